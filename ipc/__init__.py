@@ -1,0 +1,1 @@
+"""How bytes move: frames, links, calls. Imports nothing else of Trunkline."""

@@ -1,0 +1,59 @@
+"""What a child is told at its birth, through a pipe: never in argv, never in the environment.
+
+The objects hold secrets of this boot, which is why they are not files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class WorkerBoot(msgspec.Struct, frozen=True):
+    """One account's worker. ``secrets`` in ``config`` are still references: the worker resolves them.
+
+    ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
+    of its manifest object; ``beat`` is in seconds.
+    """
+
+    key: str
+    incarnation: int
+    token: str
+    control: str
+    data: str
+    manifest: str
+    config: dict[str, Any]
+    storage: str
+    run_dir: str
+    beat: float = 5.0
+    stop_within: float = 5.0
+    revision: str = ""
+
+
+class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """What the gateway needs to know of a channel without importing its plugin."""
+
+    id: str
+    label: str
+    detail_label: str
+    system_image: str
+    default_account: str | None
+    accounts: list[str]
+    actions: list[str] = msgspec.field(default_factory=list)
+
+
+class GatewayBoot(msgspec.Struct, frozen=True):
+    """The gateway. ``session_token`` is the supervisor's; ``secret`` proves workers (HMAC)."""
+
+    incarnation: int
+    version: str
+    session_token: str
+    secret: bytes
+    data: str
+    gateway: dict[str, Any]  # the configuration's gateway section, as JSON
+    agents: dict[str, Any]
+    channels: list[ChannelInfo]
+    state_dir: str
+    config_path: str
+    revision: str = ""

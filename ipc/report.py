@@ -1,0 +1,117 @@
+"""What is known about an account, the gateway and the supervisor: the rows of every status.
+
+One shape for the ``channels.report`` of the session, for ``channel.status`` events, for
+``trunkline status --json`` and for the tables, so that they cannot disagree. Times named
+``…_at`` are epoch milliseconds, for display only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A manual stop that is remembered."""
+
+    at: int
+    reason: str | None = None
+
+
+class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """One account as the supervisor sees it."""
+
+    account: str  # the key, channel:account
+    channel: str
+    account_id: str
+    phase: str = "stopped"
+    cause: str | None = None
+    wanted: bool = False
+    enabled: bool = True
+    configured: bool = True
+    pid: int | None = None
+    incarnation: int = 0
+    failures: int = 0
+    restarts: int = 0
+    next_try_at: int | None = None
+    started_at: int | None = None
+    ready_at: int | None = None
+    stopped_at: int | None = None
+    last_error: str | None = None
+    last_exit: str | None = None
+    hold: Hold | None = None
+    health: str | None = None
+    rss_bytes: int | None = None
+    cpu_percent: float | None = None
+    fds: int | None = None
+    loop_lag_ms: float | None = None
+    queued: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
+    possibly_lost: int = 0
+    log_dropped: int = 0
+    plugin: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+PLUGIN_FIELDS = frozenset(
+    {
+        "connected",
+        "linked",
+        "mode",
+        "busy",
+        "activeRuns",
+        "lastConnectedAt",
+        "lastDisconnectAt",
+        "lastEventAt",
+        "lastTransportActivityAt",
+        "lastInboundAt",
+        "lastOutboundAt",
+        "lastError",
+        "detail",
+    }
+)  # what a plugin may say about itself; everything else is the supervisor's
+
+
+class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The gateway as the supervisor sees it. ``outages`` counts losses of a working session."""
+
+    phase: str = "stopped"
+    cause: str | None = None
+    pid: int | None = None
+    incarnation: int = 0
+    port: int = 0
+    url: str = ""
+    connected: bool = False
+    failures: int = 0
+    outages: int = 0
+    next_try_at: int | None = None
+    ready_at: int | None = None
+    last_error: str | None = None
+    rss_bytes: int | None = None
+    cpu_percent: float | None = None
+
+
+class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The supervisor about itself."""
+
+    pid: int
+    version: str
+    boot: int
+    started_at: int
+    state_dir: str
+    config_path: str
+    config_revision: str
+    rss_bytes: int | None = None
+    cpu_percent: float | None = None
+    stale_events: int = 0
+    warnings: list[str] = msgspec.field(default_factory=list)
+
+
+class Status(msgspec.Struct, frozen=True, rename="camel"):
+    """All of it: what ``trunkline status --json`` prints."""
+
+    supervisor: SupervisorStatus
+    gateway: GatewayStatus
+    accounts: list[AccountStatus]

@@ -1,0 +1,1 @@
+"""What an operator uses: the command line and the scripts."""

@@ -1,0 +1,1 @@
+"""Who lives and dies: configuration, lifecycle, supervisor, and the gateway."""

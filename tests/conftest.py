@@ -1,0 +1,78 @@
+"""Runs coroutine tests, and fails a test that leaves anything behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+import uvloop
+
+from tests.support.virtual import VirtualTimeLoop
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the slow suites too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: runs with ops/check --full"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine test on its own loop; a task that outlives the test fails it."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    virtual = pyfuncitem.get_closest_marker("virtual_time") is not None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    with asyncio.Runner(loop_factory=VirtualTimeLoop if virtual else uvloop.new_event_loop) as run:
+        run.run(_leaving_no_task(pyfuncitem.obj, arguments))
+    return True
+
+
+async def _leaving_no_task(test: Any, arguments: dict[str, Any]) -> None:
+    await test(**arguments)
+    await asyncio.sleep(0)
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert not left, f"tasks left behind: {left}"
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def _open_files() -> dict[str, str]:
+    found = {}
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found[fd] = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind() -> Iterator[None]:
+    """Fail the test when a child process or a file descriptor outlives it."""
+    children, files = _children(), _open_files()
+    yield
+    gc.collect()
+    more = _children() - children
+    assert not more, f"processes left behind: {[psutil.Process(pid).cmdline() for pid in more]}"
+    leaked = {
+        fd: name
+        for fd, name in _open_files().items()
+        if files.get(fd) != name and not name.startswith(("/dev/", "/proc/", "anon_inode:[eventp"))
+    }
+    assert not leaked, f"file descriptors left behind: {leaked}"

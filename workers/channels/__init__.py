@@ -1,0 +1,1 @@
+"""The built-in channels, one folder each: a manifest without SDK, and the plugin."""

@@ -1,0 +1,106 @@
+"""What a channel is: a manifest that anybody may read, and a plugin that only its worker loads.
+
+The manifest imports no SDK, so that the supervisor, the gateway and the command line can
+validate and list accounts without the weight, and the faults, of a platform's library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from workers.messages import Inbound, Outbound, Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A channel without its SDK. Objects of this class are the entry points ``trunkline.channels``.
+
+    ``config`` is a msgspec struct (camelCase on the wire, unknown fields forbidden) of one
+    account; ``secrets`` names those of its fields that hold secrets: they may be references
+    ``{source, id}`` in the file, arrive resolved in the plugin, and are never shown.
+    ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
+    to install for it. ``actions`` is what the plugin can do beside ``send``.
+    """
+
+    id: str
+    label: str
+    config: type[msgspec.Struct]
+    plugin: str
+    detail_label: str = ""
+    system_image: str = "bubble.left"
+    secrets: frozenset[str] = frozenset()
+    extra: Sequence[str] = ()
+    actions: frozenset[str] = frozenset({"send"})
+    example: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the default plugin part of a status row
+
+    def list_accounts(self, accounts: Mapping[str, Any]) -> list[str]:
+        """Return the ids of the accounts of this channel, in the order of the configuration."""
+        return list(accounts)
+
+    def unconfigured(self, config: Mapping[str, Any]) -> str | None:
+        """Say why the account cannot run yet (a missing field, say), or ``None`` when it can.
+
+        ``config`` holds the account's fields after inheritance, secrets as references. What
+        is merely absent is "unconfigured"; what is wrong fails validation instead. The
+        default: every field of the struct that has no default value must be there.
+        """
+        missing = [
+            field.encode_name
+            for field in msgspec.structs.fields(self.config)
+            if field.required and config.get(field.encode_name) in (None, "")
+        ]
+        return f"{', '.join(missing)} not set" if missing else None
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return one line for people: which server or identity this account is."""
+        return ""
+
+
+class Context(Protocol):
+    """What a plugin may do. Everything else belongs to the worker."""
+
+    key: str
+    account_id: str
+    config: Any  # the manifest's config struct, secrets resolved
+    storage: Path  # a directory of this account alone, mode 0700, kept over restarts
+    run_dir: Path  # short path for sockets of this boot
+    log: structlog.typing.FilteringBoundLogger
+
+    async def emit(self, message: Inbound) -> None:
+        """Hand a message in. Waits while too much is unacknowledged: that is the back-pressure."""
+
+    def ready(self) -> None:
+        """Say that the account works now (connected, logged in). Every plugin must, within its
+        start time; an account that never does is stopped and tried again later.
+        """
+
+    def status(self, **fields: Any) -> None:
+        """Tell about the connection: any of ``ipc.report.PLUGIN_FIELDS`` (snake_case here).
+
+        Raises ``ValueError`` for a field that is not the plugin's to set.
+        """
+
+
+class Plugin(Protocol):
+    """One account, alive. Made as ``Class(ctx)`` in the worker, on its event loop."""
+
+    async def run(self) -> None:
+        """Be connected until cancelled. Returning counts as a failure; see ``workers.errors``.
+
+        Cancelled when the account is stopped: close the connection politely and return.
+        """
+
+    async def send(self, message: Outbound) -> Sent:
+        """Send one message; raise ``SendFailed`` when it was not sent."""
+
+    # Optional: ``async def probe(self) -> dict``: ask the platform whether the login works;
+    # ``async def logout(self) -> bool``: end the login, True when there was one.
