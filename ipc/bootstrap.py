@@ -11,7 +11,7 @@ import msgspec
 
 
 class WorkerBoot(msgspec.Struct, frozen=True):
-    """One account's worker. ``secrets`` in ``config`` are still references: the worker resolves them.
+    """One account's worker. Secrets in ``config`` are still references: the worker resolves them.
 
     ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
     of its manifest object; ``beat`` is in seconds.
