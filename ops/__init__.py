@@ -1,1 +1,1 @@
-"""What an operator uses: the command line and the scripts."""
+"""What an operator uses: the command line ``trunkline`` and its scripts."""

@@ -1,0 +1,37 @@
+"""Options that many commands share, spelt once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="OPENCLAW_GATEWAY_URL",
+        help="Go through this gateway (ws://host:port) instead of the local supervisor.",
+    ),
+]
+Token = Annotated[str | None, typer.Option(help="The gateway's token, with --url.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", min=0.001, help="Seconds to wait for an answer.")
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY…", help="Accounts (irc:libera), or channels (irc)."),
+]
+All = Annotated[bool, typer.Option("--all", help="Every account.")]
+
+
+def command_app(help: str | None = None) -> typer.Typer:
+    """Return the typer app of one command module, plain help and no tracebacks."""
+    return typer.Typer(
+        help=help,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )

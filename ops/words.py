@@ -1,0 +1,44 @@
+"""How figures, times and other people's text read on a terminal."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+# Control characters, and those that reorder text: a message from a stranger must not be
+# able to steer the operator's terminal or disguise a line.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Return ``text`` on one line, with everything a terminal would obey made visible."""
+    return _UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def duration(seconds: float) -> str:
+    """Return a span for people: ``5.1 s``, ``3 m 12 s``, ``2 h 5 m``, ``4 d 3 h``."""
+    if seconds < 60:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} m"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def mebibytes(size_bytes: int | None) -> str:
+    """Return a size in MiB, one decimal."""
+    return "" if size_bytes is None else f"{size_bytes / 2**20:.1f} MiB"
+
+
+def clock(at_ms: float) -> str:
+    """Return the local time of day of an epoch time in milliseconds."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def moment(at_ms: float) -> str:
+    """Return the local date and time of an epoch time in milliseconds."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
