@@ -10,6 +10,7 @@ import typer
 
 from ops.exits import Exit, OperatorError
 from ops.lazy import LazyGroup, Table
+from ops.plain import convert_plainly
 
 
 class Commands(LazyGroup):
@@ -75,9 +76,9 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(args: list[str]) -> int:
     try:
-        result = typer.main.get_command(app)(
-            args=args, prog_name="trunkline", standalone_mode=False
-        )
+        command = typer.main.get_command(app)
+        convert_plainly(command)
+        result = command(args=args, prog_name="trunkline", standalone_mode=False)
         sys.stdout.flush()
         return int(result or Exit.OK)
     except OperatorError as error:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from ops.plain import convert_plainly
+
 if TYPE_CHECKING:
     from typer._click import Command, HelpFormatter
     from typer._click import Context as ClickContext
@@ -38,7 +40,7 @@ class LazyGroup(TyperGroup):
         module = importlib.import_module(self.table[cmd_name][0])
         command = typer.main.get_command(module.app)
         command.name = cmd_name
-        _place_options(command)
+        _complete(command)
         return command
 
     def format_commands(self, ctx: ClickContext, formatter: HelpFormatter) -> None:
@@ -53,14 +55,15 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def _place_options(command: Command) -> None:
-    """Let ``--profile`` and its kin stand after the command as well as before it."""
+def _complete(command: Command) -> None:
+    """Let ``--profile`` and its kin stand after a command as well as before it."""
     if isinstance(command, TyperGroup):
         for child in command.commands.values():
-            _place_options(child)
+            _complete(child)
         return
     taken = {name for param in command.params for name in param.opts}
     command.params += [param for param in _places() if not taken.intersection(param.opts)]
+    convert_plainly(command)
 
 
 @lru_cache(maxsize=1)
