@@ -110,7 +110,8 @@ def _usage(error: typer.TyperException) -> str:
 def _fail(message: str, code: Exit) -> Exit:
     from ops.words import clean
 
-    print(f"trunkline: {clean(message)}", file=sys.stderr)
+    for line in message.splitlines() or [""]:  # a configuration has a line for each problem
+        print(f"trunkline: {clean(line)}", file=sys.stderr)
     return code
 
 

@@ -47,9 +47,21 @@ class Plain:
 
 def convert_plainly(command: Any) -> None:
     """Give every parameter of ``command`` that is plain the plain conversion."""
-    for param in command.params:
-        described: Any = getattr(param, "type_descriptor", None)
-        found = _KINDS.get(getattr(described, "annotation", None))
-        if found is not None:
-            plain = Plain(*found, getattr(described.parameter_info, "min", None))
-            param.get_runtime_param = lambda plain=plain: plain
+    all_params = command.get_params  # with the help option, which is made on demand
+
+    def params(ctx: Any) -> Any:
+        found = all_params(ctx)
+        for param in found:
+            _convert_plainly(param)
+        return found
+
+    command.get_params = params
+
+
+def _convert_plainly(param: Any) -> None:
+    described = getattr(param, "type_descriptor", None)
+    found = _KINDS.get(getattr(described, "annotation", None))
+    if found is not None:
+        info = getattr(described, "parameter_info", None)
+        plain = Plain(*found, getattr(info, "min", None))
+        param.get_runtime_param = lambda: plain
