@@ -1,0 +1,294 @@
+"""What each account is, once its channel's defaults and the common fields are put together.
+
+Separate from the file's model because it needs the manifests: only they know the fields of a
+channel. A channel whose package is broken spoils its own accounts alone: they are
+unconfigured and say why, while everything else runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ipc.bootstrap import ChannelInfo
+from runtime.config.check import account_problems, join, problems
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.model import (
+    AccountConfig,
+    AgentName,
+    ChannelConfig,
+    Config,
+    Launcher,
+    RestartConfig,
+)
+from runtime.config.wording import unknown
+from workers.plugin import Manifest
+from workers.registry import ID, ID_RULE, Manifests
+
+IMPLICIT = "default"  # the account of a channel that has fields but no accounts: OpenClaw's word
+
+_OF_ACCOUNT = {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
+_OF_CHANNEL = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSpec:
+    """One account, ready to be run or to say why not.
+
+    ``config`` holds the channel's fields that are set, secrets as references. ``reason`` says
+    why it is not enabled or not configured. ``fingerprint`` changes exactly when the worker
+    would see something else, so that a reload restarts nothing in vain.
+    """
+
+    key: str
+    channel: str
+    account_id: str
+    enabled: bool
+    configured: bool
+    reason: str | None
+    config: dict[str, Any]
+    name: str | None
+    restart: RestartConfig
+    launcher: Launcher
+    agent: AgentName
+    manifest: Manifest
+    manifest_ref: str
+    label: str
+    fingerprint: str
+
+
+class _Nothing(msgspec.Struct):
+    """The configuration of a channel whose manifest cannot be loaded."""
+
+
+def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str, AccountSpec]:
+    """Return all accounts by key, in the order of the file.
+
+    Raises ``ConfigError`` with everything that is wrong in the section ``channels``;
+    ``source`` names the file in it.
+    """
+    specs: dict[str, AccountSpec] = {}
+    found: list[Problem] = []
+    for name, section in config.channels.items():
+        if name not in manifests and name not in manifests.broken:
+            known = {*manifests, *manifests.broken}
+            found.append(Problem(f"channels.{name}", unknown(name, known, "channel")))
+            continue
+        channel = _channel(config, manifests, name, section)
+        wrong = _channel_problems(channel)
+        found += wrong
+        for account_id, fields in channel.accounts.items():
+            bad = _account_problems(channel, account_id, fields)
+            found += bad
+            if not wrong and not bad:
+                spec = _spec(config, channel, account_id, fields)
+                specs[spec.key] = spec
+    if found:
+        raise ConfigError(source, found)
+    return specs
+
+
+def channels(config: Config, manifests: Manifests) -> list[ChannelInfo]:
+    """Return what the gateway must know of each channel that the configuration has."""
+    found = [_channel(config, manifests, *section) for section in config.channels.items()]
+    return [
+        ChannelInfo(
+            id=channel.id,
+            label=channel.manifest.label,
+            detail_label=channel.manifest.detail_label or channel.manifest.label,
+            system_image=channel.manifest.system_image,
+            default_account=_default_account(channel),
+            accounts=list(channel.accounts),
+            actions=sorted(channel.manifest.actions),
+        )
+        for channel in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    """A section of the file, taken apart. ``broken`` says why its manifest cannot be loaded."""
+
+    id: str
+    path: str
+    manifest: Manifest
+    ref: str
+    broken: str | None
+    own: dict[str, Any]  # our fields
+    inherited: dict[str, Any]  # the channel's fields, for all accounts
+    accounts: Mapping[str, Any]
+    implicit: bool
+    restart: RestartConfig  # the supervisor's, under what channel and account say
+
+
+def _channel(config: Config, manifests: Manifests, id: str, section: dict[str, Any]) -> _Channel:
+    own, inherited = _split(section, _OF_CHANNEL)
+    listed = own.get("accounts")
+    implicit = "accounts" not in section and bool(inherited)
+    if implicit:
+        listed = {IMPLICIT: {}}
+    usable = manifests.get(id)
+    manifest = usable.manifest if usable else Manifest(id, id, _Nothing, plugin="")
+    return _Channel(
+        id=id,
+        path=f"channels.{id}",
+        manifest=manifest,
+        ref=usable.ref if usable else "",
+        broken=None if usable else manifests.broken.get(id, "not installed"),
+        own=own,
+        inherited=inherited,
+        accounts=listed if isinstance(listed, Mapping) else {},
+        implicit=implicit,
+        restart=config.supervisor.restart,
+    )
+
+
+def _channel_problems(channel: _Channel) -> list[Problem]:
+    """Return what is wrong with the channel's own part; its accounts are judged one by one."""
+    path, own = channel.path, channel.own
+    shape = {**own, "accounts": {}} if isinstance(own.get("accounts"), Mapping) else own
+    found = problems(shape, ChannelConfig, path)
+    found += _field_problems(channel, channel.inherited, path, _OF_CHANNEL)
+    found += _restart_problems(channel.restart, [own], path)
+    default = own.get("defaultAccount")
+    if isinstance(default, str) and default and default not in channel.accounts:
+        listed = ", ".join(channel.accounts) or "none, there are no accounts"
+        text = f"names an account that does not exist; allowed: {listed}"
+        found.append(Problem(join(path, "defaultAccount"), text))
+    return found
+
+
+def _account_problems(channel: _Channel, id: str, fields: object) -> list[Problem]:
+    path = _place(channel, id)
+    if not ID.match(id):
+        return [Problem(path, f"impossible account id; allowed: {ID_RULE}")]
+    if not isinstance(fields, Mapping):
+        return problems(fields, AccountConfig, path)
+    own, given = _split(fields, _OF_ACCOUNT)
+    found = problems(own, AccountConfig, path)
+    found += _field_problems(channel, given, path, _OF_ACCOUNT)
+    found += _restart_problems(channel.restart, [channel.own, own], path)
+    return found or _rule_problems(channel, {**channel.inherited, **given}, path)
+
+
+def _field_problems(
+    channel: _Channel, fields: Mapping[str, Any], path: str, ours: Iterable[str]
+) -> list[Problem]:
+    """Judge fields by the channel's struct; a misspelt one is told our names too."""
+    if channel.broken:
+        return []
+    struct, secrets = channel.manifest.config, channel.manifest.secrets
+    known = {each.encode_name for each in msgspec.structs.fields(struct)}
+    strange = [name for name in fields if name not in known]
+    found = [Problem(join(path, name), unknown(name, {*known, *ours})) for name in strange]
+    rest = {name: value for name, value in fields.items() if name in known}
+    return found + account_problems(rest, struct, secrets, path)
+
+
+def _restart_problems(
+    base: RestartConfig, layers: list[Mapping[str, Any]], path: str
+) -> list[Problem]:
+    """Judge the fields of the last layer, and whether all layers together make sense."""
+    where, last = join(path, "restart"), layers[-1].get("restart", {})
+    if not isinstance(last, Mapping) or not last:
+        return []  # reported as a field of the account, or nothing to judge
+    return account_problems(last, RestartConfig, (), where) or problems(
+        _restart_fields(base, layers), RestartConfig, where
+    )
+
+
+def _rule_problems(channel: _Channel, merged: Mapping[str, Any], path: str) -> list[Problem]:
+    """Ask the struct's own rules, which see several fields; a reference has to wait for them.
+
+    What the channel's code itself gets wrong is not the file's fault: see ``_reason``.
+    """
+    manifest = channel.manifest
+    if channel.broken or _safely(lambda: manifest.unconfigured(merged)):
+        return []
+    if any(isinstance(merged.get(name.split(".")[0]), Mapping) for name in manifest.secrets):
+        return []
+    return problems(merged, manifest.config, path)
+
+
+def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any]) -> AccountSpec:
+    """Put an account together; everything has been judged before."""
+    own, given = _split(fields, _OF_ACCOUNT)
+    over = msgspec.convert({**own, "restart": {}}, AccountConfig)
+    common = {name: value for name, value in channel.own.items() if name in _OF_ACCOUNT}
+    under = msgspec.convert({**common, "restart": {}}, AccountConfig)
+    merged = {**channel.inherited, **given}
+    launcher = over.launcher if "launcher" in own else under.launcher
+    off = _disabled(channel, id, under, over)
+    missing = _reason(channel, merged)
+    return AccountSpec(
+        key=f"{channel.id}:{id}",
+        channel=channel.id,
+        account_id=id,
+        enabled=off is None,
+        configured=missing is None,
+        reason=off or missing,
+        config=merged,
+        name=over.name or under.name,
+        restart=msgspec.convert(
+            _restart_fields(channel.restart, [channel.own, own]), RestartConfig
+        ),
+        launcher=launcher,
+        agent=over.agent or under.agent or config.agents.default,
+        manifest=channel.manifest,
+        manifest_ref=channel.ref,
+        label=_safely(lambda: channel.manifest.describe(merged)) or "",
+        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, merged),
+    )
+
+
+def _disabled(channel: _Channel, id: str, under: AccountConfig, over: AccountConfig) -> str | None:
+    if not under.enabled:
+        return f"disabled: {channel.path}.enabled is false"
+    return None if over.enabled else f"disabled: {_place(channel, id)}.enabled is false"
+
+
+def _reason(channel: _Channel, merged: Mapping[str, Any]) -> str | None:
+    """Say why the account cannot run yet, or ``None``."""
+    if channel.broken:
+        return f"the channel {channel.id} cannot be used: {channel.broken}"
+    return _safely(lambda: channel.manifest.unconfigured(merged))
+
+
+def _safely(ask: Callable[[], str | None]) -> str | None:
+    """Ask a manifest; what it raises becomes a reason, so that only its accounts suffer."""
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's manifest does
+        return f"the channel's manifest failed: {type(error).__name__}: {error}"
+
+
+def _restart_fields(base: RestartConfig, layers: list[Mapping[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(base)
+    for layer in layers:
+        fields |= layer.get("restart", {})
+    return fields
+
+
+def _default_account(channel: _Channel) -> str | None:
+    named = channel.own.get("defaultAccount")
+    if named or not channel.accounts:
+        return named
+    return IMPLICIT if IMPLICIT in channel.accounts else next(iter(channel.accounts))
+
+
+def _place(channel: _Channel, id: str) -> str:
+    return channel.path if channel.implicit else f"{channel.path}.accounts.{id}"
+
+
+def _split(fields: Mapping[str, Any], ours: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part our fields from those of the channel."""
+    own = {name: value for name, value in fields.items() if name in ours}
+    return own, {name: value for name, value in fields.items() if name not in ours}
+
+
+def _fingerprint(*parts: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]

@@ -1,0 +1,151 @@
+"""Finds everything that is wrong with a value, not only the first thing.
+
+msgspec stops at the first mistake and speaks to programmers. This walks the same types, so
+that every rule exists once, and says of each mistake where it is and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+
+from runtime.config.errors import Problem
+from runtime.config.wording import REFERENCE, allowed, shown, unknown
+from workers.secrets import SecretRef
+
+
+def problems(value: object, type: Any, path: str = "") -> list[Problem]:
+    """Return all that is wrong with ``value`` as a ``type``; an empty list: it converts."""
+    return list(_walk(value, type, path))
+
+
+def account_problems(
+    fields: Mapping[str, Any], struct: type[msgspec.Struct], secrets: Collection[str], path: str
+) -> list[Problem]:
+    """Return what is wrong with an account's own fields, those of its channel's ``struct``.
+
+    Unlike in ``problems`` a required field may be absent or empty, which makes an account
+    unconfigured rather than wrong, and the fields named by ``secrets`` may be references.
+    """
+    return list(_fields(fields, struct, path, secrets, partial=True))
+
+
+def not_finite(value: object, path: str = "") -> Iterator[Problem]:
+    """Find the numbers that JSON5 and TOML can write but no field can mean."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield Problem(path, f"is {value}; allowed: a finite number")
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from not_finite(each, join(path, name))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from not_finite(each, f"{path}[{index}]")
+
+
+def join(path: str, name: object) -> str:
+    """Return the path of ``name`` inside ``path``."""
+    return f"{path}.{name}" if path else str(name)
+
+
+def members(type: Any) -> tuple[Any, ...]:
+    """Return the types a value may have, without annotations: one, or those of a union."""
+    bare = _bare(type)
+    if get_origin(bare) in (Union, UnionType):
+        return tuple(_bare(each) for each in get_args(bare))
+    return (bare,)
+
+
+def is_struct(type: Any) -> bool:
+    """Whether this is a class of msgspec structs."""
+    return isinstance(type, msgspec._core.StructMeta)
+
+
+def _walk(value: object, type: Any, path: str) -> Iterator[Problem]:
+    """Judge by the member of the same form, so that the message is about what was meant."""
+    found: list[Problem] = []
+    if isinstance(value, Mapping):
+        for member in _only(members(type), is_struct):
+            found += _fields(value, member, path)
+        for member in _only(members(type), _is_dict):
+            for name, each in value.items():
+                found += _walk(each, get_args(member)[1], join(path, name))
+    elif isinstance(value, list):
+        for member in _only(members(type), _is_list):
+            for index, each in enumerate(value):
+                found += _walk(each, get_args(member)[0], f"{path}[{index}]")
+    yield from found or _whole(value, type, path)
+
+
+def _fields(
+    value: Mapping[Any, Any],
+    struct: Any,
+    path: str,
+    secrets: Collection[str] = (),
+    *,
+    partial: bool = False,
+) -> Iterator[Problem]:
+    """Judge each field of an object by itself."""
+    info = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    strict = struct.__struct_config__.forbid_unknown_fields
+    for name, each in value.items():
+        field = info.get(name)
+        if field is None:
+            if strict:
+                yield Problem(join(path, name), unknown(str(name), info))
+        elif not (partial and field.required and each in (None, "")):
+            inner = {secret.partition(".")[2] for secret in secrets if _first(secret) == name}
+            yield from _field(each, field.type, join(path, name), inner)
+    for name, field in info.items():
+        if field.required and not partial and name not in value:
+            yield Problem(join(path, name), f"is missing; allowed: {allowed(field.type)}")
+
+
+def _field(value: object, type: Any, path: str, secrets: Collection[str]) -> Iterator[Problem]:
+    """Judge a field. ``secrets``: the names inside it that are secret, "" for all of it."""
+    structs = list(_only(members(type), is_struct))
+    if "" in secrets and isinstance(value, Mapping):
+        yield from _walk(value, SecretRef, path)
+    elif "" in secrets:
+        for problem in _walk(value, type, path):
+            yield Problem(problem.path, f"{problem.text}, or {REFERENCE}")
+    elif secrets and structs and isinstance(value, Mapping):
+        yield from _fields(value, structs[0], path, secrets)
+    else:
+        yield from _walk(value, type, path)
+
+
+def _whole(value: object, type: Any, path: str) -> Iterator[Problem]:
+    """Convert: the last word on what is right is msgspec's."""
+    try:
+        msgspec.convert(value, type)
+    except msgspec.ValidationError as error:
+        # A struct's own rule, from its __post_init__, is written for people already.
+        rule = error.__cause__
+        yield Problem(path, str(rule) if rule else f"is {shown(value)}; allowed: {allowed(type)}")
+
+
+def _only(types: Collection[Any], form: Any) -> Iterator[Any]:
+    """Yield the type of this form, if it is the only one: else no guess is better than none."""
+    found = [each for each in types if form(each)]
+    if len(found) == 1:
+        yield found[0]
+
+
+def _bare(type: Any) -> Any:
+    return _bare(get_args(type)[0]) if get_origin(type) is Annotated else type
+
+
+def _is_dict(type: Any) -> bool:
+    return get_origin(type) is dict
+
+
+def _is_list(type: Any) -> bool:
+    return get_origin(type) is list
+
+
+def _first(secret: str) -> str:
+    return secret.partition(".")[0]

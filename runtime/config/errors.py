@@ -1,0 +1,44 @@
+"""The one error of the configuration: every problem at once, each with its place.
+
+Written for the operator who must correct the file, so a problem names the file, the path
+inside it, what is wrong and what is allowed. It never shows the value of a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+EXIT_CONFIG = 78  # EX_CONFIG, sysexits(3): a person must correct something, trying again is useless
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. ``path`` is like ``channels.irc.accounts.libera.port``.
+
+    An empty ``path`` means the file as a whole. ``line`` counts from 1, where it is known.
+    """
+
+    path: str
+    text: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. ``source`` is the file, or what else was read."""
+
+    exit_code = EXIT_CONFIG
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{self.source}{f':{problem.line}' if problem.line else ''}: {problem}"
+            for problem in self.problems
+        )

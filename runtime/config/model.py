@@ -1,0 +1,202 @@
+"""What may stand in the configuration file: every field, its default, and why that default.
+
+The shape follows ``openclaw.json``, so that its users feel at home. Only types and ranges
+live here; how an account is put together from its channel is in ``accounts.py``. Fields
+that are named without a unit are seconds, others say theirs. On the wire: camelCase.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from workers.secrets import SecretRef
+
+DEFAULT_PORT = 18789  # OpenClaw's: its clients find us without being told
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+Launcher = Literal["zygote", "exec"]
+AgentName = Literal["echo", "none"]
+
+
+class Section(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Base of every part of the file: a misspelt field is an error, never ignored."""
+
+
+class RestartConfig(Section, frozen=True):
+    """When a failed account is tried again; the formula stands in ``runtime.lifecycle``."""
+
+    # 5 s doubling to 5 minutes: OpenClaw's channel policy, gentle to a platform that is down.
+    initial_seconds: Seconds = 5.0
+    factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
+    maximum_seconds: Seconds = 300.0
+    # Accounts that were felled together must not come back together.
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    # An account that ran this long was healthy: its earlier failures are forgiven.
+    healthy_after_seconds: Seconds = 300.0
+    # From this many failures in a row it is a crash loop: try seldom, but never give up.
+    slow_after: Count = 10
+    slow_seconds: Seconds = 900.0
+    # Slow logins exist; a start that takes longer hangs.
+    ready_within_seconds: Seconds = 30.0
+    # Time for a polite goodbye and the last acknowledgements before SIGKILL.
+    stop_within_seconds: Seconds = 5.0
+
+    def __post_init__(self) -> None:
+        if self.maximum_seconds < self.initial_seconds:
+            raise ValueError(
+                f"maximumSeconds ({self.maximum_seconds:g}) must not be "
+                f"less than initialSeconds ({self.initial_seconds:g})"
+            )
+
+
+class RateLimitConfig(Section, frozen=True):
+    """How often a wrong token may be tried from one address. OpenClaw's numbers."""
+
+    max_attempts: Count = 10
+    window_ms: Millis = 60_000
+    lockout_ms: Millis = 300_000
+    # A mistake on the own machine is slowed down, not locked out.
+    exempt_loopback: bool = True
+
+
+class AuthConfig(Section, frozen=True):
+    """How a client proves that it may connect."""
+
+    mode: Literal["token"] = "token"  # the only one so far; written out so that files stay valid
+    # A string, or a reference. There is no default: a gateway without a secret is open to all.
+    token: Text | SecretRef | None = None
+    # A second secret that is accepted in the same place, for clients that only know passwords.
+    password: Text | SecretRef | None = None
+    rate_limit: RateLimitConfig = RateLimitConfig()
+
+
+class ReloadConfig(Section, frozen=True):
+    """What happens when the file changes."""
+
+    # hybrid: accounts that changed are restarted, the gateway only when its own part changed.
+    mode: Literal["hybrid", "reload", "restart", "off"] = "hybrid"
+    # Editors write in several steps; wait until they are done. OpenClaw's numbers.
+    debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] = 1200
+
+
+class HttpConfig(Section, frozen=True):
+    """The pages beside the WebSocket, on the same port."""
+
+    enabled: bool = True
+    # /metrics tells a stranger how much goes on; from loopback it needs no token.
+    metrics: bool = True
+    max_body_bytes: Count = 4 * 1024 * 1024
+
+
+class LimitsConfig(Section, frozen=True):
+    """What one client, and all of them together, may cost."""
+
+    max_clients: Count = 10_000
+    # OpenClaw's: sockets of one address that have not authenticated; loopback is exempt.
+    preauth_per_address: Count = 32
+    # What may wait for one client that does not read before it is closed (1008).
+    buffered_bytes: Count = 4 * 1024 * 1024
+    # The same for all clients together, so that many slow ones cannot use up the memory.
+    buffered_total_bytes: Count = 64 * 1024 * 1024
+    # Recent events kept per account for clients that come back with their cursor.
+    ring_messages: Count = 1000
+    ring_bytes: Count = 1024 * 1024
+
+
+class GatewayConfig(Section, frozen=True):
+    """The WebSocket control plane."""
+
+    port: Port = DEFAULT_PORT
+    # loopback: 127.0.0.1 only, because the token travels unencrypted. lan: every interface.
+    # auto is what loopback is (OpenClaw's word); anything else is an IP address to listen on.
+    bind: Text = "loopback"
+    auth: AuthConfig = AuthConfig()
+    reload: ReloadConfig = ReloadConfig()
+    http: HttpConfig = HttpConfig()
+    limits: LimitsConfig = LimitsConfig()
+    # Web pages of these origins may connect, beside those of the gateway's own address.
+    allowed_origins: list[Text] = []
+    handshake_timeout_ms: Millis = 15_000  # OpenClaw's
+    tick_interval_ms: Millis = 30_000  # OpenClaw's; its clients give up after two missed ticks
+    # A gateway that is not ours. Named here so that the refusal can say: not yet.
+    command: list[Text] | Text | None = None
+    url: Text | None = None
+
+
+class AgentsConfig(Section, frozen=True):
+    """Who answers. ``default`` is for accounts that name none."""
+
+    default: AgentName = "echo"
+
+
+class SupervisorConfig(Section, frozen=True):
+    """How children are watched."""
+
+    # Often enough to see a hang within half a minute, seldom enough to cost nothing.
+    beat_seconds: Annotated[float, Meta(ge=0.05, le=3600)] = 5.0
+    # 15 s without a beat: ask; 30 s: act (three and six missed beats).
+    suspect_after_seconds: Seconds = 15.0
+    silent_after_seconds: Seconds = 30.0
+    # How many accounts may be starting at once: more only makes all of them slow on 2 cores.
+    start_concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
+    restart: RestartConfig = RestartConfig()
+
+    def __post_init__(self) -> None:
+        if not self.beat_seconds < self.suspect_after_seconds <= self.silent_after_seconds:
+            raise ValueError(
+                f"beatSeconds ({self.beat_seconds:g}) < suspectAfterSeconds "
+                f"({self.suspect_after_seconds:g}) <= silentAfterSeconds "
+                f"({self.silent_after_seconds:g}) must hold"
+            )
+
+
+class LoggingConfig(Section, frozen=True):
+    """What is written, and how much of it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    # 10 MB in 5 files per account: days of an ordinary account, 10 GB at most for 200.
+    max_bytes: Annotated[int, Meta(ge=4096, le=1 << 40)] = 10_000_000
+    files: Annotated[int, Meta(ge=1, le=1000)] = 5
+    # A log bomb is read and dropped above this; the burst lets a traceback through.
+    lines_per_second: Count = 200
+    bytes_per_second: Count = 1_000_000
+    burst_lines: Count = 2000
+
+
+class Config(Section, frozen=True):
+    """The whole file. The fields of a channel are its manifest's; see ``accounts.py``."""
+
+    gateway: GatewayConfig = GatewayConfig()
+    channels: dict[str, dict[str, Any]] = {}
+    agents: AgentsConfig = AgentsConfig()
+    supervisor: SupervisorConfig = SupervisorConfig()
+    logging: LoggingConfig = LoggingConfig()
+
+
+class AccountConfig(Section, frozen=True):
+    """The fields of an account that are ours, beside those of its channel."""
+
+    enabled: bool = True
+    # For people only: shown in tables.
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    restart: dict[str, Any] = {}  # any fields of RestartConfig, over those of the channel
+    # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
+    launcher: Launcher = "zygote"
+    # None: agents.default.
+    agent: AgentName | None = None
+
+
+class ChannelConfig(AccountConfig, frozen=True):
+    """The fields of a channel that are ours. Everything else is inherited by its accounts."""
+
+    default_account: Text | None = None
+    accounts: dict[str, dict[str, Any]] | None = None

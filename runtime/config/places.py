@@ -1,0 +1,182 @@
+"""Where everything lies, and what overrides the file.
+
+For places: flag, then environment, then ``--profile`` or ``--dev``, then the platform's
+default. For values: flag, then environment, then file, then default. Nothing else reads
+these variables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.load import Loaded, load, with_gateway
+from runtime.config.model import DEFAULT_PORT, Config
+
+DEV = "dev"  # the profile that --dev means
+DEV_PORT = 19001  # OpenClaw's
+NAMES = ("trunkline.json5", "trunkline.json", "trunkline.toml")  # of the configuration file
+# Ports of profiles: below those that the kernel gives to clients (from 32768).
+_FIRST_PORT, _PORTS = 20_000, 10_000
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says; ``None`` is "not said"."""
+
+    state_dir: Path | None = None
+    config_path: Path | None = None
+    profile: str | None = None
+    dev: bool = False
+    port: int | None = None
+    bind: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where this runtime keeps what. ``default_port`` is for a file that has no port.
+
+    ``run_dir`` is short, because the path of a unix socket may have only 107 bytes.
+    """
+
+    state_dir: Path
+    config_path: Path
+    run_dir: Path
+    log_dir: Path
+    profile: str | None
+    default_port: int = DEFAULT_PORT
+
+    def record(self) -> None:
+        """Leave a link to ``run_dir`` in the state directory; the supervisor does, at start.
+
+        A login session has ``XDG_RUNTIME_DIR`` and a service often has not: through the link
+        the command line finds the sockets of a daemon that was started elsewhere.
+        """
+        link = self.state_dir / "run"
+        fresh = self.state_dir / f".run.{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(self.run_dir)
+        fresh.replace(link)
+
+
+def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
+    """Return the places. Creates nothing; raises ``ConfigError`` for an impossible profile."""
+    profile = flags.profile or (DEV if flags.dev else environ.get("TRUNKLINE_PROFILE") or None)
+    if profile is not None and not _PROFILE.match(profile):
+        allowed = "1 to 32 letters, digits, '_' or '-', the first one a letter or digit"
+        raise ConfigError("profile", [Problem(profile, f"impossible name; allowed: {allowed}")])
+    name = f"trunkline-{profile}" if profile else "trunkline"
+    chosen = flags.state_dir or _path(environ, "TRUNKLINE_STATE_DIR")
+    state = (chosen or platformdirs.user_state_path(name)).expanduser().absolute()
+    # A state directory that was chosen is a world of its own, with its configuration in it.
+    home = state if chosen else platformdirs.user_config_path(name)
+    config = flags.config_path or _path(environ, "TRUNKLINE_CONFIG_PATH") or _existing(home)
+    return Places(
+        state_dir=state,
+        config_path=config.expanduser().absolute(),
+        run_dir=_run_dir(environ, state),
+        log_dir=state / "logs",
+        profile=profile,
+        default_port=_port(profile),
+    )
+
+
+def effective(config: Config, environ: Mapping[str, str], flags: Flags = Flags()) -> Config:
+    """Return ``config`` under the flags and the environment.
+
+    Raises ``ConfigError`` for an impossible ``TRUNKLINE_GATEWAY_PORT``, and when no secret is
+    left: a gateway that anybody may use is never started by accident.
+    """
+    if (port := flags.port or _environment_port(environ)) is not None:
+        config = with_gateway(config, port=port)
+    if flags.bind:
+        config = with_gateway(config, bind=flags.bind)
+    auth = config.gateway.auth
+    if token := flags.token or environ.get("TRUNKLINE_GATEWAY_TOKEN"):
+        auth = msgspec.structs.replace(auth, token=token)
+        config = with_gateway(config, auth=auth)
+    return config
+
+
+def load_effective(
+    places: Places,
+    environ: Mapping[str, str],
+    flags: Flags = Flags(),
+) -> Loaded:
+    """Read the file of ``places`` and put flags and environment over it."""
+    loaded = load(places.config_path, default_port=places.default_port)
+    config = effective(loaded.config, environ, flags)
+    if config.gateway.auth.token is None and config.gateway.auth.password is None:
+        text = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
+        raise ConfigError(str(loaded.path), [Problem("gateway.auth.token", text)])
+    return replace(loaded, config=config)
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(value) if (value := environ.get(name)) else None
+
+
+def _existing(home: Path) -> Path:
+    """Return the configuration file in ``home``, or the one to make there."""
+    there = [home / name for name in NAMES if (home / name).exists()]
+    if len(there) > 1:
+        names = ", ".join(each.name for each in there)
+        text = f"has several configuration files ({names}); allowed: one"
+        raise ConfigError(str(home), [Problem("", text)])
+    return there[0] if there else home / NAMES[0]
+
+
+def _port(profile: str | None) -> int:
+    if profile is None or profile == DEV:
+        return DEV_PORT if profile else DEFAULT_PORT
+    return _FIRST_PORT + int(_digest(profile), 16) % _PORTS
+
+
+def _environment_port(environ: Mapping[str, str]) -> int | None:
+    given = environ.get("TRUNKLINE_GATEWAY_PORT")
+    if not given:
+        return None
+    if given.isascii() and given.isdigit() and 0 < int(given[:6]) < 65_536:
+        return int(given)
+    text = "is not a port; allowed: an integer from 1 to 65535"
+    raise ConfigError("environment", [Problem("TRUNKLINE_GATEWAY_PORT", text)])
+
+
+def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
+    """Return the same directory for the same state directory, whoever asks."""
+    if chosen := _path(environ, "TRUNKLINE_RUNTIME_DIR"):
+        return chosen.expanduser().absolute()
+    name = f"trunkline-{_digest(str(state.resolve()))}"
+    recorded = state / "run"
+    if recorded.is_symlink():
+        target = recorded.readlink()
+        if target.name.endswith(name.removeprefix("trunkline-")) and _is_ours(target):
+            return target
+    session = _path(environ, "XDG_RUNTIME_DIR")
+    if session and session.is_absolute() and _is_ours(session):
+        return session / name
+    return Path("/tmp") / name.replace("trunkline-", f"trunkline-{os.getuid()}-")  # noqa: S108
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this is a directory of this user: under sudo, XDG_RUNTIME_DIR is another's."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

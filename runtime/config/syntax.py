@@ -1,0 +1,136 @@
+"""Where things stand in a JSON5 text: the line of each value, and keys that are given twice.
+
+The parser we use tells neither. This reads only texts that it has accepted, so it knows
+brackets, strings and comments, and leaves all judgement of values to it. ``edit.py`` uses the
+same positions to change a text without losing its comments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyjson5
+
+_TOKEN = re.compile(
+    r"""(?P<skip>(?:[\s\ufeff]|//[^\n\r\u2028\u2029]*|/\*.*?\*/)+)
+      | (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+      | (?P<sign>[{}\[\]:,])
+      | (?P<word>[^\s{}\[\]:,"'/]+)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(slots=True)
+class Node:
+    """A value: the text from ``start`` to ``end``, and what an object or a list holds."""
+
+    start: int
+    end: int = 0
+    members: list[Member] = field(default_factory=list)
+    items: list[Node] = field(default_factory=list)
+
+    def get(self, *path: str) -> Node | None:
+        """Return the value at ``path``; of a key that is given twice, the last one."""
+        node: Node | None = self
+        for name in path:
+            found = [each for each in node.members if each.name == name] if node else []
+            node = found[-1].value if found else None
+        return node
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """``name: value`` in an object; ``start`` is where the name begins."""
+
+    name: str
+    start: int
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def scan(text: str) -> Node:
+    """Return the positions in ``text``, which must be JSON5 that a parser has accepted."""
+    tokens = _tokens(text)
+    return _value(next(tokens), tokens)
+
+
+def duplicates(node: Node, path: str = "") -> Iterator[tuple[str, list[int]]]:
+    """Yield the path of every key that an object has twice, with the offsets of all of them."""
+    starts: dict[str, list[int]] = {}
+    for member in node.members:
+        starts.setdefault(member.name, []).append(member.start)
+        inner = f"{path}.{member.name}" if path else member.name
+        yield from duplicates(member.value, inner)
+    for name, found in starts.items():
+        if len(found) > 1:
+            yield (f"{path}.{name}" if path else name), found
+    for index, item in enumerate(node.items):
+        yield from duplicates(item, f"{path}[{index}]")
+
+
+def line(text: str, offset: int) -> int:
+    """Return the line of ``offset``, counted from 1."""
+    return text.count("\n", 0, max(offset, 0)) + 1
+
+
+def lines(text: str, node: Node, path: str = "") -> Iterator[tuple[str, int]]:
+    """Yield path and line of every member and item in ``node``."""
+    for member in node.members:
+        inner = f"{path}.{member.name}" if path else member.name
+        yield inner, line(text, member.start)
+        yield from lines(text, member.value, inner)
+    for index, item in enumerate(node.items):
+        yield f"{path}[{index}]", line(text, item.start)
+        yield from lines(text, item, f"{path}[{index}]")
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup and match.lastgroup != "skip":
+            yield _Token(match.lastgroup, match[0], *match.span())
+
+
+def _value(token: _Token, tokens: Iterator[_Token]) -> Node:
+    if token.text == "{":
+        return _object(token.start, tokens)
+    if token.text == "[":
+        return _list(token.start, tokens)
+    return Node(token.start, token.end)
+
+
+def _object(start: int, tokens: Iterator[_Token]) -> Node:
+    node = Node(start)
+    for token in tokens:
+        if token.text == "}":
+            node.end = token.end
+            break
+        if token.text != ",":
+            next(tokens)  # the colon
+            node.members.append(Member(_name(token), token.start, _value(next(tokens), tokens)))
+    return node
+
+
+def _list(start: int, tokens: Iterator[_Token]) -> Node:
+    node = Node(start)
+    for token in tokens:
+        if token.text == "]":
+            node.end = token.end
+            break
+        if token.text != ",":
+            node.items.append(_value(token, tokens))
+    return node
+
+
+def _name(token: _Token) -> str:
+    """Return a key as the parser reads it: escapes may stand in an identifier too."""
+    quoted = token.text if token.kind == "text" else f'"{token.text}"'
+    return str(pyjson5.decode(quoted))

@@ -1,0 +1,111 @@
+"""Reads a configuration text, JSON5 or TOML, into plain values.
+
+Separate from ``load.py`` because an edit parses its result again before it is written. What
+a parser says of a mistake is put into an operator's words here.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyjson5
+
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.syntax import duplicates, line, lines, scan
+
+MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
+SUFFIXES = (".json5", ".json", ".toml")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of the file; ``ConfigError`` says why it cannot be read."""
+    if path.suffix not in SUFFIXES:
+        raise _error(path, f"the name ends in {path.suffix!r}; allowed: {', '.join(SUFFIXES)}")
+    try:
+        if not path.is_file() and path.exists():
+            raise _error(path, "is not a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _error(path, f"cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise _error(path, f"is larger than {MAX_BYTES} bytes, the most that is allowed")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            str(path), [Problem("", f"is not UTF-8 text: byte 0x{data[error.start]:02x}", before)]
+        ) from None
+
+
+def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the values and, where the format tells (JSON5), the line of each path.
+
+    Raises ``ConfigError`` for what is no JSON5 or TOML, and for keys that are given twice.
+    """
+    return (_toml(path, text), {}) if path.suffix == ".toml" else _json5(path, text)
+
+
+def _toml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        said = str(error)[: place.start()] if place else str(error)
+        twice = ": each key and table may be given once" if "overwrite" in said else ""
+        problem = Problem("", f"is not TOML: {said}{twice}", int(place[1]) if place else None)
+        raise ConfigError(str(path), [problem]) from None
+    except RecursionError:
+        raise _error(path, "is not TOML: nested too deep") from None
+
+
+def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
+    try:
+        values = pyjson5.decode(text)
+    except pyjson5.Json5DecoderException as error:
+        raise ConfigError(str(path), [_json5_problem(text, error)]) from None
+    root = scan(text)
+    if not isinstance(values, Mapping):
+        raise _error(path, "must be one object, { ... }, at the top")
+    twice = [
+        Problem(
+            where,
+            f"is given {len(found)} times (lines {', '.join(str(line(text, at)) for at in found)}"
+            "); allowed: once",
+            line(text, found[-1]),
+        )
+        for where, found in duplicates(root)
+    ]
+    if twice:
+        raise ConfigError(str(path), twice)
+    return dict(values), dict(lines(text, root))
+
+
+def _json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
+    said = str(error.args[0])
+    near = re.search(r"near (\d+)", said)
+    at = line(text, int(near[1]) - 1) if near else None
+    found = re.search(r"U\+([0-9a-fA-F]+)", said)
+    character = f" {chr(int(found[1], 16))!r}" if found else ""
+    wanted = re.search(r"Expected b'(\w+)'", said)
+    if "No JSON data" in said:
+        reason = "the file is empty; the least that is allowed is {}"
+    elif "nesting" in said:
+        reason = "nested deeper than 32 levels"
+    elif isinstance(error, pyjson5.Json5ExtraData):
+        reason = f"unexpected text{character} after the end"
+    elif wanted:
+        what = {"JSON5Value": "a value", "IdentifierStart": "a key"}.get(wanted[1], wanted[1])
+        reason = f"expected {what}, found{character}"
+    else:
+        reason = said.replace("b'", "'").split(" near ")[0].removesuffix(" starting")
+    return Problem("", f"is not JSON5: {reason}", at)
+
+
+def _error(path: Path, text: str) -> ConfigError:
+    return ConfigError(str(path), [Problem("", text)])

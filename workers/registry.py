@@ -1,0 +1,123 @@
+"""Which channels exist: the built-in ones and those of other packages.
+
+Only manifests are imported, never an SDK. A package that cannot be imported spoils its own
+channel alone: it becomes a warning, and its accounts say why they cannot run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+import msgspec
+
+from workers.plugin import Manifest
+
+GROUP = "trunkline.channels"
+BUILT_IN = {
+    "local": "workers.channels.local:manifest",
+    "irc": "workers.channels.irc:manifest",
+}
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # of a channel, and of an account
+ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or digit"
+
+# Fields that every account has: a channel cannot use these names for its own.
+COMMON_FIELDS = frozenset(
+    {"enabled", "name", "restart", "launcher", "agent", "accounts", "defaultAccount"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A channel that can be used. ``ref`` is the import string of its manifest."""
+
+    manifest: Manifest
+    ref: str
+    package: str
+
+
+class Manifests(dict[str, Found]):
+    """The channels by id. ``broken`` says of an id that is installed why it cannot be used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[str, str] = {}
+        self.warnings: list[str] = []
+
+
+def manifests() -> Manifests:
+    """Find all channels. Never fails: what is wrong stands in ``warnings`` and ``broken``.
+
+    Nothing is cached: a package that was installed meanwhile is found by the next call.
+    """
+    found = Manifests()
+    for name, ref, package in _candidates():
+        if name in found or (name in BUILT_IN and ref != BUILT_IN[name]):
+            holder = "built in" if name in BUILT_IN else f"provided by {found[name].package}"
+            found.warnings.append(f"channel {name} of {package} is ignored: {name} is {holder}")
+            continue
+        try:
+            found[name] = Found(load(name, ref), ref, package)
+        except _Unusable as error:
+            found.broken.setdefault(name, f"{package}: {error}")
+            found.warnings.append(f"channel {name} of {package} cannot be used: {error}")
+    return found
+
+
+def load(id: str, ref: str) -> Manifest:
+    """Import the manifest ``ref`` (``package.module:name``) of the channel ``id``."""
+    module, _, name = ref.partition(":")
+    try:
+        manifest = getattr(import_module(module), name or "manifest")
+    except KeyboardInterrupt:
+        raise  # that was the operator, not the package
+    except BaseException as error:  # noqa: BLE001 - whatever a stranger's module does at import
+        raise _Unusable(f"{ref}: {type(error).__name__}: {error}") from None
+    if problem := _flaw(id, manifest):
+        raise _Unusable(f"{ref} {problem}")
+    assert isinstance(manifest, Manifest)
+    return manifest
+
+
+class _Unusable(Exception):
+    """Why a manifest cannot be used."""
+
+
+def _candidates() -> Iterator[tuple[str, str, str]]:
+    """Yield id, import string and package: ours first, then the others in a stable order."""
+    for name, ref in BUILT_IN.items():
+        yield name, ref, "trunkline"
+
+    def order(point: EntryPoint) -> tuple[str, str, str]:
+        return point.name, _package(point), point.value
+
+    for point in sorted(set(entry_points(group=GROUP)), key=order):
+        if point.value != BUILT_IN.get(point.name):
+            yield point.name, point.value, _package(point)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown package"
+
+
+def _flaw(id: str, manifest: object) -> str | None:
+    """Say what makes ``manifest`` unusable, so that nobody later has to guess."""
+    if not isinstance(manifest, Manifest):
+        return f"is {type(manifest).__name__}, not a workers.plugin.Manifest"
+    if manifest.id != id:
+        return f"calls itself {manifest.id!r}, but its entry point is named {id!r}"
+    if not ID.match(id):
+        return f"has the id {id!r}; allowed: {ID_RULE}"
+    if not (isinstance(manifest.config, type) and issubclass(manifest.config, msgspec.Struct)):
+        return "has a config that is not a msgspec.Struct"
+    if not re.fullmatch(r"[\w.]+:\w+", manifest.plugin):
+        return f"has the plugin {manifest.plugin!r}; allowed: package.module:Class"
+    fields = {each.encode_name for each in msgspec.structs.fields(manifest.config)}
+    if taken := sorted(fields & COMMON_FIELDS):
+        return f"has config fields that every account has already: {', '.join(taken)}"
+    if strange := sorted({name.split(".")[0] for name in manifest.secrets} - fields):
+        return f"lists secrets that are no config fields: {', '.join(strange)}"
+    return None

@@ -1,0 +1,166 @@
+"""Secrets by reference: where they lie instead of what they are.
+
+A reference is resolved here, in the process that needs the value, so that no secret passes
+through the supervisor, an argument list or a file of ours. An error names the reference and
+never the value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import stat
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from workers.errors import Misconfigured
+
+EXEC_TIMEOUT = 10.0  # seconds; a password store that asks a person is not for a daemon
+MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a secret lies: an environment variable, a file, or what a command prints."""
+
+    source: Literal["env", "file", "exec"]
+    id: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+    def __post_init__(self) -> None:
+        problem = _flaw(self.source, self.id)
+        if problem:
+            raise ValueError(problem)
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.id}"
+
+
+def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """Return ``config`` with the references in its fields ``secrets`` replaced by the values.
+
+    A name with a dot reaches into a nested object (``sasl.password``). Blocks for up to
+    ``EXEC_TIMEOUT`` per command: call it from a thread where a loop must go on. Raises
+    ``Misconfigured`` that names every reference that failed, and no value.
+    """
+    resolved: dict[str, Any] = dict(config)
+    problems = []
+    for name in sorted(secrets):
+        *parents, last = name.split(".")
+        place = resolved
+        for parent in parents:
+            if not isinstance(place.get(parent), Mapping):
+                break
+            place[parent] = dict(place[parent])
+            place = place[parent]
+        else:
+            if isinstance(place.get(last), Mapping):
+                try:
+                    place[last] = reveal(place[last])
+                except Misconfigured as error:
+                    problems.append(f"{name}: {error}")
+    if problems:
+        raise Misconfigured("; ".join(problems))
+    return resolved
+
+
+def reveal(reference: SecretRef | Mapping[str, Any] | str) -> str:
+    """Return the secret that ``reference`` names; a string is the secret itself.
+
+    Raises ``Misconfigured``; blocks as ``resolve`` does.
+    """
+    if isinstance(reference, str):
+        return reference
+    if not isinstance(reference, SecretRef):
+        try:
+            reference = msgspec.convert(reference, SecretRef)
+        except msgspec.ValidationError as error:
+            raise Misconfigured(f"not a secret reference: {error}") from None
+    match reference.source:
+        case "env":
+            value = _from_environment(reference)
+        case "file":
+            value = _from_file(reference)
+        case _:
+            value = _from_command(reference)
+    if not value:
+        raise Misconfigured(f"the secret {reference} is empty")
+    return value
+
+
+def _flaw(source: str, id: str) -> str | None:
+    if "\0" in id:
+        return "id must not contain a NUL character"
+    if source == "env" and not _NAME.match(id):
+        return "id must be the name of an environment variable (letters, digits, _)"
+    if source == "file" and not id.startswith(("/", "~/")):
+        return "id must be an absolute path (/… or ~/…)"
+    if source == "exec":
+        try:
+            words = shlex.split(id)
+        except ValueError as error:
+            return f"id must be a command line: {error}"
+        if not words:
+            return "id must be a command line: program and arguments"
+    return None
+
+
+def _from_environment(reference: SecretRef) -> str:
+    value = os.environ.get(reference.id)
+    if value is None:
+        raise Misconfigured(f"the environment variable {reference.id} is not set")
+    return value
+
+
+def _from_file(reference: SecretRef) -> str:
+    path = os.path.expanduser(reference.id)
+    try:
+        # O_NONBLOCK: opening a named pipe must not hang the account.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Misconfigured(f"the secret {reference} is not a regular file")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Misconfigured(f"the secret {reference} cannot be read: {error.strerror}") from None
+    return _text(reference, data)
+
+
+def _from_command(reference: SecretRef) -> str:
+    """Run the command without a shell; what it says on stderr goes to the account's log."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - running the operator's command is the point
+            [os.path.expanduser(word) for word in shlex.split(reference.id)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # so that what it starts can be ended with it
+        )
+    except OSError as error:
+        raise Misconfigured(f"the secret {reference} cannot run: {error.strerror}") from None
+    with process:
+        try:
+            data, _ = process.communicate(timeout=EXEC_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise Misconfigured(
+                f"the secret {reference} did not come within {EXEC_TIMEOUT:g} s"
+            ) from None
+    if process.returncode:
+        raise Misconfigured(f"the secret {reference} failed with status {process.returncode}")
+    return _text(reference, data)
+
+
+def _text(reference: SecretRef, data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise Misconfigured(f"the secret {reference} is longer than {MAX_BYTES} bytes")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise Misconfigured(f"the secret {reference} is not UTF-8 text") from None
+    return text.removesuffix("\n").removesuffix("\r")
