@@ -2,6 +2,7 @@
 
 IpcError
 ├── FrameError            a frame that breaks the protocol; says what was wrong
+│   └── MalformedJson     it is not even JSON
 ├── EndpointError         a socket path that cannot be used
 ├── PeerGone              the peer of a call is not there, or died before it answered
 ├── CallTimeout           no answer in time
@@ -29,6 +30,10 @@ class FrameError(IpcError):
         super().__init__(reason)
         self.reason = reason
         self.id = id
+
+
+class MalformedJson(FrameError):
+    """The text is no JSON (PROTOCOL.md 1.9: dropped without an answer)."""
 
 
 class EndpointError(IpcError):

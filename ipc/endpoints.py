@@ -1,0 +1,68 @@
+"""Where the sockets of one boot lie: one short directory of ours, checked before use.
+
+A unix socket's path has room for 107 bytes (sun_path, unix(7)); beyond that the kernel's or
+ZeroMQ's error names neither the path nor the cure.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ipc.errors import EndpointError
+
+MAX_PATH_BYTES = 107
+BINDING_SUFFIX_BYTES = 9  # ``.`` and 8 characters: a Router binds beside its path, then renames
+
+
+class Endpoints:
+    """The sockets in ``run_dir``: two for ZeroMQ (``ipc://…``), and ``cli`` as a path."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self.control = f"ipc://{run_dir / 'control.ipc'}"
+        self.data = f"ipc://{run_dir / 'data.ipc'}"
+        self.cli = run_dir / "cli.sock"
+
+    def prepare(self) -> None:
+        """Make the directory, readable by nobody else. Raises ``EndpointError``.
+
+        It may exist already; then it must be a directory (no symbolic link: the usual trick
+        in /tmp) that belongs to us, and its mode is set to 0700.
+        """
+        for address in (self.control, self.data, str(self.cli)):
+            check_path(socket_path(address), reserve=BINDING_SUFFIX_BYTES)
+        try:
+            self.run_dir.parent.mkdir(parents=True, exist_ok=True)
+            self.run_dir.mkdir(mode=0o700, exist_ok=True)
+            found = os.lstat(self.run_dir)
+            if not stat.S_ISDIR(found.st_mode):
+                raise EndpointError(f"{self.run_dir}: not a directory; {_CURE}")
+            if found.st_uid != os.geteuid():
+                raise EndpointError(
+                    f"{self.run_dir}: belongs to user {found.st_uid}, not to us; {_CURE}"
+                )
+            os.chmod(self.run_dir, 0o700)
+        except OSError as error:
+            raise EndpointError(f"{self.run_dir}: {error.strerror}; {_CURE}") from None
+        if not os.access(self.run_dir, os.W_OK | os.X_OK):
+            raise EndpointError(f"{self.run_dir}: not writable; {_CURE}")
+
+
+_CURE = "set TRUNKLINE_RUNTIME_DIR (or XDG_RUNTIME_DIR) to a short directory of your own"
+
+
+def socket_path(address: str) -> Path:
+    """Return the path in ``ipc://PATH``, or the path itself."""
+    return Path(address.removeprefix("ipc://"))
+
+
+def check_path(path: Path, *, reserve: int = 0) -> None:
+    """Raise ``EndpointError`` when a unix socket (and ``reserve`` more bytes) cannot lie there."""
+    length = len(os.fsencode(path)) + reserve
+    if length > MAX_PATH_BYTES:
+        raise EndpointError(
+            f"{path}: {length} bytes are too long for a socket path"
+            f" (at most {MAX_PATH_BYTES}); {_CURE}"
+        )

@@ -1,0 +1,197 @@
+"""The frames of the WebSocket protocol: request, response, event (PROTOCOL.md 1.7 and 1.8).
+
+The source of truth for clients and servers alike. Payloads stay JSON text (``msgspec.Raw``),
+so that what is only passed on is never decoded. A key that does not apply is absent, never
+null: the real client drops a response with ``"error":null``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from ipc.errors import FrameError, MalformedJson
+from ipc.explain import explain as explain  # re-exported: it words this module's refusals
+
+MAX_ID = 256  # characters; the real CLI's ids have 38
+MAX_METHOD = 128
+MAX_DEPTH = 64  # arrays and objects inside each other, the frame itself included
+MAX_PREAUTH_BYTES = 65_536
+MAX_FRAME_BYTES = 26_214_400
+
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_METHOD)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class ErrorShape(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a request was refused or failed. ``code`` is one of PROTOCOL.md 1.8."""
+
+    code: Name
+    message: Annotated[str, Meta(min_length=1)]
+    details: Any = UNSET
+    retryable: bool | UnsetType = UNSET
+    retry_after_ms: Count | UnsetType = UNSET
+
+
+class Request(
+    Struct, frozen=True, gc=False, tag_field="type", tag="req", rename="camel",
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """A call of ``method``. ``params`` is JSON text that nobody has validated yet."""
+
+    id: Id
+    method: Name
+    params: Raw | UnsetType = UNSET
+    traceparent: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    expected_profile_id: Annotated[str, Meta(max_length=MAX_ID)] | UnsetType = UNSET
+
+
+class Response(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
+    """The answer to the request ``id``: ``payload`` when ``ok``, else ``error``.
+
+    A numeric ``id`` occurs only in the refusal of a frame that had one.
+    """
+
+    id: Id | int
+    ok: bool
+    payload: Raw | UnsetType = UNSET
+    error: ErrorShape | UnsetType = UNSET
+
+
+class StateVersion(Struct, frozen=True, gc=False):
+    """How often presence and health have changed since the gateway started."""
+
+    presence: Count = 0
+    health: Count = 0
+
+
+class Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename="camel"):
+    """Something happened. ``seq`` counts per connection from 1; targeted events have none."""
+
+    event: Name
+    payload: Raw | UnsetType = UNSET
+    seq: Count | UnsetType = UNSET
+    state_version: StateVersion | UnsetType = UNSET
+
+
+class _Response(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
+    """A response whose payload is an object yet to be encoded."""
+
+    id: str | int
+    ok: bool
+    payload: Any = UNSET
+
+
+class _Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename="camel"):
+    event: str
+    payload: Any = UNSET
+    seq: int | UnsetType = UNSET
+    state_version: StateVersion | UnsetType = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_request = msgspec.json.Decoder(Request).decode
+_from_server: msgspec.json.Decoder[Response | Event] = msgspec.json.Decoder(Response | Event)
+_decode_any = msgspec.json.Decoder().decode
+_ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def decode_request(data: bytes | str) -> Request:
+    """Return the request in one message from a client.
+
+    Raises ``MalformedJson`` when the text is no JSON at all, else ``FrameError`` with the
+    reason and, where it could be read, the id: the protocol answers the two differently.
+    """
+    try:
+        if type(data) is bytes and not data.isascii():
+            str(data, "utf-8")  # Raw would let broken UTF-8 through to other clients
+        request = _decode_request(data)
+    except UnicodeError:
+        raise MalformedJson("not UTF-8") from None
+    except msgspec.ValidationError as error:
+        raise _refused(data, error) from None
+    except RecursionError:
+        raise FrameError(f"nested deeper than {MAX_DEPTH}") from None
+    except msgspec.DecodeError as error:
+        raise MalformedJson(str(error)) from None
+    if not shallow(data):
+        raise FrameError(f"nested deeper than {MAX_DEPTH}", id=request.id)
+    return request
+
+
+def decode_from_server(data: bytes | str) -> Response | Event:
+    """Return the frame in one message from a gateway; keys that are not known are ignored.
+
+    Raises ``MalformedJson`` or ``FrameError`` as ``decode_request`` does.
+    """
+    try:
+        return _from_server.decode(data)
+    except UnicodeError:
+        raise MalformedJson("not UTF-8") from None
+    except msgspec.ValidationError as error:
+        raise FrameError(explain(error)) from None
+    except RecursionError:
+        raise FrameError("nested too deep") from None
+    except msgspec.DecodeError as error:
+        raise MalformedJson(str(error)) from None
+
+
+def encode(frame: Request | Response | Event) -> bytes:
+    """Return the JSON text of a frame, keys in the order of the protocol."""
+    return _encode(frame)
+
+
+def response(id: str | int, payload: Any = UNSET) -> bytes:
+    """Return the JSON text of a good answer; ``payload`` is any object, or ``Raw`` JSON."""
+    return _encode(_Response(id, True, payload))
+
+
+def error_response(id: str | int, error: ErrorShape) -> bytes:
+    """Return the JSON text of a refusal."""
+    return _encode(Response(id, False, UNSET, error))
+
+
+def event(
+    name: str,
+    payload: Any = UNSET,
+    seq: int | None = None,
+    state_version: StateVersion | None = None,
+) -> bytes:
+    """Return the JSON text of an event; ``payload`` is any object, or ``Raw`` JSON."""
+    return _encode(
+        _Event(
+            name,
+            payload,
+            UNSET if seq is None else seq,
+            UNSET if state_version is None else state_version,
+        )
+    )
+
+
+def shallow(data: bytes | str) -> bool:
+    """Say whether valid JSON text nests no deeper than ``MAX_DEPTH``, without building it."""
+    text = data.encode() if isinstance(data, str) else data
+    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+        return True
+    bare = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]  # outside of strings
+    brackets = b"".join(bare).translate(_ONE_BRACKET, _NO_BRACKET)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")  # one level, the innermost of each branch
+    return not brackets
+
+
+def _refused(data: bytes | str, error: msgspec.ValidationError) -> FrameError:
+    """Read the whole text once more: is it JSON, and does it have an id to answer to?"""
+    try:
+        whole = _decode_any(data)
+    except (UnicodeError, msgspec.DecodeError) as fault:
+        return MalformedJson(str(fault))
+    except RecursionError:
+        return FrameError(f"nested deeper than {MAX_DEPTH}")
+    given = whole.get("id") if isinstance(whole, dict) else None
+    readable = type(given) is int or (type(given) is str and 0 < len(given) <= MAX_ID)
+    return FrameError(explain(error), id=given if readable else None)

@@ -1,0 +1,222 @@
+"""A client of the gateway, and of the supervisor's ``cli.sock``: the same frames on both.
+
+    async with await Client.connect("ws://127.0.0.1:18789", token="…") as client:
+        print(await client.call("health"))
+
+Small on purpose: no reconnecting, no replay. A request that was on its way when the connection
+ended fails with ``PeerGone(maybe_executed=True)``; only its caller knows whether to repeat it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from ipc.calls import Calls
+from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.frames import ErrorShape, Event, Request, Response, decode_from_server, encode
+from ipc.wsconnect import Opening, open_session, remote_error
+
+OPERATOR = tuple(
+    f"operator.{name}"
+    for name in (
+        "read",
+        "write",
+        "admin",
+        "approvals",
+        "questions",
+        "pairing",
+        "talk",
+        "talk.secrets",
+    )
+)
+EVENTS_KEPT = 10_000  # for ``events()``; beyond it the oldest go, counted in ``dropped``
+OnEvent = Callable[[Event], None]
+
+
+class Client:
+    """One session. Made by ``connect``; ended by ``close`` or by the other side.
+
+    ``hello`` is the hello's payload, ``heard`` the loop's time of the last frame, ``gaps``
+    the number of events missing by their ``seq``, ``malformed`` of frames not understood.
+    ``closed`` becomes ``(code, reason)`` when the session has ended.
+    """
+
+    def __init__(
+        self,
+        connection: ClientConnection,
+        hello: dict[str, Any],
+        place: str,
+        on_event: OnEvent | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.hello = hello
+        self.protocol: int = hello.get("protocol", 0)
+        self.place = place
+        self.heard = loop.time()
+        self.gaps = 0
+        self.malformed = 0
+        self.dropped = 0
+        self.closed: asyncio.Future[tuple[int, str]] = loop.create_future()
+        self._connection = connection
+        self._on_event = on_event
+        self._calls: Calls[Any] = Calls()
+        self._seq = 0
+        self._kept: deque[Event] = deque()
+        self._news = asyncio.Event()
+        self._reader = asyncio.create_task(self._read(), name=f"client of {place}")
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str = "ws://localhost/",
+        *,
+        token: str | None = None,
+        password: str | None = None,
+        client: dict[str, Any] | None = None,
+        role: str = "operator",
+        scopes: Sequence[str] = OPERATOR,
+        caps: Sequence[str] = (),
+        min_protocol: int = 3,
+        max_protocol: int = 4,
+        timeout: float = 10.0,
+        on_event: OnEvent | None = None,
+        unix: Path | None = None,
+        retry: Iterable[float] = (),
+    ) -> Self:
+        """Open a session: wait for the challenge, say ``connect``, return after ``hello-ok``.
+
+        ``timeout`` is for one try, in seconds; ``retry`` are the waits before further tries
+        (0.15, 0.35, 0.75, 1.5 outlive a restart of the gateway). ``client`` overrides
+        fields of the client's description. Raises ``ConnectionFailed`` or ``RemoteError``.
+        """
+        opening = Opening(
+            url=url,
+            token=token,
+            password=password,
+            client=client,
+            role=role,
+            scopes=scopes,
+            caps=caps,
+            min_protocol=min_protocol,
+            max_protocol=max_protocol,
+            timeout=timeout,
+            unix=unix,
+        )
+        connection, hello = await open_session(opening, retry)
+        return cls(connection, hello, opening.place, on_event)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def late(self) -> int:
+        """Return how many answers came that nobody waited for any more."""
+        return self._calls.late
+
+    async def call(self, method: str, params: Any = None, *, timeout: float = 30.0) -> Any:
+        """Return the payload of the answer.
+
+        Without ``params`` the key is left out. Raises ``RemoteError``, ``CallTimeout``, or
+        ``PeerGone``, whose ``maybe_executed`` is true when the request had been sent.
+        """
+        if self.closed.done():
+            raise PeerGone(self.place, maybe_executed=False)
+        raw = msgspec.UNSET if params is None else msgspec.Raw(msgspec.json.encode(params))
+        number, future = self._calls.start(self.place)
+        request = encode(Request(str(number), method, raw))
+        try:
+            await self._connection.send(request, text=True)
+        except ConnectionClosed:
+            self._calls.forget(number)
+            raise PeerGone(self.place, maybe_executed=True) from None
+        return await self._calls.answer(number, future, timeout, method)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield events until the session ends; those since ``connect`` first.
+
+        Only without ``on_event``. For one reader.
+        """
+        while True:
+            while self._kept:
+                yield self._kept.popleft()
+            if self.closed.done():
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def close(self) -> None:
+        """End the session; pending calls fail. Closing twice does nothing."""
+        await self._connection.close()
+        await asyncio.wait([self._reader])
+
+    async def _read(self) -> None:
+        ended = 1006, ""
+        try:
+            while True:
+                self._take(await self._connection.recv(decode=False))
+        except ConnectionClosed as error:
+            if error.rcvd is not None:
+                ended = error.rcvd.code, error.rcvd.reason
+        finally:
+            self.closed.set_result(ended)
+            self._calls.fail_all()
+            self._news.set()
+
+    def _take(self, data: bytes) -> None:
+        self.heard = asyncio.get_running_loop().time()
+        try:
+            frame = decode_from_server(data)
+        except FrameError:
+            self.malformed += 1
+            return
+        if isinstance(frame, Response):
+            self._answered(frame)
+        else:
+            self._happened(frame)
+
+    def _answered(self, frame: Response) -> None:
+        number = int(frame.id) if str(frame.id).isdecimal() else 0
+        if frame.ok:
+            try:
+                payload = (
+                    msgspec.json.decode(frame.payload)
+                    if isinstance(frame.payload, msgspec.Raw)
+                    else None
+                )
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                self._calls.fail(number, FrameError(f"malformed payload: {error}"))
+            else:
+                self._calls.settle(number, payload)
+        elif isinstance(frame.error, ErrorShape):
+            self._calls.fail(number, remote_error(frame.error))
+        else:
+            self._calls.fail(number, RemoteError("UNAVAILABLE", "failed without a reason"))
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event.seq, int):
+            self.gaps += max(0, event.seq - self._seq - 1) if self._seq else 0
+            self._seq = event.seq
+        if self._on_event is None:
+            if len(self._kept) >= EVENTS_KEPT:
+                self._kept.popleft()
+                self.dropped += 1
+            self._kept.append(event)
+            self._news.set()
+            return
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - the session outlives its listener's fault
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"listener of {self.place}: {error}", "exception": error}
+            )

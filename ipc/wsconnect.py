@@ -1,0 +1,192 @@
+"""How a client gets from nothing to ``hello-ok``: socket, challenge, ``connect``, retries.
+
+Separate from the session itself because everything that may be tried again lies here: after
+``hello-ok`` nothing is ever repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from ipc.errors import ConnectionFailed, FrameError, RemoteError
+from ipc.frames import (
+    MAX_FRAME_BYTES,
+    ErrorShape,
+    Event,
+    Request,
+    Response,
+    decode_from_server,
+    encode,
+)
+
+CONNECT_ID = "0"  # calls count from 1
+PASSING = frozenset({1000, 1001, 1005, 1006, 1012, 1013})  # closes of a restart (PROTOCOL.md 5)
+STARTING_WAIT = (0.1, 2.0)  # seconds; bounds of what a starting gateway may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Everything ``connect`` says. ``unix`` replaces the host and port of ``url``."""
+
+    url: str
+    token: str | None
+    password: str | None
+    client: dict[str, Any] | None
+    role: str
+    scopes: Sequence[str]
+    caps: Sequence[str]
+    min_protocol: int
+    max_protocol: int
+    timeout: float
+    unix: Path | None
+
+    @property
+    def place(self) -> str:
+        """Return where this leads to, for messages."""
+        return str(self.unix) if self.unix else self.url
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters of ``connect``."""
+        auth = {"token": self.token, "password": self.password}
+        auth = {name: secret for name, secret in auth.items() if secret is not None}
+        client = {
+            "id": "gateway-client",
+            "version": "trunkline",
+            "platform": sys.platform,
+            "mode": "backend",
+        } | (self.client or {})
+        return {
+            "minProtocol": self.min_protocol,
+            "maxProtocol": self.max_protocol,
+            "client": client,
+            "role": self.role,
+            "scopes": list(self.scopes),
+            "caps": list(self.caps),
+        } | ({"auth": auth} if auth else {})
+
+
+async def open_session(
+    opening: Opening, retry: Iterable[float]
+) -> tuple[ClientConnection, dict[str, Any]]:
+    """Return an open connection and its hello.
+
+    Waits ``retry``'s seconds between tries, and only after failures that a restart of the
+    gateway explains; a socket that nobody listens on is not one of them. Raises
+    ``ConnectionFailed``, or ``RemoteError`` with the gateway's refusal.
+    """
+    waits = iter(retry)
+    while True:
+        try:
+            return await _try(opening)
+        except RemoteError as error:
+            wait = next(waits, None)
+            if wait is None or not starting(error):
+                raise
+            least, most = STARTING_WAIT
+            await asyncio.sleep(min(max((error.retry_after_ms or 0) / 1000, least), most))
+        except ConnectionFailed as error:
+            wait = next(waits, None)
+            if wait is None or error.code not in PASSING:
+                raise
+            await asyncio.sleep(wait)
+
+
+def starting(error: RemoteError) -> bool:
+    """Say whether a refusal only means that the gateway has not finished starting."""
+    details = error.details if isinstance(error.details, dict) else {}
+    return error.retryable and details.get("reason") == "startup-sidecars"
+
+
+def remote_error(shape: ErrorShape) -> RemoteError:
+    """Return the exception for an error of the protocol."""
+    return RemoteError(
+        shape.code,
+        shape.message,
+        details=None if shape.details is msgspec.UNSET else shape.details,
+        retryable=shape.retryable is True,
+        retry_after_ms=None if shape.retry_after_ms is msgspec.UNSET else shape.retry_after_ms,
+    )
+
+
+async def _try(opening: Opening) -> tuple[ClientConnection, dict[str, Any]]:
+    connection: ClientConnection | None = None
+    try:
+        async with asyncio.timeout(opening.timeout):
+            connection = await _dial(opening)
+            hello = await _greet(connection, opening)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - always re-raised
+        if connection is not None:
+            connection.transport.abort()
+            await connection.wait_closed()
+        raise _failure(opening, connection, error) from None
+    return connection, hello
+
+
+async def _dial(opening: Opening) -> ClientConnection:
+    options: dict[str, Any] = {
+        "compression": None,  # costs more than it saves (PERFORMANCE.md 1a)
+        "ping_interval": None,
+        "open_timeout": None,
+        "close_timeout": 1,
+        "max_size": MAX_FRAME_BYTES,
+    }
+    if opening.unix is not None:
+        return await unix_connect(str(opening.unix), "ws://localhost/", **options)
+    return await connect(opening.url, proxy=None, **options)
+
+
+async def _greet(connection: ClientConnection, opening: Opening) -> dict[str, Any]:
+    while not _is_challenge(decode_from_server(await connection.recv(decode=False))):
+        pass  # the challenge comes first; whatever a later protocol puts before it is skipped
+    params = msgspec.Raw(msgspec.json.encode(opening.params()))
+    await connection.send(encode(Request(CONNECT_ID, "connect", params)), text=True)
+    while True:
+        frame = decode_from_server(await connection.recv(decode=False))
+        if isinstance(frame, Response) and frame.id == CONNECT_ID:
+            break
+    if not frame.ok:
+        raise remote_error(
+            frame.error
+            if isinstance(frame.error, ErrorShape)
+            else ErrorShape("UNAVAILABLE", "connect failed without a reason")
+        )
+    hello = msgspec.json.decode(frame.payload) if isinstance(frame.payload, msgspec.Raw) else {}
+    return hello if isinstance(hello, dict) else {}
+
+
+def _is_challenge(frame: Response | Event) -> bool:
+    return isinstance(frame, Event) and frame.event == "connect.challenge"
+
+
+def _failure(
+    opening: Opening, connection: ClientConnection | None, error: BaseException
+) -> BaseException:
+    place = opening.place
+    match error:
+        case TimeoutError():
+            at = "connect" if connection is None else "hello"
+            return ConnectionFailed(place, f"no {at} within {opening.timeout:g} s", retryable=True)
+        case ConnectionClosed():
+            code = error.rcvd.code if error.rcvd else 1006
+            reason = error.rcvd.reason if error.rcvd else ""
+            text = f"closed before hello with {code}" + (f" ({reason})" if reason else "")
+            return ConnectionFailed(place, text, retryable=code in PASSING, code=code)
+        case InvalidStatus():
+            status = error.response.status_code
+            return ConnectionFailed(
+                place, f"answered with HTTP {status}", retryable=status == 503, code=status
+            )
+        case OSError():
+            return ConnectionFailed(place, error.strerror or str(error), retryable=True)
+        case WebSocketException() | FrameError() | msgspec.DecodeError():
+            return ConnectionFailed(place, f"no gateway there: {error}", retryable=False)
+    return error

@@ -1,0 +1,117 @@
+"""One plain ZeroMQ socket on the event loop: made, watched, looked at again, closed.
+
+``zmq.asyncio`` costs 25-30 times as much per message (PERFORMANCE.md 2a). The price of doing
+without is one rule, kept here: ``ZMQ_FD`` is edge triggered, so after every send and after
+every drain that stops early the socket is looked at again, else the link stalls for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import zmq
+
+HWM = 1000  # messages per peer and direction
+BYTE_BUDGET = 128 * 1024  # read per loop turn, so that a flood leaves others their turn
+MAX_BYTES = 2 * 1024 * 1024  # of one message; a peer that sends a larger one is disconnected
+BACKLOG = 4096  # every worker connects at once when the gateway comes back
+RECONNECT_MS = 10
+HEARTBEAT_MS = 1000
+SILENCE_MS = 3000
+
+OnError = Callable[[Exception], None]
+
+_context: zmq.Context[zmq.Socket[bytes]] | None = None
+_sockets = 0  # in the context; it ends with the last of them, so nothing can hang at exit
+
+
+class Socket:
+    """Base of ``Router`` and ``Dealer``. ``errors`` counts what ``on_error`` was told."""
+
+    def __init__(
+        self, kind: int, *, hwm: int, byte_budget: int, max_bytes: int, on_error: OnError | None
+    ) -> None:
+        self.errors = 0
+        self.closed = False
+        self.max_bytes = max_bytes
+        self._loop = asyncio.get_running_loop()
+        self._byte_budget = byte_budget
+        self._on_error = on_error
+        self._draining = False
+        self._scheduled = False
+        self._socket = _open(kind)
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.SNDHWM, hwm),
+            (zmq.RCVHWM, hwm),
+            (zmq.MAXMSGSIZE, max_bytes),
+            (zmq.BACKLOG, BACKLOG),
+        ):
+            self._socket.setsockopt(option, value)
+        self._recv = self._socket.recv
+        self._send = super(zmq.Socket, self._socket).send  # below pyzmq's Python wrapper
+        self._fd: int = self._socket.getsockopt(zmq.FD)  # type: ignore[assignment]
+
+    def close(self) -> None:
+        """Close at once; what is not sent yet is dropped. Closing twice does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        self._loop.remove_reader(self._fd)
+        _close(self._socket)
+
+    def _watch(self) -> None:
+        """Begin: the first look is unconditional, since a first edge may be gone already."""
+        self._loop.add_reader(self._fd, self._drain)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Drain in the next loop turn; once per turn, however often it is asked for."""
+        if not self._scheduled and not self._draining:
+            self._scheduled = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        """Read up to the byte budget; the rest in the next turn."""
+        self._scheduled = False
+        if self.closed or self._draining:
+            return
+        self._draining = True
+        try:
+            dry = self._read(self._byte_budget)
+        finally:
+            self._draining = False
+        if not dry:
+            self._look_again()
+
+    def _read(self, budget_bytes: int) -> bool:
+        """Hand on what is queued; ``True`` when nothing was left (or the socket is closed)."""
+        raise NotImplementedError
+
+    def _fault(self, error: Exception) -> None:
+        self.errors += 1
+        if self._on_error is not None:
+            self._on_error(error)
+        else:
+            self._loop.call_exception_handler(
+                {"message": f"{type(self).__name__}: {error}", "exception": error}
+            )
+
+
+def _open(kind: int) -> zmq.Socket[bytes]:
+    global _context, _sockets
+    if _context is None:
+        _context = zmq.Context()
+    socket: zmq.Socket[bytes] = _context.socket(kind)
+    _sockets += 1
+    return socket
+
+
+def _close(socket: zmq.Socket[bytes]) -> None:
+    global _context, _sockets
+    socket.close(linger=0)
+    _sockets -= 1
+    if _sockets == 0 and _context is not None:
+        _context.term()  # cannot hang: no socket is open, none lingers, none is a monitor
+        _context = None
