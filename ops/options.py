@@ -20,8 +20,15 @@ Timeout = Annotated[
 ]
 Keys = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY…", help="Accounts (irc:libera), or channels (irc)."),
+    typer.Argument(metavar="[KEY…]", help="Accounts (irc:libera), or channels (irc)."),
 ]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME…]", help="Accounts, channels, supervisor or gateway."),
+]
+Lines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines from the end.")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")]
+Reason = Annotated[str | None, typer.Option(help="Kept with the hold, shown in describe.")]
 All = Annotated[bool, typer.Option("--all", help="Every account.")]
 
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 
 from ops.options import Json, command_app
 from ops.output import show_json
+from ops.versions import own_version
 
 app = command_app()
-
-
-def own_version() -> str:
-    """Return the version of the installed distribution, or ``0+source`` from a bare checkout."""
-    try:
-        return installed("trunkline")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 @app.command()

@@ -1,0 +1,147 @@
+"""``trunkline gateway``: ask the gateway, or have the supervisor control it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ops.exits import Exit, OperatorError, UsageFailure
+from ops.options import Json, Timeout, Token, Url, command_app
+from ops.output import show_json
+from ops.places import here
+
+app = command_app("Ask or control the gateway.")
+
+
+@app.command()
+def call(
+    context: typer.Context,
+    method: str,
+    params: Annotated[str, typer.Option(help="Parameters, as a JSON object.")] = "{}",
+    timeout: Timeout = 30.0,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Call any method of the gateway and print its answer as JSON."""
+    show_json(_call(context, method, _object(params), timeout, url, token))
+
+
+@app.command()
+def health(
+    context: typer.Context,
+    timeout: Timeout = 10.0,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Ask the gateway for its health; exits 0 when it is fine."""
+    answer = _call(context, "health", {}, timeout, url, token)
+    well = not isinstance(answer, dict) or answer.get("ok", True)
+    if json:
+        show_json(answer)
+    else:
+        print("ok" if well else "not ok")
+    if not well:
+        raise typer.Exit(Exit.ERROR)
+
+
+@app.command()
+def status(
+    context: typer.Context, json: Json = False, url: Url = None, token: Token = None
+) -> None:
+    """Show the gateway's process, or what a gateway elsewhere says about itself."""
+    if url is not None:
+        show_json(_call(context, "status", {}, 10.0, url, token))
+        return
+    row = _supervised(context, "supervisor.status", {}, 10.0)["gateway"]
+    _show(row, json=json)
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    force: Annotated[bool, typer.Option(help="End a stranger that holds the port.")] = False,
+    timeout: Timeout = 30.0,
+    json: Json = False,
+) -> None:
+    """Start the gateway and wait until it answers."""
+    _control(context, "start", {"force": True} if force else {}, timeout, json=json)
+
+
+@app.command()
+def stop(context: typer.Context, timeout: Timeout = 30.0, json: Json = False) -> None:
+    """Stop the gateway; accounts run on, and clients are refused."""
+    _control(context, "stop", {}, timeout, json=json)
+
+
+@app.command()
+def restart(context: typer.Context, timeout: Timeout = 30.0, json: Json = False) -> None:
+    """Restart the gateway; clients wait in the meantime, accounts run on."""
+    _control(context, "restart", {}, timeout, json=json)
+
+
+def _control(
+    context: typer.Context, verb: str, params: dict[str, Any], timeout: float, *, json: bool
+) -> None:
+    answer = _supervised(context, f"gateway.{verb}", params, timeout)
+    row = answer["gateway"]
+    _show(row, json=json)
+    if not answer["ok"]:
+        why = f": {row['lastError']}" if row.get("lastError") else ""
+        raise OperatorError(f"the gateway is {row['phase']}{why}", Exit.TIMEOUT)
+
+
+def _show(row: dict[str, Any], *, json: bool) -> None:
+    from ops.words import clean
+
+    if json:
+        show_json(row)
+        return
+    details = [
+        row["phase"]
+        + ("" if row.get("connected") or row["phase"] != "running" else ", no session"),
+        f"pid {row['pid']}" if row.get("pid") else "",
+        row.get("url") or "",
+        f"{row['outages']} outages" if row.get("outages") else "",
+        row.get("lastError") or "",
+    ]
+    print(clean("  ".join(filter(None, details))))
+
+
+def _object(text: str) -> dict[str, Any]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise UsageFailure(f"--params is not a JSON object: {error}") from None
+
+
+def _call(
+    context: typer.Context,
+    method: str,
+    params: dict[str, Any],
+    timeout: float,
+    url: str | None,
+    token: str | None,
+) -> Any:
+    from ops import gateways, link
+
+    async def work() -> Any:
+        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
+        async with link.gateway(where, timeout=timeout) as client:
+            return await client.call(method, params, timeout=timeout)
+
+    return link.run(work())
+
+
+def _supervised(context: typer.Context, method: str, params: dict[str, Any], timeout: float) -> Any:
+    from ops import link
+
+    async def work() -> Any:
+        async with link.supervisor(here(context)) as client:
+            return await client.call(method, params, timeout=timeout)
+
+    return link.run(work())

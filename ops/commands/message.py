@@ -1,0 +1,75 @@
+"""``trunkline message send``: one message out, through an account."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+import typer
+
+from ops.exits import UsageFailure
+from ops.options import Json, Timeout, Token, Url, command_app
+from ops.output import show_json
+from ops.places import here
+from ops.selection import split
+
+app = command_app("Send a message through an account.")
+
+
+@app.callback()
+def message() -> None:
+    """Send a message through an account."""
+
+
+@app.command()
+def send(
+    context: typer.Context,
+    target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")],
+    text: Annotated[str, typer.Option("--message", "-m", help="What to say.")],
+    account: Annotated[
+        str, typer.Option(help="KEY (irc:libera), or with --channel the account's name.")
+    ] = "",
+    channel: Annotated[str | None, typer.Option(help="Channel; OpenClaw's spelling.")] = None,
+    thread: Annotated[str | None, typer.Option(help="Thread within the chat.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Id of the message to reply to.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="The same key is sent only once.")
+    ] = None,
+    timeout: Timeout = 30.0,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Send a message; exits 0 once the platform has taken it."""
+    from ops import gateways, link
+
+    params = _params(account, channel) | {
+        "to": target,
+        "message": text,
+        "idempotencyKey": key or str(uuid.uuid4()),
+    }
+    params |= {n: v for n, v in (("threadId", thread), ("replyToId", reply_to)) if v is not None}
+
+    async def work() -> Any:
+        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
+        async with link.gateway(where) as client:
+            return await client.call("send", params, timeout=timeout)
+
+    sent = link.run(work())
+    if json:
+        show_json(sent)
+    else:
+        print(f"sent ({sent.get('messageId') or sent.get('runId')})")
+
+
+def _params(account: str, channel: str | None) -> dict[str, str]:
+    """Return channel and account id from either spelling."""
+    if channel is None:
+        if not account:
+            raise UsageFailure("say --account KEY (irc:libera), or --channel and --account")
+        channel, account = split(account)
+    elif ":" in account:
+        named, account = split(account)
+        if named != channel:
+            raise UsageFailure(f"--channel {channel} and --account {named}:{account} differ")
+    return {"channel": channel} | ({"accountId": account} if account else {})

@@ -1,0 +1,65 @@
+"""``trunkline status``: the supervisor, the gateway and all accounts at a glance."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import typer
+
+from ops.options import Json, Keys, Token, Url, command_app
+from ops.output import show_json
+from ops.places import here
+
+app = command_app()
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    keys: Keys = None,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Show the supervisor, the gateway and all accounts."""
+    from ops import link
+    from ops.selection import chosen
+    from ops.tables import show_accounts
+
+    found = link.run(_status(here(context), url, token))
+    found["accounts"] = chosen(found["accounts"], keys or [])
+    if json:
+        show_json(found)
+        return
+    _show_head(found)
+    show_accounts(found["accounts"])
+
+
+async def _status(places: Any, url: str | None, token: str | None) -> dict[str, Any]:
+    from ops.reach import reach
+
+    async with reach(places, url, token) as runtime:
+        return await runtime.status()
+
+
+def _show_head(found: dict[str, Any]) -> None:
+    from ops.words import clean, duration, mebibytes
+
+    now = time.time()
+    supervisor, gateway = found.get("supervisor"), found["gateway"]
+    if supervisor:
+        print(
+            f"supervisor  pid {supervisor['pid']}  up "
+            f"{duration(now - supervisor['startedAt'] / 1000)}"
+            f"  {mebibytes(supervisor.get('rssBytes'))}  {clean(supervisor['stateDir'])}"
+        )
+    details = [f"pid {gateway['pid']}" if gateway.get("pid") else "", gateway.get("url") or ""]
+    if gateway.get("outages"):
+        details.append(f"{gateway['outages']} outages")
+    if gateway.get("phase") != "running" and gateway.get("lastError"):
+        details.append(gateway["lastError"])
+    print(f"gateway     {gateway['phase']}  {clean('  '.join(filter(None, details)))}".rstrip())
+    for warning in (supervisor or {}).get("warnings", []):
+        print(f"warning     {clean(warning)}")
+    print()

@@ -1,0 +1,140 @@
+"""How a command reaches the supervisor (``cli.sock``) or a gateway (a URL).
+
+Both speak the same frames through the same client; what differs is how their absence is
+told: no supervisor is exit code 3, at once, with the command that starts one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ipc.errors import CallTimeout, ConnectionFailed, PeerGone
+from ipc.wsclient import Client
+from ops.exits import Exit, OperatorError
+from ops.gateways import Gateway
+from ops.versions import own_version
+
+if TYPE_CHECKING:
+    from ipc.frames import Event
+    from runtime.config.places import Places
+
+CONNECT_WITHIN = 5.0  # seconds; a supervisor that hangs must not hang the operator
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine to its end."""
+    return asyncio.run(work)
+
+
+def cli_socket(places: Places) -> Path:
+    """Return the path of the supervisor's socket."""
+    from ipc.endpoints import Endpoints
+
+    return Endpoints(places.run_dir).cli
+
+
+@asynccontextmanager
+async def supervisor(
+    places: Places,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    within: float = CONNECT_WITHIN,
+) -> AsyncIterator[Client]:
+    """Connect to the supervisor of ``places``; exit 3 without one, 4 when it does not answer."""
+    path = cli_socket(places)
+    if not path.exists():
+        raise not_running(places)
+    try:
+        client = await Client.connect(
+            "ws://localhost/",
+            unix=path,
+            client=_identity("cli", "cli"),
+            caps=("channel-events",),
+            timeout=within,
+            on_event=on_event,
+        )
+    except (ConnectionFailed, OSError, TimeoutError, CallTimeout) as error:
+        raise _why_unreachable(places, path, error, within) from error
+    try:
+        yield client
+    except PeerGone as error:
+        raise OperatorError(f"the supervisor ended: {error}", Exit.NOT_RUNNING) from error
+    finally:
+        await client.close()
+
+
+def not_running(places: Places) -> OperatorError:
+    """Return the error of a command that needs a supervisor."""
+    return OperatorError(
+        f"no supervisor is running for {places.state_dir}; start it with `trunkline up`",
+        Exit.NOT_RUNNING,
+    )
+
+
+def _why_unreachable(places: Places, path: Path, error: Exception, within: float) -> OperatorError:
+    """Tell a dead socket from a forbidden one and from a supervisor that hangs."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(within)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return not_running(places)
+        except PermissionError:
+            return OperatorError(f"{path} belongs to another user")
+        except TimeoutError:
+            pass
+        except OSError as why:
+            return OperatorError(f"{path}: {why.strerror}")
+    if isinstance(error, ConnectionFailed) and not error.retryable:
+        return OperatorError(f"the supervisor refused: {error.reason}")
+    return OperatorError(
+        f"the supervisor does not answer on {path} within {within:g} s", Exit.TIMEOUT
+    )
+
+
+@asynccontextmanager
+async def gateway(
+    target: Gateway,
+    *,
+    timeout: float = 10.0,
+    caps: tuple[str, ...] = (),
+    on_event: Callable[[Event], None] | None = None,
+) -> AsyncIterator[Client]:
+    """Connect to a gateway; exit 3 when nothing answers there."""
+    try:
+        client = await Client.connect(
+            target.url,
+            token=target.token,
+            password=target.password,
+            client=_identity("gateway-client", "backend"),
+            caps=caps,
+            timeout=timeout,
+            on_event=on_event,
+        )
+    except ConnectionFailed as error:
+        if not error.retryable:
+            raise
+        raise OperatorError(
+            f"no gateway answers at {target.url}: {error.reason}", Exit.NOT_RUNNING
+        ) from error
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _identity(id: str, mode: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "version": own_version(),
+        "platform": platform.system().lower(),
+        "mode": mode,
+        "displayName": "trunkline",
+    }

@@ -1,0 +1,16 @@
+"""The version of the installed distribution."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+
+
+@lru_cache(maxsize=1)
+def own_version() -> str:
+    """Return the version of the installed distribution, or ``0+source`` from a bare checkout."""
+    try:
+        return installed("trunkline")
+    except PackageNotFoundError:
+        return "0+source"
