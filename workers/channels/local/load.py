@@ -1,0 +1,40 @@
+"""The load source: an account that speaks by itself, at a rate or as fast as it may.
+
+Each text begins with a running number, so that a receiver can see a gap or a wrong order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from workers.channels.local import Config
+from workers.messages import Chat, Inbound, Sender
+
+CHAT = Chat(id="load", kind="group", title="Load")
+SENDER = Sender(id="load", name="load", bot=True)  # a bot: no agent answers it
+PACE = 0.005  # seconds; shorter waits are not exact on any loop
+
+
+async def speak(
+    emit: Callable[[Inbound], Awaitable[None]], next_id: Callable[[], str], config: Config
+) -> None:
+    """Emit for ever: ``config.rate`` messages a second, without limit when it is negative."""
+    filler = "x" * config.payload_bytes
+    size = config.payload_bytes
+    loop = asyncio.get_running_loop()
+    start, number = loop.time(), 0
+    while True:
+        if config.rate < 0:
+            due = number + 1_000
+        else:
+            due = int((loop.time() - start) * config.rate)
+            if due <= number:
+                await asyncio.sleep(max(PACE, (number + 1) / config.rate + start - loop.time()))
+                continue
+        now = int(time.time() * 1000)
+        while number < due:
+            number += 1
+            text = f"{number} {filler}"[:size]
+            await emit(Inbound(next_id(), CHAT, SENDER, text, now))

@@ -1,0 +1,182 @@
+"""The account of ``local``, alive: a unix socket, one chat per connected person.
+
+What a person types is an inbound message, line by line; what the account sends to that
+person's chat, or to ``*`` for everybody, is printed on the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import socket
+import time
+from pathlib import Path
+
+from workers.channels.local import Config
+from workers.channels.local.load import speak
+from workers.errors import Misconfigured, SendFailed, Transient
+from workers.messages import Chat, Inbound, Outbound, Sender, Sent
+from workers.plugin import Context
+
+MAX_LINE = 64 * 1024  # bytes that a person may type at once
+MAX_PEOPLE = 100
+MAX_UNREAD = 1024 * 1024  # bytes that a person has not read before it is hung up on
+MAX_SOCKET_PATH = 107  # sun_path, unix(7)
+EVERYBODY = "*"
+NAME = re.compile(r"[^\s*\x00-\x1f/][^\s\x00-\x1f]{0,31}\Z")
+
+
+def socket_path(run_dir: Path, account_id: str) -> Path:
+    """Return where the account listens."""
+    return run_dir / f"local-{account_id}.sock"
+
+
+def _bound(path: Path) -> socket.socket:
+    """Return a socket bound to ``path``, which may have been left by an incarnation that died."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise Misconfigured(
+            f"{path}: longer than {MAX_SOCKET_PATH} bytes; use a shorter account id"
+            " or set TRUNKLINE_RUNTIME_DIR to a shorter directory"
+        )
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    mask = os.umask(0o177)  # born with mode 0600
+    try:
+        if path.is_socket():
+            path.unlink()
+        bound.bind(str(path))
+    except OSError as error:
+        bound.close()
+        raise Transient(f"{path}: {error.strerror}") from None
+    finally:
+        os.umask(mask)
+    return bound
+
+
+class Local:
+    """One ``local`` account."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.config: Config = ctx.config
+        self._people: dict[str, asyncio.StreamWriter] = {}
+        self._talks: set[asyncio.Task[None]] = set()
+        self._arrivals = itertools.count(1)
+        self._ids = itertools.count(1)
+        self._born = int(time.time() * 1000)  # ids must differ from an earlier incarnation's
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        path = socket_path(self.ctx.run_dir, self.ctx.account_id)
+        server = await asyncio.start_unix_server(self._met, sock=_bound(path), limit=MAX_LINE)
+        try:
+            async with server:
+                self.ctx.ready()
+                self._tell_people()
+                if self.config.rate:
+                    await speak(self.ctx.emit, self._next_id, self.config)
+                else:
+                    await server.serve_forever()
+        finally:
+            await self._hang_up()
+            path.unlink(missing_ok=True)
+
+    async def send(self, message: Outbound) -> Sent:
+        """Print the text for one person, or for everybody when ``to`` is ``*``."""
+        if message.to == EVERYBODY:
+            writers = list(self._people.values())
+        elif message.to in self._people:
+            writers = [self._people[message.to]]
+        else:
+            raise SendFailed(f"{message.to} is not connected")
+        text = f"* {message.text}" if message.action else message.text
+        for writer in writers:
+            if writer.transport.get_write_buffer_size() > MAX_UNREAD:
+                writer.transport.abort()  # reads nothing: nobody waits for it
+            else:
+                writer.write(text.encode("utf-8", "replace") + b"\n")
+        return Sent(id=self._next_id(), chat=message.to, ts=int(time.time() * 1000))
+
+    async def probe(self) -> dict[str, object]:
+        """Tell who is connected."""
+        return {"ok": True, "people": sorted(self._people)}
+
+    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk with one person until the connection ends."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        name = f"person-{next(self._arrivals)}"
+        if len(self._people) >= MAX_PEOPLE:
+            writer.write(b"too many people are connected\n")
+            writer.close()
+            self._talks.discard(task)
+            return
+        self._people[name] = writer
+        self._tell_people()
+        try:
+            if self.config.greeting:
+                writer.write(self.config.greeting.encode("utf-8", "replace") + b"\n")
+            name = await self._listen_to(name, reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # hung up, by them or by us
+        finally:
+            self._people = {who: each for who, each in self._people.items() if each is not writer}
+            self._talks.discard(task)
+            self._tell_people()
+            writer.close()
+
+    async def _listen_to(
+        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> str:
+        while True:
+            try:
+                line = await reader.readuntil()
+            except asyncio.IncompleteReadError as end:
+                line = end.partial  # the last line may lack its end
+                if not line:
+                    return name
+            except asyncio.LimitOverrunError:
+                writer.write(b"that line is too long\n")
+                return name
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if text.startswith("/nick "):
+                name = self._renamed(name, text[6:].strip(), writer)
+            elif text:
+                await self.ctx.emit(self._inbound(name, text))
+
+    def _renamed(self, old: str, new: str, writer: asyncio.StreamWriter) -> str:
+        if not NAME.match(new) or (new in self._people and new != old):
+            writer.write(f"{new} cannot be your name\n".encode())
+            return old
+        self._people[new] = self._people.pop(old)
+        writer.write(f"you are {new}\n".encode())
+        return new
+
+    def _inbound(self, name: str, text: str) -> Inbound:
+        action = text.startswith("/me ")
+        return Inbound(
+            id=self._next_id(),
+            chat=Chat(id=name, kind="direct"),
+            sender=Sender(id=name, name=name),
+            text=text[4:] if action else text,
+            ts=int(time.time() * 1000),
+            addressed=True,
+            action=action,
+        )
+
+    def _next_id(self) -> str:
+        return f"{self._born}-{next(self._ids)}"
+
+    def _tell_people(self) -> None:
+        count = len(self._people)
+        self.ctx.status(connected=True, detail=f"{count} connected")
+
+    async def _hang_up(self) -> None:
+        for writer in self._people.values():
+            writer.close()
+        talks = list(self._talks)
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)

@@ -1,0 +1,121 @@
+"""The worker's side of the control link: who it is, that it is ready, beats, status.
+
+Small and rare: the supervisor carries no chat. Everything that was said is kept, so that it
+can be said again when the link has lost something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ipc.bootstrap import WorkerBoot
+from ipc.control import (
+    Beat,
+    FromWorker,
+    Hello,
+    Ping,
+    Pong,
+    Ready,
+    Status,
+    decode_from_supervisor,
+    encode,
+)
+from ipc.envelope import peer_name
+from ipc.zmqlink import Dealer
+
+
+class ControlLink:
+    """One incarnation's link to the supervisor. ``figures(lag)`` makes the beat."""
+
+    def __init__(self, boot: WorkerBoot, figures: Callable[[float], Beat]) -> None:
+        self.ready = False
+        self._boot = boot
+        self._figures = figures
+        self._loop = asyncio.get_running_loop()
+        self._dealer: Dealer | None = None
+        self._status: dict[str, Any] = {}
+        self._news: dict[str, Any] = {}
+        self._scheduled = False
+        self._owing = False  # something could not be sent: say all of it again
+
+    def open(self) -> None:
+        """Connect and say hello: the process is up."""
+        self._dealer = Dealer(
+            self._boot.control,
+            peer_name(self._boot.key, self._boot.incarnation),
+            self._on_body,
+            on_error=lambda error: None,  # the link counts it; a malformed ping is no news
+            on_writable=self._repeat,
+        )
+        self._send(self._hello())
+
+    def close(self) -> None:
+        """Close at once."""
+        if self._dealer:
+            self._dealer.close()
+
+    def say_ready(self) -> None:
+        """Say once that the account works."""
+        if not self.ready:
+            self.ready = True
+            self._say_news()
+            self._send(Ready())
+
+    def patch(self, fields: Mapping[str, Any]) -> None:
+        """Tell what changed in the account's status row, once per loop turn."""
+        for name, value in fields.items():
+            if name not in self._status or self._status[name] != value:
+                self._status[name] = self._news[name] = value
+        if self._news and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._say_news)
+
+    def beat(self, lag: float = 0.0) -> None:
+        """Send one sign of life now."""
+        self._send(self._figures(lag))
+
+    async def beating(self, each: Callable[[], None]) -> None:
+        """Beat for ever; ``each`` is called before every beat."""
+        due = self._loop.time()
+        while True:
+            now = self._loop.time()
+            each()
+            self.beat(max(0.0, now - due))
+            due = now + self._boot.beat
+            await asyncio.sleep(self._boot.beat)
+
+    def _hello(self) -> Hello:
+        return Hello(self._boot.key, self._boot.incarnation, self._boot.token, os.getpid())
+
+    def _say_news(self) -> None:
+        self._scheduled = False
+        if self._news:
+            news, self._news = self._news, {}
+            self._send(Status(news))
+
+    def _repeat(self) -> None:
+        if self._owing:
+            self._owing = False
+            frames: list[FromWorker] = [self._hello(), Status(dict(self._status))]
+            if self.ready:
+                frames.append(Ready())
+            self._send(*frames)
+
+    def _send(self, *frames: FromWorker) -> None:
+        dealer = self._dealer
+        if dealer is None or dealer.closed:
+            return
+        if not dealer.send(encode(frames)):
+            self._owing = True
+
+    def _on_body(self, body: bytes) -> None:
+        if not body:  # a router's probe: the connection is new, what was sent before may be lost
+            self._owing = True
+            self._repeat()
+            return
+        for frame in decode_from_supervisor(body):
+            if isinstance(frame, Ping):
+                self._send(Pong(frame.id))

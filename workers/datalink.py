@@ -1,0 +1,289 @@
+"""The worker's side of the data link: messages and answers up, acknowledgements and calls down.
+
+The gateway may be absent, restart or stall at any time. The worker greets it (``Hello``)
+until it is welcomed, and again whenever acknowledgements stay away, so that a gateway that
+has forgotten it, or a connection that lost frames, is noticed here and everything
+unacknowledged is sent again. Cost per message: one append; one flush per loop turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Protocol
+
+from ipc.bootstrap import WorkerBoot
+from ipc.envelope import (
+    PACK_BYTES,
+    PACK_FRAMES,
+    Ack,
+    Answer,
+    Call,
+    Hello,
+    Refused,
+    Welcome,
+    decode_from_gateway,
+    encode,
+    peer_name,
+)
+from ipc.zmqlink import Dealer
+from workers.outbox import Outbox
+
+GREET_FIRST = 0.02  # seconds until the second Hello; doubles
+GREET_LAST = 0.5
+GREET_RARELY = 5.0  # after so many without a word: they only pile up in ZeroMQ's queue
+UNANSWERED = 20
+SILENCE = 1.0  # seconds in which nothing in flight was acknowledged: ask
+TURN_MESSAGES = 128  # an account that never waits lets its loop turn after so many
+
+
+class Log(Protocol):
+    """The part of the account's logger that is used here."""
+
+    def info(self, event: str, *args: object, **fields: object) -> object:
+        """Write one line."""
+
+    def warning(self, event: str, *args: object, **fields: object) -> object:
+        """Write one line."""
+
+
+class DataLink:
+    """One incarnation's link. ``dropped`` counts what was given up, by reason."""
+
+    def __init__(self, boot: WorkerBoot, on_call: Callable[[Call, str], None], log: Log) -> None:
+        self.outbox = Outbox()
+        self.dropped: Counter[str] = Counter()
+        self._boot = boot
+        self._on_call = on_call
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._dealer: Dealer | None = None
+        self._gateway: str | None = None  # the one that welcomed us last
+        self._welcome = False
+        self._refusal = ""
+        self._pause = GREET_FIRST
+        self._greetings = 0  # since the gateway last said anything
+        self._timer: asyncio.TimerHandle | None = None
+        self._mark: int | None = None  # newest message sent before the Hello that is unanswered
+        self._seen = 0  # acknowledged when the timer was set
+        self._turn = 0
+        self._scheduled = False
+        self._answers: deque[Answer] = deque()
+        self._unconfirmed = False  # answers were sent since the last Welcome
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._quiet: asyncio.Future[None] | None = None
+
+    def open(self) -> None:
+        """Connect and greet; the gateway need not be there."""
+        self._dealer = Dealer(
+            self._boot.data,
+            peer_name(self._boot.key, self._boot.incarnation),
+            self._on_body,
+            on_error=self._on_error,
+            on_writable=self._flush,
+        )
+        self._greet()
+
+    def close(self) -> None:
+        """Close at once; see ``settled`` for leaving nothing behind."""
+        if self._timer:
+            self._timer.cancel()
+        for waiter in self._room:
+            waiter.cancel()
+        if self._dealer:
+            self._dealer.close()
+
+    # -- up
+
+    def crowded(self) -> bool:
+        """Whether ``room`` has to be awaited before the next ``post``."""
+        return self._turn >= TURN_MESSAGES or self.outbox.full
+
+    def post(self, payload: bytes, flags: int) -> None:
+        """Queue the payload of one ``channel.message``."""
+        self.outbox.append(payload, flags)
+        self._turn += 1
+        self._schedule()
+
+    async def room(self) -> None:
+        """Let the loop turn, and wait until the outbox is below its bounds."""
+        await asyncio.sleep(0)
+        while self.outbox.full:
+            waiter = self._loop.create_future()
+            self._room.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._make_room()  # the place was offered to us: pass it on
+                raise
+
+    def answer(self, id: int, gateway: str, ok: bool, payload: bytes) -> None:
+        """Answer the call ``id`` of ``gateway``; another one would mistake it for its own."""
+        if gateway != self._gateway:
+            self.dropped["late answers"] += 1
+            return
+        self._answers.append(Answer(id, ok, payload))
+        self._schedule()
+
+    def hurry(self) -> None:
+        """Greet often again: a welcome has become likely."""
+        if not self._welcome:
+            self._pause = GREET_FIRST
+            self._greetings = 0
+            self._greet()
+
+    def verify(self) -> None:
+        """Ask the gateway whether it still knows us (on each beat; costs one small frame)."""
+        if self._welcome and not self.outbox.flying:
+            self._say_hello()
+
+    async def settled(self) -> None:
+        """Wait until everything said is acknowledged and every answer has arrived."""
+        if self._unconfirmed:
+            self._say_hello()  # its Welcome comes after all that was sent before it
+        if not self._settled():
+            self._quiet = self._loop.create_future()
+            await self._quiet
+
+    def _settled(self) -> bool:
+        return self.outbox.idle and not self._answers and not self._unconfirmed
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what may be sent, in packs."""
+        self._scheduled = False
+        self._turn = 0
+        if not self._welcome or self._dealer is None or self._dealer.closed:
+            return
+        while self._answers:
+            pack = self._some_answers()
+            if not self._dealer.send(encode(pack)):
+                self._answers.extendleft(reversed(pack))
+                return
+            self._unconfirmed = True
+        outbox, send = self.outbox, self._dealer.send
+        while messages := outbox.take():
+            if not send(encode(messages)):
+                outbox.putback(messages)
+                break
+        if outbox.flying and self._timer is None:
+            self._watch()
+
+    def _some_answers(self) -> list[Answer]:
+        pack = [self._answers.popleft()]
+        size = len(pack[0].payload)
+        while self._answers and len(pack) < PACK_FRAMES:
+            size += len(self._answers[0].payload)
+            if size > PACK_BYTES:
+                break
+            pack.append(self._answers.popleft())
+        return pack
+
+    # -- greeting
+
+    def _greet(self) -> None:
+        """Say hello until welcomed, ever more slowly."""
+        self._say_hello()
+        self._set_timer(self._pause, self._greet)
+        self._greetings += 1
+        slowest = GREET_LAST if self._greetings < UNANSWERED else GREET_RARELY
+        self._pause = min(self._pause * 2, slowest)
+
+    def _say_hello(self) -> None:
+        boot = self._boot
+        hello = Hello(boot.key, boot.incarnation, boot.token, self.outbox.oldest)
+        if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
+            self._mark = self.outbox.sent
+
+    def _watch(self) -> None:
+        """Look after ``SILENCE`` whether acknowledgements come."""
+        self._seen = self.outbox.acked
+        self._set_timer(SILENCE, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self.outbox.flying:
+            if self.outbox.acked == self._seen:
+                self._say_hello()
+            self._watch()
+
+    def _set_timer(self, after: float, then: Callable[[], None]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(after, then)
+
+    # -- down
+
+    def _on_body(self, body: bytes) -> None:
+        self._greetings = 0
+        if not body:  # a router's probe: the connection is new, the gateway perhaps as well
+            self._say_hello()
+            return
+        for frame in decode_from_gateway(body):
+            match frame:
+                case Ack():
+                    self._acked(frame.seq)
+                case Call():
+                    self._on_call(frame, self._gateway or "")
+                case Welcome():
+                    self._welcomed(frame)
+                case Refused():
+                    self._refused(frame)
+
+    def _acked(self, seq: int) -> None:
+        if self.outbox.ack(seq):
+            self._make_room()
+            if self.outbox.unsent:
+                self._schedule()
+        self._notice_quiet()
+
+    def _welcomed(self, frame: Welcome) -> None:
+        mark, self._mark = self._mark, None
+        self._acked(frame.acked)
+        if frame.gateway != self._gateway:
+            self._answers.clear()
+            self._gateway = frame.gateway
+            again = self.outbox.resend(marked=True)
+            self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)
+        elif mark is not None and self.outbox.acked < mark:
+            # It has read our Hello and so everything it will ever see of what came before.
+            self.dropped["frames sent twice"] += self.outbox.resend(marked=False)
+        if not self._welcome and self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self._welcome = True
+        self._unconfirmed = False
+        self._refusal = ""
+        self._pause = GREET_FIRST
+        self._flush()
+        self._notice_quiet()
+
+    def _refused(self, frame: Refused) -> None:
+        if self._refusal != frame.reason:
+            self._refusal = frame.reason
+            self._log.info("the gateway does not welcome us yet", reason=frame.reason)
+        if self._welcome:  # it is another one that has not met us
+            self._welcome = False
+            self._greet()
+
+    def _make_room(self) -> None:
+        free = self.outbox.max_messages - len(self.outbox)
+        while self._room and free > 0 and not self.outbox.full:
+            waiter = self._room.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                free -= 1
+
+    def _notice_quiet(self) -> None:
+        if self._quiet and not self._quiet.done() and self._settled():
+            self._quiet.set_result(None)
+
+    def _on_error(self, error: Exception) -> None:
+        self.dropped["malformed frames"] += 1
+        self._log.warning("a frame of the gateway was dropped", error=str(error))

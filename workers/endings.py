@@ -1,0 +1,69 @@
+"""How an exception becomes an exit code and last words. The one place that decides it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from workers.errors import (
+    EXIT_CONFIG,
+    EXIT_NEEDS_LOGIN,
+    EXIT_OK,
+    EXIT_TEMPORARY,
+    ChannelError,
+    Finished,
+    LoggedOut,
+    Misconfigured,
+    NeedsLogin,
+    Transient,
+)
+
+EXIT_FAILED = 1
+MAX_TEXT = 2_000  # characters of the last words: a status row, not a log
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a worker ends. ``cause`` is ``None`` when it was told to."""
+
+    code: int
+    cause: str | None
+    text: str
+
+
+STOPPED = Ending(EXIT_OK, None, "stopped")
+RETURNED = Ending(EXIT_FAILED, "returned", "run returned")
+
+# In the order of who wins when several went wrong at once: what needs a person comes first.
+_MEANINGS: tuple[tuple[type[ChannelError], int, str], ...] = (
+    (Misconfigured, EXIT_CONFIG, "misconfigured"),
+    (NeedsLogin, EXIT_NEEDS_LOGIN, "needs_login"),
+    (LoggedOut, EXIT_OK, "logged_out"),
+    (Finished, EXIT_OK, "finished"),
+    (Transient, EXIT_TEMPORARY, "transient"),
+)
+
+
+def ending_of(error: BaseException) -> Ending:
+    """Return what ``error`` means for the account; an exception group means its gravest member."""
+    leaves = list(_leaves(error))
+    for kind, code, cause in _MEANINGS:
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return Ending(code, cause, (str(leaf) or cause.replace("_", " "))[:MAX_TEXT])
+    return Ending(EXIT_FAILED, "failed", last_line(leaves[0]))
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of the traceback, e.g. ``ValueError: no such room``."""
+    lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    return (lines[-1] if lines else type(error).__name__)[:MAX_TEXT]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
