@@ -96,6 +96,8 @@ _encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(Request).decode
 _from_server: msgspec.json.Decoder[Response | Event] = msgspec.json.Decoder(Response | Event)
 _decode_any = msgspec.json.Decoder().decode
+# A request shorter than this cannot be too deep: so much are its other keys and the brackets.
+_SHORT_BYTES = len('{"type":"req","id":"1","method":"m","params":}') + 2 * (MAX_DEPTH - 1)
 _ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -107,9 +109,10 @@ def decode_request(data: bytes | str) -> Request:
     reason and, where it could be read, the id: the protocol answers the two differently.
     """
     try:
-        if type(data) is bytes and not data.isascii():
-            str(data, "utf-8")  # Raw would let broken UTF-8 through to other clients
-        request = _decode_request(data)
+        text = data.encode() if isinstance(data, str) else data
+        if not text.isascii():
+            str(text, "utf-8")  # Raw would let broken UTF-8 through to other clients
+        request = _decode_request(text)
     except UnicodeError:
         raise MalformedJson("not UTF-8") from None
     except msgspec.ValidationError as error:
@@ -118,7 +121,7 @@ def decode_request(data: bytes | str) -> Request:
         raise FrameError(f"nested deeper than {MAX_DEPTH}") from None
     except msgspec.DecodeError as error:
         raise MalformedJson(str(error)) from None
-    if not shallow(data):
+    if len(text) > _SHORT_BYTES and not shallow(text):
         raise FrameError(f"nested deeper than {MAX_DEPTH}", id=request.id)
     return request
 
@@ -172,16 +175,19 @@ def event(
     )
 
 
-def shallow(data: bytes | str) -> bool:
-    """Say whether valid JSON text nests no deeper than ``MAX_DEPTH``, without building it."""
-    text = data.encode() if isinstance(data, str) else data
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Say whether valid JSON text nests no deeper than ``limit``, without building it."""
+    if text.count(0x7B) + text.count(0x5B) <= limit:  # { and [, even those in strings
         return True
-    bare = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]  # outside of strings
-    brackets = b"".join(bare).translate(_ONE_BRACKET, _NO_BRACKET)
-    for _ in range(MAX_DEPTH):
-        brackets = brackets.replace(b"[]", b"")  # one level, the innermost of each branch
-    return not brackets
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(text.split(b'"')[::2])  # what is left lies outside of strings
+    brackets = brackets.translate(_ONE_BRACKET, _NO_BRACKET)
+    for _ in range(limit):
+        brackets = brackets.replace(b"[]", b"")  # one level: the innermost of every branch
+        if not brackets:
+            return True
+    return False
 
 
 def _refused(data: bytes | str, error: msgspec.ValidationError) -> FrameError:

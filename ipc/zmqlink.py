@@ -20,6 +20,7 @@ from ipc.zmqsocket import (
     HEARTBEAT_MS,
     HWM,
     MAX_BYTES,
+    RECONNECT_MAX_MS,
     RECONNECT_MS,
     SILENCE_MS,
     OnError,
@@ -39,8 +40,9 @@ _POLLOUT = int(zmq.POLLOUT)
 class Router(Socket):
     """The bound end; making one binds it. ``on_frame(peer, body)`` gets every message.
 
-    An exception of ``on_frame`` goes to ``on_error`` and spoils only that message. A message
-    of several parts, which no peer of ours sends, is dropped the same way.
+    An exception of ``on_frame`` goes to ``on_error`` and spoils only that message. Dropped the
+    same way: a message of several parts, which no peer of ours sends, and what is left unread
+    of a connection that its peer has replaced.
     """
 
     def __init__(
@@ -60,6 +62,9 @@ class Router(Socket):
         self._known: set[bytes] = set()
         # Without it messages to absent or stalled peers vanish and the send "succeeds".
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        # Without it a peer that reconnects before its old connection is read to the end is
+        # ignored for ever (tried: link lost, or this process stopped, under load).
+        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._path = socket_path(address)
         try:
             self._inode = bind(self._socket, self._path)
@@ -143,20 +148,17 @@ class Router(Socket):
 
     def _first(self, peer: bytes) -> bytes:
         """Read a peer's first message with care; ``peer`` may be a stray part of another one."""
-        more = self._socket.getsockopt
-        if not peer or not more(_RCVMORE):
-            while more(_RCVMORE):
-                self._recv(_NOBLOCK)
+        parts = [peer]
+        while self._socket.getsockopt(_RCVMORE):
+            parts.append(self._recv(_NOBLOCK))
+        if len(parts) != 2:
             raise FrameError("a message of more than one part")
-        body = self._recv(_NOBLOCK)
-        if more(_RCVMORE):
-            while more(_RCVMORE):
-                self._recv(_NOBLOCK)
-            raise FrameError("a message of more than one part")
+        if not peer or peer[0] == 0:  # ZeroMQ's own name for a connection that was taken over
+            raise FrameError("a message of a connection that its peer has replaced")
         if len(self._known) >= KNOWN_PEERS:
             self._known.clear()  # of peers long gone, mostly; those alive are learnt again
         self._known.add(peer)
-        return body
+        return parts[1]
 
 
 class Dealer(Socket):
@@ -184,13 +186,14 @@ class Dealer(Socket):
         self._on_frame = on_frame
         self._on_writable = on_writable
         self._full = False
-        for option, value in (
-            (zmq.ROUTING_ID, identity.encode()),
-            (zmq.RECONNECT_IVL, RECONNECT_MS),
-            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-            (zmq.HEARTBEAT_TIMEOUT, SILENCE_MS),
-        ):
-            self._socket.setsockopt(option, value)
+        self._socket.setsockopt(zmq.ROUTING_ID, identity.encode())
+        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        if not address.startswith("ipc:"):
+            # The kernel tells at once when the process behind a unix socket is gone. One that
+            # is only stopped loses nothing as long as nobody gives up the connection.
+            self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+            self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
         try:
             check_path(socket_path(address))
             self._socket.connect(address)
