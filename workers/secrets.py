@@ -49,25 +49,35 @@ def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
     ``EXEC_TIMEOUT`` per command: call it from a thread where a loop must go on. Raises
     ``Misconfigured`` that names every reference that failed, and no value.
     """
-    resolved: dict[str, Any] = dict(config)
+    resolved = dict(config)
     problems = []
     for name in sorted(secrets):
-        *parents, last = name.split(".")
-        place = resolved
-        for parent in parents:
-            if not isinstance(place.get(parent), Mapping):
-                break
-            place[parent] = dict(place[parent])
-            place = place[parent]
-        else:
-            if isinstance(place.get(last), Mapping):
-                try:
-                    place[last] = reveal(place[last])
-                except Misconfigured as error:
-                    problems.append(f"{name}: {error}")
+        reference = _at(config, name)
+        if isinstance(reference, Mapping):
+            try:
+                resolved = with_secret(resolved, name, reveal(reference))
+            except Misconfigured as error:
+                problems.append(f"{name}: {error}")
     if problems:
         raise Misconfigured("; ".join(problems))
     return resolved
+
+
+def is_reference(config: Mapping[str, Any], name: str) -> bool:
+    """Whether the field ``name`` (with dots, where it is nested) is a reference."""
+    return isinstance(_at(config, name), Mapping)
+
+
+def with_secret(config: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
+    """Return a copy of ``config`` with ``value`` in the field ``name``, which must be there."""
+    head, dot, rest = name.partition(".")
+    return {**config, head: with_secret(config[head], rest, value) if dot else value}
+
+
+def _at(config: Any, name: str) -> Any:
+    for part in name.split("."):
+        config = config.get(part) if isinstance(config, Mapping) else None
+    return config
 
 
 def reveal(reference: SecretRef | Mapping[str, Any] | str) -> str:

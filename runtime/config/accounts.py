@@ -28,11 +28,13 @@ from runtime.config.model import (
 from runtime.config.wording import unknown
 from workers.plugin import Manifest
 from workers.registry import ID, ID_RULE, Manifests
+from workers.secrets import is_reference, with_secret
 
 IMPLICIT = "default"  # the account of a channel that has fields but no accounts: OpenClaw's word
 
 _OF_ACCOUNT = {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
 _OF_CHANNEL = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)}
+OURS = frozenset(_OF_CHANNEL)  # what a section may hold that is not its channel's
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +204,20 @@ def _restart_problems(
 
 
 def _rule_problems(channel: _Channel, merged: Mapping[str, Any], path: str) -> list[Problem]:
-    """Ask the struct's own rules, which see several fields; a reference has to wait for them.
+    """Ask the struct's own rules, which see several fields.
 
-    What the channel's code itself gets wrong is not the file's fault: see ``_reason``.
+    A word stands for each reference; a rule about the secret itself waits for its value.
     """
     manifest = channel.manifest
     if channel.broken or _safely(lambda: manifest.unconfigured(merged)):
         return []
-    if any(isinstance(merged.get(name.split(".")[0]), Mapping) for name in manifest.secrets):
-        return []
-    return problems(merged, manifest.config, path)
+    referred = [name for name in manifest.secrets if is_reference(merged, name)]
+    filled = dict(merged)
+    for name in referred:
+        filled = with_secret(filled, name, "secret")
+    words = {name.rpartition(".")[2] for name in referred}
+    found = problems(filled, manifest.config, path)
+    return [each for each in found if not any(word in each.text for word in words)]
 
 
 def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any]) -> AccountSpec:

@@ -59,9 +59,9 @@ def members(type: Any) -> tuple[Any, ...]:
     return (bare,)
 
 
-def is_struct(type: Any) -> bool:
+def is_struct(form: Any) -> bool:
     """Whether this is a class of msgspec structs."""
-    return isinstance(type, msgspec._core.StructMeta)
+    return isinstance(form, type) and issubclass(form, msgspec.Struct)
 
 
 def _walk(value: object, type: Any, path: str) -> Iterator[Problem]:
@@ -74,7 +74,7 @@ def _walk(value: object, type: Any, path: str) -> Iterator[Problem]:
             for name, each in value.items():
                 found += _walk(each, get_args(member)[1], join(path, name))
     elif isinstance(value, list):
-        for member in _only(members(type), _is_list):
+        for member in _only(members(type), is_list):
             for index, each in enumerate(value):
                 found += _walk(each, get_args(member)[0], f"{path}[{index}]")
     yield from found or _whole(value, type, path)
@@ -125,7 +125,9 @@ def _whole(value: object, type: Any, path: str) -> Iterator[Problem]:
     except msgspec.ValidationError as error:
         # A struct's own rule, from its __post_init__, is written for people already.
         rule = error.__cause__
-        yield Problem(path, str(rule) if rule else f"is {shown(value)}; allowed: {allowed(type)}")
+        yield Problem(
+            path, str(rule) if rule else f"is {shown(value, type)}; allowed: {allowed(type)}"
+        )
 
 
 def _only(types: Collection[Any], form: Any) -> Iterator[Any]:
@@ -139,12 +141,13 @@ def _bare(type: Any) -> Any:
     return _bare(get_args(type)[0]) if get_origin(type) is Annotated else type
 
 
-def _is_dict(type: Any) -> bool:
-    return get_origin(type) is dict
+def is_list(form: Any) -> bool:
+    """Whether this is ``list[...]``."""
+    return get_origin(form) is list
 
 
-def _is_list(type: Any) -> bool:
-    return get_origin(type) is list
+def _is_dict(form: Any) -> bool:
+    return get_origin(form) is dict
 
 
 def _first(secret: str) -> str:

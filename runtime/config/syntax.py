@@ -30,6 +30,7 @@ class Node:
     end: int = 0
     members: list[Member] = field(default_factory=list)
     items: list[Node] = field(default_factory=list)
+    commas: list[int] = field(default_factory=list)  # between and after the members
 
     def get(self, *path: str) -> Node | None:
         """Return the value at ``path``; of a key that is given twice, the last one."""
@@ -113,7 +114,9 @@ def _object(start: int, tokens: Iterator[_Token]) -> Node:
         if token.text == "}":
             node.end = token.end
             break
-        if token.text != ",":
+        if token.text == ",":
+            node.commas.append(token.start)
+        else:
             next(tokens)  # the colon
             node.members.append(Member(_name(token), token.start, _value(next(tokens), tokens)))
     return node

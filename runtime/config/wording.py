@@ -25,9 +25,15 @@ def unknown(name: str, known: Collection[str], what: str = "field") -> str:
     return f"unknown {what}{hint}; allowed: {', '.join(sorted(known)) or 'none'}"
 
 
-def shown(value: object) -> str:
-    """Return what kind of value this is: a text itself may be a secret, or very long."""
+def shown(value: object, type: Any = str) -> str:
+    """Return what ``value`` is.
+
+    Of a text only the kind, because it may be a secret in the wrong place; but where one of
+    some fixed words was asked for, the misspelling itself is what helps.
+    """
     match value:
+        case str() if value and "Literal[" in str(type):
+            return repr(value[:40])
         case None:
             return "null"
         case bool():

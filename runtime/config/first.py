@@ -1,0 +1,101 @@
+"""Writes the first configuration, so that a newcomer sees an account work at once."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.files import create, make_private
+from runtime.config.model import DEFAULT_PORT
+from runtime.config.places import Places
+
+_TOKEN_BYTES = 32  # 256 bits: nobody guesses it, and nobody has to type it
+
+_JSON5 = """\
+// Trunkline's configuration. Every field, with its default and its reason, is described in
+// docs/configuration.md; `trunkline config validate` tells whether a change is right.
+{
+  gateway: {
+    port: PORT,
+    // Whoever has this token may use the gateway. Keep it to yourself.
+    auth: { token: "TOKEN" },
+  },
+
+  // Who answers: echo says everything back, none leaves it to the gateway's clients.
+  agents: { default: "echo" },
+
+  channels: {
+    // A channel on this machine alone. Try it: trunkline chat local:demo
+    local: {
+      accounts: {
+        demo: {},
+      },
+    },
+
+    // What is said here counts for all accounts of the channel; an account may say otherwise.
+    // irc: {
+    //   server: "irc.libera.chat",
+    //   tls: true,
+    //   accounts: {
+    //     libera: { nick: "mynick", channels: ["#mychannel"] },
+    //   },
+    // },
+  },
+}
+"""
+
+_TOML = """\
+# Trunkline's configuration. Every field, with its default and its reason, is described in
+# docs/configuration.md; `trunkline config validate` tells whether a change is right.
+
+[gateway]
+port = PORT
+# Whoever has this token may use the gateway. Keep it to yourself.
+auth.token = "TOKEN"
+
+# Who answers: echo says everything back, none leaves it to the gateway's clients.
+[agents]
+default = "echo"
+
+# A channel on this machine alone. Try it: trunkline chat local:demo
+[channels.local.accounts.demo]
+
+# What is said of a channel counts for all its accounts; an account may say otherwise.
+# [channels.irc]
+# server = "irc.libera.chat"
+# tls = true
+#
+# [channels.irc.accounts.libera]
+# nick = "mynick"
+# channels = ["#mychannel"]
+"""
+
+
+def write_first(places: Places) -> Path:
+    """Write the first configuration and return its path; make the directories it needs.
+
+    The port is written out only for a profile, whose default would surprise a reader. Raises
+    ``ConfigError`` when there is a configuration already, or no way to write one.
+    """
+    path = places.config_path
+    text = _TOML if path.suffix == ".toml" else _JSON5
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    if places.default_port == DEFAULT_PORT:
+        lines = text.splitlines(keepends=True)
+        text = "".join(each for each in lines if "PORT" not in each)
+    text = text.replace("PORT", str(places.default_port)).replace("TOKEN", token)
+    try:
+        for directory in (places.state_dir, places.log_dir, path.parent):
+            make_private(directory)
+        create(path, text)
+    except FileExistsError:
+        raise _error(path, "exists already and is left as it is") from None
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        raise _error(path, f"cannot be written:{where}: {error.strerror}") from None
+    return path
+
+
+def _error(path: Path, text: str) -> ConfigError:
+    return ConfigError(str(path), [Problem("", text)])

@@ -1,0 +1,54 @@
+"""Changes a TOML text in one place and keeps its comments and layout.
+
+What the library cannot change (an inline table, say) it may spoil: the caller compares the
+result with what was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tomlkit
+from tomlkit.items import Item
+
+
+def put_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
+    """Return ``text`` with ``value`` as a table at ``path``, where nothing must be yet."""
+    document = tomlkit.parse(text)
+    place: Any = document
+    for name in path[:-1]:
+        if name not in place:
+            place[name] = tomlkit.table(is_super_table=True)
+        place = place[name]
+    table = tomlkit.table()
+    for name, each in value.items():
+        table[name] = _inline(each)
+    place[path[-1]] = table
+    return tomlkit.dumps(document)
+
+
+def cut_toml(text: str, path: Sequence[str]) -> str:
+    """Return ``text`` without the table at ``path``, which must exist."""
+    document = tomlkit.parse(text)
+    *outer, last = path
+    place: Any = document
+    parent: Any = None
+    for name in outer:
+        parent, place = place, place[name]
+    del place[last]
+    if not place and parent is not None:
+        # A table that is only the beginning of longer names would vanish with the last one.
+        parent[outer[-1]] = tomlkit.table()
+    return tomlkit.dumps(document)
+
+
+def _inline(value: Any) -> Item:
+    """Return ``value`` on one line: a secret's reference reads best so."""
+    if not isinstance(value, Mapping):
+        item: Item = tomlkit.item(value)
+        return item
+    table = tomlkit.inline_table()
+    for name, each in value.items():
+        table[name] = _inline(each)
+    return table

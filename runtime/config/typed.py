@@ -1,0 +1,79 @@
+"""Turns what was typed as ``key=value`` into values of the types that the fields have.
+
+Judges nothing: what does not fit is kept as text, and the check of the whole file says what
+would have been allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
+import msgspec
+import pyjson5
+
+from runtime.config.check import is_list, is_struct, members
+from runtime.config.model import AccountConfig, RestartConfig
+from workers.plugin import Manifest
+
+
+def typed(manifest: Manifest, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of an account. A name with dots reaches inside: ``sasl.user=me``.
+
+    A list is written with commas or as JSON5, an object (a secret's reference) as JSON5.
+    """
+    ours = _types(AccountConfig) | {"restart": RestartConfig}
+    types = _types(manifest.config) | ours
+    result: dict[str, Any] = {}
+    for name, text in fields.items():
+        *parents, last = name.split(".")
+        place, known = result, types
+        for parent in parents:
+            inner = place.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                inner = place[parent] = {}
+            place, known = inner, _inside(known.get(parent))
+        place[last] = _value(text, known.get(last, str), name in manifest.secrets)
+    return result
+
+
+def _types(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return {each.encode_name: each.type for each in msgspec.structs.fields(struct)}
+
+
+def _inside(form: Any) -> dict[str, Any]:
+    """Return the types of the fields of an object; none where it is no object."""
+    structs = [each for each in members(form) if is_struct(each)]
+    return _types(structs[0]) if structs else {}
+
+
+def _value(text: str, form: Any, secret: bool) -> Any:
+    choices = members(form)
+    lists = [each for each in choices if is_list(each)]
+    if (text.startswith("{") and (secret or str not in choices)) or (
+        text.startswith("[") and lists
+    ):
+        return _json5(text)
+    if lists and str not in choices:
+        item = get_args(lists[0])[0]
+        return [_value(each.strip(), item, False) for each in text.split(",") if each.strip()]
+    return _simple(text, form, choices)
+
+
+def _json5(text: str) -> Any:
+    try:
+        return pyjson5.decode(text)
+    except pyjson5.Json5DecoderException:
+        return text
+
+
+def _simple(text: str, form: Any, choices: Collection[Any]) -> Any:
+    """Convert as the type says; a number out of range stays a number, to be named as such."""
+    for each in (form, *(choice for choice in choices if choice in (int, float))):
+        try:
+            value = msgspec.to_builtins(msgspec.convert(text, each, strict=False))
+        except msgspec.ValidationError:
+            continue
+        whole = isinstance(value, float) and value.is_integer()
+        return int(value) if whole else value  # 5 looks better in a file than 5.0
+    return text
