@@ -29,6 +29,10 @@ Names = Annotated[
 Lines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines from the end.")]
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")]
 Reason = Annotated[str | None, typer.Option(help="Kept with the hold, shown in describe.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return only when it is so.")]
+WaitTimeout = Annotated[
+    float, typer.Option("--timeout", min=0.001, help="Seconds to wait with --wait.")
+]
 All = Annotated[bool, typer.Option("--all", help="Every account.")]
 
 

@@ -1,0 +1,40 @@
+"""``trunkline chat KEY``: a person talks to an account of the local channel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.options import command_app
+from ops.places import here
+from ops.selection import split
+
+app = command_app()
+
+
+@app.command()
+def chat(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Account, like local:demo.")],
+    message: Annotated[
+        str | None, typer.Option("-m", "--message", help="Say this, print the answer, end.")
+    ] = None,
+    nick: Annotated[str | None, typer.Option(help="Your name in the chat.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds to wait for an answer, without a terminal.")
+    ] = 10.0,
+) -> None:
+    """Talk to an account of the local channel: a line is a message, Ctrl-D ends.
+
+    Reads standard input; when that is not a terminal, ends once every line was answered,
+    and exits 4 when an answer does not come.
+    """
+    from ops import link
+    from ops.chatting import Chat
+
+    split(key)
+    try:
+        link.run(Chat(here(context), key, nick=nick, message=message, timeout=timeout).run())
+    except KeyboardInterrupt:
+        print()

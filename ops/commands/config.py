@@ -1,0 +1,73 @@
+"""``trunkline config``: find, check and show the configuration; none of it needs a daemon."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.options import Json, command_app
+from ops.output import show_json
+from ops.places import here, loaded
+
+app = command_app("Find, check and show the configuration.")
+
+
+@app.command()
+def path(context: typer.Context, json: Json = False) -> None:
+    """Print where the configuration lies, and with --json everything else."""
+    places = here(context)
+    if json:
+        show_json(
+            {
+                "config": str(places.config_path),
+                "state": str(places.state_dir),
+                "run": str(places.run_dir),
+                "logs": str(places.log_dir),
+                "profile": places.profile,
+            }
+        )
+    else:
+        print(places.config_path)
+
+
+@app.command()
+def validate(context: typer.Context, json: Json = False) -> None:
+    """Check the configuration; exits 78 and says what is wrong where."""
+    from ops.words import clean
+
+    found = loaded(here(context))
+    if json:
+        show_json(
+            {
+                "ok": True,
+                "path": str(found.path),
+                "revision": found.revision,
+                "accounts": list(found.accounts),
+                "warnings": found.manifests.warnings,
+            }
+        )
+        return
+    for warning in found.manifests.warnings:
+        print(clean(f"warning: {warning}"))
+    print(clean(f"{found.path} is fine: {len(found.accounts)} accounts"))
+
+
+@app.command()
+def show(context: typer.Context, json: Json = False) -> None:
+    """Print the configuration with its secrets redacted, as JSON."""
+    from runtime.config.redact import redacted
+
+    found = loaded(here(context))
+    show_json(redacted(found.raw, found.manifests))
+
+
+@app.command()
+def example(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Channel, like irc.")],
+    json: Json = False,
+) -> None:
+    """Print an example of a channel's configuration, with every field it knows."""
+    from ops.examples import show_example
+
+    show_example(channel, as_json=json)

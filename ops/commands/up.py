@@ -1,0 +1,60 @@
+"""``trunkline up``: the daemon itself.
+
+Imports nothing of the daemon before the command line is understood: the supervisor starts
+its zygote first and imports the rest beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from ops.options import command_app
+from ops.places import flags
+
+app = command_app()
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    port: Annotated[
+        int | None, typer.Option(min=1, help="The gateway's port (TRUNKLINE_GATEWAY_PORT).")
+    ] = None,
+    bind: Annotated[str | None, typer.Option(help="loopback, lan, or an IP address.")] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the supervisor's log here.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="End a stranger that holds the port.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("-d", "--detach", help="Run in the background; return when it is up.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds to wait with --detach.")
+    ] = 30.0,
+) -> int:
+    """Run the daemon in the foreground; Ctrl-C ends it, a second Ctrl-C at once.
+
+    Writes a first configuration where there is none.
+    """
+    from ops.versions import own_version
+    from runtime.main import Options
+    from runtime.main import up as run
+
+    options = Options(
+        flags=flags(context, port=port, bind=bind),
+        version=own_version(),
+        force=force,
+        verbose=verbose,
+        quiet=quiet,
+    )
+    if not detach:
+        return run(options, os.environ)
+    from ops.detaching import start_detached
+
+    return start_detached(options, timeout)

@@ -1,0 +1,53 @@
+"""``channels describe`` and ``channels events`` for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ops.narration import log_line
+from ops.tables import ACCOUNT_COLUMNS, account_row, show_table
+from ops.words import clean, moment
+
+_SHOWN = 10  # events; `channels events` has them all
+
+
+def show_description(told: dict[str, Any]) -> None:
+    """Print everything that ``channels.describe`` tells about one account."""
+    status = told["status"]
+    facts: list[tuple[str, Any]] = [
+        ("channel", told.get("label")),
+        ("name", told.get("name")),
+        ("identity", told.get("identity")),
+        ("why", told.get("why")),
+        ("next", told.get("next")),
+    ]
+    cells = dict(zip(ACCOUNT_COLUMNS, account_row(status, time.time()), strict=True))
+    facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
+    facts += [
+        ("last exit", status.get("lastExit")),
+        ("restarts", status.get("restarts")),
+        ("possibly lost", status.get("possiblyLost")),
+        ("log lines dropped", status.get("logDropped")),
+    ]
+    facts += [(f"plugin {name}", value) for name, value in (status.get("plugin") or {}).items()]
+    print(clean(status["account"]))
+    shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0)]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        print(f"  {name.ljust(width)}  {value}")
+    print("\nlast events")
+    show_events(told.get("events", [])[-_SHOWN:])
+    print("\nlast log lines")
+    for line in told.get("lines", []):
+        print(f"{moment(line['ts'])}  {log_line(line)}")
+
+
+def show_events(events: Sequence[dict[str, Any]]) -> None:
+    """Print the history of an account, the oldest first."""
+    rows = [
+        (moment(e["at"]), e["incarnation"], e["phase"], e.get("cause"), e.get("text"))
+        for e in events
+    ]
+    show_table(("time", "incarnation", "phase", "cause", "text"), rows)

@@ -1,0 +1,62 @@
+"""Accounts in the configuration file: written, checked, and taken over by a running daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ops import link
+from ops.exits import Exit, OperatorError, UsageFailure
+from ops.output import show_json
+from ops.selection import split
+from ops.words import clean
+
+if TYPE_CHECKING:
+    from runtime.config.places import Places
+
+
+def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -> None:
+    """Add ``key`` with ``field=value`` pairs; the file changes only when the result is valid."""
+    from runtime.config import edit
+
+    split(key)
+    edit.add_account(places.config_path, key, _pairs(fields))
+    _take_over(places, key, "added", as_json=as_json)
+
+
+def remove_account(places: Places, key: str, *, as_json: bool) -> None:
+    """Remove ``key``; a running daemon stops it."""
+    from runtime.config import edit
+
+    split(key)
+    edit.remove_account(places.config_path, key)
+    _take_over(places, key, "removed", as_json=as_json)
+
+
+def _pairs(fields: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for field in fields:
+        name, equals, value = field.partition("=")
+        if not (name and equals):
+            raise UsageFailure(f"{field!r} is not FIELD=VALUE")
+        if name in pairs:
+            raise UsageFailure(f"{name} is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def _take_over(places: Places, key: str, what: str, *, as_json: bool) -> None:
+    async def reload() -> Any:
+        async with link.supervisor(places) as client:
+            return await client.call("config.reload", {})
+
+    try:
+        reloaded = link.run(reload())
+    except OperatorError as error:
+        if error.exit is not Exit.NOT_RUNNING:
+            raise
+        reloaded = None  # the file is what counts; the next start reads it
+    if as_json:
+        show_json({"account": key, what: True, "file": places.config_path, "reload": reloaded})
+    else:
+        when = "" if reloaded else "; it counts from the next `trunkline up`"
+        print(clean(f"{key} {what} in {places.config_path}{when}"))
