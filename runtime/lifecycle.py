@@ -1,0 +1,314 @@
+"""What a supervised process does next, and why.
+
+``step`` is the whole policy: a function from a state and an event to the next state and a
+list of actions. It reads no clock, draws no random number and touches no process, so every
+rule about crashes, backoff and manual stops can be read here and tested without waiting.
+One deadline belongs to each phase: STARTING → not ready in time; RUNNING → healthy long
+enough, forgive; STOPPING → kill; BACKOFF → respawn. All times are seconds.
+"""
+
+from __future__ import annotations
+
+import signal as signals
+from dataclasses import dataclass, replace
+from enum import StrEnum, auto
+
+EXIT_TEMPORARY = 75  # EX_TEMPFAIL, sysexits(3)
+EXIT_NEEDS_LOGIN = 77  # EX_NOPERM: the account needs a person, not another try
+EXIT_CONFIG = 78  # EX_CONFIG: likewise
+
+# Causes. Those an operator or the configuration gives to Stop: held, disabled, unconfigured.
+HELD = "held"
+RESTART = "restart"  # stopping, only to be spawned again at once
+NOT_READY = "not_ready"
+UNHEALTHY = "unhealthy"
+NOT_SPAWNED = "not_spawned"
+KILLED = "killed"  # by a signal that was not ours
+EXITED = "exited"  # without a last word
+TRANSIENT = "transient"
+NEEDS_LOGIN = "needs_login"
+MISCONFIGURED = "misconfigured"
+FINISHED = "finished"
+LOGGED_OUT = "logged_out"
+
+ENDS = frozenset({FINISHED, LOGGED_OUT})  # the account has ended by itself: it stays down
+NEEDS_A_PERSON = frozenset({NEEDS_LOGIN, MISCONFIGURED})
+_CAUSE_OF_CODE = {
+    EXIT_TEMPORARY: TRANSIENT,
+    EXIT_NEEDS_LOGIN: NEEDS_LOGIN,
+    EXIT_CONFIG: MISCONFIGURED,
+}
+
+
+class Phase(StrEnum):
+    """Where a child is in its lifecycle."""
+
+    STOPPED = auto()
+    STARTING = auto()
+    RUNNING = auto()
+    STOPPING = auto()
+    BACKOFF = auto()
+    FAILED = auto()
+
+
+ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patiently a child is kept alive.
+
+    From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;
+    it is never given up. ``jitter`` is the share of a delay that chance may add or take.
+    """
+
+    initial: float = 5.0
+    factor: float = 2.0
+    maximum: float = 300.0
+    jitter: float = 0.2
+    healthy_after: float = 300.0
+    slow_after: int | None = 10
+    slow: float = 900.0
+    ready_within: float = 30.0
+    stop_within: float = 5.0
+
+    def delay(self, failures: int, jitter: float) -> float:
+        """Return how long to wait after the ``failures``-th failure in a row (from 1).
+
+        ``jitter`` is in [-1, 1) and spreads the cap too, so that accounts felled together
+        do not return together.
+        """
+        if self.slow_after is not None and failures >= self.slow_after:
+            base = self.slow
+        else:  # the exponent is bounded so that no count overflows a float
+            base = min(self.maximum, self.initial * self.factor ** min(failures - 1, 64))
+        return base * (1 + self.jitter * jitter)
+
+
+ACCOUNT_POLICY = Policy()
+GATEWAY_POLICY = Policy(initial=0.5, maximum=30.0, healthy_after=60.0, slow_after=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. Neither ``code`` nor ``signal``: it was never spawned.
+
+    ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people.
+    """
+
+    code: int | None = None
+    signal: int | None = None
+    said: str | None = None
+    text: str | None = None
+
+    @property
+    def cause(self) -> str:
+        """The cause of this exit: a code for a person first, then what was said, then the rest."""
+        if self.code in (EXIT_NEEDS_LOGIN, EXIT_CONFIG):
+            return _CAUSE_OF_CODE[self.code]
+        if self.said:
+            return self.said
+        if self.signal is not None:
+            return KILLED
+        return _CAUSE_OF_CODE.get(self.code, EXITED) if self.code is not None else NOT_SPAWNED
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"killed by {_signal_name(self.signal)}"
+        return f"exited with {self.code}" if self.code is not None else "was not spawned"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A child, as far as decisions go.
+
+    ``cause`` and ``reason`` (one word, one sentence) say why it is not running, or, while it
+    is started again, why it went down. ``restarts`` counts spawns after something other
+    than an orderly stop.
+    """
+
+    phase: Phase = Phase.STOPPED
+    wanted: bool = False
+    incarnation: int = 0
+    failures: int = 0
+    cause: str | None = None
+    reason: str | None = None
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Be up. An operator's start forgives all failures; an automatic one none."""
+
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Go down and come back at once; no failure is counted."""
+
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Be down, and stay down."""
+
+    cause: str = HELD
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Forgive all failures; nothing else changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The process works."""
+
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unhealthy:
+    """The process is there but does not work."""
+
+    incarnation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process is gone, or could not be spawned."""
+
+    incarnation: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The time that ``Wake`` asked for has come; ``phase`` is the one it was asked in."""
+
+    incarnation: int
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start the process of this incarnation."""
+
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Ask the process to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End the process and all it started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Report ``Deadline`` after so many seconds, unless the phase changes before."""
+
+    after: float
+
+
+Event = Start | Restart | Stop | Reset | Ready | Unhealthy | Exited | Deadline
+Action = Spawn | Terminate | Kill | Wake
+Step = tuple[State, list[Action]]
+
+
+def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Step:
+    """Return the next state and what to do on entering it; ``jitter`` is in [-1, 1)."""
+    match event:
+        case Start(automatic) | Restart(automatic) if not automatic:
+            state = replace(state, failures=0)
+        case Reset():
+            return replace(state, failures=0), []
+        case Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if i != state.incarnation:
+            return state, []  # late news of an earlier incarnation
+        case Deadline(phase=armed) if armed is not state.phase:
+            return state, []  # the phase ended before its deadline did
+
+    match state.phase, event:
+        case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED, Start() | Restart():
+            return _spawn(policy, replace(state, wanted=True))
+        case Phase.STARTING | Phase.RUNNING, Restart():
+            return _stop(policy, state, RESTART, None)
+        case Phase.STOPPING, Restart():
+            return replace(state, wanted=True, cause=RESTART, reason=None), []
+        case Phase.STOPPING, Start(automatic) if not (automatic and state.wanted):
+            return replace(state, wanted=True, cause=RESTART, reason=None), []
+
+        case Phase.STARTING | Phase.RUNNING, Stop(cause, reason):
+            return _stop(policy, replace(state, wanted=False), cause, reason)
+        case Phase.STOPPING, Stop(cause, reason):
+            return replace(state, wanted=False, cause=cause, reason=reason), []
+        case _, Stop(cause, reason):
+            return _stopped(state, cause, reason), []
+
+        case Phase.STARTING, Ready():
+            state = replace(state, phase=Phase.RUNNING, cause=None, reason=None)
+            return state, [Wake(policy.healthy_after)]
+        case Phase.RUNNING, Deadline():
+            return replace(state, failures=0), []
+        case Phase.STARTING, Deadline():
+            return _stop(policy, state, NOT_READY, f"not ready within {policy.ready_within:g} s")
+        case Phase.STARTING | Phase.RUNNING, Unhealthy(reason=reason):
+            return _stop(policy, state, UNHEALTHY, reason)
+        case Phase.STOPPING, Deadline():
+            return state, [Kill(), Wake(policy.stop_within)]  # again, should it not die of it
+        case Phase.BACKOFF, Deadline():
+            return _spawn(policy, state)
+        case Phase.STARTING | Phase.RUNNING | Phase.STOPPING, Exited(exit=how):
+            return _exited(policy, state, how, jitter)
+    return state, []
+
+
+def _spawn(policy: Policy, state: State) -> Step:
+    state = replace(
+        state,
+        phase=Phase.STARTING,
+        incarnation=state.incarnation + 1,
+        restarts=state.restarts + (state.phase is not Phase.STOPPED),
+    )
+    return state, [Spawn(state.incarnation), Wake(policy.ready_within)]
+
+
+def _stop(policy: Policy, state: State, cause: str, reason: str | None) -> Step:
+    state = replace(state, phase=Phase.STOPPING, cause=cause, reason=reason)
+    return state, [Terminate(), Wake(policy.stop_within)]
+
+
+def _stopped(state: State, cause: str | None, reason: str | None) -> State:
+    return replace(state, phase=Phase.STOPPED, wanted=False, failures=0, cause=cause, reason=reason)
+
+
+def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
+    if not state.wanted:
+        return _stopped(state, state.cause, state.reason), []
+    if state.phase is Phase.STOPPING and state.cause == RESTART:
+        return _spawn(policy, state)
+    cause, reason = how.cause, how.text or str(how)
+    if cause in ENDS:
+        return _stopped(state, cause, reason), []
+    failures = state.failures + 1
+    if cause in NEEDS_A_PERSON:
+        phase, actions = Phase.FAILED, list[Action]()
+    else:
+        phase, actions = Phase.BACKOFF, [Wake(policy.delay(failures, jitter))]
+        if state.phase is Phase.STOPPING:  # we ended it: why we did is the better reason
+            cause, reason = state.cause or cause, state.reason or reason
+    return replace(state, phase=phase, failures=failures, cause=cause, reason=reason), actions
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
