@@ -65,6 +65,7 @@ class Router(Socket):
         # Without it a peer that reconnects before its old connection is read to the end is
         # ignored for ever (tried: link lost, or this process stopped, under load).
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._socket.setsockopt(zmq.PROBE_ROUTER, 1)
         self._path = socket_path(address)
         try:
             self._inode = bind(self._socket, self._path)
@@ -164,6 +165,8 @@ class Router(Socket):
 class Dealer(Socket):
     """The connecting end, one peer of a ``Router``, which it finds again after any restart.
 
+    An empty body is the router's greeting: the connection is new, and what was sent on an
+    earlier one may be lost.
     ``identity`` must be unique among the living peers, or the router ignores this one.
     What is sent while there is no router waits here, up to ``hwm`` messages.
     """
