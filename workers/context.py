@@ -63,9 +63,7 @@ class AccountContext:
 
     def ready(self) -> None:
         """Say that the account works now. Saying it again does nothing."""
-        if not self._control.ready:
-            self._control.say_ready()
-            self._link.hurry()
+        self._control.say_ready()
 
     def status(self, **fields: Any) -> None:
         """Tell about the connection; see ``workers.plugin.Context``."""

@@ -39,6 +39,7 @@ class ControlLink:
         self._status: dict[str, Any] = {}
         self._news: dict[str, Any] = {}
         self._scheduled = False
+        self._met = False  # connected once
         self._owing = False  # something could not be sent: say all of it again
 
     def open(self) -> None:
@@ -112,8 +113,9 @@ class ControlLink:
             self._owing = True
 
     def _on_body(self, body: bytes) -> None:
-        if not body:  # a router's probe: the connection is new, what was sent before may be lost
-            self._owing = True
+        if not body:  # the router's greeting: what was sent on an earlier connection may be lost
+            self._owing = self._met
+            self._met = True
             self._repeat()
             return
         for frame in decode_from_supervisor(body):

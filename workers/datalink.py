@@ -1,9 +1,10 @@
 """The worker's side of the data link: messages and answers up, acknowledgements and calls down.
 
-The gateway may be absent, restart or stall at any time. The worker greets it (``Hello``)
-until it is welcomed, and again whenever acknowledgements stay away, so that a gateway that
-has forgotten it, or a connection that lost frames, is noticed here and everything
-unacknowledged is sent again. Cost per message: one append; one flush per loop turn.
+The gateway may be absent, restart or stall at any time. The worker says ``Hello`` until it
+is welcomed, and sends nothing else until then. It does so again when the connection is new,
+when the gateway refuses a frame (it does not know us, or misses one), and when
+acknowledgements stay away; the ``Welcome`` says from where everything is sent again.
+Cost per message: one append; one flush per loop turn.
 """
 
 from __future__ import annotations
@@ -30,10 +31,8 @@ from ipc.envelope import (
 from ipc.zmqlink import Dealer
 from workers.outbox import Outbox
 
-GREET_FIRST = 0.02  # seconds until the second Hello; doubles
-GREET_LAST = 0.5
-GREET_RARELY = 5.0  # after so many without a word: they only pile up in ZeroMQ's queue
-UNANSWERED = 20
+GREET_FIRST = 0.5  # seconds until the second Hello; doubles
+GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
 SILENCE = 1.0  # seconds in which nothing in flight was acknowledged: ask
 TURN_MESSAGES = 128  # an account that never waits lets its loop turn after so many
 
@@ -60,10 +59,10 @@ class DataLink:
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._gateway: str | None = None  # the one that welcomed us last
+        self._met = False  # connected once
         self._welcome = False
         self._refusal = ""
         self._pause = GREET_FIRST
-        self._greetings = 0  # since the gateway last said anything
         self._timer: asyncio.TimerHandle | None = None
         self._mark: int | None = None  # newest message sent before the Hello that is unanswered
         self._seen = 0  # acknowledged when the timer was set
@@ -127,13 +126,6 @@ class DataLink:
         self._answers.append(Answer(id, ok, payload))
         self._schedule()
 
-    def hurry(self) -> None:
-        """Greet often again: a welcome has become likely."""
-        if not self._welcome:
-            self._pause = GREET_FIRST
-            self._greetings = 0
-            self._greet()
-
     def verify(self) -> None:
         """Ask the gateway whether it still knows us (on each beat; costs one small frame)."""
         if self._welcome and not self.outbox.flying:
@@ -191,9 +183,7 @@ class DataLink:
         """Say hello until welcomed, ever more slowly."""
         self._say_hello()
         self._set_timer(self._pause, self._greet)
-        self._greetings += 1
-        slowest = GREET_LAST if self._greetings < UNANSWERED else GREET_RARELY
-        self._pause = min(self._pause * 2, slowest)
+        self._pause = min(self._pause * 2, GREET_LAST)
 
     def _say_hello(self) -> None:
         boot = self._boot
@@ -221,9 +211,8 @@ class DataLink:
     # -- down
 
     def _on_body(self, body: bytes) -> None:
-        self._greetings = 0
-        if not body:  # a router's probe: the connection is new, the gateway perhaps as well
-            self._say_hello()
+        if not body:
+            self._connected()
             return
         for frame in decode_from_gateway(body):
             match frame:
@@ -243,6 +232,19 @@ class DataLink:
                 self._schedule()
         self._notice_quiet()
 
+    def _connected(self) -> None:
+        """The router's greeting on a new connection; on the first one our Hello is under way."""
+        if self._met:
+            self._lost()
+        self._met = True
+
+    def _lost(self) -> None:
+        """What was sent last may be lost: send nothing more until we are welcome again."""
+        self._welcome = False
+        self._mark = None
+        self._pause = GREET_FIRST
+        self._greet()
+
     def _welcomed(self, frame: Welcome) -> None:
         mark, self._mark = self._mark, None
         self._acked(frame.acked)
@@ -251,16 +253,15 @@ class DataLink:
             self._gateway = frame.gateway
             again = self.outbox.resend(marked=True)
             self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)
-        elif mark is not None and self.outbox.acked < mark:
-            # It has read our Hello and so everything it will ever see of what came before.
-            self.dropped["frames sent twice"] += self.outbox.resend(marked=False)
+        elif not self._welcome or (mark is not None and self.outbox.acked < mark):
+            # It has read our Hello, and so everything it will ever see of what came before.
+            self.outbox.resend(marked=False)
         if not self._welcome and self._timer:
             self._timer.cancel()
             self._timer = None
         self._welcome = True
         self._unconfirmed = False
         self._refusal = ""
-        self._pause = GREET_FIRST
         self._flush()
         self._notice_quiet()
 
@@ -268,9 +269,8 @@ class DataLink:
         if self._refusal != frame.reason:
             self._refusal = frame.reason
             self._log.info("the gateway does not welcome us yet", reason=frame.reason)
-        if self._welcome:  # it is another one that has not met us
-            self._welcome = False
-            self._greet()
+        if self._welcome:
+            self._lost()
 
     def _make_room(self) -> None:
         free = self.outbox.max_messages - len(self.outbox)

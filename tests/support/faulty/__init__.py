@@ -1,0 +1,88 @@
+"""Channels that misbehave on request, installed in tests as somebody else's package.
+
+``install`` copies this folder as the distribution ``trunkline-faulty`` with real entry
+points; put its result on PYTHONPATH. It must therefore import nothing of the tests.
+
+``faulty``: an account of it does what its configuration's ``fault`` says, ``after`` seconds
+after it was ready; a message sent to it whose text is the name of a fault triggers that one.
+``faulty-import``: its plugin cannot be imported. ``faulty-extra``: its SDK is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from workers.plugin import Manifest
+
+Fault = Literal[
+    "none",
+    "never-ready",  # runs, and never says that it works
+    "return",  # run returns
+    "raise",  # run raises
+    "callback",  # a callback on the loop raises
+    "exit",  # the process exits with status 3
+    "segfault",  # the process dies of a signal
+    "block",  # the loop stands still for `seconds`
+    "print",  # prints without end (a log bomb), without ever waiting
+    "fork",  # forks a grandchild that outlives it and holds its fds, then raises
+    "daemon",  # starts a grandchild in its own session, then raises
+    "leak-memory",  # 1 MB every 10 ms
+    "leak-files",  # opens files until it cannot
+    "ignore-term",  # SIGTERM does nothing
+    "uncancellable",  # run swallows its cancellation
+    "finished",
+    "logged-out",
+    "needs-login",
+    "misconfigured",
+    "transient",
+    "list",  # emits a list instead of a message
+    "huge",  # emits a message over the limit
+    "flood",  # emits without end
+]
+
+
+class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """``seconds`` is how long ``block`` blocks and grandchildren live."""
+
+    fault: Fault = "none"
+    after: Annotated[float, Meta(ge=0)] = 0
+    seconds: Annotated[float, Meta(ge=0)] = 60
+    token: str | None = None
+
+
+def _manifest(id: str, plugin: str, extra: tuple[str, ...] = ()) -> Manifest:
+    return Manifest(
+        id=id,
+        label=id.capitalize(),
+        config=Config,
+        plugin=f"{__name__}.{plugin}",
+        secrets=frozenset({"token"}),
+        extra=extra,
+        status={"connected": False},
+    )
+
+
+manifest = _manifest("faulty", "plugin:Faulty")
+unimportable = _manifest("faulty-import", "unimportable:Plugin")
+needy = _manifest("faulty-extra", "needy:Plugin", extra=("sdk-that-nobody-has",))
+
+
+def install(directory: Path) -> Path:
+    """Install the channels into ``directory`` as pip would; return it, for PYTHONPATH."""
+    package = directory / "trunkline_faulty"
+    shutil.copytree(Path(__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    info = directory / "trunkline_faulty-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trunkline-faulty\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[trunkline.channels]\n"
+        "faulty = trunkline_faulty:manifest\n"
+        "faulty-import = trunkline_faulty:unimportable\n"
+        "faulty-extra = trunkline_faulty:needy\n"
+    )
+    return directory

@@ -1,0 +1,131 @@
+"""One account that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any, cast, get_args
+
+from workers.errors import Finished, LoggedOut, Misconfigured, NeedsLogin, Transient
+from workers.messages import MAX_TEXT, Chat, Inbound, Outbound, Sender, Sent
+from workers.plugin import Context
+
+from . import Config, Fault
+
+ERRORS: dict[str, Exception] = {
+    "raise": ValueError("the plugin is broken"),
+    "finished": Finished("all is said"),
+    "logged-out": LoggedOut("the session was ended elsewhere"),
+    "needs-login": NeedsLogin("the token was revoked"),
+    "misconfigured": Misconfigured("there is no such server"),
+    "transient": Transient("the platform is down"),
+}
+
+
+class Faulty:
+    """Does what it is told to do wrong."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.config: Config = ctx.config
+        self._told: asyncio.Queue[str] = asyncio.Queue()
+        self._ids = itertools.count(1)
+        self._kept: list[Any] = []
+
+    async def run(self) -> None:
+        """Be ready, then go wrong as configured, then whenever a message says so."""
+        if self.config.fault == "never-ready":
+            await asyncio.Event().wait()
+        self.ctx.ready()
+        self.ctx.status(connected=True)
+        if self.config.fault != "none":
+            await asyncio.sleep(self.config.after)
+            if await self._fail(self.config.fault):
+                return
+        while not await self._fail(cast("Fault", await self._told.get())):
+            pass
+
+    async def send(self, message: Outbound) -> Sent:
+        """Take the message; one that names a fault triggers it."""
+        if message.text in get_args(Fault):
+            self._told.put_nowait(message.text)
+        return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
+
+    async def _fail(self, fault: Fault) -> bool:
+        """Go wrong; true when ``run`` shall return."""
+        if fault in ERRORS:
+            raise ERRORS[fault]
+        match fault:
+            case "return":
+                return True
+            case "list":
+                await self.ctx.emit(cast("Inbound", ["not", "a", "message"]))
+            case "huge":
+                await self.ctx.emit(self._message("x" * (MAX_TEXT + 1)))
+            case "flood":
+                while True:
+                    await self.ctx.emit(self._message("flood"))
+            case "leak-memory":
+                while True:
+                    self._kept.append(bytearray(os.urandom(1024)) * 1024)
+                    await asyncio.sleep(0.01)
+            case "uncancellable":
+                await self._refuse_to_stop()
+            case "callback":
+                asyncio.get_running_loop().call_soon(self._raise)
+            case _:
+                self._hurt_the_process(fault)
+        return False
+
+    def _hurt_the_process(self, fault: Fault) -> None:
+        match fault:
+            case "exit":
+                os._exit(3)
+            case "segfault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "block":
+                time.sleep(self.config.seconds)
+            case "print":
+                while True:
+                    sys.stdout.write("bomb " * 200 + "\n")
+            case "fork":
+                if os.fork() == 0:
+                    time.sleep(self.config.seconds)
+                    os._exit(0)
+                self._raise()
+            case "daemon":
+                subprocess.Popen(
+                    [sys.executable, "-c", f"import time; time.sleep({self.config.seconds})"],
+                    start_new_session=True,
+                )
+                self._raise()
+            case "leak-files":
+                while True:
+                    self._kept.append(os.open("/dev/null", os.O_RDONLY))
+            case "ignore-term":
+                asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    async def _refuse_to_stop(self) -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                self.ctx.log.info("not stopping")
+
+    def _raise(self) -> None:
+        raise ValueError("the plugin is broken")
+
+    def _message(self, text: str) -> Inbound:
+        return Inbound(
+            id=f"f-{next(self._ids)}",
+            chat=Chat(id="room", kind="group"),
+            sender=Sender(id="somebody"),
+            text=text,
+            ts=int(time.time() * 1000),
+        )

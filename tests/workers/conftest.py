@@ -1,0 +1,18 @@
+"""What the worker's tests share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def run_dir() -> Iterator[Path]:
+    """A directory with a path short enough for unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="tw-"))
+    yield path
+    shutil.rmtree(path)

@@ -1,0 +1,84 @@
+"""A channel whose plugin does in a worker what the test tells it, in the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+import msgspec
+
+from workers.messages import Chat, Inbound, Outbound, Sender, Sent
+from workers.plugin import Context, Manifest
+
+
+class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    password: str | None = None
+    number: int = 0
+
+
+class Pliable:
+    """``latest`` is the instance of the running worker."""
+
+    latest: ClassVar[Pliable]
+    ran: ClassVar[asyncio.Future[Pliable]]
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.sent: list[Outbound] = []
+        self.cancelled = False
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_send: Callable[[Outbound], Awaitable[Any]] | None = None
+        self.on_stop: Callable[[], Awaitable[None]] | None = None
+        self.login = True
+        self.health: Any = {"ok": True}
+        Pliable.latest = self
+
+    async def run(self) -> None:
+        self.ctx.ready()
+        try:
+            await self.end
+        except asyncio.CancelledError:
+            self.cancelled = True
+            if self.on_stop:
+                await self.on_stop()
+            raise
+
+    async def send(self, message: Outbound) -> Sent:
+        self.sent.append(message)
+        if self.on_send:
+            result: Sent = await self.on_send(message)
+            return result
+        return Sent(id=f"m{len(self.sent)}", chat=message.to, ts=1)
+
+    async def probe(self) -> Any:
+        return self.health
+
+    async def logout(self) -> bool:
+        return self.login
+
+    async def say(self, *texts: str, addressed: bool = False) -> None:
+        for text in texts:
+            await self.ctx.emit(said(text, addressed=addressed))
+
+
+def said(text: str, *, addressed: bool = False) -> Inbound:
+    return Inbound(
+        id=f"id-{text[:40]}",
+        chat=Chat(id="room", kind="group"),
+        sender=Sender(id="ann"),
+        text=text,
+        ts=1,
+        addressed=addressed,
+    )
+
+
+manifest = Manifest(
+    id="pliable",
+    label="Pliable",
+    config=Config,
+    plugin=f"{__name__}:Pliable",
+    secrets=frozenset({"password"}),
+    status={"connected": False, "mode": "test"},
+)
+not_a_manifest = object()

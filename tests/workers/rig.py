@@ -1,0 +1,250 @@
+"""A worker as a real coroutine between a supervisor and a gateway on real ZeroMQ sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ipc import control, envelope
+from ipc.bootstrap import WorkerBoot
+from ipc.endpoints import Endpoints
+from ipc.zmqlink import Router
+from tests.workers.pliable import Pliable
+from workers.worker import main
+
+PATIENCE = 10.0  # seconds until a test gives up; nothing waits for it to pass
+INCARNATION = 7
+T = TypeVar("T")
+
+
+class Watched:
+    """Something whose changes a test can wait for."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    async def until(self, seen: Callable[[], T]) -> T:
+        """Wait until ``seen()`` is true; checked after every frame."""
+        async with asyncio.timeout(PATIENCE):
+            while not (result := seen()):
+                self._changed.clear()
+                await self._changed.wait()
+            return result
+
+
+class Supervisor(Watched):
+    """Keeps what the worker says on the control link."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.frames: list[control.FromWorker] = []
+        self.peers: set[bytes] = set()
+        self._router = Router(address, self._on_frame)
+
+    def _on_frame(self, peer: bytes, body: bytes) -> None:
+        self.peers.add(peer)
+        self.frames += control.decode_from_worker(body)
+        self.changed()
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+    def status(self) -> dict[str, Any]:
+        return {
+            name: value for each in self.of(control.Status) for name, value in each.patch.items()
+        }
+
+    def ping(self, id: int) -> None:
+        for peer in self.peers:
+            self._router.send(peer, control.encode([control.Ping(id)]))
+
+    def send_raw(self, body: bytes) -> None:
+        for peer in self.peers:
+            self._router.send(peer, body)
+
+    def close(self) -> None:
+        self._router.close()
+
+
+class Gateway(Watched):
+    """Welcomes, acknowledges and calls like the gateway; ``deaf`` ones only listen.
+
+    ``accepted`` holds the messages in order, duplicates dropped as the gateway drops them;
+    ``raw`` everything that came.
+    """
+
+    def __init__(self, address: str, id: str = "boot-1") -> None:
+        super().__init__()
+        self.id = id
+        self.welcoming = True
+        self.acking = True
+        self.raw: list[envelope.Message] = []
+        self.accepted: list[envelope.Message] = []
+        self.hellos: list[envelope.Hello] = []
+        self.answers: dict[int, envelope.Answer] = {}
+        self.last = 0
+        self.bodies = 0
+        self._ids = iter(range(1, 1_000_000))
+        self._met: set[bytes] = set()
+        self._router = Router(address, self._on_frame, on_error=self._failed)
+        self.failed: list[Exception] = []
+
+    def _failed(self, error: Exception) -> None:
+        self.failed.append(error)
+
+    def _on_frame(self, peer: bytes, body: bytes) -> None:
+        self.bodies += 1
+        for frame in envelope.decode_from_worker(body):
+            match frame:
+                case envelope.Hello():
+                    self._greeted(peer, frame)
+                case _ if peer not in self._met:
+                    self.send(envelope.Refused("hello first"), peer)
+                case envelope.Message():
+                    self._heard(frame)
+                case envelope.Answer():
+                    self.answers[frame.id] = frame
+        if self.acking and self._met:
+            self.acknowledge()
+        self.changed()
+
+    def _greeted(self, peer: bytes, hello: envelope.Hello) -> None:
+        self.hellos.append(hello)
+        if self.welcoming:
+            if peer not in self._met:
+                self._met.add(peer)
+                self.last = hello.oldest - 1
+            self.send(envelope.Welcome(self.id, self.last if self.acking else hello.oldest - 1))
+        else:
+            self.send(envelope.Refused("not running yet"), peer)
+
+    def _heard(self, message: envelope.Message) -> None:
+        self.raw.append(message)
+        if message.seq > self.last:
+            assert message.seq == self.last + 1, f"{message.seq} after {self.last}: a gap"
+            self.last = message.seq
+            self.accepted.append(message)
+
+    def acknowledge(self) -> None:
+        self.send(envelope.Ack(self.last))
+
+    def send(self, frame: envelope.FromGateway, peer: bytes | None = None) -> None:
+        for each in [peer] if peer else self._met:
+            self._router.send(each, envelope.encode([frame]))
+
+    def send_raw(self, body: bytes) -> None:
+        for peer in self._met:
+            self._router.send(peer, body)
+
+    async def call(self, method: str, params: object) -> envelope.Answer:
+        asked = self.ask(method, params)
+        await self.until(lambda: asked in self.answers)
+        return self.answers[asked]
+
+    def ask(self, method: str, params: object) -> int:
+        asked = next(self._ids)
+        self.send(envelope.Call(asked, method, json.dumps(params).encode()))
+        return asked
+
+    async def result(self, method: str, params: object) -> Any:
+        answer = await self.call(method, params)
+        assert answer.ok, answer.payload
+        return json.loads(answer.payload)
+
+    async def error(self, method: str, params: object) -> Any:
+        answer = await self.call(method, params)
+        assert not answer.ok, answer.payload
+        return json.loads(answer.payload)
+
+    def texts(self) -> list[str]:
+        return [json.loads(each.payload)["message"]["text"] for each in self.accepted]
+
+    async def heard(self, count: int) -> list[str]:
+        await self.until(lambda: len(self.accepted) >= count)
+        return self.texts()
+
+    def close(self) -> None:
+        self._router.close()
+
+
+class Rig:
+    """The worker's surroundings; ``start`` begins its life, ``code`` ends the test's wait."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self.endpoints = Endpoints(run_dir)
+        self.endpoints.prepare()
+        self.supervisor = Supervisor(self.endpoints.control)
+        self.gateway = Gateway(self.endpoints.data)
+        self.said: list[tuple[str, str]] = []
+        self.task: asyncio.Task[int] | None = None
+
+    def boot(self, manifest: str = "tests.workers.pliable:manifest", **changes: Any) -> WorkerBoot:
+        fields: dict[str, Any] = {
+            "key": "pliable:one",
+            "incarnation": INCARNATION,
+            "token": "proof",
+            "control": self.endpoints.control,
+            "data": self.endpoints.data,
+            "manifest": manifest,
+            "config": {},
+            "storage": str(self.run_dir / "storage" / "one"),
+            "run_dir": str(self.run_dir),
+        }
+        return WorkerBoot(**(fields | changes))
+
+    def start(self, manifest: str = "tests.workers.pliable:manifest", **changes: Any) -> None:
+        payload = msgspec.msgpack.encode(self.boot(manifest, **changes))
+        self.task = asyncio.create_task(
+            main(payload, {}, lambda cause, text: self.said.append((cause, text)))
+        )
+
+    async def up(self) -> Pliable:
+        """Wait until the worker is ready and welcome; return its plugin."""
+        await self.supervisor.until(lambda: self.supervisor.of(control.Ready))
+        await self.gateway.until(lambda: self.gateway.hellos)
+        return Pliable.latest
+
+    async def code(self) -> int:
+        assert self.task is not None
+        async with asyncio.timeout(PATIENCE):
+            return await self.task
+
+    async def stop(self) -> int:
+        """Stop as the supervisor does."""
+        signal.raise_signal(signal.SIGTERM)
+        return await self.code()
+
+    def restart_gateway(self, id: str = "boot-2", *, gone: bool = False) -> Gateway:
+        """Replace the gateway by one that knows nothing."""
+        self.gateway.close()
+        if not gone:
+            self.gateway = Gateway(self.endpoints.data, id)
+        return self.gateway
+
+    async def close(self) -> None:
+        if self.task and not self.task.done():
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.task
+        self.supervisor.close()
+        self.gateway.close()
+
+
+@asynccontextmanager
+async def rig(run_dir: Path) -> AsyncIterator[Rig]:
+    made = Rig(run_dir)
+    try:
+        yield made
+    finally:
+        await made.close()
