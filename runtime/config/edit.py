@@ -27,7 +27,6 @@ from runtime.config.wording import unknown
 from workers.registry import ID, ID_RULE, Manifests
 from workers.registry import manifests as find_manifests
 
-
 _BY_HAND = "is written in a way that this cannot change; edit it by hand"
 
 

@@ -24,7 +24,9 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.text}" if self.path else self.text
+        said = f"{self.path}: {self.text}" if self.path else self.text
+        # A key in the file may hold anything, a terminal's control characters too.
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in said)
 
 
 class ConfigError(Exception):

@@ -98,6 +98,9 @@ def effective(config: Config, environ: Mapping[str, str], flags: Flags = Flags()
     Raises ``ConfigError`` for an impossible ``TRUNKLINE_GATEWAY_PORT``, and when no secret is
     left: a gateway that anybody may use is never started by accident.
     """
+    if flags.port is not None and not 0 < flags.port < 65_536:
+        text = f"is {flags.port}; allowed: an integer from 1 to 65535"
+        raise ConfigError("command line", [Problem("--port", text)])
     if (port := flags.port or _environment_port(environ)) is not None:
         config = with_gateway(config, port=port)
     if flags.bind:

@@ -25,14 +25,14 @@ def unknown(name: str, known: Collection[str], what: str = "field") -> str:
     return f"unknown {what}{hint}; allowed: {', '.join(sorted(known)) or 'none'}"
 
 
-def shown(value: object, type: Any = str) -> str:
+def shown(value: object, wanted: Any = str) -> str:
     """Return what ``value`` is.
 
     Of a text only the kind, because it may be a secret in the wrong place; but where one of
     some fixed words was asked for, the misspelling itself is what helps.
     """
     match value:
-        case str() if value and "Literal[" in str(type):
+        case str() if value and "Literal[" in str(wanted):
             return repr(value[:40])
         case None:
             return "null"

@@ -1,0 +1,77 @@
+"""A channel to configure in tests, with every kind of field a channel may have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from runtime.config.errors import ConfigError
+from runtime.config.load import Loaded, load
+from workers.plugin import Manifest
+from workers.registry import Found, Manifests
+
+
+class Login(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    user: str
+    password: str
+
+
+class Fields(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    server: Annotated[str, Meta(min_length=1)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 6697
+    tls: bool = True
+    ping_seconds: Annotated[float, Meta(gt=0)] = 60.0
+    style: Literal["plain", "rich"] = "plain"
+    password: str | None = None
+    login: Login | None = None
+    rooms: list[Annotated[str, Meta(min_length=2)]] = []
+    labels: dict[str, int] = {}
+
+    def __post_init__(self) -> None:
+        if self.port == 6667 and self.tls:
+            raise ValueError("port 6667 speaks no TLS")
+
+
+class Chatty(Manifest):
+    def describe(self, config: Any) -> str:
+        return f"at {config['server']}"
+
+
+def known(**broken: str) -> Manifests:
+    found = Manifests()
+    manifest = Chatty(
+        id="talk",
+        label="Talk",
+        config=Fields,
+        plugin="tests.talk:Talk",
+        secrets=frozenset({"password", "login.password"}),
+    )
+    found["talk"] = Found(manifest, "tests.talk:manifest", "tests")
+    found.broken.update(broken)
+    return found
+
+
+def write(directory: Path, text: str, name: str = "trunkline.json5") -> Path:
+    path = directory / name
+    path.write_text(text)
+    return path
+
+
+def read(directory: Path, text: str, name: str = "trunkline.json5", **broken: str) -> Loaded:
+    return load(write(directory, text, name), known(**broken))
+
+
+def refused(
+    directory: Path, text: str, name: str = "trunkline.json5", **broken: str
+) -> list[str]:
+    """Return the lines of the error that ``text`` must cause, without the file's name."""
+    with pytest.raises(ConfigError) as caught:
+        read(directory, text, name, **broken)
+    start = str(directory / name)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(start) for line in lines)
+    return [line.removeprefix(start) for line in lines]

@@ -1,0 +1,243 @@
+"""How an account is put together, and every way in which that can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.config.accounts import AccountSpec, channels
+from runtime.config.load import load_text
+from runtime.config.model import RestartConfig
+from tests.runtime.config.example import Chatty, Fields, known, read, refused
+from workers.registry import Found, Manifests
+
+
+def one(directory: Path, section: str, key: str = "talk:a", rest: str = "") -> AccountSpec:
+    return read(directory, f"{{channels: {{talk: {section}}}, {rest}}}").accounts[key]
+
+
+def test_an_account_inherits_from_its_channel_and_wins_over_it(tmp_path: Path) -> None:
+    spec = one(tmp_path, "{server: 's', port: 1, accounts: {a: {port: 2, rooms: ['#x']}}}")
+    assert spec.config == {"server": "s", "port": 2, "rooms": ["#x"]}
+    assert (spec.channel, spec.account_id, spec.label) == ("talk", "a", "at s")
+    assert (spec.enabled, spec.configured, spec.reason) == (True, True, None)
+
+
+def test_accounts_stand_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = "{channels: {talk: {server: 's', accounts: {z: {}, a: {}, m: {}}}}}"
+    assert list(read(tmp_path, text).accounts) == ["talk:z", "talk:a", "talk:m"]
+
+
+def test_a_channel_without_accounts_is_one_account(tmp_path: Path) -> None:
+    assert one(tmp_path, "{server: 's'}", "talk:default").configured
+
+
+def test_a_channel_with_no_fields_of_its_own_has_no_account(tmp_path: Path) -> None:
+    assert read(tmp_path, "{channels: {talk: {enabled: true}}}").accounts == {}
+    assert read(tmp_path, "{channels: {talk: {server: 's', accounts: {}}}}").accounts == {}
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        (
+            "{enabled: false, server: 's', accounts: {a: {enabled: true}}}",
+            "disabled: channels.talk.enabled is false",
+        ),
+        (
+            "{server: 's', accounts: {a: {enabled: false}}}",
+            "disabled: channels.talk.accounts.a.enabled is false",
+        ),
+    ],
+)
+def test_why_an_account_is_disabled(tmp_path: Path, section: str, reason: str) -> None:
+    spec = one(tmp_path, section)
+    assert (spec.enabled, spec.configured, spec.reason) == (False, True, reason)
+
+
+@pytest.mark.parametrize("account", ["{}", "{server: ''}", "{server: null}", "{port: 1}"])
+def test_what_is_missing_makes_an_account_unconfigured_not_wrong(
+    tmp_path: Path, account: str
+) -> None:
+    spec = one(tmp_path, f"{{accounts: {{a: {account}}}}}")
+    assert (spec.enabled, spec.configured, spec.reason) == (True, False, "server not set")
+
+
+def test_restart_is_merged_field_by_field(tmp_path: Path) -> None:
+    spec = one(
+        tmp_path,
+        "{server: 's', restart: {factor: 3, jitter: 0}, accounts: {a: {restart: {factor: 4}}}}",
+        rest="supervisor: {restart: {initialSeconds: 1, jitter: 1}}",
+    )
+    assert spec.restart == RestartConfig(initial_seconds=1, jitter=0, factor=4)
+
+
+def test_common_fields_are_inherited_too(tmp_path: Path) -> None:
+    section = """{server: 's', launcher: 'exec', agent: 'none', name: 'ours',
+      accounts: {a: {}, b: {launcher: 'zygote', agent: 'echo', name: 'B'}}}"""
+    a, b = one(tmp_path, section, "talk:a"), one(tmp_path, section, "talk:b")
+    assert (a.launcher, a.agent, a.name) == ("exec", "none", "ours")
+    assert (b.launcher, b.agent, b.name) == ("zygote", "echo", "B")
+
+
+def test_the_default_agent_is_the_files(tmp_path: Path) -> None:
+    section = "{server: 's', accounts: {a: {}}}"
+    assert one(tmp_path, section).agent == "echo"
+    assert one(tmp_path, section, rest="agents: {default: 'none'}").agent == "none"
+
+
+def test_a_secret_may_be_a_reference_and_stays_one(tmp_path: Path) -> None:
+    spec = one(
+        tmp_path,
+        """{server: 's', accounts: {a: {password: {source: 'env', id: 'P'},
+          login: {user: 'u', password: {source: 'file', id: '/p'}}}}}""",
+    )
+    assert spec.configured
+    assert spec.config["password"] == {"source": "env", "id": "P"}
+
+
+def test_the_fingerprint_is_of_what_the_worker_sees(tmp_path: Path) -> None:
+    same = one(tmp_path, "{server: 's', accounts: {a: {port: 1}}}").fingerprint
+    for section in (
+        "{port: 1, server: 's', accounts: {a: {}}}",
+        "{server: 's', accounts: {a: {port: 1, enabled: false, name: 'x', agent: 'none'}}}",
+        "{server: 's', restart: {factor: 5}, accounts: {a: {port: 1}}}",
+    ):
+        assert one(tmp_path, section).fingerprint == same
+    for section in (
+        "{server: 't', accounts: {a: {port: 1}}}",
+        "{server: 's', accounts: {a: {port: 1, launcher: 'exec'}}}",
+        "{server: 's', accounts: {a: {}}}",
+    ):
+        assert one(tmp_path, section).fingerprint != same
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("{serve: 's'}", ".serve: unknown field (did you mean server?); allowed: accounts, agent, d"),
+        ("{accounts: {a: {serve: 's'}}}", ".accounts.a.serve: unknown field (did you mean server?)"),
+        ("{enabled: 1}", ".enabled: is 1; allowed: true or false"),
+        ("{accounts: []}", ".accounts: is a list; allowed: an object"),
+        ("{accounts: {a: 5}}", ".accounts.a: is 5; allowed: an object with enabled, name"),
+        ("{accounts: {a: null}}", ".accounts.a: is null; allowed: an object with enabled, name"),
+        ("{accounts: {a: {enabled: 'no'}}}", ".accounts.a.enabled: is a string; allowed: true or"),
+        ("{accounts: {a: {launcher: 'x'}}}", ".accounts.a.launcher: is 'x'; allowed: \"exec\" | "),
+        ("{accounts: {a: {agent: 'x'}}}", ".accounts.a.agent: is 'x'; allowed: \"echo\" | \"none\""),
+        ("{accounts: {a: {name: 5}}}", ".accounts.a.name: is 5; allowed: a string of at most 200"),
+        ("{accounts: {a: {port: 0}}}", ".accounts.a.port: is 0; allowed: an integer from 1 to"),
+        ("{port: 0, accounts: {a: {}}}", ".port: is 0; allowed: an integer from 1 to 65535"),
+        ("{accounts: {a: {pingSeconds: 0}}}", ".accounts.a.pingSeconds: is 0; allowed: a number of"),
+        ("{accounts: {a: {style: 'fat'}}}", ".accounts.a.style: is 'fat'; allowed: \"plain\" | "),
+        ("{accounts: {a: {rooms: '#x'}}}", ".accounts.a.rooms: is a string; allowed: a list of: a"),
+        ("{accounts: {a: {rooms: ['#x', 'y']}}}", ".accounts.a.rooms[1]: is a string; allowed: a "),
+        ("{accounts: {a: {labels: {k: 'v'}}}}", ".accounts.a.labels.k: is a string; allowed: an i"),
+        ("{accounts: {a: {password: 5}}}", ".accounts.a.password: is 5; allowed: a string, or a r"),
+        (
+            "{accounts: {a: {password: {source: 'file', id: 'relative'}}}}",
+            ".accounts.a.password: id must be an absolute path (/… or ~/…)",
+        ),
+        (
+            "{accounts: {a: {password: {source: 'exec', id: \"pass 'x\"}}}}",
+            ".accounts.a.password: id must be a command line: No closing quotation",
+        ),
+        (
+            "{accounts: {a: {login: {user: {source: 'env', id: 'U'}, password: 'p'}}}}",
+            ".accounts.a.login.user: is an object; allowed: a string",
+        ),
+        ("{accounts: {a: {login: {password: 'p'}}}}", ".accounts.a.login.user: is missing; allowe"),
+        ("{accounts: {a: {login: {usr: 'u'}}}}", ".accounts.a.login.usr: unknown field (did you m"),
+        ("{accounts: {a: {restart: 5}}}", ".accounts.a.restart: is 5; allowed: an object"),
+        ("{accounts: {a: {restart: {tries: 5}}}}", ".accounts.a.restart.tries: unknown field"),
+        ("{restart: {jitter: 2}, accounts: {a: {}}}", ".restart.jitter: is 2; allowed: a number "),
+        (
+            "{restart: {initialSeconds: 200}, accounts: {a: {restart: {maximumSeconds: 100}}}}",
+            ".accounts.a.restart: maximumSeconds (100) must not be less than initialSeconds (200)",
+        ),
+        (
+            "{accounts: {a: {server: 's', port: 6667}}}",
+            ".accounts.a: port 6667 speaks no TLS",
+        ),
+        (
+            "{defaultAccount: 'b', accounts: {a: {}}}",
+            ".defaultAccount: names an account that does not exist; allowed: a",
+        ),
+        (
+            "{defaultAccount: 'b', accounts: {}}",
+            ".defaultAccount: names an account that does not exist; allowed: none, there are no",
+        ),
+    ],
+)
+def test_a_wrong_channel_or_account(tmp_path: Path, section: str, said: str) -> None:
+    lines = refused(tmp_path, f"{{channels: {{talk: {section}}}}}")
+    assert lines[0].startswith(f":1: channels.talk{said}")
+
+
+@pytest.mark.parametrize("id", ["", "a b", "-a", ".a", "a:b", "a#1", "ä", "a/b", "x" * 65, "a\\n"])
+def test_an_impossible_account_id(tmp_path: Path, id: str) -> None:
+    (line,) = refused(tmp_path, f'{{channels: {{talk: {{accounts: {{"{id}": {{}}}}}}}}}}')
+    assert "impossible account id; allowed: 1 to 64 letters, digits, '.', '_' or '-', the" in line
+
+
+def test_a_rule_is_asked_with_references_too(tmp_path: Path) -> None:
+    account = "{server: 's', port: 6667, password: {source: 'env', id: 'P'}}"
+    (line,) = refused(tmp_path, f"{{channels: {{talk: {{accounts: {{a: {account}}}}}}}}}")
+    assert line.endswith("channels.talk.accounts.a: port 6667 speaks no TLS")
+
+
+def test_a_broken_channel_spoils_only_its_own_accounts(tmp_path: Path) -> None:
+    loaded = read(
+        tmp_path,
+        "{channels: {odd: {x: 1, accounts: {b: {y: 2}}}, talk: {server: 's', accounts: {a: {}}}}}",
+        odd="their-package: ImportError: no",
+    )
+    spec = loaded.accounts["odd:b"]
+    assert not spec.configured
+    assert spec.reason == "the channel odd cannot be used: their-package: ImportError: no"
+    assert loaded.accounts["talk:a"].configured
+
+
+def test_our_fields_of_a_broken_channel_are_still_judged(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, "{channels: {odd: {accounts: {b: {enabled: 2}}}}}", odd="no")
+    assert "channels.odd.accounts.b.enabled: is 2; allowed: true or false" in line
+
+
+def test_a_manifest_that_raises_spoils_only_its_own_accounts(tmp_path: Path) -> None:
+    class Raising(Chatty):
+        def unconfigured(self, config: Any) -> str | None:
+            raise RuntimeError("boom")
+
+    found = Manifests()
+    found["talk"] = Found(Raising("talk", "Talk", Fields, "a:B"), "tests:x", "tests")
+    text = "{channels: {talk: {accounts: {a: {server: 's'}}}}}"
+    spec = load_text(tmp_path / "trunkline.json5", text, found).accounts["talk:a"]
+    assert not spec.configured
+    assert spec.reason == "the channel's manifest failed: RuntimeError: boom"
+
+
+def test_what_the_gateway_is_told_of_channels(tmp_path: Path) -> None:
+    loaded = read(
+        tmp_path,
+        "{channels: {talk: {server: 's', accounts: {b: {}, a: {}}}, odd: {}}}",
+        odd="their-package: ImportError",
+    )
+    talk, odd = channels(loaded.config, loaded.manifests)
+    assert (talk.id, talk.label, talk.default_account) == ("talk", "Talk", "b")
+    assert (talk.accounts, talk.actions) == (["b", "a"], ["send"])
+    assert (odd.id, odd.label, odd.default_account, odd.accounts) == ("odd", "odd", None, [])
+
+
+@pytest.mark.parametrize(
+    ("section", "default"),
+    [
+        ("{accounts: {b: {}, default: {}}}", "default"),
+        ("{accounts: {b: {}, a: {}}, defaultAccount: 'a'}", "a"),
+        ("{server: 's'}", "default"),
+        ("{accounts: {}}", None),
+    ],
+)
+def test_which_account_is_the_default(tmp_path: Path, section: str, default: str | None) -> None:
+    loaded = read(tmp_path, f"{{channels: {{talk: {section}}}}}")
+    assert channels(loaded.config, known())[0].default_account == default

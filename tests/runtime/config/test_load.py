@@ -1,0 +1,256 @@
+"""Every way in which a configuration file can be wrong, and what the operator is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime.config import text
+from runtime.config.errors import EXIT_CONFIG, ConfigError
+from runtime.config.load import load
+from tests.runtime.config.example import known, read, refused, write
+
+
+def test_an_empty_object_is_all_defaults(tmp_path: Path) -> None:
+    loaded = read(tmp_path, "{}")
+    assert loaded.config.gateway.port == 18789
+    assert loaded.config.gateway.bind == "loopback"
+    assert loaded.config.agents.default == "echo"
+    assert loaded.accounts == {}
+
+
+def test_json5_and_toml_give_the_same(tmp_path: Path) -> None:
+    json5 = read(
+        tmp_path,
+        """{ // a comment
+          gateway: { port: 1234, auth: { token: 'x' }, },
+          channels: { talk: { accounts: { a: { server: "s" } } } },
+        }""",
+    )
+    toml = read(
+        tmp_path,
+        '[gateway]\nport = 1234\nauth.token = "x"\n[channels.talk.accounts.a]\nserver = "s"\n',
+        "trunkline.toml",
+    )
+    assert json5.config == toml.config
+    assert json5.accounts == toml.accounts
+
+
+def test_a_profile_has_its_own_port_unless_the_file_says_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "{}")
+    assert load(path, known(), default_port=20001).config.gateway.port == 20001
+    path = write(tmp_path, "{gateway: {port: 5}}")
+    assert load(path, known(), default_port=20001).config.gateway.port == 5
+
+
+def test_the_revision_changes_with_every_byte(tmp_path: Path) -> None:
+    first, second = read(tmp_path, "{}").revision, read(tmp_path, "{ }").revision
+    assert first != second
+    assert len(first) == 16
+    assert read(tmp_path, "{}").revision == first
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeff{gateway: {port: 7}}").config.gateway.port == 7
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("", ": is not JSON5: the file is empty; the least that is allowed is {}"),
+        ("{\n a: ,\n}", ":2: is not JSON5: expected a value, found ','"),
+        ("{\n a: 1\n b: 2}", ":3: is not JSON5: "),
+        ("{} x", ":1: is not JSON5: unexpected text 'x' after the end"),
+        ("[" * 60, ":1: is not JSON5: nested deeper than 32 levels"),
+        ('{"a": "x', ":1: is not JSON5: "),
+        ("[1]", ": must be one object, { ... }, at the top"),
+        ("5", ": must be one object, { ... }, at the top"),
+        (
+            "{gateway: {},\n gateway: {}}",
+            ":2: gateway: is given 2 times (lines 1, 2); allowed: once",
+        ),
+        (
+            "{channels: {talk: {accounts: {\n a: {server: 's'},\n 'a': {server: 't'}}}}}",
+            ":3: channels.talk.accounts.a: is given 2 times (lines 2, 3); allowed: once",
+        ),
+    ],
+)
+def test_what_is_no_json5(tmp_path: Path, written: str, said: str) -> None:
+    (line,) = refused(tmp_path, written)
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("a = \n", ":1: is not TOML: "),
+        ("[gateway]\nport = 1\nport = 2\n", ":3: is not TOML: Cannot overwrite a value"),
+        ("[gateway]\n[gateway]\n", ":2: is not TOML: Cannot declare ('gateway',) twice"),
+        ("a = " + "[" * 5000, ": is not TOML: nested too deep"),
+        ("a = '", "is not TOML: "),
+    ],
+)
+def test_what_is_no_toml(tmp_path: Path, written: str, said: str) -> None:
+    (line,) = refused(tmp_path, written, "trunkline.toml")
+    assert said in line
+
+
+def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, "a = 1\na = 2\n", "trunkline.toml")
+    assert line.endswith("each key and table may be given once")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{gatway: {}}", "gatway: unknown field (did you mean gateway?); allowed: agents, channels"),
+        ("{gateway: {prot: 1}}", "gateway.prot: unknown field (did you mean port?); allowed: "),
+        ("{gateway: {port: 0}}", "gateway.port: is 0; allowed: an integer from 1 to 65535"),
+        ("{gateway: {port: 65536}}", "gateway.port: is 65536; allowed: an integer from 1 to"),
+        ("{gateway: {port: '1'}}", "gateway.port: is a string; allowed: an integer from 1"),
+        ("{gateway: {port: 1.5}}", "gateway.port: is 1.5; allowed: an integer from 1 to 65535"),
+        ("{gateway: {port: null}}", "gateway.port: is null; allowed: an integer from 1"),
+        ("{gateway: {port: [1]}}", "gateway.port: is a list; allowed: an integer from 1"),
+        ("{gateway: {port: 1" + "0" * 40 + "}}", "gateway.port: is a very large number; allowed:"),
+        ("{gateway: 5}", "gateway: is 5; allowed: an object with port, bind, auth"),
+        ("{gateway: {bind: 'lann'}}", "gateway.bind: is 'lann'; allowed: \"loopback\" | \"lan\" |"),
+        ("{gateway: {bind: ''}}", "gateway.bind: is an empty string; allowed: a string of 1 to"),
+        ("{gateway: {auth: {mode: 'none'}}}", "gateway.auth.mode: is 'none'; allowed: \"token\""),
+        ("{gateway: {auth: {token: ''}}}", "gateway.auth.token: is an empty string; allowed:"),
+        ("{gateway: {auth: {token: 5}}}", "gateway.auth.token: is 5; allowed: a string of 1 to"),
+        (
+            "{gateway: {auth: {token: {source: 'vault', id: 'x'}}}}",
+            "gateway.auth.token.source: is 'vault'; allowed: \"env\" | \"exec\" | \"file\"",
+        ),
+        ("{gateway: {auth: {token: {source: 'env'}}}}", "gateway.auth.token.id: is missing; "),
+        (
+            "{gateway: {auth: {token: {source: 'env', id: 'A B'}}}}",
+            "gateway.auth.token: id must be the name of an environment variable",
+        ),
+        ("{gateway: {reload: {mode: 'hybird'}}}", "gateway.reload.mode: is 'hybird'; allowed: "),
+        ("{gateway: {reload: {debounceMs: -1}}}", "gateway.reload.debounceMs: is -1; allowed: an"),
+        ("{gateway: {allowedOrigins: ['a', 5]}}", "gateway.allowedOrigins[1]: is 5; allowed: "),
+        ("{gateway: {command: ['openclaw']}}", "gateway.command: a gateway that is not"),
+        ("{gateway: {url: 'ws://x'}}", "gateway.url: a gateway that is not Trunkline's own"),
+        ("{agents: {default: 'gpt'}}", "agents.default: is 'gpt'; allowed: \"echo\" | \"none\""),
+        ("{supervisor: {beatSeconds: Infinity}}", "supervisor.beatSeconds: is inf; allowed: a fin"),
+        ("{supervisor: {beatSeconds: NaN}}", "supervisor.beatSeconds: is nan; allowed: a finite"),
+        ("{gateway: {allowedOrigins: [NaN]}}", "gateway.allowedOrigins[0]: is nan; allowed: a fin"),
+        ("{supervisor: {beatSeconds: true}}", "supervisor.beatSeconds: is true; allowed: a number"),
+        ("{supervisor: {beatSeconds: 20}}", "supervisor: beatSeconds (20) < suspectAfterSeconds"),
+        ("{supervisor: {startConcurrency: 0}}", "supervisor.startConcurrency: is 0; allowed: an"),
+        (
+            "{supervisor: {restart: {initialSeconds: 400}}}",
+            "supervisor.restart: maximumSeconds (300) must not be less than initialSeconds (400)",
+        ),
+        ("{supervisor: {restart: {factor: 0.5}}}", "supervisor.restart.factor: is 0.5; allowed: a"),
+        ("{logging: {level: 'loud'}}", "logging.level: is 'loud'; allowed: \"debug\" | \"error\" |"),
+        ("{logging: {files: 0}}", "logging.files: is 0; allowed: an integer from 1 to 1000"),
+        ("{channels: []}", "channels: is a list; allowed: an object"),
+        ("{channels: {talk: 1}}", "channels.talk: is 1; allowed: an object"),
+        ("{channels: {takl: {}}}", "channels.takl: unknown channel (did you mean talk?); allowed"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_path_and_what_is_allowed(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    (line,) = refused(tmp_path, written)
+    assert line.startswith(f":1: {said}")
+
+
+def test_a_line_is_that_of_the_value_or_of_what_is_around_it(tmp_path: Path) -> None:
+    text = "{\n gateway: {\n  port: 0,\n  auth: {\n   token: {source: 'env'},\n}}}"
+    assert [line.split(" ")[0] for line in refused(tmp_path, text)] == [":3:", ":5:"]
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    lines = refused(
+        tmp_path,
+        """{
+        gateway: {port: 0, bind: "nowhere"},
+        supervisor: {beatSeconds: "5"},
+        channels: {
+          nothing: {},
+          talk: {tls: 5, accounts: {"a b": {}, c: {prot: 1, port: "x"}}},
+        }}""",
+    )
+    paths = [line.split(": ")[1] for line in lines]
+    assert paths == [
+        "gateway.port",
+        "supervisor.beatSeconds",
+        "gateway.bind",
+        "channels.nothing",
+        "channels.talk.tls",
+        "channels.talk.accounts.a b",
+        "channels.talk.accounts.c.prot",
+        "channels.talk.accounts.c.port",
+    ]
+
+
+def test_toml_problems_have_a_path_too(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, "[gateway]\nport = 2026-01-01\n", "trunkline.toml")
+    assert line == ": gateway.port: is a date; allowed: an integer from 1 to 65535"
+
+
+@pytest.mark.parametrize("bind", ["loopback", "lan", "auto", "10.0.0.7", "::1"])
+def test_where_a_gateway_may_listen(tmp_path: Path, bind: str) -> None:
+    assert read(tmp_path, f"{{gateway: {{bind: '{bind}'}}}}").config.gateway.bind == bind
+
+
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "none.json5", known())
+    assert str(caught.value) == f"{tmp_path}/none.json5: cannot be read: No such file or directory"
+    assert caught.value.exit_code == EXIT_CONFIG == 78
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "trunkline.json5").mkdir()
+    with pytest.raises(ConfigError, match=r"trunkline\.json5: is not a file"):
+        load(tmp_path / "trunkline.json5", known())
+
+
+def test_a_named_pipe_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "trunkline.json5")
+    with pytest.raises(ConfigError, match=r"trunkline\.json5: is not a file"):
+        load(tmp_path / "trunkline.json5", known())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "{}")
+    path.chmod(0)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        load(path, known())
+
+
+def test_a_link_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "trunkline.json5").symlink_to("trunkline.json5")
+    with pytest.raises(ConfigError, match="cannot be read: Too many levels of symbolic links"):
+        load(tmp_path / "trunkline.json5", known())
+
+
+def test_an_unknown_kind_of_file(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, "a: 1", "trunkline.yaml")
+    assert line == ": the name ends in '.yaml'; allowed: .json5, .json, .toml"
+
+
+def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "MAX_BYTES", 10)
+    (line,) = refused(tmp_path, "{         }")
+    assert line == ": is larger than 10 bytes, the most that is allowed"
+
+
+def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "trunkline.json5"
+    path.write_bytes(b"{\n// caf\xe9\n}")
+    with pytest.raises(ConfigError) as caught:
+        load(path, known())
+    assert str(caught.value) == f"{path}:2: is not UTF-8 text: byte 0xe9"
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    text = "{gateway: {port: 'hunter2'}, channels: {talk: {port: 'hunter2', accounts: 'hunter2'}}}"
+    assert not [line for line in refused(tmp_path, text) if "hunter2" in line]

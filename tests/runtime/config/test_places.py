@@ -1,0 +1,188 @@
+"""Where things lie, and what overrides what."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime.config.errors import ConfigError
+from runtime.config.model import Config
+from runtime.config.places import Flags, Places, effective, load_effective, resolve
+from tests.runtime.config.example import write
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory in which nothing is configured."""
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_without_a_word_everything_lies_where_the_platform_says(home: Path) -> None:
+    places = resolve({})
+    assert places.state_dir == home / ".local/state/trunkline"
+    assert places.config_path == home / ".config/trunkline/trunkline.json5"
+    assert places.log_dir == home / ".local/state/trunkline/logs"
+    assert (places.profile, places.default_port) == (None, 18789)
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags"),
+    [
+        ({"TRUNKLINE_PROFILE": "blue"}, Flags()),
+        ({}, Flags(profile="blue")),
+        ({"TRUNKLINE_PROFILE": "red"}, Flags(profile="blue", dev=True)),
+    ],
+)
+def test_a_profile_is_a_world_of_its_own(
+    home: Path, environ: dict[str, str], flags: Flags
+) -> None:
+    places, other = resolve(environ, flags), resolve({}, Flags(profile="green"))
+    assert places.profile == "blue"
+    assert places.state_dir == home / ".local/state/trunkline-blue"
+    assert places.config_path == home / ".config/trunkline-blue/trunkline.json5"
+    assert 20_000 <= places.default_port < 30_000
+    assert places.default_port != other.default_port
+    assert places.run_dir != other.run_dir
+
+
+def test_dev_is_a_profile_with_a_known_port(home: Path) -> None:
+    places = resolve({"TRUNKLINE_PROFILE": "red"}, Flags(dev=True))
+    assert (places.profile, places.default_port) == ("dev", 19001)
+
+
+def test_the_environment_wins_over_a_profile_and_a_flag_over_both(home: Path) -> None:
+    environ = {"TRUNKLINE_STATE_DIR": "/s", "TRUNKLINE_CONFIG_PATH": "/c/x.toml"}
+    places = resolve(environ, Flags(profile="blue"))
+    assert (places.state_dir, places.config_path) == (Path("/s"), Path("/c/x.toml"))
+    flags = Flags(profile="blue", state_dir=Path("/f"), config_path=Path("/f.json5"))
+    places = resolve(environ, flags)
+    assert (places.state_dir, places.config_path) == (Path("/f"), Path("/f.json5"))
+
+
+def test_a_chosen_state_directory_holds_the_configuration_too(home: Path) -> None:
+    places = resolve({"TRUNKLINE_STATE_DIR": "~/here"})
+    assert places.config_path == home / "here/trunkline.json5"
+
+
+@pytest.mark.parametrize("name", ["trunkline.json", "trunkline.toml"])
+def test_a_configuration_that_exists_is_found_by_its_name(home: Path, name: str) -> None:
+    write(home, "", name)
+    assert resolve({"TRUNKLINE_STATE_DIR": str(home)}).config_path == home / name
+
+
+def test_two_configurations_are_an_error(home: Path) -> None:
+    write(home, "", "trunkline.json5")
+    write(home, "", "trunkline.toml")
+    with pytest.raises(ConfigError) as caught:
+        resolve({"TRUNKLINE_STATE_DIR": str(home)})
+    said = "has several configuration files (trunkline.json5, trunkline.toml); allowed: one"
+    assert str(caught.value) == f"{home}: {said}"
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "-x", "x" * 33, "a/b"])
+def test_an_impossible_profile(home: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve({}, Flags(profile=name))
+    said = "impossible name; allowed: 1 to 32 letters, digits, '_' or '-'"
+    assert f"profile: {name}: {said}" in str(caught.value)
+
+
+def test_relative_places_become_absolute(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    places = resolve({"TRUNKLINE_STATE_DIR": "s", "TRUNKLINE_RUNTIME_DIR": "r"})
+    assert (places.state_dir, places.run_dir) == (home / "s", home / "r")
+
+
+def test_the_runtime_directory_is_that_of_the_session(home: Path) -> None:
+    environ = {"TRUNKLINE_STATE_DIR": str(home), "XDG_RUNTIME_DIR": str(home)}
+    places = resolve(environ)
+    assert places.run_dir.parent == home
+    assert resolve(environ).run_dir == places.run_dir
+
+
+@pytest.mark.parametrize("session", ["", "relative", "/does/not/exist", "/proc/1/status"])
+def test_without_a_usable_session_it_lies_in_tmp(home: Path, session: str) -> None:
+    places = resolve({"TRUNKLINE_STATE_DIR": str(home), "XDG_RUNTIME_DIR": session})
+    assert places.run_dir.parent == Path("/tmp")
+    assert str(os.getuid()) in places.run_dir.name
+    assert len(os.fsencode(places.run_dir)) < 40  # a socket's path has room for an account's id
+
+
+def test_the_link_leads_to_sockets_of_a_daemon_started_elsewhere(home: Path) -> None:
+    state, session = home / "state", home / "session"
+    state.mkdir()
+    session.mkdir()
+    environ = {"TRUNKLINE_STATE_DIR": str(state)}
+    daemon = resolve({**environ, "XDG_RUNTIME_DIR": str(session)})
+    daemon.run_dir.mkdir()
+    daemon.record()
+    assert resolve(environ).run_dir == daemon.run_dir
+    daemon.record()  # the next start
+    daemon.run_dir.rmdir()
+    assert resolve(environ).run_dir.parent == Path("/tmp")
+
+
+def test_a_link_of_another_state_directory_is_not_followed(home: Path) -> None:
+    """A state directory that was copied must not lead to the sockets of the original."""
+    (home / "elsewhere-12345678").mkdir()
+    (home / "run").symlink_to(home / "elsewhere-12345678")
+    assert resolve({"TRUNKLINE_STATE_DIR": str(home)}).run_dir.parent == Path("/tmp")
+
+
+def port(file: str, environ: dict[str, str], flags: Flags, directory: Path) -> int:
+    write(directory, file)
+    environ = {"TRUNKLINE_STATE_DIR": str(directory), "TRUNKLINE_GATEWAY_TOKEN": "t"} | environ
+    return load_effective(resolve(environ, flags), environ, flags).config.gateway.port
+
+
+def test_flag_then_environment_then_file_then_profile(home: Path) -> None:
+    file, environ, flags = "{gateway: {port: 3}}", {"TRUNKLINE_GATEWAY_PORT": "2"}, Flags(port=1)
+    assert port(file, environ, flags, home) == 1
+    assert port(file, environ, Flags(), home) == 2
+    assert port(file, {}, Flags(dev=True), home) == 3
+    assert port("{}", {}, Flags(dev=True), home) == 19001
+    assert port("{}", {}, Flags(), home) == 18789
+
+
+@pytest.mark.parametrize("given", ["0", "65536", "http", "-1", "1e3", "٣", "9" * 5000])
+def test_an_impossible_port_in_the_environment(given: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        effective(Config(), {"TRUNKLINE_GATEWAY_PORT": given})
+    said = "TRUNKLINE_GATEWAY_PORT: is not a port; allowed: an integer from 1 to 65535"
+    assert str(caught.value) == f"environment: {said}"
+
+
+def test_an_impossible_port_as_a_flag() -> None:
+    with pytest.raises(ConfigError, match="--port: is 70000; allowed: an integer from 1 to 65535"):
+        effective(Config(), {}, Flags(port=70000))
+
+
+def test_the_token_may_come_from_the_environment(home: Path) -> None:
+    environ = {"TRUNKLINE_GATEWAY_TOKEN": "from outside"}
+    assert effective(Config(), environ).gateway.auth.token == "from outside"
+    flags = Flags(token="flag")
+    assert effective(Config(), environ, flags).gateway.auth.token == "flag"
+
+
+def places(directory: Path) -> Places:
+    return resolve({"TRUNKLINE_STATE_DIR": str(directory)})
+
+
+def test_without_any_secret_nothing_starts(home: Path) -> None:
+    write(home, "{}")
+    with pytest.raises(ConfigError) as caught:
+        load_effective(places(home), {})
+    said = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
+    assert str(caught.value) == f"{home}/trunkline.json5: gateway.auth.token: {said}"
+
+
+def test_a_reference_is_a_secret_too(home: Path) -> None:
+    write(home, "{gateway: {auth: {token: {source: 'env', id: 'T'}}}}")
+    assert str(load_effective(places(home), {}).config.gateway.auth.token) == "env:T"
