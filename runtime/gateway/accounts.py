@@ -1,0 +1,69 @@
+"""What the gateway knows about the accounts: the rows of the supervisor's last reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipc.bootstrap import ChannelInfo
+from ipc.errors import RemoteError
+from ipc.report import AccountStatus
+
+INVALID = "INVALID_REQUEST"
+ALIVE = frozenset({"starting", "running", "stopping"})
+TALKING = frozenset({"running", "stopping"})  # may hand messages in
+
+
+class Accounts:
+    """Rows by key and channels by id. ``version`` grows with every change that is told."""
+
+    def __init__(self, channels: Iterable[ChannelInfo]) -> None:
+        self.rows: dict[str, AccountStatus] = {}
+        self.channels: dict[str, ChannelInfo] = {}
+        self.version = 0
+        self.set_channels(channels)
+
+    def set_channels(self, channels: Iterable[ChannelInfo]) -> None:
+        """Replace the list of channels, in their order."""
+        self.channels = {channel.id: channel for channel in channels}
+
+    def of_channel(self, channel: str) -> list[AccountStatus]:
+        """Return the accounts of a channel in the order of the configuration."""
+        order = self.channels[channel].accounts if channel in self.channels else []
+        place = {account: number for number, account in enumerate(order)}
+        found = [row for row in self.rows.values() if row.channel == channel]
+        return sorted(found, key=lambda row: place.get(row.account_id, len(place)))
+
+    def may_talk(self, key: str, incarnation: int) -> bool:
+        """Say whether this incarnation is ready, so that its messages count."""
+        row = self.rows.get(key)
+        return row is not None and row.incarnation == incarnation and row.phase in TALKING
+
+    def is_past(self, key: str, incarnation: int) -> bool:
+        """Say whether this incarnation has ended, as far as has been reported."""
+        row = self.rows.get(key)
+        if row is None:
+            return False
+        return incarnation < row.incarnation or (
+            incarnation == row.incarnation and row.phase not in ALIVE
+        )
+
+    def only_channel(self) -> str:
+        """Return the one channel there is; ``RemoteError`` when a choice must be made."""
+        if len(self.channels) != 1:
+            known = ", ".join(self.channels) or "none"
+            raise RemoteError(INVALID, f"channel is required; configured: {known}")
+        return next(iter(self.channels))
+
+    def resolve(self, verb: str, channel: str, account: str | None) -> str:
+        """Return the key that ``channel`` and ``account`` mean; ``None`` is its default one."""
+        info = self.channels.get(channel)
+        if info is None:
+            raise RemoteError(INVALID, f"invalid {verb} channel")
+        rows = self.of_channel(channel)
+        account = account or info.default_account or (rows[0].account_id if rows else "")
+        key = f"{channel}:{account}"
+        if key not in self.rows:
+            known = ", ".join(row.account_id for row in rows) or "none"
+            text = f"unknown {channel} account {account!r}; known: {known}"
+            raise RemoteError(INVALID, text[:500])
+        return key

@@ -1,0 +1,162 @@
+"""The time between a connection's first byte and its hello: challenge, ``connect``, answer.
+
+While the gateway has not yet heard from its supervisor it would show an empty house, so
+clients wait for a moment; while it drains they are told to come back at once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ipc.errors import FrameError, MalformedJson
+from ipc.frames import MAX_FRAME_BYTES, Request, decode_request, error_response, event, response
+from runtime.gateway.auth import Grant, Refusal, authorise
+from runtime.gateway.handshake import (
+    Connect,
+    check_origin,
+    claim_of,
+    negotiate,
+    not_now,
+    rate_limited,
+    read_connect,
+)
+from runtime.gateway.hello import hello
+from runtime.gateway.scopes import SUPERVISOR
+
+if TYPE_CHECKING:
+    from ipc.wsserver import Connection
+    from runtime.gateway.gateway import Gateway
+
+MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
+WAIT_SECONDS = 3.0  # for the first report of the supervisor
+
+log = structlog.get_logger("gateway.admission")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A client that may come in. ``id`` names the connection."""
+
+    id: str
+    connect: Connect
+    protocol: int
+    grant: Grant
+
+
+class Admission:
+    """One connection that has not said hello. ``decided`` when its ``connect`` is answered."""
+
+    def __init__(self, gateway: Gateway, connection: Connection) -> None:
+        self.gateway = gateway
+        self.connection = connection
+        self._queued: list[bytes] = []
+        self._pending: tuple[Request, Admitted] | None = None
+        self._undecided = True
+        challenge = {
+            "nonce": str(uuid.uuid4()),
+            "ts": int(time.time() * 1000),
+            "capabilities": [],
+        }
+        connection.send(event("connect.challenge", challenge))
+
+    def receive(self, data: bytes) -> None:
+        """Take the first request; keep what follows until that is decided."""
+        if not self._undecided:
+            self._queue(data)
+            return
+        self._undecided = False
+        try:
+            request = decode_request(data)
+        except MalformedJson:
+            self.connection.close(1000)
+            return
+        except FrameError:
+            self.connection.close(1008, "invalid request frame")
+            return
+        try:
+            self._consider(request)
+        except Refusal as refusal:
+            self._refuse(request, refusal)
+
+    def _consider(self, request: Request) -> None:
+        gateway, connection = self.gateway, self.connection
+        connect = read_connect(request)
+        protocol = negotiate(connect)
+        claim = claim_of(connect, protocol, loopback=connection.loopback)
+        headers = connection.request.headers if connection.request else {}
+        check_origin(headers.get("Origin"), headers.get("Host"), gateway.config.allowed_origins)
+        if seconds := gateway.throttle.locked(
+            connection.remote, connection.loopback, gateway.loop.time()
+        ):
+            raise rate_limited(seconds)
+        try:
+            grant = authorise(claim, gateway.secrets)
+        except Refusal as refusal:
+            if claim.secret:
+                refusal.delay = gateway.throttle.failed(
+                    connection.remote, connection.loopback, gateway.loop.time()
+                )
+                if protocol < 4:
+                    refusal.delay = 0.0
+            raise
+        gateway.throttle.succeeded(connection.remote)
+        if gateway.draining:
+            raise not_now("gateway restart in progress")
+        if len(gateway.clients) >= gateway.config.limits.max_clients and grant.role != SUPERVISOR:
+            raise not_now("gateway has too many clients")
+        admitted = Admitted(str(uuid.uuid4()), connect, protocol, grant)
+        if gateway.informed or grant.role == SUPERVISOR:
+            self._admit(request, admitted)
+        else:
+            self._pending = request, admitted
+            gateway.admissions.add(self)
+            gateway.loop.call_later(WAIT_SECONDS, self._give_up)
+
+    def proceed(self) -> None:
+        """The gateway has been told about its accounts: let the client in."""
+        if self._pending is not None and self.connection.open:
+            (request, admitted), self._pending = self._pending, None
+            self._admit(request, admitted)
+
+    def turn_away(self) -> None:
+        """The gateway ends: tell a client that still waits to come back."""
+        self._give_up("gateway restart in progress")
+
+    def _give_up(self, reason: str = "gateway starting") -> None:
+        if self._pending is not None:
+            request, self._pending = self._pending[0], None
+            self.gateway.admissions.discard(self)
+            self._refuse(request, not_now(reason))
+
+    def _admit(self, request: Request, admitted: Admitted) -> None:
+        connection = self.connection
+        connection.admit(MAX_FRAME_BYTES)
+        client = self.gateway.add_client(connection, admitted)
+        connection.send(response(request.id, hello(self.gateway, client)))
+        self.gateway.welcome_client(client)
+        connection.receive = client.receive
+        for data in self._queued:
+            client.receive(data)
+
+    def _queue(self, data: bytes) -> None:
+        self._queued.append(data)
+        if len(self._queued) > MAX_QUEUED:
+            self.connection.close(1008, "too many pending handshake frames")
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        self.gateway.refused[refusal.kind] += 1
+        log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
+        if refusal.delay:
+            self.gateway.loop.call_later(refusal.delay, self._answer, request, refusal)
+        else:
+            self._answer(request, refusal)
+
+    def _answer(self, request: Request, refusal: Refusal) -> None:
+        if self.connection.open:
+            self.connection.send(error_response(request.id, refusal.error))
+            self.connection.close(refusal.code, refusal.reason)

@@ -1,0 +1,161 @@
+"""One authenticated client: its requests, from the bytes to the answer.
+
+``receive`` is the hot path: decode, one look-up that decides existence and permission at
+once, validate, call, encode. Methods that must wait run as tasks, at most ``MAX_WAITING``
+per client; everything else is answered within the same read of the socket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ipc.errors import CallTimeout, FrameError, MalformedJson, PeerGone, RemoteError
+from ipc.frames import (
+    ErrorShape,
+    Request,
+    StateVersion,
+    decode_request,
+    error_response,
+    event,
+    response,
+)
+from runtime.gateway.methods import allowed, refusal
+from runtime.gateway.methods.table import INVALID, UNAVAILABLE
+from runtime.gateway.scopes import covers
+
+if TYPE_CHECKING:
+    from ipc.wsserver import Connection
+    from runtime.gateway.admission import Admitted
+    from runtime.gateway.gateway import Gateway
+    from runtime.gateway.methods.table import Method
+
+MAX_WAITING = 256
+MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 1008
+
+log = structlog.get_logger("gateway.client")
+
+_BUSY = ErrorShape(
+    "UNAVAILABLE", "The server is busy. Please try again in a moment.", retryable=True
+)
+
+
+class Client:
+    """A connection that has said hello. ``seq`` numbers the protocol's own events."""
+
+    def __init__(self, gateway: Gateway, connection: Connection, admitted: Admitted) -> None:
+        self.gateway = gateway
+        self.connection = connection
+        self.id = admitted.id
+        self.connect = admitted.connect
+        self.protocol = admitted.protocol
+        self.role = admitted.grant.role
+        self.scopes = admitted.grant.scopes
+        self.method = admitted.grant.method
+        self.seq = 0
+        self._allowed = allowed(self.role, self.scopes)
+        self._waiting = 0
+        self._malformed = 0
+        self._unauthorized = 0
+
+    # The hot path
+
+    def receive(self, data: bytes) -> None:
+        """Carry out one request, or begin to."""
+        try:
+            request = decode_request(data)
+        except FrameError as error:
+            self._refuse_frame(error)
+            return
+        method = self._allowed.get(request.method)
+        if method is None:
+            self._refuse_method(request)
+            return
+        self.gateway.requests += 1
+        try:
+            params = method.params(request.params)
+            if not method.waits:
+                self.connection.send(response(request.id, method.function(self, params)))
+                return
+        except RemoteError as error:
+            self._fail(request.id, error)
+            return
+        if self._waiting >= MAX_WAITING:
+            self.connection.send(error_response(request.id, _BUSY))
+            return
+        self._waiting += 1
+        self.gateway.jobs.start(self._wait(request.id, method, params))
+
+    async def _wait(self, id: str, method: Method, params: Any) -> None:
+        try:
+            result = await method.function(self, params)
+            self.connection.send(response(id, result))
+        except RemoteError as error:
+            self._fail(id, error)
+        except (PeerGone, CallTimeout) as error:
+            self._fail(id, RemoteError(UNAVAILABLE, str(error), retryable=True))
+        except Exception:  # a fault in one method is that request's alone
+            log.exception("method failed", method=method.name)
+            self._fail(id, RemoteError(UNAVAILABLE, f"{method.name}: internal error"))
+        finally:
+            self._waiting -= 1
+
+    # Beside it
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are being carried out."""
+        return self._waiting
+
+    def covers(self, scope: str | None) -> bool:
+        """Say whether this client may do what needs ``scope``."""
+        return covers(self.scopes, scope)
+
+    def tell(self, name: str, payload: Any, state_version: StateVersion | None = None) -> None:
+        """Send a numbered event of the protocol: numbers count per client in Protocol 4, over
+        all clients in Protocol 3.
+        """
+        self.seq += 1
+        seq = self.seq if self.protocol >= 4 else self.gateway.seq
+        self.connection.send(event(name, payload, seq, state_version))
+
+    def tell_alone(self, name: str, payload: Any) -> None:
+        """Send an event that is for this client only: those have no number."""
+        self.connection.send(event(name, payload))
+
+    def _fail(self, id: str | int, error: RemoteError) -> None:
+        self.gateway.failures += 1
+        self.connection.send(error_response(id, shape_of(error)))
+
+    def _refuse_frame(self, error: FrameError) -> None:
+        text = f"invalid request frame: {error.reason}"
+        self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID, text))
+        if isinstance(error, MalformedJson):
+            self._malformed += 1
+            self.gateway.malformed += 1
+            if self._malformed > MAX_ABUSE:
+                self.connection.close(1008, "repeated malformed frames")
+
+    def _refuse_method(self, request: Request) -> None:
+        if request.method == "connect":
+            error = RemoteError(INVALID, "connect is only valid as the first request")
+        else:
+            error = refusal(request.method, self.role, self.protocol)
+        self._fail(request.id, error)
+        if error.message.startswith("unauthorized role"):
+            self._unauthorized += 1
+            if self._unauthorized > MAX_ABUSE:
+                self.connection.close(1008, "repeated unauthorized calls")
+
+
+def shape_of(error: RemoteError) -> ErrorShape:
+    """Return the error as it goes over the wire; keys that do not apply are absent."""
+    more: dict[str, Any] = {}
+    if error.details is not None:
+        more["details"] = error.details
+    if error.retryable:
+        more["retryable"] = True
+    if error.retry_after_ms is not None:
+        more["retry_after_ms"] = error.retry_after_ms
+    return ErrorShape(error.code, error.message, **more)

@@ -1,0 +1,288 @@
+"""The gateway as a whole: its parts, put together, and what concerns several of them.
+
+Crash-only: everything here comes back from the supervisor's report and from workers that
+say hello again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from ipc.bootstrap import GatewayBoot
+from ipc.errors import IpcError
+from ipc.frames import MAX_PREAUTH_BYTES, StateVersion
+from ipc.wsserver import Connection, Limits, Server
+from runtime.config.model import GatewayConfig
+from runtime.gateway.accounts import Accounts
+from runtime.gateway.admission import Admission, Admitted
+from runtime.gateway.agents import Agents
+from runtime.gateway.auth import Secrets
+from runtime.gateway.client import Client
+from runtime.gateway.fanout import OWN_EVENTS, REMOVED, STATUS, Fanout
+from runtime.gateway.health import Health
+from runtime.gateway.http import Pages
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.presence import Presence
+from runtime.gateway.ring import Rings
+from runtime.gateway.scopes import READ, SUPERVISOR
+from runtime.gateway.session import Session
+from runtime.gateway.throttle import Throttle
+from runtime.gateway.workers import Workers
+from workers.secrets import reveal
+
+if TYPE_CHECKING:
+    from runtime.gateway.methods.channels import Query
+    from runtime.gateway.methods.supervisor import Report
+
+CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
+PRESENCE_SECONDS = 1.0
+QUIET_SECONDS = 0.05
+DRAIN_SECONDS = 0.3
+FINISH_SECONDS = 1.5  # for calls that are under way when the drain is over
+RESTART_MS = 500  # told to clients; a restart takes less
+
+log = structlog.get_logger("gateway")
+
+
+class Gateway:
+    """``informed`` since the supervisor's first whole report; ``draining`` since SIGTERM."""
+
+    server: Server
+    workers: Workers
+
+    def __init__(self, boot: GatewayBoot, tasks: asyncio.TaskGroup) -> None:
+        self.boot = boot
+        self.version = boot.version
+        self.config = msgspec.convert(boot.gateway, GatewayConfig)
+        self.loop = asyncio.get_running_loop()
+        self.jobs = Jobs(tasks)
+        self.began = self.loop.time()
+        self.boot_id = secrets.token_hex(16)
+        auth = self.config.auth
+        self.secrets = Secrets(
+            boot.session_token,
+            None if auth.token is None else reveal(auth.token),
+            None if auth.password is None else reveal(auth.password),
+        )
+        rate = auth.rate_limit
+        self.throttle = Throttle(
+            attempts=rate.max_attempts,
+            window=rate.window_ms / 1000,
+            lockout=rate.lockout_ms / 1000,
+            exempt_loopback=rate.exempt_loopback,
+        )
+        self.accounts = Accounts(boot.channels)
+        self.health = Health(self.accounts, boot.version)
+        self.presence = Presence(boot.version, self.boot_id)
+        self.session = Session()
+        self.agents = Agents(boot.agents, self.jobs)
+        limits = self.config.limits
+        self.rings = Rings(limits.ring_messages, limits.ring_bytes)
+        self.fanout = Fanout(lambda: self.server.flush_soon())
+        self.pages = Pages(self) if self.config.http.enabled else None
+        self.clients: set[Client] = set()
+        self.admissions: set[Admission] = set()
+        self.informed = self.draining = False
+        self.restarting = True
+        self.seq = 0  # Protocol 3 numbers events over all clients
+        self.requests = self.failures = self.malformed = 0
+        self.refused: Counter[str] = Counter()
+        self._presence_due = False
+        self._tick = self.loop.call_later(self.config.tick_interval_ms / 1000, self._tell_tick)
+
+    async def start(self, listen: socket.socket) -> None:
+        """Serve workers and clients."""
+        limits = self.config.limits
+        self.server = await Server.start(
+            listen,
+            on_connect=self._on_connect,
+            on_text=lambda connection, data: None,
+            on_close=self._on_close,
+            http=None if self.pages is None else self.pages.server,
+            limits=Limits(
+                handshake=self.config.handshake_timeout_ms / 1000,
+                preauth_bytes=MAX_PREAUTH_BYTES,
+                preauth_per_address=limits.preauth_per_address,
+                buffered_bytes=limits.buffered_bytes,
+                buffered_total_bytes=limits.buffered_total_bytes,
+            ),
+        )
+        self.workers = Workers(
+            self.boot.data,
+            self.boot.secret,
+            self.boot_id,
+            accounts=self.accounts,
+            rings=self.rings,
+            fanout=self.fanout,
+            flush_soon=self.server.flush_soon,
+            on_message=lambda peer, message: self.agents.heard(self.workers, peer, message),
+        )
+        self.server.before_flush = [self.fanout.flush, self.workers.acknowledge]
+
+    # Clients
+
+    def _on_connect(self, connection: Connection) -> None:
+        connection.data = None
+        connection.receive = Admission(self, connection).receive
+
+    def add_client(self, connection: Connection, admitted: Admitted) -> Client:
+        """Enter a client that is about to get its hello."""
+        client = connection.data = Client(self, connection, admitted)
+        self.clients.add(client)
+        if self.presence.add(client):
+            self._presence_changed()
+        return client
+
+    def welcome_client(self, client: Client) -> None:
+        """Do what follows the hello: the event ``health``, and its subscription."""
+        if client.role == SUPERVISOR:
+            self.session.open(client)
+            return
+        self.seq += 1
+        client.tell("health", self.health.payload(client.protocol), self.state_version())
+        if CHANNEL_EVENTS in client.connect.caps and client.covers(READ):
+            self.fanout.subscribe(client, None, OWN_EVENTS)
+
+    def _on_close(self, connection: Connection) -> None:
+        client = connection.data
+        if not isinstance(client, Client):
+            return
+        self.clients.discard(client)
+        self.fanout.unsubscribe(client)
+        self.session.close(client)
+        if self.presence.remove(client):
+            self._presence_changed()
+
+    def broadcast(self, name: str, payload: Any, *, scope: str | None = None) -> None:
+        """Send a numbered event to everybody who may see it."""
+        self.seq += 1
+        version = self.state_version() if name in ("presence", "health") else None
+        for client in self.clients:
+            if client.role != SUPERVISOR and client.covers(scope):
+                shown = payload(client.protocol) if callable(payload) else payload
+                client.tell(name, shown, version)
+
+    def state_version(self) -> StateVersion:
+        """Return how often presence and health have changed."""
+        return StateVersion(self.presence.version, self.accounts.version)
+
+    # Accounts
+
+    def take_report(self, client: Client, report: Report) -> None:
+        """Learn about accounts. The order is a contract: what a worker said before its end is
+        handed on before its end is told.
+        """
+        accounts = self.accounts
+        if report.channels is not None:
+            accounts.set_channels(report.channels)
+        if report.gateway is not None:
+            self.health.gateway = report.gateway
+        if report.agents is not None:
+            self.agents.configure(report.agents)
+        removed = list(report.removed)
+        if report.whole:
+            removed += [key for key in accounts.rows if key not in report.accounts]
+        if report.accounts or removed:
+            self.workers.drain_now()
+        for key, row in report.accounts.items():
+            if accounts.rows.get(key) != row:
+                accounts.rows[key] = row
+                accounts.version += 1
+                self.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
+            self.workers.reported(key)
+        for key in removed:
+            self._remove(key)
+        accounts.rows.update(report.figures)
+        if report.whole and not self.informed:
+            self._now_informed()
+
+    def _remove(self, key: str) -> None:
+        if self.accounts.rows.pop(key, None) is not None:
+            self.accounts.version += 1
+            self.workers.reported(key)
+            self.rings.remove(key)
+            self.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
+
+    def _now_informed(self) -> None:
+        self.informed = True
+        waiting, self.admissions = self.admissions, set()
+        for admission in waiting:
+            admission.proceed()
+
+    async def probe(self, query: Query) -> dict[str, Any]:
+        """Ask the plugins of running accounts whether their login works."""
+        keys = [
+            key
+            for key, row in self.accounts.rows.items()
+            if row.phase == "running" and query.channel in (None, row.channel)
+        ]
+        found = await asyncio.gather(*(self._probe(key, query.timeout_ms / 1000) for key in keys))
+        return dict(zip(keys, found, strict=True))
+
+    async def _probe(self, key: str, seconds: float) -> Any:
+        began = self.loop.time()
+        try:
+            answer = msgspec.json.decode(await self.workers.call(key, "probe", b"{}", seconds))
+            result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
+        except IpcError as error:
+            result = {"ok": False, "error": str(error)}
+        return result | {"elapsedMs": int((self.loop.time() - began) * 1000)}
+
+    # Events of the protocol
+
+    def _tell_tick(self) -> None:
+        self._tick = self.loop.call_later(self.config.tick_interval_ms / 1000, self._tell_tick)
+        self.broadcast("tick", {"ts": int(time.time() * 1000)})
+
+    def _presence_changed(self) -> None:
+        if not self._presence_due and not self.draining:
+            self._presence_due = True
+            self._presence_timer = self.loop.call_later(PRESENCE_SECONDS, self._tell_presence)
+
+    def _tell_presence(self) -> None:
+        self._presence_due = False
+        self.broadcast("presence", lambda p: {"presence": self.presence.rows(p)}, scope=READ)
+
+    # The end
+
+    async def drain(self) -> None:
+        """End so that nobody loses a call: DESIGN section 2, "Draining the gateway"."""
+        self.draining = True
+        self.server.stop_accepting()
+        await self._until_quiet()
+        reason = "gateway restarting" if self.restarting else "gateway stopping"
+        expected = RESTART_MS if self.restarting else None
+        self.broadcast("shutdown", {"reason": reason, "restartExpectedMs": expected})
+        await self.jobs.finish(FINISH_SECONDS)
+        for admission in list(self.admissions):
+            admission.turn_away()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close everything at once."""
+        self._tick.cancel()
+        if self._presence_due:
+            self._presence_timer.cancel()
+        await self.server.close(1012, "service restart")
+        if self.pages is not None:
+            await self.pages.close()
+        self.workers.close()
+        self.session.calls.fail_all()
+        self.jobs.cancel()
+
+    async def _until_quiet(self) -> None:
+        """Wait until no request has come for a moment, or long enough."""
+        end = self.loop.time() + DRAIN_SECONDS
+        while self.loop.time() < end:
+            before = self.requests
+            await asyncio.sleep(QUIET_SECONDS)
+            if self.requests == before and not self.server.undecided and not self.jobs:
+                return

@@ -1,0 +1,71 @@
+"""The answer to a ``connect`` that is granted (PROTOCOL.md 1.6), for both protocols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ipc.frames import MAX_FRAME_BYTES
+from runtime.gateway.fanout import OWN_EVENTS
+from runtime.gateway.methods import public
+from runtime.gateway.scopes import ADMIN
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+    from runtime.gateway.gateway import Gateway
+
+EVENTS = ("connect.challenge", "presence", "tick", "health", "shutdown")
+SESSION_DEFAULTS = {
+    "defaultAgentId": "main",
+    "mainKey": "main",
+    "mainSessionKey": "agent:main:main",
+    "scope": "per-sender",
+}
+
+
+def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
+    """Return the payload ``hello-ok`` for ``client``."""
+    modern = client.protocol >= 4
+    server: dict[str, Any] = {"version": gateway.version, "connId": client.id}
+    features: dict[str, Any] = {"methods": public(), "events": [*EVENTS, *sorted(OWN_EVENTS)]}
+    answer: dict[str, Any] = {
+        "type": "hello-ok",
+        "protocol": client.protocol,
+        "server": server,
+        "features": features,
+        "snapshot": _snapshot(gateway, client),
+        "policy": {
+            "maxPayload": MAX_FRAME_BYTES,
+            "maxBufferedBytes": gateway.config.limits.buffered_bytes,
+            "tickIntervalMs": gateway.config.tick_interval_ms,
+        },
+    }
+    if modern:
+        server |= {"bootId": gateway.boot_id, "buildId": gateway.version}
+        features["capabilities"] = []
+        answer["auth"] = {
+            "method": client.method,
+            "role": client.role,
+            "scopes": list(client.scopes),
+        }
+    return answer
+
+
+def _snapshot(gateway: Gateway, client: Client) -> dict[str, Any]:
+    snapshot: dict[str, Any] = {
+        "presence": gateway.presence.rows(client.protocol),
+        "health": gateway.health.payload(client.protocol),
+        "stateVersion": gateway.state_version(),
+        "uptimeMs": int((gateway.loop.time() - gateway.began) * 1000),
+        "sessionDefaults": SESSION_DEFAULTS,
+    }
+    if client.protocol >= 4:
+        snapshot["suspension"] = {"phase": "accepting"}
+        if gateway.boot.revision:
+            snapshot["appliedConfigHash"] = gateway.boot.revision
+    if client.covers(ADMIN):
+        snapshot |= {
+            "configPath": gateway.boot.config_path,
+            "stateDir": gateway.boot.state_dir,
+            "authMode": gateway.config.auth.mode,
+        }
+    return snapshot

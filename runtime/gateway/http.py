@@ -1,0 +1,104 @@
+"""HTTP beside the WebSocket on the same port (PROTOCOL.md section 3): health and metrics."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from runtime.gateway import metrics
+
+if TYPE_CHECKING:
+    from runtime.gateway.gateway import Gateway
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+METHODS = ("GET", "HEAD")
+
+Page = Callable[[web.BaseRequest], web.Response]
+
+
+class Pages:
+    """Answers requests; ``server`` makes the protocol that a connection is handed to."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._registry = metrics.registry(gateway)
+        self._pages: dict[str, Page] = {
+            "/health": self._health,
+            "/healthz": self._health,
+            "/ready": self._ready,
+            "/readyz": self._ready,
+        }
+        if gateway.config.http.metrics:
+            self._pages["/metrics"] = self._metrics
+        answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
+        self.server = web.Server(answer, access_log=None)
+
+    async def close(self) -> None:
+        """End the connections that are left."""
+        await self.server.shutdown(0.2)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        page = self._pages.get(request.path)
+        if page is None:
+            return _text(404, "Not Found")
+        if request.method not in METHODS:
+            return _text(405, "Method Not Allowed", Allow="GET, HEAD")
+        return page(request)
+
+    def _health(self, request: web.BaseRequest) -> web.Response:
+        return _json(200, {"ok": True, "status": "live"})
+
+    def _ready(self, request: web.BaseRequest) -> web.Response:
+        gateway = self._gateway
+        failing = [
+            name
+            for name, fails in (
+                ("gateway-draining", gateway.draining),
+                ("startup-sidecars", not gateway.informed),
+            )
+            if fails
+        ]
+        answer: dict[str, object] = {"ready": not failing}
+        if _is_local(request) or self._proved(request):
+            uptime = int((gateway.loop.time() - gateway.began) * 1000)
+            answer |= {"failing": failing, "uptimeMs": uptime}
+        return _json(503 if failing else 200, answer)
+
+    def _metrics(self, request: web.BaseRequest) -> web.Response:
+        if not (_is_local(request) or self._proved(request)):
+            return _text(401, "Unauthorized")
+        headers = {**HEADERS, "Content-Type": metrics.CONTENT_TYPE}
+        return web.Response(body=metrics.text(self._registry), headers=headers)
+
+    def _proved(self, request: web.BaseRequest) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        expected = self._gateway.secrets.token
+        if scheme.lower() != "bearer" or expected is None:
+            return False
+        return hmac.compare_digest(given.strip().encode(), expected.encode())
+
+
+def _is_local(request: web.BaseRequest) -> bool:
+    try:
+        return ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _text(status: int, text: str, **more: str) -> web.Response:
+    return web.Response(status=status, text=text, headers={**HEADERS, **more})
+
+
+def _json(status: int, value: object) -> web.Response:
+    headers = {**HEADERS, "Content-Type": "application/json; charset=utf-8"}
+    return web.Response(status=status, body=orjson.dumps(value), headers=headers)

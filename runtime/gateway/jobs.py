@@ -1,0 +1,50 @@
+"""The tasks of the gateway: requests and answers that wait for somebody else.
+
+One owner for all of them, so that a drain can wait until they are done and the end can
+cancel what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+class Jobs:
+    """Runs coroutines in a task group; each must deal with its own errors."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._group = tasks
+        self._running: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run ``job`` beside everything else."""
+        task = self._group.create_task(job)
+        self._running.add(task)
+        self._idle.clear()
+        task.add_done_callback(self._done)
+
+    async def finish(self, seconds: float) -> bool:
+        """Wait until nothing runs, at most ``seconds``; say whether that was reached."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def cancel(self) -> None:
+        """Cancel what still runs."""
+        for task in self._running:
+            task.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not self._running:
+            self._idle.set()

@@ -1,0 +1,100 @@
+"""``channels.status``, ``channels.start``, ``channels.stop``, ``channels.restart``.
+
+Starting and stopping is the supervisor's: the request goes to it over its session, and the
+change comes back as a report.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Strict, method
+from runtime.gateway.scopes import ADMIN, READ
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Target(Strict):
+    """One account; without ``account_id`` the channel's default one. ``reason`` is ours: it
+    is kept with the hold.
+    """
+
+    channel: Name
+    account_id: Name | None = None
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class Query(Strict):
+    """``probe`` asks the platforms, each for at most ``timeout_ms``."""
+
+    probe: bool = False
+    timeout_ms: Annotated[int, Meta(ge=0, le=600_000)] = 10_000
+    channel: Name | None = None
+
+
+@method("channels.status", READ, Query)
+async def channels_status(client: Client, params: Query) -> Any:
+    """Answer with a summary and all accounts of each channel."""
+    accounts = client.gateway.accounts
+    if params.channel is not None and params.channel not in accounts.channels:
+        raise RemoteError(INVALID, "invalid channels.status channel")
+    probes = await client.gateway.probe(params) if params.probe else {}
+    return client.gateway.health.channels_status(client.protocol, params.channel, probes)
+
+
+@method("channels.start", ADMIN, Target)
+async def channels_start(client: Client, params: Target) -> Any:
+    """Start an account, release its hold; an operator never waits for a backoff."""
+    row, answer = await _ask(client, "channels.start", params)
+    return answer | {"started": _runs(row), "outcome": _outcome(row)}
+
+
+@method("channels.stop", ADMIN, Target)
+async def channels_stop(client: Client, params: Target) -> Any:
+    """Stop an account and remember it over every restart. ``persisted`` is ours: false when
+    that could not be written down.
+    """
+    row, answer = await _ask(client, "channels.stop", params)
+    answer["stopped"] = True
+    if row.get("persisted") is False:
+        answer["persisted"] = False
+    return answer
+
+
+@method("channels.restart", ADMIN, Target)
+async def channels_restart(client: Client, params: Target) -> Any:
+    """Replace the account's process (ours)."""
+    row, answer = await _ask(client, "channels.restart", params)
+    return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
+
+
+async def _ask(client: Client, verb: str, params: Target) -> tuple[dict[str, Any], dict[str, Any]]:
+    key = client.gateway.accounts.resolve(verb, params.channel, params.account_id)
+    request: dict[str, Any] = {"accounts": [key]}
+    if params.reason is not None:
+        request["reason"] = params.reason
+    result = await client.gateway.session.ask(verb, request)
+    rows = result.get("results") if isinstance(result, dict) else None
+    if not rows:
+        raise RemoteError(UNAVAILABLE, f"{verb}: the supervisor gave no result")
+    row = rows[0]
+    if not row.get("ok") and row.get("outcome") != "skipped":
+        raise RemoteError(UNAVAILABLE, row.get("error") or f"{verb} failed", retryable=True)
+    return row, {"channel": params.channel, "accountId": key.partition(":")[2]}
+
+
+def _runs(row: dict[str, Any]) -> bool:
+    return row.get("outcome") == "handed-off" or row.get("reason") == "task-owned"
+
+
+def _outcome(row: dict[str, Any]) -> dict[str, Any]:
+    outcome = {"status": row.get("outcome") or "handed-off"}
+    if row.get("reason"):
+        outcome["reason"] = row["reason"]
+    return outcome

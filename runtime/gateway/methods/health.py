@@ -1,0 +1,29 @@
+"""``health``, ``status``, ``last-heartbeat``: how the gateway and its accounts are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.gateway.methods.table import Nothing, method
+from runtime.gateway.scopes import NODE, OPERATOR, READ
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+
+@method("health", None, params=None, roles=frozenset({OPERATOR, NODE}))
+def health(client: Client, params: None) -> Any:
+    """Answer with the snapshot of all accounts, as the event ``health`` has it."""
+    return client.gateway.health.payload(client.protocol)
+
+
+@method("status", READ, params=None)
+def status(client: Client, params: None) -> Any:
+    """Answer with the version, a line per account, and (ours) every row of the accounts."""
+    return client.gateway.health.status()
+
+
+@method("last-heartbeat", READ, params=Nothing)
+def last_heartbeat(client: Client, params: Nothing) -> Any:
+    """Answer with the last heartbeat run of an agent: there is none."""
+    return None

@@ -1,0 +1,67 @@
+"""``send``: a message out through an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from runtime.gateway.methods.table import INVALID, Strict, method
+from runtime.gateway.scopes import WRITE
+from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+SEND_SECONDS = 30.0
+Url = Annotated[str, Meta(min_length=1)]
+
+
+class Send(Strict):
+    """The fields of the OpenClaw schema; those without a meaning here are accepted."""
+
+    to: Id
+    idempotency_key: Id
+    message: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
+    media_url: Url | None = None
+    media_urls: list[Url] = []
+    channel: str | None = None
+    account_id: str | None = None
+    reply_to_id: str | None = None
+    thread_id: str | None = None
+    agent_id: str | None = None
+    session_key: str | None = None
+    gif_playback: bool = False
+    force_document: bool = False
+    silent: bool = False
+    as_voice: bool = False
+    parse_mode: str | None = None
+
+
+@method("send", WRITE, Send)
+async def send(client: Client, params: Send) -> Any:
+    """Send once per key: the worker knows for 300 s what it has sent."""
+    urls = params.media_urls or ([params.media_url] if params.media_url else [])
+    if not params.message and not urls:
+        raise RemoteError(INVALID, "invalid send params: text or media is required")
+    gateway = client.gateway
+    channel = params.channel or gateway.accounts.only_channel()
+    key = gateway.accounts.resolve("send", channel, params.account_id)
+    message = Outbound(
+        to=params.to,
+        text=params.message,
+        key=params.idempotency_key,
+        thread=params.thread_id,
+        reply_to=params.reply_to_id,
+        attachments=[Attachment(url=url) for url in urls],
+    )
+    payload = await gateway.workers.call(key, "send", msgspec.json.encode(message), SEND_SECONDS)
+    sent = msgspec.json.decode(payload, type=Sent)
+    return {
+        "runId": params.idempotency_key,
+        "messageId": sent.id,
+        "channel": channel,
+        "chatId": sent.chat,
+    }

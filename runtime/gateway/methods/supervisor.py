@@ -1,0 +1,71 @@
+"""The supervisor's private exchange: reports of accounts, answers to what it was asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ipc.bootstrap import ChannelInfo
+from ipc.frames import ErrorShape
+from ipc.report import AccountStatus, GatewayStatus
+from runtime.gateway.methods.table import method
+from runtime.gateway.scopes import SUPERVISOR
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+_ONLY = frozenset({SUPERVISOR})
+
+
+class Report(msgspec.Struct, rename="camel"):
+    """Accounts as they are now. ``figures`` are rows in which only numbers changed: nobody is
+    told. ``whole`` replaces everything that was known.
+    """
+
+    revision: str = ""
+    whole: bool = False
+    accounts: dict[str, AccountStatus] = {}
+    figures: dict[str, AccountStatus] = {}
+    removed: list[str] = []
+    gateway: GatewayStatus | None = None
+    channels: list[ChannelInfo] | None = None
+    agents: dict[str, Any] | None = None
+
+
+class Result(msgspec.Struct):
+    """The answer to the event ``supervisor.request`` ``id``."""
+
+    id: int
+    ok: bool
+    payload: Any = None
+    error: ErrorShape | UnsetType = UNSET
+
+
+class Closing(msgspec.Struct, rename="camel"):
+    """Why the gateway will be asked to end soon."""
+
+    restarting: bool
+
+
+@method("channels.report", None, Report, _ONLY)
+def channels_report(client: Client, params: Report) -> Any:
+    """Take a report; the events about it leave before the answer."""
+    client.gateway.take_report(client, params)
+    return {}
+
+
+@method("supervisor.result", None, Result, _ONLY)
+def supervisor_result(client: Client, params: Result) -> Any:
+    """Take an answer; one that nobody waits for any more is counted."""
+    error = None if params.error is UNSET else params.error
+    client.gateway.session.settle(params.id, params.ok, params.payload, error)
+    return {}
+
+
+@method("gateway.closing", None, Closing, _ONLY)
+def gateway_closing(client: Client, params: Closing) -> Any:
+    """Learn what to tell clients at the end: that a successor comes, or that none does."""
+    client.gateway.restarting = params.restarting
+    return {}

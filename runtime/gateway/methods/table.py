@@ -1,0 +1,120 @@
+"""What a method is: a name, a scope, a struct for its params, and a function.
+
+    class Params(Strict):
+        key: str
+
+    @method("thing.get", READ, Params)
+    def thing_get(client: Client, params: Params) -> object:
+        ...
+
+A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
+coroutine function may wait; a plain one is answered within the same read of the socket.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ipc.errors import RemoteError
+from ipc.frames import explain
+from runtime.gateway.scopes import NODE, OPERATOR, SUPERVISOR, covers
+
+INVALID = "INVALID_REQUEST"
+UNAVAILABLE = "UNAVAILABLE"
+
+Function = Callable[[Any, Any], Any]
+
+
+class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Base of params: camelCase on the wire, an unknown key is an error."""
+
+
+class Nothing(Strict):
+    """No params at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the table. ``waits`` says that the function is a coroutine function."""
+
+    name: str
+    scope: str | None
+    roles: frozenset[str]
+    function: Function
+    waits: bool
+    decoder: msgspec.json.Decoder[Any] | None
+
+    def params(self, raw: Raw | UnsetType) -> Any:
+        """Return the validated params; raises ``RemoteError`` that says what is wrong."""
+        if self.decoder is None:
+            return None
+        try:
+            return self.decoder.decode(b"{}" if raw is UNSET else raw)
+        except msgspec.ValidationError as error:
+            text = explain(error)
+        except (msgspec.DecodeError, RecursionError):
+            text = "at root: must be object"
+        raise RemoteError(INVALID, f"invalid {self.name} params: {text}")
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(
+    name: str,
+    scope: str | None,
+    params: type[msgspec.Struct] | None = Nothing,
+    roles: frozenset[str] = frozenset({OPERATOR}),
+) -> Callable[[Function], Function]:
+    """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored."""
+
+    def enter(function: Function) -> Function:
+        decoder = None if params is None else msgspec.json.Decoder(params)
+        waits = inspect.iscoroutinefunction(function)
+        METHODS[name] = Method(name, scope, roles, function, waits, decoder)
+        return function
+
+    return enter
+
+
+@lru_cache(maxsize=256)
+def allowed(role: str, scopes: tuple[str, ...]) -> dict[str, Method]:
+    """Return the part of the table that a client may use: one look-up decides everything."""
+    return {
+        name: entry
+        for name, entry in METHODS.items()
+        if (role in entry.roles or (role == SUPERVISOR and OPERATOR in entry.roles))
+        and covers(scopes, entry.scope)
+    }
+
+
+def public() -> list[str]:
+    """Return the names for ``hello.features.methods``."""
+    return [name for name, entry in METHODS.items() if entry.roles & {OPERATOR, NODE}]
+
+
+def refusal(name: str, role: str, protocol: int) -> RemoteError:
+    """Return why ``name`` is not in the client's part of the table (PROTOCOL.md 1.5)."""
+    entry = METHODS.get(name)
+    if entry is not None and not entry.roles & {OPERATOR, NODE}:
+        entry = None  # the supervisor's own: nobody else learns that it exists
+    if entry is None:
+        return RemoteError(INVALID, f"unknown method: {name[:128]}")
+    if role not in entry.roles:
+        return RemoteError(INVALID, f"unauthorized role: {role}")
+    text = f"missing scope: {entry.scope}"
+    if protocol < 4:
+        return RemoteError(INVALID, text)
+    details = {
+        "code": "MISSING_SCOPE",
+        "missingScope": entry.scope,
+        "requiredScopes": [entry.scope],
+    }
+    return RemoteError("FORBIDDEN", text, details=details)

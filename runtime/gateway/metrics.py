@@ -1,0 +1,92 @@
+"""The figures of the gateway for Prometheus.
+
+Nothing is counted here: each object counts for itself in plain integers, which costs the hot
+path nothing, and they are read when somebody asks. Every series exists from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from runtime.gateway.gateway import Gateway
+
+PHASES = ("stopped", "starting", "running", "stopping", "backoff", "failed")
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Figures(Collector):
+    """Reads the gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every series."""
+        gateway = self._gateway
+        workers, fanout, server = gateway.workers, gateway.fanout, gateway.server
+        yield _gauge("clients", "Authenticated WebSocket clients.", len(gateway.clients))
+        yield _gauge("connections", "Open WebSockets.", len(server.connections))
+        yield _gauge("calls_pending", "Calls to accounts on their way.", len(workers.calls))
+        yield _gauge("ring_bytes", "Recent events kept for replay.", gateway.rings.size_bytes)
+        yield _gauge(
+            "session", "1 while the supervisor is connected.", gateway.session.client is not None
+        )
+        yield _counter("requests", "Requests of clients.", gateway.requests)
+        yield _counter("request_failures", "Requests answered with an error.", gateway.failures)
+        yield _counter(
+            "malformed_frames", "Frames of clients that are not JSON.", gateway.malformed
+        )
+        yield _counter("slow_clients", "Clients closed because they do not read.", server.slow)
+        yield _counter("crowded", "Sockets refused: too many of one address.", server.crowd)
+        yield _counter("messages", "Messages of accounts handed on.", workers.messages)
+        yield _counter("events", "Events of ours, made once each.", fanout.published)
+        yield _counter("deliveries", "Events of ours, per client.", fanout.delivered)
+        yield _counter(
+            "agent_answers", "Answers of agents that were sent.", gateway.agents.answered
+        )
+        yield _by("refused", "Handshakes refused.", "reason", gateway.refused)
+        yield _by("dropped", "Frames of workers not handed on.", "reason", workers.dropped)
+        yield _by("agent_failures", "Answers that were not.", "reason", gateway.agents.failed)
+        yield _phases(gateway)
+
+
+def registry(gateway: Gateway) -> CollectorRegistry:
+    """Return a registry of this gateway alone."""
+    own = CollectorRegistry()
+    own.register(Figures(gateway))
+    ProcessCollector(namespace="trunkline_gateway", registry=own)
+    return own
+
+
+def text(registry: CollectorRegistry) -> bytes:
+    """Return all series in the text format."""
+    return generate_latest(registry)
+
+
+def _gauge(name: str, help: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"trunkline_{name}", help, value)
+
+
+def _counter(name: str, help: str, value: float) -> Metric:
+    return CounterMetricFamily(f"trunkline_{name}", help, value)
+
+
+def _by(name: str, help: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"trunkline_{name}", help, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family
+
+
+def _phases(gateway: Gateway) -> Metric:
+    family = GaugeMetricFamily("trunkline_accounts", "Accounts by phase.", labels=["phase"])
+    for phase in PHASES:
+        count = sum(row.phase == phase for row in gateway.accounts.rows.values())
+        family.add_metric([phase], count)
+    return family

@@ -1,0 +1,308 @@
+"""The data link of the workers: what accounts say, what they are asked (DESIGN section 3).
+
+Every message is numbered by its worker. It is handed on once (to the clients' output, the
+ring and the agent), in order, without gaps, and acknowledged afterwards, once per turn of
+the event loop. A worker counts from the moment the supervisor has reported it running until
+its end is reported: before and after that its frames change nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from ipc.calls import Calls
+from ipc.envelope import (
+    MAX_BODY_BYTES,
+    Ack,
+    Answer,
+    Call,
+    FromGateway,
+    Hello,
+    Message,
+    Refused,
+    Welcome,
+    decode_from_worker,
+    encode,
+    peer_name,
+    worker_token,
+)
+from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.frames import ErrorShape
+from ipc.wsserver import frame
+from ipc.zmqlink import Router
+from runtime.gateway.fanout import MESSAGE, Fanout
+from runtime.gateway.ring import Rings
+from runtime.gateway.session import as_error
+
+if TYPE_CHECKING:
+    from runtime.gateway.accounts import Accounts
+
+HELLO_FIRST = "hello first"
+MAX_STRANGERS = 4096
+MAX_DRAINS = 8  # of 8 MiB each: far more than the credit of all accounts
+REASONS = ("duplicate", "early", "gap", "late answer", "malformed", "refused", "stale", "stranger")
+TELL_AGAIN = 0.05  # seconds between two requests to say hello first
+
+log = structlog.get_logger("gateway.workers")
+
+
+class Peer:
+    """One incarnation of one account that has proved who it is.
+
+    ``seen`` is the newest message handed on, ``acked`` the newest acknowledged. ``welcome``
+    is false until it may talk, and again after a gap, until it has said hello anew.
+    """
+
+    __slots__ = ("acked", "id", "incarnation", "key", "seen", "welcome")
+
+    def __init__(self, id: bytes, key: str, incarnation: int, seen: int) -> None:
+        self.id = id
+        self.key = key
+        self.incarnation = incarnation
+        self.seen = self.acked = seen
+        self.welcome = False
+
+
+class Workers:
+    """``on_message(peer, message)`` is told what is meant for an agent. ``dropped`` counts by
+    reason what was not handed on; ``messages`` what was.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        secret: bytes,
+        gateway: str,
+        *,
+        accounts: Accounts,
+        rings: Rings,
+        fanout: Fanout,
+        flush_soon: Callable[[], None],
+        on_message: Callable[[Peer, Message], None],
+    ) -> None:
+        self._secret = secret
+        self._gateway = gateway
+        self._accounts = accounts
+        self._rings = rings
+        self._fanout = fanout
+        self._flush_soon = flush_soon
+        self._on_message = on_message
+        self.peers: dict[bytes, Peer] = {}
+        self._by_key: dict[str, Peer] = {}  # the welcome ones
+        self._unacked: set[Peer] = set()
+        self._told: dict[bytes, float] = {}
+        self._asked: dict[int, bytes] = {}
+        self._clock = asyncio.get_running_loop().time
+        self.calls: Calls[Answer] = Calls()
+        self.messages = 0
+        self.dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self._router = Router(
+            address, self._on_frame, max_bytes=MAX_BODY_BYTES, on_error=self._on_error
+        )
+
+    # The hot path
+
+    def _on_frame(self, id: bytes, body: bytes) -> None:
+        peer = self.peers.get(id)
+        for each in decode_from_worker(body):
+            if type(each) is Message:
+                if peer is not None and peer.welcome and each.seq == peer.seen + 1:
+                    self._hand_on(peer, each)
+                else:
+                    self._out_of_order(id, peer, each)
+            elif type(each) is Answer:
+                self._answered(id, each)
+            elif type(each) is Hello:
+                peer = self._hello(id, each)
+
+    def _hand_on(self, peer: Peer, message: Message) -> None:
+        peer.seen = message.seq
+        payload = message.payload
+        if not self._sound(payload):
+            self.dropped["malformed"] += 1
+        else:
+            framed = frame(b'{"type":"event","event":"channel.message","payload":%b}' % payload)
+            self._rings.append(peer.key, peer.incarnation, message.seq, framed)
+            self._fanout.publish(peer.key, MESSAGE, framed)
+            self.messages += 1
+            if message.flags:
+                self._on_message(peer, message)
+        if peer not in self._unacked:
+            self._unacked.add(peer)
+            self._flush_soon()
+
+    def acknowledge(self) -> None:
+        """Tell every worker how far its messages have been handed on in this turn."""
+        if not self._unacked:
+            return
+        unacked, self._unacked = self._unacked, set()
+        for peer in unacked:
+            if self._send(peer.id, Ack(peer.seen)):
+                peer.acked = peer.seen
+
+    # Calls
+
+    async def call(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
+        """Return the JSON of the account's answer.
+
+        Raises ``RemoteError`` for its refusal, or at once when it is not there; ``PeerGone``
+        when it dies meanwhile; ``CallTimeout`` after ``seconds``.
+        """
+        peer = self._by_key.get(key)
+        if peer is None:
+            raise RemoteError("UNAVAILABLE", self._why_absent(key), retryable=True)
+        number, future = self.calls.start(peer.id.decode())
+        self._asked[number] = peer.id
+        try:
+            if not self._router.send(peer.id, encode([Call(number, method, params)])):
+                raise RemoteError("UNAVAILABLE", f"{key} is busy", retryable=True)
+            answer = await self.calls.answer(number, future, seconds, method)
+        except PeerGone as error:
+            if error.maybe_executed:
+                raise
+            raise RemoteError("UNAVAILABLE", f"{key} is not connected", retryable=True) from None
+        finally:
+            self._asked.pop(number, None)
+            self.calls.forget(number)
+        if answer.ok:
+            return answer.payload
+        try:
+            shape = msgspec.json.decode(answer.payload, type=ErrorShape)
+        except msgspec.DecodeError:
+            shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
+        raise as_error(shape)
+
+    def _answered(self, id: bytes, answer: Answer) -> None:
+        if self._asked.get(answer.id) == id:
+            self.calls.settle(answer.id, answer)
+        else:
+            self.dropped["late answer"] += 1
+
+    # Who may talk
+
+    def drain_now(self) -> None:
+        """Hand on everything that has arrived, before an end is made known."""
+        for _ in range(MAX_DRAINS):
+            if self._router.drain_now():
+                return
+
+    def reported(self, key: str) -> None:
+        """Follow a new report about ``key``: welcome who became ready, forget who ended."""
+        for peer in [peer for peer in self.peers.values() if peer.key == key]:
+            if self._accounts.is_past(key, peer.incarnation) or key not in self._accounts.rows:
+                self._forget(peer)
+            elif not peer.welcome and self._accounts.may_talk(key, peer.incarnation):
+                self._welcome(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        del self.peers[peer.id]
+        self._unacked.discard(peer)
+        if self._by_key.get(peer.key) is peer:
+            del self._by_key[peer.key]
+        self.calls.fail_peer(peer.id.decode())
+
+    def _hello(self, id: bytes, hello: Hello) -> Peer | None:
+        expected = worker_token(self._secret, hello.key, hello.incarnation)
+        named = id == peer_name(hello.key, hello.incarnation).encode()
+        if not (named and hmac.compare_digest(expected, hello.token)):
+            self.dropped["refused"] += 1
+            log.warning("worker refused", peer=id.decode(errors="replace"))
+            self._send(id, Refused("wrong token"))
+            return None
+        if self._accounts.is_past(hello.key, hello.incarnation):
+            self.dropped["stale"] += 1
+            self._send(id, Refused("this incarnation has ended"))
+            return None
+        peer = self.peers.get(id)
+        if peer is None:
+            peer = self.peers[id] = Peer(id, hello.key, hello.incarnation, 0)
+        peer.seen = max(peer.seen, hello.oldest - 1)  # an earlier gateway has acknowledged those
+        if self._accounts.may_talk(peer.key, peer.incarnation):
+            self._welcome(peer)
+        return peer
+
+    def _welcome(self, peer: Peer) -> None:
+        peer.welcome = self._send(peer.id, Welcome(self._gateway, peer.seen))
+        if peer.welcome:
+            self._by_key[peer.key] = peer
+            self._told.pop(peer.id, None)
+
+    def _out_of_order(self, id: bytes, peer: Peer | None, message: Message) -> None:
+        """Drop a message that comes twice, too early, after a gap, or from a stranger."""
+        if peer is None:
+            stale = self._accounts.is_past(*_split(id))
+            self.dropped["stale" if stale else "stranger"] += 1
+            self._tell_hello_first(id)
+        elif message.seq <= peer.seen:
+            self.dropped["duplicate"] += 1
+            self._unacked.add(peer)
+            self._flush_soon()
+        else:
+            self.dropped["early" if not peer.welcome else "gap"] += 1
+            peer.welcome = False
+            self._tell_hello_first(id)
+
+    def _tell_hello_first(self, id: bytes) -> None:
+        """Ask for a hello, but seldom: a flood gets no flood back."""
+        now = self._clock()
+        if now - self._told.get(id, 0.0) < TELL_AGAIN:
+            return
+        if len(self._told) >= MAX_STRANGERS:
+            self._told.clear()
+        self._told[id] = now
+        self._send(id, Refused(HELLO_FIRST))
+
+    # Beside it
+
+    def close(self) -> None:
+        """Close the link; what is waited for fails."""
+        self.calls.fail_all()
+        self._router.close()
+
+    def _send(self, id: bytes, message: FromGateway) -> bool:
+        try:
+            return self._router.send(id, encode([message]))
+        except PeerGone:
+            return False
+
+    def _why_absent(self, key: str) -> str:
+        row = self._accounts.rows.get(key)
+        if row is None:
+            return f"{key} is not known"
+        if row.phase == "running":
+            return f"{key} is not connected yet"
+        why = row.cause or row.last_error
+        return f"{key} is not running ({row.phase}{f': {why}' if why else ''})"
+
+    def _on_error(self, error: Exception) -> None:
+        self.dropped["malformed"] += 1
+        if isinstance(error, FrameError):
+            log.warning("worker frame refused", why=str(error))
+        else:
+            log.error("worker frame failed", exc_info=error)
+
+    @staticmethod
+    def _sound(payload: bytes) -> bool:
+        """Say whether a payload can be put into an event. It is our worker's own encoding, so
+        its syntax is not parsed again; broken UTF-8 in it would make browsers close.
+        """
+        if payload[:1] != b"{" or payload[-1:] != b"}":
+            return False
+        if not payload.isascii():
+            try:
+                str(payload, "utf-8")
+            except UnicodeDecodeError:
+                return False
+        return True
+
+
+def _split(id: bytes) -> tuple[str, int]:
+    key, _, incarnation = id.decode(errors="replace").rpartition("#")
+    return key, int(incarnation) if incarnation.isdigit() else 0

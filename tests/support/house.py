@@ -1,0 +1,210 @@
+"""A real gateway in the test's own process, with everything around it posed by the test.
+
+Real sockets on every side: WebSocket clients, a WebSocket client that is the supervisor, and
+ZeroMQ dealers that are workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from ipc import envelope
+from ipc.bootstrap import ChannelInfo, GatewayBoot
+from ipc.envelope import Answer, Call, FromWorker, Hello, Message, Welcome, peer_name, worker_token
+from ipc.frames import Event
+from ipc.report import AccountStatus
+from ipc.wsclient import Client
+from ipc.zmqlink import Dealer
+from runtime.gateway.gateway import Gateway
+
+TOKEN = "token-of-the-test"
+SESSION = "token-of-this-boot"
+SECRET = b"secret-of-this-boot"
+INBOUND_ADDRESSED = envelope.INBOUND | envelope.ADDRESSED
+
+
+def row(account: str, phase: str = "running", incarnation: int = 1, **more: Any) -> dict[str, Any]:
+    """Return a row as the supervisor reports it."""
+    key = account if ":" in account else f"irc:{account}"
+    channel, _, name = key.partition(":")
+    made = AccountStatus(
+        account=key, channel=channel, account_id=name, phase=phase, incarnation=incarnation, **more
+    )
+    return cast(dict[str, Any], msgspec.to_builtins(made))
+
+
+def payload(account: str, seq: int, incarnation: int = 1, **more: Any) -> bytes:
+    """Return the payload of a ``channel.message`` as a worker makes it."""
+    message = {
+        "id": f"m{seq}",
+        "chat": {"id": "person-1", "kind": "direct"},
+        "sender": {"id": "person-1"},
+        "text": f"text {seq}",
+        "ts": 1,
+    } | more
+    event = {
+        "account": account,
+        "channel": account.partition(":")[0],
+        "accountId": account.partition(":")[2],
+        "direction": "in",
+        "cursor": f"{incarnation}:{seq}",
+        "message": message,
+    }
+    return msgspec.json.encode(event)
+
+
+class Worker:
+    """A dealer that speaks as one incarnation of an account."""
+
+    def __init__(self, house: House, account: str, incarnation: int = 1) -> None:
+        self.key, self.incarnation = account, incarnation
+        self.frames: asyncio.Queue[envelope.FromGateway] = asyncio.Queue()
+        self.on_call: Callable[[Call], Answer | None] | None = None
+        name = peer_name(account, incarnation)
+        self.dealer = Dealer(house.gateway.boot.data, name, self._on_frame)
+
+    def _on_frame(self, body: bytes) -> None:
+        for frame in envelope.decode_from_gateway(body):
+            if isinstance(frame, Call) and self.on_call is not None:
+                answer = self.on_call(frame)
+                if answer is not None:
+                    self.send(answer)
+            else:
+                self.frames.put_nowait(frame)
+
+    def send(self, *frames: FromWorker) -> None:
+        assert self.dealer.send(envelope.encode(list(frames)))
+
+    def hello(self, oldest: int = 1, token: str | None = None) -> None:
+        proof = token or worker_token(SECRET, self.key, self.incarnation)
+        self.send(Hello(self.key, self.incarnation, proof, oldest))
+
+    def say(self, seq: int, flags: int = envelope.INBOUND, **more: Any) -> None:
+        self.send(Message(seq, flags, payload(self.key, seq, self.incarnation, **more)))
+
+    async def next(self, kind: type[Any]) -> Any:
+        """Return the next frame of a kind; others before it are dropped."""
+        async with asyncio.timeout(5):
+            while True:
+                frame = await self.frames.get()
+                if isinstance(frame, kind):
+                    return frame
+
+    def close(self) -> None:
+        self.dealer.close()
+
+
+@dataclass
+class House:
+    """The gateway and the supervisor's session to it."""
+
+    gateway: Gateway
+    port: int
+    supervisor: Client | None = None
+    asked: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    answers: dict[str, Any] = field(default_factory=dict)
+    opened: list[Any] = field(default_factory=list)
+    tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    async def client(self, **more: Any) -> Client:
+        client = await Client.connect(self.url, **({"token": TOKEN} | more))
+        self.opened.append(client)
+        return client
+
+    async def watcher(self, **more: Any) -> Client:
+        return await self.client(caps=["channel-events"], **more)
+
+    async def report(self, *rows: dict[str, Any], **more: Any) -> None:
+        assert self.supervisor is not None
+        accounts = {row["account"]: row for row in rows}
+        await self.supervisor.call("channels.report", {"accounts": accounts} | more)
+
+    async def worker(self, account: str, incarnation: int = 1, *, ready: bool = True) -> Worker:
+        """Return a worker; unless told otherwise one that has been welcomed."""
+        worker = Worker(self, account, incarnation)
+        self.opened.append(worker)
+        worker.hello()
+        if ready:
+            await self.report(row(account, incarnation=incarnation))
+            await worker.next(Welcome)
+        return worker
+
+    def on_event(self, event: Event) -> None:
+        if event.event != "supervisor.request":
+            return
+        request = msgspec.json.decode(cast(msgspec.Raw, event.payload))
+        self.asked.put_nowait(request)
+        answer = self.answers.get(request["method"])
+        if answer is None:
+            return
+        assert self.tasks is not None
+        self.tasks.create_task(self._answer(request["id"], answer))
+
+    async def _answer(self, number: int, answer: Any) -> None:
+        assert self.supervisor is not None
+        result = answer if "ok" in answer else {"ok": True, "payload": answer}
+        await self.supervisor.call("supervisor.result", {"id": number} | result)
+
+
+CHANNELS = [
+    ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera", "oftc", "third"]),
+]
+
+
+async def connect_supervisor(house: House, *rows: dict[str, Any]) -> None:
+    """Open the session and report everything."""
+    house.supervisor = await Client.connect(house.url, token=SESSION, on_event=house.on_event)
+    await house.report(*rows, whole=True)
+
+
+@contextlib.asynccontextmanager
+async def house(
+    *rows: dict[str, Any], supervisor: bool = True, agents: str = "none", **config: Any
+) -> AsyncIterator[House]:
+    """A running gateway; by default with its supervisor and the account irc:libera."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    port = listener.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="tl") as place:
+        boot = GatewayBoot(
+            incarnation=1,
+            version="0.0.test",
+            session_token=SESSION,
+            secret=SECRET,
+            data=f"ipc://{Path(place) / 'data.ipc'}",
+            gateway={"auth": {"token": TOKEN}} | config,
+            agents={"default": agents},
+            channels=CHANNELS,
+            state_dir="/state",
+            config_path="/state/trunkline.json5",
+            revision="r1",
+        )
+        async with asyncio.TaskGroup() as tasks:
+            gateway = Gateway(boot, tasks)
+            await gateway.start(listener)
+            made = House(gateway, port, tasks=tasks)
+            try:
+                if supervisor:
+                    await connect_supervisor(made, *(rows or (row("irc:libera"),)))
+                yield made
+            finally:
+                for opened in made.opened:
+                    closing = opened.close()
+                    if closing is not None:
+                        await closing
+                if made.supervisor is not None:
+                    await made.supervisor.close()
+                await gateway.close()
