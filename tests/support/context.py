@@ -1,0 +1,78 @@
+"""A ``workers.plugin.Context`` that remembers what a plugin did, for tests of one plugin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ipc.report import PLUGIN_FIELDS
+from workers.messages import Inbound
+
+
+class RecordingContext:
+    """Records messages, readiness, status and log; ``until`` waits for any of it."""
+
+    def __init__(self, config: Any, directory: Path, key: str = "irc:test") -> None:
+        self.key = key
+        self.account_id = key.partition(":")[2]
+        self.config = config
+        self.storage = directory
+        self.run_dir = directory
+        self.emitted: list[Inbound] = []
+        self.fields: dict[str, Any] = {}  # the status as it is now, camelCase
+        self.logged: list[dict[str, Any]] = []
+        self.is_ready = False
+        self.taking = asyncio.Event()  # cleared: emit waits, as under back-pressure
+        self.taking.set()
+        self.log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+            None,
+            processors=[self._remember],
+            wrapper_class=structlog.make_filtering_bound_logger(0),
+        )
+        self._changed = asyncio.Event()
+
+    async def emit(self, message: Inbound) -> None:
+        await self.taking.wait()
+        self.emitted.append(message)
+        self._changed.set()
+
+    def ready(self) -> None:
+        self.is_ready = True
+        self._changed.set()
+
+    def status(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            first, *rest = name.split("_")
+            camel = first + "".join(word.title() for word in rest)
+            if camel not in PLUGIN_FIELDS:
+                raise ValueError(f"not a plugin's field: {name}")
+            if not isinstance(value, str | bool | int | float | None):
+                raise ValueError(f"a status field is one plain value, not {value!r}")
+            self.fields[camel] = value
+        self._changed.set()
+
+    async def until(
+        self, condition: Callable[[RecordingContext], bool], timeout: float = 10
+    ) -> None:
+        """Wait until ``condition`` holds of this context."""
+        async with asyncio.timeout(timeout):
+            while not condition(self):
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_ready(self, timeout: float = 15) -> None:
+        await self.until(lambda context: context.is_ready, timeout)
+
+    async def message(self, text: str, timeout: float = 10) -> Inbound:
+        """Wait for a message that holds ``text`` and return it."""
+        await self.until(lambda c: any(text in m.text for m in c.emitted), timeout)
+        return next(message for message in self.emitted if text in message.text)
+
+    def _remember(self, logger: Any, method: str, event: Any) -> Any:
+        self.logged.append(dict(event, level=method))
+        self._changed.set()
+        raise structlog.DropEvent

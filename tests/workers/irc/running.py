@@ -1,0 +1,66 @@
+"""An IRC account in this process, for the tests of the plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.support.context import RecordingContext
+from tests.support.irc_server import HOST
+from workers.channels.irc.config import IrcConfig
+from workers.channels.irc.plugin import Irc
+from workers.messages import Outbound, Sent
+
+QUICK = {"floodBurst": 20, "floodRate": 20, "rejoinSeconds": 0.2, "regainSeconds": 0.3}
+_keys = itertools.count()
+
+
+class Account:
+    """A running account: its context, its plugin, and the task that runs it."""
+
+    def __init__(self, ctx: RecordingContext, plugin: Irc, task: asyncio.Task[None]) -> None:
+        self.ctx = ctx
+        self.plugin = plugin
+        self.task = task
+
+    async def say(self, to: str, text: str, *, action: bool = False) -> Sent:
+        key = f"key-{next(_keys)}"
+        return await self.plugin.send(Outbound(to=to, text=text, key=key, action=action))
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+
+def config(**fields: Any) -> IrcConfig:
+    """Return a configuration with the fields as they stand in a file."""
+    return msgspec.convert({"nick": "tester", "server": HOST, "tls": False, **fields}, IrcConfig)
+
+
+@contextlib.asynccontextmanager
+async def account(
+    directory: Path, port: int, *, ready: bool = True, **fields: Any
+) -> AsyncIterator[Account]:
+    """Run an account until the block ends, which it enters once the account is ready."""
+    ctx = RecordingContext(config(port=port, **{**QUICK, **fields}), directory)
+    plugin = Irc(ctx)
+    task = asyncio.create_task(plugin.run())
+    running = Account(ctx, plugin, task)
+    try:
+        if ready:
+            waiting = asyncio.create_task(ctx.until_ready())
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                waiting.cancel()
+                task.result()
+            await waiting
+        yield running
+    finally:
+        await running.stop() if not task.done() else task.exception()

@@ -1,0 +1,40 @@
+"""The channel ``irc``: its manifest. The client itself is loaded only in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workers.channels.irc.config import PLAIN_PORT, TLS_PORT, IrcConfig
+from workers.plugin import Manifest
+
+
+class IrcManifest(Manifest):
+    """Describes an account as ``nick on server:port``."""
+
+    __slots__ = ()
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return ``nick on server:port``, with a word when the link is not encrypted."""
+        tls = config.get("tls", True)
+        port = config.get("port") or (TLS_PORT if tls else PLAIN_PORT)
+        where = f"{config.get('nick', '?')} on {config.get('server', '?')}:{port}"
+        return where if tls else f"{where} (no TLS)"
+
+
+manifest = IrcManifest(
+    id="irc",
+    label="IRC",
+    config=IrcConfig,
+    plugin="workers.channels.irc.plugin:Irc",
+    detail_label="IRC network",
+    system_image="number",
+    secrets=frozenset({"password", "sasl.password", "nickserv.password"}),
+    example={
+        "server": "irc.libera.chat",
+        "nick": "trunkline-bot",
+        "sasl": {"user": "trunkline-bot", "password": {"source": "env", "id": "LIBERA_PASSWORD"}},
+        "channels": ["#trunkline", "#private its-key"],
+    },
+    status={"connected": False},
+)

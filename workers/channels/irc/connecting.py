@@ -1,0 +1,56 @@
+"""The TCP or TLS connection to the server, and what its failures mean.
+
+Separate because this is where the operating system's and OpenSSL's errors are told apart: what
+passes by itself is ``Transient``, what a person must correct is ``Misconfigured``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from workers.channels.irc.config import IrcConfig
+from workers.errors import ChannelError, Misconfigured, Transient
+
+# X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED: the server's people will renew it.
+_PASSING_CERTIFICATE_ERRORS = frozenset({9, 10})
+
+
+async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open the connection. Raises ``Transient`` or ``Misconfigured``."""
+    host, port = config.address
+    context = tls_context(config) if config.tls else None
+    try:
+        async with asyncio.timeout(config.connect_seconds):
+            return await asyncio.open_connection(host, port, ssl=context)
+    except TimeoutError:
+        raise Transient(f"{host}:{port}: no connection in {config.connect_seconds:g} s") from None
+    except ssl.SSLError as error:
+        raise _tls_failure(config, error) from error
+    except OSError as error:
+        raise Transient(f"{host}:{port}: {error.strerror or error}") from error
+
+
+def tls_context(config: IrcConfig) -> ssl.SSLContext:
+    """Return the rules for TLS. Raises ``Misconfigured`` when ``tlsCaFile`` cannot be read."""
+    context = ssl.create_default_context()
+    if config.tls_ca_file is not None:
+        try:
+            context.load_verify_locations(config.tls_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(f"tlsCaFile {config.tls_ca_file}: {error}") from error
+    if not config.tls_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tls_failure(config: IrcConfig, error: ssl.SSLError) -> ChannelError:
+    host, port = config.address
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"the certificate of {host}:{port} is not valid: {error.verify_message}"
+        passing = error.verify_code in _PASSING_CERTIFICATE_ERRORS
+        return Transient(text) if passing else Misconfigured(text)
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return Misconfigured(f"{host}:{port} does not speak TLS: another port, or tls: false")
+    return Transient(f"TLS with {host}:{port}: {error.reason or error}")

@@ -1,0 +1,184 @@
+"""What an IRC client does next, and why.
+
+Pure: lines and the monotonic time go in, outputs come out; what ends the connection is raised
+as the ``ChannelError`` that chooses what the supervisor does. It reads no clock and knows no
+socket, so netsplits, bans and lag are tested without waiting. It only orders the parts:
+registration, then who we are, then where we are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.channels.irc.config import IrcConfig
+from workers.channels.irc.features import Features
+from workers.channels.irc.identity import Identity
+from workers.channels.irc.lines import Line, line
+from workers.channels.irc.outputs import Changed, Output, Ready, Refused, Registered, Send
+from workers.channels.irc.registration import Registration, banned
+from workers.channels.irc.rooms import Rooms
+from workers.channels.irc.speech import heard
+from workers.channels.irc.texts import MAX_HOST_BYTES, MAX_USER_BYTES
+from workers.errors import Transient
+
+MOTD_SECONDS = 5.0  # after 001 the features and the message of the day follow; then we go on
+READY_SECONDS = 10.0  # after 001 the account counts as ready whatever its channels say
+_MOTD_END = frozenset({"376", "422"})
+
+
+class Conversation:
+    """One connection, from its first line to its end."""
+
+    def __init__(self, config: IrcConfig, now: float) -> None:
+        self.features = Features()
+        self.identity = Identity(config)
+        self.rooms = Rooms(config)
+        self.lag: float | None = None  # seconds of the last round trip
+        self._config = config
+        self._registration = Registration(config)
+        self._register_by: float | None = now + config.connect_seconds
+        self._settle_at: float | None = None  # the end of the MOTD at the latest
+        self._ready_by: float | None = None
+        self._ping_at: float | None = None
+        self._pinged_at: float | None = None  # while a ping is open
+        self._dead_at: float | None = None  # an open ping must be answered before
+        self._pings = 0
+
+    def start(self) -> list[Output]:
+        """Return the first lines to send."""
+        return self._registration.start()
+
+    @property
+    def registered(self) -> bool:
+        """Whether the server has let us in."""
+        return self._registration.done
+
+    @property
+    def due(self) -> float | None:
+        """When ``wake`` has something to do, in monotonic seconds."""
+        times = [self._register_by, self._settle_at, self._ready_by, self._ping_at, self._dead_at]
+        times += [self.identity.due, self.rooms.due]
+        return min((at for at in times if at is not None), default=None)
+
+    @property
+    def mask_bytes(self) -> int:
+        """How long ``nick!user@host`` is that the server puts before our words, at most."""
+        return self.identity.mask_bytes(MAX_USER_BYTES, MAX_HOST_BYTES)
+
+    def detail(self) -> dict[str, Any]:
+        """Return how things stand, for people."""
+        identity = self.identity
+        known: dict[str, Any] = {
+            "nick": identity.nick,
+            "network": self.features.network,
+            "channels": self.rooms.detail(),
+            "lagMs": None if self.lag is None else round(self.lag * 1000, 1),
+            "loggedIn": identity.logged_in,
+            "nickserv": identity.said or None,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def summary(self) -> str:
+        """Return ``detail`` as one line, as it stands in a status row."""
+        lag = [] if self.lag is None else [f"lag {self.lag * 1000:.0f} ms"]
+        login = ["not logged in"] if self.identity.logged_in is False else []
+        network = f" on {self.features.network}" if self.features.network else ""
+        rooms = [f"{name} {state}" for name, state in self.rooms.detail().items()]
+        return ", ".join([f"{self.identity.nick}{network}", *lag, *login, *rooms])
+
+    def receive(self, got: Line, now: float) -> list[Output]:
+        """Take one line. Raises ``ChannelError`` when it ends the connection."""
+        if got.command == "PING":
+            return [Send(line("PONG", *got.params), urgent=True)]
+        if not self.registered:
+            out = self._registration.receive(got)
+            return [*out, *self._let_in(now)] if self.registered else out
+        return [*self._receive_registered(got, now), *self._readiness(now)]
+
+    def wake(self, now: float) -> list[Output]:
+        """Do what is due. Raises ``Transient`` when the server did not answer in time."""
+        if self._register_by is not None and self._register_by <= now:
+            raise Transient(f"not let in within {self._config.connect_seconds:g} s")
+        if self._dead_at is not None and self._dead_at <= now:
+            raise Transient(f"no answer to a ping for {self._config.ping_timeout_seconds:g} s")
+        out: list[Output] = []
+        if self._settle_at is not None and self._settle_at <= now:
+            out += self._settle(now)
+        out += [*self.identity.wake(now), *self.rooms.wake(now), *self._readiness(now)]
+        if self._ping_at is not None and self._ping_at <= now:
+            out += self._ping(now)
+        return out
+
+    def resumed(self, now: float) -> None:
+        """Say that lines were left unread until now: an answer may lie among them."""
+        if self._pinged_at is not None:
+            self._dead_at = now + self._config.ping_timeout_seconds
+
+    def _let_in(self, now: float) -> list[Output]:
+        self._register_by = None
+        self._settle_at = now + MOTD_SECONDS
+        self._ready_by = now + READY_SECONDS
+        self.identity.nick = self._registration.nick
+        return [Registered(), *self._ping(now)]
+
+    def _receive_registered(self, got: Line, now: float) -> list[Output]:
+        match got.command:
+            case "PRIVMSG" | "NOTICE":
+                said = heard(got, self.identity.nick, self.features)
+                return [*([said] if said else []), *self.identity.receive(got, now)]
+            case "PONG":
+                return self._pong(got, now)
+            case "005":
+                self.features = self.features.updated(got.params[1:-1])
+                return []
+            case command if command in _MOTD_END and self._settle_at is not None:
+                return self._settle(now)
+            case "ERROR":
+                raise Transient(f"the server closed the connection: {got.text}")
+            case "465":
+                raise banned(got.text, logged_in=self._config.sasl is not None)
+            case "KILL":
+                raise Transient(f"killed by {got.nick}: {got.text}")
+        out = self.identity.receive(got, now)
+        out += self.rooms.receive(got, self.identity.nick, now)
+        return out or self._refusal(got)
+
+    def _refusal(self, got: Line) -> list[Output]:
+        """Return an error about a target as the answer to what was said to it."""
+        if len(got.params) < 3 or not got.command.isdigit() or got.command[0] not in "457":
+            return []
+        return [Refused(self.features.fold(got.param(1)), f"{got.command} {got.text}")]
+
+    def _settle(self, now: float) -> list[Output]:
+        """Go on once the server has said all about itself."""
+        self._settle_at = None
+        out = self.identity.start(self.identity.nick, now, self.features)
+        if self.features.bot_mode is not None:
+            # IRCv3 bot mode: other robots and the people's clients see what we are.
+            out.append(Send(line("MODE", self.identity.nick, f"+{self.features.bot_mode}")))
+        return [*out, Changed()]
+
+    def _readiness(self, now: float) -> list[Output]:
+        out: list[Output] = []
+        introduced = self.registered and self._settle_at is None
+        if introduced and self.identity.settled and not self.rooms.started:
+            out += self.rooms.start(now, self.features)
+        if self._ready_by is not None and (self.rooms.settled or self._ready_by <= now):
+            self._ready_by = None
+            out.append(Ready())
+        return out
+
+    def _ping(self, now: float) -> list[Output]:
+        self._ping_at = None
+        self._pinged_at = now
+        self._dead_at = now + self._config.ping_timeout_seconds
+        self._pings += 1
+        return [Send(line("PING", f"lag-{self._pings}"), urgent=True)]
+
+    def _pong(self, got: Line, now: float) -> list[Output]:
+        if self._pinged_at is None or got.text != f"lag-{self._pings}":
+            return []
+        self.lag = now - self._pinged_at
+        self._pinged_at = self._dead_at = None
+        self._ping_at = now + self._config.ping_seconds
+        return [Changed()]

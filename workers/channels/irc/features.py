@@ -1,0 +1,48 @@
+"""What the server says it can do and how it compares names (numeric 005, ISUPPORT).
+
+Pure. The defaults are what holds on a server that says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from workers.channels.irc.names import CHANNEL_TYPES, fold
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The few of the server's announcements that matter to us."""
+
+    casemapping: str = "rfc1459"
+    channel_types: str = CHANNEL_TYPES
+    status_prefixes: str = ""  # STATUSMSG: "@#room" speaks to the operators of #room
+    bot_mode: str | None = None  # the user mode that marks a robot
+    network: str | None = None
+
+    def updated(self, tokens: Iterable[str]) -> Features:
+        """Return these features with the tokens of one 005 line taken in."""
+        known = {
+            "CASEMAPPING": "casemapping",
+            "CHANTYPES": "channel_types",
+            "STATUSMSG": "status_prefixes",
+            "BOT": "bot_mode",
+            "NETWORK": "network",
+        }
+        found = {}
+        for token in tokens:
+            name, _, value = token.partition("=")
+            if name in known and value:
+                found[known[name]] = value
+        return replace(self, **found)
+
+    def fold(self, name: str) -> str:
+        """Return the form under which this server compares names."""
+        return fold(name, self.casemapping)
+
+    def room_of(self, target: str) -> str | None:
+        """Return the channel that ``target`` means, or ``None`` when it is a nick."""
+        if target[:1] in self.status_prefixes and target[1:2] in self.channel_types:
+            return target[1:] or None
+        return target if target and target[0] in self.channel_types else None

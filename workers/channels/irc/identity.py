@@ -1,0 +1,182 @@
+"""Who we are: the nick, getting it back, and NickServ.
+
+Pure: lines and the time in, lines out. The wanted nick is tried again at once when its holder
+is seen to leave, else every ``regain_seconds``. With NickServ the nick can be taken back.
+What NickServ says is only words for people, so nothing but the wait for the login (at most
+``LOGIN_SECONDS``) hangs on understanding them.
+"""
+
+from __future__ import annotations
+
+from workers.channels.irc.config import IrcConfig
+from workers.channels.irc.features import Features
+from workers.channels.irc.lines import Line, line
+from workers.channels.irc.outputs import Changed, Output, Send, Warned
+
+LOGIN_SECONDS = 5.0  # joins wait this long for NickServ: some channels want a login
+GHOST_SECONDS = 2.0  # from asking NickServ for the nick to taking it
+_NOT_YET = frozenset({"433", "436", "437", "438"})
+_WELCOMES = ("identified", "logged in", "recognized", "recognised", "accepted")
+
+
+class Identity:
+    """The nick and the login of one connection; ``nick`` is the one we have now."""
+
+    def __init__(self, config: IrcConfig) -> None:
+        self.nick = config.nick
+        self.user = ""
+        self.host = ""
+        self.logged_in: bool | None = None  # None: nobody told
+        self.said = ""  # by NickServ, last
+        self._config = config
+        self._features = Features()
+        self._regain_at: float | None = None
+        self._take_at: float | None = None
+        self._settled_at: float | None = None
+
+    def start(self, nick: str, now: float, features: Features) -> list[Output]:
+        """Begin with the nick that the server let us in as."""
+        self.nick = nick
+        self._features = features
+        out: list[Output] = []
+        if self._config.nickserv is not None:
+            self._settled_at = now + LOGIN_SECONDS
+            out += self._identify() if self._wanted or self._config.nickserv.account else []
+        if not self._wanted:
+            out += self._regain(now) if self._taken_back else []
+            self._regain_at = self._regain_at or now + self._config.regain_seconds
+        return out
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is gained by waiting for NickServ any longer."""
+        return self._settled_at is None
+
+    @property
+    def due(self) -> float | None:
+        """When ``wake`` has something to do, in monotonic seconds."""
+        times = (self._regain_at, self._take_at, self._settled_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def mask_bytes(self, user_bytes: int, host_bytes: int) -> int:
+        """Return the length of our ``nick!user@host``, given what to assume of it unknown."""
+        user = len(self.user.encode()) or user_bytes
+        host = len(self.host.encode()) or host_bytes
+        return len(self.nick.encode()) + 1 + user + 1 + host
+
+    def wake(self, now: float) -> list[Output]:
+        """Do what is due."""
+        out: list[Output] = []
+        if self._settled_at is not None and self._settled_at <= now:
+            self._settled_at = None
+        if self._take_at is not None and self._take_at <= now:
+            self._take_at = None
+            out += self._take()
+        if self._regain_at is not None and self._regain_at <= now:
+            out += self._regain(now)
+        return out
+
+    def receive(self, got: Line, now: float) -> list[Output]:
+        """Take a line that may be about us or about who has our nick."""
+        fold = self._features.fold
+        mine = fold(got.nick) == fold(self.nick)
+        match got.command:
+            case "JOIN" if mine:
+                self._see(got.source)
+            case "NICK" if mine:
+                return self._renamed(got.param(0), now)
+            case "NICK" | "QUIT" if fold(got.nick) == fold(self._config.nick) and not mine:
+                return self._take()
+            case "CHGHOST" if mine:
+                self.user, self.host = got.param(0), got.param(1)
+            case "396":
+                self.host = got.param(1).rpartition("@")[2]
+            case "900":
+                return self._login(True)
+            case "901":
+                return self._login(False)
+            case "MODE" if fold(got.param(0)) == fold(self.nick) and _sets(got.param(1), "r"):
+                return self._login(True)
+            case "NOTICE" if self._from_service(got):
+                return self._serviced(got.text)
+            case command if command in _NOT_YET and fold(got.param(1)) == fold(self._config.nick):
+                self._regain_at = self._regain_at or now + self._config.regain_seconds
+        return []
+
+    @property
+    def _wanted(self) -> bool:
+        return self._features.fold(self.nick) == self._features.fold(self._config.nick)
+
+    @property
+    def _taken_back(self) -> bool:
+        """Whether NickServ may be asked to take the nick from its holder."""
+        nickserv = self._config.nickserv
+        return nickserv is not None and nickserv.on_collision != "none"
+
+    def _see(self, mask: str) -> None:
+        user_host = mask.partition("!")[2]
+        if user_host:
+            self.user, _, self.host = user_host.partition("@")
+
+    def _renamed(self, nick: str, now: float) -> list[Output]:
+        self.nick = nick
+        if not self._wanted:
+            self._regain_at = now + self._config.regain_seconds
+            return [Warned(f"renamed to {nick}"), Changed()]
+        self._regain_at = self._take_at = None
+        login = [] if self.logged_in else self._identify()
+        return [*login, Changed()]
+
+    def _take(self) -> list[Output]:
+        return [] if self._wanted else [Send(line("NICK", self._config.nick), urgent=True)]
+
+    def _regain(self, now: float) -> list[Output]:
+        self._regain_at = now + self._config.regain_seconds
+        nickserv = self._config.nickserv
+        if nickserv is None or nickserv.on_collision == "none":
+            return self._take()
+        self._take_at = now + GHOST_SECONDS
+        command = nickserv.on_collision.upper()
+        return [self._tell(f"{command} {self._config.nick} {nickserv.password}")]
+
+    def _identify(self) -> list[Output]:
+        nickserv = self._config.nickserv
+        if nickserv is None:
+            return []
+        words = [word for word in (nickserv.account, nickserv.password) if word]
+        return [self._tell(f"IDENTIFY {' '.join(words)}")]
+
+    def _tell(self, text: str) -> Send:
+        assert self._config.nickserv is not None
+        return Send(line("PRIVMSG", self._config.nickserv.service, text), urgent=True)
+
+    def _from_service(self, got: Line) -> bool:
+        nickserv = self._config.nickserv
+        fold = self._features.fold
+        service = nickserv.service.partition("@")[0] if nickserv else ""
+        return bool(service) and fold(got.nick) == fold(service)
+
+    def _serviced(self, text: str) -> list[Output]:
+        self.said = text
+        if self._take_at is not None:  # the answer to GHOST or REGAIN: the nick may be free
+            self._take_at = None
+            return [*self._take(), Changed()]
+        words = text.lower()
+        if any(welcome in words for welcome in _WELCOMES) and " not " not in f" {words} ":
+            return self._login(True)
+        return [Changed()]
+
+    def _login(self, logged_in: bool) -> list[Output]:
+        self.logged_in = logged_in
+        self._settled_at = None
+        return [Changed()]
+
+
+def _sets(modes: str, mode: str) -> bool:
+    plus = False
+    for character in modes:
+        if character in "+-":
+            plus = character == "+"
+        elif character == mode and plus:
+            return True
+    return False

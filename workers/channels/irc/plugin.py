@@ -1,0 +1,260 @@
+"""The IRC account, alive: one connection around the pure ``Conversation``.
+
+Our own client instead of the library ``irc``: measured, the library costs a worker 21 MB and
+asyncio alone 14 MB, and what makes a good citizen (pacing, lag, rejoin, the meaning of a refusal)
+we would have to write around it in any case. Written as pure parts it can be tested without a
+socket or a clock. All decisions are in ``conversation``; this file owns the socket, the clock
+and the tasks, and decides nothing.
+
+There is no reconnecting here. A connection that ends raises ``Transient``, and the supervisor,
+which knows about backoff and what the operator wants, starts the account again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Iterable
+
+from workers.channels.irc.config import IrcConfig
+from workers.channels.irc.connecting import connect
+from workers.channels.irc.conversation import Conversation
+from workers.channels.irc.lines import LineError, Received, line, parse
+from workers.channels.irc.outgoing import Outgoing
+from workers.channels.irc.outputs import (
+    Changed,
+    Heard,
+    Output,
+    Ready,
+    Refused,
+    Registered,
+    Send,
+    Warned,
+)
+from workers.channels.irc.pacing import Bucket
+from workers.channels.irc.saying import Saying, compose, inbound
+from workers.errors import SendFailed, Transient
+from workers.messages import Inbound, Outbound, Sent
+from workers.plugin import Context
+
+READ_BYTES = 64 * 1024
+MAX_HEARD = 1000  # messages that wait for the worker; then the socket is left unread
+MAX_WAITING_LINES = 500  # at the usual rate some minutes of talk
+REFUSAL_SECONDS = 0.3  # a server that refuses a message says so at once; more when it lags
+QUIT_SECONDS = 1.0
+HANDOVER_SECONDS = 2.0  # to hand in what was heard before the end
+
+
+class Irc:
+    """One account on one server."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._config: IrcConfig = ctx.config
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        bucket = Bucket(self._config.flood_burst, self._config.flood_rate, now)
+        self._outgoing: Outgoing[Saying] = Outgoing(bucket)
+        self._conversation = Conversation(self._config, now)
+        self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue(MAX_HEARD)
+        self._stirred = asyncio.Event()  # there is something new to write or to wait for
+        self._reading = True
+        self._open: list[Saying] = []  # messages whose outcome is not known yet
+        self._writer: asyncio.StreamWriter | None = None
+        # Ids for servers that give none: unique over restarts by the time of this start.
+        self._ids = (f"{time.time_ns() // 1000:x}-{n:x}" for n in itertools.count(1))
+
+    async def run(self) -> None:
+        """Be on the server until cancelled. Raises ``ChannelError`` when the connection ends."""
+        self._conversation = Conversation(self._config, self._loop.time())
+        reader, self._writer = await connect(self._config)
+        emitting = asyncio.create_task(self._emit_heard())
+        try:
+            await self._converse(reader, emitting)
+        except asyncio.CancelledError:
+            await self._quit(reader)
+            raise
+        finally:
+            self._give_up_sending()
+            await self._hand_over(emitting)
+            await self._hang_up()
+
+    async def send(self, message: Outbound) -> Sent:
+        """Say something. Raises ``SendFailed`` when the server refuses it or cannot be told."""
+        if self._writer is None or not self._conversation.registered:
+            raise SendFailed("not connected", retryable=True)
+        if len(self._outgoing) >= MAX_WAITING_LINES:
+            raise SendFailed(f"{len(self._outgoing)} lines wait to be sent", retryable=True)
+        lines = compose(message, self._config, self._conversation)
+        target = self._conversation.features.fold(message.to)
+        saying = Saying(target, len(lines), self._loop.create_future())
+        self._open.append(saying)
+        self._outgoing.say(lines, saying)
+        self._flush()
+        try:
+            await saying.outcome
+        finally:
+            self._open.remove(saying)
+            self._outgoing.withdraw(saying)
+        self._ctx.status(last_outbound_at=_now_ms())
+        return Sent(next(self._ids), message.to, _now_ms(), parts=len(lines))
+
+    async def probe(self) -> dict[str, object]:
+        """Return how things stand with the server."""
+        return {"connected": self._conversation.registered, **self._conversation.detail()}
+
+    async def _converse(self, reader: asyncio.StreamReader, emitting: asyncio.Task[None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(reader))
+                tasks.create_task(self._keep_time())
+                tasks.create_task(_failure_of(emitting))
+        except BaseExceptionGroup as group:
+            # The first failure is the reason; the others are what it led to.
+            raise group.exceptions[0] from None
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        self._perform(self._conversation.start())
+        received = Received()
+        while data := await self._next(reader):
+            for raw in received.feed(data):
+                try:
+                    got = parse(raw)
+                except LineError:
+                    continue
+                out = self._conversation.receive(got, self._loop.time())
+                await self._take_in(self._perform(out))
+        raise Transient("the server closed the connection")
+
+    async def _next(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await reader.read(READ_BYTES)
+        except OSError as error:  # ssl.SSLError is one
+            raise Transient(f"connection lost: {error.strerror or error}") from error
+
+    async def _take_in(self, messages: list[Inbound]) -> None:
+        """Queue what was heard; while the worker cannot take it, the socket is left unread."""
+        for message in messages:
+            if self._heard.full():
+                self._reading = False
+                await self._heard.put(message)
+                self._reading = True
+                self._conversation.resumed(self._loop.time())
+            else:
+                self._heard.put_nowait(message)
+
+    async def _emit_heard(self) -> None:
+        while (message := await self._heard.get()) is not None:
+            await self._ctx.emit(message)
+
+    async def _keep_time(self) -> None:
+        while True:
+            now = self._loop.time()
+            if self._reading:  # else an answer may lie unread
+                self._perform(self._conversation.wake(now))
+            else:
+                self._flush()
+            self._stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_deadline()):
+                    await self._stirred.wait()
+
+    def _next_deadline(self) -> float | None:
+        now = self._loop.time()
+        wait = self._outgoing.wait(now)
+        deadlines = [] if wait is None else [now + wait]
+        if self._reading and self._conversation.due is not None:
+            deadlines.append(self._conversation.due)
+        return min(deadlines, default=None)
+
+    def _perform(self, outputs: Iterable[Output]) -> list[Inbound]:
+        """Do what the conversation wants; return what was heard."""
+        found = []
+        for output in outputs:
+            match output:
+                case Send():
+                    self._outgoing.put(output.line, urgent=output.urgent)
+                case Heard():
+                    found.append(inbound(output, lambda: next(self._ids), _now_ms()))
+                case Registered():
+                    self._ctx.status(connected=True, last_connected_at=_now_ms())
+                case Ready():
+                    self._ctx.ready()
+                case Changed():
+                    self._tell()
+                case Refused():
+                    self._refuse(output)
+                case Warned():
+                    self._ctx.log.warning(output.text)
+        self._flush()
+        self._stirred.set()
+        return found
+
+    def _tell(self) -> None:
+        detail = self._conversation.summary()
+        self._ctx.status(detail=detail, last_transport_activity_at=_now_ms())
+
+    def _refuse(self, refused: Refused) -> None:
+        for saying in self._open:
+            if saying.target == refused.target and saying.begun and not saying.outcome.done():
+                saying.outcome.set_exception(SendFailed(refused.text))
+                return
+        self._ctx.log.warning("the server refused", target=refused.target, text=refused.text)
+
+    def _flush(self) -> None:
+        """Write what may be written now."""
+        if self._writer is None:
+            return
+        for text, saying in self._outgoing.take(self._loop.time()):
+            self._writer.write(text.encode() + b"\r\n")
+            if saying is not None and saying.wrote():
+                lag = self._conversation.lag or 0.0
+                self._loop.call_later(REFUSAL_SECONDS + min(2 * lag, 5.0), saying.settle)
+        self._stirred.set()
+
+    def _give_up_sending(self) -> None:
+        for saying in self._open:
+            saying.lose()
+
+    async def _quit(self, reader: asyncio.StreamReader) -> None:
+        assert self._writer is not None
+        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(QUIT_SECONDS):
+                self._writer.write(line("QUIT", self._config.quit_message).encode() + b"\r\n")
+                while await reader.read(READ_BYTES):
+                    pass
+
+    async def _hand_over(self, emitting: asyncio.Task[None]) -> None:
+        """Let the worker have what was heard; what it does not take in time is counted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HANDOVER_SECONDS):
+                if not emitting.done():
+                    await self._heard.put(None)
+                    await asyncio.wait({emitting})
+        if not emitting.done():
+            emitting.cancel()
+            await asyncio.wait({emitting})
+            self._ctx.log.warning("heard but not handed in", messages=self._heard.qsize() + 1)
+        elif (error := emitting.exception()) is not None:
+            self._ctx.log.warning("heard but not handed in", error=repr(error))
+
+    async def _hang_up(self) -> None:
+        writer, self._writer = self._writer, None
+        assert writer is not None
+        writer.transport.abort()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(QUIT_SECONDS):
+                await writer.wait_closed()
+        self._ctx.status(connected=False, last_disconnect_at=_now_ms())
+
+
+async def _failure_of(task: asyncio.Task[None]) -> None:
+    """Wait for a task that another owns, and raise what it raised."""
+    await asyncio.wait({task})
+    task.result()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

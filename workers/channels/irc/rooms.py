@@ -1,0 +1,185 @@
+"""The channels the account should be in: joining, being thrown out, trying again.
+
+Pure: lines and the time in, JOINs out. A channel that cannot be joined never fails the
+account; it says why in ``detail`` and is tried again, soon after what passes (a kick, a
+netsplit) and slowly after what somebody decided (a ban, a key, an invitation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from workers.channels.irc.config import IrcConfig, room_and_key
+from workers.channels.irc.features import Features
+from workers.channels.irc.lines import Line, line
+from workers.channels.irc.outputs import Changed, Output, Send, Warned
+
+ANSWER_SECONDS = 60.0  # a JOIN that is answered by nothing at all is sent again
+_JOIN_BYTES = 400  # of names and keys in one JOIN
+_JOIN_NAMES = 8  # in one JOIN; servers limit the targets of a command
+_SHORT = frozenset({"437", "495"})  # after a netsplit, too early after a kick
+_REASONS = {
+    "403": "no such channel",
+    "405": "in too many channels",
+    "437": "unavailable after a netsplit",
+    "470": "forwarded to another channel",
+    "471": "full",
+    "473": "invite only",
+    "474": "banned",
+    "475": "wrong or missing key",
+    "476": "the server takes no such name",
+    "477": "only for logged-in nicks",
+    "489": "only for TLS clients",
+    "495": "too early after a kick",
+    "520": "only for operators",
+}
+
+
+@dataclass(slots=True)
+class Room:
+    """One channel. ``due`` is when it is joined (again), in monotonic seconds."""
+
+    name: str
+    key: str | None = None
+    configured: bool = True
+    state: Literal["joining", "joined", "out"] = "out"
+    trouble: str = ""
+    due: float | None = None
+    since: float = 0.0  # when it was joined
+    setbacks: int = 0  # kicks and the like in a row
+
+    def __str__(self) -> str:
+        if self.state == "joined":
+            return "joined" if self.configured else "joined (not configured)"
+        return self.trouble or self.state
+
+
+class Rooms:
+    """All of them. ``start`` once the server has said how it compares names."""
+
+    def __init__(self, config: IrcConfig) -> None:
+        self.started = False
+        self._config = config
+        self._features = Features()
+        self._rooms: dict[str, Room] = {}
+
+    def start(self, now: float, features: Features) -> list[Output]:
+        """Return the JOINs of all configured channels."""
+        self.started = True
+        self._features = features
+        for name, key in map(room_and_key, self._config.channels):
+            self._rooms[features.fold(name)] = Room(name, key)
+        return self._join(self._rooms.values(), now)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every JOIN has been answered."""
+        return self.started and all(room.state != "joining" for room in self._rooms.values())
+
+    @property
+    def due(self) -> float | None:
+        """When ``wake`` has something to do, in monotonic seconds."""
+        return min((r.due for r in self._rooms.values() if r.due is not None), default=None)
+
+    def detail(self) -> dict[str, str]:
+        """Return for every channel how it stands with it, in words."""
+        return {room.name: str(room) for room in self._rooms.values()}
+
+    def obstacle(self, name: str) -> str | None:
+        """Why nothing can be said in the configured channel ``name`` now, if that is so."""
+        room = self._rooms.get(self._features.fold(name))
+        return None if room is None or room.state == "joined" else str(room)
+
+    def wake(self, now: float) -> list[Output]:
+        """Join what is due."""
+        due = [r for r in self._rooms.values() if r.due is not None and r.due <= now]
+        return self._join(due, now)
+
+    def receive(self, got: Line, me: str, now: float) -> list[Output]:
+        """Take a line; ``me`` is the nick we have."""
+        fold = self._features.fold
+        mine = fold(got.nick) == fold(me)
+        match got.command:
+            case "JOIN" if mine:
+                return self._joined(got.param(0), now)
+            case "KICK" if fold(got.param(1)) == fold(me):
+                reason = f"kicked by {got.nick}: {got.param(2)}".rstrip(": ")
+                return self._left(got.param(0), reason, now)
+            case "PART" if mine:
+                return self._left(got.param(0), f"parted: {got.param(1)}".rstrip(": "), now)
+            case "INVITE":
+                room = self._rooms.get(fold(got.text))
+                return self._join([room], now) if room and room.state != "joined" else []
+            case numeric if numeric.isdigit():
+                return self._refused(got, now)
+        return []
+
+    def _joined(self, name: str, now: float) -> list[Output]:
+        room = self._rooms.setdefault(self._features.fold(name), Room(name, configured=False))
+        room.state, room.trouble, room.due, room.since = "joined", "", None, now
+        return [Changed()]
+
+    def _left(self, name: str, reason: str, now: float) -> list[Output]:
+        key = self._features.fold(name)
+        room = self._rooms.get(key)
+        if room is None:
+            return []
+        if not room.configured:
+            del self._rooms[key]
+            return [Changed()]
+        if room.state == "joined" and now - room.since > self._config.retry_seconds:
+            room.setbacks = 0
+        return self._out(room, reason, self._soon(room), now)
+
+    def _refused(self, got: Line, now: float) -> list[Output]:
+        room = self._rooms.get(self._features.fold(got.param(1)))
+        # 4xx and 5xx are errors (RFC 2812 5.2); while a JOIN is open they are its answer.
+        if room is None or room.state != "joining" or got.command[0] not in "45":
+            return []
+        reason = f"{_REASONS.get(got.command, 'refused')} ({got.command} {got.text})"
+        after = self._soon(room) if got.command in _SHORT else self._config.retry_seconds
+        return self._out(room, reason, after, now)
+
+    def _soon(self, room: Room) -> float:
+        """The seconds until the next try after a setback: doubles up to the slow pace."""
+        config = self._config
+        # 2.0**20 s is beyond every ``retry_seconds``; more would only overflow some day.
+        after = config.rejoin_seconds * 2.0 ** min(room.setbacks, 20)
+        room.setbacks += 1
+        return min(after, max(config.retry_seconds, config.rejoin_seconds))
+
+    def _out(self, room: Room, reason: str, after: float, now: float) -> list[Output]:
+        room.state, room.due = "out", now + after
+        room.trouble = f"{reason}; tried again every {after:g} s"
+        return [Warned(f"{room.name}: {reason}; next try in {after:g} s"), Changed()]
+
+    def _join(self, rooms: Iterable[Room], now: float) -> list[Output]:
+        # Keys belong to the first names of a JOIN, so channels with a key come first.
+        chosen = sorted(rooms, key=lambda room: room.key is None)
+        for room in chosen:
+            room.state, room.due = "joining", now + ANSWER_SECONDS
+        return [Send(join) for join in _joins(chosen)]
+
+
+def _joins(rooms: Sequence[Room]) -> Iterator[str]:
+    """Put the rooms into as few lines as servers accept."""
+    batch: list[Room] = []
+    for room in rooms:
+        if len(batch) == _JOIN_NAMES or _bytes([*batch, room]) > _JOIN_BYTES:
+            yield _one_join(batch)
+            batch = []
+        batch.append(room)
+    if batch:
+        yield _one_join(batch)
+
+
+def _bytes(rooms: Sequence[Room]) -> int:
+    return sum(len(f"{room.name},{room.key or ''},".encode()) for room in rooms)
+
+
+def _one_join(rooms: Sequence[Room]) -> str:
+    keys = [room.key for room in rooms if room.key is not None]
+    names = ",".join(room.name for room in rooms)
+    return line("JOIN", names, ",".join(keys)) if keys else line("JOIN", names)
