@@ -20,7 +20,7 @@ def make_private(directory: Path) -> None:
 
 def create(path: Path, text: str) -> None:
     """Write a new file; ``FileExistsError`` when there is one already, which stays untouched."""
-    fresh = _write_beside(path, text, PRIVATE_FILE)
+    fresh = _write_beside(path, text.encode(), PRIVATE_FILE)
     try:
         os.link(fresh, path)  # unlike a rename, a link never replaces
     finally:
@@ -34,11 +34,14 @@ def replace(path: Path, text: str) -> None:
     found = path.stat()
     mode = stat.S_IMODE(found.st_mode)
     owner = found.st_uid, found.st_gid
-    backup = path.with_name(f"{path.name}.bak")
-    _write_beside(path, path.read_bytes().decode(errors="surrogateescape"), mode, owner).replace(
-        backup
-    )
-    _write_beside(path, text, mode, owner).replace(path)
+    old = path.read_bytes()
+    for target, data in ((path.with_name(f"{path.name}.bak"), old), (path, text.encode())):
+        fresh = _write_beside(path, data, mode, owner)
+        try:
+            fresh.replace(target)
+        except OSError:
+            fresh.unlink()
+            raise
     _sync(path.parent)
 
 
@@ -53,14 +56,14 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _write_beside(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> Path:
-    """Write ``text`` to a temporary file in the same directory, down to the disk."""
+def _write_beside(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> Path:
+    """Write ``data`` to a temporary file in the same directory, down to the disk."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         with open(fd, "wb") as file:
-            file.write(text.encode(errors="surrogateescape"))
+            file.write(data)
             file.flush()
             if owner and owner != (os.geteuid(), os.getegid()):
                 os.fchown(fd, *owner)

@@ -1,0 +1,305 @@
+"""One account under supervision: its child, its figures, its history, its status row.
+
+Everything that happens to the account's process goes through ``child.post``; this class
+only adds what a person wants to see and the judgement of a silent worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from ipc.control import Beat
+from ipc.pulse import Pulse, Verdict
+from ipc.report import PLUGIN_FIELDS, AccountStatus, Hold
+from runtime.child import Child
+from runtime.config.accounts import AccountSpec
+from runtime.lifecycle import Event, Phase, Policy, State, Unhealthy
+from runtime.process import Process
+
+HISTORY = 50
+
+
+def policy_of(spec: AccountSpec) -> Policy:
+    """Return the lifecycle policy that the account's configuration asks for."""
+    restart = spec.restart
+    return Policy(
+        initial=restart.initial_seconds,
+        factor=restart.factor,
+        maximum=restart.maximum_seconds,
+        jitter=restart.jitter,
+        slow_after=restart.slow_after,
+        slow=restart.slow_seconds,
+        ready_within=restart.ready_within_seconds,
+        stop_within=restart.stop_within_seconds,
+        healthy_after=restart.healthy_after_seconds,
+    )
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the worker of one incarnation said about itself last. Times are loop seconds."""
+
+    pulse: Pulse
+    beat_at: float = 0.0
+    cpu_when_asked: float = 0.0
+    beat: Beat | None = None
+    cpu_percent: float | None = None
+    plugin: dict[str, Any] = field(default_factory=dict)
+    hello: bool = False
+
+
+class Account:
+    """An account and everything known about it."""
+
+    def __init__(
+        self,
+        spec: AccountSpec,
+        *,
+        suspect_after: float,
+        silent_after: float,
+        first_incarnation: int,
+        spawn: Callable[[Account, int], Awaitable[Process]],
+        on_change: Callable[[Account], None],
+        hold: Hold | None,
+    ) -> None:
+        self.spec = spec
+        self.key = spec.key
+        self.hold = hold
+        self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
+        self._suspect_after = suspect_after
+        self._silent_after = silent_after
+        self.figures = self._fresh()
+        self.urgent = False  # an operator waits for the next start
+        self._on_change = on_change
+        self._totals = {"in": 0, "out": 0, "lost": 0}
+        self._dropped: dict[str, int] = {}
+        self._log_dropped: Callable[[], int] = lambda: 0
+        self._at: dict[str, int] = {}
+        self._last_error: str | None = None
+        self._last_exit: str | None = None
+        self._settled: list[tuple[Callable[[State], bool], asyncio.Future[None]]] = []
+        self.child = Child(
+            spec.key,
+            policy_of(spec),
+            lambda incarnation: spawn(self, incarnation),
+            first_incarnation=first_incarnation,
+            on_change=self._child_changed,
+        )
+
+    @property
+    def phase(self) -> Phase:
+        """The child's phase."""
+        return self.child.state.phase
+
+    def born(self, log_dropped: Callable[[], int]) -> None:
+        """Begin the figures of a new incarnation; ``log_dropped`` counts its dropped lines."""
+        self._fold()
+        self.figures = self._fresh()
+        self._log_dropped = log_dropped
+
+    def _fresh(self) -> Figures:
+        grace = self._silent_after - self._suspect_after
+        return Figures(Pulse(self._suspect_after, grace))
+
+    def heard(self, now: float) -> bool:
+        """Take a frame as a sign of life; return whether the worker had been suspected."""
+        suspected = self.figures.pulse.asked is not None
+        self.figures.pulse.seen(now)
+        return suspected
+
+    def beat(self, beat: Beat, now: float) -> None:
+        """Keep the figures of a beat."""
+        figures = self.figures
+        if figures.beat is not None and now > figures.beat_at:
+            used = beat.cpu - figures.beat.cpu
+            figures.cpu_percent = round(100 * used / (now - figures.beat_at), 1)
+        figures.beat, figures.beat_at = beat, now
+
+    def patch(self, fields: dict[str, Any]) -> bool:
+        """Take what the plugin says about itself; return whether anything changed."""
+        allowed = {name: value for name, value in fields.items() if name in PLUGIN_FIELDS}
+        if "lastError" in allowed:
+            self._last_error = allowed["lastError"]
+        changed = any(self.figures.plugin.get(name) != allowed[name] for name in allowed)
+        self.figures.plugin.update(allowed)
+        return changed
+
+    def judge(self, now: float) -> Verdict:
+        """Say whether a running worker has been silent for too long (see ``Pulse.due``)."""
+        if self.phase is not Phase.RUNNING or not self.figures.hello:
+            return Verdict.ALIVE
+        verdict = self.figures.pulse.due(now)
+        if verdict is Verdict.ASK:
+            self.figures.cpu_when_asked = self._cpu_used()
+        elif verdict is Verdict.GONE:
+            silence = now - self.figures.pulse.heard
+            self.unhealthy(f"silent for {silence:.0f} s: {self._why_silent()}")
+        return verdict
+
+    def _why_silent(self) -> str:
+        """Tell a stopped process from a busy and from a blocked event loop."""
+        process = self.child.process
+        if process is None:
+            return "no process"
+        try:
+            state = psutil.Process(process.pid).status()
+        except psutil.Error:
+            return "process is gone"
+        if state == psutil.STATUS_STOPPED:
+            return "process is stopped (SIGSTOP)"
+        busy = self._cpu_used() - self.figures.cpu_when_asked > 0.5
+        return "event loop blocked, using CPU" if busy else "event loop blocked, idle"
+
+    def _cpu_used(self) -> float:
+        process = self.child.process
+        try:
+            times = psutil.Process(process.pid).cpu_times() if process else None
+        except psutil.Error:
+            times = None
+        return times.user + times.system if times else 0.0
+
+    def _fold(self) -> None:
+        """Add the figures of the ended incarnation to the account's totals."""
+        beat = self.figures.beat
+        if beat is None:
+            return
+        self._totals["in"] += beat.messages_in
+        self._totals["out"] += beat.messages_out
+        for reason, count in beat.dropped.items():
+            self._dropped[reason] = self._dropped.get(reason, 0) + count
+        self.figures.beat = None
+
+    def _child_changed(self, name: str, state: State, event: Event) -> None:
+        now = int(time.time() * 1000)
+        match state.phase:
+            case Phase.STARTING:
+                self._at["started"] = now
+            case Phase.RUNNING if self._at.get("ready_of") != state.incarnation:
+                self._at |= {"ready": now, "ready_of": state.incarnation}
+                self.urgent = False
+            case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED:
+                self._ended(state, now)
+        if self.history and self.history[-1]["phase"] == state.phase:
+            last = self.history[-1]
+            if (last["cause"], last["incarnation"]) == (state.cause, state.incarnation):
+                self._tell(state)
+                return
+        self.history.append(
+            {
+                "at": now,
+                "phase": state.phase.value,
+                "cause": state.cause,
+                "text": state.reason,
+                "incarnation": state.incarnation,
+                "failures": state.failures,
+            }
+        )
+        self._tell(state)
+
+    def _ended(self, state: State, now: int) -> None:
+        beat = self.figures.beat
+        unclean = state.phase is not Phase.STOPPED
+        if beat is not None and unclean:
+            self._totals["lost"] = max(0, beat.emitted - beat.acked)
+        if self._at.get("started", 0) > self._at.get("stopped", 0):
+            self._at["stopped"] = now
+        self._fold()
+        if unclean:
+            self._last_exit = state.reason
+            self._last_error = state.reason
+        self.figures.plugin.update({"connected": False} if self.figures.plugin else {})
+
+    def _tell(self, state: State) -> None:
+        for entry in list(self._settled):
+            until, future = entry
+            if until(state):
+                self._settled.remove(entry)
+                if not future.done():
+                    future.set_result(None)
+        self._on_change(self)
+
+    async def settled(self, until: Callable[[State], bool], timeout: float) -> bool:
+        """Wait until the state satisfies ``until``; return whether it did within ``timeout``."""
+        if until(self.child.state):
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (until, future)
+        self._settled.append(entry)
+        try:
+            await asyncio.wait_for(future, timeout)
+        except TimeoutError:
+            return False
+        finally:
+            if entry in self._settled:
+                self._settled.remove(entry)
+        return True
+
+    def unhealthy(self, reason: str) -> None:
+        """Have the current incarnation ended and started anew."""
+        self.child.post(Unhealthy(self.child.state.incarnation, reason))
+
+    def status(self) -> AccountStatus:
+        """Return the row that everybody is shown."""
+        state, spec, figures = self.child.state, self.spec, self.figures
+        beat, process = figures.beat, self.child.process
+        alive = state.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
+        plugin = {**spec.manifest.status, **figures.plugin}
+        dropped = dict(self._dropped)
+        for reason, count in (beat.dropped if beat else {}).items():
+            dropped[reason] = dropped.get(reason, 0) + count
+        return AccountStatus(
+            account=self.key,
+            channel=spec.channel,
+            account_id=spec.account_id,
+            phase=state.phase.value,
+            cause=state.cause,
+            wanted=state.wanted,
+            enabled=spec.enabled,
+            configured=spec.configured,
+            name=spec.name,
+            agent=spec.agent,
+            pid=process.pid if alive and process is not None else None,
+            incarnation=state.incarnation,
+            failures=state.failures,
+            restarts=state.restarts,
+            next_try_at=self._next_try_at(state),
+            started_at=self._at.get("started"),
+            ready_at=self._at.get("ready") if state.phase is Phase.RUNNING else None,
+            stopped_at=self._at.get("stopped"),
+            last_error=self._last_error,
+            last_exit=self._last_exit,
+            hold=self.hold,
+            health=self._health(state, plugin),
+            rss_bytes=beat.rss_bytes if beat and alive else None,
+            cpu_percent=figures.cpu_percent if alive else None,
+            fds=beat.fds if beat and alive else None,
+            loop_lag_ms=round(beat.lag * 1000, 1) if beat and alive else None,
+            queued=beat.queued if beat and alive else 0,
+            messages_in=self._totals["in"] + (beat.messages_in if beat else 0),
+            messages_out=self._totals["out"] + (beat.messages_out if beat else 0),
+            dropped=dropped,
+            possibly_lost=self._totals["lost"],
+            log_dropped=self._log_dropped(),
+            plugin=plugin,
+        )
+
+    def _health(self, state: State, plugin: dict[str, Any]) -> str | None:
+        if state.phase is not Phase.RUNNING:
+            return None
+        if self.figures.pulse.asked is not None:
+            return "degraded: silent"
+        return "degraded: not connected" if plugin.get("connected") is False else "ok"
+
+    def _next_try_at(self, state: State) -> int | None:
+        due = self.child.deadline
+        if state.phase is not Phase.BACKOFF or due is None:
+            return None
+        left = due - asyncio.get_running_loop().time()
+        return int((time.time() + left) * 1000)

@@ -1,0 +1,321 @@
+"""What may be asked of the supervisor, from ``cli.sock`` and, through the session, by the gateway.
+
+One table: a method is a function with a struct for its params. Each answers with plain
+JSON data or raises ``RemoteError`` with the protocol's codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ipc.errors import RemoteError
+from ipc.frames import explain
+from runtime.account import Account
+from runtime.lifecycle import Phase, Restart, Start, Stop
+from runtime.lifecycle import Reset as ResetEvent
+from runtime.port import PortTaken
+
+if TYPE_CHECKING:
+    from runtime.supervisor import Supervisor
+
+INVALID = "INVALID_REQUEST"
+UNAVAILABLE = "UNAVAILABLE"
+STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
+
+
+class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Base of every params struct: camelCase, no unknown keys."""
+
+
+class Nothing(Params):
+    """No params."""
+
+
+class Targets(Params):
+    """``accounts``: keys, bare channel names, or ``*``."""
+
+    accounts: list[str]
+    reason: str | None = None
+    wait: bool = True
+
+
+class One(Params):
+    """One account by its key."""
+
+    account: str
+
+
+class Lines(Params):
+    """``accounts`` as in ``Targets``; none means every process. ``lines`` counts from the end."""
+
+    accounts: list[str] = []
+    lines: int = 100
+
+
+class Force(Params):
+    """``force`` ends a stranger that holds the port."""
+
+    force: bool = False
+
+
+Function = Callable[["Supervisor", Any], Awaitable[Any]]
+METHODS: dict[str, tuple[type[Params], Function]] = {}
+
+
+def method(name: str, params: type[Params]) -> Callable[[Function], Function]:
+    """Enter a function into the table."""
+
+    def enter(function: Function) -> Function:
+        METHODS[name] = (params, function)
+        return function
+
+    return enter
+
+
+async def dispatch(supervisor: Supervisor, name: str, raw: Any) -> Any:
+    """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault."""
+    if name not in METHODS:
+        raise RemoteError(INVALID, f"unknown method: {name}")
+    struct, function = METHODS[name]
+    try:
+        params = msgspec.convert(raw, struct)
+    except msgspec.ValidationError as error:
+        raise RemoteError(INVALID, f"invalid {name} params: {explain(error)}") from None
+    return await function(supervisor, params)
+
+
+def find(supervisor: Supervisor, key: str) -> Account:
+    """Return the account ``key``; an unknown one is answered with those that exist."""
+    account = supervisor.accounts.get(key)
+    if account is None:
+        known = ", ".join(supervisor.accounts) or "none"
+        raise RemoteError(INVALID, f"unknown account {key!r}; known: {known}")
+    return account
+
+
+def select(supervisor: Supervisor, targets: list[str]) -> list[Account]:
+    """Return the accounts that ``targets`` name, each once, in their own order."""
+    chosen: dict[str, Account] = {}
+    for target in targets:
+        if target == "*":
+            chosen |= supervisor.accounts
+        elif ":" in target:
+            chosen[target] = find(supervisor, target)
+        else:
+            of_channel = {
+                key: account
+                for key, account in supervisor.accounts.items()
+                if account.spec.channel == target
+            }
+            if not of_channel:
+                known = sorted({account.spec.channel for account in supervisor.accounts.values()})
+                raise RemoteError(
+                    INVALID,
+                    f"unknown channel {target!r}; channels with accounts: {', '.join(known)}",
+                )
+            chosen |= of_channel
+    return list(chosen.values())
+
+
+@method("supervisor.status", Nothing)
+async def _status(supervisor: Supervisor, params: Nothing) -> Any:
+    return msgspec.to_builtins(supervisor.status())
+
+
+@method("channels.start", Targets)
+async def _start(supervisor: Supervisor, params: Targets) -> Any:
+    return {"results": [start(supervisor, a) for a in select(supervisor, params.accounts)]}
+
+
+def start(supervisor: Supervisor, account: Account) -> dict[str, Any]:
+    """Start one account for an operator: at once, whatever the backoff says."""
+    row: dict[str, Any] = {"account": account.key, "ok": True}
+    obstacle = supervisor.obstacle(account)
+    if obstacle is not None:
+        cause, text = obstacle
+        return row | {"ok": False, "outcome": "skipped", "reason": cause, "error": text}
+    row["persisted"] = supervisor.release(account)
+    if account.phase in (Phase.STARTING, Phase.RUNNING):
+        return row | {"outcome": "skipped", "reason": "task-owned"}
+    account.urgent = True
+    account.child.post(Start())
+    return row | {"outcome": "handed-off"}
+
+
+@method("channels.stop", Targets)
+async def _stop(supervisor: Supervisor, params: Targets) -> Any:
+    chosen = select(supervisor, params.accounts)
+    stops = [stop(supervisor, account, params) for account in chosen]
+    return {"results": await asyncio.gather(*stops)}
+
+
+async def stop(supervisor: Supervisor, account: Account, params: Targets) -> dict[str, Any]:
+    """Stop one account and remember it. The hold is on disk before the stop is acknowledged.
+
+    Where it cannot be written the account stops all the same, and ``persisted`` is false.
+    """
+    persisted = supervisor.hold(account, params.reason)
+    account.child.post(Stop("held"))
+    row: dict[str, Any] = {"account": account.key, "ok": True, "persisted": persisted}
+    if not persisted:
+        row["error"] = "the hold could not be written: it is forgotten at the next restart"
+    if params.wait:
+        within = account.spec.restart.stop_within_seconds + STOP_MARGIN
+        row["stopped"] = await account.settled(lambda s: s.phase is Phase.STOPPED, within)
+        row["ok"] = row["stopped"]
+    return row | {"outcome": "stopped"}
+
+
+@method("channels.restart", Targets)
+async def _restart(supervisor: Supervisor, params: Targets) -> Any:
+    return {"results": [restart(supervisor, a) for a in select(supervisor, params.accounts)]}
+
+
+def restart(supervisor: Supervisor, account: Account) -> dict[str, Any]:
+    """Replace the account's process; a stopped or waiting account is started."""
+    row: dict[str, Any] = {"account": account.key, "ok": True}
+    obstacle = supervisor.obstacle(account)
+    if obstacle is not None:
+        cause, text = obstacle
+        return row | {"ok": False, "outcome": "skipped", "reason": cause, "error": text}
+    row["persisted"] = supervisor.release(account)
+    row["incarnation"] = account.child.state.incarnation
+    account.urgent = True
+    account.child.post(Restart())
+    return row | {"outcome": "handed-off"}
+
+
+@method("channels.reset", Targets)
+async def _reset(supervisor: Supervisor, params: Targets) -> Any:
+    rows = []
+    for account in select(supervisor, params.accounts):
+        account.child.post(ResetEvent())
+        rows.append({"account": account.key, "ok": True, "outcome": "reset"})
+    return {"results": rows}
+
+
+@method("channels.describe", One)
+async def _describe(supervisor: Supervisor, params: One) -> Any:
+    account = find(supervisor, params.account)
+    return {
+        "status": msgspec.to_builtins(account.status()),
+        "label": account.spec.manifest.label,
+        "name": account.spec.name,
+        "identity": account.spec.manifest.describe(account.spec.config),
+        "why": why(supervisor, account),
+        "next": what_next(account),
+        "events": list(account.history),
+        "lines": supervisor.logs.tail([account.key], 20),
+    }
+
+
+def why(supervisor: Supervisor, account: Account) -> str:
+    """Say in one sentence why the account is as it is."""
+    state = account.child.state
+    obstacle = supervisor.obstacle(account)
+    if state.phase is Phase.RUNNING:
+        return "it runs"
+    if obstacle is not None:
+        return obstacle[1]
+    if state.phase is Phase.STOPPED and account.hold is not None:
+        because = f": {account.hold.reason}" if account.hold.reason else ""
+        return f"stopped by an operator{because}"
+    return state.reason or state.cause or state.phase.value
+
+
+def what_next(account: Account) -> str:
+    """Say what happens next, and what a person can do."""
+    state, key = account.child.state, account.key
+    match state.phase:
+        case Phase.BACKOFF:
+            return f"it is started again by itself; `trunkline channels start {key}` does it now"
+        case Phase.FAILED:
+            return f"nothing until a person acts: correct it, then `trunkline channels start {key}`"
+        case Phase.STOPPED if account.hold is not None:
+            return f"nothing until `trunkline channels start {key}`"
+        case Phase.STOPPED:
+            return "nothing until its configuration changes"
+        case Phase.STARTING:
+            return "it becomes ready, or is stopped and tried again later"
+        case Phase.STOPPING:
+            return "it ends, at the latest after its grace"
+        case _:
+            return "nothing: it runs"
+
+
+@method("channels.events", One)
+async def _events(supervisor: Supervisor, params: One) -> Any:
+    return {"events": list(find(supervisor, params.account).history)}
+
+
+@method("channels.logs", Lines)
+async def _logs(supervisor: Supervisor, params: Lines) -> Any:
+    return {"lines": supervisor.logs.tail(log_names(supervisor, params.accounts), params.lines)}
+
+
+def log_names(supervisor: Supervisor, targets: list[str]) -> list[str] | None:
+    """Return the names of the logs that ``targets`` mean, ``None`` for all of them."""
+    if not targets:
+        return None
+    own = [name for name in targets if name in ("gateway", "supervisor")]
+    others = [name for name in targets if name not in own]
+    return own + [account.key for account in select(supervisor, others)]
+
+
+@method("channels.holds", Nothing)
+async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
+    held = supervisor.holds.all()
+    return {"holds": {key: msgspec.to_builtins(hold) for key, hold in held.items()}}
+
+
+@method("gateway.start", Force)
+async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
+    try:
+        supervisor.front.open(force=params.force)
+    except PortTaken as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    supervisor.front.start()
+    up = await supervisor.front.until(lambda: supervisor.front.connected, 15.0)
+    return {"ok": up, "gateway": msgspec.to_builtins(supervisor.front.status())}
+
+
+@method("gateway.stop", Nothing)
+async def _gateway_stop(supervisor: Supervisor, params: Nothing) -> Any:
+    supervisor.front.stop()
+    child = supervisor.front.child
+    down = await supervisor.front.until(lambda: child.state.phase is Phase.STOPPED, 10.0)
+    return {"ok": down, "gateway": msgspec.to_builtins(supervisor.front.status())}
+
+
+@method("gateway.restart", Nothing)
+async def _gateway_restart(supervisor: Supervisor, params: Nothing) -> Any:
+    front = supervisor.front
+    before = front.child.state.incarnation
+    try:
+        front.restart()
+    except PortTaken as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    up = await front.until(
+        lambda: front.connected and front.child.state.incarnation != before, 15.0
+    )
+    return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
+
+
+@method("config.reload", Nothing)
+async def _reload(supervisor: Supervisor, params: Nothing) -> Any:
+    return supervisor.reload()
+
+
+@method("shutdown", Nothing)
+async def _shutdown(supervisor: Supervisor, params: Nothing) -> Any:
+    supervisor.request_stop("asked to by an operator")
+    return {"ok": True, "pid": supervisor.pid}
+
+
+@method("version", Nothing)
+async def _version(supervisor: Supervisor, params: Nothing) -> Any:
+    return {"version": supervisor.version, "pid": supervisor.pid}

@@ -1,0 +1,339 @@
+"""What children print, and what the supervisor notes: read line by line, bounded, on disk.
+
+A worker that prints without end is read and dropped, and counted; it never blocks, and it
+costs its siblings nothing. A full disk costs the log, not the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from runtime.config.model import LoggingConfig
+from runtime.process import Process
+
+READ_BYTES = 256 * 1024
+LINE_BYTES = 16 * 1024  # a longer line is cut
+RING = 500  # lines kept in memory while the disk fails
+RETRY_DISK = 5.0
+SECRET_WORDS = ("token", "password", "secret", "authorization")
+TAIL_BYTES = 512 * 1024  # of a file, read from its end
+
+Line = dict[str, Any]
+Subscriber = Callable[[str, Line], None]
+
+_scrap = bytearray(READ_BYTES)  # where what is dropped goes
+
+
+class Allowance:
+    """A token bucket: ``rate`` per second, at most ``burst`` at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = 0.0
+
+    def take(self, now: float, amount: float) -> bool:
+        """Take ``amount`` when there is that much."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
+
+
+class LogFile:
+    """One log on disk with rotation: ``name.log``, ``name.log.1``, …"""
+
+    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+        self.path = path
+        self.ring: deque[Line] = deque(maxlen=RING)
+        self.failures = 0
+        self._max_bytes = max_bytes
+        self._files = files
+        self._fd: int | None = None
+        self._size = 0
+        self._retry_at = 0.0
+
+    def write(self, lines: list[Line], now: float) -> None:
+        """Append lines; what cannot be written stays in ``ring``."""
+        if now < self._retry_at:
+            self.ring.extend(lines)
+            return
+        try:
+            data = b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in lines)
+            full = self._size > 0 and self._size + len(data) > self._max_bytes
+            if self._fd is None or full:
+                self._open(full=full)
+            assert self._fd is not None
+            self._size += os.write(self._fd, data)
+        except OSError:
+            self.failures += 1
+            self._retry_at = now + RETRY_DISK
+            self.ring.extend(lines)
+            self.close()
+
+    def tail(self, count: int) -> list[Line]:
+        """Return the last lines, oldest first."""
+        found: deque[Line] = deque(maxlen=count)
+        for path in (self._numbered(1), self.path):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+                for raw in file:
+                    with contextlib.suppress(ValueError):
+                        found.append(json.loads(raw))
+        found.extend(self.ring)
+        return list(found)
+
+    def close(self) -> None:
+        """Close the file; the next write opens it again."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _open(self, *, full: bool) -> None:
+        self.close()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        if _size(self.path) >= self._max_bytes or full:
+            self._rotate()
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._fd = os.open(self.path, flags, 0o600)
+        self._size = os.fstat(self._fd).st_size
+
+    def _rotate(self) -> None:
+        for number in range(self._files - 1, 0, -1):
+            older = self._numbered(number)
+            newer = self._numbered(number - 1) if number > 1 else self.path
+            with contextlib.suppress(FileNotFoundError):
+                newer.replace(older)
+        if self._files == 1:
+            self.path.unlink(missing_ok=True)
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+class LogStore:
+    """All logs of one supervisor, by name: an account's key, ``gateway`` or ``supervisor``."""
+
+    def __init__(self, directory: Path, config: LoggingConfig) -> None:
+        self.config = config
+        self._directory = directory
+        self._files: dict[str, LogFile] = {}
+        self._pending: dict[str, list[Line]] = {}
+        self._subscribers: list[Subscriber] = []
+        self._captures: set[LineCapture] = set()
+        self._flush_due = False
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Have every line handed on as it comes."""
+        self._subscribers.append(subscriber)
+
+    def capture(self, name: str, incarnation: int, process: Process) -> LineCapture:
+        """Read what a child prints until it and all who share its pipes are gone."""
+        capture = LineCapture(self, name, incarnation, (process.stdout, process.stderr))
+        self._captures.add(capture)
+        return capture
+
+    def add(self, name: str, line: Line) -> None:
+        """Take one line; it is on disk after this turn of the loop."""
+        self._pending.setdefault(name, []).append(line)
+        for subscriber in self._subscribers:
+            subscriber(name, line)
+        if not self._flush_due:
+            self._flush_due = True
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:  # no loop runs any more, or not yet
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        self._flush_due = False
+        pending, self._pending = self._pending, {}
+        now = time.monotonic()
+        for name, lines in pending.items():
+            self._file(name).write(lines, now)
+
+    def tail(self, names: Iterable[str] | None, count: int) -> list[Line]:
+        """Return the last ``count`` lines of some logs, or of all, in the order of their time."""
+        self.flush()
+        if names is None:
+            names = {path.name.removesuffix(".log") for path in self._directory.glob("*.log")}
+            names |= set(self._files)
+        lines = [line for name in names for line in self._file(name).tail(count)]
+        lines.sort(key=lambda line: str(line.get("ts", "")))
+        return lines[-count:] if count else []
+
+    def forget(self, capture: LineCapture) -> None:
+        """A capture has ended."""
+        self._captures.discard(capture)
+
+    def close(self) -> None:
+        """End all captures, write what is pending, close the files."""
+        for capture in list(self._captures):
+            capture.close()
+        self.flush()
+        for file in self._files.values():
+            file.close()
+
+    def _file(self, name: str) -> LogFile:
+        if name not in self._files:
+            path = self._directory / f"{name}.log"
+            self._files[name] = LogFile(path, self.config.max_bytes, self.config.files)
+        return self._files[name]
+
+
+class LineCapture:
+    """Both streams of one child, cut into lines within the rate limit. ``dropped`` counts lines."""
+
+    def __init__(self, store: LogStore, name: str, incarnation: int, fds: tuple[int, int]) -> None:
+        config = store.config
+        self.dropped = 0
+        self.dropped_bytes = 0
+        self._store = store
+        self._name = name
+        self._incarnation = incarnation
+        self._lines = Allowance(config.lines_per_second, config.burst_lines)
+        self._bytes = Allowance(config.bytes_per_second, 2 * config.bytes_per_second)
+        self._parts: dict[int, bytearray] = {}
+        self._streams = dict(zip(fds, ("stdout", "stderr"), strict=True))
+        self._skipping: set[int] = set()  # streams inside a line that was cut or dropped
+        for fd in fds:
+            self._parts[fd] = bytearray()
+            asyncio.get_running_loop().add_reader(fd, self._on_readable, fd)
+
+    def close(self) -> None:
+        """Read what is there, then close both pipes."""
+        for fd in list(self._streams):
+            self._on_readable(fd)
+            self._close(fd)
+
+    def _on_readable(self, fd: int) -> None:
+        """Read once: the loop comes back while there is more, after it has served others."""
+        if fd not in self._streams:
+            return
+        try:
+            count = os.readv(fd, [_scrap])
+        except BlockingIOError:
+            return
+        except OSError:
+            count = 0
+        if count == 0:
+            self._close(fd)
+        elif self._bytes.take(asyncio.get_running_loop().time(), count):
+            self._split(fd, bytes(memoryview(_scrap)[:count]))
+        else:
+            # A log bomb: only counted. The allowance fills again while it is dropped.
+            self.dropped += _scrap.count(b"\n", 0, count)
+            self.dropped_bytes += count
+            self._parts[fd].clear()
+            self._skipping.add(fd)
+
+    def _split(self, fd: int, data: bytes) -> None:
+        part = self._parts[fd]
+        *whole, rest = data.split(b"\n")
+        for piece in whole:
+            if fd in self._skipping:
+                self._skipping.discard(fd)
+            else:
+                self._take(fd, bytes(part) + piece)
+            part.clear()
+        if fd not in self._skipping:
+            part += rest
+            if len(part) > LINE_BYTES:
+                self._take(fd, bytes(part))
+                part.clear()
+                self._skipping.add(fd)
+
+    def _take(self, fd: int, raw: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._lines.take(now, 1):
+            self.dropped += 1
+            self.dropped_bytes += len(raw)
+            return
+        line = read_line(raw[:LINE_BYTES])
+        line |= {"account": self._name, "incarnation": self._incarnation}
+        line["stream"] = self._streams[fd]
+        if len(raw) > LINE_BYTES:
+            line["cut"] = True
+        self._store.add(self._name, line)
+
+    def _close(self, fd: int) -> None:
+        if fd not in self._streams:
+            return
+        asyncio.get_running_loop().remove_reader(fd)
+        if self._parts[fd]:
+            self._take(fd, bytes(self._parts.pop(fd)))
+        os.close(fd)
+        del self._streams[fd]
+        if not self._streams:
+            self._store.forget(self)
+
+
+def read_line(raw: bytes) -> Line:
+    """Return a log line: a JSON object as it is, anything else as ``text``, binary escaped."""
+    line: Line = {"ts": timestamp()}
+    text = raw.decode("utf-8", "backslashreplace").rstrip("\r")
+    if text.startswith("{"):
+        with contextlib.suppress(ValueError):
+            return line | json.loads(text)
+    return line | {"text": text}
+
+
+def timestamp() -> str:
+    """Return now as ISO 8601 in UTC with milliseconds."""
+    now = time.time()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    return f"{whole}.{int(now * 1000) % 1000:03d}Z"
+
+
+def configure(store: LogStore, *, level: str, to_stderr: bool) -> None:
+    """Have our own structured records written to the log ``supervisor``, without secrets."""
+
+    def keep(logger: Any, method: str, event: Any) -> Any:
+        store.add("supervisor", {"ts": timestamp(), "account": "supervisor", **event})
+        if not to_stderr:
+            raise structlog.DropEvent
+        return event
+
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            redact,
+            keep,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def redact(logger: Any, method: str, event: Any) -> Any:
+    """Hide the values of fields that are named like secrets (a structlog processor)."""
+    for name in event:
+        if any(word in name.lower() for word in SECRET_WORDS):
+            event[name] = "***"
+    return event

@@ -1,0 +1,441 @@
+"""Starts processes, watches them, and ends them with everything they started.
+
+The only place that does. Children come from the zygote through ``aiomultiprocess``, of which
+only ``Process`` is used, and never its ``join`` (it polls every 5 ms) or its Manager (one more
+process to die). A pidfd in the event loop says when a child is gone: nothing polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import types
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import process as mp_process
+from multiprocessing import reduction, spawn
+from multiprocessing.context import set_spawning_popen
+from typing import Any, Literal
+
+import aiomultiprocess.core
+import uvloop
+from aiomultiprocess.types import Unit
+
+from runtime import zygote
+from runtime.lifecycle import Exit
+
+ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replaced
+SWEEP_AFTER = 0.05  # exits that come together are swept together
+WORDS_BYTES = 16 * 1024
+
+
+class SpawnError(Exception):
+    """A process could not be started; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What to start: ``target`` is ``package.module:coroutine``, called with ``payload``.
+
+    ``fds`` are descriptors it inherits, by name; they stay ours as well. ``name`` is the peer,
+    ``irc:libera#12``.
+    """
+
+    name: str
+    target: str
+    payload: bytes
+    fds: dict[str, int] = field(default_factory=dict)
+    launcher: Literal["zygote", "exec"] = "zygote"
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class Process:
+    """A child of ours. ``stdout`` and ``stderr`` are the read ends of its pipes: whoever
+    takes them closes them. ``wait`` must be awaited, once, or it stays a zombie.
+    """
+
+    def __init__(
+        self, launcher: Launcher, pid: int, pidfd: int, stdout: int, stderr: int, words: int
+    ) -> None:
+        self.pid = pid
+        self.stdout = stdout
+        self.stderr = stderr
+        self._launcher = launcher
+        self._pidfd = pidfd
+        self._words = words
+        self._gone = False
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM); a stopped one is continued, or it would never notice."""
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it and its process group (SIGKILL)."""
+        self._signal(signal.SIGKILL)
+        self._kill_group()
+
+    def _signal(self, number: int) -> None:
+        # Through the pidfd: never to a stranger that got the pid meanwhile (pidfd_open(2)).
+        if not self._gone:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def _kill_group(self) -> None:
+        # Safe only until it is reaped: a zombie keeps its pid, and so its group's id, taken.
+        if not self._gone:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def wait(self) -> Exit:
+        """Return how it ended, once it is reaped and its process group is ended too."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._pidfd, lambda: ended.done() or ended.set_result(None))
+        try:
+            await ended
+        finally:
+            loop.remove_reader(self._pidfd)
+        self._kill_group()
+        status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        self._gone = True
+        os.close(self._pidfd)
+        said, text = self._last_words()
+        self._launcher.ended(self.pid)
+        assert status is not None
+        if status.si_code == os.CLD_EXITED:
+            return Exit(code=status.si_status, said=said, text=text)
+        return Exit(signal=status.si_status, said=said, text=text)
+
+    def _last_words(self) -> tuple[str | None, str | None]:
+        """Read what it said. Not to the end of the pipe: a grandchild may hold that open."""
+        try:
+            data = os.read(self._words, WORDS_BYTES)
+        except BlockingIOError:
+            data = b""
+        finally:
+            os.close(self._words)
+        for line in reversed(data.splitlines()):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                said = json.loads(line)
+                return str(said["cause"]), str(said["text"]) or None
+        return None, None
+
+
+class Launcher:
+    """Starts children. ``start`` before anything heavy is imported; ``close`` at the end.
+
+    Must be made in the main thread of a supervisor that is a child subreaper. All spawning
+    happens in one thread of its own: it blocks for milliseconds, and PR_SET_PDEATHSIG fires
+    when the spawning *thread* ends (prctl(2)), so that thread lives as long as we do.
+    """
+
+    def __init__(self, *, run_id: str, preload: Sequence[str] = ()) -> None:
+        self._run_id = run_id
+        self._preload = list(preload)
+        self._thread = ThreadPoolExecutor(1, "spawner")
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._ours: set[int] = set()
+        self._sweep_due = False
+        self.swept = 0  # processes that children left behind
+
+    def start(self) -> None:
+        """Start the zygote; returns at once, it imports meanwhile."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        call = f"from runtime.zygote import main; main({theirs.fileno()}, {os.getpid()})"
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-c", call],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=self._environment(),
+        )
+        theirs.close()
+        ours.settimeout(ANSWER_WITHIN)
+        self._socket = ours
+        self._send_preload()
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have the zygote import these too, the SDKs of the channels in use, say."""
+        self._preload = list(modules)
+        self._send_preload()
+
+    async def replace(self, modules: Sequence[str]) -> None:
+        """Start over with another set of modules; no child notices."""
+        self._preload = list(modules)
+        await self._in_thread(self._renew)
+
+    async def spawn(self, spec: Spec) -> Process:
+        """Start a process; raises ``SpawnError``. When cancelled, what was started is ended."""
+        task = asyncio.ensure_future(self._in_thread(self._spawn, spec))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            process = await task
+            process.kill()
+            os.close(process.stdout)
+            os.close(process.stderr)
+            await process.wait()
+            raise
+
+    def ended(self, pid: int) -> None:
+        """Take note that a child was reaped; what it left behind is swept soon."""
+        self._ours.discard(pid)
+        if not self._sweep_due:
+            self._sweep_due = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(SWEEP_AFTER, self._sweep_soon)
+
+    def close(self) -> None:
+        """End the zygote, wait for the thread, and sweep once more."""
+        self._thread.shutdown(wait=True)
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
+            self._ours.discard(self._zygote.pid)
+        if self._socket is not None:
+            self._socket.close()
+        self._sweep()
+
+    async def _in_thread(self, function: Any, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+    def _environment(self) -> dict[str, str]:
+        path = os.pathsep.join(filter(None, sys.path))  # an entry "" would depend on the cwd
+        return {**os.environ, "TRUNKLINE_RUN_ID": self._run_id, "PYTHONPATH": path}
+
+    # In the spawner thread
+
+    def _spawn(self, spec: Spec) -> Process:
+        pipes = _Pipes()
+        try:
+            env = {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
+            launch = self._fork if spec.launcher == "zygote" else self._exec
+            pid = launch(spec, env, pipes)
+            self._ours.add(pid)
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            pipes.close()
+            raise SpawnError(error.strerror or str(error)) from None
+        except BaseException:
+            pipes.close()
+            raise
+        os.set_blocking(pidfd, True)
+        stdout, stderr, words = pipes.keep()
+        return Process(self, pid, pidfd, stdout, stderr, words)
+
+    def _fork(self, spec: Spec, env: dict[str, str], pipes: _Pipes) -> int:
+        request = {"kind": "spawn", "name": spec.name, "env": env, "fds": list(spec.fds)}
+        fds = [*pipes.child_ends(), *spec.fds.values()]
+        message = json.dumps(request).encode()
+        _ZygotePopen.ask = lambda: self._ask(message, fds)
+        child = _AioProcess(spec.target, spec.payload, pipes.boot_writer)
+        child.start()
+        pid = child.pid
+        assert pid is not None
+        mp_process._children.discard(child.aio_process)  # type: ignore[attr-defined]
+        return int(pid)
+
+    def _exec(self, spec: Spec, env: dict[str, str], pipes: _Pipes) -> int:
+        boot, words, stdout, stderr = pipes.child_ends()
+        passed = {"boot": boot, "words": words, **spec.fds}
+        names = ",".join(f"{name}={fd}" for name, fd in passed.items())
+        arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
+        call = f"from runtime.zygote import exec_main; exec_main(*{arguments!r})"
+        started = subprocess.Popen(
+            [sys.executable, "-c", call],
+            pass_fds=list(passed.values()),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            env=self._environment(),
+        )
+        started.returncode = 0  # we reap it ourselves, by its pidfd
+        with open(pipes.boot_writer, "wb", closefd=False) as boot_pipe:
+            boot_pipe.write(spec.payload)
+        return started.pid
+
+    def _ask(self, message: bytes, fds: list[int]) -> int:
+        """Have the zygote fork; replace one that is dead or does not answer, once."""
+        for last in (False, True):
+            if self._zygote is None or self._zygote.poll() is not None:
+                self._renew()
+            assert self._socket is not None
+            try:
+                socket.send_fds(self._socket, [message], fds)
+                answer = self._socket.recv(4096)
+            except OSError as error:
+                answer = b""
+                if last:
+                    raise SpawnError(f"zygote: {error}") from None
+            if len(answer) == 8:
+                return int(struct.unpack("q", answer)[0])
+            if answer:
+                raise SpawnError(answer.decode(errors="replace"))
+            if last:
+                break
+            self._preload = []  # whatever it imported last may have killed it, or hung
+            self._renew()
+        raise SpawnError("the zygote died twice")
+
+    def _renew(self) -> None:
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
+            self._ours.discard(self._zygote.pid)
+        if self._socket is not None:
+            self._socket.close()
+        self.start()
+
+    def _send_preload(self) -> None:
+        if self._socket is not None and self._preload:
+            message = json.dumps({"kind": "preload", "modules": self._preload}).encode()
+            with contextlib.suppress(OSError):
+                self._socket.send(message)
+
+    def _sweep_soon(self) -> None:
+        self._sweep_due = False
+        with contextlib.suppress(RuntimeError):  # closed meanwhile: ``close`` sweeps
+            self._thread.submit(self._sweep)
+
+    def _sweep(self) -> None:
+        """End and reap what ended children left behind.
+
+        Every worker is a subreaper itself: its orphans stay its own until it ends, and only
+        then become ours. So a child that we did not start belongs to one that is gone. This
+        runs in the thread that spawns, hence never beside a spawn that is half done.
+        """
+        ours = self._ours | ({self._zygote.pid} if self._zygote else set())
+        for pid in _children_of(os.getpid()):
+            if pid in ours:
+                continue
+            with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
+                os.kill(pid, signal.SIGKILL)  # our own child: unreaped, so the pid is its own
+                os.waitid(os.P_PID, pid, os.WEXITED)
+                self.swept += 1
+
+
+class _Pipes:
+    """The four pipes of a child: bootstrap in; last words, stdout and stderr out."""
+
+    def __init__(self) -> None:
+        self._fds: list[int] = []
+        boot_reader, self.boot_writer = self._pipe()
+        self._words, words = self._pipe()
+        self._stdout, stdout = self._pipe()
+        self._stderr, stderr = self._pipe()
+        self._theirs = [boot_reader, words, stdout, stderr]
+
+    def _pipe(self) -> tuple[int, int]:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        self._fds += [reader, writer]
+        return reader, writer
+
+    def child_ends(self) -> list[int]:
+        """Return what the child gets, in the order of ``zygote.STREAMS``."""
+        return self._theirs
+
+    def keep(self) -> tuple[int, int, int]:
+        """Close the child's ends; return ours: stdout, stderr, words, not blocking."""
+        kept = (self._stdout, self._stderr, self._words)
+        for fd in self._fds:
+            if fd in kept:
+                os.set_blocking(fd, False)
+            else:
+                os.close(fd)
+        return kept
+
+    def close(self) -> None:
+        """Close everything: there is no child."""
+        for fd in self._fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+class _ZygotePopen:
+    """How ``multiprocessing`` starts a process here: pickled, through the zygote."""
+
+    method = "zygote"
+    ask: Any = None  # set by the launcher, in its one thread, just before the start
+
+    def __init__(self, process: Any) -> None:
+        self.returncode: int | None = None
+        # The child must not import our __main__: it is a command line, not a library.
+        data = spawn.get_preparation_data(process.name)
+        data.pop("init_main_from_path", None)
+        data.pop("init_main_from_name", None)
+        buffer = io.BytesIO()
+        set_spawning_popen(self)
+        try:
+            reduction.dump(data, buffer)
+            reduction.dump(process, buffer)
+        finally:
+            set_spawning_popen(None)
+        self.pid = _ZygotePopen.ask()
+        self.sentinel = self.pid
+        with open(process.boot_writer, "wb", closefd=False) as boot:
+            boot.write(buffer.getbuffer())
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        """Return the exit code: never known here, ``Process.wait`` reaps."""
+        return self.returncode
+
+
+class _ForkedProcess(mp_process.BaseProcess):
+    """A ``multiprocessing`` process that the zygote forks."""
+
+    _start_method = "forkserver"  # the nearest that multiprocessing knows
+    boot_writer = -1
+
+    @staticmethod
+    def _Popen(process: Any) -> _ZygotePopen:  # noqa: N802 - multiprocessing's name
+        return _ZygotePopen(process)
+
+
+class _AioProcess(aiomultiprocess.core.Process):
+    """``aiomultiprocess.Process`` without its Manager: results travel on our own links."""
+
+    def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:
+        self.unit = Unit(
+            target=zygote.run,
+            args=(target, payload),
+            kwargs={},
+            namespace=types.SimpleNamespace(),
+            initializer=None,
+            initargs=(),
+            loop_initializer=uvloop.new_event_loop,
+        )
+        self.aio_process = _ForkedProcess(
+            target=aiomultiprocess.core.Process.run_async, args=(self.unit,)
+        )
+        self.aio_process.boot_writer = boot_writer
+
+
+def become_subreaper() -> None:
+    """Adopt the orphans below us (PR_SET_CHILD_SUBREAPER, prctl(2)): the zygote's forks."""
+    zygote.prctl(zygote.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _children_of(parent: int) -> list[int]:
+    """Return the pids whose parent is ``parent``, zombies too."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{name}/stat", "rb") as stat:
+                # The command may contain anything; what follows its last parenthesis does not.
+                fields = stat.read().rpartition(b")")[2].split()
+            if int(fields[1]) == parent:
+                found.append(int(name))
+    return found
