@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shlex
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -129,14 +131,15 @@ def _from_environment(reference: SecretRef) -> str:
 
 
 def _from_file(reference: SecretRef) -> str:
-    path = os.path.expanduser(reference.id)
     try:
         # O_NONBLOCK: opening a named pipe must not hang the account.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(fd, "rb") as file:
+        fd = os.open(os.path.expanduser(reference.id), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Misconfigured(f"the secret {reference} is not a regular file")
-            data = file.read(MAX_BYTES + 1)
+            data = os.read(fd, MAX_BYTES + 1)
+        finally:
+            os.close(fd)
     except OSError as error:
         raise Misconfigured(f"the secret {reference} cannot be read: {error.strerror}") from None
     return _text(reference, data)
@@ -154,16 +157,50 @@ def _from_command(reference: SecretRef) -> str:
     except OSError as error:
         raise Misconfigured(f"the secret {reference} cannot run: {error.strerror}") from None
     with process:
-        try:
-            data, _ = process.communicate(timeout=EXEC_TIMEOUT)
-        except subprocess.TimeoutExpired:
+        data = _output(process)
+        if data is None or len(data) > MAX_BYTES:
             os.killpg(process.pid, signal.SIGKILL)
-            raise Misconfigured(
-                f"the secret {reference} did not come within {EXEC_TIMEOUT:g} s"
-            ) from None
-    if process.returncode:
+    if data is None:
+        raise Misconfigured(f"the secret {reference} did not come within {EXEC_TIMEOUT:g} s")
+    if process.returncode and len(data) <= MAX_BYTES:
         raise Misconfigured(f"the secret {reference} failed with status {process.returncode}")
     return _text(reference, data)
+
+
+def _output(process: subprocess.Popen[bytes]) -> bytes | None:
+    """Return what the command prints until it exits, or ``None`` when that takes too long.
+
+    Its exit ends the wait, not the end of its output: an agent that a password store leaves
+    behind may hold that open for ever. Stops reading soon after ``MAX_BYTES``.
+    """
+    assert process.stdout is not None
+    out, data, deadline = process.stdout.fileno(), b"", time.monotonic() + EXEC_TIMEOUT
+    exited = os.pidfd_open(process.pid)
+    try:
+        os.set_blocking(out, False)
+        poll = select.poll()
+        poll.register(exited, select.POLLIN)
+        poll.register(out, select.POLLIN)
+        while len(data) <= MAX_BYTES:
+            ready = poll.poll(max(deadline - time.monotonic(), 0) * 1000)
+            if not ready:
+                return None
+            chunk = _available(out)
+            data += chunk
+            if not chunk and any(fd == exited for fd, _ in ready):
+                break
+            if not chunk:
+                poll.unregister(out)  # closed, but the command still runs
+        return data
+    finally:
+        os.close(exited)
+
+
+def _available(fd: int) -> bytes:
+    try:
+        return os.read(fd, MAX_BYTES + 1)
+    except BlockingIOError:
+        return b""
 
 
 def _text(reference: SecretRef, data: bytes) -> str:

@@ -65,9 +65,7 @@ def read(directory: Path, text: str, name: str = "trunkline.json5", **broken: st
     return load(write(directory, text, name), known(**broken))
 
 
-def refused(
-    directory: Path, text: str, name: str = "trunkline.json5", **broken: str
-) -> list[str]:
+def refused(directory: Path, text: str, name: str = "trunkline.json5", **broken: str) -> list[str]:
     """Return the lines of the error that ``text`` must cause, without the file's name."""
     with pytest.raises(ConfigError) as caught:
         read(directory, text, name, **broken)

@@ -117,19 +117,28 @@ def test_the_fingerprint_is_of_what_the_worker_sees(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ("{serve: 's'}", ".serve: unknown field (did you mean server?); allowed: accounts, agent, d"),
-        ("{accounts: {a: {serve: 's'}}}", ".accounts.a.serve: unknown field (did you mean server?)"),
+        (
+            "{serve: 's'}",
+            ".serve: unknown field (did you mean server?); allowed: accounts, agent, d",
+        ),
+        (
+            "{accounts: {a: {serve: 's'}}}",
+            ".accounts.a.serve: unknown field (did you mean server?)",
+        ),
         ("{enabled: 1}", ".enabled: is 1; allowed: true or false"),
         ("{accounts: []}", ".accounts: is a list; allowed: an object"),
         ("{accounts: {a: 5}}", ".accounts.a: is 5; allowed: an object with enabled, name"),
         ("{accounts: {a: null}}", ".accounts.a: is null; allowed: an object with enabled, name"),
         ("{accounts: {a: {enabled: 'no'}}}", ".accounts.a.enabled: is a string; allowed: true or"),
         ("{accounts: {a: {launcher: 'x'}}}", ".accounts.a.launcher: is 'x'; allowed: \"exec\" | "),
-        ("{accounts: {a: {agent: 'x'}}}", ".accounts.a.agent: is 'x'; allowed: \"echo\" | \"none\""),
+        ("{accounts: {a: {agent: 'x'}}}", '.accounts.a.agent: is \'x\'; allowed: "echo" | "none"'),
         ("{accounts: {a: {name: 5}}}", ".accounts.a.name: is 5; allowed: a string of at most 200"),
         ("{accounts: {a: {port: 0}}}", ".accounts.a.port: is 0; allowed: an integer from 1 to"),
         ("{port: 0, accounts: {a: {}}}", ".port: is 0; allowed: an integer from 1 to 65535"),
-        ("{accounts: {a: {pingSeconds: 0}}}", ".accounts.a.pingSeconds: is 0; allowed: a number of"),
+        (
+            "{accounts: {a: {pingSeconds: 0}}}",
+            ".accounts.a.pingSeconds: is 0; allowed: a number of",
+        ),
         ("{accounts: {a: {style: 'fat'}}}", ".accounts.a.style: is 'fat'; allowed: \"plain\" | "),
         ("{accounts: {a: {rooms: '#x'}}}", ".accounts.a.rooms: is a string; allowed: a list of: a"),
         ("{accounts: {a: {rooms: ['#x', 'y']}}}", ".accounts.a.rooms[1]: is a string; allowed: a "),

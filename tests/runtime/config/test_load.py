@@ -105,7 +105,10 @@ def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("{gatway: {}}", "gatway: unknown field (did you mean gateway?); allowed: agents, channels"),
+        (
+            "{gatway: {}}",
+            "gatway: unknown field (did you mean gateway?); allowed: agents, channels",
+        ),
         ("{gateway: {prot: 1}}", "gateway.prot: unknown field (did you mean port?); allowed: "),
         ("{gateway: {port: 0}}", "gateway.port: is 0; allowed: an integer from 1 to 65535"),
         ("{gateway: {port: 65536}}", "gateway.port: is 65536; allowed: an integer from 1 to"),
@@ -115,14 +118,14 @@ def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
         ("{gateway: {port: [1]}}", "gateway.port: is a list; allowed: an integer from 1"),
         ("{gateway: {port: 1" + "0" * 40 + "}}", "gateway.port: is a very large number; allowed:"),
         ("{gateway: 5}", "gateway: is 5; allowed: an object with port, bind, auth"),
-        ("{gateway: {bind: 'lann'}}", "gateway.bind: is 'lann'; allowed: \"loopback\" | \"lan\" |"),
+        ("{gateway: {bind: 'lann'}}", 'gateway.bind: is \'lann\'; allowed: "loopback" | "lan" |'),
         ("{gateway: {bind: ''}}", "gateway.bind: is an empty string; allowed: a string of 1 to"),
         ("{gateway: {auth: {mode: 'none'}}}", "gateway.auth.mode: is 'none'; allowed: \"token\""),
         ("{gateway: {auth: {token: ''}}}", "gateway.auth.token: is an empty string; allowed:"),
         ("{gateway: {auth: {token: 5}}}", "gateway.auth.token: is 5; allowed: a string of 1 to"),
         (
             "{gateway: {auth: {token: {source: 'vault', id: 'x'}}}}",
-            "gateway.auth.token.source: is 'vault'; allowed: \"env\" | \"exec\" | \"file\"",
+            'gateway.auth.token.source: is \'vault\'; allowed: "env" | "exec" | "file"',
         ),
         ("{gateway: {auth: {token: {source: 'env'}}}}", "gateway.auth.token.id: is missing; "),
         (
@@ -134,7 +137,7 @@ def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
         ("{gateway: {allowedOrigins: ['a', 5]}}", "gateway.allowedOrigins[1]: is 5; allowed: "),
         ("{gateway: {command: ['openclaw']}}", "gateway.command: a gateway that is not"),
         ("{gateway: {url: 'ws://x'}}", "gateway.url: a gateway that is not Trunkline's own"),
-        ("{agents: {default: 'gpt'}}", "agents.default: is 'gpt'; allowed: \"echo\" | \"none\""),
+        ("{agents: {default: 'gpt'}}", 'agents.default: is \'gpt\'; allowed: "echo" | "none"'),
         ("{supervisor: {beatSeconds: Infinity}}", "supervisor.beatSeconds: is inf; allowed: a fin"),
         ("{supervisor: {beatSeconds: NaN}}", "supervisor.beatSeconds: is nan; allowed: a finite"),
         ("{gateway: {allowedOrigins: [NaN]}}", "gateway.allowedOrigins[0]: is nan; allowed: a fin"),
@@ -146,7 +149,7 @@ def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
             "supervisor.restart: maximumSeconds (300) must not be less than initialSeconds (400)",
         ),
         ("{supervisor: {restart: {factor: 0.5}}}", "supervisor.restart.factor: is 0.5; allowed: a"),
-        ("{logging: {level: 'loud'}}", "logging.level: is 'loud'; allowed: \"debug\" | \"error\" |"),
+        ("{logging: {level: 'loud'}}", 'logging.level: is \'loud\'; allowed: "debug" | "error" |'),
         ("{logging: {files: 0}}", "logging.files: is 0; allowed: an integer from 1 to 1000"),
         ("{channels: []}", "channels: is a list; allowed: an object"),
         ("{channels: {talk: 1}}", "channels.talk: is 1; allowed: an object"),

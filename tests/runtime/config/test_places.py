@@ -38,9 +38,7 @@ def test_without_a_word_everything_lies_where_the_platform_says(home: Path) -> N
         ({"TRUNKLINE_PROFILE": "red"}, Flags(profile="blue", dev=True)),
     ],
 )
-def test_a_profile_is_a_world_of_its_own(
-    home: Path, environ: dict[str, str], flags: Flags
-) -> None:
+def test_a_profile_is_a_world_of_its_own(home: Path, environ: dict[str, str], flags: Flags) -> None:
     places, other = resolve(environ, flags), resolve({}, Flags(profile="green"))
     assert places.profile == "blue"
     assert places.state_dir == home / ".local/state/trunkline-blue"
@@ -92,9 +90,7 @@ def test_an_impossible_profile(home: Path, name: str) -> None:
     assert f"profile: {name}: {said}" in str(caught.value)
 
 
-def test_relative_places_become_absolute(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_places_become_absolute(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     places = resolve({"TRUNKLINE_STATE_DIR": "s", "TRUNKLINE_RUNTIME_DIR": "r"})
     assert (places.state_dir, places.run_dir) == (home / "s", home / "r")

@@ -1,0 +1,133 @@
+"""A change in one place of any JSON5 text changes exactly that place."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pyjson5
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.config.splice import cut, put, render
+from runtime.config.syntax import duplicates, lines, scan
+
+NAMES = st.text("ab c$\"'\\/{}:,ü\u2028", min_size=1, max_size=4)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("a'\"\\/*{}[],:\n", max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES, max_size=3), max_size=4)
+GAPS: st.SearchStrategy[str] = st.sampled_from(
+    ["", " ", "\n", "\n  ", " // x { , \n", " /* } , ' */ ", "\r\n\t"]
+)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """An object, written as oddly as a person can."""
+
+    def write(value: Any) -> str:
+        gap = draw(GAPS)
+        if isinstance(value, dict):
+            inner = ",".join(
+                f"{draw(GAPS)}{render(name)}{draw(GAPS)}:{write(each)}{draw(GAPS)}"
+                for name, each in value.items()
+            )
+            trailing = draw(st.booleans())
+            comma = "," if value and trailing else ""
+            return f"{gap}{{{inner}{comma}{draw(GAPS)}}}"
+        if isinstance(value, list):
+            return f"{gap}[{','.join(write(each) + draw(GAPS) for each in value)}{draw(GAPS)}]"
+        return gap + render(value)
+
+    value: dict[str, Any] = draw(OBJECTS)
+    return write(value) + draw(GAPS), value
+
+
+@given(texts(), VALUES, st.booleans())
+def test_put_adds_exactly_one_value(
+    written: tuple[str, dict[str, Any]], value: Any, json5: bool
+) -> None:
+    text, before = written
+    assert pyjson5.decode(text) == before
+    after = copy.deepcopy(before) | {"new": {"deep": value}}
+    assert pyjson5.decode(put(text, ["new", "deep"], value, json5=json5)) == after
+
+
+@given(texts(), st.data())
+def test_cut_removes_exactly_one_member(
+    written: tuple[str, dict[str, Any]], data: st.DataObject
+) -> None:
+    text, before = written
+    paths = [[name] for name in before]
+    paths += [[n, m] for n, inner in before.items() if isinstance(inner, dict) for m in inner]
+    if not paths:
+        return
+    path = data.draw(st.sampled_from(paths))
+    after = copy.deepcopy(before)
+    place = after if len(path) == 1 else after[path[0]]
+    del place[path[-1]]
+    assert pyjson5.decode(cut(text, path)) == after
+
+
+@given(texts())
+def test_what_was_put_is_cut_again(written: tuple[str, dict[str, Any]]) -> None:
+    text, before = written
+    assert pyjson5.decode(cut(put(text, ["new"], 1), ["new"])) == before
+
+
+@given(VALUES, st.booleans())
+def test_what_is_rendered_is_read_as_the_same(value: Any, json5: bool) -> None:
+    assert pyjson5.decode(render(value, json5=json5)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("{}", "{\n  k: 1,\n}"),
+        ("{\n}", "{\n  k: 1,\n}"),
+        ("{ a: 1 }", "{ a: 1,\n  k: 1\n}"),
+        ("{\n\ta: 1, // one\n\tb: 2 // two\n}\n", "{\n\ta: 1, // one\n\tb: 2, // two\n\tk: 1\n}\n"),
+        ("{\n  a: 1,\n  // end\n}", "{\n  a: 1,\n  k: 1,\n  // end\n}"),
+    ],
+)
+def test_what_is_put_looks_as_if_a_person_had_written_it(text: str, after: str) -> None:
+    assert put(text, ["k"], 1) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("{\n  k: 1,\n}", "{}"),
+        ("{ k: 1 }", "{}"),
+        ("{\n  a: 1,\n  k: 1, // about k\n  b: 2\n}", "{\n  a: 1,\n  b: 2\n}"),
+        ('{\n  "a": 1,\n  "k": 1\n}', '{\n  "a": 1\n}'),
+        ("{\n  // of k\n  k: 1,\n}", "{\n  // of k\n}"),
+    ],
+)
+def test_what_is_left_looks_as_before(text: str, after: str) -> None:
+    assert cut(text, ["k"]) == after
+
+
+def test_a_long_object_is_written_on_several_lines() -> None:
+    value = {"a": "x" * 40, "b c": "y" * 40}
+    assert render(value, "  ") == (f'{{\n    a: "{"x" * 40}",\n    "b c": "{"y" * 40}",\n  }}')
+    assert render(value, "  ", json5=False) == (
+        f'{{\n    "a": "{"x" * 40}",\n    "b c": "{"y" * 40}"\n  }}'
+    )
+
+
+def test_lines_are_counted_from_one() -> None:
+    text = "{\n a: 1,\n b: [\n  2,\n  {c: 3}],\n}"
+    assert dict(lines(text, scan(text))) == {"a": 2, "b": 3, "b[0]": 4, "b[1]": 5, "b[1].c": 5}
+
+
+def test_the_same_key_written_differently_is_the_same_key() -> None:
+    text = r"""{a: [{x: 1, 'x': 2}], "a": 3, \u0061: 4}"""
+    assert [(path, len(found)) for path, found in duplicates(scan(text))] == [
+        ("a[0].x", 2),
+        ("a", 3),
+    ]
