@@ -70,11 +70,13 @@ class Answers:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def cancel(self) -> None:
+    async def cancel(self, deadline: float) -> None:
         """End what still runs: its callers are told that the account is stopping."""
-        self.closing = True
-        for task in self._running:
+        running = set(self._running)
+        for task in running:
             task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=deadline - asyncio.get_running_loop().time())
 
     async def _run(self, call: Call, gateway: str) -> None:
         try:
@@ -97,6 +99,7 @@ class Answers:
             self._refuse(call, gateway, "the account is stopping", retryable=True)
             raise
         except (SystemExit, KeyboardInterrupt) as error:
+            self._refuse(call, gateway, last_line(error))
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a plugin's fault ends its call, not the account
             self._log.exception("a call failed", method=call.method)

@@ -133,6 +133,7 @@ class DataLink:
 
     async def settled(self) -> None:
         """Wait until everything said is acknowledged and every answer has arrived."""
+        self._flush()
         if self._unconfirmed:
             self._say_hello()  # its Welcome comes after all that was sent before it
         if not self._settled():
@@ -241,6 +242,7 @@ class DataLink:
     def _lost(self) -> None:
         """What was sent last may be lost: send nothing more until we are welcome again."""
         self._welcome = False
+        self._unconfirmed = False  # those calls have failed at the gateway
         self._mark = None
         self._pause = GREET_FIRST
         self._greet()

@@ -169,12 +169,13 @@ class Worker:
         if not life.done():
             life.cancel()
             await asyncio.wait({life}, timeout=deadline - self._loop.time())
-        self._answers.cancel()
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._link.settled()
-        except TimeoutError:
-            self._log.warning("stopped with messages unacknowledged", count=len(self._link.outbox))
+        await self._answers.cancel(deadline)
+        if self._control.ready:  # the gateway takes nothing of an account that never was
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._link.settled()
+            except TimeoutError:
+                self._log.warning("ended without all acknowledged", count=len(self._link.outbox))
         self._control.beat()  # the last figures: what may be lost is exact
         if not life.done():
             self._log.error("the plugin ignores its cancellation")

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
+
+uvloop.new_event_loop().close()  # libuv opens a pipe for the whole process once: not a leak
 
 
 @pytest.fixture

@@ -95,7 +95,9 @@ class Gateway(Watched):
         self.last = 0
         self.bodies = 0
         self._ids = iter(range(1, 1_000_000))
-        self._met: set[bytes] = set()
+        self._met: set[bytes] = set()  # welcome
+        self._known: set[bytes] = set()
+        self.lose = 0  # so many of the next messages vanish
         self._router = Router(address, self._on_frame, on_error=self._failed)
         self.failed: list[Exception] = []
 
@@ -111,7 +113,7 @@ class Gateway(Watched):
                 case _ if peer not in self._met:
                     self.send(envelope.Refused("hello first"), peer)
                 case envelope.Message():
-                    self._heard(frame)
+                    self._heard(peer, frame)
                 case envelope.Answer():
                     self.answers[frame.id] = frame
         if self.acking and self._met:
@@ -121,19 +123,36 @@ class Gateway(Watched):
     def _greeted(self, peer: bytes, hello: envelope.Hello) -> None:
         self.hellos.append(hello)
         if self.welcoming:
-            if peer not in self._met:
-                self._met.add(peer)
+            if peer not in self._known:
                 self.last = hello.oldest - 1
-            self.send(envelope.Welcome(self.id, self.last if self.acking else hello.oldest - 1))
+            self._known.add(peer)
+            self._met.add(peer)
+            self.send(envelope.Welcome(self.id, self.last), peer)
         else:
+            self._known.add(peer)
             self.send(envelope.Refused("not running yet"), peer)
 
-    def _heard(self, message: envelope.Message) -> None:
+    def _heard(self, peer: bytes, message: envelope.Message) -> None:
+        if self.lose:
+            self.lose -= 1
+            return
         self.raw.append(message)
-        if message.seq > self.last:
-            assert message.seq == self.last + 1, f"{message.seq} after {self.last}: a gap"
+        if message.seq == self.last + 1:
             self.last = message.seq
             self.accepted.append(message)
+        elif message.seq > self.last:  # a gap: as the gateway does, wait for a new hello
+            self._met.discard(peer)
+            self.send(envelope.Refused("hello first"), peer)
+
+    def welcome_all(self) -> None:
+        """Welcome whom the supervisor has reported meanwhile."""
+        self.welcoming = True
+        for peer in self._known:
+            self._met.add(peer)
+            self.send(envelope.Welcome(self.id, self.last), peer)
+
+    def forget(self) -> None:
+        self._met.clear()
 
     def acknowledge(self) -> None:
         self.send(envelope.Ack(self.last))

@@ -1,0 +1,232 @@
+"""The channel ``local`` in a real worker, spoken to through its real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipc import control
+from tests.workers.rig import PATIENCE, Rig, rig
+from workers.channels.local import manifest
+
+LOCAL = "workers.channels.local:manifest"
+
+
+class Person:
+    """Somebody at the socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def type(self, line: str) -> None:
+        self.writer.write(line.encode() + b"\n")
+
+    async def reads(self) -> str:
+        async with asyncio.timeout(PATIENCE):
+            return (await self.reader.readline()).decode().rstrip("\n")
+
+    def leave(self) -> None:
+        self.writer.close()
+
+
+@asynccontextmanager
+async def account(run_dir: Path, **config: Any) -> AsyncIterator[Rig]:
+    async with rig(run_dir) as here:
+        here.start(LOCAL, key="local:demo", config=config)
+        await here.supervisor.until(lambda: here.supervisor.of(control.Ready))
+        yield here
+
+
+@asynccontextmanager
+async def person(run_dir: Path) -> AsyncIterator[Person]:
+    someone = Person(*await asyncio.open_unix_connection(run_dir / "local-demo.sock"))
+    try:
+        yield someone
+    finally:
+        someone.leave()
+        await someone.writer.wait_closed()
+
+
+async def heard(here: Rig, count: int) -> list[dict[str, Any]]:
+    await here.gateway.heard(count)
+    return [json.loads(each.payload)["message"] for each in here.gateway.accepted]
+
+
+async def send(here: Rig, to: str, text: str, key: str, **more: Any) -> Any:
+    return await here.gateway.result("send", {"to": to, "text": text, "key": key, **more})
+
+
+async def test_a_line_is_a_direct_message_to_the_account(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as ann:
+        ann.type("hello")
+        ann.type("")
+        ann.type("/me waves")
+        first, second = await heard(here, 2)
+        assert first["text"] == "hello"
+        assert first["chat"] == {"id": "person-1", "kind": "direct"}
+        assert first["addressed"] is True
+        assert (second["text"], second["action"]) == ("waves", True)
+        assert first["id"] != second["id"]
+
+
+async def test_the_account_answers_to_one_person(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as ann, person(run_dir) as bob:
+        ann.type("I am one")
+        await heard(here, 1)
+        bob.type("I am two")
+        await heard(here, 2)
+        await send(here, "person-2", "for bob", "k1")
+        await send(here, "*", "for everybody", "k2")
+        await send(here, "person-1", "waves", "k3", action=True)
+        assert await bob.reads() == "for bob"
+        assert await bob.reads() == "for everybody"
+        assert await ann.reads() == "for everybody"
+        assert await ann.reads() == "* waves"
+
+
+async def test_a_person_may_choose_a_name(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as ann, person(run_dir) as bob:
+        ann.type("/nick ann")
+        assert await ann.reads() == "you are ann"
+        bob.type("/nick ann")
+        assert await bob.reads() == "ann cannot be your name"
+        bob.type("/nick *")
+        assert await bob.reads() == "* cannot be your name"
+        ann.type("hi")
+        assert (await heard(here, 1))[0]["sender"] == {"id": "ann", "name": "ann"}
+        await send(here, "ann", "hi ann", "k")
+        assert await ann.reads() == "hi ann"
+
+
+async def test_sending_to_nobody_fails(run_dir: Path) -> None:
+    async with account(run_dir) as here:
+        error = await here.gateway.error("send", {"to": "ann", "text": "?", "key": "k"})
+        assert error["message"] == "ann is not connected"
+
+
+async def test_it_greets_and_tells_who_is_there(run_dir: Path) -> None:
+    async with account(run_dir, greeting="Hello!") as here:
+        async with person(run_dir) as ann:
+            assert await ann.reads() == "Hello!"
+            assert await here.gateway.result("probe", {}) == {"ok": True, "people": ["person-1"]}
+            assert here.supervisor.status()["detail"] == "1 connected"
+        await here.supervisor.until(lambda: here.supervisor.status()["detail"] == "0 connected")
+
+
+async def test_a_last_line_without_its_end_counts(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as ann:
+        ann.writer.write(b"no newline")
+        ann.writer.write_eof()
+        assert (await heard(here, 1))[0]["text"] == "no newline"
+
+
+async def test_bytes_that_are_no_text_are_replaced(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as ann:
+        ann.writer.write(b"\xff\x00ok\n")
+        assert (await heard(here, 1))[0]["text"] == "\ufffd\x00ok"
+
+
+async def test_a_line_without_end_is_hung_up_on(run_dir: Path) -> None:
+    async with account(run_dir), person(run_dir) as ann:
+        ann.writer.write(b"x" * 100_000)
+        assert await ann.reads() == "that line is too long"
+        assert await ann.reads() == ""
+
+
+async def test_who_reads_nothing_is_hung_up_on(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as ann:
+        ann.type("hi")
+        await heard(here, 1)
+        deaf = "x" * 200_000
+        errors = 0
+        for number in range(20):
+            answer = await here.gateway.call(
+                "send", {"to": "person-1", "text": deaf, "key": f"k{number}"}
+            )
+            errors += not answer.ok
+        assert errors, "somebody who reads nothing was waited for without end"
+
+
+async def test_the_socket_is_private_and_goes_away(run_dir: Path) -> None:
+    async with account(run_dir) as here:
+        path = run_dir / "local-demo.sock"
+        assert path.stat().st_mode & 0o777 == 0o600
+        async with person(run_dir) as ann:
+            ann.type("hi")
+            await heard(here, 1)
+            assert await here.stop() == 0
+            assert await ann.reads() == ""
+        assert not path.exists()
+
+
+async def test_what_a_killed_one_left_is_replaced(run_dir: Path) -> None:
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(run_dir / "local-demo.sock"))
+    left.close()
+    async with account(run_dir) as here, person(run_dir) as ann:
+        ann.type("hi")
+        await heard(here, 1)
+
+
+async def test_a_file_in_the_way_is_not_removed(run_dir: Path) -> None:
+    (run_dir / "local-demo.sock").write_text("precious")
+    async with rig(run_dir) as here:
+        here.start(LOCAL, key="local:demo")
+        assert await here.code() == 75
+        assert here.said[0][1].endswith("local-demo.sock: Address already in use")
+
+
+async def test_a_path_too_long_for_a_socket_says_what_to_do(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        deep = run_dir / ("d" * 60)
+        here.start(LOCAL, key=f"local:{'a' * 60}", run_dir=str(deep))
+        assert await here.code() == 78
+        assert "shorter account id" in here.said[0][1]
+
+
+async def test_the_load_source_keeps_its_rate(run_dir: Path) -> None:
+    async with account(run_dir, rate=500, payloadBytes=50) as here:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        messages = await heard(here, 100)
+        assert loop.time() - start >= 0.15, "faster than asked"
+        assert [int(each["text"].split()[0]) for each in messages[:100]] == list(range(1, 101))
+        assert {len(each["text"]) for each in messages} == {50}
+        assert messages[0]["sender"]["bot"] is True
+
+
+async def test_the_load_source_goes_as_fast_as_it_may(run_dir: Path) -> None:
+    async with account(run_dir, rate=-1) as here:
+        messages = await heard(here, 5_000)
+        numbers = [int(each["text"].split()[0]) for each in messages]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert await here.stop() == 0
+        assert here.gateway.last >= 5_000
+
+
+async def test_a_load_source_can_be_talked_to(run_dir: Path) -> None:
+    async with account(run_dir, rate=1) as here, person(run_dir) as ann:
+        ann.type("still there?")
+        await here.gateway.until(lambda: "still there?" in here.gateway.texts())
+
+
+@pytest.mark.parametrize("config", [{"rate": -2}, {"payloadBytes": 0}, {"speed": 3}])
+async def test_wrong_configuration_is_refused(run_dir: Path, config: dict[str, Any]) -> None:
+    async with rig(run_dir) as here:
+        here.start(LOCAL, key="local:demo", config=config)
+        assert await here.code() == 78
+
+
+def test_the_manifest_describes_an_account() -> None:
+    assert manifest.describe({}) == "unix socket"
+    assert manifest.describe({"rate": -1}) == "load source, as fast as it may"
+    assert manifest.describe({"rate": 50}) == "load source, 50 messages/s"
+    assert manifest.unconfigured({}) is None
