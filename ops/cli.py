@@ -71,10 +71,11 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         # a terminal that cannot show a character gets an escape, not a traceback
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
-    sys.exit(_run(sys.argv[1:] if args is None else args))
+    sys.exit(run(sys.argv[1:] if args is None else args))
 
 
-def _run(args: list[str]) -> int:
+def run(args: list[str]) -> int:
+    """Run one command and return its exit code; what failed stands on stderr."""
     try:
         command = typer.main.get_command(app)
         convert_plainly(command)
@@ -91,13 +92,22 @@ def _run(args: list[str]) -> int:
     except typer.Abort:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # `trunkline status | head -1`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+        return _unread()
+    except SystemExit as end:  # typer's, when the pipe broke while it was in charge
+        if isinstance(end.__context__, BrokenPipeError):
+            return _unread()
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
         from ops.failures import sentence
 
         return _fail(*sentence(error))
+
+
+def _unread() -> Exit:
+    """End well: the reader of `trunkline status | head -1` has what it wanted."""
+    sys.stdout = sys.__stdout__
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return Exit.OK
 
 
 def _usage(error: typer.TyperException) -> str:

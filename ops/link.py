@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ipc.errors import CallTimeout, ConnectionFailed, PeerGone
+from ipc.errors import ConnectionFailed, PeerGone
 from ipc.wsclient import Client
 from ops.exits import Exit, OperatorError
 from ops.gateways import Gateway
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ipc.frames import Event
     from runtime.config.places import Places
 
+RESTART_WAITS = (0.15, 0.35, 0.75, 1.5)  # seconds; a gateway that restarts is back by then
 CONNECT_WITHIN = 5.0  # seconds; a supervisor that hangs must not hang the operator
 T = TypeVar("T")
 
@@ -52,16 +53,20 @@ async def supervisor(
     if not path.exists():
         raise not_running(places)
     try:
-        client = await Client.connect(
-            "ws://localhost/",
-            unix=path,
-            client=_identity("cli", "cli"),
-            caps=("channel-events",),
-            timeout=within,
-            on_event=on_event,
-        )
-    except (ConnectionFailed, OSError, TimeoutError, CallTimeout) as error:
-        raise _why_unreachable(places, path, error, within) from error
+        async with asyncio.timeout(within):
+            client = await Client.connect(
+                unix=path,
+                client=_identity("cli", "cli"),
+                caps=("channel-events",),
+                timeout=2 * within,
+                on_event=on_event,
+            )
+    except TimeoutError:
+        raise OperatorError(
+            f"the supervisor does not answer on {path} within {within:g} s", Exit.TIMEOUT
+        ) from None
+    except ConnectionFailed as error:
+        raise _why_unreachable(places, path, error) from error
     try:
         yield client
     except PeerGone as error:
@@ -78,25 +83,17 @@ def not_running(places: Places) -> OperatorError:
     )
 
 
-def _why_unreachable(places: Places, path: Path, error: Exception, within: float) -> OperatorError:
-    """Tell a dead socket from a forbidden one and from a supervisor that hangs."""
+def _why_unreachable(places: Places, path: Path, error: ConnectionFailed) -> OperatorError:
+    """Tell a socket that a dead supervisor left from one that we may not use."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(within)
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             return not_running(places)
-        except PermissionError:
-            return OperatorError(f"{path} belongs to another user")
-        except TimeoutError:
-            pass
         except OSError as why:
             return OperatorError(f"{path}: {why.strerror}")
-    if isinstance(error, ConnectionFailed) and not error.retryable:
-        return OperatorError(f"the supervisor refused: {error.reason}")
-    return OperatorError(
-        f"the supervisor does not answer on {path} within {within:g} s", Exit.TIMEOUT
-    )
+    return OperatorError(f"the supervisor refused: {error.reason}")
 
 
 @asynccontextmanager
@@ -109,15 +106,21 @@ async def gateway(
 ) -> AsyncIterator[Client]:
     """Connect to a gateway; exit 3 when nothing answers there."""
     try:
-        client = await Client.connect(
-            target.url,
-            token=target.token,
-            password=target.password,
-            client=_identity("gateway-client", "backend"),
-            caps=caps,
-            timeout=timeout,
-            on_event=on_event,
-        )
+        async with asyncio.timeout(timeout):
+            client = await Client.connect(
+                target.url,
+                token=target.token,
+                password=target.password,
+                client=_identity("gateway-client", "backend"),
+                caps=caps,
+                timeout=2 * timeout,
+                on_event=on_event,
+                retry=RESTART_WAITS,
+            )
+    except TimeoutError:
+        raise OperatorError(
+            f"the gateway at {target.url} does not answer within {timeout:g} s", Exit.TIMEOUT
+        ) from None
     except ConnectionFailed as error:
         if not error.retryable:
             raise

@@ -1,0 +1,100 @@
+"""The real command line, run as a program."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "ops.cli")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.out)
+
+    def complains(self, code: int, *words: str) -> None:
+        """Assert that it failed with ``code`` and one clear sentence that has ``words``."""
+        assert (self.code, self.out) == (code, ""), self
+        assert self.err.startswith("trunkline: "), self
+        assert self.err.count("\n") == 1, self.err
+        assert "Traceback" not in self.err
+        assert "bug in trunkline" not in self.err
+        for word in words:
+            assert word in self.err, self.err
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which everything lies in ``home``."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    covered = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return (
+        kept
+        | covered
+        | {
+            "HOME": str(home),
+            "PYTHONPATH": str(ROOT),
+            "TRUNKLINE_STATE_DIR": str(home),
+            "TRUNKLINE_RUNTIME_DIR": str(home),
+        }
+        | more
+    )
+
+
+@asynccontextmanager
+async def started(home: Path, *args: str, **env: str) -> AsyncIterator[Process]:
+    """Start a command; what still runs at the end is killed."""
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, *args, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(home, **env)
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def trunkline(home: Path, *args: str, typed: bytes = b"", **env: str) -> Result:
+    """Run a command to its end."""
+    async with started(home, *args, **env) as process:
+        return await ended(process, typed)
+
+
+async def ended(process: Process, typed: bytes = b"") -> Result:
+    """Wait for the end of a started command."""
+    async with asyncio.timeout(30):
+        out, err = await process.communicate(typed)
+    assert process.returncode is not None
+    return Result(process.returncode, out.decode(), err.decode())
+
+
+async def line(process: Process) -> str:
+    """Return the next line that a started command prints."""
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        return (await process.stdout.readline()).decode().rstrip("\n")
+
+
+async def interrupted(process: Process) -> Result:
+    """Press Ctrl-C and wait for the end."""
+    process.send_signal(signal.SIGINT)
+    return await ended(process)
