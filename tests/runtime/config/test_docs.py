@@ -1,0 +1,64 @@
+"""docs/configuration.md says what is true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from runtime.config.check import is_struct, members
+from runtime.config.load import load_text
+from runtime.config.model import AccountConfig, ChannelConfig, Config
+from runtime.config.text import MAX_BYTES
+from workers.secrets import EXEC_TIMEOUT
+
+DOCS = Path(__file__).parents[3].joinpath("docs/configuration.md").read_text()
+ROWS = dict(re.findall(r"^\| `([a-z][\w.]*)` \| (`[^`]*`|none) \|", DOCS, re.MULTILINE))
+
+
+def fields(struct: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield path and default of every field that holds a value."""
+    for field in msgspec.structs.fields(struct):
+        name = f"{path}{field.encode_name}"
+        inner = [each for each in members(field.type) if is_struct(each)]
+        if inner and is_struct(type(field.default)):
+            yield from fields(inner[0], f"{name}.")
+        elif field.default_factory is not msgspec.NODEFAULT:
+            yield name, field.default_factory()
+        else:
+            yield name, field.default
+
+
+def documented() -> dict[str, Any]:
+    return {
+        name: None if default == "none" else json.loads(default.strip("`"))
+        for name, default in ROWS.items()
+    }
+
+
+def test_every_field_is_documented_with_its_default() -> None:
+    expected = dict(fields(Config)) | dict(fields(AccountConfig)) | dict(fields(ChannelConfig))
+    del expected["channels"]  # has its own chapter
+    assert documented() == expected
+
+
+@pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
+def test_the_examples_are_valid_and_say_the_same(name: str) -> None:
+    language = name.rpartition(".")[2]
+    (text,) = re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    loaded = load_text(Path(name), text)
+    assert list(loaded.accounts) == ["local:demo", "irc:libera", "irc:quiet"]
+    assert all(spec.enabled and spec.configured for spec in loaded.accounts.values())
+    quiet = loaded.accounts["irc:quiet"]
+    assert (quiet.agent, quiet.restart.maximum_seconds) == ("none", 60)
+    assert quiet.config["server"] == "irc.libera.chat"
+
+
+def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
+    assert f"{MAX_BYTES >> 20} MiB" in DOCS
+    assert f"has {EXEC_TIMEOUT:g} s" in DOCS
