@@ -73,6 +73,8 @@ class Worker:
         self.dealer = Dealer(house.gateway.boot.data, name, self._on_frame)
 
     def _on_frame(self, body: bytes) -> None:
+        if not body:
+            return  # the router's greeting on a new connection
         for frame in envelope.decode_from_gateway(body):
             if isinstance(frame, Call) and self.on_call is not None:
                 answer = self.on_call(frame)
