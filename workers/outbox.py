@@ -27,7 +27,8 @@ class Outbox:
     """Messages of one incarnation, from ``append`` until ``ack``.
 
     ``last`` is the newest sequence number, ``acked`` the newest acknowledged, ``sent`` the
-    newest ever handed out; ``size_bytes`` counts payloads and their frames.
+    newest ever handed out; ``size_bytes`` counts payloads and their frames; ``full`` says that
+    a bound is reached (an attribute: it is read for every message).
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Outbox:
         "_marked",
         "_waiting",
         "acked",
+        "full",
         "last",
         "max_bytes",
         "max_messages",
@@ -56,6 +58,7 @@ class Outbox:
         self.window = window
         self.last = self.acked = self.sent = 0
         self.size_bytes = 0
+        self.full = False
         self._marked = 0  # up to here, what is taken again is marked as redelivered
         self._flight: deque[Message] = deque()
         self._flight_bytes = 0
@@ -63,11 +66,6 @@ class Outbox:
 
     def __len__(self) -> int:
         return self.last - self.acked
-
-    @property
-    def full(self) -> bool:
-        """Whether an append would go over a bound. One message always fits an empty outbox."""
-        return self.last - self.acked >= self.max_messages or self.size_bytes >= self.max_bytes
 
     @property
     def idle(self) -> bool:
@@ -97,6 +95,8 @@ class Outbox:
         self.last = seq = self.last + 1
         self._waiting.append(Message(seq, flags, payload))
         self.size_bytes += len(payload) + FRAME_BYTES
+        if seq - self.acked >= self.max_messages or self.size_bytes >= self.max_bytes:
+            self.full = True
         return seq
 
     def take(self) -> list[Message]:
@@ -136,13 +136,11 @@ class Outbox:
         before = self.acked
         if seq <= before:
             return 0
-        for queue in (self._flight, self._waiting):
-            while queue and queue[0].seq <= seq:
-                cost = len(queue.popleft().payload) + FRAME_BYTES
-                self.size_bytes -= cost
-                if queue is self._flight:
-                    self._flight_bytes -= cost
+        flown = _pop(self._flight, seq)
+        self._flight_bytes -= flown
+        self.size_bytes -= flown + _pop(self._waiting, seq)
         self.acked = seq
+        self.full = self.last - seq >= self.max_messages or self.size_bytes >= self.max_bytes
         return seq - before
 
     def resend(self, *, marked: bool) -> int:
@@ -159,6 +157,14 @@ class Outbox:
         if marked:
             self._marked = self.sent
         return again
+
+
+def _pop(queue: deque[Message], seq: int) -> int:
+    """Remove what is acknowledged; return its bytes."""
+    size = 0
+    while queue and queue[0].seq <= seq:
+        size += len(queue.popleft().payload) + FRAME_BYTES
+    return size
 
 
 def _marked(message: Message) -> Message:

@@ -14,6 +14,7 @@ from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient
 from workers.messages import Outbound, Sent
 
 HI = {"to": "room", "text": "hi", "key": "k1"}
+MESSAGE = Outbound(to="room", text="hi", key="k1")
 
 
 def failing(error: BaseException) -> Any:
@@ -29,7 +30,7 @@ async def test_a_send_is_answered_and_told_to_those_who_watch(run_dir: Path) -> 
         plugin = await here.up()
         sent = await here.gateway.result("send", HI)
         assert sent == {"id": "m1", "chat": "room", "ts": 1}
-        assert plugin.sent == [Outbound(**HI)]
+        assert plugin.sent == [MESSAGE]
         await here.gateway.heard(1)
         event = json.loads(here.gateway.accepted[0].payload)
         assert (event["direction"], event["cursor"]) == ("out", "7:1")

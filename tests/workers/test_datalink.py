@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from functools import partial
 from pathlib import Path
 
 from ipc import control, envelope
@@ -128,7 +129,7 @@ async def test_many_restarts_lose_nothing_and_keep_the_order(run_dir: Path) -> N
         talking = asyncio.create_task(talk())
         for boot in range(2, 8):
             gateway = here.gateway
-            await gateway.until(lambda gateway=gateway: len(gateway.accepted) > 100 or None)
+            await gateway.until(partial(_many, gateway))
             gateway.acking = boot % 2 == 0
             here.restart_gateway(f"boot-{boot}")
             collect(gateway, seen, again)
@@ -137,6 +138,10 @@ async def test_many_restarts_lose_nothing_and_keep_the_order(run_dir: Path) -> N
         await last.until(lambda: last.last == 3_000)
         collect(last, seen, again)
         assert [seen[seq] for seq in sorted(seen)] == [str(number) for number in range(3_000)]
+
+
+def _many(gateway: Gateway) -> bool:
+    return len(gateway.accepted) > 100
 
 
 def collect(gateway: Gateway, seen: dict[int, str], again: set[int]) -> None:
