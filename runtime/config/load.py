@@ -60,7 +60,9 @@ def load_text(
     """Check ``text`` as if it were the file at ``path``: an edit does so before it writes."""
     known = find_manifests() if manifests is None else manifests
     raw, lines = parse(path, text)
-    found = list(not_finite(raw)) or problems(raw, Config) + _gateway_problems(raw)
+    if found := list(not_finite(raw)):
+        raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
+    found = problems(raw, Config) + _gateway_problems(raw)
     config = _partial(raw) if found else msgspec.convert(raw, Config)
     specs: dict[str, AccountSpec] = {}
     try:

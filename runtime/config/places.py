@@ -39,7 +39,6 @@ class Flags:
     profile: str | None = None
     dev: bool = False
     port: int | None = None
-    bind: str | None = None
     token: str | None = None
 
 
@@ -103,8 +102,6 @@ def effective(config: Config, environ: Mapping[str, str], flags: Flags = Flags()
         raise ConfigError("command line", [Problem("--port", text)])
     if (port := flags.port or _environment_port(environ)) is not None:
         config = with_gateway(config, port=port)
-    if flags.bind:
-        config = with_gateway(config, bind=flags.bind)
     auth = config.gateway.auth
     if token := flags.token or environ.get("TRUNKLINE_GATEWAY_TOKEN"):
         auth = msgspec.structs.replace(auth, token=token)

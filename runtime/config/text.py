@@ -54,7 +54,7 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
 def _toml(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or what int() thinks of 5,000 digits
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         said = str(error)[: place.start()] if place else str(error)
         twice = ": each key and table may be given once" if "overwrite" in said else ""
@@ -69,6 +69,8 @@ def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
         values = pyjson5.decode(text)
     except pyjson5.Json5DecoderException as error:
         raise ConfigError(str(path), [_json5_problem(text, error)]) from None
+    except ValueError as error:  # what int() thinks of 5,000 digits
+        raise _error(path, f"is not JSON5: {error}") from None
     root = scan(text)
     if not isinstance(values, Mapping):
         raise _error(path, "must be one object, { ... }, at the top")
@@ -104,6 +106,7 @@ def _json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
         reason = f"expected {what}, found{character}"
     else:
         reason = said.replace("b'", "'").split(" near ")[0].removesuffix(" starting")
+        reason = re.sub(r"U\+([0-9a-fA-F]+)", lambda code: repr(chr(int(code[1], 16))), reason)
     return Problem("", f"is not JSON5: {reason}", at)
 
 

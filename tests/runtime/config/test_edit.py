@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import stat
 import threading
 from pathlib import Path
@@ -291,3 +292,16 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         add_account(path, "talk:c", {}, known())
     assert path.read_text() == JSON5
     assert sorted(tmp_path.iterdir()) == [path, backup]
+
+
+def test_a_full_disk_leaves_the_file_untouched(tmp_path: Path) -> None:
+    path = write(tmp_path, JSON5)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(ConfigError, match="cannot be written: File too large"):
+            add_account(path, "talk:c", {}, known())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == JSON5
+    assert list(tmp_path.iterdir()) == [path]

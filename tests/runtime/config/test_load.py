@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.config import text
 from runtime.config.errors import EXIT_CONFIG, ConfigError
-from runtime.config.load import load
+from runtime.config.load import load, load_text
 from tests.runtime.config.example import known, read, refused, write
 
 
@@ -257,3 +262,61 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
 def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
     text = "{gateway: {port: 'hunter2'}, channels: {talk: {port: 'hunter2', accounts: 'hunter2'}}}"
     assert not [line for line in refused(tmp_path, text) if "hunter2" in line]
+
+
+@pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
+def test_a_number_of_thousands_of_digits(tmp_path: Path, name: str) -> None:
+    number = "1" * 5000
+    text = f"{{a: {number}}}" if name.endswith("5") else f"a = {number}"
+    assert refused(tmp_path, text, name)
+
+
+ODD = st.sampled_from(
+    [
+        *"{}[]:,=#\n\\\"'",
+        "//",
+        "/*",
+        "*/",
+        "nan",
+        "-1",
+        "gateway",
+        "channels",
+        "talk",
+        "accounts",
+        "port",
+        "1979-05-27",
+        "\ud800",
+        "\0",
+        "\ufeff",
+    ]
+)
+
+
+@given(st.lists(ODD | st.text(max_size=3), max_size=12).map("".join))
+@pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
+def test_no_text_causes_anything_but_a_configuration_error(name: str, text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        load_text(Path(name), text, known())
+
+
+WORDS = """gateway channels supervisor restart talk accounts a port auth token source id
+    password login server enabled defaultAccount bind"""
+KEYS = st.sampled_from(WORDS.split())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+)
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=5))
+def test_no_values_cause_anything_but_a_configuration_error(values: dict[str, Any]) -> None:
+    with contextlib.suppress(ConfigError):
+        load_text(Path("trunkline.json5"), json.dumps(values), known())
+
+
+@pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
+def test_half_a_character_is_refused(tmp_path: Path, name: str) -> None:
+    """Nothing that is written or sent could hold it."""
+    text = r'{a: "\ud800"}' if name.endswith("5") else r'a = "\ud800"'
+    (line,) = refused(tmp_path, text, name)
+    assert line.startswith((":1: is not JSON5: ", ":1: is not TOML: "))

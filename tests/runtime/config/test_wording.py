@@ -1,0 +1,77 @@
+"""Types and values are named in an operator's words."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from msgspec import Meta
+
+from runtime.config.wording import allowed, shown, unknown
+from tests.runtime.config.example import Login
+from workers.secrets import SecretRef
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (bool, "true or false"),
+        (int, "an integer"),
+        (Annotated[int, Meta(ge=1, le=9)], "an integer from 1 to 9"),
+        (Annotated[float, Meta(gt=0, lt=1.5)], "a number of more than 0 and less than 1.5"),
+        (Annotated[float, Meta(ge=0)], "a number of at least 0"),
+        (Annotated[float, Meta(le=5)], "a number of at most 5"),
+        (str, "a string"),
+        (Annotated[str, Meta(min_length=1)], "a string of at least 1 characters"),
+        (Annotated[str, Meta(max_length=9)], "a string of at most 9 characters"),
+        (Annotated[str, Meta(min_length=1, max_length=9)], "a string of 1 to 9 characters"),
+        (Annotated[str, Meta(pattern="^a")], "a string that matches ^a"),
+        (Literal["a", "b"] | None, '"a" | "b"'),
+        (Colour, '"red" | "blue"'),
+        (list[int], "a list of: an integer"),
+        (dict[str, int], "an object"),
+        (Login, "an object with user, password"),
+        (str | SecretRef, 'a string, or a reference {source: "env" | "file" | "exec", id: "..."}'),
+        (bytes, "bytes"),
+        (Annotated[int, Meta(extra={"x": 1})], "an integer"),
+    ],
+)
+def test_what_a_type_allows(form: Any, words: str) -> None:
+    assert allowed(form) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (5, "5"),
+        (2.5, "2.5"),
+        (10**400, "a very large number"),
+        ("secret", "a string"),
+        ("", "an empty string"),
+        ([1], "a list"),
+        ({"a": 1}, "an object"),
+        (b"x", "a bytes"),
+    ],
+)
+def test_what_a_value_is(value: object, words: str) -> None:
+    assert shown(value) == words
+
+
+def test_a_misspelt_word_is_shown_where_words_are_fixed() -> None:
+    assert shown("hybird", Literal["hybrid"]) == "'hybird'"
+    assert len(shown("x" * 1000, Literal["hybrid"])) < 50
+
+
+def test_an_unknown_name_is_told_what_there_is() -> None:
+    assert unknown("prot", ["port", "bind"]) == (
+        "unknown field (did you mean port?); allowed: bind, port"
+    )
+    assert unknown("zzz", [], "channel") == "unknown channel; allowed: none"
