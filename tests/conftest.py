@@ -20,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow suites too")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # The first loop of libuv makes a pipe that stays for the whole process: no test's leak.
+    uvloop.new_event_loop().close()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--full"):
         return
