@@ -1,0 +1,75 @@
+"""Socket directories: ours, private, and short enough."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ipc.endpoints import MAX_PATH_BYTES, Endpoints, check_path, socket_path
+from ipc.errors import EndpointError
+
+
+def test_the_directory_is_made_for_us_alone(tmp_path: Path) -> None:
+    places = Endpoints(tmp_path / "deep" / "run")
+    places.prepare()
+    places.prepare()
+    assert stat.S_IMODE(places.run_dir.stat().st_mode) == 0o700
+    assert socket_path(places.control).parent == places.run_dir
+    assert socket_path(places.data).parent == places.run_dir
+    assert places.cli.parent == places.run_dir
+
+
+def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir(mode=0o777)
+    run.chmod(0o777)
+    Endpoints(run).prepare()
+    assert stat.S_IMODE(run.stat().st_mode) == 0o700
+
+
+def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o755)
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EndpointError, match=r"run: not a directory; set TRUNKLINE_RUNTIME_DIR"):
+        Endpoints(tmp_path / "run").prepare()
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o755
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(EndpointError, match="run"):
+        Endpoints(tmp_path / "run").prepare()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    os.chown(run, 12345, 12345)
+    with pytest.raises(EndpointError, match="belongs to user 12345"):
+        Endpoints(run).prepare()
+
+
+def test_a_place_that_cannot_be_made_is_named() -> None:
+    with pytest.raises(EndpointError, match="/proc/nothing/run"):
+        Endpoints(Path("/proc/nothing/run")).prepare()
+
+
+def test_a_path_that_is_too_long_is_named_with_its_length_and_the_cure(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 120)
+    with pytest.raises(EndpointError) as caught:
+        Endpoints(long).prepare()
+    for part in (str(long), "bytes", "107", "TRUNKLINE_RUNTIME_DIR", "XDG_RUNTIME_DIR"):
+        assert part in str(caught.value)
+    assert not long.exists()
+
+
+def test_length_counts_bytes_not_characters() -> None:
+    check_path(Path("/" + "x" * (MAX_PATH_BYTES - 1)))
+    with pytest.raises(EndpointError, match="108 bytes"):
+        check_path(Path("/" + "x" * MAX_PATH_BYTES))
+    with pytest.raises(EndpointError, match="109 bytes"):
+        check_path(Path("/" + "é" * 54))
