@@ -396,6 +396,7 @@ class Supervisor:
             "whole": True,
             "accounts": {key: _plain(account.status()) for key, account in self.accounts.items()},
             "channels": [msgspec.to_builtins(channel) for channel in self._channels()],
+            "agents": self._agents(),
             "gateway": msgspec.to_builtins(self.front.status()),
         }
 
@@ -415,6 +416,7 @@ class Supervisor:
         if self._front_dirty:
             report["gateway"] = msgspec.to_builtins(self.front.status())
             report["channels"] = [msgspec.to_builtins(channel) for channel in self._channels()]
+            report["agents"] = self._agents()
         self._figures.clear()
         self._front_dirty = False
         if self._batches:
@@ -441,6 +443,11 @@ class Supervisor:
     def _channels(self) -> list[ChannelInfo]:
         return channels(self.loaded.config, self.loaded.manifests)
 
+    def _agents(self) -> dict[str, Any]:
+        """Return who answers for which account."""
+        named = {key: account.spec.agent for key, account in self.accounts.items()}
+        return {"default": self.loaded.config.agents.default, "accounts": named}
+
     def _gateway_boot(self, incarnation: int, session_token: str) -> GatewayBoot:
         config = self.loaded.config
         return GatewayBoot(
@@ -450,7 +457,7 @@ class Supervisor:
             secret=self._secret,
             data=self._endpoints.data,
             gateway=msgspec.to_builtins(config.gateway),
-            agents=msgspec.to_builtins(config.agents),
+            agents=self._agents(),
             channels=self._channels(),
             state_dir=str(self.places.state_dir),
             config_path=str(self.places.config_path),

@@ -23,7 +23,6 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=1, help="The gateway's port (TRUNKLINE_GATEWAY_PORT).")
     ] = None,
-    bind: Annotated[str | None, typer.Option(help="loopback, lan, or an IP address.")] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show the supervisor's log here.")
     ] = False,
@@ -47,7 +46,7 @@ def up(
     from runtime.main import up as run
 
     options = Options(
-        flags=flags(context, port=port, bind=bind),
+        flags=flags(context, port=port),
         version=own_version(),
         force=force,
         verbose=verbose,
