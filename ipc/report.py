@@ -30,6 +30,8 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     wanted: bool = False
     enabled: bool = True
     configured: bool = True
+    name: str | None = None
+    agent: str = "none"  # who answers its messages
     pid: int | None = None
     incarnation: int = 0
     failures: int = 0
