@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ipc.bootstrap import WorkerBoot
 from ipc.envelope import (
@@ -30,21 +30,15 @@ from ipc.envelope import (
 )
 from ipc.zmqlink import Dealer
 from workers.outbox import Outbox
+from workers.room import Room
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger as Log
 
 GREET_FIRST = 0.5  # seconds until the second Hello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
 SILENCE = 1.0  # seconds in which nothing in flight was acknowledged: ask
 TURN_MESSAGES = 128  # an account that never waits lets its loop turn after so many
-
-
-class Log(Protocol):
-    """The part of the account's logger that is used here."""
-
-    def info(self, event: str, *args: object, **fields: object) -> object:
-        """Write one line."""
-
-    def warning(self, event: str, *args: object, **fields: object) -> object:
-        """Write one line."""
 
 
 class DataLink:
@@ -70,7 +64,7 @@ class DataLink:
         self._scheduled = False
         self._answers: deque[Answer] = deque()
         self._unconfirmed = False  # answers were sent since the last Welcome
-        self._room: deque[asyncio.Future[None]] = deque()
+        self._room = Room(self.outbox)
         self._quiet: asyncio.Future[None] | None = None
 
     def open(self) -> None:
@@ -88,8 +82,7 @@ class DataLink:
         """Close at once; see ``settled`` for leaving nothing behind."""
         if self._timer:
             self._timer.cancel()
-        for waiter in self._room:
-            waiter.cancel()
+        self._room.close()
         if self._dealer:
             self._dealer.close()
 
@@ -107,16 +100,7 @@ class DataLink:
 
     async def room(self) -> None:
         """Let the loop turn, and wait until the outbox is below its bounds."""
-        await asyncio.sleep(0)
-        while self.outbox.full:
-            waiter = self._loop.create_future()
-            self._room.append(waiter)
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():
-                    self._make_room()  # the place was offered to us: pass it on
-                raise
+        await self._room.wait()
 
     def answer(self, id: int, gateway: str, ok: bool, payload: bytes) -> None:
         """Answer the call ``id`` of ``gateway``; another one would mistake it for its own."""
@@ -228,7 +212,7 @@ class DataLink:
 
     def _acked(self, seq: int) -> None:
         if self.outbox.ack(seq):
-            self._make_room()
+            self._room.offer()
             if self.outbox.unsent:
                 self._schedule()
         self._notice_quiet()
@@ -273,14 +257,6 @@ class DataLink:
             self._log.info("the gateway does not welcome us yet", reason=frame.reason)
         if self._welcome:
             self._lost()
-
-    def _make_room(self) -> None:
-        free = self.outbox.max_messages - len(self.outbox)
-        while self._room and free > 0 and not self.outbox.full:
-            waiter = self._room.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                free -= 1
 
     def _notice_quiet(self) -> None:
         if self._quiet and not self._quiet.done() and self._settled():

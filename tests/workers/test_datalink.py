@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ipc import control, envelope
 from tests.workers.pliable import said
-from tests.workers.rig import Gateway, Rig, rig
+from tests.workers.rig import Gateway, Rig, Supervisor, rig
 
 
 def redelivered(gateway: Gateway) -> list[bool]:
@@ -274,3 +274,29 @@ async def test_a_stop_during_an_outage_waits_for_the_gateway_to_return(run_dir: 
 async def acknowledged_by_ping(here: Rig) -> None:
     """Wait until the worker has read everything the gateway sent: one call goes after it."""
     await here.gateway.call("probe", {})
+
+
+async def test_a_full_link_loses_nothing(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        await acknowledged_by_ping(here)
+        here.gateway.close()
+        for number in range(1_100):  # one body each: more than ZeroMQ keeps for an absent peer
+            await plugin.say(str(number))
+            await asyncio.sleep(0)
+        here.gateway = Gateway(here.endpoints.data, "boot-2")
+        assert await here.gateway.heard(1_100) == [str(number) for number in range(1_100)]
+
+
+async def test_a_supervisor_that_reconnects_hears_everything_again(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(beat=60)
+        plugin = await here.up()
+        plugin.ctx.status(connected=True)
+        await here.supervisor.until(lambda: here.supervisor.status().get("connected"))
+        here.supervisor.close()
+        here.supervisor = Supervisor(here.endpoints.control)
+        await here.supervisor.until(lambda: here.supervisor.of(control.Ready))
+        assert len(here.supervisor.of(control.Hello)) == 1
+        assert here.supervisor.status() == {"connected": True, "mode": "test"}
