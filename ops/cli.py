@@ -42,6 +42,14 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from ops.commands.version import version
+
+        version(json=False)
+        raise typer.Exit(Exit.OK)
+
+
 @app.callback()
 def trunkline(
     profile: Annotated[
@@ -55,15 +63,13 @@ def trunkline(
         str | None, typer.Option(help="Configuration file (TRUNKLINE_CONFIG_PATH).")
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version
+        ),
     ] = False,
 ) -> None:
     """Run many chat-channel accounts on one host, each in its own process."""
-    if version:
-        from ops.commands.version import version as show
-
-        show(json=False)
-        raise typer.Exit(Exit.OK)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -7,6 +7,8 @@
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 venv=${TRUNKLINE_VENV:-$root/.venv}
 
+policy=/usr/sbin/policy-rc.d # what Debian asks before it starts a service
+
 say() { printf '%s\n' "$*" >&2; }
 
 # make_environment [EXTRA]: with the extra of pyproject.toml, test for example
@@ -76,7 +78,7 @@ as_root_with_apt() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 # apt_install PACKAGE: without starting the service that it may bring
 apt_install() {
-    local policy=/usr/sbin/policy-rc.d ours= status=0
+    local ours= status=0
     say "installing the Debian package $1"
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && ours=1
@@ -85,4 +87,17 @@ apt_install() {
         >/dev/null || status=$?
     if [ -n "$ours" ]; then rm -f "$policy"; fi
     return "$status"
+}
+
+# need_for_tests PROGRAM: of the Debian package of the same name; its tests are skipped without
+need_for_tests() {
+    command -v "$1" >/dev/null && return
+    if ! as_root_with_apt; then
+        say "$1 is not installed and we are not root: the tests that need it are skipped."
+    elif apt_install "$1"; then
+        return
+    else
+        say "$1 could not be installed: the tests that need it are skipped."
+    fi
+    say "To run them: sudo apt-get install $1"
 }

@@ -27,30 +27,41 @@ async def show_logs(
         if follow:
             await client.call("logs.follow", {"accounts": list(names)})
         found = await client.call("channels.logs", {"accounts": list(names), "lines": lines})
-        for line in found["lines"]:
-            stream.show(line)
+        stream.begin(found["lines"])
         if not follow:
             return
-        # One connection keeps its order: what came before the answer is part of the answer.
-        stream.live = True
         await asyncio.shield(client.closed)
     if not stream.ended:
         raise OperatorError("the supervisor is gone", Exit.NOT_RUNNING)
 
 
 class _Stream:
+    """Joins the last lines and those that come: a line may be in both, and is shown once."""
+
     def __init__(self, as_json: bool) -> None:
-        self.live = False
         self.ended = False
         self._json = as_json
+        self._early: list[dict[str, Any]] | None = []
 
     def on_event(self, event: Event) -> None:
         if event.event == "shutdown":
             self.ended = True
-        elif event.event == "log" and self.live:
-            self.show(payload(event))
+        elif event.event == "log":
+            if self._early is None:
+                self._show(payload(event))
+            else:
+                self._early.append(payload(event))
 
-    def show(self, line: dict[str, Any]) -> None:
+    def begin(self, lines: list[dict[str, Any]]) -> None:
+        """Show the last lines, then those that came meanwhile and are not among them."""
+        early, self._early = self._early or [], None
+        for line in lines:
+            self._show(line)
+        for line in early:
+            if line not in lines:
+                self._show(line)
+
+    def _show(self, line: dict[str, Any]) -> None:
         if self._json:
             show_json_line(line)
         else:

@@ -20,8 +20,8 @@ class Narrator:
         self._last: dict[str, tuple[Any, ...]] = {}
 
     def know(self, name: str, row: Row) -> None:
-        """Take ``row`` as what was so before, without telling it."""
-        self._last[name] = _gist(row)
+        """Take ``row`` as what was so before, without telling it; what was told is newer."""
+        self._last.setdefault(name, _gist(row))
 
     def tell(self, name: str, row: Row, now: float) -> str | None:
         """Return the line about ``name`` at ``now`` (epoch seconds), ``None`` for old news."""

@@ -56,7 +56,8 @@ class Vigil:
         """
         rows = chosen((await runtime.status())["accounts"], wanted)
         keys = [row["account"] for row in rows]
-        self._rows.update({row["account"]: row for row in rows})
+        # What an event said is never older than the snapshot: one connection keeps its order.
+        self._rows = {row["account"]: row for row in rows} | self._rows
         try:
             async with asyncio.timeout(timeout):
                 while self._open(keys):

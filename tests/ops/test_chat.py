@@ -1,0 +1,133 @@
+"""``chat``: a person, a unix socket, an account that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from ops.exits import Exit
+from tests.support.commandline import PROGRAM, ended, environment, started, trunkline
+from tests.support.fakeserver import HELD, FakeServer, account, fake_supervisor
+
+
+class FakeAccount:
+    """Echoes each line, or says nothing at all; ``lines`` is what it heard."""
+
+    def __init__(self, answers: str | None = "echo: {}") -> None:
+        self.answers = answers
+        self.lines: list[str] = []
+        self.writer: asyncio.StreamWriter | None = None
+        self.met = asyncio.Event()
+        self.heard = asyncio.Condition()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.met.set()
+        while line := await reader.readline():
+            async with self.heard:
+                self.lines.append(line.decode().rstrip("\n"))
+                self.heard.notify_all()
+            if self.answers is not None:
+                writer.write(self.answers.format(self.lines[-1]).encode() + b"\n")
+        writer.close()
+
+
+@asynccontextmanager
+async def demo(
+    home: Path, person: FakeAccount, **status: Any
+) -> AsyncIterator[tuple[FakeServer, asyncio.Server]]:
+    row = account("local:demo", **status)
+    told = {"status": row, "why": "stopped by an operator", "next": "nothing"}
+    server = await asyncio.start_unix_server(person.talk, str(home / "local-demo.sock"))
+    async with server, fake_supervisor(home, channels__describe=told) as fake:
+        yield fake, server
+        if person.writer is not None:
+            person.writer.close()
+
+
+async def test_one_message_and_its_answer(home: Path) -> None:
+    person = FakeAccount("echo: {}\x1b[2J")
+    async with demo(home, person):
+        result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--nick", "ann")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "echo: /nick ann\\x1b[2J\necho: hello\\x1b[2J\n"
+    assert person.lines == ["/nick ann", "hello"]
+
+
+async def test_piped_lines_are_all_answered_before_the_end(home: Path) -> None:
+    async with demo(home, FakeAccount()):
+        result = await trunkline(home, "chat", "local:demo", typed=b"one\n\ntwo\nthree")
+    assert (result.code, result.out) == (0, "echo: one\necho: two\necho: three\n")
+
+
+async def test_no_answer_is_a_timeout(home: Path) -> None:
+    async with demo(home, FakeAccount(answers=None)):
+        result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--timeout", "0.2")
+    result.complains(Exit.TIMEOUT, "no answer from local:demo")
+
+
+async def test_an_account_that_does_not_run_says_why_and_what_to_do(home: Path) -> None:
+    async with demo(home, FakeAccount(), **HELD):
+        result = await trunkline(home, "chat", "local:demo", "-m", "hello")
+    result.complains(Exit.ERROR, "stopped by an operator")
+
+
+async def test_an_account_of_another_channel_is_told_how_to_be_spoken_for(home: Path) -> None:
+    told = {"status": account("irc:libera"), "why": "", "next": ""}
+    async with fake_supervisor(home, channels__describe=told):
+        result = await trunkline(home, "chat", "irc:libera", "-m", "hello")
+    result.complains(Exit.ERROR, "message send --account irc:libera")
+
+
+async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(home: Path) -> None:
+    person = FakeAccount(answers=None)
+    async with demo(home, person), started(home, "chat", "local:demo") as process:
+        async with asyncio.timeout(20):
+            await person.met.wait()
+        assert person.writer is not None
+        person.writer.close()
+        result = await ended(process)
+    result.complains(Exit.ERROR, "hung up")
+
+
+async def test_at_a_terminal_a_restart_of_the_account_is_waited_for(home: Path) -> None:
+    person = FakeAccount()
+    master, slave = pty.openpty()
+    async with demo(home, person) as (fake, _):
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, "chat", "local:demo", stdin=slave, stdout=slave, env=environment(home)
+        )
+        try:
+            await _speak(master, person, "first")
+            assert person.writer is not None
+            person.met.clear()
+            person.writer.close()
+            await fake.asked_for("supervisor.status")
+            await fake.tell("channel.status", account("local:demo", incarnation=4))
+            await _speak(master, person, "second")
+            os.write(master, b"\x04")  # Ctrl-D
+            async with asyncio.timeout(20):
+                assert await process.wait() == 0
+            shown = os.read(master, 65536).decode()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            os.close(master)
+            os.close(slave)
+    assert "echo: first" in shown
+    assert "hung up" in shown
+    assert "echo: second" in shown
+
+
+async def _speak(master: int, person: FakeAccount, text: str) -> None:
+    async with asyncio.timeout(20):
+        await person.met.wait()
+        os.write(master, text.encode() + b"\n")
+        async with person.heard:
+            await person.heard.wait_for(lambda: text in person.lines)
