@@ -97,6 +97,10 @@ class Connection(Front):
         self._out = []
         self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
+    def drop_output(self) -> None:
+        """Forget what is queued and not written yet."""
+        self._out.clear()
+
     @property
     def buffered_bytes(self) -> int:
         """Bytes that wait in this process for the client to read."""
@@ -195,6 +199,7 @@ class Connection(Front):
     def _refuse(self, data: bytes, length: int) -> None:
         """Close with 1009, or 1002 for a frame without mask; the rest is read and dropped."""
         self._foreign = True
+        self.write_out()
         if length > self.max_bytes:
             self.protocol.fail(1009)
         self._hand_over(data)
@@ -233,7 +238,11 @@ class Connection(Front):
             self.abort()
 
     def _hand_over(self, data: bytes) -> None:
-        """Let the library deal with whole frames that are not the common case."""
+        """Let the library deal with whole frames that are not the common case.
+
+        What it may write, a close frame say, must come after what has been answered so far.
+        """
+        self.write_out()
         super(Front, self).data_received(data)
         if self.protocol.close_expected():
             self._expect_end()

@@ -36,6 +36,11 @@ def wants_websocket(head: bytes) -> bool:
     return False
 
 
+def is_loopback(address: str) -> bool:
+    """Say whether an address is this host's own."""
+    return address.startswith(("127.", "::ffff:127.")) or address == "::1"
+
+
 class Front(ServerConnection):
     """A connection of which only the transport is known yet."""
 
@@ -129,7 +134,7 @@ class Front(ServerConnection):
         else:
             name = self._raw.get_extra_info("peername")
             self.remote = str(name[0]) if name else "?"
-            self.loopback = self.remote.startswith(("127.", "::ffff:127.")) or self.remote == "::1"
+            self.loopback = is_loopback(self.remote)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

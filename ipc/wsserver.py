@@ -215,15 +215,18 @@ class Server:
             self._on_close(connection)
 
     def _flush(self) -> None:
-        for hook in self.before_flush:
-            hook()
-        self._flushing = False
-        waiting, self._waiting = self._waiting, []
-        for connection in waiting:
-            connection.write_out()
+        try:
+            for hook in self.before_flush:
+                hook()
+        finally:
+            self._flushing = False
+            waiting, self._waiting = self._waiting, []
+            for connection in waiting:
+                connection.write_out()
 
     def _close_slow(self, connection: Connection) -> None:
         self.slow += 1
+        connection.drop_output()
         connection.close(1008, "slow consumer")
 
     def _ping(self) -> None:

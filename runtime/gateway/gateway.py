@@ -261,6 +261,8 @@ class Gateway:
         reason = "gateway restarting" if self.restarting else "gateway stopping"
         expected = RESTART_MS if self.restarting else None
         self.broadcast("shutdown", {"reason": reason, "restartExpectedMs": expected})
+        if self.clients:
+            await asyncio.sleep(QUIET_SECONDS)  # what clients sent before they knew is answered
         await self.jobs.finish(FINISH_SECONDS)
         for admission in list(self.admissions):
             admission.turn_away()

@@ -11,6 +11,7 @@ from ipc.errors import RemoteError
 from ipc.wsclient import Client
 from tests.support.house import TOKEN, House, connect_supervisor, house, row
 from tests.support.rawclient import SCOPES, RawClient, connect_params
+from tests.support.until import until
 
 CLIENT = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
 
@@ -247,14 +248,17 @@ async def test_scopes_without_a_device(protocol: int, client: dict[str, str], ke
         assert answer["ok"] is kept
         if kept:
             return
-        error = {"code": "INVALID_REQUEST", "message": "missing scope: operator.read"}
+        error: dict[str, Any] = {
+            "code": "INVALID_REQUEST",
+            "message": "missing scope: operator.read",
+        }
         if protocol == 4:
             details = {
                 "code": "MISSING_SCOPE",
                 "missingScope": "operator.read",
                 "requiredScopes": ["operator.read"],
             }
-            error = error | {"code": "FORBIDDEN", "details": details}  # type: ignore[dict-item]
+            error = error | {"code": "FORBIDDEN", "details": details}
         assert answer["error"] == error
         assert (await opened.call("health"))["ok"]
 
@@ -274,8 +278,7 @@ async def test_clients_wait_until_the_supervisor_has_reported() -> None:
     async with house(supervisor=False) as home:
         client = await raw(home)
         connecting = asyncio.create_task(client.hello(TOKEN))
-        while not home.gateway.admissions:
-            await asyncio.sleep(0)
+        await until(lambda: home.gateway.admissions)
         await connect_supervisor(home, row("irc:libera"))
         hello = await connecting
         assert hello["snapshot"]["health"]["channelOrder"] == ["irc"]

@@ -1,0 +1,94 @@
+"""The numbered events of the protocol: health, tick, presence."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.support.house import TOKEN, House, house
+from tests.support.rawclient import RawClient
+from tests.support.until import until
+
+UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": "ui"}
+CLIENT = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
+
+
+async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(home.url)
+    home.opened.append(client)
+    await client.hello(TOKEN, protocol, **more)
+    return client
+
+
+async def event(client: RawClient, name: str) -> Any:
+    while (frame := await client.next()).get("event") != name:
+        pass
+    return frame
+
+
+async def test_health_follows_hello_with_number_1() -> None:
+    async with house() as home:
+        frame = await (await raw(home)).next()
+        assert list(frame) == ["type", "event", "payload", "seq", "stateVersion"]
+        assert (frame["event"], frame["seq"]) == ("health", 1)
+        assert frame["payload"]["channels"]["irc"]["accounts"]["libera"]["running"] is True
+
+
+async def test_numbers_count_per_client_in_protocol_4_and_over_all_in_protocol_3() -> None:
+    async with house(tickIntervalMs=50) as home:
+        first = await raw(home)
+        assert (await event(first, "tick"))["seq"] >= 2
+        old = await raw(home, 3)
+        numbers = [(await old.next())["seq"], (await event(old, "tick"))["seq"]]
+        assert numbers[1] == numbers[0] + 1 > 2
+        late = await raw(home)
+        assert [(await late.next())["seq"] for _ in range(3)] == [1, 2, 3]
+
+
+async def test_presence_is_broadcast_once_for_many_who_come() -> None:
+    async with house() as home:
+        client = await raw(home)
+        opened = [await raw(home, client=UI) for _ in range(5)]
+        frame = await event(client, "presence")
+        assert len(frame["payload"]["presence"]) == 6
+        assert "stateVersion" in frame
+        rows = (await client.call("system-presence"))["payload"]
+        assert [row["mode"] for row in rows] == ["gateway"] + ["ui"] * 5
+        assert rows[0]["reason"] == "self"
+        assert len(opened) == 5
+
+
+async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
+    async with house() as home:
+        gone = await raw(home)
+        await gone.socket.close()
+        device = {"id": "d", "publicKey": "k", "signature": "s", "signedAt": 1, "nonce": "n"}
+        client = await raw(home, 3, device=device)
+        await until(lambda: len(home.gateway.clients) == 2)
+        rows = (await client.call("system-presence"))["payload"]
+        assert rows[0]["mode"] == "gateway"
+        assert [row["reason"] for row in rows[1:]].count("disconnect") == 1
+
+
+async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothing() -> None:
+    async with house(limits={"bufferedBytes": 65536}) as home:
+        worker = await home.worker("irc:libera")
+        deaf = await raw(home, caps=["channel-events"])
+        deaf.socket.transport.pause_reading()
+        watcher = await home.watcher()
+        count, text = 2000, "x" * 1000
+        async with asyncio.timeout(20):
+            for seq in range(1, count + 1):
+                worker.say(seq, text=text)
+                if seq % 50 == 0:
+                    await asyncio.sleep(0)
+            seen = 0
+            async for each in watcher.events():
+                seen += each.event == "channel.message"
+                if seen == count:
+                    break
+        assert watcher.gaps == 0
+        assert home.gateway.server.slow == 1
+        deaf.socket.transport.resume_reading()
+        code, reason = await deaf.closed()
+        assert (code, reason) in ((1008, "slow consumer"), (1006, ""))

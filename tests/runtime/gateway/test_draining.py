@@ -1,0 +1,183 @@
+"""The end of a gateway: nobody is refused, no call is lost, everybody is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ipc.bootstrap import GatewayBoot
+from ipc.envelope import Answer, Call
+from ipc.errors import ConnectionFailed, IpcError
+from ipc.frames import Event
+from ipc.wsclient import Client
+from runtime.gateway.main import main
+from tests.support.house import CHANNELS, SECRET, SESSION, TOKEN, house, row
+from tests.support.rawclient import RawClient, connect_params
+from tests.support.until import until
+
+KEY = "irc:libera"
+
+
+async def test_clients_are_told_and_closed_with_1012() -> None:
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        draining = asyncio.create_task(home.gateway.drain())
+        while (event := await client.next())["event"] != "shutdown":
+            pass
+        assert event["payload"] == {"reason": "gateway restarting", "restartExpectedMs": 500}
+        assert await client.closed() == (1012, "service restart")
+        await draining
+
+
+async def test_a_gateway_that_ends_for_good_says_so() -> None:
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        assert home.supervisor is not None
+        await home.supervisor.call("gateway.closing", {"restarting": False})
+        draining = asyncio.create_task(home.gateway.drain())
+        while (event := await client.next())["event"] != "shutdown":
+            pass
+        assert event["payload"] == {"reason": "gateway stopping", "restartExpectedMs": None}
+        await draining
+
+
+async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012() -> None:
+    async with house() as home:
+        late, silent = await RawClient.open(home.url), await RawClient.open(home.url)
+        home.opened += [late, silent]
+        draining = asyncio.create_task(home.gateway.drain())
+        await until(lambda: home.gateway.draining)
+        answer = await late.call("connect", connect_params(TOKEN))
+        assert answer["error"]["details"] == {"reason": "startup-sidecars"}
+        assert answer["error"]["retryAfterMs"] == 500
+        assert await late.closed() == (1013, "gateway restart in progress")
+        assert await silent.closed() == (1012, "service restart")
+        await draining
+
+
+async def test_a_call_that_is_under_way_is_answered_first() -> None:
+    async with house() as home:
+        worker = await home.worker(KEY)
+        calls: asyncio.Queue[Call] = asyncio.Queue()
+        worker.on_call = calls.put_nowait
+        client = await home.client()
+        params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
+        sending = asyncio.create_task(client.call("send", params))
+        call = await calls.get()
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_event(event: Event) -> None:
+            if event.event == "shutdown":
+                told.set_result(None)
+
+        watcher = await home.client(on_event=on_event)
+        draining = asyncio.create_task(home.gateway.drain())
+        await told
+        worker.send(Answer(call.id, True, b'{"id":"m","chat":"x","ts":1}'))
+        assert (await sending)["messageId"] == "m"
+        await draining
+        assert (await watcher.closed)[0] == 1012
+
+
+def boot_of(place: Path, incarnation: int) -> bytes:
+    boot = GatewayBoot(
+        incarnation=incarnation,
+        version="0.0.test",
+        session_token=SESSION,
+        secret=SECRET,
+        data=f"ipc://{place / 'data.ipc'}",
+        gateway={"auth": {"token": TOKEN}},
+        agents={"default": "none"},
+        channels=CHANNELS,
+        state_dir="",
+        config_path="",
+    )
+    return msgspec.msgpack.encode(boot)
+
+
+async def supervise(url: str) -> None:
+    """Be the supervisor of one gateway after the other, until cancelled."""
+    while True:
+        with contextlib.suppress(IpcError):
+            client = await Client.connect(url, token=SESSION)
+            try:
+                await client.call("channels.report", {"whole": True, "accounts": {KEY: row(KEY)}})
+                await asyncio.shield(client.closed)
+            finally:
+                await client.close()
+        await asyncio.sleep(0.01)
+
+
+async def call_once(url: str) -> None:
+    retry = (0.1, 0.2, 0.4, 0.8, 1.5)
+    client = await Client.connect(url, token=TOKEN, retry=retry)
+    try:
+        assert (await client.call("health"))["ok"]
+    finally:
+        await client.close()
+
+
+async def test_no_call_fails_while_gateways_follow_each_other(tmp_path: Path) -> None:
+    """Clients come all the time while three gateways serve the same socket in turn."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+    done = asyncio.Event()
+    calls: list[asyncio.Task[None]] = []
+
+    async def clients() -> None:
+        while not done.is_set():
+            calls.append(asyncio.create_task(call_once(url)))
+            await asyncio.sleep(0.01)
+
+    def unexpected(cause: str, text: str) -> None:
+        pytest.fail(f"{cause}: {text}")
+
+    async with asyncio.TaskGroup() as tasks:
+        supervisor = tasks.create_task(supervise(url))
+        tasks.create_task(clients())
+        for incarnation in range(1, 4):
+            fds = {"listen": os.dup(listener.fileno())}
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.5, os.kill, os.getpid(), signal.SIGTERM)
+            if incarnation == 3:
+                loop.call_later(0.2, done.set)
+            assert await main(boot_of(tmp_path, incarnation), fds, unexpected) == 0
+        supervisor.cancel()
+        listener.close()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert len(results) > 50
+    assert [each for each in results if each is not None] == []
+
+
+async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    said: list[tuple[str, str]] = []
+    boot = msgspec.msgpack.decode(boot_of(tmp_path, 1))
+    boot["gateway"] = {"auth": {"token": {"source": "env", "id": "NOT_SET_ANYWHERE"}}}
+    fds = {"listen": os.dup(listener.fileno())}
+    listener.close()
+
+    def say(cause: str, text: str) -> None:
+        said.append((cause, text))
+
+    assert await main(msgspec.msgpack.encode(boot), fds, say) == 78
+    assert said[0][0] == "misconfigured"
+    assert "NOT_SET_ANYWHERE" in said[0][1]
+
+
+async def test_after_the_end_nobody_is_served() -> None:
+    async with house() as home:
+        await home.gateway.drain()
+        with pytest.raises((ConnectionFailed, OSError)):
+            await Client.connect(home.url, token=TOKEN, timeout=1.0)

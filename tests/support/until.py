@@ -1,0 +1,13 @@
+"""Waiting for a state of objects in the same loop that tell nobody when they change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Let the loop turn until ``condition`` holds; ``TimeoutError`` after ``seconds``."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - there is no event: that is what this is for
+            await asyncio.sleep(0)
