@@ -143,7 +143,7 @@ class Child:
         try:
             process = await self._spawn(incarnation)
         except Exception as error:  # noqa: BLE001 — whatever keeps it from starting is its failure
-            how = Exit(text=f"cannot start: {error or type(error).__name__}")
+            how = Exit(text=f"cannot start: {str(error) or type(error).__name__}")
         else:
             how = await self._outlive(process)
         self.last_exit = how
