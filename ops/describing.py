@@ -41,7 +41,7 @@ def show_description(told: dict[str, Any]) -> None:
     show_events(told.get("events", [])[-_SHOWN:])
     print("\nlast log lines")
     for line in told.get("lines", []):
-        print(f"{moment(line['ts'])}  {log_line(line)}")
+        print(log_line(line))
 
 
 def show_events(events: Sequence[dict[str, Any]]) -> None:

@@ -11,7 +11,6 @@ from ops.exits import Exit, OperatorError
 from ops.narration import log_line
 from ops.output import show_json_line
 from ops.reach import payload
-from ops.words import moment
 
 if TYPE_CHECKING:
     from ipc.frames import Event
@@ -65,4 +64,4 @@ class _Stream:
         if self._json:
             show_json_line(line)
         else:
-            print(f"{moment(line['ts'])}  {log_line(line)}", flush=True)
+            print(log_line(line), flush=True)

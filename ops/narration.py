@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.words import clean, duration
+from ops.words import clean, duration, moment
 
 Row = Mapping[str, Any]
+_LINE_FIELDS = frozenset({"ts", "account", "incarnation", "stream", "level", "event", "logger"})
 
 
 class Narrator:
@@ -43,7 +44,7 @@ def _gist(row: Row) -> tuple[Any, ...]:
         row.get("cause"),
         row.get("incarnation"),
         row.get("health"),
-        row.get("connected"),
+        row.get("connected", True) or row.get("phase") != "running",
         row.get("nextTryAt") is not None,
     )
 
@@ -68,6 +69,8 @@ def _ready(row: Row) -> str:
     health = row.get("health")
     if health not in (None, "ok"):
         return clean(health)
+    if not row.get("connected", True):
+        return "no session with the supervisor"
     pid = f"pid {row.get('pid')}"
     started, ready = row.get("startedAt"), row.get("readyAt")
     if started and ready and ready >= started:
@@ -106,6 +109,22 @@ def message_line(event: Row) -> str:
 
 
 def log_line(line: Row) -> str:
-    """Return one captured log line: time, who, which stream when it is stderr, text."""
+    """Return one captured log line: when, who, a mark when it is stderr, and what.
+
+    A structured line is told as its event and its fields. Whatever a worker wrote is
+    possible in it, so nothing of it is trusted.
+    """
+    when = line.get("ts")
+    time = moment(when) if isinstance(when, str | int | float) else ""
+    who = clean(str(line.get("account") or "supervisor"))
     mark = " !" if line.get("stream") == "stderr" else ""
-    return f"{line.get('account') or 'supervisor'}{mark}  {clean(str(line.get('text', '')))}"
+    return f"{time}  {who}{mark}  {clean(_what(line))}".rstrip()
+
+
+def _what(line: Row) -> str:
+    if "text" in line or "event" not in line:
+        return str(line.get("text", ""))
+    level = str(line.get("level", "info"))
+    fields = " ".join(f"{name}={value}" for name, value in line.items() if name not in _LINE_FIELDS)
+    said = f"{line['event']}  {fields}".rstrip()
+    return said if level in ("info", "debug") else f"{level}: {said}"

@@ -80,13 +80,14 @@ class Watch:
         """Follow the messages of our own gateway, whenever there is one."""
         while True:
             await self._up.wait()
-            self._up.clear()
             try:
                 target = await gateways.own(self._places, self._token)
                 async with self._joined(target) as client:
                     await asyncio.shield(client.closed)
             except (IpcError, OperatorError) as error:
-                self._say(f"no messages from the gateway: {error}")
+                if self._up.is_set() and self._ending is None:
+                    self._say(f"no messages from the gateway: {error}")
+                self._up.clear()  # not again before it says that it is back
 
     def _joined(self, target: Gateway) -> Any:
         return link.gateway(target, caps=("channel-events",), on_event=self._on_message)
@@ -127,8 +128,10 @@ class Watch:
             self._show(event.event, message, message_line(message))
 
     def _gateway_is(self, row: dict[str, Any]) -> None:
-        if row.get("connected"):
+        if row.get("connected") and row.get("phase") == "running":
             self._up.set()
+        else:
+            self._up.clear()
 
     def _tell(self, row: dict[str, Any], event: str = "channel.status") -> None:
         name = row["account"]

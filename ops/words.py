@@ -39,6 +39,15 @@ def clock(at_ms: float) -> str:
     return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-def moment(at_ms: float) -> str:
-    """Return the local date and time of an epoch time in milliseconds."""
-    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def moment(at: float | str) -> str:
+    """Return the local date and time of epoch milliseconds, or of an ISO 8601 text.
+
+    A text that is no time is returned as it is, cleaned: it came from somebody's log line.
+    """
+    if not isinstance(at, str):
+        return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        found = datetime.fromisoformat(at).astimezone()
+    except ValueError:
+        return clean(at)
+    return found.isoformat(" ", "milliseconds")[:23]

@@ -97,5 +97,35 @@ def test_a_message_out_and_one_that_comes_again() -> None:
 
 
 def test_log_lines_name_their_process_and_mark_stderr() -> None:
-    assert log_line({"account": "irc:a", "stream": "stderr", "text": "x\x1b"}) == "irc:a !  x\\x1b"
-    assert log_line({"account": None, "stream": "log", "text": "up"}) == "supervisor  up"
+    line = {
+        "ts": "2026-11-21T02:38:16.123Z",
+        "account": "irc:a",
+        "stream": "stderr",
+        "text": "x\x1b",
+    }
+    assert log_line(line).partition(".")[2] == "123  irc:a !  x\\x1b"
+    assert log_line({"ts": NOW, "text": "up"}).endswith("  supervisor  up")
+
+
+def test_structured_log_lines_are_told_as_event_and_fields() -> None:
+    line = {"ts": "?\x07", "account": "irc:a", "level": "warning", "event": "late", "by": 3}
+    assert log_line(line) == "?\\x07  irc:a  warning: late  by=3"
+    assert log_line(line | {"level": "info"}) == "?\\x07  irc:a  late  by=3"
+
+
+@pytest.mark.parametrize("strange", [{}, {"ts": None}, {"ts": [], "text": {"a": 1}, "account": 5}])
+def test_a_strange_log_line_is_shown_all_the_same(strange: dict[str, Any]) -> None:
+    assert isinstance(log_line(strange), str)
+
+
+def test_a_gateway_tells_its_session_only_while_it_runs() -> None:
+    row = {"phase": "running", "pid": 7, "connected": True}
+    narrator = Narrator()
+    narrator.know("gateway", row)
+    lost = narrator.tell("gateway", row | {"connected": False}, NOW_S)
+    assert lost == "gateway  running  no session with the supervisor"
+    down = {"phase": "backoff", "connected": False, "lastError": "gone"}
+    assert narrator.tell("gateway", down, NOW_S) == "gateway  running → backoff  gone"
+    starting = {"phase": "starting", "incarnation": 2, "connected": False}
+    assert narrator.tell("gateway", starting, NOW_S) is not None
+    assert narrator.tell("gateway", starting | {"connected": True}, NOW_S) is None

@@ -11,7 +11,6 @@ from ops.exits import Exit
 from tests.support.commandline import ended, interrupted, line, started, trunkline
 from tests.support.fakeserver import (
     BACKOFF,
-    NOW,
     FakeServer,
     account,
     fake_gateway,
@@ -145,8 +144,15 @@ async def test_a_gateway_elsewhere_tells_both(home: Path) -> None:
             assert rest(await line(process)) == "local:demo  ← person-1: hi"
 
 
-def log(text: str, ts: int = NOW, key: str = "local:demo") -> dict[str, Any]:
-    return {"ts": ts, "account": key, "incarnation": 3, "stream": "stdout", "text": text}
+def log(text: str, second: int = 0) -> dict[str, Any]:
+    ts = f"2026-11-21T02:38:{second:02}.000Z"
+    return {
+        "ts": ts,
+        "account": "local:demo",
+        "incarnation": 3,
+        "stream": "stdout",
+        "text": text,
+    }
 
 
 async def test_logs_prints_the_last_lines_of_what_is_named(home: Path) -> None:
@@ -158,8 +164,8 @@ async def test_logs_prints_the_last_lines_of_what_is_named(home: Path) -> None:
 
 async def test_following_shows_each_line_once_and_goes_on(home: Path) -> None:
     async def tail(params: Any) -> dict[str, Any]:
-        await fake.tell("log", log("two", NOW + 1))  # is in the answer too
-        return {"lines": [log("one"), log("two", NOW + 1)]}
+        await fake.tell("log", log("two", 1))  # is in the answer too
+        return {"lines": [log("one"), log("two", 1)]}
 
     methods = {"channels__logs": tail, "logs__follow": {"following": "*"}}
     async with (
@@ -167,7 +173,7 @@ async def test_following_shows_each_line_once_and_goes_on(home: Path) -> None:
         started(home, "logs", "-f", "--json") as process,
     ):
         await fake.asked_for("channels.logs")
-        await fake.tell("log", log("three", NOW + 2))
+        await fake.tell("log", log("three", 2))
         shown = [msgspec.json.decode(await line(process))["text"] for _ in range(3)]
         assert shown == ["one", "two", "three"]
         assert [method for method, _ in fake.asked][1:] == ["logs.follow", "channels.logs"]

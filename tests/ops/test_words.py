@@ -36,3 +36,5 @@ def test_sizes_and_times() -> None:
     assert mebibytes(7_340_032) == "7.0 MiB"
     assert clock(1_790_000_000_123).endswith(".123")
     assert len(moment(1_790_000_000_123)) == len("2026-09-21 12:00:00")
+    assert moment("2026-11-21T02:38:16.123Z").endswith(":16.123")
+    assert moment("yester\x1bday") == "yester\\x1bday"
