@@ -212,7 +212,7 @@ class Account:
             self._at["stopped"] = now
         self._fold()
         if unclean:
-            self._last_exit = state.reason
+            self._last_exit = str(self.child.last_exit) if self.child.last_exit else None
             self._last_error = state.reason
         self.figures.plugin.update({"connected": False} if self.figures.plugin else {})
 

@@ -9,7 +9,6 @@ enough, forgive; STOPPING → kill; BACKOFF → respawn. All times are seconds.
 
 from __future__ import annotations
 
-import signal as signals
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
@@ -114,8 +113,8 @@ class Exit:
 
     def __str__(self) -> str:
         if self.signal is not None:
-            return f"killed by {_signal_name(self.signal)}"
-        return f"exited with {self.code}" if self.code is not None else "was not spawned"
+            return f"exited (signal {self.signal})"
+        return f"exited (code {self.code})" if self.code is not None else "was not spawned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +304,3 @@ def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
         if state.phase is Phase.STOPPING:  # we ended it: why we did is the better reason
             cause, reason = state.cause or cause, state.reason or reason
     return replace(state, phase=phase, failures=failures, cause=cause, reason=reason), actions
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signals.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"

@@ -87,7 +87,7 @@ async def test_the_trouble_of_some_accounts_does_not_reach_the_others(
                 assert watcher.texts(key) == lines
                 assert after[key]["incarnation"] == before[key]["incarnation"]
             assert after["irc:anna"]["incarnation"] == before["irc:anna"]["incarnation"] + 1
-            assert "SIGSTOP" in after["irc:bert"]["lastExit"]
+            assert "SIGSTOP" in after["irc:bert"]["lastError"]
             assert "signal 9" in after["irc:anna"]["lastExit"]
         await person.close()
 

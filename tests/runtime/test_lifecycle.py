@@ -38,7 +38,7 @@ RUNNING = State(Phase.RUNNING, wanted=True, incarnation=3)
 STARTING = dataclasses.replace(RUNNING, phase=Phase.STARTING)
 STOPPED = State(incarnation=3)
 FAILED = State(Phase.FAILED, True, 3, failures=1, cause="misconfigured", reason="no nick")
-BACKOFF = State(Phase.BACKOFF, True, 3, failures=4, cause="exited", reason="exited with 1")
+BACKOFF = State(Phase.BACKOFF, True, 3, failures=4, cause="exited", reason="exited (code 1)")
 STOPPING = State(Phase.STOPPING, False, 3, cause="held")
 
 
@@ -119,11 +119,11 @@ def test_an_unhealthy_one_is_ended_and_the_reason_outlives_the_exit(state: State
 @pytest.mark.parametrize(
     ("exit", "cause", "text"),
     [
-        (Exit(code=1), "exited", "exited with 1"),
-        (Exit(code=0), "exited", "exited with 0"),
-        (Exit(code=75), "transient", "exited with 75"),
-        (Exit(signal=signal.SIGKILL), "killed", "killed by SIGKILL"),
-        (Exit(signal=50), "killed", "killed by signal 50"),
+        (Exit(code=1), "exited", "exited (code 1)"),
+        (Exit(code=0), "exited", "exited (code 0)"),
+        (Exit(code=75), "transient", "exited (code 75)"),
+        (Exit(signal=signal.SIGKILL), "killed", "exited (signal 9)"),
+        (Exit(signal=50), "killed", "exited (signal 50)"),
         (Exit(code=1, said="returned", text="run returned"), "returned", "run returned"),
         (Exit(code=75, said="transient", text="no route"), "transient", "no route"),
         (Exit(code=1, said="failed", text="KeyError: 'x'"), "failed", "KeyError: 'x'"),
