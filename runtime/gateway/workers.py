@@ -19,6 +19,7 @@ import structlog
 
 from ipc.calls import Calls
 from ipc.envelope import (
+    ADDRESSED,
     MAX_BODY_BYTES,
     Ack,
     Answer,
@@ -132,7 +133,7 @@ class Workers:
             self._rings.append(peer.key, peer.incarnation, message.seq, framed)
             self._fanout.publish(peer.key, MESSAGE, framed)
             self.messages += 1
-            if message.flags:
+            if message.flags & ADDRESSED:
                 self._on_message(peer, message)
         if peer not in self._unacked:
             self._unacked.add(peer)

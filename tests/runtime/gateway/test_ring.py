@@ -1,0 +1,59 @@
+"""Recent messages, kept for those who come back."""
+
+import pytest
+
+from ipc.errors import FrameError
+from runtime.gateway.ring import Ring, Rings, parse_cursor
+
+
+def test_frames_after_a_cursor_over_incarnations() -> None:
+    rings = Rings(10, 1000)
+    for incarnation, seq in ((1, 1), (1, 2), (7, 1)):
+        rings.append("irc:a", incarnation, seq, b"%d:%d" % (incarnation, seq))
+    assert rings.after("irc:a", (1, 1)) == ([b"1:2", b"7:1"], True)
+    assert rings.after("irc:a", (7, 1)) == ([], True)
+
+
+def test_what_had_to_go_makes_a_replay_incomplete() -> None:
+    ring = Ring()
+    for seq in range(1, 6):
+        ring.append(1, seq, b"x" * 10, limit=100, limit_bytes=25)
+    assert ring.size_bytes == 20
+    assert ring.after((1, 2)) == ([b"x" * 10] * 2, False)
+    assert ring.after((1, 3)) == ([b"x" * 10] * 2, True)
+    assert len(ring) == 2
+
+
+def test_a_frame_larger_than_the_ring_is_not_kept() -> None:
+    ring = Ring()
+    ring.append(1, 1, b"x" * 100, limit=10, limit_bytes=50)
+    assert (len(ring), ring.size_bytes, ring.dropped) == (0, 0, (1, 1))
+
+
+def test_all_rings_share_one_budget() -> None:
+    rings = Rings(1000, 600, total_bytes=1000)
+    for account in range(10):
+        for seq in range(20):
+            rings.append(f"irc:{account}", 1, seq, b"x" * 50)
+    assert rings.size_bytes <= 600 + 500 + 333 + 250 + 200 + 166 + 142 + 125 + 111 + 100
+    for account in range(10):
+        rings.append(f"irc:{account}", 1, 20, b"x" * 50)
+    assert rings.size_bytes <= 1000
+
+
+def test_an_account_without_a_ring_cannot_be_complete() -> None:
+    rings = Rings(10, 1000)
+    assert rings.after("irc:a", (0, 0)) == ([], False)
+    rings.append("irc:a", 1, 1, b"x")
+    rings.remove("irc:a")
+    assert rings.size_bytes == 0
+
+
+@pytest.mark.parametrize("text", ["", "1", "1:", ":1", "a:b", "1:-1", "1:2:3", "\u0661:1"])
+def test_what_is_no_cursor(text: str) -> None:
+    with pytest.raises(FrameError, match="not a cursor"):
+        parse_cursor(text)
+
+
+def test_a_cursor() -> None:
+    assert parse_cursor("1048577:42") == (1048577, 42)
