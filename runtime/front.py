@@ -104,7 +104,9 @@ class Front:
     @property
     def url(self) -> str:
         """Where this host reaches the gateway."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        if ":" in host:
+            host = f"[{host}]"
         return f"ws://{host}:{self.port}"
 
     @property

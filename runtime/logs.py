@@ -296,7 +296,8 @@ def read_line(raw: bytes) -> Line:
     text = raw.decode("utf-8", "backslashreplace").rstrip("\r")
     if text.startswith("{"):
         with contextlib.suppress(ValueError):
-            return line | json.loads(text)
+            found = json.loads(text)
+            return line | found if isinstance(found, dict) else line | {"text": text}
     return line | {"text": text}
 
 

@@ -88,7 +88,7 @@ def holders_of(port: int) -> list[Holder]:
     """Return the programs that listen on ``port``, as far as this user may see them."""
     found: dict[int, Holder] = {}
     for connection in psutil.net_connections(kind="tcp"):
-        if connection.status != psutil.CONN_LISTEN or connection.laddr.port != port:
+        if connection.status != psutil.CONN_LISTEN or tuple(connection.laddr)[1:2] != (port,):
             continue
         if connection.pid is None or connection.pid == os.getpid():
             continue

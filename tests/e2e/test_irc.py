@@ -41,11 +41,10 @@ async def test_a_message_reaches_a_client_through_each_account_and_the_answer_co
         async with watching(daemon) as watcher:
             person.say(ROOM, "anna: hello there")
             for nick in ("anna", "bert", "carl"):
-                await watcher.until(lambda n=nick: watcher.texts(f"irc:{n}"))
-                assert watcher.texts(f"irc:{nick}") == ["anna: hello there"]
+                assert await watcher.heard(f"irc:{nick}") == ["anna: hello there"]
             answer = await person.expect(lambda line: "PRIVMSG" in line and "hello there" in line)
             assert answer.startswith(":anna!")
-            await watcher.until(lambda: watcher.texts("irc:anna", "out"))
+            await watcher.heard("irc:anna", direction="out")
             assert not watcher.texts("irc:bert", "out")
         await person.close()
 
@@ -69,7 +68,7 @@ async def test_the_trouble_of_some_accounts_does_not_reach_the_others(
                 for _ in range(count):
                     said += 1
                     person.say(ROOM, f"line {said}")
-                await watcher.until(lambda: len(watcher.texts("irc:carl")) >= said)
+                await watcher.heard("irc:carl", said)
 
             await say(2)
             os.kill(before["irc:anna"]["pid"], signal.SIGKILL)
@@ -83,8 +82,7 @@ async def test_the_trouble_of_some_accounts_does_not_reach_the_others(
             await say(2)
             lines = [f"line {number}" for number in range(1, said + 1)]
             for key in ("irc:carl", "irc:dora"):
-                await watcher.until(lambda k=key: len(watcher.texts(k)) >= said)
-                assert watcher.texts(key) == lines
+                assert await watcher.heard(key, said) == lines
                 assert after[key]["incarnation"] == before[key]["incarnation"]
             assert after["irc:anna"]["incarnation"] == before["irc:anna"]["incarnation"] + 1
             assert "SIGSTOP" in after["irc:bert"]["lastError"]

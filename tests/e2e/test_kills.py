@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ async def test_a_killed_gateway_loses_no_message_and_refuses_nobody(
         async with watching(daemon) as watcher:
             person.say(ROOM, "said before")
             for key in before:
-                await watcher.until(lambda k=key: watcher.texts(k))
-            cursors = {key: watcher.messages[-1]["cursor"] for key in before}
+                await watcher.heard(key)
             cursors = {
                 message["account"]: message["cursor"]
                 for message in watcher.messages
@@ -84,7 +84,7 @@ async def test_a_killed_gateway_loses_no_message_and_refuses_nobody(
             await watcher.client.call("events.subscribe", {"cursors": cursors})
             wanted = [f"said meanwhile {number}" for number in range(3)]
             for key in before:
-                await watcher.until(lambda k=key: len(once(watcher, k)) >= 3)
+                await watcher.until(partial(has_all, watcher, key, len(wanted)))
                 assert once(watcher, key) == wanted
         status = await daemon.status()
         assert status["gateway"]["outages"] == 1
@@ -93,6 +93,10 @@ async def test_a_killed_gateway_loses_no_message_and_refuses_nobody(
             assert row["incarnation"] == before[key]["incarnation"]
             assert row["pid"] == before[key]["pid"]
         await person.close()
+
+
+def has_all(watcher: Any, key: str, count: int) -> bool:
+    return len(once(watcher, key)) >= count
 
 
 def once(watcher: Any, key: str) -> list[str]:
@@ -130,8 +134,10 @@ async def test_a_killed_zygote_is_noticed_by_nobody(tmp_path: Path) -> None:
         await gone(zygote, within=PATIENCE)
         os.kill(before["local:one"]["pid"], signal.SIGKILL)
         again = await daemon.wait(
-            lambda s: s["accounts"]["local:one"]["phase"] == "running"
-            and s["accounts"]["local:one"]["pid"] != before["local:one"]["pid"]
+            lambda s: (
+                s["accounts"]["local:one"]["phase"] == "running"
+                and s["accounts"]["local:one"]["pid"] != before["local:one"]["pid"]
+            )
         )
         for key in ("local:two", "local:three"):
             assert again["accounts"][key]["pid"] == before[key]["pid"]

@@ -85,8 +85,13 @@ class Daemon:
     async def start(self, *args: str) -> None:
         """Start it and wait until its gateway answers."""
         out = self.output.open("ab")
-        self.process = subprocess.Popen(
-            [*CLI, "up", *args], env=self.env, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        self.process = await asyncio.to_thread(
+            subprocess.Popen,
+            [*CLI, "up", *args],
+            env=self.env,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
         )
         out.close()
         await self.wait(lambda status: status["gateway"]["connected"])
@@ -171,7 +176,11 @@ class Daemon:
     def cli(self, *args: str, stdin: str = "", timeout: float = 60.0) -> tuple[int, str, str]:
         """Run the command line; return exit code, stdout, stderr."""
         done = subprocess.run(
-            [*CLI, *args], env=self.env, input=stdin, capture_output=True, text=True, timeout=timeout
+            [*CLI, *args],
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
         return done.returncode, done.stdout, done.stderr
-

@@ -47,6 +47,11 @@ class Watcher:
                 found.append(status["phase"])
         return found
 
+    async def heard(self, account: str, count: int = 1, direction: str = "in") -> list[str]:
+        """Wait until an account has had ``count`` messages; return their texts."""
+        await self.until(lambda: len(self.texts(account, direction)) >= count)
+        return self.texts(account, direction)
+
     async def until(self, true: Callable[[], Any]) -> Any:
         """Wait until ``true()``, looked at after each event; return what it returned."""
         async with asyncio.timeout(PATIENCE):
