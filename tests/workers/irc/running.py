@@ -35,8 +35,9 @@ class Account:
 
     async def stop(self) -> None:
         self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+        await asyncio.wait({self.task})
+        if not self.task.cancelled():
+            self.task.exception()  # seen: the test that wants it asks for it
 
 
 def config(**fields: Any) -> IrcConfig:
@@ -63,4 +64,4 @@ async def account(
             await waiting
         yield running
     finally:
-        await running.stop() if not task.done() else task.exception()
+        await running.stop()

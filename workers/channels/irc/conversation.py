@@ -137,11 +137,14 @@ class Conversation:
                 raise Transient(f"the server closed the connection: {got.text}")
             case "465":
                 raise banned(got.text, logged_in=self._config.sasl is not None)
-            case "KILL":
+            case "KILL" if self._is_me(got.param(0)):
                 raise Transient(f"killed by {got.nick}: {got.text}")
         out = self.identity.receive(got, now)
         out += self.rooms.receive(got, self.identity.nick, now)
         return out or self._refusal(got)
+
+    def _is_me(self, nick: str) -> bool:
+        return self.features.fold(nick) == self.features.fold(self.identity.nick)
 
     def _refusal(self, got: Line) -> list[Output]:
         """Return an error about a target as the answer to what was said to it."""

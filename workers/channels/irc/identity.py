@@ -83,7 +83,7 @@ class Identity:
         match got.command:
             case "JOIN" if mine:
                 self._see(got.source)
-            case "NICK" if mine:
+            case "NICK" if mine and got.param(0):
                 return self._renamed(got.param(0), now)
             case "NICK" | "QUIT" if fold(got.nick) == fold(self._config.nick) and not mine:
                 return self._take()

@@ -28,6 +28,10 @@ class Outgoing(Generic[Ticket]):
     def __len__(self) -> int:
         return len(self._said)
 
+    def pace(self, bucket: Bucket) -> None:
+        """Go on with another bucket."""
+        self._bucket = bucket
+
     def put(self, line: str, *, urgent: bool = False) -> None:
         """Add a line of the client itself."""
         (self._urgent if urgent else self._own).append(line)

@@ -54,10 +54,8 @@ class Irc:
         self._ctx = ctx
         self._config: IrcConfig = ctx.config
         self._loop = asyncio.get_running_loop()
-        now = self._loop.time()
-        bucket = Bucket(self._config.flood_burst, self._config.flood_rate, now)
-        self._outgoing: Outgoing[Saying] = Outgoing(bucket)
-        self._conversation = Conversation(self._config, now)
+        self._outgoing: Outgoing[Saying] = Outgoing(self._full_bucket())
+        self._conversation = Conversation(self._config, self._loop.time())
         self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue(MAX_HEARD)
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
         self._reading = True
@@ -78,8 +76,11 @@ class Irc:
             raise
         finally:
             self._give_up_sending()
-            await self._hand_over(emitting)
-            await self._hang_up()
+            try:
+                await self._hand_over(emitting)
+            finally:  # a second cancellation may come at any await
+                emitting.cancel()
+                await self._hang_up()
 
     async def send(self, message: Outbound) -> Sent:
         """Say something. Raises ``SendFailed`` when the server refuses it or cannot be told."""
@@ -179,6 +180,8 @@ class Irc:
                 case Heard():
                     found.append(inbound(output, lambda: next(self._ids), _now_ms()))
                 case Registered():
+                    # Servers count what a registered client says, not what let it in.
+                    self._outgoing.pace(self._full_bucket())
                     self._ctx.status(connected=True, last_connected_at=_now_ms())
                 case Ready():
                     self._ctx.ready()
@@ -191,6 +194,9 @@ class Irc:
         self._flush()
         self._stirred.set()
         return found
+
+    def _full_bucket(self) -> Bucket:
+        return Bucket(self._config.flood_burst, self._config.flood_rate, self._loop.time())
 
     def _tell(self) -> None:
         detail = self._conversation.summary()
@@ -236,7 +242,9 @@ class Irc:
         if not emitting.done():
             emitting.cancel()
             await asyncio.wait({emitting})
-            self._ctx.log.warning("heard but not handed in", messages=self._heard.qsize() + 1)
+            waiting = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
+            lost = 1 + sum(message is not None for message in waiting)
+            self._ctx.log.warning("heard but not handed in", messages=lost)
         elif (error := emitting.exception()) is not None:
             self._ctx.log.warning("heard but not handed in", error=repr(error))
 

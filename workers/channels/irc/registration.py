@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from workers.channels.irc.config import IrcConfig
+from workers.channels.irc.config import IrcConfig, Sasl
 from workers.channels.irc.lines import Line, line
 from workers.channels.irc.names import spare_nicks
-from workers.channels.irc.outputs import Output, Send, Warned
+from workers.channels.irc.outputs import Output, Send
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 
 WANTED_CAPABILITIES = ("message-tags", "server-time", "account-tag")
@@ -49,8 +49,8 @@ class Registration:
         match got.command:
             case "CAP":
                 return self._capabilities(got)
-            case "AUTHENTICATE" if got.text == "+":
-                return list(self._credentials())
+            case "AUTHENTICATE" if got.text == "+" and self._config.sasl is not None:
+                return list(_credentials(self._config.sasl))
             case "903" | "907":
                 self._logged_in = True
                 return [_urgent("CAP", "END")]
@@ -72,7 +72,7 @@ class Registration:
         if what == "LS":
             self._offered |= {name: value for name, _, value in _partitioned(text)}
             return [] if got.param(2) == "*" and len(got.params) > 3 else self._request()
-        if what == "ACK" and "sasl" in text.split():
+        if what == "ACK" and "sasl" in text.split() and self._config.sasl is not None:
             return [_urgent("AUTHENTICATE", "PLAIN")]
         if what == "NAK" and self._config.sasl is not None:
             raise Transient("the server refuses the capability sasl")
@@ -92,16 +92,6 @@ class Registration:
         if mechanisms and "PLAIN" not in mechanisms.upper().split(","):
             raise Misconfigured(f"the server offers SASL {mechanisms}, not PLAIN")
         return "sasl"
-
-    def _credentials(self) -> Iterator[Output]:
-        sasl = self._config.sasl
-        assert sasl is not None
-        plain = f"{sasl.user}\0{sasl.user}\0{sasl.password}".encode()
-        text = base64.b64encode(plain).decode()
-        for start in range(0, len(text), _AUTHENTICATE_BYTES):
-            yield _urgent("AUTHENTICATE", text[start : start + _AUTHENTICATE_BYTES])
-        if len(text) % _AUTHENTICATE_BYTES == 0:
-            yield _urgent("AUTHENTICATE", "+")
 
     def _let_in(self, got: Line) -> list[Output]:
         if self._config.sasl is not None and not self._logged_in:
@@ -148,16 +138,21 @@ class Registration:
         return NeedsLogin(f"SASL login refused: {got.text}")
 
 
+def _credentials(sasl: Sasl) -> Iterator[Output]:
+    """The answer to ``AUTHENTICATE +`` (RFC 4616), in pieces."""
+    plain = f"{sasl.user}\0{sasl.user}\0{sasl.password}".encode()
+    text = base64.b64encode(plain).decode()
+    for start in range(0, len(text), _AUTHENTICATE_BYTES):
+        yield _urgent("AUTHENTICATE", text[start : start + _AUTHENTICATE_BYTES])
+    if len(text) % _AUTHENTICATE_BYTES == 0:
+        yield _urgent("AUTHENTICATE", "+")
+
+
 def banned(text: str, *, logged_in: bool) -> ChannelError:
     """Return what a ban from the server (465, K-line) means for the account."""
     if "sasl" in text.lower() and not logged_in:
         return NeedsLogin(f"the server wants a login first: {text}")
     return Misconfigured(f"banned from this server: {text}")
-
-
-def warning(got: Line) -> Output:
-    """Return an error numeric as a line for the log."""
-    return Warned(f"{got.command} {' '.join(got.params[1:])}")
 
 
 def _urgent(command: str, *params: str) -> Send:
