@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from ipc.calls import Calls
-from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import ErrorShape, Event, Request, Response, decode_from_server, encode
 from ipc.wsconnect import Opening, open_session, remote_error
 
@@ -65,6 +65,7 @@ class Client:
         self.malformed = 0
         self.dropped = 0
         self.closed: asyncio.Future[tuple[int, str]] = loop.create_future()
+        self._ended = False
         self._connection = connection
         self._on_event = on_event
         self._calls: Calls[Any] = Calls()
@@ -130,17 +131,23 @@ class Client:
         Without ``params`` the key is left out. Raises ``RemoteError``, ``CallTimeout``, or
         ``PeerGone``, whose ``maybe_executed`` is true when the request had been sent.
         """
-        if self.closed.done():
+        if self._ended:
             raise PeerGone(self.place, maybe_executed=False)
         raw = msgspec.UNSET if params is None else msgspec.Raw(msgspec.json.encode(params))
         number, future = self._calls.start(self.place)
         request = encode(Request(str(number), method, raw))
         try:
-            await self._connection.send(request, text=True)
+            async with asyncio.timeout(timeout):
+                await self._connection.send(request, text=True)
+                return await future
+        except TimeoutError:
+            raise CallTimeout(method, timeout) from None
         except ConnectionClosed:
-            self._calls.forget(number)
             raise PeerGone(self.place, maybe_executed=True) from None
-        return await self._calls.answer(number, future, timeout, method)
+        finally:
+            self._calls.forget(number)
+            if future.done() and not future.cancelled():
+                future.exception()  # seen: the session may have ended while we were sending
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the session ends; those since ``connect`` first.
@@ -150,7 +157,7 @@ class Client:
         while True:
             while self._kept:
                 yield self._kept.popleft()
-            if self.closed.done():
+            if self._ended:
                 return
             self._news.clear()
             await self._news.wait()
@@ -169,7 +176,9 @@ class Client:
             if error.rcvd is not None:
                 ended = error.rcvd.code, error.rcvd.reason
         finally:
-            self.closed.set_result(ended)
+            self._ended = True
+            if not self.closed.done():
+                self.closed.set_result(ended)
             self._calls.fail_all()
             self._news.set()
 

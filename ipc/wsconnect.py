@@ -15,7 +15,12 @@ from typing import Any
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidMessage,
+    InvalidStatus,
+    WebSocketException,
+)
 
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames import (
@@ -185,6 +190,11 @@ def _failure(
             return ConnectionFailed(
                 place, f"answered with HTTP {status}", retryable=status == 503, code=status
             )
+        case InvalidMessage() if isinstance(error.__cause__, EOFError | ConnectionError):
+            # It was accepted, or waited in the backlog, when the gateway ended.
+            return ConnectionFailed(place, "closed before hello", retryable=True, code=1006)
+        case ConnectionResetError() | BrokenPipeError():
+            return ConnectionFailed(place, "reset before hello", retryable=True, code=1006)
         case OSError():
             return ConnectionFailed(place, error.strerror or str(error), retryable=True)
         case WebSocketException() | FrameError() | msgspec.DecodeError():
