@@ -11,13 +11,11 @@ import secrets
 import socket
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-import structlog
 
 from ipc.bootstrap import GatewayBoot
-from ipc.errors import IpcError
 from ipc.frames import MAX_PREAUTH_BYTES, StateVersion
 from ipc.wsserver import Connection, Limits, Server
 from runtime.config.model import GatewayConfig
@@ -26,7 +24,7 @@ from runtime.gateway.admission import Admission, Admitted
 from runtime.gateway.agents import Agents
 from runtime.gateway.auth import Secrets
 from runtime.gateway.client import Client
-from runtime.gateway.fanout import OWN_EVENTS, REMOVED, STATUS, Fanout
+from runtime.gateway.fanout import OWN_EVENTS, Fanout
 from runtime.gateway.health import Health
 from runtime.gateway.http import Pages
 from runtime.gateway.jobs import Jobs
@@ -38,18 +36,8 @@ from runtime.gateway.throttle import Throttle
 from runtime.gateway.workers import Workers
 from workers.secrets import reveal
 
-if TYPE_CHECKING:
-    from runtime.gateway.methods.channels import Query
-    from runtime.gateway.methods.supervisor import Report
-
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 PRESENCE_SECONDS = 1.0
-QUIET_SECONDS = 0.05
-DRAIN_SECONDS = 0.3
-FINISH_SECONDS = 1.5  # for calls that are under way when the drain is over
-RESTART_MS = 500  # told to clients; a restart takes less
-
-log = structlog.get_logger("gateway")
 
 
 class Gateway:
@@ -174,67 +162,13 @@ class Gateway:
         """Return how often presence and health have changed."""
         return StateVersion(self.presence.version, self.accounts.version)
 
-    # Accounts
-
-    def take_report(self, client: Client, report: Report) -> None:
-        """Learn about accounts. The order is a contract: what a worker said before its end is
-        handed on before its end is told.
-        """
-        accounts = self.accounts
-        if report.channels is not None:
-            accounts.set_channels(report.channels)
-        if report.gateway is not None:
-            self.health.gateway = report.gateway
-        if report.agents is not None:
-            self.agents.configure(report.agents)
-        removed = list(report.removed)
-        if report.whole:
-            removed += [key for key in accounts.rows if key not in report.accounts]
-        if report.accounts or removed:
-            self.workers.drain_now()
-        for key, row in report.accounts.items():
-            if accounts.rows.get(key) != row:
-                accounts.rows[key] = row
-                accounts.version += 1
-                self.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
-            self.workers.reported(key)
-        for key in removed:
-            self._remove(key)
-        accounts.rows.update(report.figures)
-        if report.whole and not self.informed:
-            self._now_informed()
-
-    def _remove(self, key: str) -> None:
-        if self.accounts.rows.pop(key, None) is not None:
-            self.accounts.version += 1
-            self.workers.reported(key)
-            self.rings.remove(key)
-            self.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
-
-    def _now_informed(self) -> None:
-        self.informed = True
-        waiting, self.admissions = self.admissions, set()
-        for admission in waiting:
-            admission.proceed()
-
-    async def probe(self, query: Query) -> dict[str, Any]:
-        """Ask the plugins of running accounts whether their login works."""
-        keys = [
-            key
-            for key, row in self.accounts.rows.items()
-            if row.phase == "running" and query.channel in (None, row.channel)
-        ]
-        found = await asyncio.gather(*(self._probe(key, query.timeout_ms / 1000) for key in keys))
-        return dict(zip(keys, found, strict=True))
-
-    async def _probe(self, key: str, seconds: float) -> Any:
-        began = self.loop.time()
-        try:
-            answer = msgspec.json.decode(await self.workers.call(key, "probe", b"{}", seconds))
-            result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
-        except IpcError as error:
-            result = {"ok": False, "error": str(error)}
-        return result | {"elapsedMs": int((self.loop.time() - began) * 1000)}
+    def now_informed(self) -> None:
+        """The supervisor has reported everything: let in who waits."""
+        if not self.informed:
+            self.informed = True
+            waiting, self.admissions = self.admissions, set()
+            for admission in waiting:
+                admission.proceed()
 
     # Events of the protocol
 
@@ -253,21 +187,6 @@ class Gateway:
 
     # The end
 
-    async def drain(self) -> None:
-        """End so that nobody loses a call: DESIGN section 2, "Draining the gateway"."""
-        self.draining = True
-        self.server.stop_accepting()
-        await self._until_quiet()
-        reason = "gateway restarting" if self.restarting else "gateway stopping"
-        expected = RESTART_MS if self.restarting else None
-        self.broadcast("shutdown", {"reason": reason, "restartExpectedMs": expected})
-        if self.clients:
-            await asyncio.sleep(QUIET_SECONDS)  # what clients sent before they knew is answered
-        await self.jobs.finish(FINISH_SECONDS)
-        for admission in list(self.admissions):
-            admission.turn_away()
-        await self.close()
-
     async def close(self) -> None:
         """Close everything at once."""
         self._tick.cancel()
@@ -279,12 +198,3 @@ class Gateway:
         self.workers.close()
         self.session.calls.fail_all()
         self.jobs.cancel()
-
-    async def _until_quiet(self) -> None:
-        """Wait until no request has come for a moment, or long enough."""
-        end = self.loop.time() + DRAIN_SECONDS
-        while self.loop.time() < end:
-            before = self.requests
-            await asyncio.sleep(QUIET_SECONDS)
-            if self.requests == before and not self.server.undecided and not self.jobs:
-                return

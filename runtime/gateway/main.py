@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from ipc.bootstrap import GatewayBoot
+from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway
 from workers.errors import EXIT_CONFIG, EXIT_OK, Misconfigured
 
@@ -45,7 +46,7 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
             gc.freeze()  # what lives now lives for ever: never look at it again
             log.info("gateway up", incarnation=boot.incarnation, port=listen.getsockname()[1])
             await ended.wait()
-            await gateway.drain()
+            await drain(gateway)
             log.info("gateway down", incarnation=boot.incarnation)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

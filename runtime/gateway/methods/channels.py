@@ -6,16 +6,19 @@ change comes back as a report.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
-from ipc.errors import RemoteError
+from ipc.errors import IpcError, RemoteError
 from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Strict, method
 from runtime.gateway.scopes import ADMIN, READ
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
+    from runtime.gateway.gateway import Gateway
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -44,7 +47,7 @@ async def channels_status(client: Client, params: Query) -> Any:
     accounts = client.gateway.accounts
     if params.channel is not None and params.channel not in accounts.channels:
         raise RemoteError(INVALID, "invalid channels.status channel")
-    probes = await client.gateway.probe(params) if params.probe else {}
+    probes = await _probe_all(client.gateway, params) if params.probe else {}
     return client.gateway.health.channels_status(client.protocol, params.channel, probes)
 
 
@@ -72,6 +75,27 @@ async def channels_restart(client: Client, params: Target) -> Any:
     """Replace the account's process (ours)."""
     row, answer = await _ask(client, "channels.restart", params)
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
+
+
+async def _probe_all(gateway: Gateway, query: Query) -> dict[str, Any]:
+    """Ask the plugins of running accounts whether their login works."""
+    keys = [
+        key
+        for key, row in gateway.accounts.rows.items()
+        if row.phase == "running" and query.channel in (None, row.channel)
+    ]
+    probes = (_probe(gateway, key, query.timeout_ms / 1000) for key in keys)
+    return dict(zip(keys, await asyncio.gather(*probes), strict=True))
+
+
+async def _probe(gateway: Gateway, key: str, seconds: float) -> dict[str, Any]:
+    began = gateway.loop.time()
+    try:
+        answer = msgspec.json.decode(await gateway.workers.call(key, "probe", b"{}", seconds))
+        result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
+    except (IpcError, msgspec.DecodeError) as error:
+        result = {"ok": False, "error": str(error)}
+    return result | {"elapsedMs": int((gateway.loop.time() - began) * 1000)}
 
 
 async def _ask(client: Client, verb: str, params: Target) -> tuple[dict[str, Any], dict[str, Any]]:

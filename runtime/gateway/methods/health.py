@@ -19,8 +19,12 @@ def health(client: Client, params: None) -> Any:
 
 @method("status", READ, params=None)
 def status(client: Client, params: None) -> Any:
-    """Answer with the version, a line per account, and (ours) every row of the accounts."""
-    return client.gateway.health.status()
+    """Answer with the version, a line per account, and (ours) every row of the accounts and
+    what the gateway itself has dropped, by reason.
+    """
+    gateway = client.gateway
+    dropped = dict(gateway.workers.dropped) | {"slow client": gateway.server.slow}
+    return gateway.health.status() | {"dropped": dropped}
 
 
 @method("last-heartbeat", READ, params=Nothing)

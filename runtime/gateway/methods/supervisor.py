@@ -7,31 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ipc.bootstrap import ChannelInfo
 from ipc.frames import ErrorShape
-from ipc.report import AccountStatus, GatewayStatus
 from runtime.gateway.methods.table import method
+from runtime.gateway.reports import Report, take
 from runtime.gateway.scopes import SUPERVISOR
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
 _ONLY = frozenset({SUPERVISOR})
-
-
-class Report(msgspec.Struct, rename="camel"):
-    """Accounts as they are now. ``figures`` are rows in which only numbers changed: nobody is
-    told. ``whole`` replaces everything that was known.
-    """
-
-    revision: str = ""
-    whole: bool = False
-    accounts: dict[str, AccountStatus] = {}
-    figures: dict[str, AccountStatus] = {}
-    removed: list[str] = []
-    gateway: GatewayStatus | None = None
-    channels: list[ChannelInfo] | None = None
-    agents: dict[str, Any] | None = None
 
 
 class Result(msgspec.Struct):
@@ -52,7 +36,7 @@ class Closing(msgspec.Struct, rename="camel"):
 @method("channels.report", None, Report, _ONLY)
 def channels_report(client: Client, params: Report) -> Any:
     """Take a report; the events about it leave before the answer."""
-    client.gateway.take_report(client, params)
+    take(client.gateway, params)
     return {}
 
 

@@ -17,6 +17,7 @@ from ipc.envelope import Answer, Call
 from ipc.errors import ConnectionFailed, IpcError
 from ipc.frames import Event
 from ipc.wsclient import Client
+from runtime.gateway.draining import drain
 from runtime.gateway.main import main
 from tests.support.house import CHANNELS, SECRET, SESSION, TOKEN, house, row
 from tests.support.rawclient import RawClient, connect_params
@@ -30,7 +31,7 @@ async def test_clients_are_told_and_closed_with_1012() -> None:
         client = await RawClient.open(home.url)
         home.opened.append(client)
         await client.hello(TOKEN)
-        draining = asyncio.create_task(home.gateway.drain())
+        draining = asyncio.create_task(drain(home.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
         assert event["payload"] == {"reason": "gateway restarting", "restartExpectedMs": 500}
@@ -45,7 +46,7 @@ async def test_a_gateway_that_ends_for_good_says_so() -> None:
         await client.hello(TOKEN)
         assert home.supervisor is not None
         await home.supervisor.call("gateway.closing", {"restarting": False})
-        draining = asyncio.create_task(home.gateway.drain())
+        draining = asyncio.create_task(drain(home.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
         assert event["payload"] == {"reason": "gateway stopping", "restartExpectedMs": None}
@@ -56,7 +57,7 @@ async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012
     async with house() as home:
         late, silent = await RawClient.open(home.url), await RawClient.open(home.url)
         home.opened += [late, silent]
-        draining = asyncio.create_task(home.gateway.drain())
+        draining = asyncio.create_task(drain(home.gateway))
         await until(lambda: home.gateway.draining)
         answer = await late.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"] == {"reason": "startup-sidecars"}
@@ -82,7 +83,7 @@ async def test_a_call_that_is_under_way_is_answered_first() -> None:
                 told.set_result(None)
 
         watcher = await home.client(on_event=on_event)
-        draining = asyncio.create_task(home.gateway.drain())
+        draining = asyncio.create_task(drain(home.gateway))
         await told
         worker.send(Answer(call.id, True, b'{"id":"m","chat":"x","ts":1}'))
         assert (await sending)["messageId"] == "m"
@@ -178,6 +179,6 @@ async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: P
 
 async def test_after_the_end_nobody_is_served() -> None:
     async with house() as home:
-        await home.gateway.drain()
+        await drain(home.gateway)
         with pytest.raises((ConnectionFailed, OSError)):
             await Client.connect(home.url, token=TOKEN, timeout=1.0)

@@ -78,7 +78,9 @@ async def test_a_message_that_comes_twice_is_handed_on_once() -> None:
         worker.say(1)
         worker.say(2)
         assert cursors(await take(watcher, 2)) == ["1:1", "1:2"]
-        assert home.gateway.workers.dropped["duplicate"] == 1
+        status = await watcher.call("status")
+        assert status["dropped"]["duplicate"] == 1
+        assert status["dropped"]["gap"] == 0
 
 
 async def test_a_gap_is_never_acknowledged_and_closes_after_a_hello() -> None:
@@ -234,10 +236,11 @@ async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() 
         watcher = await home.watcher()
         worker.send(Message(1, 1, b'{"text":"\xff"}'))
         worker.send(Message(2, 1, b"[]"))
-        worker.say(3)
-        await acked(worker, 3)
-        assert cursors(await take(watcher, 1)) == ["1:3"]
-        assert home.gateway.workers.dropped["malformed"] == 2
+        worker.send(Message(3, 1, b'{"a":1},"event":"tick","payload":{}'))
+        worker.say(4)
+        await acked(worker, 4)
+        assert cursors(await take(watcher, 1)) == ["1:4"]
+        assert home.gateway.workers.dropped["malformed"] == 3
 
 
 async def test_garbage_on_the_data_link_is_counted_and_changes_nothing() -> None:

@@ -1,0 +1,72 @@
+"""What a report of the supervisor changes here, and in which order that is told.
+
+The order is a contract (DESIGN section 2): what a worker said before its end is handed on
+before its end is told, and nothing of it afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ipc.bootstrap import ChannelInfo
+from ipc.report import AccountStatus, GatewayStatus
+from runtime.gateway.fanout import REMOVED, STATUS
+
+if TYPE_CHECKING:
+    from runtime.gateway.gateway import Gateway
+
+
+class Report(msgspec.Struct, rename="camel"):
+    """Accounts as they are now. ``figures`` are rows in which only numbers changed: nobody is
+    told. ``whole`` replaces everything that was known.
+    """
+
+    revision: str = ""
+    whole: bool = False
+    accounts: dict[str, AccountStatus] = {}
+    figures: dict[str, AccountStatus] = {}
+    removed: list[str] = []
+    gateway: GatewayStatus | None = None
+    channels: list[ChannelInfo] | None = None
+    agents: dict[str, Any] | None = None
+
+
+def take(gateway: Gateway, report: Report) -> None:
+    """Learn what the report says, and tell those who watch."""
+    if report.channels is not None:
+        gateway.accounts.set_channels(report.channels)
+    if report.gateway is not None:
+        gateway.health.gateway = report.gateway
+    if report.agents is not None:
+        gateway.agents.configure(report.agents)
+    removed = list(report.removed)
+    if report.whole:
+        removed += [key for key in gateway.accounts.rows if key not in report.accounts]
+    if report.accounts or removed:
+        gateway.workers.drain_now()
+    for key, row in report.accounts.items():
+        _change(gateway, key, row)
+    for key in removed:
+        _remove(gateway, key)
+    gateway.accounts.rows.update(report.figures)
+    if report.whole:
+        gateway.now_informed()
+
+
+def _change(gateway: Gateway, key: str, row: AccountStatus) -> None:
+    accounts = gateway.accounts
+    if accounts.rows.get(key) != row:
+        accounts.rows[key] = row
+        accounts.version += 1
+        gateway.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
+    gateway.workers.reported(key)
+
+
+def _remove(gateway: Gateway, key: str) -> None:
+    if gateway.accounts.rows.pop(key, None) is not None:
+        gateway.accounts.version += 1
+        gateway.workers.reported(key)
+        gateway.rings.remove(key)
+        gateway.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
