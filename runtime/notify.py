@@ -1,0 +1,68 @@
+"""What systemd is told, where it started us: ready, status, sign of life, stopping.
+
+The protocol of sd_notify(3): datagrams of ``NAME=value`` lines to the socket that
+``NOTIFY_SOCKET`` names. Without that variable nothing is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+
+
+class Notifier:
+    """Tells the service manager; never fails, because it is only told.
+
+    ``watchdog`` is how often, in seconds, a sign of life is wanted: half of what the unit
+    allows (``WatchdogSec``), as sd_watchdog_enabled(3) advises; 0 for never.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        self.watchdog = _half_of_the_watchdog(environ) if self._address else 0.0
+        self._status = ""
+
+    def ready(self, status: str) -> None:
+        """Say that the service works."""
+        self._status = status
+        self._send(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
+
+    def status(self, text: str) -> None:
+        """Say how it goes, in one line for people; the same line is not said twice."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def alive(self) -> None:
+        """Say that the event loop turns."""
+        self._send("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """Say that the configuration was read again; ``ready`` must follow."""
+        self._send("RELOADING=1")
+
+    def stopping(self) -> None:
+        """Say that the end has begun."""
+        self._send("STOPPING=1\nSTATUS=stopping")
+
+    def _send(self, text: str) -> None:
+        if not self._address:
+            return
+        # A name that begins with @ is in the abstract namespace, unix(7).
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
+        ):
+            sock.setblocking(False)
+            sock.sendto(text.encode(), address)
+
+
+def _half_of_the_watchdog(environ: Mapping[str, str]) -> float:
+    given = environ.get("WATCHDOG_USEC", "")
+    meant = environ.get("WATCHDOG_PID", "")
+    if not given.isdigit() or (meant and meant != str(os.getpid())):
+        return 0.0
+    return int(given) / 2_000_000
