@@ -100,13 +100,13 @@ class Process:
         """Return how it ended, once it is reaped and its process group is ended too."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._pidfd, lambda: ended.done() or ended.set_result(None))
+        loop.add_reader(self._pidfd, lambda: None if ended.done() else ended.set_result(None))
         try:
             await ended
         finally:
             loop.remove_reader(self._pidfd)
         self._kill_group()
-        status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222 — it has ended
         self._gone = True
         os.close(self._pidfd)
         said, text = self._last_words()
@@ -153,7 +153,7 @@ class Launcher:
         """Start the zygote; returns at once, it imports meanwhile."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         call = f"from runtime.zygote import main; main({theirs.fileno()}, {os.getpid()})"
-        self._zygote = subprocess.Popen(
+        self._zygote = subprocess.Popen(  # noqa: S603 — this interpreter, with our own code
             [sys.executable, "-c", call],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -237,7 +237,13 @@ class Launcher:
         request = {"kind": "spawn", "name": spec.name, "env": env, "fds": list(spec.fds)}
         fds = [*pipes.child_ends(), *spec.fds.values()]
         message = json.dumps(request).encode()
-        _ZygotePopen.ask = lambda: self._ask(message, fds)
+
+        def ask() -> int:
+            pid = self._ask(message, fds)
+            pipes.close_theirs()
+            return pid
+
+        _ZygotePopen.ask = ask
         child = _AioProcess(spec.target, spec.payload, pipes.boot_writer)
         child.start()
         pid = child.pid
@@ -251,7 +257,7 @@ class Launcher:
         names = ",".join(f"{name}={fd}" for name, fd in passed.items())
         arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
         call = f"from runtime.zygote import exec_main; exec_main(*{arguments!r})"
-        started = subprocess.Popen(
+        started = subprocess.Popen(  # noqa: S603 — likewise
             [sys.executable, "-c", call],
             pass_fds=list(passed.values()),
             stdin=subprocess.DEVNULL,
@@ -261,8 +267,8 @@ class Launcher:
             env=self._environment(),
         )
         started.returncode = 0  # we reap it ourselves, by its pidfd
-        with open(pipes.boot_writer, "wb", closefd=False) as boot_pipe:
-            boot_pipe.write(spec.payload)
+        pipes.close_theirs()
+        _tell(pipes.boot_writer, spec.payload)
         return started.pid
 
     def _ask(self, message: bytes, fds: list[int]) -> int:
@@ -345,8 +351,15 @@ class _Pipes:
         """Return what the child gets, in the order of ``zygote.STREAMS``."""
         return self._theirs
 
+    def close_theirs(self) -> None:
+        """Close the child's ends once it has them: then its death ends a write to it."""
+        for fd in self._theirs:
+            os.close(fd)
+            self._fds.remove(fd)
+        self._theirs = []
+
     def keep(self) -> tuple[int, int, int]:
-        """Close the child's ends; return ours: stdout, stderr, words, not blocking."""
+        """Close the rest; return what stays ours: stdout, stderr, words, not blocking."""
         kept = (self._stdout, self._stderr, self._words)
         for fd in self._fds:
             if fd in kept:
@@ -362,6 +375,14 @@ class _Pipes:
                 os.close(fd)
 
 
+def _tell(writer: int, body: bytes | memoryview) -> None:
+    """Write a child's bootstrap; one that has died already is reported by its exit."""
+    with contextlib.suppress(BrokenPipeError), open(writer, "wb", 0, closefd=False) as pipe:
+        left = memoryview(body)
+        while left:
+            left = left[pipe.write(left) :]
+
+
 class _ZygotePopen:
     """How ``multiprocessing`` starts a process here: pickled, through the zygote."""
 
@@ -375,7 +396,7 @@ class _ZygotePopen:
         data.pop("init_main_from_path", None)
         data.pop("init_main_from_name", None)
         buffer = io.BytesIO()
-        set_spawning_popen(self)
+        set_spawning_popen(self)  # type: ignore[arg-type]  # typed for Python's own only
         try:
             reduction.dump(data, buffer)
             reduction.dump(process, buffer)
@@ -383,8 +404,7 @@ class _ZygotePopen:
             set_spawning_popen(None)
         self.pid = _ZygotePopen.ask()
         self.sentinel = self.pid
-        with open(process.boot_writer, "wb", closefd=False) as boot:
-            boot.write(buffer.getbuffer())
+        _tell(process.boot_writer, buffer.getbuffer())
 
     def poll(self, flag: int = os.WNOHANG) -> int | None:
         """Return the exit code: never known here, ``Process.wait`` reaps."""
@@ -402,7 +422,7 @@ class _ForkedProcess(mp_process.BaseProcess):
         return _ZygotePopen(process)
 
 
-class _AioProcess(aiomultiprocess.core.Process):
+class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has no types
     """``aiomultiprocess.Process`` without its Manager: results travel on our own links."""
 
     def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:

@@ -22,7 +22,7 @@ import struct
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TextIO
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -42,7 +42,6 @@ Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _fds: dict[str, int] = {}  # in a child: its inherited descriptors by name
-_exit_code = 1  # in a child: what its coroutine returned
 
 
 def prctl(option: int, argument: Any) -> None:
@@ -158,18 +157,22 @@ def settle(fds: dict[str, int], name: str, env: dict[str, str]) -> None:
     for each in fds.values():
         os.set_inheritable(each, False)
     os.environ.update(env)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+    sys.stdout, sys.stderr = _text(1), _text(2)
     _fds.clear()
     _fds.update(fds)
+
+
+def _text(fd: int) -> TextIO:
+    """Return a stream that passes on each line at once, whatever is in it."""
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
 
 
 def _run_pickled(fd: int) -> int:
     """Run the ``multiprocessing`` process object that comes through the pipe."""
     from multiprocessing import spawn
 
-    failed = spawn._main(fd, os.dup(fd))  # type: ignore[attr-defined]
-    return failed or _exit_code
+    code: int = spawn._main(fd, os.dup(fd))
+    return code
 
 
 def end(code: int) -> None:
@@ -181,11 +184,12 @@ def end(code: int) -> None:
 
 
 async def run(target: str, payload: bytes) -> None:
-    """Await ``target`` (``package.module:coroutine``) and keep its exit code.
+    """Await ``target`` (``package.module:coroutine``) and end the process with its exit code.
 
-    Whatever it raises is printed, and said as ``failed`` through the pipe for last words.
+    Whatever it raises is printed, and said as ``failed`` through the pipe for last words. It
+    ends here, because Python would wait for threads of a plugin, which may be stuck.
     """
-    global _exit_code
+    code = 1
     words = _fds["words"]
     fds = {name: fd for name, fd in _fds.items() if name not in STREAMS}
 
@@ -197,11 +201,12 @@ async def run(target: str, payload: bytes) -> None:
     try:
         module, _, name = target.partition(":")
         coroutine: Main = getattr(importlib.import_module(module), name)
-        _exit_code = await coroutine(payload, fds, say)
+        code = await coroutine(payload, fds, say)
     except BaseException as error:  # noqa: BLE001 - reported in full, then the process ends
         traceback.print_exc()
         say("failed", f"{type(error).__name__}: {error}")
-        _exit_code = 1
+    finally:
+        end(code)
 
 
 def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> None:
@@ -228,4 +233,3 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
         payload = boot.read()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(target, payload))
-    end(_exit_code)

@@ -1,0 +1,26 @@
+"""A supervisor of three processes that prints their pids and waits to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runtime.process import Launcher, Spec, become_subreaper
+
+
+async def main() -> None:
+    become_subreaper()
+    launcher = Launcher(run_id="small")
+    launcher.start()
+    target = "tests.support.targets"
+    specs = [
+        Spec("test:polite#1", f"{target}:stop_politely", b""),
+        Spec("test:deaf#2", f"{target}:be_deaf", b""),
+        Spec("test:exec#3", f"{target}:be_deaf", b"", launcher="exec"),
+    ]
+    pids = [(await launcher.spawn(spec)).pid for spec in specs]
+    assert launcher._zygote is not None
+    print(launcher._zygote.pid, *pids, flush=True)
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())

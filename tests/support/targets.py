@@ -1,0 +1,131 @@
+"""What the processes of the tests run: coroutines for ``runtime.process.Spec.target``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+Say = Callable[[str, str], None]
+
+
+async def leave(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Return the exit code in ``payload``."""
+    return int(payload)
+
+
+async def say_and_leave(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Say several words, the last one counts, and return 78."""
+    say("transient", "not yet the last word")
+    say("misconfigured", "bad nick: ж")
+    return 78
+
+
+async def stay(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Stay until a signal ends the process."""
+    print("here", flush=True)
+    await asyncio.Event().wait()
+    return 0
+
+
+async def stop_politely(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Return 0 after SIGTERM."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
+    print("here", flush=True)
+    await asked.wait()
+    say("transient", "asked to stop")
+    return 0
+
+
+async def be_deaf(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Ignore SIGTERM and block the loop for good."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("here", flush=True)
+    time.sleep(3600)  # noqa: ASYNC251 — that is the fault
+    return 0
+
+
+async def fail(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Raise what nobody expects."""
+    raise KeyError(payload.decode())
+
+
+async def exit_by_itself(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """End as a library might that calls exit."""
+    os._exit(int(payload))
+
+
+async def keep_a_thread(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Return while a thread is stuck for good."""
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    return 3
+
+
+async def write_there(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Write the payload to the inherited descriptor ``out``."""
+    os.write(fds["out"], payload)
+    return 0
+
+
+async def count_payload(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Print how long the payload is."""
+    print(len(payload), flush=True)
+    return 0
+
+
+async def describe(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Print what kind of process this is, as JSON."""
+    print(json.dumps(_description()), flush=True)
+    return 0
+
+
+def _description() -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "session": os.getsid(0),
+        "group": os.getpgrp(),
+        "fds": {
+            fd: os.readlink(f"/proc/self/fd/{fd}")
+            for fd in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{fd}")
+        },
+        "env": {k: v for k, v in os.environ.items() if k.startswith("TRUNKLINE")},
+        "stdin": os.readlink("/proc/self/fd/0"),
+        "sigint_ignored": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        "name": Path("/proc/self/comm").read_text().strip(),
+        "uvloop": isinstance(asyncio.get_running_loop(), uvloop.Loop),
+        "main": sorted(m for m in sys.modules if m.startswith(("pytest", "_pytest"))),
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        "threads": len(os.listdir("/proc/self/task")),
+    }
+
+
+def _sleeper(*, new_session: bool) -> int:
+    sleeper = subprocess.Popen(["sleep", "3600"], start_new_session=new_session)
+    sleeper.returncode = 0  # nobody waits for it
+    return sleeper.pid
+
+
+async def leave_grandchildren(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Start one in our group, one in a session of its own and one by fork; then die."""
+    forked = os.fork()
+    if forked == 0:
+        os.setsid()
+        time.sleep(3600)  # noqa: ASYNC251 — another process than the loop's
+    print(_sleeper(new_session=False), _sleeper(new_session=True), forked, flush=True)
+    if payload == b"stay":
+        await asyncio.Event().wait()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
