@@ -6,7 +6,6 @@ counter makes every incarnation number of this boot larger than all earlier ones
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import secrets
@@ -93,9 +92,7 @@ class Instance:
     def _count_boot(self) -> int:
         """Return the next boot number, once it is on disk: two boots must never share one."""
         path = self.state_dir / "boot"
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            self.boot = int(path.read_text())
-        boot = self.boot + 1
+        boot = _last_boot(path) + 1
         write_atomically(path, f"{boot}\n".encode())
         return boot
 
@@ -103,6 +100,17 @@ class Instance:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _last_boot(path: Path) -> int:
+    """Return the number of the last boot; where it is lost, one larger than any it can be."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    # Minutes since 1970: no supervisor boots more often. Counting from 0 again would make
+    # late news of this boot look like news of an earlier one.
+    return int(text) if text.strip().isdigit() else int(time.time() / 60)
 
 
 def _owner(path: Path) -> Owner | None:
