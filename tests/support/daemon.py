@@ -65,6 +65,7 @@ class Daemon:
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.output = directory / "output.txt"
+        self.prefix: tuple[str, ...] = ()  # a program that runs ours: with fewer rights, say
 
     def write(self, config: dict[str, Any]) -> None:
         """Write the configuration file: ``config`` with our port, token and a fast policy."""
@@ -75,7 +76,11 @@ class Daemon:
         self.config_path.chmod(0o600)
 
     async def __aenter__(self) -> Daemon:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -87,7 +92,7 @@ class Daemon:
         out = self.output.open("ab")
         self.process = await asyncio.to_thread(
             subprocess.Popen,
-            [*CLI, "up", *args],
+            [*self.prefix, *CLI, "up", *args],
             env=self.env,
             stdout=out,
             stderr=out,
@@ -184,3 +189,7 @@ class Daemon:
             timeout=timeout,
         )
         return done.returncode, done.stdout, done.stderr
+
+    async def command(self, *args: str, stdin: str = "") -> tuple[int, str, str]:
+        """Run the command line beside the test; return exit code, stdout, stderr."""
+        return await asyncio.to_thread(self.cli, *args, stdin=stdin)

@@ -5,7 +5,10 @@ points; put its result on PYTHONPATH. It must therefore import nothing of the te
 
 ``faulty``: an account of it does what its configuration's ``fault`` says, ``after`` seconds
 after it was ready; a message sent to it whose text is the name of a fault triggers that one.
-``faulty-import``: its plugin cannot be imported. ``faulty-extra``: its SDK is missing.
+A message ``write BASE64`` is written to its standard output as it is; ``write BASE64 COUNT``
+so many times, in a thread, and told by the status field ``detail`` when it is done.
+``faulty-import``: its plugin cannot be imported. ``faulty-exit``: its import ends the process.
+``faulty-extra``: its SDK is missing.
 """
 
 from __future__ import annotations
@@ -69,6 +72,7 @@ def _manifest(id: str, plugin: str, extra: tuple[str, ...] = ()) -> Manifest:
 
 manifest = _manifest("faulty", "plugin:Faulty")
 unimportable = _manifest("faulty-import", "unimportable:Plugin")
+deadly = _manifest("faulty-exit", "deadly:Plugin")
 needy = _manifest("faulty-extra", "needy:Plugin", extra=("sdk-that-nobody-has",))
 
 
@@ -83,6 +87,7 @@ def install(directory: Path) -> Path:
         "[trunkline.channels]\n"
         "faulty = trunkline_faulty:manifest\n"
         "faulty-import = trunkline_faulty:unimportable\n"
+        "faulty-exit = trunkline_faulty:deadly\n"
         "faulty-extra = trunkline_faulty:needy\n"
     )
     return directory

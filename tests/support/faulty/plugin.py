@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import os
 import signal
@@ -54,6 +55,10 @@ class Faulty:
         """Take the message; one that names a fault triggers it."""
         if message.text in get_args(Fault):
             self._told.put_nowait(message.text)
+        if message.text.startswith("write "):
+            _, data, *count = message.text.split(" ")
+            await asyncio.to_thread(self._write, base64.b64decode(data), int((count or [1])[0]))
+            self.ctx.status(detail=f"wrote {data[:20]}")
         return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
 
     async def _fail(self, fault: Fault) -> bool:
@@ -110,6 +115,12 @@ class Faulty:
             case "ignore-term":
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _write(self, data: bytes, count: int) -> None:
+        for _ in range(count):
+            left = memoryview(data)
+            while left:
+                left = left[os.write(1, left) :]
 
     async def _refuse_to_stop(self) -> None:
         while True:

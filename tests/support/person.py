@@ -1,0 +1,33 @@
+"""A person at a ``local`` account: says something, and hears what the account answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.support.daemon import PATIENCE, Daemon
+
+
+class Person:
+    """One conversation; the embedded echo agent answers each line."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def is_answered(self, text: str) -> None:
+        """Say ``text`` and wait for the echo of exactly that: nothing may be lost or swapped."""
+        self._writer.write(f"{text}\n".encode())
+        async with asyncio.timeout(PATIENCE):
+            assert await self._reader.readline() == f"echo: {text}\n".encode()
+
+
+@asynccontextmanager
+async def talking(daemon: Daemon, account: str) -> AsyncIterator[Person]:
+    """Talk to ``local:account``, which must be running."""
+    reader, writer = await asyncio.open_unix_connection(daemon.run_dir / f"local-{account}.sock")
+    try:
+        yield Person(reader, writer)
+    finally:
+        writer.close()
+        await writer.wait_closed()
