@@ -73,7 +73,7 @@ class LogFile:
             self.ring.extend(lines)
             return
         try:
-            data = b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in lines)
+            data = b"".join(_encode(each) for each in lines)
             full = self._size > 0 and self._size + len(data) > self._max_bytes
             if self._fd is None or full:
                 self._open(full=full)
@@ -123,6 +123,16 @@ class LogFile:
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
+
+
+def _encode(line: Line) -> bytes:
+    """Return a line for the file. No line may spoil those beside it: what has no JSON is shown."""
+    try:
+        text = json.dumps(line, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):  # circular, odd keys, too deep
+        text = json.dumps({"ts": timestamp(), "text": "a record that cannot be written as JSON"})
+    # Half a surrogate becomes \ud800, which is JSON again.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _size(path: Path) -> int:
@@ -295,7 +305,7 @@ def read_line(raw: bytes) -> Line:
     line: Line = {"ts": timestamp()}
     text = raw.decode("utf-8", "backslashreplace").rstrip("\r")
     if text.startswith("{"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):  # not JSON, or nested too deep
             found = json.loads(text)
             return line | found if isinstance(found, dict) else line | {"text": text}
     return line | {"text": text}
