@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from ipc.files import write_atomically
 from ipc.report import Hold
-from runtime.files import write_atomically
 
 log = structlog.get_logger("holds")
 

@@ -15,7 +15,7 @@ from types import TracebackType
 
 import msgspec
 
-from runtime.files import write_atomically
+from ipc.files import write_atomically
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
 

@@ -54,7 +54,7 @@ class Client:
         self.scopes = admitted.grant.scopes
         self.method = admitted.grant.method
         self.seq = 0
-        self._allowed = allowed(self.role, self.scopes)
+        self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0
         self._malformed = 0
         self._unauthorized = 0
@@ -141,7 +141,7 @@ class Client:
         if request.method == "connect":
             error = RemoteError(INVALID, "connect is only valid as the first request")
         else:
-            error = refusal(request.method, self.role, self.protocol)
+            error = refusal(request.method, self.role, self.protocol, self.scopes)
         self._fail(request.id, error)
         if error.message.startswith("unauthorized role"):
             self._unauthorized += 1

@@ -26,7 +26,10 @@ def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
     """Return the payload ``hello-ok`` for ``client``."""
     modern = client.protocol >= 4
     server: dict[str, Any] = {"version": gateway.version, "connId": client.id}
-    features: dict[str, Any] = {"methods": public(), "events": [*EVENTS, *sorted(OWN_EVENTS)]}
+    features: dict[str, Any] = {
+        "methods": public(client.protocol),
+        "events": [*EVENTS, *sorted(OWN_EVENTS)],
+    }
     answer: dict[str, Any] = {
         "type": "hello-ok",
         "protocol": client.protocol,

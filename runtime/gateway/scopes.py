@@ -7,6 +7,7 @@ from collections.abc import Iterable
 READ = "operator.read"
 WRITE = "operator.write"
 ADMIN = "operator.admin"
+PAIRING = "operator.pairing"
 ALL = frozenset(
     {
         READ,
@@ -14,7 +15,7 @@ ALL = frozenset(
         ADMIN,
         "operator.approvals",
         "operator.questions",
-        "operator.pairing",
+        PAIRING,
         "operator.talk",
         "operator.talk.secrets",
     }

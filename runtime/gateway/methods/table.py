@@ -24,10 +24,11 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ipc.errors import RemoteError
 from ipc.frames import explain
-from runtime.gateway.scopes import NODE, OPERATOR, SUPERVISOR, covers
+from runtime.gateway.scopes import ADMIN, NODE, OPERATOR, SUPERVISOR, covers
 
 INVALID = "INVALID_REQUEST"
 UNAVAILABLE = "UNAVAILABLE"
+BOTH = frozenset({3, 4})  # protocols
 
 Function = Callable[[Any, Any], Any]
 
@@ -42,7 +43,9 @@ class Nothing(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row of the table. ``waits`` says that the function is a coroutine function."""
+    """One row of the table. ``waits`` says that the function is a coroutine function;
+    ``struct`` is what its params must be; ``ours`` that OpenClaw does not have it.
+    """
 
     name: str
     scope: str | None
@@ -50,6 +53,9 @@ class Method:
     function: Function
     waits: bool
     decoder: msgspec.json.Decoder[Any] | None
+    struct: type[msgspec.Struct] | None = None
+    ours: bool = False
+    protocols: frozenset[int] = BOTH
 
     def params(self, raw: Raw | UnsetType) -> Any:
         """Return the validated params; raises ``RemoteError`` that says what is wrong."""
@@ -72,49 +78,61 @@ def method(
     scope: str | None,
     params: type[msgspec.Struct] | None = Nothing,
     roles: frozenset[str] = frozenset({OPERATOR}),
+    protocols: frozenset[int] = BOTH,
 ) -> Callable[[Function], Function]:
     """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored."""
 
     def enter(function: Function) -> Function:
         decoder = None if params is None else msgspec.json.Decoder(params)
         waits = inspect.iscoroutinefunction(function)
-        METHODS[name] = Method(name, scope, roles, function, waits, decoder)
+        METHODS[name] = Method(name, scope, roles, function, waits, decoder, protocols)
         return function
 
     return enter
 
 
 @lru_cache(maxsize=256)
-def allowed(role: str, scopes: tuple[str, ...]) -> dict[str, Method]:
+def allowed(role: str, scopes: tuple[str, ...], protocol: int = 4) -> dict[str, Method]:
     """Return the part of the table that a client may use: one look-up decides everything."""
     return {
         name: entry
         for name, entry in METHODS.items()
         if (role in entry.roles or (role == SUPERVISOR and OPERATOR in entry.roles))
+        and protocol in entry.protocols
         and covers(scopes, entry.scope)
     }
 
 
-def public() -> list[str]:
+def public(protocol: int = 4) -> list[str]:
     """Return the names for ``hello.features.methods``."""
-    return [name for name, entry in METHODS.items() if entry.roles & {OPERATOR, NODE}]
+    return [
+        name
+        for name, entry in METHODS.items()
+        if entry.roles & {OPERATOR, NODE} and protocol in entry.protocols
+    ]
 
 
-def refusal(name: str, role: str, protocol: int) -> RemoteError:
-    """Return why ``name`` is not in the client's part of the table (PROTOCOL.md 1.5)."""
+def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:
+    """Return why ``name`` is not in the client's part of the table (PROTOCOL.md 1.5).
+
+    Protocol 3 asks for the scope of a method before it asks whether there is one: what
+    nobody knows needs ``operator.admin``. A node learns of no method but its own.
+    """
     entry = METHODS.get(name)
-    if entry is not None and not entry.roles & {OPERATOR, NODE}:
-        entry = None  # the supervisor's own: nobody else learns that it exists
-    if entry is None:
-        return RemoteError(INVALID, f"unknown method: {name[:128]}")
-    if role not in entry.roles:
+    if entry is not None and not (entry.roles & {OPERATOR, NODE} and protocol in entry.protocols):
+        entry = None  # the supervisor's own, or the other protocol's: nobody learns of it
+    if role == NODE or (entry is not None and role not in entry.roles):
         return RemoteError(INVALID, f"unauthorized role: {role}")
-    text = f"missing scope: {entry.scope}"
+    if entry is not None:
+        return _missing(entry.scope, protocol)
+    if protocol < 4 and role == OPERATOR and not covers(scopes, ADMIN):
+        return _missing(ADMIN, protocol)
+    return RemoteError(INVALID, f"unknown method: {name[:128]}")
+
+
+def _missing(scope: str | None, protocol: int) -> RemoteError:
+    text = f"missing scope: {scope}"
     if protocol < 4:
         return RemoteError(INVALID, text)
-    details = {
-        "code": "MISSING_SCOPE",
-        "missingScope": entry.scope,
-        "requiredScopes": [entry.scope],
-    }
+    details = {"code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope]}
     return RemoteError("FORBIDDEN", text, details=details)

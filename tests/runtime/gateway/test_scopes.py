@@ -50,4 +50,11 @@ def test_a_refusal_names_what_is_missing() -> None:
     assert refusal("status", OPERATOR, 4).code == "FORBIDDEN"
     assert refusal("status", OPERATOR, 3).code == "INVALID_REQUEST"
     assert refusal("status", "node", 4).message == "unauthorized role: node"
+    assert refusal("nobody.knows", "node", 4).message == "unauthorized role: node"
     assert refusal("x" * 500, OPERATOR, 4).message == "unknown method: " + "x" * 128
+
+
+def test_protocol_3_asks_for_the_scope_before_it_asks_for_the_method() -> None:
+    assert refusal("x", OPERATOR, 3, (READ,)).message == "missing scope: operator.admin"
+    assert refusal("x", OPERATOR, 3, (ADMIN,)).message == "unknown method: x"
+    assert refusal("x", OPERATOR, 4, (READ,)).message == "unknown method: x"
