@@ -28,7 +28,7 @@ class Subscribe(Strict):
     cursors: dict[Key, Annotated[str, Meta(max_length=41)]] = {}
 
 
-@method("events.subscribe", READ, Subscribe)
+@method("events.subscribe", READ, Subscribe, ours=True)
 def events_subscribe(client: Client, params: Subscribe) -> Any:
     """Subscribe, replacing what was subscribed. ``gaps`` names the accounts of which more is
     missing than the gateway still has.

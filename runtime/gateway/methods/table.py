@@ -79,13 +79,21 @@ def method(
     params: type[msgspec.Struct] | None = Nothing,
     roles: frozenset[str] = frozenset({OPERATOR}),
     protocols: frozenset[int] = BOTH,
+    *,
+    ours: bool = False,
 ) -> Callable[[Function], Function]:
-    """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored."""
+    """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored.
+
+    ``ours`` marks an addition to OpenClaw's protocol. The first paragraph of the function's
+    docstring is what the page ``docs/protocol.md`` says of it.
+    """
 
     def enter(function: Function) -> Function:
         decoder = None if params is None else msgspec.json.Decoder(params)
         waits = inspect.iscoroutinefunction(function)
-        METHODS[name] = Method(name, scope, roles, function, waits, decoder, protocols)
+        METHODS[name] = Method(
+            name, scope, roles, function, waits, decoder, params, ours, protocols
+        )
         return function
 
     return enter
