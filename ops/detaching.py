@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import select
 import sys
 import traceback
@@ -69,6 +70,8 @@ def _be_the_daemon(options: Options, log: int) -> NoReturn:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for fd, source in ((0, nothing), (1, log), (2, log)):
             os.dup2(source, fd)
+        # Whatever the caller left open here would stay open as long as the daemon lives.
+        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         from runtime.main import up
 
         code = up(options, os.environ)

@@ -70,7 +70,8 @@ async def started(home: Path, *args: str, **env: str) -> AsyncIterator[Process]:
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+            await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]  # the pipes, read or not
 
 
 async def trunkline(home: Path, *args: str, typed: bytes = b"", **env: str) -> Result:

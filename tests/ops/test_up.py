@@ -1,0 +1,76 @@
+"""``up`` and ``down`` with the real daemon."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.exits import Exit
+from tests.support.commandline import ended, line, started, trunkline
+
+pytestmark = pytest.mark.e2e
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def _lives(pid: int) -> bool:
+    """Say whether the process runs; one that only waits to be reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_up_in_the_foreground_says_where_and_what_next(home: Path) -> None:
+    port = free_port()
+    async with started(home, "up", "--port", port) as process:
+        said = [await line(process)]
+        while "Ctrl-C" not in said[-1]:
+            said.append(await line(process))
+        text = "\n".join(said)
+        for word in (f"ws://127.0.0.1:{port}", "trunkline.json5", "chat local:demo", "watch"):
+            assert word in text
+        process.send_signal(2)
+        result = await ended(process)
+    assert (result.code, result.err) == (Exit.OK, "")
+    assert oct((home / "trunkline.json5").stat().st_mode & 0o777) == "0o600"
+
+
+async def test_detached_it_is_up_when_the_command_returns(home: Path) -> None:
+    up = await trunkline(home, "up", "--detach", "--port", free_port())
+    try:
+        assert (up.code, up.err) == (Exit.OK, "")
+        health = await trunkline(home, "gateway", "health")
+        assert (health.code, health.out) == (Exit.OK, "ok\n")
+        second = await trunkline(home, "up", "--detach", "--port", free_port())
+        first_pid = (await trunkline(home, "status", "--json")).json["supervisor"]["pid"]
+        second.complains(Exit.ERROR, str(first_pid))
+        chat = await trunkline(home, "chat", "local:demo", "-m", "hello")
+        assert chat.out == "echo: hello\n"
+    finally:
+        down = await trunkline(home, "down")
+    assert (down.code, down.out) == (Exit.OK, f"stopped (pid {first_pid})\n")
+    assert not _lives(first_pid)
+    (await trunkline(home, "down")).complains(Exit.NOT_RUNNING)
+
+
+async def test_detached_it_tells_why_it_did_not_come_up(home: Path) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = str(stranger.getsockname()[1])
+        result = await trunkline(home, "up", "--detach", "--port", port)
+    assert result.code == Exit.ERROR
+    assert port in result.err
+    assert str(os.getpid()) in result.err
+    (home / "trunkline.json5").write_text("{")
+    wrong = await trunkline(home, "up", "--detach")
+    wrong.complains(Exit.CONFIGURATION, "trunkline.json5")
