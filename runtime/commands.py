@@ -17,7 +17,7 @@ from ipc.frames import explain
 from runtime.account import Account
 from runtime.lifecycle import Phase, Restart, Start, Stop
 from runtime.lifecycle import Reset as ResetEvent
-from runtime.port import PortTaken
+from runtime.port import PortUnusable
 
 if TYPE_CHECKING:
     from runtime.supervisor import Supervisor
@@ -276,7 +276,7 @@ async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
 async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
     try:
         supervisor.front.open(force=params.force)
-    except PortTaken as error:
+    except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
     supervisor.front.start()
     up = await supervisor.front.until(lambda: supervisor.front.connected, 15.0)
@@ -297,7 +297,7 @@ async def _gateway_restart(supervisor: Supervisor, params: Nothing) -> Any:
     before = front.child.state.incarnation
     try:
         front.restart()
-    except PortTaken as error:
+    except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
     up = await front.until(
         lambda: front.connected and front.child.state.incarnation != before, 15.0

@@ -17,7 +17,7 @@ from runtime.config.load import Loaded
 from runtime.config.places import Places
 from runtime.instance import Instance
 from runtime.logs import LogStore, configure
-from runtime.port import PortTaken, address
+from runtime.port import PortUnusable, address
 from runtime.process import Launcher
 from runtime.supervisor import Setting, Supervisor
 
@@ -69,7 +69,7 @@ async def _serve(
     _on_signals(supervisor)
     try:
         return await supervisor.run(lambda: _announce(options, supervisor))
-    except (PortTaken, EndpointError) as error:
+    except (PortUnusable, EndpointError) as error:
         sys.stderr.write(f"trunkline: {error}\n")
         return EXIT_ERROR
     finally:

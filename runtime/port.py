@@ -30,7 +30,21 @@ class Holder:
     command: str
 
 
-class PortTaken(Exception):
+class PortUnusable(Exception):
+    """The gateway cannot listen there; the text says why and what to do."""
+
+
+class NoSuchAddress(PortUnusable):
+    """The address is not one of this host, or the port is reserved."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            f"cannot listen on {host} port {port}: {error.strerror}; "
+            "change gateway.bind or gateway.port in the configuration"
+        )
+
+
+class PortTaken(PortUnusable):
     """The port is in use; ``holders`` says by whom, as far as this user may know."""
 
     def __init__(self, host: str, port: int, holders: list[Holder]) -> None:
@@ -52,42 +66,47 @@ def address(bind: str) -> str:
 def listen(host: str, port: int, *, force: bool = False) -> socket.socket:
     """Return a listening TCP socket; port 0 lets the kernel choose.
 
-    Raises ``PortTaken`` when the port is in use. With ``force`` the programs that hold it
-    are ended first (SIGTERM, after 5 s SIGKILL). ``OSError`` for an address that is not ours.
+    Raises ``PortUnusable``. With ``force`` the programs that hold the port are ended first
+    (SIGTERM, after 5 s SIGKILL), which blocks as long.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return _bind(family, host, port)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+    sock = _bind(host, port)
+    if sock is not None:
+        return sock
     holders = holders_of(port)
-    if not force or not holders:
+    if holders and not force:
         raise PortTaken(host, port, holders)
     end(holders)
-    try:
-        return _bind(family, host, port)
-    except OSError:
-        raise PortTaken(host, port, holders_of(port)) from None
+    sock = _bind(host, port)  # nobody to be seen: it may have ended just now
+    if sock is None:
+        raise PortTaken(host, port, holders_of(port))
+    return sock
 
 
-def _bind(family: int, host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket | None:
+    """Return a listening socket, ``None`` when the port is in use."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(BACKLOG)
         sock.setblocking(False)
-    except BaseException:
+    except OSError as error:
         sock.close()
-        raise
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise NoSuchAddress(host, port, error) from None
     return sock
 
 
 def holders_of(port: int) -> list[Holder]:
     """Return the programs that listen on ``port``, as far as this user may see them."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except Exception:  # noqa: BLE001 - a name for the operator, from a /proc that may be hidden
+        return []
     found: dict[int, Holder] = {}
-    for connection in psutil.net_connections(kind="tcp"):
+    for connection in connections:
         if connection.status != psutil.CONN_LISTEN or tuple(connection.laddr)[1:2] != (port,):
             continue
         if connection.pid is None or connection.pid == os.getpid():
@@ -102,23 +121,22 @@ def holders_of(port: int) -> list[Holder]:
 def end(holders: list[Holder]) -> None:
     """End programs for good: SIGTERM, then SIGKILL after 5 s. Signals go through pidfds.
 
-    Blocks; it runs before the event loop does.
+    Blocks. A program of another user is left alone.
     """
-    fds = []
-    for holder in holders:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            fd = os.pidfd_open(holder.pid)
-            fds.append(fd)
-            signal.pidfd_send_signal(fd, signal.SIGTERM)
-    deadline = time.monotonic() + FORCE_WITHIN
-    for fd in fds:
-        try:
+    with contextlib.ExitStack() as opened:
+        fds = []
+        for holder in holders:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                fd = os.pidfd_open(holder.pid)
+                opened.callback(os.close, fd)
+                signal.pidfd_send_signal(fd, signal.SIGTERM)
+                fds.append(fd)
+        deadline = time.monotonic() + FORCE_WITHIN
+        for fd in fds:
             if not _gone(fd, max(0.0, deadline - time.monotonic())):
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(fd, signal.SIGKILL)
                 _gone(fd, 1.0)
-        finally:
-            os.close(fd)
 
 
 def _gone(pidfd: int, within: float) -> bool:
