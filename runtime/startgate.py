@@ -1,44 +1,73 @@
 """How many accounts may be starting at the same moment, and who goes first.
 
-Bounded so that 500 accounts do not start in one burst; an operator's start goes to the
-head of the queue. A place is held only until the new worker has said hello, or for a few
-seconds: an account that hangs while it starts must not hold up the others.
+Bounded so that 500 accounts do not start in one burst; an operator's start goes ahead of all
+others. A place is held only until the new worker has said hello, or for a few seconds: an
+account that hangs while it starts must not hold up the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from dataclasses import dataclass
+
+
+class Withdrawn(Exception):
+    """The account need not start any more: it was stopped while it waited."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped while it waited for its turn")
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    name: str
+    urgent: bool
+    come: asyncio.Future[bool]  # false: withdrawn
 
 
 class StartGate:
-    """Places by name. They are given back from callbacks (a hello, an exit), hence no context."""
+    """Places by name. They are given back from callbacks (a hello, an exit), hence no context.
+
+    ``patience`` is how many seconds a place is held at most.
+    """
 
     def __init__(self, limit: int, *, patience: float = 2.0) -> None:
         self.limit = limit
         self._patience = patience
         self._inside: dict[str, asyncio.TimerHandle] = {}
-        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+        self._waiting: list[_Turn] = []
 
     async def enter(self, name: str, *, urgent: bool = False) -> None:
-        """Wait for a place. ``urgent`` goes ahead of everybody who waits already."""
+        """Wait for a place; raises ``Withdrawn``. Who is ``urgent`` waits only for such others."""
         if len(self._inside) < self.limit and not self._waiting:
             self._admit(name)
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (name, turn)
-        if urgent:
-            self._waiting.appendleft(entry)
-        else:
-            self._waiting.append(entry)
+        turn = _Turn(name, urgent, asyncio.get_running_loop().create_future())
+        self._queue(turn)
         try:
-            await turn
+            admitted = await turn.come
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave(name)
-            elif entry in self._waiting:
-                self._waiting.remove(entry)
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif not turn.come.cancelled():
+                self.leave(name)  # its turn had come in the same moment
             raise
+        if not admitted:
+            raise Withdrawn
+
+    def hasten(self, name: str) -> None:
+        """Let ``name`` go ahead, where it waits: an operator has asked for it."""
+        for turn in [turn for turn in self._waiting if turn.name == name and not turn.urgent]:
+            self._waiting.remove(turn)
+            turn.urgent = True
+            self._queue(turn)
+
+    def withdraw(self, name: str) -> None:
+        """Send ``name`` away from the queue: its ``enter`` raises ``Withdrawn``."""
+        for turn in [turn for turn in self._waiting if turn.name == name]:
+            self._waiting.remove(turn)
+            if not turn.come.done():
+                turn.come.set_result(False)
 
     def leave(self, name: str) -> None:
         """Give the place back; harmless when ``name`` holds none."""
@@ -47,20 +76,26 @@ class StartGate:
             return
         timer.cancel()
         while self._waiting and len(self._inside) < self.limit:
-            waiting, turn = self._waiting.popleft()
-            if not turn.done():
-                self._admit(waiting)
-                turn.set_result(None)
+            turn = self._waiting.pop(0)
+            if not turn.come.done():  # done: its task is being cancelled
+                self._admit(turn.name)
+                turn.come.set_result(True)
 
     def close(self) -> None:
-        """Forget everybody; pending timers are cancelled."""
+        """Forget who is inside; pending timers are cancelled."""
         for timer in self._inside.values():
             timer.cancel()
         self._inside.clear()
 
+    def _queue(self, turn: _Turn) -> None:
+        ahead = len(self._waiting)
+        if turn.urgent:
+            ahead = sum(other.urgent for other in self._waiting)
+        self._waiting.insert(ahead, turn)
+
     def _admit(self, name: str) -> None:
-        loop = asyncio.get_running_loop()
         old = self._inside.pop(name, None)
         if old is not None:
             old.cancel()
+        loop = asyncio.get_running_loop()
         self._inside[name] = loop.call_later(self._patience, self.leave, name)
