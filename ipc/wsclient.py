@@ -10,6 +10,7 @@ ended fails with ``PeerGone(maybe_executed=True)``; only its caller knows whethe
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from ipc.calls import Calls
 from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import ErrorShape, Event, Request, Response, decode_from_server, encode
+from ipc.identity import Identity
 from ipc.wsconnect import Opening, open_session, remote_error
 
 OPERATOR = tuple(
@@ -91,12 +93,19 @@ class Client:
         on_event: OnEvent | None = None,
         unix: Path | None = None,
         retry: Iterable[float] = (),
+        identity: Identity | None = None,
+        commands: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> Self:
         """Open a session: wait for the challenge, say ``connect``, return after ``hello-ok``.
 
         ``timeout`` is for one try, in seconds; ``retry`` are the waits before further tries
         (0.15, 0.35, 0.75, 1.5 outlive a restart of the gateway). ``client`` overrides
-        fields of the client's description. Raises ``ConnectionFailed`` or ``RemoteError``.
+        fields of the client's description. ``identity`` proves which device this is; the token
+        that the gateway gives it is kept and used (``Identity.load``). ``commands`` are what a
+        connection with ``role="node"`` can be asked to do. ``tls`` is for ``wss`` only, where
+        the system's authorities are not those to trust. Raises ``ConnectionFailed`` or
+        ``RemoteError``.
         """
         opening = Opening(
             url=url,
@@ -110,6 +119,9 @@ class Client:
             max_protocol=max_protocol,
             timeout=timeout,
             unix=unix,
+            commands=commands,
+            identity=identity,
+            tls=tls,
         )
         connection, hello = await open_session(opening, retry)
         return cls(connection, hello, opening.place, on_event)

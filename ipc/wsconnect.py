@@ -7,6 +7,7 @@ Separate from the session itself because everything that may be tried again lies
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from websockets.exceptions import (
     WebSocketException,
 )
 
+from ipc.credentials import Claim, Credentials
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames import (
     MAX_FRAME_BYTES,
@@ -32,6 +34,7 @@ from ipc.frames import (
     decode_from_server,
     encode,
 )
+from ipc.identity import Identity
 
 CONNECT_ID = "0"  # calls count from 1
 PASSING = frozenset({1000, 1001, 1005, 1006, 1012, 1013})  # closes of a restart (PROTOCOL.md 5)
@@ -53,30 +56,47 @@ class Opening:
     max_protocol: int
     timeout: float
     unix: Path | None
+    commands: Sequence[str] = ()
+    identity: Identity | None = None
+    tls: ssl.SSLContext | None = None
 
     @property
     def place(self) -> str:
         """Return where this leads to, for messages."""
         return str(self.unix) if self.unix else self.url
 
+    @property
+    def claim(self) -> Claim:
+        """Return what a device signature is about."""
+        client = self._client()
+        return Claim(
+            client["id"],
+            client["mode"],
+            self.role,
+            tuple(self.scopes),
+            client["platform"],
+            client.get("deviceFamily", ""),
+        )
+
     def params(self) -> dict[str, Any]:
-        """Return the parameters of ``connect``."""
-        auth = {"token": self.token, "password": self.password}
-        auth = {name: secret for name, secret in auth.items() if secret is not None}
-        client = {
+        """Return the parameters of ``connect``, but for what proves who we are."""
+        params = {
+            "minProtocol": self.min_protocol,
+            "maxProtocol": self.max_protocol,
+            "client": self._client(),
+            "role": self.role,
+            "scopes": list(self.scopes),
+            "caps": list(self.caps),
+        }
+        return params | ({"commands": list(self.commands)} if self.commands else {})
+
+    def _client(self) -> dict[str, Any]:
+        return {
             "id": "gateway-client",
             "version": "trunkline",
             "platform": sys.platform,
             "mode": "backend",
         } | (self.client or {})
-        return {
-            "minProtocol": self.min_protocol,
-            "maxProtocol": self.max_protocol,
-            "client": client,
-            "role": self.role,
-            "scopes": list(self.scopes),
-            "caps": list(self.caps),
-        } | ({"auth": auth} if auth else {})
 
 
 async def open_session(
@@ -89,10 +109,13 @@ async def open_session(
     ``ConnectionFailed``, or ``RemoteError`` with the gateway's refusal.
     """
     waits = iter(retry)
+    credentials = Credentials(opening.place, opening.token, opening.password, opening.identity)
     while True:
         try:
-            return await _try(opening)
+            return await _try(opening, credentials)
         except RemoteError as error:
+            if credentials.other_way(error, opening.role):
+                continue
             wait = next(waits, None)
             if wait is None or not starting(error):
                 raise
@@ -122,12 +145,14 @@ def remote_error(shape: ErrorShape) -> RemoteError:
     )
 
 
-async def _try(opening: Opening) -> tuple[ClientConnection, dict[str, Any]]:
+async def _try(
+    opening: Opening, credentials: Credentials
+) -> tuple[ClientConnection, dict[str, Any]]:
     connection: ClientConnection | None = None
     try:
         async with asyncio.timeout(opening.timeout):
             connection = await _dial(opening)
-            hello = await _greet(connection, opening)
+            hello = await _greet(connection, opening, credentials)
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - always re-raised
         if connection is not None:
             connection.transport.abort()
@@ -146,13 +171,20 @@ async def _dial(opening: Opening) -> ClientConnection:
     }
     if opening.unix is not None:
         return await unix_connect(str(opening.unix), "ws://localhost/", **options)
+    if opening.tls is not None and opening.url.startswith("wss:"):
+        options["ssl"] = opening.tls
     return await connect(opening.url, proxy=None, **options)
 
 
-async def _greet(connection: ClientConnection, opening: Opening) -> dict[str, Any]:
-    while not _is_challenge(decode_from_server(await connection.recv(decode=False))):
-        pass  # the challenge comes first; whatever a later protocol puts before it is skipped
-    params = msgspec.Raw(msgspec.json.encode(opening.params()))
+async def _greet(
+    connection: ClientConnection, opening: Opening, credentials: Credentials
+) -> dict[str, Any]:
+    while True:  # the challenge comes first; whatever a later protocol puts before it is skipped
+        challenge = decode_from_server(await connection.recv(decode=False))
+        if isinstance(challenge, Event) and challenge.event == "connect.challenge":
+            break
+    proof = credentials.params(opening.claim, _object(challenge.payload))
+    params = msgspec.Raw(msgspec.json.encode(opening.params() | proof))
     await connection.send(encode(Request(CONNECT_ID, "connect", params)), text=True)
     while True:
         frame = decode_from_server(await connection.recv(decode=False))
@@ -164,12 +196,14 @@ async def _greet(connection: ClientConnection, opening: Opening) -> dict[str, An
             if isinstance(frame.error, ErrorShape)
             else ErrorShape("UNAVAILABLE", "connect failed without a reason")
         )
-    hello = msgspec.json.decode(frame.payload) if isinstance(frame.payload, msgspec.Raw) else {}
-    return hello if isinstance(hello, dict) else {}
+    hello = _object(frame.payload)
+    credentials.granted(hello.get("auth"))
+    return hello
 
 
-def _is_challenge(frame: Response | Event) -> bool:
-    return isinstance(frame, Event) and frame.event == "connect.challenge"
+def _object(payload: msgspec.Raw | msgspec.UnsetType) -> dict[str, Any]:
+    value = msgspec.json.decode(payload) if isinstance(payload, msgspec.Raw) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _failure(
