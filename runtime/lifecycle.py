@@ -3,8 +3,9 @@
 ``step`` is the whole policy: a function from a state and an event to the next state and a
 list of actions. It reads no clock, draws no random number and touches no process, so every
 rule about crashes, backoff and manual stops can be read here and tested without waiting.
-One deadline belongs to each phase: STARTING → not ready in time; RUNNING → healthy long
-enough, forgive; STOPPING → kill; BACKOFF → respawn. All times are seconds.
+One deadline belongs to each phase: STARTING → not ready in time, from the moment on at which
+the process exists, because waiting for a turn to start is nobody's fault; RUNNING → healthy
+long enough, forgive; STOPPING → kill; BACKOFF → respawn. All times are seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from enum import StrEnum, auto
 EXIT_TEMPORARY = 75  # EX_TEMPFAIL, sysexits(3)
 EXIT_NEEDS_LOGIN = 77  # EX_NOPERM: the account needs a person, not another try
 EXIT_CONFIG = 78  # EX_CONFIG: likewise
+EXIT_UNKNOWN = 255  # what is reported when nobody knows: never taken for a fact
+SIGKILL = 9  # signal(7): how the kernel ends a process when memory runs out
 
 # Causes. Those an operator or the configuration gives to Stop: held, disabled, unconfigured.
 HELD = "held"
@@ -23,6 +26,9 @@ NOT_READY = "not_ready"
 UNHEALTHY = "unhealthy"
 NOT_SPAWNED = "not_spawned"
 KILLED = "killed"  # by a signal that was not ours
+OUT_OF_MEMORY = "out_of_memory"  # killed by the kernel, or by a limit
+OPERATOR = "operator"  # of an exit: a person asked for it
+UNKNOWN = "unknown"
 EXITED = "exited"  # without a last word
 TRANSIENT = "transient"
 NEEDS_LOGIN = "needs_login"
@@ -36,6 +42,7 @@ _CAUSE_OF_CODE = {
     EXIT_TEMPORARY: TRANSIENT,
     EXIT_NEEDS_LOGIN: NEEDS_LOGIN,
     EXIT_CONFIG: MISCONFIGURED,
+    EXIT_UNKNOWN: UNKNOWN,
 }
 
 
@@ -85,7 +92,9 @@ class Policy:
 
 
 ACCOUNT_POLICY = Policy()
-GATEWAY_POLICY = Policy(initial=0.5, maximum=30.0, healthy_after=60.0, slow_after=None)
+# Every client waits for the gateway: with half a second of first delay alone, it could not be
+# ready again within the half second that is promised after a kill -9.
+GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_after=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +102,22 @@ class Exit:
     """How a process ended. Neither ``code`` nor ``signal``: it was never spawned.
 
     ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people.
+    ``oom``: the kernel has just ended a process for want of memory; a hint, for SIGKILL only.
     """
 
     code: int | None = None
     signal: int | None = None
     said: str | None = None
     text: str | None = None
+    oom: bool = False
 
     @property
     def cause(self) -> str:
         """The cause of this exit: a code for a person first, then what was said, then the rest."""
         if self.code in (EXIT_NEEDS_LOGIN, EXIT_CONFIG):
             return _CAUSE_OF_CODE[self.code]
+        if self.signal == SIGKILL and self.oom:
+            return OUT_OF_MEMORY
         if self.said:
             return self.said
         if self.signal is not None:
@@ -137,9 +150,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Be up. An operator's start forgives all failures; an automatic one none."""
+    """Be up. An operator's start forgives all failures; an automatic one none.
+
+    ``reason`` is for the history: why an automatic one does not wait.
+    """
 
     automatic: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +164,7 @@ class Restart:
     """Go down and come back at once; no failure is counted."""
 
     automatic: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +178,13 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Reset:
     """Forgive all failures; nothing else changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The process exists. From now on it may be asked for why it is not ready."""
+
+    incarnation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +242,7 @@ class Wake:
     after: float
 
 
-Event = Start | Restart | Stop | Reset | Ready | Unhealthy | Exited | Deadline
+Event = Start | Restart | Stop | Reset | Spawned | Ready | Unhealthy | Exited | Deadline
 Action = Spawn | Terminate | Kill | Wake
 Step = tuple[State, list[Action]]
 
@@ -229,7 +254,9 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             state = replace(state, failures=0)
         case Reset():
             return replace(state, failures=0), []
-        case Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if i != state.incarnation:
+        case Spawned(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (
+            i != state.incarnation
+        ):
             return state, []  # late news of an earlier incarnation
         case Deadline(phase=armed) if armed is not state.phase:
             return state, []  # the phase ended before its deadline did
@@ -237,12 +264,12 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
     match state.phase, event:
         case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED, Start() | Restart():
             return _spawn(policy, replace(state, wanted=True))
-        case Phase.STARTING | Phase.RUNNING, Restart():
-            return _stop(policy, state, RESTART, None)
-        case Phase.STOPPING, Restart():
-            return replace(state, wanted=True, cause=RESTART, reason=None), []
-        case Phase.STOPPING, Start(automatic) if not (automatic and state.wanted):
-            return replace(state, wanted=True, cause=RESTART, reason=None), []
+        case Phase.STARTING | Phase.RUNNING, Restart(reason=reason):
+            return _stop(policy, state, RESTART, reason)
+        case Phase.STOPPING, Restart(reason=reason):
+            return replace(state, wanted=True, cause=RESTART, reason=reason), []
+        case Phase.STOPPING, Start(automatic, reason) if not (automatic and state.wanted):
+            return replace(state, wanted=True, cause=RESTART, reason=reason), []
 
         case Phase.STARTING | Phase.RUNNING, Stop(cause, reason):
             return _stop(policy, replace(state, wanted=False), cause, reason)
@@ -251,6 +278,8 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
         case _, Stop(cause, reason):
             return _stopped(state, cause, reason), []
 
+        case Phase.STARTING, Spawned():
+            return state, [Wake(policy.ready_within)]
         case Phase.STARTING, Ready():
             state = replace(state, phase=Phase.RUNNING, cause=None, reason=None)
             return state, [Wake(policy.healthy_after)]
@@ -276,7 +305,7 @@ def _spawn(policy: Policy, state: State) -> Step:
         incarnation=state.incarnation + 1,
         restarts=state.restarts + (state.phase is not Phase.STOPPED),
     )
-    return state, [Spawn(state.incarnation), Wake(policy.ready_within)]
+    return state, [Spawn(state.incarnation)]
 
 
 def _stop(policy: Policy, state: State, cause: str, reason: str | None) -> Step:
@@ -285,7 +314,8 @@ def _stop(policy: Policy, state: State, cause: str, reason: str | None) -> Step:
 
 
 def _stopped(state: State, cause: str | None, reason: str | None) -> State:
-    return replace(state, phase=Phase.STOPPED, wanted=False, failures=0, cause=cause, reason=reason)
+    # The failures stay: only health forgives them, or an operator's start or reset.
+    return replace(state, phase=Phase.STOPPED, wanted=False, cause=cause, reason=reason)
 
 
 def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
@@ -304,3 +334,14 @@ def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
         if state.phase is Phase.STOPPING:  # we ended it: why we did is the better reason
             cause, reason = state.cause or cause, state.reason or reason
     return replace(state, phase=phase, failures=failures, cause=cause, reason=reason), actions
+
+
+def blame(before: State, how: Exit) -> str:
+    """Return the cause of an exit as the history tells it; ``before`` is the state it met.
+
+    What we ended ourselves is told by why we did: by an operator's stop or restart, or
+    because it was unhealthy. Everything else is told by the exit.
+    """
+    if before.phase is not Phase.STOPPING or how.cause in ENDS | NEEDS_A_PERSON:
+        return how.cause
+    return OPERATOR if before.cause in (HELD, RESTART) else before.cause or how.cause
