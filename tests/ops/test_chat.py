@@ -91,8 +91,11 @@ async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(home: Pat
             await person.met.wait()
         assert person.writer is not None
         person.writer.close()
+        assert process.stderr is not None
+        async with asyncio.timeout(20):  # before its input ends, which would be an end as well
+            complaint = await process.stderr.readline()
         result = await ended(process)
-    result.complains(Exit.ERROR, "hung up")
+    assert (result.code, b"hung up" in complaint) == (Exit.ERROR, True)
 
 
 async def test_at_a_terminal_a_restart_of_the_account_is_waited_for(home: Path) -> None:
