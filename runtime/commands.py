@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from ipc.errors import RemoteError
 from ipc.frames import explain
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 INVALID = "INVALID_REQUEST"
 UNAVAILABLE = "UNAVAILABLE"
+MAX_LINES = 100_000  # of all logs together, in one answer
 STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
 
 
@@ -53,7 +55,13 @@ class Lines(Params):
     """``accounts`` as in ``Targets``; none means every process. ``lines`` counts from the end."""
 
     accounts: list[str] = []
-    lines: int = 100
+    lines: Annotated[int, Meta(ge=0, le=MAX_LINES)] = 100
+
+
+class Follow(Params):
+    """``accounts`` as in ``Lines``."""
+
+    accounts: list[str] = []
 
 
 class Force(Params):
@@ -62,6 +70,7 @@ class Force(Params):
     force: bool = False
 
 
+P = TypeVar("P", bound=Params)
 Function = Callable[["Supervisor", Any], Awaitable[Any]]
 METHODS: dict[str, tuple[type[Params], Function]] = {}
 
@@ -81,11 +90,15 @@ async def dispatch(supervisor: Supervisor, name: str, raw: Any) -> Any:
     if name not in METHODS:
         raise RemoteError(INVALID, f"unknown method: {name}")
     struct, function = METHODS[name]
+    return await function(supervisor, params_of(name, struct, raw))
+
+
+def params_of(name: str, struct: type[P], raw: Any) -> P:
+    """Return the params of a request as their struct; raises ``RemoteError``."""
     try:
-        params = msgspec.convert(raw, struct)
+        return msgspec.convert(raw, struct)
     except msgspec.ValidationError as error:
         raise RemoteError(INVALID, f"invalid {name} params: {explain(error)}") from None
-    return await function(supervisor, params)
 
 
 def find(supervisor: Supervisor, key: str) -> Account:

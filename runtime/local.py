@@ -131,10 +131,11 @@ class LocalServer:
         connection.send(frames.response(id, hello))
 
     def _follow(self, connection: Connection, id: str, params: Any) -> None:
-        from runtime.commands import log_names
+        from runtime.commands import Follow, log_names, params_of
 
         try:
-            names = log_names(self._supervisor, list(params.get("accounts") or []))
+            accounts = params_of("logs.follow", Follow, params).accounts
+            names = log_names(self._supervisor, accounts)
         except RemoteError as error:
             shape = ErrorShape(error.code, error.message)
             connection.send(frames.error_response(id, shape))

@@ -184,17 +184,21 @@ def logs(
 @app.command()
 def holds(context: typer.Context, keys: Keys = None, json: Json = False) -> None:
     """Show which accounts were stopped by hand, when and why."""
-    from ops.selection import matches
+    from ops.selection import chosen, matches
     from ops.tables import show_table
     from ops.words import moment
 
     held = _ask(context, "channels.holds", {})["holds"]
+    if not all(any(matches(key, [name]) for key in held) for name in keys or []):
+        rows = _ask(context, "supervisor.status", {})["accounts"]
+        # a hold may outlive its account, and an account need not be held; else it is a mistake
+        chosen([*rows, *({"account": key} for key in held)], keys or [])
     held = {key: hold for key, hold in held.items() if not keys or matches(key, keys)}
     if json:
         show_json({"holds": held})
         return
-    rows = [(key, moment(hold["at"]), hold.get("reason")) for key, hold in held.items()]
-    show_table(("account", "since", "reason"), rows)
+    table = [(key, moment(hold["at"]), hold.get("reason")) for key, hold in held.items()]
+    show_table(("account", "since", "reason"), table)
 
 
 @app.command()

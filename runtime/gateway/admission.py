@@ -152,7 +152,9 @@ class Admission:
         self.gateway.refused[refusal.kind] += 1
         log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
         if refusal.delay:
-            self.gateway.loop.call_later(refusal.delay, self._answer, request, refusal)
+            # Not beyond the handshake's own deadline, which closes without a word.
+            delay = min(refusal.delay, self.gateway.config.handshake_timeout_ms / 2000)
+            self.gateway.loop.call_later(delay, self._answer, request, refusal)
         else:
             self._answer(request, refusal)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from runtime.gateway import metrics
 
@@ -24,6 +26,8 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 
 Page = Callable[[web.BaseRequest], web.Response]
+
+_log = logging.getLogger("gateway.http")
 
 
 class Pages:
@@ -41,7 +45,7 @@ class Pages:
         if gateway.config.http.metrics:
             self._pages["/metrics"] = self._metrics
         answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
-        self.server = web.Server(answer, access_log=None)
+        self.server = web.Server(answer, access_log=None, logger=_log)
 
     async def close(self) -> None:
         """End the connections that are left."""
@@ -86,6 +90,15 @@ class Pages:
         if scheme.lower() != "bearer" or expected is None:
             return False
         return hmac.compare_digest(given.strip().encode(), expected.encode())
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Say whether a failure is ours: any stranger could fill the log with what is no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_log.addFilter(_is_ours)
 
 
 def _is_local(request: web.BaseRequest) -> bool:

@@ -48,8 +48,9 @@ OTHERS = {
 
 def with_faults(*faults: str, **channels: Any) -> dict[str, Any]:
     """A calm account beside one for each fault, each tried only once."""
-    faulty = {"accounts": {fault: {"fault": fault} for fault in faults}}
-    faulty["accounts"].get("never-ready", {})["restart"] = {"readyWithinSeconds": 1.5}
+    accounts: dict[str, Any] = {fault: {"fault": fault} for fault in faults}
+    accounts.get("never-ready", {})["restart"] = {"readyWithinSeconds": 1.5}
+    faulty = {"accounts": accounts}
     return {
         "channels": {"local": {"accounts": {"calm": {}}}, "faulty": faulty, **channels},
         "supervisor": {"restart": ONCE, **ATTENTIVE},
@@ -89,7 +90,7 @@ async def tell(watcher: Watcher, key: str, text: str) -> None:
 
 
 async def test_each_plugin_fails_alone_and_says_how(tmp_path: Path, faulty_path: str) -> None:
-    more = {key.partition(":")[0]: {"accounts": {"one": {}}} for key in OTHERS}
+    more: dict[str, Any] = {key.partition(":")[0]: {"accounts": {"one": {}}} for key in OTHERS}
     config = with_faults(*ENDINGS, **more)
     expected = {f"faulty:{fault}": how for fault, how in ENDINGS.items()} | OTHERS
     async with Daemon(tmp_path, config, PYTHONPATH=faulty_path) as daemon:

@@ -56,8 +56,8 @@ class Faulty:
         if message.text in get_args(Fault):
             self._told.put_nowait(message.text)
         if message.text.startswith("write "):
-            _, data, *count = message.text.split(" ")
-            await asyncio.to_thread(self._write, base64.b64decode(data), int((count or [1])[0]))
+            data, _, count = message.text.removeprefix("write ").partition(" ")
+            await asyncio.to_thread(self._write, base64.b64decode(data), int(count or 1))
             self.ctx.status(detail=f"wrote {data[:20]}")
         return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
 
