@@ -21,6 +21,7 @@ from runtime.lifecycle import (
     Kill,
     Policy,
     Spawn,
+    Spawned,
     State,
     Terminate,
     Wake,
@@ -57,7 +58,8 @@ class Child:
     """One supervised process. Everything that happens to it arrives through ``post``.
 
     ``spawn(incarnation)`` starts the process; what it raises counts as a failure with that
-    text. ``first_incarnation`` is the number before the first one used. ``on_change(name,
+    text. ``first_incarnation`` is the number before the first one used, ``failures`` those of
+    an earlier life that nobody has forgiven. ``on_change(name,
     state, event)`` is called after every change of state. ``policy`` may be replaced at any
     time. ``deadline`` is the loop's time (``loop.time()``) at which the running phase ends:
     the next try while in BACKOFF. ``last_exit`` is how the last process ended.
@@ -70,12 +72,13 @@ class Child:
         spawn: Callable[[int], Awaitable[Process]],
         *,
         first_incarnation: int = 0,
+        failures: int = 0,
         on_change: Callable[[str, State, Event], None] = _unwatched,
         rand: Callable[[], float] = _symmetric,
     ) -> None:
         self.name = name
         self.policy = policy
-        self.state = State(incarnation=first_incarnation)
+        self.state = State(incarnation=first_incarnation, failures=failures)
         self.process: Process | None = None
         self.last_exit: Exit | None = None
         self.stale = 0  # events of earlier incarnations, dropped
@@ -145,6 +148,7 @@ class Child:
         except Exception as error:  # noqa: BLE001 — whatever keeps it from starting is its failure
             how = Exit(text=f"cannot start: {str(error) or type(error).__name__}")
         else:
+            self.post(Spawned(incarnation))
             how = await self._outlive(process)
         self.last_exit = how
         self.post(Exited(incarnation, how))

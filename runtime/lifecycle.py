@@ -252,6 +252,8 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
     match event:
         case Start(automatic) | Restart(automatic) if not automatic:
             state = replace(state, failures=0)
+        case Start() | Restart() if state.cause == HELD and not state.wanted:
+            return state, []  # what a person stopped only a person starts
         case Reset():
             return replace(state, failures=0), []
         case Spawned(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (

@@ -23,12 +23,14 @@ from runtime.lifecycle import (
     Reset,
     Restart,
     Spawn,
+    Spawned,
     Start,
     State,
     Stop,
     Terminate,
     Unhealthy,
     Wake,
+    blame,
     step,
 )
 
@@ -82,10 +84,16 @@ def test_chance_spreads_every_delay_by_a_fifth(
     assert ACCOUNT_POLICY.delay(failures, chance) == pytest.approx(base * share)
 
 
-def test_a_start_spawns_and_arms_the_deadline_for_being_ready() -> None:
+def test_a_start_spawns_and_the_clock_runs_from_when_the_process_exists() -> None:
     state, actions = step(POLICY, STOPPED, Start())
     assert (state.phase, state.wanted, state.incarnation) == (Phase.STARTING, True, 4)
-    assert actions == [Spawn(4), Wake(POLICY.ready_within)]
+    assert actions == [Spawn(4)]
+    assert step(POLICY, state, Spawned(4)) == (state, [Wake(POLICY.ready_within)])
+
+
+@pytest.mark.parametrize("state", [STOPPED, RUNNING, STOPPING, BACKOFF, FAILED])
+def test_that_it_exists_matters_only_while_it_starts(state: State) -> None:
+    assert step(POLICY, state, Spawned(3)) == (state, [])
 
 
 def test_ready_clears_the_cause_and_arms_forgiveness() -> None:
@@ -123,6 +131,10 @@ def test_an_unhealthy_one_is_ended_and_the_reason_outlives_the_exit(state: State
         (Exit(code=1), "exited", "exited (code 1)"),
         (Exit(code=0), "exited", "exited (code 0)"),
         (Exit(code=75), "transient", "exited (code 75)"),
+        (Exit(code=255), "unknown", "exited (code 255)"),
+        (Exit(signal=9, oom=True), "out_of_memory", "exited (signal 9)"),
+        (Exit(signal=15, oom=True), "killed", "exited (signal 15)"),
+        (Exit(signal=9, oom=True, said="transient"), "out_of_memory", "exited (signal 9)"),
         (Exit(signal=signal.SIGKILL), "killed", "exited (signal 9)"),
         (Exit(signal=50), "killed", "exited (signal 50)"),
         (Exit(code=1, said="returned", text="run returned"), "returned", "run returned"),
@@ -180,9 +192,9 @@ def test_a_stop_asks_then_kills_until_it_is_gone(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", [STOPPED, BACKOFF, FAILED])
-def test_a_stop_of_one_that_is_down_keeps_it_down(state: State) -> None:
-    state, actions = step(POLICY, state, Stop("disabled"))
-    assert state == State(Phase.STOPPED, False, 3, cause="disabled")
+def test_a_stop_of_one_that_is_down_keeps_it_down_and_forgives_nothing(state: State) -> None:
+    after, actions = step(POLICY, state, Stop("disabled"))
+    assert after == State(Phase.STOPPED, False, 3, failures=state.failures, cause="disabled")
     assert actions == []
 
 
@@ -212,7 +224,14 @@ def test_a_start_of_one_that_is_up_only_forgives(state: State) -> None:
     assert step(POLICY, failed, Start(automatic=True)) == (failed, [])
 
 
-@pytest.mark.parametrize("event", [Start(), Start(automatic=True), Restart()])
+@pytest.mark.parametrize("state", [play(Stop("held"), state=s) for s in (STOPPED, RUNNING)])
+@pytest.mark.parametrize("event", [Start(automatic=True), Restart(automatic=True)])
+def test_nothing_automatic_ends_a_manual_stop(state: State, event: Event) -> None:
+    assert step(POLICY, state, event) == (state, [])
+    assert play(event, Exited(3, CRASH), state=state).phase is Phase.STOPPED
+
+
+@pytest.mark.parametrize("event", [Start(), Restart()])
 def test_a_start_while_stopping_spawns_when_the_old_one_is_gone(event: Event) -> None:
     state, actions = step(POLICY, STOPPING, event)
     assert (state.phase, actions) == (Phase.STOPPING, [])
@@ -250,7 +269,7 @@ def test_starting_a_stopped_one_is_no_restart() -> None:
 
 
 @pytest.mark.parametrize("state", [STOPPED, STARTING, RUNNING, STOPPING, BACKOFF, FAILED])
-@pytest.mark.parametrize("late", [Ready(2), Unhealthy(2, "x"), Exited(2, CRASH)])
+@pytest.mark.parametrize("late", [Spawned(2), Ready(2), Unhealthy(2, "x"), Exited(2, CRASH)])
 def test_news_of_an_earlier_incarnation_change_nothing(state: State, late: Event) -> None:
     assert step(POLICY, state, late) == (state, [])
 
@@ -267,6 +286,50 @@ def test_ready_at_the_wrong_time_changes_nothing(state: State) -> None:
     assert step(POLICY, state, Ready(3)) == (state, [])
 
 
+def ending(*events: Event, state: State = RUNNING) -> State:
+    """Return the state in which the exit of a process that we ended is met."""
+    return play(*events, state=state)
+
+
+@pytest.mark.parametrize(
+    ("before", "how", "cause"),
+    [
+        (RUNNING, Exit(signal=9), "killed"),
+        (RUNNING, Exit(signal=9, oom=True), "out_of_memory"),
+        (RUNNING, Exit(code=255), "unknown"),
+        (STARTING, Exit(code=78), "misconfigured"),
+        (ending(Stop("held")), Exit(code=0), "operator"),
+        (ending(Stop("held")), Exit(signal=9), "operator"),
+        (ending(Restart()), Exit(signal=15), "operator"),
+        (ending(Stop("disabled")), Exit(code=0), "disabled"),
+        (ending(Unhealthy(3, "mute")), Exit(signal=9), "unhealthy"),
+        (ending(Deadline(3, Phase.STARTING), state=STARTING), Exit(signal=9), "not_ready"),
+        (ending(Unhealthy(3, "mute")), Exit(code=77), "needs_login"),
+        (ending(Stop("held")), Exit(code=0, said="logged_out"), "logged_out"),
+        (dataclasses.replace(STOPPING, cause=None), Exit(code=3), "exited"),
+    ],
+)
+def test_an_exit_is_blamed_on_who_caused_it(before: State, how: Exit, cause: str) -> None:
+    assert blame(before, how) == cause
+
+
+@pytest.mark.parametrize("event", [Start(reason="why"), Restart(reason="why")])
+@pytest.mark.parametrize("state", [RUNNING, STOPPING])
+def test_a_restart_carries_its_reason(state: State, event: Event) -> None:
+    after = play(event, state=state)
+    if after.phase is Phase.STOPPING:  # a start of one that runs changes nothing
+        assert (after.cause, after.reason) == ("restart", "why")
+        after = play(Exited(3, CRASH), state=after)
+        assert (after.phase, after.reason) == (Phase.STARTING, "why")
+
+
+def test_failures_outlive_an_orderly_stop_but_not_the_start_of_an_operator() -> None:
+    state = play(Exited(3, CRASH), Stop("shutdown"), state=RUNNING)
+    assert state.failures == 1
+    assert play(Start(automatic=True), state=state).failures == 1
+    assert play(Start(), state=state).failures == 0
+
+
 # Properties over every order of events.
 
 _numbers = st.integers(0, 4)
@@ -281,6 +344,7 @@ _events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Restart, st.booleans()),
     st.builds(Stop, st.sampled_from(["held", "disabled"])),
     st.just(Reset()),
+    st.builds(Spawned, _numbers),
     st.builds(Ready, _numbers),
     st.builds(Unhealthy, _numbers, st.just("mute")),
     st.builds(Exited, _numbers, _exits),
@@ -292,7 +356,7 @@ def history(events: list[Event]) -> list[tuple[State, Event, State, list[Action]
     """Play events, with incarnations near the present one, and return every step."""
     steps, state = [], State()
     for event in events:
-        if isinstance(event, Ready | Unhealthy | Exited | Deadline):
+        if isinstance(event, Spawned | Ready | Unhealthy | Exited | Deadline):
             near = state.incarnation + min(event.incarnation, 1) - (event.incarnation == 4) * 2
             event = dataclasses.replace(event, incarnation=near)
         before = state
@@ -315,7 +379,10 @@ def test_there_is_never_more_than_one_process(events: list[Event]) -> None:
 def test_nothing_but_a_start_ends_a_manual_stop(events: list[Event]) -> None:
     held = False
     for _, event, after, actions in history(events):
-        held = isinstance(event, Stop) or (held and not isinstance(event, Start | Restart))
+        if isinstance(event, Stop):
+            held = event.cause == "held"
+        elif isinstance(event, Start | Restart) and not event.automatic:
+            held = False
         assert not (held and after.wanted)
         assert not (held and any(isinstance(action, Spawn) for action in actions))
 
@@ -332,7 +399,7 @@ def test_incarnations_and_restarts_only_grow(events: list[Event]) -> None:
 def test_every_phase_that_must_end_has_a_deadline_from_its_first_moment(
     events: list[Event],
 ) -> None:
-    timed = {Phase.STARTING, Phase.STOPPING, Phase.BACKOFF, Phase.RUNNING}
+    timed = {Phase.STOPPING, Phase.BACKOFF, Phase.RUNNING}  # STARTING: from Spawned on
     for before, _, after, actions in history(events):
         entered = after.phase is not before.phase or after.incarnation != before.incarnation
         wakes = sum(isinstance(action, Wake) for action in actions)
