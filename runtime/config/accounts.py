@@ -26,7 +26,7 @@ from runtime.config.model import (
     RestartConfig,
 )
 from runtime.config.wording import unknown
-from workers.plugin import Manifest
+from workers.plugin import Manifest, fields_of
 from workers.registry import ID, ID_RULE, Manifests
 from workers.secrets import is_reference, with_secret
 
@@ -184,7 +184,7 @@ def _field_problems(
     if channel.broken:
         return []
     struct, secrets = channel.manifest.config, channel.manifest.secrets
-    known = {each.encode_name for each in msgspec.structs.fields(struct)}
+    known = {each.encode_name for each in fields_of(struct)}
     strange = [name for name in fields if name not in known]
     found = [Problem(join(path, name), unknown(name, {*known, *ours})) for name in strange]
     rest = {name: value for name, value in fields.items() if name in known}

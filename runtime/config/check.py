@@ -15,6 +15,7 @@ import msgspec
 
 from runtime.config.errors import Problem
 from runtime.config.wording import REFERENCE, allowed, shown, unknown
+from workers.plugin import fields_of
 from workers.secrets import SecretRef
 
 
@@ -89,7 +90,7 @@ def _fields(
     partial: bool = False,
 ) -> Iterator[Problem]:
     """Judge each field of an object by itself."""
-    info = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    info = {field.encode_name: field for field in fields_of(struct)}
     strict = struct.__struct_config__.forbid_unknown_fields
     for name, each in value.items():
         field = info.get(name)

@@ -8,6 +8,7 @@ same positions to change a text without losing its comments.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -83,15 +84,21 @@ def line(text: str, offset: int) -> int:
     return text.count("\n", 0, max(offset, 0)) + 1
 
 
-def lines(text: str, node: Node, path: str = "") -> Iterator[tuple[str, int]]:
+def lines(text: str, node: Node) -> Iterator[tuple[str, int]]:
     """Yield path and line of every member and item in ``node``."""
+    ends = [found.start() for found in re.finditer("\n", text)]
+    for path, start in _places(node, ""):
+        yield path, bisect_left(ends, start) + 1  # counting from the top would be quadratic
+
+
+def _places(node: Node, path: str) -> Iterator[tuple[str, int]]:
     for member in node.members:
         inner = f"{path}.{member.name}" if path else member.name
-        yield inner, line(text, member.start)
-        yield from lines(text, member.value, inner)
+        yield inner, member.start
+        yield from _places(member.value, inner)
     for index, item in enumerate(node.items):
-        yield f"{path}[{index}]", line(text, item.start)
-        yield from lines(text, item, f"{path}[{index}]")
+        yield f"{path}[{index}]", item.start
+        yield from _places(item, f"{path}[{index}]")
 
 
 def _tokens(text: str) -> Iterator[_Token]:
