@@ -106,12 +106,32 @@ def _gateway_problems(raw: Mapping[str, Any]) -> list[Problem]:
     if isinstance(bind, str) and bind and bind not in BINDS and not _is_address(bind):
         words = " | ".join(f'"{word}"' for word in BINDS)
         found.append(Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address"))
+    proxies = gateway.get("trustedProxies")
+    for index, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
+        if isinstance(proxy, str) and not _is_network(proxy):
+            text = f"is {proxy!r}; allowed: an IP address or a network such as 10.0.0.0/8"
+            found.append(Problem(f"gateway.trustedProxies[{index}]", text))
+    tls = gateway.get("tls")
+    if isinstance(tls, Mapping) and tls.get("enabled") is True:
+        found += [
+            Problem(f"gateway.tls.{name}", "is missing; allowed: the path of a PEM file")
+            for name in ("certPath", "keyPath")
+            if not tls.get(name)
+        ]
     return found
 
 
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
     except ValueError:
         return False
     return True

@@ -68,14 +68,29 @@ class RateLimitConfig(Section, frozen=True):
     exempt_loopback: bool = True
 
 
+class TrustedProxyConfig(Section, frozen=True):
+    """What a reverse proxy that has logged people in must say (mode ``trusted-proxy``)."""
+
+    # The header with the person's name: the usual one of oauth2-proxy and its like.
+    user_header: Text = "x-forwarded-user"
+    # Headers that only the proxy adds: a request without them did not come through it.
+    required_headers: list[Text] = []
+    # Empty: whoever the proxy lets in.
+    allow_users: list[Text] = []
+    # A proxy on this host looks like any local program: only when no other program may lie.
+    allow_loopback: bool = False
+
+
 class AuthConfig(Section, frozen=True):
     """How a client proves that it may connect."""
 
-    mode: Literal["token"] = "token"  # the only one so far; written out so that files stay valid
+    # token and password are the same but for the words of a refusal. none is for loopback only.
+    mode: Literal["token", "password", "none", "trusted-proxy"] = "token"
     # A string, or a reference. There is no default: a gateway without a secret is open to all.
     token: Text | SecretRef | None = None
     # A second secret that is accepted in the same place, for clients that only know passwords.
     password: Text | SecretRef | None = None
+    trusted_proxy: TrustedProxyConfig = TrustedProxyConfig()
     rate_limit: RateLimitConfig = RateLimitConfig()
 
 
@@ -95,6 +110,24 @@ class HttpConfig(Section, frozen=True):
     # /metrics tells a stranger how much goes on; from loopback it needs no token.
     metrics: bool = True
     max_body_bytes: Count = 4 * 1024 * 1024
+
+
+class TlsConfig(Section, frozen=True):
+    """Encryption on the gateway's port: then its clients use ``wss``."""
+
+    enabled: bool = False
+    # PEM files: the certificate with its chain, and its key. Read again when they change.
+    cert_path: Text | None = None
+    key_path: Text | None = None
+
+
+class NodesConfig(Section, frozen=True):
+    """What nodes may be asked to do, beyond what was approved at their pairing."""
+
+    # Commands that see, hear or write to people are refused unless they are named here.
+    allow_commands: list[Text] = []
+    # Never, whatever was approved.
+    deny_commands: list[Text] = []
 
 
 class LimitsConfig(Section, frozen=True):
@@ -120,6 +153,10 @@ class GatewayConfig(Section, frozen=True):
     # auto is what loopback is (OpenClaw's word); anything else is an IP address to listen on.
     bind: Text = "loopback"
     auth: AuthConfig = AuthConfig()
+    # Addresses or networks of reverse proxies whose X-Forwarded-For is believed.
+    trusted_proxies: list[Text] = []
+    tls: TlsConfig = TlsConfig()
+    nodes: NodesConfig = NodesConfig()
     reload: ReloadConfig = ReloadConfig()
     http: HttpConfig = HttpConfig()
     limits: LimitsConfig = LimitsConfig()

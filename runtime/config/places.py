@@ -19,6 +19,7 @@ import msgspec
 import platformdirs
 
 from runtime.config.errors import ConfigError, Problem
+from runtime.config.exposure import exposure
 from runtime.config.load import Loaded, load, with_gateway
 from runtime.config.model import DEFAULT_PORT, Config
 
@@ -117,9 +118,8 @@ def load_effective(
     """Read the file of ``places`` and put flags and environment over it."""
     loaded = load(places.config_path, default_port=places.default_port)
     config = effective(loaded.config, environ, flags)
-    if config.gateway.auth.token is None and config.gateway.auth.password is None:
-        text = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
-        raise ConfigError(str(loaded.path), [Problem("gateway.auth.token", text)])
+    if problem := exposure(config.gateway):
+        raise ConfigError(str(loaded.path), [problem])
     return replace(loaded, config=config)
 
 

@@ -125,7 +125,10 @@ def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
         ("{gateway: 5}", "gateway: is 5; allowed: an object with port, bind, auth"),
         ("{gateway: {bind: 'lann'}}", 'gateway.bind: is \'lann\'; allowed: "loopback" | "lan" |'),
         ("{gateway: {bind: ''}}", "gateway.bind: is an empty string; allowed: a string of 1 to"),
-        ("{gateway: {auth: {mode: 'none'}}}", "gateway.auth.mode: is 'none'; allowed: \"token\""),
+        (
+            "{gateway: {auth: {mode: 'nobody'}}}",
+            'gateway.auth.mode: is \'nobody\'; allowed: "none" | "password"',
+        ),
         ("{gateway: {auth: {token: ''}}}", "gateway.auth.token: is an empty string; allowed:"),
         ("{gateway: {auth: {token: 5}}}", "gateway.auth.token: is 5; allowed: a string of 1 to"),
         (
