@@ -1,0 +1,127 @@
+"""Whether this host has a way to the network, and the moment at which it is there again.
+
+The kernel says on a netlink socket when links, addresses and routes change (rtnetlink(7));
+then, and only then, the routes are read from /proc. Where netlink is not to be had they are
+read every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+GROUPS = 0x1 | 0x40 | 0x400  # RTMGRP_LINK, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE
+SETTLE = 0.5  # seconds: a link that comes up brings a dozen messages
+LOOK_EVERY = 5.0  # without netlink
+BETWEEN = 10.0  # seconds between two returns that are told: a flapping link is told less often
+RTF_UP, RTF_REJECT = 0x1, 0x200  # route(8)
+
+
+def has_route(proc: Path = Path("/proc/net")) -> bool:
+    """Say whether there is a way to other hosts: a default route, or any that is not our own."""
+    return _has_ipv4(proc / "route") or _has_ipv6(proc / "ipv6_route")
+
+
+def _has_ipv4(path: Path) -> bool:
+    for fields in _rows(path)[1:]:
+        if len(fields) >= 8 and fields[0] != "lo" and _is_up(fields[3]):
+            return True
+    return False
+
+
+def _has_ipv6(path: Path) -> bool:
+    """A link-local or multicast network leads nowhere: every link has one."""
+    for fields in _rows(path):
+        if len(fields) < 10 or fields[9] == "lo" or not _is_up(fields[8]):
+            continue
+        if not fields[0].startswith(("fe8", "ff")):
+            return True
+    return False
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        return [line.split() for line in path.read_text().splitlines()]
+    except OSError:
+        return []
+
+
+def _is_up(flags: str) -> bool:
+    value = int(flags, 16)
+    return bool(value & RTF_UP) and not value & RTF_REJECT
+
+
+class Network:
+    """Calls ``on_return`` when a way to the network is there that was not.
+
+    ``has_route`` says whether there is one; ``notices`` opens the socket that says when to
+    look, ``None`` where there is none.
+    """
+
+    def __init__(
+        self,
+        on_return: Callable[[], None],
+        *,
+        has_route: Callable[[], bool] = has_route,
+        notices: Callable[[], socket.socket | None] | None = None,
+    ) -> None:
+        self._on_return = on_return
+        self._has_route = has_route
+        self._notices = notices or netlink
+        self._changed = asyncio.Event()
+        self.up = has_route()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        notices = self._notices()
+        if notices is not None:
+            loop.add_reader(notices.fileno(), self._noticed, notices)
+        told = -BETWEEN
+        try:
+            while True:
+                await self._wait(notices is not None)
+                was, self.up = self.up, self._has_route()
+                if self.up and not was:
+                    await asyncio.sleep(max(0.0, told + BETWEEN - loop.time()))
+                    self.up = self._has_route()
+                    if self.up:
+                        told = loop.time()
+                        self._on_return()
+        finally:
+            if notices is not None:
+                loop.remove_reader(notices.fileno())
+                notices.close()
+
+    async def _wait(self, told: bool) -> None:
+        if not told:
+            await asyncio.sleep(LOOK_EVERY)
+            return
+        await self._changed.wait()
+        await asyncio.sleep(SETTLE)
+        self._changed.clear()
+
+    def _noticed(self, notices: socket.socket) -> None:
+        """Read what has come; what it says does not matter, only that it came."""
+        with contextlib.suppress(OSError):  # overrun: the kernel had more to say than fits
+            while notices.recv(65536):
+                self._changed.set()
+        self._changed.set()
+
+
+def netlink() -> socket.socket | None:
+    """Open a socket on which the kernel tells of changes; ``None`` where it may not be had."""
+    try:
+        notices = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    except OSError:
+        return None
+    try:
+        notices.setblocking(False)
+        notices.bind((0, GROUPS))
+    except OSError:
+        notices.close()
+        return None
+    return notices
