@@ -28,22 +28,27 @@ class _Turn:
 class StartGate:
     """Places by name. They are given back from callbacks (a hello, an exit), hence no context.
 
-    ``patience`` is how many seconds a place is held at most.
+    ``patience`` is how many seconds a place is held at most. ``interval``, which may be set at
+    any time, is how many seconds lie at least between two starts that nobody asked for.
     """
 
     def __init__(self, limit: int, *, patience: float = 2.0) -> None:
         self.limit = limit
         self._patience = patience
+        self._interval = 0.0
+        self._next = 0.0  # when the next start that nobody asked for may be, on the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
         self._inside: dict[str, asyncio.TimerHandle] = {}
         self._waiting: list[_Turn] = []
 
     async def enter(self, name: str, *, urgent: bool = False) -> None:
         """Wait for a place; raises ``Withdrawn``. Who is ``urgent`` waits only for such others."""
-        if len(self._inside) < self.limit and not self._waiting:
-            self._admit(name)
+        if not self._waiting and self._may_enter(urgent):
+            self._admit(name, urgent)
             return
         turn = _Turn(name, urgent, asyncio.get_running_loop().create_future())
         self._queue(turn)
+        self._call()
         try:
             admitted = await turn.come
         except asyncio.CancelledError:
@@ -61,6 +66,7 @@ class StartGate:
             self._waiting.remove(turn)
             turn.urgent = True
             self._queue(turn)
+        self._call()
 
     def withdraw(self, name: str) -> None:
         """Send ``name`` away from the queue: its ``enter`` raises ``Withdrawn``."""
@@ -75,17 +81,48 @@ class StartGate:
         if timer is None:
             return
         timer.cancel()
-        while self._waiting and len(self._inside) < self.limit:
-            turn = self._waiting.pop(0)
-            if not turn.come.done():  # done: its task is being cancelled
-                self._admit(turn.name)
-                turn.come.set_result(True)
+        self._call()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two starts that nobody asked for; 0: as many as there are places."""
+        return self._interval
+
+    @interval.setter
+    def interval(self, seconds: float) -> None:
+        if seconds == self._interval:
+            return
+        self._interval = seconds
+        self._next = asyncio.get_running_loop().time() + seconds
+        self._call()
 
     def close(self) -> None:
         """Forget who is inside; pending timers are cancelled."""
+        if self._timer is not None:
+            self._timer.cancel()
         for timer in self._inside.values():
             timer.cancel()
         self._inside.clear()
+
+    def _call(self) -> None:
+        """Let in who may enter now; who must only wait for the time is called again then."""
+        while self._waiting and self._may_enter(self._waiting[0].urgent):
+            turn = self._waiting.pop(0)
+            if not turn.come.done():  # done: its task is being cancelled
+                self._admit(turn.name, turn.urgent)
+                turn.come.set_result(True)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and len(self._inside) < self.limit:
+            self._timer = asyncio.get_running_loop().call_at(self._next, self._call)
+
+    def _may_enter(self, urgent: bool) -> bool:
+        if len(self._inside) >= self.limit:
+            return False
+        # A timer may fire a clock tick early (asyncio, _clock_resolution).
+        soon = asyncio.get_running_loop().time() + 0.001
+        return urgent or not self._interval or soon >= self._next
 
     def _queue(self, turn: _Turn) -> None:
         ahead = len(self._waiting)
@@ -93,9 +130,11 @@ class StartGate:
             ahead = sum(other.urgent for other in self._waiting)
         self._waiting.insert(ahead, turn)
 
-    def _admit(self, name: str) -> None:
+    def _admit(self, name: str, urgent: bool) -> None:
         old = self._inside.pop(name, None)
         if old is not None:
             old.cancel()
         loop = asyncio.get_running_loop()
+        if not urgent:
+            self._next = loop.time() + self._interval
         self._inside[name] = loop.call_later(self._patience, self.leave, name)

@@ -149,3 +149,53 @@ async def test_a_name_that_comes_back_holds_one_place_for_its_full_time() -> Non
     await queue.leave("a")
     assert queue.entered == ["a", "a", "b", "c"]
     queue.gate.close()
+
+
+async def test_paced_starts_come_one_by_one_but_no_operator_waits_for_the_pace() -> None:
+    queue = Queue(8)
+    queue.gate.interval = 0.5
+    await queue.send("a", "b", "c")
+    await queue.send("asked for", urgent=True)
+    assert queue.entered == ["asked for"]
+    for count in range(1, 4):
+        await asyncio.sleep(0.51)
+        assert len(queue.entered) == 1 + count
+    assert queue.entered == ["asked for", "a", "b", "c"]
+    queue.gate.close()
+
+
+async def test_one_that_is_hastened_need_not_wait_for_the_pace() -> None:
+    queue = Queue(8)
+    queue.gate.interval = 100.0
+    await queue.send("a", "b")
+    queue.gate.hasten("b")
+    await turn()
+    assert queue.entered == ["b"]
+    queue.gate.withdraw("a")
+    with pytest.raises(Withdrawn):
+        await queue.tasks["a"]
+    queue.gate.close()
+
+
+async def test_when_the_pace_ends_all_may_start_whom_there_is_room_for() -> None:
+    queue = Queue(3)
+    queue.gate.interval = 100.0
+    await queue.send("a", "b", "c", "d")
+    queue.gate.interval = 100.0  # the same again starts no new wait
+    queue.gate.interval = 0.0
+    await turn()
+    assert queue.entered == ["a", "b", "c"]
+    await queue.leave("a")
+    assert queue.entered == ["a", "b", "c", "d"]
+    queue.gate.close()
+
+
+async def test_a_full_gate_waits_for_a_place_and_not_for_the_time() -> None:
+    queue = Queue(1)
+    queue.gate.interval = 0.5
+    await queue.send("a", "b")
+    await asyncio.sleep(1.0)
+    assert queue.entered == ["a"]
+    await queue.leave("a")
+    assert queue.entered == ["a", "b"]
+    queue.gate.close()
