@@ -7,6 +7,7 @@ counter makes every incarnation number of this boot larger than all earlier ones
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import secrets
 import time
@@ -49,7 +50,9 @@ class Instance:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
-        self.run_id = secrets.token_hex(8)
+        # Every run of this state directory begins alike, so that the next finds what it left.
+        self.runs = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
+        self.run_id = f"{self.runs}-{secrets.token_hex(8)}"
         self.boot = 0
         self._lock: int | None = None
 

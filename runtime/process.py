@@ -47,7 +47,8 @@ class Spec:
     """What to start: ``target`` is ``package.module:coroutine``, called with ``payload``.
 
     ``fds`` are descriptors it inherits, by name; they stay ours as well. ``name`` is the peer,
-    ``irc:libera#12``.
+    ``irc:libera#12``. With a ``command``, that foreign program is started instead; ``env`` then
+    goes to it unseen by others, and it gets nothing else of ours.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Spec:
     fds: dict[str, int] = field(default_factory=dict)
     launcher: Literal["zygote", "exec"] = "zygote"
     env: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
 
 
 class Process:
@@ -219,7 +221,7 @@ class Launcher:
         pipes = _Pipes()
         try:
             env = {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
-            launch = self._fork if spec.launcher == "zygote" else self._exec
+            launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
             pid = launch(spec, env, pipes)
             self._ours.add(pid)
             pidfd = os.pidfd_open(pid)
@@ -255,8 +257,15 @@ class Launcher:
         boot, words, stdout, stderr = pipes.child_ends()
         passed = {"boot": boot, "words": words, **spec.fds}
         names = ",".join(f"{name}={fd}" for name, fd in passed.items())
-        arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
-        call = f"from runtime.zygote import exec_main; exec_main(*{arguments!r})"
+        if spec.command:  # its environment has secrets, and an argument list is for all to see
+            path = os.environ.get("PYTHONPATH")  # the user's, not the one that leads to us
+            wanted = {"command": spec.command, "env": env, "path": path}
+            payload = json.dumps(wanted).encode()
+            call = f"from runtime.zygote import exec_command as go; go({os.getpid()}, {names!r})"
+        else:
+            payload = spec.payload
+            arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
+            call = f"from runtime.zygote import exec_main; exec_main(*{arguments!r})"
         started = subprocess.Popen(  # noqa: S603 — likewise
             [sys.executable, "-c", call],
             pass_fds=list(passed.values()),
@@ -268,7 +277,7 @@ class Launcher:
         )
         started.returncode = 0  # we reap it ourselves, by its pidfd
         pipes.close_theirs()
-        _tell(pipes.boot_writer, spec.payload)
+        _tell(pipes.boot_writer, payload)
         return started.pid
 
     def _ask(self, message: bytes, fds: list[int]) -> int:
@@ -326,9 +335,13 @@ class Launcher:
             if pid in ours:
                 continue
             with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
-                os.kill(pid, signal.SIGKILL)  # our own child: unreaped, so the pid is its own
-                os.waitid(os.P_PID, pid, os.WEXITED)
-                self.swept += 1
+                pidfd = os.pidfd_open(pid)  # our own child: unreaped, so the pid is its own
+                try:
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+                    self.swept += 1
+                finally:
+                    os.close(pidfd)
 
 
 class _Pipes:

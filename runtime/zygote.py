@@ -233,3 +233,36 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
         payload = boot.read()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(target, payload))
+
+
+def exec_command(supervisor: int, names: str) -> None:
+    """Become a foreign program: the entry point of ``Spec.command``. Never returns.
+
+    It is tied to the supervisor and in a session of its own like every child. Which program,
+    and its environment, come through the ``boot`` pipe; of our descriptors it gets none.
+    """
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # kept over execve(2), like the subreaper's mark
+    if os.getppid() != supervisor:
+        os._exit(1)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    fds = {pair.split("=")[0]: int(pair.split("=")[1]) for pair in names.split(",")}
+    for each in fds.values():
+        os.set_inheritable(each, False)
+    with open(fds["boot"], "rb") as boot:
+        wanted = json.loads(boot.read())
+    command: list[str] = wanted["command"]
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # what Python ignores for itself
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    environment = {**os.environ, **wanted["env"]}
+    del environment["PYTHONPATH"]  # it leads to us
+    if wanted["path"] is not None:
+        environment["PYTHONPATH"] = wanted["path"]
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        text = f"{command[0]}: {error.strerror}"
+        line = json.dumps({"cause": "misconfigured", "text": text}).encode()
+        os.write(fds["words"], line + b"\n")
+        sys.stderr.write(f"{text}\n")
+        end(78)
