@@ -44,7 +44,7 @@ def add_account(
     if channel not in known:
         text = known.broken.get(channel) or unknown(channel, set(known), "channel")
         raise _error(path, f"channels.{channel}", text)
-    with _locked(path):
+    with file_locked(path):
         text = read_text(path)
         values, _ = parse(path, text)
         section = _section(values, channel)
@@ -59,7 +59,7 @@ def add_account(
             implicit = [*place[:-1], IMPLICIT]
             after, values = _with(path, after, implicit, {}), _put(values, implicit, {})
         after = _with(path, after, place, value)
-        return _write(path, text, after, _put(values, place, value), known)
+        return write_checked(path, text, after, _put(values, place, value), known)
 
 
 def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> Loaded:
@@ -70,7 +70,7 @@ def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> 
     known = find_manifests() if manifests is None else manifests
     channel, account = _halves(path, key)
     place = ["channels", channel, "accounts", account]
-    with _locked(path):
+    with file_locked(path):
         text = read_text(path)
         values, _ = parse(path, text)
         section = _section(values, channel)
@@ -81,10 +81,10 @@ def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> 
                 raise _error(path, f"channels.{channel}", say)
             listed = ", ".join(accounts) or "none"
             raise _error(path, ".".join(place), f"there is no such account; there are: {listed}")
-        return _write(path, text, _without(path, text, place), _cut(values, place), known)
+        return write_checked(path, text, _without(path, text, place), _cut(values, place), known)
 
 
-def _write(
+def write_checked(
     path: Path, before: str, after: str, expected: dict[str, Any], manifests: Manifests
 ) -> Loaded:
     """Check the new text, and that it says what was meant, before it replaces the old one."""
@@ -164,7 +164,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def file_locked(path: Path) -> Iterator[None]:
+    """Let one edit of the file at a time happen; raises ``ConfigError``."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked(path.resolve().parent))

@@ -13,7 +13,7 @@ from typing import Any
 from runtime.config.accounts import OURS
 from workers.registry import Manifests
 
-REDACTED = "__REDACTED__"
+REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
 
 _GATEWAY = frozenset({"auth.token", "auth.password"})
 _SUSPECT = re.compile(

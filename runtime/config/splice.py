@@ -64,6 +64,12 @@ def cut(text: str, path: Sequence[str]) -> str:
     return text
 
 
+def replace_at(text: str, node: Node, value: Any, *, json5: bool = True) -> str:
+    """Return ``text`` with ``value`` instead of what stands at ``node``."""
+    shown = render(value, _indent(text, node.start), json5=json5)
+    return f"{text[: node.start]}{shown}{text[node.end :]}"
+
+
 def render(value: Any, indent: str = "", *, json5: bool = True) -> str:
     """Return ``value`` as JSON5, on one line where it is short."""
     if not isinstance(value, Mapping):

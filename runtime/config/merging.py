@@ -1,0 +1,63 @@
+"""Changes a configuration's text by a merge patch (RFC 7396), and nothing else in it.
+
+Objects are merged, null removes, everything else replaces. Comments and layout of what is
+not named by the patch stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from runtime.config.splice import cut, put, replace_at
+from runtime.config.syntax import scan
+
+
+def merged(values: Any, patch: Any) -> Any:
+    """Return ``values`` after ``patch``."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(values) if isinstance(values, Mapping) else {}
+    for name, each in patch.items():
+        if each is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), each)
+    return result
+
+
+def merged_text(path: Path, text: str, patch: Mapping[str, Any]) -> str:
+    """Return the text of the file at ``path`` after ``patch``. ``text`` must be valid."""
+    if path.suffix == ".toml":
+        document: Any = tomlkit.parse(text)
+        _merge_toml(document, patch)
+        return tomlkit.dumps(document)
+    return _merge(text, [], patch, json5=path.suffix == ".json5")
+
+
+def _merge(text: str, place: list[str], patch: Mapping[str, Any], *, json5: bool) -> str:
+    for name, each in patch.items():
+        here = [*place, name]
+        node = scan(text).get(*here)
+        if each is None:
+            text = text if node is None else cut(text, here)
+        elif node is None:
+            text = put(text, here, merged(None, each), json5=json5)
+        elif isinstance(each, Mapping) and text[node.start] == "{":
+            text = _merge(text, here, each, json5=json5)
+        else:
+            text = replace_at(text, node, merged(None, each), json5=json5)
+    return text
+
+
+def _merge_toml(table: Any, patch: Mapping[str, Any]) -> None:
+    for name, each in patch.items():
+        if each is None:
+            table.pop(name, None)
+        elif isinstance(each, Mapping) and isinstance(table.get(name), Mapping):
+            _merge_toml(table[name], each)
+        else:
+            table[name] = tomlkit.item(merged(None, each))

@@ -1,0 +1,112 @@
+"""Reads and writes the whole configuration for somebody far away.
+
+Every write is a compare-and-swap: it names the revision it was made from, and is refused when
+the file has changed since. Secrets are never shown, and kept where their marks come back.
+All of it may take long for a large file, and belongs into a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.config.edit import file_locked, write_checked
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.load import Loaded, load_text
+from runtime.config.masking import masked, restored
+from runtime.config.merging import merged, merged_text
+from runtime.config.text import parse, read_text
+from workers.registry import Manifests
+
+Check = Callable[[str], None]
+Change = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The file as it may be shown. ``raw`` is ``None`` where nobody knows what is secret in it:
+    in a text that cannot be parsed.
+    """
+
+    exists: bool
+    raw: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    revision: str = ""
+    problems: Sequence[Problem] = ()
+
+
+def revision_of(text: str) -> str:
+    """Return what changes with every character of a configuration (as ``Loaded.revision``)."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def snapshot(path: Path, manifests: Manifests) -> Snapshot:
+    """Return the file without its secrets, and what is wrong with it."""
+    if not path.exists():
+        return Snapshot(exists=False)
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        return Snapshot(exists=True, problems=error.problems)
+    revision = revision_of(text)
+    try:
+        raw, values = masked(path, text, manifests)
+    except ConfigError as error:
+        return Snapshot(exists=True, revision=revision, problems=error.problems)
+    problems: Sequence[Problem] = ()
+    try:
+        load_text(path, text, manifests)
+    except ConfigError as error:
+        problems = error.problems
+    return Snapshot(True, raw, values, revision, problems)
+
+
+def set_text(path: Path, raw: str, check: Check, manifests: Manifests) -> Loaded:
+    """Write ``raw`` as it is, with the secrets behind its marks.
+
+    ``check`` gets the revision of the present text and raises to refuse. Raises
+    ``ConfigError`` when the new text is not valid, or cannot be written.
+    """
+
+    def change(text: str) -> str:
+        try:
+            old, _ = parse(path, text)
+        except ConfigError:
+            old = {}  # broken by hand: this is how it gets repaired
+        return restored(path, raw, old, manifests)
+
+    return _write(path, check, manifests, change)
+
+
+def patch_text(path: Path, patch: Mapping[str, Any], check: Check, manifests: Manifests) -> Loaded:
+    """Write the present text after a merge patch; what it does not name stays as written.
+
+    Raises as ``set_text``, and when the present text is not valid.
+    """
+
+    def change(text: str) -> str:
+        try:
+            old, _ = parse(path, text)
+        except ConfigError:
+            raise _error(path, "invalid config; fix before patching") from None
+        after = merged_text(path, text, patch)
+        if parse(path, after)[0] != merged(old, patch):
+            raise _error(path, "is written in a way that cannot be patched; edit it by hand")
+        return restored(path, after, old, manifests)
+
+    return _write(path, check, manifests, change)
+
+
+def _write(path: Path, check: Check, manifests: Manifests, change: Change) -> Loaded:
+    with file_locked(path):
+        before = read_text(path)
+        check(revision_of(before))
+        after = change(before)
+        return write_checked(path, before, after, parse(path, after)[0], manifests)
+
+
+def _error(path: Path, text: str) -> ConfigError:
+    return ConfigError(str(path), [Problem("", text)])

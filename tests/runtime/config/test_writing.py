@@ -1,0 +1,174 @@
+"""A configuration shown to, and written by, somebody far away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyjson5
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.config.errors import ConfigError
+from runtime.config.merging import merged, merged_text
+from runtime.config.redact import REDACTED
+from runtime.config.writing import patch_text, revision_of, set_text, snapshot
+from tests.runtime.config.example import known
+
+TEXT = """{
+  // the gateway; its token was hunter2-hunter2 once
+  gateway: { port: 18789, auth: { token: "hunter2-hunter2" } },
+  channels: {
+    talk: {
+      server: 'https://me:swordfish@host/x', // where
+      accounts: {
+        a: { password: "secret-of-a", },
+        b: { password: { source: "env", id: "B" } },
+      },
+    },
+  },
+}
+"""
+
+
+def write(directory: Path, text: str = TEXT, name: str = "trunkline.json5") -> Path:
+    path = directory / name
+    path.write_text(text)
+    return path
+
+
+def at(text: str) -> Callable[[str], None]:
+    def check(revision: str) -> None:
+        assert revision == revision_of(text)
+
+    return check
+
+
+def test_what_is_shown_is_the_file_as_written_without_its_secrets(tmp_path: Path) -> None:
+    shown = snapshot(write(tmp_path), known())
+    assert shown.raw is not None
+    for secret in ("hunter2", "secret-of-a", "swordfish"):
+        assert secret not in shown.raw
+        assert secret not in str(shown.values)
+    assert "// the gateway; its token was " in shown.raw
+    assert pyjson5.decode(shown.raw) == shown.values
+    assert shown.values["channels"]["talk"]["accounts"]["b"]["password"]["id"] == "B"
+    assert shown.problems == ()
+
+
+def test_what_is_shown_can_be_written_back_unchanged(tmp_path: Path) -> None:
+    text = TEXT.replace("; its token was hunter2-hunter2 once", "")
+    path = write(tmp_path, text)
+    raw = snapshot(path, known()).raw
+    assert raw is not None
+    set_text(path, raw, at(text), known())
+    assert path.read_text() == text
+
+
+def test_a_changed_text_keeps_its_comments_and_the_secrets_behind_marks(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    raw = snapshot(path, known()).raw
+    assert raw is not None
+    set_text(path, raw.replace("18789", "18790 /* moved */"), at(TEXT), known())
+    after = path.read_text()
+    assert "18790 /* moved */" in after
+    assert '"secret-of-a"' in after
+    assert "https://me:swordfish@host/x" in after
+
+
+def test_a_mark_where_no_secret_was_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    raw = TEXT.replace('{ source: "env", id: "B" }', f'"{REDACTED}"')
+    with pytest.raises(ConfigError, match=r"in key channels\.talk\.accounts\.b\.password is not"):
+        set_text(path, raw, at(TEXT), known())
+    assert path.read_text() == TEXT
+
+
+def test_an_invalid_text_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(ConfigError, match="port: is"):
+        set_text(path, TEXT.replace("18789", '"many"'), at(TEXT), known())
+    assert path.read_text() == TEXT
+
+
+def test_the_check_sees_the_revision_and_may_refuse(tmp_path: Path) -> None:
+    path = write(tmp_path)
+
+    def refuse(revision: str) -> None:
+        raise KeyError(revision)
+
+    with pytest.raises(KeyError, match=revision_of(TEXT)):
+        set_text(path, "{}", refuse, known())
+    assert path.read_text() == TEXT
+
+
+def test_a_patch_changes_adds_and_removes_and_leaves_the_rest_as_written(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    patch = {
+        "gateway": {"port": 1, "auth": {"token": REDACTED}},
+        "channels": {"talk": {"server": "host", "accounts": {"b": None, "c": {"password": "x"}}}},
+    }
+    loaded = patch_text(path, patch, at(TEXT), known())
+    after = path.read_text()
+    assert 'gateway: { port: 1, auth: { token: "hunter2-hunter2" } },' in after
+    assert 'server: "host", // where' in after
+    assert "// the gateway" in after
+    assert list(loaded.accounts) == ["talk:a", "talk:c"]
+
+
+def test_a_broken_file_is_shown_without_text_and_cannot_be_patched_but_replaced(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "{ gateway: { token: 'secret-of-a' ")
+    shown = snapshot(path, known())
+    assert shown.raw is None
+    assert shown.problems
+    with pytest.raises(ConfigError, match="invalid config; fix before patching"):
+        patch_text(path, {"gateway": {"port": 1}}, lambda revision: None, known())
+    set_text(path, TEXT, lambda revision: None, known())
+    assert path.read_text() == TEXT
+
+
+def test_toml_is_shown_patched_and_restored_too(tmp_path: Path) -> None:
+    text = '# mine\n[gateway]\nport = 1\n[gateway.auth]\ntoken = "hunter2-hunter2"\n'
+    path = write(tmp_path, text, "trunkline.toml")
+    shown = snapshot(path, known())
+    assert shown.raw == text.replace("hunter2-hunter2", REDACTED)
+    set_text(path, shown.raw.replace("port = 1", "port = 2"), at(text), known())
+    assert path.read_text() == text.replace("port = 1", "port = 2")
+    patch_text(path, {"gateway": {"port": 3}}, lambda revision: None, known())
+    assert path.read_text() == text.replace("port = 1", "port = 3")
+
+
+def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+    assert not snapshot(tmp_path / "no.json5", known()).exists
+
+
+NAMES = st.sampled_from(["a", "b", "c-d", "é"])
+PLAIN: st.SearchStrategy[Any] = st.one_of(
+    st.integers(-9, 9), st.text(max_size=3), st.booleans(), st.lists(st.integers(0, 3), max_size=2)
+)
+OBJECTS: st.SearchStrategy[Any] = st.recursive(
+    PLAIN, lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
+)
+PATCHES: st.SearchStrategy[Any] = st.recursive(
+    PLAIN | st.none(), lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
+)
+
+
+@given(
+    st.dictionaries(NAMES, OBJECTS, max_size=4),
+    st.dictionaries(NAMES, PATCHES, max_size=4),
+    st.sampled_from([None, 1]),
+)
+def test_a_patched_text_says_what_the_patched_values_say(
+    values: Any, patch: Any, indent: int | None
+) -> None:
+    """Over random objects and patches, on one line and on many."""
+    import json
+
+    text = json.dumps(values, indent=indent, ensure_ascii=False)
+    after = merged_text(Path("x.json"), text, patch)
+    assert json.loads(after) == merged(values, patch)
