@@ -115,6 +115,13 @@ def _flaw(id: str, manifest: object) -> str | None:
         return "has a config that is not a msgspec.Struct"
     if not re.fullmatch(r"[\w.]+:\w+", manifest.plugin):
         return f"has the plugin {manifest.plugin!r}; allowed: package.module:Class"
+    words = (manifest.label, manifest.detail_label, manifest.system_image, *manifest.actions)
+    if not all(isinstance(word, str) for word in words):
+        return "has a label, system_image or action that is not a string"
+    try:
+        msgspec.json.encode(manifest.status)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's objects do
+        return f"has a status that is not JSON: {error}"
     fields = {each.encode_name for each in msgspec.structs.fields(manifest.config)}
     if taken := sorted(fields & COMMON_FIELDS):
         return f"has config fields that every account has already: {', '.join(taken)}"

@@ -95,6 +95,14 @@ def test_a_channel_of_another_package_is_found(packages: Packages) -> None:
             GOOD.format(id="bad", module="m").replace("m.plugin:Plugin", "m.plugin"),
             "bad_chat:manifest has the plugin 'm.plugin'; allowed: package.module:Class",
         ),
+        (
+            GOOD.format(id="bad", module="m").replace('"Label"', "None"),
+            "bad_chat:manifest has a label, system_image or action that is not a string",
+        ),
+        (
+            GOOD.format(id="bad", module="m").replace("secrets=secrets", "status={'x': 1j}"),
+            "bad_chat:manifest has a status that is not JSON: ",
+        ),
     ],
 )
 def test_a_broken_package_is_a_warning_that_names_it(
