@@ -9,21 +9,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
+import msgspec
+import structlog
 
 from ipc.control import Beat
 from ipc.pulse import Pulse, Verdict
 from ipc.report import PLUGIN_FIELDS, AccountStatus, Hold
-from runtime.child import Child
+from runtime import vitals
+from runtime.advice import todo
+from runtime.child import Child, Process
 from runtime.config.accounts import AccountSpec
-from runtime.lifecycle import Event, Phase, Policy, State, Unhealthy
-from runtime.process import Process
+from runtime.history import EMPTY, EVENTS, Entry
+from runtime.lifecycle import ALIVE, Event, Exited, Phase, Policy, Start, State, Unhealthy, blame
 
-HISTORY = 50
+HISTORY = EVENTS
+
+log = structlog.get_logger("account")
 
 
 def policy_of(spec: AccountSpec) -> Policy:
@@ -40,6 +45,10 @@ def policy_of(spec: AccountSpec) -> Policy:
         stop_within=restart.stop_within_seconds,
         healthy_after=restart.healthy_after_seconds,
     )
+
+
+def _unheard(key: str, entry: Entry) -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -68,20 +77,23 @@ class Account:
         spawn: Callable[[Account, int], Awaitable[Process]],
         on_change: Callable[[Account], None],
         hold: Hold | None,
+        past: Iterable[dict[str, Any]] = (),
+        on_event: Callable[[str, Entry], None] = _unheard,
     ) -> None:
         self.spec = spec
         self.key = spec.key
         self.hold = hold
-        self.history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
+        self.history: deque[dict[str, Any]] = deque(past, maxlen=HISTORY)
         self._suspect_after = suspect_after
         self._silent_after = silent_after
         self.figures = self._fresh()
         self.urgent = False  # an operator waits for the next start
         self._on_change = on_change
+        self._on_event = on_event
         self._totals = {"in": 0, "out": 0, "lost": 0}
         self._dropped: dict[str, int] = {}
         self._log_dropped: Callable[[], int] = lambda: 0
-        self._at: dict[str, int] = {}
+        self._at: dict[str, tuple[int, int]] = {}  # epoch ms, and of which incarnation
         self._last_error: str | None = None
         self._last_exit: str | None = None
         self._settled: list[tuple[Callable[[State], bool], asyncio.Future[None]]] = []
@@ -90,18 +102,23 @@ class Account:
             policy_of(spec),
             lambda incarnation: spawn(self, incarnation),
             first_incarnation=first_incarnation,
+            failures=self.history[-1]["failures"] if self.history else 0,
             on_change=self._child_changed,
         )
+        self._before = self.child.state
 
     @property
     def phase(self) -> Phase:
         """The child's phase."""
         return self.child.state.phase
 
-    def born(self, log_dropped: Callable[[], int]) -> None:
-        """Begin the figures of a new incarnation; ``log_dropped`` counts its dropped lines."""
+    def begin(self) -> None:
+        """Begin the figures of a new incarnation, before it can say anything."""
         self._fold()
         self.figures = self._fresh()
+
+    def captured(self, log_dropped: Callable[[], int]) -> None:
+        """Take the counter of dropped lines of the new incarnation's output."""
         self._log_dropped = log_dropped
 
     def _fresh(self) -> Figures:
@@ -126,7 +143,8 @@ class Account:
         """Take what the plugin says about itself; return whether anything changed."""
         allowed = {name: value for name, value in fields.items() if name in PLUGIN_FIELDS}
         if "lastError" in allowed:
-            self._last_error = allowed["lastError"]
+            said = allowed["lastError"]
+            self._last_error = None if said is None else str(said)
         changed = any(self.figures.plugin.get(name) != allowed[name] for name in allowed)
         self.figures.plugin.update(allowed)
         return changed
@@ -146,24 +164,17 @@ class Account:
     def _why_silent(self) -> str:
         """Tell a stopped process from a busy and from a blocked event loop."""
         process = self.child.process
-        if process is None:
-            return "no process"
-        try:
-            state = psutil.Process(process.pid).status()
-        except psutil.Error:
+        state = vitals.state(process.pid) if process else None
+        if state is None:
             return "process is gone"
-        if state == psutil.STATUS_STOPPED:
+        if state == vitals.STOPPED:
             return "process is stopped (SIGSTOP)"
         busy = self._cpu_used() - self.figures.cpu_when_asked > 0.5
         return "event loop blocked, using CPU" if busy else "event loop blocked, idle"
 
     def _cpu_used(self) -> float:
         process = self.child.process
-        try:
-            times = psutil.Process(process.pid).cpu_times() if process else None
-        except psutil.Error:
-            times = None
-        return times.user + times.system if times else 0.0
+        return (vitals.cpu_seconds(process.pid) if process else None) or 0.0
 
     def _fold(self) -> None:
         """Add the figures of the ended incarnation to the account's totals."""
@@ -177,39 +188,64 @@ class Account:
         self.figures.beat = None
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
+        try:
+            self._note(state, event)
+        except Exception:  # one account's row must never cost the supervisor
+            log.exception("account not noted", account=self.key)
+        self._before = state
+        self._tell(state)
+
+    def _note(self, state: State, event: Event) -> None:
         now = int(time.time() * 1000)
         match state.phase:
             case Phase.STARTING:
-                self._at["started"] = now
-            case Phase.RUNNING if self._at.get("ready_of") != state.incarnation:
-                self._at |= {"ready": now, "ready_of": state.incarnation}
-                self.urgent = False
+                self._stamp("started", now, state)
+            case Phase.RUNNING:
+                self._stamp("ready", now, state)
             case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED:
                 self._ended(state, now)
-        if self.history and self.history[-1]["phase"] == state.phase:
-            last = self.history[-1]
-            if (last["cause"], last["incarnation"]) == (state.cause, state.incarnation):
-                self._tell(state)
+        self._enter(state, event, now)
+
+    def _enter(self, state: State, event: Event, now: int) -> None:
+        """Enter what happened into the history, unless nothing did that a person would miss."""
+        before, text = self._before, state.reason
+        forgiven = before.failures > state.failures
+        same = (before.phase, before.cause, before.incarnation)
+        if same == (state.phase, state.cause, state.incarnation):
+            if not forgiven:
                 return
-        self.history.append(
-            {
-                "at": now,
-                "phase": state.phase.value,
-                "cause": state.cause,
-                "text": state.reason,
-                "incarnation": state.incarnation,
-                "failures": state.failures,
-            }
+            text = "failures forgiven"
+        elif isinstance(event, Start):
+            text = event.reason or state.reason if event.automatic else "started by an operator"
+        how = event.exit if isinstance(event, Exited) else None
+        entry = Entry(
+            at=now,
+            phase=state.phase.value,
+            cause=state.cause,
+            text=text,
+            incarnation=state.incarnation,
+            failures=state.failures,
+            exit=str(how) if how else None,
+            exit_cause=blame(before, how) if how else None,
         )
-        self._tell(state)
+        self.history.append({**EMPTY, **msgspec.to_builtins(entry)})
+        self._on_event(self.key, entry)
+
+    def _stamp(self, name: str, now: int, state: State) -> None:
+        """Remember when something happened for the first time in this incarnation."""
+        if self._at.get(name, (0, -1))[1] != state.incarnation:
+            self._at[name] = now, state.incarnation
+
+    def _when(self, name: str) -> int | None:
+        return self._at[name][0] if name in self._at else None
 
     def _ended(self, state: State, now: int) -> None:
         beat = self.figures.beat
         unclean = state.phase is not Phase.STOPPED
         if beat is not None and unclean:
             self._totals["lost"] = max(0, beat.emitted - beat.acked)
-        if self._at.get("started", 0) > self._at.get("stopped", 0):
-            self._at["stopped"] = now
+        if "started" in self._at:
+            self._stamp("stopped", now, state)
         self._fold()
         if unclean:
             self._last_exit = str(self.child.last_exit) if self.child.last_exit else None
@@ -217,28 +253,31 @@ class Account:
         self.figures.plugin.update({"connected": False} if self.figures.plugin else {})
 
     def _tell(self, state: State) -> None:
-        for entry in list(self._settled):
-            until, future = entry
-            if until(state):
-                self._settled.remove(entry)
-                if not future.done():
-                    future.set_result(None)
-        self._on_change(self)
+        for until, future in self._settled:
+            if not future.done() and until(state):
+                future.set_result(None)
+        try:
+            self._on_change(self)
+        except Exception:  # as above: whoever is told must not cost the supervisor either
+            log.exception("change not told", account=self.key)
 
-    async def settled(self, until: Callable[[State], bool], timeout: float) -> bool:
-        """Wait until the state satisfies ``until``; return whether it did within ``timeout``."""
+    async def settled(self, until: Callable[[State], bool], timeout: float | None) -> bool:
+        """Wait until the state satisfies ``until``; return whether it did within ``timeout``.
+
+        What was posted before counts: the state is looked at after it has been worked off.
+        """
+        await asyncio.sleep(0)  # the child empties its mailbox in the turn that is due now
         if until(self.child.state):
             return True
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (until, future)
+        entry = (until, asyncio.get_running_loop().create_future())
         self._settled.append(entry)
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await entry[1]
         except TimeoutError:
             return False
         finally:
-            if entry in self._settled:
-                self._settled.remove(entry)
+            self._settled.remove(entry)
         return True
 
     def unhealthy(self, reason: str) -> None:
@@ -249,7 +288,7 @@ class Account:
         """Return the row that everybody is shown."""
         state, spec, figures = self.child.state, self.spec, self.figures
         beat, process = figures.beat, self.child.process
-        alive = state.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
+        alive = state.phase in ALIVE
         plugin = {**spec.manifest.status, **figures.plugin}
         dropped = dict(self._dropped)
         for reason, count in (beat.dropped if beat else {}).items():
@@ -270,13 +309,14 @@ class Account:
             failures=state.failures,
             restarts=state.restarts,
             next_try_at=self._next_try_at(state),
-            started_at=self._at.get("started"),
-            ready_at=self._at.get("ready") if state.phase is Phase.RUNNING else None,
-            stopped_at=self._at.get("stopped"),
+            started_at=self._when("started"),
+            ready_at=self._when("ready") if state.phase is Phase.RUNNING else None,
+            stopped_at=self._when("stopped"),
             last_error=self._last_error,
             last_exit=self._last_exit,
             hold=self.hold,
             health=self._health(state, plugin),
+            todo=todo(self.key, state),
             rss_bytes=beat.rss_bytes if beat and alive else None,
             cpu_percent=figures.cpu_percent if alive else None,
             fds=beat.fds if beat and alive else None,

@@ -21,12 +21,15 @@ from runtime.lifecycle import Reset as ResetEvent
 from runtime.port import PortUnusable
 
 if TYPE_CHECKING:
+    from runtime.front import Front
     from runtime.supervisor import Supervisor
 
 INVALID = "INVALID_REQUEST"
 UNAVAILABLE = "UNAVAILABLE"
 MAX_LINES = 100_000  # of all logs together, in one answer
 STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
+GATEWAY_UP, GATEWAY_DOWN = 15.0, 10.0
+HANDED_OFF = {"outcome": "handed-off"}
 
 
 class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -41,7 +44,7 @@ class Targets(Params):
     """``accounts``: keys, bare channel names, or ``*``."""
 
     accounts: list[str]
-    reason: str | None = None
+    reason: Annotated[str, Meta(max_length=500)] | None = None
     wait: bool = True
 
 
@@ -125,7 +128,7 @@ def select(supervisor: Supervisor, targets: list[str]) -> list[Account]:
                 if account.spec.channel == target
             }
             if not of_channel:
-                known = sorted({account.spec.channel for account in supervisor.accounts.values()})
+                known = sorted({a.spec.channel for a in supervisor.accounts.values()}) or ["none"]
                 raise RemoteError(
                     INVALID,
                     f"unknown channel {target!r}; channels with accounts: {', '.join(known)}",
@@ -141,65 +144,77 @@ async def _status(supervisor: Supervisor, params: Nothing) -> Any:
 
 @method("channels.start", Targets)
 async def _start(supervisor: Supervisor, params: Targets) -> Any:
-    return {"results": [start(supervisor, a) for a in select(supervisor, params.accounts)]}
-
-
-def start(supervisor: Supervisor, account: Account) -> dict[str, Any]:
-    """Start one account for an operator: at once, whatever the backoff says."""
-    row: dict[str, Any] = {"account": account.key, "ok": True}
-    obstacle = supervisor.obstacle(account)
-    if obstacle is not None:
-        cause, text = obstacle
-        return row | {"ok": False, "outcome": "skipped", "reason": cause, "error": text}
-    row["persisted"] = supervisor.release(account)
-    if account.phase in (Phase.STARTING, Phase.RUNNING):
-        return row | {"outcome": "skipped", "reason": "task-owned"}
-    account.urgent = True
-    account.child.post(Start())
-    return row | {"outcome": "handed-off"}
+    """Start accounts for an operator: at once, whatever the backoff says."""
+    rows = _released(supervisor, params)
+    for account, row in rows:
+        if not row["ok"]:
+            continue
+        runs = account.phase in (Phase.STARTING, Phase.RUNNING)
+        row |= {"outcome": "skipped", "reason": "task-owned"} if runs else HANDED_OFF
+        supervisor.hasten(account)
+        account.child.post(Start())  # even if it runs: a stop may be on its way
+    return {"results": [row for _, row in rows]}
 
 
 @method("channels.stop", Targets)
 async def _stop(supervisor: Supervisor, params: Targets) -> Any:
-    chosen = select(supervisor, params.accounts)
-    stops = [stop(supervisor, account, params) for account in chosen]
-    return {"results": await asyncio.gather(*stops)}
+    """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
 
-
-async def stop(supervisor: Supervisor, account: Account, params: Targets) -> dict[str, Any]:
-    """Stop one account and remember it. The hold is on disk before the stop is acknowledged.
-
-    Where it cannot be written the account stops all the same, and ``persisted`` is false.
+    Where it cannot be written the accounts stop all the same, and ``persisted`` is false.
     """
-    persisted = supervisor.hold(account, params.reason)
-    account.child.post(Stop("held"))
-    row: dict[str, Any] = {"account": account.key, "ok": True, "persisted": persisted}
-    if not persisted:
-        row["error"] = "the hold could not be written: it is forgotten at the next restart"
-    if params.wait:
-        within = account.spec.restart.stop_within_seconds + STOP_MARGIN
-        row["stopped"] = await account.settled(lambda s: s.phase is Phase.STOPPED, within)
-        row["ok"] = row["stopped"]
-    return row | {"outcome": "stopped"}
+    chosen = select(supervisor, params.accounts)
+    persisted = supervisor.roster.hold(chosen, params.reason)
+    for account in chosen:
+        account.child.post(Stop("held"))
+    rows = await asyncio.gather(*(_stopped(account, params.wait) for account in chosen))
+    for row in rows:
+        row["persisted"] = persisted
+        if not persisted:
+            row.setdefault("error", "the hold could not be written: the next restart forgets it")
+    return {"results": rows}
+
+
+async def _stopped(account: Account, wait: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"account": account.key, "ok": True, "outcome": "stopped"}
+    if not wait:
+        return row
+    within = account.spec.restart.stop_within_seconds + STOP_MARGIN
+    row["stopped"] = row["ok"] = await account.settled(
+        lambda state: state.phase is Phase.STOPPED, within
+    )
+    if not row["ok"]:
+        row |= {"outcome": "stopping", "error": f"still stopping after {within:g} s"}
+    return row
 
 
 @method("channels.restart", Targets)
 async def _restart(supervisor: Supervisor, params: Targets) -> Any:
-    return {"results": [restart(supervisor, a) for a in select(supervisor, params.accounts)]}
+    """Replace the accounts' processes; a stopped or waiting account is started."""
+    rows = _released(supervisor, params)
+    for account, row in rows:
+        if row["ok"]:
+            row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
+            supervisor.hasten(account)
+            account.child.post(Restart())
+    return {"results": [row for _, row in rows]}
 
 
-def restart(supervisor: Supervisor, account: Account) -> dict[str, Any]:
-    """Replace the account's process; a stopped or waiting account is started."""
-    row: dict[str, Any] = {"account": account.key, "ok": True}
-    obstacle = supervisor.obstacle(account)
-    if obstacle is not None:
-        cause, text = obstacle
-        return row | {"ok": False, "outcome": "skipped", "reason": cause, "error": text}
-    row["persisted"] = supervisor.release(account)
-    row["incarnation"] = account.child.state.incarnation
-    account.urgent = True
-    account.child.post(Restart())
-    return row | {"outcome": "handed-off"}
+def _released(supervisor: Supervisor, params: Targets) -> list[tuple[Account, dict[str, Any]]]:
+    """Release the holds of all chosen accounts that may run; say of the others why not."""
+    chosen = select(supervisor, params.accounts)
+    obstacles = {account.key: supervisor.roster.obstacle(account) for account in chosen}
+    free = [account for account in chosen if obstacles[account.key] is None]
+    persisted = supervisor.roster.release(free)
+    rows = []
+    for account in chosen:
+        row: dict[str, Any] = {"account": account.key, "ok": True, "persisted": persisted}
+        obstacle = obstacles[account.key]
+        if obstacle is not None:
+            del row["persisted"]
+            row |= {"ok": False, "outcome": "skipped"}
+            row["reason"], row["error"] = obstacle
+        rows.append((account, row))
+    return rows
 
 
 @method("channels.reset", Targets)
@@ -218,7 +233,7 @@ async def _describe(supervisor: Supervisor, params: One) -> Any:
         "status": msgspec.to_builtins(account.status()),
         "label": account.spec.manifest.label,
         "name": account.spec.name,
-        "identity": account.spec.manifest.describe(account.spec.config),
+        "identity": account.spec.label,
         "why": why(supervisor, account),
         "next": what_next(account),
         "events": list(account.history),
@@ -229,7 +244,7 @@ async def _describe(supervisor: Supervisor, params: One) -> Any:
 def why(supervisor: Supervisor, account: Account) -> str:
     """Say in one sentence why the account is as it is."""
     state = account.child.state
-    obstacle = supervisor.obstacle(account)
+    obstacle = supervisor.roster.obstacle(account)
     if state.phase is Phase.RUNNING:
         return "it runs"
     if obstacle is not None:
@@ -287,35 +302,44 @@ async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
 
 @method("gateway.start", Force)
 async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
+    front = _front(supervisor)
     try:
-        supervisor.front.open(force=params.force)
+        if params.force:
+            await front.seize()
+        _front(supervisor).start()  # asked again: the end may have begun meanwhile
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
-    supervisor.front.start()
-    up = await supervisor.front.until(lambda: supervisor.front.connected, 15.0)
-    return {"ok": up, "gateway": msgspec.to_builtins(supervisor.front.status())}
+    up = await front.until(lambda: front.connected, GATEWAY_UP)
+    return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
 
 
 @method("gateway.stop", Nothing)
 async def _gateway_stop(supervisor: Supervisor, params: Nothing) -> Any:
-    supervisor.front.stop()
-    child = supervisor.front.child
-    down = await supervisor.front.until(lambda: child.state.phase is Phase.STOPPED, 10.0)
-    return {"ok": down, "gateway": msgspec.to_builtins(supervisor.front.status())}
+    front = supervisor.front
+    front.stop()
+    down = await front.until(lambda: front.child.state.phase is Phase.STOPPED, GATEWAY_DOWN)
+    return {"ok": down, "gateway": msgspec.to_builtins(front.status())}
 
 
 @method("gateway.restart", Nothing)
 async def _gateway_restart(supervisor: Supervisor, params: Nothing) -> Any:
-    front = supervisor.front
+    front = _front(supervisor)
     before = front.child.state.incarnation
     try:
         front.restart()
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
     up = await front.until(
-        lambda: front.connected and front.child.state.incarnation != before, 15.0
+        lambda: front.connected and front.child.state.incarnation != before, GATEWAY_UP
     )
     return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
+
+
+def _front(supervisor: Supervisor) -> Front:
+    """Return the gateway's keeper, unless the end has begun."""
+    if supervisor.stopping:
+        raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
+    return supervisor.front
 
 
 @method("config.reload", Nothing)

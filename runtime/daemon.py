@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 import uvloop
@@ -70,7 +71,7 @@ async def _serve(
     try:
         return await supervisor.run(lambda: _announce(options, supervisor))
     except (PortUnusable, EndpointError) as error:
-        sys.stderr.write(f"trunkline: {error}\n")
+        _say(sys.stderr, f"trunkline: {error}\n")
         return EXIT_ERROR
     finally:
         logs.close()
@@ -78,18 +79,40 @@ async def _serve(
 
 def _on_signals(supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_stray)
     for number in (signal.SIGINT, signal.SIGTERM):
         name = signal.Signals(number).name
         loop.add_signal_handler(number, supervisor.request_stop, name)
-    loop.add_signal_handler(signal.SIGUSR1, supervisor.front.restart)
+    loop.add_signal_handler(signal.SIGUSR1, _restart_gateway, supervisor)
     loop.add_signal_handler(signal.SIGHUP, _reload, supervisor)
+
+
+def _stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody caught; the daemon goes on."""
+    error = context.get("exception")
+    log.error(context.get("message") or "error on the loop", exc_info=error)
+
+
+def _restart_gateway(supervisor: Supervisor) -> None:
+    try:
+        if not supervisor.stopping:
+            supervisor.front.restart()
+    except PortUnusable as error:
+        _say(sys.stderr, f"trunkline: {error}\n")
 
 
 def _reload(supervisor: Supervisor) -> None:
     try:
         supervisor.reload()
     except RemoteError as error:
-        sys.stderr.write(f"trunkline: {error.message}\n")
+        _say(sys.stderr, f"trunkline: {error.message}\n")
+
+
+def _say(stream: TextIO, text: str) -> None:
+    """Tell a person, who may have closed the terminal: that is no reason to end."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text)
+        stream.flush()
 
 
 def _announce(options: Options, supervisor: Supervisor) -> None:
@@ -100,7 +123,8 @@ def _announce(options: Options, supervisor: Supervisor) -> None:
     chat = (
         f"trunkline chat {first}" if first and first.startswith("local:") else "trunkline logs -f"
     )
-    sys.stdout.write(
+    _say(
+        sys.stdout,
         f"""Trunkline {supervisor.version} is up.
   gateway         {supervisor.front.url}
   configuration   {supervisor.places.config_path}
@@ -110,6 +134,5 @@ Try, in another terminal:
   trunkline watch
   trunkline status
 Ctrl-C ends it.
-"""
+""",
     )
-    sys.stdout.flush()

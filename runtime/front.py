@@ -14,14 +14,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-import psutil
 import structlog
 
 from ipc.bootstrap import GatewayBoot
 from ipc.report import GatewayStatus
+from runtime import vitals
 from runtime.child import Child
+from runtime.keeper import keep
 from runtime.lifecycle import (
+    ALIVE,
     GATEWAY_POLICY,
+    RESTART,
     Event,
     Phase,
     Policy,
@@ -32,7 +35,7 @@ from runtime.lifecycle import (
     Stop,
     Unhealthy,
 )
-from runtime.logs import LineCapture, LogStore
+from runtime.logs import LogStore
 from runtime.port import listen
 from runtime.process import Launcher, Process, Spec
 from runtime.session import Reporter, Session
@@ -75,7 +78,6 @@ class Front:
         self._session: Session | None = None
         self._session_task: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._capture: LineCapture | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._ready_at: int | None = None
         self._last_error: str | None = None
@@ -90,10 +92,19 @@ class Front:
         )
 
     def open(self, *, force: bool = False) -> None:
-        """Open the listening socket; raises ``PortTaken`` or ``OSError``."""
+        """Open the listening socket; raises ``PortUnusable``."""
         if self._socket is None:
             self._socket = listen(self.host, self.port, force=force)
             self.port = self._socket.getsockname()[1]
+
+    async def seize(self) -> None:
+        """Open the socket, and end the programs that hold the port; raises ``PortUnusable``."""
+        if self._socket is None:
+            taken = await asyncio.to_thread(listen, self.host, self.port, force=True)
+            if self._socket is None:
+                self._socket = taken
+            else:  # somebody else was faster
+                taken.close()
 
     def close_socket(self) -> None:
         """Stop queueing clients: from now on they are refused."""
@@ -111,21 +122,23 @@ class Front:
 
     @property
     def connected(self) -> bool:
-        """Whether the session is open."""
+        """Whether the session is open and the gateway knows the accounts."""
         return self._session is not None and self._session.connected
 
     def start(self) -> None:
-        """Want it up. Raises ``PortTaken`` when somebody took the port meanwhile."""
+        """Want it up. Raises ``PortUnusable`` when somebody took the port meanwhile."""
         self.open()
         self.child.post(Start())
 
     def stop(self) -> None:
         """Want it down: it drains, then its socket closes."""
+        self._tell_gateway(restarting=False)
         self.child.post(Stop())
 
     def restart(self) -> None:
         """Replace it in place; clients wait in the backlog meanwhile."""
         self.open()
+        self._tell_gateway(restarting=True)
         self.child.post(Restart())
 
     def changed(self) -> None:
@@ -137,24 +150,33 @@ class Front:
         """Keep the gateway as it is wanted until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            await self.child.run()
+            await keep(self.child)
 
-    async def until(self, true: Callable[[], bool], timeout: float) -> bool:
+    async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until ``true()``, looked at after every change; return whether it became so."""
+        await asyncio.sleep(0)  # what was posted before counts: the child is due in this turn
         if true():
             return True
         entry = (true, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         try:
-            await asyncio.wait_for(entry[1], timeout)
+            async with asyncio.timeout(timeout):
+                await entry[1]
         except TimeoutError:
             return False
         finally:
-            if entry in self._waiting:
-                self._waiting.remove(entry)
+            self._waiting.remove(entry)
         return True
 
+    def _tell_gateway(self, *, restarting: bool) -> None:
+        """Say whether a successor comes, so that clients are told when to come back."""
+        if self._session is not None and self._tasks is not None:
+            self._tasks.create_task(
+                self._session.tell("gateway.closing", {"restarting": restarting})
+            )
+
     async def _spawn(self, incarnation: int) -> Process:
+        self.open()  # a stop that was taken back may have closed it
         assert self._socket is not None
         boot = self._boot(incarnation, self._token)
         process = await self._launcher.spawn(
@@ -165,22 +187,27 @@ class Front:
                 fds={"listen": self._socket.fileno()},
             )
         )
-        self._capture = self._logs.capture(NAME, incarnation, process)
+        try:
+            self._logs.capture(NAME, incarnation, process)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
         return process
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         if state.phase is Phase.STARTING:
             self._open_session(state.incarnation)
-        elif state.phase is Phase.STOPPING:
-            self._up = False
         elif state.phase is not Phase.RUNNING:
             self._count_outage(state)
+        if state.phase not in ALIVE:
             self._close_session()
-            if state.phase is Phase.STOPPED:
-                self.close_socket()
+        if state.phase is Phase.STOPPED:
+            self.close_socket()
         if state.reason:
             self._last_error = state.reason
-        log.info(
+        note = log.info if state.phase in ALIVE or state.phase is Phase.STOPPED else log.error
+        note(
             "gateway",
             phase=state.phase.value,
             incarnation=state.incarnation,
@@ -223,7 +250,8 @@ class Front:
 
     def _count_outage(self, state: State) -> None:
         """Count the loss of a working session once, whichever news of it comes first."""
-        if self._up and state.phase is not Phase.STOPPING and state.wanted:
+        meant = not state.wanted or state.cause == RESTART
+        if self._up and not meant:
             self.outages += 1
         self._up = False
 
@@ -236,19 +264,15 @@ class Front:
         for true, future in self._waiting:
             if not future.done() and true():
                 future.set_result(None)
-        self._on_change()
+        try:
+            self._on_change()
+        except Exception:  # whoever is told must not cost the gateway
+            log.exception("change not told")
 
     def status(self) -> GatewayStatus:
         """Return the gateway's status row."""
         state, process = self.child.state, self.child.process
-        alive = state.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
-        pid = process.pid if alive and process is not None else None
-        rss = None
-        if pid is not None:
-            try:
-                rss = psutil.Process(pid).memory_info().rss
-            except psutil.Error:
-                rss = None
+        pid = process.pid if state.phase in ALIVE and process is not None else None
         due = self.child.deadline
         waits = state.phase is Phase.BACKOFF and due is not None
         left = due - asyncio.get_running_loop().time() if waits and due is not None else 0.0
@@ -265,5 +289,5 @@ class Front:
             next_try_at=int((time.time() + left) * 1000) if waits else None,
             ready_at=self._ready_at if state.phase is Phase.RUNNING else None,
             last_error=self._last_error,
-            rss_bytes=rss,
+            rss_bytes=vitals.rss_bytes(pid) if pid is not None else None,
         )

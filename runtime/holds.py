@@ -7,6 +7,7 @@ command before it is acknowledged, and read once at the start.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -36,15 +37,25 @@ class Holds:
 
     def hold(self, key: str, reason: str | None = None) -> bool:
         """Hold an account; return whether that is on disk. A hold keeps its first time."""
-        old = self._held.get(key)
-        at = old.at if old is not None else int(time.time() * 1000)
-        kept = reason if reason is not None or old is None else old.reason
-        self._held[key] = Hold(at, kept)
+        return self.hold_all([key], reason)
+
+    def hold_all(self, keys: Iterable[str], reason: str | None = None) -> bool:
+        """Hold many accounts with one write."""
+        for key in keys:
+            old = self._held.get(key)
+            at = old.at if old is not None else int(time.time() * 1000)
+            kept = reason if reason is not None or old is None else old.reason
+            self._held[key] = Hold(at, kept)
         return self._save()
 
     def release(self, key: str) -> bool:
         """Forget a hold; return whether that is on disk."""
-        self._held.pop(key, None)
+        return self.release_all([key])
+
+    def release_all(self, keys: Iterable[str]) -> bool:
+        """Forget many holds with one write."""
+        for key in keys:
+            self._held.pop(key, None)
         return self._save()
 
     def _load(self) -> dict[str, Hold]:

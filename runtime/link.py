@@ -17,9 +17,27 @@ from ipc.envelope import peer_name, worker_token
 from ipc.errors import FrameError, IpcError
 from ipc.zmqlink import Router
 from runtime.account import Account
-from runtime.lifecycle import Phase, Ready
+from runtime.child import Process
+from runtime.lifecycle import ALIVE, Exit, Ready
 
 log = structlog.get_logger("link")
+
+
+class HeardOut:
+    """A worker's process. Its end is told after the last frames that it sent have been read."""
+
+    def __init__(self, process: Process, link: ControlLink) -> None:
+        self.pid = process.pid
+        self.terminate = process.terminate
+        self.kill = process.kill
+        self._process = process
+        self._link = link
+
+    async def wait(self) -> Exit:
+        """Return how it ended."""
+        how = await self._process.wait()
+        self._link.drain_now()
+        return how
 
 
 class ControlLink:
@@ -40,11 +58,13 @@ class ControlLink:
         self._on_hello = on_hello
         self._on_change = on_change
         self._on_figures = on_figures
-        self._proved: dict[bytes, Account] = {}
+        self._proved: dict[str, tuple[bytes, Account]] = {}  # by key: one peer at a time
         self._ping = 0
         self.stale = 0
         self.refused = 0
-        self._router = Router(address, self._on_frame, max_bytes=control.MAX_BODY_BYTES)
+        self._router = Router(
+            address, self._on_frame, max_bytes=control.MAX_BODY_BYTES, on_error=self._on_error
+        )
 
     def close(self) -> None:
         """Close the socket."""
@@ -63,9 +83,12 @@ class ControlLink:
         except IpcError as error:
             log.debug("ping not sent", account=account.key, error=str(error))
 
-    def forget(self, account: Account, incarnation: int) -> None:
-        """Drop the proof of an incarnation that ended."""
-        self._proved.pop(peer_name(account.key, incarnation).encode(), None)
+    def forget(self, key: str) -> None:
+        """Drop the proof of an account that has been removed."""
+        self._proved.pop(key, None)
+
+    def _on_error(self, error: Exception) -> None:
+        log.error("control frame failed", error=str(error), exc_info=error)
 
     def _on_frame(self, peer: bytes, body: bytes) -> None:
         try:
@@ -75,31 +98,36 @@ class ControlLink:
             log.warning("control frame refused", peer=peer.decode(errors="replace"), why=str(error))
             return
         for frame in frames:
-            account = self._proved.get(peer)
             if isinstance(frame, control.Hello):
                 self._hello(peer, frame)
-            elif account is None or not self._is_current(account, peer):
+            elif (account := self._sender(peer)) is None:
                 self.stale += 1
             else:
                 self._take(account, frame)
 
+    def _sender(self, peer: bytes) -> Account | None:
+        """Return the account of a peer that has proved itself and is its present incarnation."""
+        key = peer.rpartition(b"#")[0].decode(errors="replace")
+        proved, account = self._proved.get(key, (None, None))
+        return account if account and proved == peer and self._is_current(account, peer) else None
+
     def _is_current(self, account: Account, peer: bytes) -> bool:
         state = account.child.state
-        alive = state.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
-        return alive and peer == peer_name(account.key, state.incarnation).encode()
+        return state.phase in ALIVE and peer == peer_name(account.key, state.incarnation).encode()
 
     def _hello(self, peer: bytes, hello: control.Hello) -> None:
         account = self._find(hello.key)
         expected = worker_token(self._secret, hello.key, hello.incarnation)
         named = peer == peer_name(hello.key, hello.incarnation).encode()
-        proved = hmac.compare_digest(expected, hello.token)
+        # As bytes: compare_digest refuses strings that are not ASCII.
+        proved = hmac.compare_digest(expected.encode(), hello.token.encode())
         if account is None or not named or not proved:
             self.refused += 1
             log.warning("worker refused", peer=peer.decode(errors="replace"))
         elif not self._is_current(account, peer):
             self.stale += 1
         else:
-            self._proved[peer] = account
+            self._proved[account.key] = peer, account
             account.figures.hello = True
             account.heard(asyncio.get_running_loop().time())
             self._on_hello(account)

@@ -7,8 +7,10 @@ end (SO_PEERCRED), so there is no token. A slow request never delays another: ea
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ import msgspec
 import structlog
 
 from ipc import frames
+from ipc.envelope import MALFORMED
 from ipc.errors import FrameError, RemoteError
 from ipc.frames import ErrorShape
 from ipc.wsserver import Connection, Server
@@ -37,6 +40,10 @@ class Follower:
         self.follows = False
         self.logs: frozenset[str] | None = None
 
+    def follows_log(self, name: str) -> bool:
+        """Whether lines of this log are wanted."""
+        return self.follows and (self.logs is None or name in self.logs)
+
 
 class LocalServer:
     """Serves the supervisor's table of methods, and tells everybody about changes."""
@@ -44,17 +51,39 @@ class LocalServer:
     def __init__(self, path: Path, supervisor: Supervisor) -> None:
         self._path = path
         self._supervisor = supervisor
-        self._server: Server | None = None
+        self._servers: list[Server] = []  # the last one has the socket file
+        self._inode: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.unsent = 0  # events that are no JSON
 
     async def start(self) -> None:
         """Serve; a socket file that a dead supervisor left is replaced."""
-        self._server = await Server.start(
-            self._path,
-            on_connect=self._on_connect,
-            on_text=self._on_text,
-            on_close=lambda connection: None,
+        self._servers.append(
+            await Server.start(
+                self._path,
+                on_connect=self._on_connect,
+                on_text=self._on_text,
+                on_close=lambda connection: None,
+            )
         )
+        self._inode = self._inode_now()
+
+    async def ensure(self) -> None:
+        """Serve anew when the socket file is gone: cleaners of /tmp and ends of logins take it.
+
+        Those who are connected stay so. Where it cannot be made it is tried again later.
+        """
+        if not self._servers or self._inode_now() == self._inode:
+            return
+        log.warning("the socket was removed from outside", path=str(self._path))
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self.start()
+        except OSError as error:
+            log.error("no socket for the command line", path=str(self._path), error=str(error))
+            return
+        self._servers[-2].stop_accepting()
+        self._servers = [*(one for one in self._servers[:-1] if one.connections), self._servers[-1]]
 
     async def close(self) -> None:
         """Let running requests end, close every connection, and remove the socket."""
@@ -62,29 +91,40 @@ class LocalServer:
             await asyncio.wait(self._tasks, timeout=1.0)
         for task in self._tasks:
             task.cancel()
-        if self._server is not None:
-            await self._server.close(1001, "supervisor stopped")
-            self._server = None
+        servers, self._servers = self._servers, []
+        for server in servers:
+            await server.close(1001, "supervisor stopped")
 
     def broadcast(self, name: str, payload: Any) -> None:
         """Send an event to every connection that has introduced itself."""
-        if self._server is None or not self._server.connections:
-            return
-        frame = frames.event(name, payload)
-        for connection in self._server.connections:
-            if connection.data is not None and connection.data.connected:
-                connection.send(frame)
+        self._send(name, payload, lambda person: person.connected)
 
     def log_line(self, name: str, line: dict[str, Any]) -> None:
         """Send a log line to those who follow that log."""
-        if self._server is None or not self._server.connections:
+        self._send("log", line, lambda person: person.follows_log(name))
+
+    def _send(self, name: str, payload: Any, to: Callable[[Follower], bool]) -> None:
+        chosen = [
+            connection
+            for server in self._servers
+            for connection in server.connections
+            if connection.data is not None and to(connection.data)
+        ]
+        if not chosen:
             return
-        for connection in self._server.connections:
-            follower = connection.data
-            if follower is None or not follower.follows:
-                continue
-            if follower.logs is None or name in follower.logs:
-                connection.send(frames.event("log", line))
+        try:
+            frame = frames.event(name, payload)
+        except (TypeError, ValueError):  # no JSON; not logged: it may be a line of the log
+            self.unsent += 1
+            return
+        for connection in chosen:
+            connection.send(frame)
+
+    def _inode_now(self) -> int | None:
+        try:
+            return os.lstat(self._path).st_ino
+        except OSError:
+            return None
 
     def _on_connect(self, connection: Connection) -> None:
         connection.data = Follower()
@@ -94,21 +134,16 @@ class LocalServer:
     def _on_text(self, connection: Connection, data: bytes) -> None:
         try:
             request = frames.decode_request(data)
+            params = _params(request)
         except FrameError as error:
-            refusal = ErrorShape("INVALID_REQUEST", f"invalid request frame: {error.reason}")
-            connection.send(frames.error_response(error.id or "invalid", refusal))
+            _refuse(connection, error.id or "invalid", f"invalid request frame: {error.reason}")
             return
-        params = msgspec.json.decode(request.params) if request.params else {}
         if request.method == "connect":
             self._connect(connection, request.id)
         elif not connection.data.connected:
-            refusal = ErrorShape(
-                "INVALID_REQUEST", "invalid handshake: first request must be connect"
-            )
-            connection.send(frames.error_response(request.id, refusal))
-            connection.close(1008, refusal.message)
-        elif request.method == "logs.follow":
-            self._follow(connection, request.id, params)
+            text = "invalid handshake: first request must be connect"
+            _refuse(connection, request.id, text)
+            connection.close(1008, text)
         else:
             task = asyncio.create_task(self._answer(connection, request, params))
             self._tasks.add(task)
@@ -130,23 +165,21 @@ class LocalServer:
         }
         connection.send(frames.response(id, hello))
 
-    def _follow(self, connection: Connection, id: str, params: Any) -> None:
+    def _follow(self, connection: Connection, params: Any) -> Any:
         from runtime.commands import Follow, log_names, params_of
 
-        try:
-            accounts = params_of("logs.follow", Follow, params).accounts
-            names = log_names(self._supervisor, accounts)
-        except RemoteError as error:
-            shape = ErrorShape(error.code, error.message)
-            connection.send(frames.error_response(id, shape))
-            return
+        wanted = params_of("logs.follow", Follow, params)
+        names = log_names(self._supervisor, wanted.accounts)
         connection.data.logs = None if names is None else frozenset(names)
         connection.data.follows = True
-        connection.send(frames.response(id, {"following": names or "*"}))
+        return {"following": names or "*"}
 
     async def _answer(self, connection: Connection, request: frames.Request, params: Any) -> None:
         try:
-            result = await self._supervisor.dispatch(request.method, params)
+            if request.method == "logs.follow":
+                result = self._follow(connection, params)
+            else:
+                result = await self._supervisor.dispatch(request.method, params)
             answer = frames.response(request.id, result)
         except RemoteError as error:
             shape = ErrorShape(error.code, error.message)
@@ -156,3 +189,17 @@ class LocalServer:
             shape = ErrorShape("UNAVAILABLE", f"{request.method} failed; see the supervisor's log")
             answer = frames.error_response(request.id, shape)
         connection.send(answer)
+
+
+def _params(request: frames.Request) -> Any:
+    """Return the params as plain data; ``FrameError`` for text that only looks like JSON."""
+    if not isinstance(request.params, msgspec.Raw):
+        return {}
+    try:
+        return msgspec.json.decode(request.params)
+    except MALFORMED as error:
+        raise FrameError(f"params: {error}", id=request.id) from None
+
+
+def _refuse(connection: Connection, id: str | int, text: str) -> None:
+    connection.send(frames.error_response(id, ErrorShape("INVALID_REQUEST", text)))

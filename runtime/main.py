@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from runtime import sdks
 from runtime.config.errors import ConfigError
 from runtime.config.first import write_first
 from runtime.config.load import Loaded
@@ -74,24 +75,13 @@ def _supervise(
     become_subreaper()
     launcher = Launcher(run_id=instance.run_id)
     launcher.start()
-    launcher.preload(preload(loaded))
+    launcher.preload(sdks.of(loaded))
     try:
         from runtime.daemon import serve
 
         return serve(options, places, loaded, read, instance=instance, launcher=launcher)
     finally:
         launcher.close()
-
-
-def preload(loaded: Loaded) -> list[str]:
-    """Return the plugin modules of the channels that are configured: the zygote imports them."""
-    return sorted(
-        {
-            spec.manifest.plugin.partition(":")[0]
-            for spec in loaded.accounts.values()
-            if spec.enabled and spec.launcher == "zygote"
-        }
-    )
 
 
 def raise_file_limit() -> None:

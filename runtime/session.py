@@ -9,13 +9,13 @@ late can reach its successor.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
 import structlog
 
+from ipc.envelope import MALFORMED
 from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames import ErrorShape, Event
 from ipc.pulse import Pulse, Verdict
@@ -23,10 +23,19 @@ from ipc.wsclient import Client
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
 VERIFY_WITHIN = 5.0
+REPORT_WITHIN = 120.0  # generous: the beats judge whether the gateway lives
 RETRY = (0.05, 0.15, 0.35, 0.75, 1.5)  # seconds; the last one repeats
 LOST_WITHIN = 10.0  # a gateway that lives but cannot be reached for so long is unhealthy
 
 log = structlog.get_logger("session")
+
+
+class Asked(msgspec.Struct):
+    """What the gateway asks: the payload of ``supervisor.request``."""
+
+    id: int
+    method: str
+    params: Any = None
 
 
 class Reporter(Protocol):
@@ -72,11 +81,7 @@ class Session:
         self._client: Client | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pulse = Pulse(silence)
-
-    @property
-    def connected(self) -> bool:
-        """Whether the session is open now."""
-        return self._client is not None
+        self.connected = False  # open, and the gateway knows all accounts
 
     def changed(self) -> None:
         """Say that the reporter has something new; it is sent as soon as the last report is in."""
@@ -88,23 +93,33 @@ class Session:
         tries = 0
         lost_at = loop.time()
         while True:
+            final = False
             try:
                 client = await self._connect()
+                reason, worked = await self._serve(client)
             except (IpcError, OSError) as error:
-                await self._wait_after(tries, error, loop.time() - lost_at)
-                tries += 1
+                reason, worked = str(error), False
+                final = isinstance(error, RemoteError) and not error.retryable
+            except Exception as error:  # whatever a gateway says must not end the supervisor
+                reason, worked = f"{type(error).__name__}: {error}", False
+                log.exception("session failed")
+            if worked:
+                tries, lost_at = 0, loop.time()
+                self._on_lost(reason)
                 continue
-            tries = 0
-            reason = await self._serve(client)
-            lost_at = loop.time()
-            self._on_lost(reason)
+            if final or loop.time() - lost_at > LOST_WITHIN:
+                self._on_fault(f"session refused: {reason}")
+            log.debug("session not open", error=reason, tries=tries)
+            await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
+            tries += 1
 
-    async def _wait_after(self, tries: int, error: Exception, unreachable: float) -> None:
-        final = isinstance(error, RemoteError) and not error.retryable
-        if final or unreachable > LOST_WITHIN:
-            self._on_fault(f"session refused: {error}")
-        log.debug("session not open", error=str(error), tries=tries)
-        await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
+    async def tell(self, method: str, params: dict[str, Any]) -> None:
+        """Call the gateway where that is possible; nobody waits for what it says."""
+        if self._client is not None:
+            try:
+                await self._client.call(method, params, timeout=VERIFY_WITHIN)
+            except IpcError as error:
+                log.debug("not told", method=method, error=str(error))
 
     async def _connect(self) -> Client:
         return await Client.connect(
@@ -121,58 +136,62 @@ class Session:
             timeout=self._silence,
         )
 
-    async def _serve(self, client: Client) -> str:
-        """Work on an open session until it closes; return why it did."""
+    async def _serve(self, client: Client) -> tuple[str, bool]:
+        """Work on an open session until it closes; return why it did, and whether it worked."""
         self._pulse.seen(asyncio.get_running_loop().time())
         self._client = client
-        reason = "ended"
+        worked = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                await client.call("channels.report", self._reporter.whole())
+                tasks.create_task(self._beat(client))
+                await client.call("channels.report", self._reporter.whole(), timeout=REPORT_WITHIN)
+                worked = self.connected = True
                 self._on_up()
-                workers = [tasks.create_task(self._report()), tasks.create_task(self._beat())]
+                tasks.create_task(self._report(client))
                 code, text = await asyncio.shield(client.closed)
-                reason = f"closed with {code} {text}".rstrip()
-                for task in workers:
-                    task.cancel()
+                raise _Closed(code, text)  # ends the tasks too: nobody takes their answers
         except* IpcError as group:
             reason = str(group.exceptions[0])
         finally:
-            self._client = None
-            self._tasks = None
+            self.connected = False
+            self._client = self._tasks = None
             await client.close()
-        return reason
+        return reason, worked
 
-    async def _report(self) -> None:
+    async def _report(self, client: Client) -> None:
         """Send what changed, one report at a time: a slow gateway gets fewer, larger ones."""
-        assert self._client is not None
         while True:
             await self._changed.wait()
             self._changed.clear()
             changes = self._reporter.changes()
             if changes is not None:
-                await self._client.call("channels.report", changes)
+                await client.call("channels.report", changes, timeout=REPORT_WITHIN)
                 self._pulse.seen(asyncio.get_running_loop().time())
 
-    async def _beat(self) -> None:
+    async def _beat(self, client: Client) -> None:
         """Call now and then; after too long a silence make one verifying call, then give up."""
-        assert self._client is not None
         loop = asyncio.get_running_loop()
-        pace = min(BEAT, self._silence / 3)
         while True:
-            await asyncio.sleep(pace)
-            with contextlib.suppress(CallTimeout):
-                await self._client.call("last-heartbeat", timeout=pace)
-                self._pulse.seen(loop.time())
-            if self._pulse.due(loop.time()) is not Verdict.ASK:
+            await asyncio.sleep(min(BEAT, self._silence / 3))
+            if await self._lives(client, "last-heartbeat", self._pulse.next() - loop.time()):
                 continue
-            try:
-                await self._client.call("system-presence", timeout=VERIFY_WITHIN)
-                self._pulse.seen(loop.time())
-            except CallTimeout:
+            if self._pulse.due(loop.time()) is not Verdict.ASK:
+                continue  # it said something else meanwhile
+            if not await self._lives(client, "system-presence", VERIFY_WITHIN):
                 self._on_fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
                 return
+
+    async def _lives(self, client: Client, method: str, timeout: float) -> bool:
+        """Say whether the gateway answers; a refusal is an answer."""
+        try:
+            await client.call(method, timeout=max(timeout, 0.0))
+        except CallTimeout:
+            return False
+        except RemoteError as error:
+            log.warning("beat refused", error=str(error))
+        self._pulse.seen(asyncio.get_running_loop().time())
+        return True
 
     def _on_event(self, event: Event) -> None:
         self._pulse.seen(asyncio.get_running_loop().time())
@@ -180,15 +199,26 @@ class Session:
             self._tasks.create_task(self._answer_one(event))
 
     async def _answer_one(self, event: Event) -> None:
-        request = msgspec.json.decode(event.payload)  # type: ignore[arg-type]  # always there
-        result: dict[str, Any] = {"id": request["id"]}
         try:
-            result["payload"] = await self._answer(request["method"], request.get("params") or {})
-            result["ok"] = True
+            asked = msgspec.json.decode(event.payload or b"", type=Asked)
+        except MALFORMED as error:
+            log.warning("request of the gateway not understood", error=str(error))
+            return
+        result: dict[str, Any] = {"id": asked.id, "ok": True}
+        try:
+            result["payload"] = await self._answer(asked.method, asked.params or {})
         except RemoteError as error:
-            shape = ErrorShape(error.code, error.message)
-            result |= {"ok": False, "error": msgspec.to_builtins(shape)}
-        client = self._client
-        if client is not None:
-            with contextlib.suppress(IpcError):
-                await client.call("supervisor.result", result)
+            result |= _refusal(error.code, error.message)
+        except Exception:  # whatever one request does, the session and the accounts go on
+            log.exception("request failed", method=asked.method)
+            result |= _refusal("UNAVAILABLE", f"{asked.method} failed; see the supervisor's log")
+        await self.tell("supervisor.result", result)
+
+
+class _Closed(IpcError):
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"closed with {code} {text}".rstrip())
+
+
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    return {"ok": False, "error": msgspec.to_builtins(ErrorShape(code, message))}

@@ -7,17 +7,14 @@ are in ``process``, requests in ``commands``. It carries no chat.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
-import psutil
 import structlog
 
 from ipc.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
@@ -25,9 +22,10 @@ from ipc.endpoints import Endpoints
 from ipc.envelope import peer_name, worker_token
 from ipc.errors import RemoteError
 from ipc.pulse import Verdict
-from ipc.report import AccountStatus, Status, SupervisorStatus
-from runtime import commands
-from runtime.account import Account, policy_of
+from ipc.report import Hold, Status, SupervisorStatus
+from runtime import commands, sdks, vitals
+from runtime.account import Account
+from runtime.child import Process
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
@@ -35,18 +33,19 @@ from runtime.config.places import Places
 from runtime.front import Front
 from runtime.holds import Holds
 from runtime.instance import Instance
-from runtime.lifecycle import Phase, Start, Stop
-from runtime.lifecycle import Restart as RestartEvent
-from runtime.link import ControlLink
+from runtime.lifecycle import Phase
+from runtime.link import ControlLink, HeardOut
 from runtime.local import LocalServer
 from runtime.logs import LogStore
-from runtime.process import Launcher, Process, Spec
+from runtime.process import Launcher, Spec
+from runtime.reports import Reports
+from runtime.roster import Roster, is_down
 from runtime.startgate import StartGate
 
 WATCH = 1.0  # seconds between looks at silent workers
 FIGURES = 5.0  # seconds between reports of mere figures
-MAX_BATCHES = 256  # reports waiting for a gateway that is slow to take them
-STOP_ALL = 7.0  # DESIGN section 7: stop everything, at worst
+STOP_ACCOUNTS = 6.0  # DESIGN section 7: everything is stopped after 7 s, at worst
+STOP_ALL = 7.0
 
 log = structlog.get_logger("supervisor")
 
@@ -81,7 +80,6 @@ class Supervisor:
         self.version = setting.version
         self.pid = os.getpid()
         self.logs = logs
-        self.accounts: dict[str, Account] = {}
         self.warnings: list[str] = list(loaded.manifests.warnings)
         self._setting = setting
         self._instance = instance
@@ -91,14 +89,24 @@ class Supervisor:
         self._endpoints = Endpoints(places.run_dir)
         self.holds = Holds(places.state_dir / "holds.json")
         self._gate = StartGate(loaded.config.supervisor.start_concurrency)
-        self._batches: deque[dict[str, AccountStatus | None]] = deque()
-        self._figures: set[str] = set()
-        self._front_dirty = False
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
-        self._children: dict[str, asyncio.Task[None]] = {}
-        self._self = psutil.Process()
+        self._link: ControlLink | None = None
+        self._cpu = (time.monotonic(), vitals.cpu_seconds(self.pid))
+        self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
+        self._patched: set[str] = set()  # and those that have spoken again
+        self.roster = Roster(
+            self.holds,
+            first_incarnation=instance.first_incarnation,
+            make=self._make,
+            on_removed=self._account_removed,
+        )
+        self.reports = Reports(
+            revision=lambda: self.loaded.revision,
+            rows=lambda: {key: account.status() for key, account in self.accounts.items()},
+            common=self._common,
+            wake=lambda: self.front.changed(),
+        )
         self.front = Front(
             setting.host,
             setting.port,
@@ -107,7 +115,7 @@ class Supervisor:
             launcher=launcher,
             logs=logs,
             boot=self._gateway_boot,
-            reporter=self,
+            reporter=self.reports,
             answer=self.dispatch,
             on_change=self._front_changed,
         )
@@ -115,40 +123,52 @@ class Supervisor:
 
     # -- life ---------------------------------------------------------------------------
 
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """The accounts by key, in the order of the configuration."""
+        return self.roster.accounts
+
     async def run(self, on_up: Callable[[], None]) -> int:
-        """Run until stopped; ``on_up`` is called when the gateway answers for the first time."""
+        """Run until stopped; ``on_up`` is called when the gateway answers for the first time.
+
+        Raises ``EndpointError``, ``PortUnusable`` or ``OSError`` when it cannot begin.
+        """
         self._endpoints.prepare()
         self.front.open(force=self._setting.force)
-        link = ControlLink(
-            self._endpoints.control,
-            self._secret,
-            find=self.accounts.get,
-            on_hello=lambda account: self._gate.leave(account.key),
-            on_change=self._account_changed,
-            on_figures=self._figures_changed,
-        )
         try:
+            self._link = ControlLink(
+                self._endpoints.control,
+                self._secret,
+                find=lambda key: self.accounts.get(key),
+                on_hello=lambda account: self._gate.leave(account.key),
+                on_change=self._account_patched,
+                on_figures=lambda account: self.reports.figures(account.key),
+            )
             await self.local.start()
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                helpers = [
-                    tasks.create_task(self.front.run()),
-                    tasks.create_task(self._watch(link)),
-                    tasks.create_task(self._announce(on_up)),
-                ]
-                self.front.start()
-                for spec in self.loaded.accounts.values():
-                    self._add(spec)
-                await self._stopping.wait()
-                await self._wind_down()
-                for task in [*helpers, *self._children.values()]:
-                    task.cancel()
+            await self._live(self._link, on_up)
         finally:
+            await self.roster.close()
             self._gate.close()
             await self.local.close()
-            link.close()
+            if self._link is not None:
+                self._link.close()
             self.front.close_socket()
         return 0
+
+    async def _live(self, link: ControlLink, on_up: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [
+                tasks.create_task(self.front.run()),
+                tasks.create_task(self._watch(link)),
+                tasks.create_task(self._announce(on_up)),
+            ]
+            self.front.start()
+            for spec in self.loaded.accounts.values():
+                self.roster.add(spec)
+            await self._stopping.wait()
+            await self._wind_down()
+            for task in helpers:
+                task.cancel()
 
     def request_stop(self, reason: str) -> None:
         """End everything; a second request ends it at once."""
@@ -159,108 +179,105 @@ class Supervisor:
             log.info("stopping", reason=reason)
             self._stopping.set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the end has begun: nothing is started any more."""
+        return self._stopping.is_set()
+
     async def _announce(self, on_up: Callable[[], None]) -> None:
-        await self.front.until(lambda: self.front.connected, 3600.0)
-        on_up()
+        await self.front.until(lambda: self.front.connected, None)
+        try:
+            on_up()
+        except Exception:  # the terminal may be gone, or a full disk behind it
+            log.exception("nobody could be told that it is up")
 
     async def _wind_down(self) -> None:
         """Stop the accounts, whose last messages the gateway still takes, then the gateway."""
+        ends = asyncio.get_running_loop().time() + STOP_ALL
         self.local.broadcast("shutdown", {"reason": "supervisor stopping"})
+        self.roster.stop_all()
+        await self._unless_hurried(self.roster.down(STOP_ACCOUNTS))
         for account in self.accounts.values():
-            account.child.post(Stop("shutdown"))
-        down = [account.settled(_is_down, STOP_ALL) for account in self.accounts.values()]
-        await self._unless_hurried(asyncio.gather(*down))
+            if account.child.process is not None and not is_down(account.child.state):
+                log.warning("killed at the end", account=account.key)
+                account.child.process.kill()
         self.front.close_socket()
         self.front.stop()
         child = self.front.child
+        left = ends - asyncio.get_running_loop().time()
         await self._unless_hurried(
-            self.front.until(lambda: child.state.phase is Phase.STOPPED, STOP_ALL)
+            self.front.until(lambda: child.state.phase is Phase.STOPPED, left)
         )
-        for one in [child, *(account.child for account in self.accounts.values())]:
-            if one.process is not None and not _is_down(one.state):
-                one.process.kill()
 
-    async def _unless_hurried(self, work: Any) -> None:
+    async def _unless_hurried(self, work: Coroutine[Any, Any, object]) -> None:
         """Wait for ``work``, or until a second request to stop says: at once."""
-        task = asyncio.ensure_future(work)
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        for one in (task, hurry):
-            one.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await one
+        task = asyncio.create_task(work)
+        hurry = asyncio.create_task(self._hurry.wait())
+        try:
+            await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+            hurry.cancel()
+            await asyncio.wait({task, hurry})
 
     async def _watch(self, link: ControlLink) -> None:
-        """Judge silent workers. Read what has come first: our own delay is not theirs."""
-        loop = asyncio.get_running_loop()
-        beat = self.loaded.config.supervisor.beat_seconds
-        reported = loop.time()
+        """Look after the workers and our own socket, for ever."""
+        reported = asyncio.get_running_loop().time()
         while True:
-            await asyncio.sleep(min(WATCH, beat / 2))
-            link.drain_now()
-            now = loop.time()
-            for account in self.accounts.values():
-                if account.judge(now) is Verdict.ASK:
-                    link.ask(account)
-                    self._account_changed(account)
-            if self._figures and now - reported >= FIGURES:
+            await asyncio.sleep(min(WATCH, self.loaded.config.supervisor.beat_seconds / 2))
+            try:
+                self._judge(link)
+                await self.local.ensure()
+            except Exception:  # one odd account must not leave the others unwatched
+                log.exception("watching failed")
+            now = asyncio.get_running_loop().time()
+            if now - reported >= FIGURES:
                 reported = now
-                self.front.changed()
+                self.reports.hurry()
+
+    def _judge(self, link: ControlLink) -> None:
+        """Judge silent workers. Read what has come first: our own delay is not theirs."""
+        link.drain_now()
+        now = asyncio.get_running_loop().time()
+        for account in list(self.accounts.values()):
+            if account.judge(now) is Verdict.ASK:
+                link.ask(account)
+                self._account_changed(account)
+        patched, self._patched, self._talked = self._patched, set(), set()
+        for key in patched:
+            if key in self.accounts:
+                self._account_changed(self.accounts[key])
 
     # -- accounts -----------------------------------------------------------------------
 
-    def _add(self, spec: AccountSpec) -> None:
-        account = Account(
+    def _make(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
+        return Account(
             spec,
             suspect_after=self.loaded.config.supervisor.suspect_after_seconds,
             silent_after=self.loaded.config.supervisor.silent_after_seconds,
-            first_incarnation=self._instance.first_incarnation,
+            first_incarnation=first_incarnation,
             spawn=self._spawn,
             on_change=self._account_changed,
-            hold=self.holds.get(spec.key),
+            hold=hold,
         )
-        self.accounts[spec.key] = account
-        assert self._tasks is not None
-        self._children[spec.key] = self._tasks.create_task(account.child.run())
-        self._as_wanted(account)
 
-    def _as_wanted(self, account: Account) -> None:
-        """Start an account by itself, or say why not."""
-        obstacle = self.obstacle(account)
-        if obstacle is not None:
-            account.child.post(Stop(obstacle[0]))
-        elif account.hold is not None:
-            account.child.post(Stop("held"))
-        else:
-            account.child.post(Start(automatic=True))
-
-    def obstacle(self, account: Account) -> tuple[str, str] | None:
-        """Return the cause, and a sentence, why an account may not run; ``None`` when it may."""
-        spec = account.spec
-        if self._stopping.is_set():
-            return "shutdown", "the supervisor is stopping"
-        if not spec.enabled:
-            return "disabled", spec.reason or "disabled in the configuration"
-        if not spec.configured:
-            return "unconfigured", spec.reason or "not configured"
-        return None
-
-    def hold(self, account: Account, reason: str | None) -> bool:
-        """Remember a manual stop; return whether it is on disk."""
-        persisted = self.holds.hold(account.key, reason)
-        account.hold = self.holds.get(account.key)
-        return persisted
-
-    def release(self, account: Account) -> bool:
-        """Forget a manual stop; return whether that is on disk."""
-        if account.hold is None:
-            return True
-        account.hold = None
-        return self.holds.release(account.key)
+    def hasten(self, account: Account) -> None:
+        """Let an account go ahead of all others, now or when it starts: a person waits for it."""
+        account.urgent = True
+        self._gate.hasten(account.key)
 
     async def _spawn(self, account: Account, incarnation: int) -> Process:
+        account.begin()
+        urgent, account.urgent = account.urgent, False
+        await self._gate.enter(account.key, urgent=urgent)
+        try:
+            return await self._launch(account, incarnation)
+        except BaseException:
+            self._gate.leave(account.key)
+            raise
+
+    async def _launch(self, account: Account, incarnation: int) -> Process:
         spec = account.spec
-        await self._gate.enter(account.key, urgent=account.urgent)
         storage = self.places.state_dir / "accounts" / spec.key
         storage.mkdir(parents=True, exist_ok=True, mode=0o700)
         boot = WorkerBoot(
@@ -277,21 +294,23 @@ class Supervisor:
             stop_within=spec.restart.stop_within_seconds,
             revision=self.loaded.revision,
         )
-        try:
-            process = await self._launcher.spawn(
-                Spec(
-                    name=peer_name(spec.key, incarnation),
-                    target="workers.worker:main",
-                    payload=msgspec.msgpack.encode(boot),
-                    launcher=spec.launcher,
-                )
+        process = await self._launcher.spawn(
+            Spec(
+                name=peer_name(spec.key, incarnation),
+                target="workers.worker:main",
+                payload=msgspec.msgpack.encode(boot),
+                launcher=spec.launcher,
             )
-        except BaseException:
-            self._gate.leave(account.key)
+        )
+        try:
+            capture = self.logs.capture(spec.key, incarnation, process)
+        except BaseException:  # nobody would know of it: never two processes of one account
+            process.kill()
+            await process.wait()
             raise
-        capture = self.logs.capture(spec.key, incarnation, process)
-        account.born(lambda: capture.dropped)
-        return process
+        account.captured(lambda: capture.dropped)
+        assert self._link is not None
+        return HeardOut(process, self._link)
 
     # -- configuration ------------------------------------------------------------------
 
@@ -300,60 +319,23 @@ class Supervisor:
 
         An invalid file is reported (``RemoteError``) and everything stays as it is.
         """
+        if self.stopping:
+            raise RemoteError(commands.UNAVAILABLE, "the supervisor is stopping")
         try:
             loaded = self._setting.load()
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             log.error("configuration not taken over", error=str(error))
             raise RemoteError(commands.INVALID, str(error)) from None
-        old, new = self.loaded.accounts, loaded.accounts
-        self.loaded = loaded
-        self.warnings = list(loaded.manifests.warnings)
-        added = [key for key in new if key not in old]
-        removed = [key for key in old if key not in new]
-        changed = [k for k in new if k in old and new[k].fingerprint != old[k].fingerprint]
-        for key in removed:
-            self._remove(key)
-        for key in new:
-            if key in added:
-                self._add(new[key])
-            else:
-                self._update(key, new[key], restart=key in changed)
-        self._front_dirty = True
-        self.front.changed()
-        log.info("configuration", added=added, removed=removed, changed=changed)
-        return {
-            "revision": loaded.revision,
-            "added": added,
-            "removed": removed,
-            "changed": changed,
-            "warnings": self.warnings,
-        }
-
-    def _update(self, key: str, spec: AccountSpec, *, restart: bool) -> None:
-        account = self.accounts[key]
-        account.spec = spec
-        account.child.policy = policy_of(spec)
-        if not restart:
-            return
-        if account.phase is Phase.STOPPED or self.obstacle(account) is not None:
-            self._as_wanted(account)
-        else:
-            account.child.post(RestartEvent())
-
-    def _remove(self, key: str) -> None:
-        """Stop an account for good; it disappears when its process is gone."""
-        assert self._tasks is not None
-        account = self.accounts[key]
-        account.child.post(Stop("removed"))
-        self._tasks.create_task(self._forget(account))
-
-    async def _forget(self, account: Account) -> None:
-        await account.settled(_is_down, STOP_ALL)
-        if self.accounts.get(account.key) is account and account.key not in self.loaded.accounts:
-            self.accounts.pop(account.key)
-            self._children.pop(account.key).cancel()
-            self._enqueue(account.key, None)
-            self.local.broadcast("channel.removed", {"account": account.key})
+        old, self.loaded = self.loaded, loaded
+        self.warnings = [*loaded.manifests.warnings, *_later(old, loaded)]
+        difference = self.roster.replace(loaded.accounts)
+        for key in difference.changed:
+            self._account_changed(self.accounts[key])
+        self.reports.common()
+        if sdks.of(loaded) != sdks.of(old):
+            self._launcher.preload(sdks.of(loaded))
+        log.info("configuration", revision=loaded.revision, **asdict(difference))
+        return {"revision": loaded.revision, "warnings": self.warnings, **asdict(difference)}
 
     # -- reports ------------------------------------------------------------------------
 
@@ -362,66 +344,35 @@ class Supervisor:
         return await commands.dispatch(self, name, params)
 
     def _account_changed(self, account: Account) -> None:
-        state = account.child.state
-        if state.phase in (Phase.STOPPED, Phase.BACKOFF, Phase.FAILED):
+        phase = account.phase
+        if phase in (Phase.STOPPED, Phase.BACKOFF, Phase.FAILED):
             self._gate.leave(account.key)
+        elif phase is Phase.STOPPING:
+            self._gate.withdraw(account.key)  # where it still waits for its turn
         row = account.status()
-        self._enqueue(account.key, row)
+        self.reports.changed(account.key, row)
         self.local.broadcast("channel.status", msgspec.to_builtins(row))
 
-    def _enqueue(self, key: str, row: AccountStatus | None) -> None:
-        """Queue a row for the gateway. Two changes of one account never share a report, so
-        that clients see every phase, in order; only a gateway far behind gets them folded.
-        """
-        batches = self._batches
-        if not batches or (key in batches[-1] and len(batches) < MAX_BATCHES):
-            batches.append({})
-        batches[-1][key] = row
-        self.front.changed()
+    def _account_patched(self, account: Account) -> None:
+        """Tell what a plugin says at once, and what it adds before the next look then.
 
-    def _figures_changed(self, account: Account) -> None:
-        self._figures.add(account.key)
+        A plugin that talks without end must not keep the supervisor from its siblings.
+        """
+        if account.key in self._talked:
+            self._patched.add(account.key)
+        else:
+            self._talked.add(account.key)
+            self._account_changed(account)
+
+    def _account_removed(self, key: str) -> None:
+        if self._link is not None:
+            self._link.forget(key)
+        self.reports.changed(key, None)
+        self.local.broadcast("channel.removed", {"account": key})
 
     def _front_changed(self) -> None:
-        self._front_dirty = True
+        self.reports.common()
         self.local.broadcast("gateway.status", msgspec.to_builtins(self.front.status()))
-
-    def whole(self) -> dict[str, Any]:
-        """Return a complete ``channels.report``."""
-        self._batches.clear()
-        self._figures.clear()
-        self._front_dirty = False
-        return {
-            "revision": self.loaded.revision,
-            "whole": True,
-            "accounts": {key: _plain(account.status()) for key, account in self.accounts.items()},
-            "channels": [msgspec.to_builtins(channel) for channel in self._channels()],
-            "agents": self._agents(),
-            "gateway": msgspec.to_builtins(self.front.status()),
-        }
-
-    def changes(self) -> dict[str, Any] | None:
-        """Return a ``channels.report`` of what changed; figures alone go in their own part."""
-        if not (self._batches or self._figures or self._front_dirty):
-            return None
-        rows = self._batches.popleft() if self._batches else {}
-        report: dict[str, Any] = {"revision": self.loaded.revision, "whole": False}
-        report["accounts"] = {key: _plain(row) for key, row in rows.items() if row}
-        report["removed"] = [key for key, row in rows.items() if row is None]
-        report["figures"] = {
-            key: _plain(self.accounts[key].status())
-            for key in self._figures
-            if key in self.accounts and key not in rows
-        }
-        if self._front_dirty:
-            report["gateway"] = msgspec.to_builtins(self.front.status())
-            report["channels"] = [msgspec.to_builtins(channel) for channel in self._channels()]
-            report["agents"] = self._agents()
-        self._figures.clear()
-        self._front_dirty = False
-        if self._batches:
-            self.front.changed()
-        return report
 
     def status(self) -> Status:
         """Return everything that ``trunkline status`` shows."""
@@ -433,12 +384,33 @@ class Supervisor:
             state_dir=str(self.places.state_dir),
             config_path=str(self.places.config_path),
             config_revision=self.loaded.revision,
-            rss_bytes=self._self.memory_info().rss,
-            cpu_percent=self._self.cpu_percent(),
+            rss_bytes=vitals.rss_bytes(self.pid),
+            cpu_percent=self._cpu_percent(),
+            stale_events=self._stale(),
             warnings=self.warnings + self.holds.warnings,
         )
         rows = [account.status() for account in self.accounts.values()]
         return Status(supervisor=own, gateway=self.front.status(), accounts=rows)
+
+    def _cpu_percent(self) -> float | None:
+        """Return our own share of a core since the last look."""
+        (then, before), self._cpu = self._cpu, (time.monotonic(), vitals.cpu_seconds(self.pid))
+        now, used = self._cpu
+        if used is None or before is None or now <= then:
+            return None
+        return round(100 * (used - before) / (now - then), 1)
+
+    def _stale(self) -> int:
+        children = sum(account.child.stale for account in self.accounts.values())
+        return children + (self._link.stale if self._link is not None else 0)
+
+    def _common(self) -> dict[str, Any]:
+        """Return what a report says beside the accounts."""
+        return {
+            "gateway": msgspec.to_builtins(self.front.status()),
+            "channels": [msgspec.to_builtins(channel) for channel in self._channels()],
+            "agents": self._agents(),
+        }
 
     def _channels(self) -> list[ChannelInfo]:
         return channels(self.loaded.config, self.loaded.manifests)
@@ -465,9 +437,15 @@ class Supervisor:
         )
 
 
-def _plain(row: AccountStatus) -> Any:
-    return msgspec.to_builtins(row)
-
-
-def _is_down(state: Any) -> bool:
-    return state.phase in (Phase.STOPPED, Phase.FAILED)
+def _later(old: Loaded, new: Loaded) -> list[str]:
+    """Say which changes of the configuration are not in force yet, and what brings them in."""
+    found = []
+    before, after = old.config, new.config
+    if (before.gateway.port, before.gateway.bind) != (after.gateway.port, after.gateway.bind):
+        found.append("gateway.port and gateway.bind change with the next `trunkline up`")
+    elif before.gateway != after.gateway:
+        found.append("the gateway's part changes with `trunkline gateway restart`")
+    policies_aside = msgspec.structs.replace(before.supervisor, restart=after.supervisor.restart)
+    if (policies_aside, before.logging) != (after.supervisor, after.logging):
+        found.append("supervisor and logging change with the next `trunkline up`")
+    return found

@@ -1,0 +1,105 @@
+"""What the gateway is still to be told about the accounts, in the order in which it happened.
+
+Separate from the session, which only carries it: a session comes and goes with its gateway,
+what has changed stays. Two changes of one account never share a report, so that clients see
+every phase; only a gateway that is far behind gets them folded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ipc.report import AccountStatus
+
+MAX_BATCHES = 256  # reports waiting for a gateway that is slow to take them
+
+Rows = dict[str, AccountStatus | None]  # by key; ``None``: removed
+
+
+class Reports:
+    """Collects rows; ``whole`` and ``changes`` are what a ``Session`` asks for.
+
+    ``rows()`` returns all accounts as they are now, ``common()`` what goes beside them (the
+    gateway's own row, channels, agents), ``wake()`` is called when there is something new.
+    """
+
+    def __init__(
+        self,
+        *,
+        revision: Callable[[], str],
+        rows: Callable[[], dict[str, AccountStatus]],
+        common: Callable[[], dict[str, Any]],
+        wake: Callable[[], None],
+    ) -> None:
+        self._revision = revision
+        self._rows = rows
+        self._common = common
+        self._wake = wake
+        self._batches: deque[Rows] = deque()
+        self._figures: set[str] = set()
+        self._common_changed = False
+
+    def changed(self, key: str, row: AccountStatus | None) -> None:
+        """Take a row that clients are to be told, ``None`` when the account is removed."""
+        batches = self._batches
+        if not batches or (key in batches[-1] and len(batches) < MAX_BATCHES):
+            batches.append({})
+        batches[-1].pop(key, None)
+        batches[-1][key] = row
+        self._wake()
+
+    def figures(self, key: str) -> None:
+        """Note that mere figures of an account changed: they go when ``hurry`` says so."""
+        self._figures.add(key)
+
+    def hurry(self) -> None:
+        """Send the figures now, if there are any."""
+        if self._figures:
+            self._wake()
+
+    def common(self) -> None:
+        """Note that something beside the accounts changed."""
+        self._common_changed = True
+        self._wake()
+
+    def whole(self) -> dict[str, Any]:
+        """Return a complete ``channels.report``; what had changed is in it."""
+        self._batches.clear()
+        self._figures.clear()
+        self._common_changed = False
+        rows = {key: msgspec.to_builtins(row) for key, row in self._rows().items()}
+        return {"revision": self._revision(), "whole": True, "accounts": rows} | self._common()
+
+    def changes(self) -> dict[str, Any] | None:
+        """Return a ``channels.report`` of what changed, ``None`` when nothing did.
+
+        Figures of an account that has changes waiting stay out: a newer row would overtake
+        them, and they would then look like no change.
+        """
+        if not (self._batches or self._figures or self._common_changed):
+            return None
+        waiting = {key for batch in self._batches for key in batch}
+        batch = self._batches.popleft() if self._batches else {}
+        current = self._rows() if self._figures else {}
+        report = {
+            "revision": self._revision(),
+            "whole": False,
+            "accounts": {key: msgspec.to_builtins(row) for key, row in batch.items() if row},
+            "removed": [key for key, row in batch.items() if row is None],
+            "figures": {
+                key: msgspec.to_builtins(current[key])
+                for key in self._figures - waiting
+                if key in current
+            },
+        }
+        if self._common_changed:
+            report |= self._common()
+        self._figures.clear()
+        self._common_changed = False
+        if self._batches:
+            self._wake()
+        return report

@@ -1,0 +1,16 @@
+"""Which modules the zygote imports for all workers: the plugins of the channels in use."""
+
+from __future__ import annotations
+
+from runtime.config.load import Loaded
+
+
+def of(loaded: Loaded) -> list[str]:
+    """Return the plugin modules of the channels that are configured."""
+    return sorted(
+        {
+            spec.manifest.plugin.partition(":")[0]
+            for spec in loaded.accounts.values()
+            if spec.enabled and spec.configured and spec.launcher == "zygote"
+        }
+    )

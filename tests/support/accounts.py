@@ -1,0 +1,142 @@
+"""Accounts whose processes are played: they live and die as a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from runtime.account import Account
+from runtime.config.accounts import AccountSpec
+from runtime.config.model import RestartConfig
+from runtime.lifecycle import Exit, Phase, Ready, Start
+from tests.support.until import until
+from workers.channels.local import manifest
+
+QUICK = RestartConfig(jitter=0.0)
+
+
+def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
+    """Return what the configuration would say about an account of the channel ``local``."""
+    channel, _, account_id = key.partition(":")
+    given: dict[str, Any] = {
+        "key": key,
+        "channel": channel,
+        "account_id": account_id,
+        "enabled": True,
+        "configured": True,
+        "reason": None,
+        "config": {},
+        "name": None,
+        "restart": QUICK,
+        "launcher": "zygote",
+        "agent": "echo",
+        "manifest": manifest,
+        "manifest_ref": "workers.channels.local:manifest",
+        "label": "a unix socket",
+        "fingerprint": "1",
+    }
+    if "status" in fields:
+        given["manifest"] = replace(manifest, status=fields.pop("status"))
+    return AccountSpec(**(given | fields))
+
+
+class Puppet:
+    """A process that ends when it is told to, unless it is deaf; a kill it always hears."""
+
+    def __init__(self, key: str, incarnation: int, pid: int, *, deaf: bool = False) -> None:
+        self.key = key
+        self.incarnation = incarnation
+        self.pid = pid
+        self.signals: list[str] = []
+        self.deaf = deaf
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    def terminate(self) -> None:
+        self.signals.append("terminate")
+        if not self.deaf:
+            self.die(Exit(code=0))
+
+    def kill(self) -> None:
+        self.signals.append("kill")
+        self.die(Exit(signal=9))
+
+    def die(self, how: Exit) -> None:
+        if not self._exit.done():
+            self._exit.set_result(how)
+
+    @property
+    def alive(self) -> bool:
+        return not self._exit.done()
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+
+class Stage:
+    """Spawns puppets, deaf ones when ``deaf``; or raises ``error`` instead."""
+
+    def __init__(self) -> None:
+        self.puppets: list[Puppet] = []
+        self.deaf = False
+        self.pid = 999_999_999  # of nobody
+        self.error: Exception | None = None
+
+    async def spawn(self, account: Account, incarnation: int) -> Any:
+        account.begin()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.puppets.append(Puppet(account.key, incarnation, self.pid, deaf=self.deaf))
+        return self.puppets[-1]
+
+    @property
+    def last(self) -> Puppet:
+        return self.puppets[-1]
+
+    def alive(self, key: str) -> list[int]:
+        """Return the incarnations of ``key`` that live now."""
+        return [each.incarnation for each in self.puppets if each.key == key and each.alive]
+
+
+def account_of(
+    stage: Stage,
+    spec: AccountSpec | None = None,
+    *,
+    on_change: Callable[[Account], None] = lambda account: None,
+    **fields: Any,
+) -> Account:
+    """Return an account on a stage; its incarnations begin with 101."""
+    given: dict[str, Any] = {
+        "suspect_after": 15.0,
+        "silent_after": 30.0,
+        "first_incarnation": 100,
+        "hold": None,
+    }
+    return Account(spec or spec_of(), spawn=stage.spawn, on_change=on_change, **(given | fields))
+
+
+@asynccontextmanager
+async def living(account: Account) -> AsyncIterator[Account]:
+    """Run the account's child."""
+    task = asyncio.create_task(account.child.run())
+    try:
+        yield account
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def start(account: Account) -> None:
+    """Start an account and have it say that it is ready."""
+    account.child.post(Start())
+    await until(lambda: account.child.process is not None)
+    account.child.post(Ready(account.child.state.incarnation))
+    await phase(account, Phase.RUNNING)
+
+
+async def phase(account: Account, wanted: Phase) -> None:
+    """Wait until the account is in a phase."""
+    assert await account.settled(lambda state: state.phase is wanted, 1000.0)
