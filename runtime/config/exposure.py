@@ -13,6 +13,8 @@ LOOPBACK = frozenset({"loopback", "auto"})
 def exposure(gateway: GatewayConfig) -> Problem | None:
     """Return what is wrong with the gateway's authentication for where it listens."""
     auth = gateway.auth
+    if gateway.url is not None:
+        return None  # not ours to protect
     secret = auth.token is not None or auth.password is not None
     if auth.mode == "none":
         if not is_local(gateway.bind):

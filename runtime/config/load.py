@@ -19,6 +19,7 @@ import msgspec
 from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem
+from runtime.config.foreign import companions, foreign_problems
 from runtime.config.model import DEFAULT_PORT, Config
 from runtime.config.text import parse, read_text
 from workers.registry import Manifests
@@ -69,6 +70,8 @@ def load_text(
         specs = accounts(config, known, str(path))
     except ConfigError as error:
         found += error.problems
+    if config.gateway.foreign:
+        found += companions(specs)
     if found:
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
     if "port" not in raw.get("gateway", {}):
@@ -97,11 +100,7 @@ def _gateway_problems(raw: Mapping[str, Any]) -> list[Problem]:
     gateway = raw.get("gateway")
     if not isinstance(gateway, Mapping):
         return []
-    found = [
-        Problem(f"gateway.{name}", "a gateway that is not Trunkline's own comes in a later version")
-        for name in ("command", "url")
-        if gateway.get(name) is not None
-    ]
+    found = foreign_problems(gateway)
     bind = gateway.get("bind")
     if isinstance(bind, str) and bind and bind not in BINDS and not _is_address(bind):
         words = " | ".join(f'"{word}"' for word in BINDS)

@@ -98,7 +98,9 @@ class ReloadConfig(Section, frozen=True):
     """What happens when the file changes."""
 
     # hybrid: accounts that changed are restarted, the gateway only when its own part changed.
-    mode: Literal["hybrid", "reload", "restart", "off"] = "hybrid"
+    # hot (reload is the same): the gateway never, it is said what waits. restart: the gateway
+    # with every change. off: the file is not watched; asked for, a reload does as restart.
+    mode: Literal["hybrid", "hot", "reload", "restart", "off"] = "hybrid"
     # Editors write in several steps; wait until they are done. OpenClaw's numbers.
     debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] = 1200
 
@@ -164,9 +166,28 @@ class GatewayConfig(Section, frozen=True):
     allowed_origins: list[Text] = []
     handshake_timeout_ms: Millis = 15_000  # OpenClaw's
     tick_interval_ms: Millis = 30_000  # OpenClaw's; its clients give up after two missed ticks
-    # A gateway that is not ours. Named here so that the refusal can say: not yet.
-    command: list[Text] | Text | None = None
+    # A gateway that is not ours, run as our child: the program and its arguments.
+    command: Annotated[list[Text], Meta(min_length=1)] | None = None
+    # A gateway that runs already and that we only connect to.
     url: Text | None = None
+    # auto: a gateway that is found on our port is connected to instead of refused.
+    attach: Literal["never", "auto"] = "never"
+    # What makes the gateway of ``command`` read its configuration again. None: nothing, it is
+    # restarted; the signal differs between versions, and the wrong one ends it.
+    reload_signal: Literal["SIGHUP", "SIGUSR1", "SIGUSR2"] | None = None
+    # Run once when the gateway of ``command`` says that its configuration is damaged.
+    repair_command: Annotated[list[Text], Meta(min_length=1)] | None = None
+    # None: 30 for our own gateway, 300 for another: OpenClaw takes 10 to 40 s on a calm host.
+    ready_within_seconds: Seconds | None = None
+    # None: 5 for our own, 15 for another.
+    stop_within_seconds: Seconds | None = None
+    # None: 30 for our own; 180, as ClawX has it, for another, whose event loop may be busy.
+    silent_after_seconds: Seconds | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the gateway is somebody else's."""
+        return self.command is not None or self.url is not None
 
 
 class AgentsConfig(Section, frozen=True):
