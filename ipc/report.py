@@ -44,6 +44,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     last_exit: str | None = None
     hold: Hold | None = None
     health: str | None = None
+    todo: str | None = None  # what a person must do, where nothing else helps
     rss_bytes: int | None = None
     cpu_percent: float | None = None
     fds: int | None = None

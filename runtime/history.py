@@ -25,6 +25,7 @@ EVENTS = 50  # kept of each account
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
 READ_BYTES = 64 * 1024 * 1024  # a larger file is not ours
 WAITING = 10_000  # entries that a slow disk may have before it; more are dropped and counted
+EMPTY = {"cause": None, "text": None, "failures": 0}  # what is shown even where it is not said
 END_WITHIN = 1.0  # seconds for what is still unwritten when the supervisor ends
 
 log = structlog.get_logger("history")
@@ -74,8 +75,7 @@ class History:
 
     def shown(self, account: str) -> list[dict[str, Any]]:
         """Return the events of an account as plain JSON data; every key is always there."""
-        empty = {"cause": None, "text": None, "failures": 0}
-        return [empty | msgspec.to_builtins(entry) for entry in self.of(account)]
+        return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in self.of(account)]
 
     def last(self, account: str) -> Entry | None:
         """Return the last event of an account."""
