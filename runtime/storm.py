@@ -25,6 +25,10 @@ class Storm:
         """Take note of a crash: an end that nobody asked for."""
         self._crashes.append((now, account))
 
+    def clear(self) -> None:
+        """Forget all crashes: what caused them is gone."""
+        self._crashes.clear()
+
     def felled(self, now: float) -> int:
         """Return how many different accounts have crashed lately."""
         while self._crashes and now - self._crashes[0][0] >= WINDOW:

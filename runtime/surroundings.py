@@ -15,11 +15,13 @@ from pathlib import Path
 import structlog
 
 from runtime.account import Account
-from runtime.lifecycle import TRANSIENT, Phase, Start
+from runtime.lifecycle import NOT_READY, TRANSIENT, UNHEALTHY, Phase, Start
 from runtime.network import Network
 from runtime.startgate import StartGate
 from runtime.storm import STARTS_PER_SECOND, WINDOW, Storm
 
+# What a host without a network does to an account. Any other failure waits for its time.
+CAUSED_BY_THE_NETWORK = frozenset({TRANSIENT, NOT_READY, UNHEALTHY})
 LITTLE_MEMORY = 0.05  # of all memory: below, a lack of it is likely what felled them
 
 log = structlog.get_logger("surroundings")
@@ -72,7 +74,9 @@ class Surroundings:
         felled, total = self._storm.felled(_now()), len(list(self._accounts()))
         cause = "; ".join(self.shared_causes()) or "none found: look at the accounts' logs"
         pace = f"at most {STARTS_PER_SECOND:g} starts per second"
-        return [f"{felled} of {total} accounts crashed within {WINDOW:g} s ({pace}); cause: {cause}"]
+        return [
+            f"{felled} of {total} accounts crashed within {WINDOW:g} s ({pace}); cause: {cause}"
+        ]
 
     def shared_causes(self) -> list[str]:
         """Return what is wrong with that which all accounts share."""
@@ -96,6 +100,10 @@ class Surroundings:
             while self._rages():
                 await asyncio.sleep(1.0)
             self._stirred.clear()
+            self._end_storm()
+
+    def _end_storm(self) -> None:
+        if self._began is not None:
             self._began = None
             self._gate.interval = 0.0
             log.info("the storm is over")
@@ -104,8 +112,10 @@ class Surroundings:
         waiting = [
             account
             for account in self._accounts()
-            if account.phase is Phase.BACKOFF and account.child.state.cause == TRANSIENT
+            if account.phase is Phase.BACKOFF and account.child.state.cause in CAUSED_BY_THE_NETWORK
         ]
+        self._storm.clear()  # its cause is gone: nobody need wait for the pace any more
+        self._end_storm()
         log.info("the network is back", accounts=len(waiting))
         for account in waiting:
             account.child.post(Start(automatic=True, reason="the network is back"))

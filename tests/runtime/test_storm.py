@@ -32,3 +32,11 @@ def test_it_is_over_thirty_seconds_after() -> None:
     assert storm.rages(5, 129.9)
     assert not storm.rages(5, 130.0)
     assert storm.felled(130.0) == 0
+
+
+def test_it_is_over_when_its_cause_is_gone() -> None:
+    storm = Storm()
+    for number in range(5):
+        storm.crashed(f"irc:a{number}", 100.0)
+    storm.clear()
+    assert not storm.rages(5, 100.0)
