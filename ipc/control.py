@@ -77,8 +77,16 @@ class Ping(msgspec.Struct, array_like=True, tag=1, frozen=True):
     id: Count
 
 
-FromWorker = Hello | Ready | Beat | Status | Pong
-FromSupervisor = Ping
+class Drained(msgspec.Struct, array_like=True, tag=6, frozen=True):
+    """Answer to ``Drain``: what was in flight is done, and no call is taken any more."""
+
+
+class Drain(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """Take no more calls, finish those that run, and say when all said is acknowledged."""
+
+
+FromWorker = Hello | Ready | Beat | Status | Pong | Drained
+FromSupervisor = Ping | Drain
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

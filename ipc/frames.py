@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from ipc.errors import FrameError, MalformedJson
+from ipc.errors import FrameError, MalformedJson, RemoteError
 from ipc.explain import explain as explain  # re-exported: it words this module's refusals
 
 MAX_ID = 256  # characters; the real CLI's ids have 38
@@ -141,6 +141,18 @@ def decode_from_server(data: bytes | str) -> Response | Event:
         raise FrameError("nested too deep") from None
     except msgspec.DecodeError as error:
         raise MalformedJson(str(error)) from None
+
+
+def shape_of(error: RemoteError) -> ErrorShape:
+    """Return the error as it goes over the wire; keys that do not apply are absent."""
+    more: dict[str, Any] = {}
+    if error.details is not None:
+        more["details"] = error.details
+    if error.retryable:
+        more["retryable"] = True
+    if error.retry_after_ms is not None:
+        more["retry_after_ms"] = error.retry_after_ms
+    return ErrorShape(error.code, error.message, **more)
 
 
 def encode(frame: Request | Response | Event) -> bytes:

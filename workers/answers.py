@@ -70,6 +70,12 @@ class Answers:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
+    async def finish(self) -> None:
+        """Refuse new calls, and wait for those that run."""
+        self.closing = True
+        while self._running:
+            await asyncio.wait(set(self._running))
+
     async def cancel(self, deadline: float) -> None:
         """End what still runs: its callers are told that the account is stopping."""
         running = set(self._running)

@@ -14,6 +14,8 @@ from typing import Any
 from ipc.bootstrap import WorkerBoot
 from ipc.control import (
     Beat,
+    Drain,
+    Drained,
     FromWorker,
     Hello,
     Ping,
@@ -28,12 +30,20 @@ from ipc.zmqlink import Dealer
 
 
 class ControlLink:
-    """One incarnation's link to the supervisor. ``figures(lag)`` makes the beat."""
+    """One incarnation's link to the supervisor. ``figures(lag)`` makes the beat; ``on_drain`` is
+    called when the account is to finish what it has begun.
+    """
 
-    def __init__(self, boot: WorkerBoot, figures: Callable[[float], Beat]) -> None:
+    def __init__(
+        self,
+        boot: WorkerBoot,
+        figures: Callable[[float], Beat],
+        on_drain: Callable[[], None] = lambda: None,
+    ) -> None:
         self.ready = False
         self._boot = boot
         self._figures = figures
+        self._on_drain = on_drain
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._status: dict[str, Any] = {}
@@ -64,6 +74,10 @@ class ControlLink:
             self.ready = True
             self._say_news()
             self._send(Ready())
+
+    def say_drained(self) -> None:
+        """Say that nothing is in flight any more."""
+        self._send(Drained())
 
     def patch(self, fields: Mapping[str, Any]) -> None:
         """Tell what changed in the account's status row, once per loop turn."""
@@ -121,3 +135,5 @@ class ControlLink:
         for frame in decode_from_supervisor(body):
             if isinstance(frame, Ping):
                 self._send(Pong(frame.id))
+            elif isinstance(frame, Drain):
+                self._on_drain()

@@ -66,6 +66,7 @@ class DataLink:
         self._unconfirmed = False  # answers were sent since the last Welcome
         self._room = Room(self.outbox)
         self._quiet: asyncio.Future[None] | None = None
+        self._goals: list[tuple[int, asyncio.Future[None]]] = []
 
     def open(self) -> None:
         """Connect and greet; the gateway need not be there."""
@@ -123,6 +124,13 @@ class DataLink:
         if not self._settled():
             self._quiet = self._loop.create_future()
             await self._quiet
+
+    async def reached(self, seq: int) -> None:
+        """Wait until every message up to ``seq`` is acknowledged."""
+        if self.outbox.acked < seq:
+            goal = self._loop.create_future()
+            self._goals.append((seq, goal))
+            await goal
 
     def _settled(self) -> bool:
         return self.outbox.idle and not self._answers and not self._unconfirmed
@@ -259,6 +267,10 @@ class DataLink:
             self._lost()
 
     def _notice_quiet(self) -> None:
+        for goal in [goal for goal in self._goals if goal[0] <= self.outbox.acked]:
+            self._goals.remove(goal)
+            if not goal[1].done():
+                goal[1].set_result(None)
         if self._quiet and not self._quiet.done() and self._settled():
             self._quiet.set_result(None)
 

@@ -71,9 +71,11 @@ class Worker:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
-        self._control = ControlLink(boot, self._beat)
+        self._control = ControlLink(boot, self._beat, self._begin_drain)
         self._link = DataLink(boot, self._on_call, log)
         self._answers: Answers | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._draining: asyncio.Task[None] | None = None
         self._context: AccountContext | None = None
         self._messages_out = 0
         self._counted = (0, 0)  # messages in and out when the activity was last told
@@ -98,12 +100,15 @@ class Worker:
                     redact=self._redact,
                     log=self._log,
                 )
+                self._group = group
                 beating = group.create_task(self._control.beating(self._tell_activity))
                 life = group.create_task(self._live())
                 ending = await self._ended
                 self._tell(ending)
                 await self._finish(life, ending)
                 beating.cancel()
+                if self._draining is not None:
+                    self._draining.cancel()
         finally:
             self._control.close()
             self._link.close()
@@ -192,6 +197,19 @@ class Worker:
         self._log.error(context.get("message") or "error on the loop", exc_info=error)
         if error is not None and "handle" in context:
             self._fail(error)
+
+    # -- draining
+
+    def _begin_drain(self) -> None:
+        if self._group is not None and self._draining is None:
+            self._draining = self._group.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        """Finish what is in flight, and say so; the plugin goes on until SIGTERM."""
+        assert self._answers is not None
+        await self._answers.finish()
+        await self._link.reached(self._link.outbox.last)
+        self._control.say_drained()
 
     # -- calls, figures
 

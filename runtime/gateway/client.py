@@ -20,6 +20,7 @@ from ipc.frames import (
     error_response,
     event,
     response,
+    shape_of,
 )
 from runtime.gateway.methods import allowed, refusal
 from runtime.gateway.methods.table import INVALID, UNAVAILABLE
@@ -53,6 +54,9 @@ class Client:
         self.role = admitted.grant.role
         self.scopes = admitted.grant.scopes
         self.method = admitted.grant.method
+        self.grant = admitted.grant
+        self.device = admitted.grant.device
+        self.address = admitted.whence.address
         self.seq = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0
@@ -147,15 +151,3 @@ class Client:
             self._unauthorized += 1
             if self._unauthorized > MAX_ABUSE:
                 self.connection.close(1008, "repeated unauthorized calls")
-
-
-def shape_of(error: RemoteError) -> ErrorShape:
-    """Return the error as it goes over the wire; keys that do not apply are absent."""
-    more: dict[str, Any] = {}
-    if error.details is not None:
-        more["details"] = error.details
-    if error.retryable:
-        more["retryable"] = True
-    if error.retry_after_ms is not None:
-        more["retry_after_ms"] = error.retry_after_ms
-    return ErrorShape(error.code, error.message, **more)
