@@ -56,7 +56,7 @@ def _take_over(places: Places, key: str, what: str, *, as_json: bool) -> None:
             raise
         reloaded = None  # the file is what counts; the next start reads it
     if as_json:
-        show_json({"account": key, what: True, "file": places.config_path, "reload": reloaded})
+        show_json({"account": key, what: True, "file": str(places.config_path), "reload": reloaded})
     else:
         when = "" if reloaded else "; it counts from the next `trunkline up`"
         print(clean(f"{key} {what} in {places.config_path}{when}"))

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
+from ipc.envelope import MALFORMED
 from runtime.config.model import LoggingConfig
 from runtime.process import Process
 
@@ -131,8 +133,7 @@ def _encode(line: Line) -> bytes:
         text = json.dumps(line, ensure_ascii=False, default=str)
     except (ValueError, TypeError, RecursionError):  # circular, odd keys, too deep
         text = json.dumps({"ts": timestamp(), "text": "a record that cannot be written as JSON"})
-    # Half a surrogate becomes \ud800, which is JSON again.
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return text.encode("utf-8", "replace") + b"\n"  # half a surrogate becomes a question mark
 
 
 def _size(path: Path) -> int:
@@ -301,14 +302,17 @@ class LineCapture:
 
 
 def read_line(raw: bytes) -> Line:
-    """Return a log line: a JSON object as it is, anything else as ``text``, binary escaped."""
-    line: Line = {"ts": timestamp()}
+    """Return a log line: a JSON object as it is, anything else as ``text``, binary escaped.
+
+    Only what can be encoded again counts as JSON: no half surrogate, no NaN.
+    """
+    now = timestamp()
     text = raw.decode("utf-8", "backslashreplace").rstrip("\r")
     if text.startswith("{"):
-        with contextlib.suppress(ValueError, RecursionError):  # not JSON, or nested too deep
-            found = json.loads(text)
-            return line | found if isinstance(found, dict) else line | {"text": text}
-    return line | {"text": text}
+        with contextlib.suppress(*MALFORMED):
+            line: Line = {"ts": now} | msgspec.json.decode(text)
+            return line if isinstance(line["ts"], str) else line | {"ts": now}
+    return {"ts": now, "text": text}
 
 
 def timestamp() -> str:
@@ -322,7 +326,9 @@ def configure(store: LogStore, *, level: str, to_stderr: bool) -> None:
     """Have our own structured records written to the log ``supervisor``, without secrets."""
 
     def keep(logger: Any, method: str, event: Any) -> Any:
-        store.add("supervisor", {"ts": timestamp(), "account": "supervisor", **event})
+        # What our code notes may hold anything; what leaves us must be JSON.
+        line = json.loads(_encode({"ts": timestamp(), "account": "supervisor", **event}))
+        store.add("supervisor", line)
         if not to_stderr:
             raise structlog.DropEvent
         return event

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import psutil
 
 BACKLOG = 2048  # clients of one outage wait here; the kernel caps it at net.core.somaxconn
+MAX_COMMAND = 200  # characters of a stranger's command line
 FORCE_WITHIN = 5.0
 
 
@@ -113,9 +114,16 @@ def holders_of(port: int) -> list[Holder]:
             continue
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(connection.pid)
-            command = " ".join(process.cmdline())[:200] or process.name()
+            command = _on_one_line(process.cmdline()) or process.name()
             found[connection.pid] = Holder(connection.pid, command)
     return list(found.values())
+
+
+def _on_one_line(arguments: list[str]) -> str:
+    """Return a command for people: a stranger's arguments may hold whole programs, or escapes."""
+    words = " ".join(" ".join(arguments).split())
+    shown = "".join(char for char in words if char.isprintable())
+    return shown if len(shown) <= MAX_COMMAND else f"{shown[: MAX_COMMAND - 1]}…"
 
 
 def end(holders: list[Holder]) -> None:

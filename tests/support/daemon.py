@@ -180,13 +180,9 @@ class Daemon:
 
     def cli(self, *args: str, stdin: str = "", timeout: float = 60.0) -> tuple[int, str, str]:
         """Run the command line; return exit code, stdout, stderr."""
+        command = [*self.prefix, *CLI, *args]
         done = subprocess.run(
-            [*CLI, *args],
-            env=self.env,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
+            command, env=self.env, input=stdin, capture_output=True, text=True, timeout=timeout
         )
         return done.returncode, done.stdout, done.stderr
 

@@ -1,0 +1,167 @@
+"""Disks that are full or must not be written: what runs goes on, and nothing is pretended."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commandline import Result
+from tests.support.daemon import Daemon
+from tests.support.person import talking
+
+pytestmark = pytest.mark.e2e
+
+LOCAL: dict[str, Any] = {"channels": {"local": {"accounts": {"one": {}, "two": {}}}}}
+# Root may write anywhere; without this capability it is bound by the modes of its own files.
+OBEDIENT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+def obedient() -> tuple[str, ...]:
+    """Return what to put before a command so that modes of directories count for it."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root ignores modes, and there is no setpriv (util-linux) to change that")
+    return OBEDIENT
+
+
+async def both_running(daemon: Daemon) -> dict[str, Any]:
+    for key in ("local:one", "local:two"):
+        await daemon.wait_phase(key, "running")
+    return dict((await daemon.status())["accounts"])
+
+
+async def stops_without_remembering(daemon: Daemon, key: str) -> None:
+    """Stop an account where that cannot be written: done, said, and told apart by scripts."""
+    result = Result(*await daemon.command("channels", "stop", key, "--json"))
+    assert result.code == 1
+    (row,) = result.json["results"]
+    assert (row["ok"], row["stopped"], row["persisted"]) == (True, True, False)
+    assert "could not be written" in result.err
+    assert (await daemon.status())["accounts"][key]["phase"] == "stopped"
+
+
+async def starts_again(daemon: Daemon, key: str, *, persisted: bool) -> None:
+    (row,) = (await daemon.call("channels.start", {"accounts": [key]}))["results"]
+    assert row["persisted"] is persisted
+    await daemon.wait_phase(key, "running")
+
+
+@contextmanager
+def tiny_disk(path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB at ``path``, where we may mount one."""
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(path)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount(8)")
+    if mounted.returncode != 0:
+        pytest.skip(f"a file system may not be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Fill a disk to its last byte; return the file that does it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return filler
+
+
+async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "state") as disk:
+        async with Daemon(tmp_path, LOCAL) as daemon:
+            before = await both_running(daemon)
+            filler = fill(disk)
+            await stops_without_remembering(daemon, "local:one")
+            async with talking(daemon, "two") as person:
+                await person.is_answered("still there")
+            await starts_again(daemon, "local:one", persisted=False)
+            (line,) = (
+                await daemon.call("channels.logs", {"accounts": ["supervisor"], "lines": 1})
+            )["lines"]  # kept in memory meanwhile
+            assert line["account"] == "supervisor"
+            assert not list(disk.glob(".holds*"))
+            filler.unlink()
+            stop = {"accounts": ["local:one"], "reason": "room again"}
+            (row,) = (await daemon.call("channels.stop", stop))["results"]
+            assert row["persisted"] is True
+            assert (await daemon.status())["accounts"]["local:two"]["pid"] == before["local:two"][
+                "pid"
+            ]
+            assert daemon.end() == 0
+            fill(disk)
+            up = Result(*await daemon.command("up"))
+            up.complains(1, str(disk), "No space left on device")
+
+
+async def test_a_limit_on_file_sizes_is_a_full_disk(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, LOCAL) as daemon:
+        await both_running(daemon)
+        old = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        await stops_without_remembering(daemon, "local:one")
+        await starts_again(daemon, "local:one", persisted=False)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, old)
+        await starts_again(daemon, "local:one", persisted=True)
+
+
+async def test_a_state_directory_that_becomes_read_only_stops_nothing(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, LOCAL)
+    daemon.prefix = obedient()
+    state = tmp_path / "state"
+    async with daemon:
+        await both_running(daemon)
+        for directory in (state, state / "logs", state / "accounts"):
+            directory.chmod(0o500)
+        try:
+            await stops_without_remembering(daemon, "local:one")
+            await starts_again(daemon, "local:one", persisted=False)
+            os.kill((await daemon.status())["accounts"]["local:two"]["pid"], 9)
+            await daemon.wait_phase("local:two", "running")
+        finally:
+            for directory in (state, state / "logs", state / "accounts"):
+                directory.chmod(0o700)
+
+
+async def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    parent = tmp_path / "closed"
+    parent.mkdir(mode=0o500)
+    daemon = Daemon(tmp_path, LOCAL, TRUNKLINE_STATE_DIR=str(parent / "state"))
+    daemon.prefix = obedient()
+    for command in (["up"], ["up", "--detach"]):
+        result = Result(*await daemon.command(*command))
+        result.complains(1, str(parent / "state"), "Permission denied")
+    await daemon.__aexit__()
+
+
+async def test_a_configuration_that_cannot_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    daemon = Daemon(home, LOCAL)
+    daemon.prefix = obedient()
+    text = daemon.config_path.read_text()
+    home.chmod(0o500)
+    try:
+        result = Result(*await daemon.command("channels", "add", "local:three"))
+        assert result.code != 0
+        assert str(daemon.config_path) in result.err
+        assert "Permission denied" in result.err
+        assert daemon.config_path.read_text() == text
+    finally:
+        home.chmod(0o700)
+    await daemon.__aexit__()
