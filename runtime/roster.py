@@ -153,7 +153,7 @@ class Roster:
         if returned is not None or (changed and (idle or self.obstacle(account) is not None)):
             self._as_wanted(account)
         elif changed:
-            account.child.post(Restart())
+            account.child.post(Restart(automatic=True, reason="its configuration changed"))
 
     async def _forget(self, account: Account) -> None:
         key = account.key

@@ -31,6 +31,7 @@ from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.places import Places
 from runtime.front import Front
+from runtime.history import History
 from runtime.holds import Holds
 from runtime.instance import Instance
 from runtime.lifecycle import Phase
@@ -41,6 +42,7 @@ from runtime.process import Launcher, Spec
 from runtime.reports import Reports
 from runtime.roster import Roster, is_down
 from runtime.startgate import StartGate
+from runtime.surroundings import Surroundings
 
 WATCH = 1.0  # seconds between looks at silent workers
 FIGURES = 5.0  # seconds between reports of mere figures
@@ -89,6 +91,12 @@ class Supervisor:
         self._endpoints = Endpoints(places.run_dir)
         self.holds = Holds(places.state_dir / "holds.json")
         self._gate = StartGate(loaded.config.supervisor.start_concurrency)
+        self.history = History(places.state_dir / "history.jsonl")
+        self.surroundings = Surroundings(
+            self._gate,
+            lambda: self.accounts.values(),
+            gateway_up=lambda: self.front.connected or not self.front.child.state.wanted,
+        )
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._link: ControlLink | None = None
@@ -149,6 +157,7 @@ class Supervisor:
         finally:
             await self.roster.close()
             self._gate.close()
+            self.history.close()
             await self.local.close()
             if self._link is not None:
                 self._link.close()
@@ -161,6 +170,7 @@ class Supervisor:
                 tasks.create_task(self.front.run()),
                 tasks.create_task(self._watch(link)),
                 tasks.create_task(self._announce(on_up)),
+                tasks.create_task(self.surroundings.run()),
             ]
             self.front.start()
             for spec in self.loaded.accounts.values():
@@ -259,6 +269,8 @@ class Supervisor:
             spawn=self._spawn,
             on_change=self._account_changed,
             hold=hold,
+            past=self.history.shown(spec.key),
+            on_event=self.history.add,
         )
 
     def hasten(self, account: Account) -> None:
@@ -349,6 +361,7 @@ class Supervisor:
             self._gate.leave(account.key)
         elif phase is Phase.STOPPING:
             self._gate.withdraw(account.key)  # where it still waits for its turn
+        self.surroundings.changed(account)
         row = account.status()
         self.reports.changed(account.key, row)
         self.local.broadcast("channel.status", msgspec.to_builtins(row))
@@ -367,6 +380,7 @@ class Supervisor:
     def _account_removed(self, key: str) -> None:
         if self._link is not None:
             self._link.forget(key)
+        self.history.forget(key)
         self.reports.changed(key, None)
         self.local.broadcast("channel.removed", {"account": key})
 
@@ -387,7 +401,12 @@ class Supervisor:
             rss_bytes=vitals.rss_bytes(self.pid),
             cpu_percent=self._cpu_percent(),
             stale_events=self._stale(),
-            warnings=self.warnings + self.holds.warnings,
+            warnings=[
+                *self.warnings,
+                *self.holds.warnings,
+                *self.history.warnings,
+                *self.surroundings.warnings(),
+            ],
         )
         rows = [account.status() for account in self.accounts.values()]
         return Status(supervisor=own, gateway=self.front.status(), accounts=rows)
