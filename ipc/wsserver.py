@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,12 +85,14 @@ class Server:
         on_close: Callable[[Connection], None],
         http: Callable[[], asyncio.Protocol] | None = None,
         limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> Server:
         """Serve on a listening socket, or on a new unix socket at a path.
 
         The unix socket gets mode 0600 and only our own user and root may connect; a stale
         file in its place is removed. Each callback gets the connection; ``on_text`` is
-        called with every message unless ``on_connect`` sets ``connection.receive``.
+        called with every message unless ``on_connect`` sets ``connection.receive``. With
+        ``tls`` the port is encrypted, for HTTP too.
         """
         server = cls(on_connect, on_text, on_close, http, limits or Limits())
         kwargs: dict[str, Any] = {"sock": listen}
@@ -97,6 +100,8 @@ class Server:
             server._unix = listen
             server._uids = frozenset({0, os.geteuid()})
             kwargs = {"sock": _bound(listen), "unix": True}
+        if tls is not None:
+            kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
             server._serve,
             create_connection=type("Connection", (Connection,), {"owner": server}),

@@ -15,18 +15,13 @@ import structlog
 
 from ipc.errors import FrameError, MalformedJson
 from ipc.frames import MAX_FRAME_BYTES, Request, decode_request, error_response, event, response
-from runtime.gateway.auth import Grant, Refusal, authorise
-from runtime.gateway.handshake import (
-    Connect,
-    check_origin,
-    claim_of,
-    negotiate,
-    not_now,
-    rate_limited,
-    read_connect,
-)
+from runtime.gateway.auth import Claim, Grant
+from runtime.gateway.entry import Entry
+from runtime.gateway.handshake import Connect, claim_of, negotiate, read_connect
 from runtime.gateway.hello import hello
+from runtime.gateway.refusals import Refusal, not_now
 from runtime.gateway.scopes import SUPERVISOR
+from runtime.gateway.whence import Whence
 
 if TYPE_CHECKING:
     from ipc.wsserver import Connection
@@ -46,6 +41,7 @@ class Admitted:
     connect: Connect
     protocol: int
     grant: Grant
+    whence: Whence
 
 
 class Admission:
@@ -54,14 +50,11 @@ class Admission:
     def __init__(self, gateway: Gateway, connection: Connection) -> None:
         self.gateway = gateway
         self.connection = connection
+        self.nonce = str(uuid.uuid4())
         self._queued: list[bytes] = []
         self._pending: tuple[Request, Admitted] | None = None
         self._undecided = True
-        challenge = {
-            "nonce": str(uuid.uuid4()),
-            "ts": int(time.time() * 1000),
-            "capabilities": [],
-        }
+        challenge = {"nonce": self.nonce, "ts": int(time.time() * 1000), "capabilities": []}
         connection.send(event("connect.challenge", challenge))
 
     def receive(self, data: bytes) -> None:
@@ -79,37 +72,38 @@ class Admission:
             self.connection.close(1008, "invalid request frame")
             return
         try:
-            self._consider(request)
+            connect = read_connect(request)
+            claim = claim_of(connect, negotiate(connect))
+            self._consider(request, connect, claim)
         except Refusal as refusal:
             self._refuse(request, refusal)
 
-    def _consider(self, request: Request) -> None:
-        gateway, connection = self.gateway, self.connection
-        connect = read_connect(request)
-        protocol = negotiate(connect)
-        claim = claim_of(connect, protocol, loopback=connection.loopback)
-        headers = connection.request.headers if connection.request else {}
-        check_origin(headers.get("Origin"), headers.get("Host"), gateway.config.allowed_origins)
-        if seconds := gateway.throttle.locked(
-            connection.remote, connection.loopback, gateway.loop.time()
-        ):
-            raise rate_limited(seconds)
+    def _consider(self, request: Request, connect: Connect, claim: Claim) -> None:
+        """Decide at once, or in a task when a device's signature must be looked at."""
+        entry = Entry(self.gateway, self.connection, connect, claim, self.nonce)
+        grant = entry.decide()
+        if grant is not None:
+            self._grant(request, entry, grant)
+        else:
+            self.gateway.jobs.start(self._consider_device(request, entry))
+
+    async def _consider_device(self, request: Request, entry: Entry) -> None:
         try:
-            grant = authorise(claim, gateway.secrets)
+            self._grant(request, entry, await entry.decide_device())
         except Refusal as refusal:
-            if claim.secret:
-                refusal.delay = gateway.throttle.failed(
-                    connection.remote, connection.loopback, gateway.loop.time()
-                )
-                if protocol < 4:
-                    refusal.delay = 0.0
-            raise
-        gateway.throttle.succeeded(connection.remote)
+            self._refuse(request, refusal)
+        except Exception:  # a fault in one handshake is that connection's alone
+            log.exception("handshake failed", remote=entry.whence.address)
+            self.connection.close(1011, "internal error")
+
+    def _grant(self, request: Request, entry: Entry, grant: Grant) -> None:
+        gateway = self.gateway
         if gateway.draining:
             raise not_now("gateway restart in progress")
         if len(gateway.clients) >= gateway.config.limits.max_clients and grant.role != SUPERVISOR:
             raise not_now("gateway has too many clients")
-        admitted = Admitted(str(uuid.uuid4()), connect, protocol, grant)
+        protocol = entry.claim.protocol
+        admitted = Admitted(str(uuid.uuid4()), entry.connect, protocol, grant, entry.whence)
         if gateway.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
         else:
@@ -119,7 +113,7 @@ class Admission:
 
     def proceed(self) -> None:
         """The gateway has been told about its accounts: let the client in."""
-        if self._pending is not None and self.connection.open:
+        if self._pending is not None:
             (request, admitted), self._pending = self._pending, None
             self._admit(request, admitted)
 
@@ -135,6 +129,8 @@ class Admission:
 
     def _admit(self, request: Request, admitted: Admitted) -> None:
         connection = self.connection
+        if not connection.open:
+            return
         connection.admit(MAX_FRAME_BYTES)
         client = self.gateway.add_client(connection, admitted)
         connection.send(response(request.id, hello(self.gateway, client)))
@@ -150,11 +146,10 @@ class Admission:
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         self.gateway.refused[refusal.kind] += 1
+        self.gateway.stability.note("client.refused", reason=refusal.kind)
         log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
         if refusal.delay:
-            # Not beyond the handshake's own deadline, which closes without a word.
-            delay = min(refusal.delay, self.gateway.config.handshake_timeout_ms / 2000)
-            self.gateway.loop.call_later(delay, self._answer, request, refusal)
+            self.gateway.loop.call_later(refusal.delay, self._answer, request, refusal)
         else:
             self._answer(request, refusal)
 

@@ -1,43 +1,22 @@
-"""Who may connect, and what they may do then. Decides; neither reads nor waits.
+"""Is the secret right? Decides; neither reads nor waits.
 
-A secret is compared in constant time. The token of this boot is the supervisor's; the
-configured token (or password) is everybody else's.
+Every secret is compared in constant time. The token of this boot is the supervisor's; the
+configured token (or password, in either place) is everybody else's.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ipc.frames import ErrorShape
-from runtime.gateway.scopes import ALL, OPERATOR, SUPERVISOR
+from runtime.config.model import TrustedProxyConfig
+from runtime.gateway.scopes import ALL, OPERATOR
+from runtime.gateway.whence import Whence
 
+SESSION = "session"  # the method of our own supervisor; clients never see it
 # PROTOCOL.md 1.5: without a device identity only these keep the scopes they ask for.
 TRUSTED_CLIENTS = frozenset({("gateway-client", "backend"), ("cli", "cli")})
-
-
-class Refusal(Exception):
-    """A ``connect`` that fails: the error to answer, then the close code with its reason.
-
-    ``delay`` is how many seconds to let pass first, against guessing.
-    """
-
-    def __init__(
-        self, error: ErrorShape, *, code: int = 1008, reason: str = "", delay: float = 0.0
-    ) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.code = code
-        self.reason = reason or error.message
-        self.delay = delay
-
-    @property
-    def kind(self) -> str:
-        """One of few words, for counting."""
-        details = self.error.details
-        named = details.get("code") or details.get("reason") if isinstance(details, dict) else None
-        return str(named or self.error.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +26,7 @@ class Secrets:
     session: str
     token: str | None = None
     password: str | None = None
+    mode: str = "token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,74 +36,107 @@ class Claim:
     client: str
     mode: str
     role: str
-    scopes: Iterable[str]
-    secret: str | None
-    device: bool
+    scopes: tuple[str, ...]
+    token: str | None
+    password: str | None
+    device_token: str | None
     protocol: int
-    loopback: bool
+
+    @property
+    def cli(self) -> bool:
+        """Whether this is the command line, which gets hints of its own."""
+        return self.client == "cli"
+
+    @property
+    def known_scopes(self) -> tuple[str, ...]:
+        """Those scopes that exist, each once, as they were asked for."""
+        return tuple(dict.fromkeys(scope for scope in self.scopes if scope in ALL))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``method`` is the word for ``hello.auth`` when the secret is right; else ``reason``
+    says why not, in the protocol's word.
+    """
+
+    method: str | None
+    reason: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """Whether there was no secret at all: nobody was guessing."""
+        return self.reason.endswith("_missing")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a client got. ``method`` is the word for ``hello.auth``."""
+    """What a client got. ``method`` is the word for ``hello.auth``.
+
+    ``device_token`` is given back to the device it belongs to, ``issued_at`` in milliseconds.
+    """
 
     role: str
     scopes: tuple[str, ...]
     method: str
+    device: str | None = None
+    device_token: str | None = None
+    issued_at: int = 0
+    user: str | None = None  # as a trusted proxy named it
 
 
-def authorise(claim: Claim, secrets: Secrets) -> Grant:
-    """Return what the claim is worth; raises ``Refusal`` when its secret is missing or wrong."""
-    if not claim.secret:
-        raise Refusal(_missing(claim))
-    if _same(claim.secret, secrets.session):
-        return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
-    if _same(claim.secret, secrets.token):
-        return Grant(claim.role, _scopes(claim), "token")
-    if _same(claim.secret, secrets.password):
-        return Grant(claim.role, _scopes(claim), "password")
-    raise Refusal(_mismatch(claim))
+def judge(claim: Claim, secrets: Secrets) -> Verdict:
+    """Say whether the shared secret of a claim is right."""
+    given = [secret for secret in (claim.token, claim.password) if secret]
+    for secret in given:
+        if same(secret, secrets.session):
+            return Verdict(SESSION)
+    if secrets.mode == "none":
+        return Verdict("none")
+    for secret in given:
+        if same(secret, secrets.token):
+            return Verdict("token")
+        if same(secret, secrets.password):
+            return Verdict("password")
+    word = "password" if secrets.mode == "password" else "token"
+    if secrets.token is None and secrets.password is None and secrets.mode != "trusted-proxy":
+        return Verdict(None, f"{word}_missing_config")
+    return Verdict(None, f"{word}_{'mismatch' if given else 'missing'}")
 
 
-def _same(given: str, expected: str | None) -> bool:
-    return expected is not None and hmac.compare_digest(given.encode(), expected.encode())
+def proxied(
+    config: TrustedProxyConfig, whence: Whence, local: bool, headers: Mapping[str, str]
+) -> tuple[str | None, str]:
+    """Return the person that a trusted proxy has logged in, or why there is none.
+
+    ``local`` says that the socket itself comes from this host.
+    """
+    if whence.proxy is None:
+        return None, "trusted_proxy_untrusted_source"
+    if local and not config.allow_loopback:
+        return None, "trusted_proxy_loopback_source"
+    for name in config.required_headers:
+        if not headers.get(name, "").strip():
+            return None, f"trusted_proxy_missing_header_{name.lower()}"
+    user = headers.get(config.user_header, "").strip()
+    if not user:
+        return None, "trusted_proxy_user_missing"
+    if config.allow_users and user not in config.allow_users:
+        return None, "trusted_proxy_user_not_allowed"
+    return user, ""
 
 
-def _scopes(claim: Claim) -> tuple[str, ...]:
+def scopes_without_device(claim: Claim, method: str, whence: Whence) -> tuple[str, ...]:
+    """Return what a client without a device may do (PROTOCOL.md 1.5)."""
     if claim.role != OPERATOR:
         return ()
     trusted = claim.protocol >= 4 and (claim.client, claim.mode) in TRUSTED_CLIENTS
-    if claim.loopback and (trusted or claim.device):
-        return tuple(dict.fromkeys(scope for scope in claim.scopes if scope in ALL))
+    if method == "trusted-proxy" or (trusted and whence.loopback):
+        return claim.known_scopes
     return ()
 
 
-def _missing(claim: Claim) -> ErrorShape:
-    if not claim.device:
-        return ErrorShape(
-            "NOT_PAIRED", "device identity required", {"code": "DEVICE_IDENTITY_REQUIRED"}
-        )
-    return ErrorShape(
-        "INVALID_REQUEST",
-        "unauthorized: gateway token missing (provide gateway auth token)",
-        {
-            "code": "AUTH_TOKEN_MISSING",
-            "authReason": "token_missing",
-            "canRetryWithDeviceToken": False,
-            "recommendedNextStep": "update_auth_credentials",
-        },
-    )
-
-
-def _mismatch(claim: Claim) -> ErrorShape:
-    step = "retry_with_device_token" if claim.device else "update_auth_credentials"
-    return ErrorShape(
-        "INVALID_REQUEST",
-        "unauthorized: gateway token mismatch (provide gateway auth token)",
-        {
-            "code": "AUTH_TOKEN_MISMATCH",
-            "authReason": "token_mismatch",
-            "canRetryWithDeviceToken": claim.device,
-            "recommendedNextStep": step,
-        },
-    )
+def same(given: str, expected: str | None) -> bool:
+    """Compare secrets without telling by the time how much of them agrees."""
+    if expected is None:
+        return False
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())

@@ -24,8 +24,8 @@ async def drain(gateway: Gateway) -> None:
     gateway.server.stop_accepting()
     await _until_quiet(gateway)
     reason = "gateway restarting" if gateway.restarting else "gateway stopping"
-    expected = RESTART_MS if gateway.restarting else None
-    gateway.broadcast("shutdown", {"reason": reason, "restartExpectedMs": expected})
+    expected = {"restartExpectedMs": RESTART_MS} if gateway.restarting else {}
+    gateway.broadcast("shutdown", {"reason": reason} | expected)
     if gateway.clients:
         await asyncio.sleep(QUIET_SECONDS)  # what clients sent before they knew is answered
     await gateway.jobs.finish(FINISH_SECONDS)

@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,21 +24,30 @@ from runtime.gateway.accounts import Accounts
 from runtime.gateway.admission import Admission, Admitted
 from runtime.gateway.agents import Agents
 from runtime.gateway.auth import Secrets
+from runtime.gateway.certificate import Certificate
 from runtime.gateway.client import Client
+from runtime.gateway.devices import Devices
 from runtime.gateway.fanout import OWN_EVENTS, Fanout
 from runtime.gateway.health import Health
 from runtime.gateway.http import Pages
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.nodes import Nodes
+from runtime.gateway.pairing import INVALIDATED, now_ms, tell_node_requested
 from runtime.gateway.presence import Presence
+from runtime.gateway.registry import Registry
 from runtime.gateway.ring import Rings
-from runtime.gateway.scopes import READ, SUPERVISOR
+from runtime.gateway.scopes import NODE, READ, SUPERVISOR
 from runtime.gateway.session import Session
+from runtime.gateway.stability import Stability
 from runtime.gateway.throttle import Throttle
+from runtime.gateway.whence import Proxies
 from runtime.gateway.workers import Workers
 from workers.secrets import reveal
 
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 PRESENCE_SECONDS = 1.0
+HEALTH_SECONDS = 1.0
+HEALTH_BYTES = 10_000_000  # a second, over all clients: a large house is pictured less often
 
 
 class Gateway:
@@ -59,7 +69,11 @@ class Gateway:
             boot.session_token,
             None if auth.token is None else reveal(auth.token),
             None if auth.password is None else reveal(auth.password),
+            auth.mode,
         )
+        self.proxies = Proxies(self.config.trusted_proxies)
+        tls = self.config.tls
+        self.certificate = Certificate(tls.cert_path, tls.key_path) if tls.enabled else None
         rate = auth.rate_limit
         self.throttle = Throttle(
             attempts=rate.max_attempts,
@@ -70,6 +84,11 @@ class Gateway:
         self.accounts = Accounts(boot.channels)
         self.health = Health(self.accounts, boot.version)
         self.presence = Presence(boot.version, self.boot_id)
+        self.stability = Stability()
+        self.state_dir = Path(boot.state_dir)
+        self.registry = Registry(self.state_dir / "devices.json", self.jobs)
+        self.devices = Devices(self.registry)
+        self.nodes = Nodes(self.registry, self.config.nodes, self.boot_id[:8])
         self.session = Session()
         self.agents = Agents(boot.agents, self.jobs)
         limits = self.config.limits
@@ -83,7 +102,7 @@ class Gateway:
         self.seq = 0  # Protocol 3 numbers events over all clients
         self.requests = self.failures = self.malformed = 0
         self.refused: Counter[str] = Counter()
-        self._presence_due = False
+        self._presence_due = self._health_due = False
         self._tick = self.loop.call_later(self.config.tick_interval_ms / 1000, self._tell_tick)
 
     async def start(self, listen: socket.socket) -> None:
@@ -95,6 +114,7 @@ class Gateway:
             on_text=lambda connection, data: None,
             on_close=self._on_close,
             http=None if self.pages is None else self.pages.server,
+            tls=None if self.certificate is None else self.certificate.context,
             limits=Limits(
                 handshake=self.config.handshake_timeout_ms / 1000,
                 preauth_bytes=MAX_PREAUTH_BYTES,
@@ -126,7 +146,7 @@ class Gateway:
         client = connection.data = Client(self, connection, admitted)
         self.clients.add(client)
         if self.presence.add(client):
-            self._presence_changed()
+            self.presence_changed()
         return client
 
     def welcome_client(self, client: Client) -> None:
@@ -136,8 +156,17 @@ class Gateway:
             return
         self.seq += 1
         client.tell("health", self.health.payload(client.protocol), self.state_version())
+        if client.role == NODE:
+            self._enter_node(client)
         if CHANNEL_EVENTS in client.connect.caps and client.covers(READ):
             self.fanout.subscribe(client, None, OWN_EVENTS)
+
+    def _enter_node(self, client: Client) -> None:
+        request, older = self.nodes.enter(client, now_ms())
+        if older is not None:
+            older.connection.close(INVALIDATED, "client invalidated: node connected anew")
+        if request is not None:
+            tell_node_requested(self, request)
 
     def _on_close(self, connection: Connection) -> None:
         client = connection.data
@@ -146,8 +175,9 @@ class Gateway:
         self.clients.discard(client)
         self.fanout.unsubscribe(client)
         self.session.close(client)
+        self.nodes.leave(client, now_ms())
         if self.presence.remove(client):
-            self._presence_changed()
+            self.presence_changed()
 
     def broadcast(self, name: str, payload: Any, *, scope: str | None = None) -> None:
         """Send a numbered event to everybody who may see it."""
@@ -176,7 +206,8 @@ class Gateway:
         self._tick = self.loop.call_later(self.config.tick_interval_ms / 1000, self._tell_tick)
         self.broadcast("tick", {"ts": int(time.time() * 1000)})
 
-    def _presence_changed(self) -> None:
+    def presence_changed(self) -> None:
+        """Tell everybody soon who is here."""
         if not self._presence_due and not self.draining:
             self._presence_due = True
             self._presence_timer = self.loop.call_later(PRESENCE_SECONDS, self._tell_presence)
@@ -185,6 +216,18 @@ class Gateway:
         self._presence_due = False
         self.broadcast("presence", lambda p: {"presence": self.presence.rows(p)}, scope=READ)
 
+    def health_changed(self) -> None:
+        """Tell everybody soon how the accounts are: one picture for all that changes meanwhile."""
+        if not self._health_due and not self.draining:
+            self._health_due = True
+            size = self.health.size * len(self.clients)
+            wait = max(HEALTH_SECONDS, size / HEALTH_BYTES)
+            self._health_timer = self.loop.call_later(wait, self._tell_health)
+
+    def _tell_health(self) -> None:
+        self._health_due = False
+        self.broadcast("health", self.health.payload)
+
     # The end
 
     async def close(self) -> None:
@@ -192,9 +235,13 @@ class Gateway:
         self._tick.cancel()
         if self._presence_due:
             self._presence_timer.cancel()
+        if self._health_due:
+            self._health_timer.cancel()
         await self.server.close(1012, "service restart")
         if self.pages is not None:
             await self.pages.close()
         self.workers.close()
         self.session.calls.fail_all()
+        self.nodes.calls.fail_all()
+        await self.registry.saved()
         self.jobs.cancel()

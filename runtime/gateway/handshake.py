@@ -12,11 +12,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames import ErrorShape, Request, explain
-from runtime.gateway.auth import Claim, Refusal
+from runtime.gateway.auth import Claim
+from runtime.gateway.refusals import Refusal, invalid
 from runtime.gateway.scopes import NODE, OPERATOR
 
 OLDEST, NEWEST = 3, 4
-RETRY_MS = 500  # the real CLI accepts 100 to 2000
 
 ClientId = Literal[
     "webchat-ui", "openclaw-control-ui", "openclaw-browser-copilot", "openclaw-tui", "webchat",
@@ -51,7 +51,7 @@ class ClientInfo(_Strict):
 
 
 class AuthParams(_Strict):
-    """Its secrets. Device tokens are not ours yet; a shared secret may come in either place."""
+    """Its secrets. A shared one may come as token or password, a device's as either token."""
 
     token: str | UnsetType = UNSET
     bootstrap_token: str | UnsetType = UNSET
@@ -97,13 +97,13 @@ _decode = msgspec.json.Decoder(Connect).decode
 def read_connect(request: Request) -> Connect:
     """Return the params of the first request; raises ``Refusal`` for anything else."""
     if request.method != "connect":
-        raise Refusal(_invalid("invalid handshake: first request must be connect"))
+        raise invalid("invalid handshake: first request must be connect")
     try:
         return _decode(b"{}" if request.params is UNSET else request.params)
     except msgspec.ValidationError as error:
-        raise Refusal(_invalid(f"invalid connect params: {explain(error)}")) from None
+        raise invalid(f"invalid connect params: {explain(error)}") from None
     except (msgspec.DecodeError, RecursionError):
-        raise Refusal(_invalid("invalid connect params: at root: must be object")) from None
+        raise invalid("invalid connect params: at root: must be object") from None
 
 
 def negotiate(connect: Connect) -> int:
@@ -121,22 +121,20 @@ def negotiate(connect: Connect) -> int:
     raise Refusal(ErrorShape("INVALID_REQUEST", "protocol mismatch", details), code=1002)
 
 
-def claim_of(connect: Connect, protocol: int, *, loopback: bool) -> Claim:
+def claim_of(connect: Connect, protocol: int) -> Claim:
     """Return what ``connect`` claims; raises ``Refusal`` for a role that does not exist."""
     if connect.role not in (OPERATOR, NODE):
-        raise Refusal(_invalid("invalid role"))
-    secret = None
-    if connect.auth is not UNSET:
-        secret = connect.auth.token or connect.auth.password or None
+        raise invalid("invalid role")
+    auth = AuthParams() if connect.auth is UNSET else connect.auth
     return Claim(
         client=connect.client.id,
         mode=connect.client.mode,
         role=connect.role,
-        scopes=connect.scopes,
-        secret=secret if isinstance(secret, str) else None,
-        device=connect.device is not UNSET,
+        scopes=tuple(connect.scopes),
+        token=auth.token or None,
+        password=auth.password or None,
+        device_token=auth.device_token or None,
         protocol=protocol,
-        loopback=loopback,
     )
 
 
@@ -148,38 +146,4 @@ def check_origin(origin: str | None, host: str | None, allowed: list[str]) -> No
         return
     text = "origin not allowed"
     hint = "open the Control UI from the gateway host or allow it in gateway.allowedOrigins"
-    details = {"code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": text}
-    raise Refusal(ErrorShape("INVALID_REQUEST", f"{text} ({hint})", details))
-
-
-def not_now(reason: str) -> Refusal:
-    """Return the answer that today's CLI retries by itself: while starting or draining."""
-    error = ErrorShape(
-        "UNAVAILABLE",
-        f"{reason}; retry shortly",
-        {"reason": "startup-sidecars"},
-        retryable=True,
-        retry_after_ms=RETRY_MS,
-    )
-    return Refusal(error, code=1013, reason=reason)
-
-
-def rate_limited(seconds: float) -> Refusal:
-    """Return the answer to an address that is locked out for ``seconds``."""
-    error = ErrorShape(
-        "INVALID_REQUEST",
-        "unauthorized: too many failed authentication attempts (retry later)",
-        {
-            "code": "AUTH_RATE_LIMITED",
-            "authReason": "rate_limited",
-            "canRetryWithDeviceToken": False,
-            "recommendedNextStep": "wait_then_retry",
-        },
-        retryable=True,
-        retry_after_ms=int(seconds * 1000) + 1,
-    )
-    return Refusal(error)
-
-
-def _invalid(message: str) -> ErrorShape:
-    return ErrorShape("INVALID_REQUEST", message)
+    raise invalid(f"{text} ({hint})", {"code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": text})

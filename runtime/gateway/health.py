@@ -37,6 +37,7 @@ class Health:
         self._version = version
         self.gateway: GatewayStatus | None = None
         self._cache: dict[int, tuple[int, float, msgspec.Raw]] = {}
+        self.size = 0  # bytes of the last picture
 
     def payload(self, protocol: int) -> msgspec.Raw:
         """Return ``health`` as JSON text, made anew when something changed or it is old."""
@@ -45,6 +46,7 @@ class Health:
         if cached and cached[0] == self._accounts.version and now - cached[1] < FRESH:
             return cached[2]
         raw = msgspec.Raw(msgspec.json.encode(self._make(protocol)))
+        self.size = len(bytes(raw))
         self._cache[protocol] = self._accounts.version, now, raw
         return raw
 

@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Any
 from ipc.frames import MAX_FRAME_BYTES
 from runtime.gateway.fanout import OWN_EVENTS
 from runtime.gateway.methods import public
-from runtime.gateway.scopes import ADMIN
+from runtime.gateway.scopes import ADMIN, READ
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
     from runtime.gateway.gateway import Gateway
 
-EVENTS = ("connect.challenge", "presence", "tick", "health", "shutdown")
+EVENTS = (
+    "connect.challenge",
+    "presence",
+    "tick",
+    "health",
+    "shutdown",
+    "device.pair.requested",
+    "device.pair.resolved",
+    "node.pair.requested",
+    "node.pair.resolved",
+    "node.invoke.request",
+    "node.invoke.cancel",
+)
 SESSION_DEFAULTS = {
     "defaultAgentId": "main",
     "mainKey": "main",
@@ -42,20 +54,23 @@ def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
             "tickIntervalMs": gateway.config.tick_interval_ms,
         },
     }
+    grant = client.grant
+    auth: dict[str, Any] = {"role": client.role, "scopes": list(client.scopes)}
+    if grant.device_token is not None:
+        auth |= {"deviceToken": grant.device_token, "issuedAtMs": grant.issued_at}
+        answer["auth"] = auth
     if modern:
         server |= {"bootId": gateway.boot_id, "buildId": gateway.version}
         features["capabilities"] = []
-        answer["auth"] = {
-            "method": client.method,
-            "role": client.role,
-            "scopes": list(client.scopes),
-        }
+        answer["auth"] = {"method": client.method} | auth
     return answer
 
 
 def _snapshot(gateway: Gateway, client: Client) -> dict[str, Any]:
+    # Protocol 3 shows everybody who is here; 4 only to those who may read.
+    shown = client.protocol < 4 or client.covers(READ)
     snapshot: dict[str, Any] = {
-        "presence": gateway.presence.rows(client.protocol),
+        "presence": gateway.presence.rows(client.protocol) if shown else [],
         "health": gateway.health.payload(client.protocol),
         "stateVersion": gateway.state_version(),
         "uptimeMs": int((gateway.loop.time() - gateway.began) * 1000),

@@ -60,6 +60,11 @@ def _change(gateway: Gateway, key: str, row: AccountStatus) -> None:
     if accounts.rows.get(key) != row:
         accounts.rows[key] = row
         accounts.version += 1
+        gateway.health_changed()
+        if row.phase in ("backoff", "failed"):
+            gateway.stability.note(
+                f"account.{row.phase}", account=key, reason=row.cause, failures=row.failures
+            )
         gateway.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
     gateway.workers.reported(key)
 
@@ -67,6 +72,7 @@ def _change(gateway: Gateway, key: str, row: AccountStatus) -> None:
 def _remove(gateway: Gateway, key: str) -> None:
     if gateway.accounts.rows.pop(key, None) is not None:
         gateway.accounts.version += 1
+        gateway.health_changed()
         gateway.workers.reported(key)
         gateway.rings.remove(key)
         gateway.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))

@@ -174,7 +174,11 @@ async def connect_supervisor(house: House, *rows: dict[str, Any]) -> None:
 
 @contextlib.asynccontextmanager
 async def house(
-    *rows: dict[str, Any], supervisor: bool = True, agents: str = "none", **config: Any
+    *rows: dict[str, Any],
+    supervisor: bool = True,
+    agents: str = "none",
+    state_dir: Path | None = None,
+    **config: Any,
 ) -> AsyncIterator[House]:
     """A running gateway; by default with its supervisor and the account irc:libera."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -190,7 +194,7 @@ async def house(
             gateway={"auth": {"token": TOKEN}} | config,
             agents={"default": agents},
             channels=CHANNELS,
-            state_dir="/state",
+            state_dir=place if state_dir is None else str(state_dir),
             config_path="/state/trunkline.json5",
             revision="r1",
         )

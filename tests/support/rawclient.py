@@ -38,6 +38,7 @@ class RawClient:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.challenge: Any = None
+        self.auth: dict[str, Any] = {}  # what the hello brought, where a test asked for it
 
     @classmethod
     async def open(cls, url: str, **more: Any) -> Self:
@@ -52,6 +53,12 @@ class RawClient:
     async def next(self) -> Any:
         async with asyncio.timeout(5):
             return json.loads(await self.socket.recv())
+
+    async def event(self, name: str) -> Any:
+        """Return the next event of that name; what comes before it is dropped."""
+        while (frame := await self.next()).get("event") != name:
+            pass
+        return frame
 
     async def response(self) -> Any:
         """Return the next response; events before it are dropped."""

@@ -1,17 +1,51 @@
-"""``system-presence``: who is connected."""
+"""``system-presence`` and ``system-event``: who is connected, and who says so himself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from runtime.gateway.methods.table import Nothing, method
-from runtime.gateway.scopes import READ
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from runtime.gateway.methods.table import Nothing, Strict, method
+from runtime.gateway.scopes import ADMIN, READ
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
+
+Word = Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType
+Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)]
+
+
+class SystemEvent(Strict):
+    """What somebody says about himself."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=4096)]
+    device_id: Word = UNSET
+    instance_id: Word = UNSET
+    host: Word = UNSET
+    ip: Word = UNSET
+    mode: Word = UNSET
+    version: Word = UNSET
+    platform: Word = UNSET
+    device_family: Word = UNSET
+    model_identifier: Word = UNSET
+    last_input_seconds: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    reason: Word = UNSET
+    roles: Words | UnsetType = UNSET
+    scopes: Words | UnsetType = UNSET
+    tags: Words | UnsetType = UNSET
 
 
 @method("system-presence", READ, Nothing)
 def system_presence(client: Client, params: Nothing) -> Any:
     """Answer with the rows of everybody, the gateway itself first."""
     return client.gateway.presence.rows(client.protocol)
+
+
+@method("system-event", ADMIN, SystemEvent)
+def system_event(client: Client, params: SystemEvent) -> Any:
+    """Enter or renew a row of the presence; everybody is told within a second."""
+    client.gateway.presence.told(msgspec.to_builtins(params))
+    client.gateway.presence_changed()
+    return {"ok": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.support.devices import Key, paired
 from tests.support.house import TOKEN, House, house
 from tests.support.rawclient import RawClient
 from tests.support.until import until
@@ -62,8 +63,7 @@ async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
     async with house() as home:
         gone = await raw(home)
         await gone.socket.close()
-        device = {"id": "d", "publicKey": "k", "signature": "s", "signedAt": 1, "nonce": "n"}
-        client = await raw(home, 3, device=device)
+        client = await paired(home, Key(), 3)
         await until(lambda: len(home.gateway.clients) == 2)
         rows = (await client.call("system-presence"))["payload"]
         assert rows[0]["mode"] == "gateway"

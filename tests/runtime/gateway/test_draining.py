@@ -49,7 +49,7 @@ async def test_a_gateway_that_ends_for_good_says_so() -> None:
         draining = asyncio.create_task(drain(home.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
-        assert event["payload"] == {"reason": "gateway stopping", "restartExpectedMs": None}
+        assert event["payload"] == {"reason": "gateway stopping"}
         await draining
 
 

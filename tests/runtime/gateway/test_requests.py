@@ -11,6 +11,7 @@ import pytest
 
 from ipc.envelope import Answer, Call
 from ipc.errors import CallTimeout, RemoteError
+from tests.support.devices import Key, node
 from tests.support.house import TOKEN, House, house, row
 from tests.support.rawclient import RawClient
 from tests.support.until import until
@@ -109,8 +110,7 @@ async def test_params_are_strict(method: str, params: Any, message: str) -> None
 
 async def test_a_node_may_ask_for_health_only_and_is_closed_when_it_insists() -> None:
     async with house() as home:
-        node = {"id": "node-host", "version": "1", "platform": "linux", "mode": "node"}
-        client = await raw(home, role="node", client=node)
+        client = await node(home, Key())
         assert (await client.call("health"))["ok"]
         for _ in range(11):
             answer = await client.call("status")

@@ -1,0 +1,200 @@
+"""``device.pair.*`` and ``device.token.*``: which devices may connect, and their tokens.
+
+Without ``operator.admin`` a device manages nobody but itself, and only as an operator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import structlog
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from runtime.gateway.devices import is_operator, rows_of
+from runtime.gateway.methods.table import INVALID, Nothing, Strict, method
+from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
+from runtime.gateway.scopes import ADMIN, OPERATOR, PAIRING, covers
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+    from runtime.gateway.devices import PairRequest
+    from runtime.gateway.registry import Device
+
+log = structlog.get_logger("gateway.devices")
+
+Word = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class ById(Strict):
+    """One request."""
+
+    request_id: Word
+
+
+class ByDevice(Strict):
+    """One paired device."""
+
+    device_id: Word
+
+
+class Revoke(Strict):
+    """The token of one role."""
+
+    device_id: Word
+    role: Word
+
+
+class Rotate(Strict):
+    """The same; ``scopes`` of the new token, else those of the old one."""
+
+    device_id: Word
+    role: Word
+    scopes: Annotated[list[Word], Meta(max_length=64)] | None = None
+
+
+@method("device.pair.list", PAIRING, Nothing)
+def device_pair_list(client: Client, params: Nothing) -> Any:
+    """Answer with the devices that wait and those that are paired."""
+    gateway, devices = client.gateway, client.gateway.devices
+    connected = {other.device for other in gateway.clients}
+    pending, paired = devices.pending(now_ms()), devices.paired()
+    return {
+        "pending": [each for each in pending if _manages(client, each.device_id)],
+        "paired": [
+            _shown(each) | {"connected": each.device_id in connected}
+            for each in paired
+            if _manages(client, each.device_id)
+        ],
+    }
+
+
+@method("device.pair.approve", PAIRING, ById)
+async def device_pair_approve(client: Client, params: ById) -> Any:
+    """Let a device in, with the role and scopes it asked for; nobody grants what he has not."""
+    gateway = client.gateway
+    request = gateway.devices.waiting(params.request_id, now_ms())
+    if not client.covers(ADMIN):
+        own = request is not None and _manages(client, request.device_id)
+        if request is None or not own or not is_operator(request.roles):
+            raise RemoteError(INVALID, "device pairing approval denied")
+    if request is None:
+        raise RemoteError(INVALID, "unknown requestId")
+    for scope in request.scopes:
+        if not client.covers(scope):
+            raise RemoteError(INVALID, f"missing scope: {scope}")
+    device = gateway.devices.approve(request, now_ms())
+    await gateway.registry.saved()
+    log.info("device approved", device=device.device_id, roles=device.roles)
+    tell_resolved(gateway, request.request_id, device.device_id, "approved")
+    return {"requestId": request.request_id, "device": _shown(device)}
+
+
+@method("device.pair.reject", PAIRING, ById)
+def device_pair_reject(client: Client, params: ById) -> Any:
+    """Send a device away; it may ask again."""
+    gateway = client.gateway
+    request = _own_request(client, params.request_id)
+    gateway.devices.reject(request)
+    log.info("device rejected", device=request.device_id)
+    tell_resolved(gateway, request.request_id, request.device_id, "rejected")
+    return {"requestId": request.request_id, "deviceId": request.device_id}
+
+
+@method("device.pair.remove", PAIRING, ByDevice)
+async def device_pair_remove(client: Client, params: ByDevice) -> Any:
+    """Forget a device and its tokens; its connections end."""
+    gateway = client.gateway
+    known = gateway.devices.find(params.device_id)
+    mine = _manages(client, params.device_id)
+    if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
+        raise RemoteError(INVALID, "device pairing removal denied")
+    if not gateway.devices.remove(params.device_id):
+        raise RemoteError(INVALID, "unknown deviceId")
+    gateway.nodes.remove(params.device_id)
+    await gateway.registry.saved()
+    log.info("device removed", device=params.device_id)
+    invalidate(gateway, params.device_id, "device-pair-removed")
+    return {"deviceId": params.device_id}
+
+
+@method("device.token.rotate", PAIRING, Rotate)
+async def device_token_rotate(client: Client, params: Rotate) -> Any:
+    """Replace a token. Only the device itself gets the new one; another one pairs again."""
+    gateway, wanted = client.gateway, params.scopes
+    denied = RemoteError(INVALID, "device token rotation denied")
+    known = gateway.devices.find(params.device_id)
+    if not _manages_role(client, params.device_id, params.role):
+        raise denied
+    if params.role == OPERATOR and known is not None:
+        token = known.tokens.get(OPERATOR)
+        scopes = wanted if wanted is not None else (token.scopes if token else [])
+        if not all(client.covers(scope) for scope in scopes):
+            raise denied
+    found = gateway.devices.rotate(params.device_id, params.role, wanted, now_ms())
+    if found is None:
+        raise denied
+    entry, text = found
+    await gateway.registry.saved()
+    log.info("device token rotated", device=params.device_id, role=params.role)
+    invalidate(gateway, params.device_id, "device-token-rotated", params.role)
+    own = client.device == params.device_id
+    answer = {
+        "deviceId": params.device_id,
+        "role": params.role,
+        "scopes": entry.scopes,
+        "rotatedAtMs": entry.rotated_at_ms,
+    }
+    if own:
+        answer["token"] = text
+    if client.protocol >= 4:
+        answer["tokenDelivery"] = "in-band" if own else "withheld-cross-device"
+    return answer
+
+
+@method("device.token.revoke", PAIRING, Revoke)
+async def device_token_revoke(client: Client, params: Revoke) -> Any:
+    """Make a token worthless; the connections of that role end."""
+    gateway = client.gateway
+    denied = RemoteError(INVALID, "device token revocation denied")
+    known = gateway.devices.find(params.device_id)
+    if not _manages_role(client, params.device_id, params.role):
+        raise denied
+    token = known.tokens.get(params.role) if known else None
+    if token is None or not all(covers(client.scopes, scope) for scope in token.scopes):
+        raise denied
+    entry = gateway.devices.revoke(params.device_id, params.role, now_ms())
+    assert entry is not None
+    await gateway.registry.saved()
+    log.info("device token revoked", device=params.device_id, role=params.role)
+    invalidate(gateway, params.device_id, "device-token-revoked", params.role)
+    return {
+        "deviceId": params.device_id,
+        "role": params.role,
+        "revokedAtMs": entry.revoked_at_ms,
+    }
+
+
+def _manages(client: Client, device: str) -> bool:
+    return client.device is None or client.device == device or client.covers(ADMIN)
+
+
+def _manages_role(client: Client, device: str, role: str) -> bool:
+    return _manages(client, device) and (role == OPERATOR or client.covers(ADMIN))
+
+
+def _own_request(client: Client, id: str) -> PairRequest:
+    request = client.gateway.devices.waiting(id, now_ms())
+    own = request is not None and _manages(client, request.device_id)
+    if client.device is not None and not client.covers(ADMIN) and not own:
+        raise RemoteError(INVALID, "device pairing rejection denied")
+    if request is None:
+        raise RemoteError(INVALID, "unknown requestId")
+    return request
+
+
+def _shown(device: Device) -> dict[str, Any]:
+    """Return a device without what proves it."""
+    row: dict[str, Any] = msgspec.to_builtins(device)
+    return row | {"tokens": msgspec.to_builtins(rows_of(device.tokens))}

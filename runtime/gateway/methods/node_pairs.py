@@ -1,0 +1,151 @@
+"""``node.pair.*``: which commands of which nodes operators have approved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from runtime.gateway.methods.table import INVALID, Nothing, Strict, method
+from runtime.gateway.nodes import NodeRequest, lacks
+from runtime.gateway.pairing import (
+    invalidate,
+    now_ms,
+    tell_node_requested,
+    tell_node_resolved,
+)
+from runtime.gateway.registry import Surface
+from runtime.gateway.scopes import NODE, PAIRING
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+log = structlog.get_logger("gateway.nodes")
+
+Word = Annotated[str, Meta(min_length=1, max_length=512)]
+Words = Annotated[list[Word], Meta(max_length=1024)]
+_ONLY_3 = frozenset({3})
+
+
+class ById(Strict):
+    """One request."""
+
+    request_id: Word
+
+
+class ByNode(Strict):
+    """One approved node."""
+
+    node_id: Word
+
+
+class Ask(Strict):
+    """A node that asks in its own words (Protocol 3)."""
+
+    node_id: Word
+    display_name: Word | None = None
+    platform: Word | None = None
+    version: Word | None = None
+    core_version: Word | None = None
+    ui_version: Word | None = None
+    device_family: Word | None = None
+    model_identifier: Word | None = None
+    caps: Words = []
+    commands: Words = []
+    permissions: dict[str, bool] = {}
+    remote_ip: Word | None = None
+    silent: bool = False
+
+
+class Verify(Strict):
+    """A node's token of the time before devices had identities."""
+
+    node_id: Word
+    token: Word
+
+
+@method("node.pair.list", PAIRING, Nothing)
+def node_pair_list(client: Client, params: Nothing) -> Any:
+    """Answer with the nodes that wait and those that are approved."""
+    nodes = client.gateway.nodes
+    return {"pending": nodes.pending(), "paired": nodes.paired()}
+
+
+@method("node.pair.approve", PAIRING, ById)
+async def node_pair_approve(client: Client, params: ById) -> Any:
+    """Approve the commands that a node offers."""
+    gateway = client.gateway
+    request = _request(client, params.request_id)
+    missing = lacks(request.required_approve_scopes, client.scopes)
+    if missing is not None:
+        raise RemoteError(INVALID, f"missing scope: {missing}")
+    node = gateway.nodes.approve(request, now_ms())
+    await gateway.registry.saved()
+    log.info("node approved", node=node.node_id, commands=node.commands)
+    tell_node_resolved(gateway, request.request_id, node.node_id, "approved")
+    return {"requestId": request.request_id, "node": node}
+
+
+@method("node.pair.reject", PAIRING, ById)
+def node_pair_reject(client: Client, params: ById) -> Any:
+    """Refuse them; the node stays connected and does nothing."""
+    gateway = client.gateway
+    request = _request(client, params.request_id)
+    gateway.nodes.reject(request)
+    log.info("node rejected", node=request.node_id)
+    tell_node_resolved(gateway, request.request_id, request.node_id, "rejected")
+    return {"requestId": request.request_id, "nodeId": request.node_id}
+
+
+@method("node.pair.remove", PAIRING, ByNode)
+async def node_pair_remove(client: Client, params: ByNode) -> Any:
+    """Forget a node, and its device as a node; its connection ends."""
+    gateway = client.gateway
+    device = gateway.devices.find(params.node_id)
+    is_device = device is not None and NODE in device.roles
+    if not gateway.nodes.remove(params.node_id) and not is_device:
+        raise RemoteError(INVALID, "unknown nodeId")
+    if is_device:
+        gateway.devices.remove(params.node_id, NODE)
+    await gateway.registry.saved()
+    log.info("node removed", node=params.node_id)
+    tell_node_resolved(gateway, "", params.node_id, "removed")
+    invalidate(gateway, params.node_id, "node-pair-removed", NODE)
+    return {"nodeId": params.node_id}
+
+
+@method("node.pair.request", PAIRING, Ask, protocols=_ONLY_3)
+def node_pair_request(client: Client, params: Ask) -> Any:
+    """Ask for a node's approval; the same question again is the same request."""
+    offered = Surface(
+        node_id=params.node_id,
+        platform=params.platform or "unknown",
+        client_id="node-host",
+        client_mode="node",
+        version=params.version or "",
+        display_name=params.display_name,
+        device_family=params.device_family,
+        remote_ip=params.remote_ip,
+        caps=params.caps,
+        commands=params.commands,
+        permissions=params.permissions,
+    )
+    request, created = client.gateway.nodes.ask(offered, now_ms())
+    if created:
+        tell_node_requested(client.gateway, request)
+    return {"status": "pending", "request": request, "created": created}
+
+
+@method("node.pair.verify", PAIRING, Verify, protocols=_ONLY_3)
+def node_pair_verify(client: Client, params: Verify) -> Any:
+    """Say whether a node's token is right: nodes prove themselves as devices, so none is."""
+    return {"ok": False}
+
+
+def _request(client: Client, id: str) -> NodeRequest:
+    request = client.gateway.nodes.waiting(id)
+    if request is None:
+        raise RemoteError(INVALID, "unknown requestId")
+    return request

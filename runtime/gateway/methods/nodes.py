@@ -1,0 +1,211 @@
+"""``node.list``, ``node.describe``, ``node.rename``, ``node.invoke``, and what nodes answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from ipc.errors import CallTimeout, PeerGone, RemoteError
+from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Nothing, Strict, method
+from runtime.gateway.pairing import now_ms
+from runtime.gateway.scopes import NODE, PAIRING, READ, WRITE
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+INVOKE_MS = 30_000
+LONGEST_MS = 3_600_000
+Word = Annotated[str, Meta(min_length=1, max_length=512)]
+_ONLY_NODES = frozenset({NODE})
+
+
+class ByNode(Strict):
+    """One node."""
+
+    node_id: Word
+
+
+class Rename(Strict):
+    """The name that people see."""
+
+    node_id: Word
+    display_name: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Invoke(Strict):
+    """A command for a node. Which turn of a conversation it belongs to is accepted and ignored."""
+
+    node_id: Word
+    command: Word
+    idempotency_key: Word
+    params: Raw | UnsetType = UNSET
+    timeout_ms: Annotated[int, Meta(ge=0, le=LONGEST_MS)] = INVOKE_MS
+    session_key: str | None = None
+    turn_source_channel: str | None = None
+    turn_source_to: str | None = None
+    turn_source_account_id: str | None = None
+    turn_source_thread_id: str | float | None = None
+
+
+class NodeError(msgspec.Struct):
+    """Why a node could not do it."""
+
+    code: str = "UNAVAILABLE"
+    message: str = "node invoke failed"
+
+
+class InvokeResult(Strict):
+    """A node's answer: the payload as JSON, or as text that holds JSON."""
+
+    id: Word
+    node_id: Word
+    ok: bool
+    payload: Raw | UnsetType = UNSET
+    payload_json: str | UnsetType = msgspec.field(default=UNSET, name="payloadJSON")
+    error: NodeError | UnsetType = UNSET
+
+
+class NodeEvent(Strict):
+    """Something that a node tells."""
+
+    event: Word
+    payload: Raw | UnsetType = UNSET
+    payload_json: str | UnsetType = msgspec.field(default=UNSET, name="payloadJSON")
+
+
+@method("node.list", READ, Nothing)
+def node_list(client: Client, params: Nothing) -> Any:
+    """Answer with every node that is connected or approved."""
+    rows = [row | _of_protocol(client) for row in client.gateway.nodes.rows()]
+    return {"ts": now_ms(), "nodes": rows}
+
+
+@method("node.describe", READ, ByNode)
+def node_describe(client: Client, params: ByNode) -> Any:
+    """Answer with one of them."""
+    row = client.gateway.nodes.row(params.node_id)
+    if row is None:
+        raise RemoteError(INVALID, "unknown nodeId")
+    return {"ts": now_ms()} | row | _of_protocol(client)
+
+
+@method("node.rename", PAIRING, Rename)
+async def node_rename(client: Client, params: Rename) -> Any:
+    """Give an approved node a name."""
+    if not client.gateway.nodes.rename(params.node_id, params.display_name):
+        raise RemoteError(INVALID, "unknown nodeId")
+    await client.gateway.registry.saved()
+    return {"nodeId": params.node_id, "displayName": params.display_name}
+
+
+@method("node.invoke", WRITE, Invoke)
+async def node_invoke(client: Client, params: Invoke) -> Any:
+    """Have a node carry out a command, and answer with what it says."""
+    nodes = client.gateway.nodes
+    node = nodes.connected.get(params.node_id)
+    if node is None:
+        raise _offline(client)
+    if not nodes.may(params.node_id, params.command):
+        raise _forbidden(node.connect.client.platform, params.command)
+    number, future = nodes.calls.start(params.node_id)
+    request: dict[str, Any] = {
+        "id": nodes.number(number),
+        "nodeId": params.node_id,
+        "command": params.command,
+    }
+    if params.params is not UNSET:
+        request["paramsJSON"] = bytes(params.params).decode()
+    request |= {"timeoutMs": params.timeout_ms, "idempotencyKey": params.idempotency_key}
+    node.tell_alone("node.invoke.request", request)
+    try:
+        seconds = params.timeout_ms / 1000
+        result = await nodes.calls.answer(number, future, seconds, params.command)
+    except CallTimeout:
+        cancel = {"invokeId": request["id"], "nodeId": params.node_id}
+        node.tell_alone("node.invoke.cancel", cancel)
+        raise _failed("TIMEOUT", "node invoke timed out") from None
+    except PeerGone:
+        raise _failed("NOT_CONNECTED", "node disconnected", retryable=True) from None
+    return _answer(params, result)
+
+
+@method("node.invoke.result", None, InvokeResult, _ONLY_NODES)
+def node_invoke_result(client: Client, params: InvokeResult) -> Any:
+    """Take the answer of a node; one that nobody waits for any more is ignored."""
+    if params.node_id != client.device:
+        raise RemoteError(INVALID, "nodeId mismatch")
+    nodes = client.gateway.nodes
+    number = nodes.parse(params.id)
+    if number is None or not nodes.calls.settle(number, params):
+        return {"ok": True, "ignored": True}
+    return {"ok": True}
+
+
+@method("node.event", None, NodeEvent, _ONLY_NODES)
+def node_event(client: Client, params: NodeEvent) -> Any:
+    """Take what a node tells: a sign of life counts, nothing else means anything here yet."""
+    alive = params.event == "node.presence.alive"
+    if alive and client.device is not None:
+        client.gateway.nodes.seen(client.device, _trigger(params), now_ms())
+        client.gateway.registry.changed()
+    if client.protocol < 4:
+        return {"ok": True}
+    reason = "persisted" if alive else "unsupported"
+    return {"ok": True, "event": params.event, "handled": alive, "reason": reason}
+
+
+def _answer(params: Invoke, result: InvokeResult) -> dict[str, Any]:
+    if not result.ok:
+        error = NodeError() if result.error is UNSET else result.error
+        raise _failed(error.code, error.message)
+    answer: dict[str, Any] = {"ok": True, "nodeId": params.node_id, "command": params.command}
+    if result.payload_json is not UNSET:
+        try:
+            answer["payload"] = msgspec.json.decode(result.payload_json)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            answer["payload"] = None
+        answer["payloadJSON"] = result.payload_json
+    elif result.payload is not UNSET:
+        answer["payload"] = result.payload
+    return answer
+
+
+def _failed(code: str, message: str, *, retryable: bool = False) -> RemoteError:
+    details = {"nodeError": {"code": code, "message": message}, "nodeCommandDispatched": True}
+    return RemoteError(UNAVAILABLE, f"{code}: {message}", details=details, retryable=retryable)
+
+
+def _offline(client: Client) -> RemoteError:
+    if client.protocol < 4:
+        details = {"code": "NOT_CONNECTED"}
+        return RemoteError(UNAVAILABLE, "node not connected", details=details)
+    text = "node pairing changed while invocation was active"
+    return RemoteError(UNAVAILABLE, text, details={"code": "PAIRING_CHANGED"}, retryable=True)
+
+
+def _forbidden(platform: str, command: str) -> RemoteError:
+    text = (
+        f'node command not allowed: "{command}" is not in the allowlist for platform "{platform}"'
+    )
+    details = {"reason": "command not allowlisted", "command": command}
+    return RemoteError(INVALID, text, details=details)
+
+
+def _trigger(params: NodeEvent) -> str:
+    """Return why a node says that it is alive."""
+    try:
+        said: Any = None
+        if params.payload is not UNSET:
+            said = msgspec.json.decode(params.payload)
+        elif params.payload_json is not UNSET:
+            said = msgspec.json.decode(params.payload_json)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        said = None
+    trigger = said.get("trigger") if isinstance(said, dict) else None
+    return trigger[:64] if isinstance(trigger, str) and trigger else "alive"
+
+
+def _of_protocol(client: Client) -> dict[str, Any]:
+    return {"sessionHost": False, "nodePluginTools": []} if client.protocol >= 4 else {}

@@ -1,0 +1,48 @@
+"""What went wrong lately: the events behind ``diagnostics.stability``.
+
+A bounded ring of small records without any content of messages; it dies with the process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from datetime import UTC, datetime
+from typing import Any
+
+CAPACITY = 1000
+
+
+class Stability:
+    """``seq`` numbers the events from 1."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self._events: deque[dict[str, Any]] = deque(maxlen=CAPACITY)
+
+    def note(self, type: str, **fields: Any) -> None:
+        """Remember an event; a field of ``None`` does not apply."""
+        self.seq += 1
+        event = {"seq": self.seq, "ts": int(time.time() * 1000), "type": type}
+        event |= {name: value for name, value in fields.items() if value is not None}
+        self._events.append(event)
+
+    def snapshot(self, limit: int, type: str | None, since: int) -> dict[str, Any]:
+        """Return the newest ``limit`` events of a type after number ``since``, oldest first."""
+        found = [
+            event
+            for event in self._events
+            if event["seq"] > since and type in (None, event["type"])
+        ]
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        answer: dict[str, Any] = {
+            "generatedAt": at.replace("+00:00", "Z"),
+            "capacity": CAPACITY,
+            "count": len(found),
+            "dropped": self.seq - len(self._events),
+            "events": found[-limit:],
+            "summary": {"byType": dict(Counter(event["type"] for event in found))},
+        }
+        if found:
+            answer |= {"firstSeq": found[0]["seq"], "lastSeq": found[-1]["seq"]}
+        return answer
