@@ -18,7 +18,7 @@ from ipc.frames import explain
 from runtime.account import Account
 from runtime.lifecycle import Phase, Restart, Start, Stop
 from runtime.lifecycle import Reset as ResetEvent
-from runtime.port import PortTaken, PortUnusable, end
+from runtime.port import PortUnusable
 
 if TYPE_CHECKING:
     from runtime.front import Front
@@ -302,7 +302,6 @@ async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
 
 @method("gateway.start", Force)
 async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
-<<<<<<< Updated upstream
     front = _front(supervisor)
     try:
         if params.force:
@@ -311,21 +310,6 @@ async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
     up = await front.until(lambda: front.connected, GATEWAY_UP)
-=======
-    front = supervisor.front
-    try:
-        try:
-            front.open()
-        except PortTaken as error:
-            if not params.force:
-                raise
-            await asyncio.to_thread(end, error.holders)  # may take seconds: others go on
-            front.open()
-    except PortUnusable as error:
-        raise RemoteError(UNAVAILABLE, str(error)) from None
-    front.start()
-    up = await front.until(lambda: front.connected, 15.0)
->>>>>>> Stashed changes
     return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
 
 
