@@ -16,6 +16,7 @@ from msgspec import Meta
 from ipc.errors import RemoteError
 from ipc.frames import explain
 from runtime.account import Account
+from runtime.advice import todo
 from runtime.lifecycle import Phase, Restart, Start, Stop
 from runtime.lifecycle import Reset as ResetEvent
 from runtime.port import PortUnusable
@@ -165,7 +166,7 @@ async def _stop(supervisor: Supervisor, params: Targets) -> Any:
     chosen = select(supervisor, params.accounts)
     persisted = supervisor.roster.hold(chosen, params.reason)
     for account in chosen:
-        account.child.post(Stop("held"))
+        account.child.post(Stop("held", params.reason))
     rows = await asyncio.gather(*(_stopped(account, params.wait) for account in chosen))
     for row in rows:
         row["persisted"] = persisted
@@ -195,7 +196,7 @@ async def _restart(supervisor: Supervisor, params: Targets) -> Any:
         if row["ok"]:
             row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
             supervisor.hasten(account)
-            account.child.post(Restart())
+            account.child.post(Restart(reason="asked for by an operator"))
     return {"results": [row for _, row in rows]}
 
 
@@ -262,7 +263,7 @@ def what_next(account: Account) -> str:
         case Phase.BACKOFF:
             return f"it is started again by itself; `trunkline channels start {key}` does it now"
         case Phase.FAILED:
-            return f"nothing until a person acts: correct it, then `trunkline channels start {key}`"
+            return f"nothing until a person acts: {todo(key, state)}"
         case Phase.STOPPED if account.hold is not None:
             return f"nothing until `trunkline channels start {key}`"
         case Phase.STOPPED:
