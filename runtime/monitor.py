@@ -1,0 +1,96 @@
+"""When an account that runs is not well: the rules of the health monitor, and nothing else.
+
+Pure: rules, what is known about the account, and the time go in; a verdict comes out. The
+monitor never restarts anything itself: its verdict is posted to the account's own mailbox,
+so that there is one owner of restarts. What the plugin does not report is not judged: an
+account that says nothing about its connection is never looped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Thresholds in seconds; the defaults are those of OpenClaw's monitor.
+
+    ``startup_grace`` counts from readiness, ``reconnect_grace`` from the disconnect,
+    ``stale_after`` from the last sign of the transport, ``busy_within`` from the last
+    activity of a run. At most ``restarts_per_hour`` restarts are asked for, ``cooldown``
+    apart.
+    """
+
+    enabled: bool = True
+    startup_grace: float = 120.0
+    reconnect_grace: float = 120.0
+    stale_after: float = 1800.0
+    busy_within: float = 1500.0
+    cooldown: float = 600.0
+    restarts_per_hour: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is known: ``plugin`` is the account's own part of its status, in epoch milliseconds.
+
+    ``ready_at`` is when it became ready (epoch seconds), ``asked_at`` when the monitor last
+    asked for its restart, in order.
+    """
+
+    running: bool
+    ready_at: float
+    plugin: Mapping[str, Any]
+    asked_at: tuple[float, ...] = ()
+
+
+def judge(rules: Rules, sight: Sight, now: float) -> str | None:
+    """Return why the account should be restarted, or ``None``. ``now`` is epoch seconds."""
+    if not rules.enabled or not sight.running or sight.plugin.get("linked") is False:
+        return None
+    if now - sight.ready_at < rules.startup_grace:
+        return None
+    reason = _ill(rules, sight, now)
+    if reason is None or not _may_ask(rules, sight, now):
+        return None
+    return reason
+
+
+def _ill(rules: Rules, sight: Sight, now: float) -> str | None:
+    plugin = sight.plugin
+    if plugin.get("activeRuns") or plugin.get("busy"):
+        return _stuck(rules, plugin, now)
+    if plugin.get("connected") is False:
+        away = _age(plugin, "lastDisconnectAt", now, now - sight.ready_at)
+        if away >= rules.reconnect_grace:
+            return f"disconnected for {away:.0f} s"
+        return None
+    if plugin.get("lastTransportActivityAt") is None:
+        return None
+    silent = _age(plugin, "lastTransportActivityAt", now, 0.0)
+    return (
+        f"stale: no transport activity for {silent:.0f} s" if silent >= rules.stale_after else None
+    )
+
+
+def _stuck(rules: Rules, plugin: Mapping[str, Any], now: float) -> str | None:
+    """A run may take long, but something must happen in it now and then."""
+    idle = _age(plugin, "lastEventAt", now, 0.0)
+    return f"stuck: busy without activity for {idle:.0f} s" if idle >= rules.busy_within else None
+
+
+def _age(plugin: Mapping[str, Any], field: str, now: float, unknown: float) -> float:
+    at = plugin.get(field)
+    # A clock that was set back must not make anything look old.
+    return max(0.0, now - at / 1000) if isinstance(at, int | float) else unknown
+
+
+def _may_ask(rules: Rules, sight: Sight, now: float) -> bool:
+    recent = [at for at in sight.asked_at if 0 <= now - at < HOUR]
+    if len(recent) >= rules.restarts_per_hour:
+        return False
+    return not recent or now - recent[-1] >= rules.cooldown
