@@ -26,6 +26,7 @@ class RecordingContext:
         self.fields: dict[str, Any] = {}  # the status as it is now, camelCase
         self.logged: list[dict[str, Any]] = []
         self.is_ready = False
+        self.ended: str | None = None  # why the plugin ended, told by ``end``
         self.taking = asyncio.Event()  # cleared: emit waits, as under back-pressure
         self.taking.set()
         self.log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
@@ -55,12 +56,19 @@ class RecordingContext:
             self.fields[camel] = value
         self._changed.set()
 
+    def end(self, reason: str) -> None:
+        """Let everybody who waits know that nothing will come any more."""
+        self.ended = reason
+        self._changed.set()
+
     async def until(
         self, condition: Callable[[RecordingContext], bool], timeout: float = 10
     ) -> None:
         """Wait until ``condition`` holds of this context."""
         async with asyncio.timeout(timeout):
             while not condition(self):
+                if self.ended is not None:
+                    raise RuntimeError(f"the plugin ended: {self.ended}")
                 self._changed.clear()
                 await self._changed.wait()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,8 +82,7 @@ def ngircd(*, password: str = "", port: int = 0, extra: str = "") -> Iterator[Ir
     """Start ngircd with a plain port and a TLS port; ``extra`` is more configuration."""
     port, tls_port = port or free_port(), free_port()
     with _directory() as place:
-        ca = trustme.CA()
-        certificate = ca.issue_cert(HOST, "localhost")
+        ca, certificate = _certificate()
         ca.cert_pem.write_to_path(str(place / "ca.pem"))
         certificate.private_key_pem.write_to_path(str(place / "key.pem"))
         certificate.cert_chain_pems[0].write_to_path(str(place / "cert.pem"))
@@ -114,10 +114,15 @@ def miniircd(*, password: str = "", port: int = 0) -> Iterator[IrcServer]:
 
 
 @contextlib.contextmanager
-def inspircd(*, port: int = 0) -> Iterator[IrcServer]:
-    """Start inspircd with the IRCv3 modules and a strict limit on floods."""
+def inspircd(*, port: int = 0, strictness: float = 0.0) -> Iterator[IrcServer]:
+    """Start inspircd with the IRCv3 modules.
+
+    A line costs its sender seconds of penalty, 10 in all throw it out. ``strictness`` is how
+    many of them are forgiven per real second: 1 as shipped, 0 for no limit at all.
+    """
+    forgiven_ms = round(strictness * 1000) or 1_000_000
     port = port or free_port()
-    modules = ("cap", "ircv3", "ircv3_msgid", "ircv3_servertime", "botmode")
+    modules = ("cap", "ircv3", "ircv3_ctctags", "ircv3_msgid", "ircv3_servertime", "botmode")
     with _directory() as place:
         config = place / "inspircd.conf"
         config.write_text(
@@ -126,8 +131,9 @@ def inspircd(*, port: int = 0) -> Iterator[IrcServer]:
             f'<bind address="{HOST}" port="{port}" type="clients">\n'
             f'<pid file="{place}/pid">\n'
             + "".join(f'<module name="{module}">\n' for module in modules)
-            + '<connect name="all" allow="*" timeout="30" threshold="10" commandrate="1000"'
-            ' fakelag="no" recvq="8192" localmax="50" globalmax="50" maxchans="50">\n'
+            + f'<connect name="all" allow="*" timeout="30" commandrate="{forgiven_ms}"'
+            ' threshold="10" fakelag="no" recvq="8192" localmax="50" globalmax="50"'
+            ' maxchans="50">\n'
             '<class name="x" commands="*">\n'
         )
         arguments = ["--nofork", "--config", str(config)]
@@ -135,6 +141,12 @@ def inspircd(*, port: int = 0) -> Iterator[IrcServer]:
             arguments.append("--runasroot")
         with _running("inspircd", arguments, port) as process:
             yield IrcServer("inspircd", port, process)
+
+
+@functools.cache
+def _certificate() -> tuple[trustme.CA, trustme.LeafCert]:
+    ca = trustme.CA()
+    return ca, ca.issue_cert(HOST, "localhost")
 
 
 @contextlib.contextmanager
@@ -192,11 +204,15 @@ class RawClient:
     async def connect(cls, server: IrcServer, nick: str, *rooms: str) -> RawClient:
         """Connect, register and join ``rooms``."""
         client = cls(nick, *await asyncio.open_connection(HOST, server.port))
-        client.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
-        await client.expect(lambda line: line.split()[1] in ("376", "422"))
-        for room in rooms:
-            client.send(f"JOIN {room}")
-            await client.expect(lambda line: line.split()[1] == "366")
+        try:
+            client.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
+            await client.expect(lambda line: line.split()[1] in ("376", "422"))
+            for room in rooms:
+                client.send(f"JOIN {room}")
+                await client.expect(lambda line: line.split()[1] == "366")
+        except BaseException:
+            await client.close()
+            raise
         return client
 
     def send(self, *lines: str) -> None:
@@ -215,7 +231,7 @@ class RawClient:
                     return line
 
     async def close(self) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
@@ -230,3 +246,13 @@ class RawClient:
                 continue
             self.lines.append(line)
             return line
+
+
+@contextlib.asynccontextmanager
+async def visitor(server: IrcServer, nick: str, *rooms: str) -> AsyncIterator[RawClient]:
+    """A ``RawClient`` for the length of a block, closed whatever happens in it."""
+    client = await RawClient.connect(server, nick, *rooms)
+    try:
+        yield client
+    finally:
+        await client.close()

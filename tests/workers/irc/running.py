@@ -53,15 +53,15 @@ async def account(
     ctx = RecordingContext(config(port=port, **{**QUICK, **fields}), directory)
     plugin = Irc(ctx)
     task = asyncio.create_task(plugin.run())
+    task.add_done_callback(lambda done: ctx.end(_reason(done)))
     running = Account(ctx, plugin, task)
     try:
         if ready:
-            waiting = asyncio.create_task(ctx.until_ready())
-            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                waiting.cancel()
-                task.result()
-            await waiting
+            await ctx.until_ready()
         yield running
     finally:
         await running.stop()
+
+
+def _reason(task: asyncio.Task[None]) -> str:
+    return "cancelled" if task.cancelled() else repr(task.exception())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.workers.irc.running import config
 from tests.workers.irc.script import line, play, registered, sent
 from workers.channels.irc.conversation import Conversation
-from workers.channels.irc.outputs import Changed, Heard, Ready, Refused, Registered
+from workers.channels.irc.outputs import Answered, Changed, Heard, Ready, Refused, Registered
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 
 
@@ -71,7 +71,7 @@ def test_a_ping_is_answered_at_any_time() -> None:
 
 def test_the_lag_is_measured() -> None:
     conversation, _ = registered(pingSeconds=60)
-    assert play(conversation, ":s PONG s :lag-0", now=0.1) == []
+    assert play(conversation, ":s PONG s :other", now=0.1) == [Answered("other")]
     assert Changed() in play(conversation, ":s PONG s :lag-1", now=0.25)
     assert conversation.detail()["lagMs"] == 250
     assert conversation.due == 60.25

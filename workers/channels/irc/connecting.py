@@ -24,7 +24,9 @@ async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.Stre
         async with asyncio.timeout(config.connect_seconds):
             return await asyncio.open_connection(host, port, ssl=context)
     except TimeoutError:
-        raise Transient(f"{host}:{port}: no connection in {config.connect_seconds:g} s") from None
+        doubt = " (does it speak TLS?)" if config.tls else ""
+        text = f"{host}:{port}: no connection in {config.connect_seconds:g} s{doubt}"
+        raise Transient(text) from None
     except ssl.SSLError as error:
         raise _tls_failure(config, error) from error
     except OSError as error:

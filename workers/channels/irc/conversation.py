@@ -14,7 +14,7 @@ from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.features import Features
 from workers.channels.irc.identity import Identity
 from workers.channels.irc.lines import Line, line
-from workers.channels.irc.outputs import Changed, Output, Ready, Refused, Registered, Send
+from workers.channels.irc.outputs import Answered, Changed, Output, Ready, Refused, Registered, Send
 from workers.channels.irc.registration import Registration, banned
 from workers.channels.irc.rooms import Rooms
 from workers.channels.irc.speech import heard
@@ -180,7 +180,7 @@ class Conversation:
 
     def _pong(self, got: Line, now: float) -> list[Output]:
         if self._pinged_at is None or got.text != f"lag-{self._pings}":
-            return []
+            return [Answered(got.text)]
         self.lag = now - self._pinged_at
         self._pinged_at = self._dead_at = None
         self._ping_at = now + self._config.ping_seconds

@@ -47,6 +47,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The server answered a PING that is not about the lag."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """The server has let us in."""
 
@@ -68,4 +75,4 @@ class Warned:
     text: str
 
 
-Output = Send | Heard | Refused | Registered | Ready | Changed | Warned
+Output = Send | Heard | Refused | Answered | Registered | Ready | Changed | Warned

@@ -24,6 +24,7 @@ from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.lines import LineError, Received, line, parse
 from workers.channels.irc.outgoing import Outgoing
 from workers.channels.irc.outputs import (
+    Answered,
     Changed,
     Heard,
     Output,
@@ -34,7 +35,8 @@ from workers.channels.irc.outputs import (
     Warned,
 )
 from workers.channels.irc.pacing import Bucket
-from workers.channels.irc.saying import Saying, compose, inbound
+from workers.channels.irc.sayings import Saying, Sayings
+from workers.channels.irc.translation import compose, inbound
 from workers.errors import SendFailed, Transient
 from workers.messages import Inbound, Outbound, Sent
 from workers.plugin import Context
@@ -42,7 +44,7 @@ from workers.plugin import Context
 READ_BYTES = 64 * 1024
 MAX_HEARD = 1000  # messages that wait for the worker; then the socket is left unread
 MAX_WAITING_LINES = 500  # at the usual rate some minutes of talk
-REFUSAL_SECONDS = 0.3  # a server that refuses a message says so at once; more when it lags
+REFUSAL_SECONDS = 5.0  # a server that said nothing for so long has not refused a message
 QUIT_SECONDS = 1.0
 HANDOVER_SECONDS = 2.0  # to hand in what was heard before the end
 
@@ -59,7 +61,7 @@ class Irc:
         self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue(MAX_HEARD)
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
         self._reading = True
-        self._open: list[Saying] = []  # messages whose outcome is not known yet
+        self._sayings = Sayings()
         self._writer: asyncio.StreamWriter | None = None
         # Ids for servers that give none: unique over restarts by the time of this start.
         self._ids = (f"{time.time_ns() // 1000:x}-{n:x}" for n in itertools.count(1))
@@ -75,7 +77,7 @@ class Irc:
             await self._quit(reader)
             raise
         finally:
-            self._give_up_sending()
+            self._sayings.lose()
             try:
                 await self._hand_over(emitting)
             finally:  # a second cancellation may come at any await
@@ -89,15 +91,13 @@ class Irc:
         if len(self._outgoing) >= MAX_WAITING_LINES:
             raise SendFailed(f"{len(self._outgoing)} lines wait to be sent", retryable=True)
         lines = compose(message, self._config, self._conversation)
-        target = self._conversation.features.fold(message.to)
-        saying = Saying(target, len(lines), self._loop.create_future())
-        self._open.append(saying)
+        saying = self._sayings.begin(self._conversation.features.fold(message.to), len(lines))
         self._outgoing.say(lines, saying)
         self._flush()
         try:
             await saying.outcome
         finally:
-            self._open.remove(saying)
+            self._sayings.end(saying)
             self._outgoing.withdraw(saying)
         self._ctx.status(last_outbound_at=_now_ms())
         return Sent(next(self._ids), message.to, _now_ms(), parts=len(lines))
@@ -187,6 +187,8 @@ class Irc:
                     self._ctx.ready()
                 case Changed():
                     self._tell()
+                case Answered():
+                    self._sayings.answered(output.token)
                 case Refused():
                     self._refuse(output)
                 case Warned():
@@ -203,26 +205,26 @@ class Irc:
         self._ctx.status(detail=detail, last_transport_activity_at=_now_ms())
 
     def _refuse(self, refused: Refused) -> None:
-        for saying in self._open:
-            if saying.target == refused.target and saying.begun and not saying.outcome.done():
-                saying.outcome.set_exception(SendFailed(refused.text))
-                return
-        self._ctx.log.warning("the server refused", target=refused.target, text=refused.text)
+        if not self._sayings.refuse(refused.target, refused.text):
+            self._ctx.log.warning("the server refused", target=refused.target, text=refused.text)
 
     def _flush(self) -> None:
-        """Write what may be written now."""
+        """Write what may be written now, and a fence when that is all."""
+        self._write_due()
+        if not self._outgoing and (token := self._sayings.fence()) is not None:
+            self._outgoing.put(line("PING", token), urgent=True)
+            self._write_due()
+        self._stirred.set()
+
+    def _write_due(self) -> None:
         if self._writer is None:
             return
         for text, saying in self._outgoing.take(self._loop.time()):
             self._writer.write(text.encode() + b"\r\n")
-            if saying is not None and saying.wrote():
-                lag = self._conversation.lag or 0.0
-                self._loop.call_later(REFUSAL_SECONDS + min(2 * lag, 5.0), saying.settle)
-        self._stirred.set()
-
-    def _give_up_sending(self) -> None:
-        for saying in self._open:
-            saying.lose()
+            if saying is not None:
+                saying.written += 1
+                if saying.whole:
+                    self._loop.call_later(REFUSAL_SECONDS, saying.settle)
 
     async def _quit(self, reader: asyncio.StreamReader) -> None:
         assert self._writer is not None

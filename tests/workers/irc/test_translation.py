@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.workers.irc.running import config
 from tests.workers.irc.script import play, registered
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.outputs import Heard
-from workers.channels.irc.saying import Saying, compose, inbound
+from workers.channels.irc.translation import compose, inbound
 from workers.errors import SendFailed
 from workers.messages import Attachment, Outbound
 
@@ -90,20 +88,3 @@ def test_a_message_in() -> None:
     assert (notice.id, notice.ts, notice.chat.id, notice.chat.kind) == ("own", 9, "al", "direct")
     assert notice.sender.bot
     assert notice.meta["notice"] is True
-
-
-async def test_the_outcome_of_a_lost_connection() -> None:
-    loop = asyncio.get_running_loop()
-    whole, part, none = (Saying("#a", 2, loop.create_future()) for _ in range(3))
-    assert (whole.wrote(), whole.wrote()) == (False, True)
-    part.wrote()
-    for saying in (whole, part, none, none):
-        saying.lose()
-    await whole.outcome
-    with pytest.raises(SendFailed, match="after 1 of 2 parts") as failure:
-        await part.outcome
-    assert not failure.value.retryable
-    with pytest.raises(SendFailed, match="after 0 of 2") as failure:
-        await none.outcome
-    assert failure.value.retryable
-    none.settle()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from workers.channels.irc.config import IrcConfig
@@ -19,41 +17,6 @@ from workers.messages import Chat, Inbound, Outbound, Sender
 
 # Any nick a server may have given somebody, but no list, mask, server or robot address.
 _NICK_LIKE = re.compile(r"[^\s,*?!@:$#&\x00-\x1f][^\s,*?!@:\x00-\x1f]*")
-
-
-@dataclass(slots=True, eq=False)
-class Saying:
-    """A message on its way. ``outcome`` is set when the server had time to refuse it."""
-
-    target: str
-    parts: int
-    outcome: asyncio.Future[None]
-    written: int = field(default=0)
-
-    @property
-    def begun(self) -> bool:
-        """Whether a part of it has been written."""
-        return self.written > 0
-
-    def wrote(self) -> bool:
-        """Count a part as written; true when it was the last."""
-        self.written += 1
-        return self.written == self.parts
-
-    def settle(self) -> None:
-        """Nobody refused it."""
-        if not self.outcome.done():
-            self.outcome.set_result(None)
-
-    def lose(self) -> None:
-        """The connection is gone: sent whole, in part, or not at all."""
-        if self.outcome.done():
-            return
-        if self.written == self.parts:
-            self.outcome.set_result(None)
-            return
-        text = f"connection lost after {self.written} of {self.parts} parts"
-        self.outcome.set_exception(SendFailed(text, retryable=not self.begun))
 
 
 def compose(message: Outbound, config: IrcConfig, conversation: Conversation) -> list[str]:
