@@ -62,6 +62,7 @@ PLUGIN_FIELDS = frozenset(
     {
         "connected",
         "linked",
+        "authenticatedAt",  # epoch ms of the last login
         "mode",
         "busy",
         "activeRuns",
@@ -78,7 +79,12 @@ PLUGIN_FIELDS = frozenset(
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """The gateway as the supervisor sees it. ``outages`` counts losses of a working session."""
+    """The gateway as the supervisor sees it. ``outages`` counts losses of a working session.
+
+    ``kind`` is ``own``, ``command`` (a foreign program) or ``attached`` (not ours to end),
+    ``revision`` that of the configuration it was started with, ``complaint`` the last line on
+    its standard error that is worth a warning.
+    """
 
     phase: str = "stopped"
     cause: str | None = None
@@ -92,6 +98,9 @@ class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
     next_try_at: int | None = None
     ready_at: int | None = None
     last_error: str | None = None
+    kind: str = "own"
+    revision: str = ""
+    complaint: str | None = None
     rss_bytes: int | None = None
     cpu_percent: float | None = None
 

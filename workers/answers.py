@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,15 +13,17 @@ from ipc.envelope import MAX_PAYLOAD_BYTES, Call
 from ipc.frames import ErrorShape
 from workers.endings import last_line
 from workers.errors import ChannelError, LoggedOut, SendFailed
-from workers.messages import Outbound, Sent
+from workers.messages import Action, Outbound, Sent
 from workers.sends import Sends
 
 MAX_RUNNING = 64
 TIME_LIMIT = 120.0  # seconds; a plugin that hangs on one call must not hold its place for ever
 
+T = TypeVar("T")
 Reply = Callable[[int, str, bool, bytes], None]
 
 _outbound = msgspec.json.Decoder(Outbound)
+_action = msgspec.json.Decoder(Action)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -116,8 +118,12 @@ class Answers:
     async def _result(self, call: Call) -> Any:
         match call.method:
             case "send":
-                message = _outbound_of(call.params)
+                message = _decoded(_outbound, "send", call.params)
                 return await self._sends.once(message.key, lambda: self._deliver(message))
+            case "action":
+                action = _decoded(_action, "action", call.params)
+                # a key of its own kind: the same key may have been used for a send
+                return await self._sends.once(f"action:{action.key}", lambda: self._act(action))
             case "probe" | "logout":
                 return await self._ask(call.method)
         raise BadCall(f"unknown method: {call.method}")
@@ -137,6 +143,13 @@ class Answers:
         except Exception:  # noqa: BLE001 - it was sent all the same
             self._log.exception("a sent message could not be told")
         return sent
+
+    async def _act(self, action: Action) -> dict[str, Any]:
+        function = getattr(self.plugin, "act", None)
+        if function is None:
+            raise BadCall(f"the channel has no {action.name}")
+        result = await function(action)
+        return result if isinstance(result, dict) else {}
 
     async def _ask(self, method: str) -> Any:
         function = getattr(self.plugin, method, None)
@@ -162,8 +175,8 @@ class Answers:
         self._reply(call.id, gateway, False, _encode(shape))
 
 
-def _outbound_of(params: bytes) -> Outbound:
+def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
     try:
-        return _outbound.decode(params)
+        return decoder.decode(params)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise BadCall(f"invalid send params: {error}") from None
+        raise BadCall(f"invalid {method} params: {error}") from None

@@ -81,6 +81,22 @@ class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     parts: int = 1
 
 
+class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What to do to a message that is there: ``name`` is one of the manifest's ``actions``
+    other than ``send``, like ``edit``, ``delete``, ``react``, ``read``.
+
+    ``text`` is the new text of an edit, ``emoji`` a reaction, which ``remove`` takes back.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    key: Id
+    chat: Id | None = None
+    message: Id | None = None
+    text: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
+    emoji: Annotated[str, Meta(max_length=64)] | None = None
+    remove: bool = False
+
+
 class SentMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """An outbound message as it was sent, for those who watch."""
 

@@ -111,5 +111,7 @@ class Plugin(Protocol):
     async def send(self, message: Outbound) -> Sent:
         """Send one message; raise ``SendFailed`` when it was not sent."""
 
-    # Optional: ``async def probe(self) -> dict``: ask the platform whether the login works;
+    # Optional: ``async def act(self, action: Action) -> dict | None``: do what the manifest's
+    # ``actions`` promise beside ``send``; raise ``SendFailed`` when it was not done.
+    # ``async def probe(self) -> dict``: ask the platform whether the login works;
     # ``async def logout(self) -> bool``: end the login, True when there was one.

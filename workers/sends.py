@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 from workers.errors import SendFailed
-from workers.messages import Sent
+
+T = TypeVar("T")
 
 MAX_KEYS = 1_000
 KEEP = 300.0  # seconds after the send was done
@@ -28,24 +30,24 @@ class Sends:
         self._now = now
         self._max_keys = max_keys
         self._keep = keep
-        self._flying: dict[str, asyncio.Future[Sent]] = {}
-        self._done: OrderedDict[str, tuple[float, Sent]] = OrderedDict()  # oldest first
+        self._flying: dict[str, asyncio.Future[Any]] = {}
+        self._done: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # oldest first
 
     def __len__(self) -> int:
         return len(self._flying) + len(self._done)
 
-    async def once(self, key: str, send: Callable[[], Awaitable[Sent]]) -> Sent:
+    async def once(self, key: str, send: Callable[[], Awaitable[T]]) -> T:
         """Return the result of ``send()``, called only when ``key`` is new.
 
         Raises what ``send`` raised, to everybody who waited for it.
         """
         self._forget()
         if key in self._done:
-            return self._done[key][1]
+            return cast(T, self._done[key][1])
         if key in self._flying:
             # Shielded: one caller that gives up must not take the result from the others.
-            return await asyncio.shield(self._flying[key])
-        shared: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
+            return cast(T, await asyncio.shield(self._flying[key]))
+        shared: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._flying[key] = shared
         try:
             sent = await send()

@@ -151,9 +151,12 @@ def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, 
         "pid": row.pid,
     }
     for name in ("linked", "mode", "lastConnectedAt", "lastEventAt", "lastTransportActivityAt",
-                 "lastInboundAt", "lastOutboundAt"):  # fmt: skip
+                 "busy", "activeRuns", "lastInboundAt", "lastOutboundAt"):  # fmt: skip
         if name in plugin:
             shot[name] = plugin[name]
+    since = plugin.get("authenticatedAt")
+    if isinstance(since, int):
+        shot["authAgeMs"] = max(0, _now() - since)
     if protocol >= 4:
         shot["lifecycle"] = LIFECYCLE.get(row.phase, "stopped")
         if row.health is not None:

@@ -6,6 +6,7 @@ before its end is told, and nothing of it afterwards.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from ipc.bootstrap import ChannelInfo
 from ipc.report import AccountStatus, GatewayStatus
 from runtime.gateway.fanout import REMOVED, STATUS
+from runtime.gateway.scopes import READ
 
 if TYPE_CHECKING:
     from runtime.gateway.gateway import Gateway
@@ -35,6 +37,8 @@ class Report(msgspec.Struct, rename="camel"):
 
 def take(gateway: Gateway, report: Report) -> None:
     """Learn what the report says, and tell those who watch."""
+    if report.revision and report.revision != gateway.revision:
+        _config_changed(gateway, report.revision)
     if report.channels is not None:
         gateway.accounts.set_channels(report.channels)
     if report.gateway is not None:
@@ -53,6 +57,12 @@ def take(gateway: Gateway, report: Report) -> None:
     gateway.accounts.rows.update(report.figures)
     if report.whole:
         gateway.now_informed()
+
+
+def _config_changed(gateway: Gateway, revision: str) -> None:
+    gateway.revision = revision
+    told = {"path": gateway.boot.config_path, "hash": revision, "ts": int(time.time() * 1000)}
+    gateway.broadcast("config.changed", told, scope=READ)
 
 
 def _change(gateway: Gateway, key: str, row: AccountStatus) -> None:

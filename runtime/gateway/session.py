@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ipc.calls import Calls
 from ipc.errors import RemoteError
 from ipc.frames import ErrorShape
@@ -23,7 +25,7 @@ class Session:
 
     def __init__(self) -> None:
         self.client: Client | None = None
-        self.calls: Calls[Any] = Calls()
+        self.calls: Calls[msgspec.Raw] = Calls()
 
     def open(self, client: Client) -> None:
         """Ask this connection from now on; what the last one was asked fails."""
@@ -37,7 +39,11 @@ class Session:
             self.calls.fail_all()
 
     async def ask(self, method: str, params: Any) -> Any:
-        """Return the supervisor's answer.
+        """Return the supervisor's answer, as ``ask_raw``."""
+        return msgspec.json.decode(await self.ask_raw(method, params))
+
+    async def ask_raw(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> msgspec.Raw:
+        """Return the supervisor's answer as its JSON text: a large one is passed on unread.
 
         Raises ``RemoteError`` for its refusal or its absence, ``CallTimeout``, ``PeerGone``.
         """
@@ -47,9 +53,9 @@ class Session:
         number, future = self.calls.start(_SUPERVISOR)
         request = {"id": number, "method": method, "params": params}
         self.client.tell_alone("supervisor.request", request)
-        return await self.calls.answer(number, future, ASK_SECONDS, method)
+        return await self.calls.answer(number, future, seconds, method)
 
-    def settle(self, id: int, ok: bool, payload: Any, error: ErrorShape | None) -> None:
+    def settle(self, id: int, ok: bool, payload: msgspec.Raw, error: ErrorShape | None) -> None:
         """Take an answer."""
         if ok:
             self.calls.settle(id, payload)

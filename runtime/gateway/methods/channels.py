@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runtime.gateway.client import Client
     from runtime.gateway.gateway import Gateway
 
+LOGOUT_SECONDS = 30.0
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -70,11 +71,33 @@ async def channels_stop(client: Client, params: Target) -> Any:
     return answer
 
 
-@method("channels.restart", ADMIN, Target)
+@method("channels.restart", ADMIN, Target, ours=True)
 async def channels_restart(client: Client, params: Target) -> Any:
-    """Replace the account's process (ours)."""
+    """Replace the account's process."""
     row, answer = await _ask(client, "channels.restart", params)
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
+
+
+@method("channels.logout", ADMIN, Target)
+async def channels_logout(client: Client, params: Target) -> Any:
+    """End an account's login; it stays down until it is started again."""
+    accounts = client.gateway.accounts
+    key = accounts.resolve("channels.logout", params.channel, params.account_id)
+    try:
+        raw = await client.gateway.workers.call(key, "logout", b"{}", LOGOUT_SECONDS)
+    except RemoteError as error:
+        if error.code != INVALID:
+            raise
+        text = f"channel {params.channel} does not support logout"
+        raise RemoteError(INVALID, text) from None
+    done = bool(msgspec.json.decode(raw, type=dict[str, Any]).get("loggedOut"))
+    return {
+        "channel": params.channel,
+        "accountId": key.partition(":")[2],
+        "cleared": done,
+        "envToken": False,
+        "loggedOut": done,
+    }
 
 
 async def _probe_all(gateway: Gateway, query: Query) -> dict[str, Any]:

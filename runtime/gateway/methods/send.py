@@ -40,6 +40,13 @@ class Send(Strict):
     parse_mode: str | None = None
 
 
+async def deliver(client: Client, key: str, message: Outbound) -> Sent:
+    """Have the account ``key`` send a message."""
+    payload = msgspec.json.encode(message)
+    answer = await client.gateway.workers.call(key, "send", payload, SEND_SECONDS)
+    return msgspec.json.decode(answer, type=Sent)
+
+
 @method("send", WRITE, Send)
 async def send(client: Client, params: Send) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
@@ -57,8 +64,7 @@ async def send(client: Client, params: Send) -> Any:
         reply_to=params.reply_to_id,
         attachments=[Attachment(url=url) for url in urls],
     )
-    payload = await gateway.workers.call(key, "send", msgspec.json.encode(message), SEND_SECONDS)
-    sent = msgspec.json.decode(payload, type=Sent)
+    sent = await deliver(client, key, message)
     return {
         "runId": params.idempotency_key,
         "messageId": sent.id,

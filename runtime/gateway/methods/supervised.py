@@ -1,4 +1,4 @@
-"""What the supervisor knows about accounts (ours): history, log lines, holds, reset."""
+"""What the supervisor knows about accounts (ours): history, log lines, holds, reset, drain."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runtime.gateway.scopes import ADMIN, READ
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
+DRAIN_MARGIN = 15.0  # seconds for the stop after the drain
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 
 
@@ -35,14 +36,52 @@ class Lines(Strict):
     lines: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
-def _pass_on(name: str, scope: str, params: type[Strict]) -> None:
-    @method(name, scope, params)
-    async def ask(client: Client, params: Strict) -> Any:
-        return await client.gateway.session.ask(name, msgspec.to_builtins(params))
+class Drain(Strict):
+    """Keys, bare channel names, or ``*``; after ``timeout_ms`` they are stopped anyway."""
+
+    accounts: list[Key]
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+    timeout_ms: Annotated[int, Meta(ge=0, le=600_000)] = 30_000
 
 
-_pass_on("channels.describe", READ, One)
-_pass_on("channels.events", READ, One)
-_pass_on("channels.logs", READ, Lines)
-_pass_on("channels.holds", READ, Nothing)
-_pass_on("channels.reset", ADMIN, Several)
+@method("channels.describe", READ, One, ours=True)
+async def channels_describe(client: Client, params: One) -> Any:
+    """Say why an account is as it is and what comes next."""
+    return await _ask(client, "channels.describe", params)
+
+
+@method("channels.events", READ, One, ours=True)
+async def channels_events(client: Client, params: One) -> Any:
+    """Answer with the history of an account: its phases, causes and incarnations."""
+    return await _ask(client, "channels.events", params)
+
+
+@method("channels.logs", READ, Lines, ours=True)
+async def channels_logs(client: Client, params: Lines) -> Any:
+    """Answer with the last log lines of accounts, or of every process."""
+    return await _ask(client, "channels.logs", params)
+
+
+@method("channels.holds", READ, Nothing, ours=True)
+async def channels_holds(client: Client, params: Nothing) -> Any:
+    """Answer with the manual stops that are remembered."""
+    return await _ask(client, "channels.holds", params)
+
+
+@method("channels.reset", ADMIN, Several, ours=True)
+async def channels_reset(client: Client, params: Several) -> Any:
+    """Forgive accounts their failures."""
+    return await _ask(client, "channels.reset", params)
+
+
+@method("channels.drain", ADMIN, Drain, ours=True)
+async def channels_drain(client: Client, params: Drain) -> Any:
+    """Stop accounts once their messages in flight are done, inbound acknowledged and outbound
+    sent; `drained` says of each whether that was in time.
+    """
+    return await _ask(client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN)
+
+
+async def _ask(client: Client, name: str, params: Strict, seconds: float = 20.0) -> msgspec.Raw:
+    given = {key: each for key, each in msgspec.to_builtins(params).items() if each is not None}
+    return await client.gateway.session.ask_raw(name, given, seconds)

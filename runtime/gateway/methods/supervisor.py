@@ -23,7 +23,7 @@ class Result(msgspec.Struct):
 
     id: int
     ok: bool
-    payload: Any = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
     error: ErrorShape | UnsetType = UNSET
 
 

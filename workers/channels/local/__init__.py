@@ -49,6 +49,7 @@ manifest = _Local(
     detail_label="Local socket",
     system_image="terminal",
     config=Config,
+    actions=frozenset({"send", "edit", "react", "delete", "read"}),
     plugin="workers.channels.local.plugin:Local",
     example={"greeting": "Hello! Type something; /nick NAME to be called by a name."},
     status={"connected": False, "mode": "socket"},

@@ -17,7 +17,7 @@ from pathlib import Path
 from workers.channels.local import Config
 from workers.channels.local.load import speak
 from workers.errors import Misconfigured, SendFailed, Transient
-from workers.messages import Chat, Inbound, Outbound, Sender, Sent
+from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
 from workers.plugin import Context
 
 MAX_LINE = 64 * 1024  # bytes that a person may type at once
@@ -83,20 +83,38 @@ class Local:
             path.unlink(missing_ok=True)
 
     async def send(self, message: Outbound) -> Sent:
-        """Print the text for one person, or for everybody when ``to`` is ``*``."""
-        if message.to == EVERYBODY:
-            writers = list(self._people.values())
-        elif message.to in self._people:
-            writers = [self._people[message.to]]
-        else:
-            raise SendFailed(f"{message.to} is not connected")
+        """Print the text for one person, or for everybody when ``to`` is ``*``; the address of
+        each attachment on a line of its own.
+        """
         text = f"* {message.text}" if message.action else message.text
+        files = [f"[{each.name or 'file'}] {each.url}" for each in message.attachments]
+        self._print(message.to, "\n".join([*([text] if text or not files else []), *files]))
+        return Sent(id=self._next_id(), chat=message.to, ts=int(time.time() * 1000))
+
+    async def act(self, action: Action) -> dict[str, object]:
+        """Print what was done to a message; reading needs no print."""
+        told = {
+            "edit": f"(edited {action.message}) {action.text}",
+            "delete": f"(deleted {action.message})",
+            "react": f"({'took back' if action.remove else 'reacted'} {action.emoji}"
+            f" to {action.message})",
+        }.get(action.name)
+        if told is not None:
+            self._print(action.chat or EVERYBODY, told)
+        return {"messageId": action.message} if action.message else {}
+
+    def _print(self, to: str, text: str) -> None:
+        if to == EVERYBODY:
+            writers = list(self._people.values())
+        elif to in self._people:
+            writers = [self._people[to]]
+        else:
+            raise SendFailed(f"{to} is not connected")
         for writer in writers:
             if writer.transport.get_write_buffer_size() > MAX_UNREAD:
                 writer.transport.abort()  # reads nothing: nobody waits for it
             else:
                 writer.write(text.encode("utf-8", "replace") + b"\n")
-        return Sent(id=self._next_id(), chat=message.to, ts=int(time.time() * 1000))
 
     async def probe(self) -> dict[str, object]:
         """Tell who is connected."""

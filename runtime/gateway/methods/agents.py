@@ -1,0 +1,25 @@
+"""``agents.list``: who answers messages here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.gateway.agents import AGENTS
+from runtime.gateway.health import AGENT
+from runtime.gateway.methods.table import Nothing, method
+from runtime.gateway.scopes import READ
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+
+@method("agents.list", READ, Nothing)
+def agents_list(client: Client, params: Nothing) -> Any:
+    """Answer with the agents: the echo agent is the embedded default."""
+    names = ", ".join(AGENTS)
+    return {
+        "defaultId": AGENT,
+        "mainKey": AGENT,
+        "scope": "per-sender",
+        "agents": [{"id": AGENT, "name": names}],
+    }

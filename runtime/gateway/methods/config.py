@@ -1,0 +1,92 @@
+"""``config.get``, ``config.set``, ``config.patch``, ``config.apply``, ``config.schema``.
+
+The file is the supervisor's: it reads and writes, in a thread, and takes the change over.
+Its answers pass unread, for a configuration may be large.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from runtime.gateway.methods.table import Nothing, Strict, method
+from runtime.gateway.scopes import ADMIN, READ
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+WITHIN = 60.0  # seconds; checking thousands of accounts takes some
+COPY_BYTES = 128 * 1024  # a larger configuration is told once, not under all of its names
+COPIES = ("parsed", "sourceConfig", "resolved", "runtimeConfig")
+
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Set(Strict):
+    """``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text
+    it was made from.
+    """
+
+    raw: Text
+    base_hash: Text | UnsetType = UNSET
+
+
+class Apply(Set):
+    """As ``config.set``; what concerns agents and delays is accepted and without a meaning."""
+
+    session_key: str | UnsetType = UNSET
+    delivery_context: dict[str, Any] | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    restart_delay_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+
+
+class Patch(Apply):
+    """``raw`` is a merge patch (RFC 7396) in JSON5; lists are always replaced."""
+
+    replace_paths: Annotated[list[Text], Meta(max_length=256)] | UnsetType = UNSET
+
+
+@method("config.get", READ, Nothing)
+async def config_get(client: Client, params: Nothing) -> Any:
+    """Answer with the file as written and its values, secrets as `__OPENCLAW_REDACTED__`, and
+    the `hash` that a write must name.
+    """
+    raw = await client.gateway.session.ask_raw("config.get", {}, WITHIN)
+    answer = msgspec.json.decode(raw, type=dict[str, Raw])
+    values = answer["config"]
+    if len(bytes(values)) <= COPY_BYTES:
+        answer |= dict.fromkeys(COPIES, values)
+    return answer
+
+
+@method("config.set", ADMIN, Set)
+async def config_set(client: Client, params: Set) -> Any:
+    """Write the whole text, if nobody has changed it since; marks keep their secrets."""
+    return await _write(client, "config.set", params)
+
+
+@method("config.apply", ADMIN, Apply)
+async def config_apply(client: Client, params: Apply) -> Any:
+    """Do as `config.set`; here every write is taken over at once."""
+    return await _write(client, "config.apply", params)
+
+
+@method("config.patch", ADMIN, Patch)
+async def config_patch(client: Client, params: Patch) -> Any:
+    """Change what a merge patch names and leave the rest, comments too, as it is written."""
+    return await _write(client, "config.patch", params)
+
+
+@method("config.schema", READ, Nothing)
+async def config_schema(client: Client, params: Nothing) -> Any:
+    """Answer with the JSON Schema of the configuration, installed channels included."""
+    return await client.gateway.session.ask_raw("config.schema", {}, WITHIN)
+
+
+async def _write(client: Client, name: str, params: Set) -> Raw:
+    given: dict[str, Any] = {"raw": params.raw}
+    if params.base_hash is not UNSET:
+        given["baseHash"] = params.base_hash
+    return await client.gateway.session.ask_raw(name, given, WITHIN)

@@ -1,0 +1,28 @@
+"""``logs.tail``: the log lines of all processes, from a cursor on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from runtime.gateway.methods.table import Strict, method
+from runtime.gateway.scopes import READ
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+
+class Tail(Strict):
+    """``cursor`` is where the last answer ended; without it the newest lines come."""
+
+    cursor: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=5000)] = 500
+    max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 250_000
+
+
+@method("logs.tail", READ, Tail)
+async def logs_tail(client: Client, params: Tail) -> Any:
+    """Answer with log lines, each a JSON object as text, and the `cursor` to go on from."""
+    return await client.gateway.session.ask_raw("logs.tail", msgspec.to_builtins(params))

@@ -1,0 +1,125 @@
+"""``message.action``: send, edit, react to, delete or mark a message, as far as a channel can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ipc.errors import RemoteError
+from runtime.gateway.methods.send import SEND_SECONDS, deliver
+from runtime.gateway.methods.table import INVALID, Strict, method
+from runtime.gateway.scopes import WRITE
+from workers.messages import Action, Attachment, Id, Outbound
+
+if TYPE_CHECKING:
+    from runtime.gateway.client import Client
+
+T = TypeVar("T")
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+
+# The inner params are free in the protocol, and its clients spell them in several ways.
+CHAT = ("to", "target", "chatId", "channelId")
+TEXT = ("message", "text", "content", "newText")
+MEDIA = ("media", "mediaUrl", "path", "filePath")
+MESSAGE = ("messageId", "message_id", "id")
+REPLY = ("replyTo", "replyToId")
+THREAD = ("threadId", "thread")
+
+
+class MessageAction(Strict):
+    """The fields of the OpenClaw schema; those that concern agents are accepted."""
+
+    channel: Name
+    action: Name
+    params: dict[str, Any]
+    idempotency_key: Id
+    account_id: str | UnsetType = UNSET
+    reply: dict[str, Any] | UnsetType = UNSET
+    requester_account_id: str | UnsetType = UNSET
+    requester_sender_id: str | UnsetType = UNSET
+    sender_is_owner: bool | UnsetType = UNSET
+    session_key: str | UnsetType = UNSET
+    session_id: str | UnsetType = UNSET
+    inbound_turn_kind: str | UnsetType = UNSET
+    agent_id: str | UnsetType = UNSET
+    tool_context: dict[str, Any] | UnsetType = UNSET
+    conversation_read_origin: str | UnsetType = UNSET
+
+
+@method("message.action", WRITE, MessageAction)
+async def message_action(client: Client, params: MessageAction) -> Any:
+    """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
+    accounts = client.gateway.accounts
+    account = None if params.account_id is UNSET else params.account_id
+    inner = params.params
+    account = account or _text(inner, ("accountId",))
+    key = accounts.resolve("message.action", params.channel, account)
+    if params.action not in accounts.channels[params.channel].actions:
+        text = f"channel {params.channel} does not support action {params.action}"
+        raise RemoteError(INVALID, text)
+    if params.action == "send":
+        sent = await deliver(client, key, _outbound(params))
+        return {"ok": True, "messageId": sent.id, "chatId": sent.chat, "receipt": {}}
+    return await _act(client, key, params)
+
+
+async def _act(client: Client, key: str, params: MessageAction) -> dict[str, Any]:
+    inner = params.params
+    chat, message = _text(inner, CHAT), _text(inner, MESSAGE)
+    action = {
+        "name": params.action,
+        "key": params.idempotency_key,
+        "chat": chat,
+        "message": message,
+        "text": _text(inner, TEXT) or "",
+        "emoji": _text(inner, ("emoji", "reaction")),
+        "remove": inner.get("remove") is True,
+    }
+    payload = msgspec.json.encode(_converted(action, Action))
+    done = await client.gateway.workers.call(key, "action", payload, SEND_SECONDS)
+    answer: dict[str, Any] = {"ok": True}
+    answer |= {name: each for name, each in (("messageId", message), ("chatId", chat)) if each}
+    return answer | msgspec.json.decode(done, type=dict[str, Any])
+
+
+def _outbound(params: MessageAction) -> Outbound:
+    inner = params.params
+    urls = [url for name in MEDIA if (url := _text(inner, (name,)))]
+    listed = inner.get("mediaUrls")
+    urls += [url for url in listed if isinstance(url, str)] if isinstance(listed, list) else []
+    text = _text(inner, TEXT) or ""
+    to = _text(inner, CHAT)
+    if to is None:
+        raise RemoteError(INVALID, "invalid message.action params: to is required")
+    if not text and not urls:
+        raise RemoteError(INVALID, "invalid message.action params: text or media is required")
+    reply = {} if params.reply is UNSET else params.reply
+    message = {
+        "to": to,
+        "text": text,
+        "key": params.idempotency_key,
+        "thread": _text(inner, THREAD),
+        "replyTo": _text(inner, REPLY) or _text(reply, REPLY),
+        "attachments": [Attachment(url=url) for url in dict.fromkeys(urls)],
+    }
+    return _converted(message, Outbound)
+
+
+def _converted(value: dict[str, Any], struct: type[T]) -> T:
+    try:
+        return msgspec.convert(value, struct)
+    except msgspec.ValidationError as error:
+        raise RemoteError(INVALID, f"invalid message.action params: {error}") from None
+
+
+def _text(values: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """Return the first of several spellings that is given; numbers are ids on some platforms."""
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, str) and value:
+            return value
+        if type(value) is int:
+            return str(value)
+    return None
