@@ -59,6 +59,7 @@ class Gateway:
     def __init__(self, boot: GatewayBoot, tasks: asyncio.TaskGroup) -> None:
         self.boot = boot
         self.version = boot.version
+        self.revision = boot.revision  # of the configuration, as clients are told it
         self.config = msgspec.convert(boot.gateway, GatewayConfig)
         self.loop = asyncio.get_running_loop()
         self.jobs = Jobs(tasks)

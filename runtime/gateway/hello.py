@@ -78,8 +78,8 @@ def _snapshot(gateway: Gateway, client: Client) -> dict[str, Any]:
     }
     if client.protocol >= 4:
         snapshot["suspension"] = {"phase": "accepting"}
-        if gateway.boot.revision:
-            snapshot["appliedConfigHash"] = gateway.boot.revision
+        if gateway.revision:
+            snapshot["appliedConfigHash"] = gateway.revision
     if client.covers(ADMIN):
         snapshot |= {
             "configPath": gateway.boot.config_path,
