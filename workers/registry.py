@@ -26,7 +26,17 @@ ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or d
 
 # Fields that every account has: a channel cannot use these names for its own.
 COMMON_FIELDS = frozenset(
-    {"enabled", "name", "restart", "launcher", "agent", "accounts", "defaultAccount"}
+    {
+        "enabled",
+        "name",
+        "restart",
+        "healthMonitor",
+        "limits",
+        "launcher",
+        "agent",
+        "accounts",
+        "defaultAccount",
+    }
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,11 +19,14 @@ from runtime.config.check import account_problems, join, problems
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.model import (
     AccountConfig,
+    AccountLimitsConfig,
     AgentName,
     ChannelConfig,
     Config,
+    HealthMonitorConfig,
     Launcher,
     RestartConfig,
+    Section,
 )
 from runtime.config.wording import unknown
 from workers.plugin import Manifest, fields_of
@@ -31,6 +34,15 @@ from workers.registry import ID, ID_RULE, Manifests
 from workers.secrets import is_reference, with_secret
 
 IMPLICIT = "default"  # the account of a channel that has fields but no accounts: OpenClaw's word
+
+# Parts of an account that lie over those of its channel, and of the supervisor, field by field.
+LAYERED: dict[str, tuple[str, type[Section]]] = {
+    "restart": ("restart", RestartConfig),
+    "healthMonitor": ("health_monitor", HealthMonitorConfig),
+    "limits": ("limits", AccountLimitsConfig),
+}
+UNLAYERED: dict[str, dict[str, Any]] = {name: {} for name in LAYERED}
+P = TypeVar("P", bound=Section)
 
 _OF_ACCOUNT = {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
 _OF_CHANNEL = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)}
@@ -55,6 +67,8 @@ class AccountSpec:
     config: dict[str, Any]
     name: str | None
     restart: RestartConfig
+    health: HealthMonitorConfig
+    limits: AccountLimitsConfig
     launcher: Launcher
     agent: AgentName
     manifest: Manifest
@@ -124,7 +138,7 @@ class _Channel:
     inherited: dict[str, Any]  # the channel's fields, for all accounts
     accounts: Mapping[str, Any]
     implicit: bool
-    restart: RestartConfig  # the supervisor's, under what channel and account say
+    base: dict[str, Section]  # the supervisor's parts, under what channel and account say
 
 
 def _channel(config: Config, manifests: Manifests, id: str, section: dict[str, Any]) -> _Channel:
@@ -145,7 +159,7 @@ def _channel(config: Config, manifests: Manifests, id: str, section: dict[str, A
         inherited=inherited,
         accounts=listed if isinstance(listed, Mapping) else {},
         implicit=implicit,
-        restart=config.supervisor.restart,
+        base={name: getattr(config.supervisor, each) for name, (each, _) in LAYERED.items()},
     )
 
 
@@ -155,7 +169,7 @@ def _channel_problems(channel: _Channel) -> list[Problem]:
     shape = {**own, "accounts": {}} if isinstance(own.get("accounts"), Mapping) else own
     found = problems(shape, ChannelConfig, path)
     found += _field_problems(channel, channel.inherited, path, _OF_CHANNEL)
-    found += _restart_problems(channel.restart, [own], path)
+    found += _layer_problems(channel, [own], path)
     default = own.get("defaultAccount")
     if isinstance(default, str) and default and default not in channel.accounts:
         listed = ", ".join(channel.accounts) or "none, there are no accounts"
@@ -173,7 +187,7 @@ def _account_problems(channel: _Channel, id: str, fields: object) -> list[Proble
     own, given = _split(fields, _OF_ACCOUNT)
     found = problems(own, AccountConfig, path)
     found += _field_problems(channel, given, path, _OF_ACCOUNT)
-    found += _restart_problems(channel.restart, [channel.own, own], path)
+    found += _layer_problems(channel, [channel.own, own], path)
     return found or _rule_problems(channel, {**channel.inherited, **given}, path)
 
 
@@ -191,16 +205,16 @@ def _field_problems(
     return found + account_problems(rest, struct, secrets, path)
 
 
-def _restart_problems(
-    base: RestartConfig, layers: list[Mapping[str, Any]], path: str
-) -> list[Problem]:
+def _layer_problems(channel: _Channel, layers: list[Mapping[str, Any]], path: str) -> list[Problem]:
     """Judge the fields of the last layer, and whether all layers together make sense."""
-    where, last = join(path, "restart"), layers[-1].get("restart", {})
-    if not isinstance(last, Mapping) or not last:
-        return []  # reported as a field of the account, or nothing to judge
-    return account_problems(last, RestartConfig, (), where) or problems(
-        _restart_fields(base, layers), RestartConfig, where
-    )
+    found: list[Problem] = []
+    for name, (_, struct) in LAYERED.items():
+        where, last = join(path, name), layers[-1].get(name, {})
+        if isinstance(last, Mapping) and last:  # else: reported as a field, or nothing to judge
+            found += account_problems(last, struct, (), where) or problems(
+                _layered(channel, name, layers), struct, where
+            )
+    return found
 
 
 def _rule_problems(channel: _Channel, merged: Mapping[str, Any], path: str) -> list[Problem]:
@@ -223,13 +237,15 @@ def _rule_problems(channel: _Channel, merged: Mapping[str, Any], path: str) -> l
 def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any]) -> AccountSpec:
     """Put an account together; everything has been judged before."""
     own, given = _split(fields, _OF_ACCOUNT)
-    over = msgspec.convert({**own, "restart": {}}, AccountConfig)
+    over = msgspec.convert({**own, **UNLAYERED}, AccountConfig)
     common = {name: value for name, value in channel.own.items() if name in _OF_ACCOUNT}
-    under = msgspec.convert({**common, "restart": {}}, AccountConfig)
+    under = msgspec.convert({**common, **UNLAYERED}, AccountConfig)
     merged = {**channel.inherited, **given}
     launcher = over.launcher if "launcher" in own else under.launcher
     off = _disabled(channel, id, under, over)
     missing = _reason(channel, merged)
+    limits = _part(channel, own, "limits", AccountLimitsConfig)
+    applied_at_birth = (limits.niceness, limits.open_files, limits.processes)
     return AccountSpec(
         key=f"{channel.id}:{id}",
         channel=channel.id,
@@ -239,16 +255,20 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         reason=off or missing,
         config=merged,
         name=over.name or under.name,
-        restart=msgspec.convert(
-            _restart_fields(channel.restart, [channel.own, own]), RestartConfig
-        ),
+        restart=_part(channel, own, "restart", RestartConfig),
+        health=_part(channel, own, "healthMonitor", HealthMonitorConfig),
+        limits=limits,
         launcher=launcher,
         agent=over.agent or under.agent or config.agents.default,
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",
-        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, merged),
+        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, merged, applied_at_birth),
     )
+
+
+def _part(channel: _Channel, own: Mapping[str, Any], name: str, struct: type[P]) -> P:
+    return msgspec.convert(_layered(channel, name, [channel.own, own]), struct)
 
 
 def _disabled(channel: _Channel, id: str, under: AccountConfig, over: AccountConfig) -> str | None:
@@ -272,10 +292,10 @@ def _safely(ask: Callable[[], str | None]) -> str | None:
         return f"the channel's manifest failed: {type(error).__name__}: {error}"
 
 
-def _restart_fields(base: RestartConfig, layers: list[Mapping[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(base)
+def _layered(channel: _Channel, name: str, layers: list[Mapping[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(channel.base[name])
     for layer in layers:
-        fields |= layer.get("restart", {})
+        fields |= layer.get(name, {})
     return fields
 
 

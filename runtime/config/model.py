@@ -58,6 +58,47 @@ class RestartConfig(Section, frozen=True):
             )
 
 
+class HealthMonitorConfig(Section, frozen=True):
+    """When an account that runs is not well; the rules stand in ``runtime.monitor``."""
+
+    enabled: bool = True
+    # OpenClaw's numbers: a platform needs time to connect, and to connect again.
+    startup_grace_seconds: Seconds = 120.0
+    reconnect_grace_seconds: Seconds = 120.0
+    # Half an hour without any sign of the transport: the connection is dead and nobody said so.
+    stale_after_seconds: Seconds = 1800.0
+    # A long answer is not a hang as long as something happens in it.
+    busy_within_seconds: Seconds = 1500.0
+    # The monitor restarts seldom, so that a wrong rule cannot become a restart loop.
+    cooldown_seconds: Seconds = 600.0
+    restarts_per_hour: Count = 10
+
+
+class AccountLimitsConfig(Section, frozen=True):
+    """What one account may use. Memory is its proportional share (PSS), so that what the
+    accounts have in common is counted once.
+    """
+
+    # Above this the account is replaced in an orderly way: a leak ends before it hurts.
+    memory_soft_bytes: Annotated[int, Meta(ge=16 << 20)] | None = 192 << 20
+    # Above this it is killed at once.
+    memory_hard_bytes: Annotated[int, Meta(ge=16 << 20)] | None = 256 << 20
+    # Accounts replaced for their memory do not all go at the same moment.
+    recycle_jitter_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 30.0
+    # nice(2): 0 to 19; only root could go below.
+    niceness: Annotated[int, Meta(ge=0, le=19)] = 0
+    # RLIMIT_NOFILE and RLIMIT_NPROC of the process, setrlimit(2). None: as inherited.
+    open_files: Annotated[int, Meta(ge=64)] | None = None
+    processes: Count | None = None
+
+    def __post_init__(self) -> None:
+        soft, hard = self.memory_soft_bytes, self.memory_hard_bytes
+        if soft is not None and hard is not None and hard < soft:
+            raise ValueError(
+                f"memoryHardBytes ({hard}) must not be less than memorySoftBytes ({soft})"
+            )
+
+
 class RateLimitConfig(Section, frozen=True):
     """How often a wrong token may be tried from one address. OpenClaw's numbers."""
 
@@ -207,6 +248,8 @@ class SupervisorConfig(Section, frozen=True):
     # How many accounts may be starting at once: more only makes all of them slow on 2 cores.
     start_concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
     restart: RestartConfig = RestartConfig()
+    health_monitor: HealthMonitorConfig = HealthMonitorConfig()
+    limits: AccountLimitsConfig = AccountLimitsConfig()
 
     def __post_init__(self) -> None:
         if not self.beat_seconds < self.suspect_after_seconds <= self.silent_after_seconds:
@@ -246,7 +289,10 @@ class AccountConfig(Section, frozen=True):
     enabled: bool = True
     # For people only: shown in tables.
     name: Annotated[str, Meta(max_length=200)] | None = None
-    restart: dict[str, Any] = {}  # any fields of RestartConfig, over those of the channel
+    # Any fields of these parts of `supervisor`, over those of the channel.
+    restart: dict[str, Any] = {}
+    health_monitor: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
     launcher: Launcher = "zygote"
     # None: agents.default.
