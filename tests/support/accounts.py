@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.account import Account
 from runtime.config.accounts import AccountSpec
-from runtime.config.model import RestartConfig
+from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
 from runtime.lifecycle import Exit, Phase, Ready, Start
 from tests.support.until import until
 from workers.channels.local import manifest
@@ -31,6 +31,8 @@ def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
         "config": {},
         "name": None,
         "restart": QUICK,
+        "health": HealthMonitorConfig(),
+        "limits": AccountLimitsConfig(),
         "launcher": "zygote",
         "agent": "echo",
         "manifest": manifest,
