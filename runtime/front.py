@@ -1,33 +1,25 @@
-"""The gateway as the supervisor's child: its listening socket, its process, its session.
+"""The gateway as it is wanted: its process, its session, its restarts, its status row.
 
-The socket is the supervisor's, so that a gateway restart refuses nobody; it is closed only
-when the gateway is stopped on purpose (DESIGN section 2).
+One lifecycle for every kind of gateway; what differs between them is its ``Source``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-import socket
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
 import structlog
 
-from ipc.bootstrap import GatewayBoot
 from ipc.report import GatewayStatus
 from runtime import vitals
-from runtime.child import Child
+from runtime.child import Child, Process
 from runtime.keeper import keep
 from runtime.lifecycle import (
     ALIVE,
-    GATEWAY_POLICY,
     RESTART,
     Event,
     Phase,
-    Policy,
     Ready,
     Restart,
     Start,
@@ -35,111 +27,138 @@ from runtime.lifecycle import (
     Stop,
     Unhealthy,
 )
-from runtime.logs import LogStore
-from runtime.port import listen
-from runtime.process import Launcher, Process, Spec
-from runtime.session import Reporter, Session
+from runtime.restarts import Answer, Outcome, Restarts
+from runtime.source import Link, News, Source
 
 NAME = "gateway"
+SHUTDOWN = "shutdown"  # the method that ends a gateway which is not ours
 log = structlog.get_logger("gateway")
 
 
 class Front:
-    """Owns the gateway. ``boot`` makes the bootstrap object of one incarnation."""
+    """Owns the gateway that ``source`` makes.
+
+    ``spawned`` counts processes that were started, ``revision`` is the configuration's that
+    the present one was started with.
+    """
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        source: Source,
         *,
-        version: str,
         first_incarnation: int,
-        launcher: Launcher,
-        logs: LogStore,
-        boot: Callable[[int, str], GatewayBoot],
-        reporter: Reporter,
-        answer: Callable[[str, Any], Awaitable[Any]],
+        revision: Callable[[], str],
         on_change: Callable[[], None],
-        silence: float = 30.0,
-        policy: Policy = GATEWAY_POLICY,
     ) -> None:
-        self.host = host
-        self.port = port
-        self._version = version
-        self._launcher = launcher
-        self._logs = logs
-        self._boot = boot
-        self._reporter = reporter
-        self._answer = answer
+        self.source = source
+        self.restarts = Restarts()
+        self.revision = ""
+        self.outages = 0
+        self.spawned = 0
+        self.sessions = 0  # that were opened
+        self._attempts = 0  # to open one, by sessions that are gone
+        self._revision = revision
         self._on_change = on_change
-        self._silence = silence
-        self._token = secrets.token_urlsafe(32)
-        self._socket: socket.socket | None = None
-        self._session: Session | None = None
+        self._session: Link | None = None
         self._session_task: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._due: asyncio.TimerHandle | None = None  # of a restart that was put off
         self._ready_at: int | None = None
         self._last_error: str | None = None
+        self._no_shutdown = False  # it has said that it does not know that method
         self._up = False
-        self.outages = 0
         self.child = Child(
             NAME,
-            policy,
+            source.policy,
             self._spawn,
             first_incarnation=first_incarnation,
             on_change=self._child_changed,
         )
 
     def open(self, *, force: bool = False) -> None:
-        """Open the listening socket; raises ``PortUnusable``."""
-        if self._socket is None:
-            self._socket = listen(self.host, self.port, force=force)
-            self.port = self._socket.getsockname()[1]
+        """Make ready to start it; raises ``PortUnusable``."""
+        self.source.open(force=force)
 
     async def seize(self) -> None:
-        """Open the socket, and end the programs that hold the port; raises ``PortUnusable``."""
-        if self._socket is None:
-            taken = await asyncio.to_thread(listen, self.host, self.port, force=True)
-            if self._socket is None:
-                self._socket = taken
-            else:  # somebody else was faster
-                taken.close()
+        """Make ready, and end the programs that hold the port; raises ``PortUnusable``."""
+        if self.child.state.phase not in ALIVE:
+            await self.source.seize()
 
     def close_socket(self) -> None:
         """Stop queueing clients: from now on they are refused."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self.source.close()
 
     @property
     def url(self) -> str:
         """Where this host reaches the gateway."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        if ":" in host:
-            host = f"[{host}]"
-        return f"ws://{host}:{self.port}"
+        return self.source.url
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self.source.port
 
     @property
     def connected(self) -> bool:
         """Whether the session is open and the gateway knows the accounts."""
         return self._session is not None and self._session.connected
 
+    @property
+    def attempts(self) -> int:
+        """How often a session was tried to be opened."""
+        return self._attempts + (self._session.attempts if self._session is not None else 0)
+
     def start(self) -> None:
         """Want it up. Raises ``PortUnusable`` when somebody took the port meanwhile."""
-        self.open()
+        if self.child.state.phase not in ALIVE:
+            self.open()
         self.child.post(Start())
 
     def stop(self) -> None:
-        """Want it down: it drains, then its socket closes."""
+        """Want it down: it drains, then its socket closes. One that is not ours lives on."""
         self._tell_gateway(restarting=False)
         self.child.post(Stop())
 
-    def restart(self) -> None:
-        """Replace it in place; clients wait in the backlog meanwhile."""
-        self.open()
+    def restart(self) -> Answer:
+        """Replace it in place; raises ``PortUnusable``. Clients of ours wait in the backlog.
+
+        Never refused: a restart that would follow another too closely is put off, and one
+        that is asked for before the process of another was spawned is that one.
+        """
+        state = self.child.state
+        if state.phase not in ALIVE:
+            self.open()
+        answer = self.restarts.ask(state, _now())
+        if answer.outcome is Outcome.NOW:
+            self._restart()
+        elif answer.outcome is Outcome.DEFERRED and answer.after is not None:
+            self._restart_in(answer.after)
+        return answer
+
+    async def shut_down(self) -> str | None:
+        """Ask a gateway that is not ours to end; return what went wrong, if anything did."""
+        if self._no_shutdown:
+            return "it does not know the method shutdown"
+        if self._session is None:
+            return "not connected"
+        wrong = await self._session.tell(SHUTDOWN, {})
+        self._no_shutdown = wrong is not None and "unknown method" in wrong
+        return wrong
+
+    def _restart(self) -> None:
         self._tell_gateway(restarting=True)
         self.child.post(Restart())
+
+    def _restart_in(self, seconds: float) -> None:
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(seconds, self._restart_due)
+
+    def _restart_due(self) -> None:
+        self._due = None
+        if self.restarts.pending:
+            self.restarts.begun()
+            self._restart()
 
     def changed(self) -> None:
         """Say that the reporter has something new."""
@@ -170,34 +189,24 @@ class Front:
 
     def _tell_gateway(self, *, restarting: bool) -> None:
         """Say whether a successor comes, so that clients are told when to come back."""
-        if self._session is not None and self._tasks is not None:
+        if self.source.kind == "own" and self._session is not None and self._tasks is not None:
             self._tasks.create_task(
                 self._session.tell("gateway.closing", {"restarting": restarting})
             )
 
     async def _spawn(self, incarnation: int) -> Process:
-        self.open()  # a stop that was taken back may have closed it
-        assert self._socket is not None
-        boot = self._boot(incarnation, self._token)
-        process = await self._launcher.spawn(
-            Spec(
-                name=f"{NAME}#{incarnation}",
-                target="runtime.gateway.main:main",
-                payload=msgspec.msgpack.encode(boot),
-                fds={"listen": self._socket.fileno()},
-            )
-        )
-        try:
-            self._logs.capture(NAME, incarnation, process)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        return process
+        self.restarts.spawned()
+        self.spawned += 1
+        self.revision = self._revision()
+        return await self.source.spawn(incarnation)
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         if state.phase is Phase.STARTING:
+            self.restarts.starting()
             self._open_session(state.incarnation)
+        elif state.phase is Phase.STOPPING:
+            self.source.interrupt()
+            self._count_outage(state)
         elif state.phase is not Phase.RUNNING:
             self._count_outage(state)
         if state.phase not in ALIVE:
@@ -206,6 +215,7 @@ class Front:
             self.close_socket()
         if state.reason:
             self._last_error = state.reason
+        self._settle_restarts(state)
         note = log.info if state.phase in ALIVE or state.phase is Phase.STOPPED else log.error
         note(
             "gateway",
@@ -216,6 +226,14 @@ class Front:
         )
         self._tell()
 
+    def _settle_restarts(self, state: State) -> None:
+        due = self.restarts.settled(state.phase, _now())
+        if due is not None:
+            self._restart_in(due)
+        elif self._due is not None and not self.restarts.pending:
+            self._due.cancel()
+            self._due = None
+
     def _open_session(self, incarnation: int) -> None:
         self._close_session()
         assert self._tasks is not None
@@ -224,9 +242,14 @@ class Front:
         def fault(reason: str) -> None:
             child.post(Unhealthy(incarnation, reason))
 
+        def refused(reason: str) -> None:
+            self.source.refused(reason)
+            fault(reason)
+
         def up() -> None:
             child.post(Ready(incarnation))
             self._up = True
+            self.sessions += 1
             self._ready_at = int(time.time() * 1000)
             self._tell()
 
@@ -235,17 +258,7 @@ class Front:
             log.warning("session lost", reason=reason)
             self._tell()
 
-        self._session = Session(
-            self.url,
-            self._token,
-            version=self._version,
-            reporter=self._reporter,
-            answer=self._answer,
-            on_up=up,
-            on_lost=lost,
-            on_fault=fault,
-            silence=self._silence,
-        )
+        self._session = self.source.session(incarnation, News(up, lost, fault, refused))
         self._session_task = self._tasks.create_task(self._session.run())
 
     def _count_outage(self, state: State) -> None:
@@ -256,6 +269,8 @@ class Front:
         self._up = False
 
     def _close_session(self) -> None:
+        if self._session is not None:
+            self._attempts += self._session.attempts
         if self._session_task is not None:
             self._session_task.cancel()
         self._session = self._session_task = None
@@ -272,7 +287,7 @@ class Front:
     def status(self) -> GatewayStatus:
         """Return the gateway's status row."""
         state, process = self.child.state, self.child.process
-        pid = process.pid if state.phase in ALIVE and process is not None else None
+        pid = (process.pid or None) if state.phase in ALIVE and process is not None else None
         due = self.child.deadline
         waits = state.phase is Phase.BACKOFF and due is not None
         left = due - asyncio.get_running_loop().time() if waits and due is not None else 0.0
@@ -289,5 +304,12 @@ class Front:
             next_try_at=int((time.time() + left) * 1000) if waits else None,
             ready_at=self._ready_at if state.phase is Phase.RUNNING else None,
             last_error=self._last_error,
+            kind=self.source.kind,
+            revision=self.revision,
+            complaint=self.source.last_error,
             rss_bytes=vitals.rss_bytes(pid) if pid is not None else None,
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

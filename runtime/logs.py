@@ -33,6 +33,7 @@ TAIL_BYTES = 512 * 1024  # of a file, read from its end
 
 Line = dict[str, Any]
 Subscriber = Callable[[str, Line], None]
+Screening = Callable[[Line], Line | None]
 
 _scrap = bytearray(READ_BYTES)  # where what is dropped goes
 
@@ -159,9 +160,15 @@ class LogStore:
         """Have every line handed on as it comes."""
         self._subscribers.append(subscriber)
 
-    def capture(self, name: str, incarnation: int, process: Process) -> LineCapture:
-        """Read what a child prints until it and all who share its pipes are gone."""
-        capture = LineCapture(self, name, incarnation, (process.stdout, process.stderr))
+    def capture(
+        self, name: str, incarnation: int, process: Process, *, screen: Screening | None = None
+    ) -> LineCapture:
+        """Read what a child prints until it and all who share its pipes are gone.
+
+        ``screen`` may change a line before it is kept, or keep it from being kept.
+        """
+        fds = (process.stdout, process.stderr)
+        capture = LineCapture(self, name, incarnation, fds, screen)
         self._captures.add(capture)
         return capture
 
@@ -217,8 +224,16 @@ class LogStore:
 class LineCapture:
     """Both streams of one child, cut into lines within the rate limit. ``dropped`` counts lines."""
 
-    def __init__(self, store: LogStore, name: str, incarnation: int, fds: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        name: str,
+        incarnation: int,
+        fds: tuple[int, int],
+        screen: Screening | None = None,
+    ) -> None:
         config = store.config
+        self._screen = screen
         self.dropped = 0
         self.dropped_bytes = 0
         self._store = store
@@ -238,6 +253,11 @@ class LineCapture:
         for fd in list(self._streams):
             self._on_readable(fd)
             self._close(fd)
+
+    def drain(self) -> None:
+        """Read what is there now: the last words before an exit is judged."""
+        for fd in list(self._streams):
+            self._on_readable(fd)
 
     def _on_readable(self, fd: int) -> None:
         """Read once: the loop comes back while there is more, after it has served others."""
@@ -287,7 +307,9 @@ class LineCapture:
         line["stream"] = self._streams[fd]
         if len(raw) > LINE_BYTES:
             line["cut"] = True
-        self._store.add(self._name, line)
+        kept = line if self._screen is None else self._screen(line)
+        if kept is not None:
+            self._store.add(self._name, kept)
 
     def _close(self, fd: int) -> None:
         if fd not in self._streams:

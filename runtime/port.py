@@ -64,6 +64,12 @@ def address(bind: str) -> str:
     return {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}.get(bind, bind)  # noqa: S104
 
 
+def url_of(host: str, port: int) -> str:
+    """Return where this host reaches what listens on ``host``."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"ws://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def listen(host: str, port: int, *, force: bool = False) -> socket.socket:
     """Return a listening TCP socket; port 0 lets the kernel choose.
 

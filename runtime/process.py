@@ -86,6 +86,10 @@ class Process:
         self._signal(signal.SIGKILL)
         self._kill_group()
 
+    def signal(self, number: int) -> None:
+        """Send it a signal that it is known to understand."""
+        self._signal(number)
+
     def _signal(self, number: int) -> None:
         # Through the pidfd: never to a stranger that got the pid meanwhile (pidfd_open(2)).
         if not self._gone:

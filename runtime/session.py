@@ -82,6 +82,7 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._pulse = Pulse(silence)
         self.connected = False  # open, and the gateway knows all accounts
+        self.attempts = 0  # to open it
 
     def changed(self) -> None:
         """Say that the reporter has something new; it is sent as soon as the last report is in."""
@@ -94,6 +95,7 @@ class Session:
         lost_at = loop.time()
         while True:
             final = False
+            self.attempts += 1
             try:
                 client = await self._connect()
                 reason, worked = await self._serve(client)
@@ -113,13 +115,16 @@ class Session:
             await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
             tries += 1
 
-    async def tell(self, method: str, params: dict[str, Any]) -> None:
-        """Call the gateway where that is possible; nobody waits for what it says."""
-        if self._client is not None:
-            try:
-                await self._client.call(method, params, timeout=VERIFY_WITHIN)
-            except IpcError as error:
-                log.debug("not told", method=method, error=str(error))
+    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
+        """Call the gateway where that is possible; return what went wrong, if anything did."""
+        if self._client is None:
+            return "not connected"
+        try:
+            await self._client.call(method, params, timeout=VERIFY_WITHIN)
+        except IpcError as error:
+            log.debug("not told", method=method, error=str(error))
+            return str(error)
+        return None
 
     async def _connect(self) -> Client:
         return await Client.connect(

@@ -31,10 +31,11 @@ from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.places import Places
 from runtime.front import Front
+from runtime.gateways import Kit, source_of
 from runtime.history import History
 from runtime.holds import Holds
 from runtime.instance import Instance
-from runtime.lifecycle import Phase
+from runtime.lifecycle import Phase, Restart
 from runtime.link import ControlLink, HeardOut
 from runtime.local import LocalServer
 from runtime.logs import LogStore
@@ -115,16 +116,20 @@ class Supervisor:
             common=self._common,
             wake=lambda: self.front.changed(),
         )
-        self.front = Front(
-            setting.host,
-            setting.port,
+        self._kit = Kit(
             version=setting.version,
-            first_incarnation=instance.first_incarnation,
+            state_dir=places.state_dir,
             launcher=launcher,
             logs=logs,
             boot=self._gateway_boot,
             reporter=self.reports,
             answer=self.dispatch,
+            restart=lambda: self.front.child.post(Restart()),
+        )
+        self.front = Front(
+            source_of(loaded.config.gateway, setting.host, setting.port, self._kit),
+            first_incarnation=instance.first_incarnation,
+            revision=lambda: self.loaded.revision,
             on_change=self._front_changed,
         )
         self.local = LocalServer(self._endpoints.cli, self)

@@ -259,7 +259,7 @@ def exec_command(supervisor: int, names: str) -> None:
     if wanted["path"] is not None:
         environment["PYTHONPATH"] = wanted["path"]
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvpe(command[0], command, environment)  # noqa: S606 - the operator's own command
     except OSError as error:
         text = f"{command[0]}: {error.strerror}"
         line = json.dumps({"cause": "misconfigured", "text": text}).encode()
