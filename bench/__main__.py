@@ -1,0 +1,87 @@
+"""The runner: ``python -m bench [--quick | --full] [QUESTION ...]``.
+
+Asks every question, or those that are named, prints one table per question, ratios first,
+and writes everything with the machine's description to ``bench/results/``. ``--publish``
+writes the figures and plots that the documentation shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import machine
+from bench.load.native import generator
+from bench.questions import QUESTIONS, Plan
+
+RESULTS = Path(__file__).parent / "results"
+PUBLISHED = machine.ROOT / "docs" / "bench"
+
+
+def main() -> int:
+    """Run; return 1 when a question could not be answered."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
+    parser.add_argument("--quick", action="store_true", help="under 2 minutes (the default)")
+    parser.add_argument("--full", action="store_true", help="everything, about 40 minutes")
+    parser.add_argument("--rounds", type=int, help="of each comparison; at least 5 by default")
+    parser.add_argument("--publish", action="store_true", help="write docs/bench too")
+    args = parser.parse_args()
+    if unknown := set(args.questions) - set(QUESTIONS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(QUESTIONS)}")
+    plan = Plan.full() if args.full else Plan.quick()
+    if args.rounds:
+        plan = plan.with_rounds(args.rounds)
+    names = args.questions or [
+        name for name, question in QUESTIONS.items() if args.full or question.quick
+    ]
+    about = machine.describe()
+    print(f"{machine.sentence(about)}\n")
+    if len(generator()) > 1:
+        print("No compiler: the load generator is the one in Python, and may be the bottleneck.\n")
+    results, failed = _ask(names, plan)
+    _write({"machine": about, "plan": plan.described(), "results": results}, args.publish)
+    return 1 if failed else 0
+
+
+def _ask(names: list[str], plan: Plan) -> tuple[dict[str, Any], list[str]]:
+    results: dict[str, Any] = {}
+    failed = []
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for name in names:
+            question = QUESTIONS[name]
+            print(f"## {question.title}\n", flush=True)
+            before = os.getloadavg()[0]
+            try:
+                found = runner.run(question.ask(plan))
+            except Exception as error:  # noqa: BLE001 - the other questions are asked all the same
+                failed.append(name)
+                print(f"FAILED: {type(error).__name__}: {error}\n", file=sys.stderr, flush=True)
+                continue
+            found["loadAverage"] = [round(before, 2), round(os.getloadavg()[0], 2)]
+            results[name] = found
+            print(f"{question.report(found)}\n", flush=True)
+    return results, failed
+
+
+def _write(whole: dict[str, Any], publish: bool) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    stamp = whole["machine"]["at"].replace(":", "").replace("+0000", "")
+    file = RESULTS / f"{stamp}-{whole['machine']['revision']}.json"
+    file.write_text(json.dumps(whole, indent=1))
+    print(f"written: {file}")
+    if publish:
+        from bench.publishing import publish as published
+
+        published(whole, PUBLISHED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""N ``local`` accounts under the real daemon: how fast they are up, what they cost, how fast
+a crash is seen.
+
+    python -m bench.accounts [--count 60] [--json FILE]
+
+Every figure comes from outside: ``/proc`` and the frames on ``cli.sock``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from bench import machine
+from bench.figures import percentile, table
+from bench.processes import cpu_ns, pss_bytes
+from bench.tied import TiedDaemon
+from ipc.frames import Event
+
+BACKOFF = 0.2  # seconds; without jitter, so that it can be subtracted
+IDLE_SECONDS = 15.0  # three beats at the default
+SETTLE_SECONDS = 3.0
+KILLS = 20
+
+
+class Watch:
+    """A session on ``cli.sock`` that notes when which account changed its phase."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Condition()
+        self.seen: dict[tuple[str, int, str], float] = {}  # account, incarnation, phase → when
+
+    def take(self, event: Event) -> None:
+        """Note one event."""
+        if event.event == "channel.status" and isinstance(event.payload, msgspec.Raw):
+            row = msgspec.json.decode(event.payload)
+            place = row["account"], row["incarnation"], row["phase"]
+            self.seen.setdefault(place, time.monotonic())
+
+
+def config(count: int) -> dict[str, Any]:
+    """Return a configuration of ``count`` idle accounts."""
+    restart = {"initialSeconds": BACKOFF, "maximumSeconds": BACKOFF, "jitter": 0}
+    accounts: dict[str, Any] = {f"a{number:03}": {} for number in range(count)}
+    return {
+        "channels": {"local": {"accounts": accounts}},
+        "supervisor": {"restart": restart},
+        "agents": {"default": "none"},
+    }
+
+
+async def measure(count: int, kills: int = KILLS, idle: float = IDLE_SECONDS) -> dict[str, Any]:
+    """Run ``count`` accounts and return every figure."""
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
+        daemon = TiedDaemon(Path(place), config(count))
+        began = time.monotonic()
+        try:
+            await daemon.start()
+            answered = time.monotonic() - began
+            status = await daemon.wait(lambda s: _all_running(s, count))
+            ready = time.monotonic() - began
+            await asyncio.sleep(SETTLE_SECONDS)
+            found = {
+                "accounts": count,
+                "firstAnswerSeconds": answered,
+                "allReadySeconds": ready,
+                **await _at_rest(daemon, status, idle),
+                **await _crashes(daemon, status, kills),
+            }
+        finally:
+            began = time.monotonic()
+            await daemon.__aexit__()
+        found["stopSeconds"] = time.monotonic() - began
+        return found
+
+
+def _all_running(status: dict[str, Any], count: int) -> bool:
+    rows = status["accounts"].values()
+    return len(rows) == count and all(row["phase"] == "running" for row in rows)
+
+
+async def _at_rest(daemon: TiedDaemon, status: dict[str, Any], seconds: float) -> dict[str, Any]:
+    gateway = status["gateway"]["pid"]
+    workers = [row["pid"] for row in status["accounts"].values()]
+    others = {one.pid for one in daemon.family()} - {daemon.pid, gateway, *workers}
+    groups = {"supervisor": [daemon.pid], "gateway": [gateway], "workers": workers}
+    before = {name: sum(map(cpu_ns, pids)) for name, pids in groups.items()}
+    began = time.monotonic()
+    await asyncio.sleep(seconds)
+    passed = time.monotonic() - began
+    used = {name: sum(map(cpu_ns, pids)) - before[name] for name, pids in groups.items()}
+    memory = [pss_bytes(pid) / 2**20 for pid in workers]
+    return {
+        "idleCpuPercent": {name: ns / passed / 1e7 for name, ns in used.items()},
+        "pssMiB": {
+            "worker": sum(memory) / len(memory),
+            "workerMost": max(memory),
+            "supervisor": pss_bytes(daemon.pid) / 2**20,
+            "gateway": pss_bytes(gateway) / 2**20,
+            "zygote": sum(pss_bytes(pid) for pid in others) / 2**20,
+        },
+    }
+
+
+async def _crashes(daemon: TiedDaemon, status: dict[str, Any], kills: int) -> dict[str, Any]:
+    """Kill workers one after the other; return when that was seen and when they were back."""
+    watch = Watch()
+    client = await daemon.local(on_event=watch.take)
+    seen, back = [], []
+    try:
+        rows = list(status["accounts"].values())
+        for number in range(kills):
+            row = (await daemon.status())["accounts"][rows[number % len(rows)]["account"]]
+            killed = time.monotonic()
+            os.kill(row["pid"], signal.SIGKILL)
+            seen.append(await _when(watch, row["account"], "backoff", killed) - killed)
+            again = await _when(watch, row["account"], "running", killed)
+            back.append(again - killed - BACKOFF)
+    finally:
+        await client.close()
+    return {
+        "crashSeenMs": _milliseconds(seen),
+        "replacementReadyMs": _milliseconds(back),
+    }
+
+
+async def _when(watch: Watch, account: str, phase: str, after: float) -> float:
+    while True:
+        for (key, _, found), when in watch.seen.items():
+            if key == account and found == phase and when > after:
+                return when
+        await asyncio.sleep(0.002)
+
+
+def _milliseconds(values: list[float]) -> dict[str, float]:
+    return {
+        "p50": percentile(values, 0.5) * 1e3,
+        "p90": percentile(values, 0.9) * 1e3,
+        "max": max(values) * 1e3,
+    }
+
+
+def report(results: list[dict[str, Any]]) -> str:
+    """Return the figures as a table, one column per number of accounts."""
+    rows: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
+        ("exec → first answer, s", lambda r: f"{r['firstAnswerSeconds']:.2f}"),
+        ("exec → all ready, s", lambda r: f"{r['allReadySeconds']:.2f}"),
+        ("PSS per worker, MiB", lambda r: f"{r['pssMiB']['worker']:.2f}"),
+        ("PSS supervisor, MiB", lambda r: f"{r['pssMiB']['supervisor']:.1f}"),
+        ("PSS gateway, MiB", lambda r: f"{r['pssMiB']['gateway']:.1f}"),
+        ("PSS zygote, MiB", lambda r: f"{r['pssMiB']['zygote']:.1f}"),
+        ("idle CPU supervisor, % of a core", lambda r: _cpu(r, "supervisor")),
+        ("idle CPU gateway, % of a core", lambda r: _cpu(r, "gateway")),
+        ("idle CPU all workers, % of a core", lambda r: _cpu(r, "workers")),
+        ("kill → crash seen, p50 / max ms", lambda r: _latency(r, "crashSeenMs")),
+        (
+            "kill → replacement ready beyond backoff, ms",
+            lambda r: _latency(r, "replacementReadyMs"),
+        ),
+        ("stop everything, s", lambda r: f"{r['stopSeconds']:.2f}"),
+    ]
+    head = ["", *(f"{result['accounts']} accounts" for result in results)]
+    return table(head, [[name, *(show(each) for each in results)] for name, show in rows])
+
+
+def _cpu(result: dict[str, Any], who: str) -> str:
+    return f"{result['idleCpuPercent'][who]:.2f}"
+
+
+def _latency(result: dict[str, Any], what: str) -> str:
+    return f"{result[what]['p50']:.1f} / {result[what]['max']:.1f}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.accounts", description=__doc__)
+    parser.add_argument("--count", type=int, nargs="+", default=[60])
+    parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    about = machine.describe()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        results = [runner.run(measure(count, args.kills, args.idle)) for count in args.count]
+    print(report(results))
+    print(f"\n{machine.sentence(about)}")
+    if args.json:
+        args.json.write_text(json.dumps({"machine": about, "accounts": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Medians, spreads and how they are written. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of several rounds, and how far they lay apart."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return the spread of at least one value."""
+        return cls(statistics.median(values), min(values), max(values), len(values))
+
+    def __str__(self) -> str:
+        return f"{short(self.median)} ({short(self.low)}–{short(self.high)})"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which ``share`` (0 to 1) of ``values`` lie: nearest rank."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def paired(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    """Return the spread of the ratios of values measured one after the other."""
+    return Spread.of([a / b for a, b in zip(ours, theirs, strict=True) if b])
+
+
+def short(value: float) -> str:
+    """Write a number with three figures: 0.00123, 1.23, 12.3, 1.2 k, 3.4 M."""
+    size = abs(value)
+    if size >= 999_500:
+        return f"{value / 1e6:.3g} M"
+    if size >= 9_995:
+        return f"{value / 1e3:.3g} k"
+    return f"{value:.0f}" if size >= 100 else f"{value:.3g}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown whose columns stand below each other in a terminal too."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        return f"| {' | '.join(padded)} |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])

@@ -1,0 +1,1 @@
+"""The load generator, written in C: a client in Python could not load a good gateway."""

@@ -1,0 +1,98 @@
+"""One measurement: a system, the generator's clients, a window, the CPU of every process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from bench.load.native import load
+from bench.processes import cpu_ns
+from bench.systems.system import Order, System
+
+WARM = 0.25  # seconds before the window
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What happened within one window. ``cpu_us`` is per operation, by group of processes."""
+
+    rate: float  # operations per second: frames per client, requests, connects
+    seconds: float
+    count: int  # operations
+    deliveries: int
+    cpu_us: dict[str, float]
+    said: dict[str, Any]  # the generator's own words
+
+    def latency(self, name: str) -> float:
+        """Return a percentile in milliseconds: p50, p99, p999, max, mean."""
+        return float(self.said["latency"][f"{name}Us"]) / 1e3
+
+
+async def events(
+    system: System,
+    order: Order,
+    *,
+    clients: int = 1,
+    seconds: float = 1.0,
+    slow: int = 0,
+    watch: str = "",
+    options: tuple[str, ...] = (),
+) -> Window:
+    """Let ``system`` speak to so many clients and count; an operation is one message."""
+    entry = system.entry()
+    more: dict[str, Any] = {"slow": slow} if slow else {}
+    more |= {"watch": watch} if watch else {}
+    async with load(
+        "events", entry.port, [*entry.words(), *options],
+        clients=clients, seconds=seconds, warm=WARM, **more,
+    ) as running:  # fmt: skip
+        await system.speak(order)
+        try:
+            running.go()
+            window = await _window(system, running, clients - slow)
+        finally:
+            await system.hush()
+    return window
+
+
+async def requests(
+    system: System, request: str, *, clients: int = 1, depth: int = 1, seconds: float = 1.0
+) -> Window:
+    """Ask ``depth`` requests at a time on each connection; an operation is one answer."""
+    entry = system.entry()
+    async with load(
+        "rpc", entry.port, entry.words(),
+        clients=clients, depth=depth, seconds=seconds, warm=WARM, request=request,
+    ) as running:  # fmt: skip
+        running.go()
+        return await _window(system, running, 1)
+
+
+async def connects(system: System, *, clients: int = 1, seconds: float = 1.0) -> Window:
+    """Connect, say hello, close, and again; an operation is one of these."""
+    entry = system.entry()
+    async with load(
+        "connect", entry.port, entry.words(), clients=clients, seconds=seconds, warm=WARM
+    ) as running:
+        running.go()
+        return await _window(system, running, 1)
+
+
+async def _window(system: System, running: Any, clients: int) -> Window:
+    groups = system.processes().groups()
+    begin = await running.state("begin")
+    before = {name: sum(map(cpu_ns, pids)) for name, pids in groups.items()}
+    end = await running.state("end")
+    used = {name: sum(map(cpu_ns, pids)) - before[name] for name, pids in groups.items()}
+    said = await running.result()
+    used["client"] = said["cpuNs"]
+    seconds = (end["ns"] - begin["ns"]) / 1e9
+    count = said["connects"] or said["frames"] // clients
+    cpu = {name: ns / 1e3 / count if count else 0.0 for name, ns in used.items()}
+    return Window(count / seconds, seconds, count, said["frames"], cpu, said)
+
+
+async def settle(seconds: float = 0.1) -> None:
+    """Let what was said last arrive, so that it disturbs nobody else."""
+    await asyncio.sleep(seconds)

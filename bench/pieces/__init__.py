@@ -1,0 +1,1 @@
+"""The pieces, each alone, under pytest-benchmark: ``python -m pytest bench/pieces``."""

@@ -1,0 +1,32 @@
+"""The questions that the suite answers, in the order in which it asks them."""
+
+from __future__ import annotations
+
+from bench.questions import (
+    connecting,
+    events,
+    fleet,
+    growth,
+    idle,
+    isolation,
+    latency,
+    pieces,
+    rpc,
+    slow,
+)
+from bench.questions.question import Plan, Question
+
+__all__ = ["QUESTIONS", "Plan", "Question"]
+
+QUESTIONS: dict[str, Question] = {
+    "pieces": pieces.question,
+    "events": events.question,
+    "rpc": rpc.question,
+    "connect": connecting.question,
+    "latency": latency.question,
+    "isolation": isolation.question,
+    "slow": slow.question,
+    "idle": idle.question,
+    "fleet": fleet.question,
+    "growth": growth.question,
+}

@@ -1,0 +1,46 @@
+"""What a question is, and how thoroughly it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``rounds`` of each comparison; ``seconds`` of each window."""
+
+    thorough: bool
+    rounds: int
+    seconds: float
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """Return the plan whose whole run takes less than two minutes."""
+        return cls(False, 5, 0.4)
+
+    @classmethod
+    def full(cls) -> Plan:
+        """Return the plan for figures that are kept."""
+        return cls(True, 5, 1.0)
+
+    def with_rounds(self, rounds: int) -> Plan:
+        """Return the same plan with another number of rounds."""
+        return replace(self, rounds=rounds)
+
+    def described(self) -> Found:
+        """Return it for the record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``ask`` measures and returns plain data; ``report`` makes the table of it."""
+
+    title: str
+    ask: Callable[[Plan], Coroutine[Any, Any, Found]]
+    report: Callable[[Found], str]
+    quick: bool = True

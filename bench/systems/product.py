@@ -1,0 +1,119 @@
+"""The product: the real daemon with accounts of the channel ``source``, nothing switched off."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.source import install
+from bench.systems.system import Entry, Order, Processes
+from bench.tied import TiedDaemon
+from ipc.wsclient import OPERATOR, Client
+from tests.support.daemon import TOKEN
+
+PATIENT = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "slowAfter": 200}
+
+
+def connect_request(caps: tuple[str, ...] = ("channel-events",)) -> str:
+    """Return what a client says after the challenge."""
+    params = {
+        "minProtocol": 3,
+        "maxProtocol": 4,
+        # What is local, in the backend and has the token keeps its scopes without a device.
+        "client": {
+            "id": "gateway-client",
+            "version": "bench",
+            "platform": "linux",
+            "mode": "backend",
+        },
+        "role": "operator",
+        "scopes": OPERATOR,
+        "caps": caps,
+        "auth": {"token": TOKEN},
+    }
+    request = {"type": "req", "id": "connect", "method": "connect", "params": params}
+    return msgspec.json.encode(request).decode()
+
+
+class Product:
+    """``accounts`` sources; ``config`` is laid over the configuration."""
+
+    name = "trunkline"
+
+    def __init__(self, accounts: int = 4, **config: Any) -> None:
+        self.keys = [f"source:w{number}" for number in range(accounts)]
+        self._config = config
+        self._numbers = itertools.count(1)
+        self.daemon: TiedDaemon
+        self._client: Client
+
+    async def start(self) -> None:
+        """Start the daemon and wait until every account is ready."""
+        self._place = tempfile.TemporaryDirectory(prefix="tl-bench-")
+        site = Path(self._place.name) / "site"
+        site.mkdir()
+        own: dict[str, Any] = {
+            "channels": {"source": {"accounts": {key[7:]: {} for key in self.keys}}},
+            "agents": {"default": "none"},
+            "supervisor": {"restart": PATIENT},
+        }
+        merged = own | self._config
+        merged["channels"] = own["channels"] | self._config.get("channels", {})
+        self.daemon = TiedDaemon(Path(self._place.name), merged, PYTHONPATH=install(site))
+        try:
+            await self._begin()
+        except BaseException:
+            self.daemon.kill()
+            raise
+
+    async def _begin(self) -> None:
+        await self.daemon.start()
+        status = await self.daemon.wait(
+            lambda s: all(s["accounts"][key]["phase"] == "running" for key in self.keys)
+        )
+        self._client = await self.daemon.client(caps=())
+        rows = status["accounts"]
+        workers = [rows[key]["pid"] for key in self.keys]
+        gateway = status["gateway"]["pid"]
+        others = {one.pid for one in self.daemon.family()} - {gateway, *workers}
+        self._processes = Processes([gateway], workers, sorted(others))
+
+    async def stop(self) -> None:
+        """End everything."""
+        await self._client.close()
+        await self.daemon.__aexit__()
+        self._place.cleanup()
+
+    def entry(self) -> Entry:
+        """Return how clients enter."""
+        return Entry(self.daemon.port, connect=connect_request())
+
+    async def order(self, key: str, text: str) -> None:
+        """Give one account an order; it is connected when this returns."""
+        channel, _, account = key.partition(":")
+        params = {
+            "channel": channel,
+            "accountId": account,
+            "to": "bench",
+            "message": text,
+            "idempotencyKey": f"order-{next(self._numbers)}",
+        }
+        await self._client.call("send", params)
+
+    async def speak(self, order: Order) -> None:
+        """Let the first accounts speak."""
+        text = f"rate={order.rate} bytes={order.size}"
+        await asyncio.gather(*(self.order(key, text) for key in self.keys[: order.workers]))
+
+    async def hush(self) -> None:
+        """Let all be silent."""
+        await asyncio.gather(*(self.order(key, "rate=0") for key in self.keys))
+
+    def processes(self) -> Processes:
+        """Return what runs."""
+        return self._processes
