@@ -65,7 +65,7 @@ class Verdict:
     @property
     def missing(self) -> bool:
         """Whether there was no secret at all: nobody was guessing."""
-        return self.reason.endswith("_missing")
+        return self.reason in ("token_missing", "password_missing")
 
 
 @dataclass(frozen=True, slots=True)

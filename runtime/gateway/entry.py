@@ -28,13 +28,12 @@ from runtime.gateway.handshake import check_origin
 from runtime.gateway.pairing import tell_requested, tell_resolved
 from runtime.gateway.refusals import Refusal, no_identity, pairing_required, unauthorized
 from runtime.gateway.scopes import ALL, OPERATOR, SUPERVISOR
+from runtime.gateway.throttle import DEVICE, SHARED, key
 
 if TYPE_CHECKING:
     from ipc.wsserver import Connection
     from runtime.gateway.gateway import Gateway
     from runtime.gateway.handshake import Connect
-
-SHARED, DEVICE = "shared-secret", "device-token"  # what is guessed is counted apart
 
 
 class Entry:
@@ -145,7 +144,7 @@ class Entry:
 
     def _check_lock(self, kind: str) -> None:
         where, now = self.whence, self.gateway.loop.time()
-        seconds = self.gateway.throttle.locked(_key(kind, where.address), where.loopback, now)
+        seconds = self.gateway.throttle.locked(key(kind, where.address), where.loopback, now)
         if seconds:
             claim = self.claim
             raise unauthorized("rate_limited", cli=claim.cli, protocol=claim.protocol, wait=seconds)
@@ -153,18 +152,14 @@ class Entry:
     def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
         """Count a wrong secret and return its refusal."""
         claim, where, now = self.claim, self.whence, self.gateway.loop.time()
-        delay = self.gateway.throttle.failed(_key(kind, where.address), where.loopback, now)
+        delay = self.gateway.throttle.failed(key(kind, where.address), where.loopback, now)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         if claim.protocol >= 4:
             refusal.delay = delay
         return refusal
 
     def _succeeded(self, kind: str) -> None:
-        self.gateway.throttle.succeeded(_key(kind, self.whence.address))
-
-
-def _key(kind: str, address: str) -> str:
-    return f"{kind} {address}"
+        self.gateway.throttle.succeeded(key(kind, self.whence.address))
 
 
 def _now() -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -12,7 +10,11 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ipc.wsfront import is_loopback
 from runtime.gateway import metrics
+from runtime.gateway.auth import same
+from runtime.gateway.throttle import SHARED, key
+from runtime.gateway.whence import Whence
 
 if TYPE_CHECKING:
     from runtime.gateway.gateway import Gateway
@@ -57,6 +59,10 @@ class Pages:
             return _text(404, "Not Found")
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
+        where, now = self._whence(request), self._gateway.loop.time()
+        wait = self._gateway.throttle.locked(key(SHARED, where.address), where.loopback, now)
+        if wait and "Authorization" in request.headers:
+            return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
         return page(request)
 
     def _health(self, request: web.BaseRequest) -> web.Response:
@@ -73,23 +79,36 @@ class Pages:
             if fails
         ]
         answer: dict[str, object] = {"ready": not failing}
-        if _is_local(request) or self._proved(request):
+        if self._is_local(request) or self._proved(request):
             uptime = int((gateway.loop.time() - gateway.began) * 1000)
             answer |= {"failing": failing, "uptimeMs": uptime}
         return _json(503 if failing else 200, answer)
 
     def _metrics(self, request: web.BaseRequest) -> web.Response:
-        if not (_is_local(request) or self._proved(request)):
+        if not (self._is_local(request) or self._proved(request)):
             return _text(401, "Unauthorized")
         headers = {**HEADERS, "Content-Type": metrics.CONTENT_TYPE}
         return web.Response(body=metrics.text(self._registry), headers=headers)
 
     def _proved(self, request: web.BaseRequest) -> bool:
+        """Say whether a request brings the secret; a wrong one counts as at ``connect``."""
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        expected = self._gateway.secrets.token
-        if scheme.lower() != "bearer" or expected is None:
+        if scheme.lower() != "bearer":
             return False
-        return hmac.compare_digest(given.strip().encode(), expected.encode())
+        gateway, where = self._gateway, self._whence(request)
+        secrets, given = gateway.secrets, given.strip()
+        if same(given, secrets.token) or same(given, secrets.password):
+            gateway.throttle.succeeded(key(SHARED, where.address))
+            return True
+        gateway.throttle.failed(key(SHARED, where.address), where.loopback, gateway.loop.time())
+        return False
+
+    def _is_local(self, request: web.BaseRequest) -> bool:
+        return self._whence(request).loopback
+
+    def _whence(self, request: web.BaseRequest) -> Whence:
+        peer = request.remote or ""
+        return self._gateway.proxies.whence(peer, is_loopback(peer), request.headers)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -99,13 +118,6 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 _log.addFilter(_is_ours)
-
-
-def _is_local(request: web.BaseRequest) -> bool:
-    try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _text(status: int, text: str, **more: str) -> web.Response:

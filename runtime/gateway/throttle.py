@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 5.0
 MAX_ADDRESSES = 10_000
+SHARED, DEVICE = "shared-secret", "device-token"  # what is guessed is counted apart
+
+
+def key(kind: str, address: str) -> str:
+    """Return what failures of one kind from one address are counted under."""
+    return f"{kind} {address}"
 
 
 @dataclass(slots=True)

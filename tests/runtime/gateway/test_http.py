@@ -97,3 +97,24 @@ async def test_web_sockets_and_pages_share_the_port() -> None:
         await client.hello(TOKEN)
         assert (await get(home, "/health"))[0] == 200
         assert (await client.call("health"))["ok"]
+
+
+async def test_wrong_secrets_lock_the_pages_too() -> None:
+    async with house(trustedProxies=["127.0.0.1"]) as home:
+        far = {"x-forwarded-for": "203.0.113.9"}
+        wrong = far | {"Authorization": "Bearer wrong"}
+        for _ in range(10):
+            assert (await get(home, "/metrics", headers=wrong))[0] == 401
+        right = far | {"Authorization": f"Bearer {TOKEN}"}
+        status, _, headers = await get(home, "/metrics", headers=right)
+        assert status == 429
+        assert 290 < int(headers["Retry-After"]) <= 301
+        assert (await get(home, "/health", headers=far))[0] == 200
+        other = {"x-forwarded-for": "203.0.113.10", "Authorization": f"Bearer {TOKEN}"}
+        assert (await get(home, "/metrics", headers=other))[0] == 200
+
+
+async def test_behind_a_proxy_the_metrics_need_the_secret() -> None:
+    async with house() as home:
+        assert (await get(home, "/metrics"))[0] == 200
+        assert (await get(home, "/metrics", headers={"x-forwarded-for": "127.0.0.1"}))[0] == 401

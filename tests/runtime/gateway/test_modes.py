@@ -1,0 +1,244 @@
+"""How a client may prove itself, mode by mode, and what a wrong proof costs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from ipc.wsclient import Client
+from tests.support.devices import Key, offer
+from tests.support.house import SESSION, TOKEN, House, house
+from tests.support.rawclient import SCOPES, RawClient, connect_params
+from tests.support.until import until
+
+PROXY: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopback": True}}
+TRUSTED: dict[str, Any] = {"auth": PROXY, "trustedProxies": ["127.0.0.1"]}
+ANN = {"x-forwarded-user": "ann", "x-forwarded-for": "203.0.113.9"}
+CLI = {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}
+UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}
+
+
+async def connect(
+    home: House, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
+) -> Any:
+    headers = more.pop("headers", None)
+    client = await RawClient.open(home.url, additional_headers=headers)
+    home.opened.append(client)
+    params = connect_params(None, protocol, **more)
+    return await client.call("connect", params | ({"auth": auth} if auth is not None else {}))
+
+
+def reason(answer: Any) -> str | None:
+    details = answer.get("error", {}).get("details", {})
+    found: str | None = details.get("authReason") or details.get("code")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("config", "auth", "expected"),
+    [
+        ({"token": "t"}, {"token": "t"}, None),
+        ({"token": "t"}, {"password": "t"}, None),
+        ({"token": "t"}, {"token": "x"}, "token_mismatch"),
+        ({"token": "t"}, {"token": "ä"}, "token_mismatch"),
+        ({"token": "t"}, {}, "DEVICE_IDENTITY_REQUIRED"),
+        ({}, {"token": "t"}, "token_missing_config"),
+        ({"mode": "password", "password": "p"}, {"password": "p"}, None),
+        ({"mode": "password", "password": "p"}, {"token": "p"}, None),
+        ({"mode": "password", "password": "p"}, {"password": "x"}, "password_mismatch"),
+        ({"mode": "password"}, {"password": "x"}, "password_missing_config"),
+        ({"mode": "none"}, {}, None),
+        ({"mode": "none"}, {"token": "anything"}, None),
+    ],
+)
+@pytest.mark.parametrize("protocol", [3, 4])
+async def test_secrets(
+    protocol: int, config: dict[str, Any], auth: dict[str, str], expected: str | None
+) -> None:
+    async with house(auth=config) as home:
+        answer = await connect(home, auth, protocol)
+        assert answer["ok"] is (expected is None), answer
+        assert reason(answer) == expected
+        if expected is None and protocol == 4:
+            assert answer["payload"]["auth"]["scopes"] == SCOPES
+
+
+@pytest.mark.parametrize(
+    ("client", "protocol", "hint"),
+    [
+        (None, 4, "provide gateway auth token"),
+        (CLI, 4, "use this gateway's gateway.auth.token or pair the device"),
+        (CLI, 3, "set gateway.remote.token to match gateway.auth.token"),
+    ],
+)
+async def test_the_hint_fits_the_client(client: Any, protocol: int, hint: str) -> None:
+    async with house() as home:
+        more = {} if client is None else {"client": client}
+        answer = await connect(home, {"token": "wrong"}, protocol, **more)
+        assert answer["error"]["message"] == f"unauthorized: gateway token mismatch ({hint})"
+
+
+@pytest.mark.parametrize(
+    ("config", "headers", "expected"),
+    [
+        ({}, ANN, None),
+        ({}, {"x-forwarded-for": "203.0.113.9"}, "trusted_proxy_user_missing"),
+        ({"allowUsers": ["bob"]}, ANN, "trusted_proxy_user_not_allowed"),
+        ({"allowUsers": ["bob", "ann"]}, ANN, None),
+        ({"requiredHeaders": ["X-Proxy"]}, ANN, "trusted_proxy_missing_header_x-proxy"),
+        ({"requiredHeaders": ["X-Proxy"]}, ANN | {"x-proxy": "1"}, None),
+        ({"userHeader": "X-Mail"}, {"x-mail": "ann"}, None),
+        ({"allowLoopback": False}, ANN, "trusted_proxy_loopback_source"),
+    ],
+)
+async def test_a_trusted_proxy_vouches_for_people(
+    config: dict[str, Any], headers: dict[str, str], expected: str | None
+) -> None:
+    auth = PROXY | {"trustedProxy": PROXY["trustedProxy"] | config}
+    async with house(auth=auth, trustedProxies=["127.0.0.0/8"]) as home:
+        answer = await connect(home, headers=headers, client=UI)
+        assert reason(answer) == expected
+        if expected is None:
+            assert answer["payload"]["auth"] == {
+                "method": "trusted-proxy",
+                "role": "operator",
+                "scopes": SCOPES,
+            }
+            rows = answer["payload"]["snapshot"]["presence"]
+            assert rows[1]["user"] == {"id": "ann"}
+
+
+async def test_headers_of_a_stranger_are_not_believed() -> None:
+    async with house(auth=PROXY, trustedProxies=["192.0.2.1"]) as home:
+        answer = await connect(home, headers=ANN)
+        assert reason(answer) == "trusted_proxy_untrusted_source"
+
+
+async def test_behind_a_proxy_nobody_is_local() -> None:
+    """A stranger's forwarding headers cost him what loopback would give."""
+    async with house() as home:
+        answer = await connect(home, {"token": TOKEN}, headers={"x-forwarded-for": "127.0.0.1"})
+        assert answer["payload"]["auth"]["scopes"] == []
+        _, paired = await offer(home, Key(), headers={"x-real-ip": "127.0.0.1"})
+        assert paired["error"]["details"]["code"] == "PAIRING_REQUIRED"
+
+
+async def test_our_supervisor_comes_in_whatever_the_mode() -> None:
+    for auth in (PROXY, {"mode": "none"}, {"mode": "password", "password": "p"}):
+        async with house(auth=auth, trustedProxies=["192.0.2.1"]) as home:
+            assert home.gateway.session.client is not None
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+async def test_ten_wrong_secrets_lock_an_address(protocol: int) -> None:
+    async with house(trustedProxies=["127.0.0.1"]) as home:
+        far = {"x-forwarded-for": "203.0.113.9"}
+        for _ in range(10):
+            answer = await connect(home, {"token": "wrong"}, protocol, headers=far)
+            assert reason(answer) == "token_mismatch"
+        answer = await connect(home, {"token": TOKEN}, protocol, headers=far)
+        error = answer["error"]
+        assert error["message"] == (
+            "unauthorized: too many failed authentication attempts (retry later)"
+        )
+        assert error["details"]["code"] == "AUTH_RATE_LIMITED"
+        assert error["details"]["recommendedNextStep"] == "wait_then_retry"
+        assert error["retryable"] is True
+        assert 290_000 < error["retryAfterMs"] <= 300_001
+        other = {"x-forwarded-for": "203.0.113.10"}
+        assert (await connect(home, {"token": TOKEN}, protocol, headers=other))["ok"]
+        # Nobody locks out our own supervisor.
+        home.opened.append(await Client.connect(home.url, token=SESSION))
+
+
+async def test_device_tokens_are_counted_apart() -> None:
+    async with house(trustedProxies=["127.0.0.1"]) as home:
+        far = {"x-forwarded-for": "203.0.113.9"}
+        for _ in range(10):
+            _, answer = await offer(home, Key(), auth={"deviceToken": "x"}, headers=far)
+            assert answer["error"]["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
+        _, answer = await offer(home, Key(), auth={"deviceToken": "x"}, headers=far)
+        assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
+        assert (await connect(home, {"token": TOKEN}, headers=far))["ok"]
+
+
+async def test_who_proves_nothing_is_not_guessing() -> None:
+    async with house() as home:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for _ in range(12):
+            assert reason(await connect(home)) == "DEVICE_IDENTITY_REQUIRED"
+        assert loop.time() - began < 5.0  # twelve delays would take 45 s
+
+
+async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        first = await client.event("health")
+        for phase in ("stopping", "stopped"):
+            row = home.gateway.accounts.rows["irc:libera"]
+
+            changed = msgspec.to_builtins(row) | {"phase": phase}
+            await home.report(changed)
+        second = await client.event("health")
+        shown = second["payload"]["channels"]["irc"]["accounts"]["libera"]
+        assert shown["running"] is False
+        assert second["seq"] == first["seq"] + 1
+        assert second["stateVersion"]["health"] == first["stateVersion"]["health"] + 2
+
+
+async def test_a_system_event_is_a_row_of_the_presence() -> None:
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        told = {"text": "Node: bench online", "deviceId": "bench1", "host": "h1", "tags": ["a"]}
+        assert (await client.call("system-event", told))["payload"] == {"ok": True}
+        event = await client.event("presence")
+        (row,) = event["payload"]["presence"][1:]
+        assert {name: row[name] for name in told} == told
+        await client.call("system-event", told | {"text": "again"})
+        rows = (await client.call("system-presence"))["payload"]
+        assert [each["text"] for each in rows[1:]] == ["again"]
+        refused = (await client.call("system-event", {}))["error"]["message"]
+        assert refused == "invalid system-event params: must have required property 'text'"
+
+
+async def test_a_client_without_scopes_sees_nobody_in_its_hello() -> None:
+    async with house() as home:
+        for protocol, shown in ((4, False), (3, True)):
+            answer = await connect(home, {"token": TOKEN}, protocol, client=UI)
+            assert bool(answer["payload"]["snapshot"]["presence"]) is shown
+
+
+async def test_a_device_that_has_left_stays_in_the_list() -> None:
+    async with house() as home:
+        key = Key()
+        client, _ = await offer(home, key, client=UI)
+        await client.socket.close()
+        await until(lambda: len(home.gateway.clients) == 1)
+        watcher = await home.client()
+        rows = await watcher.call("system-presence")
+        assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "disconnect")]
+        await offer(home, key, client=UI)
+        rows = await watcher.call("system-presence")
+        assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "connect")]
+
+
+async def test_what_went_wrong_lately_is_told() -> None:
+    async with house() as home:
+        for _ in range(3):
+            await connect(home)
+        client = await home.client()
+        answer = await client.call("diagnostics.stability", {"limit": 2})
+        assert answer["count"] == 3
+        assert [event["seq"] for event in answer["events"]] == [2, 3]
+        assert answer["summary"] == {"byType": {"client.refused": 3}}
+        assert answer["events"][0]["reason"] == "DEVICE_IDENTITY_REQUIRED"
+        assert (await client.call("diagnostics.stability", {"sinceSeq": 3}))["count"] == 0
+        assert (await client.call("diagnostics.stability", {"type": "x"}))["count"] == 0
