@@ -81,6 +81,7 @@ def source_of(config: GatewayConfig, host: str, port: int, kit: Kit) -> Source:
         answer=kit.answer,
         silence=config.silent_after_seconds or 30.0,
         policy=policy_of(config),
+        certificate=config.tls.cert_path if config.tls.enabled else None,
     )
 
 

@@ -7,6 +7,7 @@ when the gateway is stopped on purpose.
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ipc.bootstrap import GatewayBoot
+from ipc.trust import trusting
 from runtime.child import Process
 from runtime.judged import Judged
 from runtime.lifecycle import GATEWAY_POLICY, Exit, Policy
@@ -29,7 +31,10 @@ NAME = "gateway"
 
 
 class OwnGateway:
-    """``boot(incarnation, token)`` makes the bootstrap object of one incarnation."""
+    """``boot(incarnation, token)`` makes the bootstrap object of one incarnation.
+
+    ``certificate`` is the file with which its port is encrypted.
+    """
 
     kind = "own"
 
@@ -46,6 +51,7 @@ class OwnGateway:
         answer: Callable[[str, Any], Awaitable[Any]],
         silence: float = 30.0,
         policy: Policy = GATEWAY_POLICY,
+        certificate: str | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -57,6 +63,7 @@ class OwnGateway:
         self._boot = boot
         self._reporter = reporter
         self._answer = answer
+        self._certificate = certificate
         self._token = secrets.token_urlsafe(32)
         self._socket: socket.socket | None = None
         self._complaints = Complaints()
@@ -64,7 +71,8 @@ class OwnGateway:
     @property
     def url(self) -> str:
         """Where this host reaches the gateway."""
-        return url_of(self.host, self.port)
+        url = url_of(self.host, self.port)
+        return url if self._certificate is None else url.replace("ws://", "wss://", 1)
 
     @property
     def last_error(self) -> str | None:
@@ -116,6 +124,7 @@ class OwnGateway:
 
     def session(self, incarnation: int, news: News) -> Link:
         """Return the session over which the accounts are reported."""
+        file = self._certificate
         return Session(
             self.url,
             self._token,
@@ -126,6 +135,7 @@ class OwnGateway:
             on_lost=news.lost,
             on_fault=news.fault,
             silence=self.silence,
+            tls=None if file is None else functools.partial(trusting, file),
         )
 
 

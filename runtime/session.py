@@ -9,6 +9,7 @@ late can reach its successor.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ import structlog
 
 from ipc.envelope import MALFORMED
 from ipc.errors import CallTimeout, IpcError, RemoteError
-from ipc.frames import ErrorShape, Event
+from ipc.frames import ErrorShape, Event, shape_of
 from ipc.pulse import Pulse, Verdict
 from ipc.wsclient import Client
 
@@ -67,8 +68,10 @@ class Session:
         on_lost: Callable[[str], None],
         on_fault: Callable[[str], None],
         silence: float = 30.0,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._url = url
+        self._tls = tls
         self._token = token
         self._version = version
         self._reporter = reporter
@@ -139,6 +142,7 @@ class Session:
             },
             on_event=self._on_event,
             timeout=self._silence,
+            tls=None if self._tls is None else self._tls(),
         )
 
     async def _serve(self, client: Client) -> tuple[str, bool]:
@@ -213,7 +217,7 @@ class Session:
         try:
             result["payload"] = await self._answer(asked.method, asked.params or {})
         except RemoteError as error:
-            result |= _refusal(error.code, error.message)
+            result |= {"ok": False, "error": msgspec.to_builtins(shape_of(error))}
         except Exception:  # whatever one request does, the session and the accounts go on
             log.exception("request failed", method=asked.method)
             result |= _refusal("UNAVAILABLE", f"{asked.method} failed; see the supervisor's log")
