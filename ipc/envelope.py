@@ -25,6 +25,7 @@ MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + PACK_BYTES
 INBOUND = 1  # flags of Message: it came from the platform
 ADDRESSED = 2  # it is meant for the account: a direct message, or one that names it
 REDELIVERED = 4  # it may have been handed on before (at-least-once, DESIGN section 3)
+HISTORY = 8  # it was acknowledged before: for the ring alone, never handed on again
 
 Key = Annotated[str, Meta(max_length=129)]
 Seq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -34,12 +35,16 @@ Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 
 
 class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """First frame of a worker: who it is, and the lowest sequence number that may follow."""
+    """First frame of a worker: who it is, and the lowest sequence number that may follow.
+
+    ``kept`` is the lowest it still has, acknowledged ones included; 0: none of those.
+    """
 
     key: Key
     incarnation: Incarnation
     token: Token
     oldest: Seq
+    kept: Seq = 0
 
 
 class Message(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
@@ -59,10 +64,15 @@ class Answer(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """The gateway's answer to ``Hello``: send, from after ``acked``."""
+    """The gateway's answer to ``Hello``: send, from after ``acked``.
+
+    Where ``wanted`` is not 0, send before that what was acknowledged from ``wanted`` up to
+    the ``oldest`` of the hello, marked ``HISTORY``: this gateway has never seen it.
+    """
 
     gateway: Annotated[str, Meta(max_length=128)]
     acked: Seq
+    wanted: Seq = 0
 
 
 class Ack(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):

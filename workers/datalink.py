@@ -180,7 +180,7 @@ class DataLink:
 
     def _say_hello(self) -> None:
         boot = self._boot
-        hello = Hello(boot.key, boot.incarnation, boot.token, self.outbox.oldest)
+        hello = Hello(boot.key, boot.incarnation, boot.token, self.outbox.oldest, self.outbox.kept)
         if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
             self._mark = self.outbox.sent
 
@@ -241,6 +241,8 @@ class DataLink:
 
     def _welcomed(self, frame: Welcome) -> None:
         mark, self._mark = self._mark, None
+        if frame.wanted:
+            self._recall(frame.wanted, self.outbox.oldest)
         self._acked(frame.acked)
         if frame.gateway != self._gateway:
             self._answers.clear()
@@ -258,6 +260,13 @@ class DataLink:
         self._refusal = ""
         self._flush()
         self._notice_quiet()
+
+    def _recall(self, first: int, before: int) -> None:
+        """Give a new gateway what an earlier one acknowledged, before anything else."""
+        assert self._dealer is not None
+        for pack in self.outbox.history(first, before):
+            if not self._dealer.send(encode(pack)):
+                break  # no room: it asks again with its next welcome, or does without
 
     def _refused(self, frame: Refused) -> None:
         if self._refusal != frame.reason:

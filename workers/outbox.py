@@ -6,18 +6,22 @@ decided here alone and tested over random histories.
 Rules. Sequence numbers start at 1 and have no gap. ``take`` hands messages out oldest first
 while at most ``window`` bytes are in flight. ``ack`` is cumulative; one for what was never
 sent is clamped. ``resend`` puts everything in flight back to the front; before a gateway
-that may have handed it on in an earlier life it is marked ``REDELIVERED``.
+that may have handed it on in an earlier life it is marked ``REDELIVERED``. What is
+acknowledged is kept a while, up to ``keep`` bytes: ``history`` gives it to a new gateway, marked
+``HISTORY``, so that it can replay what it has never seen.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
-from ipc.envelope import PACK_BYTES, PACK_FRAMES, REDELIVERED, Message
+from ipc.envelope import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Message
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 WINDOW_BYTES = 256 * 1024  # the credit of one account: a flood cannot own the gateway
+KEEP_BYTES = 256 * 1024  # of what is acknowledged, for the ring of a new gateway
 FRAME_BYTES = 16  # what a frame costs beside its payload
 
 MARK = b',"redelivered":true}'  # takes the place of the payload's closing brace
@@ -34,6 +38,9 @@ class Outbox:
     __slots__ = (
         "_flight",
         "_flight_bytes",
+        "_keep_bytes",
+        "_kept",
+        "_kept_bytes",
         "_marked",
         "_waiting",
         "acked",
@@ -52,6 +59,7 @@ class Outbox:
         max_messages: int = MAX_MESSAGES,
         max_bytes: int = MAX_BYTES,
         window: int = WINDOW_BYTES,
+        keep: int = KEEP_BYTES,
     ) -> None:
         self.max_messages = max_messages
         self.max_bytes = max_bytes
@@ -63,6 +71,9 @@ class Outbox:
         self._flight: deque[Message] = deque()
         self._flight_bytes = 0
         self._waiting: deque[Message] = deque()
+        self._keep_bytes = keep
+        self._kept: deque[Message] = deque()
+        self._kept_bytes = 0
 
     def __len__(self) -> int:
         return self.last - self.acked
@@ -76,6 +87,11 @@ class Outbox:
     def oldest(self) -> int:
         """The lowest sequence number that a gateway may still be sent."""
         return self.acked + 1
+
+    @property
+    def kept(self) -> int:
+        """The lowest acknowledged number that is still here; 0: none is."""
+        return self._kept[0].seq if self._kept else 0
 
     @property
     def flying(self) -> bool:
@@ -136,10 +152,11 @@ class Outbox:
         before = self.acked
         if seq <= before:
             return 0
-        flown = _pop(self._flight, seq)
+        flown = self._pop(self._flight, seq)
         self._flight_bytes -= flown
-        self.size_bytes -= flown + _pop(self._waiting, seq)
+        self.size_bytes -= flown + self._pop(self._waiting, seq)
         self.acked = seq
+        self._trim()
         self.full = self.last - seq >= self.max_messages or self.size_bytes >= self.max_bytes
         return seq - before
 
@@ -158,13 +175,34 @@ class Outbox:
             self._marked = self.sent
         return again
 
+    def history(self, first: int, before: int) -> Iterator[list[Message]]:
+        """Yield in packs what was acknowledged from ``first`` up to ``before``, oldest first."""
+        pack: list[Message] = []
+        size = 0
+        for message in self._kept:
+            if not first <= message.seq < before:
+                continue
+            size += len(message.payload) + FRAME_BYTES
+            if pack and (size > PACK_BYTES or len(pack) == PACK_FRAMES):
+                yield pack
+                pack, size = [], len(message.payload) + FRAME_BYTES
+            pack.append(Message(message.seq, message.flags | HISTORY, message.payload))
+        if pack:
+            yield pack
 
-def _pop(queue: deque[Message], seq: int) -> int:
-    """Remove what is acknowledged; return its bytes."""
-    size = 0
-    while queue and queue[0].seq <= seq:
-        size += len(queue.popleft().payload) + FRAME_BYTES
-    return size
+    def _pop(self, queue: deque[Message], seq: int) -> int:
+        """Move what is acknowledged to what is kept; return its bytes."""
+        size = 0
+        while queue and queue[0].seq <= seq:
+            message = queue.popleft()
+            size += len(message.payload) + FRAME_BYTES
+            self._kept.append(message)
+        self._kept_bytes += size
+        return size
+
+    def _trim(self) -> None:
+        while self._kept_bytes > self._keep_bytes:
+            self._kept_bytes -= len(self._kept.popleft().payload) + FRAME_BYTES
 
 
 def _marked(message: Message) -> Message:

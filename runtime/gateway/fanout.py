@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 STATUS = "channel.status"
 MESSAGE = "channel.message"
 REMOVED = "channel.removed"
-OWN_EVENTS = frozenset({STATUS, MESSAGE, REMOVED})
+GAP = "channel.gap"  # to one client: more is missing than can be replayed
+OWN_EVENTS = frozenset({STATUS, MESSAGE, REMOVED, GAP})
 
 
 class Group:

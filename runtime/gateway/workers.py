@@ -9,9 +9,10 @@ its end is reported: before and after that its frames change nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,7 @@ import structlog
 from ipc.calls import Calls
 from ipc.envelope import (
     ADDRESSED,
+    HISTORY,
     MAX_BODY_BYTES,
     Ack,
     Answer,
@@ -39,7 +41,7 @@ from ipc.errors import FrameError, PeerGone, RemoteError
 from ipc.frames import ErrorShape
 from ipc.wsserver import frame
 from ipc.zmqlink import Router
-from runtime.gateway.fanout import MESSAGE, Fanout
+from runtime.gateway.fanout import MESSAGE, Fanout, event_frame
 from runtime.gateway.ring import Rings
 from runtime.gateway.session import as_error
 
@@ -59,10 +61,11 @@ class Peer:
     """One incarnation of one account that has proved who it is.
 
     ``seen`` is the newest message handed on, ``acked`` the newest acknowledged. ``welcome``
-    is false until it may talk, and again after a gap, until it has said hello anew.
+    is false until it may talk, and again after a gap, until it has said hello anew. ``wanted``
+    is from where on it is asked for history, ``recalled`` what has come of that.
     """
 
-    __slots__ = ("acked", "id", "incarnation", "key", "seen", "welcome")
+    __slots__ = ("acked", "id", "incarnation", "key", "recalled", "seen", "wanted", "welcome")
 
     def __init__(self, id: bytes, key: str, incarnation: int, seen: int) -> None:
         self.id = id
@@ -70,6 +73,8 @@ class Peer:
         self.incarnation = incarnation
         self.seen = self.acked = seen
         self.welcome = False
+        self.wanted = 0
+        self.recalled: list[tuple[int, bytes]] = []
 
 
 class Workers:
@@ -101,6 +106,7 @@ class Workers:
         self._unacked: set[Peer] = set()
         self._told: dict[bytes, float] = {}
         self._asked: dict[int, bytes] = {}
+        self._news = asyncio.Event()  # somebody is welcome, or has told all its history
         self._clock = asyncio.get_running_loop().time
         self.calls: Calls[Answer] = Calls()
         self.messages = 0
@@ -207,6 +213,7 @@ class Workers:
 
     def reported(self, key: str) -> None:
         """Follow a new report about ``key``: welcome who became ready, forget who ended."""
+        self._news.set()
         for peer in [peer for peer in self.peers.values() if peer.key == key]:
             if self._accounts.is_past(key, peer.incarnation) or key not in self._accounts.rows:
                 self._forget(peer)
@@ -235,16 +242,21 @@ class Workers:
         peer = self.peers.get(id)
         if peer is None:
             peer = self.peers[id] = Peer(id, hello.key, hello.incarnation, 0)
-        peer.seen = max(peer.seen, hello.oldest - 1)  # an earlier gateway has acknowledged those
+        ring = self._rings.of(hello.key)
+        # What lies between, an earlier gateway has acknowledged.
+        ring.begin(peer.incarnation, hello.oldest - 1, anew=hello.oldest - 1 > peer.seen)
+        peer.seen = max(peer.seen, hello.oldest - 1)
+        peer.wanted, peer.recalled = ring.lacks(peer.incarnation, hello.kept), []
         if self._accounts.may_talk(peer.key, peer.incarnation):
             self._welcome(peer)
         return peer
 
     def _welcome(self, peer: Peer) -> None:
-        peer.welcome = self._send(peer.id, Welcome(self._gateway, peer.seen))
+        peer.welcome = self._send(peer.id, Welcome(self._gateway, peer.seen, peer.wanted))
         if peer.welcome:
             self._by_key[peer.key] = peer
             self._told.pop(peer.id, None)
+            self._news.set()
 
     def _out_of_order(self, id: bytes, peer: Peer | None, message: Message) -> None:
         """Drop a message that comes twice, too early, after a gap, or from a stranger."""
@@ -252,6 +264,8 @@ class Workers:
             stale = self._accounts.is_past(*_split(id))
             self.dropped["stale" if stale else "stranger"] += 1
             self._tell_hello_first(id)
+        elif message.flags & HISTORY and message.seq <= peer.seen:
+            self._recall(peer, message)
         elif message.seq <= peer.seen:
             self.dropped["duplicate"] += 1
             self._unacked.add(peer)
@@ -260,6 +274,37 @@ class Workers:
             self.dropped["early" if not peer.welcome else "gap"] += 1
             peer.welcome = False
             self._tell_hello_first(id)
+
+    def _recall(self, peer: Peer, message: Message) -> None:
+        """Take what an earlier gateway has handed on: it is for the ring alone."""
+        recalled, floor = peer.recalled, self._rings.of(peer.key).floor
+        in_order = not recalled or message.seq == recalled[-1][0] + 1
+        if not peer.wanted or not in_order or not self._sound(peer, message.payload):
+            peer.wanted, peer.recalled = 0, []
+            self._news.set()
+            return
+        recalled.append((message.seq, event_frame(MESSAGE, message.payload)))
+        if floor == (peer.incarnation, message.seq):
+            self._rings.fill(peer.key, peer.incarnation, recalled)
+            peer.wanted, peer.recalled = 0, []
+            self._news.set()
+
+    def _remembers(self, key: str) -> bool:
+        """Say whether nothing more of an account's past is to be expected."""
+        row = self._accounts.rows.get(key)
+        if row is None or row.phase != "running":
+            return True
+        peer = self._by_key.get(key)
+        return peer is not None and not peer.wanted
+
+    async def remembered(self, keys: Iterable[str], seconds: float) -> None:
+        """Wait until the accounts have told what they still have, at most ``seconds``."""
+        keys = list(keys)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not all(map(self._remembers, keys)):
+                    self._news.clear()
+                    await self._news.wait()
 
     def _tell_hello_first(self, id: bytes) -> None:
         """Ask for a hello, but seldom: a flood gets no flood back."""

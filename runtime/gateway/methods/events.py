@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-from ipc.errors import FrameError, RemoteError
-from runtime.gateway.fanout import MESSAGE, OWN_EVENTS
+from ipc.errors import FrameError, PeerGone, RemoteError
+from runtime.gateway.fanout import GAP, MESSAGE, OWN_EVENTS
 from runtime.gateway.methods.table import INVALID, Strict, method
-from runtime.gateway.ring import parse_cursor
+from runtime.gateway.ring import Cursor, parse_cursor
 from runtime.gateway.scopes import READ
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
+REMEMBER_SECONDS = 2.0  # for accounts to tell a new gateway what they still have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 
 
@@ -29,9 +30,9 @@ class Subscribe(Strict):
 
 
 @method("events.subscribe", READ, Subscribe, ours=True)
-def events_subscribe(client: Client, params: Subscribe) -> Any:
-    """Subscribe, replacing what was subscribed. ``gaps`` names the accounts of which more is
-    missing than the gateway still has.
+async def events_subscribe(client: Client, params: Subscribe) -> Any:
+    """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
+    first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`.
     """
     events = OWN_EVENTS if params.events is None else frozenset(params.events)
     if unknown := events - OWN_EVENTS:
@@ -40,15 +41,31 @@ def events_subscribe(client: Client, params: Subscribe) -> Any:
         cursors = {key: parse_cursor(text) for key, text in params.cursors.items()}
     except FrameError as error:
         raise RemoteError(INVALID, f"invalid events.subscribe params: {error}") from None
+    wanted = [key for key in cursors if params.accounts is None or key in params.accounts]
+    if MESSAGE not in events:
+        wanted = []
     gateway = client.gateway
+    # A gateway that has just begun may not have met the accounts yet.
+    await gateway.workers.remembered(wanted, REMEMBER_SECONDS)
+    if client not in gateway.clients:
+        raise PeerGone("the client", maybe_executed=False)
     gateway.fanout.subscribe(client, params.accounts, events)
-    replayed, gaps = 0, []
-    for key, cursor in cursors.items():
-        wanted = MESSAGE in events and (params.accounts is None or key in params.accounts)
-        frames, complete = gateway.rings.after(key, cursor) if wanted else ([], True)
-        replayed += len(frames)
-        if frames:
-            client.connection.send_framed(b"".join(frames))
-        if not complete:
-            gaps.append(key)
+    found = [_replay(client, key, cursors[key]) for key in wanted]
+    gaps = [key for key, (_, complete) in zip(wanted, found, strict=True) if not complete]
+    replayed = sum(count for count, _ in found)
     return {"ok": True, "events": sorted(events), "replayed": replayed, "gaps": gaps}
+
+
+def _replay(client: Client, key: str, cursor: Cursor) -> tuple[int, bool]:
+    """Send what came after ``cursor``; return how many messages, and whether that is all."""
+    rings = client.gateway.rings
+    frames, complete = rings.after(key, cursor)
+    if not complete:
+        gap = {"account": key, "after": f"{cursor[0]}:{cursor[1]}"}
+        oldest = rings.oldest(key)
+        if oldest is not None:
+            gap["oldest"] = f"{oldest[0]}:{oldest[1]}"
+        client.tell_alone(GAP, gap)
+    if frames:
+        client.connection.send_framed(b"".join(frames))
+    return len(frames), complete

@@ -27,7 +27,45 @@ def test_what_had_to_go_makes_a_replay_incomplete() -> None:
 def test_a_frame_larger_than_the_ring_is_not_kept() -> None:
     ring = Ring()
     ring.append(1, 1, b"x" * 100, limit=10, limit_bytes=50)
-    assert (len(ring), ring.size_bytes, ring.dropped) == (0, 0, (1, 1))
+    assert (len(ring), ring.size_bytes, ring.floor) == (0, 0, (1, 1))
+
+
+def test_a_ring_that_begins_late_says_what_it_cannot_know() -> None:
+    ring = Ring()
+    ring.begin(1, 4, anew=True)
+    ring.append(1, 5, b"5", limit=10, limit_bytes=100)
+    assert ring.after((1, 4)) == ([b"5"], True)
+    assert ring.after((1, 3)) == ([b"5"], False)
+
+
+def test_history_lowers_the_floor_as_far_as_it_goes() -> None:
+    ring = Ring()
+    ring.begin(1, 4, anew=True)
+    ring.append(1, 5, b"5", limit=10, limit_bytes=100)
+    assert ring.lacks(1, 3) == 3
+    ring.fill(1, [(3, b"3"), (4, b"4")], limit=10, limit_bytes=100)
+    assert ring.after((1, 2)) == ([b"3", b"4", b"5"], True)
+    assert ring.after((1, 1)) == ([b"3", b"4", b"5"], False)
+    assert ring.lacks(1, 3) == 0
+
+
+def test_history_beyond_the_limits_or_of_another_time_is_not_taken() -> None:
+    ring = Ring()
+    ring.begin(2, 4, anew=True)
+    assert (ring.lacks(1, 1), ring.lacks(2, 0), ring.lacks(2, 5)) == (0, 0, 0)
+    ring.fill(2, [(2, b"2"), (3, b"3")], limit=10, limit_bytes=100)  # does not lead up to 4
+    assert len(ring) == 0
+    ring.fill(2, [(3, b"3"), (4, b"4")], limit=1, limit_bytes=100)
+    assert ring.after((2, 3)) == ([b"4"], True)
+    assert ring.lacks(2, 1) == 0  # there is no room for more
+
+
+def test_a_stretch_that_was_never_here_makes_what_was_before_useless() -> None:
+    ring = Ring()
+    ring.append(1, 1, b"1", limit=10, limit_bytes=100)
+    ring.begin(1, 5, anew=True)
+    ring.append(1, 6, b"6", limit=10, limit_bytes=100)
+    assert ring.after((1, 1)) == ([b"6"], False)
 
 
 def test_all_rings_share_one_budget() -> None:
