@@ -14,7 +14,8 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     """One account's worker. Secrets in ``config`` are still references: the worker resolves them.
 
     ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
-    of its manifest object; ``beat`` is in seconds.
+    of its manifest object; ``beat`` is in seconds. ``niceness``, ``open_files`` and
+    ``processes`` are the account's own limits, nice(2) and setrlimit(2).
     """
 
     key: str
@@ -29,6 +30,9 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     beat: float = 5.0
     stop_within: float = 5.0
     revision: str = ""
+    niceness: int = 0
+    open_files: int | None = None
+    processes: int | None = None
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):

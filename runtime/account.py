@@ -112,6 +112,11 @@ class Account:
         """The child's phase."""
         return self.child.state.phase
 
+    @property
+    def ready_at(self) -> int | None:
+        """When the account became ready last, in epoch milliseconds."""
+        return self._when("ready")
+
     def begin(self) -> None:
         """Begin the figures of a new incarnation, before it can say anything."""
         self._fold()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
@@ -23,7 +24,7 @@ from ipc.envelope import peer_name, worker_token
 from ipc.errors import RemoteError
 from ipc.pulse import Verdict
 from ipc.report import Hold, Status, SupervisorStatus
-from runtime import commands, sdks, vitals
+from runtime import commands, configuring, logtail, sdks, upkeep, vitals  # noqa: F401
 from runtime.account import Account
 from runtime.child import Process
 from runtime.config.accounts import AccountSpec, channels
@@ -40,10 +41,12 @@ from runtime.link import ControlLink, HeardOut
 from runtime.local import LocalServer
 from runtime.logs import LogStore
 from runtime.process import Launcher, Spec
+from runtime.remote import Remote
 from runtime.reports import Reports
 from runtime.roster import Roster, is_down
 from runtime.startgate import StartGate
 from runtime.surroundings import Surroundings
+from runtime.wellness import Wellness
 
 WATCH = 1.0  # seconds between looks at silent workers
 FIGURES = 5.0  # seconds between reports of mere figures
@@ -98,10 +101,12 @@ class Supervisor:
             lambda: self.accounts.values(),
             gateway_up=lambda: self.front.connected or not self.front.child.state.wanted,
         )
+        self.remote = Remote(logs, setting.load)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._link: ControlLink | None = None
         self._cpu = (time.monotonic(), vitals.cpu_seconds(self.pid))
+        self._wellness: WeakKeyDictionary[Account, Wellness] = WeakKeyDictionary()
         self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
         self._patched: set[str] = set()  # and those that have spoken again
         self.roster = Roster(
@@ -111,7 +116,7 @@ class Supervisor:
             on_removed=self._account_removed,
         )
         self.reports = Reports(
-            revision=lambda: self.loaded.revision,
+            revision=lambda: self.remote.seal(self.loaded.revision),
             rows=lambda: {key: account.status() for key, account in self.accounts.items()},
             common=self._common,
             wake=lambda: self.front.changed(),
@@ -160,6 +165,7 @@ class Supervisor:
             await self.local.start()
             await self._live(self._link, on_up)
         finally:
+            self.remote.close()
             await self.roster.close()
             self._gate.close()
             self.history.close()
@@ -258,6 +264,7 @@ class Supervisor:
             if account.judge(now) is Verdict.ASK:
                 link.ask(account)
                 self._account_changed(account)
+            self._wellness[account].look(now)
         patched, self._patched, self._talked = self._patched, set(), set()
         for key in patched:
             if key in self.accounts:
@@ -266,7 +273,7 @@ class Supervisor:
     # -- accounts -----------------------------------------------------------------------
 
     def _make(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
-        return Account(
+        account = Account(
             spec,
             suspect_after=self.loaded.config.supervisor.suspect_after_seconds,
             silent_after=self.loaded.config.supervisor.silent_after_seconds,
@@ -277,6 +284,8 @@ class Supervisor:
             past=self.history.shown(spec.key),
             on_event=self.history.add,
         )
+        self._wellness[account] = Wellness(account)
+        return account
 
     def hasten(self, account: Account) -> None:
         """Let an account go ahead of all others, now or when it starts: a person waits for it."""
@@ -310,6 +319,9 @@ class Supervisor:
             beat=self.loaded.config.supervisor.beat_seconds,
             stop_within=spec.restart.stop_within_seconds,
             revision=self.loaded.revision,
+            niceness=spec.limits.niceness,
+            open_files=spec.limits.open_files,
+            processes=spec.limits.processes,
         )
         process = await self._launcher.spawn(
             Spec(
@@ -331,15 +343,16 @@ class Supervisor:
 
     # -- configuration ------------------------------------------------------------------
 
-    def reload(self) -> dict[str, Any]:
+    def reload(self, loaded: Loaded | None = None) -> dict[str, Any]:
         """Read the configuration again and touch only what changed.
 
-        An invalid file is reported (``RemoteError``) and everything stays as it is.
+        An invalid file is reported (``RemoteError``) and everything stays as it is. ``loaded``
+        is the file where it has been read already.
         """
         if self.stopping:
             raise RemoteError(commands.UNAVAILABLE, "the supervisor is stopping")
         try:
-            loaded = self._setting.load()
+            loaded = loaded or self._setting.load()
         except (ConfigError, OSError) as error:
             log.error("configuration not taken over", error=str(error))
             raise RemoteError(commands.INVALID, str(error)) from None
@@ -355,6 +368,10 @@ class Supervisor:
         return {"revision": loaded.revision, "warnings": self.warnings, **asdict(difference)}
 
     # -- reports ------------------------------------------------------------------------
+
+    async def drain(self, account: Account, seconds: float) -> bool:
+        """Have a running account finish what is in flight; say whether it did in time."""
+        return self._link is not None and await self._link.drained(account, seconds)
 
     async def dispatch(self, name: str, params: Any) -> Any:
         """Carry out a request of the gateway or of the local command line."""
@@ -457,7 +474,7 @@ class Supervisor:
             channels=self._channels(),
             state_dir=str(self.places.state_dir),
             config_path=str(self.places.config_path),
-            revision=self.loaded.revision,
+            revision=self.remote.seal(self.loaded.revision),
         )
 
 

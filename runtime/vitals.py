@@ -21,6 +21,20 @@ def rss_bytes(pid: int) -> int | None:
     return _ask(lambda: int(psutil.Process(pid).memory_info().rss))
 
 
+def pss_bytes(pid: int) -> int | None:
+    """Return the proportional share of memory: what is shared is divided among its users.
+
+    Walks the whole page table (proc_pid_smaps_rollup(5)): not for every beat.
+    """
+
+    def read() -> int:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as rollup:
+            line = next(line for line in rollup if line.startswith(b"Pss:"))
+        return int(line.split()[1]) * 1024
+
+    return _ask(read)
+
+
 def cpu_seconds(pid: int) -> float | None:
     """Return the CPU time used so far, of user and system."""
     return _ask(lambda: float(sum(psutil.Process(pid).cpu_times()[:2])))

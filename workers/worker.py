@@ -20,7 +20,7 @@ import structlog
 
 from ipc.bootstrap import WorkerBoot
 from ipc.control import Beat
-from workers import figures
+from workers import figures, limits
 from workers.answers import Answers
 from workers.context import AccountContext
 from workers.controllink import ControlLink
@@ -41,6 +41,7 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
     ``say(cause, text)`` is called at most once, before the exit.
     """
     boot = msgspec.msgpack.decode(payload, type=WorkerBoot)
+    limits.apply(boot)
     redact = Redaction()
     loop = asyncio.get_running_loop()
     with journal(redact) as log:
