@@ -1,0 +1,195 @@
+"""A launcher whose children are played in this process: real sockets and frames, no process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from websockets.asyncio.server import serve
+
+from ipc import control
+from ipc.bootstrap import GatewayBoot, WorkerBoot
+from ipc.envelope import peer_name
+from ipc.zmqlink import Dealer
+from runtime.lifecycle import Exit
+from runtime.process import Spec
+from tests.support.accounts import Puppet
+from tests.support.fakeserver import FakeServer
+
+BEAT = {
+    "lag": 0.0,
+    "rss_bytes": 7_000_000,
+    "cpu": 0.0,
+    "fds": 12,
+    "queued": 0,
+    "queued_bytes": 0,
+    "emitted": 0,
+    "acked": 0,
+    "messages_in": 0,
+    "messages_out": 0,
+    "dropped": {},
+}
+
+
+def beat(**fields: Any) -> control.Beat:
+    """Return a beat; what is not given is zero or ordinary."""
+    return control.Beat(**({**BEAT, **fields}))
+
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """Yield a directory whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="tl-") as name:
+        yield Path(name)
+
+
+class PlayedWorker:
+    """Says hello and ready as a worker does, then only what a test has it say."""
+
+    def __init__(self, boot: WorkerBoot, *, ready: bool = True) -> None:
+        self.boot = boot
+        self.heard: list[bytes] = []
+        self.dealer = Dealer(boot.control, peer_name(boot.key, boot.incarnation), self.heard.append)
+        self.say(control.Hello(boot.key, boot.incarnation, boot.token, os.getpid()))
+        if ready:
+            self.say(control.Ready())
+
+    def say(self, *frames: control.FromWorker) -> None:
+        self.dealer.send(control.encode(frames))
+
+    def close(self) -> None:
+        self.dealer.close()
+
+
+class PlayedGateway(FakeServer):
+    """Takes the supervisor's session on the socket that it was given."""
+
+    def __init__(self, methods: dict[str, Any]) -> None:
+        super().__init__(methods)
+        self.reports: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
+        self.methods = {
+            "channels.report": self._report,
+            "last-heartbeat": {},
+            "system-presence": {},
+            "gateway.closing": {},
+            "supervisor.result": lambda result: self.results.append(result) or {},
+        } | methods
+
+    async def on_socket(self, fd: int) -> None:
+        """Serve on a listening socket that stays its owner's."""
+        sock = socket.socket(fileno=os.dup(fd))
+        self._server = await serve(self._met, sock=sock, ping_interval=None)
+
+    async def ask(self, id: int, method: str, params: Any) -> None:
+        """Ask the supervisor something."""
+        await self.tell("supervisor.request", {"id": id, "method": method, "params": params})
+
+    async def told(self, id: int) -> dict[str, Any]:
+        """Return the supervisor's answer."""
+        await self.until(lambda: any(result["id"] == id for result in self.results))
+        return next(result for result in self.results if result["id"] == id)
+
+    def _report(self, params: dict[str, Any]) -> dict[str, Any]:
+        self.reports.append(params)
+        return {}
+
+    def rows(self, key: str) -> list[dict[str, Any]]:
+        """Return every row of an account that was reported, in order, figures aside."""
+        return [report["accounts"][key] for report in self.reports if key in report["accounts"]]
+
+
+class PlayedProcess(Puppet):
+    """A child without a process; ``then`` is called once when it ends."""
+
+    def __init__(self, spec: Spec, pid: int, *, deaf: bool) -> None:
+        key, _, incarnation = spec.name.rpartition("#")
+        super().__init__(key, int(incarnation), pid, deaf=deaf)
+        self.worker: PlayedWorker | None = None
+        self.gateway: PlayedGateway | None = None
+        self.stdout = self.stderr = -1
+
+    async def wait(self) -> Exit:
+        how = await super().wait()
+        if self.worker is not None:
+            self.worker.close()
+        if self.gateway is not None:
+            await self.gateway.close()
+        return how
+
+
+class PlayedLauncher:
+    """Stands for a ``Launcher``. The fields say what the next children are like."""
+
+    def __init__(self) -> None:
+        self.children: list[PlayedProcess] = []
+        self.preloaded: list[list[str]] = []
+        self.methods: dict[str, Any] = {}  # of the gateway
+        self.gateway_hangs = False
+        self.deaf: set[str] = set()  # keys
+        self.mute: set[str] = set()  # keys that do not become ready
+        self.error: Exception | None = None
+
+    async def spawn(self, spec: Spec) -> Any:
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        key = spec.name.rpartition("#")[0]
+        child = PlayedProcess(spec, os.getpid(), deaf=key in self.deaf)
+        if "listen" in spec.fds:
+            msgspec.msgpack.decode(spec.payload, type=GatewayBoot)
+            child.gateway = PlayedGateway(self.methods)
+            child.gateway.hangs = self.gateway_hangs
+            await child.gateway.on_socket(spec.fds["listen"])
+        else:
+            boot = msgspec.msgpack.decode(spec.payload, type=WorkerBoot)
+            child.worker = PlayedWorker(boot, ready=key not in self.mute)
+        self.children.append(child)
+        return child
+
+    def preload(self, modules: list[str]) -> None:
+        self.preloaded.append(modules)
+
+    def of(self, key: str) -> list[PlayedProcess]:
+        """Return every child of this name, in order."""
+        return [child for child in self.children if child.key == key]
+
+    @property
+    def gateway(self) -> PlayedGateway:
+        """The gateway that was started last."""
+        found = self.of("gateway")[-1].gateway
+        assert found is not None
+        return found
+
+    def worker(self, key: str) -> PlayedWorker:
+        """Return the worker of an account that was started last."""
+        found = self.of(key)[-1].worker
+        assert found is not None
+        return found
+
+
+class PlayedLogs:
+    """Stands for a ``LogStore``: takes any capture, or fails to."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.lines: list[dict[str, Any]] = []
+        self.asked: list[tuple[Any, int]] = []
+
+    def capture(self, name: str, incarnation: int, process: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self
+
+    dropped = 0
+
+    def tail(self, names: Any, count: int) -> list[dict[str, Any]]:
+        self.asked.append((names, count))
+        return self.lines[-count:]
