@@ -102,6 +102,7 @@ class Session:
             try:
                 client = await self._connect()
                 reason, worked = await self._serve(client)
+                _still_wanted()
             except (IpcError, OSError) as error:
                 reason, worked = str(error), False
                 final = isinstance(error, RemoteError) and not error.retryable
@@ -231,3 +232,10 @@ class _Closed(IpcError):
 
 def _refusal(code: str, message: str) -> dict[str, Any]:
     return {"ok": False, "error": msgspec.to_builtins(ErrorShape(code, message))}
+
+
+def _still_wanted() -> None:
+    """Raise a cancellation that came together with an error: 3.11's TaskGroup drops it then."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

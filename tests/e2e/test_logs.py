@@ -17,7 +17,8 @@ from tests.support.watching import Watcher, watching
 
 pytestmark = pytest.mark.e2e
 
-LIMITS = {"maxBytes": 50_000, "files": 3, "linesPerSecond": 50, "burstLines": 100}
+LIMITS = {"maxBytes": 200_000, "files": 2, "linesPerSecond": 2000, "burstLines": 5000}
+BATCH = 2**17  # what one reading of a pipe may become; it is never split over two files
 
 
 @asynccontextmanager
@@ -25,8 +26,11 @@ async def printing(
     tmp_path: Path, faulty_path: str, **logging: int
 ) -> AsyncIterator[tuple[Daemon, Watcher]]:
     """A daemon with an account that prints what it is told, beside a calm one."""
-    channels = {"faulty": {"accounts": {"one": {}}}, "local": {"accounts": {"calm": {}}}}
-    config: dict[str, Any] = {"channels": channels, "logging": logging}
+    channels: dict[str, Any] = {
+        "faulty": {"accounts": {"one": {}}},
+        "local": {"accounts": {"calm": {}}},
+    }
+    config = {"channels": channels, "logging": logging}
     async with Daemon(tmp_path, config, PYTHONPATH=faulty_path) as daemon:
         await daemon.wait_phase("faulty:one", "running")
         await daemon.wait_phase("local:calm", "running")
@@ -68,14 +72,14 @@ async def test_a_gigabyte_is_dropped_and_counted_and_harms_nobody(
             await prints(watcher, line * 100, count)  # 1 GiB: it never waits for us for long
             await person.is_answered("after")
         after = await daemon.wait(
-            lambda s: s["accounts"]["faulty:one"]["logDropped"] > 100 * count - 2000
+            lambda s: s["accounts"]["faulty:one"]["logDropped"] > 100 * count - 20_000
         )
         rows = after["accounts"]
         for key in ("faulty:one", "local:calm"):
             assert rows[key]["pid"] == before[key]["pid"]
         assert after["supervisor"]["rssBytes"] < 150 * 2**20
         size = sum(path.stat().st_size for path in (tmp_path / "state" / "logs").glob("faulty*"))
-        assert 0 < size <= LIMITS["maxBytes"] * LIMITS["files"]
+        assert LIMITS["maxBytes"] < size < LIMITS["files"] * (LIMITS["maxBytes"] + BATCH)
 
 
 async def test_what_nobody_can_read_is_kept_in_a_form_that_can_be_read(
