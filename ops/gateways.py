@@ -22,11 +22,15 @@ PASSWORD_VARIABLE = "OPENCLAW_GATEWAY_PASSWORD"  # noqa: S105 - the name of a va
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where a gateway listens and what it wants to hear."""
+    """Where a gateway listens and what it wants to hear.
+
+    ``certificate`` is the file of our own gateway whose port is encrypted.
+    """
 
     url: str
     token: str | None = None
     password: str | None = None
+    certificate: str | None = None
 
 
 def elsewhere(url: str, token: str | None) -> Gateway:
@@ -47,7 +51,9 @@ async def own(places: Places, token: str | None = None) -> Gateway:
     if secret is None and auth is not None:
         secret = _reveal(auth.token)
     password = None if secret or auth is None else _reveal(auth.password)
-    return Gateway(url, secret or _token_from_environment(), password)
+    tls = configured.gateway.tls if configured else None
+    certificate = tls.cert_path if tls is not None and tls.enabled else None
+    return Gateway(url, secret or _token_from_environment(), password, certificate)
 
 
 def _token_from_environment() -> str | None:
@@ -89,7 +95,8 @@ def _configured_url(config: Config | None) -> str | None:
         return None
     bind = config.gateway.bind
     host = "127.0.0.1" if bind in ("loopback", "auto", "lan", "0.0.0.0", "::") else bind  # noqa: S104 - compared, not bound
-    return f"ws://{f'[{host}]' if ':' in host else host}:{config.gateway.port}"
+    scheme = "wss" if config.gateway.tls.enabled else "ws"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{config.gateway.port}"
 
 
 def _reveal(secret: Any) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipc.errors import ConnectionFailed, PeerGone
+from ipc.trust import trusting
 from ipc.wsclient import Client
 from ops.exits import Exit, OperatorError
 from ops.gateways import Gateway
@@ -116,6 +117,7 @@ async def gateway(
                 timeout=2 * timeout,
                 on_event=on_event,
                 retry=RESTART_WAITS,
+                tls=None if target.certificate is None else trusting(target.certificate),
             )
     except TimeoutError:
         raise OperatorError(
