@@ -1,0 +1,126 @@
+"""The real daemon, asked from afar: configuration, logs, draining, a gateway's restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.wsclient import Client
+from tests.support.daemon import TOKEN, Daemon
+
+CONFIG = {
+    "channels": {"local": {"accounts": {"a": {}, "b": {"greeting": "hi"}}}},
+    "agents": {"default": "echo"},
+}
+
+
+async def up(daemon: Daemon) -> Client:
+    for key in ("local:a", "local:b"):
+        await daemon.wait_phase(key, "running")
+    return await daemon.client()
+
+
+async def say(daemon: Daemon, text: str, account: str = "a") -> str:
+    """Say something as a person; return the echo."""
+    path = daemon.run_dir / f"local-{account}.sock"
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(text.encode() + b"\n")
+        async with asyncio.timeout(10):
+            return (await reader.readline()).decode().strip()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def messages(client: Client, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(10):
+        async for event in client.events():
+            if event.event == "channel.message":
+                assert isinstance(event.payload, msgspec.Raw)
+                found.append(msgspec.json.decode(event.payload))
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_a_configuration_is_read_patched_and_taken_over(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, CONFIG) as daemon:
+        client = await up(daemon)
+        shown = await client.call("config.get", {})
+        assert TOKEN not in json.dumps(shown)
+        assert shown["valid"]
+        assert shown["hash"] == shown["appliedConfigHash"]
+        patch = {"channels": {"local": {"accounts": {"b": None, "c": {}}}}}
+        given = {"raw": json.dumps(patch), "baseHash": shown["hash"]}
+        answer = await client.call("config.patch", given)
+        assert (answer["added"], answer["removed"]) == (["local:c"], ["local:b"])
+        await daemon.wait_phase("local:c", "running")
+        assert TOKEN in daemon.config_path.read_text()
+        with pytest.raises(RemoteError, match="config changed since last load; re-run"):
+            await client.call("config.patch", given)
+        with pytest.raises(RemoteError, match="config base hash required; re-run"):
+            await client.call("config.set", {"raw": "{}"})
+        now = (await client.call("config.get", {}))["hash"]
+        with pytest.raises(RemoteError) as caught:
+            await client.call("config.set", {"raw": "{ chanels: {} }", "baseHash": now})
+        assert caught.value.message.startswith("invalid config: chanels: unknown")
+        assert caught.value.details["issues"]
+        schema = await client.call("config.schema", {})
+        assert "local" in schema["schema"]["properties"]["channels"]["properties"]
+        await client.close()
+
+
+async def test_logs_go_on_from_a_cursor(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, CONFIG) as daemon:
+        client = await up(daemon)
+        first = await client.call("logs.tail", {"limit": 5000})
+        assert any('"account":"gateway"' in line for line in first["lines"])
+        await client.call("channels.restart", {"channel": "local", "accountId": "a"})
+        await daemon.wait(lambda s: s["accounts"]["local:a"]["restarts"] == 1)
+        await daemon.wait_phase("local:a", "running")
+        more = await client.call("logs.tail", {"cursor": first["cursor"]})
+        assert more["lines"]
+        assert not set(more["lines"]) & set(first["lines"])
+        again = await client.call("logs.tail", {"cursor": 10**12})
+        assert again["reset"] is True
+        await client.close()
+
+
+async def test_a_drained_account_is_stopped_and_held(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, CONFIG) as daemon:
+        client = await up(daemon)
+        answer = await client.call("channels.drain", {"accounts": ["local:a"], "reason": "tidy"})
+        (result,) = answer["results"]
+        assert (result["account"], result["ok"], result["drained"]) == ("local:a", True, True)
+        row = (await daemon.status())["accounts"]["local:a"]
+        assert (row["phase"], row["hold"]["reason"]) == ("stopped", "tidy")
+        await client.close()
+
+
+async def test_what_was_said_before_a_gateway_restart_is_replayed_after_it(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, CONFIG) as daemon:
+        client = await up(daemon)
+        for number in range(3):
+            assert await say(daemon, f"text {number}") == f"echo: text {number}"
+        before = await messages(client, 6)
+        answer = await client.call("gateway.restart.request", {"reason": "test"})
+        assert answer["status"] == "scheduled"
+        async with asyncio.timeout(10):
+            code, _ = await asyncio.shield(client.closed)
+        assert code == 1012
+        await client.close()
+        await daemon.wait(lambda s: s["gateway"]["connected"] and s["gateway"]["incarnation"])
+        after = await daemon.client(caps=(), retry=(0.15, 0.35, 0.75, 1.5))
+        cursors = {"local:a": before[1]["cursor"]}
+        replay = await after.call("events.subscribe", {"cursors": cursors})
+        assert (replay["replayed"], replay["gaps"]) == (4, [])
+        assert await messages(after, 4) == before[2:]
+        await after.close()
