@@ -1,0 +1,65 @@
+"""What is documented of the methods is what the table of methods says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from runtime.gateway import schema
+from runtime.gateway.methods import METHODS, public
+
+DOCS = Path(__file__).parents[3] / "docs"
+AGAIN = "run python -m runtime.gateway.schema"
+
+
+def test_the_checked_in_schema_is_the_one_of_the_table() -> None:
+    assert (DOCS / "methods.json").read_text() == schema.text(), AGAIN
+
+
+def test_the_checked_in_types_are_those_of_the_table() -> None:
+    assert (DOCS / "methods.d.ts").read_text() == schema.typescript(), AGAIN
+
+
+def test_the_page_has_the_tables_as_they_are() -> None:
+    page = (DOCS / "protocol.md").read_text()
+    assert schema.with_tables(page) == page, AGAIN
+
+
+def test_every_advertised_method_is_documented_with_a_sentence() -> None:
+    whole = schema.schema()["methods"]
+    assert set(public(3)) | set(public(4)) == set(whole)
+    assert [name for name, row in whole.items() if not row["description"].endswith(".")] == []
+
+
+def test_the_supervisors_own_methods_stay_private() -> None:
+    assert "channels.report" in METHODS
+    assert "channels.report" not in schema.schema()["methods"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "valid"),
+    [
+        ("channels.start", {"channel": "irc"}, True),
+        ("channels.start", {}, False),
+        ("logs.tail", {"limit": 0}, False),
+        ("health", {"anything": 1}, True),
+        ("config.set", {"raw": "{}", "more": 1}, False),
+    ],
+)
+def test_the_schema_judges_as_the_gateway_does(method: str, params: object, valid: bool) -> None:
+    whole = schema.schema()
+    validator = jsonschema.Draft202012Validator(
+        {"$defs": whole["$defs"], **whole["methods"][method]["params"]}
+    )
+    assert validator.is_valid(params) is valid
+
+
+@pytest.mark.skipif(shutil.which("tsc") is None, reason="needs the TypeScript compiler")
+def test_the_types_compile() -> None:
+    command = ["tsc", "--noEmit", "--strict", str(DOCS / "methods.d.ts")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
