@@ -14,18 +14,22 @@ import structlog
 import uvloop
 
 from ipc.errors import EndpointError, RemoteError
+from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.places import Places
 from runtime.instance import Instance
 from runtime.logs import LogStore, configure
+from runtime.notify import Notifier
 from runtime.port import PortUnusable, address
 from runtime.process import Launcher
+from runtime.service import summary, tell
 from runtime.supervisor import Setting, Supervisor
 
 if TYPE_CHECKING:
     from runtime.main import Options
 
 EXIT_ERROR = 1
+EXIT_CONFIG = 78
 
 log = structlog.get_logger("supervisor")
 
@@ -38,10 +42,11 @@ def serve(
     *,
     instance: Instance,
     launcher: Launcher,
+    notifier: Notifier,
 ) -> int:
     """Run a supervisor until it is stopped; return the exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(options, places, loaded, read, instance, launcher))
+        return runner.run(_serve(options, places, loaded, read, instance, launcher, notifier))
 
 
 async def _serve(
@@ -51,6 +56,7 @@ async def _serve(
     read: Callable[[], Loaded],
     instance: Instance,
     launcher: Launcher,
+    notifier: Notifier,
 ) -> int:
     gateway = loaded.config.gateway
     places.record()
@@ -66,14 +72,20 @@ async def _serve(
     supervisor = Supervisor(
         loaded, places, setting, instance=instance, launcher=launcher, logs=logs
     )
+    supervisor.notifier = notifier
     logs.subscribe(supervisor.local.log_line)
     _on_signals(supervisor)
+    service = asyncio.create_task(tell(supervisor))
     try:
         return await supervisor.run(lambda: _announce(options, supervisor))
+    except ConfigError as error:
+        _say(sys.stderr, f"trunkline: {error}\n")
+        return EXIT_CONFIG
     except (PortUnusable, EndpointError) as error:
         _say(sys.stderr, f"trunkline: {error}\n")
         return EXIT_ERROR
     finally:
+        service.cancel()
         logs.close()
 
 
@@ -117,6 +129,7 @@ def _say(stream: TextIO, text: str) -> None:
 
 def _announce(options: Options, supervisor: Supervisor) -> None:
     log.info("up", pid=os.getpid(), url=supervisor.front.url)
+    supervisor.notifier.ready(summary(supervisor))
     if options.quiet:
         return
     first = next(iter(supervisor.accounts), None)

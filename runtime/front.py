@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
 from ipc.report import GatewayStatus
 from runtime import vitals
 from runtime.child import Child, Process
+from runtime.config.load import Loaded
+from runtime.config.model import GatewayConfig
 from runtime.keeper import keep
 from runtime.lifecycle import (
     ALIVE,
@@ -38,8 +41,8 @@ log = structlog.get_logger("gateway")
 class Front:
     """Owns the gateway that ``source`` makes.
 
-    ``spawned`` counts processes that were started, ``revision`` is the configuration's that
-    the present one was started with.
+    ``loaded()`` is the configuration as it is now. ``spawned`` counts processes that were
+    started, ``revision`` and ``spawned_with`` are the configuration of the present one.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Front:
         source: Source,
         *,
         first_incarnation: int,
-        revision: Callable[[], str],
+        loaded: Callable[[], Loaded],
         on_change: Callable[[], None],
     ) -> None:
         self.source = source
@@ -57,7 +60,8 @@ class Front:
         self.spawned = 0
         self.sessions = 0  # that were opened
         self._attempts = 0  # to open one, by sessions that are gone
-        self._revision = revision
+        self._loaded = loaded
+        self.spawned_with: GatewayConfig | None = None
         self._on_change = on_change
         self._session: Link | None = None
         self._session_task: asyncio.Task[None] | None = None
@@ -171,6 +175,11 @@ class Front:
             self._tasks = tasks
             await keep(self.child)
 
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; it ends with the gateway's keeper at the latest."""
+        assert self._tasks is not None
+        self._tasks.create_task(work)
+
     async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until ``true()``, looked at after every change; return whether it became so."""
         await asyncio.sleep(0)  # what was posted before counts: the child is due in this turn
@@ -197,7 +206,8 @@ class Front:
     async def _spawn(self, incarnation: int) -> Process:
         self.restarts.spawned()
         self.spawned += 1
-        self.revision = self._revision()
+        loaded = self._loaded()  # from here on: what changes later needs another process
+        self.revision, self.spawned_with = loaded.revision, loaded.config.gateway
         return await self.source.spawn(incarnation)
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:

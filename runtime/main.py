@@ -7,17 +7,19 @@ does its own imports at the same time.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from runtime import sdks
+from runtime import leftovers, sdks
 from runtime.config.errors import ConfigError
 from runtime.config.first import write_first
 from runtime.config.load import Loaded
 from runtime.config.places import Flags, Places, load_effective, resolve
 from runtime.instance import Instance, InstanceHeld
+from runtime.notify import Notifier
 from runtime.process import Launcher, become_subreaper
 
 EXIT_ERROR = 1
@@ -71,15 +73,26 @@ def _supervise(
     read: Callable[[], Loaded],
     instance: Instance,
 ) -> int:
+    notifier = Notifier.taken(os.environ)
     raise_file_limit()
     become_subreaper()
+    for left in leftovers.sweep(f"{instance.runs}-"):
+        _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
     launcher = Launcher(run_id=instance.run_id)
     launcher.start()
     launcher.preload(sdks.of(loaded))
     try:
         from runtime.daemon import serve
 
-        return serve(options, places, loaded, read, instance=instance, launcher=launcher)
+        return serve(
+            options,
+            places,
+            loaded,
+            read,
+            instance=instance,
+            launcher=launcher,
+            notifier=notifier,
+        )
     finally:
         launcher.close()
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, MutableMapping
+from typing import Self
 
 
 class Notifier:
@@ -23,6 +25,19 @@ class Notifier:
         self._address = environ.get("NOTIFY_SOCKET", "")
         self.watchdog = _half_of_the_watchdog(environ) if self._address else 0.0
         self._status = ""
+
+    @classmethod
+    def taken(cls, environ: MutableMapping[str, str]) -> Self:
+        """Return one for ``environ``, without leaving it to children: they are not the service."""
+        notifier = cls(environ)
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+            environ.pop(name, None)
+        return notifier
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._address)
 
     def ready(self, status: str) -> None:
         """Say that the service works."""
@@ -41,7 +56,7 @@ class Notifier:
 
     def reloading(self) -> None:
         """Say that the configuration was read again; ``ready`` must follow."""
-        self._send("RELOADING=1")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """Say that the end has begun."""

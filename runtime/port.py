@@ -58,6 +58,11 @@ class PortTaken(PortUnusable):
         self.port = port
         self.holders = holders
 
+    def by_a_gateway(self) -> PortTaken:
+        """Return the error for a port that a gateway has, which could be used instead."""
+        self.args = (f'{self}; it is a gateway: gateway.attach: "auto" connects to it instead',)
+        return self
+
 
 def address(bind: str) -> str:
     """Return the address to listen on for ``gateway.bind``: a word, or an IP address itself."""

@@ -7,6 +7,7 @@ are in ``process``, requests in ``commands``. It carries no chat.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -24,28 +25,35 @@ from ipc.envelope import peer_name, worker_token
 from ipc.errors import RemoteError
 from ipc.pulse import Verdict
 from ipc.report import Hold, Status, SupervisorStatus
+from ipc.wsprobe import challenges
 from runtime import commands, configuring, logtail, sdks, upkeep, vitals  # noqa: F401
 from runtime.account import Account
 from runtime.child import Process
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.errors import ConfigError
+from runtime.config.foreign import companions
 from runtime.config.load import Loaded
 from runtime.config.places import Places
 from runtime.front import Front
-from runtime.gateways import Kit, source_of
 from runtime.history import History
 from runtime.holds import Holds
 from runtime.instance import Instance
+from runtime.kit import Kit, attachment, source_of
 from runtime.lifecycle import Phase, Restart
 from runtime.link import ControlLink, HeardOut
 from runtime.local import LocalServer
 from runtime.logs import LogStore
+from runtime.notify import Notifier
+from runtime.port import PortTaken
 from runtime.process import Launcher, Spec
 from runtime.remote import Remote
 from runtime.reports import Reports
 from runtime.roster import Roster, is_down
+from runtime.service import summary
 from runtime.startgate import StartGate
 from runtime.surroundings import Surroundings
+from runtime.takeover import Takeover
+from runtime.watch import Watch
 from runtime.wellness import Wellness
 
 WATCH = 1.0  # seconds between looks at silent workers
@@ -134,9 +142,13 @@ class Supervisor:
         self.front = Front(
             source_of(loaded.config.gateway, setting.host, setting.port, self._kit),
             first_incarnation=instance.first_incarnation,
-            revision=lambda: self.loaded.revision,
+            loaded=lambda: self.loaded,
             on_change=self._front_changed,
         )
+        self.takeover = Takeover(self.front, self._kit, lambda: self.loaded)
+        self.watch = Watch(places.config_path, self._quiet, self._file_changed)
+        self.notifier = Notifier({})
+        self.invalid: str | None = None  # what is wrong with the file, where it is not taken over
         self.local = LocalServer(self._endpoints.cli, self)
 
     # -- life ---------------------------------------------------------------------------
@@ -152,7 +164,7 @@ class Supervisor:
         Raises ``EndpointError``, ``PortUnusable`` or ``OSError`` when it cannot begin.
         """
         self._endpoints.prepare()
-        self.front.open(force=self._setting.force)
+        await self._settle_port()
         try:
             self._link = ControlLink(
                 self._endpoints.control,
@@ -175,12 +187,29 @@ class Supervisor:
             self.front.close_socket()
         return 0
 
+    async def _settle_port(self) -> None:
+        """Open the port, or attach to the gateway that has it, where that is wanted."""
+        config = self.loaded.config.gateway
+        try:
+            self.front.open(force=self._setting.force)
+        except PortTaken as error:
+            if not await challenges(self.front.url):
+                raise
+            if config.attach != "auto":
+                raise error.by_a_gateway() from None
+            if found := companions(self.loaded.accounts):
+                raise ConfigError(str(self.loaded.path), found) from None
+            log.info("attaching", url=self.front.url)
+            self.front.source = attachment(config, self.front.url, self._kit)
+            self.front.child.policy = self.front.source.policy
+
     async def _live(self, link: ControlLink, on_up: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             helpers = [
                 tasks.create_task(self.front.run()),
                 tasks.create_task(self._watch(link)),
                 tasks.create_task(self._announce(on_up)),
+                tasks.create_task(self._watch_file()),
                 tasks.create_task(self.surroundings.run()),
             ]
             self.front.start()
@@ -198,6 +227,7 @@ class Supervisor:
             self._hurry.set()
         else:
             log.info("stopping", reason=reason)
+            self.notifier.stopping()
             self._stopping.set()
 
     @property
@@ -343,11 +373,25 @@ class Supervisor:
 
     # -- configuration ------------------------------------------------------------------
 
-    def reload(self, loaded: Loaded | None = None) -> dict[str, Any]:
+    async def _watch_file(self) -> None:
+        await self.front.until(lambda: self.front.connected, None)  # the start comes first
+        await self.watch.run()
+
+    def _quiet(self) -> float | None:
+        """Return how long the file must be quiet, ``None`` when it does not matter."""
+        reload = self.loaded.config.gateway.reload
+        return None if reload.mode == "off" else reload.debounce_ms / 1000
+
+    def _file_changed(self) -> None:
+        with contextlib.suppress(RemoteError):  # it is in the log and in the status
+            self.reload(asked=False)
+
+    def reload(self, loaded: Loaded | None = None, *, asked: bool = True) -> dict[str, Any]:
         """Read the configuration again and touch only what changed.
 
         An invalid file is reported (``RemoteError``) and everything stays as it is. ``loaded``
-        is the file where it has been read already.
+        is the file where it has been read already. ``asked``: a person wants it, the file
+        need not have changed.
         """
         if self.stopping:
             raise RemoteError(commands.UNAVAILABLE, "the supervisor is stopping")
@@ -355,17 +399,26 @@ class Supervisor:
             loaded = loaded or self._setting.load()
         except (ConfigError, OSError) as error:
             log.error("configuration not taken over", error=str(error))
+            self.invalid = f"the configuration was not taken over: {error}"
             raise RemoteError(commands.INVALID, str(error)) from None
+        self.invalid = None
+        if not asked and loaded.revision == self.loaded.revision:
+            return {"revision": loaded.revision}
+        self.notifier.reloading()
         old, self.loaded = self.loaded, loaded
         self.warnings = [*loaded.manifests.warnings, *_later(old, loaded)]
+        if sdks.of(loaded) != sdks.of(old):  # before anything is started that needs them
+            self.front.background(self._launcher.replace(sdks.of(loaded)))
+        self._gate.limit = loaded.config.supervisor.start_concurrency
         difference = self.roster.replace(loaded.accounts)
         for key in difference.changed:
             self._account_changed(self.accounts[key])
         self.reports.common()
-        if sdks.of(loaded) != sdks.of(old):
-            self._launcher.preload(sdks.of(loaded))
-        log.info("configuration", revision=loaded.revision, **asdict(difference))
-        return {"revision": loaded.revision, "warnings": self.warnings, **asdict(difference)}
+        gateway = self.takeover.apply(asked=asked, changed=loaded.revision != old.revision)
+        done = {"revision": loaded.revision, "gateway": gateway, **asdict(difference)}
+        log.info("configuration", **done)
+        self.notifier.ready(summary(self))
+        return {**done, "warnings": [*self.warnings, *self.takeover.waiting()]}
 
     # -- reports ------------------------------------------------------------------------
 
@@ -424,7 +477,9 @@ class Supervisor:
             cpu_percent=self._cpu_percent(),
             stale_events=self._stale(),
             warnings=[
+                *filter(None, [self.invalid, self.watch.failed]),
                 *self.warnings,
+                *self.takeover.waiting(),
                 *self.holds.warnings,
                 *self.history.warnings,
                 *self.surroundings.warnings(),
@@ -482,11 +537,11 @@ def _later(old: Loaded, new: Loaded) -> list[str]:
     """Say which changes of the configuration are not in force yet, and what brings them in."""
     found = []
     before, after = old.config, new.config
-    if (before.gateway.port, before.gateway.bind) != (after.gateway.port, after.gateway.bind):
-        found.append("gateway.port and gateway.bind change with the next `trunkline up`")
-    elif before.gateway != after.gateway:
-        found.append("the gateway's part changes with `trunkline gateway restart`")
-    policies_aside = msgspec.structs.replace(before.supervisor, restart=after.supervisor.restart)
+    policies_aside = msgspec.structs.replace(
+        before.supervisor,
+        restart=after.supervisor.restart,
+        start_concurrency=after.supervisor.start_concurrency,
+    )
     if (policies_aside, before.logging) != (after.supervisor, after.logging):
         found.append("supervisor and logging change with the next `trunkline up`")
     return found

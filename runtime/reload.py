@@ -1,0 +1,64 @@
+"""What a new configuration means for the gateway, by ``gateway.reload.mode``.
+
+What a gateway is told at its birth it keeps, so a change of that needs another process; where
+it listens, or whose it is, needs another source. All else counts without either. Pure.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from runtime.config.model import GatewayConfig
+
+HOT = ("hot", "reload")
+# What the supervisor itself looks at, at the moment when it needs it.
+LIVE = frozenset(
+    {
+        "reload",
+        "attach",
+        "reload_signal",
+        "repair_command",
+        "ready_within_seconds",
+        "stop_within_seconds",
+        "silent_after_seconds",
+    }
+)
+PLACE = frozenset({"port", "bind", "command", "url"})
+
+
+class Need(IntEnum):
+    """What it takes to bring a change in."""
+
+    NOTHING = 0
+    RESTART = 1  # of the process, in place
+    MOVE = 2  # to another source
+
+
+def need(old: GatewayConfig, new: GatewayConfig) -> Need:
+    """Return what the difference between two configurations takes."""
+    changed = {
+        field.name
+        for field in msgspec.structs.fields(GatewayConfig)
+        if getattr(old, field.name) != getattr(new, field.name)
+    }
+    if changed & PLACE:
+        return Need.MOVE
+    return Need.RESTART if changed - LIVE else Need.NOTHING
+
+
+def decide(mode: str, found: Need, *, asked: bool, changed: bool) -> Need:
+    """Return what is done: ``found`` is needed, the file ``changed``, or somebody ``asked``."""
+    if mode in HOT:
+        return Need.NOTHING
+    if mode in ("restart", "off") and (asked or changed):
+        return max(found, Need.RESTART)
+    return found
+
+
+def waiting(found: Need) -> str | None:
+    """Say what is not in force yet, and what brings it in."""
+    if found is Need.NOTHING:
+        return None
+    return "the gateway's part of the configuration waits for `trunkline gateway restart`"
