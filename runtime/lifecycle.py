@@ -265,7 +265,7 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
 
     match state.phase, event:
         case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED, Start() | Restart():
-            return _spawn(policy, replace(state, wanted=True))
+            return _spawn(replace(state, wanted=True))
         case Phase.STARTING | Phase.RUNNING, Restart(reason=reason):
             return _stop(policy, state, RESTART, reason)
         case Phase.STOPPING, Restart(reason=reason):
@@ -294,13 +294,13 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
         case Phase.STOPPING, Deadline():
             return state, [Kill(), Wake(policy.stop_within)]  # again, should it not die of it
         case Phase.BACKOFF, Deadline():
-            return _spawn(policy, state)
+            return _spawn(state)
         case Phase.STARTING | Phase.RUNNING | Phase.STOPPING, Exited(exit=how):
             return _exited(policy, state, how, jitter)
     return state, []
 
 
-def _spawn(policy: Policy, state: State) -> Step:
+def _spawn(state: State) -> Step:
     state = replace(
         state,
         phase=Phase.STARTING,
@@ -324,7 +324,7 @@ def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
     if not state.wanted:
         return _stopped(state, state.cause, state.reason), []
     if state.phase is Phase.STOPPING and state.cause == RESTART:
-        return _spawn(policy, state)
+        return _spawn(state)
     cause, reason = how.cause, how.text or str(how)
     if cause in ENDS:
         return _stopped(state, cause, reason), []

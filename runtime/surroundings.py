@@ -97,7 +97,7 @@ class Surroundings:
         """End each storm once no more accounts crash than usual."""
         while True:
             await self._stirred.wait()
-            while self._rages():
+            while self._rages():  # noqa: ASYNC110 - its end is an event of the clock
                 await asyncio.sleep(1.0)
             self._stirred.clear()
             self._end_storm()

@@ -97,7 +97,8 @@ def test_that_it_exists_matters_only_while_it_starts(state: State) -> None:
 
 
 def test_ready_clears_the_cause_and_arms_forgiveness() -> None:
-    state, actions = step(POLICY, dataclasses.replace(STARTING, failures=2, cause="x"), Ready(3))
+    troubled = dataclasses.replace(STARTING, failures=2, cause="x", reason="y")
+    state, actions = step(POLICY, troubled, Ready(3))
     assert state == dataclasses.replace(RUNNING, failures=2)
     assert actions == [Wake(POLICY.healthy_after)]
 
@@ -193,13 +194,29 @@ def test_a_stop_asks_then_kills_until_it_is_gone(state: State) -> None:
 
 @pytest.mark.parametrize("state", [STOPPED, BACKOFF, FAILED])
 def test_a_stop_of_one_that_is_down_keeps_it_down_and_forgives_nothing(state: State) -> None:
-    after, actions = step(POLICY, state, Stop("disabled"))
-    assert after == State(Phase.STOPPED, False, 3, failures=state.failures, cause="disabled")
+    after, actions = step(POLICY, state, Stop("disabled", "not now"))
+    assert after == State(Phase.STOPPED, False, 3, state.failures, "disabled", "not now")
     assert actions == []
 
 
 def test_a_later_stop_says_why() -> None:
-    assert play(Stop("disabled"), state=STOPPING).cause == "disabled"
+    after = play(Stop("disabled", "not now"), state=STOPPING)
+    assert after == dataclasses.replace(STOPPING, cause="disabled", reason="not now")
+
+
+@pytest.mark.parametrize("state", [STARTING, RUNNING, STOPPING])
+def test_what_is_stopped_is_not_wanted_from_that_moment(state: State) -> None:
+    assert play(Stop(), state=state).wanted is False
+
+
+def test_an_automatic_start_revives_what_the_configuration_had_stopped() -> None:
+    state = play(Stop("disabled"), Start(automatic=True), Exited(3, CRASH), state=RUNNING)
+    assert (state.phase, state.wanted, state.failures) == (Phase.STARTING, True, 0)
+
+
+def test_without_chance_a_delay_is_exact() -> None:
+    _, actions = step(ACCOUNT_POLICY, RUNNING, Exited(3, CRASH))
+    assert actions == [Wake(5.0)]
 
 
 @pytest.mark.parametrize("state", [STOPPED, BACKOFF, FAILED])

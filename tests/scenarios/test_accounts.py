@@ -5,11 +5,13 @@ Each row is about one account; ``local:b`` is its sibling, which must not notice
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from ipc.control import Beat
+from runtime.config.model import RestartConfig
 from runtime.lifecycle import Exit, Exited, Phase, Ready, Start, Unhealthy
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
@@ -77,7 +79,7 @@ async def test_s099_crash_after_crash_climbs_to_the_slow_tail_and_says_so(tmp_pa
             assert it.account(A).child.deadline is not None
             await it.wait(it.account(A).child.deadline - now())  # type: ignore[operator]
         times = it.spawns(A)
-        waits = [round(b - a) for a, b in zip(times, times[1:], strict=False)]
+        waits = [round(b - a) for a, b in pairwise(times)]
         assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300, 900, 900, 900]
         assert it.row(A).failures == 12
         assert it.row(A).last_error == "exited (code 1)"
@@ -393,8 +395,6 @@ async def test_s122_equal_names_on_two_channels_are_two_accounts(tmp_path: Path)
 async def test_s123_a_hundred_that_crash_at_once_come_back_spread_and_few_at_a_time(
     tmp_path: Path,
 ) -> None:
-    from runtime.config.model import RestartConfig
-
     specs = [spec_of(f"local:a{n}", restart=RestartConfig()) for n in range(100)]
     async with fleet(tmp_path, *specs) as it:
         await it.wait(1.0)

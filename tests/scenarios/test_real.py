@@ -104,7 +104,7 @@ async def test_s024_s107_a_worker_that_ignores_the_stop_is_killed_after_its_grac
     deaf = config(fault="ignore-term", after=0.0, restart={"stopWithinSeconds": 0.5})
     async with Daemon(tmp_path, deaf, PYTHONPATH=faulty_path) as daemon:
         pid = (await daemon.wait(running(ONE, TWO)))["accounts"][ONE]["pid"]
-        while not _ignores_sigterm(pid):
+        while not _ignores_sigterm(pid):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
         answer = await daemon.call("channels.stop", {"accounts": [ONE]})
         assert answer["results"][0]["stopped"]
@@ -129,7 +129,7 @@ async def test_s025_what_a_worker_started_ends_with_it(tmp_path: Path, faulty_pa
         await daemon.wait(lambda s: s["accounts"][ONE]["failures"] == 1)
         await daemon.call("channels.stop", {"accounts": [ONE]})
         async with asyncio.timeout(10):
-            while {one.pid for one in daemon.family()} - others:
+            while {one.pid for one in daemon.family()} - others:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
 
 

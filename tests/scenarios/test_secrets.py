@@ -1,0 +1,59 @@
+"""SUPERVISION part 2, row 76: what is told of a failure holds no secret."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runtime.session import Session
+from tests.support.fakeserver import FakeServer
+
+TOKEN = "s3cr3t-0123456789-abcdef"
+
+
+class Silent:
+    """Has nothing to report."""
+
+    def whole(self) -> dict[str, Any]:
+        return {}
+
+    def changes(self) -> dict[str, Any] | None:
+        return None
+
+
+async def answer(method: str, params: Any) -> Any:
+    return {}
+
+
+async def test_s076_what_is_told_of_a_refused_session_does_not_hold_its_token(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = FakeServer(token="another")
+    await server.on_tcp()
+    faults: list[str] = []
+    faulty = asyncio.Event()
+
+    def on_fault(reason: str) -> None:
+        faults.append(reason)
+        faulty.set()
+
+    session = Session(
+        server.url,
+        TOKEN,
+        version="1",
+        reporter=Silent(),
+        answer=answer,
+        on_up=lambda: None,
+        on_lost=faults.append,
+        on_fault=on_fault,
+    )
+    task = asyncio.create_task(session.run())
+    await asyncio.wait_for(faulty.wait(), 20)
+    task.cancel()
+    await asyncio.wait([task])
+    await server.close()
+    assert server.hellos[0]["auth"]["token"] == TOKEN  # it was said there, and only there
+    captured = capsys.readouterr()
+    assert TOKEN not in "".join([*faults, captured.out, captured.err])
