@@ -291,7 +291,7 @@ def play(examples: int, steps: int) -> int:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Accounts, settings=chosen)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Accounts, settings=chosen)
     return Accounts.steps
 
 

@@ -90,7 +90,10 @@ async def test_s001_s023_s031_s098_s102_one_account_through_its_life(
 async def test_s018_one_that_exits_while_it_starts_is_seen_long_before_its_time_is_over(
     tmp_path: Path, faulty_path: str
 ) -> None:
-    accounts = {"faulty-exit": {"accounts": {"one": {}}}, "faulty": {"accounts": {"two": {}}}}
+    accounts: dict[str, Any] = {
+        "faulty-exit": {"accounts": {"one": {}}},
+        "faulty": {"accounts": {"two": {}}},
+    }
     async with Daemon(tmp_path, {"channels": accounts}, PYTHONPATH=faulty_path) as daemon:
         status = await daemon.wait(lambda s: s["accounts"]["faulty-exit:one"]["failures"] >= 2)
         row = status["accounts"]["faulty-exit:one"]
@@ -193,7 +196,7 @@ async def test_s078_a_stopped_worker_is_spared_for_a_while_and_then_killed(
 async def test_s123_two_dozen_killed_at_once_come_back_and_the_supervisor_answers_all_the_while(
     tmp_path: Path,
 ) -> None:
-    accounts = {f"a{number}": {} for number in range(24)}
+    accounts: dict[str, Any] = {f"a{number}": {} for number in range(24)}
     local = {"channels": {"local": {"accounts": accounts}}}
     async with Daemon(tmp_path, local) as daemon:
         keys = [f"local:{name}" for name in accounts]
@@ -225,7 +228,7 @@ async def test_s123_two_dozen_killed_at_once_come_back_and_the_supervisor_answer
 
 @pytest.mark.slow
 async def test_s123_a_hundred_killed_at_once(tmp_path: Path) -> None:
-    accounts = {f"a{number}": {} for number in range(100)}
+    accounts: dict[str, Any] = {f"a{number}": {} for number in range(100)}
     async with Daemon(tmp_path, {"channels": {"local": {"accounts": accounts}}}) as daemon:
         keys = [f"local:{name}" for name in accounts]
         before = await daemon.wait(running(*keys))

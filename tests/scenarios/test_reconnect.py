@@ -7,6 +7,7 @@ import pytest
 from runtime.lifecycle import (
     ACCOUNT_POLICY,
     Deadline,
+    Event,
     Exit,
     Exited,
     Phase,
@@ -40,7 +41,12 @@ async def test_s060_there_is_one_timer_whatever_happens_in_backoff() -> None:
         await it.post(Start())
         await it.crash()
         gone = it.state.incarnation
-        late = [Exited(gone, CRASH), Unhealthy(gone, "mute"), Ready(gone), Exited(gone, CRASH)]
+        late: list[Event] = [
+            Exited(gone, CRASH),
+            Unhealthy(gone, "mute"),
+            Ready(gone),
+            Exited(gone, CRASH),
+        ]
         await it.post(*late)
         assert (it.phase, it.state.failures) == (Phase.BACKOFF, 1)
         await pass_time(5.0)
@@ -88,7 +94,7 @@ async def test_s064_an_exit_and_the_loss_of_its_session_are_one_failure() -> Non
             await it.start()
             number = it.state.incarnation
             it.last.die(CRASH)
-            news = [Exited(number, CRASH), Unhealthy(number, "session lost")]
+            news: list[Event] = [Exited(number, CRASH), Unhealthy(number, "session lost")]
             await it.post(news[first], news[second])
             assert (it.phase, it.state.failures) == (Phase.BACKOFF, 1)
             await pass_time(5.0)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from runtime.child import Child
 from runtime.lifecycle import ALIVE, Event, Exit, Phase, Policy, Ready, Restart, Start, State, Stop
@@ -129,7 +130,7 @@ class Life:
 
 
 @asynccontextmanager
-async def life(policy: Policy = EVEN, **fields: float) -> AsyncIterator[Life]:
+async def life(policy: Policy = EVEN, **fields: Any) -> AsyncIterator[Life]:
     """Run a child; whatever it started must be gone at the end."""
     made = Life(replace(policy, **fields))
     task = asyncio.create_task(made.child.run())
