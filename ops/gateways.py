@@ -7,9 +7,9 @@ says. The configuration's token goes only to our own gateway, never to a URL tha
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ops.address import Gateway
 from ops.exits import Exit, OperatorError
 
 if TYPE_CHECKING:
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLES = ("TRUNKLINE_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_TOKEN")
 PASSWORD_VARIABLE = "OPENCLAW_GATEWAY_PASSWORD"  # noqa: S105 - the name of a variable
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """Where a gateway listens and what it wants to hear.
-
-    ``certificate`` is the file of our own gateway whose port is encrypted.
-    """
-
-    url: str
-    token: str | None = None
-    password: str | None = None
-    certificate: str | None = None
 
 
 def elsewhere(url: str, token: str | None) -> Gateway:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ipc.errors import ConnectionFailed, PeerGone
 from ipc.trust import trusting
 from ipc.wsclient import Client
+from ops.address import Gateway
 from ops.exits import Exit, OperatorError
-from ops.gateways import Gateway
 from ops.versions import own_version
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from ops.words import clean, clock
 if TYPE_CHECKING:
     from ipc.frames import Event
     from ipc.wsclient import Client
-    from ops.gateways import Gateway
+    from ops.address import Gateway
     from runtime.config.places import Places
 
 

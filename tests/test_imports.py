@@ -98,8 +98,8 @@ def test_gateway_and_supervisor_share_only_ipc_and_configuration() -> None:
         for module in imports(path):
             if not module.startswith("runtime."):
                 continue
-            to_gateway = module.startswith("runtime.gateway")
-            to_config = module.startswith("runtime.config")
+            to_gateway = f"{module}.".startswith("runtime.gateway.")
+            to_config = f"{module}.".startswith("runtime.config.")
             if inside:
                 assert to_gateway or to_config, f"{name_of(path)} imports {module}"
             elif config:
