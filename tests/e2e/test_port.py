@@ -75,6 +75,7 @@ async def test_a_port_that_was_taken_while_the_gateway_was_down(tmp_path: Path) 
         assert (await daemon.status())["accounts"]["local:one"]["pid"] == before["pid"]
 
 
+@pytest.mark.slow  # a stranger has five seconds to end by itself
 async def test_the_supervisor_works_on_while_a_stranger_is_slow_to_end(tmp_path: Path) -> None:
     async with Daemon(tmp_path, LOCAL) as daemon:
         await daemon.wait_phase("local:one", "running")
