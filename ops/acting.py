@@ -32,14 +32,15 @@ class Order:
     @property
     def goal(self) -> str:
         """Return the phase that the accounts should reach."""
-        return "stopped" if self.verb == "stop" else "running"
+        return "stopped" if self.verb in ("stop", "drain") else "running"
 
 
 async def carry_out(places: Places, order: Order, url: str | None, token: str | None) -> list[Row]:
     """Have it done, and wait where that is asked for; return one row for each account."""
     vigil = Vigil(order.goal)
     async with vigil.over(places, url, token) as runtime:
-        rows = await runtime.act(order.verb, order.targets, order.reason, order.timeout + MARGIN)
+        margin = 0.0 if order.verb == "drain" else MARGIN  # it is told how long it may take
+        rows = await runtime.act(order.verb, order.targets, order.reason, order.timeout + margin)
         done = [row["account"] for row in rows if row["ok"]]
         if order.wait and done:
             # a restart counts only when another process than the one before runs
@@ -70,6 +71,8 @@ def _outcome(order: Order, row: Row) -> str:
         return "runs already"
     if order.verb == "stop":
         return "stopped"
+    if order.verb == "drain":
+        return "drained and stopped" if row.get("drained") else "stopped before it was drained"
     if order.verb == "reset":
         return "failures forgotten"
     return "running" if order.wait else "starting"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ipc.wsclient import Client
     from runtime.config.places import Places
 
-Verb = Literal["start", "stop", "restart", "reset"]
+Verb = Literal["start", "stop", "restart", "reset", "drain"]
+DRAIN_MARGIN = 20.0  # seconds beyond the drain, for the stop after it
 Row = dict[str, Any]
 
 
@@ -58,6 +59,9 @@ class Here:
         params: Row = {"accounts": list(targets)}
         if reason is not None:
             params["reason"] = reason
+        if verb == "drain":
+            params["timeoutMs"] = round(timeout * 1000)
+            timeout += DRAIN_MARGIN
         answer = await self.client.call(f"channels.{verb}", params, timeout=timeout)
         rows: list[Row] = answer["results"]
         return rows

@@ -147,8 +147,21 @@ def restart(
 def reset(
     context: typer.Context, keys: Keys = None, everything: All = False, json: Json = False
 ) -> None:
-    """Forget the failures of accounts; one in backoff is tried at once."""
+    """Forget the failures of accounts; the wait of one in backoff goes on."""
     _act(context, "reset", keys, everything, None, False, 30.0, json, None, None)
+
+
+@app.command()
+def drain(
+    context: typer.Context,
+    keys: Keys = None,
+    everything: All = False,
+    reason: Reason = None,
+    timeout: WaitTimeout = 30.0,
+    json: Json = False,
+) -> None:
+    """Stop accounts once their messages in flight are done, and keep them stopped."""
+    _act(context, "drain", keys, everything, reason, False, timeout, json, None, None)
 
 
 @app.command()
