@@ -101,8 +101,8 @@ def boot_of(place: Path, incarnation: int) -> bytes:
         gateway={"auth": {"token": TOKEN}},
         agents={"default": "none"},
         channels=CHANNELS,
-        state_dir="",
-        config_path="",
+        state_dir="/state",
+        config_path="/state/trunkline.json5",
     )
     return msgspec.msgpack.encode(boot)
 

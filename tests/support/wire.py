@@ -1,0 +1,182 @@
+"""Holds every frame that the gateway sends against OpenClaw's published wire schema.
+
+Runs where ``TRUNKLINE_WIRE_SCHEMA`` names the folder of the npm package (see
+``ops/wire-schema``). What is ours beside the schema stands in ``OURS``, with the place where
+it is documented; anything else that does not validate fails the test that caused it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import jsonschema
+
+from ipc.wsconnection import Connection
+
+VARIABLE = "TRUNKLINE_WIRE_SCHEMA"
+OURS = {
+    # docs/protocol.md, Events
+    "channel.status",
+    "channel.message",
+    "channel.removed",
+    "channel.gap",
+    "supervisor.request",  # to our own supervisor alone
+}
+RESULTS = {
+    "connect": "HelloOk",
+    "channels.status": "ChannelsStatusResult",
+    "agents.list": "AgentsListResult",
+    "config.schema": "ConfigSchemaResponse",
+    "logs.tail": "LogsTailResult",
+    "node.event": "NodeEventResult",
+    "device.token.rotate": "DeviceTokenRotateResult",
+}
+EVENTS = {
+    "tick": "TickEvent",
+    "shutdown": "ShutdownEvent",
+    "node.invoke.request": "NodeInvokeRequestEvent",
+    "device.pair.requested": "DevicePairRequestedEvent",
+    "device.pair.resolved": "DevicePairResolvedEvent",
+}
+
+
+class Wire:
+    """What one test made the gateway say, and what is wrong with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.problems: list[str] = []
+        self.checked = 0
+        self._folder = str(folder)
+        self._methods: dict[tuple[int, Any], str] = {}
+        self._protocols: dict[int, int] = {}
+
+    def heard(self, connection: Connection, payload: bytes) -> None:
+        """Remember what was asked, so that the answer can be told."""
+        try:
+            frame = json.loads(payload)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(frame, dict) and isinstance(frame.get("id"), str):
+            self._methods[id(connection), frame["id"]] = str(frame.get("method"))
+
+    def said(self, connection: Connection, framed: bytes) -> None:
+        """Check the frames of one write."""
+        for payload in _payloads(framed):
+            self._check(connection, json.loads(payload))
+
+    def _check(self, connection: Connection, frame: dict[str, Any]) -> None:
+        self.checked += 1
+        if frame["type"] == "event":
+            self._event(connection, frame)
+        elif isinstance(frame["id"], str):  # a numeric id is echoed as the real one does it
+            self._holds("ResponseFrame", frame, frame["id"])
+            if frame["ok"]:
+                self._result(connection, frame)
+
+    def _event(self, connection: Connection, frame: dict[str, Any]) -> None:
+        name = frame["event"]
+        self._holds("EventFrame", frame, name)
+        if name in OURS or self._protocols.get(id(connection), 4) < 4:
+            return
+        payload = frame.get("payload")
+        if name in EVENTS:
+            self._holds(EVENTS[name], payload, name)
+        elif name == "presence":
+            for row in (payload or {}).get("presence", [{}]):
+                self._holds("PresenceEntry", row, name)
+        elif name == "health":
+            self._holds("Snapshot.health", payload, name)
+
+    def _result(self, connection: Connection, frame: dict[str, Any]) -> None:
+        method = self._methods.get((id(connection), frame["id"]), "")
+        payload = frame.get("payload")
+        if method == "connect" and isinstance(payload, dict):
+            self._protocols[id(connection)] = payload.get("protocol", 4)
+        if self._protocols.get(id(connection), 4) < 4:
+            return
+        if method == "system-presence":
+            for row in payload or []:
+                self._holds("PresenceEntry", row, method)
+        elif method == "health":
+            self._holds("Snapshot.health", payload, method)
+        elif method in RESULTS:
+            self._holds(RESULTS[method], _without_ours(method, payload), method)
+
+    def _holds(self, name: str, value: Any, what: str) -> None:
+        for error in _validator(self._folder, name).iter_errors(value):
+            place = "/".join(map(str, error.absolute_path))
+            self.problems.append(f"{what}: {name} at /{place}: {error.message[:300]}")
+
+
+@contextmanager
+def recorded() -> Iterator[Wire | None]:
+    """Check everything that is sent meanwhile; ``None`` where there is no schema."""
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        yield None
+        return
+    wire = Wire(Path(folder))
+    deliver, send = Connection._deliver, Connection.send_framed
+
+    def heard(connection: Connection, first: int, payload: bytes) -> None:
+        wire.heard(connection, payload)
+        deliver(connection, first, payload)
+
+    def said(connection: Connection, framed: bytes) -> None:
+        wire.said(connection, framed)
+        send(connection, framed)
+
+    with (
+        patch.object(Connection, "_deliver", heard),
+        patch.object(Connection, "send_framed", said),
+    ):
+        yield wire
+
+
+def _without_ours(method: str, payload: Any) -> Any:
+    """Leave out what OpenClaw itself sends since 2026.9.6 and the schema does not know yet:
+    ``auth.method`` in the hello, ``statusIssues`` in ``channels.status``.
+    """
+    if method == "channels.status" and isinstance(payload, dict):
+        return {key: value for key, value in payload.items() if key != "statusIssues"}
+    if method != "connect" or not isinstance(payload, dict) or "auth" not in payload:
+        return payload
+    auth = {key: value for key, value in payload["auth"].items() if key != "method"}
+    return payload | {"auth": auth}
+
+
+def _payloads(framed: bytes) -> Iterator[bytes]:
+    """Take joined WebSocket frames, none of them masked, apart."""
+    position = 0
+    while position < len(framed):
+        length, position = framed[position + 1] & 0x7F, position + 2
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(framed[position : position + size], "big")
+            position += size
+        yield framed[position : position + length]
+        position += length
+
+
+@cache
+def _validator(folder: str, name: str) -> jsonschema.Draft7Validator:
+    definitions = _definitions(folder)
+    head, _, inner = name.partition(".")
+    shape = definitions[head]
+    if inner:
+        shape = shape["properties"][inner]
+    return jsonschema.Draft7Validator({**shape, "definitions": definitions})
+
+
+@cache
+def _definitions(folder: str) -> dict[str, Any]:
+    whole = json.loads((Path(folder) / "protocol.schema.json").read_text())
+    found: dict[str, Any] = whole["definitions"]
+    return found
