@@ -45,6 +45,17 @@ async def test_all_and_reason_are_passed_on(home: Path) -> None:
     assert ("channels.stop", {"accounts": ["*"], "reason": "moving house"}) in fake.asked
 
 
+@pytest.mark.parametrize(
+    ("drained", "words"), [(True, "drained and stopped"), (False, "stopped before it was drained")]
+)
+async def test_drain_says_whether_all_was_done(home: Path, drained: bool, words: str) -> None:
+    row = {"account": "irc:a", "ok": True, "outcome": "stopped", "drained": drained}
+    async with fake_supervisor(home, channels__drain=results(row)) as fake:
+        result = await trunkline(home, "channels", "drain", "irc:a", "--timeout", "2.5")
+    assert (result.code, result.out) == (0, f"irc:a  {words}\n")
+    assert ("channels.drain", {"accounts": ["irc:a"], "timeoutMs": 2500}) in fake.asked
+
+
 async def test_one_that_cannot_start_fails_the_command_and_not_the_others(home: Path) -> None:
     bad = {"account": "irc:oftc", "ok": False, "outcome": "skipped", "error": "disabled"}
     rows = results(started_row("irc:libera"), bad)

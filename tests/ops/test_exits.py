@@ -34,6 +34,7 @@ NEEDS_A_SUPERVISOR = [
     "channels stop local:demo",
     "channels restart local",
     "channels reset --all",
+    "channels drain local:demo",
     "channels events local:demo",
     "channels logs local:demo",
     "channels holds",
