@@ -31,7 +31,8 @@ import uvloop
 from aiomultiprocess.types import Unit
 
 from runtime import zygote
-from runtime.lifecycle import Exit
+from runtime.lifecycle import SIGKILL, Exit
+from runtime.memory import MemoryKills
 
 ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replaced
 SWEEP_AFTER = 0.05  # exits that come together are swept together
@@ -75,6 +76,7 @@ class Process:
         self._pidfd = pidfd
         self._words = words
         self._gone = False
+        self._killed = False  # by us: then it was not for want of memory
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM); a stopped one is continued, or it would never notice."""
@@ -83,6 +85,7 @@ class Process:
 
     def kill(self) -> None:
         """End it and its process group (SIGKILL)."""
+        self._killed = True
         self._signal(signal.SIGKILL)
         self._kill_group()
 
@@ -120,7 +123,8 @@ class Process:
         assert status is not None
         if status.si_code == os.CLD_EXITED:
             return Exit(code=status.si_status, said=said, text=text)
-        return Exit(signal=status.si_status, said=said, text=text)
+        oom = status.si_status == SIGKILL and not self._killed and self._launcher.memory.more()
+        return Exit(signal=status.si_status, said=said, text=text, oom=oom)
 
     def _last_words(self) -> tuple[str | None, str | None]:
         """Read what it said. Not to the end of the pipe: a grandchild may hold that open."""
@@ -153,6 +157,7 @@ class Launcher:
         self._socket: socket.socket | None = None
         self._ours: set[int] = set()
         self._sweep_due = False
+        self.memory = MemoryKills()
         self.swept = 0  # processes that children left behind
 
     def start(self) -> None:
