@@ -20,6 +20,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from ipc import jsonrpc
 from ipc.calls import Calls
 from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import ErrorShape, Event, Request, Response, decode_from_server, encode
@@ -196,9 +197,12 @@ class Client:
 
     def _take(self, data: bytes) -> None:
         self.heard = asyncio.get_running_loop().time()
+        frame: Response | Event | None
         try:
             frame = decode_from_server(data)
         except FrameError:
+            frame = jsonrpc.read(data)  # an older gateway's way
+        if frame is None:
             self.malformed += 1
             return
         if isinstance(frame, Response):

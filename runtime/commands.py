@@ -75,6 +75,12 @@ class Force(Params):
 
 
 P = TypeVar("P", bound=Params)
+class Shutdown(Params):
+    """``shutdown`` asks a gateway that is not ours to end, before it is let go."""
+
+    shutdown: bool = False
+
+
 Function = Callable[["Supervisor", Any], Awaitable[Any]]
 METHODS: dict[str, tuple[type[Params], Function]] = {}
 
@@ -310,30 +316,41 @@ async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
         _front(supervisor).start()  # asked again: the end may have begun meanwhile
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
-    up = await front.until(lambda: front.connected, GATEWAY_UP)
+    up = await front.until(lambda: front.connected, _up_within(front))
     return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
 
 
-@method("gateway.stop", Nothing)
-async def _gateway_stop(supervisor: Supervisor, params: Nothing) -> Any:
+@method("gateway.stop", Shutdown)
+async def _gateway_stop(supervisor: Supervisor, params: Shutdown) -> Any:
     front = supervisor.front
+    answer: dict[str, Any] = {}
+    if params.shutdown:
+        answer["shutdown"] = await front.shut_down() or "asked for"
     front.stop()
-    down = await front.until(lambda: front.child.state.phase is Phase.STOPPED, GATEWAY_DOWN)
-    return {"ok": down, "gateway": msgspec.to_builtins(front.status())}
+    within = front.child.policy.stop_within + GATEWAY_DOWN
+    answer["ok"] = await front.until(lambda: front.child.state.phase is Phase.STOPPED, within)
+    return answer | {"gateway": msgspec.to_builtins(front.status())}
 
 
 @method("gateway.restart", Nothing)
 async def _gateway_restart(supervisor: Supervisor, params: Nothing) -> Any:
+    """Restart it. Done is what was spawned after the request: only that has read the file."""
     front = _front(supervisor)
-    before = front.child.state.incarnation
+    before = front.spawned
     try:
-        front.restart()
+        answer = front.restart()
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
-    up = await front.until(
-        lambda: front.connected and front.child.state.incarnation != before, GATEWAY_UP
-    )
-    return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
+    up = await front.until(lambda: front.connected and front.spawned > before, _up_within(front))
+    row: dict[str, Any] = {"ok": up, "outcome": answer.outcome.value}
+    if answer.after:
+        row["retryAfterMs"] = round(answer.after * 1000)
+    return row | {"gateway": msgspec.to_builtins(front.status())}
+
+
+def _up_within(front: Front) -> float:
+    """Return how long a start is waited for; a foreign gateway is slow."""
+    return GATEWAY_UP if front.source.kind == "own" else front.child.policy.ready_within
 
 
 def _front(supervisor: Supervisor) -> Front:
