@@ -102,13 +102,13 @@ class Session:
             try:
                 client = await self._connect()
                 reason, worked = await self._serve(client)
-                _still_wanted()
             except (IpcError, OSError) as error:
                 reason, worked = str(error), False
                 final = isinstance(error, RemoteError) and not error.retryable
             except Exception as error:  # whatever a gateway says must not end the supervisor
                 reason, worked = f"{type(error).__name__}: {error}", False
                 log.exception("session failed")
+            _still_wanted()
             if worked:
                 tries, lost_at = 0, loop.time()
                 self._on_lost(reason)

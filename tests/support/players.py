@@ -75,6 +75,7 @@ class PlayedGateway(FakeServer):
         super().__init__(methods)
         self.reports: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
+        self._never = asyncio.Event()
         self.methods = {
             "channels.report": self._report,
             "last-heartbeat": {},
@@ -87,6 +88,15 @@ class PlayedGateway(FakeServer):
         """Serve on a listening socket that stays its owner's."""
         sock = socket.socket(fileno=os.dup(fd))
         self._server = await serve(self._met, sock=sock, ping_interval=None)
+
+    async def close(self) -> None:
+        self._never.set()
+        await super().close()
+
+    def leaves_unanswered(self, *methods: str) -> None:
+        """Hang with the first of these requests, and so with all that follow it."""
+        for method in methods:
+            self.methods[method] = lambda params: self._never.wait()
 
     async def ask(self, id: int, method: str, params: Any) -> None:
         """Ask the supervisor something."""
