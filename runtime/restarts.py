@@ -54,7 +54,9 @@ class Restarts:
         """Take a request. ``NOW`` means that the caller is to restart the child."""
         self.asked += 1
         returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
-        if returning or (state.phase is Phase.STARTING and not self._spawned):
+        # Or it has been begun in this very turn, and the child does not know yet.
+        begun = state.phase is Phase.RUNNING and self._running
+        if returning or begun or (state.phase is Phase.STARTING and not self._spawned):
             self.coalesced += 1
             return Answer(Outcome.JOINED)
         if state.phase is Phase.STARTING:
