@@ -60,6 +60,7 @@ class ControlLink:
         self._on_figures = on_figures
         self._proved: dict[str, tuple[bytes, Account]] = {}  # by key: one peer at a time
         self._ping = 0
+        self._drains: dict[bytes, asyncio.Future[None]] = {}
         self.stale = 0
         self.refused = 0
         self._router = Router(
@@ -82,6 +83,21 @@ class ControlLink:
             self._router.send(peer.encode(), control.encode([control.Ping(self._ping)]))
         except IpcError as error:
             log.debug("ping not sent", account=account.key, error=str(error))
+
+    async def drained(self, account: Account, seconds: float) -> bool:
+        """Have the worker finish what is in flight; say whether it did within ``seconds``."""
+        peer = peer_name(account.key, account.child.state.incarnation).encode()
+        done = self._drains.setdefault(peer, asyncio.get_running_loop().create_future())
+        try:
+            self._router.send(peer, control.encode([control.Drain()]))
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(done)
+        except (TimeoutError, IpcError) as error:
+            log.warning("not drained", account=account.key, error=str(error))
+            return False
+        finally:
+            self._drains.pop(peer, None)
+        return True
 
     def forget(self, key: str) -> None:
         """Drop the proof of an account that has been removed."""
@@ -143,5 +159,10 @@ class ControlLink:
                 self._on_figures(account)
             case control.Status(patch=patch):
                 relieved |= account.patch(patch)
+            case control.Drained():
+                peer = peer_name(account.key, account.child.state.incarnation).encode()
+                done = self._drains.get(peer)
+                if done is not None and not done.done():
+                    done.set_result(None)
         if relieved:
             self._on_change(account)
