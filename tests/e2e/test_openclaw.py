@@ -127,7 +127,8 @@ async def test_one_that_runs_already_is_attached_to_and_outlives_us(tmp_path: Pa
     url = f"ws://127.0.0.1:{port}"
     env = environment(tmp_path / "home")
     with (tmp_path / "openclaw.txt").open("wb") as out:
-        openclaw = subprocess.Popen(
+        openclaw = await asyncio.to_thread(
+            subprocess.Popen,
             [*COMMAND, "--port", str(port)],
             executable=f"{FOLDER}/node_modules/.bin/openclaw",
             env={**os.environ, **env, "OPENCLAW_GATEWAY_TOKEN": TOKEN},
