@@ -1,0 +1,171 @@
+"""The configuration changes while the daemon runs: only what changed is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from runtime.leftovers import RUN_ID
+from tests.support.daemon import Daemon, free_port
+
+pytestmark = pytest.mark.e2e
+
+
+def config(*accounts: str, **gateway: Any) -> dict[str, Any]:
+    gateway.setdefault("reload", {"debounceMs": 50})
+    named: dict[str, Any] = {name: {} for name in accounts}
+    return {"gateway": gateway, "channels": {"local": {"accounts": named}}}
+
+
+def all_up(status: dict[str, Any], *keys: str) -> bool:
+    rows = status["accounts"]
+    return set(rows) == set(keys) and all(row["phase"] == "running" for row in rows.values())
+
+
+def pids(status: dict[str, Any]) -> dict[str, int]:
+    return {key: row["pid"] for key, row in status["accounts"].items()}
+
+
+async def test_only_what_changed_is_touched(tmp_path: Path) -> None:
+    what = config("one", "two")
+    async with Daemon(tmp_path, what) as daemon:
+        status = await daemon.wait(lambda s: all_up(s, "local:one", "local:two"))
+        before, gateway = pids(status), status["gateway"]["pid"]
+        what["channels"]["local"]["accounts"] = {"one": {"greeting": "hi"}, "two": {}, "three": {}}
+        daemon.write(what)
+        status = await daemon.wait(
+            lambda s: (
+                all_up(s, "local:one", "local:two", "local:three")
+                and s["accounts"]["local:one"]["pid"] != before["local:one"]
+            )
+        )
+        assert status["accounts"]["local:two"]["pid"] == before["local:two"]
+        assert status["gateway"]["pid"] == gateway
+        del what["channels"]["local"]["accounts"]["three"]
+        what["supervisor"] = {"restart": {"initialSeconds": 7.0}}  # no reason for a restart
+        daemon.write(what)
+        status = await daemon.wait(lambda s: all_up(s, "local:one", "local:two"))
+        assert status["accounts"]["local:two"]["pid"] == before["local:two"]
+
+
+async def test_an_invalid_file_is_reported_and_changes_nothing(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, config("one")) as daemon:
+        status = await daemon.wait(lambda s: all_up(s, "local:one"))
+        before, revision = pids(status), status["supervisor"]["configRevision"]
+        good = daemon.config_path.read_text()
+        daemon.config_path.write_text('{"gateway": {"prot": 1}}')
+        status = await daemon.wait(lambda s: "not taken over" in str(s["supervisor"]["warnings"]))
+        assert "gateway.prot" in str(status["supervisor"]["warnings"])
+        assert pids(status) == before
+        assert status["supervisor"]["configRevision"] == revision
+        os.kill(daemon.pid, signal.SIGHUP)  # asked for, it says the same
+        fresh = daemon.config_path.with_name("new")
+        fresh.write_text(good)
+        fresh.replace(daemon.config_path)  # as editors do
+        await daemon.wait(lambda s: not s["supervisor"]["warnings"])
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "hot", "reload", "restart", "off"])
+async def test_the_gateway_by_the_mode_of_reload(tmp_path: Path, mode: str) -> None:
+    reload = {"mode": mode, "debounceMs": 0}
+    async with Daemon(tmp_path, config("one", reload=reload)) as daemon:
+        status = await daemon.wait(lambda s: all_up(s, "local:one"))
+        pid, revision = status["gateway"]["pid"], status["supervisor"]["configRevision"]
+        daemon.write(config("one", reload=reload, limits={"maxClients": 77}))
+        if mode == "off":
+            answer = await daemon.call("config.reload")
+            assert answer["gateway"] == "restarted"
+        status = await daemon.wait(lambda s: s["supervisor"]["configRevision"] != revision)
+        if mode in ("hot", "reload"):
+            assert "waits for `trunkline gateway restart`" in str(status["supervisor"]["warnings"])
+            assert status["gateway"]["pid"] == pid
+            assert (await daemon.call("gateway.restart"))["ok"]
+        status = await daemon.wait(
+            lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != pid
+        )
+        assert status["gateway"]["revision"] == status["supervisor"]["configRevision"]
+        assert not status["supervisor"]["warnings"]
+        assert status["gateway"]["outages"] == 0
+
+
+async def test_without_a_change_only_restart_and_off_replace_the_gateway(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, config("one")) as daemon:
+        assert (await daemon.call("config.reload"))["gateway"] == "unchanged"
+
+
+async def test_the_gateway_moves_to_another_port_unless_that_is_taken(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, config("one")) as daemon:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            daemon.write(config("one", port=taken.getsockname()[1]))
+            status = await daemon.wait(lambda s: s["supervisor"]["warnings"])
+            assert "stays where it is" in str(status["supervisor"]["warnings"])
+            assert status["gateway"]["port"] == daemon.port
+            assert status["gateway"]["connected"]
+        daemon.port = free_port()
+        daemon.write(config("one"))
+        await daemon.wait(
+            lambda s: s["gateway"]["connected"] and s["gateway"]["port"] == daemon.port
+        )
+        await (await daemon.client()).close()
+
+
+async def test_restarts_of_a_person_are_folded_and_none_is_refused(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, config("one")) as daemon:
+        first = (await daemon.status())["gateway"]["incarnation"]
+        answers = await asyncio.gather(*(daemon.call("gateway.restart") for _ in range(5)))
+        assert all(answer["ok"] for answer in answers)
+        assert {answer["outcome"] for answer in answers} <= {"restarted", "joined", "deferred"}
+        again = await daemon.call("gateway.restart")
+        assert (again["ok"], again["outcome"]) == (True, "deferred")
+        os.kill(daemon.pid, signal.SIGUSR1)
+        status = await daemon.wait(lambda s: s["gateway"]["incarnation"] > first + 2)
+        assert status["gateway"]["incarnation"] <= first + 4
+
+
+async def test_systemd_is_told_how_it_goes(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0trunkline-test-{os.getpid()}")
+        manager.settimeout(30)
+        env = {"NOTIFY_SOCKET": f"@trunkline-test-{os.getpid()}", "WATCHDOG_USEC": "2000000"}
+        said: list[str] = []
+
+        def until(wanted: str) -> None:
+            while not any(wanted in text for text in said):
+                said.append(manager.recv(4096).decode())
+
+        async with Daemon(tmp_path, config("one"), **env) as daemon:
+            await asyncio.to_thread(until, "READY=1")
+            assert f"MAINPID={daemon.pid}" in said[-1]
+            await asyncio.to_thread(until, "accounts: 1 running")
+            assert not any("NOTIFY_SOCKET" in p.environ() for p in daemon.family()[:-1])
+            said.clear()
+            await asyncio.to_thread(until, "WATCHDOG=1")
+            daemon.write(config("one", "two"))
+            await asyncio.to_thread(until, "RELOADING=1")
+            await asyncio.to_thread(until, "READY=1")
+            await asyncio.to_thread(until, "accounts: 2 running")
+        await asyncio.to_thread(until, "STOPPING=1")
+
+
+async def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, config("one")) as daemon:
+        worker = psutil.Process((await daemon.status())["accounts"]["local:one"]["pid"])
+        run_id = worker.environ()[RUN_ID]
+        daemon.kill()
+        # What a worker had started and what does not end with it: a grandchild of its own session.
+        env = {**os.environ, RUN_ID: run_id}
+        left = await asyncio.create_subprocess_exec("sleep", "300", env=env, start_new_session=True)
+        other = await asyncio.create_subprocess_exec("sleep", "300", start_new_session=True)
+        await daemon.start()
+        assert await left.wait() == -signal.SIGTERM
+        assert other.returncode is None
+        assert f"pid {left.pid} (sleep 300)" in daemon.output.read_text()
+        other.kill()
+        await other.wait()
