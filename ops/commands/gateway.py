@@ -25,7 +25,7 @@ def call(
     token: Token = None,
 ) -> None:
     """Call any method of the gateway and print its answer as JSON."""
-    show_json(_call(context, method, _object(params), timeout, url, token))
+    show_json(_call(context, method, object_of(params), timeout, url, token))
 
 
 @app.command()
@@ -49,14 +49,66 @@ def health(
 
 @app.command()
 def status(
-    context: typer.Context, json: Json = False, url: Url = None, token: Token = None
+    context: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Probe other gateways found too.")] = False,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not connect to it.")] = False,
+    require_rpc: Annotated[
+        bool, typer.Option("--require-rpc", help="Fail unless it answers a call.")
+    ] = False,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
 ) -> None:
-    """Show the gateway's process, or what a gateway elsewhere says about itself."""
-    if url is not None:
-        show_json(_call(context, "status", {}, 10.0, url, token))
-        return
-    row = _supervised(context, "supervisor.status", {}, 10.0)["gateway"]
-    _show(row, json=json)
+    """Show the gateway's process and, apart from that, whether it can be reached."""
+    from ops import gateways, gatewaystatus, link
+    from ops.words import clean
+
+    async def work() -> Any:
+        places = here(context)
+        target = gateways.elsewhere(url, token) if url else await gateways.own(places, token)
+        return await gatewaystatus.report(
+            places, target, local=url is None, probed=not no_probe, rpc=require_rpc, deep=deep
+        )
+
+    answer = link.run(work())
+    if json:
+        show_json(answer)
+    else:
+        if answer.get("phase"):
+            _show(answer, json=False)
+        for line in gatewaystatus.sentence(answer):
+            print(clean(line))
+    code = gatewaystatus.exit_code(answer)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
+def probe(
+    context: typer.Context,
+    timeout: Timeout = 10.0,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Connect and ask for health, status, presence and configuration at once; exits 0 when it
+    answers.
+    """
+    from ops import gateways, link
+    from ops.probing import show_probe
+
+    async def work() -> Any:
+        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
+        return where, await show_probe(where, timeout)
+
+    where, answer = link.run(work())
+    if json:
+        show_json({"url": where.url, **answer})
+    else:
+        for name, part in answer["parts"].items():
+            print(f"{name}  {'ok' if part['ok'] else part['error']}  {part['ms']:g} ms")
+    if not answer["ok"]:
+        raise typer.Exit(Exit.ERROR)
 
 
 @app.command()
@@ -110,7 +162,8 @@ def _show(row: dict[str, Any], *, json: bool) -> None:
     print(clean("  ".join(filter(None, details))))
 
 
-def _object(text: str) -> dict[str, Any]:
+def object_of(text: str) -> dict[str, Any]:
+    """Return the JSON object in ``text``; exit 2 where it is none."""
     import msgspec
 
     try:

@@ -25,7 +25,10 @@ def message() -> None:
 def send(
     context: typer.Context,
     target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")],
-    text: Annotated[str, typer.Option("--message", "-m", help="What to say.")],
+    text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = "",
+    media: Annotated[
+        list[str] | None, typer.Option("--media", help="Address of a file; may be repeated.")
+    ] = None,
     account: Annotated[
         str, typer.Option(help="KEY (irc:libera), or with --channel the account's name.")
     ] = "",
@@ -43,11 +46,15 @@ def send(
     """Send a message; exits 0 once the platform has taken it."""
     from ops import gateways, link
 
-    params = _params(account, channel) | {
+    if not text and not media:
+        raise UsageFailure("say --message or --media")
+    params: dict[str, Any] = _params(account, channel) | {
         "to": target,
         "message": text,
         "idempotencyKey": key or str(uuid.uuid4()),
     }
+    if media:
+        params["mediaUrls"] = media
     params |= {n: v for n, v in (("threadId", thread), ("replyToId", reply_to)) if v is not None}
 
     async def work() -> Any:
