@@ -38,11 +38,17 @@ class Ring:
         self, incarnation: int, seq: int, frame: bytes, limit: int, limit_bytes: int
     ) -> None:
         """Keep ``frame`` and drop the oldest ones beyond the limits."""
+        self.extend([(incarnation, seq, frame)], len(frame), limit, limit_bytes)
+
+    def extend(
+        self, added: list[tuple[int, int, bytes]], size_bytes: int, limit: int, limit_bytes: int
+    ) -> None:
+        """Keep some frames with their cursors, ``size_bytes`` together, as ``append``."""
         frames = self._frames
         if self.floor is None:
-            self.floor = incarnation, seq - 1
-        frames.append((incarnation, seq, frame))
-        self.size_bytes += len(frame)
+            self.floor = added[0][0], added[0][1] - 1
+        frames.extend(added)
+        self.size_bytes += size_bytes
         while len(frames) > limit or self.size_bytes > limit_bytes:
             incarnation, seq, old = frames.popleft()
             self.size_bytes -= len(old)
@@ -104,8 +110,12 @@ class Rings:
 
     def append(self, key: str, incarnation: int, seq: int, frame: bytes) -> None:
         """Keep a frame of the account ``key``."""
+        self.extend(key, [(incarnation, seq, frame)], len(frame))
+
+    def extend(self, key: str, added: list[tuple[int, int, bytes]], size_bytes: int) -> None:
+        """Keep some frames of the account ``key`` with their cursors."""
         ring = self._rings.get(key) or self.of(key)
-        ring.append(incarnation, seq, frame, self._limit, self._share)
+        ring.extend(added, size_bytes, self._limit, self._share)
 
     def of(self, key: str) -> Ring:
         """Return the ring of an account, a new one where there is none."""
