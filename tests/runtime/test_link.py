@@ -133,6 +133,18 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
         assert at.account.figures.pulse.asked is None
 
 
+async def test_a_suspect_is_relieved_by_old_news_too() -> None:
+    async with table() as at:
+        worker = at.worker(ready=True)
+        worker.say(control.Status({"detail": "as ever"}))
+        await until(lambda: at.changes)
+        await phase(at.account, Phase.RUNNING)
+        at.account.judge(at.account.figures.pulse.heard + 16)
+        at.changes.clear()
+        worker.say(control.Status({"detail": "as ever"}))
+        await until(lambda: at.changes)
+
+
 async def test_asking_one_that_is_gone_is_no_error() -> None:
     async with table() as at:
         at.link.ask(at.account)
@@ -195,6 +207,19 @@ async def test_a_new_incarnation_takes_the_place_of_the_old_proof() -> None:
         assert len(at.link._proved) == 1
 
 
+async def test_the_proof_of_one_incarnation_is_none_for_the_next() -> None:
+    async with table() as at:
+        at.worker(ready=True)
+        await phase(at.account, Phase.RUNNING)
+        at.stage.last.die(Exit(code=1))
+        await phase(at.account, Phase.BACKOFF)
+        at.account.child.post(Start())
+        await phase(at.account, Phase.STARTING)
+        at.worker(102, ready=True, token="wrong")
+        await until(lambda: at.link.refused and at.link.stale)
+        assert at.account.phase is Phase.STARTING
+
+
 async def test_a_removed_account_is_forgotten() -> None:
     async with table() as at:
         worker = at.worker(ready=True)
@@ -238,10 +263,11 @@ async def test_the_last_frames_of_a_worker_are_read_before_its_end_is_told() -> 
     async with table() as at:
         worker = at.worker(ready=True)
         await phase(at.account, Phase.RUNNING)
+        asyncio.get_running_loop().remove_reader(at.link._router._fd)  # it is not read by chance
         process = HeardOut(at.stage.last, at.link)
         assert process.pid == at.stage.last.pid
         worker.say(beat(messages_in=3))
-        await asyncio.sleep(0.05)  # the frame travels in threads of ZeroMQ
+        await asyncio.sleep(0.1)  # the frame travels in threads of ZeroMQ
         process.kill()
         process.terminate()
         assert await process.wait() == Exit(signal=9)

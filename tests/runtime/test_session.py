@@ -10,7 +10,7 @@ import pytest
 import structlog
 from websockets.asyncio.server import ServerConnection, serve
 
-from ipc.errors import RemoteError
+from ipc.errors import PeerGone, RemoteError
 from runtime import session as module
 from runtime.session import Session
 from tests.support.fakeserver import Refusal
@@ -40,6 +40,7 @@ class Desk:
     def __init__(self, url: str, silence: float) -> None:
         self.reporter = Reporter()
         self.told: list[str] = []
+        self.times: list[float] = []  # when, on the loop's clock
         self.asked: list[tuple[str, Any]] = []
         self.answer: Callable[[str, Any], Any] = lambda method, params: {"done": method}
         self.session = Session(
@@ -48,11 +49,15 @@ class Desk:
             version="1",
             reporter=self.reporter,
             answer=self._answer,
-            on_up=lambda: self.told.append("up"),
-            on_lost=lambda reason: self.told.append(f"lost: {reason}"),
-            on_fault=lambda reason: self.told.append(f"fault: {reason}"),
+            on_up=lambda: self._tell("up"),
+            on_lost=lambda reason: self._tell(f"lost: {reason}"),
+            on_fault=lambda reason: self._tell(f"fault: {reason}"),
             silence=silence,
         )
+
+    def _tell(self, text: str) -> None:
+        self.told.append(text)
+        self.times.append(asyncio.get_running_loop().time())
 
     async def _answer(self, method: str, params: Any) -> Any:
         self.asked.append((method, params))
@@ -281,17 +286,43 @@ async def test_other_news_of_a_gateway_count_as_a_sign_of_life() -> None:
             await here.until("up", "fault")
 
 
-async def test_a_cancellation_that_meets_the_end_of_the_session_is_not_lost() -> None:
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_cancellation_that_meets_an_error_is_not_lost(turns: int) -> None:
+    async def gone() -> None:
+        raise PeerGone("gateway", maybe_executed=True)
+
     async with gateway() as there:
         found = Desk(there.url, 30.0)
         task = asyncio.create_task(found.session.run())
         await found.until("up")
-        found.session._on_lost = lambda reason: None
-        assert found.session._client is not None
-        found.session._client.closed.set_result((1006, ""))  # wakes it …
-        task.cancel()  # … in the turn in which it is cancelled
+        assert found.session._tasks is not None
+        found.session._tasks.create_task(gone())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
         await asyncio.wait([task], timeout=5)
         assert task.cancelled()
+
+
+async def test_a_gateway_has_its_time_to_come_back_from_when_it_was_lost() -> None:
+    there = PlayedGateway({})
+    await there.on_tcp()
+    async with desk(there.url) as here:
+        await here.until("up")
+        await asyncio.sleep(2 * module.LOST_WITHIN)
+        await there.close()
+        await here.until("up", "lost", "fault")
+        assert here.times[2] - here.times[1] > module.LOST_WITHIN
+
+
+async def test_tries_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY", (0.0, 0.0, 1000.0))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        async with desk(f"ws://127.0.0.1:{nobody.getsockname()[1]}") as here:
+            await until(lambda: here.session.attempts == 3)
+            await asyncio.sleep(0.05)
+            assert here.session.attempts == 3
 
 
 async def test_a_gateway_that_accepts_and_says_nothing_becomes_a_fault() -> None:
