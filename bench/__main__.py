@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="under 2 minutes (the default)")
     parser.add_argument("--full", action="store_true", help="everything, about 40 minutes")
     parser.add_argument("--rounds", type=int, help="of each comparison; at least 5 by default")
+    parser.add_argument("--seconds", type=float, help="of each window")
     parser.add_argument("--publish", action="store_true", help="write docs/bench too")
     args = parser.parse_args()
     if unknown := set(args.questions) - set(QUESTIONS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(QUESTIONS)}")
     plan = Plan.full() if args.full else Plan.quick()
-    if args.rounds:
-        plan = plan.with_rounds(args.rounds)
+    plan = replace(plan, rounds=args.rounds or plan.rounds, seconds=args.seconds or plan.seconds)
     names = args.questions or [
         name for name, question in QUESTIONS.items() if args.full or question.quick
     ]

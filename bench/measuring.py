@@ -10,7 +10,7 @@ from bench.load.native import load
 from bench.processes import cpu_ns
 from bench.systems.system import Order, System
 
-WARM = 0.25  # seconds before the window
+WARM = 0.2  # seconds before the window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ async def requests(
     system: System, request: str, *, clients: int = 1, depth: int = 1, seconds: float = 1.0
 ) -> Window:
     """Ask ``depth`` requests at a time on each connection; an operation is one answer."""
-    entry = system.entry()
+    entry = system.entry(events=False)
     async with load(
         "rpc", entry.port, entry.words(),
         clients=clients, depth=depth, seconds=seconds, warm=WARM, request=request,
@@ -71,7 +71,7 @@ async def requests(
 
 async def connects(system: System, *, clients: int = 1, seconds: float = 1.0) -> Window:
     """Connect, say hello, close, and again; an operation is one of these."""
-    entry = system.entry()
+    entry = system.entry(events=False)
     async with load(
         "connect", entry.port, entry.words(), clients=clients, seconds=seconds, warm=WARM
     ) as running:

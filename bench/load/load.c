@@ -211,7 +211,7 @@ static void take(Client *c, const Frame *f, uint64_t time) {
             hello_bytes = f->length;
             opened(c);
         }
-    } else if (starts(f, EVENT)) count_event(c, f, time);
+    } else if (c->accounts && starts(f, EVENT)) count_event(c, f, time);
     else if (starts(f, ANSWER)) take_answer(c, f, time);
 }
 

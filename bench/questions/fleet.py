@@ -13,7 +13,7 @@ MANAGED = 20
 
 async def _ask(plan: Plan) -> Found:
     counts = (1, 20, 60, 200, 500) if plan.thorough else (20,)
-    kills, idle = (20, 15.0) if plan.thorough else (5, 3.0)
+    kills, idle = (20, 15.0) if plan.thorough else (3, 2.0)
     ours = [await accounts.measure(count, kills, idle) for count in counts]
     others: dict[str, Any] = {}
     if plan.thorough:

@@ -21,11 +21,13 @@ async def _ask(plan: Plan) -> Found:
     if package() is not None:
         systems.append(Node())
     clients = (1, 10) if plan.thorough else (1,)
+    rounds = plan.rounds if plan.thorough else 3
     cases = ["1000/s 1c", *(f"{share} {count}c" for count in clients for share in SHARES)]
     if plan.thorough:
         cases.insert(1, "1000/s 10c")
     if not plan.thorough:
-        cases = ["1000/s 1c", "50 % 1c"]
+        rounds = plan.rounds if plan.thorough else 3
+    cases = ["1000/s 1c", "50 % 1c"]
     most: dict[tuple[str, int], float] = {}
 
     async def measure(system: System, case: str) -> measuring.Window:
@@ -34,13 +36,18 @@ async def _ask(plan: Plan) -> Found:
         if not case.startswith("1000/s"):
             total = most[system.name, count] * float(case.split()[0]) / 100
         order = Order(WORKERS, total / WORKERS, 200)
-        return await measuring.events(system, order, clients=count, seconds=2 * plan.seconds)
+        return await measuring.events(
+            system,
+            order,
+            clients=count,
+            seconds=2 * plan.seconds if plan.thorough else plan.seconds,
+        )
 
     async with running(systems):
         for system in systems:
             for count in clients:
                 rates = []
-                for _ in range(3):
+                for _ in range(3 if plan.thorough else 1):
                     order = Order(WORKERS, -1, 200)
                     window = await measuring.events(
                         system, order, clients=count, seconds=plan.seconds
@@ -48,7 +55,7 @@ async def _ask(plan: Plan) -> Found:
                     rates.append(window.rate)
                     await measuring.settle()
                 most[system.name, count] = Spread.of(rates).median
-        found = plain(await interleaved(systems, cases, plan.rounds, measure))
+        found = plain(await interleaved(systems, cases, rounds, measure))
     return {"cases": found, "most": {f"{name} {c}c": rate for (name, c), rate in most.items()}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 Found = dict[str, Any]
@@ -20,16 +20,12 @@ class Plan:
     @classmethod
     def quick(cls) -> Plan:
         """Return the plan whose whole run takes less than two minutes."""
-        return cls(False, 5, 0.4)
+        return cls(False, 5, 0.3)
 
     @classmethod
     def full(cls) -> Plan:
         """Return the plan for figures that are kept."""
         return cls(True, 5, 1.0)
-
-    def with_rounds(self, rounds: int) -> Plan:
-        """Return the same plan with another number of rounds."""
-        return replace(self, rounds=rounds)
 
     def described(self) -> Found:
         """Return it for the record."""

@@ -28,9 +28,11 @@ async def _ask(plan: Plan) -> Found:
     systems: list[System] = [Product()]
     if package() is not None:
         systems.append(Node())
-    systems.append(Naive())
+    if plan.thorough:
+        systems.append(Naive())
     shapes = SHAPES if plan.thorough else ("1×1", "8×16")
-    cases = [f"{kind} {shape}" for kind in KINDS for shape in shapes]
+    kinds = KINDS if plan.thorough else ("gateway", "worker")
+    cases = [f"{kind} {shape}" for kind in kinds for shape in shapes]
 
     async def measure(system: System, case: str) -> measuring.Window:
         kind, shape = case.split()

@@ -38,7 +38,7 @@ class Floor(Programs):
             frame(b'{"type":"event","event":"channel.message","payload":%b}' % payload)
         )
 
-    def entry(self) -> Entry:
+    def entry(self, *, events: bool = True) -> Entry:
         """Return how clients enter: without any handshake."""
         if self._whole:
             return Entry(self.port, ("--raw",))

@@ -57,7 +57,7 @@ class Node:
         self._process.kill()
         self._process.communicate()
 
-    def entry(self) -> Entry:
+    def entry(self, *, events: bool = True) -> Entry:
         """Return how clients enter."""
         return Entry(self._port, ("--plain",))
 

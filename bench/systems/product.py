@@ -89,9 +89,10 @@ class Product:
         await self.daemon.__aexit__()
         self._place.cleanup()
 
-    def entry(self) -> Entry:
+    def entry(self, *, events: bool = True) -> Entry:
         """Return how clients enter."""
-        return Entry(self.daemon.port, connect=connect_request())
+        caps = ("channel-events",) if events else ()
+        return Entry(self.daemon.port, connect=connect_request(caps))
 
     async def order(self, key: str, text: str) -> None:
         """Give one account an order; it is connected when this returns."""

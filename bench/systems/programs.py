@@ -35,7 +35,7 @@ class Programs:
         """Return the command of the source ``name``."""
         raise NotImplementedError
 
-    def entry(self) -> Entry:
+    def entry(self, *, events: bool = True) -> Entry:
         """Return how clients enter."""
         return Entry(self.port, ("--plain",))
 

@@ -55,8 +55,8 @@ class System(Protocol):
     async def stop(self) -> None:
         """Leave nothing behind."""
 
-    def entry(self) -> Entry:
-        """Return how clients enter."""
+    def entry(self, *, events: bool = True) -> Entry:
+        """Return how clients enter, those that want the messages or those that do not."""
 
     async def speak(self, order: Order) -> None:
         """Speak from now on as ordered."""

@@ -1,0 +1,105 @@
+"""The suite works, loses nothing, and the hot path has not become dear.
+
+Ratios of CPU per operation within one run, with bounds that noise does not reach: a machine
+that is busy makes both sides dear.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bench import measuring
+from bench.figures import Spread
+from bench.load import native
+from bench.measuring import Window
+from bench.questions import QUESTIONS
+from bench.systems.floor import Floor
+from bench.systems.naive import Naive
+from bench.systems.product import Product
+from bench.systems.system import Order, System
+
+pytestmark = pytest.mark.e2e
+
+FLOOD = Order(workers=2, rate=-1, size=200)
+LAST = '"method":"last-heartbeat"'
+
+
+@asynccontextmanager
+async def started(system: System) -> AsyncIterator[System]:
+    await system.start()
+    try:
+        yield system
+    finally:
+        await system.stop()
+
+
+async def flooded(system: System, seconds: float = 0.3) -> Window:
+    if isinstance(system, Floor):
+        system.sized(FLOOD)
+    window = await measuring.events(system, FLOOD, clients=2, seconds=seconds)
+    await measuring.settle()
+    return window
+
+
+@pytest.fixture(params=["native", "python"])
+def generator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[str]:
+    """Both generators; the native one only where there is a compiler."""
+    if request.param == "native" and shutil.which("cc") is None:
+        pytest.skip("no cc: the native generator cannot be built")
+    monkeypatch.setenv("BENCH_GENERATOR", request.param)
+    native.generator.cache_clear()
+    yield request.param
+    native.generator.cache_clear()
+
+
+async def test_the_generator_counts_what_the_product_says(generator: str) -> None:
+    async with started(Product(2)) as product:
+        paced = await measuring.events(product, Order(2, 200, 200), clients=3, seconds=0.5)
+        assert paced.said["generator"] == generator
+        assert paced.rate == pytest.approx(400, rel=0.25)
+        assert (paced.said["gaps"], paced.said["repeats"], paced.said["ended"]) == (0, 0, 0)
+        assert 0 < paced.latency("p50") <= paced.latency("p99") <= paced.latency("max")
+        assert paced.cpu_us["gateway"] > 0
+        asked = await measuring.requests(product, LAST, clients=2, depth=4, seconds=0.2)
+        assert asked.count > 20
+        assert asked.said["errors"] == 0
+        came = await measuring.connects(product, clients=2, seconds=0.3)
+        assert came.count > 2
+
+
+async def test_a_message_costs_the_gateway_a_bounded_multiple_of_the_floor() -> None:
+    ratios, naive = [], []
+    async with started(Floor()) as floor, started(Product(2)) as ours, started(Naive()) as simple:
+        for _ in range(3):
+            least, cost, most = [
+                (await flooded(system)).cpu_us["gateway"] for system in (floor, ours, simple)
+            ]
+            ratios.append(cost / least)
+            naive.append(most / cost)
+    assert Spread.of(ratios).median < 15, f"times the floor: {ratios}"
+    assert Spread.of(naive).median > 2, f"the naive design costs {naive} of us"
+
+
+async def test_a_request_costs_the_gateway_far_less_than_the_naive_one() -> None:
+    ratios = []
+    async with started(Product(1)) as ours, started(Naive()) as simple:
+        for _ in range(3):
+            cost, most = [
+                (await measuring.requests(each, LAST, clients=4, depth=16, seconds=0.3)).cpu_us[
+                    "gateway"
+                ]
+                for each in (ours, simple)
+            ]
+            ratios.append(most / cost)
+    assert Spread.of(ratios).median > 1.5, f"the naive design costs {ratios} of us"
+
+
+def test_every_question_says_what_it_asks() -> None:
+    assert all(question.title for question in QUESTIONS.values())
+    assert any(question.quick for question in QUESTIONS.values())
