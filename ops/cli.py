@@ -27,6 +27,7 @@ class Commands(LazyGroup):
         "wait": ("ops.commands.wait", "Wait until accounts are running or stopped."),
         "message": ("ops.commands.message", "Send a message through an account."),
         "gateway": ("ops.commands.gateway", "Ask or control the gateway."),
+        "metrics": ("ops.commands.metrics", "Print the figures, with or without a gateway."),
         "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
         "devices": ("ops.commands.devices", "Decide which devices may connect."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),

@@ -7,14 +7,17 @@ JSON data or raises ``RemoteError`` with the protocol's codes.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from ipc import metrics
 from ipc.errors import RemoteError
 from ipc.frames import explain
+from runtime import figures
 from runtime.account import Account
 from runtime.advice import todo
 from runtime.lifecycle import Phase, Restart, Start, Stop
@@ -358,6 +361,14 @@ def _front(supervisor: Supervisor) -> Front:
     if supervisor.stopping:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
     return supervisor.front
+
+
+@method("metrics", Nothing)
+async def _metrics(supervisor: Supervisor, params: Nothing) -> Any:
+    """Return the figures as text for Prometheus: the gateway need not be up for them."""
+    rows = [account.status() for account in supervisor.accounts.values()]
+    series = [*figures.of_supervisor(supervisor), *metrics.of_accounts(rows, time.time())]
+    return {"text": metrics.text(series)}
 
 
 @method("config.reload", Nothing)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.metrics import Series
 from ipc.report import AccountStatus
 
 MAX_BATCHES = 256  # reports waiting for a gateway that is slow to take them
@@ -24,7 +25,8 @@ class Reports:
     """Collects rows; ``whole`` and ``changes`` are what a ``Session`` asks for.
 
     ``rows()`` returns all accounts as they are now, ``common()`` what goes beside them (the
-    gateway's own row, channels, agents), ``wake()`` is called when there is something new.
+    gateway's own row, channels, agents), ``wake()`` is called when there is something new,
+    ``metrics()`` returns the supervisor's own figures: they go with whatever else goes.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Reports:
         rows: Callable[[], dict[str, AccountStatus]],
         common: Callable[[], dict[str, Any]],
         wake: Callable[[], None],
+        metrics: Callable[[], list[Series]] = list,
     ) -> None:
         self._revision = revision
         self._rows = rows
         self._common = common
         self._wake = wake
+        self._metrics = metrics
         self._batches: deque[Rows] = deque()
         self._figures: set[str] = set()
         self._common_changed = False
@@ -72,7 +76,7 @@ class Reports:
         self._figures.clear()
         self._common_changed = False
         rows = {key: msgspec.to_builtins(row) for key, row in self._rows().items()}
-        return {"revision": self._revision(), "whole": True, "accounts": rows} | self._common()
+        return {"revision": self._revision(), "whole": True, "accounts": rows} | self._beside()
 
     def changes(self) -> dict[str, Any] | None:
         """Return a ``channels.report`` of what changed, ``None`` when nothing did.
@@ -97,9 +101,15 @@ class Reports:
             },
         }
         if self._common_changed:
-            report |= self._common()
+            report |= self._beside()
+        elif self._figures:
+            report["metrics"] = msgspec.to_builtins(self._metrics())
         self._figures.clear()
         self._common_changed = False
         if self._batches:
             self._wake()
         return report
+
+    def _beside(self) -> dict[str, Any]:
+        """Return what goes beside the accounts."""
+        return self._common() | {"metrics": msgspec.to_builtins(self._metrics())}

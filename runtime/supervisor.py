@@ -34,6 +34,7 @@ from runtime.config.errors import ConfigError
 from runtime.config.foreign import companions
 from runtime.config.load import Loaded
 from runtime.config.places import Places
+from runtime.figures import of_supervisor
 from runtime.front import Front
 from runtime.history import History
 from runtime.holds import Holds
@@ -128,6 +129,7 @@ class Supervisor:
             rows=lambda: {key: account.status() for key, account in self.accounts.items()},
             common=self._common,
             wake=lambda: self.front.changed(),
+            metrics=lambda: of_supervisor(self),
         )
         self._kit = Kit(
             version=setting.version,
@@ -475,7 +477,7 @@ class Supervisor:
             config_revision=self.loaded.revision,
             rss_bytes=vitals.rss_bytes(self.pid),
             cpu_percent=self._cpu_percent(),
-            stale_events=self._stale(),
+            stale_events=self.stale,
             warnings=[
                 *filter(None, [self.invalid, self.watch.failed]),
                 *self.warnings,
@@ -496,7 +498,14 @@ class Supervisor:
             return None
         return round(100 * (used - before) / (now - then), 1)
 
-    def _stale(self) -> int:
+    @property
+    def swept(self) -> int:
+        """How many processes that children had left behind were ended."""
+        return self._launcher.swept
+
+    @property
+    def stale(self) -> int:
+        """How much late news of ended processes was dropped."""
         children = sum(account.child.stale for account in self.accounts.values())
         return children + (self._link.stale if self._link is not None else 0)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ipc.bootstrap import ChannelInfo
 from ipc.errors import RemoteError
+from ipc.metrics import Series
 from ipc.report import AccountStatus
 
 INVALID = "INVALID_REQUEST"
@@ -19,6 +20,7 @@ class Accounts:
     def __init__(self, channels: Iterable[ChannelInfo]) -> None:
         self.rows: dict[str, AccountStatus] = {}
         self.channels: dict[str, ChannelInfo] = {}
+        self.series: list[Series] = []  # the supervisor's own figures
         self.version = 0
         self.set_channels(channels)
 

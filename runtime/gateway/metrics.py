@@ -6,12 +6,15 @@ path nothing, and they are read when somebody asks. Every series exists from the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from ipc.metrics import Series, of_accounts
 
 if TYPE_CHECKING:
     from runtime.gateway.gateway import Gateway
@@ -54,6 +57,9 @@ class Figures(Collector):
         yield _by("dropped", "Frames of workers not handed on.", "reason", workers.dropped)
         yield _by("agent_failures", "Answers that were not.", "reason", gateway.agents.failed)
         yield _phases(gateway)
+        rows = gateway.accounts.rows.values()
+        for series in (*gateway.accounts.series, *of_accounts(rows, time.time())):
+            yield _family(series)
 
 
 def registry(gateway: Gateway) -> CollectorRegistry:
@@ -81,6 +87,16 @@ def _by(name: str, help: str, label: str, values: Mapping[str, int]) -> Metric:
     family = CounterMetricFamily(f"trunkline_{name}", help, labels=[label])
     for value, count in values.items():
         family.add_metric([value], count)
+    return family
+
+
+def _family(series: Series) -> Metric:
+    """Return a figure that came as plain data."""
+    names = list(series.samples[0][0]) if series.samples else []
+    make = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
+    family: CounterMetricFamily | GaugeMetricFamily = make(series.name, series.help, labels=names)
+    for labels, value in series.samples:
+        family.add_metric(list(labels.values()), value)
     return family
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ipc.bootstrap import ChannelInfo
+from ipc.metrics import Series
 from ipc.report import AccountStatus, GatewayStatus
 from runtime.gateway.fanout import REMOVED, STATUS
 from runtime.gateway.scopes import READ
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, rename="camel"):
     gateway: GatewayStatus | None = None
     channels: list[ChannelInfo] | None = None
     agents: dict[str, Any] | None = None
+    metrics: list[Series] | None = None
 
 
 def take(gateway: Gateway, report: Report) -> None:
@@ -43,6 +45,8 @@ def take(gateway: Gateway, report: Report) -> None:
         gateway.accounts.set_channels(report.channels)
     if report.gateway is not None:
         gateway.health.gateway = report.gateway
+    if report.metrics is not None:
+        gateway.accounts.series = report.metrics
     if report.agents is not None:
         gateway.agents.configure(report.agents)
     removed = list(report.removed)

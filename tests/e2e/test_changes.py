@@ -169,3 +169,23 @@ async def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path: Path
         assert f"pid {left.pid} (sleep 300)" in daemon.output.read_text()
         other.kill()
         await other.wait()
+
+
+async def test_the_figures_are_there_with_and_without_a_gateway(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, config("one")) as daemon:
+        await daemon.wait(lambda s: all_up(s, "local:one"))
+        os.kill((await daemon.status())["gateway"]["pid"], signal.SIGKILL)
+        await daemon.wait(lambda s: s["gateway"]["outages"] == 1 and s["gateway"]["connected"])
+        code, out, said = await daemon.command("metrics")
+        assert code == 0, said
+        assert "trunkline_clients " in out, "not the gateway's own"
+        assert "trunkline_gateway_outages_total 1.0" in out
+        assert 'trunkline_account_up{account="local:one"} 1.0' in out
+        await daemon.call("gateway.stop")
+        code, out, said = await daemon.command("metrics")
+        assert code == 0, said
+        assert "trunkline_clients " not in out
+        assert "trunkline_gateway_up 0" in out
+        assert "trunkline_gateway_outages_total 1" in out
+        assert "trunkline_gateway_reconnects_total 1" in out
+        assert 'trunkline_account_up{account="local:one"} 1.0' in out

@@ -1,0 +1,46 @@
+"""``trunkline metrics``: what ``/metrics`` says, and the supervisor's part while it cannot."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import typer
+
+from ops.options import command_app
+from ops.places import here
+
+WITHIN = 5.0  # seconds for the gateway to answer
+
+app = command_app()
+
+
+@app.command()
+def metrics(context: typer.Context) -> None:
+    """Print all figures as text for Prometheus; without a gateway those of the supervisor."""
+    from ops import link
+
+    async def ask() -> tuple[dict[str, Any], str]:
+        async with link.supervisor(here(context)) as client:
+            status = await client.call("supervisor.status", {}, timeout=10.0)
+            figures = await client.call("metrics", {}, timeout=10.0)
+        return status["gateway"], figures["text"]
+
+    row, own = link.run(ask())
+    sys.stdout.write(_of_gateway(row) or own)
+
+
+def _of_gateway(row: dict[str, Any]) -> str | None:
+    """Return what our own gateway says, ``None`` when it cannot be asked."""
+    url = str(row.get("url") or "")
+    if not row.get("connected") or row.get("kind") != "own" or not url.startswith("ws://"):
+        return None
+    address = f"http://{url.removeprefix('ws://')}/metrics"
+    try:
+        with urllib.request.urlopen(address, timeout=WITHIN) as answer:
+            text: str = answer.read().decode()
+            return text
+    except (urllib.error.URLError, OSError, ValueError):
+        return None

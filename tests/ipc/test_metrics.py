@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ipc.metrics import Series, counter, gauge, of_accounts, text
+from ipc.report import AccountStatus
+
+
+def test_the_text_is_what_prometheus_reads() -> None:
+    odd = 'a"b\\c\nd'
+    series = [
+        counter("restarts", "How often.", 3),
+        gauge("share", "How well.", 0.25),
+        Series("trunkline_odd", "gauge", "Odd labels.", [({"account": odd}, 1.0)]),
+    ]
+    families = {family.name: family for family in text_string_to_metric_families(text(series))}
+    assert families["trunkline_restarts"].samples[0].name == "trunkline_restarts_total"
+    assert families["trunkline_restarts"].samples[0].value == 3
+    assert families["trunkline_share"].samples[0].value == 0.25
+    assert families["trunkline_odd"].samples[0].labels == {"account": odd}
+
+
+def test_an_account_has_its_figures_and_none_that_are_unknown() -> None:
+    row = AccountStatus("irc:a", "irc", "a", phase="backoff", restarts=4, next_try_at=12_000)
+    found = {series.name: series.samples for series in of_accounts([row], now=10.0)}
+    assert found["trunkline_account_restarts"] == [({"account": "irc:a"}, 4.0)]
+    assert found["trunkline_account_backoff_seconds"] == [({"account": "irc:a"}, 2.0)]
+    assert found["trunkline_account_up"] == [({"account": "irc:a"}, 0.0)]
+    assert found["trunkline_account_rss_bytes"] == []
