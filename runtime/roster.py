@@ -158,8 +158,6 @@ class Roster:
     async def _forget(self, account: Account) -> None:
         key = account.key
         await account.settled(is_down, None)
-        if self._leaving.get(key) is not asyncio.current_task():
-            return  # it came back in the same moment
         del self._leaving[key], self.accounts[key]
         self._last[key] = account.child.state.incarnation
         self._lives.pop(key).cancel()
