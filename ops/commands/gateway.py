@@ -123,9 +123,16 @@ def start(
 
 
 @app.command()
-def stop(context: typer.Context, timeout: Timeout = 30.0, json: Json = False) -> None:
-    """Stop the gateway; accounts run on, and clients are refused."""
-    _control(context, "stop", {}, timeout, json=json)
+def stop(
+    context: typer.Context,
+    shutdown: Annotated[
+        bool, typer.Option("--shutdown", help="Ask a gateway that is not ours to end, too.")
+    ] = False,
+    timeout: Timeout = 30.0,
+    json: Json = False,
+) -> None:
+    """Stop the gateway; accounts run on, and clients are refused. One not ours is let go."""
+    _control(context, "stop", {"shutdown": True} if shutdown else {}, timeout, json=json)
 
 
 @app.command()
@@ -140,6 +147,10 @@ def _control(
     answer = _supervised(context, f"gateway.{verb}", params, timeout)
     row = answer["gateway"]
     _show(row, json=json)
+    if not json and answer.get("outcome") == "deferred":
+        print("it followed another restart: they are kept 2.5 s apart")
+    if not json and answer.get("shutdown"):
+        print(f"shutdown: {answer['shutdown']}")
     if not answer["ok"]:
         why = f": {row['lastError']}" if row.get("lastError") else ""
         raise OperatorError(f"the gateway is {row['phase']}{why}", Exit.TIMEOUT)

@@ -192,3 +192,23 @@ async def test_the_port_of_a_stranger_is_never_taken_by_force(tmp_path: Path) ->
         assert f"pid {process.pid}" in said
         assert process.poll() is None
         await daemon.__aexit__()
+
+
+async def test_a_reload_that_is_asked_for_is_a_signal_where_one_is_set(tmp_path: Path) -> None:
+    config = foreign("fine", reloadSignal="SIGUSR2")
+    async with Daemon(tmp_path, config, PYTHONPATH=ROOT) as daemon:
+        pid = (await daemon.status())["gateway"]["pid"]
+        assert (await daemon.call("config.reload"))["gateway"] == "signalled"
+        status = await daemon.wait(lambda s: working(s) and s["gateway"]["outages"] == 1)
+        assert status["gateway"]["pid"] == pid
+
+
+async def test_one_that_does_not_know_the_signal_is_restarted_which_is_no_failure(
+    tmp_path: Path,
+) -> None:
+    config = foreign("fine", reloadSignal="SIGUSR1")
+    async with Daemon(tmp_path, config, PYTHONPATH=ROOT) as daemon:
+        pid = (await daemon.status())["gateway"]["pid"]
+        assert (await daemon.call("config.reload"))["gateway"] == "signalled"
+        status = await daemon.wait(lambda s: working(s) and s["gateway"]["pid"] not in (None, pid))
+        assert status["gateway"]["failures"] == 0

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -74,12 +75,15 @@ async def test_a_foreign_program_gets_its_environment_and_nothing_else_of_ours(
     # Python ignores SIGPIPE for itself at every start; SIGXFSZ it ignores too.
 
 
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 async def test_no_secret_is_ever_in_an_argument_list(launcher: Launcher) -> None:
     process = await launcher.spawn(spec("sleep", "60", GIVEN=SECRET))
     seen = set()
     while not any(command.startswith(b"sleep") for command in seen):
-        with open(f"/proc/{process.pid}/cmdline", "rb") as file:
-            seen.add(file.read())
+        seen.add(command_of(process.pid))
         await asyncio.sleep(0)
     assert not [command for command in seen if SECRET.encode() in command]
     process.kill()

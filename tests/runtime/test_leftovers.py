@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import signal
@@ -97,3 +98,17 @@ def test_a_process_that_ends_while_it_is_looked_at_is_no_error() -> None:
         leftovers._signal(found, signal.SIGTERM)
         assert leftovers._wait([found], 0) == []
         os.close(found.pidfd)
+
+
+def test_no_process_is_signalled_by_its_number() -> None:
+    """A number may be a stranger's by now; a pidfd never is, nor the group of one not reaped."""
+    root = Path(leftovers.__file__).parents[1]
+    found = {
+        (path.relative_to(root).as_posix(), node.attr)
+        for package in ("ipc", "workers", "runtime", "ops")
+        for path in (root / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node) in ("os.kill", "os.killpg", "psutil.Process.kill")
+    }
+    assert found == {("runtime/process.py", "killpg"), ("workers/secrets.py", "killpg")}
