@@ -37,6 +37,13 @@ IMPURE = {
     "websockets",
 }
 PURE = (
+    "ipc/jsonrpc.py",
+    "ipc/metrics.py",
+    "runtime/debounce.py",
+    "runtime/diagnosis.py",
+    "runtime/reload.py",
+    "runtime/restarts.py",
+    "runtime/stderr.py",
     "ipc/frames.py",
     "ipc/envelope.py",
     "ipc/control.py",
