@@ -58,7 +58,7 @@ async def test_a_configuration_is_read_patched_and_taken_over(tmp_path: Path) ->
         assert TOKEN not in json.dumps(shown)
         assert shown["valid"]
         assert shown["hash"] == shown["appliedConfigHash"]
-        patch = {"channels": {"local": {"accounts": {"b": None, "c": {}}}}}
+        patch: dict[str, Any] = {"channels": {"local": {"accounts": {"b": None, "c": {}}}}}
         given = {"raw": json.dumps(patch), "baseHash": shown["hash"]}
         answer = await client.call("config.patch", given)
         assert (answer["added"], answer["removed"]) == (["local:c"], ["local:b"])
