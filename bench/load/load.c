@@ -103,10 +103,11 @@ static void ask(Client *c) {
     uint64_t id = c->next_id++;
     const char *from = o.request, *mark;
     size_t length = (size_t)snprintf(text, 128, "{\"type\":\"req\",\"id\":\"%lu\",", id);
-    while ((mark = strchr(from, '@'))) { /* each @ stands for a number that never comes again */
+    while ((mark = strpbrk(from, "@#"))) {
         memcpy(text + length, from, (size_t)(mark - from));
         length += (size_t)(mark - from);
-        length += (size_t)sprintf(text + length, "%ld-%lu", c - all, id);
+        if (*mark == '#') length += (size_t)sprintf(text + length, "%ld", (c - all) % 4);
+        else length += (size_t)sprintf(text + length, "%ld-%lu", c - all, id);
         from = mark + 1;
     }
     length += (size_t)sprintf(text + length, "%s}", from);
@@ -301,7 +302,8 @@ static void usage(void) {
     fprintf(stderr, "load events|rpc|connect|idle --port P [--clients N] [--seconds S] [--warm S]\n"
         "  [--connect JSON: what to say after the challenge] [--plain: no challenge]\n"
         "  [--raw: no WebSocket handshake] [--bytes B: count bytes, B make a frame]\n"
-        "  [--depth D] [--request JSON: fields of each request, @ becomes a new number]\n"
+        "  [--depth D] [--request JSON: fields of each request; @ becomes a new number,\n"
+        "  # one of 0 to 3 by connection]\n"
         "  [--slow K: so many clients never read] [--watch ACCOUNT: latency of this one only]\n");
     exit(2);
 }

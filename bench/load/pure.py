@@ -96,6 +96,7 @@ class Run:
             number = next(numbers)
             asked[number] = time.monotonic_ns()
             fields = self.args.request.replace("@", f"{id(client)}-{number}")
+            fields = fields.replace("#", str(self.clients.index(client) % 4))
             client.ask(f'{{"type":"req","id":"{number}",{fields}}}'.encode())
 
         def answered(number: int, ok: bool) -> None:

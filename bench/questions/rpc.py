@@ -1,4 +1,7 @@
-"""Requests: answered by the gateway itself, and by an account's plugin."""
+"""Requests: answered by the gateway itself, and by the plugins of four accounts.
+
+Four, because one account takes no more than 64 calls at a time and refuses the others.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from bench.systems.product import Product
 from bench.systems.system import System
 
 WORKER = (
-    '"method":"send","params":{"channel":"source","accountId":"w0","to":"someone",'
+    '"method":"send","params":{"channel":"source","accountId":"w#","to":"someone",'
     '"message":"hello","idempotencyKey":"@"}'
 )
 KINDS = {

@@ -46,9 +46,7 @@ async def flooded(system: System, seconds: float = 0.3) -> Window:
 
 
 @pytest.fixture(params=["native", "python"])
-def generator(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[str]:
+def generator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Both generators; the native one only where there is a compiler."""
     if request.param == "native" and shutil.which("cc") is None:
         pytest.skip("no cc: the native generator cannot be built")
