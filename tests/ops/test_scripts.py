@@ -119,7 +119,7 @@ def test_check_ends_in_the_summary_of_the_tests(tools: Path) -> None:
         "mypy ",
         "== 3 passed in 0.1s ==",
     ]
-    assert "-m pytest -k x y" in done.stderr
+    assert "-m pytest -n 4 --dist worksteal -k x y" in done.stderr
     assert "cov" not in done.stderr
 
 
