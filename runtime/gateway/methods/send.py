@@ -38,6 +38,9 @@ class Send(Strict):
     silent: bool = False
     as_voice: bool = False
     parse_mode: str | None = None
+    buffer: str | None = None  # base64; it becomes an attachment of its own
+    filename: str | None = None
+    content_type: str | None = None
 
 
 async def deliver(client: Client, key: str, message: Outbound) -> Sent:
@@ -51,7 +54,12 @@ async def deliver(client: Client, key: str, message: Outbound) -> Sent:
 async def send(client: Client, params: Send) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
-    if not params.message and not urls:
+    files = [Attachment(url=url) for url in urls]
+    if params.buffer:
+        kind = params.content_type or "application/octet-stream"
+        url = f"data:{kind};base64,{params.buffer}"
+        files.append(Attachment(url=url, mime_type=params.content_type, name=params.filename))
+    if not params.message and not files:
         raise RemoteError(INVALID, "invalid send params: text or media is required")
     gateway = client.gateway
     channel = params.channel or gateway.accounts.only_channel()
@@ -62,7 +70,7 @@ async def send(client: Client, params: Send) -> Any:
         key=params.idempotency_key,
         thread=params.thread_id,
         reply_to=params.reply_to_id,
-        attachments=[Attachment(url=url) for url in urls],
+        attachments=files,
     )
     sent = await deliver(client, key, message)
     return {

@@ -53,6 +53,17 @@ async def test_media_leaves_as_attachments() -> None:
         assert calls[0][1]["attachments"] == [{"url": "http://a/1"}, {"url": "http://a/2"}]
 
 
+async def test_a_buffer_leaves_as_an_attachment_with_its_data() -> None:
+    async with house() as home:
+        calls = await calls_of(home)
+        client = await home.client()
+        sent = {"to": "#room", "idempotencyKey": "k", "buffer": "aGk=", "filename": "a.txt"}
+        await client.call("send", sent | {"contentType": "text/plain"})
+        assert calls[0][1]["attachments"] == [
+            {"url": "data:text/plain;base64,aGk=", "mimeType": "text/plain", "name": "a.txt"}
+        ]
+
+
 async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None:
     async with house() as home:
         can(home, "send")
