@@ -74,6 +74,8 @@ async def test_sasl_on_a_socket(tmp_path: Path) -> None:
             server.say("@time=2026-01-02T03:04:05.678Z;msgid=m1 :al!u@h PRIVMSG #a :hello")
             got = await bot.ctx.message("hello")
             assert (got.id, got.ts) == ("m1", 1767323045678)
+            assert bot.ctx.fields["linked"] is True
+            assert bot.ctx.fields["authenticatedAt"] > 1_700_000_000_000
 
 
 @pytest.mark.parametrize("how", ["hang up", "reset", "error"])

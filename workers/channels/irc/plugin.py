@@ -61,6 +61,7 @@ class Irc:
         self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue(MAX_HEARD)
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
         self._reading = True
+        self._linked: bool | None = None  # logged in to the services, as far as has been told
         self._sayings = Sayings()
         self._writer: asyncio.StreamWriter | None = None
         # Ids for servers that give none: unique over restarts by the time of this start.
@@ -183,6 +184,8 @@ class Irc:
                     # Servers count what a registered client says, not what let it in.
                     self._outgoing.pace(self._full_bucket())
                     self._ctx.status(connected=True, last_connected_at=_now_ms())
+                    if self._config.sasl is not None:
+                        self._tell_linked(True)  # it would not have let us in otherwise
                 case Ready():
                     self._ctx.ready()
                 case Changed():
@@ -203,6 +206,13 @@ class Irc:
     def _tell(self) -> None:
         detail = self._conversation.summary()
         self._ctx.status(detail=detail, last_transport_activity_at=_now_ms())
+        self._tell_linked(self._conversation.identity.logged_in)
+
+    def _tell_linked(self, linked: bool | None) -> None:
+        """Tell whether the services know us, when that is known and new."""
+        if linked is not None and linked is not self._linked:
+            self._linked = linked
+            self._ctx.status(linked=linked, **({"authenticated_at": _now_ms()} if linked else {}))
 
     def _refuse(self, refused: Refused) -> None:
         if not self._sayings.refuse(refused.target, refused.text):
