@@ -182,7 +182,7 @@ class LocalServer:
                 result = await self._supervisor.dispatch(request.method, params)
             answer = frames.response(request.id, result)
         except RemoteError as error:
-            shape = ErrorShape(error.code, error.message)
+            shape = frames.shape_of(error)
             answer = frames.error_response(request.id, shape)
         except Exception:
             log.exception("request failed", method=request.method)
