@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ipc import control
 from tests.workers.rig import rig
 from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient
 from workers.messages import Outbound, Sent
@@ -283,3 +285,32 @@ async def test_a_call_that_runs_when_the_account_stops_is_answered(run_dir: Path
         answer = await here.gateway.until(lambda: here.gateway.answers.get(asked))
         assert answer is not None
         assert json.loads(answer.payload)["message"] == "the account is stopping"
+
+
+async def test_draining_refuses_new_calls_finishes_those_that_run_and_says_so(
+    run_dir: Path,
+) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        gate = asyncio.Event()
+
+        async def slowly(message: Outbound) -> Sent:
+            await gate.wait()
+            return Sent(id="slow", chat=message.to, ts=1)
+
+        plugin.on_send = slowly
+        asked = here.gateway.ask("send", HI)
+        await here.gateway.call("probe", {})
+        here.supervisor.send_raw(control.encode([control.Drain()]))
+        error: dict[str, Any] = {}
+        while not error:  # two links: the drain may arrive after the first of these
+            late = here.gateway.ask("probe", {})
+            await here.gateway.until(partial(here.gateway.answers.get, late))
+            answer = here.gateway.answers[late]
+            error = {} if answer.ok else json.loads(answer.payload)
+        assert (error["message"], error["retryable"]) == ("the account is stopping", True)
+        assert not here.supervisor.of(control.Drained)
+        gate.set()
+        await here.supervisor.until(lambda: here.supervisor.of(control.Drained))
+        assert here.gateway.answers[asked].ok

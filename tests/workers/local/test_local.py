@@ -230,3 +230,39 @@ def test_the_manifest_describes_an_account() -> None:
     assert manifest.describe({"rate": -1}) == "load source, as fast as it may"
     assert manifest.describe({"rate": 50}) == "load source, 50 messages/s"
     assert manifest.unconfigured({}) is None
+
+
+async def test_attachments_are_printed_below_the_text(run_dir: Path) -> None:
+    async with account(run_dir) as here, person(run_dir) as al:
+        al.type("hi")
+        (message,) = await heard(here, 1)
+        files = [{"url": "http://a/1", "name": "one"}, {"url": "http://a/2"}]
+        sent = {"to": message["chat"]["id"], "text": "look", "key": "k", "attachments": files}
+        await here.gateway.call("send", sent)
+        assert [await al.reads() for _ in range(3)] == [
+            "look",
+            "[one] http://a/1",
+            "[file] http://a/2",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("action", "printed"),
+    [
+        ({"name": "edit", "text": "better"}, "(edited 7) better"),
+        ({"name": "delete"}, "(deleted 7)"),
+        ({"name": "react", "emoji": "+1"}, "(reacted +1 to 7)"),
+        ({"name": "react", "emoji": "+1", "remove": True}, "(took back +1 to 7)"),
+    ],
+)
+async def test_what_is_done_to_a_message_is_printed_once(
+    run_dir: Path, action: dict[str, Any], printed: str
+) -> None:
+    async with account(run_dir) as here, person(run_dir) as al:
+        al.type("hi")
+        (message,) = await heard(here, 1)
+        asked = {"chat": message["chat"]["id"], "message": "7", "key": "k", **action}
+        for _ in range(2):
+            assert await here.gateway.result("action", asked) == {"messageId": "7"}
+        await here.gateway.call("send", {"to": asked["chat"], "text": "end", "key": "k"})
+        assert [await al.reads(), await al.reads()] == [printed, "end"]
