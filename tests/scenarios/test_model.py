@@ -27,7 +27,16 @@ from hypothesis.stateful import (
 )
 
 from runtime.config.model import RestartConfig
-from runtime.lifecycle import ALIVE, Exit, Phase
+from runtime.lifecycle import (
+    ALIVE,
+    Deadline,
+    Exit,
+    Exited,
+    Phase,
+    Ready,
+    Spawned,
+    Unhealthy,
+)
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
 from tests.support.virtual import VirtualTimeLoop
@@ -94,6 +103,7 @@ class Accounts(RuleBasedStateMachine):
             self.do(self.it.start(key))
             if may:
                 self.held.discard(key)
+                assert self.it.account(key).child.state.wanted
 
     @rule(key=keys)
     def stop(self, key: str) -> None:
@@ -171,6 +181,26 @@ class Accounts(RuleBasedStateMachine):
     @rule(key=keys, deaf=st.booleans())
     def be_deaf(self, key: str, deaf: bool) -> None:
         (self.it.deaf.add if deaf else self.it.deaf.discard)(key)
+        for puppet in self.it.alive(key):
+            puppet.deaf = deaf
+
+    @rule(key=keys, orders=st.sampled_from(["stop", "stop start", "restart stop", "hang stop"]))
+    def order_one_that_does_not_listen(self, key: str, orders: str) -> None:
+        self.be_deaf(key, True)
+        for order in orders.split():
+            getattr(self, order)(key)
+
+    @rule(key=keys, how=exits, back=st.integers(1, 3))
+    def hear_late_news(self, key: str, how: Exit, back: int) -> None:
+        """What an earlier incarnation says changes nothing."""
+        if key in self.it.accounts:
+            child = self.it.account(key).child
+            before, old = child.state, child.state.incarnation - back
+            for news in (Spawned(old), Ready(old), Unhealthy(old, "late"), Exited(old, how)):
+                child.post(news)
+            child.post(Deadline(old, before.phase))
+            self.do(self.it.wait(0))
+            assert child.state == before
 
     @rule(key=keys, broken=st.booleans())
     def break_the_spawn(self, key: str, broken: bool) -> None:
@@ -198,10 +228,10 @@ class Accounts(RuleBasedStateMachine):
         self.do(self._again(graceful))
 
     async def _again(self, graceful: bool) -> None:
+        failures = {k: a.child.state.failures for k, a in self.it.accounts.items()}
         if graceful:
             self.it.roster.stop_all()
             await self.it.roster.down(60.0)
-        failures = {k: a.child.state.failures for k, a in self.it.accounts.items()}
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         await self._begin()
@@ -216,6 +246,8 @@ class Accounts(RuleBasedStateMachine):
         if hasattr(self, "it"):
             for key in KEYS:
                 assert len(self.it.alive(key)) <= 1
+            names = [(puppet.key, puppet.incarnation) for puppet in self.it.puppets]
+            assert len(names) == len(set(names))
 
     @invariant()
     def nothing_is_started_after_a_manual_stop(self) -> None:
