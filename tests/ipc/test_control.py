@@ -84,7 +84,7 @@ def test_a_patch_may_be_this_deep() -> None:
     assert control.decode_from_worker(pack([[4, deep(8)]])) == [Status(deep(8))]
 
 
-@pytest.mark.parametrize("body", [b"", pack([[1, -1]]), pack([[2, 1]]), bytes(100_000)])
+@pytest.mark.parametrize("body", [b"", pack([[1, -1]]), pack([[9, 1]]), bytes(100_000)])
 def test_a_bad_body_of_the_supervisor_is_refused(body: bytes) -> None:
     with pytest.raises(FrameError):
         control.decode_from_supervisor(body)

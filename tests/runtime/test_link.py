@@ -127,6 +127,7 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
         at.link.ask(at.account)
         await until(lambda: [body for body in worker.heard if body])
         (ping,) = control.decode_from_supervisor(worker.heard[-1])
+        assert isinstance(ping, control.Ping)
         at.changes.clear()
         worker.say(control.Pong(ping.id))
         await until(lambda: at.changes)
