@@ -134,7 +134,7 @@ class Gateway:
             flush_soon=self.server.flush_soon,
             on_message=lambda peer, message: self.agents.heard(self.workers, peer, message),
         )
-        self.server.before_flush = [self.fanout.flush, self.workers.acknowledge]
+        self.server.before_flush = [self.fanout.flush, self.workers.flush]
 
     # Clients
 

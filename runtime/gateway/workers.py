@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ from ipc.envelope import (
     ADDRESSED,
     HISTORY,
     MAX_BODY_BYTES,
+    PACK_BYTES,
+    PACK_FRAMES,
     Ack,
     Answer,
     Call,
@@ -106,6 +108,7 @@ class Workers:
         self._unacked: set[Peer] = set()
         self._told: dict[bytes, float] = {}
         self._asked: dict[int, bytes] = {}
+        self._queued: dict[bytes, list[Call]] = {}  # calls of this turn, by peer
         self._news = asyncio.Event()  # somebody is welcome, or has told all its history
         self._clock = asyncio.get_running_loop().time
         self.calls: Calls[Answer] = Calls()
@@ -166,14 +169,33 @@ class Workers:
             return False
         return True
 
-    def acknowledge(self) -> None:
-        """Tell every worker how far its messages have been handed on in this turn."""
-        if not self._unacked:
-            return
+    def flush(self) -> None:
+        """Send each worker what this turn has for it: how far its messages have been handed on,
+        and the calls. Together, because a message costs ZeroMQ more than all that is in it.
+        """
         unacked, self._unacked = self._unacked, set()
+        queued, self._queued = self._queued, {}
         for peer in unacked:
-            if self._send(peer.id, Ack(peer.seen)):
+            if calls := queued.pop(peer.id, None):
+                self._send_calls(peer.id, calls, Ack(peer.seen))
+            elif self._send(peer.id, Ack(peer.seen)):
                 peer.acked = peer.seen
+        for to, calls in queued.items():
+            self._send_calls(to, calls)
+
+    def _send_calls(self, id: bytes, calls: list[Call], *first: FromGateway) -> None:
+        for pack in _packs(calls):
+            frames: list[FromGateway] = [*first, *pack]
+            first = ()
+            try:
+                fault: Exception | None = None
+                if not self._router.send(id, encode(frames)):
+                    fault = RemoteError("UNAVAILABLE", "the account is busy", retryable=True)
+            except PeerGone as error:
+                fault = error
+            if fault is not None:
+                for call in pack:
+                    self.calls.fail(call.id, fault)
 
     # Calls
 
@@ -188,9 +210,9 @@ class Workers:
             raise RemoteError("UNAVAILABLE", self._why_absent(key), retryable=True)
         number, future = self.calls.start(peer.id.decode())
         self._asked[number] = peer.id
+        self._queued.setdefault(peer.id, []).append(Call(number, method, params))
+        self._flush_soon()
         try:
-            if not self._router.send(peer.id, encode([Call(number, method, params)])):
-                raise RemoteError("UNAVAILABLE", f"{key} is busy", retryable=True)
             answer = await self.calls.answer(number, future, seconds, method)
         except PeerGone as error:
             if error.maybe_executed:
@@ -231,6 +253,8 @@ class Workers:
                 self._welcome(peer)
 
     def _forget(self, peer: Peer) -> None:
+        for call in self._queued.pop(peer.id, ()):
+            self.calls.fail(call.id, PeerGone(peer.id.decode(), maybe_executed=False))
         del self.peers[peer.id]
         self._unacked.discard(peer)
         if self._by_key.get(peer.key) is peer:
@@ -359,3 +383,16 @@ class Workers:
 def _split(id: bytes) -> tuple[str, int]:
     key, _, incarnation = id.decode(errors="replace").rpartition("#")
     return key, int(incarnation) if incarnation.isdigit() else 0
+
+
+def _packs(calls: list[Call]) -> Iterator[list[Call]]:
+    """Yield the calls in packs that are not too large; a very large call goes alone."""
+    pack: list[Call] = []
+    size = 0
+    for call in calls:
+        size += len(call.params)
+        if pack and (len(pack) >= PACK_FRAMES or size > PACK_BYTES):
+            yield pack
+            pack, size = [], len(call.params)
+        pack.append(call)
+    yield pack
