@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from typing import Any
@@ -47,7 +48,8 @@ async def serve_client(client: ServerConnection) -> None:
 async def answer(client: ServerConnection, id: str, payload: Any) -> None:
     """Send one answer."""
     response = {"type": "res", "id": id, "ok": True, "payload": payload}
-    await client.send(orjson.dumps(response).decode())
+    with contextlib.suppress(ConnectionClosed):
+        await client.send(orjson.dumps(response).decode())
 
 
 async def receive() -> None:
