@@ -20,7 +20,7 @@ from ipc.frames import explain
 from runtime import figures
 from runtime.account import Account
 from runtime.advice import todo
-from runtime.lifecycle import Phase, Restart, Start, Stop
+from runtime.lifecycle import ENDS, Phase, Restart, Start, Stop
 from runtime.lifecycle import Reset as ResetEvent
 from runtime.port import PortUnusable
 
@@ -78,6 +78,8 @@ class Force(Params):
 
 
 P = TypeVar("P", bound=Params)
+
+
 class Shutdown(Params):
     """``shutdown`` asks a gateway that is not ours to end, before it is let go."""
 
@@ -273,7 +275,7 @@ def what_next(account: Account) -> str:
             return f"it is started again by itself; `trunkline channels start {key}` does it now"
         case Phase.FAILED:
             return f"nothing until a person acts: {todo(key, state)}"
-        case Phase.STOPPED if account.hold is not None:
+        case Phase.STOPPED if account.hold is not None or state.cause in ENDS:
             return f"nothing until `trunkline channels start {key}`"
         case Phase.STOPPED:
             return "nothing until its configuration changes"
