@@ -22,6 +22,7 @@ import structlog
 
 from ipc.envelope import MALFORMED
 from runtime.config.model import LoggingConfig
+from runtime.folding import Folding
 from runtime.process import Process
 
 READ_BYTES = 256 * 1024
@@ -60,8 +61,11 @@ class Allowance:
 class LogFile:
     """One log on disk with rotation: ``name.log``, ``name.log.1``, …"""
 
-    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+    def __init__(
+        self, path: Path, max_bytes: int, files: int, on_rotate: Callable[[], None] = lambda: None
+    ) -> None:
         self.path = path
+        self._on_rotate = on_rotate
         self.ring: deque[Line] = deque(maxlen=RING)
         self.failures = 0
         self._max_bytes = max_bytes
@@ -123,6 +127,7 @@ class LogFile:
                 newer.replace(older)
         if self._files == 1:
             self.path.unlink(missing_ok=True)
+        self._on_rotate()
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
@@ -217,8 +222,24 @@ class LogStore:
     def _file(self, name: str) -> LogFile:
         if name not in self._files:
             path = self._directory / f"{name}.log"
-            self._files[name] = LogFile(path, self.config.max_bytes, self.config.files)
+            config = self.config
+            self._files[name] = LogFile(path, config.max_bytes, config.files, self._trim)
         return self._files[name]
+
+    def _trim(self) -> None:
+        """Remove the oldest rotated files until all logs together are within their total."""
+        sizes: dict[Path, tuple[float, int]] = {}
+        for path in self._directory.glob("*.log*"):
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                sizes[path] = (found.st_mtime, found.st_size)
+        total = sum(size for _, size in sizes.values())
+        for path in sorted(sizes, key=lambda each: sizes[each]):
+            if total <= self.config.total_bytes:
+                return
+            if path.suffix != ".log":  # what is being written stays
+                path.unlink(missing_ok=True)
+                total -= sizes[path][1]
 
 
 class LineCapture:
@@ -242,6 +263,7 @@ class LineCapture:
         self._lines = Allowance(config.lines_per_second, config.burst_lines)
         self._bytes = Allowance(config.bytes_per_second, 2 * config.bytes_per_second)
         self._parts: dict[int, bytearray] = {}
+        self._folds = {fd: Folding() for fd in fds}
         self._streams = dict(zip(fds, ("stdout", "stderr"), strict=True))
         self._skipping: set[int] = set()  # streams inside a line that was cut or dropped
         for fd in fds:
@@ -298,15 +320,27 @@ class LineCapture:
 
     def _take(self, fd: int, raw: bytes) -> None:
         now = asyncio.get_running_loop().time()
+        repeats, news = self._folds[fd].take(raw, now)
+        if repeats:
+            self._tell_repeats(fd, repeats)
+        if not news:
+            return
         if not self._lines.take(now, 1):
             self.dropped += 1
             self.dropped_bytes += len(raw)
             return
         line = read_line(raw[:LINE_BYTES])
-        line |= {"account": self._name, "incarnation": self._incarnation}
-        line["stream"] = self._streams[fd]
         if len(raw) > LINE_BYTES:
             line["cut"] = True
+        self._keep(fd, line)
+
+    def _tell_repeats(self, fd: int, repeats: int) -> None:
+        times = "once more" if repeats == 1 else f"{repeats} times more"
+        self._keep(fd, {"ts": timestamp(), "text": f"(the same {times})", "repeated": repeats})
+
+    def _keep(self, fd: int, line: Line) -> None:
+        line |= {"account": self._name, "incarnation": self._incarnation}
+        line["stream"] = self._streams[fd]
         kept = line if self._screen is None else self._screen(line)
         if kept is not None:
             self._store.add(self._name, kept)
@@ -317,6 +351,8 @@ class LineCapture:
         asyncio.get_running_loop().remove_reader(fd)
         if self._parts[fd]:
             self._take(fd, bytes(self._parts.pop(fd)))
+        if repeats := self._folds[fd].repeats:
+            self._tell_repeats(fd, repeats)
         os.close(fd)
         del self._streams[fd]
         if not self._streams:

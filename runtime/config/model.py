@@ -267,6 +267,8 @@ class LoggingConfig(Section, frozen=True):
     # 10 MB in 5 files per account: days of an ordinary account, 10 GB at most for 200.
     max_bytes: Annotated[int, Meta(ge=4096, le=1 << 40)] = 10_000_000
     files: Annotated[int, Meta(ge=1, le=1000)] = 5
+    # Of all logs together: the oldest rotated files go first, whoever wrote them.
+    total_bytes: Annotated[int, Meta(ge=65_536, le=1 << 50)] = 1_000_000_000
     # A log bomb is read and dropped above this; the burst lets a traceback through.
     lines_per_second: Count = 200
     bytes_per_second: Count = 1_000_000

@@ -187,8 +187,8 @@ async def test_a_log_bomb_is_dropped_and_counted_and_blocks_nobody(store: LogSto
     bomb = b"boom " * 200 + b"\n"
 
     def explode(out: int) -> None:
-        for _ in range(total // len(bomb)):
-            os.write(out, bomb)
+        for number in range(total // len(bomb)):
+            os.write(out, b"%03d" % (number % 1000) + bomb[3:])
         os.close(out)
 
     async with printing(store) as child:
@@ -204,10 +204,38 @@ async def test_a_log_bomb_is_dropped_and_counted_and_blocks_nobody(store: LogSto
 async def test_more_lines_than_the_burst_are_dropped_and_counted(tmp_path: Path) -> None:
     store = LogStore(tmp_path, LoggingConfig(lines_per_second=1, burst_lines=10))
     async with printing(store) as child:
-        os.write(child.out, b"x\n" * 30)
+        os.write(child.out, b"".join(b"%d\n" % number for number in range(30)))
         await child.until(lambda: len(child.lines) + child.capture.dropped == 30)
         assert 10 <= len(child.lines) <= 12
     store.close()
+
+
+async def test_the_same_line_again_and_again_is_one_line_and_a_number(store: LogStore) -> None:
+    async with printing(store) as child:
+        os.write(child.out, b"again\n" * 500 + b"other\n")
+        os.write(child.err, b"once\n" * 2)
+        await child.until(lambda: "other" in child.texts and "once" in child.texts)
+    assert sorted(child.texts) == [
+        "(the same 499 times more)",
+        "(the same once more)",
+        "again",
+        "once",
+        "other",
+    ]
+    assert child.capture.dropped == 0
+
+
+def test_all_logs_together_stay_within_their_total(tmp_path: Path) -> None:
+    config = LoggingConfig(max_bytes=20_000, files=9, total_bytes=65_536)
+    store = LogStore(tmp_path, config)
+    for number in range(600):
+        for name in ("irc:a", "irc:b"):
+            store.add(name, {"n": number, "text": "x" * 200})
+    store.close()
+    written = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sum(written.values()) <= config.total_bytes + 2 * config.max_bytes
+    assert {"irc:a.log", "irc:b.log"} <= set(written)
+    assert [line["n"] for line in store.tail(["irc:a"], 1)] == [599]
 
 
 def test_an_allowance_fills_again_up_to_its_burst() -> None:
