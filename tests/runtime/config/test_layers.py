@@ -1,4 +1,4 @@
-"""Restart policy, health monitor and limits: account over channel over supervisor, field by field."""
+"""Restart policy, health monitor and limits lie over each other field by field."""
 
 from __future__ import annotations
 
