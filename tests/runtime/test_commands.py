@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -40,9 +41,9 @@ class PlayedFront:
         self.spawned = 1
         self.answer = Answer(Outcome.NOW)
         self.wrong: str | None = None
-        self.source = type("Source", (), {"kind": "own"})
-        policy = type("Policy", (), {"stop_within": 5.0, "ready_within": 90.0})
-        self.child = type("Child", (), {"state": State(), "policy": policy})
+        self.source = SimpleNamespace(kind="own")
+        policy = SimpleNamespace(stop_within=5.0, ready_within=90.0)
+        self.child = SimpleNamespace(state=State(), policy=policy)
         self.waited = 0.0
 
     def start(self) -> None:

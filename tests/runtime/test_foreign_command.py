@@ -81,7 +81,7 @@ def command_of(pid: int) -> bytes:
 
 async def test_no_secret_is_ever_in_an_argument_list(launcher: Launcher) -> None:
     process = await launcher.spawn(spec("sleep", "60", GIVEN=SECRET))
-    seen = set()
+    seen: set[bytes] = set()
     while not any(command.startswith(b"sleep") for command in seen):
         seen.add(command_of(process.pid))
         await asyncio.sleep(0)

@@ -81,8 +81,12 @@ class PlayedGateway(FakeServer):
             "last-heartbeat": {},
             "system-presence": {},
             "gateway.closing": {},
-            "supervisor.result": lambda result: self.results.append(result) or {},
+            "supervisor.result": self._result,
         } | methods
+
+    def _result(self, result: dict[str, Any]) -> dict[str, Any]:
+        self.results.append(result)
+        return {}
 
     async def on_socket(self, fd: int) -> None:
         """Serve on a listening socket that stays its owner's."""
