@@ -72,6 +72,7 @@ class Server:
         self._counted: set[Front] = set()
         self._uids: frozenset[int] | None = None
         self._unix: Path | None = None
+        self._inode: int | None = None  # of the socket file that is ours
         self._ping_timer = self._loop.call_later(limits.ping, self._ping)
         self._library: LibraryServer
 
@@ -94,12 +95,13 @@ class Server:
         called with every message unless ``on_connect`` sets ``connection.receive``. With
         ``tls`` the port is encrypted, for HTTP too.
         """
-        server = cls(on_connect, on_text, on_close, http, limits or Limits())
         kwargs: dict[str, Any] = {"sock": listen}
         if isinstance(listen, Path):
-            server._unix = listen
+            kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
+        server = cls(on_connect, on_text, on_close, http, limits or Limits())
+        if isinstance(listen, Path):
+            server._unix, server._inode = listen, _inode(listen)
             server._uids = frozenset({0, os.geteuid()})
-            kwargs = {"sock": _bound(listen), "unix": True}
         if tls is not None:
             kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
@@ -200,8 +202,8 @@ class Server:
             left.abort()
         if self._library.handler_tasks:
             await asyncio.wait(self._library.handler_tasks)
-        if self._unix is not None:
-            self._unix.unlink(missing_ok=True)
+        if self._unix is not None and _inode(self._unix) == self._inode:
+            self._unix.unlink(missing_ok=True)  # unless another server has replaced it
 
     # Private
 
@@ -239,6 +241,13 @@ class Server:
         for connection in self.connections:
             if connection.authenticated:
                 connection.check_alive()
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return os.lstat(path).st_ino
+    except OSError:
+        return None
 
 
 def _bound(path: Path) -> socket.socket:

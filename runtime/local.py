@@ -82,8 +82,12 @@ class LocalServer:
         except OSError as error:
             log.error("no socket for the command line", path=str(self._path), error=str(error))
             return
-        self._servers[-2].stop_accepting()
-        self._servers = [*(one for one in self._servers[:-1] if one.connections), self._servers[-1]]
+        *old, new = self._servers
+        old[-1].stop_accepting()
+        self._servers = [*(one for one in old if one.connections), new]
+        for unused in old:
+            if not unused.connections:
+                await unused.close(1001, "supervisor stopped")
 
     async def close(self) -> None:
         """Let running requests end, close every connection, and remove the socket."""

@@ -213,7 +213,6 @@ async def test_a_socket_that_was_cleaned_away_comes_back() -> None:
     async with office() as at:
         old = await at.client()
         await at.server.ensure()
-        inode = at.path.stat().st_ino
         at.path.unlink()
         at.path.parent.rmdir()
         with structlog.testing.capture_logs() as logs:
@@ -227,11 +226,14 @@ async def test_a_socket_that_was_cleaned_away_comes_back() -> None:
         for client in (old, new):
             assert (await anext(aiter(client.events()))).event == "shutdown"
         await old.close()
+        first = at.server._servers[0]
         os.unlink(at.path)
         await at.server.ensure()  # the first server has nobody left: it is let go
         await new.close()
-        assert inode
+        assert at.path.exists()  # the old server's end did not take the new file
         assert len(at.server._servers) == 2
+        assert first not in at.server._servers
+        assert first._ping_timer.cancelled()
 
 
 async def test_a_socket_that_cannot_come_back_is_tried_again() -> None:
