@@ -19,6 +19,7 @@ from typing import Any, Self
 import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from ipc import jsonrpc
 from ipc.calls import Calls
@@ -49,7 +50,9 @@ class Client:
 
     ``hello`` is the hello's payload, ``heard`` the loop's time of the last frame, ``gaps``
     the number of events missing by their ``seq``, ``malformed`` of frames not understood.
-    ``closed`` becomes ``(code, reason)`` when the session has ended.
+    ``ending`` is true from the event ``shutdown`` on: what is under way is still answered, what
+    comes now is better asked of another session. ``closed`` becomes ``(code, reason)`` when the
+    session has ended.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Client:
         self.gaps = 0
         self.malformed = 0
         self.dropped = 0
+        self.ending = False
         self.closed: asyncio.Future[tuple[int, str]] = loop.create_future()
         self._ended = False
         self._connection = connection
@@ -144,7 +148,7 @@ class Client:
         Without ``params`` the key is left out. Raises ``RemoteError``, ``CallTimeout``, or
         ``PeerGone``, whose ``maybe_executed`` is true when the request had been sent.
         """
-        if self._ended:
+        if self._ended or self._connection.state is not State.OPEN:
             raise PeerGone(self.place, maybe_executed=False)
         raw = msgspec.UNSET if params is None else msgspec.Raw(msgspec.json.encode(params))
         number, future = self._calls.start(self.place)
@@ -189,7 +193,7 @@ class Client:
             if error.rcvd is not None:
                 ended = error.rcvd.code, error.rcvd.reason
         finally:
-            self._ended = True
+            self._ended = self.ending = True
             if not self.closed.done():
                 self.closed.set_result(ended)
             self._calls.fail_all()
@@ -232,6 +236,8 @@ class Client:
         if isinstance(event.seq, int):
             self.gaps += max(0, event.seq - self._seq - 1) if self._seq else 0
             self._seq = event.seq
+        if event.event == "shutdown":
+            self.ending = True
         if self._on_event is None:
             if len(self._kept) >= EVENTS_KEPT:
                 self._kept.popleft()

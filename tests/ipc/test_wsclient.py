@@ -16,11 +16,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from ipc import wsclient
 from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
 from ipc.frames import Event
 from ipc.wsclient import Client
+from tests.support.until import until
 
 HELLO = {"type": "hello-ok", "protocol": 4, "server": {"version": "1"}}
 CHALLENGE = {"type": "event", "event": "connect.challenge", "payload": {"nonce": "n", "ts": 1}}
@@ -255,6 +257,37 @@ async def test_pending_calls_fail_when_the_session_ends() -> None:
         with pytest.raises(PeerGone) as caught:
             await client.call("send")
         assert not caught.value.maybe_executed
+
+
+async def test_what_is_called_after_the_close_frame_was_not_sent() -> None:
+    """The close frame is there before the reader has had a turn to take note of it."""
+
+    async def script(side: Side) -> None:
+        await side.welcome()
+        await side.connection.close(1012, "service restart")
+
+    async with house(script) as there:
+        client = await Client.connect(there.url)
+        await until(lambda: client._connection.state is not State.OPEN)
+        with pytest.raises(PeerGone) as caught:
+            await client.call("health")
+        assert not caught.value.maybe_executed
+        assert await client.closed == (1012, "service restart")
+        await client.close()
+
+
+async def test_a_session_says_when_it_is_about_to_end() -> None:
+    async def script(side: Side) -> None:
+        await side.welcome()
+        await side.request()
+        await side.say(type="event", event="shutdown", payload={"reason": "gateway restarting"})
+        await side.say(type="res", id="1", ok=True, payload="answered")
+        await side.connection.wait_closed()
+
+    async with house(script) as there, await Client.connect(there.url) as client:
+        assert not client.ending
+        assert await client.call("health") == "answered"
+        assert client.ending
 
 
 async def test_an_end_without_a_close_frame_is_1006() -> None:
