@@ -1,0 +1,80 @@
+"""The gateway is restarted, and killed, while clients call: nobody is refused, nothing is lost.
+
+One client keeps its session and one opens a session for every call, each 20 times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.daemon import Daemon
+from tests.support.restarts import (
+    FreshCaller,
+    LastingCaller,
+    calling,
+    kill_gateway,
+    restart_gateway,
+    sentence,
+)
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+REST = 0.25  # seconds between two ends of the gateway: five calls of each client
+ENDLESS = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "slowAfter": 1000, "jitter": 0}
+CONFIG: dict[str, Any] = {
+    "channels": {"local": {"accounts": {"one": {}}}},
+    "supervisor": {"restart": ENDLESS},
+}
+OUTAGE = 2.5  # seconds; five times the target, for a machine that is busy with other things
+
+
+def times(few: int, many: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "count", [few, pytest.param(many, marks=pytest.mark.slow)], ids=[str(few), str(many)]
+    )
+
+
+@times(5, 50)
+async def test_a_graceful_restart_fails_no_call(tmp_path: Path, count: int) -> None:
+    async with (
+        Daemon(tmp_path, CONFIG) as daemon,
+        calling(LastingCaller(daemon), FreshCaller(daemon)) as noted,
+    ):
+        outages = []
+        for _ in range(count):
+            await asyncio.sleep(REST)
+            before = [len(calls.seconds) for calls in noted]
+            await restart_gateway(daemon)
+            await asyncio.sleep(REST)  # what waited meanwhile is answered
+            outages.append(max(map(lambda c, n: c.longest(n), noted, before)))
+    print(f"\n{sentence(noted, outages, 'graceful restarts')}")
+    for calls in noted:
+        assert not calls.failed
+        assert calls.in_flight == 0
+        assert len(calls.seconds) > count
+    assert max(outages) < OUTAGE
+
+
+@times(3, 20)
+async def test_a_kill_refuses_nobody_and_costs_only_calls_in_flight(
+    tmp_path: Path, count: int
+) -> None:
+    async with (
+        Daemon(tmp_path, CONFIG) as daemon,
+        calling(LastingCaller(daemon), FreshCaller(daemon)) as noted,
+    ):
+        outages = []
+        for _ in range(count):
+            await asyncio.sleep(REST)
+            before = [len(calls.seconds) for calls in noted]
+            await kill_gateway(daemon)
+            await asyncio.sleep(REST)
+            outages.append(max(map(lambda c, n: c.longest(n), noted, before)))
+    print(f"\n{sentence(noted, outages, 'kills')}")
+    for calls in noted:
+        assert not calls.failed  # neither refused nor anything else: each was answered at last
+        assert len(calls.seconds) > count

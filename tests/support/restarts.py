@@ -1,0 +1,151 @@
+"""Ends of the real daemon's gateway, and callers that keep calling meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ipc.errors import IpcError, PeerGone
+from ipc.wsclient import Client
+from tests.support.daemon import Daemon
+
+RETRY = (0.15, 0.35, 0.75, 1.5)  # seconds; what our own programs use
+RATE = 20  # calls a second of each caller
+
+
+async def restart_gateway(daemon: Daemon) -> None:
+    """Restart the gateway gracefully; return when the next one serves."""
+    before = (await daemon.status())["gateway"]["pid"]
+    await daemon.call("gateway.restart")
+    await _another(daemon, before)
+
+
+async def kill_gateway(daemon: Daemon) -> None:
+    """Kill the gateway with SIGKILL; return when the next one serves."""
+    before = (await daemon.status())["gateway"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    await _another(daemon, before)
+
+
+async def _another(daemon: Daemon, before: int) -> None:
+    def served(status: dict[str, Any]) -> bool:
+        gateway = status["gateway"]
+        return bool(gateway["connected"]) and gateway["pid"] != before
+
+    await daemon.wait(served)
+
+
+@dataclass
+class Calls:
+    """What one caller has seen. ``seconds`` from the wish to call to the answer, one per call."""
+
+    seconds: list[float] = field(default_factory=list)
+    in_flight: int = 0  # failed, and may have been executed; asked again
+    failed: list[IpcError] = field(default_factory=list)
+
+    def longest(self, since: int) -> float:
+        """Return how long the slowest call took, of those after the first ``since``."""
+        return max(self.seconds[since:], default=0.0)
+
+
+class LastingCaller:
+    """Keeps one session and opens another when it has ended, as a user interface does."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._clients: list[Client] = []  # the last one is used; the others answer what they owe
+        self._opening = asyncio.Lock()
+
+    async def call(self, calls: Calls) -> None:
+        while True:
+            client = await self._session()
+            try:
+                await client.call("health")
+            except PeerGone as gone:
+                calls.in_flight += gone.maybe_executed
+            else:
+                return
+
+    async def _session(self) -> Client:
+        async with self._opening:
+            if not self._clients or self._clients[-1].ending:
+                self._clients.append(await self._daemon.client(retry=RETRY))
+            return self._clients[-1]
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.close()
+
+
+class FreshCaller:
+    """Opens a session for every call, as a command line does."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    async def call(self, calls: Calls) -> None:
+        while True:
+            async with await self._daemon.client(retry=RETRY) as client:
+                try:
+                    await client.call("health")
+                except PeerGone as gone:
+                    calls.in_flight += gone.maybe_executed
+                else:
+                    return
+
+    async def close(self) -> None:
+        pass
+
+
+async def _keep_calling(caller: LastingCaller | FreshCaller, calls: Calls) -> None:
+    """Call at ``RATE`` until cancelled, whether or not the calls before have been answered."""
+
+    async def one() -> None:
+        began = time.monotonic()
+        try:
+            await caller.call(calls)
+        except IpcError as error:
+            calls.failed.append(error)
+        calls.seconds.append(time.monotonic() - began)
+
+    async with asyncio.TaskGroup() as group:
+        while True:
+            group.create_task(one())
+            await asyncio.sleep(1 / RATE)
+
+
+@asynccontextmanager
+async def calling(*callers: LastingCaller | FreshCaller) -> AsyncIterator[list[Calls]]:
+    """Let each caller call for the length of the block."""
+    noted = [Calls() for _ in callers]
+    tasks = [
+        asyncio.create_task(_keep_calling(caller, calls))
+        for caller, calls in zip(callers, noted, strict=True)
+    ]
+    try:
+        yield noted
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for caller in callers:
+            await caller.close()
+
+
+def sentence(noted: list[Calls], outages: list[float], what: str) -> str:
+    """Return what was seen, in one line."""
+    total = sum(len(calls.seconds) for calls in noted)
+    failed = sum(len(calls.failed) for calls in noted)
+    in_flight = sum(calls.in_flight for calls in noted)
+    median, most = statistics.median(outages) * 1e3, max(outages) * 1e3
+    return (
+        f"{len(outages)} {what}: {total} calls, {failed} failed, {in_flight} in flight repeated; "
+        f"outage seen by a client {median:.0f} ms (median), {most:.0f} ms (most)"
+    )
