@@ -6,6 +6,7 @@ Everything here runs only where the environment names the folder that ``install`
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,17 +36,17 @@ def irc_server(folder: Path) -> Iterator[IrcServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def daemon(irc_server: IrcServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """The daemon, up and with both of its accounts running."""
-    libera = {"server": "127.0.0.1", "port": irc_server.port, "tls": False, "nick": "trunkbot"}
+@contextlib.contextmanager
+def running(server: IrcServer, directory: Path) -> Iterator[Daemon]:
+    """Run the daemon, with both of its accounts."""
+    libera = {"server": "127.0.0.1", "port": server.port, "tls": False, "nick": "trunkbot"}
     config = {
         "channels": {
             "local": {"accounts": {"desk": {}}},
             "irc": {"accounts": {"libera": {**libera, "channels": [ROOM]}}},
         }
     }
-    daemon = Daemon(tmp_path_factory.mktemp("interop"), config)
+    daemon = Daemon(directory, config)
 
     async def start() -> None:
         await daemon.start()
@@ -60,9 +61,35 @@ def daemon(irc_server: IrcServer, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def openclaw(folder: Path, daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Openclaw:
-    """The real command line, pointed at the daemon's gateway."""
-    url = f"ws://127.0.0.1:{daemon.port}"
-    made = Openclaw(folder, tmp_path_factory.mktemp("openclaw"), url, TOKEN)
+def daemon(irc_server: IrcServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for a whole file: for tests that leave every process of it as it was."""
+    with running(irc_server, tmp_path_factory.mktemp("daemon")) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def own_daemon(irc_server: IrcServer, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon for one test, whose gateway may be restarted."""
+    with running(irc_server, tmp_path) as daemon:
+        yield daemon
+
+
+def commands(folder: Path, daemon: Daemon, home: Path) -> Openclaw:
+    """Return the real command line, pointed at the daemon's gateway."""
+    made = Openclaw(folder, home, f"ws://127.0.0.1:{daemon.port}", TOKEN)
     made.configure()
     return made
+
+
+@pytest.fixture(scope="module")
+def openclaw(folder: Path, daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Openclaw:
+    """The real command line for the file's daemon."""
+    return commands(folder, daemon, tmp_path_factory.mktemp("openclaw"))
+
+
+@pytest.fixture
+def own_openclaw(
+    folder: Path, own_daemon: Daemon, tmp_path_factory: pytest.TempPathFactory
+) -> Openclaw:
+    """The real command line for the test's own daemon."""
+    return commands(folder, own_daemon, tmp_path_factory.mktemp("openclaw"))
