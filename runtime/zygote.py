@@ -35,7 +35,9 @@ STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every ch
 # What workers and the gateway share. Each module is preloaded on its own: one that cannot be
 # imported spoils only those who need it.
 BASE = ("uvloop", "zmq", "orjson", "msgspec", "structlog", "psutil", "aiomultiprocess.core")
-OURS = ("workers.worker", "runtime.gateway.main")
+# The last is where the class of the pickled process object lives: imported in each child it
+# would cost every one of them 2.6 MiB and some milliseconds.
+OURS = ("workers.worker", "runtime.gateway.main", "runtime.process")
 
 Say = Callable[[str, str], None]
 Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
