@@ -7,6 +7,7 @@ does its own imports at the same time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -56,14 +57,14 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
     except ConfigError as error:
         return _refuse(str(error), EXIT_CONFIG)
     except OSError as error:
-        return _refuse(f"{error.filename}: {error.strerror}", EXIT_ERROR)
+        return _refuse(_words(error), EXIT_ERROR)
     try:
         with Instance(places.state_dir) as instance:
             return _supervise(options, places, loaded, read, instance)
     except InstanceHeld as error:
         return _refuse(str(error), EXIT_ERROR)
     except OSError as error:
-        return _refuse(f"{error.filename or places.state_dir}: {error.strerror}", EXIT_ERROR)
+        return _refuse(_words(error), EXIT_ERROR)
 
 
 def _supervise(
@@ -105,8 +106,14 @@ def raise_file_limit() -> None:
 
 def _say(options: Options, text: str) -> None:
     if not options.quiet:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # nobody listens any more: no reason not to start
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+
+
+def _words(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def _refuse(text: str, code: int) -> int:
