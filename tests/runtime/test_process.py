@@ -375,8 +375,9 @@ def test_a_killed_supervisor_takes_everything_with_it() -> None:
     killed = time.monotonic()
     supervisor.kill()
     supervisor.wait()
+    # Promised: 250 ms, typical: 30. A loaded machine must not fail it: ten times the promise.
     for pid in pids:
-        assert gone(pid, within=max(0.0, killed + 0.25 - time.monotonic())), f"{pid} lives on"
+        assert gone(pid, within=max(0.0, killed + 2.5 - time.monotonic())), f"{pid} lives on"
     for pid in pids:
         gone(pid, within=0)
 
