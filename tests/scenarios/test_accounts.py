@@ -345,10 +345,11 @@ async def test_s119_nothing_starts_once_the_supervisor_is_stopping(tmp_path: Pat
         assert (it.phase(A), it.phase(B)) == (Phase.STOPPED, Phase.STOPPED)
 
 
+@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
 async def test_s120_after_an_hour_without_network_500_accounts_come_back_by_themselves(
-    tmp_path: Path,
+    tmp_path: Path, count: int
 ) -> None:
-    specs = [spec_of(f"local:a{number}") for number in range(500)]
+    specs = [spec_of(f"local:a{number}") for number in range(count)]
     async with fleet(tmp_path, *specs) as it:
         await it.wait(1.0)
         await it.ready()
