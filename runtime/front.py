@@ -17,7 +17,7 @@ from runtime import vitals
 from runtime.child import Child, Process
 from runtime.config.load import Loaded
 from runtime.config.model import GatewayConfig
-from runtime.keeper import keep
+from runtime.keeper import keep, spare
 from runtime.lifecycle import (
     ALIVE,
     RESTART,
@@ -178,7 +178,7 @@ class Front:
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside; it ends with the gateway's keeper at the latest."""
         assert self._tasks is not None
-        self._tasks.create_task(work)
+        self._tasks.create_task(spare("work beside the gateway", work))
 
     async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until ``true()``, looked at after every change; return whether it became so."""
@@ -269,7 +269,14 @@ class Front:
             self._tell()
 
         self._session = self.source.session(incarnation, News(up, lost, fault, refused))
-        self._session_task = self._tasks.create_task(self._session.run())
+        self._session_task = self._tasks.create_task(self._hold(self._session, fault))
+
+    async def _hold(self, session: Link, fault: Callable[[str], None]) -> None:
+        try:
+            await session.run()
+        except Exception as error:  # it costs this incarnation, not the supervisor
+            log.exception("session failed")
+            fault(f"session failed: {type(error).__name__}: {error}")
 
     def _count_outage(self, state: State) -> None:
         """Count the loss of a working session once, whichever news of it comes first."""

@@ -6,6 +6,8 @@ not end the supervisor and with it all siblings: it costs that child a failure.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import structlog
 
 from runtime.child import Child
@@ -23,6 +25,14 @@ async def keep(child: Child) -> None:
             log.exception("supervision failed", child=child.name)
             text = f"supervision failed: {_innermost(error)}"
             child.post(Exited(child.state.incarnation, Exit(text=text)))
+
+
+async def spare(name: str, work: Awaitable[object]) -> None:
+    """Do work that others can do without: what it raises is logged, and ends only itself."""
+    try:
+        await work
+    except Exception:
+        log.exception("given up", what=name)
 
 
 def _innermost(error: BaseException) -> str:

@@ -39,6 +39,7 @@ from runtime.front import Front
 from runtime.history import History
 from runtime.holds import Holds
 from runtime.instance import Instance
+from runtime.keeper import spare
 from runtime.kit import Kit, attachment, source_of
 from runtime.lifecycle import Phase, Restart
 from runtime.link import ControlLink, HeardOut
@@ -211,8 +212,8 @@ class Supervisor:
                 tasks.create_task(self.front.run()),
                 tasks.create_task(self._watch(link)),
                 tasks.create_task(self._announce(on_up)),
-                tasks.create_task(self._watch_file()),
-                tasks.create_task(self.surroundings.run()),
+                tasks.create_task(spare("watching the configuration", self._watch_file())),
+                tasks.create_task(spare("watching the surroundings", self.surroundings.run())),
             ]
             self.front.start()
             for spec in self.loaded.accounts.values():

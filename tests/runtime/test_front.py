@@ -32,12 +32,15 @@ class PlayedLink:
         self.told: list[tuple[str, Any]] = []
         self.wrong: str | None = None
         self.ended = False
+        self.broken = False
 
     def changed(self) -> None:
         self.changes += 1
 
     async def run(self) -> None:
         try:
+            if self.broken:
+                raise KeyError("a bug")
             await asyncio.Event().wait()
         finally:
             self.ended = True
@@ -70,6 +73,7 @@ class PlayedSource:
         self.did: list[str] = []
         self.taken: PortTaken | None = None
         self.deaf = False
+        self.broken = False
 
     def open(self, *, force: bool = False) -> None:
         self.did.append("open")
@@ -94,6 +98,7 @@ class PlayedSource:
 
     def session(self, incarnation: int, news: News) -> Any:
         self.links.append(PlayedLink(news))
+        self.links[-1].broken = self.broken
         return self.links[-1]
 
 
@@ -375,3 +380,26 @@ async def test_work_beside_it_ends_with_it() -> None:
         at.front.background(work())
         await asyncio.sleep(0)
     assert ended == [True]
+
+
+async def test_a_session_that_fails_costs_only_that_incarnation() -> None:
+    async with house() as at:
+        at.source.broken = True
+        with structlog.testing.capture_logs() as logs:
+            at.front.start()
+            await at.is_in(Phase.BACKOFF)
+        assert "session failed" in {line["event"] for line in logs}
+        assert at.front.status().last_error == "session failed: KeyError: 'a bug'"
+        at.source.broken = False
+        await at.up()
+
+
+async def test_work_beside_it_that_fails_costs_nothing() -> None:
+    async def work() -> None:
+        raise OSError("no processes left")
+
+    async with house() as at:
+        with structlog.testing.capture_logs() as logs:
+            at.front.background(work())
+            await until(lambda: logs)
+        await at.up()

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from runtime.child import Child
-from runtime.keeper import keep
+from runtime.keeper import keep, spare
 from runtime.lifecycle import Event, Phase, Policy, Ready, Start, State
 from tests.support.accounts import Puppet
 from tests.support.until import until
@@ -66,3 +66,20 @@ async def test_a_cancellation_ends_it_and_the_process() -> None:
     await asyncio.wait([task])
     assert task.cancelled()
     assert ward.puppets[0].signals == ["kill"]
+
+
+async def test_what_can_be_spared_ends_only_itself() -> None:
+    async def work() -> None:
+        raise OSError("no inotify left")
+
+    with structlog.testing.capture_logs() as logs:
+        await spare("watching", work())
+    assert [(line["event"], line["what"]) for line in logs] == [("given up", "watching")]
+
+
+async def test_what_can_be_spared_can_be_cancelled() -> None:
+    task = asyncio.create_task(spare("watching", asyncio.Event().wait()))
+    await asyncio.sleep(1.0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()

@@ -197,12 +197,15 @@ class PlayedLogs:
         self.lines: list[dict[str, Any]] = []
         self.asked: list[tuple[Any, int]] = []
 
-    def capture(self, name: str, incarnation: int, process: Any) -> Any:
+    def capture(self, name: str, incarnation: int, process: Any, **options: Any) -> Any:
         if self.error is not None:
             raise self.error
         return self
 
     dropped = 0
+
+    async def ended(self) -> None:
+        """Say that there is nothing to read."""
 
     def tail(self, names: Any, count: int) -> list[dict[str, Any]]:
         self.asked.append((names, count))
