@@ -67,6 +67,7 @@ def _ask(names: list[str], plan: Plan) -> tuple[dict[str, Any], list[str]]:
                 print(f"FAILED: {type(error).__name__}: {error}\n", file=sys.stderr, flush=True)
                 continue
             found["loadAverage"] = [round(before, 2), round(os.getloadavg()[0], 2)]
+            found["revision"] = machine.revision()
             results[name] = found
             print(f"{question.report(found)}\n", flush=True)
     return results, failed

@@ -16,9 +16,15 @@ COLOURS = {
 
 
 def publish(whole: dict[str, Any], place: Path) -> None:
-    """Write ``latest.json`` and one plot, as PNG and SVG, for each question that was answered."""
+    """Write ``latest.json`` and one plot, as PNG and SVG, for each question that was answered.
+
+    Answers of an earlier run to other questions stay; each names its revision.
+    """
     place.mkdir(parents=True, exist_ok=True)
-    (place / "latest.json").write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
+    file = place / "latest.json"
+    if file.exists():
+        whole = whole | {"results": json.loads(file.read_text())["results"] | whole["results"]}
+    file.write_text(json.dumps(whole, sort_keys=True) + "\n")
     for name, draw in (("events", _events), ("latency", _latency), ("fleet", _fleet)):
         if name in whole["results"]:
             _save(place / {"fleet": "memory"}.get(name, name), draw, whole["results"][name])

@@ -10,6 +10,8 @@ from bench.questions import (
     idle,
     isolation,
     latency,
+    links,
+    openclaw,
     pieces,
     rpc,
     slow,
@@ -27,6 +29,8 @@ QUESTIONS: dict[str, Question] = {
     "isolation": isolation.question,
     "slow": slow.question,
     "idle": idle.question,
+    "links": links.question,
     "fleet": fleet.question,
+    "openclaw": openclaw.question,
     "growth": growth.question,
 }

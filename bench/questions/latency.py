@@ -22,12 +22,10 @@ async def _ask(plan: Plan) -> Found:
         systems.append(Node())
     clients = (1, 10) if plan.thorough else (1,)
     rounds = plan.rounds if plan.thorough else 3
-    cases = ["1000/s 1c", *(f"{share} {count}c" for count in clients for share in SHARES)]
-    if plan.thorough:
-        cases.insert(1, "1000/s 10c")
-    if not plan.thorough:
-        rounds = plan.rounds if plan.thorough else 3
     cases = ["1000/s 1c", "50 % 1c"]
+    if plan.thorough:
+        shares = [f"{share} {count}c" for count in clients for share in SHARES]
+        cases = ["1000/s 1c", "1000/s 10c", *shares]
     most: dict[tuple[str, int], float] = {}
 
     async def measure(system: System, case: str) -> measuring.Window:

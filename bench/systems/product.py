@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 from bench.source import install
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import TiedDaemon
+from ipc.errors import RemoteError
 from ipc.wsclient import OPERATOR, Client
 from tests.support.daemon import TOKEN
 
@@ -112,8 +114,13 @@ class Product:
         await asyncio.gather(*(self.order(key, text) for key in self.keys[: order.workers]))
 
     async def hush(self) -> None:
-        """Let all be silent."""
-        await asyncio.gather(*(self.order(key, "rate=0") for key in self.keys))
+        """Let all be silent; one that is down is."""
+
+        async def silence(key: str) -> None:
+            with contextlib.suppress(RemoteError):
+                await self.order(key, "rate=0")
+
+        await asyncio.gather(*map(silence, self.keys))
 
     def processes(self) -> Processes:
         """Return what runs."""

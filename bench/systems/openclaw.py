@@ -1,0 +1,114 @@
+"""The real OpenClaw, from the folder named in ``BENCH_OPENCLAW`` (where npm has installed it).
+
+Only its gateway, without channels, in a state directory of its own. It speaks the protocol
+that we speak, so the same clients ask both the same questions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from bench.processes import family
+from bench.systems.product import connect_request
+from bench.systems.system import Entry, Order, Processes
+from bench.tied import die_with_parent
+from ipc.errors import IpcError
+from ipc.wsclient import Client
+from tests.support.daemon import TOKEN, free_port
+
+PATIENCE = 120.0  # seconds; it needs 10 to 40 to start
+
+
+def program() -> list[str] | None:
+    """Return the command of the installed OpenClaw, ``None`` where there is none."""
+    named = os.environ.get("BENCH_OPENCLAW")
+    if not named:
+        return None
+    folder = Path(named)
+    own = folder / "node_modules" / "node" / "bin" / "node"
+    node = str(own) if own.exists() else shutil.which("node")
+    entry = folder / "node_modules" / "openclaw" / "openclaw.mjs"
+    return [node, str(entry)] if node and entry.exists() else None
+
+
+class OpenClaw:
+    """The gateway of OpenClaw. It has no workers, so it cannot speak."""
+
+    name = "openclaw"
+
+    async def start(self) -> None:
+        """Start it and wait until it lets a client in."""
+        command = program()
+        assert command is not None, "ask program() first"
+        self._place = tempfile.TemporaryDirectory(prefix="tl-bench-")
+        state = Path(self._place.name)
+        self._port = free_port()
+        gateway = {
+            "mode": "local",
+            "port": self._port,
+            "bind": "loopback",
+            "auth": {"mode": "token", "token": TOKEN},
+        }
+        (state / "openclaw.json").write_text(json.dumps({"gateway": gateway}))
+        env = os.environ | {
+            "HOME": str(state),
+            "OPENCLAW_STATE_DIR": str(state),
+            "OPENCLAW_CONFIG_PATH": str(state / "openclaw.json"),
+            "OPENCLAW_SKIP_CHANNELS": "1",
+            "OPENCLAW_GATEWAY_TOKEN": TOKEN,
+        }
+        with (state / "output.txt").open("wb") as output:
+            self._process = subprocess.Popen(
+                [*command, "gateway", "run", "--port", str(self._port), "--token", TOKEN],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent,
+            )
+        try:
+            await asyncio.wait_for(self._let_in(), PATIENCE)
+        except TimeoutError:
+            text = (state / "output.txt").read_text()[-2000:]
+            await self.stop()
+            raise RuntimeError(f"OpenClaw did not start:\n{text}") from None
+
+    async def _let_in(self) -> None:
+        while True:
+            try:
+                client = await Client.connect(f"ws://127.0.0.1:{self._port}", token=TOKEN)
+            except (IpcError, OSError):
+                await asyncio.sleep(0.5)
+            else:
+                await client.call("health")
+                await client.close()
+                return
+
+    async def stop(self) -> None:
+        """End it and what it started."""
+        for pid in reversed(family(self._process.pid)):
+            os.kill(pid, 9)
+        self._process.wait()
+        shutil.rmtree(self._place.name, ignore_errors=True)
+        self._place.cleanup()
+
+    def entry(self, *, events: bool = True) -> Entry:
+        """Return how clients enter."""
+        return Entry(self._port, connect=connect_request(()))
+
+    async def speak(self, order: Order) -> None:
+        """It cannot."""
+        raise NotImplementedError
+
+    async def hush(self) -> None:
+        """It never spoke."""
+
+    def processes(self) -> Processes:
+        """Return what runs."""
+        return Processes(family(self._process.pid))
