@@ -146,13 +146,18 @@ class DataLink:
         self._turn = 0
         if not self._welcome or self._dealer is None or self._dealer.closed:
             return
+        outbox, send = self.outbox, self._dealer.send
         while self._answers:
             pack = self._some_answers()
-            if not self._dealer.send(encode(pack)):
+            # Messages go along with the last of them: a body costs more than what is in it, and
+            # a message that was sent for somebody is told in the same turn as the answer.
+            small = sum(len(answer.payload) for answer in pack) <= PACK_BYTES // 2
+            along = outbox.take() if small and not self._answers else []
+            if not send(encode([*pack, *along])):
+                outbox.putback(along)
                 self._answers.extendleft(reversed(pack))
                 return
             self._unconfirmed = True
-        outbox, send = self.outbox, self._dealer.send
         while messages := outbox.take():
             if not send(encode(messages)):
                 outbox.putback(messages)
