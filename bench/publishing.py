@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Spread
+from bench.machine import sentence
+from bench.questions import QUESTIONS
 
 SYSTEMS = ("floor ×16", "floor", "trunkline", "node joined", "node", "naive")
 COLOURS = {
@@ -25,9 +27,23 @@ def publish(whole: dict[str, Any], place: Path) -> None:
     if file.exists():
         whole = whole | {"results": json.loads(file.read_text())["results"] | whole["results"]}
     file.write_text(json.dumps(whole, sort_keys=True) + "\n")
+    (place / "tables.md").write_text(_tables(whole))
     for name, draw in (("events", _events), ("latency", _latency), ("fleet", _fleet)):
         if name in whole["results"]:
             _save(place / {"fleet": "memory"}.get(name, name), draw, whole["results"][name])
+
+
+def _tables(whole: dict[str, Any]) -> str:
+    """Return every answer as it was printed."""
+    parts = [f"# Figures\n\nWritten by `python -m bench`. {sentence(whole['machine'])}"]
+    for name, question in QUESTIONS.items():
+        if found := whole["results"].get(name):
+            load = " and ".join(f"{value:g}" for value in found["loadAverage"])
+            parts.append(
+                f"## {question.title}\n\n{question.report(found)}\n\n"
+                f"Revision {found['revision']}, load average before and after {load}."
+            )
+    return "\n\n".join(parts) + "\n"
 
 
 def _save(path: Path, draw: Any, found: dict[str, Any]) -> None:
