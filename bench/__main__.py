@@ -20,7 +20,8 @@ import uvloop
 
 from bench import machine
 from bench.load.native import generator
-from bench.questions import QUESTIONS, Plan
+from bench.publishing import publish
+from bench.questions import QUESTIONS, Plan, Question
 
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = machine.ROOT / "docs" / "bench"
@@ -47,42 +48,42 @@ def main() -> int:
     print(f"{machine.sentence(about)}\n")
     if len(generator()) > 1:
         print("No compiler: the load generator is the one in Python, and may be the bottleneck.\n")
-    results, failed = _ask(names, plan)
-    _write({"machine": about, "plan": plan.described(), "results": results}, args.publish)
+    whole: dict[str, Any] = {"machine": about, "plan": plan.described(), "results": {}}
+    failed = False
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for name in names:
+            found = _ask(runner, QUESTIONS[name], plan)
+            failed |= found is None
+            if found is not None:
+                whole["results"][name] = found
+                file = _write(whole)  # after each, so that nothing measured is ever lost
+    if whole["results"]:
+        print(f"written: {file}")
+        if args.publish:
+            publish(whole, PUBLISHED)
     return 1 if failed else 0
 
 
-def _ask(names: list[str], plan: Plan) -> tuple[dict[str, Any], list[str]]:
-    results: dict[str, Any] = {}
-    failed = []
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for name in names:
-            question = QUESTIONS[name]
-            print(f"## {question.title}\n", flush=True)
-            before = os.getloadavg()[0]
-            try:
-                found = runner.run(question.ask(plan))
-            except Exception as error:  # noqa: BLE001 - the other questions are asked all the same
-                failed.append(name)
-                print(f"FAILED: {type(error).__name__}: {error}\n", file=sys.stderr, flush=True)
-                continue
-            found["loadAverage"] = [round(before, 2), round(os.getloadavg()[0], 2)]
-            found["revision"] = machine.revision()
-            results[name] = found
-            print(f"{question.report(found)}\n", flush=True)
-    return results, failed
+def _ask(runner: asyncio.Runner, question: Question, plan: Plan) -> dict[str, Any] | None:
+    print(f"## {question.title}\n", flush=True)
+    before = os.getloadavg()[0]
+    try:
+        found = runner.run(question.ask(plan))
+    except Exception as error:  # noqa: BLE001 - the other questions are asked all the same
+        print(f"FAILED: {type(error).__name__}: {error}\n", file=sys.stderr, flush=True)
+        return None
+    found["loadAverage"] = [round(before, 2), round(os.getloadavg()[0], 2)]
+    found["revision"] = machine.revision()
+    print(f"{question.report(found)}\n", flush=True)
+    return found
 
 
-def _write(whole: dict[str, Any], publish: bool) -> None:
+def _write(whole: dict[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     stamp = whole["machine"]["at"].replace(":", "").replace("+0000", "")
     file = RESULTS / f"{stamp}-{whole['machine']['revision']}.json"
     file.write_text(json.dumps(whole, indent=1))
-    print(f"written: {file}")
-    if publish:
-        from bench.publishing import publish as published
-
-        published(whole, PUBLISHED)
+    return file
 
 
 if __name__ == "__main__":

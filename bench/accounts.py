@@ -51,7 +51,9 @@ class Watch:
 
 def config(count: int) -> dict[str, Any]:
     """Return a configuration of ``count`` idle accounts."""
-    restart = {"initialSeconds": BACKOFF, "maximumSeconds": BACKOFF, "jitter": 0}
+    # Late enough that many kills of one account are no crash loop here.
+    patient = {"slowAfter": 200}
+    restart = {"initialSeconds": BACKOFF, "maximumSeconds": BACKOFF, "jitter": 0, **patient}
     accounts: dict[str, Any] = {f"a{number:03}": {} for number in range(count)}
     return {
         "channels": {"local": {"accounts": accounts}},
