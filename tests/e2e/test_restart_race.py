@@ -24,11 +24,7 @@ from tests.support.restarts import (
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 REST = 0.25  # seconds between two ends of the gateway: five calls of each client
-ENDLESS = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "slowAfter": 1000, "jitter": 0}
-CONFIG: dict[str, Any] = {
-    "channels": {"local": {"accounts": {"one": {}}}},
-    "supervisor": {"restart": ENDLESS},
-}
+CONFIG: dict[str, Any] = {"channels": {"local": {"accounts": {"one": {}}}}}
 OUTAGE = 2.5  # seconds; five times the target, for a machine that is busy with other things
 
 
