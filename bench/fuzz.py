@@ -1,0 +1,100 @@
+"""The long run of the fuzzer against the gateway.
+
+    python -m bench.fuzz [--frames 1000000] [--firsts 50000] [--http 100000] [--seconds 600]
+                         [--write docs/fuzz.md]
+
+What hypothesis draws is sent as it is, then recombined within the grammar, or damaged byte by
+byte. Ends with exit code 1 at the first fault, which it prints with the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import uvloop
+
+from bench import machine
+from bench.figures import table
+from tests.fuzz.campaign import Corpus, Report, run
+
+HEAD = """# Fuzzing
+
+What the gateway makes of everything that is nearly right, and of everything that is wrong.
+
+    python -m bench.fuzz --write docs/fuzz.md     # this page
+    python -m pytest tests/fuzz                   # eight seconds of it, in every run
+
+`tests/fuzz/grammar.py` describes frames, handshakes and HTTP requests as strategies of hypothesis;
+the methods and their params come from the gateway's own table. What was drawn is sent as it is,
+then recombined within the grammar (another's params, one left out, one replaced), and damaged
+byte by byte. The gateway runs in the same process on a real socket, with a worker and a supervisor
+that answer at once; connections of Protocol 3 and 4 take turns, and text and binary frames. Behind
+every hundred frames comes a good request whose answer is awaited.
+
+A fault is an error in any log, an exception that reaches the loop, a close with 1011, "internal
+error", HTTP 500, or an answer that is no frame.
+"""
+
+
+def page(report: Report, about: str, start: int) -> str:
+    """Return the report as a page."""
+    tally = report.tally
+    closes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.closes.items()))
+    rows = [
+        ["frames after `connect`", f"{tally.frames:,}"],
+        ["of these within the grammar", f"{report.grammatical:,}"],
+        ["first frames of a connection", f"{tally.first_frames:,}"],
+        ["HTTP requests", f"{tally.http:,}"],
+        ["frames and responses that came back", f"{tally.answers:,}"],
+        ["seconds", f"{report.seconds:.0f}"],
+        ["faults, unhandled exceptions", f"{len(tally.faults)}"],
+        ["tasks leaked", f"{report.tasks_left}"],
+        ["connections leaked", f"{report.connections_left}"],
+        ["RSS after a tenth of the frames, MiB", f"{report.rss_warm / 2**20:.1f}"],
+        ["RSS at the end, MiB", f"{report.rss_end / 2**20:.1f}"],
+        ["closes by code", closes or "none"],
+    ]
+    return f"{HEAD}\n{table(['the last long run', ''], rows)}\n\nSeed {start}. {about}\n"
+
+
+def main() -> None:
+    """Run, print, and say by the exit code whether all was well."""
+    parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=__doc__)
+    parser.add_argument("--frames", type=int, default=1_000_000)
+    parser.add_argument("--firsts", type=int, default=50_000)
+    parser.add_argument("--http", type=int, default=100_000)
+    parser.add_argument("--drawn", type=int, default=5_000, help="of each kind, by hypothesis")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="at most")
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    parser.add_argument("--write", type=Path, help="the page to write the report to")
+    args = parser.parse_args()
+    about = machine.sentence(machine.describe())
+    corpus = Corpus.draw(args.drawn, args.seed)
+    print(f"seed {args.seed}: {len(corpus.frames)} frames drawn", flush=True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        report = runner.run(
+            run(
+                corpus,
+                frames=args.frames,
+                firsts=args.firsts,
+                http=args.http,
+                start=args.seed,
+                seconds=args.seconds,
+                say=lambda text: print(text, flush=True),
+            )
+        )
+    text = page(report, about, args.seed)
+    print(text)
+    if args.write:
+        args.write.write_text(text)
+    for fault in report.tally.faults:
+        print(f"FAULT: {fault}")
+    sys.exit(bool(report.tally.faults or report.tasks_left or report.connections_left))
+
+
+if __name__ == "__main__":
+    main()
