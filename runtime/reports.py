@@ -104,7 +104,7 @@ class Reports:
             report |= self._beside()
         elif self._figures:
             report["metrics"] = msgspec.to_builtins(self._metrics())
-        self._figures.clear()
+        self._figures &= waiting  # those go once nothing of them waits any more
         self._common_changed = False
         if self._batches:
             self._wake()

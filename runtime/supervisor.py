@@ -231,6 +231,7 @@ class Supervisor:
         else:
             log.info("stopping", reason=reason)
             self.notifier.stopping()
+            self.roster.closing = True  # from this very moment nothing is started
             self._stopping.set()
 
     @property

@@ -21,6 +21,7 @@ class House:
             rows=lambda: self.rows,
             common=lambda: {"channels": []},
             wake=self._wake,
+            metrics=list,
         )
 
     def _wake(self) -> None:
@@ -138,9 +139,10 @@ def test_figures_never_overtake_a_change_that_waits(house: House) -> None:
     house.change("irc:b", "running")
     house.reports.figures("irc:a")
     house.reports.figures("irc:b")  # its row would say "running" before that is told
-    first, second = house.sent()
-    assert phases([first, second], "figures") == [[("irc:a", "stopped")], []]
+    first, second, third = house.sent()
     assert phases([first, second]) == [[("irc:b", "starting")], [("irc:b", "running")]]
+    told = phases([first, second, third], "figures")
+    assert told == [[("irc:a", "stopped")], [], [("irc:b", "running")]]
 
 
 def test_figures_of_an_account_that_is_gone_are_left_out(house: House) -> None:

@@ -150,6 +150,7 @@ class PlayedLauncher:
         self.deaf: set[str] = set()  # keys
         self.mute: set[str] = set()  # keys that do not become ready
         self.error: Exception | None = None
+        self.swept = 0
 
     async def spawn(self, spec: Spec) -> Any:
         await asyncio.sleep(0)
@@ -168,7 +169,7 @@ class PlayedLauncher:
         self.children.append(child)
         return child
 
-    def preload(self, modules: list[str]) -> None:
+    async def replace(self, modules: list[str]) -> None:
         self.preloaded.append(modules)
 
     def of(self, key: str) -> list[PlayedProcess]:
@@ -204,8 +205,11 @@ class PlayedLogs:
 
     dropped = 0
 
-    async def ended(self) -> None:
-        """Say that there is nothing to read."""
+    def drain(self) -> None:
+        """Find that there is nothing to read."""
+
+    def subscribe(self, subscriber: Any) -> None:
+        """Have no lines to hand on."""
 
     def tail(self, names: Any, count: int) -> list[dict[str, Any]]:
         self.asked.append((names, count))
