@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import inspect
 import os
@@ -12,8 +14,16 @@ from typing import Any
 import psutil
 import pytest
 import uvloop
+from hypothesis import settings
 
 from tests.support.virtual import VirtualTimeLoop
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+# Enough examples to find a mistake in a day of commits; --full looks longer.
+settings.register_profile("default", max_examples=30, deadline=None)
+settings.register_profile("full", max_examples=200, deadline=None)
+settings.load_profile("default")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # The first loop of libuv makes a pipe that stays for the whole process: no test's leak.
     uvloop.new_event_loop().close()
+    if config.getoption("--full"):
+        settings.load_profile("full")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,6 +65,18 @@ async def _leaving_no_task(test: Any, arguments: dict[str, Any]) -> None:
     assert not left, f"tasks left behind: {left}"
 
 
+def _let_go_of_orphans() -> None:
+    """Undo what a test of the launcher has made of this process: others' orphans are not ours.
+
+    Those that came to us meanwhile and are dead already are reaped.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, ChildProcessError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+
+
 def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
@@ -73,6 +97,7 @@ def leaves_nothing_behind() -> Iterator[None]:
     children, files = _children(), _open_files()
     yield
     gc.collect()
+    _let_go_of_orphans()
     more = _children() - children
     assert not more, f"processes left behind: {[psutil.Process(pid).cmdline() for pid in more]}"
     leaked = {

@@ -68,8 +68,9 @@ async def test_a_gigabyte_is_dropped_and_counted_and_harms_nobody(
         async with talking(daemon, "calm") as person:
             await person.is_answered("before")
             line = b"bomb " * 200 + b"\n"
-            count = 2**30 // (len(line) * 100)
-            await prints(watcher, line * 100, count)  # 1 GiB: it never waits for us for long
+            block = b"".join(b"%04d " % number + line[5:] for number in range(100))
+            count = 2**30 // len(block)
+            await prints(watcher, block, count)  # 1 GiB: it never waits for us for long
             await person.is_answered("after")
         after = await daemon.wait(
             lambda s: s["accounts"]["faulty:one"]["logDropped"] > 100 * count - 20_000

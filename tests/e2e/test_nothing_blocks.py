@@ -45,6 +45,7 @@ async def beside_programs(daemon: Daemon, client: Client, count: int = 4) -> flo
     return percentile(await times, 0.99)
 
 
+@pytest.mark.slow  # it measures: other tests beside it would be what it sees
 async def test_a_cheap_call_stays_cheap_beside_slow_ones(tmp_path: Path) -> None:
     """A configuration of 1 MB is read again and again, and a plugin takes 10 s for a call."""
     origins = [f"https://{'x' * 180}-{number}.example.org" for number in range(5_000)]
@@ -90,6 +91,7 @@ async def test_a_cheap_call_stays_cheap_beside_slow_ones(tmp_path: Path) -> None
     assert percentile(found, 0.99) <= max(LIMIT_MS, 2 * quiet)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["channels.events", "config.get"])
 async def test_large_answers_pass_without_holding_up_others(method: str) -> None:
     """10,000 rows, and 1 MB twice, from a posed supervisor on the same loop."""

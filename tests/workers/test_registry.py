@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,7 +54,11 @@ def test_the_built_in_channels_are_found_without_their_clients() -> None:
     assert found["irc"].ref == "workers.channels.irc:manifest"
     assert found["irc"].manifest.id == "irc"
     assert found.warnings == []
-    assert "workers.channels.irc.plugin" not in sys.modules
+    code = (
+        "import sys; from workers.registry import manifests; manifests();"
+        " sys.exit('workers.channels.irc.plugin' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_a_channel_of_another_package_is_found(packages: Packages) -> None:
