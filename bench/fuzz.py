@@ -47,6 +47,7 @@ def page(report: Report, about: str, start: int) -> str:
     rows = [
         ["frames after `connect`", f"{tally.frames:,}"],
         ["of these within the grammar", f"{report.grammatical:,}"],
+        ["beside them, cut off by a close", f"{tally.cut_off:,}"],
         ["first frames of a connection", f"{tally.first_frames:,}"],
         ["HTTP requests", f"{tally.http:,}"],
         ["frames and responses that came back", f"{tally.answers:,}"],

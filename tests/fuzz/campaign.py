@@ -20,10 +20,10 @@ from tests.fuzz.mutation import mutated, recombined
 from tests.fuzz.target import Tally, Target, target
 
 BURST = 100  # frames between two good requests
+DAMAGED = 10  # frames of a burst with bytes changed: with one more the connection may be closed
 AT_ONCE = 16  # first frames, and HTTP requests, beside each other
-PER_EXAMPLE = 10  # frames of one example of hypothesis
+PER_EXAMPLE = 5  # frames of one example of hypothesis
 SETTLE_SECONDS = 6.0  # until the last refusal that is held back has been said (5 s)
-ABUSED = 8  # damaged frames in a burst: more than ten and the connection is closed
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,24 @@ class Corpus:
     frames: list[bytes]
     firsts: list[bytes]
     http: list[bytes]
-    requests: list[dict[str, Any]] = field(init=False)
+    families: list[list[dict[str, Any]]] = field(init=False)  # the frames by their method
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "requests", [orjson.loads(frame) for frame in self.frames])
+        found: dict[str, list[dict[str, Any]]] = {}
+        for frame in map(orjson.loads, self.frames):
+            found.setdefault(str(frame.get("method")), []).append(frame)
+        object.__setattr__(self, "families", list(found.values()))
 
     @classmethod
     def draw(cls, count: int, start: int) -> Corpus:
-        """Draw ``count`` of each kind; ``start`` is the seed."""
+        """Draw about ``count`` of each kind; ``start`` is the seed."""
+        frames = _drawn(grammar.strangers.map(grammar.text), count // 10, start)
+        for name in grammar.NAMES:
+            request = grammar.request_of(name).map(grammar.text)
+            frames += _drawn(request, count // len(grammar.NAMES), start)
+        Random(start).shuffle(frames)
         return cls(
-            _parsable(_drawn(grammar.frames, count, start)),
+            _parsable(frames),
             _drawn(grammar.first_frames, count, start + 1),
             _drawn(grammar.http_requests, count, start + 2),
         )
@@ -67,7 +75,7 @@ def _drawn(strategy: st.SearchStrategy[bytes], count: int, start: int) -> list[b
 
     @seed(start)
     @settings(
-        max_examples=max(1, count // PER_EXAMPLE),
+        max_examples=max(3, count // PER_EXAMPLE),  # the first is the simplest, alone
         phases=[Phase.generate],
         database=None,
         deadline=None,
@@ -93,21 +101,16 @@ def _parsable(frames: list[bytes]) -> list[bytes]:
     return found
 
 
-def _bursts(corpus: Corpus, count: int, random: Random) -> Iterator[tuple[list[bytes], int]]:
-    """Yield bursts and how many of each obey the grammar, ``count`` frames in all."""
+def _bursts(corpus: Corpus, random: Random) -> Iterator[tuple[list[bytes], int]]:
+    """Yield bursts for ever, and how many frames of each are damaged: in every second some are."""
     verbatim = iter(corpus.frames)
-    while count > 0:
-        size = min(BURST, count)
-        spoilt = min(ABUSED, size // 10)
-        good = [
-            next(verbatim, None) or recombined(corpus.requests, random)
-            for _ in range(size - spoilt)
-        ]
-        bad = [mutated(random.choice(corpus.frames), random) for _ in range(spoilt)]
-        burst = good + bad
+    while True:
+        burst = [next(verbatim, None) or recombined(corpus.families, random) for _ in range(BURST)]
+        yield burst, 0
+        burst = [recombined(corpus.families, random) for _ in range(BURST - DAMAGED)]
+        burst += [mutated(random.choice(corpus.frames), random) for _ in range(DAMAGED)]
         random.shuffle(burst)
-        count -= size
-        yield burst, len(good)
+        yield burst, DAMAGED
 
 
 async def _beside(
@@ -147,11 +150,15 @@ async def run(
     async with target() as there:
         tasks_before = len(asyncio.all_tasks())
         share = seconds * 0.7
-        for number, (burst, good) in enumerate(_bursts(corpus, frames, random)):
-            if time.monotonic() - began > share or there.tally.faults:
+        for number, (burst, damaged) in enumerate(_bursts(corpus, random)):
+            late = time.monotonic() - began > share
+            if there.tally.frames >= frames or late or there.tally.faults:
                 break
-            await there.burst(burst, protocol=4 - number % 2, first=0x82 - number % 5 // 4)
-            grammatical += good
+            # Damage goes as binary frames mostly: text that is no UTF-8 ends the connection.
+            protocol = 4 - number // 2 % 2
+            first = 0x82 if damaged and number % 10 else 0x81
+            if await there.burst(burst, protocol, first=first, fresh=damaged > 0):
+                grammatical += len(burst) - damaged
             if there.tally.frames >= frames // 10 and not rss_warm:
                 rss_warm = process.memory_info().rss
             if number % 500 == 499:

@@ -14,16 +14,22 @@ TOKENS = (
 )
 
 
-def recombined(frames: Sequence[dict[str, Any]], random: Random) -> bytes:
-    """Return a frame that obeys the grammar: one of ``frames`` with something of another."""
-    one, other = random.choice(frames), random.choice(frames)
+def recombined(families: Sequence[Sequence[dict[str, Any]]], random: Random) -> bytes:
+    """Return a frame that obeys the grammar: one with something of another.
+
+    A family is the requests of one method; most often the other is of the same.
+    """
+    family = random.choice(families)
+    one = random.choice(family)
+    other = random.choice(family if random.random() < 0.8 else random.choice(families))
     frame = dict(one)
     mine, theirs = one.get("params"), other.get("params")
     match random.randrange(6):
-        case 0:  # the other's params, for a method that expects different ones
+        case 0:
             frame["params"] = theirs
-        case 1 if isinstance(mine, dict) and mine:
-            frame["params"] = {**mine, random.choice(list(mine)): theirs}
+        case 1 if isinstance(mine, dict) and isinstance(theirs, dict) and theirs:
+            key = random.choice(list(theirs))
+            frame["params"] = {**mine, key: theirs[key]}
         case 2 if isinstance(mine, dict) and isinstance(theirs, dict):
             frame["params"] = mine | theirs
         case 3 if isinstance(mine, dict) and mine:

@@ -35,7 +35,8 @@ _UPGRADE = (
 class Tally:
     """What was sent and what came of it."""
 
-    frames: int = 0
+    frames: int = 0  # after ``connect``, in bursts that were dealt with to the end
+    cut_off: int = 0  # in bursts during which the gateway closed the connection
     first_frames: int = 0
     http: int = 0
     answers: int = 0
@@ -183,14 +184,28 @@ class Target:
         )
         return wire
 
-    async def burst(self, frames: list[bytes], protocol: int = 4, *, first: int = 0x81) -> None:
-        """Send frames after ``connect``, on a connection that is kept while it lives."""
-        wire = self._wires.get(protocol)
+    async def burst(
+        self, frames: list[bytes], protocol: int = 4, *, first: int = 0x81, fresh: bool = False
+    ) -> bool:
+        """Send frames after ``connect``; say whether all were dealt with.
+
+        ``fresh`` is for what may cost the connection; others are kept while they live.
+        """
+        wire = None if fresh else self._wires.get(protocol)
         if wire is None or wire.ended.done():
-            wire = self._wires[protocol] = await self._connected(protocol)
-        self.tally.frames += len(frames)
+            wire = await self._connected(protocol)
+            if not fresh:
+                self._wires[protocol] = wire
         self._sentinel += 1
-        await wire.answered(b"".join(masked(frame, first) for frame in frames), self._sentinel)
+        joined = b"".join(masked(frame, first) for frame in frames)
+        whole = await wire.answered(joined, self._sentinel)
+        if whole:
+            self.tally.frames += len(frames)
+        else:
+            self.tally.cut_off += len(frames)
+        if fresh:
+            await wire.close()
+        return whole
 
     async def first_frame(self, frame: bytes) -> None:
         """Send one frame as the first of a connection; take what comes, if something does."""
@@ -242,7 +257,7 @@ class _Refusing(dict[str, Any]):
 
 
 def _answer(call: Call) -> Answer:
-    return Answer(call.id, True, b'{"messageId":"m1","chatId":"c1"}')
+    return Answer(call.id, True, b'{"id":"m1","chat":"c1","ts":1}')
 
 
 def _count_errors(tally: Tally) -> Any:

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from runtime.gateway.methods.table import METHODS, allowed
 from tests.fuzz.campaign import Corpus, run
 
-SECONDS = 8.0
+SECONDS = 6.0
+
+
+@pytest.fixture
+def broken_method(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A method with a fault that only some params bring to light."""
+
+    def fault(client: Any, params: Any) -> Any:
+        return {"rest": 1 // (len(params.text) % 7)}
+
+    name = "system-event"
+    monkeypatch.setitem(METHODS, name, replace(METHODS[name], function=fault, waits=False))
+    allowed.cache_clear()
+    yield name
+    monkeypatch.undo()
+    allowed.cache_clear()
 
 
 @pytest.mark.timeout(60)
 async def test_nothing_that_is_said_harms_the_gateway() -> None:
     start = int.from_bytes(os.urandom(4))
-    corpus = Corpus.draw(200, start)
-    report = await run(
-        corpus, frames=20_000, firsts=1_000, http=2_000, start=start, seconds=SECONDS
-    )
+    corpus = Corpus.draw(100, start)
+    report = await run(corpus, frames=20_000, firsts=500, http=1_000, start=start, seconds=SECONDS)
     assert not report.tally.faults, f"seed {start}: {report.tally.faults[0]}"
     assert report.tally.frames >= 100
     assert report.tally.first_frames >= 10
     assert report.tally.http >= 10
     assert (report.tasks_left, report.connections_left) == (0, 0), f"seed {start}"
+
+
+@pytest.mark.timeout(60)
+async def test_a_fault_is_found(broken_method: str) -> None:
+    corpus = Corpus.draw(500, 1)
+    report = await run(corpus, frames=50_000, firsts=0, http=0, start=1)
+    assert "ZeroDivisionError" in report.tally.faults[0]
