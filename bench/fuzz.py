@@ -26,7 +26,7 @@ HEAD = """# Fuzzing
 What the gateway makes of everything that is nearly right, and of everything that is wrong.
 
     python -m bench.fuzz --write docs/fuzz.md     # this page
-    python -m pytest tests/fuzz                   # eight seconds of it, in every run
+    python -m pytest tests/fuzz                   # a few seconds of it, in every run
 
 `tests/fuzz/grammar.py` describes frames, handshakes and HTTP requests as strategies of hypothesis;
 the methods and their params come from the gateway's own table. What was drawn is sent as it is,

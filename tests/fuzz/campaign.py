@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -42,12 +42,12 @@ class Corpus:
         object.__setattr__(self, "families", list(found.values()))
 
     @classmethod
-    def draw(cls, count: int, start: int) -> Corpus:
-        """Draw about ``count`` of each kind; ``start`` is the seed."""
+    def draw(cls, count: int, start: int, names: Sequence[str] = grammar.NAMES) -> Corpus:
+        """Draw about ``count`` of each kind; ``start`` is the seed, ``names`` are methods."""
         frames = _drawn(grammar.strangers.map(grammar.text), count // 10, start)
-        for name in grammar.NAMES:
+        for name in names:
             request = grammar.request_of(name).map(grammar.text)
-            frames += _drawn(request, count // len(grammar.NAMES), start)
+            frames += _drawn(request, count // len(names), start)
         Random(start).shuffle(frames)
         return cls(
             _parsable(frames),
