@@ -1,6 +1,6 @@
 """The long run of the fuzzer against the gateway.
 
-    python -m bench.fuzz [--frames 1000000] [--firsts 50000] [--http 100000] [--seconds 600]
+    python -m bench.fuzz [--frames 1000000] [--firsts 20000] [--http 100000] [--seconds 400]
                          [--write docs/fuzz.md]
 
 What hypothesis draws is sent as it is, then recombined within the grammar, or damaged byte by
@@ -66,7 +66,7 @@ def main() -> None:
     """Run, print, and say by the exit code whether all was well."""
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=__doc__)
     parser.add_argument("--frames", type=int, default=1_000_000)
-    parser.add_argument("--firsts", type=int, default=50_000)
+    parser.add_argument("--firsts", type=int, default=20_000)
     parser.add_argument("--http", type=int, default=100_000)
     parser.add_argument("--drawn", type=int, default=5_000, help="of each kind, by hypothesis")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="at most")

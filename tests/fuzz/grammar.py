@@ -132,6 +132,24 @@ def text(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def _deep(brackets: tuple[bytes, bytes], levels: int, closed: int, key: bytes) -> bytes:
+    opening, closing = brackets
+    return b'{"type":"req","id":"d","method":"health",%b:%b1%b}' % (
+        key,
+        opening * levels,
+        closing * (levels + closed),
+    )
+
+
+deep = st.builds(
+    _deep,
+    st.sampled_from([(b"[", b"]"), (b'{"a":', b"}"), (b'["\\"[",', b"]")]),
+    st.sampled_from([62, 63, 64, 65, 66, 1000, 6000]),
+    st.sampled_from([0, 0, 0, -1, 1]),
+    st.sampled_from([b'"params"', b'"bogus"', b'"id"']),
+)
+odd_frames = strangers.map(text) | deep
+
 good_connect = st.sampled_from(
     [connect_params("token-of-the-test", protocol) for protocol in (3, 4)]
 )
@@ -166,7 +184,7 @@ connects = st.builds(
 )
 
 # Before it: the first frame of a connection.
-first_frames = (connects | requests | strangers | values).map(text) | st.binary(max_size=200)
+first_frames = (connects | requests | strangers | values).map(text) | deep | st.binary(max_size=200)
 
 header = st.text(st.characters(max_codepoint=255), max_size=30).map(lambda s: s.encode("latin-1"))
 _header_names = st.sampled_from(
