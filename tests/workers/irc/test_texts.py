@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers.channels.irc.lines import line
@@ -13,6 +13,7 @@ ANY = st.text(max_size=2000)
 
 
 @given(ANY, st.integers(4, 450))
+@example("\x80\u1680", 4)  # blank only to someone who knows more than ASCII
 def test_every_piece_fits_and_can_be_sent(text: str, limit: int) -> None:
     for piece in pieces(text, limit):
         assert piece.strip()

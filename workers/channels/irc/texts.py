@@ -74,4 +74,4 @@ def _cut(line: str, limit_bytes: int) -> list[str]:
         else:
             found.append(rest[:end])
             rest = rest[end:]
-    return [piece.decode() for piece in (*found, rest) if piece.strip()]
+    return [said for piece in (*found, rest) if (said := piece.decode()).strip()]
