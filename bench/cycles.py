@@ -1,0 +1,196 @@
+"""Thousands of crashes and restarts of real workers: does the supervisor keep anything of them?
+
+    python -m bench.cycles [--cycles 10000] [--json FILE] [--publish]
+
+The real daemon under a policy that waits a millisecond; four accounts are killed with SIGKILL as
+soon as they are ready, again and again, beside twelve calm ones. The supervisor's open files and
+its resident memory are read while everything runs and nothing happens, after a tenth of the
+cycles and at the end. Exits with 1 when it holds more files, or more than 2 MiB more memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import machine
+from bench.figures import percentile, table
+from bench.rows import Rows, phase, rows_of
+from bench.tied import TiedDaemon
+from tests.support.daemon import Daemon
+
+MIB = 2**20
+ALLOWED_BYTES = 2 * MIB
+LANES = 4  # accounts that crash: one more would be taken for a storm, and starts be paced
+CALM = 12
+SETTLE = 2.0  # seconds
+REPORT = machine.ROOT / "docs" / "bench" / "cycles.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What the supervisor holds after so many cycles."""
+
+    cycles: int
+    fds: int
+    rss_bytes: int
+    processes: int  # of the whole daemon
+
+    @classmethod
+    def take(cls, daemon: Daemon, cycles: int) -> Census:
+        """Look from outside."""
+        family = daemon.family()
+        supervisor = family[-1]
+        return cls(cycles, supervisor.num_fds(), supervisor.memory_info().rss, len(family))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found. ``seen`` are the seconds from each kill to the change of phase."""
+
+    early: Census
+    late: Census
+    seconds: float
+    seen: list[float]
+    calm_restarts: int
+
+    @property
+    def faults(self) -> list[str]:
+        """What must not be."""
+        found = []
+        if self.late.fds != self.early.fds:
+            found.append(f"{self.late.fds - self.early.fds} open files more")
+        if self.late.rss_bytes > self.early.rss_bytes + ALLOWED_BYTES:
+            found.append(f"{(self.late.rss_bytes - self.early.rss_bytes) / MIB:.1f} MiB more")
+        if self.late.processes != self.early.processes:
+            found.append(f"{self.late.processes - self.early.processes} processes more")
+        if self.calm_restarts:
+            found.append(f"{self.calm_restarts} restarts of calm accounts")
+        return found
+
+    def report(self) -> str:
+        """Return the figures as a table."""
+        rows = [
+            [f"after {each.cycles:,} cycles", str(each.fds), f"{each.rss_bytes / MIB:.2f}",
+             str(each.processes)]
+            for each in (self.early, self.late)
+        ]  # fmt: skip
+        head = ["supervisor", "open files", "RSS, MiB", "processes of the daemon"]
+        seen = [percentile(self.seen, share) * 1e3 for share in (0.5, 0.99)]
+        return (
+            f"{table(head, rows)}\n\n"
+            f"{self.late.cycles:,} cycles in {self.seconds:.0f} s, "
+            f"{self.late.cycles / self.seconds:.0f} per second. Kill → crash seen: p50 "
+            f"{seen[0]:.1f} ms, p99 {seen[1]:.1f} ms, with {LANES} crashing at a time. "
+            f"Restarts of the calm accounts: {self.calm_restarts}."
+        )
+
+
+def config() -> dict[str, Any]:
+    """Return the accounts that crash, the calm ones, and a policy that hardly waits."""
+    fast = {"initialSeconds": 0.001, "maximumSeconds": 0.001, "jitter": 0, "slowAfter": 10**9}
+    names = [*(f"crash{number}" for number in range(LANES)), *(f"calm{n}" for n in range(CALM))]
+    return {
+        "channels": {"local": {"accounts": {name: {} for name in names}}},
+        "supervisor": {"restart": fast},
+        "agents": {"default": "none"},
+        # As ever but small, so that the logs have been rotated before the first look.
+        "logging": {"maxBytes": 200_000},
+    }
+
+
+async def measure(daemon: Daemon, cycles: int) -> Outcome:
+    """Crash and restart so often. The daemon has the configuration of ``config``."""
+    whole = LANES + CALM
+    await daemon.wait(
+        lambda s: sum(r["phase"] == "running" for r in s["accounts"].values()) == whole
+    )
+    seen: list[float] = []
+    began = time.monotonic()
+    async with rows_of(daemon) as rows:
+        await _crash(rows, cycles // 10, seen)
+        early = await _census(daemon, cycles // 10)
+        await _crash(rows, cycles - cycles // 10, seen)
+        late = await _census(daemon, cycles)
+    rested = (await daemon.status())["accounts"]
+    restarts = sum(rested[f"local:calm{number}"]["restarts"] for number in range(CALM))
+    return Outcome(early, late, time.monotonic() - began, seen, restarts)
+
+
+async def _crash(rows: Rows, cycles: int, seen: list[float]) -> None:
+    """Crash all lanes, so often together; everything runs again when this returns."""
+    left = itertools.repeat(None, cycles)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(LANES):
+            tasks.create_task(_lane(rows, f"local:crash{number}", left, seen))
+
+
+async def _lane(rows: Rows, key: str, left: Any, seen: list[float]) -> None:
+    await rows.until(key, phase("running"))
+    for _ in left:
+        row = rows.newest[key]
+        killed = time.monotonic()
+        os.kill(row["pid"], signal.SIGKILL)
+        ended = await rows.until(key, lambda new: new["phase"] != "running")
+        seen.append(ended - killed)
+        await rows.until(key, phase("running", after=row["incarnation"]))
+
+
+async def _census(daemon: Daemon, cycles: int) -> Census:
+    """Count once it is quiet: captures of dead workers and old zombies have gone by then."""
+    await asyncio.sleep(SETTLE)
+    least = Census.take(daemon, cycles)
+    for _ in range(10):  # a client's socket, a process that is just being forked
+        await asyncio.sleep(0.1)
+        again = Census.take(daemon, cycles)
+        least = min(least, again, key=lambda each: (each.fds, each.processes))
+    return least
+
+
+async def run(cycles: int) -> Outcome:
+    """Start a daemon, crash, stop it."""
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
+        daemon = TiedDaemon(Path(place), config())
+        try:
+            await daemon.start()
+            return await measure(daemon, cycles)
+        finally:
+            await daemon.__aexit__()
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cycles", description=__doc__)
+    parser.add_argument("--cycles", type=int, default=10_000)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--publish", action="store_true", help=f"write {REPORT.name} too")
+    args = parser.parse_args()
+    about = machine.describe()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcome = runner.run(run(args.cycles))
+    text = f"{outcome.report()}\n\n{machine.sentence(about)}\n"
+    print(text)
+    if args.json:
+        found = asdict(outcome) | {"seen": None, "machine": about}
+        args.json.write_text(json.dumps(found, indent=1))
+    if args.publish:
+        REPORT.write_text(f"# Crash and restart, {args.cycles:,} times\n\n{text}")
+    for fault in outcome.faults:
+        print(f"FAULT: {fault}", file=sys.stderr)
+    return 1 if outcome.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

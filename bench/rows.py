@@ -1,0 +1,78 @@
+"""The newest status row of every account, told by ``cli.sock`` as it changes.
+
+For measuring: whoever waits is woken by the event itself, and learns when it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from ipc.frames import Event
+from tests.support.daemon import Daemon
+
+Row = dict[str, Any]
+PATIENCE = 120.0  # seconds
+
+
+class Rows:
+    """What the supervisor has said last of every account, by key."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, Row] = {}
+        self._waiting: list[tuple[str, Callable[[Row], Any], asyncio.Future[float]]] = []
+
+    def take(self, event: Event) -> None:
+        """Take one event of the session."""
+        if event.event == "channel.status" and isinstance(event.payload, msgspec.Raw):
+            self._take(msgspec.json.decode(event.payload), time.monotonic())
+
+    def _take(self, row: Row, now: float) -> None:
+        key = row["account"]
+        self.newest[key] = row
+        for wanted, true, future in self._waiting:
+            if wanted == key and not future.done() and true(row):
+                future.set_result(now)
+
+    def seed(self, rows: dict[str, Row]) -> None:
+        """Take the rows of a whole status where nothing newer has been told yet."""
+        for key, row in rows.items():
+            if key not in self.newest:
+                self._take(row, time.monotonic())
+
+    async def until(self, key: str, true: Callable[[Row], Any], within: float = PATIENCE) -> float:
+        """Return when (CLOCK_MONOTONIC) the account's row was told for which ``true`` holds.
+
+        Now, where it holds already. Raises ``TimeoutError``.
+        """
+        if key in self.newest and true(self.newest[key]):
+            return time.monotonic()
+        told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        entry = (key, true, told)
+        self._waiting.append(entry)
+        try:
+            async with asyncio.timeout(within):
+                return await told
+        except TimeoutError:
+            raise TimeoutError(f"{key}: not within {within:g} s: {self.newest.get(key)}") from None
+        finally:
+            self._waiting.remove(entry)
+
+
+@asynccontextmanager
+async def rows_of(daemon: Daemon) -> AsyncIterator[Rows]:
+    """Follow the rows of a running daemon."""
+    rows = Rows()
+    async with await daemon.local(on_event=rows.take):
+        rows.seed((await daemon.status())["accounts"])
+        yield rows
+
+
+def phase(name: str, *, after: int = -1) -> Callable[[Row], bool]:
+    """Return what holds for rows in that phase, of an incarnation above ``after``."""
+    return lambda row: row["phase"] == name and row["incarnation"] > after
