@@ -27,7 +27,7 @@ import uvloop
 
 from bench import machine
 from bench.figures import percentile, table
-from bench.rows import Rows, phase, rows_of
+from bench.rows import Rows, down, rows_of, up
 from bench.tied import TiedDaemon
 from tests.support.daemon import Daemon
 
@@ -138,14 +138,13 @@ async def _crash(rows: Rows, cycles: int, seen: list[float]) -> None:
 
 
 async def _lane(rows: Rows, key: str, left: Any, seen: list[float]) -> None:
-    await rows.until(key, phase("running"))
+    await rows.until(key, up())
     for _ in left:
         row = rows.newest[key]
         killed = time.monotonic()
         os.kill(row["pid"], signal.SIGKILL)
-        ended = await rows.until(key, lambda new: new["phase"] != "running")
-        seen.append(ended - killed)
-        await rows.until(key, phase("running", after=row["incarnation"]))
+        seen.append(await rows.until(key, down) - killed)
+        await rows.until(key, up(after=row["incarnation"]))
 
 
 async def _census(daemon: Daemon, cycles: int) -> Census:

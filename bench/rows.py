@@ -73,6 +73,14 @@ async def rows_of(daemon: Daemon) -> AsyncIterator[Rows]:
         yield rows
 
 
-def phase(name: str, *, after: int = -1) -> Callable[[Row], bool]:
-    """Return what holds for rows in that phase, of an incarnation above ``after``."""
-    return lambda row: row["phase"] == name and row["incarnation"] > after
+def down(row: Row) -> bool:
+    """Say whether the account's process is gone and waits to be started again."""
+    return bool(row["phase"] == "backoff")
+
+
+def up(*, after: int = -1) -> Callable[[Row], bool]:
+    """Return what holds for the row of an account that runs, in an incarnation above ``after``.
+
+    Its process is known too: a worker may be ready before that.
+    """
+    return lambda row: bool(row["phase"] == "running" and row["pid"] and row["incarnation"] > after)

@@ -19,6 +19,7 @@ from runtime.lifecycle import (
     Exit,
     Exited,
     Kill,
+    Phase,
     Policy,
     Spawn,
     Spawned,
@@ -60,7 +61,8 @@ class Child:
     ``spawn(incarnation)`` starts the process; what it raises counts as a failure with that
     text. ``first_incarnation`` is the number before the first one used, ``failures`` those of
     an earlier life that nobody has forgiven. ``on_change(name,
-    state, event)`` is called after every change of state. ``policy`` may be replaced at any
+    state, event)`` is called after every change of state, and when the process of a child that
+    runs becomes known only then. ``policy`` may be replaced at any
     time. ``deadline`` is the loop's time (``loop.time()``) at which the running phase ends:
     the next try while in BACKOFF. ``last_exit`` is how the last process ended.
     """
@@ -118,7 +120,10 @@ class Child:
             self._disarm()
         for action in actions:
             self._perform(action, watchers)
-        if self.state != before:
+        # A worker may be ready before the spawner's thread has told us its process: whoever was
+        # told that it runs is told again, now with its pid.
+        known_late = isinstance(event, Spawned) and self.state.phase is Phase.RUNNING
+        if self.state != before or known_late:
             self._on_change(self.name, self.state, event)
 
     def _perform(self, action: Action, watchers: asyncio.TaskGroup) -> None:

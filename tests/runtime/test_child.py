@@ -125,6 +125,22 @@ async def living(
         assert child.process is None
 
 
+async def test_one_that_is_ready_before_its_process_is_known_is_told_again() -> None:
+    nursery = Nursery()
+    nursery.delay = 1.0
+    async with living(nursery.spawn) as (child, seen):
+        child.post(Start())
+        child.post(Ready(101))
+        await seen.until(Phase.RUNNING)
+        assert child.process is None
+        told = len(seen.states)
+        await asyncio.sleep(2.0)
+        assert child.process is nursery.last
+        assert seen.states[told:] == [seen.states[-1]]
+        nursery.last.die(CRASH)
+        await seen.until(Phase.BACKOFF)
+
+
 async def test_it_starts_becomes_ready_and_stops() -> None:
     nursery = Nursery()
     async with living(nursery.spawn) as (child, seen):
