@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from ipc.report import AccountStatus
+from ipc.report import RESTART_REASONS, AccountStatus
 
 PREFIX = "trunkline_"
 
@@ -62,11 +62,21 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
         for row in known
         if row.loop_lag_ms is not None
     ]
+    restarts = [
+        ({"account": row.account, "reason": reason}, float(row.restart_reasons.get(reason, 0)))
+        for row in known
+        for reason in RESTART_REASONS
+    ]
     return [
         Series(f"{PREFIX}account_up", "gauge", "1 while the account is running.", up),
         Series(f"{PREFIX}account_backoff_seconds", "gauge", "Seconds to the next try.", waits),
         Series(f"{PREFIX}account_loop_lag_seconds", "gauge", "Lag of the worker's loop.", lag),
-        each("counter", "restarts", "Starts that no orderly stop came before.", "restarts"),
+        Series(
+            f"{PREFIX}account_restarts",
+            "counter",
+            "Starts that no orderly stop came before, by reason.",
+            restarts,
+        ),
         each("gauge", "failures", "Failures in a row.", "failures"),
         each("gauge", "rss_bytes", "Resident memory of the worker.", "rss_bytes"),
         each("counter", "log_dropped", "Lines of output not kept.", "log_dropped"),

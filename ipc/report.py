@@ -19,8 +19,31 @@ class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     reason: str | None = None
 
 
+RESTART_REASONS = (
+    "operator",
+    "configuration",
+    "memory",
+    "exited",
+    "failed",
+    "returned",
+    "transient",
+    "unhealthy",
+    "not_ready",
+    "killed",
+    "out_of_memory",
+    "not_spawned",
+    "misconfigured",
+    "needs_login",
+    "unknown",
+)  # under which an account's restarts are counted; a plugin's own words count as unknown
+
+
 class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """One account as the supervisor sees it."""
+    """One account as the supervisor sees it.
+
+    ``revision`` is that of the configuration with which the present or last process was
+    started, as clients are told it; ``restart_reasons`` says why the ``restarts`` were made.
+    """
 
     account: str  # the key, channel:account
     channel: str
@@ -34,8 +57,10 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     agent: str = "none"  # who answers its messages
     pid: int | None = None
     incarnation: int = 0
+    revision: str = ""
     failures: int = 0
     restarts: int = 0
+    restart_reasons: dict[str, int] = msgspec.field(default_factory=dict)
     next_try_at: int | None = None
     started_at: int | None = None
     ready_at: int | None = None

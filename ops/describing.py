@@ -26,6 +26,7 @@ def show_description(told: dict[str, Any]) -> None:
     cells = dict(zip(ACCOUNT_COLUMNS, account_row(status, time.time()), strict=True))
     facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
     facts += [
+        ("configuration", _spawned_with(told)),
         ("last exit", status.get("lastExit")),
         ("restarts", status.get("restarts")),
         ("possibly lost", status.get("possiblyLost")),
@@ -42,6 +43,14 @@ def show_description(told: dict[str, Any]) -> None:
     print("\nlast log lines")
     for line in told.get("lines", []):
         print(log_line(line))
+
+
+def _spawned_with(told: dict[str, Any]) -> str | None:
+    """Say of which revision of the configuration the process was started."""
+    revision, present = told["status"].get("revision"), told.get("configRevision")
+    if not revision:
+        return None
+    return f"revision {revision}" + (f" (now {present})" if present not in (None, revision) else "")
 
 
 def show_events(events: Sequence[dict[str, Any]]) -> None:

@@ -25,6 +25,7 @@ from runtime.child import Child, Process
 from runtime.config.accounts import AccountSpec
 from runtime.history import EMPTY, EVENTS, Entry
 from runtime.lifecycle import ALIVE, Event, Exited, Phase, Policy, Start, State, Unhealthy, blame
+from runtime.reasons import Reasons
 
 HISTORY = EVENTS
 
@@ -62,6 +63,7 @@ class Figures:
     cpu_percent: float | None = None
     plugin: dict[str, Any] = field(default_factory=dict)
     hello: bool = False
+    revision: str = ""  # of the configuration that its process was started with
 
 
 class Account:
@@ -90,6 +92,7 @@ class Account:
         self.urgent = False  # an operator waits for the next start
         self._on_change = on_change
         self._on_event = on_event
+        self._reasons = Reasons()
         self._totals = {"in": 0, "out": 0, "lost": 0}
         self._dropped: dict[str, int] = {}
         self._log_dropped: Callable[[], int] = lambda: 0
@@ -202,6 +205,7 @@ class Account:
 
     def _note(self, state: State, event: Event) -> None:
         now = int(time.time() * 1000)
+        self._reasons.note(self._before, state, event)
         match state.phase:
             case Phase.STARTING:
                 self._stamp("started", now, state)
@@ -311,8 +315,10 @@ class Account:
             agent=spec.agent,
             pid=process.pid if alive and process is not None else None,
             incarnation=state.incarnation,
+            revision=figures.revision,
             failures=state.failures,
             restarts=state.restarts,
+            restart_reasons=dict(self._reasons.counts),
             next_try_at=self._next_try_at(state),
             started_at=self._when("started"),
             ready_at=self._when("ready") if state.phase is Phase.RUNNING else None,

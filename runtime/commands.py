@@ -246,6 +246,7 @@ async def _describe(supervisor: Supervisor, params: One) -> Any:
         "label": account.spec.manifest.label,
         "name": account.spec.name,
         "identity": account.spec.label,
+        "configRevision": supervisor.loaded.revision,
         "why": why(supervisor, account),
         "next": what_next(account),
         "events": list(account.history),

@@ -29,6 +29,8 @@ KILLED = "killed"  # by a signal that was not ours
 OUT_OF_MEMORY = "out_of_memory"  # killed by the kernel, or by a limit
 OPERATOR = "operator"  # of an exit: a person asked for it
 UNKNOWN = "unknown"
+CONFIGURATION = "configuration"  # of a restart: its own part of it changed
+MEMORY = "memory"  # of a restart: an orderly one, before its limit ends it
 EXITED = "exited"  # without a last word
 TRANSIENT = "transient"
 NEEDS_LOGIN = "needs_login"
@@ -161,10 +163,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Go down and come back at once; no failure is counted."""
+    """Go down and come back at once; no failure is counted.
+
+    ``why`` is the word under which it is counted.
+    """
 
     automatic: bool = False
     reason: str | None = None
+    why: str = OPERATOR
 
 
 @dataclass(frozen=True, slots=True)

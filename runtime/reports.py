@@ -26,7 +26,8 @@ class Reports:
 
     ``rows()`` returns all accounts as they are now, ``common()`` what goes beside them (the
     gateway's own row, channels, agents), ``wake()`` is called when there is something new,
-    ``metrics()`` returns the supervisor's own figures: they go with whatever else goes.
+    ``metrics()`` returns the supervisor's own figures: they go with whatever else goes, and
+    ``seal(revision)`` how a revision is told to clients.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Reports:
         common: Callable[[], dict[str, Any]],
         wake: Callable[[], None],
         metrics: Callable[[], list[Series]] = list,
+        seal: Callable[[str], str] = str,
     ) -> None:
         self._revision = revision
         self._rows = rows
         self._common = common
         self._wake = wake
         self._metrics = metrics
+        self._seal = seal
         self._batches: deque[Rows] = deque()
         self._figures: set[str] = set()
         self._common_changed = False
@@ -75,7 +78,7 @@ class Reports:
         self._batches.clear()
         self._figures.clear()
         self._common_changed = False
-        rows = {key: msgspec.to_builtins(row) for key, row in self._rows().items()}
+        rows = {key: self._told(row) for key, row in self._rows().items()}
         return {"revision": self._revision(), "whole": True, "accounts": rows} | self._beside()
 
     def changes(self) -> dict[str, Any] | None:
@@ -92,12 +95,10 @@ class Reports:
         report = {
             "revision": self._revision(),
             "whole": False,
-            "accounts": {key: msgspec.to_builtins(row) for key, row in batch.items() if row},
+            "accounts": {key: self._told(row) for key, row in batch.items() if row},
             "removed": [key for key, row in batch.items() if row is None],
             "figures": {
-                key: msgspec.to_builtins(current[key])
-                for key in self._figures - waiting
-                if key in current
+                key: self._told(current[key]) for key in self._figures - waiting if key in current
             },
         }
         if self._common_changed:
@@ -109,6 +110,13 @@ class Reports:
         if self._batches:
             self._wake()
         return report
+
+    def _told(self, row: AccountStatus) -> dict[str, Any]:
+        """Return a row as the gateway's clients may see it."""
+        told: dict[str, Any] = msgspec.to_builtins(row)
+        if row.revision:
+            told["revision"] = self._seal(row.revision)
+        return told
 
     def _beside(self) -> dict[str, Any]:
         """Return what goes beside the accounts."""

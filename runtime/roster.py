@@ -16,7 +16,7 @@ from runtime.account import Account, policy_of
 from runtime.config.accounts import AccountSpec
 from runtime.holds import Holds
 from runtime.keeper import keep
-from runtime.lifecycle import Phase, Restart, Start, State, Stop
+from runtime.lifecycle import CONFIGURATION, Phase, Restart, Start, State, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,8 @@ class Roster:
         if returned is not None or (changed and (idle or self.obstacle(account) is not None)):
             self._as_wanted(account)
         elif changed:
-            account.child.post(Restart(automatic=True, reason="its configuration changed"))
+            reason = "its configuration changed"
+            account.child.post(Restart(automatic=True, reason=reason, why=CONFIGURATION))
 
     async def _forget(self, account: Account) -> None:
         key = account.key

@@ -131,6 +131,7 @@ class Supervisor:
             common=self._common,
             wake=lambda: self.front.changed(),
             metrics=lambda: of_supervisor(self),
+            seal=self.remote.seal,
         )
         self._kit = Kit(
             version=setting.version,
@@ -357,6 +358,7 @@ class Supervisor:
             open_files=spec.limits.open_files,
             processes=spec.limits.processes,
         )
+        account.figures.revision = boot.revision
         process = await self._launcher.spawn(
             Spec(
                 name=peer_name(spec.key, incarnation),
@@ -514,10 +516,17 @@ class Supervisor:
     def _common(self) -> dict[str, Any]:
         """Return what a report says beside the accounts."""
         return {
-            "gateway": msgspec.to_builtins(self.front.status()),
+            "gateway": self._gateway_row(),
             "channels": [msgspec.to_builtins(channel) for channel in self._channels()],
             "agents": self._agents(),
         }
+
+    def _gateway_row(self) -> dict[str, Any]:
+        """Return the gateway's row as its clients may see it."""
+        row: dict[str, Any] = msgspec.to_builtins(self.front.status())
+        if row["revision"]:
+            row["revision"] = self.remote.seal(row["revision"])
+        return row
 
     def _channels(self) -> list[ChannelInfo]:
         return channels(self.loaded.config, self.loaded.manifests)

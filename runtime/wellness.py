@@ -14,7 +14,7 @@ from collections.abc import Callable
 from runtime import vitals
 from runtime.account import Account
 from runtime.config.model import HealthMonitorConfig
-from runtime.lifecycle import Phase, Restart
+from runtime.lifecycle import MEMORY, Phase, Restart
 from runtime.monitor import Rules, Sight, judge
 
 ASKED = 64  # restarts remembered; more than any sensible cap per hour
@@ -72,7 +72,7 @@ class Wellness:
             elif now >= at:
                 self._recycle = None
                 self.recycled += 1
-                self._account.child.post(Restart(automatic=True, reason=reason))
+                self._account.child.post(Restart(automatic=True, reason=reason, why=MEMORY))
             return
         beat = self._account.figures.beat
         if beat is None or beat is self._beat_seen:

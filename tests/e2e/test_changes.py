@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import socket
@@ -53,6 +54,38 @@ async def test_only_what_changed_is_touched(tmp_path: Path) -> None:
         daemon.write(what)
         status = await daemon.wait(lambda s: all_up(s, "local:one", "local:two"))
         assert status["accounts"]["local:two"]["pid"] == before["local:two"]
+
+
+async def test_a_change_counts_only_once_a_process_has_read_it(tmp_path: Path) -> None:
+    what = config("one", "two", reload={"debounceMs": 0})
+    async with Daemon(tmp_path, what) as daemon:
+        status = await daemon.wait(lambda s: all_up(s, "local:one", "local:two"))
+        first = status["supervisor"]["configRevision"]
+        for number in range(5):  # each comes at another moment of the restart before it
+            what["channels"]["local"]["accounts"]["one"] = {"greeting": f"hello {number}"}
+            daemon.write(what)
+            os.kill(daemon.pid, signal.SIGHUP)
+            await asyncio.sleep(0.02 * number)
+        last = hashlib.sha256(daemon.config_path.read_bytes()).hexdigest()[:16]
+        status = await daemon.wait(
+            lambda s: (
+                s["supervisor"]["configRevision"] == last
+                and all_up(s, "local:one", "local:two")
+                and s["accounts"]["local:one"]["revision"] == last
+            )
+        )
+        assert status["accounts"]["local:two"]["revision"] == first
+        assert set(status["accounts"]["local:one"]["restartReasons"]) == {"configuration"}
+        code, out, said = await daemon.command("channels", "describe", "local:two")
+        assert code == 0, said
+        assert f"revision {first} (now {last})" in out
+        client = await daemon.client()
+        told = (await client.call("status"))["accounts"]
+        applied = (await client.call("config.get"))["appliedConfigHash"]
+        sealed = {row["account"]: row["revision"] for row in told}
+        assert sealed["local:one"] == applied
+        assert not {first, last} & set(sealed.values())
+        await client.close()
 
 
 async def test_an_invalid_file_is_reported_and_changes_nothing(tmp_path: Path) -> None:
@@ -181,11 +214,16 @@ async def test_the_figures_are_there_with_and_without_a_gateway(tmp_path: Path) 
         assert "trunkline_clients " in out, "not the gateway's own"
         assert "trunkline_gateway_outages_total 1.0" in out
         assert 'trunkline_account_up{account="local:one"} 1.0' in out
+        never = 'trunkline_account_restarts_total{account="local:one",reason="killed"} 0'
+        assert never in out
+        os.kill((await daemon.status())["accounts"]["local:one"]["pid"], signal.SIGKILL)
+        await daemon.wait(lambda s: s["accounts"]["local:one"]["restarts"] == 1)
         await daemon.call("gateway.stop")
         code, out, said = await daemon.command("metrics")
         assert code == 0, said
         assert "trunkline_clients " not in out
         assert "trunkline_gateway_up 0" in out
+        assert 'trunkline_account_restarts_total{account="local:one",reason="killed"} 1' in out
         assert "trunkline_gateway_outages_total 1" in out
         assert "trunkline_gateway_reconnects_total 1" in out
-        assert 'trunkline_account_up{account="local:one"} 1.0' in out
+        assert 'trunkline_account_up{account="local:one"} ' in out

@@ -3,7 +3,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from ipc.metrics import Series, counter, gauge, of_accounts, text
-from ipc.report import AccountStatus
+from ipc.report import RESTART_REASONS, AccountStatus
 
 
 def test_the_text_is_what_prometheus_reads() -> None:
@@ -21,9 +21,26 @@ def test_the_text_is_what_prometheus_reads() -> None:
 
 
 def test_an_account_has_its_figures_and_none_that_are_unknown() -> None:
-    row = AccountStatus("irc:a", "irc", "a", phase="backoff", restarts=4, next_try_at=12_000)
+    row = AccountStatus("irc:a", "irc", "a", phase="backoff", next_try_at=12_000)
     found = {series.name: series.samples for series in of_accounts([row], now=10.0)}
-    assert found["trunkline_account_restarts"] == [({"account": "irc:a"}, 4.0)]
     assert found["trunkline_account_backoff_seconds"] == [({"account": "irc:a"}, 2.0)]
     assert found["trunkline_account_up"] == [({"account": "irc:a"}, 0.0)]
     assert found["trunkline_account_rss_bytes"] == []
+
+
+def test_restarts_are_told_by_reason_and_every_reason_is_there_from_the_start() -> None:
+    new, old = (
+        AccountStatus("irc:new", "irc", "new"),
+        AccountStatus("irc:old", "irc", "old", restarts=4, restart_reasons={"killed": 3}),
+    )
+    (found,) = [one for one in of_accounts([new, old], 10.0) if one.name.endswith("_restarts")]
+    (family,) = text_string_to_metric_families(text([found]))
+    values = {
+        (sample.labels["account"], sample.labels["reason"]): sample.value
+        for sample in family.samples
+    }
+    assert {sample.name for sample in family.samples} == {"trunkline_account_restarts_total"}
+    assert {reason for _, reason in values} == set(RESTART_REASONS)
+    assert len(values) == 2 * len(RESTART_REASONS)
+    assert values["irc:old", "killed"] == 3.0
+    assert sum(values.values()) == 3.0

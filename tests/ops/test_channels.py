@@ -146,7 +146,8 @@ async def test_a_supervisor_that_ends_while_one_waits_is_not_running(home: Path)
 
 async def test_describe_says_why_and_what_next(home: Path) -> None:
     told = {
-        "status": account("irc:libera", **BACKOFF),
+        "status": account("irc:libera", **BACKOFF, revision="0a1b"),
+        "configRevision": "2c3d",
         "label": "IRC",
         "name": "Libera",
         "identity": "bot on irc.libera.chat:6697",
@@ -161,6 +162,7 @@ async def test_describe_says_why_and_what_next(home: Path) -> None:
     assert as_json.json == told
     for words in ("exited (signal 9)", "by itself", "bot on irc.libera.chat:6697", "oops"):
         assert words in result.out
+    assert "revision 0a1b (now 2c3d)" in result.out
     assert ("channels.describe", {"account": "irc:libera"}) in fake.asked
 
 

@@ -96,6 +96,7 @@ class Desk:
         self.hastened: list[str] = []
         self.stopping = False
         self.version, self.pid = "1.2", 4711
+        self.loaded = SimpleNamespace(revision="r1")
         self.stopped_for: list[str] = []
 
     def _make(self, spec: AccountSpec, first: int, hold: Hold | None) -> Account:
@@ -349,6 +350,7 @@ async def test_describe_tells_everything_about_one_account(tmp_path: Path) -> No
         found = await at.ask("channels.describe", account=A)
         assert found["status"]["phase"] == "running"
         assert (found["identity"], found["name"]) == ("a unix socket", None)
+        assert found["configRevision"] == "r1"
         assert found["lines"] == [{"text": "hello"}]
         assert at.logs.asked == [([A], 20)]
         assert [event["phase"] for event in found["events"]] == ["starting", "running"]

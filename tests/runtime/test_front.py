@@ -109,13 +109,13 @@ class House:
         self.source = PlayedSource()
         self.changes = 0
         self.error: Exception | None = None
-        loaded: Any = SimpleNamespace(
+        self.loaded: Any = SimpleNamespace(
             revision="r1", config=SimpleNamespace(gateway=SimpleNamespace())
         )
         self.front = Front(
             self.source,
             first_incarnation=100,
-            loaded=lambda: loaded,
+            loaded=lambda: self.loaded,
             on_change=self._changed,
         )
 
@@ -291,6 +291,37 @@ async def test_a_restart_asked_for_while_it_starts_follows_that_start() -> None:
         assert at.front.restart().after is None
         at.link.open()
         await until(lambda: len(at.source.puppets) == 2)
+
+
+async def test_a_restart_is_satisfied_only_by_a_process_of_that_revision_or_a_later_one() -> None:
+    async with house() as at:
+        at.front.start()
+        await until(lambda: at.source.puppets)  # it has read r1
+        at.loaded.revision = "r2"
+        assert at.front.restart().outcome is Outcome.DEFERRED
+        at.link.open()
+        await until(lambda: len(at.source.puppets) == 2)
+        at.link.open()
+        await at.is_in(Phase.RUNNING)
+        assert at.front.status().revision == "r2"
+
+
+async def test_a_restart_that_is_on_its_way_reads_what_has_changed_until_its_spawn() -> None:
+    async with house() as at:
+        at.source.deaf = True
+        await at.up()
+        assert at.front.restart().outcome is Outcome.NOW
+        await at.is_in(Phase.STOPPING)  # the old process takes its time
+        at.loaded.revision = "r2"
+        assert at.front.restart().outcome is Outcome.JOINED
+        at.source.puppets[0].die(Exit(code=0))
+        await until(lambda: len(at.source.puppets) == 2)
+        at.link.open()
+        await at.is_in(Phase.RUNNING)
+        await asyncio.sleep(60.0)
+        assert at.front.status().revision == "r2"
+        assert len(at.source.puppets) == 2
+        at.source.puppets[1].die(Exit(code=0))
 
 
 async def test_a_stop_takes_back_a_restart_that_was_put_off() -> None:

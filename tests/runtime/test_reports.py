@@ -22,6 +22,7 @@ class House:
             common=lambda: {"channels": []},
             wake=self._wake,
             metrics=list,
+            seal=lambda revision: f"sealed {revision}",
         )
 
     def _wake(self) -> None:
@@ -157,3 +158,18 @@ def test_what_is_beside_the_accounts_is_told_once(house: House) -> None:
     (report,) = house.sent()
     assert report["channels"] == []
     assert report["accounts"] == {}
+
+
+def test_no_revision_is_told_that_passwords_could_be_tried_on(house: House) -> None:
+    """It is a hash of the whole file, secrets included."""
+    house.rows["irc:a"] = msgspec.structs.replace(row("irc:a", "running"), revision="r1")
+    house.reports.changed("irc:a", house.rows["irc:a"])
+    house.reports.figures("irc:b")
+    told = [*house.sent(), house.reports.whole()]
+    revisions = {
+        key: each["revision"]
+        for report in told
+        for part in ("accounts", "figures")
+        for key, each in report.get(part, {}).items()
+    }
+    assert revisions == {"irc:a": "sealed r1", "irc:b": ""}

@@ -9,7 +9,7 @@ import pytest
 
 from ipc.control import Beat
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig
-from runtime.lifecycle import Phase, Restart
+from runtime.lifecycle import MEMORY, Phase, Restart
 from runtime.wellness import Wellness
 
 MIB = 1 << 20
@@ -111,7 +111,7 @@ def test_above_the_soft_limit_it_is_recycled_in_order_after_its_share_of_the_jit
     assert not account.posted
     watch.look(5.0)
     reason = "memory: 120 MiB, over the soft limit of 100 MiB"
-    assert account.posted == [Restart(automatic=True, reason=reason)]
+    assert account.posted == [Restart(automatic=True, reason=reason, why=MEMORY)]
     assert (watch.recycled, account.process.killed, account.ill) == (1, 0, [])
 
 
