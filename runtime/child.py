@@ -120,10 +120,7 @@ class Child:
             self._disarm()
         for action in actions:
             self._perform(action, watchers)
-        # A worker may be ready before the spawner's thread has told us its process: whoever was
-        # told that it runs is told again, now with its pid.
-        known_late = isinstance(event, Spawned) and self.state.phase is Phase.RUNNING
-        if self.state != before or known_late:
+        if self.state != before:
             self._on_change(self.name, self.state, event)
 
     def _perform(self, action: Action, watchers: asyncio.TaskGroup) -> None:
@@ -153,13 +150,18 @@ class Child:
         except Exception as error:  # noqa: BLE001 — whatever keeps it from starting is its failure
             how = Exit(text=f"cannot start: {str(error) or type(error).__name__}")
         else:
-            self.post(Spawned(incarnation))
-            how = await self._outlive(process)
+            born = Spawned(incarnation)
+            self.post(born)
+            how = await self._outlive(process, born)
         self.last_exit = how
         self.post(Exited(incarnation, how))
 
-    async def _outlive(self, process: Process) -> Exit:
+    async def _outlive(self, process: Process, born: Spawned) -> Exit:
         self.process = process
+        # A worker may be ready before the spawner's thread has told us its process: whoever was
+        # told that it runs is told again, now with its pid.
+        if self.state.phase is Phase.RUNNING and self.state.incarnation == born.incarnation:
+            self._on_change(self.name, self.state, born)
         try:
             if self._overdue:  # a stop came while it was being spawned
                 self._signal(self._overdue)
