@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -196,8 +197,13 @@ async def test_the_load_source_keeps_its_rate(run_dir: Path) -> None:
     async with account(run_dir, rate=500, payloadBytes=50) as here:
         loop = asyncio.get_running_loop()
         start = loop.time()
+        began = time.monotonic_ns()
         messages = await heard(here, 100)
         assert loop.time() - start >= 0.15, "faster than asked"
+        emitted = [int(each["text"].split()[1]) for each in messages]
+        assert began < emitted[0]
+        assert emitted == sorted(emitted)
+        assert emitted[-1] < time.monotonic_ns()
         assert [int(each["text"].split()[0]) for each in messages[:100]] == list(range(1, 101))
         assert {len(each["text"]) for each in messages} == {50}
         assert messages[0]["sender"]["bot"] is True

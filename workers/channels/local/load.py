@@ -1,6 +1,7 @@
 """The load source: an account that speaks by itself, at a rate or as fast as it may.
 
-Each text begins with a running number, so that a receiver can see a gap or a wrong order.
+Each text begins with a running number, so that a receiver can see a gap or a wrong order, and
+the time of its emission in nanoseconds (CLOCK_MONOTONIC, which all processes of a host share).
 """
 
 from __future__ import annotations
@@ -36,5 +37,5 @@ async def speak(
         now = int(time.time() * 1000)
         while number < due:
             number += 1
-            text = f"{number} {filler}"[:size]
+            text = f"{number} {time.monotonic_ns()} {filler}"[:size]
             await emit(Inbound(next_id(), CHAT, SENDER, text, now))
