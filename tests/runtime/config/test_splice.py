@@ -73,6 +73,12 @@ def test_cut_removes_exactly_one_member(
     assert pyjson5.decode(cut(text, path)) == after
 
 
+def test_what_stands_between_two_comments_behind_a_member_stays() -> None:
+    text = '{"a": {\n"b": 1 /* one */ } /* two */\n}'
+    assert pyjson5.decode(cut(text, ["a", "b"])) == {"a": {}}
+    assert pyjson5.decode(put(text, ["a", "c"], 2)) == {"a": {"b": 1, "c": 2}}
+
+
 @given(texts())
 def test_what_was_put_is_cut_again(written: tuple[str, dict[str, Any]]) -> None:
     text, before = written
