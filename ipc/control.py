@@ -85,8 +85,14 @@ class Drain(msgspec.Struct, array_like=True, tag=2, frozen=True):
     """Take no more calls, finish those that run, and say when all said is acknowledged."""
 
 
+class Pace(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """Beat so often from now on: seconds between two beats."""
+
+    beat: Annotated[float, Meta(gt=0, le=86_400)]
+
+
 FromWorker = Hello | Ready | Beat | Status | Pong | Drained
-FromSupervisor = Ping | Drain
+FromSupervisor = Ping | Drain | Pace
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

@@ -63,6 +63,7 @@ class Figures:
     cpu_percent: float | None = None
     plugin: dict[str, Any] = field(default_factory=dict)
     hello: bool = False
+    pace: float = 0.0  # seconds between two beats, as it has been told
     revision: str = ""  # of the configuration that its process was started with
 
 
@@ -132,6 +133,19 @@ class Account:
     def _fresh(self) -> Figures:
         grace = self._silent_after - self._suspect_after
         return Figures(Pulse(self._suspect_after, grace))
+
+    def allow(self, suspect_after: float, silent_after: float) -> None:
+        """Set how many seconds of silence raise a suspicion, and how many end the worker.
+
+        The silence begins anew: a worker that beats as seldom as it was told is no suspect.
+        """
+        if (suspect_after, silent_after) == (self._suspect_after, self._silent_after):
+            return
+        self._suspect_after, self._silent_after = suspect_after, silent_after
+        pulse = self.figures.pulse
+        pulse.silence, pulse.grace = suspect_after, silent_after - suspect_after
+        if pulse.asked is None:
+            pulse.heard = asyncio.get_running_loop().time()
 
     def heard(self, now: float) -> bool:
         """Take a frame as a sign of life; return whether the worker had been suspected."""

@@ -84,6 +84,19 @@ class ControlLink:
         except IpcError as error:
             log.debug("ping not sent", account=account.key, error=str(error))
 
+    def pace(self, account: Account, beat: float) -> None:
+        """Have a worker beat every so many seconds, unless it does so already."""
+        figures = account.figures
+        if not figures.hello or figures.pace == beat:
+            return
+        peer = peer_name(account.key, account.child.state.incarnation)
+        try:
+            self._router.send(peer.encode(), control.encode([control.Pace(beat)]))
+        except IpcError as error:  # the next look tries again
+            log.debug("pace not sent", account=account.key, error=str(error))
+        else:
+            figures.pace = beat
+
     async def drained(self, account: Account, seconds: float) -> bool:
         """Have the worker finish what is in flight; say whether it did within ``seconds``."""
         peer = peer_name(account.key, account.child.state.incarnation).encode()

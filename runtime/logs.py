@@ -74,6 +74,10 @@ class LogFile:
         self._size = 0
         self._retry_at = 0.0
 
+    def limit(self, max_bytes: int, files: int) -> None:
+        """Set how large one file may be, and how many are kept."""
+        self._max_bytes, self._files = max_bytes, files
+
     def write(self, lines: list[Line], now: float) -> None:
         """Append lines; what cannot be written stays in ``ring``."""
         if now < self._retry_at:
@@ -160,6 +164,17 @@ class LogStore:
         self._subscribers: list[Subscriber] = []
         self._captures: set[LineCapture] = set()
         self._flush_due = False
+
+    def reconfigure(self, config: LoggingConfig) -> None:
+        """Have other limits from now on, also for what is open."""
+        if config == self.config:
+            return
+        self.config = config
+        for file in self._files.values():
+            file.limit(config.max_bytes, config.files)
+        for capture in self._captures:
+            capture.limit(config)
+        set_level(config.level)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Have every line handed on as it comes."""
@@ -260,8 +275,7 @@ class LineCapture:
         self._store = store
         self._name = name
         self._incarnation = incarnation
-        self._lines = Allowance(config.lines_per_second, config.burst_lines)
-        self._bytes = Allowance(config.bytes_per_second, 2 * config.bytes_per_second)
+        self.limit(config)
         self._parts: dict[int, bytearray] = {}
         self._folds = {fd: Folding() for fd in fds}
         self._streams = dict(zip(fds, ("stdout", "stderr"), strict=True))
@@ -269,6 +283,11 @@ class LineCapture:
         for fd in fds:
             self._parts[fd] = bytearray()
             asyncio.get_running_loop().add_reader(fd, self._on_readable, fd)
+
+    def limit(self, config: LoggingConfig) -> None:
+        """Set how much is kept."""
+        self._lines = Allowance(config.lines_per_second, config.burst_lines)
+        self._bytes = Allowance(config.bytes_per_second, 2 * config.bytes_per_second)
 
     def close(self) -> None:
         """Read what is there, then close both pipes."""
@@ -404,6 +423,15 @@ def configure(store: LogStore, *, level: str, to_stderr: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def set_level(level: str) -> None:
+    """Have records below ``level`` dropped from now on."""
+    if structlog.is_configured():
+        structlog.configure(
+            **structlog.get_config()
+            | {"wrapper_class": structlog.make_filtering_bound_logger(level)}
+        )
 
 
 def redact(logger: Any, method: str, event: Any) -> Any:

@@ -33,6 +33,7 @@ from runtime.config.accounts import AccountSpec, channels
 from runtime.config.errors import ConfigError
 from runtime.config.foreign import companions
 from runtime.config.load import Loaded
+from runtime.config.model import Config
 from runtime.config.places import Places
 from runtime.figures import of_supervisor
 from runtime.front import Front
@@ -296,6 +297,7 @@ class Supervisor:
         link.drain_now()
         now = asyncio.get_running_loop().time()
         for account in list(self.accounts.values()):
+            link.pace(account, self.loaded.config.supervisor.beat_seconds)
             if account.judge(now) is Verdict.ASK:
                 link.ask(account)
                 self._account_changed(account)
@@ -358,7 +360,7 @@ class Supervisor:
             open_files=spec.limits.open_files,
             processes=spec.limits.processes,
         )
-        account.figures.revision = boot.revision
+        account.figures.revision, account.figures.pace = boot.revision, boot.beat
         process = await self._launcher.spawn(
             Spec(
                 name=peer_name(spec.key, incarnation),
@@ -412,10 +414,10 @@ class Supervisor:
             return {"revision": loaded.revision}
         self.notifier.reloading()
         old, self.loaded = self.loaded, loaded
-        self.warnings = [*loaded.manifests.warnings, *_later(old, loaded)]
+        self.warnings = list(loaded.manifests.warnings)
         if sdks.of(loaded) != sdks.of(old):  # before anything is started that needs them
             self.front.background(self._launcher.replace(sdks.of(loaded)))
-        self._gate.limit = loaded.config.supervisor.start_concurrency
+        self._supervise_as(loaded.config)
         difference = self.roster.replace(loaded.accounts)
         for key in difference.changed:
             self._account_changed(self.accounts[key])
@@ -425,6 +427,15 @@ class Supervisor:
         log.info("configuration", **done)
         self.notifier.ready(summary(self))
         return {**done, "warnings": [*self.warnings, *self.takeover.waiting()]}
+
+    def _supervise_as(self, config: Config) -> None:
+        """Take over thresholds and limits of our own; no process needs to know of them."""
+        self._gate.limit = config.supervisor.start_concurrency
+        self.logs.reconfigure(config.logging)
+        for account in self.accounts.values():
+            account.allow(
+                config.supervisor.suspect_after_seconds, config.supervisor.silent_after_seconds
+            )
 
     # -- reports ------------------------------------------------------------------------
 
@@ -551,17 +562,3 @@ class Supervisor:
             config_path=str(self.places.config_path),
             revision=self.remote.seal(self.loaded.revision),
         )
-
-
-def _later(old: Loaded, new: Loaded) -> list[str]:
-    """Say which changes of the configuration are not in force yet, and what brings them in."""
-    found = []
-    before, after = old.config, new.config
-    policies_aside = msgspec.structs.replace(
-        before.supervisor,
-        restart=after.supervisor.restart,
-        start_concurrency=after.supervisor.start_concurrency,
-    )
-    if (policies_aside, before.logging) != (after.supervisor, after.logging):
-        found.append("supervisor and logging change with the next `trunkline up`")
-    return found

@@ -7,6 +7,7 @@ can be said again when the link has lost something.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from ipc.control import (
     Drained,
     FromWorker,
     Hello,
+    Pace,
     Ping,
     Pong,
     Ready,
@@ -51,6 +53,8 @@ class ControlLink:
         self._scheduled = False
         self._met = False  # connected once
         self._owing = False  # something could not be sent: say all of it again
+        self._pace = boot.beat  # seconds between two beats
+        self._paced = asyncio.Event()  # the pace has changed
 
     def open(self) -> None:
         """Connect and say hello: the process is up."""
@@ -99,8 +103,15 @@ class ControlLink:
             now = self._loop.time()
             each()
             self.beat(max(0.0, now - due))
-            due = now + self._boot.beat
-            await asyncio.sleep(self._boot.beat)
+            due = now + self._pace
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait until the next beat is due, or the pace is another."""
+        self._paced.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._pace):
+                await self._paced.wait()
 
     def _hello(self) -> Hello:
         return Hello(self._boot.key, self._boot.incarnation, self._boot.token, os.getpid())
@@ -137,3 +148,6 @@ class ControlLink:
                 self._send(Pong(frame.id))
             elif isinstance(frame, Drain):
                 self._on_drain()
+            elif isinstance(frame, Pace):
+                self._pace = frame.beat
+                self._paced.set()

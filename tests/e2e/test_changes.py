@@ -88,6 +88,35 @@ async def test_a_change_counts_only_once_a_process_has_read_it(tmp_path: Path) -
         await client.close()
 
 
+async def test_thresholds_and_logging_count_at_once_and_restart_nobody(tmp_path: Path) -> None:
+    what = config("one", "two", reload={"debounceMs": 0})
+    what["logging"] = {"level": "error"}
+    async with Daemon(tmp_path, what) as daemon:
+        before = pids(await daemon.wait(lambda s: all_up(s, "local:one", "local:two")))
+        what["supervisor"] = {
+            "beatSeconds": 0.2,
+            "suspectAfterSeconds": 2.0,
+            "silentAfterSeconds": 4.0,
+        }
+        what["logging"] = {"level": "info"}
+        daemon.write(what)
+        status = await daemon.wait(
+            lambda s: s["supervisor"]["configRevision"] != s["accounts"]["local:one"]["revision"]
+        )
+        assert status["supervisor"]["warnings"] == []
+        assert pids(status) == before
+        os.kill(before["local:one"], signal.SIGSTOP)  # by default nobody would notice for 30 s
+        began = asyncio.get_running_loop().time()
+        status = await daemon.wait(
+            lambda s: s["accounts"]["local:one"]["pid"] != before["local:one"]
+        )
+        assert asyncio.get_running_loop().time() - began < 25.0
+        assert "process is stopped (SIGSTOP)" in status["accounts"]["local:one"]["lastError"]
+        assert pids(status)["local:two"] == before["local:two"]
+        said = (tmp_path / "state" / "logs" / "supervisor.log").read_text()
+        assert '"event": "configuration"' in said  # the level was error before
+
+
 async def test_an_invalid_file_is_reported_and_changes_nothing(tmp_path: Path) -> None:
     async with Daemon(tmp_path, config("one")) as daemon:
         status = await daemon.wait(lambda s: all_up(s, "local:one"))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc import control
-from ipc.control import Beat, Hello, Ping, Pong, Ready, Status
+from ipc.control import Beat, Drain, Hello, Pace, Ping, Pong, Ready, Status
 from ipc.errors import FrameError
 
 pack = msgspec.msgpack.encode
@@ -32,7 +32,8 @@ def test_frames_come_back() -> None:
         Pong(7),
     ]
     assert control.decode_from_worker(control.encode(frames)) == frames
-    assert control.decode_from_supervisor(control.encode([Ping(7)])) == [Ping(7)]
+    orders = [Ping(7), Drain(), Pace(0.5)]
+    assert control.decode_from_supervisor(control.encode(orders)) == orders
 
 
 @given(st.binary())

@@ -330,6 +330,25 @@ async def test_a_silent_worker_is_asked_then_ended() -> None:
         assert account.status().last_error == "silent for 30 s: process is gone"
 
 
+async def test_other_thresholds_count_at_once_and_for_the_next_worker_too() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.figures.hello = True
+        account.figures.pulse.seen(now())
+        await asyncio.sleep(14.0)
+        account.allow(2.0, 5.0)
+        began = now()  # the silence begins anew
+        assert account.judge(began + 1.9) is Verdict.ALIVE
+        assert account.judge(began + 2.0) is Verdict.ASK
+        account.allow(2.0, 9.0)
+        assert account.judge(began + 8.9) is Verdict.SUSPECT
+        account.allow(2.0, 5.0)
+        assert account.judge(began + 5.0) is Verdict.GONE
+        account.begin()
+        assert (account.figures.pulse.silence, account.figures.pulse.grace) == (2.0, 3.0)
+
+
 async def test_an_answer_relieves_a_suspect() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:

@@ -134,6 +134,36 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
         assert at.account.figures.pulse.asked is None
 
 
+async def test_a_worker_is_told_once_to_beat_at_another_pace() -> None:
+    async with table() as at:
+        at.link.pace(at.account, 2.0)  # it has not said hello: its boot tells it
+        at.account.figures.pace = 5.0
+        worker = at.worker(ready=True)
+        await phase(at.account, Phase.RUNNING)
+        for beat_seconds in (5.0, 2.0, 2.0):
+            at.link.pace(at.account, beat_seconds)
+        at.link.ask(at.account)
+        await until(lambda: len([body for body in worker.heard if body]) == 2)
+        told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
+        assert told == [control.Pace(2.0), control.Ping(1)]
+
+
+async def test_a_pace_that_cannot_be_told_is_told_later() -> None:
+    async with table() as at:
+        worker = at.worker(ready=True)
+        await phase(at.account, Phase.RUNNING)
+        worker.close()
+        await until(lambda: _gone(at))
+        assert at.account.figures.pace == 0.0
+
+
+def _gone(at: Table) -> bool:
+    """Say whether the router has noticed that the worker is not there."""
+    at.account.figures.pace = 0.0
+    at.link.pace(at.account, 2.0)
+    return at.account.figures.pace == 0.0
+
+
 async def test_a_suspect_is_relieved_by_old_news_too() -> None:
     async with table() as at:
         worker = at.worker(ready=True)

@@ -52,6 +52,10 @@ class Printer:
         while not condition():  # noqa: ASYNC110 — each turn of the loop is what is waited for
             await asyncio.sleep(0)
 
+    async def count(self, lines: int) -> None:
+        """Wait until so many lines came out."""
+        await self.until(lambda: len(self.lines) == lines)
+
     @property
     def texts(self) -> list[str]:
         return [line["text"] for line in self.lines]
@@ -210,6 +214,28 @@ async def test_more_lines_than_the_burst_are_dropped_and_counted(tmp_path: Path)
     store.close()
 
 
+async def test_other_limits_count_at_once_for_what_is_open_too(tmp_path: Path) -> None:
+    store = LogStore(tmp_path, LoggingConfig(lines_per_second=1, burst_lines=1, files=9))
+    async with printing(store) as child:
+        store.reconfigure(store.config)  # nothing new: the allowance is not filled again
+        os.write(child.out, b"a\nb\n")
+        await child.until(lambda: child.capture.dropped == 1)
+        store.flush()
+        store.reconfigure(LoggingConfig(max_bytes=4096, files=2))
+        for number in range(100):
+            os.write(child.out, b"%d %s\n" % (number, b"x" * 500))
+            await child.count(number + 2)
+            store.flush()
+        assert child.capture.dropped == 1
+    store.close()
+    assert len(sizes(tmp_path)) == 2
+    assert max(sizes(tmp_path)) <= 4096 + 600
+
+
+def sizes(directory: Path) -> list[int]:
+    return [path.stat().st_size for path in directory.iterdir()]
+
+
 async def test_the_same_line_again_and_again_is_one_line_and_a_number(store: LogStore) -> None:
     async with printing(store) as child:
         os.write(child.out, b"again\n" * 500 + b"other\n")
@@ -337,6 +363,9 @@ def test_our_own_records_are_kept_without_secrets(
         (line,) = on_disk(store, "supervisor")
         assert (line["event"], line["token"], line["level"]) == ("spawned", "***", "info")
         assert "hunter2" not in capsys.readouterr().err
+        store.reconfigure(LoggingConfig(level="debug"))
+        log.debug("important now")
+        assert on_disk(store, "supervisor")[-1]["event"] == "important now"
         configure(store, level="info", to_stderr=True)
         structlog.get_logger("test").warning("careful", password="hunter2")
         printed = capsys.readouterr().err

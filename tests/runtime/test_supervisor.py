@@ -302,6 +302,20 @@ async def test_a_reload_adds_removes_and_keeps() -> None:
         await client.close()
 
 
+async def test_other_thresholds_restart_nobody_and_count_at_once() -> None:
+    async with house(A, B) as at:
+        await at.is_in(Phase.RUNNING, A, B)
+        worker = at.launcher.of(A)[0].worker
+        at.own = {"beatSeconds": 0.05, "suspectAfterSeconds": 0.1, "silentAfterSeconds": 600.0}
+        assert at.supervisor.reload()["warnings"] == []
+        await until(lambda: len([body for body in worker.heard if body]) >= 2, PATIENCE)
+        told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
+        assert told[0] == control.Pace(0.05)
+        assert isinstance(told[1], control.Ping)
+        assert at.supervisor.accounts[A].status().health == "degraded: silent"
+        assert len(at.launcher.of(A)) == len(at.launcher.of(B)) == 1
+
+
 async def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
     async with house(A) as at:
         await at.is_in(Phase.RUNNING, A)

@@ -18,6 +18,7 @@ from ipc import control
 from ipc.bootstrap import GatewayBoot, WorkerBoot
 from ipc.envelope import peer_name
 from ipc.zmqlink import Dealer
+from runtime.config.model import LoggingConfig
 from runtime.lifecycle import Exit
 from runtime.process import Spec
 from tests.support.accounts import Puppet
@@ -210,6 +211,9 @@ class PlayedLogs:
 
     def subscribe(self, subscriber: Any) -> None:
         """Have no lines to hand on."""
+
+    def reconfigure(self, config: LoggingConfig) -> None:
+        self.config = config
 
     def tail(self, names: Any, count: int) -> list[dict[str, Any]]:
         self.asked.append((names, count))

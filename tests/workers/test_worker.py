@@ -58,6 +58,15 @@ async def test_it_answers_a_ping(run_dir: Path) -> None:
         await here.supervisor.until(lambda: control.Pong(41) in here.supervisor.frames)
 
 
+async def test_it_beats_as_often_as_it_is_told_from_then_on(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(beat=3600.0)
+        await here.up()
+        here.supervisor.send_raw(control.encode([control.Pace(0.02)]))
+        await here.supervisor.until(lambda: len(here.supervisor.of(control.Beat)) >= 4)
+        assert here.supervisor.of(control.Beat)[-1].lag < 1
+
+
 async def test_a_malformed_frame_hurts_nothing(run_dir: Path) -> None:
     async with rig(run_dir) as here:
         here.start(beat=0.02)
