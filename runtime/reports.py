@@ -8,7 +8,7 @@ every phase; only a gateway that is far behind gets them folded.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -24,24 +24,27 @@ Rows = dict[str, AccountStatus | None]  # by key; ``None``: removed
 class Reports:
     """Collects rows; ``whole`` and ``changes`` are what a ``Session`` asks for.
 
-    ``rows()`` returns all accounts as they are now, ``common()`` what goes beside them (the
-    gateway's own row, channels, agents), ``wake()`` is called when there is something new,
-    ``metrics()`` returns the supervisor's own figures: they go with whatever else goes, and
-    ``seal(revision)`` how a revision is told to clients.
+    ``keys()`` returns the keys of all accounts, ``row(key)`` one of them as it is now, ``None``
+    when it is gone. ``common()`` returns what goes beside them (the gateway's own row, channels,
+    agents), ``wake()`` is called when there is something new, ``metrics()`` returns the
+    supervisor's own figures: they go with whatever else goes, and ``seal(revision)`` how a
+    revision is told to clients.
     """
 
     def __init__(
         self,
         *,
         revision: Callable[[], str],
-        rows: Callable[[], dict[str, AccountStatus]],
+        keys: Callable[[], Iterable[str]],
+        row: Callable[[str], AccountStatus | None],
         common: Callable[[], dict[str, Any]],
         wake: Callable[[], None],
         metrics: Callable[[], list[Series]] = list,
         seal: Callable[[str], str] = str,
     ) -> None:
         self._revision = revision
-        self._rows = rows
+        self._keys = keys
+        self._row = row
         self._common = common
         self._wake = wake
         self._metrics = metrics
@@ -78,7 +81,7 @@ class Reports:
         self._batches.clear()
         self._figures.clear()
         self._common_changed = False
-        rows = {key: self._told(row) for key, row in self._rows().items()}
+        rows = self._now(self._keys())
         return {"revision": self._revision(), "whole": True, "accounts": rows} | self._beside()
 
     def changes(self) -> dict[str, Any] | None:
@@ -91,15 +94,12 @@ class Reports:
             return None
         waiting = {key for batch in self._batches for key in batch}
         batch = self._batches.popleft() if self._batches else {}
-        current = self._rows() if self._figures else {}
         report = {
             "revision": self._revision(),
             "whole": False,
             "accounts": {key: self._told(row) for key, row in batch.items() if row},
             "removed": [key for key, row in batch.items() if row is None],
-            "figures": {
-                key: self._told(current[key]) for key in self._figures - waiting if key in current
-            },
+            "figures": self._now(self._figures - waiting),
         }
         if self._common_changed:
             report |= self._beside()
@@ -110,6 +110,11 @@ class Reports:
         if self._batches:
             self._wake()
         return report
+
+    def _now(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return these accounts as they are now, and no others: a row costs 10 µs to make."""
+        rows = ((key, self._row(key)) for key in keys)
+        return {key: self._told(row) for key, row in rows if row is not None}
 
     def _told(self, row: AccountStatus) -> dict[str, Any]:
         """Return a row as the gateway's clients may see it."""

@@ -24,7 +24,7 @@ from ipc.endpoints import Endpoints
 from ipc.envelope import peer_name, worker_token
 from ipc.errors import RemoteError
 from ipc.pulse import Verdict
-from ipc.report import Hold, Status, SupervisorStatus
+from ipc.report import AccountStatus, Hold, Status, SupervisorStatus
 from ipc.wsprobe import challenges
 from runtime import commands, configuring, logtail, sdks, upkeep, vitals  # noqa: F401
 from runtime.account import Account
@@ -128,7 +128,8 @@ class Supervisor:
         )
         self.reports = Reports(
             revision=lambda: self.remote.seal(self.loaded.revision),
-            rows=lambda: {key: account.status() for key, account in self.accounts.items()},
+            keys=lambda: self.accounts,
+            row=self._row,
             common=self._common,
             wake=lambda: self.front.changed(),
             metrics=lambda: of_supervisor(self),
@@ -457,6 +458,10 @@ class Supervisor:
         row = account.status()
         self.reports.changed(account.key, row)
         self.local.broadcast("channel.status", msgspec.to_builtins(row))
+
+    def _row(self, key: str) -> AccountStatus | None:
+        account = self.accounts.get(key)
+        return None if account is None else account.status()
 
     def _account_patched(self, account: Account) -> None:
         """Tell what a plugin says at once, and what it adds before the next look then.
