@@ -26,6 +26,12 @@ from runtime.folding import Folding
 from runtime.process import Process
 
 READ_BYTES = 256 * 1024
+# Lines that are looked at for each that may be kept: the rest is the same again, or too much.
+LOOKS_PER_LINE = 20
+# What is dropped is read no faster than this, of each child: a bomb without any limit of its own
+# then waits for milliseconds, instead of taking a whole core of ours.
+DROP_BYTES_PER_SECOND = 150e6
+PAUSE = 0.005  # seconds
 LINE_BYTES = 16 * 1024  # a longer line is cut
 RING = 500  # lines kept in memory while the disk fails
 RETRY_DISK = 5.0
@@ -56,6 +62,13 @@ class Allowance:
             return False
         self._left -= amount
         return True
+
+    def most(self, now: float, amount: int) -> int:
+        """Take as much of ``amount`` as there is, in whole numbers; return how much that was."""
+        self.take(now, 0)
+        taken = min(amount, int(self._left))
+        self._left -= taken
+        return taken
 
 
 class LogFile:
@@ -276,6 +289,7 @@ class LineCapture:
         self._name = name
         self._incarnation = incarnation
         self.limit(config)
+        self._drops = Allowance(DROP_BYTES_PER_SECOND, DROP_BYTES_PER_SECOND * PAUSE)
         self._parts: dict[int, bytearray] = {}
         self._folds = {fd: Folding() for fd in fds}
         self._streams = dict(zip(fds, ("stdout", "stderr"), strict=True))
@@ -288,6 +302,8 @@ class LineCapture:
         """Set how much is kept."""
         self._lines = Allowance(config.lines_per_second, config.burst_lines)
         self._bytes = Allowance(config.bytes_per_second, 2 * config.bytes_per_second)
+        looks = LOOKS_PER_LINE
+        self._looks = Allowance(looks * config.lines_per_second, looks * config.burst_lines)
 
     def close(self) -> None:
         """Read what is there, then close both pipes."""
@@ -310,27 +326,46 @@ class LineCapture:
             return
         except OSError:
             count = 0
+        loop = asyncio.get_running_loop()
         if count == 0:
             self._close(fd)
-        elif self._bytes.take(asyncio.get_running_loop().time(), count):
+        elif self._bytes.take(loop.time(), count):
             self._split(fd, bytes(memoryview(_scrap)[:count]))
         else:
             # A log bomb: only counted. The allowance fills again while it is dropped.
-            self.dropped += _scrap.count(b"\n", 0, count)
-            self.dropped_bytes += count
-            self._parts[fd].clear()
-            self._skipping.add(fd)
+            self._drop(fd, _scrap.count(b"\n", 0, count), count)
+            if not self._drops.take(loop.time(), count):
+                self._pause(fd)
+
+    def _drop(self, fd: int, lines: int, size: int) -> None:
+        self.dropped += lines
+        self.dropped_bytes += size
+        self._parts[fd].clear()
+        self._skipping.add(fd)
+
+    def _pause(self, fd: int) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(fd)
+        loop.call_later(PAUSE, self._resume, fd)
+
+    def _resume(self, fd: int) -> None:
+        if fd in self._streams:
+            asyncio.get_running_loop().add_reader(fd, self._on_readable, fd)
 
     def _split(self, fd: int, data: bytes) -> None:
         part = self._parts[fd]
-        *whole, rest = data.split(b"\n")
+        lines = data.count(b"\n")
+        looks = self._looks.most(asyncio.get_running_loop().time(), lines)
+        *whole, rest = data.split(b"\n", looks)
         for piece in whole:
             if fd in self._skipping:
                 self._skipping.discard(fd)
             else:
                 self._take(fd, bytes(part) + piece)
             part.clear()
-        if fd not in self._skipping:
+        if looks < lines:
+            self._drop(fd, lines - looks, len(rest))
+        elif fd not in self._skipping:
             part += rest
             if len(part) > LINE_BYTES:
                 self._take(fd, bytes(part))

@@ -13,7 +13,9 @@ from typing import Any, cast
 import pytest
 import structlog
 
+from runtime import logs
 from runtime.config.model import LoggingConfig
+from runtime.folding import Folding
 from runtime.logs import (
     LINE_BYTES,
     RING,
@@ -203,6 +205,47 @@ async def test_a_log_bomb_is_dropped_and_counted_and_blocks_nobody(store: LogSto
         assert child.capture.dropped > 20_000
     size = (store._directory / f"{KEY}.log").stat().st_size
     assert size < store.config.max_bytes
+
+
+async def test_of_many_short_lines_only_some_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    class Counting(Folding):
+        def take(self, line: bytes, now: float) -> tuple[int, bool]:
+            nonlocal looked
+            looked += 1
+            return super().take(line, now)
+
+    monkeypatch.setattr(logs, "Folding", Counting)
+    store = LogStore(tmp_path, LoggingConfig(lines_per_second=1, burst_lines=10))
+    async with printing(store) as child:
+        for _ in range(10):
+            written = asyncio.to_thread(os.write, child.out, b"x\ny\n" * 5_000)
+            await asyncio.wait_for(written, 30)
+        await child.until(lambda: len(child.lines) + child.capture.dropped == 100_000)
+        assert looked < 5_000
+        os.write(child.err, b"still heard\n")
+        await child.until(lambda: child.capture.dropped + len(child.lines) == 100_001)
+    store.close()
+
+
+async def test_what_is_dropped_is_read_at_a_bounded_rate(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "DROP_BYTES_PER_SECOND", 10_000_000)
+    loop, total = asyncio.get_running_loop(), 8_000_000
+
+    def explode(out: int) -> None:
+        for _ in range(total // 10_000):
+            os.write(out, b"boom\n" * 2_000)
+
+    async with printing(store) as child:
+        began = loop.time()
+        await asyncio.wait_for(asyncio.to_thread(explode, child.out), 30)
+        # 2 MB are the burst of what may be kept; pauses may add to the rest, never take from it.
+        assert loop.time() - began >= 0.3, "faster than allowed"
 
 
 async def test_more_lines_than_the_burst_are_dropped_and_counted(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ points; put its result on PYTHONPATH. It must therefore import nothing of the te
 after it was ready; a message sent to it whose text is the name of a fault triggers that one.
 A message ``write BASE64`` is written to its standard output as it is; ``write BASE64 COUNT``
 so many times, in a thread, and told by the status field ``detail`` when it is done.
+``bomb MB_PER_SECOND LINE_BYTES``: a thread prints lines of that length at that rate from then on.
 ``faulty-import``: its plugin cannot be imported. ``faulty-exit``: its import ends the process.
 ``faulty-extra``: its SDK is missing.
 """
@@ -31,10 +32,12 @@ Fault = Literal[
     "exit",  # the process exits with status 3
     "segfault",  # the process dies of a signal
     "block",  # the loop stands still for `seconds`
+    "hold-gil",  # C code holds the interpreter's lock, for as long as anybody can wait
     "print",  # prints without end (a log bomb), without ever waiting
     "fork",  # forks a grandchild that outlives it and holds its fds, then raises
     "daemon",  # starts a grandchild in its own session, then raises
     "leak-memory",  # 1 MB every 10 ms
+    "leak-slowly",  # 1 MB every 100 ms
     "leak-files",  # opens files until it cannot
     "ignore-term",  # SIGTERM does nothing
     "uncancellable",  # run swallows its cancellation

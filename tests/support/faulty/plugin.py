@@ -6,9 +6,11 @@ import asyncio
 import base64
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any, cast, get_args
 
@@ -59,6 +61,11 @@ class Faulty:
             data, _, count = message.text.removeprefix("write ").partition(" ")
             await asyncio.to_thread(self._write, base64.b64decode(data), int(count or 1))
             self.ctx.status(detail=f"wrote {data[:20]}")
+        if message.text.startswith("bomb "):
+            rate, length = map(int, message.text.removeprefix("bomb ").split())
+            threading.Thread(
+                target=self._bomb, args=(rate * 1_000_000, length), daemon=True
+            ).start()
         return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
 
     async def _fail(self, fault: Fault) -> bool:
@@ -75,10 +82,10 @@ class Faulty:
             case "flood":
                 while True:
                     await self.ctx.emit(self._message("flood"))
-            case "leak-memory":
+            case "leak-memory" | "leak-slowly":
                 while True:
                     self._kept.append(bytearray(os.urandom(1024)) * 1024)
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0.01 if fault == "leak-memory" else 0.1)
             case "uncancellable":
                 await self._refuse_to_stop()
             case "callback":
@@ -95,6 +102,8 @@ class Faulty:
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "block":
                 time.sleep(self.config.seconds)
+            case "hold-gil":
+                re.match(r"(a+)+$", "a" * 100 + "b")  # 2^100 ways to try
             case "print":
                 while True:
                     sys.stdout.write("bomb " * 200 + "\n")
@@ -121,6 +130,16 @@ class Faulty:
             left = memoryview(data)
             while left:
                 left = left[os.write(1, left) :]
+
+    def _bomb(self, rate: int, length: int) -> None:
+        """Print for ever, in steps; whoever is slower than ``rate`` bytes a second is."""
+        two = b"x" * (length - 1) + b"\n" + b"y" * (length - 1) + b"\n"  # never the same again
+        block = two * max(1, rate // 100 // len(two))
+        began, written = time.monotonic(), 0
+        while True:
+            self._write(block, 1)
+            written += len(block)
+            time.sleep(max(0.0, began + written / rate - time.monotonic()))
 
     async def _refuse_to_stop(self) -> None:
         while True:
