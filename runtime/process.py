@@ -180,6 +180,11 @@ class Launcher:
         self._preload = list(modules)
         self._send_preload()
 
+    @property
+    def modules(self) -> list[str]:
+        """What the zygote imports beside what all workers share."""
+        return self._preload
+
     async def replace(self, modules: Sequence[str]) -> None:
         """Start over with another set of modules; no child notices."""
         self._preload = list(modules)

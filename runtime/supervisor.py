@@ -46,6 +46,7 @@ from runtime.lifecycle import Phase, Restart
 from runtime.link import ControlLink, HeardOut
 from runtime.local import LocalServer
 from runtime.logs import LogStore
+from runtime.mending import Mender
 from runtime.notify import Notifier
 from runtime.port import PortTaken
 from runtime.process import Launcher, Spec
@@ -107,10 +108,12 @@ class Supervisor:
         self.holds = Holds(places.state_dir / "holds.json")
         self._gate = StartGate(loaded.config.supervisor.start_concurrency)
         self.history = History(places.state_dir / "history.jsonl")
+        self._mender = Mender(launcher)
         self.surroundings = Surroundings(
             self._gate,
             lambda: self.accounts.values(),
             gateway_up=lambda: self.front.connected or not self.front.child.state.wanted,
+            mend=self._mender.mend,
         )
         self.remote = Remote(logs, setting.load)
         self._stopping = asyncio.Event()
@@ -417,7 +420,7 @@ class Supervisor:
         old, self.loaded = self.loaded, loaded
         self.warnings = list(loaded.manifests.warnings)
         if sdks.of(loaded) != sdks.of(old):  # before anything is started that needs them
-            self.front.background(self._launcher.replace(sdks.of(loaded)))
+            self.front.background(self._mender.replace(sdks.of(loaded)))
         self._supervise_as(loaded.config)
         difference = self.roster.replace(loaded.accounts)
         for key in difference.changed:
@@ -482,6 +485,9 @@ class Supervisor:
         self.local.broadcast("channel.removed", {"account": key})
 
     def _front_changed(self) -> None:
+        state = self.front.child.state
+        if state.phase is Phase.BACKOFF and state.failures > 1:
+            self.surroundings.doubt()
         self.reports.common()
         self.local.broadcast("gateway.status", msgspec.to_builtins(self.front.status()))
 
@@ -505,6 +511,7 @@ class Supervisor:
                 *self.holds.warnings,
                 *self.history.warnings,
                 *self.surroundings.warnings(),
+                *self._mender.warnings,
             ],
         )
         rows = [account.status() for account in self.accounts.values()]

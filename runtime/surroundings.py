@@ -1,21 +1,22 @@
 """What all accounts share, and what follows from it when many of them are in trouble.
 
 Accounts that crash together have one cause rather than many. While that storm lasts starts
-are paced, what they share is looked at (the network, the gateway, memory), and the status
-says so. When the network returns, accounts that wait only because of it are started at once.
+are paced, what they share is looked at (the zygote, the network, the gateway, memory), and
+the status says so. When the network returns, accounts that wait only because of it are started
+at once.
 It starts and stops nothing itself: it posts events, and sets the pace of the start gate.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import structlog
 
 from runtime.account import Account
-from runtime.lifecycle import NOT_READY, TRANSIENT, UNHEALTHY, Phase, Start
+from runtime.lifecycle import NOT_READY, NOT_SPAWNED, TRANSIENT, UNHEALTHY, Phase, Start
 from runtime.network import Network
 from runtime.startgate import StartGate
 from runtime.storm import STARTS_PER_SECOND, WINDOW, Storm
@@ -28,7 +29,11 @@ log = structlog.get_logger("surroundings")
 
 
 class Surroundings:
-    """One for all accounts. ``gateway_up`` says whether the gateway answers."""
+    """One for all accounts. ``gateway_up`` says whether the gateway answers.
+
+    ``mend`` looks whether processes can be started, puts that right where it can, and returns
+    what was wrong. It is the first to be looked at: nothing else matters while it is broken.
+    """
 
     def __init__(
         self,
@@ -36,12 +41,15 @@ class Surroundings:
         accounts: Callable[[], Iterable[Account]],
         *,
         gateway_up: Callable[[], bool],
+        mend: Callable[[], Awaitable[str | None]],
         network: Callable[[Callable[[], None]], Network] = Network,
         memory: Callable[[], float] | None = None,
     ) -> None:
         self._gate = gate
         self._accounts = accounts
         self._gateway_up = gateway_up
+        self._mend = mend
+        self._broken: str | None = None  # what ``mend`` has found in the present storm
         self._memory = memory or free_memory
         self._network = network(self._network_returned)
         self._storm = Storm()
@@ -55,16 +63,21 @@ class Surroundings:
             tasks.create_task(self._network.run())
             tasks.create_task(self._calm())
 
+    def doubt(self) -> None:
+        """Have it looked whether processes can be started."""
+        self._stirred.set()
+
     def changed(self, account: Account) -> None:
         """Look at an account that has changed: has it crashed?"""
         if account.phase is not Phase.BACKOFF:
             return
+        if account.child.state.cause == NOT_SPAWNED:
+            self.doubt()
         self._storm.crashed(account.key, _now())
         if self._began is None and self._rages():
             self._began = _now()
             self.storms += 1
             self._gate.interval = 1 / STARTS_PER_SECOND
-            log.error("many accounts have crashed together", what=self.warnings()[0])
             self._stirred.set()
 
     def warnings(self) -> list[str]:
@@ -80,7 +93,7 @@ class Surroundings:
 
     def shared_causes(self) -> list[str]:
         """Return what is wrong with that which all accounts share."""
-        found = []
+        found = [self._broken] if self._broken else []
         if not self._network.up:
             found.append("this host has no route to the network")
         if not self._gateway_up():
@@ -94,17 +107,20 @@ class Surroundings:
         return self._storm.rages(len(list(self._accounts())), _now())
 
     async def _calm(self) -> None:
-        """End each storm once no more accounts crash than usual."""
+        """Look for the cause of each storm, and end it once no more accounts crash than usual."""
         while True:
             await self._stirred.wait()
+            self._stirred.clear()
+            self._broken = await self._mend()
+            if self._began is not None:
+                log.error("many accounts have crashed together", what=self.warnings()[0])
             while self._rages():  # noqa: ASYNC110 - its end is an event of the clock
                 await asyncio.sleep(1.0)
-            self._stirred.clear()
             self._end_storm()
 
     def _end_storm(self) -> None:
         if self._began is not None:
-            self._began = None
+            self._began = self._broken = None
             self._gate.interval = 0.0
             log.info("the storm is over")
 

@@ -211,6 +211,11 @@ async def run(target: str, payload: bytes) -> None:
         end(code)
 
 
+async def nothing(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Do nothing, which shows that what is forked here lives: a target for ``run``."""
+    return 0
+
+
 def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> None:
     """Be a child that shares nothing: the entry point of ``launcher: "exec"``.
 

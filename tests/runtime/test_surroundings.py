@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import structlog
 
 from runtime.lifecycle import Exit, Phase
 from runtime.surroundings import free_memory
@@ -98,3 +99,31 @@ async def test_free_memory_is_a_share_of_all(tmp_path: Path, text: str, share: f
     (tmp_path / "meminfo").write_text(text)
     assert free_memory(tmp_path / "meminfo") == share
     assert free_memory(tmp_path / "none") == 1.0
+
+
+async def test_what_starts_all_processes_is_looked_at_first_and_named_first(
+    tmp_path: Path,
+) -> None:
+    async with fleet(tmp_path, *SPECS) as it:
+        await it.wait(1.0)
+        await it.ready()
+        it.zygote_trouble, it.gateway_up = "the zygote was broken by some_sdk", False
+        with structlog.testing.capture_logs() as logs:
+            await it.crash(*it.accounts)
+        (warning,) = it.surroundings.warnings()
+        assert "cause: the zygote was broken by some_sdk; the gateway does not" in warning
+        assert [line["what"] for line in logs if "many accounts" in line["event"]] == [warning]
+        it.zygote_trouble = None
+        await it.wait(31.0)
+        await it.crash(*it.accounts)
+        assert "some_sdk" not in it.surroundings.warnings()[0]
+
+
+async def test_one_account_that_cannot_be_spawned_is_reason_enough_to_look(tmp_path: Path) -> None:
+    async with fleet(tmp_path, *SPECS[:2]) as it:
+        assert it.mended == 0
+        it.broken["local:a0"] = OSError(11, "Resource temporarily unavailable")
+        await it.restart("local:a0")
+        assert it.mended == 1
+        await it.crash("local:a1")
+        assert it.mended == 1

@@ -45,6 +45,8 @@ class Fleet:
         self.route = True
         self.gateway_up = True
         self.free_memory = 0.5
+        self.zygote_trouble: str | None = None
+        self.mended = 0
         self.holds = Holds(directory / "holds.json")
         self.history = History(directory / "history.jsonl")
         self.gate = StartGate(concurrency)
@@ -58,9 +60,14 @@ class Fleet:
             self.gate,
             lambda: self.roster.accounts.values(),
             gateway_up=lambda: self.gateway_up,
+            mend=self._mend,
             network=self._network,
             memory=lambda: self.free_memory,
         )
+
+    async def _mend(self) -> str | None:
+        self.mended += 1
+        return self.zygote_trouble
 
     def _network(self, on_return: Callable[[], None]) -> Network:
         return Network(on_return, has_route=lambda: self.route, notices=lambda: None)

@@ -18,6 +18,7 @@ from ipc import control
 from ipc.bootstrap import GatewayBoot, WorkerBoot
 from ipc.envelope import peer_name
 from ipc.zmqlink import Dealer
+from runtime import mending
 from runtime.config.model import LoggingConfig
 from runtime.lifecycle import Exit
 from runtime.process import Spec
@@ -158,6 +159,11 @@ class PlayedLauncher:
         if self.error is not None:
             raise self.error
         key = spec.name.rpartition("#")[0]
+        if spec.target == mending.TARGET:
+            child = PlayedProcess(spec, os.getpid(), deaf=False)
+            child.stdout, child.stderr = os.pipe()
+            child.die(Exit(code=0))
+            return child
         child = PlayedProcess(spec, os.getpid(), deaf=key in self.deaf)
         if "listen" in spec.fds:
             msgspec.msgpack.decode(spec.payload, type=GatewayBoot)
@@ -169,6 +175,10 @@ class PlayedLauncher:
             child.worker = PlayedWorker(boot, ready=key not in self.mute)
         self.children.append(child)
         return child
+
+    @property
+    def modules(self) -> list[str]:
+        return self.preloaded[-1] if self.preloaded else []
 
     async def replace(self, modules: list[str]) -> None:
         self.preloaded.append(modules)
