@@ -3,15 +3,14 @@
     async with await Client.connect("ws://127.0.0.1:18789", token="…") as client:
         print(await client.call("health"))
 
-Small on purpose: no reconnecting, no replay. A request that was on its way when the connection
-ended fails with ``PeerGone(maybe_executed=True)``; only its caller knows whether to repeat it.
+One session and no more: ``wsreconnect`` opens another when it ends. A request that was on its
+way then fails with ``PeerGone(maybe_executed=True)``; only its caller knows whether to repeat it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +25,7 @@ from ipc.calls import Calls
 from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import ErrorShape, Event, Request, Response, decode_from_server, encode
 from ipc.identity import Identity
+from ipc.inbox import Inbox, OnEvent
 from ipc.wsconnect import Opening, open_session, remote_error
 
 OPERATOR = tuple(
@@ -41,8 +41,7 @@ OPERATOR = tuple(
         "talk.secrets",
     )
 )
-EVENTS_KEPT = 10_000  # for ``events()``; beyond it the oldest go, counted in ``dropped``
-OnEvent = Callable[[Event], None]
+OnGap = Callable[[int], None]
 
 
 class Client:
@@ -50,7 +49,7 @@ class Client:
 
     ``hello`` is the hello's payload, ``heard`` the loop's time of the last frame, ``gaps``
     the number of events missing by their ``seq``, ``malformed`` of frames not understood.
-    ``ending`` is true from the event ``shutdown`` on: what is under way is still answered, what
+    ``leaving`` is done from the event ``shutdown`` on: what is under way is still answered, what
     comes now is better asked of another session. ``closed`` becomes ``(code, reason)`` when the
     session has ended.
     """
@@ -61,6 +60,7 @@ class Client:
         hello: dict[str, Any],
         place: str,
         on_event: OnEvent | None,
+        on_gap: OnGap | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.hello = hello
@@ -69,16 +69,14 @@ class Client:
         self.heard = loop.time()
         self.gaps = 0
         self.malformed = 0
-        self.dropped = 0
-        self.ending = False
+        self.leaving: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[tuple[int, str]] = loop.create_future()
         self._ended = False
         self._connection = connection
-        self._on_event = on_event
+        self._inbox = Inbox(place, on_event)
+        self._on_gap = on_gap
         self._calls: Calls[Any] = Calls()
         self._seq = 0
-        self._kept: deque[Event] = deque()
-        self._news = asyncio.Event()
         self._reader = asyncio.create_task(self._read(), name=f"client of {place}")
 
     @classmethod
@@ -96,6 +94,7 @@ class Client:
         max_protocol: int = 4,
         timeout: float = 10.0,
         on_event: OnEvent | None = None,
+        on_gap: OnGap | None = None,
         unix: Path | None = None,
         retry: Iterable[float] = (),
         identity: Identity | None = None,
@@ -106,7 +105,8 @@ class Client:
 
         ``timeout`` is for one try, in seconds; ``retry`` are the waits before further tries
         (0.15, 0.35, 0.75, 1.5 outlive a restart of the gateway). ``client`` overrides
-        fields of the client's description. ``identity`` proves which device this is; the token
+        fields of the client's description. ``on_gap`` is told how many events are missing by their
+        ``seq``, before the next one. ``identity`` proves which device this is; the token
         that the gateway gives it is kept and used (``Identity.load``). ``commands`` are what a
         connection with ``role="node"`` can be asked to do. ``tls`` is for ``wss`` only, where
         the system's authorities are not those to trust. Raises ``ConnectionFailed`` or
@@ -129,13 +129,28 @@ class Client:
             tls=tls,
         )
         connection, hello = await open_session(opening, retry)
-        return cls(connection, hello, opening.place, on_event)
+        return cls(connection, hello, opening.place, on_event, on_gap)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the gateway has said that it ends, or the session has."""
+        return self.leaving.done()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is any use to call now."""
+        return not self.ending and self._connection.state is State.OPEN
+
+    @property
+    def dropped(self) -> int:
+        """Return how many events were thrown away because nobody read them."""
+        return self._inbox.dropped
 
     @property
     def late(self) -> int:
@@ -166,18 +181,16 @@ class Client:
             if future.done() and not future.cancelled():
                 future.exception()  # seen: the session may have ended while we were sending
 
-    async def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Event]:
         """Yield events until the session ends; those since ``connect`` first.
 
         Only without ``on_event``. For one reader.
         """
-        while True:
-            while self._kept:
-                yield self._kept.popleft()
-            if self._ended:
-                return
-            self._news.clear()
-            await self._news.wait()
+        return self._inbox.events()
+
+    def abort(self) -> None:
+        """End the session without a word: the other side has stopped answering."""
+        self._connection.transport.abort()
 
     async def close(self) -> None:
         """End the session; pending calls fail. Closing twice does nothing."""
@@ -193,11 +206,12 @@ class Client:
             if error.rcvd is not None:
                 ended = error.rcvd.code, error.rcvd.reason
         finally:
-            self._ended = self.ending = True
+            self._ended = True
+            self._leave()
             if not self.closed.done():
                 self.closed.set_result(ended)
             self._calls.fail_all()
-            self._news.set()
+            self._inbox.end()
 
     def _take(self, data: bytes) -> None:
         self.heard = asyncio.get_running_loop().time()
@@ -234,20 +248,15 @@ class Client:
 
     def _happened(self, event: Event) -> None:
         if isinstance(event.seq, int):
-            self.gaps += max(0, event.seq - self._seq - 1) if self._seq else 0
+            missing = max(0, event.seq - self._seq - 1) if self._seq else 0
             self._seq = event.seq
+            self.gaps += missing
+            if missing and self._on_gap is not None:
+                self._on_gap(missing)
         if event.event == "shutdown":
-            self.ending = True
-        if self._on_event is None:
-            if len(self._kept) >= EVENTS_KEPT:
-                self._kept.popleft()
-                self.dropped += 1
-            self._kept.append(event)
-            self._news.set()
-            return
-        try:
-            self._on_event(event)
-        except Exception as error:  # noqa: BLE001 - the session outlives its listener's fault
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"listener of {self.place}: {error}", "exception": error}
-            )
+            self._leave()
+        self._inbox.put(event)
+
+    def _leave(self) -> None:
+        if not self.leaving.done():
+            self.leaving.set_result(None)

@@ -23,6 +23,7 @@ from websockets.exceptions import (
     WebSocketException,
 )
 
+from ipc.backoff import PASSING, asked, starting
 from ipc.credentials import Claim, Credentials
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames import (
@@ -37,8 +38,6 @@ from ipc.frames import (
 from ipc.identity import Identity
 
 CONNECT_ID = "0"  # calls count from 1
-PASSING = frozenset({1000, 1001, 1005, 1006, 1012, 1013})  # closes of a restart (PROTOCOL.md 5)
-STARTING_WAIT = (0.1, 2.0)  # seconds; bounds of what a starting gateway may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +118,12 @@ async def open_session(
             wait = next(waits, None)
             if wait is None or not starting(error):
                 raise
-            least, most = STARTING_WAIT
-            await asyncio.sleep(min(max((error.retry_after_ms or 0) / 1000, least), most))
+            await asyncio.sleep(asked(error))
         except ConnectionFailed as error:
             wait = next(waits, None)
             if wait is None or error.code not in PASSING:
                 raise
             await asyncio.sleep(wait)
-
-
-def starting(error: RemoteError) -> bool:
-    """Say whether a refusal only means that the gateway has not finished starting."""
-    details = error.details if isinstance(error.details, dict) else {}
-    return error.retryable and details.get("reason") == "startup-sidecars"
 
 
 def remote_error(shape: ErrorShape) -> RemoteError:
@@ -229,6 +221,8 @@ def _failure(
             return ConnectionFailed(place, "closed before hello", retryable=True, code=1006)
         case ConnectionResetError() | BrokenPipeError():
             return ConnectionFailed(place, "reset before hello", retryable=True, code=1006)
+        case ssl.SSLCertVerificationError():
+            return ConnectionFailed(place, error.verify_message, retryable=False)
         case OSError():
             return ConnectionFailed(place, error.strerror or str(error), retryable=True)
         case WebSocketException() | FrameError() | msgspec.DecodeError():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipc.frames import MAX_FRAME_BYTES
 from runtime.gateway.fanout import OWN_EVENTS
-from runtime.gateway.methods import public
+from runtime.gateway.methods import public, repeatable
 from runtime.gateway.scopes import ADMIN, READ
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ EVENTS = (
     "node.invoke.request",
     "node.invoke.cancel",
 )
+REPEATABLE = "repeatable-methods"  # the capability that asks for ``features.repeatable``
 SESSION_DEFAULTS = {
     "defaultAgentId": "main",
     "mainKey": "main",
@@ -42,6 +43,8 @@ def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
         "methods": public(client.protocol),
         "events": [*EVENTS, *sorted(OWN_EVENTS)],
     }
+    if REPEATABLE in client.connect.caps:
+        features["repeatable"] = repeatable(client.protocol)
     answer: dict[str, Any] = {
         "type": "hello-ok",
         "protocol": client.protocol,

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from ipc.errors import FrameError
+from ipc.cursors import Cursor
 
 TOTAL_BYTES = 32 * 1024 * 1024
-
-Cursor = tuple[int, int]
 
 
 class Ring:
@@ -147,11 +145,3 @@ class Rings:
     def size_bytes(self) -> int:
         """Bytes of all frames that are kept."""
         return sum(ring.size_bytes for ring in self._rings.values())
-
-
-def parse_cursor(text: str) -> Cursor:
-    """Read ``<incarnation>:<seq>``; raises ``FrameError``."""
-    incarnation, _, seq = text.partition(":")
-    if not (incarnation.isascii() and incarnation.isdigit() and seq.isascii() and seq.isdigit()):
-        raise FrameError(f"not a cursor: {text[:80]!r}")
-    return int(incarnation[:20]), int(seq[:20])

@@ -18,10 +18,11 @@ import msgspec
 
 from ipc.schema import DIALECT
 from runtime.gateway.methods import METHODS
-from runtime.gateway.methods.table import Method
+from runtime.gateway.methods.table import Method, Repeat
 from runtime.gateway.scopes import NODE, OPERATOR
 
 BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
+AGAIN = {Repeat.ALWAYS: "yes", Repeat.WITH_KEY: "with its key", Repeat.NEVER: "no"}
 _REF = "#/$defs/{name}"
 
 
@@ -40,6 +41,7 @@ def schema() -> dict[str, Any]:
                 "scope": row.scope,
                 "roles": sorted(row.roles & {OPERATOR, NODE}),
                 "ours": row.ours,
+                "repeat": row.repeat.value,
                 "params": params.get(row.name, {}),
             }
             for row in rows
@@ -94,13 +96,13 @@ def _public() -> list[Method]:
 
 
 def _table(rows: Iterable[Method]) -> list[str]:
-    lines = ["| method | scope | params | what it does |", "|---|---|---|---|"]
+    lines = ["| method | scope | params | again | what it does |", "|---|---|---|---|---|"]
     for row in rows:
         scope = (row.scope or "none").removeprefix("operator.")
         if NODE in row.roles:
             scope = "node" if OPERATOR not in row.roles else f"{scope}, node"
         text = summary(row).replace("|", "\\|").replace("``", "`")
-        lines.append(f"| `{row.name}` | {scope} | {_params(row)} | {text} |")
+        lines.append(f"| `{row.name}` | {scope} | {_params(row)} | {AGAIN[row.repeat]} | {text} |")
     return lines
 
 

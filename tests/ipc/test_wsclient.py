@@ -5,111 +5,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from websockets.asyncio.server import ServerConnection, serve, unix_serve
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from ipc import wsclient
+from ipc import inbox
 from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
 from ipc.frames import Event
 from ipc.wsclient import Client
+from tests.support.scripted import CHALLENGE, HELLO, Side, house, welcoming
 from tests.support.until import until
-
-HELLO = {"type": "hello-ok", "protocol": 4, "server": {"version": "1"}}
-CHALLENGE = {"type": "event", "event": "connect.challenge", "payload": {"nonce": "n", "ts": 1}}
-Script = Callable[["Side"], Awaitable[None]]
-
-
-class Side:
-    """The server's side of one connection."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-
-    async def say(self, **frame: Any) -> None:
-        await self.connection.send(msgspec.json.encode(frame).decode())
-
-    async def raw(self, data: str | bytes) -> None:
-        await self.connection.send(data)
-
-    async def request(self) -> dict[str, Any]:
-        text = await self.connection.recv()
-        assert isinstance(text, str), "requests are text"
-        request: dict[str, Any] = msgspec.json.decode(text)
-        return request
-
-    async def welcome(self, hello: Any = HELLO) -> dict[str, Any]:
-        """Do the handshake and return what ``connect`` said."""
-        await self.say(**CHALLENGE)
-        request = await self.request()
-        await self.say(type="res", id=request["id"], ok=True, payload=hello)
-        params: dict[str, Any] = request["params"]
-        return params
-
-    async def refuse(self, error: dict[str, Any], code: int, reason: str) -> None:
-        await self.say(**CHALLENGE)
-        request = await self.request()
-        await self.say(type="res", id=request["id"], ok=False, error=error)
-        await self.connection.close(code, reason)
-
-    async def answer(self, payload: Any = None, **other: Any) -> dict[str, Any]:
-        request = await self.request()
-        frame = {"type": "res", "id": request["id"], "ok": True, "payload": payload} | other
-        await self.say(**frame)
-        return request
-
-    def abort(self) -> None:
-        self.connection.transport.abort()
-
-
-class House:
-    """Serves one script per connection; the last one again and again."""
-
-    def __init__(self, *scripts: Script) -> None:
-        self.scripts = list(scripts)
-        self.connections = 0
-        self.faults: list[BaseException] = []
-        self.url = ""
-
-    async def serve(self, connection: ServerConnection) -> None:
-        script = self.scripts[min(self.connections, len(self.scripts) - 1)]
-        self.connections += 1
-        try:
-            await script(Side(connection))
-            await connection.wait_closed()
-        except ConnectionClosed:
-            pass
-        except AssertionError as error:
-            self.faults.append(error)
-            raise
-
-
-@asynccontextmanager
-async def house(*scripts: Script, path: Path | None = None, **options: Any) -> AsyncIterator[House]:
-    home = House(*scripts)
-    started = (
-        unix_serve(home.serve, str(path), **options)
-        if path
-        else serve(home.serve, "127.0.0.1", 0, **options)
-    )
-    async with started as server:
-        if path is None:
-            home.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
-        yield home
-    assert home.faults == []
-
-
-async def welcoming(side: Side) -> None:
-    await side.welcome()
 
 
 async def test_connects_with_everything_the_protocol_asks_for() -> None:
@@ -358,7 +269,7 @@ async def test_gaps_are_counted_per_missing_event() -> None:
 
 
 async def test_events_nobody_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wsclient, "EVENTS_KEPT", 3)
+    monkeypatch.setattr(inbox, "EVENTS_KEPT", 3)
 
     async def script(side: Side) -> None:
         await side.welcome()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -422,6 +423,34 @@ async def test_a_socket_file_of_a_crash_is_replaced(rig: Rig) -> None:
         rig.dealer(lambda body: None).send(b"x")
         await seen.until(lambda frames: len(frames) == 1)
     assert list(rig.path.parent.iterdir()) == []
+
+
+async def test_a_socket_file_that_was_removed_comes_back_and_nobody_is_cut_off(rig: Rig) -> None:
+    with closing(rig):
+        seen = Inbox()
+        router = rig.router(seen)
+        old = rig.dealer(lambda body: None)
+        old.send(b"before")
+        await seen.until(lambda frames: len(frames) == 1)
+        rig.path.unlink()
+        rig.dealer(lambda body: None, "irc:libera#2").send(b"new")
+        await seen.until(lambda frames: (b"irc:libera#2", b"new") in frames)
+        old.send(b"after")
+        await seen.until(lambda frames: frames[-1] == (PEER.encode(), b"after"))
+        assert router.send(PEER.encode(), b"still connected")
+    assert list(rig.path.parent.iterdir()) == []
+
+
+async def test_a_directory_that_was_removed_comes_back_too(rig: Rig) -> None:
+    rig.path = rig.path.parent / "run" / "data.ipc"
+    rig.address = f"ipc://{rig.path}"
+    rig.path.parent.mkdir()
+    with closing(rig):
+        seen = Inbox()
+        rig.router(seen)
+        shutil.rmtree(rig.path.parent)
+        rig.dealer(lambda body: None).send(b"x")
+        await seen.until(lambda frames: len(frames) == 1)
 
 
 async def test_an_old_binder_that_closes_late_leaves_the_new_one_its_file(rig: Rig) -> None:

@@ -20,6 +20,7 @@ import psutil
 
 from ipc.errors import IpcError
 from ipc.wsclient import Client
+from ipc.wsreconnect import ReconnectingClient
 
 TOKEN = "test-token-0123456789"
 PATIENCE = 30.0  # seconds; ten times and more of what anything here takes
@@ -142,6 +143,10 @@ class Daemon:
         """Return a session with the gateway that gets our own events."""
         kwargs.setdefault("caps", ("channel-events",))
         return await Client.connect(f"ws://127.0.0.1:{self.port}", token=TOKEN, **kwargs)
+
+    def reconnecting(self, **kwargs: Any) -> ReconnectingClient:
+        """Return a client of the gateway that stays over its restarts; it is not open yet."""
+        return ReconnectingClient(f"ws://127.0.0.1:{self.port}", token=TOKEN, **kwargs)
 
     async def call(self, method: str, params: Any = None) -> Any:
         """Ask the supervisor one thing."""

@@ -12,11 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ipc.errors import IpcError, PeerGone
-from ipc.wsclient import Client
+from ipc.errors import IpcError
 from tests.support.daemon import Daemon
 
-RETRY = (0.15, 0.35, 0.75, 1.5)  # seconds; what our own programs use
 RATE = 20  # calls a second of each caller
 
 
@@ -60,49 +58,33 @@ class Calls:
 
 
 class LastingCaller:
-    """Keeps one session and opens another when it has ended, as a user interface does."""
+    """Keeps one client, which opens another session when one has ended, as a user interface."""
 
     def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._clients: list[Client] = []  # the last one is used; the others answer what they owe
+        self._client = daemon.reconnecting()
         self._opening = asyncio.Lock()
 
     async def call(self, calls: Calls) -> None:
-        while True:
-            client = await self._session()
-            try:
-                await client.call("health")
-            except PeerGone as gone:
-                calls.in_flight += gone.maybe_executed
-            else:
-                return
-
-    async def _session(self) -> Client:
         async with self._opening:
-            if not self._clients or self._clients[-1].ending:
-                self._clients.append(await self._daemon.client(retry=RETRY))
-            return self._clients[-1]
+            if not self._client.sessions:
+                await self._client.open()
+        await self._client.call("health")
+        calls.in_flight = self._client.repeated
 
     async def close(self) -> None:
-        for client in self._clients:
-            await client.close()
+        await self._client.close()
 
 
 class FreshCaller:
-    """Opens a session for every call, as a command line does."""
+    """Opens a client for every call, as a command line does."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
 
     async def call(self, calls: Calls) -> None:
-        while True:
-            async with await self._daemon.client(retry=RETRY) as client:
-                try:
-                    await client.call("health")
-                except PeerGone as gone:
-                    calls.in_flight += gone.maybe_executed
-                else:
-                    return
+        async with self._daemon.reconnecting() as client:
+            await client.call("health")
+            calls.in_flight += client.repeated
 
     async def close(self) -> None:
         pass

@@ -141,15 +141,18 @@ def recorded() -> Iterator[Wire | None]:
 
 
 def _without_ours(method: str, payload: Any) -> Any:
-    """Leave out what OpenClaw itself sends since 2026.9.6 and the schema does not know yet:
-    ``auth.method`` in the hello, ``statusIssues`` in ``channels.status``.
+    """Leave out what the schema does not know (docs/protocol.md, "Beside the schema").
+
+    OpenClaw itself sends since 2026.9.6 ``auth.method`` in the hello and ``statusIssues`` in
+    ``channels.status``; ``features.repeatable`` is ours, for clients that ask for it.
     """
     if method == "channels.status" and isinstance(payload, dict):
         return {key: value for key, value in payload.items() if key != "statusIssues"}
     if method != "connect" or not isinstance(payload, dict) or "auth" not in payload:
         return payload
     auth = {key: value for key, value in payload["auth"].items() if key != "method"}
-    return payload | {"auth": auth}
+    features = {key: each for key, each in payload["features"].items() if key != "repeatable"}
+    return payload | {"auth": auth, "features": features}
 
 
 def _payloads(framed: bytes) -> Iterator[bytes]:

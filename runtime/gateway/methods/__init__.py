@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from runtime.gateway.methods.table import METHODS, allowed, public, refusal
+from runtime.gateway.methods.table import METHODS, allowed, public, refusal, repeatable
 
-__all__ = ["METHODS", "allowed", "public", "refusal"]
+__all__ = ["METHODS", "allowed", "public", "refusal", "repeatable"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
-from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Strict, method
+from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Repeat, Strict, method
 from runtime.gateway.scopes import ADMIN, READ
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ async def channels_status(client: Client, params: Query) -> Any:
     return client.gateway.health.channels_status(client.protocol, params.channel, probes)
 
 
-@method("channels.start", ADMIN, Target)
+@method("channels.start", ADMIN, Target, repeat=Repeat.ALWAYS)
 async def channels_start(client: Client, params: Target) -> Any:
     """Start an account, release its hold; an operator never waits for a backoff."""
     row, answer = await _ask(client, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
 
-@method("channels.stop", ADMIN, Target)
+@method("channels.stop", ADMIN, Target, repeat=Repeat.ALWAYS)
 async def channels_stop(client: Client, params: Target) -> Any:
     """Stop an account and remember it over every restart. ``persisted`` is ours: false when
     that could not be written down.

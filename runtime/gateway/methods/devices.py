@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from ipc.errors import RemoteError
 from runtime.gateway.devices import is_operator, rows_of
-from runtime.gateway.methods.table import INVALID, Nothing, Strict, method
+from runtime.gateway.methods.table import INVALID, Nothing, Repeat, Strict, method
 from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
 from runtime.gateway.scopes import ADMIN, OPERATOR, PAIRING, covers
 
@@ -54,7 +54,7 @@ class Rotate(Strict):
     scopes: Annotated[list[Word], Meta(max_length=64)] | None = None
 
 
-@method("device.pair.list", PAIRING, Nothing)
+@method("device.pair.list", PAIRING, Nothing, repeat=Repeat.ALWAYS)
 def device_pair_list(client: Client, params: Nothing) -> Any:
     """Answer with the devices that wait and those that are paired."""
     gateway, devices = client.gateway, client.gateway.devices

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from ipc.cursors import Cursor, parse_cursor
 from ipc.errors import FrameError, PeerGone, RemoteError
 from runtime.gateway.fanout import GAP, MESSAGE, OWN_EVENTS
 from runtime.gateway.methods.table import INVALID, Strict, method
-from runtime.gateway.ring import Cursor, parse_cursor
 from runtime.gateway.scopes import READ
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.gateway.methods.table import Nothing, method
+from runtime.gateway.methods.table import Nothing, Repeat, method
 from runtime.gateway.scopes import NODE, OPERATOR, READ
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
 
-@method("health", None, params=None, roles=frozenset({OPERATOR, NODE}))
+@method("health", None, params=None, roles=frozenset({OPERATOR, NODE}), repeat=Repeat.ALWAYS)
 def health(client: Client, params: None) -> Any:
     """Answer with the snapshot of all accounts, as the event ``health`` has it."""
     return client.gateway.health.payload(client.protocol)

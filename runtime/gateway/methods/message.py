@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
 from runtime.gateway.methods.send import SEND_SECONDS, deliver
-from runtime.gateway.methods.table import INVALID, Strict, method
+from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import Action, Attachment, Id, Outbound
 
@@ -48,7 +48,7 @@ class MessageAction(Strict):
     conversation_read_origin: str | UnsetType = UNSET
 
 
-@method("message.action", WRITE, MessageAction)
+@method("message.action", WRITE, MessageAction, repeat=Repeat.WITH_KEY)
 async def message_action(client: Client, params: MessageAction) -> Any:
     """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
     accounts = client.gateway.accounts

@@ -8,7 +8,7 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.methods.table import INVALID, Nothing, Strict, method
+from runtime.gateway.methods.table import INVALID, Nothing, Repeat, Strict, method
 from runtime.gateway.nodes import NodeRequest, lacks
 from runtime.gateway.pairing import (
     invalidate,
@@ -66,7 +66,7 @@ class Verify(Strict):
     token: Word
 
 
-@method("node.pair.list", PAIRING, Nothing)
+@method("node.pair.list", PAIRING, Nothing, repeat=Repeat.ALWAYS)
 def node_pair_list(client: Client, params: Nothing) -> Any:
     """Answer with the nodes that wait and those that are approved."""
     nodes = client.gateway.nodes

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.methods.table import INVALID, Strict, method
+from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
@@ -50,7 +50,7 @@ async def deliver(client: Client, key: str, message: Outbound) -> Sent:
     return msgspec.json.decode(answer, type=Sent)
 
 
-@method("send", WRITE, Send)
+@method("send", WRITE, Send, repeat=Repeat.WITH_KEY)
 async def send(client: Client, params: Send) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])

@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +25,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ipc.errors import RemoteError
 from ipc.frames import explain
-from runtime.gateway.scopes import ADMIN, NODE, OPERATOR, SUPERVISOR, covers
+from runtime.gateway.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 
 INVALID = "INVALID_REQUEST"
 UNAVAILABLE = "UNAVAILABLE"
@@ -39,6 +40,14 @@ class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only
 
 class Nothing(Strict):
     """No params at all."""
+
+
+class Repeat(StrEnum):
+    """Whether a call that may have been executed can be made again without harm."""
+
+    NEVER = "never"
+    WITH_KEY = "withKey"  # the same ``idempotencyKey`` has no second effect, over restarts too
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Method:
     struct: type[msgspec.Struct] | None = None
     ours: bool = False
     protocols: frozenset[int] = BOTH
+    repeat: Repeat = Repeat.NEVER
 
     def params(self, raw: Raw | UnsetType) -> Any:
         """Return the validated params; raises ``RemoteError`` that says what is wrong."""
@@ -81,18 +91,21 @@ def method(
     protocols: frozenset[int] = BOTH,
     *,
     ours: bool = False,
+    repeat: Repeat | None = None,
 ) -> Callable[[Function], Function]:
     """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored.
 
-    ``ours`` marks an addition to OpenClaw's protocol. The first paragraph of the function's
-    docstring is what the page ``docs/protocol.md`` says of it.
+    ``ours`` marks an addition to OpenClaw's protocol. ``repeat`` tells clients what they may ask
+    again after a lost connection; without it, what needs no more than reading. The first
+    paragraph of the function's docstring is what the page ``docs/protocol.md`` says of it.
     """
 
     def enter(function: Function) -> Function:
         decoder = None if params is None else msgspec.json.Decoder(params)
         waits = inspect.iscoroutinefunction(function)
+        again = repeat or (Repeat.ALWAYS if scope == READ else Repeat.NEVER)
         METHODS[name] = Method(
-            name, scope, roles, function, waits, decoder, params, ours, protocols
+            name, scope, roles, function, waits, decoder, params, ours, protocols, again
         )
         return function
 
@@ -118,6 +131,13 @@ def public(protocol: int = 4) -> list[str]:
         for name, entry in METHODS.items()
         if entry.roles & {OPERATOR, NODE} and protocol in entry.protocols
     ]
+
+
+def repeatable(protocol: int = 4) -> dict[str, list[str]]:
+    """Return the names of what may be called again, for clients that ask for them."""
+    names = public(protocol)
+    kinds = (Repeat.ALWAYS, Repeat.WITH_KEY)
+    return {kind.value: [each for each in names if METHODS[each].repeat is kind] for kind in kinds}
 
 
 def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:

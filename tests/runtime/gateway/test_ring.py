@@ -1,9 +1,6 @@
 """Recent messages, kept for those who come back."""
 
-import pytest
-
-from ipc.errors import FrameError
-from runtime.gateway.ring import Ring, Rings, parse_cursor
+from runtime.gateway.ring import Ring, Rings
 
 
 def test_frames_after_a_cursor_over_incarnations() -> None:
@@ -85,13 +82,3 @@ def test_an_account_without_a_ring_cannot_be_complete() -> None:
     rings.append("irc:a", 1, 1, b"x")
     rings.remove("irc:a")
     assert rings.size_bytes == 0
-
-
-@pytest.mark.parametrize("text", ["", "1", "1:", ":1", "a:b", "1:-1", "1:2:3", "\u0661:1"])
-def test_what_is_no_cursor(text: str) -> None:
-    with pytest.raises(FrameError, match="not a cursor"):
-        parse_cursor(text)
-
-
-def test_a_cursor() -> None:
-    assert parse_cursor("1048577:42") == (1048577, 42)
