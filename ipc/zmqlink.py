@@ -6,6 +6,8 @@ it means is the business of ``envelope`` and ``control``.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from collections.abc import Callable
 import zmq
 
 from ipc.endpoints import check_path, socket_path
-from ipc.errors import FrameError, PeerGone
+from ipc.errors import EndpointError, FrameError, PeerGone
 from ipc.zmqbind import bind
 from ipc.zmqsocket import (
     BYTE_BUDGET,
@@ -28,6 +30,8 @@ from ipc.zmqsocket import (
 )
 
 KNOWN_PEERS = 4096
+GONE = -1  # the inode of a file that is not there
+LOOK = 1.0  # seconds between two looks at the socket file
 OVERHEAD_BYTES = 64  # a message costs the budget this much more, or empty ones were free
 
 _NOBLOCK = int(zmq.NOBLOCK)
@@ -67,12 +71,14 @@ class Router(Socket):
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.setsockopt(zmq.PROBE_ROUTER, 1)
         self._path = socket_path(address)
+        self._timer: asyncio.TimerHandle | None = None
         try:
             self._inode = bind(self._socket, self._path)
         except BaseException:
             self.close()
             raise
         self._watch()
+        self._look_later()
 
     def send(self, peer: bytes, body: bytes) -> bool:
         """Queue ``body`` for ``peer``; ``False`` when that peer's queue is full.
@@ -118,6 +124,8 @@ class Router(Socket):
         """Close at once and remove the socket file, unless another binder has replaced it."""
         if self.closed:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         super().close()
         if self._inode_now() == getattr(self, "_inode", None):
             self._path.unlink(missing_ok=True)
@@ -126,7 +134,22 @@ class Router(Socket):
         try:
             return os.lstat(self._path).st_ino
         except OSError:
-            return -1
+            return GONE
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK, self._ensure)
+
+    def _ensure(self) -> None:
+        """Bind once more when the socket file is gone: cleaners of /tmp and ends of logins take it.
+
+        Those who are connected stay so, but nobody new would ever find us. A file that another
+        binder has put there is left alone. Where it cannot be made it is tried again.
+        """
+        if self._inode_now() == GONE:
+            with contextlib.suppress(EndpointError, OSError):
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._inode = bind(self._socket, self._path)
+        self._look_later()
 
     def _read(self, budget_bytes: int) -> bool:
         recv, on_frame, known = self._recv, self._on_frame, self._known
