@@ -43,7 +43,9 @@ _BUSY = ErrorShape(
 
 
 class Client:
-    """A connection that has said hello. ``seq`` numbers the protocol's own events."""
+    """A connection that has said hello. ``seq`` numbers the protocol's own events; ``since`` is
+    the loop's time when it got in, ``asked`` whether it has made a request.
+    """
 
     def __init__(self, gateway: Gateway, connection: Connection, admitted: Admitted) -> None:
         self.gateway = gateway
@@ -58,6 +60,8 @@ class Client:
         self.device = admitted.grant.device
         self.address = admitted.whence.address
         self.seq = 0
+        self.since = gateway.loop.time()
+        self.asked = False
         self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0
         self._malformed = 0
@@ -77,6 +81,7 @@ class Client:
             self._refuse_method(request)
             return
         self.gateway.requests += 1
+        self.asked = True
         try:
             params = method.params(request.params)
             if not method.waits:

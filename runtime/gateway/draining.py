@@ -1,7 +1,8 @@
 """The end of a gateway so that nobody loses a call (DESIGN section 2, "Draining").
 
 Stop accepting; answer what is connected until it is quiet; say ``shutdown``; finish the calls
-that are under way; close with 1012. New clients wait in the backlog for the next gateway.
+that are under way; close with 1012. New clients wait in the backlog for the next gateway. A
+command line that has just been let in is about to ask: it is waited for, for it would fail.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from runtime.gateway.scopes import OPERATOR
+
 if TYPE_CHECKING:
     from runtime.gateway.gateway import Gateway
 
 QUIET_SECONDS = 0.05  # without a request
 DRAIN_SECONDS = 0.3  # then it is enough, quiet or not
+FIRST_CALL_SECONDS = 1.0  # in which one that got in makes its first call, on a busy host
 FINISH_SECONDS = 1.5  # for calls that are under way when the drain is over
 RESTART_MS = 500  # told to clients; a restart takes less
 
@@ -37,8 +41,18 @@ async def drain(gateway: Gateway) -> None:
 async def _until_quiet(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
-    while loop.time() < end:
+    while loop.time() < end or _about_to_ask(gateway):
         before = gateway.requests
         await asyncio.sleep(QUIET_SECONDS)
-        if gateway.requests == before and not gateway.server.undecided and not gateway.jobs:
+        busy = gateway.requests != before or gateway.server.undecided or gateway.jobs
+        if not busy and not _about_to_ask(gateway):
             return
+
+
+def _about_to_ask(gateway: Gateway) -> bool:
+    """Say whether somebody got in just now and has not asked anything yet."""
+    now = gateway.loop.time()
+    return any(
+        client.role == OPERATOR and not client.asked and now - client.since < FIRST_CALL_SECONDS
+        for client in gateway.clients
+    )

@@ -17,6 +17,7 @@ from ipc.envelope import Answer, Call
 from ipc.errors import ConnectionFailed, IpcError
 from ipc.frames import Event
 from ipc.wsclient import Client
+from runtime.gateway import draining
 from runtime.gateway.draining import drain
 from runtime.gateway.main import main
 from tests.support.house import CHANNELS, SECRET, SESSION, TOKEN, house, row
@@ -31,12 +32,12 @@ async def test_clients_are_told_and_closed_with_1012() -> None:
         client = await RawClient.open(home.url)
         home.opened.append(client)
         await client.hello(TOKEN)
-        draining = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(home.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
         assert event["payload"] == {"reason": "gateway restarting", "restartExpectedMs": 500}
         assert await client.closed() == (1012, "service restart")
-        await draining
+        await ending
 
 
 async def test_a_gateway_that_ends_for_good_says_so() -> None:
@@ -46,25 +47,25 @@ async def test_a_gateway_that_ends_for_good_says_so() -> None:
         await client.hello(TOKEN)
         assert home.supervisor is not None
         await home.supervisor.call("gateway.closing", {"restarting": False})
-        draining = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(home.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
         assert event["payload"] == {"reason": "gateway stopping"}
-        await draining
+        await ending
 
 
 async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012() -> None:
     async with house() as home:
         late, silent = await RawClient.open(home.url), await RawClient.open(home.url)
         home.opened += [late, silent]
-        draining = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(home.gateway))
         await until(lambda: home.gateway.draining)
         answer = await late.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"] == {"reason": "startup-sidecars"}
         assert answer["error"]["retryAfterMs"] == 500
         assert await late.closed() == (1013, "gateway restart in progress")
         assert await silent.closed() == (1012, "service restart")
-        await draining
+        await ending
 
 
 async def test_a_call_that_is_under_way_is_answered_first() -> None:
@@ -83,12 +84,28 @@ async def test_a_call_that_is_under_way_is_answered_first() -> None:
                 told.set_result(None)
 
         watcher = await home.client(on_event=on_event)
-        draining = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(home.gateway))
         await told
         worker.send(Answer(call.id, True, b'{"id":"m","chat":"x","ts":1}'))
         assert (await sending)["messageId"] == "m"
-        await draining
+        await ending
         assert (await watcher.closed)[0] == 1012
+
+
+async def test_one_that_just_got_in_is_waited_for_until_it_has_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command line on a busy host takes its time between its hello and its only call."""
+    monkeypatch.setattr(draining, "FIRST_CALL_SECONDS", 600.0)
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        ending = asyncio.create_task(drain(home.gateway))
+        await asyncio.sleep(draining.DRAIN_SECONDS + 0.1)
+        assert (await client.call("health"))["ok"] is True
+        assert await client.closed() == (1012, "service restart")
+        await ending
 
 
 def boot_of(place: Path, incarnation: int) -> bytes:
