@@ -83,6 +83,7 @@ def _supervise(
     launcher.start()
     launcher.preload(sdks.of(loaded))
     try:
+        from ipc import plainlog  # noqa: F401 - before anything imports structlog
         from runtime.daemon import serve
 
         return serve(

@@ -1,4 +1,4 @@
-"""Which modules the zygote imports for all workers: the plugins of the channels in use."""
+"""Which modules the zygote imports for all workers: those of the channels in use."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from runtime.config.load import Loaded
 
 
 def of(loaded: Loaded) -> list[str]:
-    """Return the plugin modules of the channels that are configured."""
+    """Return the modules of the channels that are configured."""
     return sorted(
         {
-            spec.manifest.plugin.partition(":")[0]
+            reference.partition(":")[0]
             for spec in loaded.accounts.values()
             if spec.enabled and spec.configured and spec.launcher == "zygote"
+            for reference in (spec.manifest_ref, spec.manifest.plugin)
         }
     )

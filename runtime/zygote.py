@@ -34,7 +34,7 @@ STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every ch
 
 # What workers and the gateway share. Each module is preloaded on its own: one that cannot be
 # imported spoils only those who need it.
-BASE = ("uvloop", "zmq", "orjson", "msgspec", "structlog", "psutil", "aiomultiprocess.core")
+BASE = ("uvloop", "zmq", "orjson", "msgspec", "ipc.plainlog", "aiomultiprocess.core")
 # The last is where the class of the pickled process object lives: imported in each child it
 # would cost every one of them 2.6 MiB and some milliseconds.
 OURS = ("workers.worker", "runtime.gateway.main", "runtime.process")
@@ -224,6 +224,8 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
     import asyncio
 
     import uvloop
+
+    import ipc.plainlog  # noqa: F401 - before anything imports structlog
 
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:

@@ -29,8 +29,8 @@ from runtime.gateway.client import Client
 from runtime.gateway.devices import Devices
 from runtime.gateway.fanout import OWN_EVENTS, Fanout
 from runtime.gateway.health import Health
-from runtime.gateway.http import Pages
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.latepages import LatePages
 from runtime.gateway.nodes import Nodes
 from runtime.gateway.pairing import INVALIDATED, now_ms, tell_node_requested
 from runtime.gateway.presence import Presence
@@ -95,7 +95,7 @@ class Gateway:
         limits = self.config.limits
         self.rings = Rings(limits.ring_messages, limits.ring_bytes)
         self.fanout = Fanout(lambda: self.server.flush_soon())
-        self.pages = Pages(self) if self.config.http.enabled else None
+        self.pages = LatePages(self) if self.config.http.enabled else None
         self.clients: set[Client] = set()
         self.admissions: set[Admission] = set()
         self.informed = self.draining = False
@@ -114,7 +114,7 @@ class Gateway:
             on_connect=self._on_connect,
             on_text=lambda connection, data: None,
             on_close=self._on_close,
-            http=None if self.pages is None else self.pages.server,
+            http=None if self.pages is None else self.pages.protocol,
             tls=None if self.certificate is None else self.certificate.context,
             limits=Limits(
                 handshake=self.config.handshake_timeout_ms / 1000,

@@ -66,7 +66,7 @@ def test_a_first_start_writes_a_configuration_and_serves(
         "subreaper",
         "launcher",
         "start",
-        ["workers.channels.local.plugin"],
+        ["workers.channels.local", "workers.channels.local.plugin"],
         "serve",
         "close",
     ]

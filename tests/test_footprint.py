@@ -1,0 +1,80 @@
+"""What a start must not import: every module costs each start its milliseconds.
+
+And each fork of the zygote: it maps what the zygote has imported, so what only some processes
+need is imported there, late.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/plainlog.py
+LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "watchfiles", "cryptography"}
+
+BEFORE_THE_ZYGOTE = "import ops.cli, ops.commands.up, runtime.main"
+THE_DAEMON = f"{BEFORE_THE_ZYGOTE}, ipc.plainlog, runtime.daemon"
+IN_THE_ZYGOTE = """
+import importlib, workers.channels.local.plugin
+from runtime.zygote import BASE, OURS
+for name in [*BASE, *OURS]:
+    importlib.import_module(name)
+"""
+A_WORKER = f"""{IN_THE_ZYGOTE}
+import asyncio, os, signal, sys, tempfile
+import msgspec, uvloop
+from ipc.bootstrap import WorkerBoot
+from workers.worker import main
+
+before = set(sys.modules)
+
+async def live(place):
+    link = f"ipc://{{place}}/none.ipc"
+    boot = WorkerBoot("local:a", 1, "", link, link, "workers.channels.local:manifest", {{}},
+                      place, place, stop_within=0.2)
+    work = asyncio.create_task(main(msgspec.msgpack.encode(boot), {{}}, print))
+    while not any(name.endswith(".sock") for name in os.listdir(place)):
+        assert not work.done()
+        await asyncio.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await work
+
+with tempfile.TemporaryDirectory(prefix="tl-") as place:
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(live(place))
+sys.modules = {{name: None for name in set(sys.modules) - before}}
+"""
+
+
+def imported(code: str) -> set[str]:
+    """Return the modules that are there after ``code`` has run in a fresh interpreter."""
+    told = f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", told], env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        (BEFORE_THE_ZYGOTE, PAINTED | LATE | {"structlog", "websockets", "zmq"}),
+        (THE_DAEMON, PAINTED | {"aiohttp", "prometheus_client", "watchfiles"}),
+        (IN_THE_ZYGOTE, PAINTED | LATE | {"typer"}),
+    ],
+    ids=["before the zygote", "the supervisor", "the zygote"],
+)
+def test_a_start_does_not_wait_for_what_it_does_not_need(code: str, absent: set[str]) -> None:
+    assert imported(code) & absent == set()
+
+
+def test_a_worker_imports_nothing_of_its_own() -> None:
+    """What is imported after the fork costs every worker time, and memory that nobody shares."""
+    assert imported(A_WORKER) <= {"json", "sys"}
