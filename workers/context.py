@@ -19,6 +19,7 @@ from workers.datalink import DataLink
 from workers.events import Events, flags_of
 from workers.messages import Inbound
 
+_AFTER_LINE = re.compile(r"_([a-z])")
 MAX_FIELD = 2_000  # characters of a status field; a row is not a log
 
 
@@ -84,4 +85,4 @@ class AccountContext:
 
 
 def _camel(name: str) -> str:
-    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+    return _AFTER_LINE.sub(lambda found: found[1].upper(), name)

@@ -15,10 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
-from ipc.bootstrap import WorkerBoot
+from ipc.bootstrap import WorkerBoot, worker_boot
 from ipc.control import Beat
 from workers import figures, limits
 from workers.answers import Answers
@@ -40,7 +39,7 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
 
     ``say(cause, text)`` is called at most once, before the exit.
     """
-    boot = msgspec.msgpack.decode(payload, type=WorkerBoot)
+    boot = worker_boot(payload)
     limits.apply(boot)
     redact = Redaction()
     loop = asyncio.get_running_loop()

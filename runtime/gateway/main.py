@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from ipc.bootstrap import GatewayBoot
+from ipc.bootstrap import gateway_boot
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway
 from workers.errors import EXIT_CONFIG, EXIT_OK, Misconfigured
@@ -28,7 +28,7 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
     ``say(cause, text)`` tells the supervisor why, when it is not SIGTERM.
     """
     _raise_file_limit()
-    boot = msgspec.msgpack.decode(payload, type=GatewayBoot)
+    boot = gateway_boot(payload)
     listen = socket.socket(fileno=fds["listen"])
     listen.setblocking(False)
     ended = asyncio.Event()
