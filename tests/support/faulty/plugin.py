@@ -66,6 +66,10 @@ class Faulty:
             threading.Thread(
                 target=self._bomb, args=(rate * 1_000_000, length), daemon=True
             ).start()
+        if message.text.startswith("hold "):
+            self.ctx.status(detail="holding")
+            while not os.path.exists(message.text[5:]):  # noqa: ASYNC110, ASYNC240 - a test's gate
+                await asyncio.sleep(0.01)
         return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
 
     async def _fail(self, fault: Fault) -> bool:
