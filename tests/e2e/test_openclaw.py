@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from tests.support.daemon import TOKEN, Daemon, free_port
 FOLDER = os.environ.get("TRUNKLINE_OPENCLAW", "")
 PATIENCE = 600.0  # seconds; some twenty times what it takes on a calm host
 SILENCE = 20.0
+DOCTOR = ["openclaw", "doctor", "--fix", "--yes", "--non-interactive"]
 COMMAND = ["openclaw", "gateway", "run", "--allow-unconfigured", "--bind", "loopback"]
 
 pytestmark = [
@@ -173,13 +175,68 @@ async def test_one_that_runs_already_is_attached_to_and_outlives_us(tmp_path: Pa
         openclaw.wait()
 
 
+def damage(home: Path, text: str = '{"gateway": {"nonsense": 1}}') -> Path:
+    """Write a configuration that OpenClaw does not take; return its file."""
+    (home / "openclaw").mkdir()
+    file = home / "openclaw" / "openclaw.json"
+    file.write_text(text)
+    return file
+
+
+async def test_its_damaged_configuration_is_repaired_once_by_its_own_doctor(
+    tmp_path: Path,
+) -> None:
+    story = Story()
+    env = environment(tmp_path / "home")
+    file = damage(tmp_path / "home")
+    gateway = {"command": COMMAND, "repairCommand": DOCTOR, "readyWithinSeconds": PATIENCE}
+    async with Daemon(tmp_path, {"gateway": gateway, "channels": {}}, **env) as daemon:
+        row = await story.gateway(daemon, "repaired by openclaw doctor: it answers", working)
+        assert "nonsense" not in file.read_text()
+        events = log_of(tmp_path)
+        assert events.count("repairing the gateway's configuration") == 1
+        assert events.count("repair ended") == 1
+        client = await daemon.client(caps=())
+        await client.call("system-presence", {}, timeout=60)
+        await client.close()
+        assert row["outages"] == 0
+    said = (tmp_path / "state" / "logs" / "gateway.log").read_text()
+    assert "Doctor complete" in said, "what the repair printed is lost"
+    assert TOKEN not in said
+
+
+async def test_a_repair_that_fails_is_not_tried_again_and_the_damage_is_told(
+    tmp_path: Path,
+) -> None:
+    story = Story()
+    env = environment(tmp_path / "home")
+    damage(tmp_path / "home")
+    repair = ["openclaw", "doctor", "--no-such-option"]
+    gateway = {"command": COMMAND, "repairCommand": repair, "readyWithinSeconds": PATIENCE}
+    daemon = Daemon(tmp_path, {"gateway": gateway, "channels": {}}, **env)
+    row = await until_failed(daemon, story)
+    assert (row["phase"], row["cause"]) == ("failed", "misconfigured")
+    assert "doctor --fix" in row["lastError"]
+    assert log_of(tmp_path).count("repairing the gateway's configuration") == 1
+
+
+def log_of(directory: Path) -> list[str]:
+    """Return the events that the supervisor has logged."""
+    lines = (directory / "state" / "logs" / "supervisor.log").read_text().splitlines()
+    return [json.loads(line)["event"] for line in lines]
+
+
 async def test_a_damaged_configuration_of_it_needs_a_person(tmp_path: Path) -> None:
     story = Story()
     env = environment(tmp_path / "home")
-    (tmp_path / "home" / "openclaw").mkdir()
-    (tmp_path / "home" / "openclaw" / "openclaw.json").write_text('{"gateway": {"nonsense": 1}}')
+    damage(tmp_path / "home")
     gateway = {"command": COMMAND, "readyWithinSeconds": PATIENCE}
     daemon = Daemon(tmp_path, {"gateway": gateway, "channels": {}}, **env)
+    assert (await until_failed(daemon, story))["phase"] == "failed"
+
+
+async def until_failed(daemon: Daemon, story: Story) -> dict[str, Any]:
+    """Start a daemon whose gateway does not come up; return its row once it has failed."""
     try:
         starting = asyncio.create_task(daemon.start())
         began = time.monotonic()
@@ -193,6 +250,6 @@ async def test_a_damaged_configuration_of_it_needs_a_person(tmp_path: Path) -> N
         story.tell(f"gateway {row.get('phase')}, {row.get('cause')}: {row.get('lastError')}")
         starting.cancel()
         await asyncio.wait({starting})
-        assert row["phase"] == "failed"
+        return row
     finally:
         await daemon.__aexit__()
