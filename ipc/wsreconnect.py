@@ -72,7 +72,8 @@ class ReconnectingClient:
     ``safe`` names methods that may be called twice, beside those that the gateway names.
     ``patience``: the seconds without a session after which the client ends; ``None``: never.
 
-    ``hello`` is the newest session's, ``repeated`` counts the calls that were made again,
+    ``hello`` is the newest session's, ``closed`` is done when the client has ended (``ended``
+    says why, when it was not ``close``), ``repeated`` counts the calls that were made again,
     ``duplicates`` the messages that came twice and were dropped.
     """
 
@@ -87,6 +88,7 @@ class ReconnectingClient:
         **options: Unpack[Options],
     ) -> None:
         self.hello: dict[str, Any] = {}
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.place = str(options.get("unix") or url)
         self.repeated = self.duplicates = 0
         self._url = url
@@ -98,7 +100,7 @@ class ReconnectingClient:
         self._cursors = Cursors()
         self._inbox = Inbox(self.place, on_event)
         self._sessions = Sessions(
-            self.place, self._connect, self._welcome, self._lost, self._inbox.end, patience
+            self.place, self._connect, self._welcome, self._lost, self._end, patience
         )
 
     async def open(self) -> None:
@@ -212,6 +214,10 @@ class ReconnectingClient:
 
     def _lost(self, reason: str) -> None:
         self._tell(LOST, {"reason": reason})
+
+    def _end(self) -> None:
+        self.closed.set_result(None)
+        self._inbox.end()
 
     # Events
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ipc.errors import ConnectionFailed, PeerGone
 from ipc.trust import trusting
 from ipc.wsclient import Client
+from ipc.wsreconnect import ReconnectingClient, Subscription
 from ops.address import Gateway
 from ops.exits import Exit, OperatorError
 from ops.versions import own_version
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
     from ipc.frames import Event
     from runtime.config.places import Places
 
-RESTART_WAITS = (0.15, 0.35, 0.75, 1.5)  # seconds; a gateway that restarts is back by then
+# Of OpenClaw, whose gateway does not say it: what may be asked twice.
+READ_ONLY = (
+    "agents.list",
+    "channels.status",
+    "config.get",
+    "device.pair.list",
+    "health",
+    "logs.tail",
+    "node.list",
+    "node.pair.list",
+    "status",
+    "system-presence",
+)
+PATIENCE = 60.0  # seconds; OpenClaw's gateway is away for 16 when it restarts
 CONNECT_WITHIN = 5.0  # seconds; a supervisor that hangs must not hang the operator
 T = TypeVar("T")
 
@@ -102,23 +116,29 @@ async def gateway(
     target: Gateway,
     *,
     timeout: float = 10.0,
-    caps: tuple[str, ...] = (),
     on_event: Callable[[Event], None] | None = None,
-) -> AsyncIterator[Client]:
-    """Connect to a gateway; exit 3 when nothing answers there."""
+    patience: float = PATIENCE,
+) -> AsyncIterator[ReconnectingClient]:
+    """Connect to a gateway; exit 3 when nothing answers there.
+
+    ``on_event`` gets our own events too. The client stays over restarts; it ends when the
+    gateway was away for ``patience`` seconds.
+    """
+    client = ReconnectingClient(
+        target.url,
+        token=target.token,
+        password=target.password,
+        client=_identity("gateway-client", "backend"),
+        timeout=2 * timeout,
+        on_event=on_event,
+        subscribe=Subscription() if on_event else None,
+        safe=READ_ONLY,
+        patience=patience,
+        tls=None if target.certificate is None else trusting(target.certificate),
+    )
     try:
         async with asyncio.timeout(timeout):
-            client = await Client.connect(
-                target.url,
-                token=target.token,
-                password=target.password,
-                client=_identity("gateway-client", "backend"),
-                caps=caps,
-                timeout=2 * timeout,
-                on_event=on_event,
-                retry=RESTART_WAITS,
-                tls=None if target.certificate is None else trusting(target.certificate),
-            )
+            await client.open()
     except TimeoutError:
         raise OperatorError(
             f"the gateway at {target.url} does not answer within {timeout:g} s", Exit.TIMEOUT

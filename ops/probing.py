@@ -10,7 +10,7 @@ from ipc.errors import IpcError
 from ops import link
 
 if TYPE_CHECKING:
-    from ipc.wsclient import Client
+    from ipc.wsreconnect import ReconnectingClient
     from ops.address import Gateway
 
 QUESTIONS = ("health", "status", "system-presence", "config.get")
@@ -30,7 +30,7 @@ async def show_probe(target: Gateway, timeout: float) -> dict[str, Any]:
     }
 
 
-async def _ask(client: Client, method: str, timeout: float) -> dict[str, Any]:
+async def _ask(client: ReconnectingClient, method: str, timeout: float) -> dict[str, Any]:
     began = time.monotonic()
     try:
         await client.call(method, {}, timeout=timeout)

@@ -20,6 +20,7 @@ from ops.selection import EVERY
 if TYPE_CHECKING:
     from ipc.frames import Event
     from ipc.wsclient import Client
+    from ipc.wsreconnect import ReconnectingClient
     from runtime.config.places import Places
 
 Verb = Literal["start", "stop", "restart", "reset", "drain"]
@@ -30,7 +31,9 @@ Row = dict[str, Any]
 class Reach(Protocol):
     """What can be done to accounts, wherever they are."""
 
-    client: Client
+    @property
+    def client(self) -> Client | ReconnectingClient:
+        """The way there."""
 
     async def status(self) -> Row:
         """Return ``supervisor``, ``gateway`` and ``accounts`` as far as they are known."""
@@ -70,7 +73,7 @@ class Here:
 class There:
     """A gateway at a URL, with OpenClaw's methods: one account per request."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: ReconnectingClient) -> None:
         self.client = client
 
     async def status(self) -> Row:
@@ -157,9 +160,7 @@ async def reach(
         async with link.supervisor(places, on_event=on_event) as client:
             yield Here(client)
         return
-    target = gateways.elsewhere(url, token)
-    caps = ("channel-events",) if on_event else ()
-    async with link.gateway(target, caps=caps, on_event=on_event) as client:
+    async with link.gateway(gateways.elsewhere(url, token), on_event=on_event) as client:
         try:
             yield There(client)
         except PeerGone as error:

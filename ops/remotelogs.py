@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ipc.errors import PeerGone
+from ipc.errors import ConnectionFailed, IpcError
 from ops import link
 from ops.exits import Exit, OperatorError
 from ops.narration import log_line
@@ -17,6 +18,7 @@ from ops.selection import matches
 from ops.words import clean
 
 if TYPE_CHECKING:
+    from ipc.wsreconnect import ReconnectingClient
     from ops.address import Gateway
 
 POLL = 1.0  # seconds; the protocol has no event for log lines
@@ -35,15 +37,24 @@ async def show_remote_logs(
             _show(line, as_json)
         while follow:
             await asyncio.sleep(POLL)
-            try:
-                answer = await client.call("logs.tail", {"cursor": answer["cursor"]})
-            except PeerGone as error:
-                raise OperatorError(f"the gateway is gone: {error}", Exit.NOT_RUNNING) from None
+            answer = await _next(client, answer["cursor"])
             if answer.get("skippedBytes") and not as_json:
                 print(f"… {answer['skippedBytes']} bytes of log skipped", flush=True)
             for line in map(_read, answer["lines"]):
                 if _wanted(line, names):
                     _show(line, as_json)
+
+
+async def _next(client: ReconnectingClient, cursor: int) -> Any:
+    """Return what came after ``cursor``, over restarts of the gateway."""
+    while True:
+        try:
+            return await client.call("logs.tail", {"cursor": cursor})
+        except ConnectionFailed as error:
+            if client.ended is not None:
+                raise OperatorError(f"the gateway is gone: {error}", Exit.NOT_RUNNING) from None
+            with suppress(IpcError):  # the next call says why it was in vain
+                await client.opened()
 
 
 def _read(text: str) -> dict[str, Any]:

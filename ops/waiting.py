@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from ipc.wsreconnect import OPENED
 from ops.exits import Exit, OperatorError
 from ops.reach import Reach, payload, reach
 from ops.selection import chosen
@@ -33,6 +34,7 @@ class Vigil:
         self.beyond: dict[str, int] = {}
         self._rows: dict[str, Row] = {}
         self._changed = asyncio.Event()
+        self._missed = False  # another session: what happened before it was told to nobody
 
     @asynccontextmanager
     async def over(
@@ -47,6 +49,9 @@ class Vigil:
             row = payload(event)
             self._rows[row["account"]] = row
             self._changed.set()
+        elif event.event == OPENED:
+            self._missed = True
+            self._changed.set()
 
     async def until(self, runtime: Reach, wanted: Sequence[str], timeout: float) -> list[Row]:
         """Return the rows of the ``wanted`` accounts once all of them are as they should be.
@@ -54,17 +59,25 @@ class Vigil:
         Raises ``OperatorError``: exit 4 after ``timeout`` seconds, 1 for an account that
         cannot get there, 3 when the other side ends.
         """
-        rows = chosen((await runtime.status())["accounts"], wanted)
-        keys = [row["account"] for row in rows]
-        # What an event said is never older than the snapshot: one connection keeps its order.
-        self._rows = {row["account"]: row for row in rows} | self._rows
+        keys = await self._look(runtime, wanted)
         try:
             async with asyncio.timeout(timeout):
                 while self._open(keys):
                     await self._next(runtime)
+                    if self._missed:
+                        await self._look(runtime, keys)
         except TimeoutError:
             raise OperatorError(self._late(keys, timeout), Exit.TIMEOUT) from None
         return [self._rows[key] for key in keys]
+
+    async def _look(self, runtime: Reach, wanted: Sequence[str]) -> list[str]:
+        """Take the rows as they are now; return the keys of the ``wanted`` ones."""
+        if self._missed:
+            self._missed, self._rows = False, {}
+        rows = chosen((await runtime.status())["accounts"], wanted)
+        # What an event said is never older than the snapshot: one connection keeps its order.
+        self._rows = {row["account"]: row for row in rows} | self._rows
+        return [row["account"] for row in rows]
 
     async def _next(self, runtime: Reach) -> None:
         changed: asyncio.Future[Any] = asyncio.ensure_future(self._changed.wait())

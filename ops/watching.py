@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ipc import wsreconnect
 from ipc.errors import IpcError
 from ops import gateways, link
 from ops.exits import Exit, OperatorError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ipc.wsclient import Client
     from ops.address import Gateway
     from runtime.config.places import Places
+
+
+REJOIN = 0.5  # seconds in which our own gateway is back, or its supervisor says when
 
 
 class Watch:
@@ -46,6 +50,7 @@ class Watch:
         self._token = token
         self._narrator = Narrator()
         self._up = asyncio.Event()
+        self._news = asyncio.Event()  # of the session with a gateway elsewhere
         self._ending: str | None = None
 
     async def run(self) -> None:
@@ -82,27 +87,33 @@ class Watch:
             await self._up.wait()
             try:
                 target = await gateways.own(self._places, self._token)
-                async with self._joined(target) as client:
+                joined = link.gateway(target, on_event=self._on_message, patience=REJOIN)
+                async with joined as client:
                     await asyncio.shield(client.closed)
             except (IpcError, OperatorError) as error:
                 if self._up.is_set() and self._ending is None:
                     self._say(f"no messages from the gateway: {error}")
                 self._up.clear()  # not again before it says that it is back
 
-    def _joined(self, target: Gateway) -> Any:
-        return link.gateway(target, caps=("channel-events",), on_event=self._on_message)
-
     async def _through(self, target: Gateway) -> None:
-        """Follow a gateway alone: accounts and messages both come from it."""
-        caps = ("channel-events",)
-        async with link.gateway(target, caps=caps, on_event=self._on_event) as client:
+        """Follow a gateway alone, over its restarts: accounts and messages both come from it."""
+        async with link.gateway(target, on_event=self._on_event) as client:
             rows = (await There(client).status())["accounts"]
             for row in chosen(rows, self._keys):
                 self._narrator.know(row["account"], row)
             self._say(f"watching {target.url}; Ctrl-C ends")
-            await asyncio.shield(client.closed)
+            client.closed.add_done_callback(lambda _: self._news.set())
+            while self._ending is None and client.ended is None:
+                self._news.clear()
+                await self._news.wait()
+                if (
+                    client.connected and self._ending is None
+                ):  # again: what changed meanwhile was told to nobody
+                    for row in (await There(client).status())["accounts"]:
+                        self._tell(row)
             if self._ending is None:
-                raise OperatorError(f"the gateway at {target.url} is gone", Exit.NOT_RUNNING)
+                text = f"the gateway at {target.url} is gone: {client.ended}"
+                raise OperatorError(text, Exit.NOT_RUNNING)
 
     def _on_event(self, event: Event) -> None:
         match event.event:
@@ -117,8 +128,18 @@ class Watch:
             case "channel.message":
                 self._on_message(event)
             case "shutdown":
-                self._ending = str((payload(event) or {}).get("reason") or "no reason given")
-                self._say(f"shutdown: {self._ending}")
+                self._shutdown(payload(event) or {})
+            case wsreconnect.LOST:
+                self._say(f"gateway lost: {clean(payload(event)['reason'])}")
+            case wsreconnect.OPENED:
+                self._news.set()
+
+    def _shutdown(self, said: dict[str, Any]) -> None:
+        reason = clean(str(said.get("reason") or "no reason given"))
+        self._say(f"shutdown: {reason}")
+        if said.get("restartExpectedMs") is None:
+            self._ending = reason
+            self._news.set()
 
     def _on_message(self, event: Event) -> None:
         if event.event != "channel.message":

@@ -131,3 +131,15 @@ async def test_nodes_and_devices_are_listed(home: Path) -> None:
     assert "a, b" in nodes.out
     assert [each.split()[0] for each in devices.out.splitlines()] == ["STATE", "waits", "paired"]
     assert whole.json == pairs
+
+
+async def test_following_goes_on_over_a_restart(home: Path) -> None:
+    async with fake_gateway(logs__tail={"cursor": 7, "lines": []}) as gate:
+        args = ("logs", "-f", "--url", gate.url, "--token", "secret")
+        async with started(home, *args) as process:
+            await gate.asked_for("logs.tail", 2)
+            port = gate.port
+            await gate.close()
+            gate.methods["logs.tail"] = {"cursor": 9, "lines": LINES}
+            await gate.on_tcp(port)
+            assert "one" in await line(process)

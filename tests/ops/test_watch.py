@@ -60,20 +60,19 @@ async def test_messages_come_from_the_gateway_and_again_after_an_outage(home: Pa
             started(home, "watch", "local") as process,
         ):
             await line(process)
-            await first.asked_for("connect")
-            assert first.hellos[0]["caps"] == ["channel-events"]
+            await first.asked_for("events.subscribe")
             await first.tell("channel.message", said("elsewhere", "irc:a"))
             await first.tell("channel.message", said("hello\x1b"))
             assert rest(await line(process)) == "local:demo  ← person-1: hello\\x1b"
 
-            first.people[0].transport.abort()
+            await first.close()
             gateway = rows["gateway"] | {"phase": "backoff", "connected": False, "lastExit": "x"}
             await fake.tell("gateway.status", gateway)
             assert rest(await line(process)) == "gateway  running → backoff  x"
             fake.methods["supervisor.status"] = status(account("local:demo"), url=second.url)
             await fake.tell("gateway.status", rows["gateway"])
             assert rest(await line(process)).startswith("gateway  backoff → running")
-            await second.asked_for("connect")
+            await second.asked_for("events.subscribe")
             await second.tell("channel.message", said("again", redelivered=True))
             assert rest(await line(process)) == "local:demo  ← person-1: again  (again)"
 
@@ -178,3 +177,23 @@ async def test_following_shows_each_line_once_and_goes_on(home: Path) -> None:
         assert shown == ["one", "two", "three"]
         assert [method for method, _ in fake.asked][1:] == ["logs.follow", "channels.logs"]
         assert (await interrupted(process)).code == Exit.OK
+
+
+async def test_a_gateway_elsewhere_is_watched_over_its_restart(home: Path) -> None:
+    """What changed meanwhile is told when it is back; one that ends for good ends the watch."""
+    snapshot = {"accountId": "demo", "phase": "running"}
+    snapshots = {"channelAccounts": {"local": [snapshot]}}
+    async with fake_gateway(channels__status=snapshots) as fake:
+        args = ("watch", "--url", fake.url, "--token", "secret")
+        async with started(home, *args) as process:
+            await line(process)
+            port = fake.port
+            await fake.tell("shutdown", {"reason": "gateway restarting", "restartExpectedMs": 500})
+            assert rest(await line(process)) == "shutdown: gateway restarting"
+            assert rest(await line(process)) == "gateway lost: the gateway shuts down"
+            await fake.close()
+            snapshot |= {"phase": "backoff"}
+            await fake.on_tcp(port)
+            assert "running → backoff" in await line(process)
+            await fake.tell("shutdown", {"reason": "gateway stopping"})
+            assert rest(await line(process)) == "shutdown: gateway stopping"

@@ -31,7 +31,7 @@ class FakeServer:
     """Answers methods from a table, remembers what it was asked, and tells events."""
 
     def __init__(self, methods: dict[str, Answer] | None = None, *, token: str | None = None):
-        self.methods: dict[str, Answer] = methods or {}
+        self.methods: dict[str, Answer] = {"events.subscribe": {"ok": True}} | (methods or {})
         self.token = token
         self.hangs = False
         self.asked: list[tuple[str, Any]] = []
@@ -55,9 +55,9 @@ class FakeServer:
         """Serve on a unix socket."""
         self._server = await unix_serve(self._met, str(path), ping_interval=None)
 
-    async def on_tcp(self) -> None:
-        """Serve on a free port."""
-        self._server = await serve(self._met, "127.0.0.1", 0, ping_interval=None)
+    async def on_tcp(self, port: int = 0) -> None:
+        """Serve on a port, by default a free one."""
+        self._server = await serve(self._met, "127.0.0.1", port, ping_interval=None)
 
     async def close(self) -> None:
         """End everything at once, as a killed process does."""
@@ -115,7 +115,8 @@ class FakeServer:
             self.hellos.append(params)
             if self.token is not None and params.get("auth", {}).get("token") != self.token:
                 raise Refusal("INVALID_REQUEST", "unauthorized: gateway token mismatch")
-            return {"type": "hello-ok", "protocol": 4, "server": {"version": "9"}}
+            hello = {"type": "hello-ok", "protocol": 4, "server": {"version": "9"}}
+            return hello | {"features": {"methods": list(self.methods)}}
         if method not in self.methods:
             raise Refusal("INVALID_REQUEST", f"unknown method: {method}")
         found = self.methods[method]
