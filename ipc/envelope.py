@@ -22,7 +22,7 @@ MAX_FRAMES = 1024  # in one body; far above what anybody packs
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + PACK_BYTES
 
-INBOUND = 1  # flags of Message: it came from the platform
+INBOUND = 1  # flags of a message: it came from the platform
 ADDRESSED = 2  # it is meant for the account: a direct message, or one that names it
 REDELIVERED = 4  # it may have been handed on before (at-least-once, DESIGN section 3)
 HISTORY = 8  # it was acknowledged before: for the ring alone, never handed on again
@@ -47,12 +47,30 @@ class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
     kept: Seq = 0
 
 
-class Message(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """One ``channel.message``: ``payload`` is the event's payload as JSON text."""
+class Messages(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """Some ``channel.message`` events in a row: ``payloads[i]``, the event's payload as JSON
+    text, has the number ``first + i`` and the flags ``flags[i]``.
 
-    seq: Seq
-    flags: Annotated[int, Meta(ge=0, le=255)]
-    payload: Payload
+    Together in one frame, because a frame costs more than what is in it.
+    """
+
+    first: Seq
+    flags: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAMES)]
+    payloads: Annotated[list[Payload], Meta(min_length=1, max_length=MAX_FRAMES)]
+
+    def __post_init__(self) -> None:
+        if len(self.flags) != len(self.payloads):
+            raise ValueError(f"{len(self.flags)} flags for {len(self.payloads)} payloads")
+
+    @property
+    def last(self) -> int:
+        """The number of the last of them."""
+        return self.first + len(self.payloads) - 1
+
+    def part(self, first: int, last: int) -> Messages:
+        """Return those with the numbers from ``first`` to ``last``."""
+        some = slice(first - self.first, last - self.first + 1)
+        return Messages(first, self.flags[some], self.payloads[some])
 
 
 class Answer(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -95,7 +113,7 @@ class Refused(msgspec.Struct, array_like=True, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
-FromWorker = Hello | Message | Answer
+FromWorker = Hello | Messages | Answer
 FromGateway = Welcome | Ack | Call | Refused
 
 encode = msgspec.msgpack.Encoder().encode
@@ -132,17 +150,28 @@ def decode_from_gateway(body: bytes) -> list[FromGateway]:
 def check_payload(payload: bytes) -> None:
     """Raise ``FrameError`` unless ``payload`` is one JSON text that every client can take.
 
-    It is spliced into frames unread, and broken UTF-8 in a text frame makes every client
-    that gets it close with 1007. Costs about 0.5 µs at 200 bytes (PERFORMANCE.md 3).
+    For what a plugin has put together freely; it is spliced into frames unread.
     """
     try:
-        if not payload.isascii():
-            str(payload, "utf-8")
+        check_text(payload)
         _json(payload)
     except MALFORMED as error:
         raise FrameError(f"malformed payload: {error}") from None
     if not shallow(payload):
         raise FrameError("malformed payload: nested too deep")
+
+
+def check_text(payload: bytes) -> None:
+    """Raise ``FrameError`` unless ``payload`` is UTF-8, with no surrogates in it.
+
+    Broken UTF-8 in a text frame makes every client that gets it close with 1007 (RFC 6455,
+    section 8.1), so the gateway looks at everything; the worker's encoder answers for the rest.
+    """
+    if not payload.isascii():
+        try:
+            str(payload, "utf-8")
+        except UnicodeDecodeError as error:
+            raise FrameError(f"malformed payload: {error}") from None
 
 
 def peer_name(key: str, incarnation: int) -> str:

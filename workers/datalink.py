@@ -97,7 +97,8 @@ class DataLink:
         """Queue the payload of one ``channel.message``."""
         self.outbox.append(payload, flags)
         self._turn += 1
-        self._schedule()
+        if not self._scheduled:
+            self._schedule()
 
     async def room(self) -> None:
         """Let the loop turn, and wait until the outbox is below its bounds."""
@@ -152,15 +153,16 @@ class DataLink:
             # Messages go along with the last of them: a body costs more than what is in it, and
             # a message that was sent for somebody is told in the same turn as the answer.
             small = sum(len(answer.payload) for answer in pack) <= PACK_BYTES // 2
-            along = outbox.take() if small and not self._answers else []
-            if not send(encode([*pack, *along])):
-                outbox.putback(along)
+            along = outbox.take() if small and not self._answers else None
+            if not send(encode([*pack, along] if along else pack)):
+                if along:
+                    outbox.putback()
                 self._answers.extendleft(reversed(pack))
                 return
             self._unconfirmed = True
         while messages := outbox.take():
-            if not send(encode(messages)):
-                outbox.putback(messages)
+            if not send(encode([messages])):
+                outbox.putback()
                 break
         if outbox.flying and self._timer is None:
             self._watch()
@@ -270,7 +272,7 @@ class DataLink:
         """Give a new gateway what an earlier one acknowledged, before anything else."""
         assert self._dealer is not None
         for pack in self.outbox.history(first, before):
-            if not self._dealer.send(encode(pack)):
+            if not self._dealer.send(encode([pack])):
                 break  # no room: it asks again with its next welcome, or does without
 
     def _refused(self, frame: Refused) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ipc.envelope import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
+from ipc.envelope import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES, check_payload
+from ipc.errors import FrameError
 from workers.messages import MAX_TEXT, Inbound, Outbound, Sent, SentMessage
 from workers.outbox import MARK
 
@@ -34,7 +35,8 @@ class Events:
     def inbound(self, seq: int, message: Inbound) -> bytes:
         """Return the payload of ``message`` with the cursor of ``seq``.
 
-        Raises ``ValueError`` when it is too large, ``TypeError`` when it cannot be JSON.
+        Raises ``ValueError`` when it is too large or nested too deep, ``TypeError`` when it
+        cannot be JSON.
         """
         try:
             body = _encode(message)
@@ -42,6 +44,11 @@ class Events:
             body = _encode(_valid(msgspec.to_builtins(message)))
         if len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512:
             raise ValueError(f"a message of {len(body)} bytes is too large")
+        if message.meta:  # all else is typed: the gateway relies on that it is JSON
+            try:
+                check_payload(body)
+            except FrameError as error:
+                raise ValueError(error.reason) from None
         return b'%b%d","message":%b}' % (self._in, seq, body)
 
     def outbound(self, seq: int, message: Outbound, sent: Sent) -> bytes:

@@ -3,12 +3,14 @@
 Pure: no clock, no socket, no task. That nothing is lost, reordered or kept without bound is
 decided here alone and tested over random histories.
 
-Rules. Sequence numbers start at 1 and have no gap. ``take`` hands messages out oldest first
-while at most ``window`` bytes are in flight. ``ack`` is cumulative; one for what was never
-sent is clamped. ``resend`` puts everything in flight back to the front; before a gateway
-that may have handed it on in an earlier life it is marked ``REDELIVERED``. What is
-acknowledged is kept a while, up to ``keep`` bytes: ``history`` gives it to a new gateway, marked
-``HISTORY``, so that it can replay what it has never seen.
+Rules. Sequence numbers start at 1 and have no gap. ``append`` gathers messages in packs, of
+at most 16 and 64 KiB; from then on a pack is moved as a whole, so that a message costs one
+step here instead of four. ``take`` hands packs out oldest first while at most ``window`` bytes
+are in flight. ``ack`` is cumulative; one for what was never sent is clamped. ``resend`` puts
+everything in flight back to the front; before a gateway that may have handed it on in an
+earlier life it is marked ``REDELIVERED``. What is acknowledged is kept a while, up to ``keep``
+bytes: ``history`` gives it to a new gateway, marked ``HISTORY``, so that it can replay what it
+has never seen.
 """
 
 from __future__ import annotations
@@ -16,15 +18,58 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from ipc.envelope import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Message
+from ipc.envelope import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 WINDOW_BYTES = 256 * 1024  # the credit of one account: a flood cannot own the gateway
 KEEP_BYTES = 256 * 1024  # of what is acknowledged, for the ring of a new gateway
-FRAME_BYTES = 16  # what a frame costs beside its payload
+FRAME_BYTES = 16  # what a message costs beside its payload
 
 MARK = b',"redelivered":true}'  # takes the place of the payload's closing brace
+
+
+class Pack:
+    """Messages in a row, from number ``first`` on, that are moved together."""
+
+    __slots__ = ("first", "flags", "payloads", "size_bytes")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.flags = bytearray()
+        self.payloads: list[bytes] = []
+        self.size_bytes = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the newest."""
+        return self.first + len(self.payloads) - 1
+
+    def add(self, payload: bytes, flags: int) -> None:
+        """Add the next message."""
+        self.payloads.append(payload)
+        self.flags.append(flags)
+        self.size_bytes += len(payload) + FRAME_BYTES
+
+    def split(self, seq: int) -> tuple[Pack, Pack]:
+        """Return those up to and with ``seq``, and the others."""
+        head, tail = Pack(self.first), Pack(seq + 1)
+        for number, payload in enumerate(self.payloads, self.first):
+            (head if number <= seq else tail).add(payload, self.flags[number - self.first])
+        return head, tail
+
+    def messages(self, *, redelivered: bool = False) -> Messages:
+        """Return the frame that carries them."""
+        if not redelivered:
+            return Messages(self.first, bytes(self.flags), self.payloads)
+        flags = bytes(flags | REDELIVERED for flags in self.flags)
+        marked = [payload[:-1] + MARK for payload in self.payloads]
+        return Messages(self.first, flags, marked)
+
+    def history(self) -> Messages:
+        """Return the frame that tells of them what was acknowledged long ago."""
+        flags = bytes(flags | HISTORY for flags in self.flags)
+        return Messages(self.first, flags, self.payloads)
 
 
 class Outbox:
@@ -42,6 +87,8 @@ class Outbox:
         "_kept",
         "_kept_bytes",
         "_marked",
+        "_open",
+        "_pack_bytes",
         "_waiting",
         "acked",
         "full",
@@ -68,11 +115,13 @@ class Outbox:
         self.size_bytes = 0
         self.full = False
         self._marked = 0  # up to here, what is taken again is marked as redelivered
-        self._flight: deque[Message] = deque()
+        self._flight: deque[Pack] = deque()
         self._flight_bytes = 0
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[Pack] = deque()
+        self._open: Pack | None = None  # the last of those that wait, while it may still grow
+        self._pack_bytes = min(PACK_BYTES, window)
         self._keep_bytes = keep
-        self._kept: deque[Message] = deque()
+        self._kept: deque[Pack] = deque()
         self._kept_bytes = 0
 
     def __len__(self) -> int:
@@ -91,7 +140,7 @@ class Outbox:
     @property
     def kept(self) -> int:
         """The lowest acknowledged number that is still here; 0: none is."""
-        return self._kept[0].seq if self._kept else 0
+        return self._kept[0].first if self._kept else 0
 
     @property
     def flying(self) -> bool:
@@ -109,42 +158,47 @@ class Outbox:
         The caller waits while ``full``; what must not wait may go over the bound.
         """
         self.last = seq = self.last + 1
-        self._waiting.append(Message(seq, flags, payload))
-        self.size_bytes += len(payload) + FRAME_BYTES
+        cost = len(payload) + FRAME_BYTES
+        pack = self._open
+        if (
+            pack is None
+            or len(pack.payloads) >= PACK_FRAMES
+            or pack.size_bytes + cost > self._pack_bytes
+        ):
+            pack = self._open = Pack(seq)
+            self._waiting.append(pack)
+        pack.payloads.append(payload)  # ``Pack.add`` without the call
+        pack.flags.append(flags)
+        pack.size_bytes += cost
+        self.size_bytes += cost
         if seq - self.acked >= self.max_messages or self.size_bytes >= self.max_bytes:
             self.full = True
         return seq
 
-    def take(self) -> list[Message]:
-        """Hand out the next pack: at most 16 messages or 64 KiB, and no more than the window.
+    def take(self) -> Messages | None:
+        """Hand out the next pack; ``None`` when nothing waits or the window is used up.
 
-        Empty when nothing waits or the window is used up. A single message larger than all
-        of that goes alone.
+        One that is larger than the window goes alone.
         """
-        pack: list[Message] = []
-        waiting, flight, size = self._waiting, self._flight, 0
-        room = self.window - self._flight_bytes
-        while waiting and len(pack) < PACK_FRAMES:
-            message = waiting[0]
-            cost = len(message.payload) + FRAME_BYTES
-            size_then = size + cost
-            if (flight and size_then > room) or (pack and size_then > PACK_BYTES):
-                break
-            waiting.popleft()
-            flight.append(message)
-            pack.append(message if message.seq > self._marked else _marked(message))
-            size = size_then
-        self._flight_bytes += size
-        if pack and pack[-1].seq > self.sent:
-            self.sent = pack[-1].seq
-        return pack
+        if not self._waiting:
+            return None
+        pack = self._waiting[0]
+        if self._flight and self._flight_bytes + pack.size_bytes > self.window:
+            return None
+        self._waiting.popleft()
+        self._flight.append(pack)
+        self._flight_bytes += pack.size_bytes
+        if pack is self._open:
+            self._open = None
+        if pack.last > self.sent:
+            self.sent = pack.last
+        return pack.messages(redelivered=pack.first <= self._marked)
 
-    def putback(self, pack: list[Message]) -> None:
-        """Undo the ``take`` that just returned ``pack``: the link could not carry it."""
-        for _ in pack:
-            message = self._flight.pop()
-            self._flight_bytes -= len(message.payload) + FRAME_BYTES
-            self._waiting.appendleft(message)
+    def putback(self) -> None:
+        """Undo the last ``take``: the link could not carry it."""
+        pack = self._flight.pop()
+        self._flight_bytes -= pack.size_bytes
+        self._waiting.appendleft(pack)
 
     def ack(self, seq: int) -> int:
         """Forget every message up to and with ``seq``; return how many that were."""
@@ -161,13 +215,13 @@ class Outbox:
         return seq - before
 
     def resend(self, *, marked: bool) -> int:
-        """Put what is in flight back to be taken again, first; return how many.
+        """Put what is in flight back to be taken again, first; return how many messages.
 
         ``marked``: another gateway may have handed it on already, so everything that was
         ever sent carries the mark from now on. The gateway that still knows what it has
         handed on drops duplicates by itself and needs no mark.
         """
-        again = len(self._flight)
+        again = sum(len(pack.payloads) for pack in self._flight)
         self._waiting.extendleft(reversed(self._flight))
         self._flight.clear()
         self._flight_bytes = 0
@@ -175,35 +229,26 @@ class Outbox:
             self._marked = self.sent
         return again
 
-    def history(self, first: int, before: int) -> Iterator[list[Message]]:
+    def history(self, first: int, before: int) -> Iterator[Messages]:
         """Yield in packs what was acknowledged from ``first`` up to ``before``, oldest first."""
-        pack: list[Message] = []
-        size = 0
-        for message in self._kept:
-            if not first <= message.seq < before:
-                continue
-            size += len(message.payload) + FRAME_BYTES
-            if pack and (size > PACK_BYTES or len(pack) == PACK_FRAMES):
-                yield pack
-                pack, size = [], len(message.payload) + FRAME_BYTES
-            pack.append(Message(message.seq, message.flags | HISTORY, message.payload))
-        if pack:
-            yield pack
+        for pack in self._kept:
+            low, high = max(pack.first, first), min(pack.last, before - 1)
+            if low <= high:
+                yield pack.history().part(low, high)
 
-    def _pop(self, queue: deque[Message], seq: int) -> int:
+    def _pop(self, queue: deque[Pack], seq: int) -> int:
         """Move what is acknowledged to what is kept; return its bytes."""
         size = 0
-        while queue and queue[0].seq <= seq:
-            message = queue.popleft()
-            size += len(message.payload) + FRAME_BYTES
-            self._kept.append(message)
+        while queue and queue[0].first <= seq:
+            pack = queue.popleft()
+            if pack.last > seq:
+                pack, rest = pack.split(seq)
+                queue.appendleft(rest)
+            size += pack.size_bytes
+            self._kept.append(pack)
         self._kept_bytes += size
         return size
 
     def _trim(self) -> None:
         while self._kept_bytes > self._keep_bytes:
-            self._kept_bytes -= len(self._kept.popleft().payload) + FRAME_BYTES
-
-
-def _marked(message: Message) -> Message:
-    return Message(message.seq, message.flags | REDELIVERED, message.payload[:-1] + MARK)
+            self._kept_bytes -= self._kept.popleft().size_bytes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import structlog
 
-from ipc.envelope import ADDRESSED, INBOUND, Message
+from ipc.envelope import ADDRESSED, INBOUND
 from ipc.errors import IpcError
 from runtime.gateway.jobs import Jobs
 from workers.messages import Inbound, Outbound
@@ -75,9 +75,9 @@ class Agents:
         named: dict[str, str] = config.get("accounts") or {}
         self._of_account = {key: AGENTS.get(name) for key, name in named.items()}
 
-    def heard(self, workers: Workers, peer: Peer, message: Message) -> None:
+    def heard(self, workers: Workers, peer: Peer, flags: int, payload: bytes) -> None:
         """Begin to answer a message when it is meant for the account and not said by a bot."""
-        if message.flags & MEANT != MEANT:
+        if flags & MEANT != MEANT:
             return
         agent = self._of_account.get(peer.key, self._default)
         if agent is None:
@@ -86,7 +86,7 @@ class Agents:
             self.failed["busy"] += 1
             return
         self._running += 1
-        self._jobs.start(self._answer(agent, workers, peer.key, message.payload))
+        self._jobs.start(self._answer(agent, workers, peer.key, payload))
 
     async def _answer(self, agent: Agent, workers: Workers, key: str, payload: bytes) -> None:
         try:

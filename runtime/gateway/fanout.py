@@ -26,13 +26,14 @@ OWN_EVENTS = frozenset({STATUS, MESSAGE, REMOVED, GAP})
 class Group:
     """The clients that want exactly the same. ``accounts`` of ``None`` means all."""
 
-    __slots__ = ("accounts", "clients", "events", "pending")
+    __slots__ = ("accounts", "clients", "count", "events", "pending")
 
     def __init__(self, accounts: frozenset[str] | None, events: frozenset[str]) -> None:
         self.accounts = accounts
         self.events = events
         self.clients: set[Client] = set()
-        self.pending: list[bytes] = []
+        self.pending: list[bytes] = []  # pieces of frames
+        self.count = 0  # frames that they make
 
     def wants(self, key: str, event: str) -> bool:
         """Say whether an event of the account ``key`` belongs to this group."""
@@ -52,22 +53,23 @@ class Fanout:
 
     # The hot path
 
-    def publish(self, key: str, event: str, framed: list[bytes]) -> None:
-        """Queue ready frames for whoever wants them; ``flush`` sends them in this turn."""
+    def publish(self, key: str, event: str, pieces: list[bytes], count: int) -> None:
+        """Queue ``count`` frames for whoever wants them; ``flush`` sends them in this turn."""
         groups = self._routes.get((key, event))
         if groups is None:
             groups = self._route(key, event)
         for group in groups:
-            group.pending += framed
-        self.published += len(framed)
+            group.pending += pieces
+            group.count += count
+        self.published += count
 
     def flush(self) -> None:
         """Join what is pending and hand it to the clients' output."""
         for group in self._groups.values():
-            if pending := group.pending:
-                joined = pending[0] if len(pending) == 1 else b"".join(pending)
-                self.delivered += len(pending) * len(group.clients)
-                group.pending = []
+            if group.pending:
+                joined = b"".join(group.pending)
+                self.delivered += group.count * len(group.clients)
+                group.pending, group.count = [], 0
                 for client in group.clients:
                     client.connection.send_framed(joined)
 
@@ -75,7 +77,7 @@ class Fanout:
 
     def publish_payload(self, key: str, event: str, payload: bytes) -> None:
         """Publish JSON text as an event."""
-        self.publish(key, event, [event_frame(event, payload)])
+        self.publish(key, event, [event_frame(event, payload)], 1)
         self._flush_soon()
 
     def subscribe(
@@ -113,18 +115,31 @@ def event_frame(event: str, payload: bytes) -> bytes:
     return frame(b'{"type":"event","event":"%b","payload":%b}' % (event.encode(), payload))
 
 
-def message_frame(payload: bytes) -> bytes:
-    """Return ``event_frame`` of a ``channel.message``, which is nearly every event there is: made
-    in one step instead of three.
+class _Heads(dict[int, bytes]):
+    """What goes before a payload of so many bytes: the header of the WebSocket frame (RFC 6455
+    section 5.2) and the beginning of the event.
     """
-    length = len(payload) + _AROUND_BYTES
-    if 126 <= length < 65536:
-        return b'\x81\x7e%c%c{"type":"event","event":"channel.message","payload":%b}' % (
-            length >> 8,
-            length & 255,
-            payload,
-        )
-    return event_frame(MESSAGE, payload)
+
+    def __missing__(self, length: int) -> bytes:
+        if len(self) >= _MOST_HEADS:
+            self.clear()
+        whole = frame(_BEFORE + bytes(length) + _AFTER)
+        head = self[length] = whole[: len(whole) - length - len(_AFTER)]
+        return head
 
 
-_AROUND_BYTES = len('{"type":"event","event":"channel.message","payload":}')
+_BEFORE, _AFTER = b'{"type":"event","event":"channel.message","payload":', b"}"
+_MOST_HEADS = 4096  # messages of an account have few lengths; this is 0.6 MiB at most
+_head_of = _Heads().__getitem__
+
+
+def message_frames(payloads: list[bytes]) -> list[bytes]:
+    """Return the pieces of ``channel.message`` frames, to be joined when they are sent.
+
+    Three pieces per message, in slices, instead of one made by formatting: a tenth of the time,
+    and the payload, which the ring keeps, is copied only into what is written.
+    """
+    pieces = [_AFTER] * (3 * len(payloads))
+    pieces[::3] = map(_head_of, map(len, payloads))
+    pieces[1::3] = payloads
+    return pieces

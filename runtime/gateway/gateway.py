@@ -132,7 +132,7 @@ class Gateway:
             rings=self.rings,
             fanout=self.fanout,
             flush_soon=self.server.flush_soon,
-            on_message=lambda peer, message: self.agents.heard(self.workers, peer, message),
+            on_message=lambda *message: self.agents.heard(self.workers, *message),
         )
         self.server.before_flush = [self.fanout.flush, self.workers.flush]
 

@@ -1,6 +1,6 @@
 """The recent messages of each account, so that a client that was away gets what it missed.
 
-Pure. Frames are kept as they were sent, so replaying them costs a join. Bounded per account,
+Pure. Payloads are kept as they came, in the packs in which they came. Bounded per account,
 and over all accounts by sharing one budget between them. A new gateway knows nothing of the
 time before it: workers give it the last of what its predecessor acknowledged (``fill``).
 """
@@ -10,56 +10,65 @@ from __future__ import annotations
 from collections import deque
 
 from ipc.cursors import Cursor
+from ipc.envelope import PACK_FRAMES
 
 TOTAL_BYTES = 32 * 1024 * 1024
 
+Run = tuple[int, int, list[bytes], int]  # incarnation, first number, payloads, their bytes
+
 
 class Ring:
-    """Frames of one account by cursor ``(incarnation, seq)``, which only grows.
+    """Payloads of one account by cursor ``(incarnation, seq)``, which only grows.
 
     All that came after the cursor ``floor`` is here; ``None``: nobody has said anything yet.
     ``dropped``: a limit has raised the floor, so that filling in would be in vain.
     """
 
-    __slots__ = ("_frames", "dropped", "floor", "size_bytes")
+    __slots__ = ("_count", "_runs", "dropped", "floor", "size_bytes")
 
     def __init__(self) -> None:
-        self._frames: deque[tuple[int, int, bytes]] = deque()
+        self._runs: deque[Run] = deque()
+        self._count = 0
         self.size_bytes = 0
         self.floor: Cursor | None = None
         self.dropped = False
 
     def __len__(self) -> int:
-        return len(self._frames)
-
-    def append(
-        self, incarnation: int, seq: int, frame: bytes, limit: int, limit_bytes: int
-    ) -> None:
-        """Keep ``frame`` and drop the oldest ones beyond the limits."""
-        self.extend([(incarnation, seq, frame)], len(frame), limit, limit_bytes)
+        return self._count
 
     def extend(
-        self, added: list[tuple[int, int, bytes]], size_bytes: int, limit: int, limit_bytes: int
+        self, incarnation: int, first: int, payloads: list[bytes], limit: int, limit_bytes: int
     ) -> None:
-        """Keep some frames with their cursors, ``size_bytes`` together, as ``append``."""
-        frames = self._frames
+        """Keep ``payloads``, numbered from ``first`` on. Beyond the limits the oldest packs go,
+        and where one pack is too much alone, the oldest of it.
+        """
         if self.floor is None:
-            self.floor = added[0][0], added[0][1] - 1
-        frames.extend(added)
+            self.floor = incarnation, first - 1
+        size_bytes = sum(map(len, payloads))
+        self._runs.append((incarnation, first, payloads, size_bytes))
+        self._count += len(payloads)
         self.size_bytes += size_bytes
-        while len(frames) > limit or self.size_bytes > limit_bytes:
-            incarnation, seq, old = frames.popleft()
-            self.size_bytes -= len(old)
-            self.floor = incarnation, seq
-            self.dropped = True
+        while self._count > limit or self.size_bytes > limit_bytes:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        incarnation, first, payloads, size_bytes = self._runs.popleft()
+        if not self._runs and len(payloads) > 1:
+            left = size_bytes - len(payloads[0])
+            self._runs.append((incarnation, first + 1, payloads[1:], left))
+            payloads, size_bytes = payloads[:1], size_bytes - left
+        self._count -= len(payloads)
+        self.size_bytes -= size_bytes
+        self.floor = incarnation, first + len(payloads) - 1
+        self.dropped = True
 
     def begin(self, incarnation: int, seq: int, *, anew: bool) -> None:
         """Learn that what comes next is after ``seq``. ``anew``: something in between has
         never been here, so what came before it is of no use any more.
         """
         if anew:
-            self._frames.clear()
-            self.size_bytes = 0
+            self._runs.clear()
+            self._count = self.size_bytes = 0
             self.dropped = False
         if anew or self.floor is None:
             self.floor = incarnation, seq
@@ -74,26 +83,42 @@ class Ring:
     def fill(
         self, incarnation: int, found: list[tuple[int, bytes]], limit: int, limit_bytes: int
     ) -> None:
-        """Put ``found``, which is without gaps, before the frames it leads up to."""
+        """Put ``found``, which is without gaps, before the payloads it leads up to."""
         if self.floor is None or not found or (incarnation, found[-1][0]) != self.floor:
             return
-        for seq, frame in reversed(found):
-            if len(self._frames) >= limit or self.size_bytes + len(frame) > limit_bytes:
+        while found:
+            part = found[-PACK_FRAMES:]
+            found = found[:-PACK_FRAMES]
+            payloads = [payload for _, payload in part]
+            while payloads and (
+                self._count + len(payloads) > limit
+                or self.size_bytes + sum(map(len, payloads)) > limit_bytes
+            ):
+                payloads.pop(0)
                 self.dropped = True
+            if payloads:
+                first, size_bytes = part[-len(payloads)][0], sum(map(len, payloads))
+                self._runs.appendleft((incarnation, first, payloads, size_bytes))
+                self._count += len(payloads)
+                self.size_bytes += size_bytes
+                self.floor = incarnation, first - 1
+            if self.dropped:
                 return
-            self._frames.appendleft((incarnation, seq, frame))
-            self.size_bytes += len(frame)
-            self.floor = incarnation, seq - 1
 
     def after(self, cursor: Cursor) -> tuple[list[bytes], bool]:
-        """Return the frames after ``cursor``, and whether that is all there has been."""
-        found = [frame for incarnation, seq, frame in self._frames if (incarnation, seq) > cursor]
+        """Return the payloads after ``cursor``, and whether that is all there has been."""
+        found: list[bytes] = []
+        for incarnation, first, payloads, _ in self._runs:
+            if incarnation == cursor[0]:
+                found += payloads[max(0, cursor[1] + 1 - first) :]
+            elif incarnation > cursor[0]:
+                found += payloads
         return found, self.floor is not None and self.floor <= cursor
 
     @property
     def oldest(self) -> Cursor | None:
-        """The cursor of the oldest frame that is here."""
-        return self._frames[0][:2] if self._frames else None
+        """The cursor of the oldest payload that is here."""
+        return self._runs[0][:2] if self._runs else None
 
 
 class Rings:
@@ -106,14 +131,10 @@ class Rings:
         self._rings: dict[str, Ring] = {}
         self._share = limit_bytes
 
-    def append(self, key: str, incarnation: int, seq: int, frame: bytes) -> None:
-        """Keep a frame of the account ``key``."""
-        self.extend(key, [(incarnation, seq, frame)], len(frame))
-
-    def extend(self, key: str, added: list[tuple[int, int, bytes]], size_bytes: int) -> None:
-        """Keep some frames of the account ``key`` with their cursors."""
+    def extend(self, key: str, incarnation: int, first: int, payloads: list[bytes]) -> None:
+        """Keep payloads of the account ``key``, numbered from ``first`` on."""
         ring = self._rings.get(key) or self.of(key)
-        ring.extend(added, size_bytes, self._limit, self._share)
+        ring.extend(incarnation, first, payloads, self._limit, self._share)
 
     def of(self, key: str) -> Ring:
         """Return the ring of an account, a new one where there is none."""
@@ -124,7 +145,7 @@ class Rings:
         return ring
 
     def fill(self, key: str, incarnation: int, found: list[tuple[int, bytes]]) -> None:
-        """Fill in what came before the frames of an account, as ``Ring.fill``."""
+        """Fill in what came before the payloads of an account, as ``Ring.fill``."""
         self.of(key).fill(incarnation, found, self._limit, self._share)
 
     def after(self, key: str, cursor: Cursor) -> tuple[list[bytes], bool]:
@@ -133,7 +154,7 @@ class Rings:
         return ([], False) if ring is None else ring.after(cursor)
 
     def oldest(self, key: str) -> Cursor | None:
-        """Return the cursor of the oldest frame of an account."""
+        """Return the cursor of the oldest payload of an account."""
         ring = self._rings.get(key)
         return None if ring is None else ring.oldest
 
@@ -143,5 +164,5 @@ class Rings:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all frames that are kept."""
+        """Bytes of all payloads that are kept."""
         return sum(ring.size_bytes for ring in self._rings.values())

@@ -13,7 +13,6 @@ import contextlib
 import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import repeat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,10 +30,10 @@ from ipc.envelope import (
     Call,
     FromGateway,
     Hello,
-    Message,
+    Messages,
     Refused,
     Welcome,
-    check_payload,
+    check_text,
     decode_from_worker,
     encode,
     peer_name,
@@ -43,7 +42,7 @@ from ipc.envelope import (
 from ipc.errors import FrameError, PeerGone, RemoteError
 from ipc.frames import ErrorShape
 from ipc.zmqlink import Router
-from runtime.gateway.fanout import MESSAGE, Fanout, event_frame, message_frame
+from runtime.gateway.fanout import MESSAGE, Fanout, message_frames
 from runtime.gateway.ring import Rings
 from runtime.gateway.session import as_error
 
@@ -55,6 +54,8 @@ MAX_STRANGERS = 4096
 MAX_DRAINS = 8  # of 8 MiB each: far more than the credit of all accounts
 REASONS = ("duplicate", "early", "gap", "late answer", "malformed", "refused", "stale", "stranger")
 TELL_AGAIN = 0.05  # seconds between two requests to say hello first
+NOT_ADDRESSED = bytes(flags for flags in range(256) if not flags & ADDRESSED)
+_is_ascii = bytes.isascii
 
 log = structlog.get_logger("gateway.workers")
 
@@ -80,8 +81,8 @@ class Peer:
 
 
 class Workers:
-    """``on_message(peer, message)`` is told what is meant for an agent. ``dropped`` counts by
-    reason what was not handed on; ``messages`` what was.
+    """``on_message(peer, flags, payload)`` is told what is meant for an agent. ``dropped`` counts
+    by reason what was not handed on; ``messages`` what was.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Workers:
         rings: Rings,
         fanout: Fanout,
         flush_soon: Callable[[], None],
-        on_message: Callable[[Peer, Message], None],
+        on_message: Callable[[Peer, int, bytes], None],
     ) -> None:
         self._secret = secret
         self._gateway = gateway
@@ -122,52 +123,47 @@ class Workers:
 
     def _on_frame(self, id: bytes, body: bytes) -> None:
         peer = self.peers.get(id)
-        fresh: list[Message] = []
-        try:
-            for each in decode_from_worker(body):
-                if type(each) is Message:
-                    if peer is not None and peer.welcome and each.seq == peer.seen + 1:
-                        peer.seen = each.seq
-                        fresh.append(each)
-                    else:
-                        self._out_of_order(id, peer, each)
-                elif type(each) is Answer:
-                    self._answered(id, each)
-                elif type(each) is Hello:
-                    peer = self._hello(id, each) or peer
-        finally:
-            if fresh and peer is not None:
-                self._hand_on(peer, fresh)
+        for each in decode_from_worker(body):
+            if type(each) is Messages:
+                if peer is not None and peer.welcome and each.first == peer.seen + 1:
+                    self._hand_on(peer, each)
+                else:
+                    self._out_of_order(id, peer, each)
+            elif type(each) is Answer:
+                self._answered(id, each)
+            elif type(each) is Hello:
+                peer = self._hello(id, each) or peer
 
-    def _hand_on(self, peer: Peer, messages: list[Message]) -> None:
-        """Hand on what one pack brought, together: most of the cost is per step, not per byte."""
-        key, incarnation, sound = peer.key, peer.incarnation, self._sound
-        good = [message for message in messages if sound(peer, message.payload)]
-        framed = [message_frame(message.payload) for message in good]
-        if framed:
-            seqs = [message.seq for message in good]
-            kept = list(zip(repeat(incarnation), seqs, framed, strict=False))
-            self._rings.extend(key, kept, sum(map(len, framed)))
-            self._fanout.publish(key, MESSAGE, framed)
-            self.messages += len(framed)
-            for message in good:
-                if message.flags & ADDRESSED:
-                    self._on_message(peer, message)
+    def _hand_on(self, peer: Peer, pack: Messages) -> None:
+        """Hand a pack on as a whole: most of the cost is per step, not per byte."""
+        peer.seen = pack.last
         if peer not in self._unacked:
             self._unacked.add(peer)
             self._flush_soon()
+        packs = [pack] if all(map(_is_ascii, pack.payloads)) else self._sound(peer, pack)
+        for each in packs:
+            payloads, count = each.payloads, len(each.payloads)
+            self._rings.extend(peer.key, peer.incarnation, each.first, payloads)
+            self._fanout.publish(peer.key, MESSAGE, message_frames(payloads), count)
+            self.messages += count
+            if each.flags.translate(None, NOT_ADDRESSED):
+                for flags, payload in zip(each.flags, payloads, strict=True):
+                    if flags & ADDRESSED:
+                        self._on_message(peer, flags, payload)
 
-    def _sound(self, peer: Peer, payload: bytes) -> bool:
-        """Say whether a payload may go into an event: one account's must not break clients."""
-        try:
-            if payload[:1] != b"{":
-                raise FrameError("malformed payload: not an object")
-            check_payload(payload)
-        except FrameError as error:
-            self.dropped["malformed"] += 1
-            log.warning("message dropped", peer=peer.id.decode(), why=error.reason)
-            return False
-        return True
+    def _sound(self, peer: Peer, pack: Messages) -> list[Messages]:
+        """Return what may go into events: one account's must not break clients."""
+        found, first = [], pack.first
+        for number, payload in enumerate(pack.payloads, first):
+            try:
+                check_text(payload)
+            except FrameError as error:
+                self.dropped["malformed"] += 1
+                log.warning("message dropped", peer=peer.id.decode(), why=error.reason)
+                if first < number:
+                    found.append(pack.part(first, number - 1))
+                first = number + 1
+        return [*found, pack.part(first, pack.last)] if first <= pack.last else found
 
     def flush(self) -> None:
         """Send each worker what this turn has for it: how far its messages have been handed on,
@@ -292,33 +288,42 @@ class Workers:
             self._told.pop(peer.id, None)
             self._news.set()
 
-    def _out_of_order(self, id: bytes, peer: Peer | None, message: Message) -> None:
-        """Drop a message that comes twice, too early, after a gap, or from a stranger."""
+    def _out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
+        """Drop messages that come twice, too early, after a gap, or from a stranger."""
+        count = len(pack.payloads)
         if peer is None:
             stale = self._accounts.is_past(*_split(id))
-            self.dropped["stale" if stale else "stranger"] += 1
+            self.dropped["stale" if stale else "stranger"] += count
             self._tell_hello_first(id)
-        elif message.flags & HISTORY and message.seq <= peer.seen:
-            self._recall(peer, message)
-        elif message.seq <= peer.seen:
-            self.dropped["duplicate"] += 1
+        elif pack.flags[0] & HISTORY and pack.last <= peer.seen:
+            self._recall(peer, pack)
+        elif pack.first <= peer.seen:
+            known = min(pack.last, peer.seen) - pack.first + 1
+            self.dropped["duplicate"] += known
             self._unacked.add(peer)
             self._flush_soon()
+            if known < count:
+                rest = pack.part(peer.seen + 1, pack.last)
+                (self._hand_on if peer.welcome else self._refuse)(peer, rest)
         else:
-            self.dropped["early" if not peer.welcome else "gap"] += 1
-            peer.welcome = False
-            self._tell_hello_first(id)
+            self._refuse(peer, pack)
 
-    def _recall(self, peer: Peer, message: Message) -> None:
+    def _refuse(self, peer: Peer, pack: Messages) -> None:
+        """Something is missing before these: they will be sent again after a hello."""
+        self.dropped["gap" if peer.welcome else "early"] += len(pack.payloads)
+        peer.welcome = False
+        self._tell_hello_first(peer.id)
+
+    def _recall(self, peer: Peer, pack: Messages) -> None:
         """Take what an earlier gateway has handed on: it is for the ring alone."""
         recalled, floor = peer.recalled, self._rings.of(peer.key).floor
-        in_order = not recalled or message.seq == recalled[-1][0] + 1
-        if not peer.wanted or not in_order or not self._sound(peer, message.payload):
+        in_order = not recalled or pack.first == recalled[-1][0] + 1
+        if not peer.wanted or not in_order or self._sound(peer, pack) != [pack]:
             peer.wanted, peer.recalled = 0, []
             self._news.set()
             return
-        recalled.append((message.seq, event_frame(MESSAGE, message.payload)))
-        if floor == (peer.incarnation, message.seq):
+        recalled += enumerate(pack.payloads, pack.first)
+        if floor == (peer.incarnation, pack.last):
             self._rings.fill(peer.key, peer.incarnation, recalled)
             peer.wanted, peer.recalled = 0, []
             self._news.set()

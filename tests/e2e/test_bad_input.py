@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import unix_connect
 
-from ipc.envelope import Hello, Message, encode
+from ipc.envelope import Hello, Messages, encode
 from ipc.errors import RemoteError
 from ipc.zmqlink import Dealer
 from tests.support.daemon import PATIENCE, TOKEN, Daemon
@@ -299,7 +299,7 @@ async def test_strangers_on_the_workers_links_change_nothing(daemon: Daemon, lin
     names = [f"local:one#{row['incarnation'] - 1}", "local:one#x", "\u00fc", "x" * 200]
     hello = Hello("local:one", row["incarnation"] - 1, "wrong", 0)
     bodies = [b"", b"\xc1", b"\xff" * 1000, b"\x91" * 5000, encode([hello])]
-    bodies.append(encode([Message(1, 0, b'{"account":"local:one"}')]))
+    bodies.append(encode([Messages(1, b"0", [b'{"account":"local:one"}'])]))
     for name in names:
         dealer = Dealer(f"ipc://{daemon.run_dir}/{link}.ipc", name, lambda body: None)
         for body in bodies:

@@ -11,14 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc import envelope
-from ipc.envelope import Ack, Answer, Call, Hello, Message, Refused, Welcome
+from ipc.envelope import Ack, Answer, Call, Hello, Messages, Refused, Welcome
 from ipc.errors import FrameError
 
 counts = st.integers(0, (1 << 63) - 1)
 payloads = st.binary(max_size=300)
 from_worker = st.one_of(
     st.builds(Hello, st.text(max_size=129), counts, st.text(max_size=128), counts),
-    st.builds(Message, counts, st.integers(0, 255), payloads),
+    st.builds(
+        lambda first, some: Messages(
+            first, bytes(flags for flags, _ in some), [b for _, b in some]
+        ),
+        counts,
+        st.lists(st.tuples(st.integers(0, 255), payloads), min_size=1, max_size=20),
+    ),
     st.builds(Answer, counts, st.booleans(), payloads),
 )
 from_gateway = st.one_of(
@@ -50,19 +56,22 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "unknown kind": (pack([[9, 1]]), "Invalid value 9"),
     "kind of the other side": (pack([[4, "x"]]), "Invalid value 4"),
     "too few fields": (pack([[2, 1]]), "at least"),
-    "negative seq": (pack([[2, -1, 0, b"{}"]]), ">= 0"),
-    "seq as text": (pack([[2, "1", 0, b"{}"]]), "Expected `int`"),
-    "seq beyond 63 bits": (pack([[2, 1 << 63, 0, b"{}"]]), "<="),
-    "unknown flags": (pack([[2, 1, 256, b"{}"]]), "<= 255"),
-    "payload as object": (pack([[2, 1, 0, {}]]), "Expected `bytes`"),
-    "payload too large": (pack([[2, 1, 0, bytes(1024 * 1024 + 1)]]), "length <= 1048576"),
+    "negative seq": (pack([[2, -1, b"0", [b"{}"]]]), ">= 0"),
+    "seq as text": (pack([[2, "1", b"0", [b"{}"]]]), "Expected `int`"),
+    "seq beyond 63 bits": (pack([[2, 1 << 63, b"0", [b"{}"]]]), "<="),
+    "flags as number": (pack([[2, 1, 256, [b"{}"]]]), "Expected `bytes`"),
+    "flags too few": (pack([[2, 1, b"0", [b"{}", b"{}"]]]), "1 flags for 2 payloads"),
+    "no payloads": (pack([[2, 1, b"", []]]), "length >= 1"),
+    "too many payloads": (pack([[2, 1, b"0", [b""] * 1025]]), "length <= 1024"),
+    "payload as object": (pack([[2, 1, b"0", [{}]]]), "Expected `bytes`"),
+    "payload too large": (pack([[2, 1, b"0", [bytes(1024 * 1024 + 1)]]]), "length <= 1048576"),
     "body too large": (bytes(envelope.MAX_BODY_BYTES + 1), "at most"),
-    "too many frames": (pack([[2, 1, 0, b""]] * 1025), "length <= 1024"),
+    "too many frames": (pack([[2, 1, b"0", [b""]]] * 1025), "length <= 1024"),
     "key too long": (pack([[1, "x" * 130, 1, "t", 0]]), "length <= 129"),
     "token too long": (pack([[1, "a:b", 1, "t" * 129, 0]]), "length <= 128"),
     "broken UTF-8": (pack([[1, "\x7f\x7f", 1, "t", 0]]).replace(b"\x7f\x7f", b"\xff\xff"), "utf-8"),
-    "cut off": (pack([[2, 1, 0, b"{}"]])[:-1], "truncated"),
-    "with a tail": (pack([[2, 1, 0, b"{}"]]) + b"\x00", "trailing"),
+    "cut off": (pack([[2, 1, b"0", [b"{}"]]])[:-1], "truncated"),
+    "with a tail": (pack([[2, 1, b"0", [b"{}"]]]) + b"\x00", "trailing"),
     "nested without end": (b"\x91" * 5000, "malformed worker frame"),
 }
 
@@ -108,6 +117,19 @@ def test_a_payload_that_every_client_can_take(payload: bytes) -> None:
 def test_a_payload_that_would_hurt_clients_is_refused(payload: bytes) -> None:
     with pytest.raises(FrameError, match="malformed payload"):
         envelope.check_payload(payload)
+
+
+@pytest.mark.parametrize("payload", [b'{"a":"\xff"}', b'"\xed\xa0\x80"', b"\xc3"])
+def test_text_that_is_not_utf8_is_refused(payload: bytes) -> None:
+    with pytest.raises(FrameError, match="malformed payload: 'utf-8'"):
+        envelope.check_text(payload)
+
+
+def test_a_part_of_a_pack_keeps_numbers_and_flags() -> None:
+    whole = Messages(5, b"abc", [b"1", b"2", b"3"])
+    assert whole.last == 7
+    assert whole.part(6, 7) == Messages(6, b"bc", [b"2", b"3"])
+    assert whole.part(5, 7) == whole
 
 
 def test_a_token_proves_one_incarnation_only() -> None:

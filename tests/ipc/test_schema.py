@@ -47,7 +47,10 @@ GOOD: list[tuple[str, Any]] = [
         ),
     ),
     ("fromGateway", json.loads(frames.event("health", {}, 1, StateVersion(1, 2)))),
-    ("dataFromWorker", as_json([envelope.Hello("a:b", 1, "t", 0), envelope.Message(1, 3, b"{}")])),
+    (
+        "dataFromWorker",
+        as_json([envelope.Hello("a:b", 1, "t", 0), envelope.Messages(1, b"3", [b"{}"])]),
+    ),
     ("dataFromGateway", as_json([envelope.Welcome("g", 0), envelope.Call(1, "send", b"{}")])),
     ("controlFromWorker", as_json([control.Ready(), control.Status({"connected": True})])),
     ("controlFromSupervisor", as_json([control.Ping(1)])),
@@ -60,7 +63,7 @@ BAD: list[tuple[str, Any]] = [
     ("fromGateway", {"type": "res", "id": "1", "ok": False, "error": None}),
     ("fromGateway", {"type": "event", "event": "x", "seq": -1}),
     ("dataFromWorker", [[9]]),
-    ("dataFromWorker", [[2, -1, 0, ""]]),
+    ("dataFromWorker", [[2, -1, "", [""]]]),
     ("controlFromWorker", [[3, 1]]),
 ]
 

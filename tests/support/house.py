@@ -19,7 +19,7 @@ import msgspec
 
 from ipc import envelope
 from ipc.bootstrap import ChannelInfo, GatewayBoot
-from ipc.envelope import Answer, Call, FromWorker, Hello, Message, Welcome, peer_name, worker_token
+from ipc.envelope import Answer, Call, FromWorker, Hello, Messages, Welcome, peer_name, worker_token
 from ipc.frames import Event
 from ipc.report import AccountStatus
 from ipc.wsclient import Client
@@ -62,6 +62,11 @@ def payload(account: str, seq: int, incarnation: int = 1, **more: Any) -> bytes:
     return msgspec.json.encode(event)
 
 
+def single(seq: int, flags: int, payload: bytes) -> Messages:
+    """Return a pack of one message."""
+    return Messages(seq, bytes([flags]), [payload])
+
+
 class Worker:
     """A dealer that speaks as one incarnation of an account."""
 
@@ -91,7 +96,7 @@ class Worker:
         self.send(Hello(self.key, self.incarnation, proof, oldest))
 
     def say(self, seq: int, flags: int = envelope.INBOUND, **more: Any) -> None:
-        self.send(Message(seq, flags, payload(self.key, seq, self.incarnation, **more)))
+        self.send(single(seq, flags, payload(self.key, seq, self.incarnation, **more)))
 
     async def next(self, kind: type[Any]) -> Any:
         """Return the next frame of a kind; others before it are dropped."""

@@ -7,8 +7,9 @@ import json
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -76,6 +77,14 @@ class Supervisor(Watched):
         self._router.close()
 
 
+class Heard(NamedTuple):
+    """One message, out of its pack."""
+
+    seq: int
+    flags: int
+    payload: bytes
+
+
 class Gateway(Watched):
     """Welcomes, acknowledges and calls like the gateway; ``deaf`` ones only listen.
 
@@ -88,8 +97,8 @@ class Gateway(Watched):
         self.id = id
         self.welcoming = True
         self.acking = True
-        self.raw: list[envelope.Message] = []
-        self.accepted: list[envelope.Message] = []
+        self.raw: list[Heard] = []
+        self.accepted: list[Heard] = []
         self.hellos: list[envelope.Hello] = []
         self.answers: dict[int, envelope.Answer] = {}
         self.last = 0
@@ -112,8 +121,9 @@ class Gateway(Watched):
                     self._greeted(peer, frame)
                 case _ if peer not in self._met:
                     self.send(envelope.Refused("hello first"), peer)
-                case envelope.Message():
-                    self._heard(peer, frame)
+                case envelope.Messages():
+                    for each in map(Heard, count(frame.first), frame.flags, frame.payloads):
+                        self._heard(peer, each)
                 case envelope.Answer():
                     self.answers[frame.id] = frame
         if self.acking and self._met:
@@ -132,7 +142,7 @@ class Gateway(Watched):
             self._known.add(peer)
             self.send(envelope.Refused("not running yet"), peer)
 
-    def _heard(self, peer: bytes, message: envelope.Message) -> None:
+    def _heard(self, peer: bytes, message: Heard) -> None:
         if self.lose:
             self.lose -= 1
             return

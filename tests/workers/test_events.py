@@ -61,7 +61,9 @@ def test_the_redelivered_payload_equals_the_encoded_event_too() -> None:
     outbox.append(Events("a:b", 1).inbound(1, inbound()), INBOUND)
     outbox.take()
     outbox.resend(marked=True)
-    event = decode(outbox.take()[0].payload, type=MessageEvent)
+    again = outbox.take()
+    assert again is not None
+    event = decode(again.payloads[0], type=MessageEvent)
     assert event.redelivered
     assert decode(event.message, type=Inbound) == inbound()
 
@@ -81,6 +83,19 @@ def test_a_text_beyond_the_limit_is_refused() -> None:
 def test_a_payload_beyond_the_frame_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
         Events("a:b", 1).inbound(1, inbound(meta={"blob": "x" * MAX_PAYLOAD_BYTES}))
+
+
+def test_what_nests_too_deep_is_refused() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(64):
+        deep = {"more": deep}
+    with pytest.raises(ValueError, match="nested too deep"):
+        Events("a:b", 1).inbound(1, inbound(meta=deep))
+
+
+def test_what_claims_to_be_json_already_is_looked_at() -> None:
+    with pytest.raises(ValueError, match="malformed payload"):
+        Events("a:b", 1).inbound(1, inbound(meta={"raw": msgspec.Raw(b'1},"event":"tick"')}))
 
 
 def test_what_cannot_be_json_is_refused() -> None:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from ipc.cursors import Cursor, parse_cursor
 from ipc.errors import FrameError, PeerGone, RemoteError
-from runtime.gateway.fanout import GAP, MESSAGE, OWN_EVENTS
+from runtime.gateway.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
 from runtime.gateway.methods.table import INVALID, Strict, method
 from runtime.gateway.scopes import READ
 
@@ -59,13 +59,13 @@ async def events_subscribe(client: Client, params: Subscribe) -> Any:
 def _replay(client: Client, key: str, cursor: Cursor) -> tuple[int, bool]:
     """Send what came after ``cursor``; return how many messages, and whether that is all."""
     rings = client.gateway.rings
-    frames, complete = rings.after(key, cursor)
+    payloads, complete = rings.after(key, cursor)
     if not complete:
         gap = {"account": key, "after": f"{cursor[0]}:{cursor[1]}"}
         oldest = rings.oldest(key)
         if oldest is not None:
             gap["oldest"] = f"{oldest[0]}:{oldest[1]}"
         client.tell_alone(GAP, gap)
-    if frames:
-        client.connection.send_framed(b"".join(frames))
-    return len(frames), complete
+    if payloads:
+        client.connection.send_framed(b"".join(message_frames(payloads)))
+    return len(payloads), complete

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import msgspec
 
-from ipc.envelope import REDELIVERED, Ack, Answer, Hello, Message, Refused, Welcome, encode
+from ipc.envelope import REDELIVERED, Ack, Answer, Hello, Messages, Refused, Welcome, encode
 from ipc.frames import Event
 from ipc.wsclient import Client
-from tests.support.house import INBOUND_ADDRESSED, Worker, house, payload, row
+from tests.support.house import INBOUND_ADDRESSED, Worker, house, payload, row, single
 
 KEY = "irc:libera"
 
@@ -115,7 +115,7 @@ async def test_a_new_gateway_goes_on_where_the_old_one_acknowledged() -> None:
         worker.hello(oldest=41)
         assert (await worker.next(Welcome)).acked == 0  # the answer to the first hello
         assert (await worker.next(Welcome)).acked == 40
-        worker.send(Message(41, REDELIVERED, payload(KEY, 41)))
+        worker.send(single(41, REDELIVERED, payload(KEY, 41)))
         await acked(worker, 41)
 
 
@@ -234,13 +234,26 @@ async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() 
     async with house() as home:
         worker = await home.worker(KEY)
         watcher = await home.watcher()
-        worker.send(Message(1, 1, b'{"text":"\xff"}'))
-        worker.send(Message(2, 1, b"[]"))
-        worker.send(Message(3, 1, b'{"a":1},"event":"tick","payload":{}'))
-        worker.say(4)
+        bad = b'{"text":"\xff"}'
+        worker.send(single(1, 1, bad))
+        good = [payload(KEY, seq) for seq in range(2, 9)]
+        worker.send(Messages(2, bytes(7), [bad, *good[1:4], bad, good[5], bad]))
+        await acked(worker, 8)
+        assert cursors(await take(watcher, 4)) == ["1:3", "1:4", "1:5", "1:7"]
+        assert home.gateway.workers.dropped["malformed"] == 4
+        answer = await watcher.call("events.subscribe", {"cursors": {KEY: "1:3"}})
+        assert (answer["replayed"], answer["gaps"]) == (3, [])
+
+
+async def test_what_is_known_of_a_pack_is_dropped_and_the_rest_handed_on() -> None:
+    async with house() as home:
+        worker = await home.worker(KEY)
+        watcher = await home.watcher()
+        worker.send(Messages(1, bytes(3), [payload(KEY, seq) for seq in (1, 2, 3)]))
+        worker.send(Messages(2, bytes(3), [payload(KEY, seq) for seq in (2, 3, 4)]))
         await acked(worker, 4)
-        assert cursors(await take(watcher, 1)) == ["1:4"]
-        assert home.gateway.workers.dropped["malformed"] == 3
+        assert cursors(await take(watcher, 4)) == ["1:1", "1:2", "1:3", "1:4"]
+        assert home.gateway.workers.dropped["duplicate"] == 2
 
 
 async def test_garbage_on_the_data_link_is_counted_and_changes_nothing() -> None:
@@ -267,8 +280,8 @@ async def test_the_echo_agent_answers_what_is_meant_for_it() -> None:
         worker.on_call = on_call
         worker.say(1)  # not addressed
         bot = {"id": "bot", "bot": True}
-        worker.send(Message(2, INBOUND_ADDRESSED, payload(KEY, 2, sender=bot)))
-        worker.send(Message(3, INBOUND_ADDRESSED, payload(KEY, 3, text="hello")))
+        worker.send(single(2, INBOUND_ADDRESSED, payload(KEY, 2, sender=bot)))
+        worker.send(single(3, INBOUND_ADDRESSED, payload(KEY, 3, text="hello")))
         async with asyncio.timeout(5):
             method, params = await calls.get()
         assert method == "send"
@@ -281,6 +294,6 @@ async def test_many_frames_in_one_message_keep_their_order() -> None:
         worker = await home.worker(KEY)
         watcher = await home.watcher()
         for start in range(1, 321, 16):
-            pack = [Message(seq, 1, payload(KEY, seq)) for seq in range(start, start + 16)]
-            worker.dealer.send(encode(pack))
+            payloads = [payload(KEY, seq) for seq in range(start, start + 16)]
+            worker.dealer.send(encode([Messages(start, bytes([1] * 16), payloads)]))
         assert cursors(await take(watcher, 320)) == [f"1:{seq}" for seq in range(1, 321)]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipc.envelope import HISTORY, Ack, Hello, Message, Welcome, worker_token
+from ipc.envelope import HISTORY, Ack, Hello, Messages, Welcome, worker_token
 from runtime.gateway.ring import Rings
 from tests.runtime.gateway.test_messages import acked, cursors, take
-from tests.support.house import SECRET, House, Worker, house, payload
+from tests.support.house import SECRET, House, Worker, house, payload, single
 from workers.outbox import Outbox
 
 KEY = "irc:libera"
@@ -24,7 +22,7 @@ def greet(worker: Worker, oldest: int, kept: int) -> None:
 
 def recall(worker: Worker, *seqs: int) -> None:
     for seq in seqs:
-        worker.send(Message(seq, HISTORY, payload(KEY, seq)))
+        worker.send(single(seq, HISTORY, payload(KEY, seq)))
 
 
 async def with_past(home: House, oldest: int, kept: int) -> tuple[Worker, Welcome]:
@@ -103,6 +101,10 @@ async def test_history_is_neither_acknowledged_nor_answered_by_an_agent() -> Non
         assert home.gateway.agents.answered == 0
 
 
+def numbers(pack: Messages) -> range:
+    return range(pack.first, pack.last + 1)
+
+
 class Model:
     """One account and the gateways it lives through; frames are lost only with a link.
 
@@ -128,7 +130,7 @@ class Model:
         self.seen = max(self.seen, outbox.oldest - 1)
         if wanted := ring.lacks(1, outbox.kept):
             packs = outbox.history(wanted, outbox.oldest)
-            found = [(each.seq, b"%d" % each.seq) for pack in packs for each in pack]
+            found = [(seq, b"%d" % seq) for pack in packs for seq in numbers(pack)]
             assert all(seq <= outbox.acked for seq, _ in found)
             self.rings.fill(KEY, 1, found)
         outbox.ack(self.seen)
@@ -139,11 +141,13 @@ class Model:
         self.outbox.append(b'{"x":1}', 1)
 
     def deliver(self, *, acknowledge: bool) -> None:
-        for each in self.outbox.take():
-            if each.seq == self.seen + 1:
-                self.seen = each.seq
-                self.handed.append(each.seq)
-                self.rings.append(KEY, 1, each.seq, b"%d" % each.seq)
+        pack = self.outbox.take()
+        if pack is not None and pack.last > self.seen:
+            fresh = [seq for seq in numbers(pack) if seq > self.seen]
+            assert fresh[0] == self.seen + 1
+            self.seen = pack.last
+            self.handed += fresh
+            self.rings.extend(KEY, 1, fresh[0], [b"%d" % seq for seq in fresh])
         if acknowledge:
             self.outbox.ack(self.seen)
 
@@ -205,8 +209,9 @@ def test_what_is_kept_is_bounded_in_order_and_marked(sizes: list[int], keep: int
         outbox.append(b"x" * size, 1)
         outbox.take()
         outbox.ack(outbox.sent)
-    found: list[Any] = [each for pack in outbox.history(1, outbox.oldest) for each in pack]
-    assert sum(len(each.payload) + 16 for each in found) <= keep
-    assert [each.seq for each in found] == list(range(outbox.oldest - len(found), outbox.oldest))
-    assert all(each.flags == 1 | HISTORY for each in found)
-    assert outbox.kept == (found[0].seq if found else 0)
+    packs = list(outbox.history(1, outbox.oldest))
+    found = [seq for pack in packs for seq in numbers(pack)]
+    assert sum(len(payload) + 16 for pack in packs for payload in pack.payloads) <= keep
+    assert found == list(range(outbox.oldest - len(found), outbox.oldest))
+    assert all(flags == 1 | HISTORY for pack in packs for flags in pack.flags)
+    assert outbox.kept == (found[0] if found else 0)
