@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from runtime.gateway import schema
 from runtime.gateway.methods import METHODS, public
+from tests.interop.openclaw import VARIABLE
 
 DOCS = Path(__file__).parents[3] / "docs"
 AGAIN = "run python -m runtime.gateway.schema"
@@ -58,8 +60,44 @@ def test_the_schema_judges_as_the_gateway_does(method: str, params: object, vali
     assert validator.is_valid(params) is valid
 
 
-@pytest.mark.skipif(shutil.which("tsc") is None, reason="needs the TypeScript compiler")
-def test_the_types_compile() -> None:
-    command = ["tsc", "--noEmit", "--strict", str(DOCS / "methods.d.ts")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout
+# Beside the packages of OpenClaw, or wherever the path leads to one; its own "node" too.
+BIN = Path(os.environ.get(VARIABLE, "")) / "node_modules" / ".bin"
+PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
+PROGRAM = """\
+import type { MethodParams } from "./methods";
+
+declare function call<M extends keyof MethodParams>(method: M, params: MethodParams[M]): unknown;
+
+call("channels.start", { channel: "irc", accountId: "libera" });
+call("health", "anything");
+"""
+MISTAKES = {
+    'call("no.such.method", {});': "TS2345",
+    'call("channels.start", {});': "TS2345",
+    'call("channels.start", { channel: 1 });': "TS2322",
+    'call("channels.start", { channel: "irc", more: 1 });': "TS2353",
+}
+
+
+@pytest.mark.skipif(shutil.which("tsc", path=PATH) is None, reason="needs the TypeScript compiler")
+def test_the_types_compile_and_find_mistakes(tmp_path: Path) -> None:
+    """Every line with a mistake is refused, with its reason, and nothing else."""
+    (tmp_path / "methods.d.ts").write_text(schema.typescript())
+    (tmp_path / "program.ts").write_text(PROGRAM + "\n".join(MISTAKES) + "\n")
+    done = subprocess.run(
+        [str(shutil.which("tsc", path=PATH)), "--noEmit", "--strict", "program.ts"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": PATH},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    first = PROGRAM.count("\n") + 1
+    told = [
+        (int(line.split("(")[1].split(",")[0]), line)
+        for line in done.stdout.splitlines()
+        if line.startswith("program.ts(")
+    ]
+    assert [line for line, _ in told] == list(range(first, first + len(MISTAKES))), done.stdout
+    for (_, line), code in zip(told, MISTAKES.values(), strict=True):
+        assert code in line
