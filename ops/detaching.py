@@ -21,7 +21,7 @@ from ops.exits import Exit, OperatorError
 
 if TYPE_CHECKING:
     from runtime.config.places import Places
-    from runtime.main import Options
+    from runtime.invocation import Options
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 

@@ -69,7 +69,7 @@ async def _running_url(places: Places) -> str | None:
 
 def _configured(places: Places) -> Config | None:
     from runtime.config.load import load
-    from runtime.config.places import effective
+    from runtime.config.overrides import effective
 
     if not places.config_path.exists():
         return None

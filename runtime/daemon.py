@@ -26,7 +26,7 @@ from runtime.service import summary, tell
 from runtime.supervisor import Setting, Supervisor
 
 if TYPE_CHECKING:
-    from runtime.main import Options
+    from runtime.invocation import Options
 
 EXIT_ERROR = 1
 EXIT_CONFIG = 78

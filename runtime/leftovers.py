@@ -29,25 +29,27 @@ class Leftover:
     command: str
 
 
-def find(runs: str) -> list[Leftover]:
-    """Return the processes of this user whose run id begins with ``runs``, but for ourselves."""
+def find(runs: str, *, but: str = "") -> list[Leftover]:
+    """Return the processes of this user whose run id begins with ``runs``: not ourselves, and
+    not those of the run ``but``.
+    """
     own = _ancestry(os.getpid())
     found = []
     for name in os.listdir(PROC):
         if name.isdigit() and int(name) not in own:
-            leftover = _look(int(name), runs)
+            leftover = _look(int(name), runs, but)
             if leftover is not None:
                 found.append(leftover)
     return found
 
 
-def sweep(runs: str, grace: float = GRACE) -> list[Leftover]:
+def sweep(runs: str, grace: float = GRACE, *, but: str = "") -> list[Leftover]:
     """End what an earlier run left behind; return it. Blocks for twice ``grace`` at most.
 
     Signals go through pidfds, which cannot reach a stranger that got the pid meanwhile; a
     stopped process is continued, or it would not notice.
     """
-    found = find(runs)
+    found = find(runs, but=but)
     try:
         for leftover in found:
             _signal(leftover, signal.SIGTERM)
@@ -62,7 +64,7 @@ def sweep(runs: str, grace: float = GRACE) -> list[Leftover]:
     return found
 
 
-def _look(pid: int, runs: str) -> Leftover | None:
+def _look(pid: int, runs: str, but: str) -> Leftover | None:
     """Return the process if it is one of those. First the pidfd: what is read then is of it."""
     directory = PROC / str(pid)
     try:
@@ -73,7 +75,8 @@ def _look(pid: int, runs: str) -> Leftover | None:
         return None
     try:
         environ = (directory / "environ").read_bytes()
-        if any(each.startswith(f"{RUN_ID}={runs}".encode()) for each in environ.split(b"\0")):
+        wanted, spared = f"{RUN_ID}={runs}".encode(), f"{RUN_ID}={but}".encode()
+        if any(each.startswith(wanted) and each != spared for each in environ.split(b"\0")):
             command = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
             return Leftover(pid, pidfd, command.decode(errors="replace").strip()[:200])
     except OSError:

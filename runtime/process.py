@@ -13,7 +13,6 @@ import io
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -33,8 +32,8 @@ from aiomultiprocess.types import Unit
 from runtime import zygote
 from runtime.lifecycle import SIGKILL, Exit
 from runtime.memory import MemoryKills
+from runtime.zygotes import Zygote, environment
 
-ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replaced
 SWEEP_AFTER = 0.05  # exits that come together are swept together
 WORDS_BYTES = 16 * 1024
 
@@ -142,19 +141,20 @@ class Process:
 
 
 class Launcher:
-    """Starts children. ``start`` before anything heavy is imported; ``close`` at the end.
+    """Starts children. ``zygote`` is one that was started before; ``close`` ends it.
 
     Must be made in the main thread of a supervisor that is a child subreaper. All spawning
     happens in one thread of its own: it blocks for milliseconds, and PR_SET_PDEATHSIG fires
     when the spawning *thread* ends (prctl(2)), so that thread lives as long as we do.
     """
 
-    def __init__(self, *, run_id: str, preload: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, run_id: str, preload: Sequence[str] = (), zygote: Zygote | None = None
+    ) -> None:
         self._run_id = run_id
         self._preload = list(preload)
         self._thread = ThreadPoolExecutor(1, "spawner")
-        self._zygote: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
+        self._zygote = zygote
         self._ours: set[int] = set()
         self._sweep_due = False
         self.memory = MemoryKills()
@@ -162,17 +162,8 @@ class Launcher:
 
     def start(self) -> None:
         """Start the zygote; returns at once, it imports meanwhile."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        call = f"from runtime.zygote import main; main({theirs.fileno()}, {os.getpid()})"
-        self._zygote = subprocess.Popen(  # noqa: S603 — this interpreter, with our own code
-            [sys.executable, "-c", call],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env=self._environment(),
-        )
-        theirs.close()
-        ours.settimeout(ANSWER_WITHIN)
-        self._socket = ours
+        if self._zygote is None:
+            self._zygote = Zygote(self._run_id)
         self._send_preload()
 
     def preload(self, modules: Sequence[str]) -> None:
@@ -215,19 +206,12 @@ class Launcher:
         """End the zygote, wait for the thread, and sweep once more."""
         self._thread.shutdown(wait=True)
         if self._zygote is not None:
-            self._zygote.kill()
-            self._zygote.wait()
-            self._ours.discard(self._zygote.pid)
-        if self._socket is not None:
-            self._socket.close()
+            self._zygote.end()
+            self._zygote = None
         self._sweep()
 
     async def _in_thread(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
-
-    def _environment(self) -> dict[str, str]:
-        path = os.pathsep.join(filter(None, sys.path))  # an entry "" would depend on the cwd
-        return {**os.environ, "TRUNKLINE_RUN_ID": self._run_id, "PYTHONPATH": path}
 
     # In the spawner thread
 
@@ -287,7 +271,7 @@ class Launcher:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            env=self._environment(),
+            env=environment(self._run_id),
         )
         started.returncode = 0  # we reap it ourselves, by its pidfd
         pipes.close_theirs()
@@ -297,12 +281,11 @@ class Launcher:
     def _ask(self, message: bytes, fds: list[int]) -> int:
         """Have the zygote fork; replace one that is dead or does not answer, once."""
         for last in (False, True):
-            if self._zygote is None or self._zygote.poll() is not None:
+            if self._zygote is None or self._zygote.dead:
                 self._renew()
-            assert self._socket is not None
+            assert self._zygote is not None
             try:
-                socket.send_fds(self._socket, [message], fds)
-                answer = self._socket.recv(4096)
+                answer = self._zygote.ask(message, fds)
             except OSError as error:
                 answer = b""
                 if last:
@@ -319,18 +302,14 @@ class Launcher:
 
     def _renew(self) -> None:
         if self._zygote is not None:
-            self._zygote.kill()
-            self._zygote.wait()
-            self._ours.discard(self._zygote.pid)
-        if self._socket is not None:
-            self._socket.close()
+            self._zygote.end()
+            self._zygote = None
         self.start()
 
     def _send_preload(self) -> None:
-        if self._socket is not None and self._preload:
-            message = json.dumps({"kind": "preload", "modules": self._preload}).encode()
-            with contextlib.suppress(OSError):
-                self._socket.send(message)
+        zygote = self._zygote  # the spawner thread may be replacing it
+        if zygote is not None and self._preload:
+            zygote.preload(self._preload)
 
     def _sweep_soon(self) -> None:
         self._sweep_due = False

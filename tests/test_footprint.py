@@ -19,7 +19,7 @@ PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/pl
 LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "watchfiles", "cryptography"}
 
 BEFORE_THE_ZYGOTE = "import ops.cli, ops.commands.up, runtime.main"
-THE_DAEMON = f"{BEFORE_THE_ZYGOTE}, ipc.plainlog, runtime.daemon"
+THE_DAEMON = f"{BEFORE_THE_ZYGOTE}, runtime.starting, ipc.plainlog, runtime.daemon"
 IN_THE_ZYGOTE = """
 import importlib, workers.channels.local.plugin
 from runtime.zygote import BASE, OURS
@@ -65,7 +65,7 @@ def imported(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        (BEFORE_THE_ZYGOTE, PAINTED | LATE | {"structlog", "websockets", "zmq"}),
+        (BEFORE_THE_ZYGOTE, PAINTED | LATE | {"asyncio", "uvloop", "structlog", "zmq"}),
         (THE_DAEMON, PAINTED | {"aiohttp", "prometheus_client", "watchfiles"}),
         (IN_THE_ZYGOTE, PAINTED | LATE | {"typer"}),
     ],

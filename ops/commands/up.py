@@ -42,7 +42,7 @@ def up(
     Writes a first configuration where there is none.
     """
     from ops.versions import own_version
-    from runtime.main import Options
+    from runtime.invocation import Options
     from runtime.main import up as run
 
     options = Options(

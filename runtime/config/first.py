@@ -7,8 +7,7 @@ from pathlib import Path
 
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.files import create, make_private
-from runtime.config.model import DEFAULT_PORT
-from runtime.config.places import Places
+from runtime.config.places import DEFAULT_PORT, Places
 
 _TOKEN_BYTES = 32  # 256 bits: nobody guesses it, and nobody has to type it
 

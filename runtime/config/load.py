@@ -20,7 +20,8 @@ from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.foreign import companions, foreign_problems
-from runtime.config.model import DEFAULT_PORT, Config
+from runtime.config.model import Config
+from runtime.config.places import DEFAULT_PORT
 from runtime.config.text import parse, read_text
 from workers.registry import Manifests
 from workers.registry import manifests as find_manifests

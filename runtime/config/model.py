@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from runtime.config.places import DEFAULT_PORT
 from workers.secrets import SecretRef
-
-DEFAULT_PORT = 18789  # OpenClaw's: its clients find us without being told
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]

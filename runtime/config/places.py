@@ -1,8 +1,7 @@
-"""Where everything lies, and what overrides the file.
+"""Where everything lies: flag, then environment, then ``--profile`` or ``--dev``, then the
+platform's default. Nothing but this and ``overrides`` reads these variables.
 
-For places: flag, then environment, then ``--profile`` or ``--dev``, then the platform's
-default. For values: flag, then environment, then file, then default. Nothing else reads
-these variables.
+Imports little: the zygote, which needs no more than a place, is started before all else.
 """
 
 from __future__ import annotations
@@ -12,17 +11,14 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import platformdirs
 
 from runtime.config.errors import ConfigError, Problem
-from runtime.config.exposure import exposure
-from runtime.config.load import Loaded, load, with_gateway
-from runtime.config.model import DEFAULT_PORT, Config
 
+DEFAULT_PORT = 18789  # OpenClaw's: its clients find us without being told
 DEV = "dev"  # the profile that --dev means
 DEV_PORT = 19001  # OpenClaw's
 NAMES = ("trunkline.json5", "trunkline.json", "trunkline.toml")  # of the configuration file
@@ -92,37 +88,6 @@ def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
     )
 
 
-def effective(config: Config, environ: Mapping[str, str], flags: Flags = Flags()) -> Config:
-    """Return ``config`` under the flags and the environment.
-
-    Raises ``ConfigError`` for an impossible ``TRUNKLINE_GATEWAY_PORT``, and when no secret is
-    left: a gateway that anybody may use is never started by accident.
-    """
-    if flags.port is not None and not 0 < flags.port < 65_536:
-        text = f"is {flags.port}; allowed: an integer from 1 to 65535"
-        raise ConfigError("command line", [Problem("--port", text)])
-    if (port := flags.port or _environment_port(environ)) is not None:
-        config = with_gateway(config, port=port)
-    auth = config.gateway.auth
-    if token := flags.token or environ.get("TRUNKLINE_GATEWAY_TOKEN"):
-        auth = msgspec.structs.replace(auth, token=token)
-        config = with_gateway(config, auth=auth)
-    return config
-
-
-def load_effective(
-    places: Places,
-    environ: Mapping[str, str],
-    flags: Flags = Flags(),
-) -> Loaded:
-    """Read the file of ``places`` and put flags and environment over it."""
-    loaded = load(places.config_path, default_port=places.default_port)
-    config = effective(loaded.config, environ, flags)
-    if problem := exposure(config.gateway):
-        raise ConfigError(str(loaded.path), [problem])
-    return replace(loaded, config=config)
-
-
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(value) if (value := environ.get(name)) else None
 
@@ -141,16 +106,6 @@ def _port(profile: str | None) -> int:
     if profile is None or profile == DEV:
         return DEV_PORT if profile else DEFAULT_PORT
     return _FIRST_PORT + int(_digest(profile), 16) % _PORTS
-
-
-def _environment_port(environ: Mapping[str, str]) -> int | None:
-    given = environ.get("TRUNKLINE_GATEWAY_PORT")
-    if not given:
-        return None
-    if given.isascii() and given.isdigit() and 0 < int(given[:6]) < 65_536:
-        return int(given)
-    text = "is not a port; allowed: an integer from 1 to 65535"
-    raise ConfigError("environment", [Problem("TRUNKLINE_GATEWAY_PORT", text)])
 
 
 def _run_dir(environ: Mapping[str, str], state: Path) -> Path:

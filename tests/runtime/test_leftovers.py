@@ -84,6 +84,14 @@ def test_whoever_starts_us_is_never_taken_for_a_leftover(monkeypatch: pytest.Mon
         assert done.stdout.split() == [str(beside.pid)], done.stderr
 
 
+def test_a_run_does_not_end_what_it_has_started_itself() -> None:
+    """The zygote runs already when the leftovers of earlier runs are swept."""
+    with left("twice-old") as old, left("twice-new") as new:
+        assert [each.pid for each in sweep("twice-", but="twice-new")] == [old.pid]
+        assert old.wait() == -signal.SIGTERM
+        assert new.poll() is None
+
+
 def test_looking_leaves_no_descriptor_of_others_open() -> None:
     before = set(os.listdir("/proc/self/fd"))
     assert find("nobody-has-this-") == []

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from runtime import daemon, leftovers, main
+from runtime import daemon, leftovers, main, starting
 from runtime.config.places import Flags
 from runtime.instance import Instance
-from runtime.main import Options, raise_file_limit, up
+from runtime.invocation import Options
+from runtime.main import raise_file_limit, up
 
 
 class Stages:
@@ -22,18 +23,23 @@ class Stages:
         self.did: list[Any] = []
         self.serve: Callable[[], int] = lambda: 0
 
-    def launcher(self, *, run_id: str) -> Stages:
-        self.did.append("launcher")
+    def zygote(self, run_id: str) -> Stages:
+        self.did.append("zygote")
         return self
 
-    def start(self) -> None:
-        self.did.append("start")
+    def launcher(self, *, run_id: str, zygote: Stages) -> Stages:
+        assert zygote is self
+        self.did.append("launcher")
+        return self
 
     def preload(self, modules: list[str]) -> None:
         self.did.append(modules)
 
     def close(self) -> None:
         self.did.append("close")
+
+    def end(self) -> None:
+        self.did.append("end")
 
     def served(self, options: Options, places: Any, loaded: Any, read: Any, **parts: Any) -> int:
         self.did.append("serve")
@@ -45,10 +51,11 @@ class Stages:
 @pytest.fixture
 def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
     found = Stages()
-    monkeypatch.setattr(main, "Launcher", found.launcher)
-    monkeypatch.setattr(main, "become_subreaper", lambda: found.did.append("subreaper"))
+    monkeypatch.setattr(main, "Zygote", found.zygote)
+    monkeypatch.setattr(starting, "Launcher", found.launcher)
+    monkeypatch.setattr(starting, "become_subreaper", lambda: found.did.append("subreaper"))
     monkeypatch.setattr(main, "raise_file_limit", lambda: None)
-    monkeypatch.setattr(leftovers, "sweep", lambda prefix: [])
+    monkeypatch.setattr(leftovers, "sweep", lambda prefix, but: [])
     monkeypatch.setattr(daemon, "serve", found.served)
     return found
 
@@ -63,12 +70,13 @@ def test_a_first_start_writes_a_configuration_and_serves(
 ) -> None:
     assert run(tmp_path) == 0
     assert stages.did == [
+        "zygote",
         "subreaper",
         "launcher",
-        "start",
         ["workers.channels.local", "workers.channels.local.plugin"],
         "serve",
         "close",
+        "end",
     ]
     said = capsys.readouterr().out
     assert said.startswith("Wrote a first configuration: ")
@@ -88,7 +96,7 @@ def test_the_exit_code_is_the_daemons_and_what_it_raises_still_ends_the_zygote(
     stages.serve = fail
     with pytest.raises(RuntimeError):
         run(tmp_path, quiet=True)
-    assert stages.did[-1] == "close"
+    assert stages.did[-2:] == ["close", "end"]
     with Instance(tmp_path):  # the lock is free again
         pass
 
@@ -107,7 +115,7 @@ def test_what_an_earlier_run_left_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     left = type("Left", (), {"pid": 7, "command": "sleep 9"})
-    monkeypatch.setattr(leftovers, "sweep", lambda prefix: [left])
+    monkeypatch.setattr(leftovers, "sweep", lambda prefix, but: [left])
     assert run(tmp_path) == 0
     assert "Ended what an earlier run had left: pid 7 (sleep 9)" in capsys.readouterr().out
 
@@ -123,7 +131,7 @@ def test_a_wrong_configuration_is_exit_78(
     said = capsys.readouterr().err
     assert said.startswith("trunkline: ")
     assert "prot" in said
-    assert stages.did == []
+    assert stages.did == ["zygote", "end"]
 
 
 def test_a_second_daemon_is_told_who_runs(
@@ -134,7 +142,7 @@ def test_a_second_daemon_is_told_who_runs(
     with Instance(tmp_path):
         assert run(tmp_path) == 1
     assert f"pid {os.getpid()}" in capsys.readouterr().err
-    assert stages.did == []
+    assert stages.did == ["zygote", "end"]
 
 
 def test_a_state_directory_that_cannot_be_is_named(

@@ -9,7 +9,8 @@ import pytest
 
 from runtime.config.errors import ConfigError
 from runtime.config.first import write_first
-from runtime.config.places import Flags, load_effective, resolve
+from runtime.config.overrides import load_effective
+from runtime.config.places import Flags, resolve
 
 
 def mode(path: Path) -> int:

@@ -9,7 +9,8 @@ import pytest
 
 from runtime.config.errors import ConfigError
 from runtime.config.model import Config
-from runtime.config.places import Flags, Places, effective, load_effective, resolve
+from runtime.config.overrides import effective, load_effective
+from runtime.config.places import Flags, Places, resolve
 from tests.runtime.config.example import write
 
 

@@ -1,0 +1,34 @@
+"""What ``trunkline up`` was told, and how it says no."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from runtime.config.places import Flags
+
+EXIT_ERROR = 1
+EXIT_CONFIG = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``trunkline up`` was told. ``flags`` are those that choose places, port and token."""
+
+    flags: Flags
+    version: str
+    force: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+
+def words(error: OSError) -> str:
+    """Return what is wrong, with the file where there is one."""
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
+
+
+def refuse(text: str, code: int) -> int:
+    """Say why not; return ``code``."""
+    sys.stderr.write(f"trunkline: {text}\n")
+    return code
