@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from ipc import wsconnection
 from ipc.wsfront import is_loopback, wants_websocket
 from ipc.wsserver import Connection, Limits, Server, frame
 from tests.support.until import until
@@ -443,3 +444,9 @@ def test_what_counts_as_an_upgrade(head: bytes, answer: bool) -> None:
 )
 def test_what_counts_as_loopback(address: str, answer: bool) -> None:
     assert is_loopback(address) is answer
+
+
+def test_masks_are_applied_by_the_compiled_function() -> None:
+    """The one in Python costs ten times as much, and ``websockets.utils`` has only that one."""
+    speedups = pytest.importorskip("websockets.speedups")
+    assert vars(wsconnection)["apply_mask"] is speedups.apply_mask
