@@ -41,6 +41,7 @@ OPERATOR = tuple(
         "talk.secrets",
     )
 )
+RESTART = 1012  # the close code of a gateway that restarts or stops
 OnGap = Callable[[int], None]
 
 
@@ -175,7 +176,7 @@ class Client:
         except TimeoutError:
             raise CallTimeout(method, timeout) from None
         except ConnectionClosed:
-            raise PeerGone(self.place, maybe_executed=True) from None
+            raise self._gone() from None
         finally:
             self._calls.forget(number)
             if future.done() and not future.cancelled():
@@ -210,7 +211,7 @@ class Client:
             self._leave()
             if not self.closed.done():
                 self.closed.set_result(ended)
-            self._calls.fail_all()
+            self._calls.fail_all(self._gone())
             self._inbox.end()
 
     def _take(self, data: bytes) -> None:
@@ -256,6 +257,16 @@ class Client:
         if event.event == "shutdown":
             self._leave()
         self._inbox.put(event)
+
+    def _gone(self) -> PeerGone:
+        """Return why a call has no answer.
+
+        Our gateway promises that what it has not answered when it closes with 1012 has not been
+        carried out (docs/protocol.md, Restart).
+        """
+        closed = self._connection.close_code
+        promised = "repeatable" in (self.hello.get("features") or {})
+        return PeerGone(self.place, maybe_executed=not (promised and closed == RESTART))
 
     def _leave(self) -> None:
         if not self.leaving.done():

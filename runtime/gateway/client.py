@@ -24,7 +24,7 @@ from ipc.frames import (
 )
 from runtime.gateway.methods import allowed, refusal
 from runtime.gateway.methods.table import INVALID, UNAVAILABLE
-from runtime.gateway.scopes import covers
+from runtime.gateway.scopes import SUPERVISOR, covers
 
 if TYPE_CHECKING:
     from ipc.wsserver import Connection
@@ -36,6 +36,8 @@ MAX_WAITING = 256
 MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 1008
 
 log = structlog.get_logger("gateway.client")
+
+RESTART_MS = 500  # told to clients; a restart takes less
 
 _BUSY = ErrorShape(
     "UNAVAILABLE", "The server is busy. Please try again in a moment.", retryable=True
@@ -79,6 +81,9 @@ class Client:
         method = self._allowed.get(request.method)
         if method is None:
             self._refuse_method(request)
+            return
+        if self.gateway.leaving and self.role != SUPERVISOR:
+            self._fail(request.id, _not_any_more(request.method))
             return
         self.gateway.requests += 1
         self.asked = True
@@ -156,3 +161,14 @@ class Client:
             self._unauthorized += 1
             if self._unauthorized > MAX_ABUSE:
                 self.connection.close(1008, "repeated unauthorized calls")
+
+
+def _not_any_more(method: str) -> RemoteError:
+    """Return the refusal of what comes after ``shutdown``: it has not been executed."""
+    return RemoteError(
+        UNAVAILABLE,
+        f"{method} unavailable during gateway restart",
+        details={"method": method, "reason": "gateway-restarting"},
+        retryable=True,
+        retry_after_ms=RESTART_MS,
+    )

@@ -1,8 +1,9 @@
 """The end of a gateway so that nobody loses a call (DESIGN section 2, "Draining").
 
 Stop accepting; answer what is connected until it is quiet; say ``shutdown``; finish the calls
-that are under way; close with 1012. New clients wait in the backlog for the next gateway. A
-command line that has just been let in is about to ask: it is waited for, for it would fail.
+that are under way; refuse what still comes; close with 1012. What has no answer then has not
+been carried out. New clients wait in the backlog for the next gateway. A command line that has
+just been let in is about to ask: it is waited for, for it would fail.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from runtime.gateway.client import RESTART_MS
 from runtime.gateway.scopes import OPERATOR
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ QUIET_SECONDS = 0.05  # without a request
 DRAIN_SECONDS = 0.3  # then it is enough, quiet or not
 FIRST_CALL_SECONDS = 1.0  # in which one that got in makes its first call, on a busy host
 FINISH_SECONDS = 1.5  # for calls that are under way when the drain is over
-RESTART_MS = 500  # told to clients; a restart takes less
+LEAVE_SECONDS = 0.1  # for those who go on calling to learn that it is over
 
 
 async def drain(gateway: Gateway) -> None:
@@ -33,9 +35,21 @@ async def drain(gateway: Gateway) -> None:
     if gateway.clients:
         await asyncio.sleep(QUIET_SECONDS)  # what clients sent before they knew is answered
     await gateway.jobs.finish(FINISH_SECONDS)
+    await _refuse_until_quiet(gateway)
     for admission in list(gateway.admissions):
         admission.turn_away()
     await gateway.close()
+
+
+async def _refuse_until_quiet(gateway: Gateway) -> None:
+    """Carry out nothing more, and say so, until nobody asks: then no request crosses our close."""
+    gateway.leaving = True
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LEAVE_SECONDS
+    before = -1
+    while loop.time() < end and gateway.failures != before:
+        before = gateway.failures
+        await asyncio.sleep(LEAVE_SECONDS / 5)
 
 
 async def _until_quiet(gateway: Gateway) -> None:

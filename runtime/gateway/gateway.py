@@ -47,11 +47,14 @@ from workers.secrets import reveal
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 PRESENCE_SECONDS = 1.0
 HEALTH_SECONDS = 1.0
+TELL_SECONDS = 0.5  # for clients to be told of calls that take too long
 HEALTH_BYTES = 10_000_000  # a second, over all clients: a large house is pictured less often
 
 
 class Gateway:
-    """``informed`` since the supervisor's first whole report; ``draining`` since SIGTERM."""
+    """``informed`` since the supervisor's first whole report; ``draining`` since SIGTERM;
+    ``leaving`` once nothing is carried out any more.
+    """
 
     server: Server
     workers: Workers
@@ -98,7 +101,7 @@ class Gateway:
         self.pages = LatePages(self) if self.config.http.enabled else None
         self.clients: set[Client] = set()
         self.admissions: set[Admission] = set()
-        self.informed = self.draining = False
+        self.informed = self.draining = self.leaving = False
         self.restarting = True
         self.seq = 0  # Protocol 3 numbers events over all clients
         self.requests = self.failures = self.malformed = 0
@@ -232,17 +235,19 @@ class Gateway:
     # The end
 
     async def close(self) -> None:
-        """Close everything at once."""
+        """Close everything at once: what is under way is answered, then everybody gets 1012."""
         self._tick.cancel()
         if self._presence_due:
             self._presence_timer.cancel()
         if self._health_due:
             self._health_timer.cancel()
+        for calls in (self.workers.calls, self.session.calls, self.nodes.calls):
+            calls.fail_all()
+        await self.registry.saved()
+        await self.jobs.finish(TELL_SECONDS)
         await self.server.close(1012, "service restart")
         if self.pages is not None:
             await self.pages.close()
         self.workers.close()
-        self.session.calls.fail_all()
-        self.nodes.calls.fail_all()
         await self.registry.saved()
         self.jobs.cancel()

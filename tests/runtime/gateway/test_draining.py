@@ -7,16 +7,20 @@ import contextlib
 import os
 import signal
 import socket
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
+from websockets.exceptions import ConnectionClosed
 
+from ipc.backoff import starting
 from ipc.bootstrap import GatewayBoot
 from ipc.envelope import Answer, Call
-from ipc.errors import ConnectionFailed, IpcError
+from ipc.errors import ConnectionFailed, IpcError, PeerGone, RemoteError
 from ipc.frames import Event
 from ipc.wsclient import Client
+from ipc.wsreconnect import REPEATABLE
 from runtime.gateway import draining
 from runtime.gateway.draining import drain
 from runtime.gateway.main import main
@@ -178,6 +182,57 @@ async def test_no_call_fails_while_gateways_follow_each_other(tmp_path: Path) ->
     assert [each for each in results if each is not None] == []
 
 
+@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.slow)])
+async def test_a_caller_without_pause_knows_the_fate_of_every_call(
+    tmp_path: Path, count: int
+) -> None:
+    """It does not care for ``shutdown`` and uses each session until it is closed."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+    fates: Counter[str] = Counter()
+
+    async def call_without_pause() -> None:
+        while True:
+            caps = [REPEATABLE]
+            client = await Client.connect(url, token=TOKEN, caps=caps, retry=[0.1] * 50)
+            try:
+                while True:
+                    fates[await fate(client)] += 1
+            except PeerGone as gone:
+                fates["doubtful" if gone.maybe_executed else "not executed"] += 1
+            finally:
+                await client.close()
+
+    def unexpected(cause: str, text: str) -> None:
+        pytest.fail(f"{cause}: {text}")
+
+    async with asyncio.TaskGroup() as tasks:
+        supervisor = tasks.create_task(supervise(url))
+        callers = [tasks.create_task(call_without_pause()) for _ in range(3)]
+        for incarnation in range(1, count + 1):
+            fds = {"listen": os.dup(listener.fileno())}
+            asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGTERM)
+            if incarnation == count:
+                for task in (supervisor, *callers):
+                    asyncio.get_running_loop().call_later(0.2, task.cancel)
+            assert await main(boot_of(tmp_path, incarnation), fds, unexpected) == 0
+        listener.close()
+    print(f"\n{dict(fates)}")
+    assert set(fates) <= {"answered", "refused", "not executed"}
+    assert fates["answered"] > 10 * count
+
+
+async def fate(client: Client) -> str:
+    """Call once; say whether it was carried out."""
+    try:
+        await client.call("system-presence")
+    except RemoteError as error:
+        if not starting(error):
+            raise
+        return "refused"
+    return "answered"
+
+
 async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     said: list[tuple[str, str]] = []
@@ -199,3 +254,69 @@ async def test_after_the_end_nobody_is_served() -> None:
         await drain(home.gateway)
         with pytest.raises((ConnectionFailed, OSError)):
             await Client.connect(home.url, token=TOKEN, timeout=1.0)
+
+
+async def test_what_has_no_answer_has_not_been_carried_out() -> None:
+    """A client sends without pause, in batches, and does not care for ``shutdown``."""
+    executed: list[str] = []
+
+    def on_call(call: Call) -> Answer:
+        executed.append(msgspec.json.decode(call.params)["key"])
+        return Answer(call.id, True, b'{"id":"m","chat":"x","ts":1}')
+
+    async with house() as home:
+        worker = await home.worker(KEY)
+        worker.on_call = on_call
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        asked = 0
+
+        async def ask() -> None:
+            nonlocal asked
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    asked += 1
+                    params = {"to": "x", "message": "hi", "idempotencyKey": str(asked)}
+                    frame = {"type": "req", "id": str(asked), "method": "send", "params": params}
+                    await client.send(frame)
+                    if not asked % 20:
+                        await asyncio.sleep(0)
+
+        answers: dict[str, bool] = {}
+
+        async def read() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    frame = await client.next()
+                    if frame["type"] == "res":
+                        answers[frame["id"]] = frame["ok"]
+
+        asking, reading = asyncio.create_task(ask()), asyncio.create_task(read())
+        await until(lambda: len(answers) > 50)
+        await drain(home.gateway)
+        await asking
+        await reading
+    good = {key for key, ok in answers.items() if ok}
+    assert set(executed) == good
+    assert len(executed) == len(good)
+    assert len(good) < len(answers), "some were refused, as not carried out"
+
+
+async def test_a_call_that_takes_too_long_is_answered_before_the_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(draining, "FINISH_SECONDS", 0.05)
+    async with house() as home:
+        worker = await home.worker(KEY)
+        worker.on_call = lambda call: None
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
+        asking = asyncio.create_task(client.call("send", params))
+        await until(lambda: home.gateway.jobs)
+        await drain(home.gateway)
+        answer = await asking
+    assert answer["error"]["code"] == "UNAVAILABLE"
+    assert answer["error"]["message"].endswith("the request may have been executed")
