@@ -10,6 +10,7 @@ import pytest
 
 from ipc import signature
 from ipc.errors import RemoteError
+from ipc.frames import Event
 from ipc.identity import Identity
 from tests.support.devices import Key, node, offer, paired
 from tests.support.house import house
@@ -232,7 +233,8 @@ async def test_another_devices_token_is_worth_nothing() -> None:
 @pytest.mark.parametrize("protocol", [3, 4])
 async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> None:
     async with house(**PROXIED) as home:
-        operator = await home.client(max_protocol=4)
+        heard: list[Event] = []
+        operator = await home.client(max_protocol=4, on_event=heard.append)
         key = Key()
         error, closed = await refused(home, key, protocol, headers=FAR)
         details = error.pop("details")
@@ -251,7 +253,7 @@ async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> N
         approved = await operator.call("device.pair.approve", {"requestId": request})
         assert approved["device"]["deviceId"] == key.id
         assert (await paired(home, key, protocol, headers=FAR)).auth["deviceToken"]
-        seen = [each.event for each in operator._kept if each.event.startswith("device.pair")]
+        seen = [each.event for each in heard if each.event.startswith("device.pair")]
         assert seen == ["device.pair.requested", "device.pair.resolved"]
 
 
