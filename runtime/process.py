@@ -216,7 +216,10 @@ class Launcher:
     # In the spawner thread
 
     def _spawn(self, spec: Spec) -> Process:
-        pipes = _Pipes()
+        try:
+            pipes = _Pipes()
+        except OSError as error:
+            raise SpawnError(error.strerror or str(error)) from None
         try:
             env = {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
             launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
@@ -342,10 +345,14 @@ class _Pipes:
 
     def __init__(self) -> None:
         self._fds: list[int] = []
-        boot_reader, self.boot_writer = self._pipe()
-        self._words, words = self._pipe()
-        self._stdout, stdout = self._pipe()
-        self._stderr, stderr = self._pipe()
+        try:
+            boot_reader, self.boot_writer = self._pipe()
+            self._words, words = self._pipe()
+            self._stdout, stdout = self._pipe()
+            self._stderr, stderr = self._pipe()
+        except OSError:  # EMFILE at the third of them must not keep the first two
+            self.close()
+            raise
         self._theirs = [boot_reader, words, stdout, stderr]
 
     def _pipe(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -308,6 +309,24 @@ async def test_what_cannot_be_spawned_says_why(launcher: Launcher) -> None:
         await launcher.spawn(spec("stay", fds={"out": 9999}))
     async with spawned(launcher, spec("leave", b"0")) as process:
         assert (await process.wait()).code == 0
+
+
+async def test_a_spawn_without_descriptors_says_so_and_keeps_none(launcher: Launcher) -> None:
+    async with spawned(launcher, spec("leave", b"0")) as process:  # the spawner's thread is there
+        await process.wait()
+    before = sorted(os.listdir("/proc/self/fd"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = [os.open(os.devnull, os.O_RDONLY) for _ in range(64)]  # no hole below the limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(spare) + 4, hard))  # room for three
+    try:
+        for _ in range(3):
+            with pytest.raises(SpawnError, match="Too many open files"):
+                await launcher.spawn(spec("leave", b"0"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in spare:
+            os.close(fd)
+    assert sorted(os.listdir("/proc/self/fd")) == before
 
 
 async def test_fifty_processes_leak_no_descriptor_and_no_zombie(launcher: Launcher) -> None:
