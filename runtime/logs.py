@@ -236,8 +236,12 @@ class LogStore:
         return lines[-count:] if count else []
 
     def forget(self, capture: LineCapture) -> None:
-        """A capture has ended."""
+        """A capture has ended. Its log is opened again by whoever writes next, if anybody does."""
         self._captures.discard(capture)
+        name = capture.name
+        if name in self._files and not any(each.name == name for each in self._captures):
+            self.flush()
+            self._files[name].close()
 
     def close(self) -> None:
         """End all captures, write what is pending, close the files."""
@@ -286,7 +290,7 @@ class LineCapture:
         self.dropped = 0
         self.dropped_bytes = 0
         self._store = store
-        self._name = name
+        self.name = name
         self._incarnation = incarnation
         self.limit(config)
         self._drops = Allowance(DROP_BYTES_PER_SECOND, DROP_BYTES_PER_SECOND * PAUSE)
@@ -393,11 +397,11 @@ class LineCapture:
         self._keep(fd, {"ts": timestamp(), "text": f"(the same {times})", "repeated": repeats})
 
     def _keep(self, fd: int, line: Line) -> None:
-        line |= {"account": self._name, "incarnation": self._incarnation}
+        line |= {"account": self.name, "incarnation": self._incarnation}
         line["stream"] = self._streams[fd]
         kept = line if self._screen is None else self._screen(line)
         if kept is not None:
-            self._store.add(self._name, kept)
+            self._store.add(self.name, kept)
 
     def _close(self, fd: int) -> None:
         if fd not in self._streams:

@@ -207,6 +207,21 @@ async def test_a_log_bomb_is_dropped_and_counted_and_blocks_nobody(store: LogSto
     assert size < store.config.max_bytes
 
 
+async def test_the_log_of_a_child_that_has_ended_is_closed(store: LogStore) -> None:
+    files = len(os.listdir("/proc/self/fd"))
+    async with printing(store) as child:
+        os.write(child.out, b"first\n")
+        await child.count(1)
+        os.write(child.out, b"last")  # without an end: told when the pipe ends
+        os.close(child.out)
+        os.close(child.err)
+        await child.until(lambda: not store._captures)
+        assert [line["text"] for line in on_disk(store)] == ["first", "last"]
+    assert len(os.listdir("/proc/self/fd")) == files
+    store.add(KEY, {"text": "again"})
+    assert on_disk(store)[-1]["text"] == "again"
+
+
 async def test_of_many_short_lines_only_some_are_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
