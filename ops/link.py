@@ -83,6 +83,7 @@ async def supervisor(
     except ConnectionFailed as error:
         raise _why_unreachable(places, path, error) from error
     try:
+        _must_be_ours(client, places)
         yield client
     except PeerGone as error:
         raise OperatorError(f"the supervisor ended: {error}", Exit.NOT_RUNNING) from error
@@ -96,6 +97,17 @@ def not_running(places: Places) -> OperatorError:
         f"no supervisor is running for {places.state_dir}; start it with `trunkline up`",
         Exit.NOT_RUNNING,
     )
+
+
+def _must_be_ours(client: Client, places: Places) -> None:
+    """Raise when the supervisor is that of another state directory; an old one does not say."""
+    theirs = (client.hello.get("snapshot") or {}).get("stateDir")
+    if theirs is not None and Path(theirs).resolve() != places.state_dir.resolve():
+        raise OperatorError(
+            f"no supervisor is running for {places.state_dir}: the one that answers in"
+            f" {places.run_dir} is that of {theirs}; is TRUNKLINE_RUNTIME_DIR meant?",
+            Exit.NOT_RUNNING,
+        )
 
 
 def _why_unreachable(places: Places, path: Path, error: ConnectionFailed) -> OperatorError:

@@ -1,12 +1,10 @@
 """One supervisor per state directory, and the number of its boot.
 
-The lock is the kernel's (flock(2)): it ends with the process, however that ends. The boot
-counter makes every incarnation number of this boot larger than all earlier ones.
+The boot counter makes every incarnation number of this boot larger than all earlier ones.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -14,29 +12,17 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from ipc.files import write_atomically
+from runtime.lock import Held, Lock, Owner, named
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
-
-
-class Owner(msgspec.Struct, frozen=True):
-    """Who holds a state directory, as written into the lock file. ``since`` is epoch seconds."""
-
-    pid: int
-    since: int
 
 
 class InstanceHeld(Exception):
     """Another supervisor runs on the state directory."""
 
     def __init__(self, state_dir: Path, owner: Owner | None) -> None:
-        who = "another process"
-        if owner is not None:
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
-            who = f"the supervisor with pid {owner.pid}, up since {since},"
-        super().__init__(f"{who} already runs on {state_dir}; `trunkline down` ends it")
+        super().__init__(f"{named(owner)} already runs on {state_dir}; `trunkline down` ends it")
         self.state_dir = state_dir
         self.owner = owner
 
@@ -54,7 +40,7 @@ class Instance:
         self.runs = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
         self.run_id = f"{self.runs}-{secrets.token_hex(8)}"
         self.boot = 0
-        self._lock: int | None = None
+        self._lock = Lock(state_dir / "supervisor.lock", state_dir)
 
     @property
     def first_incarnation(self) -> int:
@@ -64,12 +50,14 @@ class Instance:
     def __enter__(self) -> Instance:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(self.state_dir, 0o700)
-        path = self.state_dir / "supervisor.lock"
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._own(path)
+            self._lock.take()
+        except Held as error:
+            raise InstanceHeld(self.state_dir, error.owner) from None
+        try:
+            self.boot = self._count_boot()
         except BaseException:
-            self._release()
+            self._lock.release()
             raise
         return self
 
@@ -79,18 +67,7 @@ class Instance:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._release()
-
-    def _own(self, path: Path) -> None:
-        assert self._lock is not None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InstanceHeld(self.state_dir, _owner(path)) from None
-        owner = msgspec.json.encode(Owner(os.getpid(), int(time.time())))
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, owner, 0)
-        self.boot = self._count_boot()
+        self._lock.release()
 
     def _count_boot(self) -> int:
         """Return the next boot number, once it is on disk: two boots must never share one."""
@@ -98,11 +75,6 @@ class Instance:
         boot = _last_boot(path) + 1
         write_atomically(path, f"{boot}\n".encode())
         return boot
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
 
 def _last_boot(path: Path) -> int:
@@ -114,10 +86,3 @@ def _last_boot(path: Path) -> int:
     # Minutes since 1970: no supervisor boots more often. Counting from 0 again would make
     # late news of this boot look like news of an earlier one.
     return int(text) if text.strip().isdigit() else int(time.time() / 60)
-
-
-def _owner(path: Path) -> Owner | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Owner)
-    except (OSError, msgspec.DecodeError):
-        return None

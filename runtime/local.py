@@ -163,7 +163,7 @@ class LocalServer:
             "protocol": PROTOCOL,
             "server": {"version": self._supervisor.version, "connId": secrets.token_hex(8)},
             "features": {"methods": [*METHODS, "logs.follow"], "events": list(EVENTS)},
-            "snapshot": {},
+            "snapshot": {"stateDir": str(self._supervisor.places.state_dir)},
             "auth": {"method": "peer", "role": "operator", "scopes": ["operator.admin"]},
             "policy": {"maxPayload": frames.MAX_FRAME_BYTES},
         }

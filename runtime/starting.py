@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ipc.errors import EndpointError
 from runtime import leftovers, sdks
+from runtime.claim import sockets_of
 from runtime.config.errors import ConfigError
 from runtime.config.first import write_first
 from runtime.config.load import Loaded
@@ -44,11 +46,11 @@ def start(
             return load_effective(places, environ, options.flags)
 
         loaded = read()
-        with instance:
+        with instance, sockets_of(places):
             return _supervise(options, places, loaded, read, instance, zygote, notifier)
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)
-    except InstanceHeld as error:
+    except (InstanceHeld, EndpointError) as error:
         return refuse(str(error), EXIT_ERROR)
     except OSError as error:
         return refuse(words(error), EXIT_ERROR)

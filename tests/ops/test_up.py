@@ -74,3 +74,20 @@ async def test_detached_it_tells_why_it_did_not_come_up(home: Path) -> None:
     (home / "trunkline.json5").write_text("{")
     wrong = await trunkline(home, "up", "--detach")
     wrong.complains(Exit.CONFIGURATION, "trunkline.json5")
+
+
+async def test_two_runtimes_never_share_a_runtime_directory(home: Path, tmp_path: Path) -> None:
+    other = str(tmp_path)  # its sockets would lie where those of home do
+    try:
+        assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == Exit.OK
+        pid = (await trunkline(home, "status", "--json")).json["supervisor"]["pid"]
+        second = await trunkline(home, "up", "--port", free_port(), TRUNKLINE_STATE_DIR=other)
+        second.complains(Exit.ERROR, f"pid {pid}", str(home), "TRUNKLINE_RUNTIME_DIR")
+        for command in ("status", "down", "channels restart local:demo"):
+            result = await trunkline(home, *command.split(), TRUNKLINE_STATE_DIR=other)
+            result.complains(Exit.NOT_RUNNING, other, f"that of {home}")
+        chat = await trunkline(home, "chat", "local:demo", "-m", "hello")
+        assert chat.out == "echo: hello\n"
+    finally:
+        down = await trunkline(home, "down")
+    assert down.code == Exit.OK

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ipc.errors import ConnectionFailed, RemoteError
 from ipc.wsclient import Client
+from runtime.config.places import Flags, resolve
 from runtime.local import LocalServer
 from tests.support.players import short_directory
 from tests.support.until import until
@@ -28,6 +29,7 @@ class Office:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.places = resolve({}, Flags(state_dir=path.parent))
         self.accounts: dict[str, Any] = {}
         self.answer: Callable[[str, Any], Any] = lambda name, params: {name: params}
         self.server = LocalServer(path, self)  # type: ignore[arg-type]
