@@ -81,7 +81,7 @@ async def test_two_runtimes_never_share_a_runtime_directory(home: Path, tmp_path
     try:
         assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == Exit.OK
         pid = (await trunkline(home, "status", "--json")).json["supervisor"]["pid"]
-        second = await trunkline(home, "up", "--port", free_port(), TRUNKLINE_STATE_DIR=other)
+        second = await trunkline(home, "up", "-q", "--port", free_port(), TRUNKLINE_STATE_DIR=other)
         second.complains(Exit.ERROR, f"pid {pid}", str(home), "TRUNKLINE_RUNTIME_DIR")
         for command in ("status", "down", "channels restart local:demo"):
             result = await trunkline(home, *command.split(), TRUNKLINE_STATE_DIR=other)
