@@ -63,7 +63,7 @@ async def _serve(
     logs = LogStore(places.log_dir, loaded.config.logging)
     configure(logs, level=loaded.config.logging.level, to_stderr=options.verbose)
     setting = Setting(
-        version=options.version,
+        version=options.version(),
         host=address(gateway.bind),
         port=gateway.port,
         load=read,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.config.places import Flags
@@ -13,10 +14,13 @@ EXIT_CONFIG = 78
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``trunkline up`` was told. ``flags`` are those that choose places, port and token."""
+    """What ``trunkline up`` was told. ``flags`` are those that choose places, port and token.
+
+    ``version`` is looked up late: it takes 12 ms, for which the zygote need not wait.
+    """
 
     flags: Flags
-    version: str
+    version: Callable[[], str]
     force: bool = False
     verbose: bool = False
     quiet: bool = False

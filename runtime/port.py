@@ -16,8 +16,6 @@ import socket
 import time
 from dataclasses import dataclass
 
-import psutil
-
 BACKLOG = 2048  # clients of one outage wait here; the kernel caps it at net.core.somaxconn
 MAX_COMMAND = 200  # characters of a stranger's command line
 FORCE_WITHIN = 5.0
@@ -113,6 +111,8 @@ def _bind(host: str, port: int) -> socket.socket | None:
 
 def holders_of(port: int) -> list[Holder]:
     """Return the programs that listen on ``port``, as far as this user may see them."""
+    import psutil  # 10 ms that no start need wait for
+
     try:
         connections = psutil.net_connections(kind="tcp")
     except Exception:  # noqa: BLE001 - a name for the operator, from a /proc that may be hidden

@@ -9,27 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import os
 import signal
 import struct
 import subprocess
 import sys
-import types
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import process as mp_process
-from multiprocessing import reduction, spawn
-from multiprocessing.context import set_spawning_popen
 from typing import Any, Literal
 
-import aiomultiprocess.core
-import uvloop
-from aiomultiprocess.types import Unit
-
 from runtime import zygote
+from runtime.forked import fork, tell
 from runtime.lifecycle import SIGKILL, Exit
 from runtime.memory import MemoryKills
 from runtime.zygotes import Zygote, environment
@@ -246,13 +238,7 @@ class Launcher:
             pipes.close_theirs()
             return pid
 
-        _ZygotePopen.ask = ask
-        child = _AioProcess(spec.target, spec.payload, pipes.boot_writer)
-        child.start()
-        pid = child.pid
-        assert pid is not None
-        mp_process._children.discard(child.aio_process)  # type: ignore[attr-defined]
-        return int(pid)
+        return fork(spec.target, spec.payload, pipes.boot_writer, ask)
 
     def _exec(self, spec: Spec, env: dict[str, str], pipes: _Pipes) -> int:
         boot, words, stdout, stderr = pipes.child_ends()
@@ -278,7 +264,7 @@ class Launcher:
         )
         started.returncode = 0  # we reap it ourselves, by its pidfd
         pipes.close_theirs()
-        _tell(pipes.boot_writer, payload)
+        tell(pipes.boot_writer, payload)
         return started.pid
 
     def _ask(self, message: bytes, fds: list[int]) -> int:
@@ -386,72 +372,6 @@ class _Pipes:
         for fd in self._fds:
             with contextlib.suppress(OSError):
                 os.close(fd)
-
-
-def _tell(writer: int, body: bytes | memoryview) -> None:
-    """Write a child's bootstrap; one that has died already is reported by its exit."""
-    with contextlib.suppress(BrokenPipeError), open(writer, "wb", 0, closefd=False) as pipe:
-        left = memoryview(body)
-        while left:
-            left = left[pipe.write(left) :]
-
-
-class _ZygotePopen:
-    """How ``multiprocessing`` starts a process here: pickled, through the zygote."""
-
-    method = "zygote"
-    ask: Any = None  # set by the launcher, in its one thread, just before the start
-
-    def __init__(self, process: Any) -> None:
-        self.returncode: int | None = None
-        # The child must not import our __main__: it is a command line, not a library.
-        data = spawn.get_preparation_data(process.name)
-        data.pop("init_main_from_path", None)
-        data.pop("init_main_from_name", None)
-        buffer = io.BytesIO()
-        set_spawning_popen(self)  # type: ignore[arg-type]  # typed for Python's own only
-        try:
-            reduction.dump(data, buffer)
-            reduction.dump(process, buffer)
-        finally:
-            set_spawning_popen(None)
-        self.pid = _ZygotePopen.ask()
-        self.sentinel = self.pid
-        _tell(process.boot_writer, buffer.getbuffer())
-
-    def poll(self, flag: int = os.WNOHANG) -> int | None:
-        """Return the exit code: never known here, ``Process.wait`` reaps."""
-        return self.returncode
-
-
-class _ForkedProcess(mp_process.BaseProcess):
-    """A ``multiprocessing`` process that the zygote forks."""
-
-    _start_method = "forkserver"  # the nearest that multiprocessing knows
-    boot_writer = -1
-
-    @staticmethod
-    def _Popen(process: Any) -> _ZygotePopen:  # noqa: N802 - multiprocessing's name
-        return _ZygotePopen(process)
-
-
-class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has no types
-    """``aiomultiprocess.Process`` without its Manager: results travel on our own links."""
-
-    def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:
-        self.unit = Unit(
-            target=zygote.run,
-            args=(target, payload),
-            kwargs={},
-            namespace=types.SimpleNamespace(),
-            initializer=None,
-            initargs=(),
-            loop_initializer=uvloop.new_event_loop,
-        )
-        self.aio_process = _ForkedProcess(
-            target=aiomultiprocess.core.Process.run_async, args=(self.unit,)
-        )
-        self.aio_process.boot_writer = boot_writer
 
 
 def become_subreaper() -> None:

@@ -119,7 +119,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._link: ControlLink | None = None
-        self._cpu = (time.monotonic(), vitals.cpu_seconds(self.pid))
+        self._cpu = (time.monotonic(), time.process_time())
         self._wellness: WeakKeyDictionary[Account, Wellness] = WeakKeyDictionary()
         self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
         self._patched: set[str] = set()  # and those that have spoken again
@@ -519,9 +519,9 @@ class Supervisor:
 
     def _cpu_percent(self) -> float | None:
         """Return our own share of a core since the last look."""
-        (then, before), self._cpu = self._cpu, (time.monotonic(), vitals.cpu_seconds(self.pid))
+        (then, before), self._cpu = self._cpu, (time.monotonic(), time.process_time())
         now, used = self._cpu
-        if used is None or before is None or now <= then:
+        if now <= then:
             return None
         return round(100 * (used - before) / (now - then), 1)
 

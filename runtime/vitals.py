@@ -6,19 +6,27 @@ or half there, and the process may be gone between two looks.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
-STOPPED: str = psutil.STATUS_STOPPED
+STOPPED = "stopped"  # psutil.STATUS_STOPPED
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 T = TypeVar("T")
 
 
 def rss_bytes(pid: int) -> int | None:
     """Return the resident memory."""
-    return _ask(lambda: int(psutil.Process(pid).memory_info().rss))
+
+    def read() -> int:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * _PAGE
+
+    return _ask(read)
 
 
 def pss_bytes(pid: int) -> int | None:
@@ -37,12 +45,18 @@ def pss_bytes(pid: int) -> int | None:
 
 def cpu_seconds(pid: int) -> float | None:
     """Return the CPU time used so far, of user and system."""
-    return _ask(lambda: float(sum(psutil.Process(pid).cpu_times()[:2])))
+    return _ask(lambda: float(sum(_process(pid).cpu_times()[:2])))
 
 
 def state(pid: int) -> str | None:
     """Return psutil's word for the state, ``STOPPED`` say."""
-    return _ask(lambda: str(psutil.Process(pid).status()))
+    return _ask(lambda: str(_process(pid).status()))
+
+
+def _process(pid: int) -> psutil.Process:
+    import psutil  # 10 ms that no start need wait for
+
+    return psutil.Process(pid)
 
 
 def _ask(question: Callable[[], T]) -> T | None:

@@ -47,7 +47,7 @@ def up(
 
     options = Options(
         flags=flags(context, port=port),
-        version=own_version(),
+        version=own_version,
         force=force,
         verbose=verbose,
         quiet=quiet,

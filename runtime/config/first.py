@@ -7,7 +7,8 @@ from pathlib import Path
 
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.files import create, make_private
-from runtime.config.places import DEFAULT_PORT, Places
+from runtime.config.places import Places
+from runtime.config.port import DEFAULT_PORT
 
 _TOKEN_BYTES = 32  # 256 bits: nobody guesses it, and nobody has to type it
 

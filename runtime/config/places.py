@@ -17,8 +17,8 @@ from pathlib import Path
 import platformdirs
 
 from runtime.config.errors import ConfigError, Problem
+from runtime.config.port import DEFAULT_PORT
 
-DEFAULT_PORT = 18789  # OpenClaw's: its clients find us without being told
 DEV = "dev"  # the profile that --dev means
 DEV_PORT = 19001  # OpenClaw's
 NAMES = ("trunkline.json5", "trunkline.json", "trunkline.toml")  # of the configuration file

@@ -62,7 +62,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
 
 def run(state: Path, **options: Any) -> int:
     flags = Flags(state_dir=state, port=18999)
-    return up(Options(flags, version="1", **options), {})
+    return up(Options(flags, version=lambda: "1", **options), {})
 
 
 def test_a_first_start_writes_a_configuration_and_serves(

@@ -13,6 +13,7 @@ def test_a_living_process_has_figures() -> None:
     assert (vitals.rss_bytes(os.getpid()) or 0) > 1_000_000
     assert (vitals.cpu_seconds(os.getpid()) or 0.0) > 0.0
     assert vitals.state(os.getpid()) == psutil.STATUS_RUNNING
+    assert vitals.STOPPED == psutil.STATUS_STOPPED
 
 
 def test_a_process_that_is_gone_has_none() -> None:
@@ -31,4 +32,4 @@ def test_a_kernel_that_tells_nothing_costs_only_the_figure(
         raise error
 
     monkeypatch.setattr(psutil, "Process", hidden)
-    assert vitals.rss_bytes(os.getpid()) is None
+    assert vitals.state(os.getpid()) is None

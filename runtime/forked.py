@@ -1,0 +1,103 @@
+"""A process of the zygote as ``multiprocessing`` and ``aiomultiprocess`` see it.
+
+Its class is what is pickled, so every zygote and every child imports this module: it has
+nothing else in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import types
+from collections.abc import Callable
+from multiprocessing import process as mp_process
+from multiprocessing import reduction, spawn
+from multiprocessing.context import set_spawning_popen
+from typing import Any
+
+import aiomultiprocess.core
+import uvloop
+from aiomultiprocess.types import Unit
+
+from runtime import zygote
+
+
+def fork(target: str, payload: bytes, boot_writer: int, ask: Callable[[], int]) -> int:
+    """Start ``target`` with ``payload``; return the pid, which ``ask`` gets from the zygote.
+
+    In one thread only. What the child is to run goes to it through ``boot_writer``.
+    """
+    _ZygotePopen.ask = ask
+    child = _AioProcess(target, payload, boot_writer)
+    child.start()
+    mp_process._children.discard(child.aio_process)  # type: ignore[attr-defined]
+    pid = child.pid
+    assert pid is not None
+    return int(pid)
+
+
+def tell(writer: int, body: bytes | memoryview) -> None:
+    """Write a child's bootstrap; one that has died already is reported by its exit."""
+    with contextlib.suppress(BrokenPipeError), open(writer, "wb", 0, closefd=False) as pipe:
+        left = memoryview(body)
+        while left:
+            left = left[pipe.write(left) :]
+
+
+class _ZygotePopen:
+    """How ``multiprocessing`` starts a process here: pickled, through the zygote."""
+
+    method = "zygote"
+    ask: Any = None  # set just before the start
+
+    def __init__(self, process: Any) -> None:
+        self.returncode: int | None = None
+        # The child must not import our __main__: it is a command line, not a library.
+        data = spawn.get_preparation_data(process.name)
+        data.pop("init_main_from_path", None)
+        data.pop("init_main_from_name", None)
+        buffer = io.BytesIO()
+        set_spawning_popen(self)  # type: ignore[arg-type]  # typed for Python's own only
+        try:
+            reduction.dump(data, buffer)
+            reduction.dump(process, buffer)
+        finally:
+            set_spawning_popen(None)
+        self.pid = _ZygotePopen.ask()
+        self.sentinel = self.pid
+        tell(process.boot_writer, buffer.getbuffer())
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        """Return the exit code: never known here, ``Process.wait`` reaps."""
+        return self.returncode
+
+
+class _ForkedProcess(mp_process.BaseProcess):
+    """A ``multiprocessing`` process that the zygote forks."""
+
+    _start_method = "forkserver"  # the nearest that multiprocessing knows
+    boot_writer = -1
+
+    @staticmethod
+    def _Popen(process: Any) -> _ZygotePopen:  # noqa: N802 - multiprocessing's name
+        return _ZygotePopen(process)
+
+
+class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has no types
+    """``aiomultiprocess.Process`` without its Manager: results travel on our own links."""
+
+    def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:
+        self.unit = Unit(
+            target=zygote.run,
+            args=(target, payload),
+            kwargs={},
+            namespace=types.SimpleNamespace(),
+            initializer=None,
+            initargs=(),
+            loop_initializer=uvloop.new_event_loop,
+        )
+        self.aio_process = _ForkedProcess(
+            target=aiomultiprocess.core.Process.run_async, args=(self.unit,)
+        )
+        self.aio_process.boot_writer = boot_writer
