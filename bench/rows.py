@@ -17,7 +17,7 @@ from ipc.frames import Event
 from tests.support.daemon import Daemon
 
 Row = dict[str, Any]
-PATIENCE = 120.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 class Rows:

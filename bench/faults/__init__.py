@@ -1,0 +1,1 @@
+"""What siblings notice when something goes wrong: ``python -m bench.faults``."""

@@ -1,0 +1,197 @@
+"""The daemon that faults are injected into: forty accounts that talk, and a patient beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.faults.witness import Witness
+from bench.rows import Row, Rows, rows_of, up
+from bench.tied import TiedDaemon
+from ipc.errors import IpcError
+from tests.support import faulty
+from tests.support.daemon import PATIENCE
+
+BAD = "faulty:bad"  # the patient
+CROWD = tuple(f"faulty:m{number}" for number in range(8))  # those that are felled together
+MIB = 2**20
+LOOK = 0.02  # seconds between two looks at what nobody tells
+# A fifth of the default, so that a hang is not waited for half a minute each time.
+BEAT = {"beatSeconds": 1.0, "suspectAfterSeconds": 3.0, "silentAfterSeconds": 6.0}
+RESTART = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "stopWithinSeconds": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What the daemon holds: ``strays``, processes of ours that nobody supervises, and what the
+    open files of supervisor and gateway are.
+    """
+
+    strays: frozenset[int]
+    files: Counter[str]
+
+
+class Ward:
+    """A running daemon with everything that a fault and its judge need."""
+
+    def __init__(self, daemon: TiedDaemon, siblings: list[str], rate: float) -> None:
+        self.daemon = daemon
+        self.siblings = siblings
+        self.rate = rate
+        self.rows: Rows
+        self.witness = Witness(daemon, siblings)
+        self._numbers = itertools.count(1)
+
+    def pid(self, key: str = BAD) -> int:
+        """Return the process of an account that runs."""
+        return int(self.rows.newest[key]["pid"])
+
+    def incarnation(self, key: str = BAD) -> int:
+        """Return an account's incarnation."""
+        return int(self.rows.newest[key]["incarnation"])
+
+    def lives(self) -> dict[str, tuple[int, int]]:
+        """Return incarnation and restarts of each sibling."""
+        rows = self.rows.newest
+        return {key: (rows[key]["incarnation"], rows[key]["restarts"]) for key in self.siblings}
+
+    def kill(self, key: str = BAD, number: int = signal.SIGKILL) -> None:
+        """Send a signal to an account's process."""
+        os.kill(self.pid(key), number)
+
+    async def order(self, text: str) -> None:
+        """Tell the patient to go wrong; it may be unable to answer to that any more."""
+        params = {"channel": "faulty", "accountId": "bad", "to": "x", "message": text}
+        key = {"idempotencyKey": f"order-{next(self._numbers)}"}
+        async with await self.daemon.client(caps=()) as client:
+            with suppress(IpcError, TimeoutError):
+                await client.call("send", params | key, timeout=0.5)
+
+    async def call(self, verb: str, *keys: str) -> Any:
+        """Do to accounts what an operator does: ``start``, ``stop``, ``restart``, ``reset``."""
+        return await self.daemon.call(f"channels.{verb}", {"accounts": list(keys or (BAD,))})
+
+    async def until(self, true: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Return the first status for which ``true`` holds; for what no event tells."""
+        async with asyncio.timeout(PATIENCE):
+            while not true(status := await self.daemon.status()):  # noqa: ASYNC110 - see above
+                await asyncio.sleep(LOOK)
+        return status
+
+    async def heal(self) -> None:
+        """Have the patient and the crowd run as if nothing had been."""
+        for key in (BAD, *CROWD):
+            row = self.rows.newest[key]
+            if row["phase"] != "running":
+                await self.call("start", key)
+            await self.rows.until(key, up())
+            if row["failures"]:
+                await self.call("reset", key)
+
+    def zygote(self) -> int:
+        """Return the process that forks: the one that is neither a worker nor the gateway."""
+        for one in self.daemon.family():
+            # Its forks have its command line, but names of their own: a peer's, with a colon.
+            if "runtime.zygote" in str(one.cmdline()) and not re.search("[:#]", one.name()):
+                return one.pid
+        raise LookupError("there is no zygote")
+
+    async def gateway(self) -> int:
+        """Return the gateway's process."""
+        return int((await self.daemon.status())["gateway"]["pid"])
+
+    async def census(self) -> Census:
+        """Count processes and open files."""
+        status = await self.daemon.status()
+        gateway = status["gateway"]["pid"]
+        known = {row["pid"] for row in status["accounts"].values()}
+        known |= {self.daemon.pid, gateway, self.zygote()}
+        found = {one.pid for one in self.daemon.family()} | self._marked()
+        return Census(
+            strays=frozenset(found - known),
+            files=_open_files("supervisor", self.daemon.pid) + _open_files("gateway", gateway),
+        )
+
+    def _marked(self) -> set[int]:
+        """Return every process of this host that has our runtime directory in its environment."""
+        mark = f"TRUNKLINE_RUNTIME_DIR={self.daemon.run_dir}\0".encode()
+        found = set()
+        for directory in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if mark in (directory / "environ").read_bytes():
+                    found.add(int(directory.name))
+        return found
+
+
+def _open_files(who: str, pid: int) -> Counter[str]:
+    """Return what the open files of a process are; sockets and pipes without their numbers."""
+    found: Counter[str] = Counter()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            found[f"{who}: {link.readlink()}".partition(":[")[0]] += 1
+    return found
+
+
+def config(siblings: int, rate: float) -> dict[str, Any]:
+    """Return the accounts: siblings that speak ``rate`` messages a second, patient and crowd."""
+    limits = {
+        "memorySoftBytes": 48 * MIB,
+        "memoryHardBytes": 96 * MIB,
+        "recycleJitterSeconds": 0,
+        "openFiles": 256,
+    }
+    own = {"limits": limits, "seconds": 3600, "restart": {"slowAfter": 10, "slowSeconds": 3600}}
+    quiet: dict[str, Any] = {key.partition(":")[2]: {} for key in CROWD}
+    return {
+        "channels": {
+            "local": {
+                "rate": rate,
+                "accounts": {f"s{number:02}": {} for number in range(siblings)},
+            },
+            "faulty": {"accounts": {"bad": own, **quiet}},
+        },
+        "agents": {"default": "none"},
+        "supervisor": {**BEAT, "restart": RESTART},
+        "gateway": {
+            "silentAfterSeconds": 5,
+            "reload": {"debounceMs": 100},
+            "limits": {"bufferedBytes": 256 * 1024},
+        },
+    }
+
+
+@asynccontextmanager
+async def ward(siblings: int, rate: float) -> AsyncIterator[Ward]:
+    """Start the daemon, wait until everybody runs and talks; end everything afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
+        site = Path(place) / "site"
+        site.mkdir()
+        made = config(siblings, rate)
+        daemon = TiedDaemon(Path(place), made, PYTHONPATH=str(faulty.install(site)))
+        try:
+            await daemon.start()
+            await daemon.wait(all_run)
+            keys = [f"local:s{number:02}" for number in range(siblings)]
+            it = Ward(daemon, keys, rate)
+            async with rows_of(daemon) as it.rows, it.witness:
+                await it.witness.heard()
+                await it.order("write SGVsbG8K")  # its log is open from now on
+                yield it
+        finally:
+            await daemon.__aexit__()
+
+
+def all_run(status: dict[str, Any]) -> bool:
+    """Say whether every account runs."""
+    rows: list[Row] = list(status["accounts"].values())
+    return bool(rows) and all(row["phase"] == "running" for row in rows)

@@ -1,0 +1,59 @@
+"""The fault script works: it sees what happens, and what must not happen it calls wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bench.faults import shared, workers  # noqa: F401 - they enter their faults
+from bench.faults.__main__ import inject
+from bench.faults.report import report
+from bench.faults.trial import Verdict
+from bench.faults.witness import Stream
+
+FEW = ("kill", "gateway-kill", "sockets")
+
+
+@pytest.mark.e2e
+async def test_a_few_faults_with_a_few_siblings_cost_them_nothing() -> None:
+    found = await inject(FEW, siblings=4, rate=20.0, calm=0.5)
+    assert [each.fault for each in found] == list(FEW)
+    for each in found:
+        assert each.wrong == []
+        assert each.recovered is not None
+        assert each.seen is not None
+        assert 0 < each.seen <= each.recovered
+        assert each.calm_p99_ms > 0
+    assert all(name in report([found]) for name in FEW)
+
+
+def test_what_is_missing_in_a_stream_is_known_until_it_comes() -> None:
+    stream = Stream()
+    assert all(map(stream.take, (7, 8, 12)))  # those before the first are nobody's loss
+    assert (stream.missing, stream.complete_to) == ({9, 10, 11}, 8)
+    assert [stream.take(number) for number in (10, 10, 8, 9, 11)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert (stream.missing, stream.complete_to) == (set(), 12)
+
+
+def test_whatever_must_be_nothing_and_is_not_is_wrong() -> None:
+    fine = Verdict("kill", 0.1, 0.2, 0, 0, 0, 4.0, 5.0, 0, 0, "")
+    assert (fine.wrong, fine.allowed_ms) == ([], 9.0)
+    bad = dataclasses.replace(
+        fine,
+        sibling_restarts=1,
+        sibling_frames_lost=2,
+        processes_left=3,
+        fds_left=4,
+        problem="TimeoutError: x",
+    )
+    assert len(bad.wrong) == 5
+    late = dataclasses.replace(fine, p99_ms=9.5)
+    assert late.wrong == []  # it is said, and fails nothing
+    assert "> 9.5 (4.0)" in report([[late]])
