@@ -61,11 +61,12 @@ class Accounts:
         info = self.channels.get(channel)
         if info is None:
             raise RemoteError(INVALID, f"invalid {verb} channel")
-        rows = self.of_channel(channel)
-        account = account or info.default_account or (rows[0].account_id if rows else "")
+        account = account or info.default_account
+        if not account:
+            account = next((row.account_id for row in self.of_channel(channel)), "")
         key = f"{channel}:{account}"
         if key not in self.rows:
-            known = ", ".join(row.account_id for row in rows) or "none"
+            known = ", ".join(row.account_id for row in self.of_channel(channel)) or "none"
             text = f"unknown {channel} account {account!r}; known: {known}"
             raise RemoteError(INVALID, text[:500])
         return key

@@ -216,7 +216,6 @@ class Workers:
             raise RemoteError("UNAVAILABLE", f"{key} is not connected", retryable=True) from None
         finally:
             self._asked.pop(number, None)
-            self.calls.forget(number)
         if answer.ok:
             return answer.payload
         try:

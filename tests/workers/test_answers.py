@@ -174,6 +174,7 @@ async def test_a_channel_without_probe_says_so(run_dir: Path) -> None:
         (SendFailed("no such room"), "no such room", False),
         (SendFailed("try later", retryable=True), "try later", True),
         (ValueError("a bug"), "ValueError: a bug", False),
+        (TimeoutError("the platform's"), "TimeoutError: the platform's", False),
     ],
 )
 async def test_a_send_that_fails_is_answered_and_the_account_lives(
@@ -209,6 +210,30 @@ async def test_a_send_that_finds_the_account_dead_ends_it(
         assert answer["code"] == "UNAVAILABLE"
         assert await here.code() == code
         assert here.said[0][0] == cause
+
+
+async def test_a_send_that_never_ends_is_given_up_and_gives_its_place_back(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.answers.TIME_LIMIT", 0.05)
+    monkeypatch.setattr("workers.answers.MAX_RUNNING", 1)
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        ended = asyncio.Event()
+
+        async def hang(message: Outbound) -> Any:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        plugin.on_send = hang
+        answer = await here.gateway.error("send", HI)
+        assert "no result within 0.05 s; it may have been executed" in answer["message"]
+        await ended.wait()
+        plugin.on_send = None
+        assert (await here.gateway.result("send", HI | {"key": "k2"}))["id"] == "m2"
 
 
 async def test_a_send_that_returns_nonsense_is_a_bug_of_the_plugin(run_dir: Path) -> None:
