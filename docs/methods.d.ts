@@ -27,6 +27,9 @@ export type Apply = { raw: string; baseHash?: string; sessionKey?: string; deliv
 /** ``raw`` is a merge patch (RFC 7396) in JSON5; lists are always replaced. */
 export type Patch = { raw: string; baseHash?: string; sessionKey?: string; deliveryContext?: Record<string, unknown>; note?: string; restartDelayMs?: number; replacePaths?: Array<string> };
 
+/** A path with dots; ``*``, or any name, where a name is free. */
+export type Place = { path: string };
+
 /** ``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text it was made from. */
 export type Set = { raw: string; baseHash?: string };
 
@@ -35,6 +38,9 @@ export type runtime_gateway_methods_devices_ById = { requestId: string };
 
 /** One paired device. */
 export type ByDevice = { deviceId: string };
+
+/** A name for a paired device. */
+export type Label = { deviceId: string; label: string };
 
 /** The token of one role. */
 export type Revoke = { deviceId: string; role: string };
@@ -126,6 +132,8 @@ export interface MethodParams {
   "config.patch": Patch;
   /** Answer with the JSON Schema of the configuration, installed channels included. */
   "config.schema": Nothing;
+  /** Answer with one place of that schema and what is in it: `channels.irc.accounts.*`. */
+  "config.schema.lookup": Place;
   /** Write the whole text, if nobody has changed it since; marks keep their secrets. */
   "config.set": Set;
   /** Let a device in, with the role and scopes it asked for; nobody grants what he has not. */
@@ -136,6 +144,8 @@ export interface MethodParams {
   "device.pair.reject": runtime_gateway_methods_devices_ById;
   /** Forget a device and its tokens; its connections end. */
   "device.pair.remove": ByDevice;
+  /** Give a paired device a name for people: `operatorLabel` in the list. */
+  "device.pair.rename": Label;
   /** Make a token worthless; the connections of that role end. */
   "device.token.revoke": Revoke;
   /** Replace a token. Only the device itself gets the new one; another one pairs again. */
@@ -162,7 +172,7 @@ export interface MethodParams {
   "node.describe": runtime_gateway_methods_nodes_ByNode;
   /** Take what a node tells: a sign of life counts, nothing else means anything here yet. */
   "node.event": NodeEvent;
-  /** Have a node carry out a command, and answer with what it says. */
+  /** Have a node carry out a command, once per key (300 s), and answer with what it says. */
   "node.invoke": Invoke;
   /** Take the answer of a node; one that nobody waits for any more is ignored. */
   "node.invoke.result": InvokeResult;

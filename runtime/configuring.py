@@ -1,4 +1,4 @@
-"""The configuration from afar: ``config.get``, ``set``, ``patch``, ``apply``, ``schema``.
+"""The configuration from afar: ``config.get``, ``set``, ``patch``, ``apply``, ``schema*``.
 
 The file is read, checked and written in a thread; then the supervisor takes it over as after
 any change. Refusals have the words of OpenClaw's gateway, which its clients look for.
@@ -21,6 +21,7 @@ from ipc.errors import RemoteError
 from runtime.commands import INVALID, Nothing, Params, method
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
+from runtime.config.lookup import look_up
 from runtime.config.schema import hints, schema
 
 if TYPE_CHECKING:
@@ -79,6 +80,26 @@ async def _schema(supervisor: Supervisor, params: Nothing) -> Any:
         return msgspec.Raw(msgspec.json.encode(answer))
 
     return await supervisor.remote.aside(make)
+
+
+class Place(Params):
+    """A place in the configuration."""
+
+    path: str
+
+
+@method("config.schema.lookup", Place)
+async def _lookup(supervisor: Supervisor, params: Place) -> Any:
+    manifests = supervisor.loaded.manifests
+
+    def find() -> msgspec.Raw | None:
+        found = look_up(schema(manifests), hints(manifests), params.path)
+        return None if found is None else msgspec.Raw(msgspec.json.encode(found))
+
+    answer = await supervisor.remote.aside(find)
+    if answer is None:
+        raise RemoteError(INVALID, "config schema path not found")
+    return answer
 
 
 def _writing() -> ModuleType:

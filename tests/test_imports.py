@@ -39,6 +39,7 @@ IMPURE = {
 PURE = (
     "ipc/jsonrpc.py",
     "ipc/metrics.py",
+    "runtime/config/lookup.py",
     "runtime/debounce.py",
     "runtime/diagnosis.py",
     "runtime/reload.py",

@@ -23,6 +23,8 @@ def list_(context: typer.Context, json: Json = False, url: Url = None, token: To
     answer = ask(context, "device.pair.list", {}, url, token)
     rows = [{**row, "state": "waits"} for row in answer["pending"]]
     rows += [{**row, "state": "paired"} for row in answer["paired"]]
+    for row in rows:
+        row["displayName"] = row.get("operatorLabel") or row.get("displayName")
     columns = {"state": "state", "request": "requestId", "device": "deviceId"}
     show(answer, rows, columns | {"name": "displayName", "roles": "roles"}, json=json)
 
@@ -57,6 +59,20 @@ def remove(
 ) -> None:
     """Forget a device and its tokens."""
     _do(context, "device.pair.remove", {"deviceId": device}, "removed", json, url, token)
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    device: Device,
+    name: str,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Give a paired device a name."""
+    params = {"deviceId": device, "label": name}
+    _do(context, "device.pair.rename", params, "renamed", json, url, token)
 
 
 @app.command()

@@ -7,6 +7,7 @@ approved before.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from ipc.calls import Calls
+from ipc.errors import PeerGone
+from ipc.once import Once
 from runtime.gateway.devices import about_client
 from runtime.gateway.registry import Node, Registry, Surface
 from runtime.gateway.scopes import ADMIN, PAIRING, WRITE
@@ -59,6 +62,7 @@ class Nodes:
         self.connected: dict[str, Client] = {}
         self.since: dict[str, int] = {}
         self.calls: Calls[Any] = Calls()
+        self.invoked = Once(asyncio.get_running_loop().time, _interrupted)
 
     # Connections
 
@@ -260,6 +264,10 @@ def surface(client: Client) -> Surface:
         permissions=connect.permissions,
         **about_client(connect, client.address),
     )
+
+
+def _interrupted() -> PeerGone:
+    return PeerGone("the node", maybe_executed=True)
 
 
 def needed(commands: Iterable[str]) -> list[str]:

@@ -53,6 +53,7 @@ class Device(About, kw_only=True):
 
     device_id: str
     public_key: str
+    operator_label: str | None = None  # what people call it, whatever it calls itself
     roles: list[str]
     scopes: list[str]
     tokens: dict[str, Token] = {}

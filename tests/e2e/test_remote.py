@@ -75,6 +75,10 @@ async def test_a_configuration_is_read_patched_and_taken_over(tmp_path: Path) ->
         assert caught.value.details["issues"]
         schema = await client.call("config.schema", {})
         assert "local" in schema["schema"]["properties"]["channels"]["properties"]
+        place = await client.call("config.schema.lookup", {"path": "channels.local.accounts.a"})
+        assert "enabled" in {each["key"] for each in place["children"]}
+        with pytest.raises(RemoteError, match="config schema path not found"):
+            await client.call("config.schema.lookup", {"path": "nothing.there"})
         await client.close()
 
 

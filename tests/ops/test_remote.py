@@ -106,6 +106,7 @@ async def test_following_goes_on_from_the_cursor(home: Path) -> None:
         ("devices approve r1", ("device.pair.approve", {"requestId": "r1"})),
         ("devices reject r1", ("device.pair.reject", {"requestId": "r1"})),
         ("devices remove d1", ("device.pair.remove", {"deviceId": "d1"})),
+        ("devices rename d1 new", ("device.pair.rename", {"deviceId": "d1", "label": "new"})),
         ("devices rotate d1", ("device.token.rotate", {"deviceId": "d1", "role": "operator"})),
         ("devices revoke d1", ("device.token.revoke", {"deviceId": "d1", "role": "operator"})),
     ],

@@ -34,6 +34,7 @@ RESULTS = {
     "channels.status": "ChannelsStatusResult",
     "agents.list": "AgentsListResult",
     "config.schema": "ConfigSchemaResponse",
+    "config.schema.lookup": "ConfigSchemaLookupResult",
     "logs.tail": "LogsTailResult",
     "node.event": "NodeEventResult",
     "device.token.rotate": "DeviceTokenRotateResult",

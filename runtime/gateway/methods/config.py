@@ -1,4 +1,4 @@
-"""``config.get``, ``config.set``, ``config.patch``, ``config.apply``, ``config.schema``.
+"""``config.get``, ``config.set``, ``config.patch``, ``config.apply``, ``config.schema*``.
 
 The file is the supervisor's: it reads and writes, in a thread, and takes the change over.
 Its answers pass unread, for a configuration may be large.
@@ -31,6 +31,12 @@ class Set(Strict):
 
     raw: Text
     base_hash: Text | UnsetType = UNSET
+
+
+class Place(Strict):
+    """A path with dots; ``*``, or any name, where a name is free."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_./\[\]\-*]+$")]
 
 
 class Apply(Set):
@@ -83,6 +89,13 @@ async def config_patch(client: Client, params: Patch) -> Any:
 async def config_schema(client: Client, params: Nothing) -> Any:
     """Answer with the JSON Schema of the configuration, installed channels included."""
     return await client.gateway.session.ask_raw("config.schema", {}, WITHIN)
+
+
+@method("config.schema.lookup", READ, Place)
+async def config_schema_lookup(client: Client, params: Place) -> Any:
+    """Answer with one place of that schema and what is in it: `channels.irc.accounts.*`."""
+    session = client.gateway.session
+    return await session.ask_raw("config.schema.lookup", {"path": params.path}, WITHIN)
 
 
 async def _write(client: Client, name: str, params: Set) -> Raw:

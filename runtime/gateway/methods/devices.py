@@ -39,6 +39,13 @@ class ByDevice(Strict):
     device_id: Word
 
 
+class Label(Strict):
+    """A name for a paired device."""
+
+    device_id: Word
+    label: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class Revoke(Strict):
     """The token of one role."""
 
@@ -117,6 +124,25 @@ async def device_pair_remove(client: Client, params: ByDevice) -> Any:
     log.info("device removed", device=params.device_id)
     invalidate(gateway, params.device_id, "device-pair-removed")
     return {"deviceId": params.device_id}
+
+
+@method("device.pair.rename", PAIRING, Label)
+async def device_pair_rename(client: Client, params: Label) -> Any:
+    """Give a paired device a name for people: `operatorLabel` in the list."""
+    gateway, label = client.gateway, params.label.strip()
+    if not label:
+        raise RemoteError(INVALID, "label required")
+    known = gateway.devices.find(params.device_id)
+    mine = _manages(client, params.device_id)
+    if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
+        raise RemoteError(INVALID, "device pairing rename denied")
+    if known is None:
+        raise RemoteError(INVALID, "unknown deviceId")
+    known.operator_label = label
+    gateway.registry.changed()
+    await gateway.registry.saved()
+    log.info("device renamed", device=params.device_id, label=label)
+    return {"deviceId": params.device_id, "label": label}
 
 
 @method("device.token.rotate", PAIRING, Rotate)

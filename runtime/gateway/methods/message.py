@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
-from runtime.gateway.methods.send import SEND_SECONDS, deliver
+from runtime.gateway.methods.send import SEND_SECONDS, deliver, read_answer
 from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import Action, Attachment, Id, Outbound
@@ -81,7 +81,7 @@ async def _act(client: Client, key: str, params: MessageAction) -> dict[str, Any
     done = await client.gateway.workers.call(key, "action", payload, SEND_SECONDS)
     answer: dict[str, Any] = {"ok": True}
     answer |= {name: each for name, each in (("messageId", message), ("chatId", chat)) if each}
-    return answer | msgspec.json.decode(done, type=dict[str, Any])
+    return answer | read_answer(key, done, dict[str, Any])
 
 
 def _outbound(params: MessageAction) -> Outbound:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INVOKE_MS = 30_000
 LONGEST_MS = 3_600_000
+KEPT_BYTES = 16 * 1024  # of an answer that is remembered by its key
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
 _ONLY_NODES = frozenset({NODE})
 
@@ -102,7 +103,23 @@ async def node_rename(client: Client, params: Rename) -> Any:
 
 @method("node.invoke", WRITE, Invoke)
 async def node_invoke(client: Client, params: Invoke) -> Any:
-    """Have a node carry out a command, and answer with what it says."""
+    """Have a node carry out a command, once per key (300 s), and answer with what it says."""
+    key, invoked = (params.node_id, params.idempotency_key), client.gateway.nodes.invoked
+    answer = await invoked.once(key, lambda: _invoke(client, params))
+    if _size(answer) > KEPT_BYTES:
+        invoked.forget(key)
+    return answer
+
+
+def _size(answer: dict[str, Any]) -> int:
+    return max(
+        len(bytes(each) if isinstance(each, Raw) else each)
+        for each in answer.values()
+        if isinstance(each, Raw | str)
+    )
+
+
+async def _invoke(client: Client, params: Invoke) -> Any:
     nodes = client.gateway.nodes
     node = nodes.connected.get(params.node_id)
     if node is None:

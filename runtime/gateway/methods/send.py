@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
+import structlog
 from msgspec import Meta
 
+from ipc.envelope import MALFORMED
 from ipc.errors import RemoteError
-from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
+from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
 SEND_SECONDS = 30.0
+T = TypeVar("T")
+
+log = structlog.get_logger("gateway.send")
+
 Url = Annotated[str, Meta(min_length=1)]
 
 
@@ -43,11 +49,24 @@ class Send(Strict):
     content_type: str | None = None
 
 
+def read_answer(key: str, answer: bytes, type: type[T]) -> T:
+    """Return what an account has answered; raises ``RemoteError`` where that is no answer.
+
+    It is not ``retryable``: what was asked for has probably been done.
+    """
+    try:
+        return msgspec.json.decode(answer, type=type)
+    except MALFORMED as error:
+        text = f"{key}: malformed answer ({error}); the request may have been executed"
+        log.error("malformed answer", account=key, why=str(error))
+        raise RemoteError(UNAVAILABLE, text) from None
+
+
 async def deliver(client: Client, key: str, message: Outbound) -> Sent:
     """Have the account ``key`` send a message."""
     payload = msgspec.json.encode(message)
     answer = await client.gateway.workers.call(key, "send", payload, SEND_SECONDS)
-    return msgspec.json.decode(answer, type=Sent)
+    return read_answer(key, answer, Sent)
 
 
 @method("send", WRITE, Send, repeat=Repeat.WITH_KEY)

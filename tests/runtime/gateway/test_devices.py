@@ -364,6 +364,27 @@ async def test_a_removed_device_is_a_stranger() -> None:
             await operator.call("device.pair.remove", {"deviceId": key.id})
 
 
+async def test_a_device_gets_a_name_from_people(tmp_path: Path) -> None:
+    key = Key()
+    async with house(**PROXIED, state_dir=tmp_path) as home:
+        operator = await home.client()
+        await paired(home, key)
+        named = {"deviceId": key.id, "label": "the phone"}
+        given = named | {"label": "  the phone "}
+        assert await operator.call("device.pair.rename", given) == named
+        with pytest.raises(RemoteError, match="label required"):
+            await operator.call("device.pair.rename", named | {"label": " "})
+        with pytest.raises(RemoteError, match="unknown deviceId"):
+            await operator.call("device.pair.rename", named | {"deviceId": "nobody"})
+        stranger = await paired(home, Key(), scopes=["operator.pairing"])
+        refusal = (await stranger.call("device.pair.rename", named))["error"]
+        assert refusal["message"] == "device pairing rename denied"
+    async with house(**PROXIED, state_dir=tmp_path) as home:
+        listed = await (await home.client()).call("device.pair.list")
+        names = {each["deviceId"]: each.get("operatorLabel") for each in listed["paired"]}
+        assert names[key.id] == "the phone"
+
+
 async def test_our_own_client_gets_a_token_and_comes_back_with_it(tmp_path: Path) -> None:
     async with house(state_dir=tmp_path / "gateway") as home:
         (tmp_path / "gateway").mkdir()

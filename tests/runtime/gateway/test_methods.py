@@ -17,6 +17,7 @@ from tests.support.house import House, house, row
 KEY = "irc:libera"
 ANSWERS: dict[str, dict[str, Any]] = {
     "logs.tail": {"file": "trunkline.log", "cursor": 0, "size": 0, "lines": []},
+    "config.schema.lookup": {"path": "gateway.port", "schema": {}, "children": []},
     "config.schema": {"schema": {}, "uiHints": {}, "version": "1", "generatedAt": "now"},
 }
 SENT = b'{"id":"m-1","chat":"#room","ts":5}'
@@ -84,6 +85,25 @@ async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None
                 },
             )
         ]
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"{", b'{"id":7}', b'{"id":"\xff"}', b"[" * 100_000])
+async def test_an_answer_that_is_none_is_told_and_names_the_account(answer: bytes) -> None:
+    async with house() as home:
+        can(home, "send", "edit")
+        await calls_of(home, answer)
+        client = await home.client()
+        for method, params in (
+            ("send", {"to": "#room", "idempotencyKey": "k", "message": "hi"}),
+            ("message.action", action("edit", to="#room", messageId="m-1", message="better")),
+        ):
+            if method == "message.action" and answer == b'{"id":7}':
+                continue  # an object is all that an action answers
+            with pytest.raises(RemoteError) as caught:
+                await client.call(method, params)
+            assert caught.value.code == "UNAVAILABLE"
+            assert caught.value.message.startswith(f"{KEY}: malformed answer (")
+            assert not caught.value.retryable
 
 
 async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
@@ -216,6 +236,7 @@ async def test_a_new_revision_is_told_to_everybody_who_may_read() -> None:
         ("secrets.reload", {}, {}),
         ("shutdown", {}, {}),
         ("config.schema", {}, {}),
+        ("config.schema.lookup", {"path": "gateway.port"}, {"path": "gateway.port"}),
     ],
 )
 async def test_what_is_the_supervisors_is_asked_of_it(

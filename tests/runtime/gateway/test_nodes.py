@@ -113,6 +113,28 @@ async def test_a_command_goes_to_the_node_and_its_answer_back(form: str) -> None
         assert late == {"ok": True, "ignored": True}
 
 
+async def test_a_command_is_carried_out_once_per_key() -> None:
+    """Who asks while it runs gets its answer too, and so does who asks afterwards."""
+    async with house() as home:
+        key, other = await approved(home, await operator(home), "test.echo")
+        params = recorded("node.invoke")[0] | {"nodeId": key.id, "timeoutMs": 5000}
+        client = await home.client()
+        asked = [asyncio.create_task(client.call("node.invoke", params)) for _ in range(2)]
+        request = (await other.event("node.invoke.request"))["payload"]
+        await until(lambda: len(home.gateway.jobs) == 2)
+        result = {"id": request["id"], "nodeId": key.id, "ok": True, "payload": {"n": 1}}
+        await other.call("node.invoke.result", result)
+        answers = [await each for each in asked] + [await client.call("node.invoke", params)]
+        assert [each["payload"] for each in answers] == [{"n": 1}] * 3
+        again = asyncio.create_task(client.call("node.invoke", params | {"idempotencyKey": "2"}))
+        second = (await other.event("node.invoke.request"))["payload"]
+        assert second["idempotencyKey"] == "2"
+        large = {"id": second["id"], "nodeId": key.id, "ok": True, "payload": "x" * 20_000}
+        await other.call("node.invoke.result", large)
+        assert (await again)["payload"] == "x" * 20_000
+        assert len(home.gateway.nodes.invoked) == 1, "a large answer is not remembered"
+
+
 async def test_a_node_that_says_nothing_is_told_to_stop() -> None:
     async with house() as home:
         client = await operator(home)

@@ -1,0 +1,78 @@
+"""Each key is done once: who asks again gets the first one's result.
+
+The last 1,000 keys are remembered for 300 s, those in flight included (PROTOCOL.md 2, ``send``).
+What failed is forgotten at once, so that it can be tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+MAX_KEYS = 1_000
+KEEP = 300.0  # seconds after it was done
+
+
+class Once:
+    """Results by key. ``now`` is a monotonic clock in seconds; ``interrupted`` makes the error
+    for those who waited for something that was cancelled.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        interrupted: Callable[[], Exception],
+        *,
+        max_keys: int = MAX_KEYS,
+        keep: float = KEEP,
+    ) -> None:
+        self._now = now
+        self._interrupted = interrupted
+        self._max_keys = max_keys
+        self._keep = keep
+        self._flying: dict[Hashable, asyncio.Future[Any]] = {}
+        self._done: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()  # oldest first
+
+    def __len__(self) -> int:
+        return len(self._flying) + len(self._done)
+
+    async def once(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``work()``, called only when ``key`` is new.
+
+        Raises what ``work`` raised, to everybody who waited for it.
+        """
+        self._forget()
+        if key in self._done:
+            return cast(T, self._done[key][1])
+        if key in self._flying:
+            # Shielded: one caller that gives up must not take the result from the others.
+            return cast(T, await asyncio.shield(self._flying[key]))
+        shared: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._flying[key] = shared
+        try:
+            result = await work()
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            shared.set_exception(self._interrupted() if cancelled else error)
+            shared.exception()  # seen, even when nobody else waits
+            raise
+        else:
+            shared.set_result(result)
+            self._done[key] = (self._now(), result)
+            return result
+        finally:
+            del self._flying[key]
+
+    def forget(self, key: Hashable) -> None:
+        """Remember a result no longer: it is too large, say."""
+        self._done.pop(key, None)
+
+    def _forget(self) -> None:
+        horizon = self._now() - self._keep
+        done = self._done
+        while done and (len(done) > self._max_keys or next(iter(done.values()))[0] <= horizon):
+            done.popitem(last=False)

@@ -1,0 +1,71 @@
+"""The schema of the real configuration, one place at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.config.lookup import look_up
+from runtime.config.schema import hints, schema
+from workers.registry import manifests
+
+MANIFESTS = manifests()
+SCHEMA, HINTS = schema(MANIFESTS), hints(MANIFESTS)
+
+
+def at(path: str) -> dict[str, Any]:
+    found = look_up(SCHEMA, HINTS, path)
+    assert found is not None
+    assert found["path"] == path
+    return found
+
+
+def child(path: str, key: str) -> dict[str, Any]:
+    return next(each for each in at(path)["children"] if each["key"] == key)
+
+
+def test_the_whole_has_the_top_level_keys() -> None:
+    assert {each["key"] for each in at(".")["children"]} >= {"gateway", "channels"}
+    assert child(".", "gateway") == {
+        "key": "gateway",
+        "path": "gateway",
+        "required": False,
+        "hasChildren": True,
+        "type": "object",
+    }
+
+
+def test_a_plain_value_has_its_schema_and_nothing_inside() -> None:
+    found = at("gateway.port")
+    assert found["schema"]["type"] == "integer"
+    assert found["children"] == []
+
+
+def test_what_is_inside_is_not_told_twice() -> None:
+    assert "properties" not in at("gateway")["schema"]
+
+
+@pytest.mark.parametrize("account", ["*", "libera", "[libera]"])
+def test_an_account_is_found_by_any_name(account: str) -> None:
+    path = f"channels.irc.accounts.{account}"
+    assert child(path, "nick")["type"] == "string"
+    assert {each["key"] for each in at("channels.irc.accounts")["children"]} == {"*"}
+
+
+def test_secrets_are_marked() -> None:
+    found = at("channels.irc.accounts.libera.password")
+    assert found["hint"] == {"sensitive": True}
+    assert found["hintPath"] == "channels.irc.accounts.*.password"
+    assert child("gateway.auth", "token")["hint"] == {"sensitive": True}
+    assert "hint" not in at("gateway.port")
+
+
+def test_a_list_is_entered_by_a_place() -> None:
+    assert at("gateway.allowedOrigins")["children"][0]["key"] == "*"
+    assert at("gateway.allowedOrigins[0]")["schema"]["type"] == "string"
+
+
+@pytest.mark.parametrize("path", ["nothing", "gateway.nothing", "gateway.port.deeper"])
+def test_nothing_is_there(path: str) -> None:
+    assert look_up(SCHEMA, HINTS, path) is None
