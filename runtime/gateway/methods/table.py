@@ -42,6 +42,9 @@ class Nothing(Strict):
     """No params at all."""
 
 
+_NOTHING = Nothing()
+
+
 class Repeat(StrEnum):
     """Whether a call that may have been executed can be made again without harm."""
 
@@ -71,6 +74,8 @@ class Method:
         """Return the validated params; raises ``RemoteError`` that says what is wrong."""
         if self.decoder is None:
             return None
+        if raw is UNSET and self.struct is Nothing:
+            return _NOTHING
         try:
             return self.decoder.decode(b"{}" if raw is UNSET else raw)
         except msgspec.ValidationError as error:
