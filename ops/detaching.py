@@ -12,8 +12,9 @@ import resource
 import select
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ipc.errors import IpcError
 from ops import link
@@ -26,10 +27,23 @@ if TYPE_CHECKING:
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 
 
+class _GatewayFailed(OperatorError):
+    """The daemon runs, without a gateway, until a person does something."""
+
+    def __init__(self, pid: int, gateway: Mapping[str, Any]) -> None:
+        super().__init__(
+            f"the gateway does not start: {gateway['lastError']}\n"
+            f"the daemon runs without it as pid {pid}: correct the configuration (the gateway is"
+            " then started), or `trunkline gateway start`; `trunkline down` ends it",
+            Exit.CONFIGURATION if gateway["cause"] == "misconfigured" else Exit.ERROR,
+        )
+
+
 def start_detached(options: Options, timeout: float) -> int:
     """Start the daemon; return its exit code when it ended at once, 0 when it is up.
 
-    Raises ``OperatorError`` (exit 4) when it is neither after ``timeout`` seconds.
+    Raises ``OperatorError`` when its gateway cannot start (exit 78 or 1; the daemon goes on),
+    and when it is not up after ``timeout`` seconds (exit 4).
     """
     from runtime.config.places import resolve
 
@@ -46,8 +60,9 @@ def start_detached(options: Options, timeout: float) -> int:
     try:
         up = asyncio.run(_see_up(places, pid, watch, timeout))
     except TimeoutError:
+        told = _since(said, begin).replace("trunkline: ", "")
         raise OperatorError(
-            f"not up within {timeout:g} s; it goes on trying as pid {pid}, see {said}",
+            f"{told}not up within {timeout:g} s; it goes on trying as pid {pid}, see {said}",
             Exit.TIMEOUT,
         ) from None
     finally:
@@ -103,8 +118,12 @@ async def _is_up(places: Places, pid: int) -> bool:
                     return False  # another one, which ours will name when it gives up
                 if status["gateway"]["connected"]:
                     return True
+                if status["gateway"]["phase"] == "failed":
+                    raise _GatewayFailed(pid, status["gateway"])
                 await changed.wait()
                 changed.clear()
+    except _GatewayFailed:
+        raise
     except (OperatorError, IpcError):
         pass  # not yet; whether it still lives is looked at next
     return False

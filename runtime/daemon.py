@@ -24,6 +24,7 @@ from runtime.port import PortUnusable, address
 from runtime.process import Launcher
 from runtime.service import summary, tell
 from runtime.supervisor import Setting, Supervisor
+from runtime.trouble import tell_trouble
 
 if TYPE_CHECKING:
     from runtime.invocation import Options
@@ -75,7 +76,10 @@ async def _serve(
     supervisor.notifier = notifier
     logs.subscribe(supervisor.local.log_line)
     _on_signals(supervisor)
-    service = asyncio.create_task(tell(supervisor))
+    beside = [
+        asyncio.create_task(tell(supervisor)),
+        asyncio.create_task(tell_trouble(supervisor.front, _complain)),
+    ]
     try:
         return await supervisor.run(lambda: _announce(options, supervisor))
     except ConfigError as error:
@@ -85,7 +89,8 @@ async def _serve(
         _say(sys.stderr, f"trunkline: {error}\n")
         return EXIT_ERROR
     finally:
-        service.cancel()
+        for task in beside:
+            task.cancel()
         logs.close()
 
 
@@ -125,6 +130,10 @@ def _say(stream: TextIO, text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         stream.write(text)
         stream.flush()
+
+
+def _complain(text: str) -> None:
+    _say(sys.stderr, "".join(f"trunkline: {line}\n" for line in text.splitlines()))
 
 
 def _announce(options: Options, supervisor: Supervisor) -> None:

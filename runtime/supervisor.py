@@ -386,7 +386,11 @@ class Supervisor:
     # -- configuration ------------------------------------------------------------------
 
     async def _watch_file(self) -> None:
-        await self.front.until(lambda: self.front.connected, None)  # the start comes first
+        front = self.front  # the start comes first, unless a change of the file is what it needs
+        await front.until(
+            lambda: front.connected or front.child.state.phase in (Phase.BACKOFF, Phase.FAILED),
+            None,
+        )
         await self.watch.run()
 
     def _quiet(self) -> float | None:

@@ -52,9 +52,20 @@ class Takeover:
             return "moved"
         if asked and isinstance(source, ForeignGateway) and source.reload():
             return "signalled"
-        if done is Need.RESTART and self._front.child.state.phase in ALIVE:
+        phase = self._front.child.state.phase
+        if done is Need.RESTART and phase is Phase.FAILED:  # a person was needed, and was there
+            return self._started()
+        if done is Need.RESTART and phase in ALIVE:
             return str(self._front.restart().outcome)
         return "unchanged" if self._need() is Need.NOTHING else "waits"
+
+    def _started(self) -> str:
+        try:
+            self._front.start()
+        except PortUnusable as error:
+            self._obstacle = f"the gateway is not started: {error}"
+            return "waits"
+        return "started"
 
     def waiting(self) -> list[str]:
         """Return the warnings for what is not in force."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -91,3 +92,35 @@ async def test_two_runtimes_never_share_a_runtime_directory(home: Path, tmp_path
     finally:
         down = await trunkline(home, "down")
     assert down.code == Exit.OK
+
+
+async def test_a_gateway_that_cannot_start_is_told_at_once(home: Path) -> None:
+    configuration = home / "trunkline.json5"
+    port = free_port()
+    configuration.write_text(
+        f'{{gateway: {{port: {port}, auth: {{token: {{source: "env", id: "NOT_SET"}}}}}},'
+        "channels: {local: {accounts: {demo: {}}}}}"
+    )
+    configuration.chmod(0o600)
+    async with started(home, "up") as process:
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            said = [(await process.stderr.readline()).decode() for _ in range(2)]
+        process.send_signal(2)
+        await ended(process)
+    assert said[0] == (
+        "trunkline: the gateway does not start: the environment variable NOT_SET is not set\n"
+    )
+    assert "not tried again" in said[1]
+    try:
+        result = await trunkline(home, "up", "--detach")
+        assert (result.code, result.out) == (Exit.CONFIGURATION, "")
+        assert "NOT_SET is not set" in result.err
+        assert "trunkline down" in result.err
+        configuration.write_text(configuration.read_text().replace("NOT_SET", "HOME"))
+        async with started(home, "watch") as watching:  # the daemon sees the change by itself
+            while "gateway" not in (said_now := await line(watching)) or "run" not in said_now:
+                pass
+        assert (await trunkline(home, "gateway", "health")).code == Exit.OK
+    finally:
+        await trunkline(home, "down")
