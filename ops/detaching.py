@@ -13,6 +13,7 @@ import select
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -55,7 +56,7 @@ def start_detached(options: Options, timeout: float) -> int:
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
-            _be_the_daemon(options, log.fileno())
+            _be_the_daemon(replace(options, detached=True), log.fileno())
     watch = os.pidfd_open(pid)
     try:
         up = asyncio.run(_see_up(places, pid, watch, timeout))

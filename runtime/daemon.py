@@ -155,6 +155,6 @@ Try, in another terminal:
   {chat}
   trunkline watch
   trunkline status
-Ctrl-C ends it.
+{"`trunkline down`" if options.detached else "Ctrl-C"} ends it.
 """,
     )

@@ -24,6 +24,7 @@ class Options:
     force: bool = False
     verbose: bool = False
     quiet: bool = False
+    detached: bool = False  # no terminal is left whose Ctrl-C could end it
 
 
 def words(error: OSError) -> str:

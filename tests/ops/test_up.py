@@ -49,6 +49,7 @@ async def test_detached_it_is_up_when_the_command_returns(home: Path) -> None:
     up = await trunkline(home, "up", "--detach", "--port", free_port())
     try:
         assert (up.code, up.err) == (Exit.OK, "")
+        assert up.out.endswith("`trunkline down` ends it.\n")
         health = await trunkline(home, "gateway", "health")
         assert (health.code, health.out) == (Exit.OK, "ok\n")
         second = await trunkline(home, "up", "--detach", "--port", free_port())
