@@ -6,7 +6,6 @@ any change. Refusals have the words of OpenClaw's gateway, which its clients loo
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import time
 from collections.abc import Callable
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from runtime.supervisor import Supervisor
 
 SHOWN_PROBLEMS = 3
-RESTART_AFTER = 0.1  # seconds in which the answer leaves; the gateway drains besides
 REQUIRED = "config base hash required; re-run config.get and retry"
 CHANGED = "config changed since last load; re-run config.get and retry"
 
@@ -151,16 +149,15 @@ async def _write(
         raise refusal(error) from None
     taken = supervisor.reload(loaded)
     answer = {"ok": True, "path": str(before.path), "hash": seal(loaded.revision)}
-    answer |= {"config": values, "restart": _restart(supervisor, before, loaded)}
+    answer |= {"config": values, "restart": _restart(taken["gateway"])}
     return answer | {name: taken[name] for name in ("added", "removed", "changed") if name in taken}
 
 
-def _restart(supervisor: Supervisor, before: Loaded, after: Loaded) -> dict[str, Any] | None:
-    """Replace the gateway when its own settings changed: nobody is refused meanwhile."""
-    if before.config.gateway == after.config.gateway:
+def _restart(done: str) -> dict[str, Any] | None:
+    """Say whether the gateway is replaced; it answers this call first."""
+    if done in ("unchanged", "waits"):
         return None
-    asyncio.get_running_loop().call_later(RESTART_AFTER, supervisor.front.restart)
-    return {"ok": True, "delayMs": int(RESTART_AFTER * 1000), "reason": "gateway settings changed"}
+    return {"ok": True, "delayMs": 0, "reason": f"gateway settings changed: {done}"}
 
 
 def refusal(error: ConfigError) -> RemoteError:

@@ -12,6 +12,7 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.wsclient import Client
+from runtime.restarts import GAP
 from tests.support.daemon import TOKEN, Daemon
 
 CONFIG = {
@@ -128,3 +129,44 @@ async def test_what_was_said_before_a_gateway_restart_is_replayed_after_it(tmp_p
         assert (replay["replayed"], replay["gaps"]) == (4, [])
         assert await messages(after, 4) == before[2:]
         await after.close()
+
+
+def _in_force(status: dict[str, Any]) -> bool:
+    gateway, revision = status["gateway"], status["supervisor"]["configRevision"]
+    return bool(gateway["connected"]) and gateway["revision"] == revision
+
+
+async def test_a_change_of_the_gateways_part_restarts_it_once(tmp_path: Path) -> None:
+    """Writing it, the watched file and what follows are one restart together."""
+    reload = {"mode": "hybrid", "debounceMs": 50}
+    async with Daemon(tmp_path, CONFIG | {"gateway": {"reload": reload}}) as daemon:
+        client = daemon.reconnecting()
+        await client.open()
+        before = (await daemon.status())["gateway"]["incarnation"]
+        for interval in (20_000, 25_000):
+            now = (await client.call("config.get"))["hash"]
+            patch = json.dumps({"gateway": {"tickIntervalMs": interval}})
+            answer = await client.call("config.patch", {"raw": patch, "baseHash": now})
+            assert answer["restart"]["ok"] is True
+            await daemon.wait(_in_force)
+            await client.opened()
+            assert client.hello["policy"]["tickIntervalMs"] == interval
+        await asyncio.sleep(GAP + 0.5)  # nothing more is to come: that has no event
+        assert (await daemon.status())["gateway"]["incarnation"] == before + 2
+        await client.close()
+
+
+async def test_a_gateway_that_is_to_stay_is_not_restarted_by_a_write(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, CONFIG | {"gateway": {"reload": {"mode": "hot"}}}) as daemon:
+        client = await daemon.client()
+        before = (await daemon.status())["gateway"]["incarnation"]
+        now = (await client.call("config.get"))["hash"]
+        patch = json.dumps({"gateway": {"tickIntervalMs": 20_000}})
+        answer = await client.call("config.patch", {"raw": patch, "baseHash": now})
+        assert answer["restart"] is None
+        status = await daemon.status()
+        assert "waits for `trunkline gateway restart`" in str(status["supervisor"]["warnings"])
+        await asyncio.sleep(0.5)  # it would have ended by then
+        assert not client.closed.done()
+        assert (await daemon.status())["gateway"]["incarnation"] == before
+        await client.close()
