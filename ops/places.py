@@ -40,12 +40,27 @@ def loaded(places: Places) -> Loaded:
     """Return the configuration as it stands in the file; exit 78 where it cannot be used."""
     from runtime.config.load import load
 
+    _must_exist(places)
+    return load(places.config_path, default_port=places.default_port)
+
+
+def effective(context: typer.Context) -> Loaded:
+    """Return the configuration as `trunkline up` would use it, environment and all; exit 78
+    where it would refuse.
+    """
+    from runtime.config.overrides import load_effective
+
+    places = here(context)
+    _must_exist(places)
+    return load_effective(places, os.environ, flags(context))
+
+
+def _must_exist(places: Places) -> None:
     if not places.config_path.exists():
         raise OperatorError(
             f"{places.config_path} does not exist; `trunkline up` writes a first one",
             Exit.CONFIGURATION,
         )
-    return load(places.config_path, default_port=places.default_port)
 
 
 def _path(said: str | None) -> Path | None:

@@ -8,7 +8,7 @@ import typer
 
 from ops.options import Json, command_app
 from ops.output import show_json
-from ops.places import here, loaded
+from ops.places import effective, here, loaded
 
 app = command_app("Find, check and show the configuration.")
 
@@ -33,10 +33,10 @@ def path(context: typer.Context, json: Json = False) -> None:
 
 @app.command()
 def validate(context: typer.Context, json: Json = False) -> None:
-    """Check the configuration; exits 78 and says what is wrong where."""
+    """Check the configuration as `up` does; exits 78 and says what is wrong where."""
     from ops.words import clean
 
-    found = loaded(here(context))
+    found = effective(context)
     if json:
         show_json(
             {

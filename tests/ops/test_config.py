@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyjson5
+import pytest
 
 from ops.exits import Exit
 from tests.ops.conftest import Here
@@ -27,6 +28,30 @@ def test_a_configuration_that_is_fine(here: Here, home: Path) -> None:
     told = here("config validate --json").json
     assert told["accounts"] == ["irc:a", "irc:b"]
     assert told["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("gateway", "word"),
+    [
+        ("bind: 'lan'", "gateway.auth.token: is missing"),
+        ("bind: 'lan', auth: {mode: 'none'}", "allowed with auth.mode none: loopback"),
+        ("auth: {mode: 'trusted-proxy', token: 't'}", "gateway.trustedProxies: is empty"),
+    ],
+)
+def test_what_up_refuses_is_not_fine(here: Here, home: Path, gateway: str, word: str) -> None:
+    (home / "trunkline.json5").write_text(f"{{gateway: {{{gateway}}}}}")
+    here("config validate").complains(Exit.CONFIGURATION, word)
+
+
+def test_the_environment_is_checked_too(
+    here: Here, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "trunkline.json5").write_text("{}")
+    monkeypatch.setenv("TRUNKLINE_GATEWAY_PORT", "abc")
+    here("config validate").complains(Exit.CONFIGURATION, "TRUNKLINE_GATEWAY_PORT")
+    monkeypatch.setenv("TRUNKLINE_GATEWAY_PORT", "18999")
+    monkeypatch.setenv("TRUNKLINE_GATEWAY_TOKEN", "t0psecret")
+    assert here("config validate").code == Exit.OK
 
 
 def test_no_secret_is_shown(here: Here, home: Path) -> None:
