@@ -16,7 +16,7 @@ import structlog
 from runtime.child import Process
 from runtime.diagnosis import Kind, diagnose
 from runtime.judged import Judged, Screen
-from runtime.lifecycle import EXIT_TEMPORARY, MISCONFIGURED, TRANSIENT, Exit, Policy
+from runtime.lifecycle import MISCONFIGURED, Exit, Policy
 from runtime.logs import LogStore
 from runtime.outside import Access, OutsideSession
 from runtime.port import listen
@@ -48,7 +48,9 @@ class Program:
 
 
 class ForeignGateway:
-    """Starts the program and judges how it ends. ``restart()`` asks for another start."""
+    """Starts the program and judges how it ends. ``again(reason)`` has another start
+    follow at once.
+    """
 
     kind = "command"
 
@@ -59,7 +61,7 @@ class ForeignGateway:
         *,
         launcher: Launcher,
         logs: LogStore,
-        restart: Callable[[], None],
+        again: Callable[[str], None],
         policy: Policy = POLICY,
     ) -> None:
         self.program = program
@@ -68,7 +70,7 @@ class ForeignGateway:
         self._access = access
         self._launcher = launcher
         self._logs = logs
-        self._restart = restart
+        self._again = again
         self._complaints = Complaints()
         self._process: Judged | None = None
         self._repairing: Started | None = None
@@ -170,14 +172,15 @@ class ForeignGateway:
             return replace(how, said=MISCONFIGURED, text=self._refused)
         if self._signalled and how.signal == self.program.reload_signal:
             log.warning("the gateway does not know gateway.reloadSignal: it is restarted")
-            self._restart()
+            self._again("the signal to reload has ended it")
             return how
         found = diagnose(how, lines)
         if found.kind is Kind.TRANSIENT:
             return replace(how, text=found.text)
         if found.kind is Kind.CONFIGURATION and self.program.repair and not self._repaired:
             self._damage = found.text
-            return Exit(code=EXIT_TEMPORARY, said=TRANSIENT, text=found.text)
+            self._again(found.text)  # the repair comes first, and waits for nothing
+            return replace(how, text=found.text)
         return replace(how, said=MISCONFIGURED, text=found.text)
 
     async def _repair(self, incarnation: int, token: str | None) -> bool:

@@ -140,6 +140,14 @@ class Front:
             self._restart_in(answer.after)
         return answer
 
+    def again(self, reason: str) -> None:
+        """Have its next process follow at once when the present one ends, which is no failure.
+
+        Of one that is not wanted any more the end is the end.
+        """
+        if self.child.state.wanted:
+            self.child.post(Restart(automatic=True, reason=reason))
+
     async def shut_down(self) -> str | None:
         """Ask a gateway that is not ours to end; return what went wrong, if anything did."""
         if self._no_shutdown:

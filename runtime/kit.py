@@ -37,7 +37,9 @@ log = structlog.get_logger("gateway")
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What the supervisor gives to whichever gateway it is."""
+    """What the supervisor gives to whichever gateway it is. ``again(reason)`` has another process
+    follow at once when the present one ends.
+    """
 
     version: str
     state_dir: Path
@@ -46,7 +48,7 @@ class Kit:
     boot: Callable[[int, str], GatewayBoot]
     reporter: Reporter
     answer: Callable[[str, Any], Awaitable[Any]]
-    restart: Callable[[], None]
+    again: Callable[[str], None]
 
 
 def source_of(config: GatewayConfig, host: str, port: int, kit: Kit) -> Source:
@@ -67,7 +69,7 @@ def source_of(config: GatewayConfig, host: str, port: int, kit: Kit) -> Source:
             access(config, url_of(host, port), kit),
             launcher=kit.launcher,
             logs=kit.logs,
-            restart=kit.restart,
+            again=kit.again,
             policy=policy_of(config),
         )
     return OwnGateway(

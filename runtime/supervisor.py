@@ -42,7 +42,7 @@ from runtime.holds import Holds
 from runtime.instance import Instance
 from runtime.keeper import spare
 from runtime.kit import Kit, attachment, source_of
-from runtime.lifecycle import Phase, Restart
+from runtime.lifecycle import Phase
 from runtime.link import ControlLink, HeardOut
 from runtime.local import LocalServer
 from runtime.logs import LogStore
@@ -146,7 +146,7 @@ class Supervisor:
             boot=self._gateway_boot,
             reporter=self.reports,
             answer=self.dispatch,
-            restart=lambda: self.front.child.post(Restart()),
+            again=lambda reason: self.front.again(reason),
         )
         self.front = Front(
             source_of(loaded.config.gateway, setting.host, setting.port, self._kit),

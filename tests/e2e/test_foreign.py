@@ -142,6 +142,7 @@ async def test_a_running_one_is_attached_to_and_outlives_us(tmp_path: Path) -> N
         async with Daemon(tmp_path, config) as daemon:
             row = (await daemon.status())["gateway"]
             assert (row["kind"], row["pid"], row["port"]) == ("attached", None, port)
+            assert len(daemon.family()) == 2, "supervisor and zygote: nothing was started"
             process.send_signal(signal.SIGUSR2)
             await daemon.wait(lambda s: working(s) and s["gateway"]["outages"] == 1)
             answer = await daemon.call("gateway.stop", {"shutdown": True})
@@ -151,6 +152,23 @@ async def test_a_running_one_is_attached_to_and_outlives_us(tmp_path: Path) -> N
             assert (await daemon.call("gateway.start"))["ok"]
         assert process.poll() is None
         assert await challenges(f"ws://127.0.0.1:{port}")
+
+
+async def test_s074_one_that_is_not_ours_and_stands_still_is_only_connected_to_again(
+    tmp_path: Path,
+) -> None:
+    async with running_alone() as (process, port):
+        gateway = {"url": f"ws://127.0.0.1:{port}", "silentAfterSeconds": 0.5}
+        async with Daemon(tmp_path, {"gateway": gateway, "channels": {}}) as daemon:
+            process.send_signal(signal.SIGSTOP)
+            row = (await daemon.wait(lambda s: s["gateway"]["outages"] == 1))["gateway"]
+            assert "no answer for" in row["lastError"]
+            assert psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+            assert len(daemon.family()) == 2, "supervisor and zygote"
+            process.send_signal(signal.SIGCONT)
+            await daemon.wait(working)
+            assert len(daemon.family()) == 2
+        assert process.poll() is None
 
 
 async def test_one_on_our_port_is_attached_to_only_where_that_is_wanted(tmp_path: Path) -> None:

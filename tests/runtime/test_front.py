@@ -1,166 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import structlog
 
-from runtime.front import Front
-from runtime.lifecycle import Exit, Phase, Policy
+from runtime.lifecycle import Exit, Phase
 from runtime.port import PortTaken
 from runtime.restarts import Outcome
-from runtime.source import News
-from tests.support.accounts import Puppet
+from tests.support.front import front_house
 from tests.support.until import until
 
 pytestmark = pytest.mark.virtual_time
-POLICY = Policy(initial=0.5, maximum=30.0, jitter=0.0, slow_after=None, ready_within=30.0)
-
-
-class PlayedLink:
-    """A session that opens when the test says so."""
-
-    def __init__(self, news: News) -> None:
-        self.news = news
-        self.connected = False
-        self.attempts = 1
-        self.changes = 0
-        self.told: list[tuple[str, Any]] = []
-        self.wrong: str | None = None
-        self.ended = False
-        self.broken = False
-
-    def changed(self) -> None:
-        self.changes += 1
-
-    async def run(self) -> None:
-        try:
-            if self.broken:
-                raise KeyError("a bug")
-            await asyncio.Event().wait()
-        finally:
-            self.ended = True
-
-    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
-        self.told.append((method, params))
-        return self.wrong
-
-    def open(self) -> None:
-        self.connected = True
-        self.news.up()
-
-    def lose(self) -> None:
-        self.connected = False
-        self.news.lost("closed with 1006")
-
-
-class PlayedSource:
-    """A gateway that is spawned as a puppet."""
-
-    kind = "own"
-    policy = POLICY
-    url = "ws://127.0.0.1:18789"
-    port = 18789
-    last_error: str | None = None
-
-    def __init__(self) -> None:
-        self.puppets: list[Puppet] = []
-        self.links: list[PlayedLink] = []
-        self.did: list[str] = []
-        self.taken: PortTaken | None = None
-        self.deaf = False
-        self.broken = False
-
-    def open(self, *, force: bool = False) -> None:
-        self.did.append("open")
-        if self.taken is not None:
-            raise self.taken
-
-    async def seize(self) -> None:
-        self.did.append("seize")
-
-    def close(self) -> None:
-        self.did.append("close")
-
-    def interrupt(self) -> None:
-        self.did.append("interrupt")
-
-    def refused(self, reason: str) -> None:
-        self.did.append(f"refused: {reason}")
-
-    async def spawn(self, incarnation: int) -> Any:
-        self.puppets.append(Puppet("gateway", incarnation, 999_999_999, deaf=self.deaf))
-        return self.puppets[-1]
-
-    def session(self, incarnation: int, news: News) -> Any:
-        self.links.append(PlayedLink(news))
-        self.links[-1].broken = self.broken
-        return self.links[-1]
-
-
-class House:
-    """A front, its source, and how often it said that something changed."""
-
-    def __init__(self) -> None:
-        self.source = PlayedSource()
-        self.changes = 0
-        self.error: Exception | None = None
-        self.loaded: Any = SimpleNamespace(
-            revision="r1", config=SimpleNamespace(gateway=SimpleNamespace())
-        )
-        self.front = Front(
-            self.source,
-            first_incarnation=100,
-            loaded=lambda: self.loaded,
-            on_change=self._changed,
-        )
-
-    def _changed(self) -> None:
-        self.changes += 1
-        if self.error is not None:
-            raise self.error
-
-    @property
-    def link(self) -> PlayedLink:
-        return self.source.links[-1]
-
-    @property
-    def phase(self) -> Phase:
-        return self.front.child.state.phase
-
-    async def is_in(self, phase: Phase) -> None:
-        assert await self.front.until(lambda: self.phase is phase, 1000.0), self.phase
-
-    async def up(self) -> None:
-        """Have the present incarnation become ready."""
-        born = len(self.source.puppets)
-        self.front.start()
-        await until(lambda: len(self.source.puppets) > born)
-        self.link.open()
-        await self.is_in(Phase.RUNNING)
-
-
-@asynccontextmanager
-async def house() -> AsyncIterator[House]:
-    found = House()
-    task = asyncio.create_task(found.front.run())
-    await asyncio.sleep(0)
-    try:
-        yield found
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert not any(puppet.alive for puppet in found.source.puppets)
-        assert all(link.ended for link in found.source.links)
 
 
 async def test_it_is_ready_when_its_session_is_open() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.front.changed()  # to nobody yet
         at.front.start()
         await at.is_in(Phase.STARTING)
@@ -182,7 +37,7 @@ async def test_it_is_ready_when_its_session_is_open() -> None:
 
 
 async def test_a_crash_is_an_outage_and_it_comes_back() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         at.source.puppets[-1].die(Exit(signal=9))
         await at.is_in(Phase.BACKOFF)
@@ -198,7 +53,7 @@ async def test_a_crash_is_an_outage_and_it_comes_back() -> None:
 
 
 async def test_a_lost_session_is_one_outage_whatever_follows() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         with structlog.testing.capture_logs() as logs:
             at.link.lose()
@@ -210,7 +65,7 @@ async def test_a_lost_session_is_one_outage_whatever_follows() -> None:
 
 
 async def test_a_hung_gateway_is_an_outage_too() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         at.link.news.fault("no answer for 35 s")
         await at.is_in(Phase.BACKOFF)
@@ -220,7 +75,7 @@ async def test_a_hung_gateway_is_an_outage_too() -> None:
 
 
 async def test_a_gateway_that_refuses_us_is_faulty_and_its_source_is_told() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.front.start()
         await until(lambda: at.source.puppets)
         at.link.news.refused("wrong token")
@@ -230,7 +85,7 @@ async def test_a_gateway_that_refuses_us_is_faulty_and_its_source_is_told() -> N
 
 
 async def test_news_of_an_earlier_incarnation_change_nothing() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         at.source.puppets[-1].die(Exit(signal=9))
         await at.is_in(Phase.BACKOFF)
@@ -241,7 +96,7 @@ async def test_news_of_an_earlier_incarnation_change_nothing() -> None:
 
 
 async def test_a_stop_on_purpose_is_no_outage_and_closes_the_socket() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         link = at.link
         at.front.stop()
@@ -253,7 +108,7 @@ async def test_a_stop_on_purpose_is_no_outage_and_closes_the_socket() -> None:
 
 
 async def test_a_restart_replaces_it_in_place() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         link = at.link
         assert at.front.restart().outcome is Outcome.NOW
@@ -266,7 +121,7 @@ async def test_a_restart_replaces_it_in_place() -> None:
 
 
 async def test_a_restart_that_follows_too_closely_is_put_off_not_refused() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         at.front.restart()
         await until(lambda: len(at.source.puppets) == 2)
@@ -285,7 +140,7 @@ async def test_a_restart_that_follows_too_closely_is_put_off_not_refused() -> No
 
 
 async def test_a_restart_asked_for_while_it_starts_follows_that_start() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.front.start()
         await until(lambda: at.source.puppets)
         assert at.front.restart().after is None
@@ -294,7 +149,7 @@ async def test_a_restart_asked_for_while_it_starts_follows_that_start() -> None:
 
 
 async def test_a_restart_is_satisfied_only_by_a_process_of_that_revision_or_a_later_one() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.front.start()
         await until(lambda: at.source.puppets)  # it has read r1
         at.loaded.revision = "r2"
@@ -307,7 +162,7 @@ async def test_a_restart_is_satisfied_only_by_a_process_of_that_revision_or_a_la
 
 
 async def test_a_restart_that_is_on_its_way_reads_what_has_changed_until_its_spawn() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.source.deaf = True
         await at.up()
         assert at.front.restart().outcome is Outcome.NOW
@@ -325,7 +180,7 @@ async def test_a_restart_that_is_on_its_way_reads_what_has_changed_until_its_spa
 
 
 async def test_a_stop_takes_back_a_restart_that_was_put_off() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.up()
         at.front.restart()
         await until(lambda: len(at.source.puppets) == 2)
@@ -339,7 +194,7 @@ async def test_a_stop_takes_back_a_restart_that_was_put_off() -> None:
 
 
 async def test_a_taken_port_is_the_callers_to_hear() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.source.taken = PortTaken("127.0.0.1", 18789, [])
         with pytest.raises(PortTaken):
             at.front.start()
@@ -349,7 +204,7 @@ async def test_a_taken_port_is_the_callers_to_hear() -> None:
 
 
 async def test_force_takes_the_port_only_where_it_is_not_ours() -> None:
-    async with house() as at:
+    async with front_house() as at:
         await at.front.seize()
         assert at.source.did == ["seize"]
         at.front.open(force=True)
@@ -359,7 +214,7 @@ async def test_force_takes_the_port_only_where_it_is_not_ours() -> None:
 
 
 async def test_until_gives_up_in_time_and_leaves_nothing() -> None:
-    async with house() as at:
+    async with front_house() as at:
         began = asyncio.get_running_loop().time()
         assert not await at.front.until(lambda: at.front.connected, 2.0)
         assert asyncio.get_running_loop().time() == began + 2.0
@@ -367,7 +222,7 @@ async def test_until_gives_up_in_time_and_leaves_nothing() -> None:
 
 
 async def test_until_looks_after_what_was_posted_before() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.front.start()
         at.front.stop()
         assert await at.front.until(lambda: at.phase is Phase.STOPPED, 10.0)
@@ -375,7 +230,7 @@ async def test_until_looks_after_what_was_posted_before() -> None:
 
 
 async def test_a_fault_of_who_is_told_costs_nothing() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.error = RuntimeError("no room")
         with structlog.testing.capture_logs() as logs:
             await at.up()
@@ -384,7 +239,7 @@ async def test_a_fault_of_who_is_told_costs_nothing() -> None:
 
 
 async def test_only_a_gateway_that_is_not_ours_is_asked_to_shut_down() -> None:
-    async with house() as at:
+    async with front_house() as at:
         assert await at.front.shut_down() == "not connected"
         at.source.kind = "attached"
         await at.up()
@@ -407,14 +262,14 @@ async def test_work_beside_it_ends_with_it() -> None:
         finally:
             ended.append(True)
 
-    async with house() as at:
+    async with front_house() as at:
         at.front.background(work())
         await asyncio.sleep(0)
     assert ended == [True]
 
 
 async def test_a_session_that_fails_costs_only_that_incarnation() -> None:
-    async with house() as at:
+    async with front_house() as at:
         at.source.broken = True
         with structlog.testing.capture_logs() as logs:
             at.front.start()
@@ -429,7 +284,7 @@ async def test_work_beside_it_that_fails_costs_nothing() -> None:
     async def work() -> None:
         raise OSError("no processes left")
 
-    async with house() as at:
+    async with front_house() as at:
         with structlog.testing.capture_logs() as logs:
             at.front.background(work())
             await until(lambda: logs)

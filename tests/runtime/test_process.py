@@ -21,7 +21,7 @@ import pytest
 
 from runtime.child import Child
 from runtime.lifecycle import Event, Exit, Phase, Policy, Start, State, Stop
-from runtime.process import Launcher, Process, SpawnError, Spec, become_subreaper
+from runtime.process import SWEEP_AFTER, Launcher, Process, SpawnError, Spec, become_subreaper
 
 TARGETS = "tests.support.targets"
 LAUNCHERS = ("zygote", "exec")
@@ -267,6 +267,34 @@ async def test_a_sweep_leaves_the_grandchildren_of_siblings_alone(launcher: Laun
         await calm.wait()
         for pid in calm_ones:
             assert await ended(pid)
+
+
+async def test_s083_one_that_was_just_started_is_never_swept_as_a_leftover(
+    launcher: Launcher,
+) -> None:
+    """Others end, and are swept after, at each moment of its start."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def young(number: int) -> Process:
+            what = spec("stop_politely", name=f"irc:young#{number}")
+            return await stack.enter_async_context(spawned(launcher, what))
+
+        async def short(number: int) -> None:
+            what = spec("leave", b"0", name=f"irc:short#{number}")
+            async with spawned(launcher, what) as one:
+                await one.wait()
+
+        children = []
+        for number in range(8):
+            _, child = await asyncio.gather(short(10 * number), young(10 * number + 1))
+            children.append(child)
+        await short(1000)
+        await asyncio.sleep(2 * SWEEP_AFTER)
+        assert launcher.swept == 0
+        assert all(exists(child.pid) for child in children)
+        for child in children:
+            child.kill()
+            await child.wait()
 
 
 async def test_nobody_notices_the_death_of_the_zygote_and_the_next_start_works(

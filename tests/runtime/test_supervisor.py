@@ -43,9 +43,11 @@ class House:
         run_dir = directory / "run"
         self.places = Places(directory, directory / "c.json5", run_dir, directory / "logs", None)
         self.port = 0
+        self.read = 0  # how often the configuration was
         self.supervisor = self._make()
 
     def load(self) -> Loaded:
+        self.read += 1
         if self.config_error is not None:
             raise self.config_error
         config = {
@@ -327,6 +329,22 @@ async def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
         at.supervisor.reload()
         assert len(at.launcher.of(A)) == 1
         assert at.supervisor.status().supervisor.warnings == []
+
+
+async def test_s052_the_file_is_read_when_somebody_asks_or_it_has_changed_and_never_else() -> None:
+    async with house(A) as at:
+        await at.is_in(Phase.RUNNING, A)
+        at.read = 0
+        for _ in range(3):
+            await at.ask("gateway.restart")
+            await at.ask("channels.restart", accounts=[A])
+            at.supervisor.status()
+            at.supervisor.takeover.apply(asked=True, changed=True)
+        assert at.read == 0
+        at.supervisor.reload()
+        assert at.read == 1
+        at.supervisor.reload(at.supervisor.loaded)  # whoever writes it has read it already
+        assert at.read == 1
 
 
 async def test_a_reload_while_accounts_start_loses_none() -> None:

@@ -148,22 +148,29 @@ CLIENT = "tests/ipc/test_wsclient.py::"
 PROCESS = "tests/runtime/test_process.py::"
 DEVICE = "tests/ipc/test_identity.py::"
 MONITOR = "tests/runtime/test_monitor.py::"
+FOREIGN = "tests/e2e/test_foreign.py::"
+CHANGES = "tests/e2e/test_changes.py::"
 
 ELSEWHERE: dict[int, list[str]] = {
+    7: [
+        FOREIGN + "test_a_running_one_is_attached_to_and_outlives_us",
+        FOREIGN + "test_one_on_our_port_is_attached_to_only_where_that_is_wanted",
+    ],
     8: [SESSION + "test_a_lost_session_is_told_and_opened_again"],
     9: [SESSION + "test_a_gateway_that_cannot_be_reached_becomes_a_fault"],
+    13: [FOREIGN + "test_its_configuration_is_repaired_once"],
+    14: [FOREIGN + "test_what_another_try_cannot_mend_needs_a_person"],
+    15: [FOREIGN + "test_what_another_try_cannot_mend_needs_a_person"],
     17: [CLIENT + "test_a_starting_gateway_is_tried_again_after_the_time_it_asks_for"],
     19: [
         SESSION + "test_a_gateway_that_accepts_and_says_nothing_becomes_a_fault",
         CLIENT + "test_silence_before_the_challenge_ends_the_try",
     ],
-    20: [
-        SESSION + "test_a_gateway_that_talks_nonsense_ends_nothing",
-        CLIENT + "test_frames_that_make_no_sense_are_counted_and_skipped",
-    ],
+    20: [CLIENT + "test_frames_that_make_no_sense_are_counted_and_skipped"],
     25: [PROCESS + "test_what_a_worker_started_ends_with_it"],
     32: [PROCESS + "test_signals_to_one_that_is_gone_do_nothing"],
     33: [CLIENT + "test_pending_calls_fail_when_the_session_ends"],
+    53: [CHANGES + "test_the_gateway_by_the_mode_of_reload"],
     58: ["tests/runtime/config/test_edit.py::test_a_change_by_somebody_else_meanwhile_wins"],
     67: [
         SESSION + "test_a_lost_session_is_told_and_opened_again",
@@ -176,10 +183,11 @@ ELSEWHERE: dict[int, list[str]] = {
     72: [SESSION + "test_an_answer_to_the_last_question_saves_the_gateway"],
     73: [SESSION + "test_a_gateway_that_hangs_is_asked_once_more_then_faulty"],
     82: ["tests/runtime/test_leftovers.py::test_only_what_is_ours_is_ended"],
-    83: ["tests/runtime/test_port.py::test_a_port_of_our_own_is_not_freed_by_force"],
+    83: [FOREIGN + "test_the_port_of_a_stranger_is_never_taken_by_force"],
     84: ["tests/e2e/test_port.py::test_a_port_that_was_taken_while_the_gateway_was_down"],
+    85: [FOREIGN + "test_a_running_one_is_attached_to_and_outlives_us"],
     86: [
-        CLIENT + "test_no_listener_fails_at_once",
+        CLIENT + "test_what_is_called_after_the_close_frame_was_not_sent",
         SESSION + "test_telling_without_a_session_does_nothing",
     ],
     87: [CLIENT + "test_no_answer_in_time_and_then_too_late"],
@@ -188,8 +196,8 @@ ELSEWHERE: dict[int, list[str]] = {
         CLIENT + "test_pending_calls_fail_when_the_session_ends",
         "tests/ipc/test_calls.py::test_a_dead_peer_fails_its_own_calls_at_once",
     ],
-    90: [SESSION + "test_a_request_that_fails_costs_neither_the_session_nor_us"],
-    91: [SESSION + "test_other_news_of_a_gateway_count_as_a_sign_of_life"],
+    90: [SESSION + "test_a_refused_beat_is_a_sign_of_life"],
+    91: [SESSION + "test_an_answer_to_the_last_question_saves_the_gateway"],
     92: [
         CLIENT + "test_events_are_iterated_until_the_end",
         CLIENT + "test_frames_that_make_no_sense_are_counted_and_skipped",
@@ -216,17 +224,7 @@ ELSEWHERE: dict[int, list[str]] = {
 
 # Not shown by a test yet, and why. Delete a number here when its test is there.
 PENDING: dict[int, str] = {
-    7: "attaching to a foreign gateway",
-    13: "the repair of a foreign gateway's configuration",
-    15: "the repair of a foreign gateway's configuration",
-    50: "reload modes",
-    51: "reload modes",
-    52: "reload modes",
-    53: "reload modes",
-    54: "reload modes",
     57: "writing the configuration through the gateway",
-    74: "attaching to a foreign gateway",
-    85: "attaching to a foreign gateway",
 }
 
 

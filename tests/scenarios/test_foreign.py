@@ -1,0 +1,246 @@
+"""SUPERVISION part 2, gateways that are not ours: rows 7, 13, 15, 74 and 85.
+
+The programs are real and end as they are told; only the supervisor around them is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from runtime import foreign, outside
+from runtime.attached import AttachedGateway
+from runtime.config.model import GatewayConfig, LoggingConfig
+from runtime.foreign import ForeignGateway, Program
+from runtime.front import Front
+from runtime.lifecycle import Phase, Policy
+from runtime.logs import LogStore
+from runtime.outside import Access
+from runtime.process import Launcher, become_subreaper
+from runtime.source import Source
+from tests.support.daemon import free_port
+from tests.support.players import PlayedGateway
+from tests.support.until import until
+
+PATIENCE = 30.0
+DAMAGE = "Config invalid: run openclaw doctor --fix"
+# A backoff that nobody here waits for: what follows at once shows that it was none.
+NEVER = Policy(initial=3600.0, maximum=3600.0, stop_within=10.0, ready_within=60.0, jitter=0.0)
+
+
+class House:
+    """A front, the directory in which its programs leave their traces, and nothing of ours."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        become_subreaper()
+        self.launcher = Launcher(run_id="foreign-scenarios")
+        self.launcher.start()
+        self.logs = LogStore(directory / "logs", LoggingConfig())
+        self.front: Front
+
+    def access(self, url: str) -> Access:
+        return Access(url, "1", self._nothing, self._nothing)
+
+    async def _nothing(self) -> None:
+        return None
+
+    def keep(self, source: Source) -> Front:
+        loaded: Any = SimpleNamespace(revision="r", config=SimpleNamespace(gateway=GatewayConfig()))
+        self.front = Front(
+            source, first_incarnation=0, loaded=lambda: loaded, on_change=lambda: None
+        )
+        return self.front
+
+    def program(self, script: str, repair: Sequence[str] = (), policy: Policy = NEVER) -> Front:
+        """Keep a shell script as the gateway."""
+        port = free_port()
+        program = Program(
+            ("sh", "-c", f"cd {self.directory}; {script}"), "127.0.0.1", port, tuple(repair)
+        )
+        return self.keep(
+            ForeignGateway(
+                program,
+                self.access(f"ws://127.0.0.1:{port}"),
+                launcher=self.launcher,
+                logs=self.logs,
+                again=lambda reason: self.front.again(reason),
+                policy=policy,
+            )
+        )
+
+    def note(self, name: str) -> list[str]:
+        """Return the command that adds a line to a file."""
+        return ["sh", "-c", f"echo . >> {self.directory / name}"]
+
+    def lines(self, name: str) -> int:
+        path = self.directory / name
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    async def is_in(self, phase: Phase) -> None:
+        front = self.front
+        there = await front.until(lambda: front.child.state.phase is phase, PATIENCE)
+        assert there, front.child.state
+
+    def programs(self) -> list[str]:
+        """Return what runs below us, the zygote aside."""
+        assert self.launcher._zygote is not None
+        found = psutil.Process().children(recursive=True)
+        return [each.name() for each in found if each.pid != self.launcher._zygote.pid]
+
+
+@contextlib.asynccontextmanager
+async def house(directory: Path) -> AsyncIterator[House]:
+    found = House(directory)
+    tasks: list[asyncio.Task[None]] = []
+    keep = found.keep
+
+    def keep_running(source: Source) -> Front:
+        front = keep(source)
+        tasks.append(asyncio.create_task(front.run()))
+        return front
+
+    found.keep = keep_running  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        found.launcher.close()
+        found.logs.close()
+
+
+DAMAGED_ONCE = f"""
+echo . >> starts
+case $(wc -l < starts) in
+    1) echo "{DAMAGE}" >&2; exit 1;;
+    2) echo "out of luck" >&2; exit 1;;
+esac
+"""
+
+
+async def test_s013_damage_is_repaired_once_and_the_next_start_follows_at_once(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as at:
+        front = at.program(DAMAGED_ONCE, repair=at.note("repairs"))
+        await asyncio.sleep(0)
+        front.start()
+        await at.is_in(Phase.BACKOFF)
+        assert (at.lines("starts"), at.lines("repairs")) == (2, 1)
+        state = front.child.state
+        assert state.failures == 1  # the damage was none
+        # The second start is judged by its own words, not by those of the first.
+        assert state.reason == "exited (code 1): out of luck"
+        assert at.programs() == []
+
+
+async def test_s013_a_stop_that_comes_while_it_ends_is_not_undone_by_the_repair(
+    tmp_path: Path,
+) -> None:
+    script = (
+        f"trap 'echo \"{DAMAGE}\" >&2; exit 1' TERM; echo . >> starts; while :; do sleep 0.1; done"
+    )
+    async with house(tmp_path) as at:
+        front = at.program(script, repair=at.note("repairs"))
+        await asyncio.sleep(0)
+        front.start()
+        await until(lambda: at.lines("starts"), PATIENCE)
+        front.stop()
+        await at.is_in(Phase.STOPPED)
+        assert (at.lines("starts"), at.lines("repairs")) == (1, 0)
+
+
+@pytest.mark.parametrize("repair", [["false"], ["/no/such/doctor"], ["sleep", "3600"]])
+async def test_s015_a_repair_that_fails_or_hangs_leaves_the_damage_as_the_reason(
+    tmp_path: Path, repair: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign, "REPAIR_WITHIN", 1.0)
+    async with house(tmp_path) as at:
+        front = at.program(f'echo . >> starts; echo "{DAMAGE}" >&2; exit 1', repair=repair)
+        await asyncio.sleep(0)
+        front.start()
+        await at.is_in(Phase.FAILED)
+        assert (front.child.state.cause, front.child.state.reason) == ("misconfigured", DAMAGE)
+        assert at.lines("starts") == 1
+        assert at.programs() == []
+
+
+async def test_s015_a_stop_does_not_wait_for_a_repair(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        front = at.program(f'echo "{DAMAGE}" >&2; exit 1', repair=["sleep", "3600"])
+        await asyncio.sleep(0)
+        front.start()
+        await until(lambda: "sleep" in at.programs(), PATIENCE)
+        front.stop()
+        await at.is_in(Phase.STOPPED)
+        assert at.programs() == []
+
+
+@contextlib.asynccontextmanager
+async def attached(directory: Path, silence: float = 60.0) -> AsyncIterator[tuple[House, Any]]:
+    """A gateway that runs already, and a front that is attached to it."""
+    gateway = PlayedGateway({"system-presence": []})
+    await gateway.on_tcp()
+    quick = Policy(initial=0.05, maximum=0.2, ready_within=20.0, slow_after=None)
+    try:
+        async with house(directory) as at:
+            access = at.access(gateway.url)
+            at.keep(AttachedGateway(access, gateway.port, silence=silence, policy=quick))
+            await asyncio.sleep(0)
+            at.front.start()
+            await at.is_in(Phase.RUNNING)
+            yield at, gateway
+    finally:
+        await gateway.close()
+
+
+async def test_s007_a_gateway_that_is_there_is_connected_to_and_nothing_is_started(
+    tmp_path: Path,
+) -> None:
+    async with attached(tmp_path) as (at, gateway):
+        row = at.front.status()
+        assert (row.kind, row.connected, row.pid) == ("attached", True, None)
+        assert row.port == gateway.port
+        assert at.programs() == []
+        at.front.restart()  # of what is not ours only the connection
+        await until(lambda: at.front.sessions == 2, PATIENCE)
+        assert at.programs() == []
+
+
+async def test_s074_silence_of_a_gateway_that_is_not_ours_costs_it_only_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "VERIFY_WITHIN", 0.3)
+    async with attached(tmp_path, silence=0.3) as (at, gateway):
+        gateway.leaves_unanswered("system-presence")
+        await until(lambda: at.front.outages == 1, PATIENCE)
+        assert "no answer for" in str(at.front.status().last_error)
+        gateway.methods["system-presence"] = []
+        await at.is_in(Phase.RUNNING)
+        assert at.front.sessions == 2
+        assert {method for method, _ in gateway.asked} <= {"connect", "system-presence"}
+        assert at.programs() == []
+
+
+async def test_s085_a_stop_lets_go_and_says_shutdown_only_when_it_is_asked_to(
+    tmp_path: Path,
+) -> None:
+    async with attached(tmp_path) as (at, gateway):
+        at.front.stop()
+        await at.is_in(Phase.STOPPED)
+        assert [method for method, _ in gateway.asked] == ["connect"]
+        at.front.start()
+        await at.is_in(Phase.RUNNING)
+        first = await at.front.shut_down()
+        assert first == "INVALID_REQUEST: unknown method: shutdown"
+        assert await at.front.shut_down() == "it does not know the method shutdown"
+        assert [method for method, _ in gateway.asked] == ["connect", "connect", "shutdown"]
