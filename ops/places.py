@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ops.exits import Exit, OperatorError
+from ops.exits import Exit, OperatorError, UsageFailure
 
 if TYPE_CHECKING:
     from runtime.config.load import Loaded
@@ -20,6 +20,8 @@ def flags(context: typer.Context, **more: Any) -> Flags:
     from runtime.config.places import Flags
 
     said = context.find_root().params
+    if said.get("profile") and said.get("dev"):
+        raise UsageFailure("--dev is a profile itself; say --profile or --dev, not both")
     return Flags(
         state_dir=_path(said.get("state_dir")),
         config_path=_path(said.get("config")),

@@ -1,4 +1,4 @@
-"""Where everything lies: flag, then environment, then ``--profile`` or ``--dev``, then the
+"""Where everything lies: flag (``--profile`` and ``--dev`` too), then environment, then the
 platform's default. Nothing but this and ``overrides`` reads these variables.
 
 Imports little: the zygote, which needs no more than a place, is started before all else.
@@ -21,6 +21,7 @@ from runtime.config.port import DEFAULT_PORT
 
 DEV = "dev"  # the profile that --dev means
 DEV_PORT = 19001  # OpenClaw's
+PLACES = ("TRUNKLINE_STATE_DIR", "TRUNKLINE_CONFIG_PATH", "TRUNKLINE_RUNTIME_DIR")
 NAMES = ("trunkline.json5", "trunkline.json", "trunkline.toml")  # of the configuration file
 # Ports of profiles: below those that the kernel gives to clients (from 32768).
 _FIRST_PORT, _PORTS = 20_000, 10_000
@@ -68,7 +69,10 @@ class Places:
 
 def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
     """Return the places. Creates nothing; raises ``ConfigError`` for an impossible profile."""
-    profile = flags.profile or (DEV if flags.dev else environ.get("TRUNKLINE_PROFILE") or None)
+    said = flags.profile or (DEV if flags.dev else None)
+    profile = said or environ.get("TRUNKLINE_PROFILE") or None
+    if said:  # a world of its own: what the environment says of places is about another one
+        environ = {k: v for k, v in environ.items() if k not in PLACES}
     if profile is not None and not _PROFILE.match(profile):
         allowed = "1 to 32 letters, digits, '_' or '-', the first one a letter or digit"
         raise ConfigError("profile", [Problem(profile, f"impossible name; allowed: {allowed}")])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ops.cli import Commands
+from ops.exits import Exit
 from tests.ops.conftest import Here
 from tests.support.commandline import PROGRAM, ROOT, environment
 
@@ -77,6 +78,12 @@ def test_profiles_are_isolated(here: Here, monkeypatch: pytest.MonkeyPatch) -> N
     paths = [here(f"config path {flags}").out for flags in ("", "--dev", "--profile blue")]
     assert len(set(paths)) == 3
     assert "trunkline-dev" in paths[1]
+    monkeypatch.setenv("TRUNKLINE_STATE_DIR", "/elsewhere")
+    assert [here(f"config path {flags}").out for flags in ("--dev", "--profile blue")] == paths[1:]
+
+
+def test_one_profile_at_a_time(here: Here) -> None:
+    here("config path --dev --profile blue").complains(Exit.USAGE, "--profile or --dev")
 
 
 def test_the_version(here: Here) -> None:

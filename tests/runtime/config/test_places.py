@@ -54,10 +54,16 @@ def test_dev_is_a_profile_with_a_known_port(home: Path) -> None:
     assert (places.profile, places.default_port) == ("dev", 19001)
 
 
-def test_the_environment_wins_over_a_profile_and_a_flag_over_both(home: Path) -> None:
-    environ = {"TRUNKLINE_STATE_DIR": "/s", "TRUNKLINE_CONFIG_PATH": "/c/x.toml"}
-    places = resolve(environ, Flags(profile="blue"))
+def test_a_flag_wins_over_the_environment_and_that_over_the_profile_in_it(home: Path) -> None:
+    environ = {
+        "TRUNKLINE_STATE_DIR": "/s",
+        "TRUNKLINE_CONFIG_PATH": "/c/x.toml",
+        "TRUNKLINE_RUNTIME_DIR": "/r",
+    }
+    places = resolve(environ | {"TRUNKLINE_PROFILE": "red"})
     assert (places.state_dir, places.config_path) == (Path("/s"), Path("/c/x.toml"))
+    assert resolve(environ, Flags(profile="blue")) == resolve({}, Flags(profile="blue"))
+    assert resolve(environ, Flags(dev=True)) == resolve({}, Flags(dev=True))
     flags = Flags(profile="blue", state_dir=Path("/f"), config_path=Path("/f.json5"))
     places = resolve(environ, flags)
     assert (places.state_dir, places.config_path) == (Path("/f"), Path("/f.json5"))
