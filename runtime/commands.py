@@ -376,7 +376,7 @@ async def _metrics(supervisor: Supervisor, params: Nothing) -> Any:
 
 @method("config.reload", Nothing)
 async def _reload(supervisor: Supervisor, params: Nothing) -> Any:
-    return supervisor.reload()
+    return await supervisor.reread()
 
 
 @method("shutdown", Nothing)

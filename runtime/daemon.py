@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import structlog
 import uvloop
 
-from ipc.errors import EndpointError, RemoteError
+from ipc.errors import EndpointError
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.places import Places
@@ -119,10 +119,7 @@ def _restart_gateway(supervisor: Supervisor) -> None:
 
 
 def _reload(supervisor: Supervisor) -> None:
-    try:
-        supervisor.reload()
-    except RemoteError as error:
-        _say(sys.stderr, f"trunkline: {error.message}\n")
+    supervisor.read_again(refused=lambda text: _say(sys.stderr, f"trunkline: {text}\n"))
 
 
 def _say(stream: TextIO, text: str) -> None:

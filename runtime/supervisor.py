@@ -7,7 +7,6 @@ are in ``process``, requests in ``commands``. It carries no chat.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import time
@@ -157,6 +156,7 @@ class Supervisor:
         self.takeover = Takeover(self.front, self._kit, lambda: self.loaded)
         self.watch = Watch(places.config_path, self._quiet, self._file_changed)
         self.notifier = Notifier({})
+        self._tasks: asyncio.TaskGroup | None = None
         self.invalid: str | None = None  # what is wrong with the file, where it is not taken over
         self.local = LocalServer(self._endpoints.cli, self)
 
@@ -214,6 +214,7 @@ class Supervisor:
 
     async def _live(self, link: ControlLink, on_up: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             helpers = [
                 tasks.create_task(self.front.run()),
                 tasks.create_task(self._watch(link)),
@@ -399,8 +400,29 @@ class Supervisor:
         return None if reload.mode == "off" else reload.debounce_ms / 1000
 
     def _file_changed(self) -> None:
-        with contextlib.suppress(RemoteError):  # it is in the log and in the status
-            self.reload(asked=False)
+        self.read_again(asked=False)
+
+    def read_again(
+        self, *, asked: bool = True, refused: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Do as ``reread``, soon; what is wrong is in the log, in the status, and told."""
+
+        async def work() -> None:
+            try:
+                await self.reread(asked=asked)
+            except RemoteError as error:
+                refused(error.message)
+
+        if self._tasks is not None:
+            self._tasks.create_task(spare("reading the configuration", work()))
+
+    async def reread(self, *, asked: bool = True) -> dict[str, Any]:
+        """Do as ``reload``, but read the file in a thread: a large one takes a second."""
+        try:
+            loaded = await self.remote.aside(self._setting.load)
+        except (ConfigError, OSError) as error:
+            raise self._refused(error) from None
+        return self.reload(loaded, asked=asked)
 
     def reload(self, loaded: Loaded | None = None, *, asked: bool = True) -> dict[str, Any]:
         """Read the configuration again and touch only what changed.
@@ -414,9 +436,7 @@ class Supervisor:
         try:
             loaded = loaded or self._setting.load()
         except (ConfigError, OSError) as error:
-            log.error("configuration not taken over", error=str(error))
-            self.invalid = f"the configuration was not taken over: {error}"
-            raise RemoteError(commands.INVALID, str(error)) from None
+            raise self._refused(error) from None
         self.invalid = None
         if not asked and loaded.revision == self.loaded.revision:
             return {"revision": loaded.revision}
@@ -446,6 +466,11 @@ class Supervisor:
             )
 
     # -- reports ------------------------------------------------------------------------
+
+    def _refused(self, error: Exception) -> RemoteError:
+        log.error("configuration not taken over", error=str(error))
+        self.invalid = f"the configuration was not taken over: {error}"
+        return RemoteError(commands.INVALID, str(error))
 
     async def drain(self, account: Account, seconds: float) -> bool:
         """Have a running account finish what is in flight; say whether it did in time."""

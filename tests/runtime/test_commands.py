@@ -112,7 +112,7 @@ class Desk:
     def request_stop(self, reason: str) -> None:
         self.stopped_for.append(reason)
 
-    def reload(self) -> dict[str, Any]:
+    async def reread(self) -> dict[str, Any]:
         return {"revision": "r2"}
 
     def status(self) -> Status:
