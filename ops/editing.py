@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ipc.errors import RemoteError
 from ops import link
 from ops.exits import Exit, OperatorError, UsageFailure
 from ops.output import show_json
@@ -12,6 +13,8 @@ from ops.words import clean
 
 if TYPE_CHECKING:
     from runtime.config.places import Places
+
+CHANGES = ("added", "changed", "removed")  # what a reload tells of accounts
 
 
 def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -> None:
@@ -32,6 +35,28 @@ def remove_account(places: Places, key: str, *, as_json: bool) -> None:
     _take_over(places, key, "removed", as_json=as_json)
 
 
+def show_reload(places: Places, *, as_json: bool) -> None:
+    """Have the daemon read the file again and say what that changed; exit 78 for a wrong file."""
+    done = link.run(_reload(places))
+    if as_json:
+        show_json(done)
+        return
+    touched = [f"{what}: {', '.join(done[what])}" for what in CHANGES if done.get(what)]
+    print(clean(f"{places.config_path} is in force; gateway {done['gateway']}"))
+    for line in [*touched, *(f"warning: {warning}" for warning in done.get("warnings", []))]:
+        print(clean(line))
+
+
+async def _reload(places: Places) -> Any:
+    async with link.supervisor(places) as client:
+        try:
+            return await client.call("config.reload", {})
+        except RemoteError as error:
+            if error.code != "INVALID_REQUEST":
+                raise
+            raise OperatorError(error.message, Exit.CONFIGURATION) from None
+
+
 def _pairs(fields: list[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for field in fields:
@@ -45,12 +70,8 @@ def _pairs(fields: list[str]) -> dict[str, str]:
 
 
 def _take_over(places: Places, key: str, what: str, *, as_json: bool) -> None:
-    async def reload() -> Any:
-        async with link.supervisor(places) as client:
-            return await client.call("config.reload", {})
-
     try:
-        reloaded = link.run(reload())
+        reloaded = link.run(_reload(places))
     except OperatorError as error:
         if error.exit is not Exit.NOT_RUNNING:
             raise

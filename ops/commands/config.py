@@ -1,4 +1,4 @@
-"""``trunkline config``: find, check and show the configuration; none of it needs a daemon."""
+"""``trunkline config``: find, check and show the configuration; only ``reload`` needs a daemon."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def validate(context: typer.Context, json: Json = False) -> None:
     for warning in found.manifests.warnings:
         print(clean(f"warning: {warning}"))
     print(clean(f"{found.path} is fine: {len(found.accounts)} accounts"))
+
+
+@app.command("reload")
+def reload_(context: typer.Context, json: Json = False) -> None:
+    """Have the daemon take the file over now; exits 78, with nothing changed, if it is wrong."""
+    from ops.editing import show_reload
+
+    show_reload(here(context), as_json=json)
 
 
 @app.command()

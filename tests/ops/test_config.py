@@ -9,6 +9,9 @@ import pytest
 
 from ops.exits import Exit
 from tests.ops.conftest import Here
+from tests.support.commandline import trunkline
+from tests.support.daemon import Daemon
+from tests.support.fakeserver import fake_supervisor
 
 CONFIGURATION = """{
   gateway: { auth: { token: "t0psecret" } },
@@ -96,3 +99,48 @@ def test_an_unknown_channel_names_those_that_exist(here: Here) -> None:
 
 def test_an_impossible_profile_is_a_configuration_error(here: Here) -> None:
     here("config path --profile ../evil").complains(Exit.CONFIGURATION, "impossible name")
+
+
+async def test_a_reload_says_what_it_changed(home: Path) -> None:
+    done = {
+        "revision": "r2",
+        "gateway": "unchanged",
+        "added": ["irc:a"],
+        "changed": [],
+        "removed": ["irc:b", "irc:c"],
+        "warnings": ["mind the gap"],
+    }
+    async with fake_supervisor(home, config__reload=done):
+        told = await trunkline(home, "config", "reload")
+        assert (await trunkline(home, "config", "reload", "--json")).json == done
+    assert (told.code, told.out.splitlines()) == (
+        Exit.OK,
+        [
+            f"{home}/trunkline.json5 is in force; gateway unchanged",
+            "added: irc:a",
+            "removed: irc:b, irc:c",
+            "warning: mind the gap",
+        ],
+    )
+    (await trunkline(home, "config", "reload")).complains(Exit.NOT_RUNNING)
+
+
+@pytest.mark.e2e
+async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
+    config = {"channels": {"local": {"accounts": {"demo": {}}}}}
+    unwatched = {"gateway": {"reload": {"mode": "off"}}}  # the command alone takes it over
+    async with Daemon(tmp_path, config | unwatched) as daemon:
+        before = await daemon.status()
+        text = daemon.config_path.read_text()
+        daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {"echoo": 1}'))
+        code, out, err = await daemon.command("config", "reload")
+        assert (code, out) == (Exit.CONFIGURATION, "")
+        assert "channels.local.accounts.demo.echoo" in err
+        after = await daemon.status()
+        assert after["supervisor"]["configRevision"] == before["supervisor"]["configRevision"]
+        assert after["accounts"]["local:demo"]["pid"] == before["accounts"]["local:demo"]["pid"]
+        daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {}, "two": {}'))
+        code, out, err = await daemon.command("config", "reload")
+        assert (code, err) == (Exit.OK, "")
+        assert "added: local:two" in out
+        await daemon.wait_phase("local:two", "running")

@@ -149,8 +149,8 @@ def test_flag_then_environment_then_file_then_profile(home: Path) -> None:
     file, environ, flags = "{gateway: {port: 3}}", {"TRUNKLINE_GATEWAY_PORT": "2"}, Flags(port=1)
     assert port(file, environ, flags, home) == 1
     assert port(file, environ, Flags(), home) == 2
-    assert port(file, {}, Flags(dev=True), home) == 3
-    assert port("{}", {}, Flags(dev=True), home) == 19001
+    assert port(file, {"TRUNKLINE_PROFILE": "dev"}, Flags(), home) == 3
+    assert port("{}", {"TRUNKLINE_PROFILE": "dev"}, Flags(), home) == 19001
     assert port("{}", {}, Flags(), home) == 18789
 
 
