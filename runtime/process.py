@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime import zygote
+from runtime.cgroups import Group, Groups, Limits
 from runtime.forked import fork, tell
 from runtime.lifecycle import SIGKILL, Exit
 from runtime.memory import MemoryKills
@@ -40,7 +41,8 @@ class Spec:
 
     ``fds`` are descriptors it inherits, by name; they stay ours as well. ``name`` is the peer,
     ``irc:libera#12``. With a ``command``, that foreign program is started instead; ``env`` then
-    goes to it unseen by others, and it gets nothing else of ours.
+    goes to it unseen by others, and it gets nothing else of ours. ``limits`` hold where there
+    are control groups (``Launcher.groups``).
     """
 
     name: str
@@ -50,6 +52,7 @@ class Spec:
     launcher: Literal["zygote", "exec"] = "zygote"
     env: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    limits: Limits | None = None
 
 
 class Process:
@@ -58,9 +61,17 @@ class Process:
     """
 
     def __init__(
-        self, launcher: Launcher, pid: int, pidfd: int, stdout: int, stderr: int, words: int
+        self,
+        launcher: Launcher,
+        pid: int,
+        pidfd: int,
+        stdout: int,
+        stderr: int,
+        words: int,
+        group: Group | None = None,
     ) -> None:
         self.pid = pid
+        self.group = group
         self.stdout = stdout
         self.stderr = stderr
         self._launcher = launcher
@@ -110,12 +121,23 @@ class Process:
         self._gone = True
         os.close(self._pidfd)
         said, text = self._last_words()
+        kills = self._leave_group()
         self._launcher.ended(self.pid)
         assert status is not None
         if status.si_code == os.CLD_EXITED:
             return Exit(code=status.si_status, said=said, text=text)
-        oom = status.si_status == SIGKILL and not self._killed and self._launcher.memory.more()
+        killed = status.si_status == SIGKILL and not self._killed
+        # Without a group there is only the machine's count: a hint.
+        oom = killed and (self._launcher.memory.more() if kills is None else kills > 0)
         return Exit(signal=status.si_status, said=said, text=text, oom=oom)
+
+    def _leave_group(self) -> int | None:
+        """Remove its control group; return how many of it the kernel ended for want of memory."""
+        if self.group is None:
+            return None
+        kills = self.group.memory_kills
+        self.group.remove()
+        return kills
 
     def _last_words(self) -> tuple[str | None, str | None]:
         """Read what it said. Not to the end of the pipe: a grandchild may hold that open."""
@@ -150,6 +172,7 @@ class Launcher:
         self._ours: set[int] = set()
         self._sweep_due = False
         self.memory = MemoryKills()
+        self.groups: Groups | None = None  # control groups; set before the first spawn
         self.swept = 0  # processes that children left behind
 
     def start(self) -> None:
@@ -201,6 +224,8 @@ class Launcher:
             self._zygote.end()
             self._zygote = None
         self._sweep()
+        if self.groups is not None:
+            self.groups.close()
 
     async def _in_thread(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
@@ -226,7 +251,16 @@ class Launcher:
             raise
         os.set_blocking(pidfd, True)
         stdout, stderr, words = pipes.keep()
-        return Process(self, pid, pidfd, stdout, stderr, words)
+        return Process(self, pid, pidfd, stdout, stderr, words, self._group(spec, pid))
+
+    def _group(self, spec: Spec, pid: int) -> Group | None:
+        """Move a child that has just been born into a control group of its own."""
+        if self.groups is None or spec.limits is None:
+            return None
+        try:
+            return self.groups.enter(spec.name, pid, spec.limits)
+        except OSError:  # it has died already; or its group was taken away, then we watch it
+            return None
 
     def _fork(self, spec: Spec, env: dict[str, str], pipes: _Pipes) -> int:
         request = {"kind": "spawn", "name": spec.name, "env": env, "fds": list(spec.fds)}

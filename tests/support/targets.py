@@ -56,6 +56,15 @@ async def be_deaf(payload: bytes, fds: dict[str, int], say: Say) -> int:
     return 0
 
 
+async def eat_memory(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Take a megabyte after the other, until somebody ends it; 1 GiB at most."""
+    eaten = []
+    for _ in range(1024):
+        eaten.append(b"x" * 2**20)
+        await asyncio.sleep(0.005)
+    return 0
+
+
 async def fail(payload: bytes, fds: dict[str, int], say: Say) -> int:
     """Raise what nobody expects."""
     raise KeyError(payload.decode())

@@ -1,0 +1,248 @@
+"""Control groups of version 2 (cgroups(7)): the kernel itself holds an account to its limits.
+
+Used only where a part of the tree has been given to us: systemd marks it (``Delegate=yes``), or
+we are at the root of what this machine, or this container, shows. Everything else belongs to
+somebody else, and then the limits are watched by asking each worker instead.
+
+A group may not have processes and divide its controllers among children at once, so we move
+into a leaf first. Every incarnation gets a group of its own, below one that names our pid;
+so its count of kills is its own, and what is left of an earlier run can be told and removed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CONTROLLERS = ("memory", "pids", "cpu")
+NEEDED = ("memory",)
+OURS = "trunkline-"  # begins the names of all groups that we make
+OURSELVES = f"{OURS}supervisor"
+DELEGATED = ("user.delegate", "trusted.delegate")  # xattrs of systemd, systemd.resource-control(5)
+WEIGHT = 100  # cpu.weight of who asks for nothing, 1 to 10,000
+STEP = 1.25  # how much less a step of niceness(2) gets: what the kernel gives to processes
+
+
+class Unusable(Exception):
+    """There is no part of the tree that we may use; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a group may use; ``None``: as much as there is. ``niceness`` is nice(2)'s."""
+
+    memory_soft_bytes: int | None = None
+    memory_hard_bytes: int | None = None
+    processes: int | None = None
+    niceness: int = 0
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Return what stands in which file of the group."""
+        yield "memory.high", _or_max(self.memory_soft_bytes)
+        yield "memory.max", _or_max(self.memory_hard_bytes)
+        yield "memory.oom.group", "1"  # half a worker is no use to anybody
+        yield "pids.max", _or_max(self.processes)
+        yield "cpu.weight", str(max(1, round(WEIGHT / STEP**self.niceness)))
+
+
+class Group:
+    """One incarnation's group. Its files are small and in memory: nothing here blocks."""
+
+    def __init__(self, groups: Groups, path: Path, limits: Limits) -> None:
+        self.path = path
+        self._groups = groups
+        self._written: dict[str, str] = {}
+        path.mkdir()
+        self.limit(limits)
+
+    def limit(self, limits: Limits) -> None:
+        """Have these limits from now on, as far as there is a controller for them."""
+        for name, value in limits.files():
+            if self._written.get(name) == value:
+                continue
+            with suppress(OSError):  # no such controller, or an older kernel
+                _write(self.path / name, value)
+                self._written[name] = value
+
+    def take(self, pid: int) -> None:
+        """Move a process of ours in; raises ``OSError``."""
+        _write(self.path / "cgroup.procs", str(pid))
+
+    @property
+    def memory_kills(self) -> int:
+        """How many of its processes the kernel has ended for want of memory."""
+        return _counters(self.path / "memory.events").get("oom_kill", 0)
+
+    def remove(self) -> None:
+        """End what is still in it, and remove it, at once or when that is gone."""
+        with suppress(OSError):  # Linux 5.14
+            _write(self.path / "cgroup.kill", "1")
+        self._groups.remove(self.path)
+
+
+class Groups:
+    """The groups of one supervisor, below ``root``, the group that it was started in."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        controllers: Collection[str] = CONTROLLERS,
+        needed: Collection[str] = NEEDED,
+    ) -> None:
+        """Take ``root`` over; raises ``Unusable``, and then nothing has changed."""
+        self.root = root
+        self._place = root / f"{OURS}{os.getpid()}"
+        self._doomed: set[Path] = set()
+        there = frozenset(_read(root / "cgroup.controllers").split())
+        self.controllers = tuple(each for each in controllers if each in there)
+        if missing := set(needed) - there:
+            raise Unusable(f"{root}: no controller for {', '.join(missing)}")
+        try:
+            self._take_over()
+        except OSError as error:
+            self._give_back()
+            raise Unusable(f"{root}: {error.strerror}") from None
+
+    def enter(self, name: str, pid: int, limits: Limits) -> Group:
+        """Make a group and move a process of ours into it; raises ``OSError``."""
+        group = Group(self, self._place / name, limits)
+        try:
+            group.take(pid)
+        except OSError:
+            group.remove()
+            raise
+        return group
+
+    def remove(self, path: Path) -> None:
+        """Remove a group once its processes are gone; try again those that were not."""
+        self._doomed.add(path)
+        for each in list(self._doomed):
+            if _removed(each):
+                self._doomed.discard(each)
+
+    def close(self) -> None:
+        """Remove what can be removed. We stay in our leaf: only an empty group could take us."""
+        for child in _children(self._place):
+            _removed(child)
+        _removed(self._place)
+
+    def _take_over(self) -> None:
+        for left in _children(self.root):
+            if left.name.startswith(OURS) and left != self.root / OURSELVES:
+                self._sweep(left)
+        if (self.root / "cgroup.type").exists():  # every group but the machine's root has one
+            leaf = self.root / OURSELVES
+            leaf.mkdir(exist_ok=True)
+            for pid in _read(self.root / "cgroup.procs").split():
+                if int(pid) == os.getpid() or _parent(int(pid)) == os.getpid():
+                    _write(leaf / "cgroup.procs", pid)
+        wanted = " ".join(f"+{name}" for name in self.controllers)
+        _write(self.root / "cgroup.subtree_control", wanted)
+        self._place.mkdir(exist_ok=True)
+        _write(self._place / "cgroup.subtree_control", wanted)
+
+    def _give_back(self) -> None:
+        """Undo what was done: whoever else is in our group is not to be kept from anything."""
+        _removed(self._place)
+        leaf = self.root / OURSELVES
+        with suppress(OSError):
+            for pid in _read(leaf / "cgroup.procs").split():
+                _write(self.root / "cgroup.procs", pid)
+        _removed(leaf)
+
+    def _sweep(self, left: Path) -> None:
+        """Remove what an earlier supervisor has left; one that still runs keeps its own."""
+        pid = left.name.removeprefix(OURS)
+        if pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists():
+            return
+        for child in _children(left):
+            _removed(child)
+        _removed(left)
+
+
+def delegated(proc: Path = Path("/proc/self")) -> Path:
+    """Return the group that we are in, where it has been given to us; raises ``Unusable``."""
+    path = _own_path(proc)
+    mount, root = _mount(proc)
+    place = mount / os.path.relpath(path, root)
+    if not path.is_relative_to(root):
+        raise Unusable(f"{path}: outside of what is mounted at {mount}")
+    if path != Path("/") and not any(_marked(place, name) for name in DELEGATED):
+        raise Unusable(f"{place}: not delegated to us (Delegate=yes of systemd)")
+    if not os.access(place / "cgroup.subtree_control", os.W_OK):
+        raise Unusable(f"{place}: must not be written")
+    return place
+
+
+def _own_path(proc: Path) -> Path:
+    for line in _read(proc / "cgroup").splitlines():
+        if line.startswith("0::"):
+            return Path(line[3:])
+    raise Unusable("no control groups of version 2")
+
+
+def _mount(proc: Path) -> tuple[Path, Path]:
+    """Return where the tree is mounted, and which part of it is (proc_pid_mountinfo(5))."""
+    for line in _read(proc / "mountinfo").splitlines():
+        fields, _, rest = line.partition(" - ")
+        if rest.split(" ")[:1] == ["cgroup2"]:
+            return Path(fields.split(" ")[4]), Path(fields.split(" ")[3])
+    raise Unusable("control groups of version 2 are not mounted")
+
+
+def _marked(place: Path, name: str) -> bool:
+    try:
+        return os.getxattr(place, name) == b"1"
+    except OSError:
+        return False
+
+
+def _parent(pid: int) -> int:
+    return int(_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[1] or 0)
+
+
+def _children(path: Path) -> list[Path]:
+    try:
+        return [each for each in path.iterdir() if each.is_dir()]
+    except OSError:
+        return []
+
+
+def _removed(path: Path) -> bool:
+    """Remove a group; say whether it is gone."""
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _counters(path: Path) -> dict[str, int]:
+    pairs = (line.split() for line in _read(path).splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    # Not `write_text`: a group's files must be written in one call, and are never made.
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _or_max(value: int | None) -> str:
+    return "max" if value is None else str(value)
