@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyjson5
 import pytest
@@ -127,7 +128,7 @@ async def test_a_reload_says_what_it_changed(home: Path) -> None:
 
 @pytest.mark.e2e
 async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
-    config = {"channels": {"local": {"accounts": {"demo": {}}}}}
+    config: dict[str, Any] = {"channels": {"local": {"accounts": {"demo": {}}}}}
     unwatched = {"gateway": {"reload": {"mode": "off"}}}  # the command alone takes it over
     async with Daemon(tmp_path, config | unwatched) as daemon:
         before = await daemon.status()
