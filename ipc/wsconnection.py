@@ -14,7 +14,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from websockets.datastructures import Headers
 from websockets.frames import DATA_OPCODES, Frame
+from websockets.http11 import Request
 from websockets.protocol import OPEN, Event
 
 from ipc.wsfront import Front
@@ -30,6 +32,8 @@ MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 byte
 _FIN_TEXT, _FIN_BINARY, _MASKED, _PING = 0x81, 0x82, 0x80, b"\x89\x00"
 
 _SHORT_HEADERS = [bytes((_FIN_TEXT, length)) for length in range(126)]
+
+_ANSWERED = Request("/", Headers())  # without one the library would wait for it
 
 _log = logging.getLogger(__name__)
 
@@ -51,14 +55,30 @@ class Connection(Front):
     ``data`` is the application's to use.
     """
 
+    __slots__ = (
+        "_deadline",
+        "_early",
+        "_first",
+        "_foreign",
+        "_fragments",
+        "_needed",
+        "_out",
+        "_tail",
+        "alive",
+        "authenticated",
+        "data",
+        "max_bytes",
+        "receive",
+    )
+
     receive: Callable[[bytes], None]
-    data: Any = None
     max_bytes: int
-    authenticated = False
-    alive = True  # something was received since the last ping
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.data: Any = None
+        self.authenticated = False
+        self.alive = True  # something was received since the last ping
         self.max_bytes = self.owner.limits.preauth_bytes
         self._out: list[bytes] = []
         self._tail = bytearray()  # of a frame that is not complete yet
@@ -141,6 +161,13 @@ class Connection(Front):
         self.max_bytes = self.protocol.max_message_size = max_bytes
         self._stop_timer()
         self.owner.forgets(self)
+        self._forget_handshake()
+
+    def _forget_handshake(self) -> None:
+        """Let go of the headers, 4 KiB: the connection has them, and the generator that parses."""
+        self.request, self.response = _ANSWERED, None
+        self.protocol.parser = self.protocol.parse()  # one that begins after the handshake
+        next(self.protocol.parser)
 
     def check_alive(self) -> None:
         """Ask for a sign of life; abort the connection when the last ping got none."""

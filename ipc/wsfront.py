@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from websockets.asyncio.server import ServerConnection
 
@@ -42,16 +42,27 @@ def is_loopback(address: str) -> bool:
 
 
 class Front(ServerConnection):
-    """A connection of which only the transport is known yet."""
+    """A connection of which only the transport is known yet.
+
+    What we add to the library's attributes has slots: with more than 30 in all, the dictionary
+    of each connection would be one of its own, of 1.6 KiB.
+    """
+
+    __slots__ = ("_head", "_raw", "_timer", "loopback", "peer_uid", "remote")
 
     owner: Server  # set by the subclass that each server makes for itself
     remote: str  # the peer's address; "" on a unix socket
     loopback: bool
-    peer_uid: int | None = None  # of a unix peer
+    peer_uid: int | None  # of a unix peer
 
-    _head: bytes | None = b""  # None once decided
-    _timer: asyncio.TimerHandle | None = None
+    _head: bytes | None  # None once decided
+    _timer: asyncio.TimerHandle | None
     _raw: asyncio.Transport
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.peer_uid = self._timer = None
+        self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the socket and wait for its request head, no longer than the deadline."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import stat
@@ -15,6 +16,7 @@ import pytest
 import uvloop
 from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
@@ -235,6 +237,30 @@ async def test_the_limit_grows_when_the_client_is_admitted() -> None:
         assert await opened.recv() == "admit"
         await opened.send("x" * 200_000)
         assert len(await opened.recv()) == 200_000
+
+
+async def test_an_admitted_client_costs_no_headers_and_still_speaks_the_whole_protocol() -> None:
+    async with echo() as made, client(made) as opened:
+        await opened.send("admit")
+        assert await opened.recv() == "admit"
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, Headers)]
+        (key,) = opened.request.headers.get_all("Sec-WebSocket-Key")  # type: ignore[union-attr]
+        holders = [each for each in kept if each.get("Sec-WebSocket-Key") == key]
+        assert holders == [opened.request.headers]  # type: ignore[union-attr]  # the client's own
+        await opened.send(iter(["in ", "frag", "ments"]))  # read by the library's parser
+        assert await opened.recv() == "in fragments"
+        await (await opened.ping())
+        await opened.close(1000, "done")
+        await until(lambda: made.closed == [1000])
+
+
+async def test_a_client_that_is_admitted_in_fragments_goes_on_as_any_other() -> None:
+    async with echo() as made, client(made) as opened:
+        await opened.send(iter(["ad", "mit"]))
+        assert await opened.recv() == "admit"
+        await opened.send(iter(["and ", "again"]))
+        assert await opened.recv() == "and again"
 
 
 async def test_a_client_that_is_not_admitted_in_time_is_closed() -> None:
