@@ -176,6 +176,7 @@ class Gateway(Watched):
             self._router.send(peer, body)
 
     async def call(self, method: str, params: object) -> envelope.Answer:
+        await self.until(lambda: self._met or not self.welcoming)  # a worker may be ready before
         asked = self.ask(method, params)
         await self.until(lambda: asked in self.answers)
         return self.answers[asked]
