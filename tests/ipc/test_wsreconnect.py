@@ -23,14 +23,26 @@ BUSY = {"code": "UNAVAILABLE", "message": "gateway starting", "retryable": True}
 STARTING = BUSY | {"details": {"reason": "startup-sidecars"}, "retryAfterMs": 100}
 
 
-def ends_after(requests: int, code: int = 1012) -> Callable[[Side], Any]:
-    """Take some requests, answer none, close."""
+def dies_after(requests: int) -> Callable[[Side], Any]:
+    """Take some requests, answer none, and be gone as a killed process is."""
 
     async def script(side: Side) -> None:
         await side.welcome(OURS)
         for _ in range(requests):
             await side.request()
-        await side.connection.close(code, "service restart")
+        side.abort()
+
+    return script
+
+
+def ends_after(requests: int) -> Callable[[Side], Any]:
+    """Take some requests, answer none, close for a restart."""
+
+    async def script(side: Side) -> None:
+        await side.welcome(OURS)
+        for _ in range(requests):
+            await side.request()
+        await side.connection.close(1012, "service restart")
 
     return script
 
@@ -94,7 +106,7 @@ async def test_a_call_waits_for_the_next_session() -> None:
 )
 async def test_what_does_no_harm_twice_is_asked_again(method: str, params: Any) -> None:
     async with (
-        house(ends_after(1), answering) as home,
+        house(dies_after(1), answering) as home,
         ReconnectingClient(home.url, safe=["mine"]) as client,
     ):
         assert await client.call(method, params) == "done"
@@ -106,7 +118,7 @@ async def test_what_does_no_harm_twice_is_asked_again(method: str, params: Any) 
     [("send", {"to": "x"}), ("other", {"idempotencyKey": "k"}), ("send", None)],
 )
 async def test_what_may_have_been_executed_is_not_asked_again(method: str, params: Any) -> None:
-    async with house(ends_after(1), answering) as home, ReconnectingClient(home.url) as client:
+    async with house(dies_after(1), answering) as home, ReconnectingClient(home.url) as client:
         with pytest.raises(PeerGone) as gone:
             await client.call(method, params)
         assert gone.value.maybe_executed
@@ -114,8 +126,14 @@ async def test_what_may_have_been_executed_is_not_asked_again(method: str, param
         assert client.repeated == 0
 
 
-async def test_one_call_may_be_declared_safe() -> None:
+async def test_what_a_restarting_gateway_has_not_answered_was_not_executed() -> None:
     async with house(ends_after(1), answering) as home, ReconnectingClient(home.url) as client:
+        assert await client.call("send", {"to": "x"}) == "done"
+        assert client.repeated == 0
+
+
+async def test_one_call_may_be_declared_safe() -> None:
+    async with house(dies_after(1), answering) as home, ReconnectingClient(home.url) as client:
         assert await client.call("other", safe=True) == "done"
         assert client.repeated == 1
 
@@ -384,7 +402,7 @@ async def test_a_subscription_that_is_refused_ends_the_client() -> None:
 
 async def test_a_session_that_ends_while_subscribing_is_replaced() -> None:
     async with (
-        house(ends_after(1), answering) as home,
+        house(dies_after(1), answering) as home,
         ReconnectingClient(home.url, subscribe=Subscription()) as client,
     ):
         assert client.sessions == 2
