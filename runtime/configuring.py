@@ -57,8 +57,10 @@ async def _apply(supervisor: Supervisor, params: Write) -> Any:
 async def _patch(supervisor: Supervisor, params: Write) -> Any:
     try:
         patch = pyjson5.decode(params.raw)
-    except ValueError as error:
-        raise RemoteError(INVALID, f"config.patch raw is not JSON5: {error}"[:500]) from None
+    except pyjson5.Json5Exception as error:
+        raise RemoteError(
+            INVALID, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
+        ) from None
     if not isinstance(patch, dict):
         raise RemoteError(INVALID, "config.patch raw must be an object")
     return await _write(supervisor, params, _writing().patch_text, patch)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
-from ops.options import Json, command_app
+from ops.options import Json, Timeout, Token, Url, command_app
 from ops.output import show_json
 from ops.places import effective, here, loaded
 
@@ -79,3 +80,37 @@ def example(
     from ops.examples import show_example
 
     show_example(channel, as_json=json)
+
+
+@app.command()
+def patch(
+    context: typer.Context,
+    change: Annotated[
+        str, typer.Argument(metavar="CHANGE", help="A merge patch in JSON5; - reads it from stdin.")
+    ],
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Change that of the gateway, where it is not ours.")
+    ] = False,
+    timeout: Timeout = 30.0,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Change the configuration, also of a gateway elsewhere, and overwrite nobody's change."""
+    from ops import gateways, link, patching
+
+    wanted = patching.change_of(sys.stdin.read() if change == "-" else change)
+
+    async def work() -> Any:
+        if url is None and not gateway:
+            async with link.supervisor(here(context)) as owner:
+                return await patching.patch(owner, wanted, timeout)
+        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
+        async with link.gateway(where, timeout=timeout) as afar:
+            return await patching.patch(afar, wanted, timeout)
+
+    answer = link.run(work())
+    if json:
+        show_json(answer)
+    else:
+        print("changed; its answer was lost" if answer.get("confirmed") else "changed")

@@ -262,6 +262,12 @@ WRONG_LOCAL: list[tuple[str, Any]] = [
     ("channels.describe", {"account": "x" * 100_000}),
     ("gateway.start", {"force": "yes"}),
     ("supervisor.status", {"bogus": 1}),
+    ("config.patch", {"raw": "{", "baseHash": "x"}),
+    ("config.patch", {"raw": "[" * 5000, "baseHash": "x"}),
+    ("config.patch", {"raw": "[]", "baseHash": "x"}),
+    ("config.patch", {"raw": "{}", "baseHash": "x"}),
+    ("config.patch", {"raw": "{}"}),
+    ("config.set", {"raw": "{", "baseHash": "x"}),
 ]
 
 

@@ -223,9 +223,7 @@ ELSEWHERE: dict[int, list[str]] = {
 }
 
 # Not shown by a test yet, and why. Delete a number here when its test is there.
-PENDING: dict[int, str] = {
-    57: "writing the configuration through the gateway",
-}
+PENDING: dict[int, str] = {}
 
 
 def scenarios() -> dict[int, str]:

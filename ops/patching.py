@@ -1,0 +1,94 @@
+"""A change of a configuration from afar, ours or that of any OpenClaw gateway, made once.
+
+A write names the revision that it was made from, so nothing of somebody else is overwritten:
+where somebody was first it is made anew, once. A gateway may restart because of the very
+change, and its answer be lost: then the configuration is read again, and what is in it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+import pyjson5
+
+from ipc.errors import CallTimeout, PeerGone, RemoteError
+from ops.exits import Exit, OperatorError, UsageFailure
+
+CHANGED = "config changed since last load"
+INVALID = "invalid config"
+HIDDEN = "__OPENCLAW_REDACTED__"  # stands for a secret in what is read
+TRIES = 2
+
+Row = dict[str, Any]
+
+
+class Caller(Protocol):
+    """A session to whoever owns the configuration."""
+
+    async def call(self, method: str, params: Any = None, *, timeout: float) -> Any:
+        """Return the answer of ``method``."""
+
+
+def change_of(text: str) -> Row:
+    """Return the merge patch in ``text``, which is JSON5; exit 2 where it is none."""
+    try:
+        change = pyjson5.decode(text)
+    except pyjson5.Json5Exception as error:
+        raise UsageFailure(f"the change is not JSON5: {error.args[0]}"[:300]) from None
+    if not isinstance(change, dict):
+        raise UsageFailure("the change must be an object, like '{agents: {default: \"none\"}}'")
+    return change
+
+
+async def patch(owner: Caller, change: Row, timeout: float) -> Row:
+    """Make a change; return the answer, in which ``confirmed`` says that it had been lost.
+
+    Raises ``OperatorError`` when it cannot be made, or nobody knows whether it was.
+    """
+    raw = msgspec.json.encode(change).decode()
+    for tries_left in reversed(range(TRIES)):
+        before = await _read(owner, timeout)
+        given = {"raw": raw, "baseHash": before.get("hash")}
+        try:
+            answer: Row = await owner.call("config.patch", given, timeout=timeout)
+            return answer
+        except RemoteError as error:
+            if error.message.startswith(INVALID):
+                raise OperatorError(error.message, Exit.CONFIGURATION) from None
+            if CHANGED not in error.message or not tries_left:
+                raise
+        except (PeerGone, CallTimeout):
+            after = await _read(owner, timeout)
+            if holds(_values(after), change):
+                return {"ok": True, "hash": after.get("hash"), "confirmed": True}
+            if after.get("hash") != before.get("hash"):
+                raise OperatorError(
+                    "the answer was lost, and the configuration was changed by somebody else:"
+                    " look at it before you try again"
+                ) from None
+    raise OperatorError("the answer was lost twice, and the configuration is as it was")
+
+
+async def _read(owner: Caller, timeout: float) -> Row:
+    found: Row = await owner.call("config.get", {}, timeout=timeout)
+    return found
+
+
+def _values(found: Row) -> Row:
+    """Return what stands in the file, without defaults where the two are told apart."""
+    values = found.get("parsed", found.get("config"))
+    return values if isinstance(values, dict) else {}
+
+
+def holds(values: Any, change: Any) -> bool:
+    """Say whether a merge patch (RFC 7396) would change nothing; a hidden secret may be any."""
+    if not isinstance(change, Mapping):
+        return bool(values in (change, HIDDEN))
+    if not isinstance(values, Mapping):
+        return False
+    return all(
+        name not in values if wanted is None else name in values and holds(values[name], wanted)
+        for name, wanted in change.items()
+    )
