@@ -55,6 +55,9 @@ def _because(row: Row, now: float) -> list[str]:
             return [_ready(row)]
         case "starting":
             return [f"incarnation {row.get('incarnation')}"]
+        case "stopping":
+            cause = clean(row.get("cause") or "")
+            return [f"{cause}: {_error(row)}" if cause == "unhealthy" else cause]
         case "backoff":
             return [", ".join(filter(None, [_error(row), _next(row, now), _failures(row)]))]
         case "failed":
@@ -79,7 +82,8 @@ def _ready(row: Row) -> str:
 
 
 def _error(row: Row) -> str:
-    return clean(row.get("lastExit") or row.get("lastError") or "")
+    """Return why it ended, which tells more than how it did."""
+    return clean(row.get("lastError") or row.get("lastExit") or "")
 
 
 def _next(row: Row, now: float) -> str:

@@ -60,12 +60,12 @@ class Watch:
             return
         async with link.supervisor(self._places, on_event=self._on_event) as client:
             status = await client.call("supervisor.status", {})
-            chosen(status["accounts"], self._keys)
+            count = len(chosen(status["accounts"], self._keys))
             for row in status["accounts"]:
                 self._narrator.know(row["account"], row)
             self._gateway_is(status["gateway"])
             self._narrator.know("gateway", status["gateway"])
-            self._say(f"watching {len(status['accounts'])} accounts; Ctrl-C ends")
+            self._say(f"watching {count} account{'' if count == 1 else 's'}; Ctrl-C ends")
             await self._until_closed(client)
 
     async def _until_closed(self, client: Client) -> None:

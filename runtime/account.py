@@ -24,7 +24,18 @@ from runtime.advice import todo
 from runtime.child import Child, Process
 from runtime.config.accounts import AccountSpec
 from runtime.history import EMPTY, EVENTS, Entry
-from runtime.lifecycle import ALIVE, Event, Exited, Phase, Policy, Start, State, Unhealthy, blame
+from runtime.lifecycle import (
+    ALIVE,
+    UNHEALTHY,
+    Event,
+    Exited,
+    Phase,
+    Policy,
+    Start,
+    State,
+    Unhealthy,
+    blame,
+)
 from runtime.reasons import Reasons
 
 HISTORY = EVENTS
@@ -225,6 +236,8 @@ class Account:
                 self._stamp("started", now, state)
             case Phase.RUNNING:
                 self._stamp("ready", now, state)
+            case Phase.STOPPING if state.cause == UNHEALTHY:
+                self._last_error = state.reason
             case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED:
                 self._ended(state, now)
         self._enter(state, event, now)

@@ -41,6 +41,19 @@ def test_a_new_incarnation_starts_and_is_ready() -> None:
     )
 
 
+def test_one_that_is_ended_for_being_silent_says_so_twice() -> None:
+    """How it ended, "exited (code 0)", would hide why."""
+    silent = "silent for 31 s: process is stopped (SIGSTOP)"
+    stopping = account("irc:libera", phase="stopping", cause="unhealthy", lastError=silent)
+    assert told(account("irc:libera"), stopping) == (
+        f"irc:libera  running → stopping  unhealthy: {silent}"
+    )
+    ended = BACKOFF | {"failures": 1, "lastError": silent, "lastExit": "exited (code 0)"}
+    assert told(stopping, account("irc:libera", **ended)) == (
+        f"irc:libera  stopping → backoff  {silent}"
+    )
+
+
 def test_a_stop_by_hand_says_why() -> None:
     line = told(account("irc:libera", phase="stopping"), account("irc:libera", **HELD))
     assert line == "irc:libera  stopping → stopped  held: moving house"

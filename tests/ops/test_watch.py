@@ -38,7 +38,7 @@ async def test_a_killed_worker_is_seen_through_all_its_phases(home: Path) -> Non
         fake_supervisor(home, supervisor__status=offline) as fake,
         started(home, "watch") as process,
     ):
-        assert rest(await line(process)) == "watching 1 accounts; Ctrl-C ends"
+        assert rest(await line(process)) == "watching 1 account; Ctrl-C ends"
         down = account("local:demo", **BACKOFF | {"nextTryAt": 9_000_000_000_000, "failures": 1})
         await fake.tell("channel.status", down)
         shown = rest(await line(process))
@@ -59,7 +59,7 @@ async def test_messages_come_from_the_gateway_and_again_after_an_outage(home: Pa
             fake_supervisor(home, supervisor__status=rows) as fake,
             started(home, "watch", "local") as process,
         ):
-            await line(process)
+            assert rest(await line(process)) == "watching 1 account; Ctrl-C ends"  # of two
             await first.asked_for("events.subscribe")
             await first.tell("channel.message", said("elsewhere", "irc:a"))
             await first.tell("channel.message", said("hello\x1b"))

@@ -313,8 +313,12 @@ async def test_only_a_running_worker_that_has_said_hello_is_judged() -> None:
 
 
 async def test_a_silent_worker_is_asked_then_ended() -> None:
-    stage = Stage()
-    async with living(account_of(stage)) as account:
+    stage, errors = Stage(), dict[str, str | None]()
+
+    def told(account: Account) -> None:
+        errors[account.phase] = account.status().last_error
+
+    async with living(account_of(stage, on_change=told)) as account:
         await start(account)
         account.figures.hello = True
         assert not account.heard(now())
@@ -328,6 +332,7 @@ async def test_a_silent_worker_is_asked_then_ended() -> None:
         assert account.child.state.cause == "unhealthy"
         assert stage.last.signals == ["terminate"]
         assert account.status().last_error == "silent for 30 s: process is gone"
+        assert errors[Phase.STOPPING] == errors[Phase.BACKOFF]  # known before it has ended
 
 
 async def test_other_thresholds_count_at_once_and_for_the_next_worker_too() -> None:

@@ -65,6 +65,14 @@ async def send(here: Rig, to: str, text: str, key: str, **more: Any) -> Any:
     return await here.gateway.result("send", {"to": to, "text": text, "key": key, **more})
 
 
+async def test_an_account_that_is_ready_is_connected(run_dir: Path) -> None:
+    """Else its row would call it degraded for a moment at every start."""
+    async with account(run_dir) as here:
+        kinds = [type(frame) for frame in here.supervisor.frames]
+        assert control.Status in kinds[: kinds.index(control.Ready)]
+        assert here.supervisor.of(control.Status)[0].patch["connected"] is True
+
+
 async def test_a_line_is_a_direct_message_to_the_account(run_dir: Path) -> None:
     async with account(run_dir) as here, person(run_dir) as ann:
         ann.type("hello")

@@ -72,8 +72,8 @@ class Local:
         server = await asyncio.start_unix_server(self._met, sock=_bound(path), limit=MAX_LINE)
         try:
             async with server:
+                self._tell_people()  # first: an account that is ready is connected
                 self.ctx.ready()
-                self._tell_people()
                 if self.config.rate:
                     await speak(self.ctx.emit, self._next_id, self.config)
                 else:
