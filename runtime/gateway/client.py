@@ -46,7 +46,7 @@ _BUSY = ErrorShape(
 
 class Client:
     """A connection that has said hello. ``seq`` numbers the protocol's own events; ``since`` is
-    the loop's time when it got in, ``asked`` whether it has made a request.
+    the loop's time when it got in, ``asked`` how many requests it has made.
     """
 
     def __init__(self, gateway: Gateway, connection: Connection, admitted: Admitted) -> None:
@@ -63,7 +63,7 @@ class Client:
         self.address = admitted.whence.address
         self.seq = 0
         self.since = gateway.loop.time()
-        self.asked = False
+        self.asked = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0
         self._malformed = 0
@@ -86,7 +86,7 @@ class Client:
             self._fail(request.id, _not_any_more(request.method))
             return
         self.gateway.requests += 1
-        self.asked = True
+        self.asked += 1
         try:
             params = method.params(request.params)
             if not method.waits:

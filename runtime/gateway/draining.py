@@ -15,11 +15,13 @@ from runtime.gateway.client import RESTART_MS
 from runtime.gateway.scopes import OPERATOR
 
 if TYPE_CHECKING:
+    from runtime.gateway.client import Client
     from runtime.gateway.gateway import Gateway
 
 QUIET_SECONDS = 0.05  # without a request
 DRAIN_SECONDS = 0.3  # then it is enough, quiet or not
 FIRST_CALL_SECONDS = 1.0  # in which one that got in makes its first call, on a busy host
+GUEST_SECONDS = 2.0  # then one is no command line that asks a few things and goes
 FINISH_SECONDS = 1.5  # for calls that are under way when the drain is over
 LEAVE_SECONDS = 0.1  # for those who go on calling to learn that it is over
 
@@ -56,11 +58,22 @@ async def _until_quiet(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
     while loop.time() < end or _about_to_ask(gateway):
-        before = gateway.requests
+        before = _asked_by_guests(gateway)
         await asyncio.sleep(QUIET_SECONDS)
-        busy = gateway.requests != before or gateway.server.undecided or gateway.jobs
+        asked = any(n > before.get(who, 0) for who, n in _asked_by_guests(gateway).items())
+        busy = asked or gateway.server.undecided or gateway.jobs
         if not busy and not _about_to_ask(gateway):
             return
+
+
+def _asked_by_guests(gateway: Gateway) -> dict[Client, int]:
+    """Return what those who came lately have asked so far: a command line is done in a moment.
+
+    Who has been here for longer may go on asking for ever. It learns from ``shutdown`` that this
+    is over, and the sooner it does, the sooner it is served again.
+    """
+    now = gateway.loop.time()
+    return {each: each.asked for each in gateway.clients if now - each.since < GUEST_SECONDS}
 
 
 def _about_to_ask(gateway: Gateway) -> bool:

@@ -112,6 +112,33 @@ async def test_one_that_just_got_in_is_waited_for_until_it_has_asked(
         await ending
 
 
+@pytest.mark.parametrize("guest", [True, False])
+async def test_only_a_guest_who_goes_on_asking_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, guest: bool
+) -> None:
+    """A command line asks a few things and goes; a user interface would never be done."""
+    monkeypatch.setattr(draining, "DRAIN_SECONDS", 600.0)
+    monkeypatch.setattr(draining, "GUEST_SECONDS", 600.0 if guest else 0.0)
+    told = asyncio.Event()
+
+    def on_event(event: Event) -> None:
+        if event.event == "shutdown":
+            told.set()
+
+    async with house() as home:
+        client = await home.client(on_event=on_event)
+        await client.call("health")
+        ending = asyncio.create_task(drain(home.gateway))
+        loop = asyncio.get_running_loop()
+        enough = loop.time() + 10 * draining.QUIET_SECONDS
+        while loop.time() < enough and not told.is_set():
+            await client.call("health")
+        assert told.is_set() is not guest
+        async with asyncio.timeout(10):
+            await told.wait()
+            await ending
+
+
 def boot_of(place: Path, incarnation: int) -> bytes:
     boot = GatewayBoot(
         incarnation=incarnation,
