@@ -131,7 +131,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """The supervisor about itself."""
+    """The supervisor about itself. ``limits_by``: what holds the accounts to their limits."""
 
     pid: int
     version: str
@@ -143,6 +143,7 @@ class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
     rss_bytes: int | None = None
     cpu_percent: float | None = None
     stale_events: int = 0
+    limits_by: str = "polling"
     warnings: list[str] = msgspec.field(default_factory=list)
 
 

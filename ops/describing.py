@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.narration import log_line
 from ops.tables import ACCOUNT_COLUMNS, account_row, show_table
-from ops.words import clean, moment
+from ops.words import clean, mebibytes, moment
 
 _SHOWN = 10  # events; `channels events` has them all
 
@@ -27,6 +27,7 @@ def show_description(told: dict[str, Any]) -> None:
     facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
     facts += [
         ("configuration", _spawned_with(told)),
+        ("memory limits", _memory(told)),
         ("last exit", status.get("lastExit")),
         ("restarts", status.get("restarts")),
         ("possibly lost", status.get("possiblyLost")),
@@ -51,6 +52,19 @@ def _spawned_with(told: dict[str, Any]) -> str | None:
     if not revision:
         return None
     return f"revision {revision}" + (f" (now {present})" if present not in (None, revision) else "")
+
+
+def _memory(told: dict[str, Any]) -> str | None:
+    """Say how much memory the account may use, and what holds it to that."""
+    limits = told.get("limits") or {}
+    sizes = [limits.get("memorySoftBytes"), limits.get("memoryHardBytes")]
+    if not any(sizes):
+        return None
+    return f"{_size(sizes[0])} soft, {_size(sizes[1])} hard; by {told.get('limitsBy')}"
+
+
+def _size(size_bytes: int | None) -> str:
+    return mebibytes(size_bytes) or "no"
 
 
 def show_events(events: Sequence[dict[str, Any]]) -> None:

@@ -96,6 +96,7 @@ class Groups:
         """Take ``root`` over; raises ``Unusable``, and then nothing has changed."""
         self.root = root
         self._place = root / f"{OURS}{os.getpid()}"
+        self._living: dict[str, Group] = {}
         self._doomed: set[Path] = set()
         there = frozenset(_read(root / "cgroup.controllers").split())
         self.controllers = tuple(each for each in controllers if each in there)
@@ -115,10 +116,17 @@ class Groups:
         except OSError:
             group.remove()
             raise
+        self._living[name] = group
         return group
+
+    def limit(self, name: str, limits: Limits) -> None:
+        """Change what a group may use; one that is not there needs nothing."""
+        if name in self._living:
+            self._living[name].limit(limits)
 
     def remove(self, path: Path) -> None:
         """Remove a group once its processes are gone; try again those that were not."""
+        self._living.pop(path.name, None)
         self._doomed.add(path)
         for each in list(self._doomed):
             if _removed(each):

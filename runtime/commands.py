@@ -247,6 +247,8 @@ async def _describe(supervisor: Supervisor, params: One) -> Any:
         "name": account.spec.name,
         "identity": account.spec.label,
         "configRevision": supervisor.loaded.revision,
+        "limits": msgspec.to_builtins(account.spec.limits),
+        "limitsBy": supervisor.limits_by,
         "why": why(supervisor, account),
         "next": what_next(account),
         "events": list(account.history),

@@ -17,6 +17,7 @@ from ipc.errors import EndpointError
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.places import Places
+from runtime.confinement import confine
 from runtime.instance import Instance
 from runtime.logs import LogStore, configure
 from runtime.notify import Notifier
@@ -70,6 +71,7 @@ async def _serve(
         load=read,
         force=options.force,
     )
+    confine(launcher)
     supervisor = Supervisor(
         loaded, places, setting, instance=instance, launcher=launcher, logs=logs
     )

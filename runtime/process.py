@@ -173,6 +173,7 @@ class Launcher:
         self._sweep_due = False
         self.memory = MemoryKills()
         self.groups: Groups | None = None  # control groups; set before the first spawn
+        self.limits_by = "polling"  # what an operator is told about that
         self.swept = 0  # processes that children left behind
 
     def start(self) -> None:

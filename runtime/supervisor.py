@@ -25,7 +25,7 @@ from ipc.errors import RemoteError
 from ipc.pulse import Verdict
 from ipc.report import AccountStatus, Hold, Status, SupervisorStatus
 from ipc.wsprobe import challenges
-from runtime import commands, configuring, logtail, sdks, upkeep, vitals  # noqa: F401
+from runtime import commands, configuring, confinement, logtail, sdks, upkeep, vitals  # noqa: F401
 from runtime.account import Account
 from runtime.child import Process
 from runtime.config.accounts import AccountSpec, channels
@@ -372,6 +372,7 @@ class Supervisor:
                 target="workers.worker:main",
                 payload=msgspec.msgpack.encode(boot),
                 launcher=spec.launcher,
+                limits=confinement.limits_of(spec.limits),
             )
         )
         try:
@@ -447,6 +448,7 @@ class Supervisor:
             self.front.background(self._mender.replace(sdks.of(loaded)))
         self._supervise_as(loaded.config)
         difference = self.roster.replace(loaded.accounts)
+        confinement.changed(self._launcher, self.accounts.values())
         for key in difference.changed:
             self._account_changed(self.accounts[key])
         self.reports.common()
@@ -533,6 +535,7 @@ class Supervisor:
             rss_bytes=vitals.rss_bytes(self.pid),
             cpu_percent=self._cpu_percent(),
             stale_events=self.stale,
+            limits_by=self.limits_by,
             warnings=[
                 *filter(None, [self.invalid, self.watch.failed]),
                 *self.warnings,
@@ -553,6 +556,11 @@ class Supervisor:
         if now <= then:
             return None
         return round(100 * (used - before) / (now - then), 1)
+
+    @property
+    def limits_by(self) -> str:
+        """What holds the accounts to their limits."""
+        return self._launcher.limits_by
 
     @property
     def swept(self) -> int:

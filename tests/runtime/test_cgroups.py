@@ -121,6 +121,20 @@ async def test_what_a_process_leaves_in_its_group_is_ended(groups: Groups) -> No
     await until(lambda: gone(groups, group.path))
 
 
+def test_limits_may_change_while_it_runs(groups: Groups) -> None:
+    child = sleeper()
+    group = groups.enter("irc:libera#3", child.pid, Limits(processes=7))
+    groups.limit("irc:libera#3", Limits(processes=9))
+    groups.limit("irc:libera#2", Limits(processes=9))  # one that is gone
+    if "pids" in groups.controllers:
+        assert (group.path / "pids.max").read_text() == "9\n"
+    child.kill()
+    child.wait()
+    group.remove()
+    groups.limit("irc:libera#3", Limits(processes=11))
+    assert "irc:libera#3" not in groups._living
+
+
 def test_a_process_that_is_gone_leaves_no_group(tree: Path, groups: Groups) -> None:
     child = sleeper()
     child.kill()

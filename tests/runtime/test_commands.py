@@ -96,6 +96,7 @@ class Desk:
         self.hastened: list[str] = []
         self.stopping = False
         self.version, self.pid = "1.2", 4711
+        self.limits_by = "polling"
         self.loaded = SimpleNamespace(revision="r1")
         self.stopped_for: list[str] = []
 

@@ -153,6 +153,8 @@ class PlayedLauncher:
         self.mute: set[str] = set()  # keys that do not become ready
         self.error: Exception | None = None
         self.swept = 0
+        self.groups = None
+        self.limits_by = "polling"
 
     async def spawn(self, spec: Spec) -> Any:
         await asyncio.sleep(0)

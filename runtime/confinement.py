@@ -1,0 +1,50 @@
+"""What holds the accounts to their limits on this machine: the kernel, or our looking at them.
+
+Control groups where some have been given to us (``runtime.cgroups``); else, and for what
+they do not do, each worker's memory is looked at with its beats (``runtime.wellness``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+
+from ipc.envelope import peer_name
+from runtime.account import Account
+from runtime.cgroups import Groups, Limits, Unusable, delegated
+from runtime.config.model import AccountLimitsConfig
+from runtime.process import Launcher
+
+log = structlog.get_logger("limits")
+
+
+def confine(launcher: Launcher) -> None:
+    """Give the launcher control groups where there are any for us, and let it say so."""
+    try:
+        launcher.groups = groups = Groups(delegated())
+    except Unusable as error:
+        launcher.limits_by = f"polling ({error})"
+        log.debug("limits are watched by polling", why=str(error))
+    else:
+        launcher.limits_by = f"control groups in {groups.root}"
+        log.info("limits are held by control groups", root=str(groups.root))
+
+
+def changed(launcher: Launcher, accounts: Iterable[Account]) -> None:
+    """Let the limits of accounts that run be what their configuration says now."""
+    if launcher.groups is None:
+        return
+    for account in accounts:
+        name = peer_name(account.key, account.child.state.incarnation)
+        launcher.groups.limit(name, limits_of(account.spec.limits))
+
+
+def limits_of(config: AccountLimitsConfig) -> Limits:
+    """Return what a control group is to hold of an account's limits."""
+    return Limits(
+        memory_soft_bytes=config.memory_soft_bytes,
+        memory_hard_bytes=config.memory_hard_bytes,
+        processes=config.processes,
+        niceness=config.niceness,
+    )
