@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from ipc.backoff import Backoff
 from ipc.envelope import MALFORMED
 from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames import ErrorShape, Event, shape_of
@@ -25,7 +26,7 @@ from ipc.wsclient import Client
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
 VERIFY_WITHIN = 5.0
 REPORT_WITHIN = 120.0  # generous: the beats judge whether the gateway lives
-RETRY = (0.05, 0.15, 0.35, 0.75, 1.5)  # seconds; the last one repeats
+RETRY = (0.05, 0.15, 0.35, 0.75, 1.5)  # seconds; about the last one again and again
 LOST_WITHIN = 10.0  # a gateway that lives but cannot be reached for so long is unhealthy
 
 log = structlog.get_logger("session")
@@ -94,30 +95,31 @@ class Session:
     async def run(self) -> None:
         """Connect, report and answer until cancelled."""
         loop = asyncio.get_running_loop()
-        tries = 0
+        backoff = Backoff(RETRY, RETRY[-1])
         lost_at = loop.time()
         while True:
             final = False
+            failure: Exception = IpcError("closed at once")
             self.attempts += 1
             try:
                 client = await self._connect()
                 reason, worked = await self._serve(client)
             except (IpcError, OSError) as error:
-                reason, worked = str(error), False
+                reason, worked, failure = str(error), False, error
                 final = isinstance(error, RemoteError) and not error.retryable
             except Exception as error:  # whatever a gateway says must not end the supervisor
                 reason, worked = f"{type(error).__name__}: {error}", False
                 log.exception("session failed")
             _still_wanted()
             if worked:
-                tries, lost_at = 0, loop.time()
+                backoff.reset()
+                lost_at = loop.time()
                 self._on_lost(reason)
                 continue
             if final or loop.time() - lost_at > LOST_WITHIN:
                 self._on_fault(f"session refused: {reason}")
-            log.debug("session not open", error=reason, tries=tries)
-            await asyncio.sleep(RETRY[min(tries, len(RETRY) - 1)])
-            tries += 1
+            log.debug("session not open", error=reason, tries=backoff.failures)
+            await asyncio.sleep(backoff.wait(failure))
 
     async def tell(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway where that is possible; return what went wrong, if anything did."""
