@@ -19,7 +19,7 @@ from pathlib import Path
 import uvloop
 
 from bench import machine
-from bench.faults import shared, workers  # noqa: F401 - they enter their faults
+from bench.faults import accounts, shared  # noqa: F401 - they enter their faults
 from bench.faults.fault import FAULTS
 from bench.faults.report import INTRODUCTION, report
 from bench.faults.trial import Verdict, attempt

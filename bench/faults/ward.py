@@ -119,8 +119,14 @@ class Ward:
         found = {one.pid for one in self.daemon.family()} | self._marked()
         return Census(
             strays=frozenset(found - known),
-            files=_open_files("supervisor", self.daemon.pid) + _open_files("gateway", gateway),
+            files=_open_files("supervisor", self.daemon.pid, self._logs(status))
+            + _open_files("gateway", gateway, frozenset()),
         )
+
+    def _logs(self, status: dict[str, Any]) -> frozenset[Path]:
+        """Return the logs there are: each is open from a line on until its writer has ended."""
+        names = ("supervisor", "gateway", *status["accounts"])
+        return frozenset(self.daemon.directory / "state" / "logs" / f"{name}.log" for name in names)
 
     def _marked(self) -> set[int]:
         """Return every process of this host that has our runtime directory in its environment."""
@@ -133,12 +139,14 @@ class Ward:
         return found
 
 
-def _open_files(who: str, pid: int) -> Counter[str]:
+def _open_files(who: str, pid: int, but: frozenset[Path]) -> Counter[str]:
     """Return what the open files of a process are; sockets and pipes without their numbers."""
     found: Counter[str] = Counter()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
-            found[f"{who}: {link.readlink()}".partition(":[")[0]] += 1
+            target = link.readlink()
+            if target not in but:
+                found[f"{who}: {target}".partition(":[")[0]] += 1
     return found
 
 
@@ -185,7 +193,6 @@ async def ward(siblings: int, rate: float) -> AsyncIterator[Ward]:
             it = Ward(daemon, keys, rate)
             async with rows_of(daemon) as it.rows, it.witness:
                 await it.witness.heard()
-                await it.order("write SGVsbG8K")  # its log is open from now on
                 yield it
         finally:
             await daemon.__aexit__()

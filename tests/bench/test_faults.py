@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bench.faults import shared, workers  # noqa: F401 - they enter their faults
+from bench.faults import accounts, shared  # noqa: F401 - they enter their faults
 from bench.faults.__main__ import inject
 from bench.faults.report import report
 from bench.faults.trial import Verdict
