@@ -51,14 +51,20 @@ def ending_of(error: BaseException) -> Ending:
     for kind, code, cause in _MEANINGS:
         for leaf in leaves:
             if isinstance(leaf, kind):
-                return Ending(code, cause, (str(leaf) or cause.replace("_", " "))[:MAX_TEXT])
+                return Ending(code, cause, _on_one_line(str(leaf)) or cause.replace("_", " "))
     return Ending(EXIT_FAILED, "failed", last_line(leaves[0]))
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of the traceback, e.g. ``ValueError: no such room``."""
-    lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    return (lines[-1] if lines else type(error).__name__)[:MAX_TEXT]
+    """Return the end of the traceback on one line, e.g. ``ValueError: no such room``."""
+    told = traceback.TracebackException(type(error), error, None)
+    told.__notes__ = []  # they would come last
+    *_, last = told.format_exception_only()
+    return _on_one_line(last)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())[:MAX_TEXT]
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -15,6 +15,8 @@ from workers.errors import (
     Transient,
 )
 
+BOOM = "RuntimeError: run boom second line"
+
 
 @pytest.mark.parametrize(
     ("error", "ending"),
@@ -24,11 +26,17 @@ from workers.errors import (
         (Transient("down"), Ending(75, "transient", "down")),
         (NeedsLogin("revoked"), Ending(77, "needs_login", "revoked")),
         (Misconfigured("no server"), Ending(78, "misconfigured", "no server")),
+        (Transient("down\nfor good"), Ending(75, "transient", "down for good")),
         (NeedsLogin(), Ending(77, "needs_login", "needs login")),
         (ChannelError("?"), Ending(1, "failed", "workers.errors.ChannelError: ?")),
         (SendFailed("no"), Ending(1, "failed", "workers.errors.SendFailed: no")),
         (ValueError("bad"), Ending(1, "failed", "ValueError: bad")),
         (SystemExit(3), Ending(1, "failed", "SystemExit: 3")),
+        (RuntimeError("run boom\n  second line"), Ending(1, "failed", BOOM)),
+        (
+            SyntaxError("odd", ("x.py", 1, 1, "x = =", 1, 2)),
+            Ending(1, "failed", "SyntaxError: odd"),
+        ),
         (KeyError(), Ending(1, "failed", "KeyError")),
     ],
 )
@@ -49,3 +57,9 @@ def test_a_group_of_strangers_names_the_first() -> None:
 def test_last_words_are_bounded() -> None:
     assert len(ending_of(Transient("x" * 10_000)).text) == MAX_TEXT
     assert len(ending_of(ValueError("x" * 10_000)).text) == MAX_TEXT
+
+
+def test_notes_do_not_hide_the_error() -> None:
+    error = ValueError("bad")
+    error.add_note("seen in room 5")
+    assert ending_of(error).text == "ValueError: bad"
