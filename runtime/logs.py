@@ -42,6 +42,7 @@ Line = dict[str, Any]
 Subscriber = Callable[[str, Line], None]
 Screening = Callable[[Line], Line | None]
 
+_LINE_END = ord("\n")
 _scrap = bytearray(READ_BYTES)  # where what is dropped goes
 
 
@@ -275,7 +276,10 @@ class LogStore:
 
 
 class LineCapture:
-    """Both streams of one child, cut into lines within the rate limit. ``dropped`` counts lines."""
+    """Both streams of one child, cut into lines within the rate limit.
+
+    ``dropped`` counts the lines that are not kept whole, ``dropped_bytes`` what is missing.
+    """
 
     def __init__(
         self,
@@ -337,15 +341,16 @@ class LineCapture:
             self._split(fd, bytes(memoryview(_scrap)[:count]))
         else:
             # A log bomb: only counted. The allowance fills again while it is dropped.
-            self._drop(fd, _scrap.count(b"\n", 0, count), count)
+            self._drop(fd, _scrap.count(b"\n", 0, count), count, _scrap[count - 1] != _LINE_END)
             if not self._drops.take(loop.time(), count):
                 self._pause(fd)
 
-    def _drop(self, fd: int, lines: int, size: int) -> None:
-        self.dropped += lines
+    def _drop(self, fd: int, line_ends: int, size: int, inside: bool) -> None:
+        """Count what is dropped; ``inside``: it ends inside a line, whose rest is skipped."""
+        self.dropped += line_ends + inside - (fd in self._skipping)  # that one was counted
         self.dropped_bytes += size
         self._parts[fd].clear()
-        self._skipping.add(fd)
+        (self._skipping.add if inside else self._skipping.discard)(fd)
 
     def _pause(self, fd: int) -> None:
         loop = asyncio.get_running_loop()
@@ -364,12 +369,15 @@ class LineCapture:
         for piece in whole:
             if fd in self._skipping:
                 self._skipping.discard(fd)
+                self.dropped_bytes += len(piece)
             else:
                 self._take(fd, bytes(part) + piece)
             part.clear()
         if looks < lines:
-            self._drop(fd, lines - looks, len(rest))
-        elif fd not in self._skipping:
+            self._drop(fd, lines - looks, len(rest), not rest.endswith(b"\n"))
+        elif fd in self._skipping:
+            self.dropped_bytes += len(rest)
+        else:
             part += rest
             if len(part) > LINE_BYTES:
                 self._take(fd, bytes(part))
@@ -390,6 +398,8 @@ class LineCapture:
         line = read_line(raw[:LINE_BYTES])
         if len(raw) > LINE_BYTES:
             line["cut"] = True
+            self.dropped += 1
+            self.dropped_bytes += len(raw) - LINE_BYTES
         self._keep(fd, line)
 
     def _tell_repeats(self, fd: int, repeats: int) -> None:

@@ -133,6 +133,25 @@ async def test_an_endless_line_is_cut_and_the_next_one_is_whole(store: LogStore)
         await child.until(lambda: len(child.lines) == 2)
     assert child.texts == ["x" * LINE_BYTES, "next"]
     assert child.lines[0]["cut"] is True
+    assert (child.capture.dropped, child.capture.dropped_bytes) == (1, 120_000 - LINE_BYTES)
+
+
+async def test_a_log_bomb_without_a_line_end_is_seen_as_dropped(tmp_path: Path) -> None:
+    store, total = LogStore(tmp_path, LoggingConfig(bytes_per_second=1_000)), 10_000_000
+
+    def explode(out: int) -> None:
+        for _ in range(total // 50_000):
+            os.write(out, b"z" * 50_000)
+        os.write(out, b"\nnext\nlast\n")
+        os.close(out)
+
+    async with printing(store) as child:
+        await asyncio.wait_for(asyncio.to_thread(explode, child.out), 30)
+        await child.until(lambda: len(child.capture._streams) == 1)
+        assert len(child.lines) + child.capture.dropped == 3
+        assert child.capture.dropped >= 1
+        assert child.capture.dropped_bytes == pytest.approx(total, abs=50_000)
+    store.close()
 
 
 @pytest.mark.parametrize(
