@@ -192,7 +192,7 @@ export interface MethodParams {
   "node.pair.verify": Verify;
   /** Give an approved node a name. */
   "node.rename": Rename;
-  /** Have every secret read anew: accounts that refer to one are replaced (`restarted`, ours). */
+  /** Have every secret read anew: accounts for which one is another now are replaced (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours). */
   "secrets.reload": Nothing;
   /** Send once per key: the worker knows for 300 s what it has sent. */
   "send": Send;

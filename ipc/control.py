@@ -18,6 +18,7 @@ from ipc.errors import FrameError
 MAX_BODY_BYTES = 64 * 1024
 MAX_FRAMES = 64  # in one body
 MAX_PATCH_DEPTH = 8  # of what a plugin says about itself
+MAX_PROBLEM = 1000  # characters of what is wrong with secrets
 MAX_REASONS = 256  # under which one worker counts what it dropped
 
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -91,8 +92,19 @@ class Pace(msgspec.Struct, array_like=True, tag=3, frozen=True):
     beat: Annotated[float, Meta(gt=0, le=86_400)]
 
 
-FromWorker = Hello | Ready | Beat | Status | Pong | Drained
-FromSupervisor = Ping | Drain | Pace
+class Recheck(msgspec.Struct, array_like=True, tag=4, frozen=True):
+    """Read the secrets anew, and say whether they are others than those in use."""
+
+
+class Rechecked(msgspec.Struct, array_like=True, tag=7, frozen=True):
+    """Answer to ``Recheck``: no secret, only whether one has ``changed``, and what is wrong."""
+
+    changed: bool
+    problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
+
+
+FromWorker = Hello | Ready | Beat | Status | Pong | Drained | Rechecked
+FromSupervisor = Ping | Drain | Pace | Recheck
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

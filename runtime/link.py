@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import structlog
 
@@ -19,6 +20,8 @@ from ipc.zmqlink import Router
 from runtime.account import Account
 from runtime.child import Process
 from runtime.lifecycle import ALIVE, Exit, Ready
+
+T = TypeVar("T")
 
 log = structlog.get_logger("link")
 
@@ -60,7 +63,7 @@ class ControlLink:
         self._on_figures = on_figures
         self._proved: dict[str, tuple[bytes, Account]] = {}  # by key: one peer at a time
         self._ping = 0
-        self._drains: dict[bytes, asyncio.Future[None]] = {}
+        self._asked: dict[tuple[bytes, type], asyncio.Future[Any]] = {}  # by kind of answer
         self.stale = 0
         self.refused = 0
         self._router = Router(
@@ -99,18 +102,31 @@ class ControlLink:
 
     async def drained(self, account: Account, seconds: float) -> bool:
         """Have the worker finish what is in flight; say whether it did within ``seconds``."""
+        return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
+
+    async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:
+        """Have the worker look whether its secrets are others now; ``None``: it did not say."""
+        return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
+
+    async def _answer(
+        self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
+    ) -> T | None:
+        """Return the frame that answers; who asks the same meanwhile gets it too."""
         peer = peer_name(account.key, account.child.state.incarnation).encode()
-        done = self._drains.setdefault(peer, asyncio.get_running_loop().create_future())
+        future = asyncio.get_running_loop().create_future()
+        answer = self._asked.setdefault((peer, kind), future)
         try:
-            self._router.send(peer, control.encode([control.Drain()]))
+            self._router.send(peer, control.encode([question]))
             async with asyncio.timeout(seconds):
-                await asyncio.shield(done)
+                found: T = await asyncio.shield(answer)
+                return found
         except (TimeoutError, IpcError) as error:
-            log.warning("not drained", account=account.key, error=str(error))
-            return False
+            log.warning(
+                "no answer", account=account.key, to=type(question).__name__, error=str(error)
+            )
+            return None
         finally:
-            self._drains.pop(peer, None)
-        return True
+            self._asked.pop((peer, kind), None)
 
     def forget(self, key: str) -> None:
         """Drop the proof of an account that has been removed."""
@@ -172,10 +188,10 @@ class ControlLink:
                 self._on_figures(account)
             case control.Status(patch=patch):
                 relieved |= account.patch(patch)
-            case control.Drained():
+            case control.Drained() | control.Rechecked():
                 peer = peer_name(account.key, account.child.state.incarnation).encode()
-                done = self._drains.get(peer)
-                if done is not None and not done.done():
-                    done.set_result(None)
+                asked = self._asked.get((peer, type(frame)))
+                if asked is not None and not asked.done():
+                    asked.set_result(frame)
         if relieved:
             self._on_change(account)

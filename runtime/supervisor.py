@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from ipc.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
+from ipc.control import Rechecked
 from ipc.endpoints import Endpoints
 from ipc.envelope import peer_name, worker_token
 from ipc.errors import RemoteError
@@ -477,6 +478,10 @@ class Supervisor:
     async def drain(self, account: Account, seconds: float) -> bool:
         """Have a running account finish what is in flight; say whether it did in time."""
         return self._link is not None and await self._link.drained(account, seconds)
+
+    async def recheck(self, account: Account, seconds: float) -> Rechecked | None:
+        """Have a running account look whether its secrets are others; ``None``: it did not say."""
+        return None if self._link is None else await self._link.rechecked(account, seconds)
 
     async def dispatch(self, name: str, params: Any) -> Any:
         """Carry out a request of the gateway or of the local command line."""

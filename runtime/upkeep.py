@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from ipc.control import Rechecked
 from runtime.account import Account
 from runtime.commands import Nothing, Params, method, select
 from runtime.lifecycle import Phase, Restart
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from runtime.supervisor import Supervisor
 
 DRAIN_MS = 30_000
+RECHECK_SECONDS = 15.0  # a password store may take its time; who asks waits 20
 
 
 class Drain(Params):
@@ -53,13 +55,35 @@ async def _drained(supervisor: Supervisor, account: Account, seconds: float) -> 
 
 @method("secrets.reload", Nothing)
 async def _secrets(supervisor: Supervisor, params: Nothing) -> Any:
-    """Replace the accounts whose configuration refers to secrets: a worker reads them at birth."""
-    replaced = []
-    for account in supervisor.accounts.values():
-        if account.phase in (Phase.RUNNING, Phase.STARTING) and _refers(account.spec.config):
+    """Replace the accounts whose secrets are others now: a worker reads them at its birth.
+
+    Each compares for itself, so that the supervisor sees none. Where one cannot be read the
+    account goes on with what it has.
+    """
+    chosen = [
+        account
+        for account in supervisor.accounts.values()
+        if account.phase in (Phase.RUNNING, Phase.STARTING) and _refers(account.spec.config)
+    ]
+    answers = await asyncio.gather(*(_recheck(supervisor, account) for account in chosen))
+    replaced, warnings = [], []
+    for account, answer in zip(chosen, answers, strict=True):
+        if account.phase not in (Phase.RUNNING, Phase.STARTING):
+            continue  # it has ended meanwhile: the next one reads them
+        if answer is None or answer.changed:
             account.child.post(Restart())
             replaced.append(account.key)
-    return {"ok": True, "warningCount": 0, "restarted": replaced}
+        elif answer.problem:
+            warnings.append({"account": account.key, "message": answer.problem})
+    found: dict[str, Any] = {"ok": True, "warningCount": len(warnings), "restarted": replaced}
+    return found | ({"warnings": warnings} if warnings else {})
+
+
+async def _recheck(supervisor: Supervisor, account: Account) -> Rechecked | None:
+    """Return ``None`` for one that cannot say: it is replaced to be sure."""
+    if account.phase is not Phase.RUNNING:
+        return None
+    return await supervisor.recheck(account, RECHECK_SECONDS)
 
 
 def _refers(value: Any) -> bool:

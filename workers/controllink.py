@@ -14,6 +14,7 @@ from typing import Any
 
 from ipc.bootstrap import WorkerBoot
 from ipc.control import (
+    MAX_PROBLEM,
     Beat,
     Drain,
     Drained,
@@ -23,6 +24,8 @@ from ipc.control import (
     Ping,
     Pong,
     Ready,
+    Recheck,
+    Rechecked,
     Status,
     decode_from_supervisor,
     encode,
@@ -33,7 +36,8 @@ from ipc.zmqlink import Dealer
 
 class ControlLink:
     """One incarnation's link to the supervisor. ``figures(lag)`` makes the beat; ``on_drain`` is
-    called when the account is to finish what it has begun.
+    called when the account is to finish what it has begun, ``on_recheck`` when it is to look
+    whether its secrets are still the same.
     """
 
     def __init__(
@@ -41,11 +45,13 @@ class ControlLink:
         boot: WorkerBoot,
         figures: Callable[[float], Beat],
         on_drain: Callable[[], None] = lambda: None,
+        on_recheck: Callable[[], None] = lambda: None,
     ) -> None:
         self.ready = False
         self._boot = boot
         self._figures = figures
         self._on_drain = on_drain
+        self._on_recheck = on_recheck
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._status: dict[str, Any] = {}
@@ -82,6 +88,10 @@ class ControlLink:
     def say_drained(self) -> None:
         """Say that nothing is in flight any more."""
         self._send(Drained())
+
+    def say_rechecked(self, changed: bool, problem: str = "") -> None:
+        """Say whether the secrets are others now, or what is wrong with them."""
+        self._send(Rechecked(changed, problem[:MAX_PROBLEM]))
 
     def patch(self, fields: Mapping[str, Any]) -> None:
         """Tell what changed in the account's status row, once per loop turn."""
@@ -148,6 +158,8 @@ class ControlLink:
                 self._send(Pong(frame.id))
             elif isinstance(frame, Drain):
                 self._on_drain()
+            elif isinstance(frame, Recheck):
+                self._on_recheck()
             elif isinstance(frame, Pace):
                 self._pace = frame.beat
                 self._paced.set()

@@ -25,6 +25,7 @@ from workers.context import AccountContext
 from workers.controllink import ControlLink
 from workers.datalink import DataLink
 from workers.endings import EXIT_FAILED, RETURNED, STOPPED, Ending, ending_of
+from workers.errors import Misconfigured
 from workers.journal import Redaction, journal
 from workers.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.messages import Outbound, Sent
@@ -71,11 +72,13 @@ class Worker:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
-        self._control = ControlLink(boot, self._beat, self._begin_drain)
+        self._control = ControlLink(boot, self._beat, self._begin_drain, self._begin_recheck)
         self._link = DataLink(boot, self._on_call, log)
         self._answers: Answers | None = None
         self._group: asyncio.TaskGroup | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._rechecking: asyncio.Task[None] | None = None
+        self._config: Any = None  # as the plugin got it, secrets resolved
         self._context: AccountContext | None = None
         self._messages_out = 0
         self._counted = (0, 0)  # messages in and out when the activity was last told
@@ -107,8 +110,9 @@ class Worker:
                 self._tell(ending)
                 await self._finish(life, ending)
                 beating.cancel()
-                if self._draining is not None:
-                    self._draining.cancel()
+                for beside in (self._draining, self._rechecking):
+                    if beside is not None:
+                        beside.cancel()
         finally:
             self._control.close()
             self._link.close()
@@ -138,7 +142,7 @@ class Worker:
         boot, answers = self._boot, self._answers
         assert answers is not None
         manifest = manifest_of(boot)
-        config = await config_of(boot, manifest, self._redact)
+        config = self._config = await config_of(boot, manifest, self._redact)
         make_directory(Path(boot.storage))
         self._context = AccountContext(
             boot, config, self._log, self._link, self._control, self._redact
@@ -210,6 +214,22 @@ class Worker:
         await self._answers.finish()
         await self._link.reached(self._link.outbox.last)
         self._control.say_drained()
+
+    # -- secrets
+
+    def _begin_recheck(self) -> None:
+        running = self._rechecking is not None and not self._rechecking.done()
+        if self._group is not None and self._config is not None and not running:
+            self._rechecking = self._group.create_task(self._recheck())
+
+    async def _recheck(self) -> None:
+        """Compare here, so that no secret leaves this process; the plugin keeps what it has."""
+        try:
+            fresh = await config_of(self._boot, manifest_of(self._boot), self._redact)
+        except Misconfigured as error:
+            self._control.say_rechecked(False, self._redact(str(error)))
+        else:
+            self._control.say_rechecked(fresh != self._config)
 
     # -- calls, figures
 

@@ -14,6 +14,7 @@ from ipc.errors import RemoteError
 from ipc.wsclient import Client
 from runtime.restarts import GAP
 from tests.support.daemon import TOKEN, Daemon
+from tests.support.irc_server import miniircd
 
 CONFIG = {
     "channels": {"local": {"accounts": {"a": {}, "b": {"greeting": "hi"}}}},
@@ -170,3 +171,32 @@ async def test_a_gateway_that_is_to_stay_is_not_restarted_by_a_write(tmp_path: P
         assert not client.closed.done()
         assert (await daemon.status())["gateway"]["incarnation"] == before
         await client.close()
+
+
+async def test_only_accounts_with_another_secret_are_replaced(tmp_path: Path) -> None:
+    with miniircd() as server:
+        accounts = {}
+        for name in ("one", "two"):
+            secret = tmp_path / name
+            secret.write_text(f"password-of-{name}")
+            secret.chmod(0o600)
+            password = {"source": "file", "id": str(secret)}
+            place = {"server": "127.0.0.1", "port": server.port, "tls": False}
+            accounts[name] = {"nick": name, "password": password, **place}
+        async with Daemon(tmp_path, {"channels": {"irc": {"accounts": accounts}}}) as daemon:
+            for name in accounts:
+                await daemon.wait_phase(f"irc:{name}", "running")
+            client = daemon.reconnecting()
+            await client.open()
+            same = await client.call("secrets.reload")
+            assert same == {"ok": True, "warningCount": 0, "restarted": []}
+            (tmp_path / "two").write_text("another-password")
+            assert (await client.call("secrets.reload"))["restarted"] == ["irc:two"]
+            await daemon.wait(lambda s: s["accounts"]["irc:two"]["restarts"] == 1)
+            await daemon.wait_phase("irc:two", "running")
+            (tmp_path / "one").unlink()
+            found = await client.call("secrets.reload")
+            assert (found["warningCount"], found["restarted"]) == (1, [])
+            assert found["warnings"][0]["account"] == "irc:one"
+            assert (await daemon.status())["accounts"]["irc:one"]["restarts"] == 0
+            await client.close()

@@ -36,7 +36,9 @@ async def gateway_restart(client: Client, params: Nothing) -> Any:
 
 @method("secrets.reload", ADMIN, Nothing)
 async def secrets_reload(client: Client, params: Nothing) -> Any:
-    """Have every secret read anew: accounts that refer to one are replaced (`restarted`, ours)."""
+    """Have every secret read anew: accounts for which one is another now are replaced
+    (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours).
+    """
     return await client.gateway.session.ask_raw("secrets.reload", {})
 
 
