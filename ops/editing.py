@@ -23,16 +23,22 @@ def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -
 
     split(key)
     edit.add_account(places.config_path, key, _pairs(fields))
-    _take_over(places, key, "added", as_json=as_json)
+    _tell(places, key, "added", _take_over(places), "", as_json)
 
 
 def remove_account(places: Places, key: str, *, as_json: bool) -> None:
-    """Remove ``key``; a running daemon stops it."""
+    """Remove ``key`` and its hold; a running daemon stops it."""
     from runtime.config import edit
+    from runtime.holds import HOLDS, Holds
 
     split(key)
+    holds = Holds(places.state_dir / HOLDS)
+    held = holds.get(key) is not None
     edit.remove_account(places.config_path, key)
-    _take_over(places, key, "removed", as_json=as_json)
+    reloaded = _take_over(places)
+    if held and reloaded is None:  # a daemon does it itself
+        holds.release(key)
+    _tell(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
 
 
 def show_reload(places: Places, *, as_json: bool) -> None:
@@ -69,15 +75,19 @@ def _pairs(fields: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _take_over(places: Places, key: str, what: str, *, as_json: bool) -> None:
+def _take_over(places: Places) -> Any:
+    """Have a running daemon take the file over; ``None`` without one."""
     try:
-        reloaded = link.run(_reload(places))
+        return link.run(_reload(places))
     except OperatorError as error:
         if error.exit is not Exit.NOT_RUNNING:
             raise
-        reloaded = None  # the file is what counts; the next start reads it
+        return None  # the file is what counts; the next start reads it
+
+
+def _tell(places: Places, key: str, what: str, reloaded: Any, more: str, as_json: bool) -> None:
     if as_json:
         show_json({"account": key, what: True, "file": str(places.config_path), "reload": reloaded})
     else:
         when = "" if reloaded else "; it counts from the next `trunkline up`"
-        print(clean(f"{key} {what} in {places.config_path}{when}"))
+        print(clean(f"{key} {what} in {places.config_path}{more}{when}"))

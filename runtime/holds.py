@@ -16,6 +16,8 @@ import structlog
 from ipc.files import write_atomically
 from ipc.report import Hold
 
+HOLDS = "holds.json"  # in the state directory
+
 log = structlog.get_logger("holds")
 
 

@@ -66,13 +66,17 @@ class Roster:
         self._as_wanted(account)
 
     def replace(self, specs: Mapping[str, AccountSpec]) -> Difference:
-        """Take over a new configuration; accounts that did not change are not touched."""
+        """Take over a new configuration; accounts that did not change are not touched.
+
+        The hold of a removed one is forgotten: one that is added later is another account.
+        """
         old = {key: a.spec for key, a in self.accounts.items() if key not in self._leaving}
         difference = Difference(
             added=[key for key in specs if key not in old],
             removed=[key for key in old if key not in specs],
             changed=[k for k in specs if k in old and _differs(old[k], specs[k])],
         )
+        self.release(self.accounts[key] for key in difference.removed)
         for key in difference.removed:
             self.accounts[key].child.post(Stop("removed"))
             self._leaving[key] = asyncio.create_task(self._forget(self.accounts[key]))
@@ -139,7 +143,7 @@ class Roster:
         if obstacle is not None:
             account.child.post(Stop(obstacle[0]))
         elif account.hold is not None:
-            account.child.post(Stop("held"))
+            account.child.post(Stop("held", account.hold.reason))
         else:
             account.child.post(Start(automatic=True))
 

@@ -47,8 +47,11 @@ async def test_accounts_come_and_go_by_command(tmp_path: Path) -> None:
             await person.is_answered("during")
             twice = Result(*await daemon.command("channels", "add", "local:three"))
             twice.complains(78, "local", "three", "exists already")
-            removed = Result(*await daemon.command("channels", "remove", "local:two", "--json"))
-            assert removed.json["reload"]["removed"] == ["local:two"]
+            await daemon.command("channels", "stop", "local:two", "--reason", "old")
+            removed = Result(*await daemon.command("channels", "remove", "local:two"))
+            assert "local:two removed" in removed.out
+            assert "its hold forgotten" in removed.out
+            assert (await daemon.call("channels.holds"))["holds"] == {}
             status = await daemon.wait(lambda s: "local:two" not in s["accounts"])
             await person.is_answered("after")
         assert status["accounts"]["local:one"]["pid"] == before["one"]

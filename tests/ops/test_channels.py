@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ops.exits import Exit
+from runtime.holds import HOLDS, Holds
 from tests.ops.conftest import Here
 from tests.support.commandline import ended, line, started, trunkline
 from tests.support.fakeserver import (
@@ -254,3 +255,13 @@ async def test_wait_announces_nothing_until_it_is_so(home: Path) -> None:
         await fake.tell("channel.status", account("irc:b"))
         assert await line(process) == "{"
         assert (await ended(process)).code == 0
+
+
+async def test_a_hold_is_forgotten_with_its_account_without_a_daemon_too(home: Path) -> None:
+    text = "{channels: {local: {accounts: {demo: {}, two: {}}}}}"
+    (home / "trunkline.json5").write_text(text)
+    Holds(home / HOLDS).hold_all(["local:demo", "local:two"])
+    removed = await trunkline(home, "channels", "remove", "local:two")
+    assert "removed" in removed.out
+    assert "its hold forgotten; it counts from the next `trunkline up`" in removed.out
+    assert list(Holds(home / HOLDS).all()) == ["local:demo"]

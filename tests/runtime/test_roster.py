@@ -103,10 +103,20 @@ async def test_a_held_account_stays_down_over_a_new_beginning(tmp_path: Path) ->
         assert await house[A].settled(lambda state: state.cause == "held", 1.0)
         hold = house[A].hold
         assert hold is not None
-        assert hold.reason == "night"
+        assert hold.reason == house[A].child.state.reason == "night"
         assert house.roster.release([house[A]])
         assert house[A].hold is None
         assert set(Holds(tmp_path / "holds.json").all()) == {B}
+
+
+async def test_a_removed_account_is_forgotten_with_its_hold(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A), spec_of(B))
+        house.roster.hold([house[A], house[B]], "night")
+        house.replace(spec_of(B))
+        assert set(Holds(tmp_path / "holds.json").all()) == {B}
+        house.replace(spec_of(A), spec_of(B))
+        assert await house[A].settled(lambda state: state.wanted, 1.0)
 
 
 async def test_holds_that_cannot_be_written_are_kept_and_confessed(tmp_path: Path) -> None:
