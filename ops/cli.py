@@ -8,9 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from ops.exits import Exit, OperatorError
+from ops.exits import Exit, OperatorError, UsageFailure
 from ops.lazy import LazyGroup, Table
 from ops.plain import convert_plainly
+
+SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
 
 
 class Commands(LazyGroup):
@@ -86,6 +88,7 @@ def main(args: list[str] | None = None) -> None:
 def run(args: list[str]) -> int:
     """Run one command and return its exit code; what failed stands on stderr."""
     try:
+        _must_be_text(args)
         command = typer.main.get_command(app)
         convert_plainly(command)
         result = command(args=args, prog_name="trunkline", standalone_mode=False)
@@ -119,6 +122,18 @@ def _unread() -> Exit:
     return Exit.OK
 
 
+def _must_be_text(args: list[str]) -> None:
+    """Refuse bytes that are no UTF-8, which the shell hands over as half surrogates."""
+    for arg in args:
+        try:
+            arg.encode()
+        except UnicodeEncodeError:
+            shown = ascii(shortened(arg))
+            raise UsageFailure(
+                f"{shown} is no Unicode text: it has bytes that are not UTF-8"
+            ) from None
+
+
 def _usage(error: typer.TyperException) -> str:
     context: Any = getattr(error, "ctx", None)
     command = context.command_path if context else "trunkline"
@@ -126,11 +141,18 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message}; see `{command} --help`"
 
 
+def shortened(line: str) -> str:
+    """Return a complaint without the middle of what is endless in it."""
+    if len(line) <= 2 * SHOWN:
+        return line
+    return f"{line[:SHOWN]} […] {line[-SHOWN:]}"
+
+
 def _fail(message: str, code: Exit) -> Exit:
     from ops.words import clean
 
     for line in message.splitlines() or [""]:  # a configuration has a line for each problem
-        print(f"trunkline: {clean(line)}", file=sys.stderr)
+        print(f"trunkline: {clean(shortened(line))}", file=sys.stderr)
     return code
 
 

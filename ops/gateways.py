@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ops.address import Gateway
 from ops.exits import Exit, OperatorError
@@ -24,6 +25,14 @@ def elsewhere(url: str, token: str | None) -> Gateway:
     """Return the gateway at ``url`` with the secret given by flag or environment."""
     if not url.startswith(("ws://", "wss://")):
         raise OperatorError(f"--url must begin with ws:// or wss://, not {url!r}", Exit.USAGE)
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port out of range, half an IPv6 address
+        whole = False
+    if not whole:
+        text = f"--url is no address of a gateway (ws://host:port): {url!r}"
+        raise OperatorError(text, Exit.USAGE)
     return Gateway(url, token or _token_from_environment(), os.environ.get(PASSWORD_VARIABLE))
 
 

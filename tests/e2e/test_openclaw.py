@@ -159,6 +159,19 @@ async def test_one_that_runs_already_is_attached_to_and_outlives_us(tmp_path: Pa
             row = await story.gateway(daemon, "connected again", working)
             assert row["outages"] == 1
 
+            change = "{skills: {entries: {xurl: {enabled: false}}}}"
+            began = time.monotonic()
+            code, printed, said = await daemon.command(
+                "config", "patch", change, "--gateway", "--timeout", f"{PATIENCE:g}"
+            )
+            story.tell(
+                f"config patch --gateway: {printed.strip()} after {time.monotonic() - began:.1f} s"
+            )
+            assert code == 0, said
+            file = tmp_path / "home" / "openclaw" / "openclaw.json"
+            assert json.loads(file.read_text())["skills"]["entries"]["xurl"] == {"enabled": False}
+            await story.gateway(daemon, "connected", working)
+
             answer = await daemon.call("gateway.stop", {"shutdown": True})
             story.tell(f"gateway stop --shutdown: {answer.get('shutdown')}")
             assert "unknown method" in answer["shutdown"]
