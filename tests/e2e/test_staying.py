@@ -1,0 +1,102 @@
+"""The client that stays, with the real daemon: nothing is missed, nothing comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.frames import Event
+from ipc.wsreconnect import LOST, OPENED, ReconnectingClient, Subscription
+from tests.support.daemon import Daemon
+from tests.support.house import TOKEN, house
+from tests.support.restarts import kill_gateway, restart_gateway
+from tests.support.until import until
+
+CONFIG: dict[str, Any] = {"channels": {"local": {"accounts": {"a": {}}}}}
+
+
+def _has_had(client: ReconnectingClient, sessions: int) -> bool:
+    return client.sessions == sessions
+
+
+async def talk(daemon: Daemon, said: list[str]) -> None:
+    """Say something every 10 ms, as a person, until cancelled."""
+    path = daemon.run_dir / "local-a.sock"
+    _, writer = await asyncio.open_unix_connection(path)
+    try:
+        while True:
+            said.append(f"n{len(said)}")
+            writer.write(said[-1].encode() + b"\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.e2e
+async def test_over_restarts_and_kills_every_message_comes_once_and_in_order(
+    tmp_path: Path,
+) -> None:
+    heard: list[str] = []
+    own: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if event.event == "channel.message":
+            assert isinstance(event.payload, msgspec.Raw)
+            message = msgspec.json.decode(event.payload)
+            if message["direction"] == "in":
+                heard.append(message["message"]["text"])
+        elif event.event.startswith("client.") or event.event == "channel.gap":
+            own.append(event.event)
+
+    async with Daemon(tmp_path, CONFIG) as daemon:
+        await daemon.wait_phase("local:a", "running")
+        wanted = Subscription(accounts=["local:a"], events=["channel.message"])
+        client = daemon.reconnecting(on_event=on_event, subscribe=wanted)
+        async with client:
+            said: list[str] = []
+            talking = asyncio.create_task(talk(daemon, said))
+            await restart_gateway(daemon)
+            await until(lambda: client.sessions == 2, 20)
+            for sessions in (3, 4):
+                await kill_gateway(daemon)
+                await until(partial(_has_had, client, sessions), 20)
+                assert (await client.call("health"))["ok"]
+            talking.cancel()
+            await asyncio.wait({talking})
+            await until(lambda: len(heard) >= len(said), 20)
+    assert heard == said
+    assert own == [OPENED, *[LOST, OPENED] * 3]
+
+
+async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
+    async with house() as home, ReconnectingClient(home.url, token=TOKEN) as client:
+        named = client.hello["features"]["repeatable"]
+        assert {"health", "logs.tail", "channels.stop"} <= set(named["always"])
+        assert set(named["withKey"]) == {"message.action", "send"}
+        assert not {"config.set", "node.invoke"} & {*named["always"], *named["withKey"]}
+        plain = await home.client()
+        assert "repeatable" not in plain.hello["features"], "only for who asks"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"token": "wrong"}, "gateway token mismatch"),
+        ({"token": TOKEN, "min_protocol": 5, "max_protocol": 9}, "protocol mismatch"),
+    ],
+)
+async def test_the_real_gateway_ends_it_at_once(options: Any, words: str) -> None:
+    async with house() as home:
+        client = ReconnectingClient(home.url, **options)
+        with pytest.raises(RemoteError, match=words):
+            await client.open()
+        assert client.sessions == 0
+        assert sum(home.gateway.refused.values()) == 1
