@@ -17,6 +17,8 @@ from runtime.invocation import EXIT_CONFIG, EXIT_ERROR, Options, refuse, words
 from runtime.notify import Notifier
 from runtime.zygotes import Zygote
 
+OURS_ALONE = 0o077  # what we and our children make is 0600 and 0700, whoever made it
+
 
 def up(options: Options, environ: Mapping[str, str]) -> int:
     """Run the daemon in the foreground until it is stopped; return the exit code.
@@ -26,6 +28,7 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
     """
     notifier = Notifier.taken(os.environ)  # first: it is not for our children
     raise_file_limit()
+    os.umask(OURS_ALONE)
     try:
         places = resolve(environ, options.flags)
         instance = Instance(places.state_dir)

@@ -30,6 +30,7 @@ from runtime import commands, configuring, confinement, logtail, sdks, upkeep, v
 from runtime.account import Account
 from runtime.child import Process
 from runtime.config.accounts import AccountSpec, channels
+from runtime.config.doubts import doubts
 from runtime.config.errors import ConfigError
 from runtime.config.foreign import companions
 from runtime.config.load import Loaded
@@ -98,7 +99,7 @@ class Supervisor:
         self.version = setting.version
         self.pid = os.getpid()
         self.logs = logs
-        self.warnings: list[str] = list(loaded.manifests.warnings)
+        self.warnings: list[str] = doubts(loaded)
         self._setting = setting
         self._instance = instance
         self._launcher = launcher
@@ -174,6 +175,7 @@ class Supervisor:
         Raises ``EndpointError``, ``PortUnusable`` or ``OSError`` when it cannot begin.
         """
         self._endpoints.prepare()
+        self._log_warnings()
         await self._settle_port()
         try:
             self._link = ControlLink(
@@ -196,6 +198,10 @@ class Supervisor:
                 self._link.close()
             self.front.close_socket()
         return 0
+
+    def _log_warnings(self) -> None:
+        for warning in self.warnings:
+            log.warning(warning)
 
     async def _settle_port(self) -> None:
         """Open the port, or attach to the gateway that has it, where that is wanted."""
@@ -444,7 +450,8 @@ class Supervisor:
             return {"revision": loaded.revision}
         self.notifier.reloading()
         old, self.loaded = self.loaded, loaded
-        self.warnings = list(loaded.manifests.warnings)
+        self.warnings = doubts(loaded)
+        self._log_warnings()
         if sdks.of(loaded) != sdks.of(old):  # before anything is started that needs them
             self.front.background(self._mender.replace(sdks.of(loaded)))
         self._supervise_as(loaded.config)

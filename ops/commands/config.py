@@ -36,8 +36,10 @@ def path(context: typer.Context, json: Json = False) -> None:
 def validate(context: typer.Context, json: Json = False) -> None:
     """Check the configuration as `up` does; exits 78 and says what is wrong where."""
     from ops.words import clean
+    from runtime.config.doubts import doubts
 
     found = effective(context)
+    warnings = doubts(found)
     if json:
         show_json(
             {
@@ -45,11 +47,11 @@ def validate(context: typer.Context, json: Json = False) -> None:
                 "path": str(found.path),
                 "revision": found.revision,
                 "accounts": list(found.accounts),
-                "warnings": found.manifests.warnings,
+                "warnings": warnings,
             }
         )
         return
-    for warning in found.manifests.warnings:
+    for warning in warnings:
         print(clean(f"warning: {warning}"))
     print(clean(f"{found.path} is fine: {len(found.accounts)} accounts"))
 

@@ -28,6 +28,7 @@ CONFIGURATION = """{
 
 def test_a_configuration_that_is_fine(here: Here, home: Path) -> None:
     (home / "trunkline.json5").write_text(CONFIGURATION)
+    (home / "trunkline.json5").chmod(0o600)
     assert here("config validate").out == f"{home}/trunkline.json5 is fine: 2 accounts\n"
     told = here("config validate --json").json
     assert told["accounts"] == ["irc:a", "irc:b"]
@@ -56,6 +57,15 @@ def test_the_environment_is_checked_too(
     monkeypatch.setenv("TRUNKLINE_GATEWAY_PORT", "18999")
     monkeypatch.setenv("TRUNKLINE_GATEWAY_TOKEN", "t0psecret")
     assert here("config validate").code == Exit.OK
+
+
+def test_secrets_that_others_may_read_are_warned_of(here: Here, home: Path) -> None:
+    file = home / "trunkline.json5"
+    file.write_text(CONFIGURATION)
+    file.chmod(0o640)
+    assert "warning: " + f"{file} holds secrets and others may" in here("config validate").out
+    file.write_text("{gateway: {auth: {token: {source: 'env', id: 'T'}}}}")
+    assert "warning" not in here("config validate").out
 
 
 def test_no_secret_is_shown(here: Here, home: Path) -> None:

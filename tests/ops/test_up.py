@@ -125,3 +125,25 @@ async def test_a_gateway_that_cannot_start_is_told_at_once(home: Path) -> None:
         assert (await trunkline(home, "gateway", "health")).code == Exit.OK
     finally:
         await trunkline(home, "down")
+
+
+def modes(directory: Path) -> dict[Path, int]:
+    return {path: path.lstat().st_mode & 0o777 for path in directory.rglob("*")}
+
+
+async def test_nothing_that_is_made_is_for_others(home: Path) -> None:
+    try:
+        assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == Exit.OK
+        await trunkline(home, "channels", "restart", "local:demo", "--wait")
+        made = modes(home)
+        assert {path.name for path in made} >= {"accounts", "history.jsonl", "control.ipc", "logs"}
+        assert {path: oct(mode) for path, mode in made.items() if mode & 0o077} == {
+            home / "run": "0o777"  # a link, which has no mode
+        }
+        (home / "trunkline.json5").chmod(0o644)
+        told = await trunkline(home, "config", "reload")
+        assert "holds secrets and others may read it" in told.out
+        assert "others may read it" in (await trunkline(home, "status")).out
+        assert "others may read it" in (home / "logs" / "supervisor.log").read_text()
+    finally:
+        await trunkline(home, "down")

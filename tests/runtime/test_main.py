@@ -21,6 +21,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.did: list[Any] = []
+        self.umasks: list[int] = []
         self.serve: Callable[[], int] = lambda: 0
 
     def zygote(self, run_id: str) -> Stages:
@@ -55,6 +56,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
     monkeypatch.setattr(starting, "Launcher", found.launcher)
     monkeypatch.setattr(starting, "become_subreaper", lambda: found.did.append("subreaper"))
     monkeypatch.setattr(main, "raise_file_limit", lambda: None)
+    monkeypatch.setattr(os, "umask", found.umasks.append)
     monkeypatch.setattr(leftovers, "sweep", lambda prefix, but: [])
     monkeypatch.setattr(daemon, "serve", found.served)
     return found
