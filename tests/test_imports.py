@@ -38,6 +38,7 @@ IMPURE = {
 }
 PURE = (
     "ipc/jsonrpc.py",
+    "ipc/cursors.py",
     "ipc/metrics.py",
     "runtime/config/lookup.py",
     "runtime/debounce.py",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
+from ipc.errors import CallTimeout, ConnectionFailed, IpcError, PeerGone, RemoteError
 from ipc.frames import Event
 from ipc.wsreconnect import GAP, LOST, OPENED, ReconnectingClient, Subscription
 from tests.support.scripted import HELLO, Side, house, welcoming
@@ -406,6 +406,13 @@ async def test_a_session_that_ends_while_subscribing_is_replaced() -> None:
         ReconnectingClient(home.url, subscribe=Subscription()) as client,
     ):
         assert client.sessions == 2
+
+
+async def test_a_fault_of_ours_lets_nobody_wait() -> None:
+    async with house(welcoming) as home:
+        client = ReconnectingClient(home.url, client={"displayName": object()})
+        with pytest.raises(IpcError, match="TypeError"):
+            await client.open()
 
 
 async def test_closing_fails_what_waits() -> None:
