@@ -226,11 +226,7 @@ class Connection(Front):
                 and self._fragments is None
                 and protocol.state is OPEN
             ):
-                payload = apply_mask(data[start:stop], data[start - 4 : start])
-                if first == _FIN_BINARY or payload.isascii():
-                    self.receive(payload)
-                else:
-                    self._deliver(first, payload)
+                self._deliver(first, apply_mask(data[start:stop], data[start - 4 : start]))
             else:
                 self._hand_over(data[position:stop])
             position = stop

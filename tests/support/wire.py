@@ -96,7 +96,10 @@ class Wire:
             self._holds("Snapshot.health", payload, name)
 
     def _result(self, connection: Connection, frame: dict[str, Any]) -> None:
-        method = self._methods.get((id(connection), frame["id"]), "")
+        method = self._methods.get((id(connection), frame["id"]))
+        if method is None:
+            self.problems.append(f"answer to {frame['id']!r}, which nobody was heard to ask")
+            return
         payload = frame.get("payload")
         if method == "connect" and isinstance(payload, dict):
             self._protocols[id(connection)] = payload.get("protocol", 4)
