@@ -23,6 +23,7 @@ def sockets_of(places: Places) -> Iterator[None]:
 
     Raises ``EndpointError`` when that cannot be, or when another supervisor has it.
     """
+    places.make_room()
     Endpoints(places.run_dir).prepare()
     lock = Lock(places.run_dir / NAME, places.state_dir)
     try:

@@ -21,6 +21,7 @@ from runtime.config.port import DEFAULT_PORT
 
 DEV = "dev"  # the profile that --dev means
 DEV_PORT = 19001  # OpenClaw's
+RUN = "run"  # in the state directory: the link to where the sockets lie
 PLACES = ("TRUNKLINE_STATE_DIR", "TRUNKLINE_CONFIG_PATH", "TRUNKLINE_RUNTIME_DIR")
 NAMES = ("trunkline.json5", "trunkline.json", "trunkline.toml")  # of the configuration file
 # Ports of profiles: below those that the kernel gives to clients (from 32768).
@@ -58,13 +59,22 @@ class Places:
         """Leave a link to ``run_dir`` in the state directory; the supervisor does, at start.
 
         A login session has ``XDG_RUNTIME_DIR`` and a service often has not: through the link
-        the command line finds the sockets of a daemon that was started elsewhere.
+        the command line finds the sockets of a daemon that was started elsewhere. None where
+        the sockets' directory itself lies, or has lain.
         """
-        link = self.state_dir / "run"
+        link = self.state_dir / RUN
+        if link.is_dir() and not link.is_symlink():
+            return
         fresh = self.state_dir / f".run.{os.getpid()}"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(self.run_dir)
         fresh.replace(link)
+
+    def make_room(self) -> None:
+        """Remove the link where ``run_dir`` itself is to lie."""
+        here = self.run_dir.parent.resolve() == self.state_dir.resolve()
+        if here and self.run_dir.name == RUN and self.run_dir.is_symlink():
+            self.run_dir.unlink()
 
 
 def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
@@ -117,7 +127,7 @@ def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
     if chosen := _path(environ, "TRUNKLINE_RUNTIME_DIR"):
         return chosen.expanduser().absolute()
     name = f"trunkline-{_digest(str(state.resolve()))}"
-    recorded = state / "run"
+    recorded = state / RUN
     if recorded.is_symlink():
         target = recorded.readlink()
         if target.name.endswith(name.removeprefix("trunkline-")) and _is_ours(target):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.claim import sockets_of
 from runtime.config.errors import ConfigError
 from runtime.config.model import Config
 from runtime.config.overrides import effective, load_effective
@@ -130,6 +131,19 @@ def test_the_link_leads_to_sockets_of_a_daemon_started_elsewhere(home: Path) -> 
     daemon.record()  # the next start
     daemon.run_dir.rmdir()
     assert resolve(environ).run_dir.parent == Path("/tmp")
+
+
+def test_the_sockets_may_lie_where_the_link_would(home: Path) -> None:
+    elsewhere = resolve({"TRUNKLINE_STATE_DIR": str(home)})
+    elsewhere.record()  # an earlier daemon, with its sockets where they usually are
+    places = resolve({"TRUNKLINE_STATE_DIR": str(home), "TRUNKLINE_RUNTIME_DIR": str(home / "run")})
+    for _ in range(2):
+        with sockets_of(places):
+            places.record()
+            assert places.run_dir.is_dir()
+            assert not places.run_dir.is_symlink()
+    elsewhere.record()  # and one after it
+    assert sorted(path.name for path in home.iterdir()) == ["run"]
 
 
 def test_a_link_of_another_state_directory_is_not_followed(home: Path) -> None:
