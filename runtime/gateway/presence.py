@@ -12,12 +12,14 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
 KEPT_MS = 300_000
+FRESH = 1.0  # seconds a list may be old when nobody has come or gone
 MAX_ROWS = 200  # in one list: the newest; the number of clients is in the metrics
 QUIET = frozenset({"backend", "probe"})  # Protocol 4 hides these without a device, and any CLI
 
@@ -42,6 +44,7 @@ class Presence:
             "text": f"Gateway: {host} · app {version} · mode gateway · reason self",
         }
         self._rows: dict[Client, dict[str, Any]] = {}
+        self._encoded: dict[int, tuple[int, float, msgspec.Raw]] = {}  # by protocol
         self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # hidden in 4?, row
 
     def add(self, client: Client) -> bool:
@@ -83,6 +86,16 @@ class Presence:
         others = [row for hidden, row in self._others.values() if protocol < 4 or not hidden]
         shown = [*live[-MAX_ROWS:], *reversed(others)]
         return [self._own | {"ts": now}, *shown[:MAX_ROWS]]
+
+    def encoded(self, protocol: int) -> msgspec.Raw:
+        """Return ``rows`` as JSON text, made anew when somebody came or went, or it is old."""
+        cached = self._encoded.get(protocol)
+        now = time.monotonic()
+        if cached and cached[0] == self.version and now - cached[1] < FRESH:
+            return cached[2]
+        raw = msgspec.Raw(msgspec.json.encode(self.rows(protocol)))
+        self._encoded[protocol] = self.version, now, raw
+        return raw
 
     def _keep(self, key: str, hidden: bool, row: dict[str, Any]) -> None:
         self._others.pop(key, None)

@@ -40,7 +40,7 @@ class SystemEvent(Strict):
 @method("system-presence", READ, Nothing)
 def system_presence(client: Client, params: Nothing) -> Any:
     """Answer with the rows of everybody, the gateway itself first."""
-    return client.gateway.presence.rows(client.protocol)
+    return client.gateway.presence.encoded(client.protocol)
 
 
 @method("system-event", ADMIN, SystemEvent)
