@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from bench import measuring
 from bench.figures import short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
+from bench.questions.witness import Witness
 from bench.systems.openclaw import OpenClaw, program
 from bench.systems.product import Product
 from bench.systems.system import System
@@ -13,12 +16,15 @@ from bench.systems.system import System
 SHAPES = {"1×1": (1, 1), "1×64": (1, 64), "20×1": (20, 1)}
 METHODS = ("last-heartbeat", "system-presence", "health")
 CONNECT = "connect + hello"
+WITNESSED = "health 1×64"
 
 
 async def _ask(plan: Plan) -> Found:
     if program() is None:
         return {"cases": {}}
-    systems: list[System] = [Product(20), OpenClaw()]
+    product = Product(20)
+    systems: list[System] = [product, OpenClaw()]
+    seen: list[Found] = []
     cases = [f"{method} {shape}" for method in METHODS for shape in SHAPES]
 
     async def measure(system: System, case: str) -> measuring.Window:
@@ -26,14 +32,19 @@ async def _ask(plan: Plan) -> Found:
             return await measuring.connects(system, clients=1, seconds=plan.seconds)
         method, shape = case.split()
         clients, depth = SHAPES[shape]
-        # It refuses requests when too many wait ("server is busy"): those are not counted here.
-        return await measuring.requests(
-            system, f'"method":"{method}"', clients=clients, depth=depth, seconds=plan.seconds
-        )
+        witness = Witness(product) if case == WITNESSED and system is product else None
+        async with witness.looking() if witness else nullcontext():
+            # It refuses requests when too many wait ("server is busy"): those do not count here.
+            window = await measuring.requests(
+                system, f'"method":"{method}"', clients=clients, depth=depth, seconds=plan.seconds
+            )
+        if witness:
+            seen.append(witness.found())
+        return window
 
     async with running(systems):
         measured = await interleaved(systems, [*cases, CONNECT], plan.rounds, measure)
-    return {"cases": plain(measured)}
+    return {"cases": plain(measured), "witness": seen}
 
 
 def _report(found: Found) -> str:
@@ -55,7 +66,21 @@ def _report(found: Found) -> str:
         "request, connections × depth", "rate × OpenClaw", "gateway CPU × OpenClaw", "ours/s",
         "OpenClaw/s", "p50 ms, ours / OpenClaw",
     )  # fmt: skip
-    return table(head, rows)
+    return f"{table(head, rows)}\n\n{_witnessed(found['witness'])}"
+
+
+def _witnessed(seen: list[Found]) -> str:
+    """Say what a client saw that looked at ``health`` meanwhile."""
+    faults = [fault for one in seen for fault in one["faults"]]
+    shown = sorted(ms for one in seen for ms in one["shownMs"])
+    oldest, looks = max(one["oldestMs"] for one in seen), sum(one["looks"] for one in seen)
+    return (
+        f"During `{WITNESSED}` a client of ours looked {looks} times: no"
+        f" answer was older than {oldest:.0f} ms, {len(faults)} were wrong"
+        f" ({faults[0] if faults else 'schema, 20 accounts'}); an account was stopped and started"
+        f" {len(shown) // 2} times, which showed after {short(shown[len(shown) // 2])} ms (median)"
+        f" and at most {short(shown[-1])} ms, its stop and start included."
+    )
 
 
 question = Question("Beside the real OpenClaw (20 accounts of ours, none of its)", _ask, _report)

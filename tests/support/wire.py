@@ -114,7 +114,7 @@ class Wire:
             self._holds(RESULTS[method], _without_ours(method, payload), method)
 
     def _holds(self, name: str, value: Any, what: str) -> None:
-        for error in _validator(self._folder, name).iter_errors(value):
+        for error in validator(self._folder, name).iter_errors(value):
             place = "/".join(map(str, error.absolute_path))
             self.problems.append(f"{what}: {name} at /{place}: {error.message[:300]}")
 
@@ -173,7 +173,8 @@ def _payloads(framed: bytes) -> Iterator[bytes]:
 
 
 @cache
-def _validator(folder: str, name: str) -> jsonschema.Draft7Validator:
+def validator(folder: str, name: str) -> jsonschema.Draft7Validator:
+    """Return what checks values of the published type ``name``."""
     definitions = _definitions(folder)
     head, _, inner = name.partition(".")
     shape = definitions[head]
