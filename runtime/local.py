@@ -22,6 +22,7 @@ from ipc.envelope import MALFORMED
 from ipc.errors import FrameError, RemoteError
 from ipc.frames import ErrorShape
 from ipc.wsserver import Connection, Server
+from runtime.access import access
 
 if TYPE_CHECKING:
     from runtime.supervisor import Supervisor
@@ -162,7 +163,10 @@ class LocalServer:
             "type": "hello-ok",
             "protocol": PROTOCOL,
             "server": {"version": self._supervisor.version, "connId": secrets.token_hex(8)},
-            "features": {"methods": [*METHODS, "logs.follow"], "events": list(EVENTS)},
+            "features": {
+                "methods": [*METHODS, "gateway.access", "logs.follow"],
+                "events": list(EVENTS),
+            },
             "snapshot": {"stateDir": str(self._supervisor.places.state_dir)},
             "auth": {"method": "peer", "role": "operator", "scopes": ["operator.admin"]},
             "policy": {"maxPayload": frames.MAX_FRAME_BYTES},
@@ -178,10 +182,15 @@ class LocalServer:
         connection.data.follows = True
         return {"following": names or "*"}
 
+    def _access(self) -> Any:
+        return access(self._supervisor.front.url, self._supervisor.loaded.config.gateway)
+
     async def _answer(self, connection: Connection, request: frames.Request, params: Any) -> None:
         try:
             if request.method == "logs.follow":
                 result = self._follow(connection, params)
+            elif request.method == "gateway.access":  # not for the gateway, which asks too
+                result = self._access()
             else:
                 result = await self._supervisor.dispatch(request.method, params)
             answer = frames.response(request.id, result)

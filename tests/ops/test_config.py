@@ -147,6 +147,7 @@ async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
         code, out, err = await daemon.command("config", "reload")
         assert (code, out) == (Exit.CONFIGURATION, "")
         assert "channels.local.accounts.demo.echoo" in err
+        assert await daemon.command("gateway", "health") == (Exit.OK, "ok\n", "")
         after = await daemon.status()
         assert after["supervisor"]["configRevision"] == before["supervisor"]["configRevision"]
         assert after["accounts"]["local:demo"]["pid"] == before["accounts"]["local:demo"]["pid"]

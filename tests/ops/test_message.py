@@ -111,3 +111,22 @@ async def test_a_gateway_that_does_not_come_up_is_a_timeout_with_its_reason(home
         result = await trunkline(home, "gateway", "restart")
     assert result.code == Exit.TIMEOUT
     assert result.err == "trunkline: the gateway is backoff: port is taken\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "message send --account irc:a --target x --message m",
+        "gateway health",
+        "gateway call health",
+        "nodes list",
+        "devices list",
+    ],
+)
+async def test_without_a_supervisor_nobody_is_shown_the_token(home: Path, command: str) -> None:
+    """Whoever listens on the configured port then is a stranger."""
+    async with fake_gateway("t0ken", health={"ok": True}) as stranger:
+        text = f"{{gateway: {{port: {stranger.port}, auth: {{token: 't0ken'}}}}}}"
+        (home / "trunkline.json5").write_text(text)
+        (await trunkline(home, *command.split())).complains(Exit.NOT_RUNNING, "trunkline up")
+        assert stranger.hellos == []

@@ -14,6 +14,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve, unix_serv
 from websockets.exceptions import ConnectionClosed
 
 from ipc.report import AccountStatus, GatewayStatus, Hold, Status, SupervisorStatus
+from runtime.access import access
+from runtime.config.load import load
+from runtime.config.model import GatewayConfig
 
 NOW = 1_790_000_000_000
 Answer = Any
@@ -214,11 +217,19 @@ async def fake_supervisor(home: Path, **methods: Answer) -> AsyncIterator[FakeSe
     """
     named = {name.replace("__", "."): answer for name, answer in methods.items()}
     server = FakeServer({"supervisor.status": status(account("local:demo"))} | named)
+    server.methods.setdefault("gateway.access", lambda _: _access(server, home))
     await server.at(home / "cli.sock")
     try:
         yield server
     finally:
         await server.close()
+
+
+def _access(server: FakeServer, home: Path) -> dict[str, Any]:
+    """Return where the gateway is by the fake status, with the secrets of the file in ``home``."""
+    file = home / "trunkline.json5"
+    config = load(file).config.gateway if file.exists() else GatewayConfig()
+    return access(server.methods["supervisor.status"]["gateway"]["url"], config)
 
 
 @asynccontextmanager
