@@ -43,6 +43,7 @@ Say = Callable[[str, str], None]
 Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_held = ctypes.PyDLL(None, use_errno=True)  # does not let go of the interpreter's lock
 _fds: dict[str, int] = {}  # in a child: its inherited descriptors by name
 
 
@@ -102,7 +103,7 @@ def _fork_twice(
     """Return the pid of the new child; raises ``OSError`` when there can be none."""
     reader, writer = os.pipe()
     try:
-        between = os.fork()
+        between = _plain_fork()
         if between == 0:
             with contextlib.suppress(BaseException):
                 child = os.fork()
@@ -125,6 +126,19 @@ def _fork_twice(
         os.close(reader)
         if writer >= 0:
             os.close(writer)
+
+
+def _plain_fork() -> int:
+    """Fork as fork(3) does; raises ``OSError``. For the process between two forks alone.
+
+    Python's own would first do in it what logging, random and threading want done in every
+    child: that takes longer than all that it lives for.
+    """
+    pid: int = _held.fork()
+    if pid < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return pid
 
 
 def _become(request: dict[str, Any], fds: list[int], supervisor: int) -> None:
@@ -221,15 +235,14 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
 
     ``names`` are ``name=fd`` pairs; the payload comes through the ``boot`` pipe.
     """
+    die_with(supervisor)  # before the imports: they take long enough to be left behind
+
     import asyncio
 
     import uvloop
 
     import ipc.plainlog  # noqa: F401 - before anything imports structlog
 
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:
-        os._exit(1)
     fds = {pair.split("=")[0]: int(pair.split("=")[1]) for pair in names.split(",")}
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_NAME, name.encode()[:NAME_BYTES])

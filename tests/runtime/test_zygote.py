@@ -23,11 +23,11 @@ LIVE = "from runtime.zygote import main; main({fd}, {supervisor})"
 
 @contextmanager
 def zygote(
-    supervisor: int | None = None, path: Path = Path()
+    supervisor: int | None = None, path: Path = Path(), first: str = ""
 ) -> Iterator[tuple[socket.socket, int]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     become_subreaper()
-    call = LIVE.format(fd=theirs.fileno(), supervisor=supervisor or os.getpid())
+    call = first + LIVE.format(fd=theirs.fileno(), supervisor=supervisor or os.getpid())
     process = subprocess.Popen(
         [sys.executable, "-c", call],
         pass_fds=[theirs.fileno()],
@@ -68,6 +68,21 @@ def test_what_it_forks_is_ours_and_ends_without_a_bootstrap() -> None:
         assert reap(fork(requests)) == (os.CLD_EXITED, 1)
 
 
+def test_a_host_without_room_for_processes_is_told() -> None:
+    full = """
+import ctypes
+from runtime import zygote
+class Full:
+    def fork(self):
+        ctypes.set_errno(11)
+        return -1
+zygote._held = Full()
+"""
+    with zygote(first=full) as (requests, _):
+        assert answer(requests) == b"fork: Resource temporarily unavailable"
+        assert answer(requests) == b"fork: Resource temporarily unavailable"  # it lives
+
+
 def test_a_prctl_that_fails_says_why() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         prctl(-1, 0)
@@ -82,6 +97,12 @@ def reap(pid: int) -> tuple[int, int]:
 
 def fork(requests: socket.socket) -> int:
     """Have a child forked whose bootstrap ends before it began; return its pid."""
+    pid: int = struct.unpack("q", answer(requests))[0]
+    return pid
+
+
+def answer(requests: socket.socket) -> bytes:
+    """Return the answer to a request for such a child."""
     reader, writer = os.pipe()
     os.close(writer)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -89,5 +110,4 @@ def fork(requests: socket.socket) -> int:
     socket.send_fds(requests, [json.dumps(request).encode()], [reader, nothing, nothing, nothing])
     os.close(reader)
     os.close(nothing)
-    pid: int = struct.unpack("q", requests.recv(100))[0]
-    return pid
+    return requests.recv(100)
