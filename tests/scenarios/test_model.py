@@ -154,7 +154,8 @@ class Accounts(RuleBasedStateMachine):
     @rule(key=keys)
     def remove(self, key: str) -> None:
         if len(self.specs) > 1:
-            self.specs.pop(key, None)
+            if self.specs.pop(key, None) is not None:
+                self.held.discard(key)  # who adds it later means another account
             self.do(self.it.configure(*self.specs.values()))
 
     # Processes and platforms
@@ -270,6 +271,7 @@ class Accounts(RuleBasedStateMachine):
             row = account.status()
             assert (row.pid is not None) == (account.child.process is not None)
             assert (row.failures, row.restarts) == (state.failures, state.restarts)
+            assert sum(row.restart_reasons.values()) == state.restarts
             assert (row.todo is not None) == (state.phase is Phase.FAILED)
             assert state.incarnation >= self.incarnations.get(key, 0)
             self.incarnations[key] = state.incarnation
