@@ -10,7 +10,7 @@ import pytest
 from runtime.config.errors import ConfigError
 from runtime.config.first import write_first
 from runtime.config.overrides import load_effective
-from runtime.config.places import Flags, resolve
+from runtime.config.places import resolve
 
 
 def mode(path: Path) -> int:
@@ -37,8 +37,8 @@ def test_the_first_configuration_is_valid_and_private(tmp_path: Path, name: str)
 
 
 def test_a_profile_writes_its_port(tmp_path: Path) -> None:
-    environ = {"TRUNKLINE_STATE_DIR": str(tmp_path)}
-    places = resolve(environ, Flags(dev=True))
+    environ = {"TRUNKLINE_STATE_DIR": str(tmp_path), "TRUNKLINE_PROFILE": "dev"}
+    places = resolve(environ)
     write_first(places)
     assert load_effective(places, environ).raw["gateway"]["port"] == 19001
 
