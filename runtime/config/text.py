@@ -16,6 +16,7 @@ import pyjson5
 
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.syntax import duplicates, line, lines, scan
+from runtime.config.tomllines import toml_lines
 
 MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
 SUFFIXES = (".json5", ".json", ".toml")
@@ -44,11 +45,14 @@ def read_text(path: Path) -> str:
 
 
 def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the values and, where the format tells (JSON5), the line of each path.
+    """Return the values and, as far as the text shows it, the line of each path.
 
     Raises ``ConfigError`` for what is no JSON5 or TOML, and for keys that are given twice.
     """
-    return (_toml(path, text), {}) if path.suffix == ".toml" else _json5(path, text)
+    if path.suffix != ".toml":
+        return _json5(path, text)
+    values = _toml(path, text)
+    return values, toml_lines(text, values)
 
 
 def _toml(path: Path, text: str) -> dict[str, Any]:

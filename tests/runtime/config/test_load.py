@@ -209,9 +209,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_toml_problems_have_a_path_too(tmp_path: Path) -> None:
+def test_toml_problems_have_a_line_and_a_path_too(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, "[gateway]\nport = 2026-01-01\n", "trunkline.toml")
-    assert line == ": gateway.port: is a date; allowed: an integer from 1 to 65535"
+    assert line == ":2: gateway.port: is a date; allowed: an integer from 1 to 65535"
 
 
 @pytest.mark.parametrize("bind", ["loopback", "lan", "auto", "10.0.0.7", "::1"])

@@ -1,0 +1,55 @@
+"""On which line of a TOML text each value stands, as far as that can be seen line by line.
+
+The parser does not tell. Each table's head and each key at the beginning of a line is read by
+the parser itself, alone; what a text of several lines seems to say is not among the values.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_HEAD = re.compile(r"\s*(\[[^\[\]][^\]]*\])\s*(?:#.*)?$")
+_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w\s.-])+?)\s*=""")
+
+
+def toml_lines(text: str, values: Mapping[str, Any]) -> dict[str, int]:
+    """Return the line, from 1, of each path into ``values`` that is seen to begin on one."""
+    found: dict[str, int] = {}
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := _HEAD.match(line):
+            table = _names(head[1])
+            path = table
+        elif key := _KEY.match(line):
+            path = table + _names(f"{key[1]} = 0")
+        else:
+            continue
+        for length in range(1, len(path) + 1):
+            if _has(values, path[:length]):
+                found.setdefault(".".join(path[:length]), number)
+    return found
+
+
+def _names(text: str) -> list[str]:
+    """Return the names in ``[a.b]`` or ``a.b = 0``; none where that is no TOML by itself."""
+    try:
+        return list(_down(tomllib.loads(text)))
+    except ValueError:
+        return []
+
+
+def _down(value: Any) -> Iterator[str]:
+    while isinstance(value, Mapping) and value:
+        (name, value) = next(iter(value.items()))
+        yield name
+
+
+def _has(values: Any, path: list[str]) -> bool:
+    for name in path:
+        if not isinstance(values, Mapping) or name not in values:
+            return False
+        values = values[name]
+    return True
