@@ -73,3 +73,11 @@ def test_the_manifest_describes_an_account() -> None:
     assert manifest.describe({"server": "s", "nick": "n", "tls": False}) == "n on s:6667 (no TLS)"
     assert manifest.describe({"server": "s", "nick": "n", "port": 1}) == "n on s:1"
     assert manifest.unconfigured({"server": "s"}) == "nick not set"
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    wrong = {"server": "two words", "nick": "9lives", "channels": ["nohash", "#a", "#a"]}
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(wrong, IrcConfig)
+    for word in ("server must be", "'9lives'", "'nohash'", "#a is listed twice"):
+        assert word in str(caught.value)

@@ -8,6 +8,7 @@ names the account.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -30,9 +31,11 @@ class Sasl(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Refuse what PLAIN cannot carry (RFC 4616: no NUL, nothing empty)."""
-        for name, value in (("sasl.user", self.user), ("sasl.password", self.password)):
-            if not value or "\0" in value:
-                raise ValueError(f"{name} must not be empty and must not contain a NUL")
+        _refuse(
+            f"{name} must not be empty and must not contain a NUL"
+            for name, value in (("sasl.user", self.user), ("sasl.password", self.password))
+            if not value or "\0" in value
+        )
 
 
 class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -49,10 +52,13 @@ class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
     def __post_init__(self) -> None:
         """Refuse what would break the one line that these are sent in."""
-        _one_word("nickserv.password", self.password)
-        _one_word("nickserv.service", self.service)
-        if self.account is not None:
-            _one_word("nickserv.account", self.account)
+        words = {"password": self.password, "service": self.service, "account": self.account}
+        _refuse(
+            text
+            for name, word in words.items()
+            if word is not None
+            for text in _no_word(f"nickserv.{name}", word)
+        )
 
 
 class IrcConfig(
@@ -87,33 +93,37 @@ class IrcConfig(
     quit_message: str = "Trunkline"
 
     def __post_init__(self) -> None:
-        """Check what the types cannot say. Raises ``ValueError`` with the field's name."""
-        _one_word("server", self.server)
+        """Check what the types cannot say. Raises ``ValueError`` with the fields' names."""
+        _refuse([*self._wrong_fields(), *self._wrong_channels()])
+
+    def _wrong_fields(self) -> Iterator[str]:
+        yield from _no_word("server", self.server)
         if not valid_nick(self.nick):
-            raise ValueError(
+            yield (
                 f"nick {self.nick!r} must start with a letter or one of []\\`_^{{|}} and hold only"
                 " these, digits and -"
             )
         if self.username is not None:
-            _one_word("username", self.username, forbidden="@!")
+            yield from _no_word("username", self.username, forbidden="@!")
         for name in ("realname", "password", "quit_message"):
-            _one_line(name, getattr(self, name))
+            value = getattr(self, name)
+            if value is not None and any(character in value for character in "\r\n\0"):
+                yield f"{_camel(name)} must be one line"
         if self.sasl is not None and self.nickserv is not None:
-            raise ValueError("sasl and nickserv are two ways to log in: set one of them")
-        self._check_channels()
+            yield "sasl and nickserv are two ways to log in: set one of them"
 
-    def _check_channels(self) -> None:
+    def _wrong_channels(self) -> Iterator[str]:
         seen = set()
         for name, key in map(room_and_key, self.channels):
             if not valid_channel(name):
-                raise ValueError(
+                yield (
                     f"channels: {name!r} must start with one of {CHANNEL_TYPES} and hold no space,"
                     " comma or control character; a key stands behind a space"
                 )
+            elif name.lower() in seen:
+                yield f"channels: {name} is listed twice"
             if key is not None:
-                _one_word(f"channels: the key of {name}", key, forbidden=",")
-            if name.lower() in seen:
-                raise ValueError(f"channels: {name} is listed twice")
+                yield from _no_word(f"channels: the key of {name}", key, forbidden=",")
             seen.add(name.lower())
 
     @property
@@ -128,16 +138,18 @@ def room_and_key(entry: str) -> tuple[str, str | None]:
     return name, key.strip() or None
 
 
-def _one_line(name: str, value: str | None) -> None:
-    if value is not None and any(character in value for character in "\r\n\0"):
-        raise ValueError(f"{_camel(name)} must be one line")
+def _refuse(wrong: Iterable[str]) -> None:
+    """Raise all that is wrong at once, if anything is."""
+    if text := "; ".join(wrong):
+        raise ValueError(text)
 
 
-def _one_word(name: str, value: str, forbidden: str = "") -> None:
+def _no_word(name: str, value: str, forbidden: str = "") -> Iterator[str]:
+    """Yield what keeps ``value`` from being one word, if anything does."""
     bad = any(c.isspace() or c == "\0" or c in forbidden for c in value)
     if not value or bad or value.startswith(":"):
         also = f" or any of {forbidden}" if forbidden else ""
-        raise ValueError(f"{_camel(name)} must be one word, without spaces{also} or a leading ':'")
+        yield f"{_camel(name)} must be one word, without spaces{also} or a leading ':'"
 
 
 def _camel(name: str) -> str:
