@@ -22,6 +22,7 @@ from ipc.calls import Calls
 from ipc.envelope import (
     ADDRESSED,
     HISTORY,
+    MALFORMED,
     MAX_BODY_BYTES,
     PACK_BYTES,
     PACK_FRAMES,
@@ -220,7 +221,7 @@ class Workers:
             return answer.payload
         try:
             shape = msgspec.json.decode(answer.payload, type=ErrorShape)
-        except msgspec.DecodeError:
+        except MALFORMED:
             shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
         raise as_error(shape)
 

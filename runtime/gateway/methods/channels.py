@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
+from runtime.gateway.answers import read_answer
 from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Repeat, Strict, method
 from runtime.gateway.scopes import ADMIN, READ
 
@@ -90,7 +90,7 @@ async def channels_logout(client: Client, params: Target) -> Any:
             raise
         text = f"channel {params.channel} does not support logout"
         raise RemoteError(INVALID, text) from None
-    done = bool(msgspec.json.decode(raw, type=dict[str, Any]).get("loggedOut"))
+    done = bool(read_answer(key, raw, dict[str, Any]).get("loggedOut"))
     return {
         "channel": params.channel,
         "accountId": key.partition(":")[2],
@@ -114,9 +114,10 @@ async def _probe_all(gateway: Gateway, query: Query) -> dict[str, Any]:
 async def _probe(gateway: Gateway, key: str, seconds: float) -> dict[str, Any]:
     began = gateway.loop.time()
     try:
-        answer = msgspec.json.decode(await gateway.workers.call(key, "probe", b"{}", seconds))
+        raw = await gateway.workers.call(key, "probe", b"{}", seconds)
+        answer = read_answer(key, raw, object)
         result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
-    except (IpcError, msgspec.DecodeError) as error:
+    except IpcError as error:
         result = {"ok": False, "error": str(error)}
     return result | {"elapsedMs": int((gateway.loop.time() - began) * 1000)}
 

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
-from runtime.gateway.methods.send import SEND_SECONDS, deliver, read_answer
+from runtime.gateway.answers import read_answer
+from runtime.gateway.methods.send import SEND_SECONDS, deliver
 from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import Action, Attachment, Id, Outbound

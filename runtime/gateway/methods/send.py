@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import structlog
 from msgspec import Meta
 
-from ipc.envelope import MALFORMED
 from ipc.errors import RemoteError
-from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Repeat, Strict, method
+from runtime.gateway.answers import read_answer
+from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
 SEND_SECONDS = 30.0
-T = TypeVar("T")
-
-log = structlog.get_logger("gateway.send")
-
 Url = Annotated[str, Meta(min_length=1)]
 
 
@@ -47,19 +42,6 @@ class Send(Strict):
     buffer: str | None = None  # base64; it becomes an attachment of its own
     filename: str | None = None
     content_type: str | None = None
-
-
-def read_answer(key: str, answer: bytes, type: type[T]) -> T:
-    """Return what an account has answered; raises ``RemoteError`` where that is no answer.
-
-    It is not ``retryable``: what was asked for has probably been done.
-    """
-    try:
-        return msgspec.json.decode(answer, type=type)
-    except MALFORMED as error:
-        text = f"{key}: malformed answer ({error}); the request may have been executed"
-        log.error("malformed answer", account=key, why=str(error))
-        raise RemoteError(UNAVAILABLE, text) from None
 
 
 async def deliver(client: Client, key: str, message: Outbound) -> Sent:

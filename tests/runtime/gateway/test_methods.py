@@ -106,6 +106,27 @@ async def test_an_answer_that_is_none_is_told_and_names_the_account(answer: byte
             assert not caught.value.retryable
 
 
+@pytest.mark.parametrize("answer", [b"[]", b"{", b"[" * 100_000])
+async def test_other_answers_that_are_none_harm_nobody(answer: bytes) -> None:
+    async with house() as home:
+        await calls_of(home, answer)
+        client = await home.client()
+        with pytest.raises(RemoteError, match=f"{KEY}: malformed answer"):
+            await client.call("channels.logout", {"channel": "irc"})
+        status = await client.call("channels.status", {"probe": True})
+        (row, *_) = status["channelAccounts"]["irc"]
+        assert row["probe"]["ok"] is False
+
+
+@pytest.mark.parametrize("error", [b"[]", b"{", b'{"code":"X","details":' + b"[" * 100_000])
+async def test_an_error_that_is_none_is_told_and_names_the_account(error: bytes) -> None:
+    async with house() as home:
+        await calls_of(home, error, ok=False)
+        client = await home.client()
+        with pytest.raises(RemoteError, match=f"UNAVAILABLE: {KEY}: malformed error"):
+            await client.call("send", {"to": "#room", "idempotencyKey": "k", "message": "hi"})
+
+
 async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
     async with house() as home:
         can(home, "send", "edit")
