@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import link
 from ops.exits import Exit, OperatorError
+from ops.output import show_json_line
 from ops.selection import split
 from ops.waiting import Vigil
 from ops.words import clean
@@ -35,11 +36,13 @@ class Chat:
         nick: str | None = None,
         message: str | None = None,
         timeout: float = 10.0,
+        as_json: bool = False,
     ) -> None:
         self._places = places
         self._key = key
         self._nick = nick
         self._timeout = timeout
+        self._json = as_json
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()
         self._message = message
         self._live = message is None and sys.stdin.isatty()
@@ -53,7 +56,7 @@ class Chat:
         while True:
             if await self._talk():
                 return
-            print(f"({self._key} hung up; waiting until it is back, Ctrl-C ends)", flush=True)
+            self._tell(f"({self._key} hung up; waiting until it is back, Ctrl-C ends)")
             incarnation = await self._back(incarnation)
 
     async def _find(self) -> int:
@@ -89,7 +92,7 @@ class Chat:
         saying = asyncio.create_task(self._say(writer))
         try:
             if self._live:
-                print(f"talking to {self._key}; a line is a message, Ctrl-D ends", flush=True)
+                self._tell(f"talking to {self._key}; a line is a message, Ctrl-D ends")
             await asyncio.wait({hearing, saying}, return_when=asyncio.FIRST_COMPLETED)
             if saying.done():
                 saying.result()
@@ -128,10 +131,18 @@ class Chat:
     async def _hear(self, reader: asyncio.StreamReader) -> None:
         self._owed += len(_greeting(self._places, self._key))
         while line := await reader.readline():
-            print(clean(line.decode("utf-8", "replace").rstrip("\r\n")), flush=True)
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if self._json:
+                show_json_line({"account": self._key, "text": text})
+            else:
+                self._tell(clean(text))
             async with self._heard:
                 self._owed -= 1
                 self._heard.notify_all()
+
+    def _tell(self, text: str) -> None:
+        if not self._json:
+            print(text, flush=True)
 
     def _listen(self) -> None:
         """Read standard input, whatever it is, without ever holding up the loop or the exit."""

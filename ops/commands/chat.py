@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ops.options import command_app
+from ops.options import Json, command_app
 from ops.places import here
 from ops.selection import split
 
@@ -24,17 +24,20 @@ def chat(
     timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds to wait for an answer, without a terminal.")
     ] = 10.0,
+    json: Json = False,
 ) -> None:
     """Talk to an account of the local channel: a line is a message, Ctrl-D ends.
 
     Reads standard input; when that is not a terminal, ends once every line was answered,
-    and exits 4 when an answer does not come.
+    and exits 4 when an answer does not come. With --json each answer is an object on a line.
     """
     from ops import link
     from ops.chatting import Chat
 
     split(key)
     try:
-        link.run(Chat(here(context), key, nick=nick, message=message, timeout=timeout).run())
+        talk = Chat(here(context), key, nick=nick, message=message, timeout=timeout, as_json=json)
+        link.run(talk.run())
     except KeyboardInterrupt:
-        print()
+        if not json:
+            print()

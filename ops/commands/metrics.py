@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from ops.options import command_app
+from ops.options import Json, command_app
+from ops.output import show_json
 from ops.places import here
 
 WITHIN = 5.0  # seconds for the gateway to answer
@@ -18,8 +19,11 @@ app = command_app()
 
 
 @app.command()
-def metrics(context: typer.Context) -> None:
-    """Print all figures as text for Prometheus; without a gateway those of the supervisor."""
+def metrics(context: typer.Context, json: Json = False) -> None:
+    """Print all figures as text for Prometheus; without a gateway those of the supervisor.
+
+    With --json a list of samples: name, labels, value.
+    """
     from ops import link
 
     async def ask() -> tuple[dict[str, Any], str]:
@@ -29,7 +33,13 @@ def metrics(context: typer.Context) -> None:
         return status["gateway"], figures["text"]
 
     row, own = link.run(ask())
-    sys.stdout.write(_of_gateway(row) or own)
+    text = _of_gateway(row) or own
+    if json:
+        from ops.samples import samples
+
+        show_json({"metrics": samples(text)})
+    else:
+        sys.stdout.write(text)
 
 
 def _of_gateway(row: dict[str, Any]) -> str | None:

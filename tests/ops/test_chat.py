@@ -50,6 +50,13 @@ async def demo(
             person.writer.close()
 
 
+async def test_scripts_get_an_object_for_each_answer(home: Path) -> None:
+    async with demo(home, FakeAccount()):
+        result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.json == {"account": "local:demo", "text": "echo: hello"}
+
+
 async def test_one_message_and_its_answer(home: Path) -> None:
     person = FakeAccount("echo: {}\x1b[2J")
     async with demo(home, person):
