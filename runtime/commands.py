@@ -311,8 +311,11 @@ def log_names(supervisor: Supervisor, targets: list[str]) -> list[str] | None:
 
 @method("channels.holds", Nothing)
 async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
-    held = supervisor.holds.all()
-    return {"holds": {key: msgspec.to_builtins(hold) for key, hold in held.items()}}
+    """Tell the manual stops; one that is not on disk has ``persisted`` false."""
+    holds = {key: msgspec.to_builtins(hold) for key, hold in supervisor.holds.all().items()}
+    for key in supervisor.holds.unsaved:
+        holds[key]["persisted"] = False
+    return {"holds": holds}
 
 
 @method("gateway.start", Force)

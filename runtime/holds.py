@@ -26,8 +26,33 @@ class Holds:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._held: dict[str, Hold] = self._load()
+        self._on_disk = dict(self._held)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person must know: a file that was damaged, holds that are not on disk."""
+        held = ", ".join(self.unsaved)
+        free = ", ".join(key for key in self._on_disk if key not in self._held)
+        return [
+            *self._warnings,
+            *(
+                [f"not on disk, and forgotten at the next start: the hold of {held}"]
+                if held
+                else []
+            ),
+            *(
+                [f"still on disk, and in force at the next start: the hold of {free}"]
+                if free
+                else []
+            ),
+        ]
+
+    @property
+    def unsaved(self) -> list[str]:
+        """The accounts whose hold is not on disk as it is."""
+        return [key for key, hold in self._held.items() if self._on_disk.get(key) != hold]
 
     def get(self, key: str) -> Hold | None:
         """Return the hold of an account, if it is held."""
@@ -66,7 +91,9 @@ class Holds:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            self.warnings.append(f"{self.path} cannot be read: {error.strerror}; holds are unknown")
+            self._warnings.append(
+                f"{self.path} cannot be read: {error.strerror}; holds are unknown"
+            )
             return {}
         try:
             return msgspec.json.decode(data, type=dict[str, Hold])
@@ -81,7 +108,7 @@ class Holds:
         except OSError:
             aside = self.path
         text = f"{self.path} is damaged ({error}); kept as {aside}, all holds are lost"
-        self.warnings.append(text)
+        self._warnings.append(text)
         log.error("holds are lost", path=str(self.path), kept=str(aside), error=str(error))
         return {}
 
@@ -91,4 +118,5 @@ class Holds:
         except OSError as error:
             log.error("holds not written", path=str(self.path), error=str(error))
             return False
+        self._on_disk = dict(self._held)
         return True

@@ -53,10 +53,7 @@ def list_accounts(context: typer.Context, json: Json = False) -> None:
         return
     yes = {True: "yes", False: "no"}
     columns = ("account", "channel", "name", "enabled", "configured", "agent", "identity", "reason")
-    flat = [
-        row | {"channel": row["label"]} | {name: yes[bool(row[name])] for name in columns[3:5]}
-        for row in rows
-    ]
+    flat = [row | {name: yes[bool(row[name])] for name in columns[3:5]} for row in rows]
     show_table(columns, [[row[name] for name in columns] for row in flat])
 
 
@@ -205,13 +202,18 @@ def holds(context: typer.Context, keys: Keys = None, json: Json = False) -> None
     if not all(any(matches(key, [name]) for key in held) for name in keys or []):
         rows = _ask(context, "supervisor.status", {})["accounts"]
         # a hold may outlive its account, and an account need not be held; else it is a mistake
-        chosen([*rows, *({"account": key} for key in held)], keys or [])
+        known = dict.fromkeys([*(row["account"] for row in rows), *held])
+        chosen([{"account": key} for key in known], keys or [])
     held = {key: hold for key, hold in held.items() if not keys or matches(key, keys)}
     if json:
         show_json({"holds": held})
         return
-    table = [(key, moment(hold["at"]), hold.get("reason")) for key, hold in held.items()]
-    show_table(("account", "since", "reason"), table)
+    on_disk = {True: "yes", False: "no: forgotten at the next start"}
+    table = [
+        (key, moment(hold["at"]), on_disk[hold.get("persisted", True)], hold.get("reason"))
+        for key, hold in held.items()
+    ]
+    show_table(("account", "since", "on disk", "reason"), table)
 
 
 @app.command()

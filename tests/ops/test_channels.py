@@ -169,11 +169,17 @@ async def test_describe_says_why_and_what_next(home: Path) -> None:
 
 async def test_events_and_holds_are_tables(home: Path) -> None:
     event = {"at": NOW, "phase": "backoff", "cause": "crashed", "text": "boom", "incarnation": 3}
-    held = {"irc:libera": HELD["hold"], "local:demo": HELD["hold"]}
+    held = {"irc:libera": dict(HELD["hold"]), "local:demo": HELD["hold"]}
     methods = {"channels__events": {"events": [event]}, "channels__holds": {"holds": held}}
     async with fake_supervisor(home, **methods):
         events = await trunkline(home, "channels", "events", "irc:libera")
         holds = await trunkline(home, "channels", "holds", "irc")
+        held["irc:libera"]["persisted"] = False
+        unsaved = await trunkline(home, "channels", "holds", "irc")
+        unknown = await trunkline(home, "channels", "holds", "nope:x")
+    unknown.complains(Exit.ERROR, "known: local:demo, irc:libera")
+    assert "no: forgotten at the next start" in unsaved.out
+    assert "forgotten" not in holds.out
     assert "boom" in events.out
     assert "moving house" in holds.out
     assert "local:demo" not in holds.out
@@ -265,3 +271,11 @@ async def test_a_hold_is_forgotten_with_its_account_without_a_daemon_too(home: P
     assert "removed" in removed.out
     assert "its hold forgotten; it counts from the next `trunkline up`" in removed.out
     assert list(Holds(home / HOLDS).all()) == ["local:demo"]
+
+
+def test_the_list_names_the_channel_and_the_identity(here: Here, home: Path) -> None:
+    (home / "trunkline.json5").write_text("{channels: {local: {accounts: {demo: {}}}}}")
+    told = here("channels list").out.splitlines()
+    channel, identity = (told[0].index(name) for name in ("CHANNEL", "IDENTITY"))
+    assert told[1][channel:].startswith("local ")
+    assert told[1][identity:].startswith("unix socket")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -70,8 +71,24 @@ def test_a_hold_that_cannot_be_written_lasts_in_memory_and_says_so(tmp_path: Pat
     holds = Holds(tmp_path / "gone" / "holds.json")  # as when the directory vanished
     assert not holds.hold("irc:a")
     assert holds.get("irc:a") is not None
+    assert holds.unsaved == ["irc:a"]
+    assert holds.warnings == ["not on disk, and forgotten at the next start: the hold of irc:a"]
     assert not holds.release("irc:a")
     assert holds.get("irc:a") is None
+    assert holds.warnings == []
+
+
+def test_a_release_that_cannot_be_written_is_warned_of(path: Path) -> None:
+    path.parent.joinpath("state").mkdir()
+    holds = Holds(path.parent / "state" / "holds.json")
+    assert holds.hold_all(["irc:a", "irc:b"])
+    shutil.rmtree(holds.path.parent)
+    assert not holds.release("irc:a")
+    assert holds.unsaved == []
+    assert holds.warnings == ["still on disk, and in force at the next start: the hold of irc:a"]
+    holds.path.parent.mkdir()
+    assert holds.hold("irc:b")
+    assert holds.warnings == []
 
 
 def test_a_full_disk_leaves_the_old_file_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
