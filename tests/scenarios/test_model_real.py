@@ -29,6 +29,7 @@ RESTART = {
     "initialSeconds": 0.02,
     "maximumSeconds": 0.1,
     "stopWithinSeconds": 1.0,
+    "readyWithinSeconds": 5.0,  # for one that hangs while it starts
     "slowAfter": 6,
     "slowSeconds": 1.0,
 }
@@ -42,7 +43,7 @@ class World:
         self.daemon = daemon
         self.chance = chance
         self.accounts: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
-        self.held: dict[str, int] = {}  # key → the incarnation that was stopped
+        self.held: set[str] = set()
         self.newest: dict[str, int] = {}
         self.done: list[str] = []
 
@@ -56,30 +57,32 @@ class World:
 
     async def start(self, key: str) -> None:
         if (await self.ask("start", key))["ok"]:
-            self.held.pop(key, None)
+            self.held.discard(key)
 
     async def stop(self, key: str) -> None:
         row = await self.ask("stop", key)
         if row["ok"]:
             assert row["persisted"]
-            self.held[key] = await self.incarnation(key)
+            self.held.add(key)
 
     async def drain(self, key: str) -> None:
         row = await self.ask("drain", key)
         if row["ok"]:
-            self.held[key] = await self.incarnation(key)
+            self.held.add(key)
 
     async def restart(self, key: str) -> None:
         if (await self.ask("restart", key))["ok"]:
-            self.held.pop(key, None)
+            self.held.discard(key)
 
     async def reset(self, key: str) -> None:
         await self.ask("reset", key)
 
     async def stop_and_start_at_once(self, key: str) -> None:
-        rows = await asyncio.gather(self.ask("stop", key), self.ask("start", key))
-        if all(row["ok"] for row in rows):
-            await self.start(key)  # whichever came last: from here on it is wanted
+        stopped, started = await asyncio.gather(self.ask("stop", key), self.ask("start", key))
+        if started["ok"]:
+            await self.start(key)  # whichever of them came last: from here on it is wanted
+        elif stopped["ok"]:
+            self.held.add(key)
 
     async def crash(self, key: str) -> None:
         for process in self.alive(key):
@@ -105,6 +108,7 @@ class World:
     async def remove(self, key: str) -> None:
         if len(self.accounts) > 1:
             self.accounts.pop(key.partition(":")[2], None)
+            self.held.discard(key)  # one that is added later is another account
             await self.reread()
 
     async def kill_the_gateway(self, key: str) -> None:
@@ -137,9 +141,6 @@ class World:
     async def reread(self) -> None:
         self.daemon.write(self.config())
         await self.daemon.call("config.reload")
-
-    async def incarnation(self, key: str) -> int:
-        return int((await self.daemon.status())["accounts"][key]["incarnation"])
 
     def alive(self, key: str) -> list[psutil.Process]:
         """Return the account's processes: they are named after their peer."""
@@ -177,7 +178,7 @@ class World:
     def _as_wanted(self, status: dict[str, Any]) -> bool:
         rows = status["accounts"]
         down = {key for key in rows if not self.accounts[key[6:]].get("enabled", True)}
-        down |= set(self.held) & set(rows)
+        down |= self.held & set(rows)
         return status["gateway"]["connected"] and all(
             row["phase"] == ("stopped" if key in down else "running")
             and (key in down or row["pid"] is not None)
