@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -47,6 +48,7 @@ def serve(
     notifier: Notifier,
 ) -> int:
     """Run a supervisor until it is stopped; return the exit code."""
+    gc.freeze()  # what has been imported lives for ever: never look at it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(options, places, loaded, read, instance, launcher, notifier))
 
