@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ops.exits import OperatorError
 from ops.output import show_json
 from ops.places import here
+from ops.selection import matches
+
+if TYPE_CHECKING:
+    from ipc.errors import RemoteError
+    from ipc.wsreconnect import ReconnectingClient
 
 TIMEOUT = 30.0
 
@@ -21,15 +27,42 @@ def ask(
     token: str | None,
     timeout: float = TIMEOUT,
 ) -> Any:
-    """Call ``method`` of the gateway that is meant, and return its answer."""
+    """Call ``method`` of the gateway that is meant, and return its answer.
+
+    A refusal of an account that the gateway does not have names those that it has.
+    """
+    from ipc.errors import RemoteError
     from ops import gateways, link
 
     async def work() -> Any:
         where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
         async with link.gateway(where, timeout=timeout) as client:
-            return await client.call(method, dict(params), timeout=timeout)
+            try:
+                return await client.call(method, dict(params), timeout=timeout)
+            except RemoteError as error:
+                raise await _explained(error, params, client) from None
 
     return link.run(work())
+
+
+async def _explained(
+    error: RemoteError, params: Mapping[str, Any], client: ReconnectingClient
+) -> Exception:
+    """Return ``error``, with the known accounts where it may be about one that is not."""
+    from ipc.errors import IpcError
+    from ops.reach import There
+
+    channel, account = params.get("channel"), params.get("accountId")
+    if error.code != "INVALID_REQUEST" or not isinstance(channel, str):
+        return error
+    try:
+        known = [row["account"] for row in (await There(client).status())["accounts"]]
+    except (IpcError, KeyError, TypeError):  # a stranger's gateway, or no right to ask
+        return error
+    wanted = f"{channel}:{account}" if account else channel
+    if any(matches(key, [wanted]) for key in known):
+        return error
+    return OperatorError(f"{error}: {wanted!r} is unknown; known: {', '.join(known) or 'none'}")
 
 
 def show(

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.asking import ask
 from ops.exits import Exit, OperatorError, UsageFailure
 from ops.options import Json, Timeout, Token, Url, command_app
 from ops.output import show_json
@@ -25,7 +26,7 @@ def call(
     token: Token = None,
 ) -> None:
     """Call any method of the gateway and print its answer as JSON."""
-    show_json(_call(context, method, object_of(params), timeout, url, token))
+    show_json(ask(context, method, object_of(params), url, token, timeout))
 
 
 @app.command()
@@ -37,7 +38,7 @@ def health(
     token: Token = None,
 ) -> None:
     """Ask the gateway for its health; exits 0 when it is fine."""
-    answer = _call(context, "health", {}, timeout, url, token)
+    answer = ask(context, "health", {}, url, token, timeout)
     well = not isinstance(answer, dict) or answer.get("ok", True)
     if json:
         show_json(answer)
@@ -181,24 +182,6 @@ def object_of(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise UsageFailure(f"--params is not a JSON object: {error}") from None
-
-
-def _call(
-    context: typer.Context,
-    method: str,
-    params: dict[str, Any],
-    timeout: float,
-    url: str | None,
-    token: str | None,
-) -> Any:
-    from ops import gateways, link
-
-    async def work() -> Any:
-        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
-        async with link.gateway(where, timeout=timeout) as client:
-            return await client.call(method, params, timeout=timeout)
-
-    return link.run(work())
 
 
 def _supervised(context: typer.Context, method: str, params: dict[str, Any], timeout: float) -> Any:

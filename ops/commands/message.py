@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.asking import ask
 from ops.exits import UsageFailure
 from ops.options import Json, Timeout, Token, Url, command_app
 from ops.output import show_json
-from ops.places import here
 from ops.selection import split
 
 app = command_app("Send a message through an account.")
@@ -44,8 +44,6 @@ def send(
     token: Token = None,
 ) -> None:
     """Send a message; exits 0 once the platform has taken it."""
-    from ops import gateways, link
-
     if not text and not media:
         raise UsageFailure("say --message or --media")
     params: dict[str, Any] = _params(account, channel) | {
@@ -57,12 +55,7 @@ def send(
         params["mediaUrls"] = media
     params |= {n: v for n, v in (("threadId", thread), ("replyToId", reply_to)) if v is not None}
 
-    async def work() -> Any:
-        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
-        async with link.gateway(where) as client:
-            return await client.call("send", params, timeout=timeout)
-
-    sent = link.run(work())
+    sent = ask(context, "send", params, url, token, timeout)
     if json:
         show_json(sent)
     else:

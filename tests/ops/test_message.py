@@ -130,3 +130,27 @@ async def test_without_a_supervisor_nobody_is_shown_the_token(home: Path, comman
         (home / "trunkline.json5").write_text(text)
         (await trunkline(home, *command.split())).complains(Exit.NOT_RUNNING, "trunkline up")
         assert stranger.hellos == []
+
+
+@pytest.mark.parametrize(
+    ("command", "unknown"),
+    [
+        ("message send --account nope:x --target a --message b", "'nope:x'"),
+        ("message send --account irc:a --target a --message b", "'irc:a'"),
+        ('gateway call channels.stop --params {"channel":"nope"}', "'nope'"),
+    ],
+)
+async def test_an_unknown_account_is_named_with_those_that_are_known(
+    home: Path, command: str, unknown: str
+) -> None:
+    refusal = Refusal("INVALID_REQUEST", "invalid channel")
+    rows = {"channelAccounts": {"irc": [{"accountId": "libera", "phase": "running"}]}}
+    methods: dict[str, Any] = {"send": refusal, "channels__stop": refusal, "channels__status": rows}
+    async with fake_gateway("secret", **methods) as fake:
+        where = ("--url", fake.url, "--token", "secret")
+        result = await trunkline(home, *command.split(), *where)
+        result.complains(Exit.ERROR, "invalid channel", f"{unknown} is unknown", "irc:libera")
+        fits = 'gateway call channels.stop --params {"channel":"irc"}'
+        result = await trunkline(home, *fits.split(), *where)
+        result.complains(Exit.ERROR, "invalid channel")
+        assert "unknown" not in result.err
