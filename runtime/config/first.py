@@ -88,13 +88,22 @@ def write_first(places: Places) -> Path:
     try:
         for directory in (places.state_dir, places.log_dir, path.parent):
             make_private(directory)
+    except FileExistsError as error:
+        raise ConfigError(str(error.filename), [Problem("", "is not a directory")]) from None
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    try:
         create(path, text)
     except FileExistsError:
         raise _error(path, "exists already and is left as it is") from None
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise _error(path, f"cannot be written:{where}: {error.strerror}") from None
+        raise _unwritten(path, error) from None
     return path
+
+
+def _unwritten(path: Path, error: OSError) -> ConfigError:
+    where = f" {error.filename}" if error.filename else ""
+    return _error(path, f"cannot be written:{where}: {error.strerror}")
 
 
 def _error(path: Path, text: str) -> ConfigError:

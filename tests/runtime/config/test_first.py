@@ -71,3 +71,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_first(places)
     said = f"cannot be written: {tmp_path}/file/state: Not a directory"
     assert str(caught.value) == f"{places.config_path}: {said}"
+
+
+def test_a_state_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError) as caught:
+        write_first(resolve({"TRUNKLINE_STATE_DIR": str(tmp_path / "file")}))
+    assert str(caught.value) == f"{tmp_path}/file: is not a directory"
