@@ -33,7 +33,8 @@ def show_description(told: dict[str, Any]) -> None:
         ("possibly lost", status.get("possiblyLost")),
         ("log lines dropped", status.get("logDropped")),
     ]
-    facts += [(f"plugin {name}", value) for name, value in (status.get("plugin") or {}).items()]
+    said = status.get("plugin") or {}
+    facts += [(f"plugin {name}", _shown(name, value)) for name, value in said.items()]
     print(clean(status["account"]))
     shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0)]
     width = max(len(name) for name, _ in shown)
@@ -44,6 +45,16 @@ def show_description(told: dict[str, Any]) -> None:
     print("\nlast log lines")
     for line in told.get("lines", []):
         print(log_line(line))
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return a plugin's value as people read it: what is called so is a time."""
+    if not (name.endswith("At") and isinstance(value, int | float)):
+        return value
+    try:
+        return moment(value)
+    except (ValueError, OverflowError, OSError):  # a plugin may say anything
+        return value
 
 
 def _spawned_with(told: dict[str, Any]) -> str | None:

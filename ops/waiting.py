@@ -112,6 +112,14 @@ class Vigil:
         states = []
         for key in self._open(keys):
             row = self._rows[key]
-            why = row.get("lastError") or row.get("cause")
+            why = _why(row)
             states.append(f"{key} is {row['phase']}" + (f" ({why})" if why else ""))
         return f"not {self.goal} within {timeout:g} s: {'; '.join(states)}"
+
+
+def _why(row: Row) -> str | None:
+    """Return why an account is as it is; the last error of a stopped one is an old story."""
+    if row["phase"] != "stopped" or not row.get("cause"):
+        return row.get("lastError") or row.get("cause")
+    reason = (row.get("hold") or {}).get("reason")
+    return f"{row['cause']}: {reason}" if reason else str(row["cause"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ops.exits import Exit
+from ops.words import moment
 from runtime.holds import HOLDS, Holds
 from tests.ops.conftest import Here
 from tests.support.commandline import ended, line, started, trunkline
@@ -145,9 +146,17 @@ async def test_a_supervisor_that_ends_while_one_waits_is_not_running(home: Path)
     result.complains(Exit.NOT_RUNNING, "ended")
 
 
+async def test_a_held_account_is_not_waited_for_without_saying_that_it_is_held(home: Path) -> None:
+    row = account("irc:libera", **HELD, lastError="exited (signal 9)")
+    async with fake_supervisor(home, supervisor__status=status(row)):
+        result = await trunkline(home, "wait", "irc:libera", "--timeout", "0.2")
+    result.complains(Exit.TIMEOUT, "irc:libera is stopped (held: moving house)")
+
+
 async def test_describe_says_why_and_what_next(home: Path) -> None:
+    plugin = {"lastConnectedAt": NOW, "lastEventAt": 1e30, "detail": "3 rooms"}
     told = {
-        "status": account("irc:libera", **BACKOFF, revision="0a1b"),
+        "status": account("irc:libera", **BACKOFF, revision="0a1b", plugin=plugin),
         "configRevision": "2c3d",
         "label": "IRC",
         "name": "Libera",
@@ -164,6 +173,8 @@ async def test_describe_says_why_and_what_next(home: Path) -> None:
     for words in ("exited (signal 9)", "by itself", "bot on irc.libera.chat:6697", "oops"):
         assert words in result.out
     assert "revision 0a1b (now 2c3d)" in result.out
+    assert f"plugin lastConnectedAt  {moment(NOW)}\n" in result.out
+    assert "plugin lastEventAt      1e+30\n" in result.out
     assert ("channels.describe", {"account": "irc:libera"}) in fake.asked
 
 
