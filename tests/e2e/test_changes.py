@@ -130,6 +130,7 @@ async def test_an_invalid_file_is_reported_and_changes_nothing(tmp_path: Path) -
         os.kill(daemon.pid, signal.SIGHUP)  # asked for, it says the same
         fresh = daemon.config_path.with_name("new")
         fresh.write_text(good)
+        fresh.chmod(0o600)
         fresh.replace(daemon.config_path)  # as editors do
         await daemon.wait(lambda s: not s["supervisor"]["warnings"])
 
