@@ -108,12 +108,13 @@ def _fork_twice(
         between = _plain_fork()
         if between == 0:
             with contextlib.suppress(BaseException):
+                middle = os.getpid()
                 child = os.fork()
                 if child == 0:
                     os.close(reader)
                     os.close(writer)
                     requests.close()
-                    _become(request, fds, supervisor)
+                    _become(request, fds, middle, supervisor)
                 os.write(writer, struct.pack("q", child))
             os._exit(0)
         os.waitpid(between, 0)
@@ -143,13 +144,11 @@ def _plain_fork() -> int:
     return pid
 
 
-def _become(request: dict[str, Any], fds: list[int], supervisor: int) -> None:
+def _become(request: dict[str, Any], fds: list[int], middle: int, supervisor: int) -> None:
     """Be the child: adopted, in a session of its own, with its own streams. Never returns."""
     code = 1
     try:
-        while os.getppid() != supervisor:  # the parent is about to end: a few microseconds
-            os.sched_yield()
-        die_with(supervisor)
+        await_adoption(middle, supervisor)
         names = [*STREAMS, *request["fds"]]
         settle(dict(zip(names, fds, strict=True)), request["name"], request["env"])
         code = _run_pickled(_fds["boot"])
@@ -157,6 +156,16 @@ def _become(request: dict[str, Any], fds: list[int], supervisor: int) -> None:
         traceback.print_exc()
     finally:
         end(code)
+
+
+def await_adoption(middle: int, supervisor: int) -> None:
+    """Be the supervisor's child once the process between, ``middle``, has ended; end with it.
+
+    When the supervisor has died meanwhile, somebody else has adopted us: then this is the end.
+    """
+    while os.getppid() == middle:  # it is about to end: a few microseconds
+        os.sched_yield()
+    die_with(supervisor)
 
 
 def settle(fds: dict[str, int], name: str, env: dict[str, str]) -> None:

@@ -409,6 +409,11 @@ async def test_a_stop_while_it_is_being_spawned_leaves_no_process(launcher: Laun
     assert not exists(alive[0])
 
 
+def test_a_child_whose_supervisor_died_before_it_was_adopted_ends() -> None:
+    code = "from runtime.zygote import await_adoption; await_adoption(0, 1 << 22)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 1
+
+
 def test_a_killed_supervisor_takes_everything_with_it() -> None:
     become_subreaper()  # its children become ours, so that we can see and reap them
     supervisor = subprocess.Popen(
