@@ -28,7 +28,12 @@ _sockets = 0  # in the context; it ends with the last of them, so nothing can ha
 
 
 class Socket:
-    """Base of ``Router`` and ``Dealer``. ``errors`` counts what ``on_error`` was told."""
+    """Base of ``Router`` and ``Dealer``. ``errors`` counts what ``on_error`` was told.
+
+    For ``linger_ms`` after the close what was said last may still leave.
+    """
+
+    linger_ms = 0
 
     def __init__(
         self, kind: int, *, hwm: int, byte_budget: int, max_bytes: int, on_error: OnError | None
@@ -55,12 +60,12 @@ class Socket:
         self._fd: int = self._socket.getsockopt(zmq.FD)  # type: ignore[assignment]
 
     def close(self) -> None:
-        """Close at once; what is not sent yet is dropped. Closing twice does nothing."""
+        """Close at once; what is not sent and may not linger is dropped. Twice does nothing."""
         if self.closed:
             return
         self.closed = True
         self._loop.remove_reader(self._fd)
-        _close(self._socket)
+        _close(self._socket, self.linger_ms)
 
     def _watch(self) -> None:
         """Begin: the first look is unconditional, since a first edge may be gone already."""
@@ -109,10 +114,10 @@ def _open(kind: int) -> zmq.Socket[bytes]:
     return socket
 
 
-def _close(socket: zmq.Socket[bytes]) -> None:
+def _close(socket: zmq.Socket[bytes], linger_ms: int) -> None:
     global _context, _sockets
-    socket.close(linger=0)
+    socket.close(linger=linger_ms)
     _sockets -= 1
     if _sockets == 0 and _context is not None:
-        _context.term()  # cannot hang: no socket is open, none lingers, none is a monitor
+        _context.term()  # cannot hang: no socket is open, none is a monitor, none lingers long
         _context = None

@@ -33,6 +33,8 @@ from ipc.control import (
 from ipc.envelope import peer_name
 from ipc.zmqlink import Dealer
 
+LAST_BEAT_MS = 100  # for the last beat to leave: its counts are the final ones
+
 
 class ControlLink:
     """One incarnation's link to the supervisor. ``figures(lag)`` makes the beat; ``on_drain`` is
@@ -71,6 +73,7 @@ class ControlLink:
             on_error=lambda error: None,  # the link counts it; a malformed ping is no news
             on_writable=self._repeat,
         )
+        self._dealer.linger_ms = LAST_BEAT_MS
         self._send(self._hello())
 
     def close(self) -> None:

@@ -126,8 +126,13 @@ async def test_it_waits_for_acknowledgements_when_stopped(run_dir: Path) -> None
         assert not here.task.done()
         here.gateway.acknowledge()
         assert await here.code() == 0
-        last = here.supervisor.of(control.Beat)[-1]
-        assert (last.emitted, last.acked) == (1, 1)
+        told = here.supervisor
+
+        def figures() -> tuple[int, int]:
+            last = told.of(control.Beat)[-1]
+            return last.emitted, last.acked
+
+        await told.until(lambda: figures() == (1, 1))
 
 
 async def test_it_does_not_wait_beyond_the_grace(run_dir: Path) -> None:
