@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from bench.load.native import load
+from bench.load.native import Lost, load
 from bench.processes import cpu_ns
 from bench.systems.system import Order, System
 
@@ -53,6 +53,8 @@ async def events(
             window = await _window(system, running, clients - slow)
         finally:
             await system.hush()
+    if (closed := window.said["ended"] - window.said["slowEnded"]) > 0:
+        raise Lost(f"{closed} of {clients} clients were closed ({window.said['closeCode']})")
     return window
 
 

@@ -105,6 +105,7 @@ class Front(ServerConnection):
         """Forget the socket."""
         self._stop_timer()
         self.owner.forgets(self)
+        self.owner.catches_up(self)
         if not self._undecided:
             super().connection_lost(exc)
 
@@ -113,14 +114,16 @@ class Front(ServerConnection):
         self._raw.abort()
 
     def pause_writing(self) -> None:
-        """Pass on what concerns an open WebSocket."""
+        """The client has not read what fills the kernel's buffer and ours."""
         if not self._undecided:
             super().pause_writing()
+            self.owner.falls_behind(self)
 
     def resume_writing(self) -> None:
-        """Pass on what concerns an open WebSocket."""
+        """The client has read most of it."""
         if not self._undecided:
             super().resume_writing()
+            self.owner.catches_up(self)
 
     @property
     def _undecided(self) -> bool:

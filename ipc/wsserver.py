@@ -25,6 +25,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from ipc.wsconnection import CLOSE_SECONDS, Connection, frame
 from ipc.wsfront import Front
 
+PATIENCE = 0.05  # seconds; a client that is on time again within it never has much unread
+
 __all__ = ["Connection", "Limits", "Server", "frame"]
 
 
@@ -67,6 +69,8 @@ class Server:
         self._closing: tuple[int, str] | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Connection] = []
+        self._behind: set[Front] = set()
+        self._patience: asyncio.TimerHandle | None = None
         self._flushing = False
         self._preauth: Counter[str] = Counter()
         self._counted: set[Front] = set()
@@ -132,6 +136,31 @@ class Server:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
+    def falls_behind(self, connection: Front) -> None:
+        """Be patient with a client that has not read its fill, once, for ``PATIENCE``."""
+        self._behind.add(connection)
+        if self._patience is None:
+            self._patience = self._loop.call_later(PATIENCE, self._loses_patience)
+
+    def catches_up(self, connection: Front) -> None:
+        """It has read; when nobody else is behind, those who speak may go on."""
+        if connection in self._behind:
+            self._behind.discard(connection)
+            if not self._behind:
+                self._loses_patience()
+
+    @property
+    def patient(self) -> bool:
+        """Whether whoever makes the clients' output should wait a little with more."""
+        return bool(self._behind)
+
+    def _loses_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._behind.clear()
+        self.flush_soon()
+
     def closes_slow(self, connection: Connection) -> bool:
         """Close a client that has let too much pile up, or the fullest when all have.
 
@@ -193,6 +222,8 @@ class Server:
         """
         self.stop_accepting()
         self._ping_timer.cancel()
+        if self._patience is not None:
+            self._patience.cancel()
         self._closing = (code, reason)
         for connection in list(self.connections):
             connection.close(code, reason)

@@ -135,6 +135,7 @@ class Gateway:
             rings=self.rings,
             fanout=self.fanout,
             flush_soon=self.server.flush_soon,
+            held=lambda: self.server.patient,
             on_message=lambda *message: self.agents.heard(self.workers, *message),
         )
         self.server.before_flush = [self.fanout.flush, self.workers.flush]

@@ -82,7 +82,8 @@ class Peer:
 
 
 class Workers:
-    """``on_message(peer, flags, payload)`` is told what is meant for an agent. ``dropped`` counts
+    """``on_message(peer, flags, payload)`` is told what is meant for an agent; while ``held()``
+    is true nothing is acknowledged, and ``flush`` follows once it is false. ``dropped`` counts
     by reason what was not handed on; ``messages`` what was.
     """
 
@@ -96,6 +97,7 @@ class Workers:
         rings: Rings,
         fanout: Fanout,
         flush_soon: Callable[[], None],
+        held: Callable[[], bool],
         on_message: Callable[[Peer, int, bytes], None],
     ) -> None:
         self._secret = secret
@@ -104,6 +106,7 @@ class Workers:
         self._rings = rings
         self._fanout = fanout
         self._flush_soon = flush_soon
+        self._held = held
         self._on_message = on_message
         self.peers: dict[bytes, Peer] = {}
         self._by_key: dict[str, Peer] = {}  # the welcome ones
@@ -169,8 +172,14 @@ class Workers:
     def flush(self) -> None:
         """Send each worker what this turn has for it: how far its messages have been handed on,
         and the calls. Together, because a message costs ZeroMQ more than all that is in it.
+
+        While a client is behind, nothing is acknowledged, for a moment: so a flood is as fast as
+        clients that read can read it, and does not get them closed. Calm accounts notice nothing:
+        they have credit left.
         """
-        unacked, self._unacked = self._unacked, set()
+        unacked: set[Peer] = set()
+        if not self._held():
+            unacked, self._unacked = self._unacked, unacked
         queued, self._queued = self._queued, {}
         for peer in unacked:
             if calls := queued.pop(peer.id, None):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from ipc.envelope import Ack
 from tests.support.devices import Key, paired
 from tests.support.house import TOKEN, House, house
@@ -96,3 +98,30 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
         deaf.socket.transport.resume_reading()
         code, reason = await deaf.closed()
         assert (code, reason) in ((1008, "slow consumer"), (1006, ""))
+
+
+async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ipc.wsserver.PATIENCE", 30.0)
+    async with house(limits={"bufferedBytes": 65536}) as home:
+        worker = await home.worker("irc:libera")
+        other = await home.client()
+        reader = await raw(home, caps=["channel-events"])
+        reader.socket.transport.pause_reading()
+        seq, text = 0, "x" * 1000
+        while not home.gateway.server.patient:  # the kernel takes some hundreds at first
+            seq += 1
+            worker.say(seq, text=text)
+            await until(lambda: home.gateway.workers.messages == seq)  # noqa: B023 - at once
+        before = worker.frames.qsize()
+        worker.say(seq + 1, text=text)
+        await until(lambda: home.gateway.workers.messages == seq + 1)
+        await other.call("health")
+        assert worker.frames.qsize() == before  # handed on, but no credit for more yet
+        reader.socket.transport.resume_reading()
+        for number in range(1, seq + 2):
+            assert (await event(reader, "channel.message"))["payload"]["cursor"] == f"1:{number}"
+        while (await worker.next(Ack)).seq < seq + 1:
+            pass
+        assert home.gateway.server.slow == 0
