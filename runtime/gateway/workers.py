@@ -54,6 +54,7 @@ HELLO_FIRST = "hello first"
 MAX_STRANGERS = 4096
 MAX_DRAINS = 8  # of 8 MiB each: far more than the credit of all accounts
 REASONS = ("duplicate", "early", "gap", "late answer", "malformed", "refused", "stale", "stranger")
+MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
 TELL_AGAIN = 0.05  # seconds between two requests to say hello first
 NOT_ADDRESSED = bytes(flags for flags in range(256) if not flags & ADDRESSED)
 _is_ascii = bytes.isascii
@@ -208,12 +209,10 @@ class Workers:
     async def call(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
         """Return the JSON of the account's answer.
 
-        Raises ``RemoteError`` for its refusal, or at once when it is not there; ``PeerGone``
+        Raises ``RemoteError`` for its refusal, or at once when it is not running; ``PeerGone``
         when it dies meanwhile; ``CallTimeout`` after ``seconds``.
         """
-        peer = self._by_key.get(key)
-        if peer is None:
-            raise RemoteError("UNAVAILABLE", self._why_absent(key), retryable=True)
+        peer = self._by_key.get(key) or await self._meet(key)
         number, future = self.calls.start(peer.id.decode())
         self._asked[number] = peer.id
         self._queued.setdefault(peer.id, []).append(Call(number, method, params))
@@ -233,6 +232,24 @@ class Workers:
         except MALFORMED:
             shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
         raise as_error(shape)
+
+    async def _meet(self, key: str) -> Peer:
+        """Return the peer of a running account once it has said hello: a gateway that has just
+        begun lets clients in before it has met all of them. Raises ``RemoteError``.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MEET_SECONDS):
+                while self._is_running(key) and key not in self._by_key:
+                    self._news.clear()
+                    await self._news.wait()
+        peer = self._by_key.get(key)
+        if peer is None:
+            raise RemoteError("UNAVAILABLE", self._why_absent(key), retryable=True)
+        return peer
+
+    def _is_running(self, key: str) -> bool:
+        row = self._accounts.rows.get(key)
+        return row is not None and row.phase == "running"
 
     def _answered(self, id: bytes, answer: Answer) -> None:
         if self._asked.get(answer.id) == id:
@@ -339,8 +356,7 @@ class Workers:
 
     def _remembers(self, key: str) -> bool:
         """Say whether nothing more of an account's past is to be expected."""
-        row = self._accounts.rows.get(key)
-        if row is None or row.phase != "running":
+        if not self._is_running(key):
             return True
         peer = self._by_key.get(key)
         return peer is not None and not peer.wanted

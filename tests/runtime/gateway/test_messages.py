@@ -6,8 +6,10 @@ import asyncio
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from ipc.envelope import REDELIVERED, Ack, Answer, Hello, Messages, Refused, Welcome, encode
+from ipc.errors import RemoteError
 from ipc.frames import Event
 from ipc.wsclient import Client
 from tests.support.house import INBOUND_ADDRESSED, Worker, house, payload, row, single
@@ -297,3 +299,19 @@ async def test_many_frames_in_one_message_keep_their_order() -> None:
             payloads = [payload(KEY, seq) for seq in range(start, start + 16)]
             worker.dealer.send(encode([Messages(start, bytes([1] * 16), payloads)]))
         assert cursors(await take(watcher, 320)) == [f"1:{seq}" for seq in range(1, 321)]
+
+
+async def test_a_send_right_after_the_start_waits_for_the_account() -> None:
+    async with house(row(KEY), row("irc:oftc", "backoff")) as home:
+        client = await home.client()
+        params = {"channel": "irc", "accountId": "libera", "to": "x", "message": "hi"}
+        asked = client.call("send", params | {"idempotencyKey": "k"})
+        assert home.tasks is not None
+        sent = home.tasks.create_task(asked)
+        with pytest.raises(RemoteError, match="not running"):  # no wait for what does not come
+            await client.call("send", params | {"accountId": "oftc", "idempotencyKey": "k2"})
+        assert not sent.done()
+        worker = await home.worker(KEY)
+        worker.on_call = lambda call: Answer(call.id, True, b'{"id":"1","chat":"x","ts":1}')
+        async with asyncio.timeout(5):
+            assert (await sent)["messageId"] == "1"
