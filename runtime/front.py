@@ -149,7 +149,12 @@ class Front:
             self.child.post(Restart(automatic=True, reason=reason))
 
     async def shut_down(self) -> str | None:
-        """Ask a gateway that is not ours to end; return what went wrong, if anything did."""
+        """Ask a gateway that is not ours to end; return why that was not done, if it was not.
+
+        Ours is not asked: there the method is an operator's, and ends us with every account.
+        """
+        if self.source.kind == "own":
+            return "left out: this gateway is Trunkline's own, the stop itself ends it"
         if self._no_shutdown:
             return "it does not know the method shutdown"
         if self._session is None:

@@ -127,7 +127,11 @@ def start(
 def stop(
     context: typer.Context,
     shutdown: Annotated[
-        bool, typer.Option("--shutdown", help="Ask a gateway that is not ours to end, too.")
+        bool,
+        typer.Option(
+            "--shutdown",
+            help="Ask a gateway that is not ours to end, too; of ours it changes nothing.",
+        ),
     ] = False,
     timeout: Timeout = 30.0,
     json: Json = False,

@@ -240,9 +240,13 @@ async def test_a_fault_of_who_is_told_costs_nothing() -> None:
 
 async def test_only_a_gateway_that_is_not_ours_is_asked_to_shut_down() -> None:
     async with front_house() as at:
-        assert await at.front.shut_down() == "not connected"
-        at.source.kind = "attached"
         await at.up()
+        assert "Trunkline's own" in str(await at.front.shut_down())
+        assert at.link.told == []  # it would have us end, and all accounts
+        at.source.kind = "attached"
+        at.front._session = None
+        assert await at.front.shut_down() == "not connected"
+        at.front._session = at.link
         assert await at.front.shut_down() is None
         at.link.wrong = "INVALID_REQUEST: unknown method: shutdown"
         assert await at.front.shut_down() == at.link.wrong
