@@ -110,7 +110,7 @@ def _writing() -> ModuleType:
 def _shown(supervisor: Supervisor) -> msgspec.Raw:
     """Return the file as JSON text: made here, for encoding a large one takes its time too."""
     loaded, seal = supervisor.loaded, supervisor.remote.seal
-    found = _writing().snapshot(loaded.path, loaded.manifests)
+    found = _writing().snapshot(loaded.path, loaded.manifests, supervisor.remote.load)
     answer: dict[str, Any] = {
         "path": str(loaded.path),
         "exists": found.exists,
@@ -140,8 +140,7 @@ async def _write(
             raise RemoteError(INVALID, CHANGED)
 
     def do() -> tuple[Loaded, msgspec.Raw]:
-        write(before.path, change, check, before.manifests)
-        loaded = supervisor.remote.load()
+        loaded = write(before.path, change, check, before.manifests, supervisor.remote.load)
         found = _writing().snapshot(before.path, before.manifests)
         return loaded, msgspec.Raw(msgspec.json.encode(found.values))
 

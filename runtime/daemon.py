@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -16,7 +15,7 @@ import uvloop
 
 from ipc.errors import EndpointError
 from runtime.config.errors import ConfigError
-from runtime.config.load import Loaded
+from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
 from runtime.confinement import confine
 from runtime.instance import Instance
@@ -41,7 +40,7 @@ def serve(
     options: Options,
     places: Places,
     loaded: Loaded,
-    read: Callable[[], Loaded],
+    read: Reader,
     *,
     instance: Instance,
     launcher: Launcher,
@@ -57,7 +56,7 @@ async def _serve(
     options: Options,
     places: Places,
     loaded: Loaded,
-    read: Callable[[], Loaded],
+    read: Reader,
     instance: Instance,
     launcher: Launcher,
     notifier: Notifier,

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from runtime.config.load import Loaded
+from runtime.config.load import Reader
 from runtime.logs import LogStore, timestamp
 from runtime.recent import Recent
 
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class Remote:
-    """``load`` reads the configuration with the flags and the environment over it."""
+    """``load`` reads the configuration, or a text, with the flags and the environment over it."""
 
-    def __init__(self, logs: LogStore, load: Callable[[], Loaded]) -> None:
+    def __init__(self, logs: LogStore, load: Reader) -> None:
         self.load = load
         self.recent = Recent()
         self.since = timestamp()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ipc.errors import EndpointError
@@ -15,7 +15,7 @@ from runtime import leftovers, sdks
 from runtime.claim import sockets_of
 from runtime.config.errors import ConfigError
 from runtime.config.first import write_first
-from runtime.config.load import Loaded
+from runtime.config.load import Loaded, Reader
 from runtime.config.overrides import load_effective
 from runtime.config.places import Places
 from runtime.instance import Instance, InstanceHeld
@@ -42,8 +42,8 @@ def start(
             write_first(places)
             _say(options, f"Wrote a first configuration: {places.config_path}")
 
-        def read() -> Loaded:
-            return load_effective(places, environ, options.flags)
+        def read(text: str | None = None) -> Loaded:
+            return load_effective(places, environ, options.flags, text)
 
         loaded = read()
         with instance, sockets_of(places):
@@ -60,7 +60,7 @@ def _supervise(
     options: Options,
     places: Places,
     loaded: Loaded,
-    read: Callable[[], Loaded],
+    read: Reader,
     instance: Instance,
     zygote: Zygote,
     notifier: Notifier,

@@ -28,12 +28,13 @@ from ipc.report import AccountStatus, Hold, Status, SupervisorStatus
 from ipc.wsprobe import challenges
 from runtime import commands, configuring, confinement, logtail, sdks, upkeep, vitals  # noqa: F401
 from runtime.account import Account
+from runtime.bounds import Bounds
 from runtime.child import Process
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.doubts import doubts
 from runtime.config.errors import ConfigError
 from runtime.config.foreign import companions
-from runtime.config.load import Loaded
+from runtime.config.load import Loaded, Reader
 from runtime.config.model import Config
 from runtime.config.places import Places
 from runtime.figures import of_supervisor
@@ -76,7 +77,7 @@ class Setting:
     version: str
     host: str
     port: int
-    load: Callable[[], Loaded]
+    load: Reader
     token: str | None = None
     force: bool = False
 
@@ -182,7 +183,7 @@ class Supervisor:
                 self._endpoints.control,
                 self._secret,
                 find=lambda key: self.accounts.get(key),
-                on_hello=lambda account: self._gate.leave(account.key),
+                on_hello=self._account_met,
                 on_change=self._account_patched,
                 on_figures=lambda account: self.reports.figures(account.key),
             )
@@ -389,6 +390,7 @@ class Supervisor:
             await process.wait()
             raise
         account.captured(lambda: capture.dropped)
+        account.figures.bounds = Bounds(process, spec.limits)
         assert self._link is not None
         return HeardOut(process, self._link)
 
@@ -464,7 +466,11 @@ class Supervisor:
         done = {"revision": loaded.revision, "gateway": gateway, **asdict(difference)}
         log.info("configuration", **done)
         self.notifier.ready(summary(self))
-        return {**done, "warnings": [*self.warnings, *self.takeover.waiting()]}
+        return {**done, "warnings": [*self.warnings, *self._waiting()]}
+
+    def _waiting(self) -> list[str]:
+        """Return the warnings for what of the configuration is not in force yet."""
+        return [*self.takeover.waiting(), *confinement.waiting(self.accounts.values())]
 
     def _supervise_as(self, config: Config) -> None:
         """Take over thresholds and limits of our own; no process needs to know of them."""
@@ -509,6 +515,10 @@ class Supervisor:
         account = self.accounts.get(key)
         return None if account is None else account.status()
 
+    def _account_met(self, account: Account) -> None:
+        self._gate.leave(account.key)
+        account.bind()  # the configuration may be another than at its start
+
     def _account_patched(self, account: Account) -> None:
         """Tell what a plugin says at once, and what it adds before the next look then.
 
@@ -551,7 +561,7 @@ class Supervisor:
             warnings=[
                 *filter(None, [self.invalid, self.watch.failed]),
                 *self.warnings,
-                *self.takeover.waiting(),
+                *self._waiting(),
                 *self.holds.warnings,
                 *self.history.warnings,
                 *self.surroundings.warnings(),

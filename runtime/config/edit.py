@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from runtime.config.errors import ConfigError, Problem
 from runtime.config.files import locked, replace
 from runtime.config.load import Loaded, load_text
 from runtime.config.splice import cut, put
-from runtime.config.text import parse, read_text
+from runtime.config.text import check_size, parse, read_text
 from runtime.config.toml import cut_toml, put_toml
 from runtime.config.typed import typed
 from runtime.config.wording import unknown
@@ -59,7 +59,7 @@ def add_account(
             implicit = [*place[:-1], IMPLICIT]
             after, values = _with(path, after, implicit, {}), _put(values, implicit, {})
         after = _with(path, after, place, value)
-        return write_checked(path, text, after, _put(values, place, value), known)
+        return write_checked(path, text, after, _put(values, place, value), judge(path, known))
 
 
 def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> Loaded:
@@ -81,15 +81,25 @@ def remove_account(path: Path, key: str, manifests: Manifests | None = None) -> 
                 raise _error(path, f"channels.{channel}", say)
             listed = ", ".join(accounts) or "none"
             raise _error(path, ".".join(place), f"there is no such account; there are: {listed}")
-        return write_checked(path, text, _without(path, text, place), _cut(values, place), known)
+        after = _without(path, text, place)
+        return write_checked(path, text, after, _cut(values, place), judge(path, known))
+
+
+def judge(path: Path, manifests: Manifests) -> Callable[[str], Loaded]:
+    """Return what judges a text by itself: no account can change what flags and environment do."""
+    return lambda text: load_text(path, text, manifests)
 
 
 def write_checked(
-    path: Path, before: str, after: str, expected: dict[str, Any], manifests: Manifests
+    path: Path, before: str, after: str, expected: dict[str, Any], read: Callable[[str], Loaded]
 ) -> Loaded:
-    """Check the new text, and that it says what was meant, before it replaces the old one."""
+    """Check the new text, and that it says what was meant, before it replaces the old one.
+
+    ``read`` returns what a text means; the ``ConfigError`` that it raises is the refusal.
+    """
+    check_size(path, len(after.encode()))
     try:
-        loaded = load_text(path, after, manifests)
+        loaded = read(after)
     except ConfigError as error:
         # The lines would be those of a text that nobody will ever see.
         problems = [dataclasses.replace(each, line=None) for each in error.problems]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -39,6 +39,16 @@ class Loaded:
     path: Path
     raw: dict[str, Any]
     manifests: Manifests
+
+
+class Reader(Protocol):
+    """Reads the configuration; or judges ``text`` as if it were the file. Raises
+    ``ConfigError`` for what it refuses.
+    """
+
+    def __call__(self, text: str | None = None) -> Loaded:
+        """Return the configuration that is valid."""
+        ...
 
 
 def load(

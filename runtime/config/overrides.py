@@ -9,9 +9,10 @@ import msgspec
 
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.exposure import exposure
-from runtime.config.load import Loaded, load, with_gateway
+from runtime.config.load import Loaded, load_text, with_gateway
 from runtime.config.model import Config
 from runtime.config.places import Flags, Places
+from runtime.config.text import read_text
 
 NOTHING_SAID = Flags()
 
@@ -38,9 +39,14 @@ def load_effective(
     places: Places,
     environ: Mapping[str, str],
     flags: Flags = NOTHING_SAID,
+    text: str | None = None,
 ) -> Loaded:
-    """Read the file of ``places`` and put flags and environment over it."""
-    loaded = load(places.config_path, default_port=places.default_port)
+    """Read the file of ``places``, or ``text`` as if it were that, and put flags and environment
+    over it. Raises ``ConfigError`` for all that keeps ``trunkline up`` from starting.
+    """
+    path = places.config_path
+    found = read_text(path) if text is None else text
+    loaded = load_text(path, found, default_port=places.default_port)
     config = effective(loaded.config, environ, flags)
     if problem := exposure(config.gateway):
         raise ConfigError(str(loaded.path), [problem])

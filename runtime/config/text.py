@@ -33,8 +33,7 @@ def read_text(path: Path) -> str:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _error(path, f"cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise _error(path, f"is larger than {MAX_BYTES} bytes, the most that is allowed")
+    check_size(path, len(data))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -42,6 +41,12 @@ def read_text(path: Path) -> str:
         raise ConfigError(
             str(path), [Problem("", f"is not UTF-8 text: byte 0x{data[error.start]:02x}", before)]
         ) from None
+
+
+def check_size(path: Path, size: int) -> None:
+    """Raise ``ConfigError`` for more bytes than are ever read."""
+    if size > MAX_BYTES:
+        raise _error(path, f"is larger than {MAX_BYTES} bytes, the most that is allowed")
 
 
 def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:

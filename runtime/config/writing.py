@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.config.edit import file_locked, write_checked
+from runtime.config.edit import file_locked, judge, write_checked
 from runtime.config.errors import ConfigError, Problem
-from runtime.config.load import Loaded, load_text
+from runtime.config.load import Loaded, Reader
 from runtime.config.masking import masked, restored
 from runtime.config.merging import merged, merged_text
 from runtime.config.text import parse, read_text
@@ -43,8 +43,10 @@ def revision_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def snapshot(path: Path, manifests: Manifests) -> Snapshot:
-    """Return the file without its secrets, and what is wrong with it."""
+def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Snapshot:
+    """Return the file without its secrets, and what is wrong with it; ``read`` as in
+    ``set_text``.
+    """
     if not path.exists():
         return Snapshot(exists=False)
     try:
@@ -58,17 +60,20 @@ def snapshot(path: Path, manifests: Manifests) -> Snapshot:
         return Snapshot(exists=True, revision=revision, problems=error.problems)
     problems: Sequence[Problem] = ()
     try:
-        load_text(path, text, manifests)
+        (read or judge(path, manifests))(text)
     except ConfigError as error:
         problems = error.problems
     return Snapshot(True, raw, values, revision, problems)
 
 
-def set_text(path: Path, raw: str, check: Check, manifests: Manifests) -> Loaded:
+def set_text(
+    path: Path, raw: str, check: Check, manifests: Manifests, read: Reader | None = None
+) -> Loaded:
     """Write ``raw`` as it is, with the secrets behind its marks.
 
-    ``check`` gets the revision of the present text and raises to refuse. Raises
-    ``ConfigError`` when the new text is not valid, or cannot be written.
+    ``check`` gets the revision of the present text and raises to refuse. ``read`` judges the
+    new text as whoever will use it does, flags and environment included; without it the text
+    is judged by itself. Raises ``ConfigError`` when it is not valid, or cannot be written.
     """
 
     def change(text: str) -> str:
@@ -78,10 +83,16 @@ def set_text(path: Path, raw: str, check: Check, manifests: Manifests) -> Loaded
             old = {}  # broken by hand: this is how it gets repaired
         return restored(path, raw, old, manifests)
 
-    return _write(path, check, manifests, change)
+    return _write(path, check, manifests, change, read)
 
 
-def patch_text(path: Path, patch: Mapping[str, Any], check: Check, manifests: Manifests) -> Loaded:
+def patch_text(
+    path: Path,
+    patch: Mapping[str, Any],
+    check: Check,
+    manifests: Manifests,
+    read: Reader | None = None,
+) -> Loaded:
     """Write the present text after a merge patch; what it does not name stays as written.
 
     Raises as ``set_text``, and when the present text is not valid.
@@ -97,15 +108,18 @@ def patch_text(path: Path, patch: Mapping[str, Any], check: Check, manifests: Ma
             raise _error(path, "is written in a way that cannot be patched; edit it by hand")
         return restored(path, after, old, manifests)
 
-    return _write(path, check, manifests, change)
+    return _write(path, check, manifests, change, read)
 
 
-def _write(path: Path, check: Check, manifests: Manifests, change: Change) -> Loaded:
+def _write(
+    path: Path, check: Check, manifests: Manifests, change: Change, read: Reader | None
+) -> Loaded:
     with file_locked(path):
         before = read_text(path)
         check(revision_of(before))
         after = change(before)
-        return write_checked(path, before, after, parse(path, after)[0], manifests)
+        meant, _ = parse(path, after)
+        return write_checked(path, before, after, meant, read or judge(path, manifests))
 
 
 def _error(path: Path, text: str) -> ConfigError:

@@ -84,6 +84,32 @@ async def test_a_configuration_is_read_patched_and_taken_over(tmp_path: Path) ->
         await client.close()
 
 
+async def test_what_the_next_start_would_refuse_is_not_written(tmp_path: Path) -> None:
+    """The file is judged as `trunkline up` does it, before it is replaced."""
+    refused = {
+        "{gateway: {auth: {token: null}}}": "gateway.auth.token: is missing",
+        "{gateway: {bind: 'lan', auth: {mode: 'none'}}}": "gateway.bind: is 'lan'",
+        "{gateway: {auth: {mode: 'trusted-proxy'}}}": "gateway.trustedProxies: is empty",
+    }
+    async with Daemon(tmp_path, CONFIG) as daemon:
+        client = await up(daemon)
+        before = daemon.config_path.read_text()
+        base = (await client.call("config.get", {}))["hash"]
+        asked = [("config.patch", raw, words) for raw, words in refused.items()]
+        asked += [(name, "{}", "gateway.auth.token") for name in ("config.set", "config.apply")]
+        for name, raw, words in asked:
+            with pytest.raises(RemoteError) as caught:
+                await client.call(name, {"raw": raw, "baseHash": base})
+            assert words in caught.value.message
+            assert daemon.config_path.read_text() == before
+        now = await client.call("config.get", {})
+        assert (now["hash"], now["valid"]) == (base, True)
+        daemon.config_path.write_text("{}")
+        issues = (await client.call("config.get", {}))["issues"]
+        assert [each["path"] for each in issues] == ["gateway.auth.token"]
+        await client.close()
+
+
 async def test_logs_go_on_from_a_cursor(tmp_path: Path) -> None:
     async with Daemon(tmp_path, CONFIG) as daemon:
         client = await up(daemon)

@@ -24,10 +24,10 @@ class Slow:
         object.__setattr__(at.supervisor._setting, "load", self.load)
         at.supervisor.remote.load = self.load
 
-    def load(self) -> Loaded:
+    def load(self, text: str | None = None) -> Loaded:
         self.begun.set()
         assert self.go.wait(PATIENCE)
-        return self.at.load()
+        return self.at.load(text)
 
 
 async def test_the_supervisor_answers_while_a_large_file_is_read() -> None:

@@ -46,7 +46,7 @@ class House:
         self.read = 0  # how often the configuration was
         self.supervisor = self._make()
 
-    def load(self) -> Loaded:
+    def load(self, text: str | None = None) -> Loaded:
         self.read += 1
         if self.config_error is not None:
             raise self.config_error
@@ -55,7 +55,7 @@ class House:
             "channels": {"local": {"accounts": self.accounts}},
             "supervisor": {"restart": QUICK, **self.own},
         }
-        return load_text(self.places.config_path, json.dumps(config))
+        return load_text(self.places.config_path, text or json.dumps(config))
 
     def _make(self, *, force: bool = False) -> Supervisor:
         setting = Setting("1.2", "127.0.0.1", self.port, self.load, force=force)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runtime.config.errors import ConfigError
 from runtime.config.merging import merged, merged_text
 from runtime.config.redact import REDACTED
+from runtime.config.text import MAX_BYTES
 from runtime.config.writing import patch_text, revision_of, set_text, snapshot
 from tests.runtime.config.example import known
 
@@ -172,3 +173,10 @@ def test_a_patched_text_says_what_the_patched_values_say(
     text = json.dumps(values, indent=indent, ensure_ascii=False)
     after = merged_text(Path("x.json"), text, patch)
     assert json.loads(after) == merged(values, patch)
+
+
+def test_what_is_too_large_to_be_read_again_is_not_written(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(ConfigError, match="is larger than"):
+        set_text(path, f"// {'x' * MAX_BYTES}\n{{}}", at(TEXT), known())
+    assert path.read_text() == TEXT
