@@ -21,6 +21,7 @@ from ipc.pulse import Pulse, Verdict
 from ipc.report import PLUGIN_FIELDS, AccountStatus, Hold
 from runtime import vitals
 from runtime.advice import todo
+from runtime.bounds import Bounds
 from runtime.child import Child, Process
 from runtime.config.accounts import AccountSpec
 from runtime.history import EMPTY, EVENTS, Entry
@@ -76,6 +77,7 @@ class Figures:
     hello: bool = False
     pace: float = 0.0  # seconds between two beats, as it has been told
     revision: str = ""  # of the configuration that its process was started with
+    bounds: Bounds | None = None  # of its process, once that has been started
 
 
 class Account:
@@ -157,6 +159,14 @@ class Account:
         pulse.silence, pulse.grace = suspect_after, silent_after - suspect_after
         if pulse.asked is None:
             pulse.heard = asyncio.get_running_loop().time()
+
+    def bind(self) -> None:
+        """Bring the limits that are configured now to a worker that runs.
+
+        Before its hello it may still be about to take on those that it was started with.
+        """
+        if self.figures.bounds is not None and self.figures.hello:
+            self.figures.bounds.change(self.spec.limits)
 
     def heard(self, now: float) -> bool:
         """Take a frame as a sign of life; return whether the worker had been suspected."""

@@ -14,6 +14,7 @@ from ipc.envelope import peer_name
 from runtime.account import Account
 from runtime.cgroups import Groups, Limits, Unusable, delegated
 from runtime.config.model import AccountLimitsConfig
+from runtime.lifecycle import ALIVE
 from runtime.process import Launcher
 
 log = structlog.get_logger("limits")
@@ -33,11 +34,26 @@ def confine(launcher: Launcher) -> None:
 
 def changed(launcher: Launcher, accounts: Iterable[Account]) -> None:
     """Let the limits of accounts that run be what their configuration says now."""
-    if launcher.groups is None:
-        return
     for account in accounts:
+        account.bind()
+        if launcher.groups is None:
+            continue
         name = peer_name(account.key, account.child.state.incarnation)
         launcher.groups.limit(name, limits_of(account.spec.limits))
+
+
+def waiting(accounts: Iterable[Account]) -> list[str]:
+    """Return a warning for each account whose process could not be given all its new limits."""
+    found = []
+    for account in accounts:
+        bounds = account.figures.bounds
+        if bounds is not None and bounds.unmet and account.phase in ALIVE:
+            fields = ", ".join(f"limits.{name}" for name in bounds.unmet)
+            found.append(
+                f"{account.key}: {fields}: counts from its next start, for we may not give a "
+                "running process more than it has"
+            )
+    return found
 
 
 def limits_of(config: AccountLimitsConfig) -> Limits:

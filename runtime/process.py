@@ -80,6 +80,11 @@ class Process:
         self._gone = False
         self._killed = False  # by us: then it was not for want of memory
 
+    @property
+    def reaped(self) -> bool:
+        """Whether it is gone and its pid free for a stranger."""
+        return self._gone
+
     def terminate(self) -> None:
         """Ask it to end (SIGTERM); a stopped one is continued, or it would never notice."""
         self._signal(signal.SIGTERM)

@@ -244,8 +244,6 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
     launcher = over.launcher if "launcher" in own else under.launcher
     off = _disabled(channel, id, under, over)
     missing = _reason(channel, merged)
-    limits = _part(channel, own, "limits", AccountLimitsConfig)
-    applied_at_birth = (limits.niceness, limits.open_files, limits.processes)
     return AccountSpec(
         key=f"{channel.id}:{id}",
         channel=channel.id,
@@ -257,13 +255,13 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         name=over.name or under.name,
         restart=_part(channel, own, "restart", RestartConfig),
         health=_part(channel, own, "healthMonitor", HealthMonitorConfig),
-        limits=limits,
+        limits=_part(channel, own, "limits", AccountLimitsConfig),
         launcher=launcher,
         agent=over.agent or under.agent or config.agents.default,
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",
-        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, merged, applied_at_birth),
+        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, merged),
     )
 
 

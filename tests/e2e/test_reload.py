@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,24 @@ async def test_accounts_come_and_go_by_command(tmp_path: Path) -> None:
         known = (await client.call("channels.status"))["channelAccounts"]["local"]
         assert sorted(row["accountId"] for row in known) == ["one", "three"]
         await client.close()
+
+
+async def test_limits_of_every_level_reach_the_running_workers(tmp_path: Path) -> None:
+    """Of the supervisor, the channel and the account; the nearest wins, and nobody restarts."""
+    config = with_accounts(one={}, two={})
+    async with Daemon(tmp_path, config) as daemon:
+        before = await pids(daemon, "one", "two")
+        nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in before.items()}
+        config["supervisor"] = {"limits": {"niceness": 2, "processes": 9000}}
+        config["channels"]["local"]["limits"] = {"openFiles": 300}
+        config["channels"]["local"]["accounts"]["two"] = {"limits": {"openFiles": 400}}
+        await reread(daemon, config)
+        assert await pids(daemon, "one", "two") == before
+        assert (await daemon.status())["supervisor"]["warnings"] == []
+        for name, files in {"one": 300, "two": 400}.items():
+            assert os.getpriority(os.PRIO_PROCESS, before[name]) == nice[name] + 2
+            assert resource.prlimit(before[name], resource.RLIMIT_NOFILE) == (files, files)
+            assert resource.prlimit(before[name], resource.RLIMIT_NPROC) == (9000, 9000)
 
 
 async def test_an_edited_file_touches_only_what_changed(tmp_path: Path) -> None:

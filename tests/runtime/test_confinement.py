@@ -36,7 +36,7 @@ def launcher() -> Any:
 def accounts() -> Any:
     spec = spec_of("irc:libera", limits=SMALL)
     child = SimpleNamespace(state=SimpleNamespace(incarnation=7))
-    return [SimpleNamespace(key=spec.key, spec=spec, child=child)]
+    return [SimpleNamespace(key=spec.key, spec=spec, child=child, bind=lambda: None)]
 
 
 def test_without_groups_the_limits_are_polled_and_it_is_said_why(

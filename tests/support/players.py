@@ -128,6 +128,7 @@ class PlayedProcess(Puppet):
     def __init__(self, spec: Spec, pid: int, *, deaf: bool) -> None:
         key, _, incarnation = spec.name.rpartition("#")
         super().__init__(key, int(incarnation), pid, deaf=deaf)
+        self.reaped = True  # its pid is the test's own: nothing may be done to that
         self.worker: PlayedWorker | None = None
         self.gateway: PlayedGateway | None = None
         self.stdout = self.stderr = -1

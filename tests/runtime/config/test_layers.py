@@ -60,10 +60,12 @@ def test_a_wrong_field_is_named_with_its_place(fields: dict[str, Any], words: st
         accounts({"accounts": {"a": fields}})
 
 
-def test_only_what_is_applied_at_birth_restarts_an_account() -> None:
+def test_what_the_supervisor_looks_after_restarts_no_account() -> None:
     plain = accounts({"accounts": {"a": {}}})["local:a"]
     watched = accounts({"accounts": {"a": {"healthMonitor": {"enabled": False}}}})["local:a"]
     lean = accounts({"accounts": {"a": {"limits": {"memorySoftBytes": None}}}})["local:a"]
-    nice = accounts({"accounts": {"a": {"limits": {"niceness": 1}}}})["local:a"]
-    assert plain.fingerprint == watched.fingerprint == lean.fingerprint
-    assert nice.fingerprint != plain.fingerprint
+    live = {"niceness": 1, "openFiles": 100, "processes": 50}
+    nice = accounts({"accounts": {"a": {"limits": live}}})["local:a"]
+    assert plain.fingerprint == watched.fingerprint == lean.fingerprint == nice.fingerprint
+    forked = accounts({"accounts": {"a": {"launcher": "exec"}}})["local:a"]
+    assert forked.fingerprint != plain.fingerprint
