@@ -7,7 +7,8 @@ null: the real client drops a response with ``"error":null``.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -120,7 +121,7 @@ def decode_request(data: bytes | str) -> Request:
     except RecursionError:
         raise FrameError(f"nested deeper than {MAX_DEPTH}") from None
     except msgspec.DecodeError as error:
-        raise MalformedJson(str(error)) from None
+        raise _unreadable(text, error) from None
     if len(text) > _SHORT_BYTES and not shallow(text):
         raise FrameError(f"nested deeper than {MAX_DEPTH}", id=request.id)
     return request
@@ -209,10 +210,47 @@ def _refused(data: bytes | str, error: msgspec.ValidationError) -> FrameError:
     """Read the whole text once more: is it JSON, and does it have an id to answer to?"""
     try:
         whole = _decode_any(data)
-    except (UnicodeError, msgspec.DecodeError) as fault:
+    except UnicodeError as fault:
+        return MalformedJson(str(fault))
+    except msgspec.DecodeError as fault:
+        return _unreadable(data, fault)
+    except RecursionError:
+        return FrameError(f"nested deeper than {MAX_DEPTH}")
+    return FrameError(explain(error), id=_id(whole))
+
+
+def _unreadable(data: bytes | str, fault: msgspec.DecodeError) -> FrameError:
+    """Tell a text that is no JSON from one with ``"\\ud800"``: JSON allows half of a surrogate
+    pair (RFC 8259, 8.2), and a client that cuts a text in two sends it, but msgspec refuses it.
+    """
+    text = data if isinstance(data, str) else data.decode()
+    if "\\ud" not in text and "\\uD" not in text:
+        return MalformedJson(str(fault))
+    try:
+        whole = json.loads(text, parse_constant=_no_constant)
+    except ValueError:
         return MalformedJson(str(fault))
     except RecursionError:
         return FrameError(f"nested deeper than {MAX_DEPTH}")
+    return FrameError("half of a surrogate pair in a string", id=_id(whole))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _id(whole: Any) -> str | int | None:
+    """Return the id of a request that is refused, where there is one to answer to."""
     given = whole.get("id") if isinstance(whole, dict) else None
-    readable = type(given) is int or (type(given) is str and 0 < len(given) <= MAX_ID)
-    return FrameError(explain(error), id=given if readable else None)
+    if type(given) is int:
+        return given
+    readable = isinstance(given, str) and 0 < len(given) <= MAX_ID and _is_unicode(given)
+    return given if readable else None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeError:
+        return False
+    return True

@@ -127,6 +127,23 @@ REFUSED: dict[bytes, tuple[str, str | int | None]] = {
 }
 
 
+HALF = "half of a surrogate pair in a string"
+REFUSED |= {
+    request(rb'{"x":"\ud800"}'): (HALF, "1"),
+    request(rb'"\uDFFF"'): (HALF, "1"),
+    request(rb'["\ud83d\u0041"]'): (HALF, "1"),
+    rb'{"type":"req","id":"\ud800","method":"m"}': (HALF, None),
+    rb'{"type":"req","id":7,"method":"m","params":"\ud800"}': (HALF, 7),
+    rb'{"type":"req","id":"1","method":"\ud800"}': (HALF, "1"),
+    rb'["\ud800"]': (HALF, None),
+    rb'"\ud800' + b"x" * 70_000 + b'"': (HALF, None),
+    request(rb'["\ud800",' + b"[" * 100_000 + b"]" * 100_000 + b"]"): (
+        "nested deeper than 64",
+        None,
+    ),
+}
+
+
 @pytest.mark.parametrize("data", REFUSED, ids=lambda data: data[:60].decode())
 def test_a_frame_that_is_refused_is_told_why_and_keeps_its_id(data: bytes) -> None:
     with pytest.raises(FrameError) as caught:
@@ -149,6 +166,10 @@ MALFORMED = [
     b"\x00\x01\x02",
     "{'type':'req'}",
     '{"type":"req","id":"\ud800","method":"m"}',
+    request(rb'"\ud800'),
+    request(rb'["\ud800",NaN]'),
+    request(rb'["\ud800",]'),
+    request(rb'"\ud8"'),
 ]
 
 

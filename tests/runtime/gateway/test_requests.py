@@ -59,6 +59,20 @@ async def test_a_bad_frame_is_answered_and_the_connection_stays(
         assert (await client.call("health"))["ok"]
 
 
+async def test_half_of_a_character_is_json_and_is_answered_under_its_id() -> None:
+    """A program that cuts a text between the halves of an emoji sends it without knowing."""
+    async with house() as home:
+        client = await raw(home)
+        for number in range(12):
+            cut = r'"method":"health","params":{"x":"\ud83d"}'
+            await client.send(f'{{"type":"req","id":"s{number}",{cut}}}')
+            answer = await client.response()
+            assert answer["id"] == f"s{number}"
+            assert answer["error"]["message"].endswith("half of a surrogate pair in a string")
+        assert home.gateway.malformed == 0
+        assert (await client.call("health"))["ok"]
+
+
 async def test_repeated_malformed_frames_close() -> None:
     async with house() as home:
         client = await raw(home)
