@@ -64,9 +64,9 @@ class Entry:
         check_origin(headers.get("Origin"), headers.get("Host"), gateway.config.allowed_origins)
         if verdict.method is None and gateway.secrets.mode == "trusted-proxy":
             verdict = self._verdict = self._judge_proxy()
-        self._check_lock(SHARED)
         if self.connect.device is not UNSET:
-            return None
+            return None  # its own token opens the door, whoever guesses the secret beside it
+        self._check_lock(SHARED)
         if verdict.method is None:
             if verdict.missing:
                 raise no_identity()
@@ -85,7 +85,7 @@ class Entry:
         proof.check(device, self.connect, claim, self._nonce, _now())
         scopes = claim.known_scopes if claim.role == OPERATOR else ()
         method = self._verdict.method
-        if method is None:
+        if method is None or self._locked(SHARED):
             issued = self._prove(device.id, scopes)
             method = "device-token"
         else:
@@ -98,10 +98,13 @@ class Entry:
         )
 
     def _prove(self, device: str, scopes: tuple[str, ...]) -> Issued:
-        """Let the device's own token open the door."""
+        """Let the device's own token open the door; while the shared secret is locked for its
+        address, nothing else does, and nobody learns whether the secret was right.
+        """
         claim, devices = self.claim, self.gateway.devices
         token = claim.device_token or claim.token
         if token is None:
+            self._check_lock(SHARED)
             raise unauthorized(self._verdict.reason, cli=claim.cli, protocol=claim.protocol)
         self._check_lock(DEVICE)
         why = devices.proves(device, claim.role, scopes, token, _now())
@@ -109,6 +112,7 @@ class Entry:
             raise unauthorized(why, cli=claim.cli, protocol=claim.protocol)
         if why is not None:
             if claim.device_token is None:
+                self._check_lock(SHARED)
                 raise self._failed(SHARED, self._verdict.reason, device=True)
             raise self._failed(DEVICE, why)
         self._succeeded(DEVICE)
@@ -142,10 +146,13 @@ class Entry:
         self._user = user
         return Verdict(None, reason) if user is None else Verdict("trusted-proxy")
 
-    def _check_lock(self, kind: str) -> None:
+    def _locked(self, kind: str) -> float:
+        """Return for how many seconds the address is locked out; 0 when it is not."""
         where, now = self.whence, self.gateway.loop.time()
-        seconds = self.gateway.throttle.locked(key(kind, where.address), where.loopback, now)
-        if seconds:
+        return self.gateway.throttle.locked(key(kind, where.address), where.loopback, now)
+
+    def _check_lock(self, kind: str) -> None:
+        if seconds := self._locked(kind):
             claim = self.claim
             raise unauthorized("rate_limited", cli=claim.cli, protocol=claim.protocol, wait=seconds)
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ipc.wsclient import Client
-from tests.support.devices import Key, offer
+from tests.support.devices import Key, offer, paired
 from tests.support.house import SESSION, TOKEN, House, house
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 from tests.support.until import until
@@ -163,6 +163,33 @@ async def test_device_tokens_are_counted_apart() -> None:
         _, answer = await offer(home, Key(), auth={"deviceToken": "x"}, headers=far)
         assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
         assert (await connect(home, {"token": TOKEN}, headers=far))["ok"]
+
+
+@pytest.mark.parametrize("place", ["token", "deviceToken"])
+async def test_who_guesses_the_secret_locks_out_no_paired_device(place: str) -> None:
+    """While they are locked, the device's own token counts and the shared secret does not."""
+    async with house(trustedProxies=["127.0.0.1"]) as home:
+        far, key = {"x-forwarded-for": "203.0.113.9"}, Key()
+        token = (await paired(home, key)).auth["deviceToken"]
+        for _ in range(10):
+            assert reason(await connect(home, {"token": "wrong"}, headers=far)) == "token_mismatch"
+        for auth in ({place: token}, {"token": TOKEN, "deviceToken": token}):
+            _, answer = await offer(home, key, auth=auth, headers=far)
+            assert answer["ok"], answer
+        for auth in ({"token": TOKEN}, {"token": "wrong"}, {"password": "wrong"}):
+            _, answer = await offer(home, key, auth=auth, headers=far)
+            assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
+
+
+async def test_a_device_that_guesses_the_secret_is_locked_too() -> None:
+    async with house(trustedProxies=["127.0.0.1"]) as home:
+        far = {"x-forwarded-for": "203.0.113.9"}
+        for _ in range(10):
+            _, answer = await offer(home, Key(), auth={"token": "wrong"}, headers=far)
+            assert answer["error"]["details"]["code"] == "AUTH_TOKEN_MISMATCH"
+        for secret in ("wrong", TOKEN):
+            _, answer = await offer(home, Key(), auth={"token": secret}, headers=far)
+            assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
 
 
 async def test_who_proves_nothing_is_not_guessing() -> None:
