@@ -15,7 +15,7 @@ from ipc.errors import RemoteError
 from runtime.gateway.devices import is_operator, rows_of
 from runtime.gateway.methods.table import INVALID, Nothing, Repeat, Strict, method
 from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
-from runtime.gateway.scopes import ADMIN, OPERATOR, PAIRING, covers
+from runtime.gateway.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
@@ -153,6 +153,9 @@ async def device_token_rotate(client: Client, params: Rotate) -> Any:
     known = gateway.devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
+    for scope in wanted or ():
+        if scope not in ALL:  # admin covers any word, also one that means nothing
+            raise RemoteError(INVALID, f"unknown scope: {scope}")
     if params.role == OPERATOR and known is not None:
         token = known.tokens.get(OPERATOR)
         scopes = wanted if wanted is not None else (token.scopes if token else [])

@@ -329,6 +329,16 @@ async def test_only_the_device_itself_gets_a_rotated_token(protocol: int) -> Non
         assert other["tokenDelivery"] == "withheld-cross-device"
 
 
+async def test_a_token_is_not_rotated_to_a_scope_that_does_not_exist() -> None:
+    async with house() as home:
+        key = Key()
+        client = await paired(home, key, scopes=["operator.admin"])
+        asked = {"deviceId": key.id, "role": "operator", "scopes": ["operator.read", "bogus"]}
+        answer = await client.call("device.token.rotate", asked)
+        assert answer["error"] == {"code": "INVALID_REQUEST", "message": "unknown scope: bogus"}
+        assert await paired(home, key, auth={"token": client.auth["deviceToken"]})
+
+
 @pytest.mark.parametrize(
     ("method", "params", "message"),
     [
