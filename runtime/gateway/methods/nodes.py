@@ -95,10 +95,13 @@ def node_describe(client: Client, params: ByNode) -> Any:
 @method("node.rename", PAIRING, Rename)
 async def node_rename(client: Client, params: Rename) -> Any:
     """Give an approved node a name."""
-    if not client.gateway.nodes.rename(params.node_id, params.display_name):
+    name = params.display_name.strip()
+    if not name:
+        raise RemoteError(INVALID, "displayName required")
+    if not client.gateway.nodes.rename(params.node_id, name):
         raise RemoteError(INVALID, "unknown nodeId")
     await client.gateway.registry.saved()
-    return {"nodeId": params.node_id, "displayName": params.display_name}
+    return {"nodeId": params.node_id, "displayName": name}
 
 
 @method("node.invoke", WRITE, Invoke)

@@ -257,6 +257,10 @@ async def test_rename_reject_and_remove() -> None:
         assert (await client.call("node.rename", renamed))["payload"] == renamed
         (row,) = (await client.call("node.list"))["payload"]["nodes"]
         assert row["displayName"] == "Kitchen"
+        blank = await client.call("node.rename", renamed | {"displayName": " \t"})
+        assert blank["error"] == {"code": "INVALID_REQUEST", "message": "displayName required"}
+        (row,) = (await client.call("node.list"))["payload"]["nodes"]
+        assert row["displayName"] == "Kitchen"
         assert (await client.call("node.pair.remove", {"nodeId": key.id}))["payload"] == {
             "nodeId": key.id
         }
