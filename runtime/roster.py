@@ -21,7 +21,10 @@ from runtime.lifecycle import CONFIGURATION, Phase, Restart, Start, State, Stop
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What one configuration changed in comparison with the one before, by key."""
+    """What one configuration changed in comparison with the one before, by key.
+
+    ``changed`` are those with other settings, wherever those are given, restarted or not.
+    """
 
     added: list[str]
     removed: list[str]
@@ -74,7 +77,7 @@ class Roster:
         difference = Difference(
             added=[key for key in specs if key not in old],
             removed=[key for key in old if key not in specs],
-            changed=[k for k in specs if k in old and _differs(old[k], specs[k])],
+            changed=[key for key in specs if key in old and old[key] != specs[key]],
         )
         self.release(self.accounts[key] for key in difference.removed)
         for key in difference.removed:
@@ -84,7 +87,7 @@ class Roster:
             if key not in self.accounts:
                 self.add(spec)
             else:
-                self._update(self.accounts[key], spec, changed=key in difference.changed)
+                self._update(self.accounts[key], spec)
         self.accounts = {key: self.accounts[key] for key in [*specs, *self._leaving]}
         return difference
 
@@ -147,7 +150,8 @@ class Roster:
         else:
             account.child.post(Start(automatic=True))
 
-    def _update(self, account: Account, spec: AccountSpec, *, changed: bool) -> None:
+    def _update(self, account: Account, spec: AccountSpec) -> None:
+        changed = _differs(account.spec, spec)
         account.spec = spec
         account.child.policy = policy_of(spec)
         returned = self._leaving.pop(account.key, None)

@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -458,6 +458,9 @@ class Supervisor:
             self.front.background(self._mender.replace(sdks.of(loaded)))
         self._supervise_as(loaded.config)
         difference = self.roster.replace(loaded.accounts)
+        if _watching(loaded.config) != _watching(old.config):  # which is every account's
+            others = [key for key in loaded.accounts if key not in difference.added]
+            difference = replace(difference, changed=others)
         confinement.changed(self._launcher, self.accounts.values())
         for key in difference.changed:
             self._account_changed(self.accounts[key])
@@ -633,3 +636,9 @@ class Supervisor:
             config_path=str(self.places.config_path),
             revision=self.remote.seal(self.loaded.revision),
         )
+
+
+def _watching(config: Config) -> tuple[float, ...]:
+    """Return how closely every worker is watched."""
+    own = config.supervisor
+    return own.beat_seconds, own.suspect_after_seconds, own.silent_after_seconds

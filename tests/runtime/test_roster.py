@@ -136,7 +136,7 @@ async def test_a_reload_touches_only_what_changed(tmp_path: Path) -> None:
         await house.run(B)
         patient = RestartConfig(initial_seconds=60.0, jitter=0.0)
         found = house.replace(spec_of(B, fingerprint="2"), spec_of(A, restart=patient))
-        assert found == Difference([], [], [B])
+        assert found == Difference([], [], [B, A])
         await until(lambda: house.stage.alive(B) == [102])
         await house.run(B)
         assert house.stage.alive(A) == [101]

@@ -309,12 +309,25 @@ async def test_other_thresholds_restart_nobody_and_count_at_once() -> None:
         await at.is_in(Phase.RUNNING, A, B)
         worker = at.launcher.of(A)[0].worker
         at.own = {"beatSeconds": 0.05, "suspectAfterSeconds": 0.1, "silentAfterSeconds": 600.0}
-        assert at.supervisor.reload()["warnings"] == []
+        done = at.supervisor.reload()
+        assert (done["changed"], done["warnings"]) == ([A, B], [])
         await until(lambda: len([body for body in worker.heard if body]) >= 2, PATIENCE)
         told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
         assert told[0] == control.Pace(0.05)
         assert isinstance(told[1], control.Ping)
         assert at.supervisor.accounts[A].status().health == "degraded: silent"
+        assert len(at.launcher.of(A)) == len(at.launcher.of(B)) == 1
+
+
+async def test_accounts_that_a_change_for_all_of_them_touches_are_named() -> None:
+    async with house(A, B) as at:
+        await at.is_in(Phase.RUNNING, A, B)
+        at.accounts = {"a": {}, "b": {"healthMonitor": {"enabled": False}}}
+        assert at.supervisor.reload()["changed"] == [B]
+        at.own = {"limits": {"niceness": 1}}
+        assert at.supervisor.reload()["changed"] == [A, B]
+        at.own = {"limits": {"niceness": 1}, "startConcurrency": 3}
+        assert at.supervisor.reload()["changed"] == []
         assert len(at.launcher.of(A)) == len(at.launcher.of(B)) == 1
 
 
