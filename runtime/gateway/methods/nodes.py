@@ -189,6 +189,7 @@ def _answer(params: Invoke, result: InvokeResult) -> dict[str, Any]:
         answer["payloadJSON"] = result.payload_json
     elif result.payload is not UNSET:
         answer["payload"] = result.payload
+        answer["payloadJSON"] = bytes(result.payload).decode()
     return answer
 
 
