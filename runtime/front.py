@@ -109,6 +109,11 @@ class Front:
         return self._session is not None and self._session.connected
 
     @property
+    def renewing(self) -> bool:
+        """Whether a process is on its way that is still to read the configuration."""
+        return self.restarts.coming(self.child.state)
+
+    @property
     def attempts(self) -> int:
         """How often a session was tried to be opened."""
         return self._attempts + (self._session.attempts if self._session is not None else 0)

@@ -53,10 +53,7 @@ class Restarts:
     def ask(self, state: State, now: float) -> Answer:
         """Take a request. ``NOW`` means that the caller is to restart the child."""
         self.asked += 1
-        returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
-        # Or it has been begun in this very turn, and the child does not know yet.
-        begun = state.phase is Phase.RUNNING and self._running
-        if returning or begun or (state.phase is Phase.STARTING and not self._spawned):
+        if self.coming(state):
             self.coalesced += 1
             return Answer(Outcome.JOINED)
         if state.phase is Phase.STARTING:
@@ -66,6 +63,13 @@ class Restarts:
             return self._defer(wait)
         self.begun()
         return Answer(Outcome.NOW)
+
+    def coming(self, state: State) -> bool:
+        """Say whether a process is on its way that is still to read the configuration."""
+        returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
+        # Or it has been begun in this very turn, and the child does not know yet.
+        begun = state.phase is Phase.RUNNING and self._running
+        return returning or begun or (state.phase is Phase.STARTING and not self._spawned)
 
     def starting(self) -> None:
         """Note that a process is about to be spawned."""

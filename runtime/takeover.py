@@ -68,8 +68,9 @@ class Takeover:
         return "started"
 
     def waiting(self) -> list[str]:
-        """Return the warnings for what is not in force."""
-        said = waiting(self._need()) if self._front.child.state.phase in ALIVE else None
+        """Return the warnings for what is not in force, and not about to be."""
+        runs = self._front.child.state.phase in ALIVE
+        said = waiting(self._need()) if runs and not self._front.renewing else None
         return [each for each in (self._obstacle, None if self._moving else said) if each]
 
     def _need(self) -> Need:

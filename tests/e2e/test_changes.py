@@ -144,7 +144,7 @@ async def test_the_gateway_by_the_mode_of_reload(tmp_path: Path, mode: str) -> N
         daemon.write(config("one", reload=reload, limits={"maxClients": 77}))
         if mode == "off":
             answer = await daemon.call("config.reload")
-            assert answer["gateway"] == "restarted"
+            assert (answer["gateway"], answer["warnings"]) == ("restarted", [])
         status = await daemon.wait(lambda s: s["supervisor"]["configRevision"] != revision)
         if mode in ("hot", "reload"):
             assert "waits for `trunkline gateway restart`" in str(status["supervisor"]["warnings"])

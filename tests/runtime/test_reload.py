@@ -124,7 +124,9 @@ async def test_s054_right_after_a_start_only_what_its_process_has_not_read_is_br
         await at.up()
         change = takeover(at)
         configure(at, allowed_origins=["https://a"])
+        assert len(change.waiting()) == 1
         assert change.apply(asked=False, changed=True) == "restarted"
+        assert change.waiting() == []  # the process that comes reads it
         configure(at, allowed_origins=["https://b"])  # before the new process is spawned
         await until(lambda: len(at.source.puppets) == 2)
         at.link.open()
