@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -107,11 +108,18 @@ async def node_rename(client: Client, params: Rename) -> Any:
 @method("node.invoke", WRITE, Invoke)
 async def node_invoke(client: Client, params: Invoke) -> Any:
     """Have a node carry out a command, once per key (300 s), and answer with what it says."""
-    key, invoked = (params.node_id, params.idempotency_key), client.gateway.nodes.invoked
+    key, invoked = _key(params), client.gateway.nodes.invoked
     answer = await invoked.once(key, lambda: _invoke(client, params))
     if _size(answer) > KEPT_BYTES:
         invoked.forget(key)
     return answer
+
+
+def _key(params: Invoke) -> tuple[str, ...]:
+    """Return what is done once: another command, or other params, is another thing to do."""
+    given = b"" if params.params is UNSET else bytes(params.params)
+    said = hashlib.sha256(given).hexdigest()  # for they may be large, and 300 s is long
+    return (params.node_id, params.command, said, params.idempotency_key)
 
 
 def _size(answer: dict[str, Any]) -> int:

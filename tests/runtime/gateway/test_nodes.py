@@ -136,6 +136,26 @@ async def test_a_command_is_carried_out_once_per_key() -> None:
         assert len(home.gateway.nodes.invoked) == 1, "a large answer is not remembered"
 
 
+async def test_another_command_under_the_same_key_is_not_given_the_old_answer() -> None:
+    """A key that is used again by mistake must not make one thing look like another."""
+    async with house() as home:
+        client = await operator(home)
+        key, other = await approved(home, client, "light.on", "light.off")
+        base = {"nodeId": key.id, "idempotencyKey": "k", "timeoutMs": 5000}
+        for said in (
+            {"command": "light.on", "params": {"room": 1}},
+            {"command": "light.on", "params": {"room": 2}},
+            {"command": "light.on"},
+            {"command": "light.off", "params": {"room": 1}},
+        ):
+            asked = asyncio.create_task(client.call("node.invoke", base | said))
+            request = (await other.event("node.invoke.request"))["payload"]
+            result = {"id": request["id"], "nodeId": key.id, "ok": True, "payload": said}
+            await other.call("node.invoke.result", result)
+            got = (await asked)["payload"]
+            assert (got["command"], got["payload"]) == (said["command"], said)
+
+
 async def test_a_node_that_says_nothing_is_told_to_stop() -> None:
     async with house() as home:
         client = await operator(home)
