@@ -16,11 +16,12 @@ from msgspec import Meta
 
 from runtime.commands import Params, method
 from runtime.logs import TAIL_BYTES
+from runtime.recent import cost
 
 if TYPE_CHECKING:
     from runtime.supervisor import Supervisor
 
-FILE = "trunkline.log"  # of all processes together; it is on no disk
+FILE = "supervisor.log"  # one that exists; all others lie beside it
 
 
 class Tail(Params):
@@ -37,7 +38,7 @@ async def _tail(supervisor: Supervisor, params: Tail) -> Any:
     found = remote.recent.after(params.cursor or 0, params.limit, params.max_bytes)
     lines = found.lines
     if params.cursor is None and len(lines) < params.limit and not found.truncated:
-        room = params.max_bytes - sum(map(len, lines))
+        room = params.max_bytes - sum(map(cost, lines))
         count = params.limit - len(lines)
         directory = supervisor.places.log_dir
         lines = await remote.aside(older, directory, remote.since, count, room) + lines
@@ -56,10 +57,10 @@ async def _tail(supervisor: Supervisor, params: Tail) -> Any:
 
 def older(directory: Path, before: str, count: int, room: int) -> list[str]:
     """Return the last ``count`` lines of the files from before ``before``, at most ``room``
-    characters of them.
+    bytes of them with their line ends.
     """
     lines = sorted(_lines(directory, before))[-count:]
-    while lines and sum(len(text) for _, text in lines) > room:
+    while lines and sum(cost(text) for _, text in lines) > room:
         lines = lines[1 + len(lines) // 8 :]
     return [text for _, text in lines]
 

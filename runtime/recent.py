@@ -38,22 +38,22 @@ class Recent:
     def add(self, line: str) -> None:
         """Take one line; the oldest go."""
         self._lines.append((self.size, line))
-        self.size += _cost(line)
+        self.size += cost(line)
         while self.size - self._start > self._keep_bytes and len(self._lines) > 1:
             self._lines.popleft()
             self._start = self._lines[0][0]
 
     def after(self, cursor: int, limit: int, max_bytes: int) -> Stretch:
         """Return at most ``limit`` of the newest lines at or after ``cursor``, of at most
-        ``max_bytes`` together (but one line at least).
+        ``max_bytes`` together with their line ends: none where the newest is longer.
         """
         reset = cursor > self.size
         wanted = 0 if reset else cursor
         found: deque[str] = deque()
         begin, room = self.size, max_bytes
         for start, line in reversed(self._lines):
-            room -= _cost(line)
-            if start < wanted or len(found) >= limit or (room < 0 and found):
+            room -= cost(line)
+            if start < wanted or len(found) >= limit or room < 0:
                 break
             found.appendleft(line)
             begin = start
@@ -61,5 +61,6 @@ class Recent:
         return Stretch(list(found), self.size, self.size, skipped > 0, reset, skipped)
 
 
-def _cost(line: str) -> int:
+def cost(line: str) -> int:
+    """Return the bytes of a line and its end."""
     return len(line.encode()) + 1

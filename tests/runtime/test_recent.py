@@ -33,8 +33,13 @@ def test_the_newest_lines_come_and_what_is_skipped_is_counted() -> None:
     assert (found.lines, found.truncated, found.skipped_bytes) == (["two", "three"], True, 4)
 
 
-def test_at_least_one_line_comes_however_few_bytes_are_wanted() -> None:
-    assert filled("one", "long line").after(0, 10, 1).lines == ["long line"]
+def test_no_more_bytes_come_than_are_wanted_and_reading_goes_on() -> None:
+    recent = filled("one", "long line")
+    found = recent.after(0, 10, 9)
+    assert (found.lines, found.truncated, found.skipped_bytes) == ([], True, 14)
+    assert recent.after(0, 10, 10).lines == ["long line"]
+    recent.add("more")
+    assert recent.after(found.cursor, 10, 9).lines == ["more"]
 
 
 def test_a_cursor_of_another_stream_begins_anew() -> None:
@@ -59,3 +64,6 @@ def test_older_lines_are_read_from_the_files_in_the_order_of_their_time(tmp_path
     assert found == ["a1", "b2", "a3"]
     assert [json.loads(line)["text"] for line in older(tmp_path, "4", 1, 10_000)] == ["a3"]
     assert older(tmp_path, "4", 10, 0) == []
+    (line,) = older(tmp_path, "4", 1, 10_000)
+    assert older(tmp_path, "4", 1, len(line)) == []
+    assert older(tmp_path, "4", 1, len(line) + 1) == [line]
