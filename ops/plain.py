@@ -7,6 +7,7 @@ still works, only slower.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import typer
@@ -39,8 +40,9 @@ class Plain:
             result = self.kind(value)
         except ValueError:
             raise typer.BadParameter(f"{value!r} is not {self.word}", ctx, param) from None
-        # `not >=` refuses NaN too
-        if self.minimum is not None and not result >= self.minimum:
+        if self.kind is float and not math.isfinite(result):
+            raise typer.BadParameter(f"{value} is not a finite number", ctx, param)
+        if self.minimum is not None and result < self.minimum:
             raise typer.BadParameter(f"{value} is below {self.minimum:g}", ctx, param)
         return result
 

@@ -59,7 +59,7 @@ TAKE_KEYS = [
     "logs",
     "message send -t x -m y --account",
 ]
-SECONDS = ["", "soon", "0", "-1", "nan", "1e999x", "٣x"]
+SECONDS = ["", "soon", "0", "-1", "nan", "inf", "1e999", "1e999x", "٣x"]
 TAKE_SECONDS = [
     "wait local:one",
     "down",
