@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from websockets.asyncio.server import ServerConnection
 
 if TYPE_CHECKING:
-    from ipc.wsserver import Server
+    from ipc.wsserver import Connection, Server
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
@@ -117,7 +117,7 @@ class Front(ServerConnection):
         """The client has not read what fills the kernel's buffer and ours."""
         if not self._undecided:
             super().pause_writing()
-            self.owner.falls_behind(self)
+            self.owner.falls_behind(cast("Connection", self))
 
     def resume_writing(self) -> None:
         """The client has read most of it."""

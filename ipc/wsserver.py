@@ -25,7 +25,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from ipc.wsconnection import CLOSE_SECONDS, Connection, frame
 from ipc.wsfront import Front
 
-PATIENCE = 0.05  # seconds; a client that is on time again within it never has much unread
+PATIENCE = 0.25  # seconds between two looks at clients that are behind
 
 __all__ = ["Connection", "Limits", "Server", "frame"]
 
@@ -38,7 +38,7 @@ class Limits:
     preauth_bytes: int = 65536
     preauth_per_address: int = 32  # unauthenticated sockets; loopback is exempt
     buffered_bytes: int = 4 * 1024 * 1024  # unread by one client; then close 1008
-    buffered_total_bytes: int = 64 * 1024 * 1024  # unread by all: the fullest goes
+    buffered_total_bytes: int = 256 * 1024 * 1024  # unread by all: the fullest goes
     ping: float = 25.0  # between pings; without any answer until the next, the socket ends
     backlog: int = 4096
 
@@ -69,7 +69,7 @@ class Server:
         self._closing: tuple[int, str] | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Connection] = []
-        self._behind: set[Front] = set()
+        self._behind: dict[Connection, int] = {}  # what each had unread at the last look
         self._patience: asyncio.TimerHandle | None = None
         self._flushing = False
         self._preauth: Counter[str] = Counter()
@@ -136,25 +136,36 @@ class Server:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
-    def falls_behind(self, connection: Front) -> None:
-        """Be patient with a client that has not read its fill, once, for ``PATIENCE``."""
-        self._behind.add(connection)
+    def falls_behind(self, connection: Connection) -> None:
+        """Be patient with a client that has not read its fill."""
+        self._behind[connection] = connection.buffered_bytes
         if self._patience is None:
-            self._patience = self._loop.call_later(PATIENCE, self._loses_patience)
+            self._patience = self._loop.call_later(PATIENCE, self._looks_again)
 
     def catches_up(self, connection: Front) -> None:
         """It has read; when nobody else is behind, those who speak may go on."""
         if connection in self._behind:
-            self._behind.discard(connection)
+            del self._behind[connection]
             if not self._behind:
-                self._loses_patience()
+                self._ends_patience()
 
     @property
     def patient(self) -> bool:
         """Whether whoever makes the clients' output should wait a little with more."""
         return bool(self._behind)
 
-    def _loses_patience(self) -> None:
+    def _looks_again(self) -> None:
+        """Go on waiting while most clients are behind and reading: then more comes than can be
+        read here at all. For a few slow ones among others nobody waits longer.
+        """
+        left = {each: each.buffered_bytes for each in self._behind}
+        self._behind = {each: size for each, size in left.items() if size < self._behind[each]}
+        if self._behind and 2 * len(self._behind) >= len(self.connections):
+            self._patience = self._loop.call_later(PATIENCE, self._looks_again)
+        else:
+            self._ends_patience()
+
+    def _ends_patience(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None

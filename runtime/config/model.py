@@ -181,7 +181,7 @@ class LimitsConfig(Section, frozen=True):
     # What may wait for one client that does not read before it is closed (1008).
     buffered_bytes: Count = 4 * 1024 * 1024
     # The same for all clients together, so that many slow ones cannot use up the memory.
-    buffered_total_bytes: Count = 64 * 1024 * 1024
+    buffered_total_bytes: Count = 256 * 1024 * 1024
     # Recent events kept per account for clients that come back with their cursor.
     ring_messages: Count = 1000
     ring_bytes: Count = 1024 * 1024
