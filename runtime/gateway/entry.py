@@ -102,10 +102,13 @@ class Entry:
         address, nothing else does, and nobody learns whether the secret was right.
         """
         claim, devices = self.claim, self.gateway.devices
-        token = claim.device_token or claim.token
+        token, reason = claim.device_token or claim.token, self._verdict.reason
+        guessed = reason.endswith("_mismatch")  # counted, whatever came beside it
         if token is None:
             self._check_lock(SHARED)
-            raise unauthorized(self._verdict.reason, cli=claim.cli, protocol=claim.protocol)
+            if guessed:
+                raise self._failed(SHARED, reason)
+            raise unauthorized(reason, cli=claim.cli, protocol=claim.protocol)
         self._check_lock(DEVICE)
         why = devices.proves(device, claim.role, scopes, token, _now())
         if why == "scope_mismatch":
@@ -113,7 +116,9 @@ class Entry:
         if why is not None:
             if claim.device_token is None:
                 self._check_lock(SHARED)
-                raise self._failed(SHARED, self._verdict.reason, device=True)
+                raise self._failed(SHARED, reason, device=True)
+            if guessed:
+                self._failed(SHARED, reason)
             raise self._failed(DEVICE, why)
         self._succeeded(DEVICE)
         return devices.used(device, claim.role, token)

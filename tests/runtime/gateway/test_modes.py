@@ -192,6 +192,27 @@ async def test_a_device_that_guesses_the_secret_is_locked_too() -> None:
             assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
 
 
+async def test_a_wrong_device_token_hides_no_guess_of_the_secret() -> None:
+    async with house(trustedProxies=["127.0.0.1"]) as home:
+        far = {"x-forwarded-for": "203.0.113.9"}
+        for _ in range(10):
+            await offer(home, Key(), auth={"token": "wrong", "deviceToken": "x"}, headers=far)
+        for auth in ({"token": TOKEN, "deviceToken": "x"}, {"token": TOKEN}):
+            _, answer = await offer(home, Key(), auth=auth, headers=far)
+            assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
+
+
+async def test_a_device_that_guesses_the_password_is_locked_too() -> None:
+    auth = {"mode": "password", "password": "right"}
+    async with house(auth=auth, trustedProxies=["127.0.0.1"]) as home:
+        far = {"x-forwarded-for": "203.0.113.9"}
+        for _ in range(10):
+            _, answer = await offer(home, Key(), auth={"password": "wrong"}, headers=far)
+            assert answer["error"]["details"]["code"] == "AUTH_PASSWORD_MISMATCH"
+        _, answer = await offer(home, Key(), auth={"password": "right"}, headers=far)
+        assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
+
+
 async def test_who_proves_nothing_is_not_guessing() -> None:
     async with house() as home:
         loop = asyncio.get_running_loop()
