@@ -70,7 +70,7 @@ def _outcome(order: Order, row: Row) -> str:
     if row.get("outcome") == "skipped":
         return "runs already"
     if order.verb == "stop":
-        return "stopped"
+        return f"stopped ({clean(row['note'])})" if row.get("note") else "stopped"
     if order.verb == "drain":
         return "drained and stopped" if row.get("drained") else "stopped before it was drained"
     if order.verb == "reset":

@@ -172,14 +172,19 @@ async def _start(supervisor: Supervisor, params: Targets) -> Any:
 async def _stop(supervisor: Supervisor, params: Targets) -> Any:
     """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
 
-    Where it cannot be written the accounts stop all the same, and ``persisted`` is false.
+    Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
+    that may not run anyway goes on saying why, and its row has a ``note``.
     """
     chosen = select(supervisor, params.accounts)
     persisted = supervisor.roster.hold(chosen, params.reason)
+    idle = {account.key: supervisor.roster.idle_for(account) for account in chosen}
     for account in chosen:
-        account.child.post(Stop("held", params.reason))
+        cause = idle[account.key]
+        account.child.post(Stop("held", params.reason) if cause is None else Stop(cause))
     rows = await asyncio.gather(*(_stopped(account, params.wait) for account in chosen))
     for row in rows:
+        if (cause := idle[row["account"]]) is not None:
+            row["note"] = f"it is {cause} anyway; it stays stopped when that changes"
         row["persisted"] = persisted
         if not persisted:
             row.setdefault("error", "the hold could not be written: the next restart forgets it")

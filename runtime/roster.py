@@ -104,6 +104,11 @@ class Roster:
             return "unconfigured", spec.reason or "not configured"
         return None
 
+    def idle_for(self, account: Account) -> str | None:
+        """Return the cause why the configuration lets it not run; ``None`` when it does."""
+        obstacle = self.obstacle(account)
+        return obstacle[0] if obstacle and obstacle[0] in ("disabled", "unconfigured") else None
+
     def hold(self, accounts: Iterable[Account], reason: str | None) -> bool:
         """Remember manual stops; return whether all of them are on disk."""
         chosen = list(accounts)

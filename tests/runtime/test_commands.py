@@ -232,6 +232,19 @@ async def test_a_stop_is_on_disk_and_done_before_it_is_acknowledged(tmp_path: Pa
         )
 
 
+async def test_a_stop_of_one_that_is_disabled_anyway_is_kept_and_says_so(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        row = (await at.rows("channels.stop", OFF, reason="night"))[OFF]
+        assert (row["ok"], row["outcome"]) == (True, "stopped")
+        assert row["note"] == "it is disabled anyway; it stays stopped when that changes"
+        account = at.accounts[OFF]
+        assert account.child.state.cause == "disabled"
+        assert account.hold is not None
+        at.roster.replace({OFF: spec_of(OFF)})
+        assert await account.settled(lambda state: state.cause == "held", 10.0)
+        assert "note" not in (await at.rows("channels.stop", OFF))[OFF]
+
+
 async def test_a_stop_need_not_be_waited_for(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         at.stage.puppets[0].deaf = True
