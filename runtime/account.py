@@ -40,6 +40,7 @@ from runtime.lifecycle import (
 from runtime.reasons import Reasons
 
 HISTORY = EVENTS
+BUSY = "using CPU (a busy loop, or code that holds the GIL)"
 
 log = structlog.get_logger("account")
 
@@ -205,7 +206,11 @@ class Account:
         return verdict
 
     def _why_silent(self) -> str:
-        """Tell a stopped process from a busy and from a blocked event loop."""
+        """Tell a stopped process from a busy and from a blocked event loop.
+
+        A busy loop and code that holds the GIL look alike from outside: a thread that runs.
+        Telling them apart takes a thread in every worker that does nothing else.
+        """
         process = self.child.process
         state = vitals.state(process.pid) if process else None
         if state is None:
@@ -213,7 +218,7 @@ class Account:
         if state == vitals.STOPPED:
             return "process is stopped (SIGSTOP)"
         busy = self._cpu_used() - self.figures.cpu_when_asked > 0.5
-        return "event loop blocked, using CPU" if busy else "event loop blocked, idle"
+        return f"event loop blocked, {BUSY if busy else 'idle'}"
 
     def _cpu_used(self) -> float:
         process = self.child.process

@@ -398,7 +398,8 @@ async def test_a_busy_loop_is_told_from_an_idle_one(monkeypatch: pytest.MonkeyPa
     used = iter([1.0, 1.6])
     monkeypatch.setattr(vitals, "cpu_seconds", lambda pid: next(used))
     reason = await why_silent(os.getpid())
-    assert reason == "silent for 30 s: event loop blocked, using CPU"
+    blocked = "silent for 30 s: event loop blocked, using CPU"
+    assert reason == f"{blocked} (a busy loop, or code that holds the GIL)"
 
 
 async def test_a_worker_that_ended_meanwhile_is_judged_without_a_process() -> None:
