@@ -178,3 +178,20 @@ async def test_a_flood_of_one_account_loses_no_message_of_another(
         rows = (await daemon.status())["accounts"]
         assert rows["local:calm"]["incarnation"] == calm["incarnation"]
         assert rows["faulty:none"]["incarnation"] == flooding["incarnation"]
+
+
+async def test_a_restart_of_the_daemon_tries_what_was_down_once_more(
+    tmp_path: Path, faulty_path: str
+) -> None:
+    """A person may have mended it meanwhile; the failures are kept until health forgives them."""
+    faults = ("misconfigured", "needs-login", "finished", "logged-out")
+    expected = {f"faulty:{fault}": ENDINGS[fault] for fault in faults}
+    async with Daemon(tmp_path, with_faults(*faults), PYTHONPATH=faulty_path) as daemon:
+        first = await ended(daemon, expected)
+        assert [first[key]["failures"] for key in expected] == [1, 1, 0, 0]
+        daemon.end()
+        await daemon.start()
+        await daemon.wait(lambda s: all(s["accounts"][key]["startedAt"] for key in expected))
+        again = await ended(daemon, expected)
+        assert [again[key]["failures"] for key in expected] == [2, 2, 0, 0]
+        assert all(again[key]["restarts"] == 0 for key in expected)
