@@ -75,6 +75,13 @@ async def test_a_stop_that_could_not_be_remembered_is_an_error(home: Path) -> No
     assert result.err == "trunkline: irc:a: ro\n"
 
 
+async def test_a_stop_of_one_that_would_not_run_anyway_says_so(home: Path) -> None:
+    row = {"account": "irc:a", "ok": True, "outcome": "stopped", "note": "it is disabled anyway"}
+    async with fake_supervisor(home, channels__stop=results(row)):
+        result = await trunkline(home, "channels", "stop", "irc:a")
+    assert (result.code, result.out) == (0, "irc:a  stopped (it is disabled anyway)\n")
+
+
 async def test_a_stop_that_takes_too_long_is_a_timeout(home: Path) -> None:
     row = {"account": "irc:a", "ok": False, "outcome": "stopped", "stopped": False}
     async with fake_supervisor(home, channels__stop=results(row)):
