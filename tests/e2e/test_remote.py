@@ -115,7 +115,7 @@ async def test_logs_go_on_from_a_cursor(tmp_path: Path) -> None:
         client = await up(daemon)
         first = await client.call("logs.tail", {"limit": 5000})
         assert any('"account":"gateway"' in line for line in first["lines"])
-        assert Path(first["file"]).is_file()
+        assert await asyncio.to_thread(Path(first["file"]).is_file)
         assert (await client.call("logs.tail", {"maxBytes": 10}))["lines"] == []
         await client.call("channels.restart", {"channel": "local", "accountId": "a"})
         await daemon.wait(lambda s: s["accounts"]["local:a"]["restarts"] == 1)

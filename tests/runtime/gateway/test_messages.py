@@ -311,7 +311,7 @@ async def test_a_send_right_after_the_start_waits_for_the_account() -> None:
         with pytest.raises(RemoteError, match="not running"):  # no wait for what does not come
             await client.call("send", params | {"accountId": "oftc", "idempotencyKey": "k2"})
         assert not sent.done()
-        worker = await home.worker(KEY)
+        worker = await home.worker(KEY, ready=False)  # it may be asked as soon as it is welcome
         worker.on_call = lambda call: Answer(call.id, True, b'{"id":"1","chat":"x","ts":1}')
         async with asyncio.timeout(5):
             assert (await sent)["messageId"] == "1"
