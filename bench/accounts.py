@@ -160,7 +160,10 @@ def _cpu(result: dict[str, Any], who: str) -> str:
 
 
 def _latency(result: dict[str, Any], what: str) -> str:
-    return " / ".join(f"{result[what][name]:.1f}" for name in ("p50", "p99", "max"))
+    found = result[what]  # what an earlier revision has published had no p99
+    return " / ".join(
+        f"{found[name]:.1f}" if name in found else "–" for name in ("p50", "p99", "max")
+    )
 
 
 def main() -> None:
