@@ -127,6 +127,16 @@ class Connection(Front):
         """Forget what is queued and not written yet."""
         self._out.clear()
 
+    def pause_writing(self) -> None:
+        """The client has not read what fills the kernel's buffer and ours."""
+        super().pause_writing()
+        self.owner.falls_behind(self)
+
+    def resume_writing(self) -> None:
+        """The client has read most of it."""
+        super().resume_writing()
+        self.owner.catches_up(self)
+
     @property
     def buffered_bytes(self) -> int:
         """Bytes that wait in this process for the client to read."""
@@ -307,4 +317,5 @@ class Connection(Front):
         if self._deadline is not None:
             self._deadline.cancel()
         self._out.clear()
+        self.owner.catches_up(self)
         super().connection_lost(exc)

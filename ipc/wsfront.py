@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from websockets.asyncio.server import ServerConnection
 
 if TYPE_CHECKING:
-    from ipc.wsserver import Connection, Server
+    from ipc.wsserver import Server
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
@@ -105,7 +105,6 @@ class Front(ServerConnection):
         """Forget the socket."""
         self._stop_timer()
         self.owner.forgets(self)
-        self.owner.catches_up(self)
         if not self._undecided:
             super().connection_lost(exc)
 
@@ -114,16 +113,14 @@ class Front(ServerConnection):
         self._raw.abort()
 
     def pause_writing(self) -> None:
-        """The client has not read what fills the kernel's buffer and ours."""
+        """Pass on what concerns an open WebSocket."""
         if not self._undecided:
             super().pause_writing()
-            self.owner.falls_behind(cast("Connection", self))
 
     def resume_writing(self) -> None:
-        """The client has read most of it."""
+        """Pass on what concerns an open WebSocket."""
         if not self._undecided:
             super().resume_writing()
-            self.owner.catches_up(self)
 
     @property
     def _undecided(self) -> bool:

@@ -142,12 +142,10 @@ class Server:
         if self._patience is None:
             self._patience = self._loop.call_later(PATIENCE, self._looks_again)
 
-    def catches_up(self, connection: Front) -> None:
+    def catches_up(self, connection: Connection) -> None:
         """It has read; when nobody else is behind, those who speak may go on."""
-        if connection in self._behind:
-            del self._behind[connection]
-            if not self._behind:
-                self._ends_patience()
+        if self._behind.pop(connection, None) is not None and not self._behind:
+            self._ends_patience()
 
     @property
     def patient(self) -> bool:
@@ -158,8 +156,11 @@ class Server:
         """Go on waiting while most clients are behind and reading: then more comes than can be
         read here at all. For a few slow ones among others nobody waits longer.
         """
-        left = {each: each.buffered_bytes for each in self._behind}
-        self._behind = {each: size for each, size in left.items() if size < self._behind[each]}
+        self._behind = {
+            each: left
+            for each, before in self._behind.items()
+            if (left := each.buffered_bytes) < before
+        }
         if self._behind and 2 * len(self._behind) >= len(self.connections):
             self._patience = self._loop.call_later(PATIENCE, self._looks_again)
         else:
