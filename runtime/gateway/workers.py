@@ -65,18 +65,18 @@ log = structlog.get_logger("gateway.workers")
 class Peer:
     """One incarnation of one account that has proved who it is.
 
-    ``seen`` is the newest message handed on, ``acked`` the newest acknowledged. ``welcome``
-    is false until it may talk, and again after a gap, until it has said hello anew. ``wanted``
-    is from where on it is asked for history, ``recalled`` what has come of that.
+    ``seen`` is the newest message handed on. ``welcome`` is false until it may talk, and again
+    after a gap, until it has said hello anew. ``wanted`` is from where on it is asked for
+    history, ``recalled`` what has come of that.
     """
 
-    __slots__ = ("acked", "id", "incarnation", "key", "recalled", "seen", "wanted", "welcome")
+    __slots__ = ("id", "incarnation", "key", "recalled", "seen", "wanted", "welcome")
 
     def __init__(self, id: bytes, key: str, incarnation: int, seen: int) -> None:
         self.id = id
         self.key = key
         self.incarnation = incarnation
-        self.seen = self.acked = seen
+        self.seen = seen
         self.welcome = False
         self.wanted = 0
         self.recalled: list[tuple[int, bytes]] = []
@@ -185,8 +185,8 @@ class Workers:
         for peer in unacked:
             if calls := queued.pop(peer.id, None):
                 self._send_calls(peer.id, calls, Ack(peer.seen))
-            elif self._send(peer.id, Ack(peer.seen)):
-                peer.acked = peer.seen
+            else:
+                self._send(peer.id, Ack(peer.seen))
         for to, calls in queued.items():
             self._send_calls(to, calls)
 
