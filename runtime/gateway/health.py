@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ipc.report import AccountStatus, GatewayStatus
+from runtime.gateway.picture import Picture
 
 if TYPE_CHECKING:
     from runtime.gateway.accounts import Accounts
 
-FRESH = 1.0  # seconds a picture may be old when nothing has changed
 AGENT = "main"
 LIFECYCLE = {
     "starting": "starting",
@@ -36,19 +36,16 @@ class Health:
         self._accounts = accounts
         self._version = version
         self.gateway: GatewayStatus | None = None
-        self._cache: dict[int, tuple[int, float, msgspec.Raw]] = {}
-        self.size = 0  # bytes of the last picture
+        self._picture = Picture(lambda: accounts.version, self._make)
 
     def payload(self, protocol: int) -> msgspec.Raw:
         """Return ``health`` as JSON text, made anew when something changed or it is old."""
-        cached = self._cache.get(protocol)
-        now = time.monotonic()
-        if cached and cached[0] == self._accounts.version and now - cached[1] < FRESH:
-            return cached[2]
-        raw = msgspec.Raw(msgspec.json.encode(self._make(protocol)))
-        self.size = len(bytes(raw))
-        self._cache[protocol] = self._accounts.version, now, raw
-        return raw
+        return self._picture.of(protocol)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the last picture."""
+        return self._picture.size
 
     def status(self) -> dict[str, Any]:
         """Return ``status``, with every row of the accounts."""

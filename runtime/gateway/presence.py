@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
+from runtime.gateway.picture import Picture
+
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
 
 KEPT_MS = 300_000
-FRESH = 1.0  # seconds a list may be old when nobody has come or gone
 MAX_ROWS = 200  # in one list: the newest; the number of clients is in the metrics
 QUIET = frozenset({"backend", "probe"})  # Protocol 4 hides these without a device, and any CLI
 
@@ -44,7 +45,7 @@ class Presence:
             "text": f"Gateway: {host} · app {version} · mode gateway · reason self",
         }
         self._rows: dict[Client, dict[str, Any]] = {}
-        self._encoded: dict[int, tuple[int, float, msgspec.Raw]] = {}  # by protocol
+        self._picture = Picture(lambda: self.version, self.rows)
         self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # hidden in 4?, row
 
     def add(self, client: Client) -> bool:
@@ -89,13 +90,7 @@ class Presence:
 
     def encoded(self, protocol: int) -> msgspec.Raw:
         """Return ``rows`` as JSON text, made anew when somebody came or went, or it is old."""
-        cached = self._encoded.get(protocol)
-        now = time.monotonic()
-        if cached and cached[0] == self.version and now - cached[1] < FRESH:
-            return cached[2]
-        raw = msgspec.Raw(msgspec.json.encode(self.rows(protocol)))
-        self._encoded[protocol] = self.version, now, raw
-        return raw
+        return self._picture.of(protocol)
 
     def _keep(self, key: str, hidden: bool, row: dict[str, Any]) -> None:
         self._others.pop(key, None)
