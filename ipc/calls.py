@@ -1,4 +1,4 @@
-"""Requests on their way: which future waits for which answer, and who has to give it.
+"""Requests on their way: who waits for which answer, and who has to give it.
 
 Knows no socket. When a peer dies its calls fail at once instead of running into their timeout.
 """
@@ -6,56 +6,100 @@ Knows no socket. When a peer dies its calls fail at once instead of running into
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ipc.errors import CallTimeout, PeerGone
 
+RESOLUTION = 0.001  # seconds: uvloop rounds the time of a timer, so it may fire early
+
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Waiter(Protocol[T_contra]):
+    """Who is told the result of a call: a future, or what needs no task to wait for it."""
+
+    def done(self) -> bool:
+        """Say whether nobody waits any more."""
+
+    def set_result(self, result: T_contra, /) -> None:
+        """Take the answer."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take what the call failed with."""
+
+
+class _Pending(NamedTuple, Generic[T]):
+    waiter: Waiter[T]
+    peer: str
+    deadline: float
+    method: str
+    seconds: float
 
 
 class Calls(Generic[T]):
     """Pending calls by id. Ids count up from 1 and are never used twice.
 
-    ``late`` counts answers that nobody waits for any more (or never did).
+    ``late`` counts answers that nobody waits for any more (or never did). One timer serves all
+    calls, set for the first that can expire: a timer for each cost more than the rest of it.
     """
 
     def __init__(self) -> None:
         self.late = 0
         self._last = 0
-        self._pending: dict[int, tuple[asyncio.Future[T], str]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
+        self._pending: dict[int, _Pending[T]] = {}
         self._by_peer: dict[str, set[int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when the timer fires
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def start(self, peer: str) -> tuple[int, asyncio.Future[T]]:
-        """Open a call to ``peer`` and return its id and the future of its answer."""
-        self._last += 1
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending[self._last] = future, peer
+    def start(self, peer: str, seconds: float, method: str) -> tuple[int, asyncio.Future[T]]:
+        """Open a call to ``peer``; return its id and the future of its answer, for ``answer``.
+
+        The future fails with ``CallTimeout`` after ``seconds``.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        return self.expect(future, peer, seconds, method), future
+
+    def expect(self, waiter: Waiter[T], peer: str, seconds: float, method: str) -> int:
+        """Open a call to ``peer`` whose end ``waiter`` is told of, at most ``seconds`` later."""
+        self._last = number = self._last + 1
+        deadline = self._now() + seconds
+        self._pending[number] = _Pending(waiter, peer, deadline, method, seconds)
         ids = self._by_peer.get(peer)
         if ids is None:
-            self._by_peer[peer] = {self._last}
+            self._by_peer[peer] = {number}
         else:
-            ids.add(self._last)
-        return self._last, future
+            ids.add(number)
+        if self._timer is None or deadline < self._due:
+            self._set_timer(deadline)
+        return number
+
+    def peer_of(self, id: int) -> str | None:
+        """Return who has to answer the call ``id``; ``None`` when it is not pending."""
+        entry = self._pending.get(id)
+        return None if entry is None else entry.peer
 
     def settle(self, id: int, result: T) -> bool:
         """Give the answer of call ``id``; ``False`` (and counted) when it came too late."""
-        future = self._take(id)
-        if future is None:
+        waiter = self._take(id)
+        if waiter is None:
             self.late += 1
             return False
-        future.set_result(result)
+        waiter.set_result(result)
         return True
 
     def fail(self, id: int, error: Exception) -> bool:
         """Fail call ``id``; ``False`` (and counted) when nobody waits for it."""
-        future = self._take(id)
-        if future is None:
+        waiter = self._take(id)
+        if waiter is None:
             self.late += 1
             return False
-        future.set_exception(error)
+        waiter.set_exception(error)
         return True
 
     def fail_peer(self, peer: str, error: Exception | None = None) -> int:
@@ -67,44 +111,47 @@ class Calls(Generic[T]):
 
     def fail_all(self, error: Exception | None = None) -> int:
         """Fail every call and return how many, each by default with its own ``PeerGone``."""
-        return sum(self.fail_peer(peer, error) for peer in list(self._by_peer))
+        count = sum(self.fail_peer(peer, error) for peer in list(self._by_peer))
+        if not self._pending and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return count
 
     def forget(self, id: int) -> None:
         """Drop call ``id``: its answer will count as late."""
         self._take(id)
 
-    async def wait(self, id: int, timeout: float, method: str = "call") -> T:
-        """Return the answer of call ``id``, or raise what it failed with.
-
-        ``CallTimeout`` after ``timeout`` seconds. A caller that is cancelled drops the call.
+    async def answer(self, id: int, future: asyncio.Future[T]) -> T:
+        """Return the answer of call ``id``, which may be there already, or raise what it failed
+        with. A caller that is cancelled drops the call.
         """
-        entry = self._pending.get(id)
-        if entry is None:
-            raise LookupError(f"call {id} is not pending")
-        return await self.answer(id, entry[0], timeout, method)
-
-    async def answer(self, id: int, future: asyncio.Future[T], timeout: float, method: str) -> T:
-        """Do as ``wait``, for a call whose answer may be there already."""
-        # A timer of our own: ``asyncio.timeout`` costs three times as much.
-        timer = asyncio.get_running_loop().call_later(timeout, self._expire, id, method, timeout)
         try:
             return await future
         finally:
-            timer.cancel()
             self.forget(id)
 
-    def _expire(self, id: int, method: str, timeout: float) -> None:
-        future = self._take(id)
-        if future is not None:
-            future.set_exception(CallTimeout(method, timeout))
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = when
+        self._timer = self._loop.call_at(when, self._expire)
 
-    def _take(self, id: int) -> asyncio.Future[T] | None:
+    def _expire(self) -> None:
+        """Fail what is due; those that go on are looked at when the first of them is."""
+        self._timer, now = None, self._now()
+        for number, entry in list(self._pending.items()):
+            if entry.deadline <= now + RESOLUTION:
+                self.fail(number, CallTimeout(entry.method, entry.seconds))
+        if self._pending:
+            self._set_timer(min(entry.deadline for entry in self._pending.values()))
+
+    def _take(self, id: int) -> Waiter[T] | None:
         entry = self._pending.pop(id, None)
         if entry is None:
             return None
-        future, peer = entry
+        waiter, peer = entry[:2]
         ids = self._by_peer[peer]
         ids.discard(id)
         if not ids:
             del self._by_peer[peer]
-        return None if future.done() else future  # done here means: its waiter was cancelled
+        return None if waiter.done() else waiter  # a future is done here: its waiter was cancelled

@@ -167,12 +167,12 @@ class Client:
         if self._ended or self._connection.state is not State.OPEN:
             raise PeerGone(self.place, maybe_executed=False)
         raw = msgspec.UNSET if params is None else msgspec.Raw(msgspec.json.encode(params))
-        number, future = self._calls.start(self.place)
+        number, future = self._calls.start(self.place, timeout, method)
         request = encode(Request(str(number), method, raw))
         try:
             async with asyncio.timeout(timeout):
                 await self._connection.send(request, text=True)
-                return await future
+            return await self._calls.answer(number, future)
         except TimeoutError:
             raise CallTimeout(method, timeout) from None
         except ConnectionClosed:

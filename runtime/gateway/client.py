@@ -7,6 +7,7 @@ per client; everything else is answered within the same read of the socket.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,7 +24,7 @@ from ipc.frames import (
     shape_of,
 )
 from runtime.gateway.methods import allowed, refusal
-from runtime.gateway.methods.table import INVALID, UNAVAILABLE
+from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Ask
 from runtime.gateway.scopes import SUPERVISOR, covers
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from runtime.gateway.admission import Admitted
     from runtime.gateway.gateway import Gateway
     from runtime.gateway.methods.table import Method
+    from runtime.gateway.workers import Workers
 
 MAX_WAITING = 256
 MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 1008
@@ -89,31 +91,68 @@ class Client:
         self.asked += 1
         try:
             params = method.params(request.params)
-            if not method.waits:
-                self.connection.send(response(request.id, method.function(self, params)))
+            if method.waits:
+                if self._may_wait(request.id):
+                    waiting = self._wait(request.id, method, method.function(self, params))
+                    self.gateway.jobs.start(waiting)
                 return
+            result = method.function(self, params)
         except RemoteError as error:
             self._fail(request.id, error)
             return
-        if self._waiting >= MAX_WAITING:
-            self.connection.send(error_response(request.id, _BUSY))
-            return
-        self._waiting += 1
-        self.gateway.jobs.start(self._wait(request.id, method, params))
+        if type(result) is not Ask:
+            self.connection.send(response(request.id, result))
+        elif self._may_wait(request.id):
+            self._ask(request.id, method, result)
 
-    async def _wait(self, id: str, method: Method, params: Any) -> None:
+    def _ask(self, id: str, method: Method, ask: Ask) -> None:
+        workers, jobs = self.gateway.workers, self.gateway.jobs
+        waiter = _Asked(self, id, method, ask.then)
+        if workers.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
+            jobs.begin()
+        else:
+            jobs.start(self._wait(id, method, _asked_late(workers, ask)))
+
+    # Requests that wait
+
+    def _may_wait(self, id: str) -> bool:
+        """Count one more, or refuse it."""
+        if self._waiting >= MAX_WAITING:
+            self.connection.send(error_response(id, _BUSY))
+            return False
+        self._waiting += 1
+        return True
+
+    async def _wait(self, id: str, method: Method, result: Awaitable[Any]) -> None:
         try:
-            result = await method.function(self, params)
-            self.connection.send(response(id, result))
-        except RemoteError as error:
-            self._fail(id, error)
-        except (PeerGone, CallTimeout) as error:
-            self._fail(id, RemoteError(UNAVAILABLE, str(error), retryable=True))
-        except Exception:  # a fault in one method is that request's alone
-            log.exception("method failed", method=method.name)
-            self._fail(id, RemoteError(UNAVAILABLE, f"{method.name}: internal error"))
+            self.connection.send(response(id, await result))
+        except Exception as error:  # noqa: BLE001 - a fault in one method is that request's alone
+            self._failed(id, method, error)
         finally:
             self._waiting -= 1
+
+    def answered(self, id: str, method: Method, then: Callable[[bytes], Any], raw: bytes) -> None:
+        """Take an account's answer."""
+        try:
+            self.connection.send(response(id, then(raw)))
+        except Exception as error:  # noqa: BLE001 - as in ``_wait``
+            self._failed(id, method, error)
+        self._waiting -= 1
+        self.gateway.jobs.end()
+
+    def unanswered(self, id: str, method: Method, error: Exception) -> None:
+        """Take what became of an account instead."""
+        self._failed(id, method, error)
+        self._waiting -= 1
+        self.gateway.jobs.end()
+
+    def _failed(self, id: str, method: Method, error: Exception) -> None:
+        if isinstance(error, (PeerGone, CallTimeout)):
+            error = RemoteError(UNAVAILABLE, str(error), retryable=True)
+        elif not isinstance(error, RemoteError):
+            log.error("method failed", method=method.name, exc_info=error)
+            error = RemoteError(UNAVAILABLE, f"{method.name}: internal error")
+        self._fail(id, error)
 
     # Beside it
 
@@ -161,6 +200,31 @@ class Client:
             self._unauthorized += 1
             if self._unauthorized > MAX_ABUSE:
                 self.connection.close(1008, "repeated unauthorized calls")
+
+
+class _Asked:
+    """Waits for an account's answer in the place of a future."""
+
+    __slots__ = ("_client", "_id", "_method", "_then")
+
+    def __init__(
+        self, client: Client, id: str, method: Method, then: Callable[[bytes], Any]
+    ) -> None:
+        self._client, self._id, self._method, self._then = client, id, method, then
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: bytes) -> None:
+        self._client.answered(self._id, self._method, self._then, result)
+
+    def set_exception(self, exception: Exception) -> None:
+        self._client.unanswered(self._id, self._method, exception)
+
+
+async def _asked_late(workers: Workers, ask: Ask) -> Any:
+    """Ask an account that is not connected yet."""
+    return ask.then(await workers.call(ask.key, ask.method, ask.params, ask.seconds))
 
 
 def _not_any_more(method: str) -> RemoteError:

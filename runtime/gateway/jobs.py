@@ -1,4 +1,4 @@
-"""The tasks of the gateway: requests and answers that wait for somebody else.
+"""What is under way in the gateway: requests and answers that wait for somebody else.
 
 One owner for all of them, so that a drain can wait until they are done and the end can
 cancel what is left.
@@ -17,11 +17,12 @@ class Jobs:
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._group = tasks
         self._running: set[asyncio.Task[None]] = set()
+        self._others = 0  # without a task of their own
         self._idle = asyncio.Event()
         self._idle.set()
 
     def __len__(self) -> int:
-        return len(self._running)
+        return len(self._running) + self._others
 
     def start(self, job: Coroutine[Any, Any, None]) -> None:
         """Run ``job`` beside everything else."""
@@ -29,6 +30,16 @@ class Jobs:
         self._running.add(task)
         self._idle.clear()
         task.add_done_callback(self._done)
+
+    def begin(self) -> None:
+        """Count something that has no task; ``end`` must follow."""
+        self._others += 1
+        self._idle.clear()
+
+    def end(self) -> None:
+        """It is done."""
+        self._others -= 1
+        self._notice_idle()
 
     async def finish(self, seconds: float) -> bool:
         """Wait until nothing runs, at most ``seconds``; say whether that was reached."""
@@ -46,5 +57,8 @@ class Jobs:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if not self._running:
+        self._notice_idle()
+
+    def _notice_idle(self) -> None:
+        if not self._running and not self._others:
             self._idle.set()

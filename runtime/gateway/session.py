@@ -50,10 +50,10 @@ class Session:
         if self.client is None:
             text = f"{method}: the supervisor is not connected"
             raise RemoteError("UNAVAILABLE", text, retryable=True)
-        number, future = self.calls.start(_SUPERVISOR)
+        number, future = self.calls.start(_SUPERVISOR, seconds, method)
         request = {"id": number, "method": method, "params": params}
         self.client.tell_alone("supervisor.request", request)
-        return await self.calls.answer(number, future, seconds, method)
+        return await self.calls.answer(number, future)
 
     def settle(self, id: int, ok: bool, payload: msgspec.Raw, error: ErrorShape | None) -> None:
         """Take an answer."""

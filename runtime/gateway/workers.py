@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from ipc.calls import Calls
+from ipc.calls import Calls, Waiter
 from ipc.envelope import (
     ADDRESSED,
     HISTORY,
@@ -70,10 +70,11 @@ class Peer:
     history, ``recalled`` what has come of that.
     """
 
-    __slots__ = ("id", "incarnation", "key", "recalled", "seen", "wanted", "welcome")
+    __slots__ = ("id", "incarnation", "key", "name", "recalled", "seen", "wanted", "welcome")
 
     def __init__(self, id: bytes, key: str, incarnation: int, seen: int) -> None:
         self.id = id
+        self.name = id.decode()
         self.key = key
         self.incarnation = incarnation
         self.seen = seen
@@ -113,11 +114,10 @@ class Workers:
         self._by_key: dict[str, Peer] = {}  # the welcome ones
         self._unacked: set[Peer] = set()
         self._told: dict[bytes, float] = {}
-        self._asked: dict[int, bytes] = {}
-        self._queued: dict[bytes, list[Call]] = {}  # calls of this turn, by peer
+        self._queued: dict[Peer, list[Call]] = {}  # calls of this turn
         self._news = asyncio.Event()  # somebody is welcome, or has told all its history
         self._clock = asyncio.get_running_loop().time
-        self.calls: Calls[Answer] = Calls()
+        self.calls: Calls[bytes] = Calls()
         self.messages = 0
         self.dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self._router = Router(
@@ -135,7 +135,7 @@ class Workers:
                 else:
                     self._out_of_order(id, peer, each)
             elif type(each) is Answer:
-                self._answered(id, each)
+                self._answered(peer, each)
             elif type(each) is Hello:
                 peer = self._hello(id, each) or peer
 
@@ -164,7 +164,7 @@ class Workers:
                 check_text(payload)
             except FrameError as error:
                 self.dropped["malformed"] += 1
-                log.warning("message dropped", peer=peer.id.decode(), why=error.reason)
+                log.warning("message dropped", peer=peer.name, why=error.reason)
                 if first < number:
                     found.append(pack.part(first, number - 1))
                 first = number + 1
@@ -183,23 +183,23 @@ class Workers:
             unacked, self._unacked = self._unacked, unacked
         queued, self._queued = self._queued, {}
         for peer in unacked:
-            if calls := queued.pop(peer.id, None):
-                self._send_calls(peer.id, calls, Ack(peer.seen))
+            if calls := queued.pop(peer, None):
+                self._send_calls(peer, calls, Ack(peer.seen))
             else:
                 self._send(peer.id, Ack(peer.seen))
-        for to, calls in queued.items():
-            self._send_calls(to, calls)
+        for peer, calls in queued.items():
+            self._send_calls(peer, calls)
 
-    def _send_calls(self, id: bytes, calls: list[Call], *first: FromGateway) -> None:
+    def _send_calls(self, peer: Peer, calls: list[Call], *first: FromGateway) -> None:
         for pack in _packs(calls):
             frames: list[FromGateway] = [*first, *pack]
             first = ()
             try:
                 fault: Exception | None = None
-                if not self._router.send(id, encode(frames)):
+                if not self._router.send(peer.id, encode(frames)):
                     fault = RemoteError("UNAVAILABLE", "the account is busy", retryable=True)
-            except PeerGone as error:
-                fault = error
+            except PeerGone:
+                fault = _not_connected(peer)
             if fault is not None:
                 for call in pack:
                     self.calls.fail(call.id, fault)
@@ -213,25 +213,30 @@ class Workers:
         when it dies meanwhile; ``CallTimeout`` after ``seconds``.
         """
         peer = self._by_key.get(key) or await self._meet(key)
-        number, future = self.calls.start(peer.id.decode())
-        self._asked[number] = peer.id
-        self._queued.setdefault(peer.id, []).append(Call(number, method, params))
+        number, future = self.calls.start(peer.name, seconds, method)
+        self._queue(peer, Call(number, method, params))
+        return await self.calls.answer(number, future)
+
+    def ask(
+        self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
+    ) -> bool:
+        """Do as ``call`` and tell ``waiter``, with no task; ``False``, and nothing done, when the
+        account is not connected: only ``call`` waits for that.
+        """
+        peer = self._by_key.get(key)
+        if peer is None:
+            return False
+        number = self.calls.expect(waiter, peer.name, seconds, method)
+        self._queue(peer, Call(number, method, params))
+        return True
+
+    def _queue(self, peer: Peer, call: Call) -> None:
+        queued = self._queued.get(peer)
+        if queued is None:
+            self._queued[peer] = [call]
+        else:
+            queued.append(call)
         self._flush_soon()
-        try:
-            answer = await self.calls.answer(number, future, seconds, method)
-        except PeerGone as error:
-            if error.maybe_executed:
-                raise
-            raise RemoteError("UNAVAILABLE", f"{key} is not connected", retryable=True) from None
-        finally:
-            self._asked.pop(number, None)
-        if answer.ok:
-            return answer.payload
-        try:
-            shape = msgspec.json.decode(answer.payload, type=ErrorShape)
-        except MALFORMED:
-            shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
-        raise as_error(shape)
 
     async def _meet(self, key: str) -> Peer:
         """Return the peer of a running account once it has said hello: a gateway that has just
@@ -251,11 +256,13 @@ class Workers:
         row = self._accounts.rows.get(key)
         return row is not None and row.phase == "running"
 
-    def _answered(self, id: bytes, answer: Answer) -> None:
-        if self._asked.get(answer.id) == id:
-            self.calls.settle(answer.id, answer)
-        else:
+    def _answered(self, peer: Peer | None, answer: Answer) -> None:
+        if peer is None or self.calls.peer_of(answer.id) != peer.name:
             self.dropped["late answer"] += 1
+        elif answer.ok:
+            self.calls.settle(answer.id, answer.payload)
+        else:
+            self.calls.fail(answer.id, _error(peer.key, answer.payload))
 
     # Who may talk
 
@@ -275,13 +282,13 @@ class Workers:
                 self._welcome(peer)
 
     def _forget(self, peer: Peer) -> None:
-        for call in self._queued.pop(peer.id, ()):
-            self.calls.fail(call.id, PeerGone(peer.id.decode(), maybe_executed=False))
+        for call in self._queued.pop(peer, ()):
+            self.calls.fail(call.id, _not_connected(peer))
         del self.peers[peer.id]
         self._unacked.discard(peer)
         if self._by_key.get(peer.key) is peer:
             del self._by_key[peer.key]
-        self.calls.fail_peer(peer.id.decode())
+        self.calls.fail_peer(peer.name)
 
     def _hello(self, id: bytes, hello: Hello) -> Peer | None:
         expected = worker_token(self._secret, hello.key, hello.incarnation)
@@ -408,6 +415,19 @@ class Workers:
             log.warning("worker frame refused", why=str(error))
         else:
             log.error("worker frame failed", exc_info=error)
+
+
+def _error(key: str, payload: bytes) -> RemoteError:
+    """Return an account's refusal as the exception that it stands for."""
+    try:
+        shape = msgspec.json.decode(payload, type=ErrorShape)
+    except MALFORMED:
+        shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
+    return as_error(shape)
+
+
+def _not_connected(peer: Peer) -> RemoteError:
+    return RemoteError("UNAVAILABLE", f"{peer.key} is not connected", retryable=True)
 
 
 def _split(id: bytes) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
-from runtime.gateway.answers import read_answer
+from runtime.gateway.answers import AN_OBJECT, ANYTHING, read_answer
 from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Repeat, Strict, method
 from runtime.gateway.scopes import ADMIN, READ
 
@@ -90,7 +90,7 @@ async def channels_logout(client: Client, params: Target) -> Any:
             raise
         text = f"channel {params.channel} does not support logout"
         raise RemoteError(INVALID, text) from None
-    done = bool(read_answer(key, raw, dict[str, Any]).get("loggedOut"))
+    done = bool(read_answer(key, raw, AN_OBJECT).get("loggedOut"))
     return {
         "channel": params.channel,
         "accountId": key.partition(":")[2],
@@ -115,7 +115,7 @@ async def _probe(gateway: Gateway, key: str, seconds: float) -> dict[str, Any]:
     began = gateway.loop.time()
     try:
         raw = await gateway.workers.call(key, "probe", b"{}", seconds)
-        answer = read_answer(key, raw, object)
+        answer = read_answer(key, raw, ANYTHING)
         result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
     except IpcError as error:
         result = {"ok": False, "error": str(error)}

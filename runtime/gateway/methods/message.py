@@ -8,11 +8,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
-from runtime.gateway.answers import read_answer
-from runtime.gateway.methods.send import SEND_SECONDS, deliver
-from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
+from runtime.gateway.answers import AN_OBJECT, read_answer
+from runtime.gateway.methods.send import SEND_SECONDS, delivery
+from runtime.gateway.methods.table import INVALID, Ask, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
-from workers.messages import Action, Attachment, Id, Outbound
+from workers.messages import Action, Attachment, Id, Outbound, Sent
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client
@@ -50,7 +50,7 @@ class MessageAction(Strict):
 
 
 @method("message.action", WRITE, MessageAction, repeat=Repeat.WITH_KEY)
-async def message_action(client: Client, params: MessageAction) -> Any:
+def message_action(client: Client, params: MessageAction) -> Any:
     """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
     accounts = client.gateway.accounts
     account = None if params.account_id is UNSET else params.account_id
@@ -61,12 +61,15 @@ async def message_action(client: Client, params: MessageAction) -> Any:
         text = f"channel {params.channel} does not support action {params.action}"
         raise RemoteError(INVALID, text)
     if params.action == "send":
-        sent = await deliver(client, key, _outbound(params))
-        return {"ok": True, "messageId": sent.id, "chatId": sent.chat, "receipt": {}}
-    return await _act(client, key, params)
+        return delivery(key, _outbound(params), _receipt)
+    return _act(key, params)
 
 
-async def _act(client: Client, key: str, params: MessageAction) -> dict[str, Any]:
+def _receipt(sent: Sent) -> dict[str, Any]:
+    return {"ok": True, "messageId": sent.id, "chatId": sent.chat, "receipt": {}}
+
+
+def _act(key: str, params: MessageAction) -> Ask:
     inner = params.params
     chat, message = _text(inner, CHAT), _text(inner, MESSAGE)
     action = {
@@ -79,10 +82,13 @@ async def _act(client: Client, key: str, params: MessageAction) -> dict[str, Any
         "remove": inner.get("remove") is True,
     }
     payload = msgspec.json.encode(_converted(action, Action))
-    done = await client.gateway.workers.call(key, "action", payload, SEND_SECONDS)
     answer: dict[str, Any] = {"ok": True}
     answer |= {name: each for name, each in (("messageId", message), ("chatId", chat)) if each}
-    return answer | read_answer(key, done, dict[str, Any])
+
+    def result(done: bytes) -> dict[str, Any]:
+        return answer | read_answer(key, done, AN_OBJECT)
+
+    return Ask(key, "action", payload, SEND_SECONDS, result)
 
 
 def _outbound(params: MessageAction) -> Outbound:

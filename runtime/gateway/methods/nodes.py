@@ -137,7 +137,8 @@ async def _invoke(client: Client, params: Invoke) -> Any:
         raise _offline(client)
     if not nodes.may(params.node_id, params.command):
         raise _forbidden(node.connect.client.platform, params.command)
-    number, future = nodes.calls.start(params.node_id)
+    seconds = params.timeout_ms / 1000
+    number, future = nodes.calls.start(params.node_id, seconds, params.command)
     request: dict[str, Any] = {
         "id": nodes.number(number),
         "nodeId": params.node_id,
@@ -148,8 +149,7 @@ async def _invoke(client: Client, params: Invoke) -> Any:
     request |= {"timeoutMs": params.timeout_ms, "idempotencyKey": params.idempotency_key}
     node.tell_alone("node.invoke.request", request)
     try:
-        seconds = params.timeout_ms / 1000
-        result = await nodes.calls.answer(number, future, seconds, params.command)
+        result = await nodes.calls.answer(number, future)
     except CallTimeout:
         cancel = {"invokeId": request["id"], "nodeId": params.node_id}
         node.tell_alone("node.invoke.cancel", cancel)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.answers import read_answer
-from runtime.gateway.methods.table import INVALID, Repeat, Strict, method
+from runtime.gateway.answers import SENT, read_answer
+from runtime.gateway.methods.table import INVALID, Ask, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SEND_SECONDS = 30.0
 Url = Annotated[str, Meta(min_length=1)]
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Send(Strict):
@@ -44,15 +47,19 @@ class Send(Strict):
     content_type: str | None = None
 
 
-async def deliver(client: Client, key: str, message: Outbound) -> Sent:
-    """Have the account ``key`` send a message."""
-    payload = msgspec.json.encode(message)
-    answer = await client.gateway.workers.call(key, "send", payload, SEND_SECONDS)
-    return read_answer(key, answer, Sent)
+def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> Ask:
+    """Have the account ``key`` send a message; ``then`` makes the result."""
+    return Ask(
+        key,
+        "send",
+        _encode(message),
+        SEND_SECONDS,
+        lambda answer: then(read_answer(key, answer, SENT)),
+    )
 
 
 @method("send", WRITE, Send, repeat=Repeat.WITH_KEY)
-async def send(client: Client, params: Send) -> Any:
+def send(client: Client, params: Send) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]
@@ -73,10 +80,13 @@ async def send(client: Client, params: Send) -> Any:
         reply_to=params.reply_to_id,
         attachments=files,
     )
-    sent = await deliver(client, key, message)
-    return {
-        "runId": params.idempotency_key,
-        "messageId": sent.id,
-        "channel": channel,
-        "chatId": sent.chat,
-    }
+
+    def result(sent: Sent) -> dict[str, Any]:
+        return {
+            "runId": params.idempotency_key,
+            "messageId": sent.id,
+            "channel": channel,
+            "chatId": sent.chat,
+        }
+
+    return delivery(key, message, result)

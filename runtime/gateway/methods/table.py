@@ -8,7 +8,8 @@
         ...
 
 A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
-coroutine function may wait; a plain one is answered within the same read of the socket.
+coroutine function may wait; a plain one is answered within the same read of the socket, or
+returns an ``Ask``: then it is answered when an account has answered.
 """
 
 from __future__ import annotations
@@ -32,6 +33,21 @@ UNAVAILABLE = "UNAVAILABLE"
 BOTH = frozenset({3, 4})  # protocols
 
 Function = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the account ``key`` is asked: its plugin's ``method``, with ``params`` as JSON text.
+
+    ``then`` makes the result of the account's answer, JSON text too, or raises ``RemoteError``.
+    What waits this way takes no task, which would cost more than all the rest.
+    """
+
+    key: str
+    method: str
+    params: bytes
+    seconds: float
+    then: Callable[[bytes], Any]
 
 
 class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
