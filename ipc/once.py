@@ -34,7 +34,8 @@ class Once:
         self._interrupted = interrupted
         self._max_keys = max_keys
         self._keep = keep
-        self._flying: dict[Hashable, asyncio.Future[Any]] = {}
+        # Of most nobody asks for the result meanwhile: the future is made for the first who does.
+        self._flying: dict[Hashable, asyncio.Future[Any] | None] = {}
         self._done: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()  # oldest first
 
     def __len__(self) -> int:
@@ -49,27 +50,33 @@ class Once:
         if key in self._done:
             return cast(T, self._done[key][1])
         if key in self._flying:
-            # Shielded: one caller that gives up must not take the result from the others.
-            return cast(T, await asyncio.shield(self._flying[key]))
-        shared: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._flying[key] = shared
+            return cast(T, await self._share(key))
+        self._flying[key] = None
         try:
             result = await work()
         except BaseException as error:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            shared.set_exception(self._interrupted() if cancelled else error)
-            shared.exception()  # seen, even when nobody else waits
+            shared = self._flying.pop(key)
+            if shared is not None:
+                cancelled = isinstance(error, asyncio.CancelledError)
+                shared.set_exception(self._interrupted() if cancelled else error)
+                shared.exception()  # seen, even when those who waited have given up
             raise
-        else:
+        shared = self._flying.pop(key)
+        if shared is not None:
             shared.set_result(result)
-            self._done[key] = (self._now(), result)
-            return result
-        finally:
-            del self._flying[key]
+        self._done[key] = (self._now(), result)
+        return result
 
     def forget(self, key: Hashable) -> None:
         """Remember a result no longer: it is too large, say."""
         self._done.pop(key, None)
+
+    def _share(self, key: Hashable) -> asyncio.Future[Any]:
+        shared = self._flying[key]
+        if shared is None:
+            shared = self._flying[key] = asyncio.get_running_loop().create_future()
+        # Shielded: one caller that gives up must not take the result from the others.
+        return asyncio.shield(shared)
 
     def _forget(self) -> None:
         horizon = self._now() - self._keep

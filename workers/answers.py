@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ipc.calls import RESOLUTION
 from ipc.envelope import MAX_PAYLOAD_BYTES, Call
 from ipc.frames import ErrorShape
 from workers.endings import last_line
@@ -40,7 +41,6 @@ class Answers:
 
     def __init__(
         self,
-        group: asyncio.TaskGroup,
         *,
         reply: Reply,
         sent: Callable[[Outbound, Sent], Awaitable[None]],
@@ -50,15 +50,14 @@ class Answers:
     ) -> None:
         self.plugin: Any = None
         self.closing = False
-        self._group = group
         self._reply = reply
         self._tell_sent = sent
         self._fail = fail
         self._redact = redact
         self._log = log
         self._loop = asyncio.get_running_loop()
-        # Each with its time limit: a timer of our own costs a third of ``asyncio.timeout``.
-        self._running: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
+        self._running: dict[asyncio.Task[None], float] = {}  # with its deadline, the oldest first
+        self._timer: asyncio.TimerHandle | None = None  # one for all: each would cost as a task
         self._overdue: set[asyncio.Task[None]] = set()
         self._sends = Sends(self._loop.time)
         self._made = 0  # ids made here, for platforms that give none
@@ -71,9 +70,11 @@ class Answers:
         elif len(self._running) >= MAX_RUNNING:
             self._refuse(call, gateway, f"{MAX_RUNNING} calls are running", retryable=True)
         else:
-            task = self._group.create_task(self._run(call, gateway))
-            self._running[task] = self._loop.call_later(TIME_LIMIT, self._give_up, task)
+            task = self._loop.create_task(self._run(call, gateway))
+            self._running[task] = self._loop.time() + TIME_LIMIT
             task.add_done_callback(self._ended)
+            if self._timer is None:
+                self._timer = self._loop.call_later(TIME_LIMIT, self._give_up)
 
     async def finish(self) -> None:
         """Refuse new calls, and wait for those that run."""
@@ -83,19 +84,30 @@ class Answers:
 
     async def cancel(self, deadline: float) -> None:
         """End what still runs: its callers are told that the account is stopping."""
+        if self._timer is not None:
+            self._timer.cancel()
         running = set(self._running)
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=deadline - self._loop.time())
 
-    def _give_up(self, task: asyncio.Task[None]) -> None:
-        self._overdue.add(task)
-        task.cancel()
+    def _give_up(self) -> None:
+        """End what is overdue, and look again when the next one is."""
+        self._timer, now = None, self._loop.time()
+        for task, deadline in self._running.items():
+            if deadline > now + RESOLUTION:
+                self._timer = self._loop.call_at(deadline, self._give_up)
+                break
+            if task not in self._overdue:
+                self._overdue.add(task)
+                task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task).cancel()
+        del self._running[task]
         self._overdue.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)  # ours, not the plugin's: those are answered
 
     async def _run(self, call: Call, gateway: str) -> None:
         try:

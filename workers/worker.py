@@ -96,7 +96,6 @@ class Worker:
             self._link.open()
             async with asyncio.TaskGroup() as group:
                 self._answers = Answers(
-                    group,
                     reply=self._link.answer,
                     sent=self._tell_sent,
                     fail=self._fail,

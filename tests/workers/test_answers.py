@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from ipc import control
+from ipc.envelope import Call
 from tests.workers.rig import rig
+from workers.answers import Answers
 from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient
 from workers.messages import Outbound, Sent
 
@@ -234,6 +237,51 @@ async def test_a_send_that_never_ends_is_given_up_and_gives_its_place_back(
         await ended.wait()
         plugin.on_send = None
         assert (await here.gateway.result("send", HI | {"key": "k2"}))["id"] == "m2"
+
+
+async def test_each_call_is_given_up_at_its_own_time(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.answers.TIME_LIMIT", 0.1)
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        loop = asyncio.get_running_loop()
+        lasted: dict[str, float] = {}
+        later = asyncio.Event()
+
+        async def hang(message: Outbound) -> Any:
+            began = loop.time()
+            loop.call_later(0.05, later.set)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                lasted[message.key] = loop.time() - began
+
+        plugin.on_send = hang
+        first = here.gateway.ask("send", HI)
+        await later.wait()
+        second = here.gateway.ask("send", HI | {"key": "k2"})
+        await here.gateway.until(lambda: {first, second} <= here.gateway.answers.keys())
+        assert list(lasted) == ["k1", "k2"]
+        assert all(seconds >= 0.09 for seconds in lasted.values())
+
+
+async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
+    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    def broken(id: int, gateway: str, ok: bool, payload: bytes) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async def told(message: Outbound, sent: Sent) -> None:
+        raise AssertionError(message)
+
+    answers = Answers(reply=broken, sent=told, fail=failed.set_result, log=structlog.get_logger())
+    answers.plugin = object()
+    answers.on_call(Call(1, "probe", b"{}"), "gateway")
+    assert str(await failed) == "a fault of ours"
+    await answers.finish()
+    await answers.cancel(0.0)
 
 
 async def test_a_send_that_returns_nonsense_is_a_bug_of_the_plugin(run_dir: Path) -> None:
