@@ -6,7 +6,9 @@ Knows no socket. When a peer dies its calls fail at once instead of running into
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import msgspec
 
 from ipc.errors import CallTimeout, PeerGone
 
@@ -29,8 +31,8 @@ class Waiter(Protocol[T_contra]):
         """Take what the call failed with."""
 
 
-class _Pending(NamedTuple, Generic[T]):
-    waiter: Waiter[T]
+class _Pending(msgspec.Struct):
+    waiter: Any
     peer: str
     deadline: float
     method: str
@@ -49,8 +51,7 @@ class Calls(Generic[T]):
         self._last = 0
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
-        self._pending: dict[int, _Pending[T]] = {}
-        self._by_peer: dict[str, set[int]] = {}
+        self._pending: dict[int, _Pending] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0  # when the timer fires
 
@@ -70,11 +71,6 @@ class Calls(Generic[T]):
         self._last = number = self._last + 1
         deadline = self._now() + seconds
         self._pending[number] = _Pending(waiter, peer, deadline, method, seconds)
-        ids = self._by_peer.get(peer)
-        if ids is None:
-            self._by_peer[peer] = {number}
-        else:
-            ids.add(number)
         if self._timer is None or deadline < self._due:
             self._set_timer(deadline)
         return number
@@ -104,14 +100,12 @@ class Calls(Generic[T]):
 
     def fail_peer(self, peer: str, error: Exception | None = None) -> int:
         """Fail every call to ``peer`` and return how many: by default with ``PeerGone``."""
-        pending = list(self._by_peer.get(peer, ()))
-        for call in pending:
-            self.fail(call, error or PeerGone(peer, maybe_executed=True))
-        return len(pending)
+        theirs = [number for number, each in self._pending.items() if each.peer == peer]
+        return self._fail_those(theirs, error)
 
     def fail_all(self, error: Exception | None = None) -> int:
         """Fail every call and return how many, each by default with its own ``PeerGone``."""
-        count = sum(self.fail_peer(peer, error) for peer in list(self._by_peer))
+        count = self._fail_those(list(self._pending), error)
         if not self._pending and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,11 +141,12 @@ class Calls(Generic[T]):
 
     def _take(self, id: int) -> Waiter[T] | None:
         entry = self._pending.pop(id, None)
-        if entry is None:
+        if entry is None or entry.waiter.done():  # a future is done here: its waiter was cancelled
             return None
-        waiter, peer = entry[:2]
-        ids = self._by_peer[peer]
-        ids.discard(id)
-        if not ids:
-            del self._by_peer[peer]
-        return None if waiter.done() else waiter  # a future is done here: its waiter was cancelled
+        return cast("Waiter[T]", entry.waiter)
+
+    def _fail_those(self, numbers: list[int], error: Exception | None) -> int:
+        for number in numbers:
+            peer = self._pending[number].peer
+            self.fail(number, error or PeerGone(peer, maybe_executed=True))
+        return len(numbers)

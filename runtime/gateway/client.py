@@ -7,7 +7,7 @@ per client; everything else is answered within the same read of the socket.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -107,7 +107,7 @@ class Client:
 
     def _ask(self, id: str, method: Method, ask: Ask) -> None:
         workers, jobs = self.gateway.workers, self.gateway.jobs
-        waiter = _Asked(self, id, method, ask.then)
+        waiter = _Asked(self, id, method, ask)
         if workers.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.begin()
         else:
@@ -131,10 +131,10 @@ class Client:
         finally:
             self._waiting -= 1
 
-    def answered(self, id: str, method: Method, then: Callable[[bytes], Any], raw: bytes) -> None:
+    def answered(self, id: str, method: Method, ask: Ask, answer: bytes) -> None:
         """Take an account's answer."""
         try:
-            self.connection.send(response(id, then(raw)))
+            self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(id, method, error)
         self._waiting -= 1
@@ -205,18 +205,16 @@ class Client:
 class _Asked:
     """Waits for an account's answer in the place of a future."""
 
-    __slots__ = ("_client", "_id", "_method", "_then")
+    __slots__ = ("_ask", "_client", "_id", "_method")
 
-    def __init__(
-        self, client: Client, id: str, method: Method, then: Callable[[bytes], Any]
-    ) -> None:
-        self._client, self._id, self._method, self._then = client, id, method, then
+    def __init__(self, client: Client, id: str, method: Method, ask: Ask) -> None:
+        self._client, self._id, self._method, self._ask = client, id, method, ask
 
     def done(self) -> bool:
         return False
 
     def set_result(self, result: bytes) -> None:
-        self._client.answered(self._id, self._method, self._then, result)
+        self._client.answered(self._id, self._method, self._ask, result)
 
     def set_exception(self, exception: Exception) -> None:
         self._client.unanswered(self._id, self._method, exception)
@@ -224,7 +222,7 @@ class _Asked:
 
 async def _asked_late(workers: Workers, ask: Ask) -> Any:
     """Ask an account that is not connected yet."""
-    return ask.then(await workers.call(ask.key, ask.method, ask.params, ask.seconds))
+    return ask.result(await workers.call(ask.key, ask.method, ask.params, ask.seconds))
 
 
 def _not_any_more(method: str) -> RemoteError:

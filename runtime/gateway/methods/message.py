@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
-from runtime.gateway.answers import AN_OBJECT, read_answer
+from runtime.gateway.answers import AN_OBJECT
 from runtime.gateway.methods.send import SEND_SECONDS, delivery
 from runtime.gateway.methods.table import INVALID, Ask, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
@@ -85,10 +85,7 @@ def _act(key: str, params: MessageAction) -> Ask:
     answer: dict[str, Any] = {"ok": True}
     answer |= {name: each for name, each in (("messageId", message), ("chatId", chat)) if each}
 
-    def result(done: bytes) -> dict[str, Any]:
-        return answer | read_answer(key, done, AN_OBJECT)
-
-    return Ask(key, "action", payload, SEND_SECONDS, result)
+    return Ask(key, "action", payload, SEND_SECONDS, AN_OBJECT, lambda done: answer | done)
 
 
 def _outbound(params: MessageAction) -> Outbound:

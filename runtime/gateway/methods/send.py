@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.answers import SENT, read_answer
+from runtime.gateway.answers import SENT
 from runtime.gateway.methods.table import INVALID, Ask, Repeat, Strict, method
 from runtime.gateway.scopes import WRITE
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
@@ -49,13 +49,7 @@ class Send(Strict):
 
 def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> Ask:
     """Have the account ``key`` send a message; ``then`` makes the result."""
-    return Ask(
-        key,
-        "send",
-        _encode(message),
-        SEND_SECONDS,
-        lambda answer: then(read_answer(key, answer, SENT)),
-    )
+    return Ask(key, "send", _encode(message), SEND_SECONDS, SENT, then)
 
 
 @method("send", WRITE, Send, repeat=Repeat.WITH_KEY)

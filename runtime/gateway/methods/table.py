@@ -26,6 +26,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ipc.errors import RemoteError
 from ipc.frames import explain
+from runtime.gateway.answers import read_answer
 from runtime.gateway.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 
 INVALID = "INVALID_REQUEST"
@@ -35,19 +36,23 @@ BOTH = frozenset({3, 4})  # protocols
 Function = Callable[[Any, Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """What the account ``key`` is asked: its plugin's ``method``, with ``params`` as JSON text.
 
-    ``then`` makes the result of the account's answer, JSON text too, or raises ``RemoteError``.
-    What waits this way takes no task, which would cost more than all the rest.
+    ``then`` makes the result of the account's answer, which ``decoder`` reads. What waits this
+    way takes no task, which would cost more than all the rest.
     """
 
     key: str
     method: str
     params: bytes
     seconds: float
-    then: Callable[[bytes], Any]
+    decoder: msgspec.json.Decoder[Any]
+    then: Callable[[Any], Any]
+
+    def result(self, answer: bytes) -> Any:
+        """Return the result; raises ``RemoteError`` for an answer that is none."""
+        return self.then(read_answer(self.key, answer, self.decoder))
 
 
 class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
