@@ -64,6 +64,7 @@ class Server:
         self.slow = 0
         self.crowd = 0
         self.before_flush: list[Callable[[], None]] = []  # may queue more for this turn
+        self.after_flush: list[Callable[[], None]] = []  # what clients need not wait for
         self._on_connect, self._on_text, self._on_close = on_connect, on_text, on_close
         self.undecided: set[Front] = set()  # sockets that have not sent a request yet
         self._closing: tuple[int, str] | None = None
@@ -131,7 +132,7 @@ class Server:
         self.flush_soon()
 
     def flush_soon(self) -> None:
-        """Call ``before_flush`` and write everything at the end of this turn of the loop."""
+        """Write everything at the end of this turn of the loop, with the hooks before and after."""
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -273,6 +274,8 @@ class Server:
             waiting, self._waiting = self._waiting, []
             for connection in waiting:
                 connection.write_out()
+            for hook in self.after_flush:
+                hook()
 
     def _close_slow(self, connection: Connection) -> None:
         self.slow += 1

@@ -138,7 +138,8 @@ class Gateway:
             held=lambda: self.server.patient,
             on_message=lambda *message: self.agents.heard(self.workers, *message),
         )
-        self.server.before_flush = [self.fanout.flush, self.workers.flush]
+        self.server.before_flush = [self.fanout.flush, self.workers.send_calls]
+        self.server.after_flush = [self.workers.acknowledge]
 
     # Clients
 

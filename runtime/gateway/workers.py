@@ -85,7 +85,7 @@ class Peer:
 
 class Workers:
     """``on_message(peer, flags, payload)`` is told what is meant for an agent; while ``held()``
-    is true nothing is acknowledged, and ``flush`` follows once it is false. ``dropped`` counts
+    is true nothing is acknowledged; ``acknowledge`` follows once it is false. ``dropped`` counts
     by reason what was not handed on; ``messages`` what was.
     """
 
@@ -170,25 +170,32 @@ class Workers:
                 first = number + 1
         return [*found, pack.part(first, pack.last)] if first <= pack.last else found
 
-    def flush(self) -> None:
-        """Send each worker what this turn has for it: how far its messages have been handed on,
-        and the calls. Together, because a message costs ZeroMQ more than all that is in it.
+    def send_calls(self) -> None:
+        """Send each worker the calls of this turn, and how far its messages have been handed on:
+        together, because a message costs ZeroMQ more than all that is in it.
+        """
+        if not self._queued:
+            return
+        queued, self._queued = self._queued, {}
+        held, unacked = self._held(), self._unacked
+        for peer, calls in queued.items():
+            if peer in unacked and not held:
+                unacked.remove(peer)
+                self._send_calls(peer, calls, Ack(peer.seen))
+            else:
+                self._send_calls(peer, calls)
+
+    def acknowledge(self) -> None:
+        """Acknowledge what was handed on in this turn, once the clients have it.
 
         While a client is behind, nothing is acknowledged, for a moment: so a flood is as fast as
         clients that read can read it, and does not get them closed. Calm accounts notice nothing:
         they have credit left.
         """
-        unacked: set[Peer] = set()
-        if not self._held():
-            unacked, self._unacked = self._unacked, unacked
-        queued, self._queued = self._queued, {}
-        for peer in unacked:
-            if calls := queued.pop(peer, None):
-                self._send_calls(peer, calls, Ack(peer.seen))
-            else:
+        if self._unacked and not self._held():
+            unacked, self._unacked = self._unacked, set()
+            for peer in unacked:
                 self._send(peer.id, Ack(peer.seen))
-        for peer, calls in queued.items():
-            self._send_calls(peer, calls)
 
     def _send_calls(self, peer: Peer, calls: list[Call], *first: FromGateway) -> None:
         for pack in _packs(calls):
