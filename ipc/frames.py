@@ -103,21 +103,20 @@ _ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def decode_request(data: bytes | str) -> Request:
+def decode_request(text: bytes) -> Request:
     """Return the request in one message from a client.
 
     Raises ``MalformedJson`` when the text is no JSON at all, else ``FrameError`` with the
     reason and, where it could be read, the id: the protocol answers the two differently.
     """
     try:
-        text = data.encode() if isinstance(data, str) else data
         if not text.isascii():
             str(text, "utf-8")  # Raw would let broken UTF-8 through to other clients
         request = _decode_request(text)
     except UnicodeError:
         raise MalformedJson("not UTF-8") from None
     except msgspec.ValidationError as error:
-        raise _refused(data, error) from None
+        raise _refused(text, error) from None
     except RecursionError:
         raise FrameError(f"nested deeper than {MAX_DEPTH}") from None
     except msgspec.DecodeError as error:
@@ -206,7 +205,7 @@ def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
     return False
 
 
-def _refused(data: bytes | str, error: msgspec.ValidationError) -> FrameError:
+def _refused(data: bytes, error: msgspec.ValidationError) -> FrameError:
     """Read the whole text once more: is it JSON, and does it have an id to answer to?"""
     try:
         whole = _decode_any(data)
@@ -219,11 +218,11 @@ def _refused(data: bytes | str, error: msgspec.ValidationError) -> FrameError:
     return FrameError(explain(error), id=_id(whole))
 
 
-def _unreadable(data: bytes | str, fault: msgspec.DecodeError) -> FrameError:
+def _unreadable(data: bytes, fault: msgspec.DecodeError) -> FrameError:
     """Tell a text that is no JSON from one with ``"\\ud800"``: JSON allows half of a surrogate
     pair (RFC 8259, 8.2), and a client that cuts a text in two sends it, but msgspec refuses it.
     """
-    text = data if isinstance(data, str) else data.decode()
+    text = data.decode()
     if "\\ud" not in text and "\\uD" not in text:
         return MalformedJson(str(fault))
     try:

@@ -29,7 +29,9 @@ except ImportError:
 CLOSE_SECONDS = 1.0  # between our close frame and the end of the socket
 MAX_EARLY = 15  # messages sent before the handshake is answered
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes
-_FIN_TEXT, _FIN_BINARY, _MASKED, _PING = 0x81, 0x82, 0x80, b"\x89\x00"
+_FIN_TEXT, _FIN_BINARY, _PING = 0x81, 0x82, b"\x89\x00"
+_MASKED = 0x80  # bit of a frame's second byte; the others are its length
+_SHORT = _MASKED | 125  # longer ones have more bytes of length
 
 _SHORT_HEADERS = [bytes((_FIN_TEXT, length)) for length in range(126)]
 
@@ -63,6 +65,7 @@ class Connection(Front):
         "_fragments",
         "_needed",
         "_out",
+        "_reading",
         "_tail",
         "alive",
         "authenticated",
@@ -81,6 +84,7 @@ class Connection(Front):
         self.alive = True  # something was received since the last ping
         self.max_bytes = self.owner.limits.preauth_bytes
         self._out: list[bytes] = []
+        self._reading = False  # what is sent meanwhile is written when all has been read
         self._tail = bytearray()  # of a frame that is not complete yet
         self._needed = 0  # how long the tail must be before it is worth looking again
         self._fragments: list[bytes] | None = None
@@ -104,11 +108,14 @@ class Connection(Front):
 
     def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
         """Queue one text message; it is written at the end of this turn of the loop."""
-        self.send_framed(frame(payload))
+        if not self._out and not self._reading:
+            self.owner.has_output(self)
+        length = len(payload)
+        self._out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
 
     def send_framed(self, framed: bytes) -> None:
         """Queue frames that are ready, one or many of them joined."""
-        if not self._out:
+        if not self._out and not self._reading:
             self.owner.has_output(self)
         self._out.append(framed)
 
@@ -194,7 +201,7 @@ class Connection(Front):
         if self._head is not None:
             super().data_received(data)
             return
-        self.alive = True
+        self.alive = self._reading = True
         try:
             if self._foreign:
                 self._hand_over(data)
@@ -205,6 +212,7 @@ class Connection(Front):
         except Exception:  # noqa: BLE001 - a fault in one message must not end the process
             _log.exception("connection failed")
             self.close(1011, "internal error")
+        self._reading = False
         if self._out:
             self.write_out()
 
@@ -216,19 +224,20 @@ class Connection(Front):
 
     def _parse(self, data: bytes) -> None:
         position, end, protocol = 0, len(data), self.protocol
-        while (left := end - position) >= 2:
+        while end - position >= 2:
             first, second = data[position], data[position + 1]
-            length, start = second & 0x7F, position + 6
-            if length > 125:
-                start += 2 if length == 126 else 8
-                if not second & _MASKED or end < start:
-                    length = 0
-                else:
+            if _MASKED <= second <= _SHORT:  # as nearly all are
+                start = position + 6
+                stop = start + second - _MASKED
+            else:
+                start = position + (8 if second & 0x7F == 126 else 14)
+                length = 0
+                if second & _MASKED and start <= end:
                     length = int.from_bytes(data[position + 2 : start - 4], "big")
-            if not second & _MASKED or length > self.max_bytes:
-                self._refuse(data[position:], length)
-                return
-            stop = start + length
+                if not second & _MASKED or length > self.max_bytes:
+                    self._refuse(data[position:], length)
+                    return
+                stop = start + length
             if stop > end:
                 break
             if (
@@ -236,11 +245,15 @@ class Connection(Front):
                 and self._fragments is None
                 and protocol.state is OPEN
             ):
-                self._deliver(first, apply_mask(data[start:stop], data[start - 4 : start]))
+                payload = apply_mask(data[start:stop], data[start - 4 : start])
+                if payload.isascii():
+                    self.receive(payload)
+                else:
+                    self._deliver(first, payload)
             else:
                 self._hand_over(data[position:stop])
             position = stop
-        if left:
+        if position < end:
             self._keep(data, position)
 
     def _refuse(self, data: bytes, length: int) -> None:

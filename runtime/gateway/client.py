@@ -87,10 +87,9 @@ class Client:
         if self.gateway.leaving and self.role != SUPERVISOR:
             self._fail(request.id, _not_any_more(request.method))
             return
-        self.gateway.requests += 1
         self.asked += 1
         try:
-            params = method.params(request.params)
+            params = None if method.decoder is None else method.params(request.params)
             if method.waits:
                 if self._may_wait(request.id):
                     waiting = self._wait(request.id, method, method.function(self, params))

@@ -104,7 +104,8 @@ class Gateway:
         self.informed = self.draining = self.leaving = False
         self.restarting = True
         self.seq = 0  # Protocol 3 numbers events over all clients
-        self.requests = self.failures = self.malformed = 0
+        self.failures = self.malformed = 0
+        self._requests_of_gone = 0
         self.refused: Counter[str] = Counter()
         self._presence_due = self._health_due = False
         self._tick = self.loop.call_later(self.config.tick_interval_ms / 1000, self._tell_tick)
@@ -143,6 +144,11 @@ class Gateway:
 
     # Clients
 
+    @property
+    def requests(self) -> int:
+        """How many requests have been carried out, or begun."""
+        return self._requests_of_gone + sum(client.asked for client in self.clients)
+
     def _on_connect(self, connection: Connection) -> None:
         connection.data = None
         connection.receive = Admission(self, connection).receive
@@ -179,6 +185,7 @@ class Gateway:
         if not isinstance(client, Client):
             return
         self.clients.discard(client)
+        self._requests_of_gone += client.asked
         self.fanout.unsubscribe(client)
         self.session.close(client)
         self.nodes.leave(client, now_ms())

@@ -45,11 +45,10 @@ def request(params: bytes, id: str = "1") -> bytes:
 @given(st.text(min_size=1, max_size=256), st.text(min_size=1, max_size=128), trees)
 def test_a_request_comes_back(id: str, method: str, params: Any) -> None:
     sent = Request(id, method, Raw(msgspec.json.encode(params)))
-    for data in (frames.encode(sent), frames.encode(sent).decode()):
-        got = frames.decode_request(data)
-        assert (got.id, got.method) == (id, method)
-        assert isinstance(got.params, Raw)
-        assert msgspec.json.decode(got.params) == params
+    got = frames.decode_request(frames.encode(sent))
+    assert (got.id, got.method) == (id, method)
+    assert isinstance(got.params, Raw)
+    assert msgspec.json.decode(got.params) == params
 
 
 @given(st.text(min_size=1, max_size=256) | st.integers(-(2**63), 2**63 - 1), trees)
@@ -164,8 +163,7 @@ MALFORMED = [
     b'{"type":"req","id":"\xff","method":"m"}',
     b'{"type":"x","id":"1"',
     b"\x00\x01\x02",
-    "{'type':'req'}",
-    '{"type":"req","id":"\ud800","method":"m"}',
+    b"{'type':'req'}",
     request(rb'"\ud800'),
     request(rb'["\ud800",NaN]'),
     request(rb'["\ud800",]'),
@@ -174,7 +172,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("data", MALFORMED, ids=repr)
-def test_text_that_is_no_json_is_told_apart(data: bytes | str) -> None:
+def test_text_that_is_no_json_is_told_apart(data: bytes) -> None:
     with pytest.raises(MalformedJson):
         frames.decode_request(data)
 
@@ -182,9 +180,10 @@ def test_text_that_is_no_json_is_told_apart(data: bytes | str) -> None:
 @given(st.binary() | st.text())
 @example(b'{"type":"req","id":"\\ud800","method":"m"}')
 def test_anything_is_a_frame_or_a_typed_error(data: bytes | str) -> None:
-    for decode in (frames.decode_request, frames.decode_from_server):
-        with suppress(FrameError):
-            decode(data)
+    with suppress(FrameError):
+        frames.decode_from_server(data)
+    with suppress(FrameError):
+        frames.decode_request(data if isinstance(data, bytes) else data.encode())
 
 
 @pytest.mark.parametrize(
