@@ -65,6 +65,7 @@ class Connection(Front):
         "_fragments",
         "_needed",
         "_out",
+        "_plain",
         "_reading",
         "_tail",
         "alive",
@@ -88,6 +89,7 @@ class Connection(Front):
         self._tail = bytearray()  # of a frame that is not complete yet
         self._needed = 0  # how long the tail must be before it is worth looking again
         self._fragments: list[bytes] | None = None
+        self._plain = False  # the connection is open, and no message in fragments is under way
         self._foreign = False  # broken or oversized: the library has the rest of the stream
         self._deadline: asyncio.TimerHandle | None = None
         self._early: list[bytes] = []
@@ -96,6 +98,7 @@ class Connection(Front):
     def opened(self, receive: Callable[[bytes], None], seconds: float) -> None:
         """The handshake of WebSocket is done: ``admit`` must follow within ``seconds``."""
         self.receive = receive
+        self._look_at_state()
         self._timer = self.loop.call_later(seconds, self.close, 1000)
 
     def replay(self) -> None:
@@ -168,6 +171,7 @@ class Connection(Front):
         if self.open:  # unless it was closed just now, for not reading
             text = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
             self.protocol.send_close(code, text)
+            self._look_at_state()
             self.send_data()
             self._expect_end()
         return asyncio.shield(self.connection_lost_waiter)
@@ -223,7 +227,7 @@ class Connection(Front):
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
-        position, end, protocol = 0, len(data), self.protocol
+        position, end = 0, len(data)
         while end - position >= 2:
             first, second = data[position], data[position + 1]
             if _MASKED <= second <= _SHORT:  # as nearly all are
@@ -240,11 +244,7 @@ class Connection(Front):
                 stop = start + length
             if stop > end:
                 break
-            if (
-                _FIN_TEXT <= first <= _FIN_BINARY
-                and self._fragments is None
-                and protocol.state is OPEN
-            ):
+            if _FIN_TEXT <= first <= _FIN_BINARY and self._plain:
                 payload = apply_mask(data[start:stop], data[start - 4 : start])
                 if payload.isascii():
                     self.receive(payload)
@@ -300,8 +300,12 @@ class Connection(Front):
         """
         self.write_out()
         super(Front, self).data_received(data)
+        self._look_at_state()
         if self.protocol.close_expected():
             self._expect_end()
+
+    def _look_at_state(self) -> None:
+        self._plain = self._fragments is None and self.protocol.state is OPEN
 
     def process_event(self, event: Event) -> None:
         """Take the events of the library: the request, fragments, answers to pings."""
