@@ -31,6 +31,7 @@ typedef struct {
     int fd, life, state, slow, code, known, hint;
     uint8_t *in, *out;
     size_t have, room, out_have, out_sent, out_room;
+    size_t at_name, at_cursor, at_text; /* where they were in the frame before */
     uint64_t frames, bytes, next_id, began;
     uint64_t asked[SLOTS]; /* when; 0: the slot is free */
     Account *accounts;
@@ -164,8 +165,9 @@ static Account *account_of(Client *c, const char *name, size_t length) {
 
 static void count_event(Client *c, const Frame *f, uint64_t time) {
     const char *end = (const char *)f->data + f->length;
-    const char *name = after(f, "\"account\":\"", 256), *cursor = after(f, "\"cursor\":\"", 512);
-    const char *text = after(f, "\"text\":\"", 1024), *quote;
+    const char *name = after_as_before(f, "\"account\":\"", 256, &c->at_name);
+    const char *cursor = after_as_before(f, "\"cursor\":\"", 512, &c->at_cursor);
+    const char *text = after_as_before(f, "\"text\":\"", 1024, &c->at_text), *quote;
     if (!name || !cursor || !(quote = memchr(name, '"', 72))) { errors++; return; }
     Account *a = account_of(c, name, (size_t)(quote - name));
     if (!a) { errors++; return; }

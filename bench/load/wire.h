@@ -58,6 +58,19 @@ static inline const char *after(const Frame *frame, const char *name, size_t wit
     return found ? found + length : NULL;
 }
 
+/* The same, looked for first where it was in the frame before: frames of a flood are alike, and
+ * what the generator takes of the processor is not there for what it measures. */
+static inline const char *after_as_before(const Frame *frame, const char *name, size_t within,
+                                          size_t *before) {
+    size_t length = strlen(name);
+    if (*before >= length && *before <= frame->length &&
+        memcmp(frame->data + *before - length, name, length) == 0)
+        return (const char *)frame->data + *before;
+    const char *found = after(frame, name, within);
+    if (found) *before = (size_t)(found - (const char *)frame->data);
+    return found;
+}
+
 static inline int starts(const Frame *frame, const char *with) {
     size_t length = strlen(with);
     return frame->length >= length && memcmp(frame->data, with, length) == 0;
