@@ -4,7 +4,7 @@ Pure: no clock, no socket, no task. That nothing is lost, reordered or kept with
 decided here alone and tested over random histories.
 
 Rules. Sequence numbers start at 1 and have no gap. ``append`` gathers messages in packs, of
-at most 16 and 64 KiB; from then on a pack is moved as a whole, so that a message costs one
+at most 64 and 64 KiB; from then on a pack is moved as a whole, so that a message costs one
 step here instead of four. ``take`` hands packs out oldest first while at most ``window`` bytes
 are in flight. ``ack`` is cumulative; one for what was never sent is clamped. ``resend`` puts
 everything in flight back to the front; before a gateway that may have handed it on in an

@@ -36,16 +36,16 @@ async def test_messages_arrive_in_order_with_cursor_and_flags(run_dir: Path) -> 
         assert event["message"]["text"] == "two"
 
 
-async def test_one_turn_of_the_loop_is_one_pack(run_dir: Path) -> None:
+async def test_what_one_turn_of_the_loop_has_said_goes_in_few_packs(run_dir: Path) -> None:
     async with rig(run_dir) as here:
         here.start()
         plugin = await here.up()
         await plugin.say("warm")
         await here.gateway.heard(1)
         before = here.gateway.bodies
-        await plugin.say(*(str(number) for number in range(48)))
-        await here.gateway.heard(49)
-        assert here.gateway.bodies - before == 3
+        await plugin.say(*(str(number) for number in range(2 * envelope.PACK_FRAMES)))
+        await here.gateway.heard(2 * envelope.PACK_FRAMES + 1)
+        assert here.gateway.bodies - before == 2
 
 
 async def test_nothing_is_sent_before_the_welcome(run_dir: Path) -> None:

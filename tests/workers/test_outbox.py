@@ -35,10 +35,10 @@ def test_numbers_start_at_one_and_have_no_gap() -> None:
     assert outbox.oldest == 1
 
 
-def test_a_pack_holds_at_most_sixteen() -> None:
+def test_a_pack_holds_no_more_than_it_may() -> None:
     outbox = filled(PACK_FRAMES + 1)
-    assert seqs(outbox.take()) == list(range(1, 17))
-    assert seqs(outbox.take()) == [17]
+    assert seqs(outbox.take()) == list(range(1, PACK_FRAMES + 1))
+    assert seqs(outbox.take()) == [PACK_FRAMES + 1]
     assert outbox.take() is None
 
 
