@@ -33,9 +33,11 @@ def describe() -> dict[str, Any]:
 
 
 def revision() -> str:
-    """Return the commit that is checked out, marked when files differ from it."""
+    """Return the commit that is checked out, marked when files differ from it, beside figures."""
     head = _first_line("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = _first_line("git", "-C", str(ROOT), "status", "--porcelain", "-uno")
+    changed = _first_line(
+        "git", "-C", str(ROOT), "status", "--porcelain", "-uno", "--", ".", ":!docs/bench"
+    )
     return f"{head}+changes" if changed else head
 
 

@@ -107,9 +107,9 @@ class Client:
     def _ask(self, id: str, method: Method, ask: Ask) -> None:
         workers, jobs = self.gateway.workers, self.gateway.jobs
         waiter = _Asked(self, id, method, ask)
-        if workers.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
-            jobs.begin()
-        else:
+        jobs.begin()
+        if not workers.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
+            jobs.end()
             jobs.start(self._wait(id, method, _asked_late(workers, ask)))
 
     # Requests that wait

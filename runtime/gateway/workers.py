@@ -24,6 +24,7 @@ from ipc.envelope import (
     HISTORY,
     MALFORMED,
     MAX_BODY_BYTES,
+    MAX_PAYLOAD_BYTES,
     PACK_BYTES,
     PACK_FRAMES,
     Ack,
@@ -216,10 +217,12 @@ class Workers:
     async def call(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
         """Return the JSON of the account's answer.
 
-        Raises ``RemoteError`` for its refusal, or at once when it is not running; ``PeerGone``
-        when it dies meanwhile; ``CallTimeout`` after ``seconds``.
+        Raises ``RemoteError`` for its refusal, or at once when it is not running or ``params``
+        are too large; ``PeerGone`` when it dies meanwhile; ``CallTimeout`` after ``seconds``.
         """
         peer = self._by_key.get(key) or await self._meet(key)
+        if fault := _too_large(method, params):
+            raise fault
         number, future = self.calls.start(peer.name, seconds, method)
         self._queue(peer, Call(number, method, params))
         return await self.calls.answer(number, future)
@@ -233,8 +236,11 @@ class Workers:
         peer = self._by_key.get(key)
         if peer is None:
             return False
-        number = self.calls.expect(waiter, peer.name, seconds, method)
-        self._queue(peer, Call(number, method, params))
+        if fault := _too_large(method, params):
+            waiter.set_exception(fault)
+        else:
+            number = self.calls.expect(waiter, peer.name, seconds, method)
+            self._queue(peer, Call(number, method, params))
         return True
 
     def _queue(self, peer: Peer, call: Call) -> None:
@@ -431,6 +437,14 @@ def _error(key: str, payload: bytes) -> RemoteError:
     except MALFORMED:
         shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
     return as_error(shape)
+
+
+def _too_large(method: str, params: bytes) -> RemoteError | None:
+    """Return the refusal of a call that would spoil all the others of this turn."""
+    if len(params) <= MAX_PAYLOAD_BYTES:
+        return None
+    text = f"{method}: {len(params)} bytes, at most {MAX_PAYLOAD_BYTES} go to an account"
+    return RemoteError("INVALID_REQUEST", text)
 
 
 def _not_connected(peer: Peer) -> RemoteError:

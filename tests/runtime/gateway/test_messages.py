@@ -8,7 +8,17 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from ipc.envelope import REDELIVERED, Ack, Answer, Hello, Messages, Refused, Welcome, encode
+from ipc.envelope import (
+    MAX_PAYLOAD_BYTES,
+    REDELIVERED,
+    Ack,
+    Answer,
+    Hello,
+    Messages,
+    Refused,
+    Welcome,
+    encode,
+)
 from ipc.errors import RemoteError
 from ipc.frames import Event
 from ipc.wsclient import Client
@@ -299,6 +309,25 @@ async def test_many_frames_in_one_message_keep_their_order() -> None:
             payloads = [payload(KEY, seq) for seq in range(start, start + 16)]
             worker.dealer.send(encode([Messages(start, bytes([1] * 16), payloads)]))
         assert cursors(await take(watcher, 320)) == [f"1:{seq}" for seq in range(1, 321)]
+
+
+async def test_a_send_that_is_too_large_is_refused_alone() -> None:
+    async with house(row(KEY), row("irc:oftc")) as home:
+        for key in (KEY, "irc:oftc"):
+            worker = await home.worker(key)
+            worker.on_call = lambda call: Answer(call.id, True, b'{"id":"1","chat":"x","ts":1}')
+        client = await home.client()
+        params = {"channel": "irc", "to": "x", "message": "hi", "accountId": "libera"}
+        large = {"idempotencyKey": "large", "buffer": "A" * MAX_PAYLOAD_BYTES}
+        assert home.tasks is not None
+        others = [
+            home.tasks.create_task(client.call("send", params | more))
+            for more in ({"idempotencyKey": "a"}, {"idempotencyKey": "b", "accountId": "oftc"})
+        ]
+        with pytest.raises(RemoteError, match="at most 1048576 go to an account") as caught:
+            await client.call("send", params | large)
+        assert caught.value.code == "INVALID_REQUEST"
+        assert [(await other)["messageId"] for other in others] == ["1", "1"]
 
 
 async def test_a_send_right_after_the_start_waits_for_the_account() -> None:
