@@ -32,7 +32,7 @@ typedef struct {
     uint8_t *in, *out;
     size_t have, room, out_have, out_sent, out_room;
     size_t at_name, at_cursor, at_text; /* where they were in the frame before */
-    uint64_t frames, bytes, next_id, began;
+    uint64_t frames, bytes, next_id, began, last;
     uint64_t asked[SLOTS]; /* when; 0: the slot is free */
     Account *accounts;
 } Client;
@@ -41,7 +41,7 @@ static struct {
     int mode, port, clients, depth, raw, slow, plain;
     size_t bytes;
     double seconds, warm;
-    const char *connect, *request, *watch;
+    const char *connect, *request, *watch, *event;
 } o = {.clients = 1, .depth = 1, .seconds = 1, .warm = 0.2};
 
 static Client *all;
@@ -191,6 +191,30 @@ static void count_event(Client *c, const Frame *f, uint64_t time) {
     }
 }
 
+/* Of a gateway whose events are numbered per client: all of them must follow each other. */
+static void count_numbered(Client *c, const Frame *f, uint64_t time) {
+    size_t tail = f->length < 128 ? f->length : 128;
+    const Frame end = {.data = f->data + f->length - tail, .length = tail};
+    const char *at = after(&end, "\"seq\":", tail);
+    if (!at) return; /* for this client alone */
+    uint64_t seq = number_at(&at, (const char *)f->data + f->length);
+    if (c->last && seq != c->last + 1) {
+        if (seq <= c->last) repeats++; else gaps += seq - c->last - 1;
+    }
+    c->last = seq;
+    const char *name = after(f, "\"event\":\"", 64), *text;
+    size_t length = strlen(o.event);
+    if (!name || strncmp(name, o.event, length) || name[length] != '"') return;
+    if (!(text = after(f, "\"text\":\"0", f->length))) return; /* about somebody else */
+    c->frames++;
+    if (!measuring) return;
+    frames++;
+    number_at(&text, (const char *)f->data + f->length);
+    text++;
+    uint64_t emitted = number_at(&text, (const char *)f->data + f->length);
+    if (emitted && time > emitted) note(&latency, time - emitted);
+}
+
 static void take_answer(Client *c, const Frame *f, uint64_t time) {
     const char *at = (const char *)f->data + strlen(ANSWER);
     uint64_t id = number_at(&at, (const char *)f->data + f->length);
@@ -214,7 +238,8 @@ static void take(Client *c, const Frame *f, uint64_t time) {
             hello_bytes = f->length;
             opened(c);
         }
-    } else if (c->accounts && starts(f, EVENT)) count_event(c, f, time);
+    } else if (o.event && starts(f, "{\"type\":\"event\"")) count_numbered(c, f, time);
+    else if (c->accounts && starts(f, EVENT)) count_event(c, f, time);
     else if (starts(f, ANSWER)) take_answer(c, f, time);
 }
 
@@ -306,6 +331,7 @@ static void usage(void) {
         "  [--raw: no WebSocket handshake] [--bytes B: count bytes, B make a frame]\n"
         "  [--depth D] [--request JSON: fields of each request; @ becomes a new number,\n"
         "  # one of 0 to 3 by connection]\n"
+        "  [--event NAME: count this one, numbered by \"seq\", not channel.message]\n"
         "  [--slow K: so many clients never read] [--watch ACCOUNT: latency of this one only]\n");
     exit(2);
 }
@@ -331,6 +357,7 @@ static void options(int argc, char **argv) {
         else if (!strcmp(name, "--request")) o.request = value;
         else if (!strcmp(name, "--slow")) o.slow = atoi(value);
         else if (!strcmp(name, "--watch")) o.watch = value;
+        else if (!strcmp(name, "--event")) o.event = value;
         else usage();
     }
     if (!o.port || o.clients < 1 || o.depth < 1 || o.depth > SLOTS / 2) usage();

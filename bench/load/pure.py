@@ -34,6 +34,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--connect")
     parser.add_argument("--request", default="")
     parser.add_argument("--watch", default="")
+    parser.add_argument("--event", default="")
     parser.add_argument("--plain", action="store_true")
     return parser.parse_args()
 
@@ -55,7 +56,7 @@ class Run:
         while len(self.clients) < args.clients:
             some = min(POLITE, args.clients - len(self.clients))
             self.clients += await asyncio.gather(
-                *(receiver(args.port, self.hello) for _ in range(some))
+                *(receiver(args.port, self.hello, args.event) for _ in range(some))
             )
         self._say("ready")
         await asyncio.to_thread(sys.stdin.readline)

@@ -7,9 +7,10 @@ one process. Numbers are checked per account: ``gaps`` and ``repeats`` must stay
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 EVENT = b'{"type":"event","event":"channel.message"'
 CHALLENGE = b'{"type":"event","event":"connect.challenge"'
@@ -37,10 +38,11 @@ def masked(payload: bytes, opcode: int = 1) -> bytes:
 class Receiver(asyncio.Protocol):
     """``opened`` and ``ended`` are futures; ``on_answer(id, ok)`` gets each answer.
 
-    ``connect`` of ``None``: the server expects no handshake of ours.
+    ``connect`` of ``None``: the server expects no handshake of ours. ``event`` names the event
+    that counts instead of ``channel.message``: all of such a server are numbered by ``seq``.
     """
 
-    def __init__(self, port: int, connect: bytes | None) -> None:
+    def __init__(self, port: int, connect: bytes | None, event: str = "") -> None:
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -54,6 +56,7 @@ class Receiver(asyncio.Protocol):
         self._last: dict[bytes, tuple[int, int]] = {}
         self._take: Callable[[bytes], None] = self._greet
         self._upgraded = False
+        self._event_name, self._seq = event, 0
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -124,7 +127,9 @@ class Receiver(asyncio.Protocol):
             self._open()
 
     def _count(self, frame: bytes) -> None:
-        if frame.startswith(EVENT):
+        if self._event_name and frame.startswith(b'{"type":"event"'):
+            self._numbered(json.loads(frame), frame)
+        elif frame.startswith(EVENT):
             self._event(frame)
         elif frame.startswith(RESPONSE) and self.on_answer is not None:
             end = frame.index(b'"', len(RESPONSE))
@@ -144,18 +149,36 @@ class Receiver(asyncio.Protocol):
             else:
                 self.gaps += seq - before[1] - 1
         self._last[account] = incarnation, seq
+        self._counted(frame, frame.index(b'"text":"', colon) + 8)
+
+    def _numbered(self, event: dict[str, Any], frame: bytes) -> None:
+        seq = event.get("seq")
+        if seq is None:
+            return  # for this client alone
+        if self._seq and seq != self._seq + 1:
+            if seq <= self._seq:
+                self.repeats += 1
+            else:
+                self.gaps += seq - self._seq - 1
+        self._seq = seq
+        text = frame.find(b'"text":"0')
+        if event["event"] == self._event_name and text >= 0:
+            self._counted(frame, text + 8)
+
+    def _counted(self, frame: bytes, text: int) -> None:
         self.frames += 1
         if self.latencies is not None:
-            text = frame.index(b'"text":"', colon) + 8
             emitted = frame[text : text + 30].split(b" ")[1]
             self.latencies.append(time.monotonic_ns() - int(emitted))
         if self.frames == self.wanted and self.enough is not None:
             self.enough.set_result(None)
 
 
-async def receiver(port: int, connect: bytes | None) -> Receiver:
+async def receiver(port: int, connect: bytes | None, event: str = "") -> Receiver:
     """Return a client that has said hello."""
     loop = asyncio.get_running_loop()
-    _, protocol = await loop.create_connection(lambda: Receiver(port, connect), "127.0.0.1", port)
+    _, protocol = await loop.create_connection(
+        lambda: Receiver(port, connect, event), "127.0.0.1", port
+    )
     await protocol.opened
     return protocol

@@ -11,11 +11,17 @@ from bench.questions.rounds import interleaved, median, plain, ratio, running, t
 from bench.questions.witness import Witness
 from bench.systems.openclaw import OpenClaw, program
 from bench.systems.product import Product
-from bench.systems.system import System
+from bench.systems.system import Order, System
 
 SHAPES = {"1×1": (1, 1), "1×64": (1, 64), "20×1": (20, 1)}
 METHODS = ("last-heartbeat", "system-presence", "health")
 CONNECT = "connect + hello"
+# Ours are messages of accounts, OpenClaw's are its ``presence``: both some 540 bytes.
+FANOUTS = {
+    "fan-out, 10 clients": (10, Order(4, -1, 200)),
+    "fan-out, 50 clients": (50, Order(4, -1, 200)),
+    "fan-out, 50 clients, 50/s": (50, Order(1, 50, 200)),
+}
 WITNESSED = "health 1×64"
 
 
@@ -30,6 +36,9 @@ async def _ask(plan: Plan) -> Found:
     async def measure(system: System, case: str) -> measuring.Window:
         if case == CONNECT:
             return await measuring.connects(system, clients=1, seconds=plan.seconds)
+        if case in FANOUTS:
+            count, order = FANOUTS[case]
+            return await measuring.events(system, order, clients=count, seconds=plan.seconds)
         method, shape = case.split()
         clients, depth = SHAPES[shape]
         witness = Witness(product) if case == WITNESSED and system is product else None
@@ -43,7 +52,7 @@ async def _ask(plan: Plan) -> Found:
         return window
 
     async with running(systems):
-        measured = await interleaved(systems, [*cases, CONNECT], plan.rounds, measure)
+        measured = await interleaved(systems, [*cases, *FANOUTS, CONNECT], plan.rounds, measure)
     return {"cases": plain(measured), "witness": seen}
 
 

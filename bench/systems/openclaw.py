@@ -7,11 +7,13 @@ that we speak, so the same clients ask both the same questions.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from bench.processes import family
@@ -19,9 +21,10 @@ from bench.systems.product import connect_request
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import die_with_parent
 from ipc.errors import IpcError
-from ipc.wsclient import Client
+from ipc.wsclient import OPERATOR, Client
 from tests.support.daemon import TOKEN, free_port
 
+IN_FLIGHT = 16  # things told and not answered yet; more it calls busy
 PATIENCE = 120.0  # seconds; it needs 10 to 40 to start
 
 
@@ -38,9 +41,13 @@ def program() -> list[str] | None:
 
 
 class OpenClaw:
-    """The gateway of OpenClaw. It has no workers, so it cannot speak."""
+    """The gateway of OpenClaw. It has no workers: it speaks when one more client tells it
+    something about itself (``system-event``), of which it tells everybody (``presence``).
+    """
 
     name = "openclaw"
+    _speaker: Client | None = None
+    _speaking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it and wait until it lets a client in."""
@@ -49,6 +56,8 @@ class OpenClaw:
         self._place = tempfile.TemporaryDirectory(prefix="tl-bench-")
         state = Path(self._place.name)
         self._port = free_port()
+        self._url = f"ws://127.0.0.1:{self._port}"
+        self._number = 0
         gateway = {
             "mode": "local",
             "port": self._port,
@@ -82,7 +91,7 @@ class OpenClaw:
     async def _let_in(self) -> None:
         while True:
             try:
-                client = await Client.connect(f"ws://127.0.0.1:{self._port}", token=TOKEN)
+                client = await Client.connect(self._url, token=TOKEN)
             except (IpcError, OSError):
                 await asyncio.sleep(0.5)
             else:
@@ -92,6 +101,10 @@ class OpenClaw:
 
     async def stop(self) -> None:
         """End it and what it started."""
+        await self.hush()
+        if self._speaker is not None:
+            await self._speaker.close()
+            self._speaker = None
         for pid in reversed(family(self._process.pid)):
             os.kill(pid, 9)
         self._process.wait()
@@ -99,15 +112,39 @@ class OpenClaw:
         self._place.cleanup()
 
     def entry(self, *, events: bool = True) -> Entry:
-        """Return how clients enter."""
-        return Entry(self._port, connect=connect_request(()))
+        """Return how clients enter, and what the generator counts."""
+        return Entry(self._port, ("--event", "presence"), connect_request(()))
 
     async def speak(self, order: Order) -> None:
-        """It cannot."""
-        raise NotImplementedError
+        """Begin with telling it things."""
+        if self._speaker is None:
+            self._speaker = await Client.connect(
+                self._url, token=TOKEN, scopes=OPERATOR, on_event=lambda event: None
+            )
+        self._speaking = asyncio.create_task(self._speak(self._speaker, order))
 
     async def hush(self) -> None:
-        """It never spoke."""
+        """Tell it nothing more."""
+        if self._speaking is not None:
+            self._speaking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._speaking
+            self._speaking = None
+
+    async def _speak(self, speaker: Client, order: Order) -> None:
+        if order.rate < 0:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(IN_FLIGHT):
+                    tasks.create_task(self._repeat(speaker, order.size, 0))
+        else:
+            await self._repeat(speaker, order.size, 1 / (order.rate * order.workers))
+
+    async def _repeat(self, speaker: Client, size: int, pause: float) -> None:
+        while True:
+            self._number += 1
+            text = f"{self._number:010} {time.monotonic_ns():019} ".ljust(size, "x")
+            await speaker.call("system-event", {"text": text, "instanceId": "bench"})
+            await asyncio.sleep(pause)
 
     def processes(self) -> Processes:
         """Return what runs."""

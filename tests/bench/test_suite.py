@@ -6,11 +6,16 @@ that is busy makes both sides dear.
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from bench import measuring
 from bench.figures import Spread
@@ -21,6 +26,7 @@ from bench.systems.floor import Floor
 from bench.systems.naive import Naive
 from bench.systems.product import Product
 from bench.systems.system import Order, System
+from ipc.frames import event
 
 pytestmark = pytest.mark.e2e
 
@@ -69,6 +75,44 @@ async def test_the_generator_counts_what_the_product_says(generator: str) -> Non
         assert asked.said["errors"] == 0
         came = await measuring.connects(product, clients=2, seconds=0.3)
         assert came.count > 2
+
+
+@asynccontextmanager
+async def numbering(missing: int) -> AsyncIterator[int]:
+    """Serve numbered events, of which one in two counts and one is missing; yield the port."""
+
+    async def speak(connection: ServerConnection) -> None:
+        for seq in itertools.count(1):
+            text = f"{seq:010} {time.monotonic_ns():019} hello"
+            payload = {"presence": [{"text": "somebody"}, {"text": text}]}
+            if seq != missing:
+                frame = event(("tick", "presence")[seq % 2], payload, seq)
+                await connection.send(frame, text=True)
+            await asyncio.sleep(0.002)
+
+    async with serve(speak, "127.0.0.1", 0, compression=None) as server:
+        yield next(iter(server.sockets)).getsockname()[1]
+
+
+async def count_numbered(port: int) -> dict[str, Any]:
+    options = ["--plain", "--event", "presence"]
+    async with native.load("events", port, options, clients=2, seconds=0.3, warm=0.1) as running:
+        running.go()
+        await running.state("begin")
+        await running.state("end")
+        return await running.result()
+
+
+async def test_the_generator_counts_events_that_are_numbered_per_client(generator: str) -> None:
+    async with numbering(missing=0) as port:
+        said = await count_numbered(port)
+    assert said["generator"] == generator
+    assert 10 < said["frames"] < 400
+    assert said["latency"]["count"] == said["frames"]
+    assert 0 < said["latency"]["p50Us"] < 1e6
+    async with numbering(missing=7) as port:
+        with pytest.raises(native.Lost, match=r'"gaps": ?2'):
+            await count_numbered(port)
 
 
 async def test_a_message_costs_the_gateway_a_bounded_multiple_of_the_floor() -> None:
