@@ -78,8 +78,8 @@ class Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename
     state_version: StateVersion | UnsetType = UNSET
 
 
-class _Response(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
-    """A response whose payload is an object yet to be encoded."""
+class Good(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
+    """A good answer whose payload is an object yet to be encoded, or ``Raw`` JSON."""
 
     id: str | int
     ok: bool
@@ -93,7 +93,7 @@ class _Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", renam
     state_version: StateVersion | UnsetType = UNSET
 
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode  # the JSON text of a frame, keys in the protocol's order
 _decode_request = msgspec.json.Decoder(Request).decode
 _from_server: msgspec.json.Decoder[Response | Event] = msgspec.json.Decoder(Response | Event)
 _decode_any = msgspec.json.Decoder().decode
@@ -155,19 +155,14 @@ def shape_of(error: RemoteError) -> ErrorShape:
     return ErrorShape(error.code, error.message, **more)
 
 
-def encode(frame: Request | Response | Event) -> bytes:
-    """Return the JSON text of a frame, keys in the order of the protocol."""
-    return _encode(frame)
-
-
 def response(id: str | int, payload: Any = UNSET) -> bytes:
     """Return the JSON text of a good answer; ``payload`` is any object, or ``Raw`` JSON."""
-    return _encode(_Response(id, True, payload))
+    return encode(Good(id, True, payload))
 
 
 def error_response(id: str | int, error: ErrorShape) -> bytes:
     """Return the JSON text of a refusal."""
-    return _encode(Response(id, False, UNSET, error))
+    return encode(Response(id, False, UNSET, error))
 
 
 def event(
@@ -177,7 +172,7 @@ def event(
     state_version: StateVersion | None = None,
 ) -> bytes:
     """Return the JSON text of an event; ``payload`` is any object, or ``Raw`` JSON."""
-    return _encode(
+    return encode(
         _Event(
             name,
             payload,

@@ -111,10 +111,10 @@ class Connection(Front):
 
     def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
         """Queue one text message; it is written at the end of this turn of the loop."""
-        if not self._out and not self._reading:
+        out, length = self._out, len(payload)
+        if not out and not self._reading:
             self.owner.has_output(self)
-        length = len(payload)
-        self._out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
+        out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
 
     def send_framed(self, framed: bytes) -> None:
         """Queue frames that are ready, one or many of them joined."""

@@ -11,13 +11,16 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgspec import UNSET
 
 from ipc.errors import CallTimeout, FrameError, MalformedJson, PeerGone, RemoteError
 from ipc.frames import (
     ErrorShape,
+    Good,
     Request,
     StateVersion,
     decode_request,
+    encode,
     error_response,
     event,
     response,
@@ -89,7 +92,9 @@ class Client:
             return
         self.asked += 1
         try:
-            params = None if method.decoder is None else method.params(request.params)
+            params = method.absent
+            if params is UNSET or request.params is not UNSET:
+                params = method.params(request.params)
             if method.waits:
                 if self._may_wait(request.id):
                     waiting = self._wait(request.id, method, method.function(self, params))
@@ -100,7 +105,7 @@ class Client:
             self._fail(request.id, error)
             return
         if type(result) is not Ask:
-            self.connection.send(response(request.id, result))
+            self.connection.send(encode(Good(request.id, True, result)))
         elif self._may_wait(request.id):
             self._ask(request.id, method, result)
 

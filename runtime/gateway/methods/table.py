@@ -77,7 +77,8 @@ class Repeat(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Method:
     """One row of the table. ``waits`` says that the function is a coroutine function;
-    ``struct`` is what its params must be; ``ours`` that OpenClaw does not have it.
+    ``struct`` is what its params must be, ``absent`` what they are where a request has none
+    (``UNSET``: to be seen); ``ours`` says that OpenClaw does not have it.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Method:
     waits: bool
     decoder: msgspec.json.Decoder[Any] | None
     struct: type[msgspec.Struct] | None = None
+    absent: Any = UNSET
     ours: bool = False
     protocols: frozenset[int] = BOTH
     repeat: Repeat = Repeat.NEVER
@@ -95,8 +97,6 @@ class Method:
         """Return the validated params; raises ``RemoteError`` that says what is wrong."""
         if self.decoder is None:
             return None
-        if raw is UNSET and self.struct is Nothing:
-            return _NOTHING
         try:
             return self.decoder.decode(b"{}" if raw is UNSET else raw)
         except msgspec.ValidationError as error:
@@ -130,8 +130,9 @@ def method(
         decoder = None if params is None else msgspec.json.Decoder(params)
         waits = inspect.iscoroutinefunction(function)
         again = repeat or (Repeat.ALWAYS if scope == READ else Repeat.NEVER)
+        absent = None if params is None else _NOTHING if params is Nothing else UNSET
         METHODS[name] = Method(
-            name, scope, roles, function, waits, decoder, params, ours, protocols, again
+            name, scope, roles, function, waits, decoder, params, absent, ours, protocols, again
         )
         return function
 
