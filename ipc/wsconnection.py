@@ -27,6 +27,7 @@ except ImportError:
     from websockets.utils import apply_mask
 
 CLOSE_SECONDS = 1.0  # between our close frame and the end of the socket
+MAX_UNWRITTEN = 32  # answers; who asks more at once can deal with these meanwhile
 MAX_EARLY = 15  # messages sent before the handshake is answered
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes
 _FIN_TEXT, _FIN_BINARY, _PING = 0x81, 0x82, b"\x89\x00"
@@ -250,6 +251,8 @@ class Connection(Front):
                     self.receive(payload)
                 else:
                     self._deliver(first, payload)
+                if len(self._out) >= MAX_UNWRITTEN:
+                    self.write_out()
             else:
                 self._hand_over(data[position:stop])
             position = stop

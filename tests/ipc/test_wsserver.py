@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import gc
 import os
+import select
 import socket
 import stat
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -176,6 +178,26 @@ async def test_too_many_messages_before_the_upgrade_is_answered_end_the_socket()
         writer.write(UPGRADE + text_frame(b"early") * 17)
         assert await reader.read() == b""
         assert made.received == []
+
+
+async def test_who_asks_very_much_at_once_gets_the_first_answers_before_the_last() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: bool(made.connections))
+        sock = writer.get_extra_info("socket")
+        readable: list[bool] = []
+
+        def on_text(connection: Connection, data: bytes) -> None:
+            readable.append(bool(select.select([sock], [], [], 0)[0]))
+            connection.send(data)
+
+        made.connections[0].receive = partial(on_text, made.connections[0])
+        count = 8 * wsconnection.MAX_UNWRITTEN
+        writer.write(text_frame(b"hello") * count)
+        await reader.readexactly(count * len(frame(b"hello")))
+        assert True in readable[: count - 1]
+        assert not any(readable[: wsconnection.MAX_UNWRITTEN - 1])
 
 
 async def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
