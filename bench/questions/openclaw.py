@@ -94,4 +94,5 @@ def _witnessed(seen: list[Found]) -> str:
     )
 
 
-question = Question("Beside the real OpenClaw (20 accounts of ours, none of its)", _ask, _report)
+TITLE = "Beside the real OpenClaw (20 accounts of ours, none of its)"
+question = Question(TITLE, _ask, _report, quick=False)  # it takes up to 40 s to start
