@@ -68,6 +68,7 @@ class Connection(Front):
         "_out",
         "_plain",
         "_reading",
+        "_spared",
         "_tail",
         "alive",
         "authenticated",
@@ -86,6 +87,7 @@ class Connection(Front):
         self.alive = True  # something was received since the last ping
         self.max_bytes = self.owner.limits.preauth_bytes
         self._out: list[bytes] = []
+        self._spared = False  # not to be closed for what it has not read
         self._reading = False  # what is sent meanwhile is written when all has been read
         self._tail = bytearray()  # of a frame that is not complete yet
         self._needed = 0  # how long the tail must be before it is worth looking again
@@ -129,7 +131,7 @@ class Connection(Front):
         if not out or self.protocol.state is not OPEN:
             out.clear()
             return
-        if self.paused and self.owner.closes_slow(self):
+        if self.paused and not self._spared and self.owner.closes_slow(self):
             return
         self._out = []
         self.transport.write(out[0] if len(out) == 1 else b"".join(out))
@@ -207,6 +209,7 @@ class Connection(Front):
             super().data_received(data)
             return
         self.alive = self._reading = True
+        self._spared = not self.paused  # it cannot read the answers while we read its questions
         try:
             if self._foreign:
                 self._hand_over(data)
@@ -220,6 +223,7 @@ class Connection(Front):
         self._reading = False
         if self._out:
             self.write_out()
+        self._spared = False
 
     def _continue(self, data: bytes) -> None:
         self._tail += data
@@ -251,7 +255,7 @@ class Connection(Front):
                     self.receive(payload)
                 else:
                     self._deliver(first, payload)
-                if len(self._out) >= MAX_UNWRITTEN:
+                if len(self._out) >= MAX_UNWRITTEN and not self.paused:
                     self.write_out()
             else:
                 self._hand_over(data[position:stop])

@@ -200,6 +200,20 @@ async def test_who_asks_very_much_at_once_gets_the_first_answers_before_the_last
         assert not any(readable[: wsconnection.MAX_UNWRITTEN - 1])
 
 
+async def test_who_asks_very_much_at_once_is_not_closed_for_what_it_could_not_read_yet() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: bool(made.connections))
+        connection = made.connections[0]
+        answer = b"x" * 12_000
+        connection.receive = lambda data: connection.send(answer)
+        count = 1000  # 12 MB, three times what may be unread
+        writer.write(text_frame(b"hello") * count)
+        await reader.readexactly(count * len(frame(answer)))
+        assert made.server.slow == 0
+
+
 async def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
     async with echo() as made, plain(made) as (reader, writer):
         writer.write(UPGRADE)
