@@ -12,6 +12,7 @@ import msgspec
 
 from ipc.errors import CallTimeout, PeerGone
 
+PAUSE = 0.05  # seconds between two looks at all calls: many may be due one after the other
 RESOLUTION = 0.001  # seconds: uvloop rounds the time of a timer, so it may fire early
 
 T = TypeVar("T")
@@ -133,11 +134,14 @@ class Calls(Generic[T]):
     def _expire(self) -> None:
         """Fail what is due; those that go on are looked at when the first of them is."""
         self._timer, now = None, self._now()
-        for number, entry in list(self._pending.items()):
-            if entry.deadline <= now + RESOLUTION:
-                self.fail(number, CallTimeout(entry.method, entry.seconds))
-        if self._pending:
-            self._set_timer(min(entry.deadline for entry in self._pending.values()))
+        try:
+            for number, entry in list(self._pending.items()):
+                if entry.deadline <= now + RESOLUTION:
+                    self.fail(number, CallTimeout(entry.method, entry.seconds))
+        finally:
+            if self._pending:
+                first = min(entry.deadline for entry in self._pending.values())
+                self._set_timer(max(first, now + PAUSE))
 
     def _take(self, id: int) -> Waiter[T] | None:
         entry = self._pending.pop(id, None)

@@ -123,6 +123,25 @@ async def test_each_call_ends_at_its_own_time() -> None:
     assert all(when - began == pytest.approx(after, abs=0.01) for after, when in ended.items())
 
 
+@pytest.mark.virtual_time
+async def test_many_that_are_due_one_after_the_other_are_looked_at_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: Calls[str] = Calls()
+    looks, expire = 0, Calls._expire
+
+    def counted(self: Calls[str]) -> None:
+        nonlocal looks
+        looks += 1
+        expire(self)
+
+    monkeypatch.setattr(Calls, "_expire", counted)
+    futures = [calls.start("a", 1 + each / 1000, "send")[1] for each in range(1000)]
+    await asyncio.sleep(2.2)
+    assert all(isinstance(future.exception(), CallTimeout) for future in futures)
+    assert looks < 30
+
+
 async def test_nothing_is_left_when_everything_has_failed() -> None:
     calls: Calls[str] = Calls()
     _, future = calls.start("a", 30, "send")
