@@ -82,15 +82,19 @@ class Answers:
         while self._running:
             await asyncio.wait(set(self._running))
 
-    async def cancel(self, deadline: float) -> None:
-        """End what still runs: its callers are told that the account is stopping."""
+    async def cancel(self, deadline: float | None) -> None:
+        """End what still runs: its callers are told that the account is stopping.
+
+        Returns at ``deadline``, the loop's time, at the latest.
+        """
         if self._timer is not None:
             self._timer.cancel()
         running = set(self._running)
         for task in running:
             task.cancel()
         if running:
-            await asyncio.wait(running, timeout=deadline - self._loop.time())
+            left = None if deadline is None else deadline - self._loop.time()
+            await asyncio.wait(running, timeout=left)
 
     def _give_up(self) -> None:
         """End what is overdue, and look again when the next one is."""

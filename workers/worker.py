@@ -112,7 +112,13 @@ class Worker:
                 for beside in (self._draining, self._rechecking):
                     if beside is not None:
                         beside.cancel()
+        except BaseException:
+            if self._answers is not None:
+                await self._answers.cancel(None)
+            raise
         finally:
+            if self._answers is not None:
+                await self._answers.finish()  # what ignores its cancellation may still be done
             self._control.close()
             self._link.close()
             self._loop.set_exception_handler(before)

@@ -267,6 +267,39 @@ async def test_each_call_is_given_up_at_its_own_time(
         assert all(seconds >= 0.09 for seconds in lasted.values())
 
 
+async def test_a_call_is_answered_when_a_fault_of_ours_ends_the_worker(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = asyncio.Event()
+
+    async def beating(*args: object) -> None:
+        await broken.wait()
+        raise OSError("a fault of ours")
+
+    monkeypatch.setattr("workers.worker.ControlLink.beating", beating)
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def hang(message: Outbound) -> Any:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        plugin.on_send = hang
+        here.gateway.ask("send", HI)
+        await begun.wait()
+        broken.set()
+        assert here.task is not None
+        with pytest.raises(BaseExceptionGroup):
+            await here.task
+        assert ended.is_set()
+        here.task = None
+
+
 async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
     failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
