@@ -274,8 +274,8 @@ class Server:
             waiting, self._waiting = self._waiting, []
             for connection in waiting:
                 connection.write_out()
-            for hook in self.after_flush:
-                hook()
+        for hook in self.after_flush:
+            hook()
 
     def _close_slow(self, connection: Connection) -> None:
         self.slow += 1

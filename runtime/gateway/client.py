@@ -101,8 +101,8 @@ class Client:
                     self.gateway.jobs.start(waiting)
                 return
             result = method.function(self, params)
-        except RemoteError as error:
-            self._fail(request.id, error)
+        except Exception as error:  # noqa: BLE001 - as in ``_wait``
+            self._failed(request.id, method, error)
             return
         if type(result) is not Ask:
             self.connection.send(encode(Good(request.id, True, result)))
@@ -141,14 +141,17 @@ class Client:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(id, method, error)
-        self._waiting -= 1
-        self.gateway.jobs.end()
+        finally:
+            self._waiting -= 1
+            self.gateway.jobs.end()
 
     def unanswered(self, id: str, method: Method, error: Exception) -> None:
         """Take what became of an account instead."""
-        self._failed(id, method, error)
-        self._waiting -= 1
-        self.gateway.jobs.end()
+        try:
+            self._failed(id, method, error)
+        finally:
+            self._waiting -= 1
+            self.gateway.jobs.end()
 
     def _failed(self, id: str, method: Method, error: Exception) -> None:
         if isinstance(error, (PeerGone, CallTimeout)):

@@ -330,6 +330,20 @@ async def test_a_send_that_is_too_large_is_refused_alone() -> None:
         assert [(await other)["messageId"] for other in others] == ["1", "1"]
 
 
+async def test_a_fault_in_a_send_is_that_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*args: object) -> str:
+        raise ValueError("a fault of ours")
+
+    async with house(row(KEY)) as home:
+        client = await home.client()
+        params = {"channel": "irc", "to": "x", "message": "hi", "idempotencyKey": "k"}
+        with monkeypatch.context() as broken:
+            broken.setattr("runtime.gateway.accounts.Accounts.resolve", fault)
+            with pytest.raises(RemoteError, match="send: internal error"):
+                await client.call("send", params)
+        assert (await client.call("health"))["ok"] is True
+
+
 async def test_a_send_right_after_the_start_waits_for_the_account() -> None:
     async with house(row(KEY), row("irc:oftc", "backoff")) as home:
         client = await home.client()
