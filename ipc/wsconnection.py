@@ -17,7 +17,7 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.http11 import Request
-from websockets.protocol import OPEN, Event
+from websockets.protocol import CLOSING, OPEN, Event
 
 from ipc.wsfront import Front
 
@@ -322,6 +322,8 @@ class Connection(Front):
             super().process_event(event)
 
     def _assemble(self, event: Frame) -> None:
+        if self.protocol.state is CLOSING:
+            return  # after our close frame nobody gets an answer, so nothing is carried out
         if self._fragments is None:
             self._fragments = []
             self._first = 0x80 | event.opcode

@@ -214,6 +214,27 @@ async def test_who_asks_very_much_at_once_is_not_closed_for_what_it_could_not_re
         assert made.server.slow == 0
 
 
+async def test_what_comes_behind_our_close_frame_is_not_carried_out() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: bool(made.connections))
+        connection = made.connections[0]
+        received: list[bytes] = []
+
+        def on_text(data: bytes) -> None:
+            received.append(data)
+            connection.send(data)
+            connection.close(1008, "enough")
+
+        connection.receive = on_text
+        late = text_frame(b"two") + text_frame(b"th", fin=False) + text_frame(b"ree", Opcode.CONT)
+        writer.write(text_frame(b"one") + late)
+        answer = frame(b"one") + Frame(Opcode.CLOSE, b"\x03\xf0enough").serialize(mask=False)
+        assert await reader.readexactly(len(answer)) == answer
+        assert received == [b"one"]
+
+
 async def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
     async with echo() as made, plain(made) as (reader, writer):
         writer.write(UPGRADE)
