@@ -221,10 +221,8 @@ class Workers:
         are too large; ``PeerGone`` when it dies meanwhile; ``CallTimeout`` after ``seconds``.
         """
         peer = self._by_key.get(key) or await self._meet(key)
-        if fault := _too_large(method, params):
-            raise fault
-        number, future = self.calls.start(peer.name, seconds, method)
-        self._queue(peer, Call(number, method, params))
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        number = self._open(peer, method, params, seconds, future)
         return await self.calls.answer(number, future)
 
     def ask(
@@ -236,20 +234,30 @@ class Workers:
         peer = self._by_key.get(key)
         if peer is None:
             return False
-        if fault := _too_large(method, params):
-            waiter.set_exception(fault)
-        else:
-            number = self.calls.expect(waiter, peer.name, seconds, method)
-            self._queue(peer, Call(number, method, params))
+        try:
+            self._open(peer, method, params, seconds, waiter)
+        except RemoteError as error:
+            waiter.set_exception(error)
         return True
 
-    def _queue(self, peer: Peer, call: Call) -> None:
+    def _open(
+        self, peer: Peer, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
+    ) -> int:
+        """Queue a call and return its number. One that is too large is refused here, alone: it
+        would spoil all the others of this turn.
+        """
+        if len(params) > MAX_PAYLOAD_BYTES:
+            text = f"{method}: {len(params)} bytes, at most {MAX_PAYLOAD_BYTES} go to an account"
+            raise RemoteError("INVALID_REQUEST", text)
+        number = self.calls.expect(waiter, peer.name, seconds, method)
+        call = Call(number, method, params)
         queued = self._queued.get(peer)
         if queued is None:
             self._queued[peer] = [call]
         else:
             queued.append(call)
         self._flush_soon()
+        return number
 
     async def _meet(self, key: str) -> Peer:
         """Return the peer of a running account once it has said hello: a gateway that has just
@@ -437,14 +445,6 @@ def _error(key: str, payload: bytes) -> RemoteError:
     except MALFORMED:
         shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
     return as_error(shape)
-
-
-def _too_large(method: str, params: bytes) -> RemoteError | None:
-    """Return the refusal of a call that would spoil all the others of this turn."""
-    if len(params) <= MAX_PAYLOAD_BYTES:
-        return None
-    text = f"{method}: {len(params)} bytes, at most {MAX_PAYLOAD_BYTES} go to an account"
-    return RemoteError("INVALID_REQUEST", text)
 
 
 def _not_connected(peer: Peer) -> RemoteError:
