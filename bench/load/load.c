@@ -163,6 +163,20 @@ static Account *account_of(Client *c, const char *name, size_t length) {
     return a;
 }
 
+/* Every number must follow the one before. */
+static void follow(uint64_t last, uint64_t seq) {
+    if (seq == last + 1) return;
+    if (seq <= last) repeats++; else gaps += seq - last - 1;
+}
+
+/* A text is a running number, the time of its emission, and whatever. */
+static void note_emission(const char *text, const char *end, uint64_t time) {
+    number_at(&text, end);
+    text++;
+    uint64_t emitted = number_at(&text, end);
+    if (emitted && time > emitted) note(&latency, time - emitted);
+}
+
 static void count_event(Client *c, const Frame *f, uint64_t time) {
     const char *end = (const char *)f->data + f->length;
     const char *name = after_as_before(f, "\"account\":\"", 256, &c->at_name);
@@ -174,33 +188,25 @@ static void count_event(Client *c, const Frame *f, uint64_t time) {
     uint64_t incarnation = number_at(&cursor, end);
     cursor++;
     uint64_t seq = number_at(&cursor, end);
-    if (a->incarnation == incarnation && seq != a->last + 1) {
-        if (seq <= a->last) repeats++; else gaps += seq - a->last - 1;
-    }
+    if (a->incarnation == incarnation) follow(a->last, seq);
     a->incarnation = incarnation;
     a->last = seq;
     c->frames++;
     if (!measuring) return;
     frames++;
     a->count++;
-    if (text && (!o.watch || (strlen(o.watch) == a->length && !memcmp(o.watch, a->name, a->length)))) {
-        number_at(&text, end);
-        text++;
-        uint64_t emitted = number_at(&text, end);
-        if (emitted && time > emitted) note(&latency, time - emitted);
-    }
+    if (text && (!o.watch || (strlen(o.watch) == a->length && !memcmp(o.watch, a->name, a->length))))
+        note_emission(text, end, time);
 }
 
 /* Of a gateway whose events are numbered per client: all of them must follow each other. */
 static void count_numbered(Client *c, const Frame *f, uint64_t time) {
     size_t tail = f->length < 128 ? f->length : 128;
-    const Frame end = {.data = f->data + f->length - tail, .length = tail};
-    const char *at = after(&end, "\"seq\":", tail);
+    const Frame last = {.data = f->data + f->length - tail, .length = tail};
+    const char *end = (const char *)f->data + f->length, *at = after(&last, "\"seq\":", tail);
     if (!at) return; /* for this client alone */
-    uint64_t seq = number_at(&at, (const char *)f->data + f->length);
-    if (c->last && seq != c->last + 1) {
-        if (seq <= c->last) repeats++; else gaps += seq - c->last - 1;
-    }
+    uint64_t seq = number_at(&at, end);
+    if (c->last) follow(c->last, seq);
     c->last = seq;
     const char *name = after(f, "\"event\":\"", 64), *text;
     size_t length = strlen(o.event);
@@ -209,10 +215,7 @@ static void count_numbered(Client *c, const Frame *f, uint64_t time) {
     c->frames++;
     if (!measuring) return;
     frames++;
-    number_at(&text, (const char *)f->data + f->length);
-    text++;
-    uint64_t emitted = number_at(&text, (const char *)f->data + f->length);
-    if (emitted && time > emitted) note(&latency, time - emitted);
+    note_emission(text, end, time);
 }
 
 static void take_answer(Client *c, const Frame *f, uint64_t time) {

@@ -143,11 +143,8 @@ class Receiver(asyncio.Protocol):
         incarnation = int(frame[cursor:colon])
         seq = int(frame[colon + 1 : frame.index(b'"', colon)])
         before = self._last.get(account)
-        if before is not None and before[0] == incarnation and seq != before[1] + 1:
-            if seq <= before[1]:
-                self.repeats += 1
-            else:
-                self.gaps += seq - before[1] - 1
+        if before is not None and before[0] == incarnation:
+            self._follow(before[1], seq)
         self._last[account] = incarnation, seq
         self._counted(frame, frame.index(b'"text":"', colon) + 8)
 
@@ -155,15 +152,19 @@ class Receiver(asyncio.Protocol):
         seq = event.get("seq")
         if seq is None:
             return  # for this client alone
-        if self._seq and seq != self._seq + 1:
-            if seq <= self._seq:
-                self.repeats += 1
-            else:
-                self.gaps += seq - self._seq - 1
+        if self._seq:
+            self._follow(self._seq, seq)
         self._seq = seq
         text = frame.find(b'"text":"0')
         if event["event"] == self._event_name and text >= 0:
             self._counted(frame, text + 8)
+
+    def _follow(self, last: int, seq: int) -> None:
+        """Every number must follow the one before."""
+        if seq <= last:
+            self.repeats += 1
+        else:
+            self.gaps += seq - last - 1
 
     def _counted(self, frame: bytes, text: int) -> None:
         self.frames += 1
