@@ -114,6 +114,7 @@ class Connection(Front):
 
     def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
         """Queue one text message; it is written at the end of this turn of the loop."""
+        # ``send_framed(frame(payload))`` without the two calls: every answer comes through here.
         out, length = self._out, len(payload)
         if not out and not self._reading:
             self.owner.has_output(self)

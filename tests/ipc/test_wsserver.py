@@ -10,7 +10,6 @@ import select
 import socket
 import stat
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -109,6 +108,18 @@ async def plain(made: Echo) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
             await writer.wait_closed()
 
 
+@contextlib.asynccontextmanager
+async def upgraded() -> AsyncIterator[
+    tuple[Connection, asyncio.StreamReader, asyncio.StreamWriter]
+]:
+    """Both ends of one that is open: ours, and every byte of the client's."""
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: bool(made.connections))
+        yield made.connections[0], reader, writer
+
+
 def text_frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:
     return Frame(opcode, data, fin).serialize(mask=True)
 
@@ -181,18 +192,15 @@ async def test_too_many_messages_before_the_upgrade_is_answered_end_the_socket()
 
 
 async def test_who_asks_very_much_at_once_gets_the_first_answers_before_the_last() -> None:
-    async with echo() as made, plain(made) as (reader, writer):
-        writer.write(UPGRADE)
-        await reader.readuntil(b"\r\n\r\n")
-        await until(lambda: bool(made.connections))
+    async with upgraded() as (connection, reader, writer):
         sock = writer.get_extra_info("socket")
         readable: list[bool] = []
 
-        def on_text(connection: Connection, data: bytes) -> None:
+        def on_text(data: bytes) -> None:
             readable.append(bool(select.select([sock], [], [], 0)[0]))
             connection.send(data)
 
-        made.connections[0].receive = partial(on_text, made.connections[0])
+        connection.receive = on_text
         count = 8 * wsconnection.MAX_UNWRITTEN
         writer.write(text_frame(b"hello") * count)
         await reader.readexactly(count * len(frame(b"hello")))
@@ -201,25 +209,17 @@ async def test_who_asks_very_much_at_once_gets_the_first_answers_before_the_last
 
 
 async def test_who_asks_very_much_at_once_is_not_closed_for_what_it_could_not_read_yet() -> None:
-    async with echo() as made, plain(made) as (reader, writer):
-        writer.write(UPGRADE)
-        await reader.readuntil(b"\r\n\r\n")
-        await until(lambda: bool(made.connections))
-        connection = made.connections[0]
+    async with upgraded() as (connection, reader, writer):
         answer = b"x" * 12_000
         connection.receive = lambda data: connection.send(answer)
         count = 1000  # 12 MB, three times what may be unread
         writer.write(text_frame(b"hello") * count)
         await reader.readexactly(count * len(frame(answer)))
-        assert made.server.slow == 0
+        assert connection.owner.slow == 0
 
 
 async def test_what_comes_behind_our_close_frame_is_not_carried_out() -> None:
-    async with echo() as made, plain(made) as (reader, writer):
-        writer.write(UPGRADE)
-        await reader.readuntil(b"\r\n\r\n")
-        await until(lambda: bool(made.connections))
-        connection = made.connections[0]
+    async with upgraded() as (connection, reader, writer):
         received: list[bytes] = []
 
         def on_text(data: bytes) -> None:
@@ -236,14 +236,10 @@ async def test_what_comes_behind_our_close_frame_is_not_carried_out() -> None:
 
 
 async def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
-    async with echo() as made, plain(made) as (reader, writer):
-        writer.write(UPGRADE)
-        await reader.readuntil(b"\r\n\r\n")
-        await until(lambda: bool(made.connections))
+    async with upgraded() as (connection, reader, _writer):
         for number in range(100):
-            made.connections[0].send(b"%03d" % number)
-        raw = made.connections[0].transport
-        assert raw.get_write_buffer_size() == 0
+            connection.send(b"%03d" % number)
+        assert connection.transport.get_write_buffer_size() == 0
         await asyncio.sleep(0.05)
         expected = b"".join(frame(b"%03d" % number) for number in range(100))
         assert await reader.read(65536) == expected
