@@ -26,7 +26,7 @@ from bench.figures import Spread, table
 from bench.processes import pss_bytes
 from bench.tied import TiedDaemon
 from ipc.errors import IpcError
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 
 PATIENCE = 30.0  # seconds
 SETTLE_SECONDS = 3.0

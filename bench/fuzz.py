@@ -38,7 +38,7 @@ every hundred frames comes a good request whose answer is awaited.
 A fault is an error in any log, an exception that reaches the loop, a close with 1011, "internal
 error", HTTP 500, or an answer that is no frame.
 
-    coverage run --branch --include=ipc/frames.py -m bench.fuzz --frames 20000 --http 10
+    coverage run --branch --include=ipc/frames/websocket.py -m bench.fuzz --frames 20000 --http 10
 
 shows what of the decoder is reached: every branch of `decode_request`, of the check of depth
 and of the refusals. What is left of the file (93 % reached) are the errors of `decode_from_server`,

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ipc.frames import Event
+from ipc.frames.websocket import Event
 from tests.support.daemon import Daemon
 
 Row = dict[str, Any]

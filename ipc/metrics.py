@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from ipc.report import RESTART_REASONS, AccountStatus
+from ipc.frames.status import RESTART_REASONS, AccountStatus
 
 PREFIX = "trunkline_"
 

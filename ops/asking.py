@@ -14,7 +14,7 @@ from ops.selection import matches
 
 if TYPE_CHECKING:
     from ipc.errors import RemoteError
-    from ipc.wsreconnect import ReconnectingClient
+    from ipc.websocket.reconnecting import ReconnectingClient
 
 TIMEOUT = 30.0
 

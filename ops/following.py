@@ -13,7 +13,7 @@ from ops.output import show_json_line
 from ops.reach import payload
 
 if TYPE_CHECKING:
-    from ipc.frames import Event
+    from ipc.frames.websocket import Event
     from runtime.config.places import Places
 
 

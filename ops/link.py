@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipc.errors import ConnectionFailed, PeerGone
-from ipc.trust import trusting
-from ipc.wsclient import Client
-from ipc.wsreconnect import ReconnectingClient, Subscription
+from ipc.identity.trust import trusting
+from ipc.websocket.client import Client
+from ipc.websocket.reconnecting import ReconnectingClient, Subscription
 from ops.address import Gateway
 from ops.exits import Exit, OperatorError
 from ops.versions import own_version
 
 if TYPE_CHECKING:
-    from ipc.frames import Event
+    from ipc.frames.websocket import Event
     from runtime.config.places import Places
 
 # Of OpenClaw, whose gateway does not say it: what may be asked twice.

@@ -10,7 +10,7 @@ from ipc.errors import IpcError
 from ops import link
 
 if TYPE_CHECKING:
-    from ipc.wsreconnect import ReconnectingClient
+    from ipc.websocket.reconnecting import ReconnectingClient
     from ops.address import Gateway
 
 QUESTIONS = ("health", "status", "system-presence", "config.get")

@@ -18,9 +18,9 @@ from ops.exits import Exit, OperatorError
 from ops.selection import EVERY
 
 if TYPE_CHECKING:
-    from ipc.frames import Event
-    from ipc.wsclient import Client
-    from ipc.wsreconnect import ReconnectingClient
+    from ipc.frames.websocket import Event
+    from ipc.websocket.client import Client
+    from ipc.websocket.reconnecting import ReconnectingClient
     from runtime.config.places import Places
 
 Verb = Literal["start", "stop", "restart", "reset", "drain"]

@@ -18,7 +18,7 @@ from ops.selection import matches
 from ops.words import clean
 
 if TYPE_CHECKING:
-    from ipc.wsreconnect import ReconnectingClient
+    from ipc.websocket.reconnecting import ReconnectingClient
     from ops.address import Gateway
 
 POLL = 1.0  # seconds; the protocol has no event for log lines

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ipc.wsreconnect import OPENED
+from ipc.websocket.reconnecting import OPENED
 from ops.exits import Exit, OperatorError
 from ops.reach import Reach, payload, reach
 from ops.selection import chosen
 
 if TYPE_CHECKING:
-    from ipc.frames import Event
+    from ipc.frames.websocket import Event
     from runtime.config.places import Places
 
 Row = dict[str, Any]

@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipc import wsreconnect
 from ipc.errors import IpcError
+from ipc.websocket import reconnecting
 from ops import gateways, link
 from ops.exits import Exit, OperatorError
 from ops.narration import Narrator, message_line
@@ -22,8 +22,8 @@ from ops.selection import chosen, matches
 from ops.words import clean, clock
 
 if TYPE_CHECKING:
-    from ipc.frames import Event
-    from ipc.wsclient import Client
+    from ipc.frames.websocket import Event
+    from ipc.websocket.client import Client
     from ops.address import Gateway
     from runtime.config.places import Places
 
@@ -129,9 +129,9 @@ class Watch:
                 self._on_message(event)
             case "shutdown":
                 self._shutdown(payload(event) or {})
-            case wsreconnect.LOST:
+            case reconnecting.LOST:
                 self._say(f"gateway lost: {clean(payload(event)['reason'])}")
-            case wsreconnect.OPENED:
+            case reconnecting.OPENED:
                 self._news.set()
 
     def _shutdown(self, said: dict[str, Any]) -> None:

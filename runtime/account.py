@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.control import Beat
-from ipc.pulse import Pulse, Verdict
-from ipc.report import PLUGIN_FIELDS, AccountStatus, Hold
+from ipc.frames.control import Beat
+from ipc.frames.status import PLUGIN_FIELDS, AccountStatus, Hold
+from ipc.heartbeat import Pulse, Verdict
 from runtime import vitals
 from runtime.advice import todo
 from runtime.bounds import Bounds

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from ipc import metrics
 from ipc.errors import RemoteError
-from ipc.frames import explain
+from ipc.frames.websocket import explain
 from runtime import figures
 from runtime.account import Account
 from runtime.advice import todo

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from ipc.envelope import peer_name
+from ipc.frames.data import peer_name
 from runtime.account import Account
 from runtime.cgroups import Groups, Limits, Unusable, delegated
 from runtime.config.model import AccountLimitsConfig

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ipc.report import GatewayStatus
+from ipc.frames.status import GatewayStatus
 from runtime import vitals
 from runtime.child import Child, Process
 from runtime.config.load import Loaded

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from ipc.files import write_atomically
-from ipc.report import Hold
+from ipc.frames.status import Hold
 
 HOLDS = "holds.json"  # in the state directory
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from ipc.bootstrap import GatewayBoot
-from ipc.identity import Identity, IdentityError
+from ipc.frames.bootstrap import GatewayBoot
+from ipc.identity.device import Identity, IdentityError
 from runtime import attached, foreign
 from runtime.attached import AttachedGateway
 from runtime.config.model import GatewayConfig

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from ipc import control
-from ipc.envelope import peer_name, worker_token
 from ipc.errors import FrameError, IpcError
-from ipc.zmqlink import Router
+from ipc.frames import control
+from ipc.frames.data import peer_name, worker_token
+from ipc.zeromq.link import Router
 from runtime.account import Account
 from runtime.child import Process
 from runtime.lifecycle import ALIVE, Exit, Ready

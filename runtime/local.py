@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from ipc import frames
-from ipc.envelope import MALFORMED
 from ipc.errors import FrameError, RemoteError
-from ipc.frames import ErrorShape
-from ipc.wsserver import Connection, Server
+from ipc.frames import websocket
+from ipc.frames.data import MALFORMED
+from ipc.frames.websocket import ErrorShape
+from ipc.websocket.server import Connection, Server
 from runtime.access import access
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class LocalServer:
         if not chosen:
             return
         try:
-            frame = frames.event(name, payload)
+            frame = websocket.event(name, payload)
         except (TypeError, ValueError):  # no JSON; not logged: it may be a line of the log
             self.unsent += 1
             return
@@ -134,11 +134,11 @@ class LocalServer:
     def _on_connect(self, connection: Connection) -> None:
         connection.data = Follower()
         challenge = {"nonce": secrets.token_hex(16), "ts": int(time.time() * 1000)}
-        connection.send(frames.event("connect.challenge", challenge))
+        connection.send(websocket.event("connect.challenge", challenge))
 
     def _on_text(self, connection: Connection, data: bytes) -> None:
         try:
-            request = frames.decode_request(data)
+            request = websocket.decode_request(data)
             params = _params(request)
         except FrameError as error:
             _refuse(connection, error.id or "invalid", f"invalid request frame: {error.reason}")
@@ -158,7 +158,7 @@ class LocalServer:
         from runtime.commands import METHODS
 
         connection.data.connected = True
-        connection.admit(frames.MAX_FRAME_BYTES)
+        connection.admit(websocket.MAX_FRAME_BYTES)
         hello = {
             "type": "hello-ok",
             "protocol": PROTOCOL,
@@ -169,9 +169,9 @@ class LocalServer:
             },
             "snapshot": {"stateDir": str(self._supervisor.places.state_dir)},
             "auth": {"method": "peer", "role": "operator", "scopes": ["operator.admin"]},
-            "policy": {"maxPayload": frames.MAX_FRAME_BYTES},
+            "policy": {"maxPayload": websocket.MAX_FRAME_BYTES},
         }
-        connection.send(frames.response(id, hello))
+        connection.send(websocket.response(id, hello))
 
     def _follow(self, connection: Connection, params: Any) -> Any:
         from runtime.commands import Follow, log_names, params_of
@@ -185,7 +185,9 @@ class LocalServer:
     def _access(self) -> Any:
         return access(self._supervisor.front.url, self._supervisor.loaded.config.gateway)
 
-    async def _answer(self, connection: Connection, request: frames.Request, params: Any) -> None:
+    async def _answer(
+        self, connection: Connection, request: websocket.Request, params: Any
+    ) -> None:
         try:
             if request.method == "logs.follow":
                 result = self._follow(connection, params)
@@ -193,18 +195,18 @@ class LocalServer:
                 result = self._access()
             else:
                 result = await self._supervisor.dispatch(request.method, params)
-            answer = frames.response(request.id, result)
+            answer = websocket.response(request.id, result)
         except RemoteError as error:
-            shape = frames.shape_of(error)
-            answer = frames.error_response(request.id, shape)
+            shape = websocket.shape_of(error)
+            answer = websocket.error_response(request.id, shape)
         except Exception:
             log.exception("request failed", method=request.method)
             shape = ErrorShape("UNAVAILABLE", f"{request.method} failed; see the supervisor's log")
-            answer = frames.error_response(request.id, shape)
+            answer = websocket.error_response(request.id, shape)
         connection.send(answer)
 
 
-def _params(request: frames.Request) -> Any:
+def _params(request: websocket.Request) -> Any:
     """Return the params as plain data; ``FrameError`` for text that only looks like JSON."""
     if not isinstance(request.params, msgspec.Raw):
         return {}
@@ -215,4 +217,4 @@ def _params(request: frames.Request) -> Any:
 
 
 def _refuse(connection: Connection, id: str | int, text: str) -> None:
-    connection.send(frames.error_response(id, ErrorShape("INVALID_REQUEST", text)))
+    connection.send(websocket.error_response(id, ErrorShape("INVALID_REQUEST", text)))

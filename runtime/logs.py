@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.envelope import MALFORMED
+from ipc.frames.data import MALFORMED
 from runtime.config.model import LoggingConfig
 from runtime.folding import Folding
 from runtime.process import Process

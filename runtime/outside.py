@@ -14,12 +14,12 @@ from typing import Any
 
 import structlog
 
-from ipc.backoff import starting
 from ipc.errors import CallTimeout, IpcError, RemoteError
-from ipc.frames import Event
-from ipc.identity import Identity
-from ipc.pulse import Pulse, Verdict
-from ipc.wsclient import OPERATOR, Client
+from ipc.frames.websocket import Event
+from ipc.heartbeat import Pulse, Verdict
+from ipc.identity.device import Identity
+from ipc.websocket.backoff import starting
+from ipc.websocket.client import OPERATOR, Client
 from runtime.source import News
 
 VERIFY_WITHIN = 5.0

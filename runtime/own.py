@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from ipc.bootstrap import GatewayBoot
-from ipc.trust import trusting
+from ipc.frames.bootstrap import GatewayBoot
+from ipc.identity.trust import trusting
 from runtime.child import Process
 from runtime.judged import Judged
 from runtime.lifecycle import GATEWAY_POLICY, Exit, Policy

@@ -6,7 +6,7 @@ few words, known beforehand, so that a plugin's own words cannot make a new seri
 
 from __future__ import annotations
 
-from ipc.report import RESTART_REASONS
+from ipc.frames.status import RESTART_REASONS
 from runtime.lifecycle import (
     CONFIGURATION,
     OPERATOR,

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.frames.status import AccountStatus
 from ipc.metrics import Series
-from ipc.report import AccountStatus
 
 MAX_BATCHES = 256  # reports waiting for a gateway that is slow to take them
 

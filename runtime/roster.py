@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ipc.report import Hold
+from ipc.frames.status import Hold
 from runtime.account import Account, policy_of
 from runtime.config.accounts import AccountSpec
 from runtime.holds import Holds

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from ipc.backoff import Backoff
-from ipc.envelope import MALFORMED
 from ipc.errors import CallTimeout, IpcError, RemoteError
-from ipc.frames import ErrorShape, Event, shape_of
-from ipc.pulse import Pulse, Verdict
-from ipc.wsclient import Client
+from ipc.frames.data import MALFORMED
+from ipc.frames.websocket import ErrorShape, Event, shape_of
+from ipc.heartbeat import Pulse, Verdict
+from ipc.websocket.backoff import Backoff
+from ipc.websocket.client import Client
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
 VERIFY_WITHIN = 5.0

@@ -18,14 +18,14 @@ from weakref import WeakKeyDictionary
 import msgspec
 import structlog
 
-from ipc.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
-from ipc.control import Rechecked
 from ipc.endpoints import Endpoints
-from ipc.envelope import peer_name, worker_token
 from ipc.errors import RemoteError
-from ipc.pulse import Verdict
-from ipc.report import AccountStatus, Hold, Status, SupervisorStatus
-from ipc.wsprobe import challenges
+from ipc.frames.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
+from ipc.frames.control import Rechecked
+from ipc.frames.data import peer_name, worker_token
+from ipc.frames.status import AccountStatus, Hold, Status, SupervisorStatus
+from ipc.heartbeat import Verdict
+from ipc.websocket.probe import challenges
 from runtime import commands, configuring, confinement, logtail, sdks, upkeep, vitals  # noqa: F401
 from runtime.account import Account
 from runtime.bounds import Bounds

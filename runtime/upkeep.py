@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-from ipc.control import Rechecked
+from ipc.frames.control import Rechecked
 from runtime.account import Account
 from runtime.commands import Nothing, Params, method, select
 from runtime.lifecycle import Phase, Restart

@@ -29,7 +29,7 @@ for name in [*BASE, *OURS]:
 A_WORKER = f"""{IN_THE_ZYGOTE}
 import asyncio, os, signal, sys, tempfile
 import msgspec, uvloop
-from ipc.bootstrap import WorkerBoot
+from ipc.frames.bootstrap import WorkerBoot
 from workers.worker import main
 
 before = set(sys.modules)

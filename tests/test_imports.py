@@ -37,8 +37,8 @@ IMPURE = {
     "websockets",
 }
 PURE = (
-    "ipc/jsonrpc.py",
-    "ipc/cursors.py",
+    "ipc/frames/jsonrpc.py",
+    "ipc/frames/cursors.py",
     "ipc/metrics.py",
     "runtime/config/lookup.py",
     "runtime/debounce.py",
@@ -46,11 +46,11 @@ PURE = (
     "runtime/reload.py",
     "runtime/restarts.py",
     "runtime/stderr.py",
-    "ipc/frames.py",
-    "ipc/envelope.py",
-    "ipc/control.py",
-    "ipc/pulse.py",
-    "ipc/report.py",
+    "ipc/frames/websocket.py",
+    "ipc/frames/data.py",
+    "ipc/frames/control.py",
+    "ipc/heartbeat.py",
+    "ipc/frames/status.py",
     "runtime/lifecycle.py",
     "workers/outbox.py",
     "workers/messages.py",
@@ -117,7 +117,9 @@ def test_gateway_and_supervisor_share_only_ipc_and_configuration() -> None:
                 assert not to_gateway, f"{name_of(path)} imports {module}"
 
 
-@pytest.mark.parametrize(("library", "prefix"), [("zmq", "ipc/zmq"), ("websockets", "ipc/ws")])
+@pytest.mark.parametrize(
+    ("library", "prefix"), [("zmq", "ipc/zeromq/"), ("websockets", "ipc/websocket/")]
+)
 def test_a_link_library_is_imported_in_its_own_place(library: str, prefix: str) -> None:
     for package in PACKAGES:
         for path in files(package):

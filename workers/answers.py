@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from ipc.calls import RESOLUTION
-from ipc.envelope import MAX_PAYLOAD_BYTES, Call
-from ipc.frames import ErrorShape
+from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
+from ipc.frames.websocket import ErrorShape
 from workers.endings import last_line
 from workers.errors import ChannelError, LoggedOut, SendFailed
 from workers.messages import Action, Outbound, Sent

@@ -12,8 +12,8 @@ from typing import Any
 
 import structlog
 
-from ipc.bootstrap import WorkerBoot
-from ipc.report import PLUGIN_FIELDS
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.status import PLUGIN_FIELDS
 from workers.controllink import ControlLink
 from workers.datalink import DataLink
 from workers.events import Events, flags_of

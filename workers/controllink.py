@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ipc.bootstrap import WorkerBoot
-from ipc.control import (
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.control import (
     MAX_PROBLEM,
     Beat,
     Drain,
@@ -30,8 +30,8 @@ from ipc.control import (
     decode_from_supervisor,
     encode,
 )
-from ipc.envelope import peer_name
-from ipc.zmqlink import Dealer
+from ipc.frames.data import peer_name
+from ipc.zeromq.link import Dealer
 
 LAST_BEAT_MS = 100  # for the last beat to leave: its counts are the final ones
 

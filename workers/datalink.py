@@ -14,8 +14,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ipc.bootstrap import WorkerBoot
-from ipc.envelope import (
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.data import (
     PACK_BYTES,
     PACK_FRAMES,
     Ack,
@@ -28,7 +28,7 @@ from ipc.envelope import (
     encode,
     peer_name,
 )
-from ipc.zmqlink import Dealer
+from ipc.zeromq.link import Dealer
 from workers.outbox import Outbox
 from workers.room import Room
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ipc.envelope import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES, check_payload
 from ipc.errors import FrameError
+from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES, check_payload
 from workers.messages import MAX_TEXT, Inbound, Outbound, Sent, SentMessage
 from workers.outbox import MARK
 

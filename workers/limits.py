@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 
-from ipc.bootstrap import WorkerBoot
+from ipc.frames.bootstrap import WorkerBoot
 
 
 def apply(boot: WorkerBoot) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ipc.bootstrap import WorkerBoot
+from ipc.frames.bootstrap import WorkerBoot
 from workers.errors import Misconfigured, Transient
 from workers.journal import Redaction
 from workers.plugin import Manifest

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from ipc.envelope import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
+from ipc.frames.data import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 8 * 1024 * 1024

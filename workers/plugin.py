@@ -99,7 +99,7 @@ class Context(Protocol):
         """
 
     def status(self, **fields: Any) -> None:
-        """Tell about the connection: any of ``ipc.report.PLUGIN_FIELDS`` (snake_case here).
+        """Tell about the connection: any of ``ipc.frames.status.PLUGIN_FIELDS`` (snake_case here).
 
         Raises ``ValueError`` for a field that is not the plugin's to set.
         """

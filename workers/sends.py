@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ipc.once import KEEP, MAX_KEYS, Once
+from ipc.idempotency import KEEP, MAX_KEYS, Once
 from workers.errors import SendFailed
 
 

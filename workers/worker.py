@@ -17,8 +17,8 @@ from typing import Any
 
 import structlog
 
-from ipc.bootstrap import WorkerBoot, worker_boot
-from ipc.control import Beat
+from ipc.frames.bootstrap import WorkerBoot, worker_boot
+from ipc.frames.control import Beat
 from workers import figures, limits
 from workers.answers import Answers
 from workers.context import AccountContext

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from bench.figures import percentile
-from ipc.cursors import parse_cursor
 from ipc.errors import IpcError
-from ipc.frames import Event
+from ipc.frames.cursors import parse_cursor
+from ipc.frames.websocket import Event
 from tests.support.daemon import PATIENCE, Daemon
 
 RETRY = 0.02  # seconds

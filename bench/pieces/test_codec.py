@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from ipc.envelope import INBOUND, Messages, decode_from_worker, encode
-from ipc.frames import decode_request, response
-from ipc.wsserver import frame
+from ipc.frames.data import INBOUND, Messages, decode_from_worker, encode
+from ipc.frames.websocket import decode_request, response
+from ipc.websocket.server import frame
 from runtime.gateway.fanout import message_frames
 from workers.events import Events
 from workers.messages import Chat, Inbound, Sender

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from ipc.zmqlink import Dealer, Router
+from ipc.zeromq.link import Dealer, Router
 
 COUNT = 10_000
 

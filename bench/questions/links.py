@@ -18,7 +18,7 @@ from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import times
 from bench.systems.programs import module
 from bench.tied import spawn
-from ipc.zmqlink import Router
+from ipc.zeromq.link import Router
 
 MESSAGE = b"x" * 200
 

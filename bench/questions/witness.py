@@ -22,7 +22,7 @@ import msgspec
 
 from bench.machine import ROOT
 from bench.systems.product import Product
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 from tests.support.daemon import TOKEN
 from tests.support.wire import validator
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bench.systems.programs import Programs, module
 from bench.systems.speaking import Voice
 from bench.systems.system import Entry, Order
-from ipc.wsserver import frame
+from ipc.websocket.server import frame
 
 
 class Floor(Programs):

@@ -12,7 +12,7 @@ from typing import cast
 import uvloop
 
 from bench.systems.speaking import Orders, Voice
-from ipc.wsserver import frame
+from ipc.websocket.server import frame
 
 
 class Source(asyncio.Protocol):

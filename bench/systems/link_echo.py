@@ -11,7 +11,7 @@ from typing import cast
 
 import uvloop
 
-from ipc.zmqlink import Dealer
+from ipc.zeromq.link import Dealer
 
 
 class Echo(asyncio.Protocol):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ipc.bootstrap import ChannelInfo
+from ipc.frames.bootstrap import ChannelInfo
 from runtime.config.check import account_problems, join, problems
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.model import (

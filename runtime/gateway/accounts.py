@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipc.bootstrap import ChannelInfo
 from ipc.errors import RemoteError
+from ipc.frames.bootstrap import ChannelInfo
+from ipc.frames.status import AccountStatus
 from ipc.metrics import Series
-from ipc.report import AccountStatus
 
 INVALID = "INVALID_REQUEST"
 ALIVE = frozenset({"starting", "running", "stopping"})

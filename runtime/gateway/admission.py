@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ipc.errors import FrameError, MalformedJson
-from ipc.frames import MAX_FRAME_BYTES, Request, decode_request, error_response, event, response
+from ipc.frames.websocket import (
+    MAX_FRAME_BYTES,
+    Request,
+    decode_request,
+    error_response,
+    event,
+    response,
+)
 from runtime.gateway.auth import Claim, Grant
 from runtime.gateway.entry import Entry
 from runtime.gateway.handshake import Connect, claim_of, negotiate, read_connect
@@ -24,7 +31,7 @@ from runtime.gateway.scopes import SUPERVISOR
 from runtime.gateway.whence import Whence
 
 if TYPE_CHECKING:
-    from ipc.wsserver import Connection
+    from ipc.websocket.server import Connection
     from runtime.gateway.gateway import Gateway
 
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import structlog
 
-from ipc.envelope import ADDRESSED, INBOUND
 from ipc.errors import IpcError
+from ipc.frames.data import ADDRESSED, INBOUND
 from runtime.gateway.jobs import Jobs
 from workers.messages import Inbound, Outbound
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from ipc.envelope import MALFORMED
 from ipc.errors import RemoteError
+from ipc.frames.data import MALFORMED
 from workers.messages import Sent
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import structlog
 from msgspec import UNSET
 
 from ipc.errors import CallTimeout, FrameError, MalformedJson, PeerGone, RemoteError
-from ipc.frames import (
+from ipc.frames.websocket import (
     ErrorShape,
     Good,
     Request,
@@ -31,7 +31,7 @@ from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Ask
 from runtime.gateway.scopes import SUPERVISOR, covers
 
 if TYPE_CHECKING:
-    from ipc.wsserver import Connection
+    from ipc.websocket.server import Connection
     from runtime.gateway.admission import Admitted
     from runtime.gateway.gateway import Gateway
     from runtime.gateway.methods.table import Method

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from ipc import signature
+from ipc.identity import signature
 from runtime.gateway import proof
 from runtime.gateway.auth import (
     SESSION,
@@ -31,7 +31,7 @@ from runtime.gateway.scopes import ALL, OPERATOR, SUPERVISOR
 from runtime.gateway.throttle import DEVICE, SHARED, key
 
 if TYPE_CHECKING:
-    from ipc.wsserver import Connection
+    from ipc.websocket.server import Connection
     from runtime.gateway.gateway import Gateway
     from runtime.gateway.handshake import Connect
 

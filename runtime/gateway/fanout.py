@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ipc.wsserver import frame
+from ipc.websocket.server import frame
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client

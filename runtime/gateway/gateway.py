@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from ipc.bootstrap import GatewayBoot
-from ipc.frames import MAX_PREAUTH_BYTES, StateVersion
-from ipc.wsserver import Connection, Limits, Server
+from ipc.frames.bootstrap import GatewayBoot
+from ipc.frames.websocket import MAX_PREAUTH_BYTES, StateVersion
+from ipc.websocket.server import Connection, Limits, Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway.accounts import Accounts
 from runtime.gateway.admission import Admission, Admitted

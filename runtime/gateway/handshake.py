@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ipc.frames import ErrorShape, Request, explain
+from ipc.frames.websocket import ErrorShape, Request, explain
 from runtime.gateway.auth import Claim
 from runtime.gateway.refusals import Refusal, invalid
 from runtime.gateway.scopes import NODE, OPERATOR

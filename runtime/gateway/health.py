@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ipc.report import AccountStatus, GatewayStatus
+from ipc.frames.status import AccountStatus, GatewayStatus
 from runtime.gateway.picture import Picture
 
 if TYPE_CHECKING:

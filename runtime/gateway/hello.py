@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ipc.frames import MAX_FRAME_BYTES
+from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.gateway.fanout import OWN_EVENTS
 from runtime.gateway.methods import public, repeatable
 from runtime.gateway.scopes import ADMIN, READ

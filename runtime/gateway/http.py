@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ipc.wsfront import is_loopback
+from ipc.websocket.demux import is_loopback
 from runtime.gateway import metrics
 from runtime.gateway.auth import same
 from runtime.gateway.throttle import SHARED, key

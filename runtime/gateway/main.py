@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from ipc.bootstrap import gateway_boot
+from ipc.frames.bootstrap import gateway_boot
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway
 from workers.errors import EXIT_CONFIG, EXIT_OK, Misconfigured

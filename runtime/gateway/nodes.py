@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from ipc.calls import Calls
 from ipc.errors import PeerGone
-from ipc.once import Once
+from ipc.idempotency import Once
 from runtime.gateway.devices import about_client
 from runtime.gateway.registry import Node, Registry, Surface
 from runtime.gateway.scopes import ADMIN, PAIRING, WRITE

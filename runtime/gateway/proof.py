@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from ipc import signature
+from ipc.identity import signature
 from runtime.gateway.refusals import bad_device
 
 if TYPE_CHECKING:

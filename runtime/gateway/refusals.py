@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from ipc.frames import ErrorShape
+from ipc.frames.websocket import ErrorShape
 
 INVALID = "INVALID_REQUEST"
 RETRY_MS = 500  # the real CLI accepts 100 to 2000

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ipc.bootstrap import ChannelInfo
+from ipc.frames.bootstrap import ChannelInfo
+from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
-from ipc.report import AccountStatus, GatewayStatus
 from runtime.gateway.fanout import REMOVED, STATUS
 from runtime.gateway.scopes import READ
 

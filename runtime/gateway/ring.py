@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from ipc.cursors import Cursor
-from ipc.envelope import PACK_FRAMES
+from ipc.frames.cursors import Cursor
+from ipc.frames.data import PACK_FRAMES
 
 TOTAL_BYTES = 32 * 1024 * 1024
 

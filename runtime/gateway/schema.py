@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ipc.schema import DIALECT
+from ipc.frames.schema import DIALECT
 from runtime.gateway.methods import METHODS
 from runtime.gateway.methods.table import Method, Repeat
 from runtime.gateway.scopes import NODE, OPERATOR

@@ -11,7 +11,7 @@ import msgspec
 
 from ipc.calls import Calls
 from ipc.errors import RemoteError
-from ipc.frames import ErrorShape
+from ipc.frames.websocket import ErrorShape
 
 if TYPE_CHECKING:
     from runtime.gateway.client import Client

@@ -19,7 +19,8 @@ import msgspec
 import structlog
 
 from ipc.calls import Calls, Waiter
-from ipc.envelope import (
+from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.frames.data import (
     ADDRESSED,
     HISTORY,
     MALFORMED,
@@ -41,9 +42,8 @@ from ipc.envelope import (
     peer_name,
     worker_token,
 )
-from ipc.errors import FrameError, PeerGone, RemoteError
-from ipc.frames import ErrorShape
-from ipc.zmqlink import Router
+from ipc.frames.websocket import ErrorShape
+from ipc.zeromq.link import Router
 from runtime.gateway.fanout import MESSAGE, Fanout, message_frames
 from runtime.gateway.ring import Rings
 from runtime.gateway.session import as_error

@@ -26,7 +26,7 @@ from bench.systems.floor import Floor
 from bench.systems.naive import Naive
 from bench.systems.product import Product
 from bench.systems.system import Order, System
-from ipc.frames import event
+from ipc.frames.websocket import event
 
 pytestmark = pytest.mark.e2e
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import unix_connect
 
-from ipc.envelope import Hello, Messages, encode
 from ipc.errors import RemoteError
-from ipc.zmqlink import Dealer
+from ipc.frames.data import Hello, Messages, encode
+from ipc.zeromq.link import Dealer
 from tests.support.daemon import PATIENCE, TOKEN, Daemon
 from tests.support.rawclient import RawClient, connect_params
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trustme
 
-from ipc import trust
-from ipc.wsclient import Client
+from ipc.identity import trust
+from ipc.websocket.client import Client
 from tests.support.daemon import TOKEN, Daemon
 
 pytestmark = pytest.mark.e2e

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from ipc.errors import IpcError
-from ipc.wsprobe import challenges
+from ipc.websocket.probe import challenges
 from tests.support.daemon import TOKEN, Daemon, free_port
 
 pytestmark = pytest.mark.e2e

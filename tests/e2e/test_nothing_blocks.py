@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.faulty import install
 from tests.support.house import house

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from ipc.errors import IpcError
-from ipc.wsprobe import challenges
+from ipc.websocket.probe import challenges
 from tests.support import daemon as support
 from tests.support.daemon import TOKEN, Daemon, free_port
 

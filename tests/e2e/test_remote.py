@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 from runtime.restarts import GAP
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.irc_server import miniircd

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.frames import Event
-from ipc.wsreconnect import LOST, OPENED, ReconnectingClient, Subscription
+from ipc.frames.websocket import Event
+from ipc.websocket.reconnecting import LOST, OPENED, ReconnectingClient, Subscription
 from tests.support.daemon import Daemon
 from tests.support.house import TOKEN, house
 from tests.support.restarts import kill_gateway, restart_gateway

@@ -17,9 +17,9 @@ from typing import Any, cast
 
 import structlog
 
-from ipc.envelope import Answer, Call
 from ipc.errors import FrameError
-from ipc.frames import decode_from_server
+from ipc.frames.data import Answer, Call
+from ipc.frames.websocket import decode_from_server
 from tests.support.house import TOKEN, House, house
 from tests.support.rawclient import connect_params
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from ipc.frames.status import RESTART_REASONS, AccountStatus
 from ipc.metrics import Series, counter, gauge, of_accounts, text
-from ipc.report import RESTART_REASONS, AccountStatus
 
 
 def test_the_text_is_what_prometheus_reads() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.report import AccountStatus
+from ipc.frames.status import AccountStatus
 from ops.describing import show_description
 
 MIB = 2**20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from ipc.report import Status
+from ipc.frames.status import Status
 from tests.support.commandline import PROGRAM, environment, trunkline
 from tests.support.fakeserver import BACKOFF, account, fake_gateway, fake_supervisor, status
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
-from ipc.control import Beat
-from ipc.pulse import Verdict
-from ipc.report import AccountStatus, Hold
+from ipc.frames.control import Beat
+from ipc.frames.status import AccountStatus, Hold
+from ipc.heartbeat import Verdict
 from runtime import account as module
 from runtime import vitals
 from runtime.account import HISTORY, Account, policy_of

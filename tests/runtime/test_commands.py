@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.report import GatewayStatus, Hold, Status, SupervisorStatus
+from ipc.frames.status import GatewayStatus, Hold, Status, SupervisorStatus
 from runtime import commands
 from runtime.account import Account
 from runtime.commands import METHODS, what_next, why

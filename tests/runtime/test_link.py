@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import structlog
 
-from ipc import control
-from ipc.bootstrap import WorkerBoot
-from ipc.envelope import peer_name, worker_token
-from ipc.zmqlink import Dealer
+from ipc.frames import control
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.data import peer_name, worker_token
+from ipc.zeromq.link import Dealer
 from runtime.account import Account
 from runtime.lifecycle import Exit, Phase, Start, Stop
 from runtime.link import ControlLink, HeardOut

@@ -15,7 +15,7 @@ from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
 
 from ipc.errors import ConnectionFailed, RemoteError
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 from runtime.config.places import Flags, resolve
 from runtime.local import LocalServer
 from tests.support.players import short_directory

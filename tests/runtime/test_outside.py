@@ -14,8 +14,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from ipc.errors import ConnectionFailed
-from ipc.wsclient import Client
-from ipc.wsprobe import challenges
+from ipc.websocket.client import Client
+from ipc.websocket.probe import challenges
 from runtime import outside
 from runtime.outside import Access, OutsideSession
 from runtime.source import News

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ipc.report import RESTART_REASONS
+from ipc.frames.status import RESTART_REASONS
 from runtime import lifecycle
 from runtime.lifecycle import (
     CONFIGURATION,

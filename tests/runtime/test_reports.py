@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.report import AccountStatus
+from ipc.frames.status import AccountStatus
 from runtime.gateway.reports import Report
 from runtime.reports import MAX_BATCHES, Reports
 

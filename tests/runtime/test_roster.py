@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.report import Hold
+from ipc.frames.status import Hold
 from runtime.account import Account
 from runtime.config.accounts import AccountSpec
 from runtime.config.model import RestartConfig

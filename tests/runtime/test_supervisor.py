@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
-from ipc import control
 from ipc.errors import EndpointError, RemoteError
-from ipc.wsclient import Client
+from ipc.frames import control
+from ipc.websocket.client import Client
 from runtime import supervisor as module
 from runtime.config.load import Loaded, load_text
 from runtime.config.places import Places

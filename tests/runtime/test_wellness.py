@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.control import Beat
+from ipc.frames.control import Beat
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig
 from runtime.lifecycle import MEMORY, Phase, Restart
 from runtime.wellness import Wellness

@@ -144,9 +144,9 @@ WHAT = """
 STARRED = {1, 18, 23, 24, 25, 27, 31, 55, 56, 78, 81, 82, 98, 102, 107, 123}  # real processes too
 
 SESSION = "tests/runtime/test_session.py::"
-CLIENT = "tests/ipc/test_wsclient.py::"
+CLIENT = "tests/ipc/websocket/test_client.py::"
 PROCESS = "tests/runtime/test_process.py::"
-DEVICE = "tests/ipc/test_identity.py::"
+DEVICE = "tests/ipc/identity/test_device.py::"
 MONITOR = "tests/runtime/test_monitor.py::"
 FOREIGN = "tests/e2e/test_foreign.py::"
 CHANGES = "tests/e2e/test_changes.py::"

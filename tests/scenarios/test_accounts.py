@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.control import Beat
+from ipc.frames.control import Beat
 from runtime.config.model import RestartConfig
 from runtime.lifecycle import Exit, Exited, Phase, Ready, Start, Unhealthy
 from tests.support.accounts import spec_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.pulse import Verdict
+from ipc.heartbeat import Verdict
 from runtime.lifecycle import Phase
 from tests.support.fleet import Fleet, fleet
 from tests.support.life import now

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from ipc.report import PLUGIN_FIELDS
+from ipc.frames.status import PLUGIN_FIELDS
 from workers.messages import Inbound
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import psutil
 
 from ipc.errors import IpcError
-from ipc.wsclient import Client
-from ipc.wsreconnect import ReconnectingClient
+from ipc.websocket.client import Client
+from ipc.websocket.reconnecting import ReconnectingClient
 
 TOKEN = "test-token-0123456789"
 PATIENCE = 30.0  # seconds; ten times and more of what anything here takes

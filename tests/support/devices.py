@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipc import signature
+from ipc.identity import signature
 from tests.support.house import TOKEN, House
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 

@@ -13,7 +13,7 @@ import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve, unix_serve
 from websockets.exceptions import ConnectionClosed
 
-from ipc.report import AccountStatus, GatewayStatus, Hold, Status, SupervisorStatus
+from ipc.frames.status import AccountStatus, GatewayStatus, Hold, Status, SupervisorStatus
 from runtime.access import access
 from runtime.config.load import load
 from runtime.config.model import GatewayConfig

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ipc.report import AccountStatus, Hold
+from ipc.frames.status import AccountStatus, Hold
 from runtime.account import Account
 from runtime.config.accounts import AccountSpec
 from runtime.history import History

@@ -17,19 +17,28 @@ from typing import Any, cast
 
 import msgspec
 
-from ipc import envelope
-from ipc.bootstrap import ChannelInfo, GatewayBoot
-from ipc.envelope import Answer, Call, FromWorker, Hello, Messages, Welcome, peer_name, worker_token
-from ipc.frames import Event
-from ipc.report import AccountStatus
-from ipc.wsclient import Client
-from ipc.zmqlink import Dealer
+from ipc.frames import data
+from ipc.frames.bootstrap import ChannelInfo, GatewayBoot
+from ipc.frames.data import (
+    Answer,
+    Call,
+    FromWorker,
+    Hello,
+    Messages,
+    Welcome,
+    peer_name,
+    worker_token,
+)
+from ipc.frames.status import AccountStatus
+from ipc.frames.websocket import Event
+from ipc.websocket.client import Client
+from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
 
 TOKEN = "token-of-the-test"
 SESSION = "token-of-this-boot"
 SECRET = b"secret-of-this-boot"
-INBOUND_ADDRESSED = envelope.INBOUND | envelope.ADDRESSED
+INBOUND_ADDRESSED = data.INBOUND | data.ADDRESSED
 
 
 def row(account: str, phase: str = "running", incarnation: int = 1, **more: Any) -> dict[str, Any]:
@@ -72,7 +81,7 @@ class Worker:
 
     def __init__(self, house: House, account: str, incarnation: int = 1) -> None:
         self.key, self.incarnation = account, incarnation
-        self.frames: asyncio.Queue[envelope.FromGateway] = asyncio.Queue()
+        self.frames: asyncio.Queue[data.FromGateway] = asyncio.Queue()
         self.on_call: Callable[[Call], Answer | None] | None = None
         name = peer_name(account, incarnation)
         self.dealer = Dealer(house.gateway.boot.data, name, self._on_frame)
@@ -80,7 +89,7 @@ class Worker:
     def _on_frame(self, body: bytes) -> None:
         if not body:
             return  # the router's greeting on a new connection
-        for frame in envelope.decode_from_gateway(body):
+        for frame in data.decode_from_gateway(body):
             if isinstance(frame, Call) and self.on_call is not None:
                 answer = self.on_call(frame)
                 if answer is not None:
@@ -89,13 +98,13 @@ class Worker:
                 self.frames.put_nowait(frame)
 
     def send(self, *frames: FromWorker) -> None:
-        assert self.dealer.send(envelope.encode(list(frames)))
+        assert self.dealer.send(data.encode(list(frames)))
 
     def hello(self, oldest: int = 1, token: str | None = None) -> None:
         proof = token or worker_token(SECRET, self.key, self.incarnation)
         self.send(Hello(self.key, self.incarnation, proof, oldest))
 
-    def say(self, seq: int, flags: int = envelope.INBOUND, **more: Any) -> None:
+    def say(self, seq: int, flags: int = data.INBOUND, **more: Any) -> None:
         self.send(single(seq, flags, payload(self.key, seq, self.incarnation, **more)))
 
     async def next(self, kind: type[Any]) -> Any:

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 from websockets.asyncio.server import serve
 
-from ipc import control
-from ipc.bootstrap import GatewayBoot, WorkerBoot
-from ipc.envelope import peer_name
-from ipc.zmqlink import Dealer
+from ipc.frames import control
+from ipc.frames.bootstrap import GatewayBoot, WorkerBoot
+from ipc.frames.data import peer_name
+from ipc.zeromq.link import Dealer
 from runtime import mending
 from runtime.config.model import LoggingConfig
 from runtime.lifecycle import Exit

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from ipc.frames import Event
-from ipc.wsclient import Client
+from ipc.frames.websocket import Event
+from ipc.websocket.client import Client
 from tests.support.daemon import PATIENCE, Daemon
 
 

@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import jsonschema
 
-from ipc.wsconnection import Connection
+from ipc.websocket.connection import Connection
 
 VARIABLE = "TRUNKLINE_WIRE_SCHEMA"
 OURS = {

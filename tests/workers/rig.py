@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ipc import control, envelope
-from ipc.bootstrap import WorkerBoot
 from ipc.endpoints import Endpoints
-from ipc.zmqlink import Router
+from ipc.frames import control, data
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.zeromq.link import Router
 from tests.workers.pliable import Pliable
 from workers.worker import main
 
@@ -99,8 +99,8 @@ class Gateway(Watched):
         self.acking = True
         self.raw: list[Heard] = []
         self.accepted: list[Heard] = []
-        self.hellos: list[envelope.Hello] = []
-        self.answers: dict[int, envelope.Answer] = {}
+        self.hellos: list[data.Hello] = []
+        self.answers: dict[int, data.Answer] = {}
         self.last = 0
         self.bodies = 0
         self._ids = iter(range(1, 1_000_000))
@@ -115,32 +115,32 @@ class Gateway(Watched):
 
     def _on_frame(self, peer: bytes, body: bytes) -> None:
         self.bodies += 1
-        for frame in envelope.decode_from_worker(body):
+        for frame in data.decode_from_worker(body):
             match frame:
-                case envelope.Hello():
+                case data.Hello():
                     self._greeted(peer, frame)
                 case _ if peer not in self._met:
-                    self.send(envelope.Refused("hello first"), peer)
-                case envelope.Messages():
+                    self.send(data.Refused("hello first"), peer)
+                case data.Messages():
                     for each in map(Heard, count(frame.first), frame.flags, frame.payloads):
                         self._heard(peer, each)
-                case envelope.Answer():
+                case data.Answer():
                     self.answers[frame.id] = frame
         if self.acking and self._met:
             self.acknowledge()
         self.changed()
 
-    def _greeted(self, peer: bytes, hello: envelope.Hello) -> None:
+    def _greeted(self, peer: bytes, hello: data.Hello) -> None:
         self.hellos.append(hello)
         if self.welcoming:
             if peer not in self._known:
                 self.last = hello.oldest - 1
             self._known.add(peer)
             self._met.add(peer)
-            self.send(envelope.Welcome(self.id, self.last), peer)
+            self.send(data.Welcome(self.id, self.last), peer)
         else:
             self._known.add(peer)
-            self.send(envelope.Refused("not running yet"), peer)
+            self.send(data.Refused("not running yet"), peer)
 
     def _heard(self, peer: bytes, message: Heard) -> None:
         if self.lose:
@@ -152,30 +152,30 @@ class Gateway(Watched):
             self.accepted.append(message)
         elif message.seq > self.last:  # a gap: as the gateway does, wait for a new hello
             self._met.discard(peer)
-            self.send(envelope.Refused("hello first"), peer)
+            self.send(data.Refused("hello first"), peer)
 
     def welcome_all(self) -> None:
         """Welcome whom the supervisor has reported meanwhile."""
         self.welcoming = True
         for peer in self._known:
             self._met.add(peer)
-            self.send(envelope.Welcome(self.id, self.last), peer)
+            self.send(data.Welcome(self.id, self.last), peer)
 
     def forget(self) -> None:
         self._met.clear()
 
     def acknowledge(self) -> None:
-        self.send(envelope.Ack(self.last))
+        self.send(data.Ack(self.last))
 
-    def send(self, frame: envelope.FromGateway, peer: bytes | None = None) -> None:
+    def send(self, frame: data.FromGateway, peer: bytes | None = None) -> None:
         for each in [peer] if peer else self._met:
-            self._router.send(each, envelope.encode([frame]))
+            self._router.send(each, data.encode([frame]))
 
     def send_raw(self, body: bytes) -> None:
         for peer in self._met:
             self._router.send(peer, body)
 
-    async def call(self, method: str, params: object) -> envelope.Answer:
+    async def call(self, method: str, params: object) -> data.Answer:
         await self.until(lambda: self._met or not self.welcoming)  # a worker may be ready before
         asked = self.ask(method, params)
         await self.until(lambda: asked in self.answers)
@@ -183,7 +183,7 @@ class Gateway(Watched):
 
     def ask(self, method: str, params: object) -> int:
         asked = next(self._ids)
-        self.send(envelope.Call(asked, method, json.dumps(params).encode()))
+        self.send(data.Call(asked, method, json.dumps(params).encode()))
         return asked
 
     async def result(self, method: str, params: object) -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
-from ipc import control
-from ipc.envelope import Call
+from ipc.frames import control
+from ipc.frames.data import Call
 from tests.workers.rig import rig
 from workers.answers import Answers
 from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ipc import control
-from ipc.report import PLUGIN_FIELDS
+from ipc.frames import control
+from ipc.frames.status import PLUGIN_FIELDS
 from tests.support import faulty
 from tests.workers.rig import PATIENCE, rig
 from workers.registry import manifests

@@ -8,14 +8,14 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from ipc import control, envelope
+from ipc.frames import control, data
 from tests.workers.pliable import said
 from tests.workers.rig import Gateway, Rig, Supervisor, rig
 
 
 def redelivered(gateway: Gateway) -> list[bool]:
     marks = [json.loads(each.payload).get("redelivered", False) for each in gateway.accepted]
-    flags = [bool(each.flags & envelope.REDELIVERED) for each in gateway.accepted]
+    flags = [bool(each.flags & data.REDELIVERED) for each in gateway.accepted]
     assert marks == flags
     return marks
 
@@ -28,8 +28,8 @@ async def test_messages_arrive_in_order_with_cursor_and_flags(run_dir: Path) -> 
         await plugin.say("two", addressed=True)
         await here.gateway.heard(2)
         first, second = here.gateway.accepted
-        assert (first.seq, first.flags) == (1, envelope.INBOUND)
-        assert (second.seq, second.flags) == (2, envelope.INBOUND | envelope.ADDRESSED)
+        assert (first.seq, first.flags) == (1, data.INBOUND)
+        assert (second.seq, second.flags) == (2, data.INBOUND | data.ADDRESSED)
         event = json.loads(second.payload)
         assert event["cursor"] == "7:2"
         assert (event["account"], event["direction"]) == ("pliable:one", "in")
@@ -43,8 +43,8 @@ async def test_what_one_turn_of_the_loop_has_said_goes_in_few_packs(run_dir: Pat
         await plugin.say("warm")
         await here.gateway.heard(1)
         before = here.gateway.bodies
-        await plugin.say(*(str(number) for number in range(2 * envelope.PACK_FRAMES)))
-        await here.gateway.heard(2 * envelope.PACK_FRAMES + 1)
+        await plugin.say(*(str(number) for number in range(2 * data.PACK_FRAMES)))
+        await here.gateway.heard(2 * data.PACK_FRAMES + 1)
         assert here.gateway.bodies - before == 2
 
 

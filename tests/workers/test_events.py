@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipc.envelope import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
+from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
 from workers.events import Events, flags_of
 from workers.messages import (
     MAX_TEXT,

@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import os, resource
-from ipc.bootstrap import WorkerBoot
+from ipc.frames.bootstrap import WorkerBoot
 from workers.limits import apply
 apply(WorkerBoot(key="a:b", incarnation=1, token="", control="", data="", manifest="",
                  config={{}}, storage="", run_dir="", {fields}))

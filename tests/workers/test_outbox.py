@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ipc.envelope import INBOUND, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
+from ipc.frames.data import INBOUND, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messages
 from workers.outbox import FRAME_BYTES, Outbox
 
 WINDOW = 2_000

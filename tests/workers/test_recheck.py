@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ipc import control
+from ipc.frames import control
 from tests.workers.rig import Rig, rig
 
 RECHECK = control.encode([control.Recheck()])

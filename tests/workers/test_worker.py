@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ipc import control
+from ipc.frames import control
 from tests.workers.rig import INCARNATION, PATIENCE, rig
 from workers.errors import NeedsLogin
 from workers.journal import Redaction, journal

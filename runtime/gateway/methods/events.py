@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-from ipc.cursors import Cursor, parse_cursor
 from ipc.errors import FrameError, PeerGone, RemoteError
+from ipc.frames.cursors import Cursor, parse_cursor
 from runtime.gateway.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
 from runtime.gateway.methods.table import INVALID, Strict, method
 from runtime.gateway.scopes import READ

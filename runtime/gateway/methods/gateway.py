@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from ipc.identity import Identity, IdentityError
+from ipc.identity.device import Identity, IdentityError
 from runtime.gateway.methods.table import UNAVAILABLE, Nothing, Strict, method
 from runtime.gateway.scopes import READ
 from runtime.gateway.stability import CAPACITY

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ipc.frames import ErrorShape
+from ipc.frames.websocket import ErrorShape
 from runtime.gateway.methods.table import method
 from runtime.gateway.reports import Report, take
 from runtime.gateway.scopes import SUPERVISOR

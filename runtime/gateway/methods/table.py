@@ -25,7 +25,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ipc.errors import RemoteError
-from ipc.frames import explain
+from ipc.frames.websocket import explain
 from runtime.gateway.answers import read_answer
 from runtime.gateway.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 

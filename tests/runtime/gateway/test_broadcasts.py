@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ipc.envelope import Ack
+from ipc.frames.data import Ack
 from tests.support.devices import Key, paired
 from tests.support.house import TOKEN, House, house
 from tests.support.rawclient import RawClient
@@ -103,7 +103,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
 async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ipc.wsserver.PATIENCE", 30.0)
+    monkeypatch.setattr("ipc.websocket.server.PATIENCE", 30.0)
     async with house(limits={"bufferedBytes": 65536}) as home:
         worker = await home.worker("irc:libera")
         other = await home.client()

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ipc import signature
 from ipc.errors import RemoteError
-from ipc.frames import Event
-from ipc.identity import Identity
+from ipc.frames.websocket import Event
+from ipc.identity import signature
+from ipc.identity.device import Identity
 from tests.support.devices import Key, node, offer, paired
 from tests.support.house import house
 from tests.support.rawclient import SCOPES, RawClient

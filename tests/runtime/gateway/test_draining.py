@@ -14,13 +14,13 @@ import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from ipc.backoff import starting
-from ipc.bootstrap import GatewayBoot
-from ipc.envelope import Answer, Call
 from ipc.errors import ConnectionFailed, IpcError, PeerGone, RemoteError
-from ipc.frames import Event
-from ipc.wsclient import Client
-from ipc.wsreconnect import REPEATABLE
+from ipc.frames.bootstrap import GatewayBoot
+from ipc.frames.data import Answer, Call
+from ipc.frames.websocket import Event
+from ipc.websocket.backoff import starting
+from ipc.websocket.client import Client
+from ipc.websocket.reconnecting import REPEATABLE
 from runtime.gateway import draining
 from runtime.gateway.draining import drain
 from runtime.gateway.main import main

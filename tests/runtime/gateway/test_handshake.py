@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ipc.errors import RemoteError
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 from tests.support.house import TOKEN, House, connect_supervisor, house, row
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 from tests.support.until import until

@@ -8,7 +8,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from ipc.envelope import (
+from ipc.errors import RemoteError
+from ipc.frames.data import (
     MAX_PAYLOAD_BYTES,
     REDELIVERED,
     Ack,
@@ -19,9 +20,8 @@ from ipc.envelope import (
     Welcome,
     encode,
 )
-from ipc.errors import RemoteError
-from ipc.frames import Event
-from ipc.wsclient import Client
+from ipc.frames.websocket import Event
+from ipc.websocket.client import Client
 from tests.support.house import INBOUND_ADDRESSED, Worker, house, payload, row, single
 
 KEY = "irc:libera"

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.bootstrap import ChannelInfo
-from ipc.envelope import Answer, Call
 from ipc.errors import RemoteError
-from ipc.frames import Event
+from ipc.frames.bootstrap import ChannelInfo
+from ipc.frames.data import Answer, Call
+from ipc.frames.websocket import Event
 from tests.support.house import House, house, row
 
 KEY = "irc:libera"

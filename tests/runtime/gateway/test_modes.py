@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.wsclient import Client
+from ipc.websocket.client import Client
 from tests.support.devices import Key, offer, paired
 from tests.support.house import SESSION, TOKEN, House, house
 from tests.support.rawclient import SCOPES, RawClient, connect_params

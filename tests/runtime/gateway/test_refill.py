@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipc.envelope import HISTORY, Ack, Hello, Messages, Welcome, worker_token
+from ipc.frames.data import HISTORY, Ack, Hello, Messages, Welcome, worker_token
 from runtime.gateway.ring import Rings
 from tests.runtime.gateway.test_messages import acked, cursors, take
 from tests.support.house import SECRET, House, Worker, house, payload, single

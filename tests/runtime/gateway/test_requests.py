@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.envelope import Answer, Call
 from ipc.errors import CallTimeout, RemoteError
+from ipc.frames.data import Answer, Call
 from tests.support.devices import Key, node
 from tests.support.house import TOKEN, House, house, row
 from tests.support.rawclient import RawClient

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import trustme
 
-from ipc import trust
 from ipc.errors import ConnectionFailed
-from ipc.wsclient import Client
+from ipc.identity import trust
+from ipc.websocket.client import Client
 from runtime.gateway.certificate import Certificate
 from tests.support.house import CHANNELS, SESSION, TOKEN, House, house
 from workers.errors import Misconfigured

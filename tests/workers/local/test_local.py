@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ipc import control
+from ipc.frames import control
 from tests.workers.rig import PATIENCE, Rig, rig
 from workers.channels.local import manifest
 

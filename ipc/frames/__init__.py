@@ -1,0 +1,1 @@
+"""The frames of every link: their types, their checks, their JSON Schema."""

@@ -1,0 +1,155 @@
+"""What a worker and the supervisor say to each other on the control link.
+
+Same encoding as the data link: one MessagePack list of frames, each an array that starts
+with its kind. Small and rare on purpose: the supervisor carries no chat.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import FrameError
+from ipc.frames.data import MALFORMED, Incarnation, Key, Token
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_FRAMES = 64  # in one body
+MAX_PATCH_DEPTH = 8  # of what a plugin says about itself
+MAX_PROBLEM = 1000  # characters of what is wrong with secrets
+MAX_REASONS = 256  # under which one worker counts what it dropped
+
+Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]  # neither nan nor infinite: JSON has neither
+
+
+class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """First frame of a worker: who it is. Proves that the process is up, not that it is ready."""
+
+    key: Key
+    incarnation: Incarnation
+    token: Token
+    pid: Annotated[int, Meta(ge=1, lt=1 << 31)]
+
+
+class Ready(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """The plugin is loaded, configured and running."""
+
+
+class Beat(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """Sign of life from the worker's event loop, with its own figures.
+
+    ``lag`` is the loop's delay in seconds, ``cpu`` seconds of CPU used so far. ``emitted``
+    and ``acked`` are sequence numbers; their difference is what a kill could lose.
+    """
+
+    lag: Seconds
+    rss_bytes: Count
+    cpu: Seconds
+    fds: Count
+    queued: Count
+    queued_bytes: Count
+    emitted: Count
+    acked: Count
+    messages_in: Count
+    messages_out: Count
+    dropped: Annotated[
+        dict[Annotated[str, Meta(max_length=128)], Count], Meta(max_length=MAX_REASONS)
+    ]
+
+
+class Status(msgspec.Struct, array_like=True, tag=4, frozen=True):
+    """Fields of the account's status row that its plugin may set (see ``ipc.frames.status``)."""
+
+    patch: dict[str, Any]
+
+
+class Pong(msgspec.Struct, array_like=True, tag=5, frozen=True):
+    """Answer to ``Ping`` ``id``."""
+
+    id: Count
+
+
+class Ping(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """The supervisor verifies that a silent worker's loop still turns."""
+
+    id: Count
+
+
+class Drained(msgspec.Struct, array_like=True, tag=6, frozen=True):
+    """Answer to ``Drain``: what was in flight is done, and no call is taken any more."""
+
+
+class Drain(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """Take no more calls, finish those that run, and say when all said is acknowledged."""
+
+
+class Pace(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """Beat so often from now on: seconds between two beats."""
+
+    beat: Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Recheck(msgspec.Struct, array_like=True, tag=4, frozen=True):
+    """Read the secrets anew, and say whether they are others than those in use."""
+
+
+class Rechecked(msgspec.Struct, array_like=True, tag=7, frozen=True):
+    """Answer to ``Recheck``: no secret, only whether one has ``changed``, and what is wrong."""
+
+    changed: bool
+    problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
+
+
+FromWorker = Hello | Ready | Beat | Status | Pong | Drained | Rechecked
+FromSupervisor = Ping | Drain | Pace | Recheck
+
+encode = msgspec.msgpack.Encoder().encode
+_from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(
+    Annotated[list[FromWorker], Meta(max_length=MAX_FRAMES)]
+)
+_from_supervisor: msgspec.msgpack.Decoder[list[FromSupervisor]] = msgspec.msgpack.Decoder(
+    Annotated[list[FromSupervisor], Meta(max_length=MAX_FRAMES)]
+)
+
+
+def decode_from_worker(body: bytes) -> list[FromWorker]:
+    """Return the frames of one message from a worker; ``FrameError`` says what is wrong."""
+    _check_size(body)
+    try:
+        frames = _from_worker.decode(body)
+    except MALFORMED as error:
+        raise FrameError(f"malformed control frame: {error}") from None
+    for frame in frames:
+        if type(frame) is Status and not _plain(frame.patch, MAX_PATCH_DEPTH):
+            raise FrameError("malformed control frame: a patch that is too deep or not JSON")
+    return frames
+
+
+def decode_from_supervisor(body: bytes) -> list[FromSupervisor]:
+    """Return the frames of one message from the supervisor; ``FrameError`` as above."""
+    _check_size(body)
+    try:
+        return _from_supervisor.decode(body)
+    except MALFORMED as error:
+        raise FrameError(f"malformed control frame: {error}") from None
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise FrameError(f"a body of {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed")
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Say whether a value can be shown as JSON: MessagePack also knows bytes, dates, odd keys."""
+    if isinstance(value, dict):
+        return depth > 0 and all(
+            isinstance(key, str) and _plain(item, depth - 1) for key, item in value.items()
+        )
+    if isinstance(value, list):
+        return depth > 0 and all(_plain(item, depth - 1) for item in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str | int)

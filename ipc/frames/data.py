@@ -1,0 +1,188 @@
+"""What a worker and the gateway say to each other on the data link.
+
+Every ZeroMQ message is one MessagePack list of frames, each frame an array that starts with
+its kind. A payload is JSON that is already encoded, so the gateway passes it on unread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import FrameError
+from ipc.frames.websocket import shallow
+
+PACK_FRAMES = 64  # a fifth more messages a second than with 16 (docs/benchmarks.md)
+PACK_BYTES = 64 * 1024
+MAX_FRAMES = 1024  # in one body; far above what anybody packs
+MAX_PAYLOAD_BYTES = 1024 * 1024
+MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + PACK_BYTES
+
+INBOUND = 1  # flags of a message: it came from the platform
+ADDRESSED = 2  # it is meant for the account: a direct message, or one that names it
+REDELIVERED = 4  # it may have been handed on before (at-least-once, DESIGN section 3)
+HISTORY = 8  # it was acknowledged before: for the ring alone, never handed on again
+
+Key = Annotated[str, Meta(max_length=129)]
+Seq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Incarnation = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Token = Annotated[str, Meta(max_length=128)]
+Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
+
+
+class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """First frame of a worker: who it is, and the lowest sequence number that may follow.
+
+    ``kept`` is the lowest it still has, acknowledged ones included; 0: none of those.
+    """
+
+    key: Key
+    incarnation: Incarnation
+    token: Token
+    oldest: Seq
+    kept: Seq = 0
+
+
+class Messages(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """Some ``channel.message`` events in a row: ``payloads[i]``, the event's payload as JSON
+    text, has the number ``first + i`` and the flags ``flags[i]``.
+
+    Together in one frame, because a frame costs more than what is in it.
+    """
+
+    first: Seq
+    flags: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAMES)]
+    payloads: Annotated[list[Payload], Meta(min_length=1, max_length=MAX_FRAMES)]
+
+    def __post_init__(self) -> None:
+        if len(self.flags) != len(self.payloads):
+            raise ValueError(f"{len(self.flags)} flags for {len(self.payloads)} payloads")
+
+    @property
+    def last(self) -> int:
+        """The number of the last of them."""
+        return self.first + len(self.payloads) - 1
+
+    def part(self, first: int, last: int) -> Messages:
+        """Return those with the numbers from ``first`` to ``last``."""
+        some = slice(first - self.first, last - self.first + 1)
+        return Messages(first, self.flags[some], self.payloads[some])
+
+
+class Answer(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+    """The answer to ``Call`` ``id``: JSON of the result, or of an error shape when not ``ok``."""
+
+    id: Seq
+    ok: bool
+    payload: Payload
+
+
+class Welcome(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """The gateway's answer to ``Hello``: send, from after ``acked``.
+
+    Where ``wanted`` is not 0, send before that what was acknowledged from ``wanted`` up to
+    the ``oldest`` of the hello, marked ``HISTORY``: this gateway has never seen it.
+    """
+
+    gateway: Annotated[str, Meta(max_length=128)]
+    acked: Seq
+    wanted: Seq = 0
+
+
+class Ack(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """Every message up to and with ``seq`` has been handed on."""
+
+    seq: Seq
+
+
+class Call(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+    """A request to the account's plugin; ``params`` is JSON text."""
+
+    id: Seq
+    method: Annotated[str, Meta(min_length=1, max_length=128)]
+    params: Payload
+
+
+class Refused(msgspec.Struct, array_like=True, tag=4, frozen=True):
+    """The gateway will not talk to this peer (wrong token, an earlier incarnation)."""
+
+    reason: Annotated[str, Meta(max_length=1024)]
+
+
+FromWorker = Hello | Messages | Answer
+FromGateway = Welcome | Ack | Call | Refused
+
+encode = msgspec.msgpack.Encoder().encode
+_from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(
+    Annotated[list[FromWorker], Meta(max_length=MAX_FRAMES)]
+)
+_from_gateway: msgspec.msgpack.Decoder[list[FromGateway]] = msgspec.msgpack.Decoder(
+    Annotated[list[FromGateway], Meta(max_length=MAX_FRAMES)]
+)
+_json = msgspec.json.Decoder(msgspec.Raw).decode
+MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)  # all that a decoder may raise
+
+
+def decode_from_worker(body: bytes) -> list[FromWorker]:
+    """Return the frames of one message from a worker; ``FrameError`` says what is wrong with it."""
+    if len(body) > MAX_BODY_BYTES:
+        raise FrameError(f"a body of {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed")
+    try:
+        return _from_worker.decode(body)
+    except MALFORMED as error:
+        raise FrameError(f"malformed worker frame: {error}") from None
+
+
+def decode_from_gateway(body: bytes) -> list[FromGateway]:
+    """Return the frames of one message from the gateway; ``FrameError`` as above."""
+    if len(body) > MAX_BODY_BYTES:
+        raise FrameError(f"a body of {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed")
+    try:
+        return _from_gateway.decode(body)
+    except MALFORMED as error:
+        raise FrameError(f"malformed gateway frame: {error}") from None
+
+
+def check_payload(payload: bytes) -> None:
+    """Raise ``FrameError`` unless ``payload`` is one JSON text that every client can take.
+
+    For what a plugin has put together freely; it is spliced into frames unread.
+    """
+    try:
+        check_text(payload)
+        _json(payload)
+    except MALFORMED as error:
+        raise FrameError(f"malformed payload: {error}") from None
+    if not shallow(payload):
+        raise FrameError("malformed payload: nested too deep")
+
+
+def check_text(payload: bytes) -> None:
+    """Raise ``FrameError`` unless ``payload`` is UTF-8, with no surrogates in it.
+
+    Broken UTF-8 in a text frame makes every client that gets it close with 1007 (RFC 6455,
+    section 8.1), so the gateway looks at everything; the worker's encoder answers for the rest.
+    """
+    if not payload.isascii():
+        try:
+            str(payload, "utf-8")
+        except UnicodeDecodeError as error:
+            raise FrameError(f"malformed payload: {error}") from None
+
+
+def peer_name(key: str, incarnation: int) -> str:
+    """Return the ZeroMQ routing id of one incarnation, e.g. ``irc:libera#3``."""
+    return f"{key}#{incarnation}"
+
+
+def worker_token(secret: bytes, key: str, incarnation: int) -> str:
+    """Return the proof that a worker is the incarnation it says it is.
+
+    An HMAC rather than a random number: the gateway can check it without being told about
+    each worker, so neither side depends on the order in which they start.
+    """
+    return hmac.new(secret, peer_name(key, incarnation).encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,250 @@
+"""The frames of the WebSocket protocol: request, response, event (PROTOCOL.md 1.7 and 1.8).
+
+The source of truth for clients and servers alike. Payloads stay JSON text (``msgspec.Raw``),
+so that what is only passed on is never decoded. A key that does not apply is absent, never
+null: the real client drops a response with ``"error":null``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from ipc.errors import FrameError, MalformedJson, RemoteError
+from ipc.frames.validation import explain as explain  # re-exported: it words this module's refusals
+
+MAX_ID = 256  # characters; the real CLI's ids have 38
+MAX_METHOD = 128
+MAX_DEPTH = 64  # arrays and objects inside each other, the frame itself included
+MAX_PREAUTH_BYTES = 65_536
+MAX_FRAME_BYTES = 26_214_400
+
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_METHOD)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class ErrorShape(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a request was refused or failed. ``code`` is one of PROTOCOL.md 1.8."""
+
+    code: Name
+    message: Annotated[str, Meta(min_length=1)]
+    details: Any = UNSET
+    retryable: bool | UnsetType = UNSET
+    retry_after_ms: Count | UnsetType = UNSET
+
+
+class Request(
+    Struct, frozen=True, gc=False, tag_field="type", tag="req", rename="camel",
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """A call of ``method``. ``params`` is JSON text that nobody has validated yet."""
+
+    id: Id
+    method: Name
+    params: Raw | UnsetType = UNSET
+    traceparent: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    expected_profile_id: Annotated[str, Meta(max_length=MAX_ID)] | UnsetType = UNSET
+
+
+class Response(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
+    """The answer to the request ``id``: ``payload`` when ``ok``, else ``error``.
+
+    A numeric ``id`` occurs only in the refusal of a frame that had one.
+    """
+
+    id: Id | int
+    ok: bool
+    payload: Raw | UnsetType = UNSET
+    error: ErrorShape | UnsetType = UNSET
+
+
+class StateVersion(Struct, frozen=True, gc=False):
+    """How often presence and health have changed since the gateway started."""
+
+    presence: Count = 0
+    health: Count = 0
+
+
+class Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename="camel"):
+    """Something happened. ``seq`` counts per connection from 1; targeted events have none."""
+
+    event: Name
+    payload: Raw | UnsetType = UNSET
+    seq: Count | UnsetType = UNSET
+    state_version: StateVersion | UnsetType = UNSET
+
+
+class Good(Struct, frozen=True, gc=False, tag_field="type", tag="res", rename="camel"):
+    """A good answer whose payload is an object yet to be encoded, or ``Raw`` JSON."""
+
+    id: str | int
+    ok: bool
+    payload: Any = UNSET
+
+
+class _Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename="camel"):
+    event: str
+    payload: Any = UNSET
+    seq: int | UnsetType = UNSET
+    state_version: StateVersion | UnsetType = UNSET
+
+
+encode = msgspec.json.Encoder().encode  # the JSON text of a frame, keys in the protocol's order
+_decode_request = msgspec.json.Decoder(Request).decode
+_from_server: msgspec.json.Decoder[Response | Event] = msgspec.json.Decoder(Response | Event)
+_decode_any = msgspec.json.Decoder().decode
+# A request shorter than this cannot be too deep: so much are its other keys and the brackets.
+_SHORT_BYTES = len('{"type":"req","id":"1","method":"m","params":}') + 2 * (MAX_DEPTH - 1)
+_ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def decode_request(text: bytes) -> Request:
+    """Return the request in one message from a client.
+
+    Raises ``MalformedJson`` when the text is no JSON at all, else ``FrameError`` with the
+    reason and, where it could be read, the id: the protocol answers the two differently.
+    """
+    try:
+        if not text.isascii():
+            str(text, "utf-8")  # Raw would let broken UTF-8 through to other clients
+        request = _decode_request(text)
+    except UnicodeError:
+        raise MalformedJson("not UTF-8") from None
+    except msgspec.ValidationError as error:
+        raise _refused(text, error) from None
+    except RecursionError:
+        raise FrameError(f"nested deeper than {MAX_DEPTH}") from None
+    except msgspec.DecodeError as error:
+        raise _unreadable(text, error) from None
+    if len(text) > _SHORT_BYTES and not shallow(text):
+        raise FrameError(f"nested deeper than {MAX_DEPTH}", id=request.id)
+    return request
+
+
+def decode_from_server(data: bytes | str) -> Response | Event:
+    """Return the frame in one message from a gateway; keys that are not known are ignored.
+
+    Raises ``MalformedJson`` or ``FrameError`` as ``decode_request`` does.
+    """
+    try:
+        return _from_server.decode(data)
+    except UnicodeError:
+        raise MalformedJson("not UTF-8") from None
+    except msgspec.ValidationError as error:
+        raise FrameError(explain(error)) from None
+    except RecursionError:
+        raise FrameError("nested too deep") from None
+    except msgspec.DecodeError as error:
+        raise MalformedJson(str(error)) from None
+
+
+def shape_of(error: RemoteError) -> ErrorShape:
+    """Return the error as it goes over the wire; keys that do not apply are absent."""
+    more: dict[str, Any] = {}
+    if error.details is not None:
+        more["details"] = error.details
+    if error.retryable:
+        more["retryable"] = True
+    if error.retry_after_ms is not None:
+        more["retry_after_ms"] = error.retry_after_ms
+    return ErrorShape(error.code, error.message, **more)
+
+
+def response(id: str | int, payload: Any = UNSET) -> bytes:
+    """Return the JSON text of a good answer; ``payload`` is any object, or ``Raw`` JSON."""
+    return encode(Good(id, True, payload))
+
+
+def error_response(id: str | int, error: ErrorShape) -> bytes:
+    """Return the JSON text of a refusal."""
+    return encode(Response(id, False, UNSET, error))
+
+
+def event(
+    name: str,
+    payload: Any = UNSET,
+    seq: int | None = None,
+    state_version: StateVersion | None = None,
+) -> bytes:
+    """Return the JSON text of an event; ``payload`` is any object, or ``Raw`` JSON."""
+    return encode(
+        _Event(
+            name,
+            payload,
+            UNSET if seq is None else seq,
+            UNSET if state_version is None else state_version,
+        )
+    )
+
+
+def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Say whether valid JSON text nests no deeper than ``limit``, without building it."""
+    opened = text.count(0x7B)  # {, even those in strings
+    if text.find(0x5B) >= 0:  # [ is rare: to look for it costs a tenth of counting it
+        opened += text.count(0x5B)
+    if opened <= limit:
+        return True
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(text.split(b'"')[::2])  # what is left lies outside of strings
+    brackets = brackets.translate(_ONE_BRACKET, _NO_BRACKET)
+    for _ in range(limit):
+        brackets = brackets.replace(b"[]", b"")  # one level: the innermost of every branch
+        if not brackets:
+            return True
+    return False
+
+
+def _refused(data: bytes, error: msgspec.ValidationError) -> FrameError:
+    """Read the whole text once more: is it JSON, and does it have an id to answer to?"""
+    try:
+        whole = _decode_any(data)
+    except UnicodeError as fault:
+        return MalformedJson(str(fault))
+    except msgspec.DecodeError as fault:
+        return _unreadable(data, fault)
+    except RecursionError:
+        return FrameError(f"nested deeper than {MAX_DEPTH}")
+    return FrameError(explain(error), id=_id(whole))
+
+
+def _unreadable(data: bytes, fault: msgspec.DecodeError) -> FrameError:
+    """Tell a text that is no JSON from one with ``"\\ud800"``: JSON allows half of a surrogate
+    pair (RFC 8259, 8.2), and a client that cuts a text in two sends it, but msgspec refuses it.
+    """
+    text = data.decode()
+    if "\\ud" not in text and "\\uD" not in text:
+        return MalformedJson(str(fault))
+    try:
+        whole = json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        return MalformedJson(str(fault))
+    except RecursionError:
+        return FrameError(f"nested deeper than {MAX_DEPTH}")
+    return FrameError("half of a surrogate pair in a string", id=_id(whole))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _id(whole: Any) -> str | int | None:
+    """Return the id of a request that is refused, where there is one to answer to."""
+    given = whole.get("id") if isinstance(whole, dict) else None
+    if type(given) is int:
+        return given
+    readable = isinstance(given, str) and 0 < len(given) <= MAX_ID and _is_unicode(given)
+    return given if readable else None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeError:
+        return False
+    return True

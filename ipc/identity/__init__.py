@@ -1,0 +1,1 @@
+"""Device identities: keys, signatures, tokens and trusted certificates."""

@@ -1,0 +1,1 @@
+"""The WebSocket server and client, with the hot path."""

@@ -1,0 +1,230 @@
+"""How a client gets from nothing to ``hello-ok``: socket, challenge, ``connect``, retries.
+
+Separate from the session itself because everything that may be tried again lies here: after
+``hello-ok`` nothing is ever repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidMessage,
+    InvalidStatus,
+    WebSocketException,
+)
+
+from ipc.errors import ConnectionFailed, FrameError, RemoteError
+from ipc.frames.websocket import (
+    MAX_FRAME_BYTES,
+    ErrorShape,
+    Event,
+    Request,
+    Response,
+    decode_from_server,
+    encode,
+)
+from ipc.identity.credentials import Claim, Credentials
+from ipc.identity.device import Identity
+from ipc.websocket.backoff import PASSING, asked, starting
+
+CONNECT_ID = "0"  # calls count from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Everything ``connect`` says. ``unix`` replaces the host and port of ``url``."""
+
+    url: str
+    token: str | None
+    password: str | None
+    client: dict[str, Any] | None
+    role: str
+    scopes: Sequence[str]
+    caps: Sequence[str]
+    min_protocol: int
+    max_protocol: int
+    timeout: float
+    unix: Path | None
+    commands: Sequence[str] = ()
+    identity: Identity | None = None
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def place(self) -> str:
+        """Return where this leads to, for messages."""
+        return str(self.unix) if self.unix else self.url
+
+    @property
+    def claim(self) -> Claim:
+        """Return what a device signature is about."""
+        client = self._client()
+        return Claim(
+            client["id"],
+            client["mode"],
+            self.role,
+            tuple(self.scopes),
+            client["platform"],
+            client.get("deviceFamily", ""),
+        )
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters of ``connect``, but for what proves who we are."""
+        params = {
+            "minProtocol": self.min_protocol,
+            "maxProtocol": self.max_protocol,
+            "client": self._client(),
+            "role": self.role,
+            "scopes": list(self.scopes),
+            "caps": list(self.caps),
+        }
+        return params | ({"commands": list(self.commands)} if self.commands else {})
+
+    def _client(self) -> dict[str, Any]:
+        return {
+            "id": "gateway-client",
+            "version": "trunkline",
+            "platform": sys.platform,
+            "mode": "backend",
+        } | (self.client or {})
+
+
+async def open_session(
+    opening: Opening, retry: Iterable[float]
+) -> tuple[ClientConnection, dict[str, Any]]:
+    """Return an open connection and its hello.
+
+    Waits ``retry``'s seconds between tries, and only after failures that a restart of the
+    gateway explains; a socket that nobody listens on is not one of them. Raises
+    ``ConnectionFailed``, or ``RemoteError`` with the gateway's refusal.
+    """
+    waits = iter(retry)
+    credentials = Credentials(opening.place, opening.token, opening.password, opening.identity)
+    while True:
+        try:
+            return await _try(opening, credentials)
+        except RemoteError as error:
+            if credentials.other_way(error, opening.role):
+                continue
+            wait = next(waits, None)
+            if wait is None or not starting(error):
+                raise
+            await asyncio.sleep(asked(error))
+        except ConnectionFailed as error:
+            wait = next(waits, None)
+            if wait is None or error.code not in PASSING:
+                raise
+            await asyncio.sleep(wait)
+
+
+def remote_error(shape: ErrorShape) -> RemoteError:
+    """Return the exception for an error of the protocol."""
+    return RemoteError(
+        shape.code,
+        shape.message,
+        details=None if shape.details is msgspec.UNSET else shape.details,
+        retryable=shape.retryable is True,
+        retry_after_ms=None if shape.retry_after_ms is msgspec.UNSET else shape.retry_after_ms,
+    )
+
+
+async def _try(
+    opening: Opening, credentials: Credentials
+) -> tuple[ClientConnection, dict[str, Any]]:
+    connection: ClientConnection | None = None
+    try:
+        async with asyncio.timeout(opening.timeout):
+            connection = await _dial(opening)
+            hello = await _greet(connection, opening, credentials)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - always re-raised
+        if connection is not None:
+            connection.transport.abort()
+            await connection.wait_closed()
+        raise _failure(opening, connection, error) from None
+    return connection, hello
+
+
+async def _dial(opening: Opening) -> ClientConnection:
+    options: dict[str, Any] = {
+        "compression": None,  # costs more than it saves (PERFORMANCE.md 1a)
+        "ping_interval": None,
+        "open_timeout": None,
+        "close_timeout": 1,
+        "max_size": MAX_FRAME_BYTES,
+    }
+    if opening.unix is not None:
+        return await unix_connect(str(opening.unix), "ws://localhost/", **options)
+    if opening.tls is not None and opening.url.startswith("wss:"):
+        options["ssl"] = opening.tls
+    return await connect(opening.url, proxy=None, **options)
+
+
+async def _greet(
+    connection: ClientConnection, opening: Opening, credentials: Credentials
+) -> dict[str, Any]:
+    while True:  # the challenge comes first; whatever a later protocol puts before it is skipped
+        challenge = decode_from_server(await connection.recv(decode=False))
+        if isinstance(challenge, Event) and challenge.event == "connect.challenge":
+            break
+    proof = credentials.params(opening.claim, _object(challenge.payload))
+    params = msgspec.Raw(msgspec.json.encode(opening.params() | proof))
+    await connection.send(encode(Request(CONNECT_ID, "connect", params)), text=True)
+    while True:
+        frame = decode_from_server(await connection.recv(decode=False))
+        if isinstance(frame, Response) and frame.id == CONNECT_ID:
+            break
+    if not frame.ok:
+        raise remote_error(
+            frame.error
+            if isinstance(frame.error, ErrorShape)
+            else ErrorShape("UNAVAILABLE", "connect failed without a reason")
+        )
+    hello = _object(frame.payload)
+    credentials.granted(hello.get("auth"))
+    return hello
+
+
+def _object(payload: msgspec.Raw | msgspec.UnsetType) -> dict[str, Any]:
+    value = msgspec.json.decode(payload) if isinstance(payload, msgspec.Raw) else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _failure(
+    opening: Opening, connection: ClientConnection | None, error: BaseException
+) -> BaseException:
+    place = opening.place
+    match error:
+        case TimeoutError():
+            at = "connect" if connection is None else "hello"
+            return ConnectionFailed(place, f"no {at} within {opening.timeout:g} s", retryable=True)
+        case ConnectionClosed():
+            code = error.rcvd.code if error.rcvd else 1006
+            reason = error.rcvd.reason if error.rcvd else ""
+            text = f"closed before hello with {code}" + (f" ({reason})" if reason else "")
+            return ConnectionFailed(place, text, retryable=code in PASSING, code=code)
+        case InvalidStatus():
+            status = error.response.status_code
+            return ConnectionFailed(
+                place, f"answered with HTTP {status}", retryable=status == 503, code=status
+            )
+        case InvalidMessage() if isinstance(error.__cause__, EOFError | ConnectionError):
+            # It was accepted, or waited in the backlog, when the gateway ended.
+            return ConnectionFailed(place, "closed before hello", retryable=True, code=1006)
+        case ConnectionResetError() | BrokenPipeError():
+            return ConnectionFailed(place, "reset before hello", retryable=True, code=1006)
+        case ssl.SSLCertVerificationError():
+            return ConnectionFailed(place, error.verify_message, retryable=False)
+        case OSError():
+            return ConnectionFailed(place, error.strerror or str(error), retryable=True)
+        case WebSocketException() | FrameError() | msgspec.DecodeError():
+            return ConnectionFailed(place, f"no gateway there: {error}", retryable=False)
+    return error

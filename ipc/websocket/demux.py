@@ -1,0 +1,153 @@
+"""The first bytes of a connection decide what it is: WebSocket, HTTP, or nothing at all.
+
+One port serves both. A connection that has not sent a whole request head yet belongs to
+neither library: no task runs for it, it has a deadline and it is counted, so that sockets
+which never speak cost next to nothing. The bytes read meanwhile are replayed unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, cast
+
+from websockets.asyncio.server import ServerConnection
+
+if TYPE_CHECKING:
+    from ipc.websocket.server import Server
+
+MAX_HEAD_BYTES = 16 * 1024
+HEAD_SECONDS = 10.0  # for the whole request head
+SEND_BUFFER_BYTES = 256 * 1024  # the kernel's default hides 4 MB from the slow-consumer rule
+
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 32\r\nConnection: close\r\n\r\nToo many unauthenticated sockets"
+)
+
+
+def wants_websocket(head: bytes) -> bool:
+    """Say whether a request head asks for an upgrade to WebSocket."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"upgrade" and b"websocket" in value.lower():
+            return True
+    return False
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an address is this host's own."""
+    return address.startswith(("127.", "::ffff:127.")) or address == "::1"
+
+
+class Front(ServerConnection):
+    """A connection of which only the transport is known yet.
+
+    What we add to the library's attributes has slots: with more than 30 in all, the dictionary
+    of each connection would be one of its own, of 1.6 KiB.
+    """
+
+    __slots__ = ("_head", "_raw", "_timer", "loopback", "peer_uid", "remote")
+
+    owner: Server  # set by the subclass that each server makes for itself
+    remote: str  # the peer's address; "" on a unix socket
+    loopback: bool
+    peer_uid: int | None  # of a unix peer
+
+    _head: bytes | None  # None once decided
+    _timer: asyncio.TimerHandle | None
+    _raw: asyncio.Transport
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.peer_uid = self._timer = None
+        self._head = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the socket and wait for its request head, no longer than the deadline."""
+        self._raw = cast(asyncio.Transport, transport)
+        self._look_at(transport.get_extra_info("socket"))
+        if not self.owner.admits(self):
+            self._raw.abort()
+            return
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._raw.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect the head; then become WebSocket or hand the socket to the HTTP server."""
+        assert self._head is not None
+        self._head += data
+        end = self._head.find(b"\r\n\r\n")
+        if end < 0 and len(self._head) < MAX_HEAD_BYTES:
+            return
+        head, self._head = self._head, None
+        self._stop_timer()
+        self.owner.decided(self)
+        if end < 0 or not wants_websocket(head[:end]):
+            self._become_http(head)
+        elif self.owner.crowded(self):
+            self._raw.write(_TOO_MANY)
+            self._raw.close()
+        else:
+            super().connection_made(self._raw)
+            super().data_received(head[: end + 4])
+            if rest := head[end + 4 :]:
+                self.data_received(rest)  # the subclass's: the head is decided
+
+    def eof_received(self) -> None:
+        """Close a socket that ends before it has said what it is."""
+        if self._undecided:
+            self._raw.close()
+        else:
+            super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the socket."""
+        self._stop_timer()
+        self.owner.forgets(self)
+        if not self._undecided:
+            super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """End the socket at once; the client sees 1006."""
+        self._raw.abort()
+
+    def pause_writing(self) -> None:
+        """Pass on what concerns an open WebSocket."""
+        if not self._undecided:
+            super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on what concerns an open WebSocket."""
+        if not self._undecided:
+            super().resume_writing()
+
+    @property
+    def _undecided(self) -> bool:
+        return not hasattr(self, "transport")
+
+    def _become_http(self, head: bytes) -> None:
+        self.owner.forgets(self)
+        if self.owner.http is None:
+            self._raw.abort()
+            return
+        protocol = self.owner.http()
+        self._raw.set_protocol(protocol)
+        protocol.connection_made(self._raw)
+        protocol.data_received(head)
+
+    def _look_at(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if sock.family == socket.AF_UNIX:
+            credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            self.peer_uid = struct.unpack("3i", credentials)[1]
+            self.remote, self.loopback = "", True
+        else:
+            name = self._raw.get_extra_info("peername")
+            self.remote = str(name[0]) if name else "?"
+            self.loopback = is_loopback(self.remote)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,55 @@
+"""Where the events of a client go: to its listener, or into a store that is read in a loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from ipc.frames.websocket import Event
+
+EVENTS_KEPT = 10_000  # for ``events()``; beyond it the oldest go, counted in ``dropped``
+OnEvent = Callable[[Event], None]
+
+
+class Inbox:
+    """With ``on_event`` every event goes there at once, without it to ``events``."""
+
+    def __init__(self, place: str, on_event: OnEvent | None) -> None:
+        self.dropped = 0
+        self._place = place
+        self._on_event = on_event
+        self._kept: deque[Event] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+
+    def put(self, event: Event) -> None:
+        """Hand on one event. A fault of the listener is reported and costs nobody else."""
+        if self._on_event is None:
+            if len(self._kept) >= EVENTS_KEPT:
+                self._kept.popleft()
+                self.dropped += 1
+            self._kept.append(event)
+            self._news.set()
+            return
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - the session outlives its listener's fault
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"listener of {self._place}: {error}", "exception": error}
+            )
+
+    def end(self) -> None:
+        """Let ``events`` end once everything has been read."""
+        self._ended = True
+        self._news.set()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield what has come and what comes, until ``end``. For one reader."""
+        while True:
+            while self._kept:
+                yield self._kept.popleft()
+            if self._ended:
+                return
+            self._news.clear()
+            await self._news.wait()

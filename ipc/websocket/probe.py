@@ -1,0 +1,45 @@
+"""Is it a gateway that listens there? Only its challenge says so, an open socket does not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from ipc.errors import FrameError
+from ipc.frames.websocket import MAX_PREAUTH_BYTES, Event, decode_from_server
+
+
+async def challenges(url: str, timeout: float = 5.0) -> bool:
+    """Say whether whatever listens at ``url`` greets as a gateway does, within so many seconds.
+
+    What else it may say is ignored; it is left without a word, by a reset.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            connection = await connect(
+                url,
+                proxy=None,
+                compression=None,
+                ping_interval=None,
+                open_timeout=None,
+                max_size=MAX_PREAUTH_BYTES,
+            )
+            try:
+                while not _is_challenge(await connection.recv(decode=False)):
+                    pass
+            finally:
+                connection.transport.abort()
+                await connection.wait_closed()
+    except (OSError, TimeoutError, WebSocketException, ValueError):
+        return False
+    return True
+
+
+def _is_challenge(data: bytes) -> bool:
+    try:
+        frame = decode_from_server(data)
+    except FrameError:
+        return False
+    return isinstance(frame, Event) and frame.event == "connect.challenge"

@@ -1,0 +1,248 @@
+"""A client that stays: it opens another session whenever one ends (docs/protocol.md, Clients).
+
+    async with ReconnectingClient("ws://127.0.0.1:18789", token="…") as client:
+        print(await client.call("health"))
+        async for event in client.events():
+            print(event.event)
+
+A call made while the gateway restarts waits for the next session. One that was on its way when
+the session ended is made again only when that does no harm; else it fails with
+``PeerGone(maybe_executed=True)``. What says that trying is in vain (a wrong secret, no common
+protocol) ends the client; a gateway that is not there fails calls at once, and is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypedDict, Unpack
+
+import msgspec
+
+from ipc.errors import CallTimeout, ConnectionFailed, FrameError, IpcError, PeerGone, RemoteError
+from ipc.frames.cursors import Cursors
+from ipc.frames.websocket import Event
+from ipc.identity.device import Identity
+from ipc.websocket.backoff import asked, starting
+from ipc.websocket.client import Client
+from ipc.websocket.inbox import Inbox, OnEvent
+from ipc.websocket.sessions import Sessions
+
+# Events that the client itself makes; none of them is ever on the wire.
+OPENED = "client.opened"  # the payload is the hello
+LOST = "client.lost"  # {reason}
+GAP = "client.gap"  # {missing} by seq, or {account, after, next} by cursor
+
+REPEATABLE = "repeatable-methods"  # the capability that makes the hello name them
+
+
+class Options(TypedDict, total=False):
+    """The options of ``Client.connect`` that hold for every session."""
+
+    token: str | None
+    password: str | None
+    client: dict[str, Any]
+    role: str
+    scopes: Sequence[str]
+    caps: Sequence[str]
+    min_protocol: int
+    max_protocol: int
+    timeout: float
+    unix: Path
+    identity: Identity | None
+    commands: Sequence[str]
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Which of our own events are wanted, as in ``events.subscribe``; ``None`` means all."""
+
+    accounts: Sequence[str] | None = None
+    events: Sequence[str] | None = None
+
+
+class ReconnectingClient:
+    """Sessions to one gateway, and calls over them. Made ready by ``open`` or ``async with``.
+
+    ``subscribe`` asks for our own events and, after a lost session, for those missed meanwhile.
+    ``safe`` names methods that may be called twice, beside those that the gateway names.
+    ``patience``: the seconds without a session after which the client ends; ``None``: never.
+
+    ``hello`` is the newest session's, ``closed`` is done when the client has ended (``ended``
+    says why, when it was not ``close``), ``repeated`` counts the calls that were made again,
+    ``duplicates`` the messages that came twice and were dropped.
+    """
+
+    def __init__(
+        self,
+        url: str = "ws://localhost/",
+        *,
+        on_event: OnEvent | None = None,
+        subscribe: Subscription | None = None,
+        safe: Collection[str] = (),
+        patience: float | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self.hello: dict[str, Any] = {}
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.place = str(options.get("unix") or url)
+        self.repeated = self.duplicates = 0
+        self._url = url
+        self._options = options
+        self._options["caps"] = [*options.get("caps", ()), REPEATABLE]
+        self._subscription = subscribe
+        self._always = self._safe = frozenset(safe)
+        self._with_key: frozenset[str] = frozenset()
+        self._cursors = Cursors()
+        self._inbox = Inbox(self.place, on_event)
+        self._sessions = Sessions(
+            self.place, self._connect, self._welcome, self._lost, self._end, patience
+        )
+
+    async def open(self) -> None:
+        """Open the first session.
+
+        Raises ``ConnectionFailed`` or ``RemoteError`` as soon as one try fails in a way that no
+        restart explains, and nothing stays behind then.
+        """
+        await self._sessions.open()
+
+    async def close(self) -> None:
+        """End everything; pending calls fail. Closing twice does nothing."""
+        await self._sessions.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def protocol(self) -> int:
+        """The version that the newest session speaks."""
+        return int(self.hello.get("protocol", 0))
+
+    @property
+    def connected(self) -> bool:
+        """Whether a call would go out at once."""
+        return self._sessions.connected
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there have been."""
+        return self._sessions.opened
+
+    @property
+    def ended(self) -> IpcError | None:
+        """What ended the client, if anything did."""
+        return self._sessions.ended
+
+    async def opened(self) -> None:
+        """Wait until there is a session, however long; raises what ended the client."""
+        await self._sessions.next()
+
+    def events(self) -> AsyncIterator[Event]:
+        """Yield the events of all sessions, and the client's own, until the client ends.
+
+        Only without ``on_event``. For one reader.
+        """
+        return self._inbox.events()
+
+    async def call(
+        self, method: str, params: Any = None, *, timeout: float = 30.0, safe: bool = False
+    ) -> Any:
+        """Return the payload of the answer; ``timeout`` covers waiting and calling again.
+
+        ``safe`` says that this call may be executed twice. Raises ``RemoteError``,
+        ``CallTimeout``, ``ConnectionFailed`` when there is no gateway, or ``PeerGone``.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    client = await self._sessions.current()
+                    try:
+                        return await client.call(method, params, timeout=timeout)
+                    except PeerGone as gone:
+                        if gone.maybe_executed and not (safe or self._may_repeat(method, params)):
+                            raise
+                        self.repeated += gone.maybe_executed
+                    except RemoteError as error:
+                        if not starting(error):
+                            raise
+                        if client.usable:
+                            await asyncio.sleep(asked(error))
+        except TimeoutError:
+            if self.connected:
+                raise CallTimeout(method, timeout) from None
+            reason = f"no session within {timeout:g} s"
+            raise ConnectionFailed(self.place, reason, retryable=True) from None
+
+    def _may_repeat(self, method: str, params: Any) -> bool:
+        keyed = isinstance(params, dict) and bool(params.get("idempotencyKey"))
+        return method in self._always or (keyed and method in self._with_key)
+
+    # Sessions
+
+    async def _connect(self) -> Client:
+        client = await Client.connect(
+            self._url, on_event=self._take, on_gap=self._missed, **self._options
+        )
+        self.hello = client.hello
+        self._tell(OPENED, self.hello)
+        return client
+
+    async def _welcome(self, client: Client) -> None:
+        """Learn what may be repeated, and subscribe to what comes and what was missed."""
+        features = client.hello.get("features") or {}
+        repeatable = features.get("repeatable") or {}
+        self._always = self._safe | frozenset(repeatable.get("always", ()))
+        self._with_key = frozenset(repeatable.get("withKey", ()))
+        wanted = self._subscription
+        if wanted is None or "events.subscribe" not in features.get("methods", ()):
+            return
+        params: dict[str, Any] = {"cursors": self._cursors.resume()}
+        if wanted.accounts is not None:
+            params["accounts"] = list(wanted.accounts)
+        if wanted.events is not None:
+            params["events"] = list(wanted.events)
+        await client.call("events.subscribe", params)
+
+    def _lost(self, reason: str) -> None:
+        self._tell(LOST, {"reason": reason})
+
+    def _end(self) -> None:
+        self.closed.set_result(None)
+        self._inbox.end()
+
+    # Events
+
+    def _take(self, event: Event) -> None:
+        if not isinstance(event.payload, msgspec.Raw):
+            self._inbox.put(event)
+        elif event.event != "channel.message" or self._is_new(event.payload):
+            if event.event == "channel.gap":
+                self._cursors.forget(event.payload)
+            self._inbox.put(event)
+
+    def _is_new(self, payload: msgspec.Raw) -> bool:
+        """Note where a message stands; tell when others are missing before it."""
+        try:
+            fresh, gap = self._cursors.take(payload)
+        except FrameError:
+            return True  # a stranger's event of the same name
+        if gap is not None:
+            self._tell(GAP, gap)
+        self.duplicates += not fresh
+        return fresh
+
+    def _missed(self, missing: int) -> None:
+        if self.protocol >= 4:  # Protocol 3 counts over all clients
+            self._tell(GAP, {"missing": missing})
+
+    def _tell(self, name: str, payload: dict[str, Any]) -> None:
+        self._inbox.put(Event(name, msgspec.Raw(msgspec.json.encode(payload))))

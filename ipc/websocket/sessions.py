@@ -1,0 +1,178 @@
+"""Sessions to one gateway, one after the other: when the next is opened, and why there is none.
+
+Separate from the calls (``wsreconnect``), which only ask for the present session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from ipc.errors import ConnectionFailed, IpcError, PeerGone, RemoteError
+from ipc.websocket.backoff import STEPS, Backoff, final, passing, starting
+from ipc.websocket.client import Client
+
+PROVEN = 1.0  # seconds; a session that has lived so long is replaced at once
+SILENT_TICKS = 2  # as the real client: then the gateway counts as gone
+TICK_MS = 30_000
+
+
+class Sessions:
+    """Keeps a session open from ``open`` until ``close``, or until trying is in vain.
+
+    ``connect()`` opens one. ``on_open(client)`` is awaited with each, ``on_lost(reason)`` told of
+    each end, ``on_end()`` of the end of it all. ``patience``: the seconds without a session after
+    which it is given up; ``None``: never. ``opened`` counts them; ``ended`` is what ended it all.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        connect: Callable[[], Awaitable[Client]],
+        on_open: Callable[[Client], Awaitable[None]],
+        on_lost: Callable[[str], None],
+        on_end: Callable[[], None],
+        patience: float | None,
+    ) -> None:
+        self.opened = 0
+        self.ended: IpcError | None = None
+        self._place = place
+        self._connect = connect
+        self._on_open = on_open
+        self._on_lost = on_lost
+        self._on_end = on_end
+        self._patience = patience
+        self._backoff = Backoff()
+        self._current: Client | None = None
+        self._ready = False  # the first one has been welcomed
+        self._living: set[Client] = set()  # the current one, and those that still owe answers
+        self._trouble: IpcError | None = None  # why there is none; not for ever
+        self._news = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is one to be used at once."""
+        return self._current is not None and self._current.usable
+
+    async def open(self) -> None:
+        """Open the first one; raises why that failed, and nothing stays behind then."""
+        self._keeper = asyncio.create_task(self._keep(), name=f"sessions of {self._place}")
+        try:
+            while not self._ready:
+                await self.current()
+                if not self._ready:
+                    await self._news.wait()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End them all. Closing twice does nothing."""
+        self._end(PeerGone(self._place, maybe_executed=False))
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+        for client in list(self._living):
+            await client.close()
+
+    async def current(self) -> Client:
+        """Return the present session, or the next as long as a restart explains its absence.
+
+        Raises what else explains it: what ended everything, or the last failure to connect.
+        """
+        while True:
+            if self.ended is not None:
+                raise self.ended
+            if self._current is not None and self._current.usable:
+                return self._current
+            if self._trouble is not None:
+                raise self._trouble
+            await self._news.wait()
+
+    async def next(self) -> None:
+        """Wait until there is one, however long; raises what ended everything."""
+        while not self.connected:
+            if self.ended is not None:
+                raise self.ended
+            await self._news.wait()
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                client = await self._dial()
+                began = loop.time()
+                self._on_lost(await self._hold(client))
+                if loop.time() - began >= PROVEN:
+                    self._backoff.reset()
+                else:
+                    lost = PeerGone(self._place, maybe_executed=False)
+                    await asyncio.sleep(self._backoff.wait(lost))
+        except IpcError as error:
+            self._end(error)
+        except Exception as error:  # a fault of ours: nobody must wait for ever
+            self._end(IpcError(f"{self._place}: {type(error).__name__}: {error}"))
+            raise
+
+    async def _dial(self) -> Client:
+        """Try until there is one; raises what makes trying vain."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            try:
+                return await self._connect()
+            except (ConnectionFailed, RemoteError) as error:
+                worn = self._backoff.failures >= len(STEPS) and not starting(error)
+                wait = self._backoff.wait(error)
+                waited = loop.time() - began + wait
+                if final(error) or (self._patience is not None and waited > self._patience):
+                    raise
+                if worn or not passing(error):
+                    self._trouble = error
+                    self._wake()
+            await asyncio.sleep(wait)
+
+    async def _hold(self, client: Client) -> str:
+        """Let a session be used until it ends, or says that it will; return why."""
+        self._current, self._trouble = client, None
+        self._living.add(client)
+        client.closed.add_done_callback(lambda _: self._living.discard(client))
+        self.opened += 1
+        self._wake()
+        try:
+            await self._on_open(client)
+        except IpcError as error:
+            if final(error):
+                raise
+            client.abort()
+            return str(error)
+        self._ready = True
+        self._wake()
+        return await _end_of(client)
+
+    def _end(self, error: IpcError) -> None:
+        if self.ended is None:
+            self.ended = error
+            self._on_end()
+            self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+async def _end_of(client: Client) -> str:
+    """Wait until a session ends, says so, or has been silent for too long; return which."""
+    policy = client.hello.get("policy") or {}
+    silence = SILENT_TICKS * (policy.get("tickIntervalMs") or TICK_MS) / 1000
+    loop = asyncio.get_running_loop()
+    while not client.ending and (left := client.heard + silence - loop.time()) > 0:
+        await asyncio.wait({client.leaving}, timeout=left)
+    if client.closed.done():
+        code, reason = client.closed.result()
+        return f"closed with {code} {reason}".rstrip()
+    if client.ending:
+        return "the gateway shuts down"
+    client.abort()
+    return f"silent for {silence:g} s"

@@ -1,0 +1,141 @@
+"""The data link's frames: what comes back, and what is refused with a reason."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipc.errors import FrameError
+from ipc.frames import data
+from ipc.frames.data import Ack, Answer, Call, Hello, Messages, Refused, Welcome
+
+counts = st.integers(0, (1 << 63) - 1)
+payloads = st.binary(max_size=300)
+from_worker = st.one_of(
+    st.builds(Hello, st.text(max_size=129), counts, st.text(max_size=128), counts),
+    st.builds(
+        lambda first, some: Messages(
+            first, bytes(flags for flags, _ in some), [b for _, b in some]
+        ),
+        counts,
+        st.lists(st.tuples(st.integers(0, 255), payloads), min_size=1, max_size=20),
+    ),
+    st.builds(Answer, counts, st.booleans(), payloads),
+)
+from_gateway = st.one_of(
+    st.builds(Welcome, st.text(max_size=128), counts),
+    st.builds(Ack, counts),
+    st.builds(Call, counts, st.text(min_size=1, max_size=128), payloads),
+    st.builds(Refused, st.text(max_size=1024)),
+)
+pack = msgspec.msgpack.encode
+
+
+@given(st.lists(from_worker), st.lists(from_gateway))
+def test_frames_come_back(up: list[Any], down: list[Any]) -> None:
+    assert data.decode_from_worker(data.encode(up)) == up
+    assert data.decode_from_gateway(data.encode(down)) == down
+
+
+@given(st.binary())
+def test_anything_is_frames_or_a_typed_error(body: bytes) -> None:
+    for decode in (data.decode_from_worker, data.decode_from_gateway):
+        with suppress(FrameError):
+            decode(body)
+
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "truncated"),
+    "no list": (pack({"kind": 1}), "Expected `array`"),
+    "frame is no list": (pack([1]), "Expected `array`"),
+    "unknown kind": (pack([[9, 1]]), "Invalid value 9"),
+    "kind of the other side": (pack([[4, "x"]]), "Invalid value 4"),
+    "too few fields": (pack([[2, 1]]), "at least"),
+    "negative seq": (pack([[2, -1, b"0", [b"{}"]]]), ">= 0"),
+    "seq as text": (pack([[2, "1", b"0", [b"{}"]]]), "Expected `int`"),
+    "seq beyond 63 bits": (pack([[2, 1 << 63, b"0", [b"{}"]]]), "<="),
+    "flags as number": (pack([[2, 1, 256, [b"{}"]]]), "Expected `bytes`"),
+    "flags too few": (pack([[2, 1, b"0", [b"{}", b"{}"]]]), "1 flags for 2 payloads"),
+    "no payloads": (pack([[2, 1, b"", []]]), "length >= 1"),
+    "too many payloads": (pack([[2, 1, b"0", [b""] * 1025]]), "length <= 1024"),
+    "payload as object": (pack([[2, 1, b"0", [{}]]]), "Expected `bytes`"),
+    "payload too large": (pack([[2, 1, b"0", [bytes(1024 * 1024 + 1)]]]), "length <= 1048576"),
+    "body too large": (bytes(data.MAX_BODY_BYTES + 1), "at most"),
+    "too many frames": (pack([[2, 1, b"0", [b""]]] * 1025), "length <= 1024"),
+    "key too long": (pack([[1, "x" * 130, 1, "t", 0]]), "length <= 129"),
+    "token too long": (pack([[1, "a:b", 1, "t" * 129, 0]]), "length <= 128"),
+    "broken UTF-8": (pack([[1, "\x7f\x7f", 1, "t", 0]]).replace(b"\x7f\x7f", b"\xff\xff"), "utf-8"),
+    "cut off": (pack([[2, 1, b"0", [b"{}"]]])[:-1], "truncated"),
+    "with a tail": (pack([[2, 1, b"0", [b"{}"]]]) + b"\x00", "trailing"),
+    "nested without end": (b"\x91" * 5000, "malformed worker frame"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_body_of_a_worker_is_refused_with_the_reason(case: str) -> None:
+    body, reason = REFUSED[case]
+    with pytest.raises(FrameError, match=reason):
+        data.decode_from_worker(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", pack([[9]]), pack([[3, 1, "", b""]]), bytes(data.MAX_BODY_BYTES + 1)],
+    ids=["empty", "unknown kind", "nameless method", "too large"],
+)
+def test_a_bad_body_of_the_gateway_is_refused(body: bytes) -> None:
+    with pytest.raises(FrameError):
+        data.decode_from_gateway(body)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"{}", b"null", '{"text":"süß 🎈"}'.encode(), b"[" * 64 + b"]" * 64]
+)
+def test_a_payload_that_every_client_can_take(payload: bytes) -> None:
+    data.check_payload(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{",
+        b"{}{}",
+        b'{"a":NaN}',
+        b'{"a":"\xff"}',
+        b'{"a":"\xed\xa0\x80"}',
+        b"[" * 65 + b"]" * 65,
+        b"[" * 100_000 + b"]" * 100_000,
+    ],
+    ids=lambda payload: repr(payload[:20]),
+)
+def test_a_payload_that_would_hurt_clients_is_refused(payload: bytes) -> None:
+    with pytest.raises(FrameError, match="malformed payload"):
+        data.check_payload(payload)
+
+
+@pytest.mark.parametrize("payload", [b'{"a":"\xff"}', b'"\xed\xa0\x80"', b"\xc3"])
+def test_text_that_is_not_utf8_is_refused(payload: bytes) -> None:
+    with pytest.raises(FrameError, match="malformed payload: 'utf-8'"):
+        data.check_text(payload)
+
+
+def test_a_part_of_a_pack_keeps_numbers_and_flags() -> None:
+    whole = Messages(5, b"abc", [b"1", b"2", b"3"])
+    assert whole.last == 7
+    assert whole.part(6, 7) == Messages(6, b"bc", [b"2", b"3"])
+    assert whole.part(5, 7) == whole
+
+
+def test_a_token_proves_one_incarnation_only() -> None:
+    token = data.worker_token(b"secret", "irc:libera", 3)
+    assert token == data.worker_token(b"secret", "irc:libera", 3)
+    assert token != data.worker_token(b"secret", "irc:libera", 4)
+    assert token != data.worker_token(b"secret", "irc:other", 3)
+    assert token != data.worker_token(b"another", "irc:libera", 3)
+    assert data.peer_name("irc:libera", 3) == "irc:libera#3"
