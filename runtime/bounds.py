@@ -1,7 +1,8 @@
 """Brings changed limits to a process that runs: its niceness and its resource limits.
 
-A process takes them on at its birth (``workers.limits``); a change of the configuration must
-not cost it a restart. What the kernel does not permit us counts from the next start.
+A process takes them on at its birth (``workers.limits``); a change of the
+configuration must not cost it a restart. What the kernel does not permit us counts from the
+next start.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _renice(pid: int, niceness: int) -> bool:
 
 
 def _resize(pid: int, which: int, wanted: int | None) -> bool:
-    """Set a limit as ``workers.limits`` does, ``None`` as inherited; say whether it is so."""
+    """Set a limit as a worker does at its birth, ``None`` as inherited; return if it is set."""
     soft, hard = resource.getrlimit(which)
     if wanted is not None:
         soft = hard = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -1,7 +1,8 @@
 """What holds the accounts to their limits on this machine: the kernel, or our looking at them.
 
-Control groups where some have been given to us (``runtime.cgroups``); else, and for what
-they do not do, each worker's memory is looked at with its beats (``runtime.wellness``).
+Control groups where some have been given to us (``runtime.cgroups``);
+else, and for what they do not do, each worker's memory is looked at with its beats
+(``runtime.wellness``).
 """
 
 from __future__ import annotations

@@ -288,7 +288,8 @@ class Launcher:
             path = os.environ.get("PYTHONPATH")  # the user's, not the one that leads to us
             wanted = {"command": spec.command, "env": env, "path": path}
             payload = json.dumps(wanted).encode()
-            call = f"from runtime.zygote import exec_command as go; go({os.getpid()}, {names!r})"
+            told = (os.getpid(), names)
+            call = f"from runtime.zygote import exec_command; exec_command(*{told!r})"
         else:
             payload = spec.payload
             arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)

@@ -149,6 +149,7 @@ PROCESS = "tests/runtime/test_process.py::"
 DEVICE = "tests/ipc/identity/test_device.py::"
 MONITOR = "tests/runtime/test_monitor.py::"
 FOREIGN = "tests/e2e/test_foreign.py::"
+EDIT = "tests/runtime/config/test_edit.py::"
 CHANGES = "tests/e2e/test_changes.py::"
 
 ELSEWHERE: dict[int, list[str]] = {
@@ -171,7 +172,7 @@ ELSEWHERE: dict[int, list[str]] = {
     32: [PROCESS + "test_signals_to_one_that_is_gone_do_nothing"],
     33: [CLIENT + "test_pending_calls_fail_when_the_session_ends"],
     53: [CHANGES + "test_the_gateway_by_the_mode_of_reload"],
-    58: ["tests/runtime/config/test_edit.py::test_a_change_by_somebody_else_meanwhile_wins"],
+    58: [EDIT + "test_a_change_by_somebody_else_meanwhile_wins"],
     67: [
         SESSION + "test_a_lost_session_is_told_and_opened_again",
         "tests/runtime/gateway/test_draining.py::test_clients_are_told_and_closed_with_1012",

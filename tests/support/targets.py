@@ -1,4 +1,4 @@
-"""What the processes of the tests run: coroutines for ``runtime.process.Spec.target``."""
+"""Coroutines that the processes of the tests run: the ``target`` of a ``Spec``."""
 
 from __future__ import annotations
 
