@@ -377,7 +377,7 @@ class Supervisor:
         process = await self._launcher.spawn(
             Spec(
                 name=peer_name(spec.key, incarnation),
-                target="workers.worker:main",
+                target="workers.process.worker:main",
                 payload=msgspec.msgpack.encode(boot),
                 launcher=spec.launcher,
                 limits=confinement.limits_of(spec.limits),

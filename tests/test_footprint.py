@@ -30,7 +30,7 @@ A_WORKER = f"""{IN_THE_ZYGOTE}
 import asyncio, os, signal, sys, tempfile
 import msgspec, uvloop
 from ipc.frames.bootstrap import WorkerBoot
-from workers.worker import main
+from workers.process.worker import main
 
 before = set(sys.modules)
 

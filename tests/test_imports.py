@@ -52,7 +52,7 @@ PURE = (
     "ipc/heartbeat.py",
     "ipc/frames/status.py",
     "runtime/lifecycle.py",
-    "workers/outbox.py",
+    "workers/links/backlog.py",
     "workers/messages.py",
 )
 

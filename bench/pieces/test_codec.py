@@ -10,7 +10,7 @@ from ipc.frames.data import INBOUND, Messages, decode_from_worker, encode
 from ipc.frames.websocket import decode_request, response
 from ipc.websocket.server import frame
 from runtime.gateway.fanout import message_frames
-from workers.events import Events
+from workers.links.events import Events
 from workers.messages import Chat, Inbound, Sender
 
 CHAT, SENDER = Chat(id="room", kind="group"), Sender(id="someone", name="Someone")

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 
-from workers.events import Events
+from workers.links.events import Events
 from workers.messages import Chat, Inbound, Sender
 
 CHAT = Chat(id="load", kind="group", title="Load")

@@ -18,7 +18,7 @@ from ipc.frames import control, data
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.zeromq.link import Router
 from tests.workers.pliable import Pliable
-from workers.worker import main
+from workers.process.worker import main
 
 PATIENCE = 10.0  # seconds until a test gives up; nothing waits for it to pass
 INCARNATION = 7

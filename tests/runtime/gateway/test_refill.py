@@ -9,7 +9,7 @@ from ipc.frames.data import HISTORY, Ack, Hello, Messages, Welcome, worker_token
 from runtime.gateway.ring import Rings
 from tests.runtime.gateway.test_messages import acked, cursors, take
 from tests.support.house import SECRET, House, Worker, house, payload, single
-from workers.outbox import Outbox
+from workers.links.backlog import Outbox
 
 KEY = "irc:libera"
 

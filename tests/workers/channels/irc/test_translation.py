@@ -1,0 +1,90 @@
+"""Messages made into lines, and what was heard into messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workers.channels.irc.running import config
+from tests.workers.channels.irc.script import play, registered
+from workers.channels.irc.conversation import Conversation
+from workers.channels.irc.outputs import Heard
+from workers.channels.irc.translation import compose, inbound
+from workers.errors import SendFailed
+from workers.messages import Attachment, Outbound
+
+
+def composed(text: str, to: str = "#a", *, action: bool = False, **fields: object) -> list[str]:
+    conversation, _ = registered()
+    message = Outbound(to=to, text=text, key="k", action=action)
+    return compose(message, config(**fields), conversation)
+
+
+def test_a_text_becomes_lines() -> None:
+    assert composed("one\ntwo") == ["PRIVMSG #a one", "PRIVMSG #a two"]
+    assert composed(":) hi", "al") == ["PRIVMSG al ::) hi"]
+    assert composed("waves", action=True) == ["PRIVMSG #a :\1ACTION waves\1"]
+    assert composed("beep boop", notice=True) == ["NOTICE #a :beep boop"]
+
+
+@pytest.mark.parametrize("action", [True, False])
+def test_a_long_text_fits_with_the_prefix_the_server_adds(action: bool) -> None:
+    conversation, _ = registered()
+    mask = "tester!~tester@a-rather-long.host.example.org"
+    play(conversation, f":{mask} JOIN #a")
+    message = Outbound(to="#a", text="wörd " * 400, key="k", action=action)
+    lines = compose(message, config(), conversation)
+    longest = max(len(f":{mask} {line}\r\n".encode()) for line in lines)
+    assert 500 < longest <= 512
+
+
+@pytest.mark.parametrize(
+    ("to", "text", "words"),
+    [
+        ("#a", "", "nothing to say"),
+        ("#a", " \n ", "nothing to say"),
+        ("#a", "x\n" * 41, "41 lines are more than maxLines allows"),
+        ("al,bo", "x", "not a nick or channel"),
+        ("$*.org", "x", "not a nick or channel"),
+        ("#a b", "x", "not a nick or channel"),
+        ("al\r\nQUIT", "x", "not a nick or channel"),
+        (":al", "x", "not a nick or channel"),
+        ("x" * 500, "x", "leaves no room"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(to: str, text: str, words: str) -> None:
+    with pytest.raises(SendFailed, match=words) as failure:
+        composed(text, to.replace(" ", " "))
+    assert not failure.value.retryable
+
+
+def test_files_are_said_as_addresses() -> None:
+    conversation, _ = registered()
+
+    def said(url: str) -> list[str]:
+        message = Outbound(to="al", text="look", key="k", attachments=[Attachment(url)])
+        return compose(message, config(), conversation)
+
+    assert said("https://x.org/a.png") == ["PRIVMSG al look", "PRIVMSG al https://x.org/a.png"]
+    with pytest.raises(SendFailed, match="carries no files"):
+        said("data:text/plain,x")
+
+
+def test_nothing_can_be_said_where_we_are_not() -> None:
+    settings = config(channels=["#a"])
+    conversation = Conversation(settings, 0.0)
+    play(conversation, ":s 001 tester :hi", ":s 376 tester :x", ":s 474 tester #a :banned")
+    with pytest.raises(SendFailed, match="not in #a: banned") as failure:
+        compose(Outbound(to="#a", text="x", key="k"), settings, conversation)
+    assert failure.value.retryable
+
+
+def test_a_message_in() -> None:
+    said = Heard("al", "al!u@h", "#a", "x", True, action=True, id="m1", at=5, login="acc")
+    got = inbound(said, lambda: "own", 9)
+    assert (got.id, got.ts, got.chat.id, got.chat.kind) == ("m1", 5, "#a", "group")
+    assert (got.addressed, got.action, got.sender.id) == (True, True, "al")
+    assert got.meta == {"mask": "al!u@h", "account": "acc"}
+    notice = inbound(Heard("al", "m", None, "x", False, notice=True, robot=True), lambda: "own", 9)
+    assert (notice.id, notice.ts, notice.chat.id, notice.chat.kind) == ("own", 9, "al", "direct")
+    assert notice.sender.bot
+    assert notice.meta["notice"] is True

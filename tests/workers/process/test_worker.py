@@ -1,0 +1,416 @@
+"""One account's life: it loads, becomes ready, and every way to end has its code and words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipc.frames import control
+from tests.workers.rig import INCARNATION, PATIENCE, rig
+from workers.errors import NeedsLogin
+from workers.process.logging import Redaction, journal
+from workers.process.worker import Worker
+
+FAULTY = "tests.support.faulty:manifest"
+
+
+async def ended(run_dir: Path, manifest: str, **changes: Any) -> tuple[int, list[tuple[str, str]]]:
+    """Run a worker to its own end; return its code and what it said."""
+    async with rig(run_dir) as here:
+        here.start(manifest, **changes)
+        return await here.code(), here.said
+
+
+async def test_it_says_hello_then_ready_then_beats(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(beat=0.02)
+        await here.up()
+        await here.supervisor.until(lambda: len(here.supervisor.of(control.Beat)) >= 3)
+        hello = here.supervisor.frames[0]
+        assert hello == control.Hello("pliable:one", INCARNATION, "proof", os.getpid())
+        assert here.supervisor.peers == {b"pliable:one#7"}
+        assert len(here.supervisor.of(control.Ready)) == 1
+        beat = here.supervisor.of(control.Beat)[-1]
+        assert beat.rss_bytes > 1_000_000
+        assert beat.fds > 3
+        assert beat.lag < 1
+
+
+async def test_it_greets_the_gateway_with_its_proof(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        await here.up()
+        hello = here.gateway.hellos[0]
+        assert (hello.key, hello.incarnation, hello.token) == ("pliable:one", 7, "proof")
+        assert hello.oldest == 1
+
+
+async def test_it_answers_a_ping(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        await here.up()
+        here.supervisor.ping(41)
+        await here.supervisor.until(lambda: control.Pong(41) in here.supervisor.frames)
+
+
+async def test_it_beats_as_often_as_it_is_told_from_then_on(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(beat=3600.0)
+        await here.up()
+        here.supervisor.send_raw(control.encode([control.Pace(0.02)]))
+        await here.supervisor.until(lambda: len(here.supervisor.of(control.Beat)) >= 4)
+        assert here.supervisor.of(control.Beat)[-1].lag < 1
+
+
+async def test_a_malformed_frame_hurts_nothing(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(beat=0.02)
+        plugin = await here.up()
+        here.supervisor.send_raw(b"\xc1")
+        await plugin.say("first")
+        await here.gateway.heard(1)
+        here.gateway.send_raw(b"\xff\xff")
+        await plugin.say("second")
+        assert await here.gateway.heard(2) == ["first", "second"]
+        here.supervisor.ping(1)
+        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
+        reason = {"malformed frames": 1}
+        await here.supervisor.until(lambda: here.supervisor.of(control.Beat)[-1].dropped == reason)
+
+
+# -- stopping
+
+
+async def test_sigterm_stops_it_cleanly(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        assert await here.stop() == 0
+        assert plugin.cancelled
+        assert here.said == []
+
+
+async def test_a_second_sigterm_changes_nothing(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        asked = asyncio.Event()
+
+        async def farewell() -> None:
+            asked.set()
+            await plugin.say("bye")
+
+        plugin.on_stop = farewell
+        signal.raise_signal(signal.SIGTERM)
+        await asked.wait()
+        assert await here.stop() == 0
+        assert here.gateway.texts() == ["bye"]
+
+
+async def test_it_waits_for_acknowledgements_when_stopped(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        here.gateway.acking = False
+        await plugin.say("last words")
+        await here.gateway.heard(1)
+        signal.raise_signal(signal.SIGTERM)
+        here.supervisor.ping(1)  # it lives on
+        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
+        assert here.task is not None
+        assert not here.task.done()
+        here.gateway.acknowledge()
+        assert await here.code() == 0
+        told = here.supervisor
+
+        def figures() -> tuple[int, int]:
+            last = told.of(control.Beat)[-1]
+            return last.emitted, last.acked
+
+        await told.until(lambda: figures() == (1, 1))
+
+
+async def test_it_does_not_wait_beyond_the_grace(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(stop_within=0.2)
+        plugin = await here.up()
+        here.gateway.acking = False
+        await plugin.say("unheard")
+        assert await here.stop() == 0
+        await here.supervisor.until(
+            lambda: any(beat.emitted - beat.acked == 1 for beat in here.supervisor.of(control.Beat))
+        )
+
+
+async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(config={"password": {"source": "exec", "id": "cat " + str(run_dir / "fifo")}})
+        os.mkfifo(run_dir / "fifo")
+        await here.supervisor.until(lambda: here.supervisor.of(control.Hello))
+        signal.raise_signal(signal.SIGTERM)
+        with open(run_dir / "fifo", "w") as fifo:  # noqa: ASYNC230 - `cat` is there to read
+            fifo.write("secret")
+        assert await here.code() == 0
+
+
+# -- ending by itself
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "cause", "text"),
+    [
+        ("return", 1, "returned", "run returned"),
+        ("raise", 1, "failed", "ValueError: the plugin is broken"),
+        ("callback", 1, "failed", "ValueError: the plugin is broken"),
+        ("finished", 0, "finished", "all is said"),
+        ("logged-out", 0, "logged_out", "the session was ended elsewhere"),
+        ("needs-login", 77, "needs_login", "the token was revoked"),
+        ("misconfigured", 78, "misconfigured", "there is no such server"),
+        ("transient", 75, "transient", "the platform is down"),
+        ("list", 1, "failed", "TypeError: emit takes an Inbound, not list"),
+        ("huge", 1, "failed", "ValueError: a message of 262249 bytes is too large"),
+    ],
+)
+async def test_each_ending_has_its_code_and_words(
+    run_dir: Path, fault: str, code: int, cause: str, text: str
+) -> None:
+    ending = await ended(run_dir, FAULTY, key="faulty:x", config={"fault": fault})
+    assert ending == (code, [(cause, text)])
+
+
+async def test_what_was_emitted_before_a_failure_still_arrives(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        await plugin.say("before", "the", "crash")
+        plugin.end.set_exception(ValueError("crash"))
+        assert await here.code() == 1
+        assert here.gateway.texts() == ["before", "the", "crash"]
+        assert here.said == [("failed", "ValueError: crash")]
+
+
+async def test_a_group_of_errors_means_its_gravest(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        plugin.end.set_exception(ExceptionGroup("tasks", [ValueError("x"), NeedsLogin("gone")]))
+        assert await here.code() == 77
+        assert here.said == [("needs_login", "gone")]
+
+
+async def test_a_run_that_cancels_itself_has_failed(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        plugin.end.cancel()
+        assert await here.code() == 1
+        assert here.said == [("failed", "the plugin cancelled its own run")]
+
+
+async def test_sys_exit_in_a_plugin_is_a_failure_not_an_end(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        plugin.end.set_exception(SystemExit(0))
+        assert await here.code() == 1
+        assert here.said == [("failed", "SystemExit: 0")]
+
+
+async def test_a_forgotten_task_is_logged_and_nothing_else(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        await here.up()
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler(
+            {"message": "Task exception was never retrieved", "exception": ValueError("lost")}
+        )
+        here.supervisor.ping(1)
+        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
+        assert await here.stop() == 0
+    assert "ValueError: lost" in capsys.readouterr().err
+
+
+async def test_an_error_while_stopping_does_not_change_the_ending(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+
+        async def stumble() -> None:
+            raise ValueError("stumbled")
+
+        plugin.on_stop = stumble
+        assert await here.stop() == 0
+        assert here.said == []
+    assert "stumbled" in capsys.readouterr().err
+
+
+# -- loading
+
+
+async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> None:
+    code, said = await ended(run_dir, "tests.support.faulty:needy", key="faulty-extra:x")
+    assert (code, said[0][0]) == (78, "misconfigured")
+    assert "pip install sdk-that-nobody-has" in said[0][1]
+
+
+async def test_a_plugin_that_cannot_be_imported_fails_with_its_error(run_dir: Path) -> None:
+    ending = await ended(run_dir, "tests.support.faulty:unimportable", key="faulty-import:x")
+    assert ending == (1, [("failed", "RuntimeError: this SDK is broken")])
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code", "text"),
+    [
+        ("tests.workers.nowhere:manifest", 1, "ModuleNotFoundError"),
+        ("tests.workers.pliable:nothing", 1, "AttributeError"),
+        ("tests.workers.pliable:not_a_manifest", 78, "not a Manifest"),
+    ],
+)
+async def test_a_wrong_manifest_is_named(
+    run_dir: Path, manifest: str, code: int, text: str
+) -> None:
+    found, said = await ended(run_dir, manifest)
+    assert found == code
+    assert text in said[0][1]
+
+
+async def test_a_wrong_configuration_names_the_field(run_dir: Path) -> None:
+    code, said = await ended(run_dir, "tests.workers.pliable:manifest", config={"number": "seven"})
+    assert (code, said[0][0]) == (78, "misconfigured")
+    assert "$.number" in said[0][1]
+
+
+async def test_a_missing_secret_is_misconfigured(run_dir: Path) -> None:
+    config = {"password": {"source": "env", "id": "NOT_SET_ANYWHERE"}}
+    code, said = await ended(run_dir, "tests.workers.pliable:manifest", config=config)
+    assert (code, said[0][0]) == (78, "misconfigured")
+    assert "NOT_SET_ANYWHERE" in said[0][1]
+
+
+async def test_a_secret_arrives_resolved_and_is_hidden_everywhere(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("THE_PASSWORD", "hunter22")
+    async with rig(run_dir) as here:
+        here.start(config={"password": {"source": "env", "id": "THE_PASSWORD"}})
+        plugin = await here.up()
+        assert plugin.ctx.config.password == "hunter22"
+        plugin.ctx.log.info("logging in", url="https://x/?p=hunter22")
+        plugin.ctx.status(detail="hunter22 is wrong")
+        await here.supervisor.until(lambda: "detail" in here.supervisor.status())
+        assert here.supervisor.status()["detail"] == "*** is wrong"
+        plugin.end.set_exception(ValueError("hunter22 refused"))
+        assert await here.code() == 1
+        assert here.said == [("failed", "ValueError: *** refused")]
+    errors = capsys.readouterr().err
+    assert "https://x/?p=***" in errors
+    assert "hunter22" not in errors
+
+
+async def test_storage_is_private(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        assert plugin.ctx.storage.stat().st_mode & 0o777 == 0o700
+
+
+async def test_storage_that_cannot_be_made_is_transient(run_dir: Path) -> None:
+    (run_dir / "file").write_text("in the way")
+    code, said = await ended(
+        run_dir, "tests.workers.pliable:manifest", storage=str(run_dir / "file" / "one")
+    )
+    assert (code, said[0][0]) == (75, "transient")
+    assert str(run_dir / "file" / "one") in said[0][1]
+
+
+# -- status
+
+
+async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        plugin.ctx.status(connected=True, last_error="x" * 5_000, last_connected_at=5)
+        await here.supervisor.until(lambda: "lastError" in here.supervisor.status())
+        status = here.supervisor.status()
+        assert (status["mode"], status["connected"], status["lastConnectedAt"]) == ("test", True, 5)
+        assert len(status["lastError"]) == 2_000
+        with pytest.raises(ValueError, match="phase"):
+            plugin.ctx.status(phase="running")
+        with pytest.raises(ValueError, match="text, a number"):
+            plugin.ctx.status(detail=["a"])
+
+
+async def test_what_did_not_change_is_not_told_again(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start()
+        plugin = await here.up()
+        plugin.ctx.status(connected=True)
+        plugin.ctx.status(busy=True)
+        await here.supervisor.until(lambda: "busy" in here.supervisor.status())
+        plugin.ctx.status(connected=True)
+        plugin.ctx.status(busy=False)
+        await here.supervisor.until(lambda: here.supervisor.status()["busy"] is False)
+        assert [each.patch for each in here.supervisor.of(control.Status)[1:]] == [
+            {"connected": True, "busy": True},
+            {"busy": False},
+        ]
+
+
+async def test_activity_is_told_with_the_beat(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(beat=0.02)
+        plugin = await here.up()
+        await plugin.say("hi")
+        await here.gateway.result("send", {"to": "room", "text": "yo", "key": "k"})
+        await here.supervisor.until(
+            lambda: {"lastInboundAt", "lastOutboundAt"} <= here.supervisor.status().keys()
+        )
+        beat = here.supervisor.of(control.Beat)[-1]
+        assert (beat.messages_in, beat.messages_out) == (1, 1)
+
+
+# -- the process that a plugin will not let go
+
+
+async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        left: list[int] = []
+        let_go = asyncio.Event()
+
+        def leave(code: int) -> None:
+            left.append(code)
+            let_go.set()
+
+        with journal(Redaction()) as log:
+            worker = Worker(here.boot(stop_within=0.1), _say, log, Redaction(), leave=leave)
+            running = asyncio.create_task(worker.run())
+            plugin = await here.up()
+            stubborn = asyncio.Event()
+            plugin.on_stop = _until(stubborn)
+            worker.stop()
+            async with asyncio.timeout(PATIENCE):
+                await let_go.wait()
+            assert left == [0]
+            stubborn.set()
+            assert await running == 0
+
+
+def _say(cause: str, text: str) -> None:
+    raise AssertionError(f"{cause}: {text}")
+
+
+def _until(event: asyncio.Event) -> Any:
+    async def wait() -> None:
+        await event.wait()
+
+    return wait

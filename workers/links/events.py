@@ -1,0 +1,84 @@
+"""The payload of ``channel.message``, encoded once.
+
+What is the same for every message of an incarnation is encoded at the start; per message
+there is one encoding of the message and one splice. The result equals the JSON of
+``workers.messages.MessageEvent``, which a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ipc.errors import FrameError
+from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES, check_payload
+from workers.links.backlog import MARK
+from workers.messages import MAX_TEXT, Inbound, Outbound, Sent, SentMessage
+
+LIMIT_BYTES = MAX_PAYLOAD_BYTES - len(MARK)  # it may have to be marked later
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Events:
+    """Payloads of one incarnation of the account ``key``."""
+
+    __slots__ = ("_in", "_out")
+
+    def __init__(self, key: str, incarnation: int) -> None:
+        channel, _, account = key.partition(":")
+        head = _encode({"account": key, "channel": channel, "accountId": account})[:-1]
+        self._in = head + b',"direction":"in","cursor":"%d:' % incarnation
+        self._out = head + b',"direction":"out","cursor":"%d:' % incarnation
+
+    def inbound(self, seq: int, message: Inbound) -> bytes:
+        """Return the payload of ``message`` with the cursor of ``seq``.
+
+        Raises ``ValueError`` when it is too large or nested too deep, ``TypeError`` when it
+        cannot be JSON.
+        """
+        try:
+            body = _encode(message)
+        except UnicodeEncodeError:
+            body = _encode(_valid(msgspec.to_builtins(message)))
+        if len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512:
+            raise ValueError(f"a message of {len(body)} bytes is too large")
+        if message.meta:  # all else is typed: the gateway relies on that it is JSON
+            try:
+                check_payload(body)
+            except FrameError as error:
+                raise ValueError(error.reason) from None
+        return b'%b%d","message":%b}' % (self._in, seq, body)
+
+    def outbound(self, seq: int, message: Outbound, sent: Sent) -> bytes:
+        """Return the payload that tells that ``message`` was ``sent``."""
+        body = _encode(
+            SentMessage(
+                id=sent.id,
+                to=message.to,
+                text=message.text,
+                ts=sent.ts,
+                key=message.key,
+                thread=message.thread,
+                reply_to=message.reply_to,
+                attachments=message.attachments,
+            )
+        )
+        return b'%b%d","message":%b}' % (self._out, seq, body)
+
+
+def flags_of(message: Inbound) -> int:
+    """Return the envelope's flags of an inbound message."""
+    return INBOUND | ADDRESSED if message.addressed else INBOUND
+
+
+def _valid(value: Any) -> Any:
+    """Replace lone surrogates, which platforms do send and JSON cannot carry."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_valid(name): _valid(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_valid(each) for each in value]
+    return value

@@ -1,0 +1,1 @@
+"""The worker process: loads one plugin, runs it, ends it."""

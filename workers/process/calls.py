@@ -1,0 +1,208 @@
+"""Calls from the gateway to the plugin, each a task, each answered exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from ipc.calls import RESOLUTION
+from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
+from ipc.frames.websocket import ErrorShape
+from workers.errors import ChannelError, LoggedOut, SendFailed
+from workers.messages import Action, Outbound, Sent
+from workers.process.endings import last_line
+from workers.process.sends import Sends
+
+MAX_RUNNING = 64
+TIME_LIMIT = 120.0  # seconds; a plugin that hangs on one call must not hold its place for ever
+
+T = TypeVar("T")
+Reply = Callable[[int, str, bool, bytes], None]
+
+_outbound = msgspec.json.Decoder(Outbound)
+_action = msgspec.json.Decoder(Action)
+_encode = msgspec.json.Encoder().encode
+
+
+class BadCall(Exception):
+    """The call itself is wrong; the text says how."""
+
+
+class Answers:
+    """Runs calls. ``plugin`` is set once it is loaded; ``closing`` refuses new calls.
+
+    ``reply(id, gateway, ok, payload)`` gets each answer, ``sent(message, sent)`` each message
+    that really went out, ``fail(error)`` what ends the whole account.
+    """
+
+    def __init__(
+        self,
+        *,
+        reply: Reply,
+        sent: Callable[[Outbound, Sent], Awaitable[None]],
+        fail: Callable[[BaseException], None],
+        redact: Callable[[str], str] = str,
+        log: Any,
+    ) -> None:
+        self.plugin: Any = None
+        self.closing = False
+        self._reply = reply
+        self._tell_sent = sent
+        self._fail = fail
+        self._redact = redact
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[asyncio.Task[None], float] = {}  # with its deadline, the oldest first
+        self._timer: asyncio.TimerHandle | None = None  # one for all: each would cost as a task
+        self._overdue: set[asyncio.Task[None]] = set()
+        self._sends = Sends(self._loop.time)
+        self._made = 0  # ids made here, for platforms that give none
+
+    def on_call(self, call: Call, gateway: str) -> None:
+        """Start answering ``call``; refuse it at once when there is no place."""
+        if self.plugin is None or self.closing:
+            state = "stopping" if self.closing else "starting"
+            self._refuse(call, gateway, f"the account is {state}", retryable=True)
+        elif len(self._running) >= MAX_RUNNING:
+            self._refuse(call, gateway, f"{MAX_RUNNING} calls are running", retryable=True)
+        else:
+            task = self._loop.create_task(self._run(call, gateway))
+            self._running[task] = self._loop.time() + TIME_LIMIT
+            task.add_done_callback(self._ended)
+            if self._timer is None:
+                self._timer = self._loop.call_later(TIME_LIMIT, self._give_up)
+
+    async def finish(self) -> None:
+        """Refuse new calls, and wait for those that run."""
+        self.closing = True
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def cancel(self, deadline: float | None) -> None:
+        """End what still runs: its callers are told that the account is stopping.
+
+        Returns at ``deadline``, the loop's time, at the latest.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        running = set(self._running)
+        for task in running:
+            task.cancel()
+        if running:
+            left = None if deadline is None else deadline - self._loop.time()
+            await asyncio.wait(running, timeout=left)
+
+    def _give_up(self) -> None:
+        """End what is overdue, and look again when the next one is."""
+        self._timer, now = None, self._loop.time()
+        for task, deadline in self._running.items():
+            if deadline > now + RESOLUTION:
+                self._timer = self._loop.call_at(deadline, self._give_up)
+                break
+            if task not in self._overdue:
+                self._overdue.add(task)
+                task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._overdue.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)  # ours, not the plugin's: those are answered
+
+    async def _run(self, call: Call, gateway: str) -> None:
+        try:
+            result = await self._result(call)
+            payload = _encode(result)
+            if len(payload) > MAX_PAYLOAD_BYTES:
+                raise ValueError(f"a result of {len(payload)} bytes is too large")
+        except BadCall as error:
+            self._refuse(call, gateway, str(error), code="INVALID_REQUEST")
+        except SendFailed as error:
+            self._refuse(call, gateway, str(error) or "not sent", retryable=error.retryable)
+        except ChannelError as error:
+            self._refuse(call, gateway, str(error) or type(error).__name__)
+            self._fail(error)
+        except asyncio.CancelledError:
+            if asyncio.current_task() not in self._overdue:
+                self._refuse(call, gateway, "the account is stopping", retryable=True)
+                raise
+            text = f"{call.method}: no result within {TIME_LIMIT:g} s; it may have been executed"
+            self._refuse(call, gateway, text)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._refuse(call, gateway, last_line(error))
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a plugin's fault ends its call, not the account
+            self._log.exception("a call failed", method=call.method)
+            self._refuse(call, gateway, last_line(error))
+        else:
+            self._reply(call.id, gateway, True, payload)
+
+    async def _result(self, call: Call) -> Any:
+        match call.method:
+            case "send":
+                message = _decoded(_outbound, "send", call.params)
+                return await self._sends.once(message.key, lambda: self._deliver(message))
+            case "action":
+                action = _decoded(_action, "action", call.params)
+                # a key of its own kind: the same key may have been used for a send
+                return await self._sends.once(f"action:{action.key}", lambda: self._act(action))
+            case "probe" | "logout":
+                return await self._ask(call.method)
+        raise BadCall(f"unknown method: {call.method}")
+
+    async def _deliver(self, message: Outbound) -> Sent:
+        sent = await self.plugin.send(message)
+        if not isinstance(sent, Sent):
+            raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
+        if not sent.id or not sent.ts:
+            self._made += 1
+            now = int(time.time() * 1000)
+            sent = msgspec.structs.replace(
+                sent, id=sent.id or f"{now}-{self._made}", ts=sent.ts or now
+            )
+        try:
+            await self._tell_sent(message, sent)
+        except Exception:  # noqa: BLE001 - it was sent all the same
+            self._log.exception("a sent message could not be told")
+        return sent
+
+    async def _act(self, action: Action) -> dict[str, Any]:
+        function = getattr(self.plugin, "act", None)
+        if function is None:
+            raise BadCall(f"the channel has no {action.name}")
+        result = await function(action)
+        return result if isinstance(result, dict) else {}
+
+    async def _ask(self, method: str) -> Any:
+        function = getattr(self.plugin, method, None)
+        if function is None:
+            raise BadCall(f"the channel has no {method}")
+        result = await function()
+        if method == "probe":
+            return result if isinstance(result, dict) else {"ok": bool(result)}
+        if result:  # there was a login, and it is gone: nothing is left to run
+            self._fail(LoggedOut("logged out on request"))
+        return {"loggedOut": bool(result)}
+
+    def _refuse(
+        self,
+        call: Call,
+        gateway: str,
+        text: str,
+        *,
+        code: str = "UNAVAILABLE",
+        retryable: bool = False,
+    ) -> None:
+        shape = ErrorShape(code, self._redact(text)[:2000], retryable=retryable)
+        self._reply(call.id, gateway, False, _encode(shape))
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
+    try:
+        return decoder.decode(params)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise BadCall(f"invalid {method} params: {error}") from None

@@ -1,0 +1,88 @@
+"""What a plugin may do: hand messages in, say that it is ready, tell about itself.
+
+Deliberately narrow. A plugin that needs more of the worker is a plugin that can hurt it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.status import PLUGIN_FIELDS
+from workers.links.control import ControlLink
+from workers.links.data import DataLink
+from workers.links.events import Events, flags_of
+from workers.messages import Inbound
+
+_AFTER_LINE = re.compile(r"_([a-z])")
+MAX_FIELD = 2_000  # characters of a status field; a row is not a log
+
+
+class AccountContext:
+    """The ``workers.plugin.Context`` of one account. ``messages_in`` counts what was emitted."""
+
+    def __init__(
+        self,
+        boot: WorkerBoot,
+        config: Any,
+        log: structlog.typing.FilteringBoundLogger,
+        link: DataLink,
+        control: ControlLink,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self.key = boot.key
+        self.account_id = boot.key.partition(":")[2]
+        self.config = config
+        self.storage = Path(boot.storage)
+        self.run_dir = Path(boot.run_dir)
+        self.log = log
+        self.messages_in = 0
+        self.events = Events(boot.key, boot.incarnation)
+        self._link = link
+        self._control = control
+        self._redact = redact
+
+    async def emit(self, message: Inbound) -> None:
+        """Hand a message in. Waits while too much is unacknowledged: that is the back-pressure.
+
+        When it is cancelled, the message was not taken. Raises ``TypeError`` for anything but
+        an ``Inbound``, ``ValueError`` for one beyond the limits of ``workers.messages``.
+        """
+        if message.__class__ is not Inbound:
+            raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
+        link = self._link
+        if link.crowded():
+            await link.room()
+        payload = self.events.inbound(link.outbox.last + 1, message)
+        link.post(payload, flags_of(message))
+        self.messages_in += 1
+
+    def ready(self) -> None:
+        """Say that the account works now. Saying it again does nothing."""
+        self._control.say_ready()
+
+    def status(self, **fields: Any) -> None:
+        """Tell about the connection; see ``workers.plugin.Context``."""
+        patch = {_camel(name): self._short(value) for name, value in fields.items()}
+        if strange := sorted(set(patch) - PLUGIN_FIELDS):
+            raise ValueError(
+                f"not a plugin's to set: {', '.join(strange)};"
+                f" allowed: {', '.join(sorted(PLUGIN_FIELDS))}"
+            )
+        self._control.patch(patch)
+
+    def _short(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._redact(value)[:MAX_FIELD]
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        raise ValueError(f"a status field is text, a number, a boolean or None, not {value!r}")
+
+
+def _camel(name: str) -> str:
+    return _AFTER_LINE.sub(lambda found: found[1].upper(), name)

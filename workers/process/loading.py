@@ -1,0 +1,85 @@
+"""From the boot object to a plugin: manifest, secrets, configuration, directories, import.
+
+Whatever is wrong here ends the account with words that name it; nothing here is retried
+that a retry cannot mend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ipc.frames.bootstrap import WorkerBoot
+from workers.errors import Misconfigured, Transient
+from workers.plugin import Manifest
+from workers.process.logging import Redaction
+from workers.secrets import resolve
+
+
+def imported(reference: str) -> Any:
+    """Return the object ``package.module:name``. Raises what the import raises."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def manifest_of(boot: WorkerBoot) -> Manifest:
+    """Return the manifest that the boot object names."""
+    manifest = imported(boot.manifest)
+    if not isinstance(manifest, Manifest):
+        raise Misconfigured(f"{boot.manifest} is {type(manifest).__name__}, not a Manifest")
+    return manifest
+
+
+async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> Any:
+    """Return the account's configuration as the manifest's struct, secrets resolved.
+
+    Raises ``Misconfigured``. What is secret is known to ``redact`` before anything can go
+    wrong with it.
+    """
+    # A thread: a password store may take seconds, and SIGTERM must be heard meanwhile.
+    referring = any(_refers(boot.config, name) for name in manifest.secrets)
+    if referring:
+        config = await asyncio.to_thread(resolve, boot.config, manifest.secrets)
+    else:
+        config = dict(boot.config)
+    for name in manifest.secrets:
+        redact.learn(_at(config, name))
+    try:
+        return msgspec.convert(config, manifest.config)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(redact(f"configuration of {boot.key}: {error}")) from None
+
+
+def make_directory(path: Path) -> None:
+    """Make the account's directory, readable by nobody else."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Transient(f"{path}: {error.strerror}") from None
+
+
+def plugin_class(manifest: Manifest) -> Any:
+    """Import the plugin, SDK and all. Raises ``Misconfigured`` when its extra is not installed."""
+    try:
+        return imported(manifest.plugin)
+    except ModuleNotFoundError as error:
+        if not manifest.extra:
+            raise
+        raise Misconfigured(
+            f"channel {manifest.id} needs {', '.join(manifest.extra)} ({error.msg});"
+            f" install: pip install {' '.join(manifest.extra)}"
+        ) from None
+
+
+def _at(config: Any, name: str) -> Any:
+    for part in name.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config
+
+
+def _refers(config: Any, name: str) -> bool:
+    return isinstance(_at(config, name), dict)
