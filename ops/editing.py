@@ -19,22 +19,22 @@ CHANGES = ("added", "changed", "removed")  # what a reload tells of accounts
 
 def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -> None:
     """Add ``key`` with ``field=value`` pairs; the file changes only when the result is valid."""
-    from runtime.config import edit
+    from runtime.config.edit import accounts
 
     split(key)
-    edit.add_account(places.config_path, key, _pairs(fields))
+    accounts.add_account(places.config_path, key, _pairs(fields))
     _tell(places, key, "added", _take_over(places), "", as_json)
 
 
 def remove_account(places: Places, key: str, *, as_json: bool) -> None:
     """Remove ``key`` and its hold; a running daemon stops it."""
-    from runtime.config import edit
+    from runtime.config.edit import accounts
     from runtime.holds import HOLDS, Holds
 
     split(key)
     holds = Holds(places.state_dir / HOLDS)
     held = holds.get(key) is not None
-    edit.remove_account(places.config_path, key)
+    accounts.remove_account(places.config_path, key)
     reloaded = _take_over(places)
     if held and reloaded is None:  # a daemon does it itself
         holds.release(key)

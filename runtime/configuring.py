@@ -104,7 +104,7 @@ async def _lookup(supervisor: Supervisor, params: Place) -> Any:
 
 def _writing() -> ModuleType:
     """Return what reads and writes the file as text: 15 ms of imports that no start waits for."""
-    return importlib.import_module("runtime.config.writing")
+    return importlib.import_module("runtime.config.edit.whole")
 
 
 def _shown(supervisor: Supervisor) -> msgspec.Raw:

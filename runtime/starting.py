@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ipc.errors import EndpointError
 from runtime import leftovers, sdks
 from runtime.claim import sockets_of
+from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
-from runtime.config.first import write_first
 from runtime.config.load import Loaded, Reader
 from runtime.config.overrides import load_effective
 from runtime.config.places import Places

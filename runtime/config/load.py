@@ -22,7 +22,7 @@ from runtime.config.errors import ConfigError, Problem
 from runtime.config.foreign import companions, foreign_problems
 from runtime.config.model import Config
 from runtime.config.port import DEFAULT_PORT
-from runtime.config.text import parse, read_text
+from runtime.config.text.parse import parse, read_text
 from workers.registry import Manifests
 from workers.registry import manifests as find_manifests
 

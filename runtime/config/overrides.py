@@ -12,7 +12,7 @@ from runtime.config.exposure import exposure
 from runtime.config.load import Loaded, load_text, with_gateway
 from runtime.config.model import Config
 from runtime.config.places import Flags, Places
-from runtime.config.text import read_text
+from runtime.config.text.parse import read_text
 
 NOTHING_SAID = Flags()
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config import text
 from runtime.config.errors import EXIT_CONFIG, ConfigError
 from runtime.config.load import load, load_text
+from runtime.config.text import parse
 from tests.runtime.config.example import known, read, refused, write
 
 
@@ -258,7 +258,7 @@ def test_an_unknown_kind_of_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "MAX_BYTES", 10)
+    monkeypatch.setattr(parse, "MAX_BYTES", 10)
     (line,) = refused(tmp_path, "{         }")
     assert line == ": is larger than 10 bytes, the most that is allowed"
 

@@ -15,8 +15,8 @@ import tomlkit
 
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.redact import REDACTED, redacted
-from runtime.config.syntax import Node, scan
-from runtime.config.text import parse
+from runtime.config.text.json5_positions import Node, scan
+from runtime.config.text.parse import parse
 from workers.registry import Manifests
 
 Place = tuple[str | int, ...]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.config.edit.whole import patch_text, revision_of, set_text, snapshot
 from runtime.config.errors import ConfigError
-from runtime.config.merging import merged, merged_text
 from runtime.config.redact import REDACTED
-from runtime.config.text import MAX_BYTES
-from runtime.config.writing import patch_text, revision_of, set_text, snapshot
+from runtime.config.text.merge_patch import merged, merged_text
+from runtime.config.text.parse import MAX_BYTES
 from tests.runtime.config.example import known
 
 TEXT = """{

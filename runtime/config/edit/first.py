@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from runtime.config.edit.files import create, make_private
 from runtime.config.errors import ConfigError, Problem
-from runtime.config.files import create, make_private
 from runtime.config.places import Places
 from runtime.config.port import DEFAULT_PORT
 

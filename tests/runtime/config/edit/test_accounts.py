@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.config import edit
-from runtime.config.edit import add_account, remove_account
+from runtime.config.edit import accounts
+from runtime.config.edit.accounts import add_account, remove_account
 from runtime.config.errors import ConfigError
 from runtime.config.load import load, load_text
 from tests.runtime.config.example import known, write
@@ -253,7 +253,7 @@ def test_a_change_by_somebody_else_meanwhile_wins(
         path.write_text("{}")
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(edit, "load_text", load_while_an_editor_saves)
+    monkeypatch.setattr(accounts, "load_text", load_while_an_editor_saves)
     with pytest.raises(ConfigError, match="was changed by somebody else meanwhile; try again"):
         add_account(path, "talk:c", {}, known())
     assert path.read_text() == "{}"

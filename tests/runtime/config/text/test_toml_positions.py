@@ -9,7 +9,7 @@ import pytest
 
 from runtime.config.errors import ConfigError
 from runtime.config.load import load
-from runtime.config.tomllines import toml_lines
+from runtime.config.text.toml_positions import toml_lines
 from tests.runtime.config.example import write
 
 TEXT = '''\

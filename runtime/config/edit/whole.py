@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.config.edit import file_locked, judge, write_checked
+from runtime.config.edit.accounts import file_locked, judge, write_checked
+from runtime.config.edit.masking import masked, restored
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded, Reader
-from runtime.config.masking import masked, restored
-from runtime.config.merging import merged, merged_text
-from runtime.config.text import parse, read_text
+from runtime.config.text.merge_patch import merged, merged_text
+from runtime.config.text.parse import parse, read_text
 from workers.registry import Manifests
 
 Check = Callable[[str], None]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
-from runtime.config.first import write_first
 from runtime.config.overrides import load_effective
 from runtime.config.places import resolve
 

@@ -15,8 +15,8 @@ from typing import Any
 import pyjson5
 
 from runtime.config.errors import ConfigError, Problem
-from runtime.config.syntax import duplicates, line, lines, scan
-from runtime.config.tomllines import toml_lines
+from runtime.config.text.json5_positions import duplicates, line, lines, scan
+from runtime.config.text.toml_positions import toml_lines
 
 MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
 SUFFIXES = (".json5", ".json", ".toml")

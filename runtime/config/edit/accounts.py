@@ -16,13 +16,13 @@ from typing import Any
 from tomlkit.exceptions import TOMLKitError
 
 from runtime.config.accounts import IMPLICIT, OURS
+from runtime.config.edit.files import locked, replace
+from runtime.config.edit.typed import typed
 from runtime.config.errors import ConfigError, Problem
-from runtime.config.files import locked, replace
 from runtime.config.load import Loaded, load_text
-from runtime.config.splice import cut, put
-from runtime.config.text import check_size, parse, read_text
-from runtime.config.toml import cut_toml, put_toml
-from runtime.config.typed import typed
+from runtime.config.text.json5_edit import cut, put
+from runtime.config.text.parse import check_size, parse, read_text
+from runtime.config.text.toml_edit import cut_toml, put_toml
 from runtime.config.wording import unknown
 from workers.registry import ID, ID_RULE, Manifests
 from workers.registry import manifests as find_manifests

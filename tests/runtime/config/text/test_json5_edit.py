@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config.splice import cut, put, render
-from runtime.config.syntax import duplicates, lines, scan
+from runtime.config.text.json5_edit import cut, put, render
+from runtime.config.text.json5_positions import duplicates, lines, scan
 
 NAMES = st.text("ab c$\"'\\/{}:,ü\u2028", min_size=1, max_size=4)
 VALUES = st.recursive(

@@ -12,8 +12,8 @@ from typing import Any
 
 import tomlkit
 
-from runtime.config.splice import cut, put, replace_at
-from runtime.config.syntax import scan
+from runtime.config.text.json5_edit import cut, put, replace_at
+from runtime.config.text.json5_positions import scan
 
 
 def merged(values: Any, patch: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.typed import typed
+from runtime.config.edit.typed import typed
 from tests.runtime.config.example import known
 
 REFERENCE = {"source": "env", "id": "P"}

@@ -1,0 +1,1 @@
+"""Configuration texts, JSON5 and TOML: reading, positions, changes in place."""
