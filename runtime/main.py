@@ -15,7 +15,7 @@ from runtime.config.places import resolve
 from runtime.instance import Instance
 from runtime.invocation import EXIT_CONFIG, EXIT_ERROR, Options, refuse, words
 from runtime.notify import Notifier
-from runtime.zygotes import Zygote
+from runtime.zygote.client import Zygote
 
 OURS_ALONE = 0o077  # what we and our children make is 0600 and 0700, whoever made it
 

@@ -16,7 +16,7 @@ import structlog
 from runtime.lifecycle import Exit
 from runtime.process import Launcher, Process, SpawnError, Spec
 
-TARGET = "runtime.zygote:nothing"
+TARGET = "runtime.zygote.server:nothing"
 WITHIN = 10.0  # seconds for a child that has nothing to do, on a busy host
 
 log = structlog.get_logger("zygote")

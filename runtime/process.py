@@ -20,12 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runtime import zygote
 from runtime.cgroups import Group, Groups, Limits
-from runtime.forked import fork, tell
 from runtime.lifecycle import SIGKILL, Exit
 from runtime.memory import MemoryKills
-from runtime.zygotes import Zygote, environment
+from runtime.zygote import server
+from runtime.zygote.client import Zygote, environment
+from runtime.zygote.forked import fork, tell
 
 SWEEP_AFTER = 0.05  # exits that come together are swept together
 WORDS_BYTES = 16 * 1024
@@ -289,11 +289,11 @@ class Launcher:
             wanted = {"command": spec.command, "env": env, "path": path}
             payload = json.dumps(wanted).encode()
             told = (os.getpid(), names)
-            call = f"from runtime.zygote import exec_command; exec_command(*{told!r})"
+            call = f"from runtime.zygote.server import exec_command; exec_command(*{told!r})"
         else:
             payload = spec.payload
             arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
-            call = f"from runtime.zygote import exec_main; exec_main(*{arguments!r})"
+            call = f"from runtime.zygote.server import exec_main; exec_main(*{arguments!r})"
         started = subprocess.Popen(  # noqa: S603 — likewise
             [sys.executable, "-c", call],
             pass_fds=list(passed.values()),
@@ -417,7 +417,7 @@ class _Pipes:
 
 def become_subreaper() -> None:
     """Adopt the orphans below us (PR_SET_CHILD_SUBREAPER, prctl(2)): the zygote's forks."""
-    zygote.prctl(zygote.PR_SET_CHILD_SUBREAPER, 1)
+    server.prctl(server.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _children_of(parent: int) -> list[int]:

@@ -24,7 +24,7 @@ from runtime.process import Launcher, become_subreaper
 
 if TYPE_CHECKING:
     from runtime.notify import Notifier
-    from runtime.zygotes import Zygote
+    from runtime.zygote.client import Zygote
 
 
 def start(

@@ -22,7 +22,7 @@ BEFORE_THE_ZYGOTE = "import ops.cli, ops.commands.up, runtime.main"
 THE_DAEMON = f"{BEFORE_THE_ZYGOTE}, runtime.starting, ipc.plainlog, runtime.daemon"
 IN_THE_ZYGOTE = """
 import importlib, workers.channels.local.plugin
-from runtime.zygote import BASE, OURS
+from runtime.zygote.server import BASE, OURS
 for name in [*BASE, *OURS]:
     importlib.import_module(name)
 """

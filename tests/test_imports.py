@@ -128,7 +128,12 @@ def test_a_link_library_is_imported_in_its_own_place(library: str, prefix: str) 
 
 
 def test_one_place_starts_processes() -> None:
-    allowed = {"runtime/process.py", "runtime/forked.py", "runtime/zygotes.py", "runtime/zygote.py"}
+    allowed = {
+        "runtime/process.py",
+        "runtime/zygote/forked.py",
+        "runtime/zygote/client.py",
+        "runtime/zygote/server.py",
+    }
     for path in [*files("runtime"), *files("ipc")]:
         starts = {"subprocess", "multiprocessing", "aiomultiprocess"}
         if {module.split(".")[0] for module in imports(path)} & starts:

@@ -102,7 +102,7 @@ class Ward:
         """Return the process that forks: the one that is neither a worker nor the gateway."""
         for one in self.daemon.family():
             # Its forks have its command line, but names of their own: a peer's, with a colon.
-            if "runtime.zygote" in str(one.cmdline()) and not re.search("[:#]", one.name()):
+            if "runtime.zygote.server" in str(one.cmdline()) and not re.search("[:#]", one.name()):
                 return one.pid
         raise LookupError("there is no zygote")
 

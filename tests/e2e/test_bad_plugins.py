@@ -78,7 +78,7 @@ async def left_behind(daemon: Daemon) -> list[psutil.Process]:
     return [
         one
         for one in daemon.family()
-        if one.pid not in known and "runtime.zygote" not in " ".join(one.cmdline())
+        if one.pid not in known and "runtime.zygote.server" not in " ".join(one.cmdline())
     ]
 
 

@@ -103,4 +103,4 @@ async def test_a_child_that_hangs_is_ended(
     monkeypatch.setattr("runtime.mending.WITHIN", 0.2)
     said = await asyncio.wait_for(Mender(launcher).mend(), 30)
     assert said == "no process can be started: a child of it exited (signal 9)"
-    assert TARGET == "runtime.zygote:nothing"
+    assert TARGET == "runtime.zygote.server:nothing"

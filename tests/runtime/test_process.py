@@ -410,7 +410,7 @@ async def test_a_stop_while_it_is_being_spawned_leaves_no_process(launcher: Laun
 
 
 def test_a_child_whose_supervisor_died_before_it_was_adopted_ends() -> None:
-    code = "from runtime.zygote import await_adoption; await_adoption(0, 1 << 22)"
+    code = "from runtime.zygote.server import await_adoption; await_adoption(0, 1 << 22)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 1
 
 

@@ -20,7 +20,7 @@ import aiomultiprocess.core
 import uvloop
 from aiomultiprocess.types import Unit
 
-from runtime import zygote
+from runtime.zygote import server
 
 
 def fork(target: str, payload: bytes, boot_writer: int, ask: Callable[[], int]) -> int:
@@ -89,7 +89,7 @@ class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has
 
     def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:
         self.unit = Unit(
-            target=zygote.run,
+            target=server.run,
             args=(target, payload),
             kwargs={},
             namespace=types.SimpleNamespace(),

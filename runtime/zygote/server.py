@@ -37,7 +37,7 @@ STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every ch
 BASE = ("uvloop", "zmq", "orjson", "msgspec", "ipc.plainlog", "aiomultiprocess.core")
 # The last is where the class of the pickled process object lives: imported in each child it
 # would cost every one of them 2.6 MiB and some milliseconds.
-OURS = ("workers.process.worker", "runtime.gateway.main", "runtime.forked")
+OURS = ("workers.process.worker", "runtime.gateway.main", "runtime.zygote.forked")
 
 Say = Callable[[str, str], None]
 Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from runtime.process import become_subreaper
-from runtime.zygote import PR_SET_NAME, prctl
+from runtime.zygote.server import PR_SET_NAME, prctl
 
-LIVE = "from runtime.zygote import main; main({fd}, {supervisor})"
+LIVE = "from runtime.zygote.server import main; main({fd}, {supervisor})"
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def test_what_it_forks_is_ours_and_ends_without_a_bootstrap() -> None:
 def test_a_host_without_room_for_processes_is_told() -> None:
     full = """
 import ctypes
-from runtime import zygote
+from runtime.zygote import server as zygote
 class Full:
     def fork(self):
         ctypes.set_errno(11)

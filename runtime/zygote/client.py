@@ -1,4 +1,4 @@
-"""Starts zygotes (see ``runtime.zygote``), before anything else of the daemon is imported.
+"""Starts zygotes (see ``runtime.zygote.server``), before anything else of the daemon is imported.
 
 A zygote's own imports are the longest part of a start, so this module needs next to nothing:
 they are under way while the supervisor does its own.
@@ -29,7 +29,7 @@ class Zygote:
     def __init__(self, run_id: str) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(ANSWER_WITHIN)
-        call = f"from runtime.zygote import main; main({theirs.fileno()}, {os.getpid()})"
+        call = f"from runtime.zygote.server import main; main({theirs.fileno()}, {os.getpid()})"
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
             [sys.executable, "-c", call],
             pass_fds=[theirs.fileno()],

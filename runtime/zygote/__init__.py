@@ -1,0 +1,1 @@
+"""The zygote process, which forks workers, and its client in the supervisor."""
