@@ -23,7 +23,7 @@ from ops.exits import Exit, OperatorError
 
 if TYPE_CHECKING:
     from runtime.config.places import Places
-    from runtime.invocation import Options
+    from runtime.supervisor.options import Options
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 
@@ -88,7 +88,7 @@ def _be_the_daemon(options: Options, log: int) -> NoReturn:
             os.dup2(source, fd)
         # Whatever the caller left open here would stay open as long as the daemon lives.
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        from runtime.main import up
+        from runtime.supervisor.main import up
 
         code = up(options, os.environ)
         sys.stdout.flush()

@@ -29,7 +29,7 @@ def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -
 def remove_account(places: Places, key: str, *, as_json: bool) -> None:
     """Remove ``key`` and its hold; a running daemon stops it."""
     from runtime.config.edit import accounts
-    from runtime.holds import HOLDS, Holds
+    from runtime.supervisor.accounts.holds import HOLDS, Holds
 
     split(key)
     holds = Holds(places.state_dir / HOLDS)

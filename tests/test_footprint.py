@@ -18,8 +18,10 @@ ROOT = Path(__file__).parents[1]
 PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/plainlog.py
 LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "watchfiles", "cryptography"}
 
-BEFORE_THE_ZYGOTE = "import ops.cli, ops.commands.up, runtime.main"
-THE_DAEMON = f"{BEFORE_THE_ZYGOTE}, runtime.starting, ipc.plainlog, runtime.daemon"
+BEFORE_THE_ZYGOTE = "import ops.cli, ops.commands.up, runtime.supervisor.main"
+THE_DAEMON = (
+    f"{BEFORE_THE_ZYGOTE}, runtime.supervisor.startup, ipc.plainlog, runtime.supervisor.daemon"
+)
 IN_THE_ZYGOTE = """
 import importlib, workers.channels.local.plugin
 from runtime.zygote.server import BASE, OURS
@@ -67,7 +69,12 @@ def imported(code: str) -> set[str]:
     [
         (BEFORE_THE_ZYGOTE, PAINTED | LATE | {"asyncio", "uvloop", "zmq", "importlib.metadata"}),
         (THE_DAEMON, PAINTED | LATE),
-        (IN_THE_ZYGOTE, PAINTED | LATE | {"typer", "runtime.process", "runtime.lifecycle"}),
+        (
+            IN_THE_ZYGOTE,
+            PAINTED
+            | LATE
+            | {"typer", "runtime.supervisor.processes.process", "runtime.supervisor.lifecycle"},
+        ),
     ],
     ids=["before the zygote", "the supervisor", "the zygote"],
 )

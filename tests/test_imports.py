@@ -41,17 +41,17 @@ PURE = (
     "ipc/frames/cursors.py",
     "ipc/metrics.py",
     "runtime/config/lookup.py",
-    "runtime/debounce.py",
-    "runtime/diagnosis.py",
-    "runtime/reload.py",
-    "runtime/restarts.py",
-    "runtime/stderr.py",
+    "runtime/supervisor/debounce.py",
+    "runtime/supervisor/gateways/diagnosis.py",
+    "runtime/supervisor/gateways/reload_rules.py",
+    "runtime/supervisor/gateways/restarts.py",
+    "runtime/supervisor/gateways/stderr.py",
     "ipc/frames/websocket.py",
     "ipc/frames/data.py",
     "ipc/frames/control.py",
     "ipc/heartbeat.py",
     "ipc/frames/status.py",
-    "runtime/lifecycle.py",
+    "runtime/supervisor/lifecycle.py",
     "workers/links/backlog.py",
     "workers/messages.py",
 )
@@ -129,7 +129,7 @@ def test_a_link_library_is_imported_in_its_own_place(library: str, prefix: str) 
 
 def test_one_place_starts_processes() -> None:
     allowed = {
-        "runtime/process.py",
+        "runtime/supervisor/processes/process.py",
         "runtime/zygote/forked.py",
         "runtime/zygote/client.py",
         "runtime/zygote/server.py",

@@ -44,8 +44,8 @@ Not here, but shown elsewhere: thousands of crashes ([bench/cycles.md](bench/cyc
 every length of line ([bench/logbomb.md](bench/logbomb.md)), what the kernel ends for want of memory
 (`tests/e2e/test_control_groups.py`), disks that are full or read-only (`tests/e2e/test_disk.py`),
 networks that go and come
-(`tests/runtime/test_network.py`), accounts that crash together
-(`tests/runtime/test_surroundings.py`), and everything
+(`tests/runtime/supervisor/accounts/test_network.py`), accounts that crash together
+(`tests/runtime/supervisor/accounts/test_crash_storm.py`), and everything
 in random order (`tests/scenarios/test_model.py`, `test_model_real.py`). A stopped zygote is given
 15 s to answer. Accounts that crash within half a minute of many others may be paced as a storm.
 

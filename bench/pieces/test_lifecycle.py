@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from runtime.lifecycle import Event, Exit, Exited, Phase, Policy, Ready, Start, State, step
+from runtime.supervisor.lifecycle import (
+    Event,
+    Exit,
+    Exited,
+    Phase,
+    Policy,
+    Ready,
+    Start,
+    State,
+    step,
+)
 
 POLICY = Policy()
 

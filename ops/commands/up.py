@@ -42,8 +42,8 @@ def up(
     Writes a first configuration where there is none.
     """
     from ops.versions import own_version
-    from runtime.invocation import Options
-    from runtime.main import up as run
+    from runtime.supervisor.main import up as run
+    from runtime.supervisor.options import Options
 
     options = Options(
         flags=flags(context, port=port),

@@ -31,7 +31,7 @@ class Section(
 
 
 class RestartConfig(Section, frozen=True):
-    """When a failed account is tried again; ``runtime.lifecycle`` has the formula."""
+    """When a failed account is tried again; ``runtime.supervisor.lifecycle`` has the formula."""
 
     # 5 s doubling to 5 minutes: OpenClaw's channel policy, gentle to a platform that is down.
     initial_seconds: Seconds = 5.0
@@ -58,7 +58,7 @@ class RestartConfig(Section, frozen=True):
 
 
 class HealthMonitorConfig(Section, frozen=True):
-    """When an account that runs is not well (``runtime.monitor``)."""
+    """When an account that runs is not well (``runtime.supervisor.accounts.health_rules``)."""
 
     enabled: bool = True
     # OpenClaw's numbers: a platform needs time to connect, and to connect again.

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from runtime.leftovers import RUN_ID
+from runtime.supervisor.processes.leftovers import RUN_ID
 from tests.support.daemon import Daemon, free_port
 
 pytestmark = pytest.mark.e2e

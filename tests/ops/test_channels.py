@@ -9,7 +9,7 @@ import pytest
 
 from ops.exits import Exit
 from ops.words import moment
-from runtime.holds import HOLDS, Holds
+from runtime.supervisor.accounts.holds import HOLDS, Holds
 from tests.ops.conftest import Here
 from tests.support.commandline import ended, line, started, trunkline
 from tests.support.fakeserver import (

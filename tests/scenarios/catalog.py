@@ -143,11 +143,11 @@ WHAT = """
 
 STARRED = {1, 18, 23, 24, 25, 27, 31, 55, 56, 78, 81, 82, 98, 102, 107, 123}  # real processes too
 
-SESSION = "tests/runtime/test_session.py::"
+SESSION = "tests/runtime/supervisor/gateways/test_own_session.py::"
 CLIENT = "tests/ipc/websocket/test_client.py::"
-PROCESS = "tests/runtime/test_process.py::"
+PROCESS = "tests/runtime/supervisor/processes/test_process.py::"
 DEVICE = "tests/ipc/identity/test_device.py::"
-MONITOR = "tests/runtime/test_monitor.py::"
+MONITOR = "tests/runtime/supervisor/accounts/test_health_rules.py::"
 FOREIGN = "tests/e2e/test_foreign.py::"
 EDIT = "tests/runtime/config/edit/test_accounts.py::"
 CHANGES = "tests/e2e/test_changes.py::"
@@ -183,7 +183,7 @@ ELSEWHERE: dict[int, list[str]] = {
     ],
     72: [SESSION + "test_an_answer_to_the_last_question_saves_the_gateway"],
     73: [SESSION + "test_a_gateway_that_hangs_is_asked_once_more_then_faulty"],
-    82: ["tests/runtime/test_leftovers.py::test_only_what_is_ours_is_ended"],
+    82: ["tests/runtime/supervisor/processes/test_leftovers.py::test_only_what_is_ours_is_ended"],
     83: [FOREIGN + "test_the_port_of_a_stranger_is_never_taken_by_force"],
     84: ["tests/e2e/test_port.py::test_a_port_that_was_taken_while_the_gateway_was_down"],
     85: [FOREIGN + "test_a_running_one_is_attached_to_and_outlives_us"],

@@ -12,7 +12,7 @@ import pytest
 
 from ipc.frames.control import Beat
 from runtime.config.model import RestartConfig
-from runtime.lifecycle import Exit, Exited, Phase, Ready, Start, Unhealthy
+from runtime.supervisor.lifecycle import Exit, Exited, Phase, Ready, Start, Unhealthy
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
 from tests.support.life import now, settle

@@ -15,16 +15,16 @@ from typing import Any
 import psutil
 import pytest
 
-from runtime import foreign, outside
-from runtime.attached import AttachedGateway
 from runtime.config.model import GatewayConfig, LoggingConfig
-from runtime.foreign import ForeignGateway, Program
-from runtime.front import Front
-from runtime.lifecycle import Phase, Policy
-from runtime.logs import LogStore
-from runtime.outside import Access
-from runtime.process import Launcher, become_subreaper
-from runtime.source import Source
+from runtime.supervisor.gateways import foreign, operator_session
+from runtime.supervisor.gateways.attached import AttachedGateway
+from runtime.supervisor.gateways.foreign import ForeignGateway, Program
+from runtime.supervisor.gateways.interface import Source
+from runtime.supervisor.gateways.managed import Front
+from runtime.supervisor.gateways.operator_session import Access
+from runtime.supervisor.lifecycle import Phase, Policy
+from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.processes.process import Launcher, become_subreaper
 from tests.support.daemon import free_port
 from tests.support.players import PlayedGateway
 from tests.support.until import until
@@ -219,7 +219,7 @@ async def test_s007_a_gateway_that_is_there_is_connected_to_and_nothing_is_start
 async def test_s074_silence_of_a_gateway_that_is_not_ours_costs_it_only_the_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outside, "VERIFY_WITHIN", 0.3)
+    monkeypatch.setattr(operator_session, "VERIFY_WITHIN", 0.3)
     async with attached(tmp_path, silence=0.3) as (at, gateway):
         gateway.leaves_unanswered("system-presence")
         await until(lambda: at.front.outages == 1, PATIENCE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ipc.heartbeat import Verdict
-from runtime.lifecycle import Phase
+from runtime.supervisor.lifecycle import Phase
 from tests.support.fleet import Fleet, fleet
 from tests.support.life import now
 

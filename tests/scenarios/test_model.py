@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from runtime.config.model import RestartConfig
-from runtime.lifecycle import (
+from runtime.supervisor.lifecycle import (
     ALIVE,
     Deadline,
     Exit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.lifecycle import (
+from runtime.supervisor.lifecycle import (
     ACCOUNT_POLICY,
     Deadline,
     Event,

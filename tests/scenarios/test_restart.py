@@ -10,7 +10,7 @@ import dataclasses
 
 import pytest
 
-from runtime.lifecycle import Phase, Restart, Start, Stop
+from runtime.supervisor.lifecycle import Phase, Restart, Start, Stop
 from tests.support.life import life, now, pass_time
 
 pytestmark = pytest.mark.virtual_time

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.session import Session
+from runtime.supervisor.gateways.own_session import Session
 from tests.support.fakeserver import FakeServer
 
 TOKEN = "s3cr3t-0123456789-abcdef"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.lifecycle import GATEWAY_POLICY, Exit, Phase, Ready, Reset, Start, Stop
+from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Phase, Ready, Reset, Start, Stop
 from tests.support.life import EVEN, Life, life, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time

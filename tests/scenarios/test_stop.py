@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.lifecycle import Exit, Phase, Restart, Start, Stop, Unhealthy
+from runtime.supervisor.lifecycle import Exit, Phase, Restart, Start, Stop, Unhealthy
 from tests.support.life import Life, life, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time

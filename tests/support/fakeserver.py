@@ -14,9 +14,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve, unix_serv
 from websockets.exceptions import ConnectionClosed
 
 from ipc.frames.status import AccountStatus, GatewayStatus, Hold, Status, SupervisorStatus
-from runtime.access import access
 from runtime.config.load import load
 from runtime.config.model import GatewayConfig
+from runtime.supervisor.api.access import access
 
 NOW = 1_790_000_000_000
 Answer = Any

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ipc.frames.status import AccountStatus, Hold
-from runtime.account import Account
 from runtime.config.accounts import AccountSpec
-from runtime.history import History
-from runtime.holds import Holds
-from runtime.instance import INCARNATIONS_BITS
-from runtime.lifecycle import Exit, Phase, Ready, Reset, Restart, Start, Stop
-from runtime.network import Network
-from runtime.roster import Roster
-from runtime.startgate import StartGate
-from runtime.surroundings import Surroundings
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.crash_storm import Surroundings
+from runtime.supervisor.accounts.history import History
+from runtime.supervisor.accounts.holds import Holds
+from runtime.supervisor.accounts.network import Network
+from runtime.supervisor.accounts.roster import Roster
+from runtime.supervisor.accounts.start_queue import StartGate
+from runtime.supervisor.instance import INCARNATIONS_BITS
+from runtime.supervisor.lifecycle import Exit, Phase, Ready, Reset, Restart, Start, Stop
 from tests.support.accounts import Puppet, spec_of
 from tests.support.life import CRASH, pass_time, settle
 
@@ -134,7 +134,7 @@ class Fleet:
                 found.append(row.phase)
         return found
 
-    # What a person does (``runtime.commands`` does the same)
+    # What a person does (``runtime.supervisor.api.table`` does the same)
 
     async def start(self, key: str) -> None:
         account = self.account(key)

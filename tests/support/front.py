@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from runtime.config.model import GatewayConfig
-from runtime.front import Front
-from runtime.lifecycle import Phase, Policy
-from runtime.port import PortTaken
-from runtime.source import News
+from runtime.supervisor.gateways.interface import News
+from runtime.supervisor.gateways.managed import Front
+from runtime.supervisor.gateways.port import PortTaken
+from runtime.supervisor.lifecycle import Phase, Policy
 from tests.support.accounts import Puppet
 from tests.support.until import until
 

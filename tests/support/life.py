@@ -8,8 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from runtime.child import Child
-from runtime.lifecycle import ALIVE, Event, Exit, Phase, Policy, Ready, Restart, Start, State, Stop
+from runtime.supervisor.child import Child
+from runtime.supervisor.lifecycle import (
+    ALIVE,
+    Event,
+    Exit,
+    Phase,
+    Policy,
+    Ready,
+    Restart,
+    Start,
+    State,
+    Stop,
+)
 from tests.support.accounts import Puppet
 
 EVEN = Policy(jitter=0.0)  # the account's policy without chance

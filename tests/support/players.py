@@ -18,10 +18,10 @@ from ipc.frames import control
 from ipc.frames.bootstrap import GatewayBoot, WorkerBoot
 from ipc.frames.data import peer_name
 from ipc.zeromq.link import Dealer
-from runtime import mending
 from runtime.config.model import LoggingConfig
-from runtime.lifecycle import Exit
-from runtime.process import Spec
+from runtime.supervisor.lifecycle import Exit
+from runtime.supervisor.processes import zygote_check
+from runtime.supervisor.processes.process import Spec
 from tests.support.accounts import Puppet
 from tests.support.fakeserver import FakeServer
 
@@ -162,7 +162,7 @@ class PlayedLauncher:
         if self.error is not None:
             raise self.error
         key = spec.name.rpartition("#")[0]
-        if spec.target == mending.TARGET:
+        if spec.target == zygote_check.TARGET:
             child = PlayedProcess(spec, os.getpid(), deaf=False)
             child.stdout, child.stderr = os.pipe()
             child.die(Exit(code=0))

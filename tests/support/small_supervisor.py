@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from runtime.process import Launcher, Spec, become_subreaper
+from runtime.supervisor.processes.process import Launcher, Spec, become_subreaper
 
 
 async def main() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.claim import sockets_of
 from runtime.config.errors import ConfigError
 from runtime.config.model import Config
 from runtime.config.overrides import effective, load_effective
 from runtime.config.places import Flags, Places, resolve
+from runtime.supervisor.claim import sockets_of
 from tests.runtime.config.example import write
 
 

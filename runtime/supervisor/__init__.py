@@ -1,0 +1,1 @@
+"""The supervisor process: starts, watches and ends every other process."""

@@ -1,0 +1,1 @@
+"""The accounts as the supervisor manages them."""

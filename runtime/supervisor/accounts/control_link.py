@@ -1,0 +1,197 @@
+"""The supervisor's end of the control links: one ROUTER for all workers.
+
+A frame counts only when the peer has proved who it is, and only for the incarnation that
+is alive now; everything else is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from ipc.errors import FrameError, IpcError
+from ipc.frames import control
+from ipc.frames.data import peer_name, worker_token
+from ipc.zeromq.link import Router
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.child import Process
+from runtime.supervisor.lifecycle import ALIVE, Exit, Ready
+
+T = TypeVar("T")
+
+log = structlog.get_logger("link")
+
+
+class HeardOut:
+    """A worker's process. Its end is told after the last frames that it sent have been read."""
+
+    def __init__(self, process: Process, link: ControlLink) -> None:
+        self.pid = process.pid
+        self.terminate = process.terminate
+        self.kill = process.kill
+        self._process = process
+        self._link = link
+
+    async def wait(self) -> Exit:
+        """Return how it ended."""
+        how = await self._process.wait()
+        self._link.drain_now()
+        return how
+
+
+class ControlLink:
+    """Takes hellos, beats, readiness and status patches from the workers."""
+
+    def __init__(
+        self,
+        address: str,
+        secret: bytes,
+        *,
+        find: Callable[[str], Account | None],
+        on_hello: Callable[[Account], None],
+        on_change: Callable[[Account], None],
+        on_figures: Callable[[Account], None],
+    ) -> None:
+        self._secret = secret
+        self._find = find
+        self._on_hello = on_hello
+        self._on_change = on_change
+        self._on_figures = on_figures
+        self._proved: dict[str, tuple[bytes, Account]] = {}  # by key: one peer at a time
+        self._ping = 0
+        self._asked: dict[tuple[bytes, type], asyncio.Future[Any]] = {}  # by kind of answer
+        self.stale = 0
+        self.refused = 0
+        self._router = Router(
+            address, self._on_frame, max_bytes=control.MAX_BODY_BYTES, on_error=self._on_error
+        )
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._router.close()
+
+    def drain_now(self) -> None:
+        """Read what has arrived already: before judging silence."""
+        self._router.drain_now()
+
+    def ask(self, account: Account) -> None:
+        """Send a ping; the answer, like any frame, is a sign of life."""
+        self._ping += 1
+        peer = peer_name(account.key, account.child.state.incarnation)
+        try:
+            self._router.send(peer.encode(), control.encode([control.Ping(self._ping)]))
+        except IpcError as error:
+            log.debug("ping not sent", account=account.key, error=str(error))
+
+    def pace(self, account: Account, beat: float) -> None:
+        """Have a worker beat every so many seconds, unless it does so already."""
+        figures = account.figures
+        if not figures.hello or figures.pace == beat:
+            return
+        peer = peer_name(account.key, account.child.state.incarnation)
+        try:
+            self._router.send(peer.encode(), control.encode([control.Pace(beat)]))
+        except IpcError as error:  # the next look tries again
+            log.debug("pace not sent", account=account.key, error=str(error))
+        else:
+            figures.pace = beat
+
+    async def drained(self, account: Account, seconds: float) -> bool:
+        """Have the worker finish what is in flight; say whether it did within ``seconds``."""
+        return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
+
+    async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:
+        """Have the worker look whether its secrets are others now; ``None``: it did not say."""
+        return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
+
+    async def _answer(
+        self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
+    ) -> T | None:
+        """Return the frame that answers; who asks the same meanwhile gets it too."""
+        peer = peer_name(account.key, account.child.state.incarnation).encode()
+        future = asyncio.get_running_loop().create_future()
+        answer = self._asked.setdefault((peer, kind), future)
+        try:
+            self._router.send(peer, control.encode([question]))
+            async with asyncio.timeout(seconds):
+                found: T = await asyncio.shield(answer)
+                return found
+        except (TimeoutError, IpcError) as error:
+            log.warning(
+                "no answer", account=account.key, to=type(question).__name__, error=str(error)
+            )
+            return None
+        finally:
+            self._asked.pop((peer, kind), None)
+
+    def forget(self, key: str) -> None:
+        """Drop the proof of an account that has been removed."""
+        self._proved.pop(key, None)
+
+    def _on_error(self, error: Exception) -> None:
+        log.error("control frame failed", error=str(error), exc_info=error)
+
+    def _on_frame(self, peer: bytes, body: bytes) -> None:
+        try:
+            frames = control.decode_from_worker(body)
+        except FrameError as error:
+            self.refused += 1
+            log.warning("control frame refused", peer=peer.decode(errors="replace"), why=str(error))
+            return
+        for frame in frames:
+            if isinstance(frame, control.Hello):
+                self._hello(peer, frame)
+            elif (account := self._sender(peer)) is None:
+                self.stale += 1
+            else:
+                self._take(account, frame)
+
+    def _sender(self, peer: bytes) -> Account | None:
+        """Return the account of a peer that has proved itself and is its present incarnation."""
+        key = peer.rpartition(b"#")[0].decode(errors="replace")
+        proved, account = self._proved.get(key, (None, None))
+        return account if account and proved == peer and self._is_current(account, peer) else None
+
+    def _is_current(self, account: Account, peer: bytes) -> bool:
+        state = account.child.state
+        return state.phase in ALIVE and peer == peer_name(account.key, state.incarnation).encode()
+
+    def _hello(self, peer: bytes, hello: control.Hello) -> None:
+        account = self._find(hello.key)
+        expected = worker_token(self._secret, hello.key, hello.incarnation)
+        named = peer == peer_name(hello.key, hello.incarnation).encode()
+        # As bytes: compare_digest refuses strings that are not ASCII.
+        proved = hmac.compare_digest(expected.encode(), hello.token.encode())
+        if account is None or not named or not proved:
+            self.refused += 1
+            log.warning("worker refused", peer=peer.decode(errors="replace"))
+        elif not self._is_current(account, peer):
+            self.stale += 1
+        else:
+            self._proved[account.key] = peer, account
+            account.figures.hello = True
+            account.heard(asyncio.get_running_loop().time())
+            self._on_hello(account)
+
+    def _take(self, account: Account, frame: control.FromWorker) -> None:
+        now = asyncio.get_running_loop().time()
+        relieved = account.heard(now)
+        match frame:
+            case control.Ready():
+                account.child.post(Ready(account.child.state.incarnation))
+            case control.Beat():
+                account.beat(frame, now)
+                self._on_figures(account)
+            case control.Status(patch=patch):
+                relieved |= account.patch(patch)
+            case control.Drained() | control.Rechecked():
+                peer = peer_name(account.key, account.child.state.incarnation).encode()
+                asked = self._asked.get((peer, type(frame)))
+                if asked is not None and not asked.done():
+                    asked.set_result(frame)
+        if relieved:
+            self._on_change(account)

@@ -1,0 +1,117 @@
+"""Looks at one running account now and then: is it well, and does it use too much?
+
+The health monitor's rules and the memory limits decide here; what follows is posted to the
+account's own mailbox, like everything else that happens to it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+
+from runtime.config.model import HealthMonitorConfig
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.health_rules import Rules, Sight, judge
+from runtime.supervisor.lifecycle import MEMORY, Phase, Restart
+from runtime.supervisor.processes import vitals
+
+ASKED = 64  # restarts remembered; more than any sensible cap per hour
+MIB = 1 << 20
+
+
+class Wellness:
+    """Of one account, over all its incarnations. ``recycled`` counts orderly replacements.
+
+    ``rand`` is uniform in [0, 1), ``pss`` tells a process's share of memory in bytes, and
+    ``wall`` the time of day in seconds.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        rand: Callable[[], float] = random.random,
+        pss: Callable[[int], int | None] = vitals.pss_bytes,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._account = account
+        self._rand = rand
+        self._pss = pss
+        self._wall = wall
+        self._asked: deque[float] = deque(maxlen=ASKED)
+        self._beat_seen: object = None
+        self._recycle: tuple[int, float, str] | None = None
+        self.recycled = 0
+
+    def look(self, now: float) -> None:
+        """Judge the account; ``now`` is the loop's time."""
+        if self._account.phase is not Phase.RUNNING:
+            self._recycle = None
+            return
+        self._look_at_health()
+        self._look_at_memory(now)
+
+    def _look_at_health(self) -> None:
+        account, now = self._account, self._wall()
+        ready_at = account.ready_at
+        if ready_at is None:
+            return
+        sight = Sight(True, ready_at / 1000, account.figures.plugin, tuple(self._asked))
+        reason = judge(rules_of(account.spec.health), sight, now)
+        if reason is not None:
+            self._asked.append(now)
+            account.unhealthy(reason)
+
+    def _look_at_memory(self, now: float) -> None:
+        if self._recycle is not None:
+            incarnation, at, reason = self._recycle
+            if incarnation != self._account.child.state.incarnation:
+                self._recycle = None
+            elif now >= at:
+                self._recycle = None
+                self.recycled += 1
+                self._account.child.post(Restart(automatic=True, reason=reason, why=MEMORY))
+            return
+        beat = self._account.figures.beat
+        if beat is None or beat is self._beat_seen:
+            return
+        self._beat_seen = beat
+        self._weigh(beat.rss_bytes, now)
+
+    def _weigh(self, rss: int, now: float) -> None:
+        """Compare with the limits. The share costs the kernel a walk through all pages, so it is
+        asked for only when the resident size, which is never smaller, is above a limit.
+        """
+        limits, process = self._account.spec.limits, self._account.child.process
+        lowest = limits.memory_soft_bytes or limits.memory_hard_bytes
+        if lowest is None or rss <= lowest or process is None:
+            return
+        share = self._pss(process.pid)
+        if share is None:
+            return
+        if limits.memory_hard_bytes is not None and share > limits.memory_hard_bytes:
+            self._account.unhealthy(_too_much(share, "hard", limits.memory_hard_bytes))
+            process.kill()
+        elif limits.memory_soft_bytes is not None and share > limits.memory_soft_bytes:
+            reason = _too_much(share, "soft", limits.memory_soft_bytes)
+            at = now + limits.recycle_jitter_seconds * self._rand()
+            self._recycle = (self._account.child.state.incarnation, at, reason)
+
+
+def rules_of(config: HealthMonitorConfig) -> Rules:
+    """Return the monitor's rules that the configuration asks for."""
+    return Rules(
+        enabled=config.enabled,
+        startup_grace=config.startup_grace_seconds,
+        reconnect_grace=config.reconnect_grace_seconds,
+        stale_after=config.stale_after_seconds,
+        busy_within=config.busy_within_seconds,
+        cooldown=config.cooldown_seconds,
+        restarts_per_hour=config.restarts_per_hour,
+    )
+
+
+def _too_much(share: int, which: str, limit: int) -> str:
+    return f"memory: {share // MIB} MiB, over the {which} limit of {limit // MIB} MiB"

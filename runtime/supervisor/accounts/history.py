@@ -1,0 +1,180 @@
+"""What happened to each account: its last 50 events, kept over restarts of the supervisor.
+
+One file for all accounts, to which a thread of its own appends: a decision never waits for
+the disk, and a disk that fails costs the history and nothing else. The file is written anew,
+in one piece, at the start and whenever it has grown; what cannot be read in it is put aside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from ipc.files import write_atomically
+
+EVENTS = 50  # kept of each account
+FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
+READ_BYTES = 64 * 1024 * 1024  # a larger file is not ours
+WAITING = 10_000  # entries that a slow disk may have before it; more are dropped and counted
+EMPTY = {"cause": None, "text": None, "failures": 0}  # what is shown even where it is not said
+END_WITHIN = 1.0  # seconds for what is still unwritten when the supervisor ends
+
+log = structlog.get_logger("history")
+
+
+class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
+    """One event of one account. ``at`` is epoch milliseconds, for display only.
+
+    ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom
+    the exit is blamed on (see ``runtime.supervisor.lifecycle.blame``).
+    """
+
+    at: int
+    phase: str
+    incarnation: int
+    failures: int = 0
+    cause: str | None = None
+    text: str | None = None
+    exit: str | None = None
+    exit_cause: str | None = None
+
+
+class _Line(msgspec.Struct):
+    account: str
+    entry: Entry
+
+
+class History:
+    """The events of all accounts, in memory and in ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self.dropped = 0
+        self._events: dict[str, deque[Entry]] = {}
+        self._size = 0
+        self._lines: queue.Queue[_Line | None] = queue.Queue(WAITING)
+        self._lock = threading.Lock()
+        self._failing = False
+        self._load()
+        self._thread = threading.Thread(target=self._write, name="history", daemon=True)
+        self._thread.start()
+
+    def of(self, account: str) -> list[Entry]:
+        """Return the events of an account, the oldest first."""
+        return list(self._events.get(account, ()))
+
+    def shown(self, account: str) -> list[dict[str, Any]]:
+        """Return the events of an account as plain JSON data; every key is always there."""
+        return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in self.of(account)]
+
+    def last(self, account: str) -> Entry | None:
+        """Return the last event of an account."""
+        events = self._events.get(account)
+        return events[-1] if events else None
+
+    def add(self, account: str, entry: Entry) -> None:
+        """Remember an event; never blocks, never fails."""
+        with self._lock:
+            self._events.setdefault(account, deque(maxlen=EVENTS)).append(entry)
+        try:
+            self._lines.put_nowait(_Line(account, entry))
+        except queue.Full:
+            self.dropped += 1
+
+    def forget(self, account: str) -> None:
+        """Drop the events of an account that is gone; its lines go when the file is renewed."""
+        with self._lock:
+            self._events.pop(account, None)
+
+    def close(self) -> None:
+        """Write what is left, for a second at most: a disk that hangs must not hold us up."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._thread.join(END_WITHIN)
+
+    # In the thread
+
+    def _write(self) -> None:
+        ended = False
+        while not ended:
+            batch = [self._lines.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(batch) < WAITING:
+                    batch.append(self._lines.get_nowait())
+            ended = None in batch
+            lines = [line for line in batch if line is not None]
+            if lines:
+                self._append(lines)
+
+    def _append(self, lines: Iterable[_Line]) -> None:
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        try:
+            if self._failing or self._size + len(data) > FILE_BYTES:
+                self._renew()  # from memory: what could not be written before is in it too
+            else:
+                with self.path.open("ab") as file:
+                    file.write(data)
+                self._size += len(data)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                log.error("history not written", path=str(self.path), error=str(error))
+            self._failing = True
+
+    def _renew(self) -> None:
+        with self._lock:
+            lines = [_Line(key, e) for key, events in self._events.items() for e in events]
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        write_atomically(self.path, data)
+        self._size = len(data)
+
+    # Once, at the start
+
+    def _load(self) -> None:
+        try:
+            if self.path.stat().st_size > READ_BYTES:
+                self._quarantine("it is too large")
+                return
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.warnings.append(f"{self.path} cannot be read: {error.strerror}")
+            return
+        damage = self._take(data)
+        if damage is not None:
+            self._quarantine(damage)
+        with contextlib.suppress(OSError):  # the next write says so
+            self._renew()
+
+    def _take(self, data: bytes) -> str | None:
+        """Take every line that can be read; return what is wrong with the others."""
+        damage = None
+        lines = data.split(b"\n")
+        for number, text in enumerate(lines[:-1], 1):  # the last one is empty, or torn by a kill
+            try:
+                line = msgspec.json.decode(text, type=_Line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                damage = damage or f"line {number}: {error}"
+                continue
+            self._events.setdefault(line.account, deque(maxlen=EVENTS)).append(line.entry)
+        return damage
+
+    def _quarantine(self, damage: str) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
+        try:
+            self.path.replace(aside)
+        except OSError:
+            aside = self.path
+        self.warnings.append(f"{self.path} was damaged ({damage}); kept as {aside}")
+        log.error("history damaged", path=str(self.path), kept=str(aside), error=damage)

@@ -1,0 +1,48 @@
+"""Why an account was started again, counted by reason.
+
+The history tells each restart in full, but only the last ones; a figure that only grows needs
+few words, known beforehand, so that a plugin's own words cannot make a new series. Pure.
+"""
+
+from __future__ import annotations
+
+from ipc.frames.status import RESTART_REASONS
+from runtime.supervisor.lifecycle import (
+    CONFIGURATION,
+    OPERATOR,
+    RESTART,
+    UNKNOWN,
+    Event,
+    Phase,
+    Restart,
+    Start,
+    State,
+)
+
+
+class Reasons:
+    """Counts the restarts of one account: together they are the ``restarts`` of its state."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self._asked = OPERATOR  # by whom the restart that is under way was asked for
+
+    def note(self, before: State, state: State, event: Event) -> None:
+        """Take note of a change from ``before`` to ``state``."""
+        if isinstance(event, Restart):
+            self._asked = event.why
+        elif isinstance(event, Start) and state.phase is Phase.STOPPING:
+            self._asked = CONFIGURATION if event.automatic else OPERATOR
+        if state.restarts > before.restarts:
+            reason = self._reason(state, event)
+            self.counts[reason] = self.counts.get(reason, 0) + 1
+
+    def _reason(self, state: State, event: Event) -> str:
+        match event:
+            case Start(automatic=False):
+                return OPERATOR
+            case Restart(why=why):
+                return why
+        if state.cause == RESTART:
+            return self._asked
+        return state.cause if state.cause in RESTART_REASONS else UNKNOWN

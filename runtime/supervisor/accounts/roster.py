@@ -1,0 +1,184 @@
+"""The accounts of a running supervisor: added, changed, removed, held, released.
+
+One account has one process, whatever the configuration does meanwhile: an account that is
+removed stays until its process is gone, and one that comes back before goes on where it was.
+Its incarnation numbers only grow, over removals too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ipc.frames.status import Hold
+from runtime.config.accounts import AccountSpec
+from runtime.supervisor.accounts.account import Account, policy_of
+from runtime.supervisor.accounts.holds import Holds
+from runtime.supervisor.keeper import keep
+from runtime.supervisor.lifecycle import CONFIGURATION, Phase, Restart, Start, State, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one configuration changed in comparison with the one before, by key.
+
+    ``changed`` are those with other settings, wherever those are given, restarted or not.
+    """
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+def is_down(state: State) -> bool:
+    """Say whether nothing of the account runs, and nothing will by itself."""
+    return state.phase in (Phase.STOPPED, Phase.FAILED)
+
+
+class Roster:
+    """The accounts by key. ``make(spec, first_incarnation, hold)`` makes an account.
+
+    ``on_removed(key)`` is called when a removed account is gone for good.
+    """
+
+    def __init__(
+        self,
+        holds: Holds,
+        *,
+        first_incarnation: int,
+        make: Callable[[AccountSpec, int, Hold | None], Account],
+        on_removed: Callable[[str], None],
+    ) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.closing = False
+        self._holds = holds
+        self._first_incarnation = first_incarnation
+        self._make = make
+        self._on_removed = on_removed
+        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._last: dict[str, int] = {}  # incarnations of accounts that were removed
+
+    def add(self, spec: AccountSpec) -> None:
+        """Take in an account and start it, unless something is in its way."""
+        first = self._last.get(spec.key, self._first_incarnation)
+        account = self._make(spec, first, self._holds.get(spec.key))
+        self.accounts[spec.key] = account
+        self._lives[spec.key] = asyncio.create_task(keep(account.child), name=spec.key)
+        self._as_wanted(account)
+
+    def replace(self, specs: Mapping[str, AccountSpec]) -> Difference:
+        """Take over a new configuration; accounts that did not change are not touched.
+
+        The hold of a removed one is forgotten: one that is added later is another account.
+        """
+        old = {key: a.spec for key, a in self.accounts.items() if key not in self._leaving}
+        difference = Difference(
+            added=[key for key in specs if key not in old],
+            removed=[key for key in old if key not in specs],
+            changed=[key for key in specs if key in old and old[key] != specs[key]],
+        )
+        self.release(self.accounts[key] for key in difference.removed)
+        for key in difference.removed:
+            self.accounts[key].child.post(Stop("removed"))
+            self._leaving[key] = asyncio.create_task(self._forget(self.accounts[key]))
+        for key, spec in specs.items():
+            if key not in self.accounts:
+                self.add(spec)
+            else:
+                self._update(self.accounts[key], spec)
+        self.accounts = {key: self.accounts[key] for key in [*specs, *self._leaving]}
+        return difference
+
+    def obstacle(self, account: Account) -> tuple[str, str] | None:
+        """Return the cause, and a sentence, why an account may not run; ``None`` when it may."""
+        spec = account.spec
+        if self.closing:
+            return "shutdown", "the supervisor is stopping"
+        if account.key in self._leaving:
+            return "removed", "it is no longer in the configuration"
+        if not spec.enabled:
+            return "disabled", spec.reason or "disabled in the configuration"
+        if not spec.configured:
+            return "unconfigured", spec.reason or "not configured"
+        return None
+
+    def idle_for(self, account: Account) -> str | None:
+        """Return the cause why the configuration lets it not run; ``None`` when it does."""
+        obstacle = self.obstacle(account)
+        return obstacle[0] if obstacle and obstacle[0] in ("disabled", "unconfigured") else None
+
+    def hold(self, accounts: Iterable[Account], reason: str | None) -> bool:
+        """Remember manual stops; return whether all of them are on disk."""
+        chosen = list(accounts)
+        persisted = self._holds.hold_all([account.key for account in chosen], reason)
+        for account in chosen:
+            account.hold = self._holds.get(account.key)
+        return persisted
+
+    def release(self, accounts: Iterable[Account]) -> bool:
+        """Forget manual stops; return whether that is on disk."""
+        held = [account for account in accounts if account.hold is not None]
+        for account in held:
+            account.hold = None
+        return self._holds.release_all([account.key for account in held]) if held else True
+
+    def stop_all(self) -> None:
+        """Have every account end, for the end of the supervisor."""
+        self.closing = True
+        for account in self.accounts.values():
+            account.child.post(Stop("shutdown"))
+
+    async def down(self, timeout: float) -> None:
+        """Wait until every account is down, for so many seconds at most."""
+        waits = [account.settled(is_down, timeout) for account in self.accounts.values()]
+        await asyncio.gather(*waits)
+
+    async def close(self) -> None:
+        """End everything at once; what still runs is killed."""
+        tasks = [*self._leaving.values(), *self._lives.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._lives.clear()
+        self._leaving.clear()
+
+    def _as_wanted(self, account: Account) -> None:
+        """Start an account by itself, or say why not."""
+        obstacle = self.obstacle(account)
+        if obstacle is not None:
+            account.child.post(Stop(obstacle[0]))
+        elif account.hold is not None:
+            account.child.post(Stop("held", account.hold.reason))
+        else:
+            account.child.post(Start(automatic=True))
+
+    def _update(self, account: Account, spec: AccountSpec) -> None:
+        changed = _differs(account.spec, spec)
+        account.spec = spec
+        account.child.policy = policy_of(spec)
+        returned = self._leaving.pop(account.key, None)
+        if returned is not None:
+            returned.cancel()
+        idle = account.phase is Phase.STOPPED or account.hold is not None
+        if returned is not None or (changed and (idle or self.obstacle(account) is not None)):
+            self._as_wanted(account)
+        elif changed:
+            reason = "its configuration changed"
+            account.child.post(Restart(automatic=True, reason=reason, why=CONFIGURATION))
+
+    async def _forget(self, account: Account) -> None:
+        key = account.key
+        await account.settled(is_down, None)
+        del self._leaving[key], self.accounts[key]
+        self._last[key] = account.child.state.incarnation
+        self._lives.pop(key).cancel()
+        self._on_removed(key)
+
+
+def _differs(old: AccountSpec, new: AccountSpec) -> bool:
+    """Say whether the worker would see something else, or may run now and might not before."""
+    seen = (old.fingerprint, old.enabled, old.configured)
+    return seen != (new.fingerprint, new.enabled, new.configured)

@@ -1,0 +1,1 @@
+"""Requests of operators, from cli.sock and through the gateway."""

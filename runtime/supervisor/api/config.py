@@ -1,0 +1,176 @@
+"""The configuration from afar: ``config.get``, ``set``, ``patch``, ``apply``, ``schema*``.
+
+The file is read, checked and written in a thread; then the supervisor takes it over as after
+any change. Refusals have the words of OpenClaw's gateway, which its clients look for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import pyjson5
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.load import Loaded
+from runtime.config.lookup import look_up
+from runtime.config.schema import hints, schema
+from runtime.supervisor.api.table import INVALID, Nothing, Params, method
+
+if TYPE_CHECKING:
+    from runtime.supervisor.supervisor import Supervisor
+
+SHOWN_PROBLEMS = 3
+REQUIRED = "config base hash required; re-run config.get and retry"
+CHANGED = "config changed since last load; re-run config.get and retry"
+
+
+class Write(Params):
+    """``raw`` is the new text, or a merge patch; ``base_hash`` what it was made from."""
+
+    raw: Annotated[str, Meta(min_length=1)]
+    base_hash: str | None = None
+
+
+@method("config.get", Nothing)
+async def _get(supervisor: Supervisor, params: Nothing) -> Any:
+    return await supervisor.remote.aside(_shown, supervisor)
+
+
+@method("config.set", Write)
+async def _set(supervisor: Supervisor, params: Write) -> Any:
+    return await _write(supervisor, params, _writing().set_text, params.raw)
+
+
+@method("config.apply", Write)
+async def _apply(supervisor: Supervisor, params: Write) -> Any:
+    return await _write(supervisor, params, _writing().set_text, params.raw)
+
+
+@method("config.patch", Write)
+async def _patch(supervisor: Supervisor, params: Write) -> Any:
+    try:
+        patch = pyjson5.decode(params.raw)
+    except pyjson5.Json5Exception as error:
+        raise RemoteError(
+            INVALID, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
+        ) from None
+    if not isinstance(patch, dict):
+        raise RemoteError(INVALID, "config.patch raw must be an object")
+    return await _write(supervisor, params, _writing().patch_text, patch)
+
+
+@method("config.schema", Nothing)
+async def _schema(supervisor: Supervisor, params: Nothing) -> Any:
+    manifests = supervisor.loaded.manifests
+
+    def make() -> msgspec.Raw:
+        answer = {
+            "schema": schema(manifests),
+            "uiHints": hints(manifests),
+            "version": supervisor.version,
+            "generatedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        return msgspec.Raw(msgspec.json.encode(answer))
+
+    return await supervisor.remote.aside(make)
+
+
+class Place(Params):
+    """A place in the configuration."""
+
+    path: str
+
+
+@method("config.schema.lookup", Place)
+async def _lookup(supervisor: Supervisor, params: Place) -> Any:
+    manifests = supervisor.loaded.manifests
+
+    def find() -> msgspec.Raw | None:
+        found = look_up(schema(manifests), hints(manifests), params.path)
+        return None if found is None else msgspec.Raw(msgspec.json.encode(found))
+
+    answer = await supervisor.remote.aside(find)
+    if answer is None:
+        raise RemoteError(INVALID, "config schema path not found")
+    return answer
+
+
+def _writing() -> ModuleType:
+    """Return what reads and writes the file as text: 15 ms of imports that no start waits for."""
+    return importlib.import_module("runtime.config.edit.whole")
+
+
+def _shown(supervisor: Supervisor) -> msgspec.Raw:
+    """Return the file as JSON text: made here, for encoding a large one takes its time too."""
+    loaded, seal = supervisor.loaded, supervisor.remote.seal
+    found = _writing().snapshot(loaded.path, loaded.manifests, supervisor.remote.load)
+    answer: dict[str, Any] = {
+        "path": str(loaded.path),
+        "exists": found.exists,
+        "raw": found.raw,
+        "config": found.values,
+        "valid": not found.problems,
+        "issues": [_issue(problem) for problem in found.problems],
+        "warnings": [{"path": "", "message": text} for text in supervisor.warnings],
+        "legacyIssues": [],
+        "includedPaths": [],
+        "appliedConfigHash": seal(loaded.revision),
+    }
+    if found.revision:
+        answer["hash"] = answer["configRevisionHash"] = seal(found.revision)
+    return msgspec.Raw(msgspec.json.encode(answer))
+
+
+async def _write(
+    supervisor: Supervisor, params: Write, write: Callable[..., Loaded], change: Any
+) -> Any:
+    before, seal = supervisor.loaded, supervisor.remote.seal
+
+    def check(revision: str) -> None:
+        if params.base_hash is None:
+            raise RemoteError(INVALID, REQUIRED)
+        if params.base_hash.strip() != seal(revision):
+            raise RemoteError(INVALID, CHANGED)
+
+    def do() -> tuple[Loaded, msgspec.Raw]:
+        loaded = write(before.path, change, check, before.manifests, supervisor.remote.load)
+        found = _writing().snapshot(before.path, before.manifests)
+        return loaded, msgspec.Raw(msgspec.json.encode(found.values))
+
+    try:
+        loaded, values = await supervisor.remote.aside(do)
+    except ConfigError as error:
+        raise refusal(error) from None
+    taken = supervisor.reload(loaded)
+    answer = {"ok": True, "path": str(before.path), "hash": seal(loaded.revision)}
+    answer |= {"config": values, "restart": _restart(taken["gateway"])}
+    return answer | {name: taken[name] for name in ("added", "removed", "changed") if name in taken}
+
+
+def _restart(done: str) -> dict[str, Any] | None:
+    """Say whether the gateway is replaced; it answers this call first."""
+    if done in ("unchanged", "waits"):
+        return None
+    return {"ok": True, "delayMs": 0, "reason": f"gateway settings changed: {done}"}
+
+
+def refusal(error: ConfigError) -> RemoteError:
+    """Return what is wrong with a configuration as the protocol says it."""
+    said = [str(problem) for problem in error.problems[:SHOWN_PROBLEMS]]
+    more = len(error.problems) - len(said)
+    text = "; ".join(said) + (f" (+{more} more issue{'s' if more > 1 else ''})" if more else "")
+    if len(error.problems) != 1 or error.problems[0].path:
+        text = f"invalid config: {text}"
+    issues = [_issue(problem) for problem in error.problems]
+    return RemoteError(INVALID, text[:2000], details={"issues": issues})
+
+
+def _issue(problem: Problem) -> dict[str, Any]:
+    return {"path": problem.path, "message": problem.text}

@@ -1,0 +1,76 @@
+"""``logs.tail``: all processes' log lines, from a cursor on.
+
+Lines of this supervisor come from memory; older ones are read from the files, in a thread,
+by who asks for the first time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
+
+from runtime.supervisor.api.table import Params, method
+from runtime.supervisor.logs.recent import cost
+from runtime.supervisor.logs.store import TAIL_BYTES
+
+if TYPE_CHECKING:
+    from runtime.supervisor.supervisor import Supervisor
+
+FILE = "supervisor.log"  # one that exists; all others lie beside it
+
+
+class Tail(Params):
+    """``cursor`` is where the last answer ended; without it the newest lines come."""
+
+    cursor: Annotated[int, Meta(ge=0)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=5000)] = 500
+    max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 250_000
+
+
+@method("logs.tail", Tail)
+async def _tail(supervisor: Supervisor, params: Tail) -> Any:
+    remote = supervisor.remote
+    found = remote.recent.after(params.cursor or 0, params.limit, params.max_bytes)
+    lines = found.lines
+    if params.cursor is None and len(lines) < params.limit and not found.truncated:
+        room = params.max_bytes - sum(map(cost, lines))
+        count = params.limit - len(lines)
+        directory = supervisor.places.log_dir
+        lines = await remote.aside(older, directory, remote.since, count, room) + lines
+    answer: dict[str, Any] = {
+        "file": str(supervisor.places.log_dir / FILE),
+        "cursor": found.cursor,
+        "size": found.size,
+        "lines": lines,
+        "truncated": found.truncated,
+        "reset": found.reset,
+    }
+    if found.skipped_bytes and params.cursor is not None:
+        answer["skippedBytes"] = found.skipped_bytes
+    return answer
+
+
+def older(directory: Path, before: str, count: int, room: int) -> list[str]:
+    """Return the last ``count`` lines of the files from before ``before``, at most ``room``
+    bytes of them with their line ends.
+    """
+    lines = sorted(_lines(directory, before))[-count:]
+    while lines and sum(cost(text) for _, text in lines) > room:
+        lines = lines[1 + len(lines) // 8 :]
+    return [text for _, text in lines]
+
+
+def _lines(directory: Path, before: str) -> Iterator[tuple[str, str]]:
+    for path in directory.glob("*.log"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            for raw in file:
+                with contextlib.suppress(ValueError):
+                    ts = json.loads(raw).get("ts", "")
+                    if isinstance(ts, str) and ts < before:
+                        yield ts, raw.decode(errors="replace").rstrip("\n")

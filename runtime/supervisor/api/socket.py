@@ -1,0 +1,220 @@
+"""``cli.sock``: the same frames as everywhere, for this host's operator, without the gateway.
+
+A unix socket of mode 0600 in the 0700 run directory; the kernel says who is at the other
+end (SO_PEERCRED), so there is no token. A slow request never delays another: each is a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from ipc.errors import FrameError, RemoteError
+from ipc.frames import websocket
+from ipc.frames.data import MALFORMED
+from ipc.frames.websocket import ErrorShape
+from ipc.websocket.server import Connection, Server
+from runtime.supervisor.api.access import access
+
+if TYPE_CHECKING:
+    from runtime.supervisor.supervisor import Supervisor
+
+PROTOCOL = 4
+EVENTS = ("channel.status", "channel.removed", "gateway.status", "log", "shutdown")
+
+log = structlog.get_logger("local")
+
+
+class Follower:
+    """What one connection has said about itself. ``logs`` names those it follows, or all."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.follows = False
+        self.logs: frozenset[str] | None = None
+
+    def follows_log(self, name: str) -> bool:
+        """Whether lines of this log are wanted."""
+        return self.follows and (self.logs is None or name in self.logs)
+
+
+class LocalServer:
+    """Serves the supervisor's table of methods, and tells everybody about changes."""
+
+    def __init__(self, path: Path, supervisor: Supervisor) -> None:
+        self._path = path
+        self._supervisor = supervisor
+        self._servers: list[Server] = []  # the last one has the socket file
+        self._inode: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.unsent = 0  # events that are no JSON
+
+    async def start(self) -> None:
+        """Serve; a socket file that a dead supervisor left is replaced."""
+        self._servers.append(
+            await Server.start(
+                self._path,
+                on_connect=self._on_connect,
+                on_text=self._on_text,
+                on_close=lambda connection: None,
+            )
+        )
+        self._inode = self._inode_now()
+
+    async def ensure(self) -> None:
+        """Serve anew when the socket file is gone: cleaners of /tmp and ends of logins take it.
+
+        Those who are connected stay so. Where it cannot be made it is tried again later.
+        """
+        if not self._servers or self._inode_now() == self._inode:
+            return
+        log.warning("the socket was removed from outside", path=str(self._path))
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self.start()
+        except OSError as error:
+            log.error("no socket for the command line", path=str(self._path), error=str(error))
+            return
+        *old, new = self._servers
+        old[-1].stop_accepting()
+        self._servers = [*(one for one in old if one.connections), new]
+        for unused in old:
+            if not unused.connections:
+                await unused.close(1001, "supervisor stopped")
+
+    async def close(self) -> None:
+        """Let running requests end, close every connection, and remove the socket."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1.0)
+        for task in self._tasks:
+            task.cancel()
+        servers, self._servers = self._servers, []
+        for server in servers:
+            await server.close(1001, "supervisor stopped")
+
+    def broadcast(self, name: str, payload: Any) -> None:
+        """Send an event to every connection that has introduced itself."""
+        self._send(name, payload, lambda person: person.connected)
+
+    def log_line(self, name: str, line: dict[str, Any]) -> None:
+        """Send a log line to those who follow that log."""
+        self._send("log", line, lambda person: person.follows_log(name))
+
+    def _send(self, name: str, payload: Any, to: Callable[[Follower], bool]) -> None:
+        chosen = [
+            connection
+            for server in self._servers
+            for connection in server.connections
+            if connection.data is not None and to(connection.data)
+        ]
+        if not chosen:
+            return
+        try:
+            frame = websocket.event(name, payload)
+        except (TypeError, ValueError):  # no JSON; not logged: it may be a line of the log
+            self.unsent += 1
+            return
+        for connection in chosen:
+            connection.send(frame)
+
+    def _inode_now(self) -> int | None:
+        try:
+            return os.lstat(self._path).st_ino
+        except OSError:
+            return None
+
+    def _on_connect(self, connection: Connection) -> None:
+        connection.data = Follower()
+        challenge = {"nonce": secrets.token_hex(16), "ts": int(time.time() * 1000)}
+        connection.send(websocket.event("connect.challenge", challenge))
+
+    def _on_text(self, connection: Connection, data: bytes) -> None:
+        try:
+            request = websocket.decode_request(data)
+            params = _params(request)
+        except FrameError as error:
+            _refuse(connection, error.id or "invalid", f"invalid request frame: {error.reason}")
+            return
+        if request.method == "connect":
+            self._connect(connection, request.id)
+        elif not connection.data.connected:
+            text = "invalid handshake: first request must be connect"
+            _refuse(connection, request.id, text)
+            connection.close(1008, text)
+        else:
+            task = asyncio.create_task(self._answer(connection, request, params))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _connect(self, connection: Connection, id: str) -> None:
+        from runtime.supervisor.api.table import METHODS
+
+        connection.data.connected = True
+        connection.admit(websocket.MAX_FRAME_BYTES)
+        hello = {
+            "type": "hello-ok",
+            "protocol": PROTOCOL,
+            "server": {"version": self._supervisor.version, "connId": secrets.token_hex(8)},
+            "features": {
+                "methods": [*METHODS, "gateway.access", "logs.follow"],
+                "events": list(EVENTS),
+            },
+            "snapshot": {"stateDir": str(self._supervisor.places.state_dir)},
+            "auth": {"method": "peer", "role": "operator", "scopes": ["operator.admin"]},
+            "policy": {"maxPayload": websocket.MAX_FRAME_BYTES},
+        }
+        connection.send(websocket.response(id, hello))
+
+    def _follow(self, connection: Connection, params: Any) -> Any:
+        from runtime.supervisor.api.table import Follow, log_names, params_of
+
+        wanted = params_of("logs.follow", Follow, params)
+        names = log_names(self._supervisor, wanted.accounts)
+        connection.data.logs = None if names is None else frozenset(names)
+        connection.data.follows = True
+        return {"following": names or "*"}
+
+    def _access(self) -> Any:
+        return access(self._supervisor.front.url, self._supervisor.loaded.config.gateway)
+
+    async def _answer(
+        self, connection: Connection, request: websocket.Request, params: Any
+    ) -> None:
+        try:
+            if request.method == "logs.follow":
+                result = self._follow(connection, params)
+            elif request.method == "gateway.access":  # not for the gateway, which asks too
+                result = self._access()
+            else:
+                result = await self._supervisor.dispatch(request.method, params)
+            answer = websocket.response(request.id, result)
+        except RemoteError as error:
+            shape = websocket.shape_of(error)
+            answer = websocket.error_response(request.id, shape)
+        except Exception:
+            log.exception("request failed", method=request.method)
+            shape = ErrorShape("UNAVAILABLE", f"{request.method} failed; see the supervisor's log")
+            answer = websocket.error_response(request.id, shape)
+        connection.send(answer)
+
+
+def _params(request: websocket.Request) -> Any:
+    """Return the params as plain data; ``FrameError`` for text that only looks like JSON."""
+    if not isinstance(request.params, msgspec.Raw):
+        return {}
+    try:
+        return msgspec.json.decode(request.params)
+    except MALFORMED as error:
+        raise FrameError(f"params: {error}", id=request.id) from None
+
+
+def _refuse(connection: Connection, id: str | int, text: str) -> None:
+    connection.send(websocket.error_response(id, ErrorShape("INVALID_REQUEST", text)))

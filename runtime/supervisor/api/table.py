@@ -1,0 +1,400 @@
+"""What may be asked of the supervisor, from ``cli.sock`` and, through the session, by the gateway.
+
+One table: a method is a function with a struct for its params. Each answers with plain
+JSON data or raises ``RemoteError`` with the protocol's codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from ipc import metrics
+from ipc.errors import RemoteError
+from ipc.frames.websocket import explain
+from runtime.supervisor import metrics as figures
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.advice import todo
+from runtime.supervisor.gateways.port import PortUnusable
+from runtime.supervisor.lifecycle import ENDS, Phase, Restart, Start, Stop
+from runtime.supervisor.lifecycle import Reset as ResetEvent
+
+if TYPE_CHECKING:
+    from runtime.supervisor.gateways.managed import Front
+    from runtime.supervisor.supervisor import Supervisor
+
+INVALID = "INVALID_REQUEST"
+UNAVAILABLE = "UNAVAILABLE"
+MAX_LINES = 100_000  # of all logs together, in one answer
+STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
+GATEWAY_UP, GATEWAY_DOWN = 15.0, 10.0
+HANDED_OFF = {"outcome": "handed-off"}
+
+
+class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Base of every params struct: camelCase, no unknown keys."""
+
+
+class Nothing(Params):
+    """No params."""
+
+
+class Targets(Params):
+    """``accounts``: keys, bare channel names, or ``*``."""
+
+    accounts: list[str]
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+    wait: bool = True
+
+
+class One(Params):
+    """One account by its key."""
+
+    account: str
+
+
+class Lines(Params):
+    """``accounts`` as in ``Targets``; none means every process. ``lines`` counts from the end."""
+
+    accounts: list[str] = []
+    lines: Annotated[int, Meta(ge=0, le=MAX_LINES)] = 100
+
+
+class Follow(Params):
+    """``accounts`` as in ``Lines``."""
+
+    accounts: list[str] = []
+
+
+class Force(Params):
+    """``force`` ends a stranger that holds the port."""
+
+    force: bool = False
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Shutdown(Params):
+    """``shutdown`` asks a gateway that is not ours to end, before it is let go."""
+
+    shutdown: bool = False
+
+
+Function = Callable[["Supervisor", Any], Awaitable[Any]]
+METHODS: dict[str, tuple[type[Params], Function]] = {}
+
+
+def method(name: str, params: type[Params]) -> Callable[[Function], Function]:
+    """Enter a function into the table."""
+
+    def enter(function: Function) -> Function:
+        METHODS[name] = (params, function)
+        return function
+
+    return enter
+
+
+async def dispatch(supervisor: Supervisor, name: str, raw: Any) -> Any:
+    """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault."""
+    if name not in METHODS:
+        raise RemoteError(INVALID, f"unknown method: {name}")
+    struct, function = METHODS[name]
+    return await function(supervisor, params_of(name, struct, raw))
+
+
+def params_of(name: str, struct: type[P], raw: Any) -> P:
+    """Return the params of a request as their struct; raises ``RemoteError``."""
+    try:
+        return msgspec.convert(raw, struct)
+    except msgspec.ValidationError as error:
+        raise RemoteError(INVALID, f"invalid {name} params: {explain(error)}") from None
+
+
+def find(supervisor: Supervisor, key: str) -> Account:
+    """Return the account ``key``; an unknown one is answered with those that exist."""
+    account = supervisor.accounts.get(key)
+    if account is None:
+        known = ", ".join(supervisor.accounts) or "none"
+        raise RemoteError(INVALID, f"unknown account {key!r}; known: {known}")
+    return account
+
+
+def select(supervisor: Supervisor, targets: list[str]) -> list[Account]:
+    """Return the accounts that ``targets`` name, each once, in their own order."""
+    chosen: dict[str, Account] = {}
+    for target in targets:
+        if target == "*":
+            chosen |= supervisor.accounts
+        elif ":" in target:
+            chosen[target] = find(supervisor, target)
+        else:
+            of_channel = {
+                key: account
+                for key, account in supervisor.accounts.items()
+                if account.spec.channel == target
+            }
+            if not of_channel:
+                known = sorted({a.spec.channel for a in supervisor.accounts.values()}) or ["none"]
+                raise RemoteError(
+                    INVALID,
+                    f"unknown channel {target!r}; channels with accounts: {', '.join(known)}",
+                )
+            chosen |= of_channel
+    return list(chosen.values())
+
+
+@method("supervisor.status", Nothing)
+async def _status(supervisor: Supervisor, params: Nothing) -> Any:
+    return msgspec.to_builtins(supervisor.status())
+
+
+@method("channels.start", Targets)
+async def _start(supervisor: Supervisor, params: Targets) -> Any:
+    """Start accounts for an operator: at once, whatever the backoff says."""
+    rows = _released(supervisor, params)
+    for account, row in rows:
+        if not row["ok"]:
+            continue
+        runs = account.phase in (Phase.STARTING, Phase.RUNNING)
+        row |= {"outcome": "skipped", "reason": "task-owned"} if runs else HANDED_OFF
+        supervisor.hasten(account)
+        account.child.post(Start())  # even if it runs: a stop may be on its way
+    return {"results": [row for _, row in rows]}
+
+
+@method("channels.stop", Targets)
+async def _stop(supervisor: Supervisor, params: Targets) -> Any:
+    """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
+
+    Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
+    that may not run anyway goes on saying why, and its row has a ``note``.
+    """
+    chosen = select(supervisor, params.accounts)
+    persisted = supervisor.roster.hold(chosen, params.reason)
+    idle = {account.key: supervisor.roster.idle_for(account) for account in chosen}
+    for account in chosen:
+        cause = idle[account.key]
+        account.child.post(Stop("held", params.reason) if cause is None else Stop(cause))
+    rows = await asyncio.gather(*(_stopped(account, params.wait) for account in chosen))
+    for row in rows:
+        if (cause := idle[row["account"]]) is not None:
+            row["note"] = f"it is {cause} anyway; it stays stopped when that changes"
+        row["persisted"] = persisted
+        if not persisted:
+            row.setdefault("error", "the hold could not be written: the next restart forgets it")
+    return {"results": rows}
+
+
+async def _stopped(account: Account, wait: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"account": account.key, "ok": True, "outcome": "stopped"}
+    if not wait:
+        return row
+    within = account.spec.restart.stop_within_seconds + STOP_MARGIN
+    row["stopped"] = row["ok"] = await account.settled(
+        lambda state: state.phase is Phase.STOPPED, within
+    )
+    if not row["ok"]:
+        row |= {"outcome": "stopping", "error": f"still stopping after {within:g} s"}
+    return row
+
+
+@method("channels.restart", Targets)
+async def _restart(supervisor: Supervisor, params: Targets) -> Any:
+    """Replace the accounts' processes; a stopped or waiting account is started."""
+    rows = _released(supervisor, params)
+    for account, row in rows:
+        if row["ok"]:
+            row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
+            supervisor.hasten(account)
+            account.child.post(Restart(reason="asked for by an operator"))
+    return {"results": [row for _, row in rows]}
+
+
+def _released(supervisor: Supervisor, params: Targets) -> list[tuple[Account, dict[str, Any]]]:
+    """Release the holds of all chosen accounts that may run; say of the others why not."""
+    chosen = select(supervisor, params.accounts)
+    obstacles = {account.key: supervisor.roster.obstacle(account) for account in chosen}
+    free = [account for account in chosen if obstacles[account.key] is None]
+    persisted = supervisor.roster.release(free)
+    rows = []
+    for account in chosen:
+        row: dict[str, Any] = {"account": account.key, "ok": True, "persisted": persisted}
+        obstacle = obstacles[account.key]
+        if obstacle is not None:
+            del row["persisted"]
+            row |= {"ok": False, "outcome": "skipped"}
+            row["reason"], row["error"] = obstacle
+        rows.append((account, row))
+    return rows
+
+
+@method("channels.reset", Targets)
+async def _reset(supervisor: Supervisor, params: Targets) -> Any:
+    rows = []
+    for account in select(supervisor, params.accounts):
+        account.child.post(ResetEvent())
+        rows.append({"account": account.key, "ok": True, "outcome": "reset"})
+    return {"results": rows}
+
+
+@method("channels.describe", One)
+async def _describe(supervisor: Supervisor, params: One) -> Any:
+    account = find(supervisor, params.account)
+    return {
+        "status": msgspec.to_builtins(account.status()),
+        "label": account.spec.manifest.label,
+        "name": account.spec.name,
+        "identity": account.spec.label,
+        "configRevision": supervisor.loaded.revision,
+        "limits": msgspec.to_builtins(account.spec.limits),
+        "limitsBy": supervisor.limits_by,
+        "why": why(supervisor, account),
+        "next": what_next(account),
+        "events": list(account.history),
+        "lines": supervisor.logs.tail([account.key], 20),
+    }
+
+
+def why(supervisor: Supervisor, account: Account) -> str:
+    """Say in one sentence why the account is as it is."""
+    state = account.child.state
+    obstacle = supervisor.roster.obstacle(account)
+    if state.phase is Phase.RUNNING:
+        return "it runs"
+    if obstacle is not None:
+        return obstacle[1]
+    if state.phase is Phase.STOPPED and account.hold is not None:
+        because = f": {account.hold.reason}" if account.hold.reason else ""
+        return f"stopped by an operator{because}"
+    return state.reason or state.cause or state.phase.value
+
+
+def what_next(account: Account) -> str:
+    """Say what happens next, and what a person can do."""
+    state, key = account.child.state, account.key
+    match state.phase:
+        case Phase.BACKOFF:
+            return f"it is started again by itself; `trunkline channels start {key}` does it now"
+        case Phase.FAILED:
+            return f"nothing until a person acts: {todo(key, state)}"
+        case Phase.STOPPED if account.hold is not None or state.cause in ENDS:
+            return f"nothing until `trunkline channels start {key}`"
+        case Phase.STOPPED:
+            return "nothing until its configuration changes"
+        case Phase.STARTING:
+            return "it becomes ready, or is stopped and tried again later"
+        case Phase.STOPPING:
+            return "it ends, at the latest after its grace"
+        case _:
+            return "nothing: it runs"
+
+
+@method("channels.events", One)
+async def _events(supervisor: Supervisor, params: One) -> Any:
+    return {"events": list(find(supervisor, params.account).history)}
+
+
+@method("channels.logs", Lines)
+async def _logs(supervisor: Supervisor, params: Lines) -> Any:
+    return {"lines": supervisor.logs.tail(log_names(supervisor, params.accounts), params.lines)}
+
+
+def log_names(supervisor: Supervisor, targets: list[str]) -> list[str] | None:
+    """Return the names of the logs that ``targets`` mean, ``None`` for all of them."""
+    if not targets:
+        return None
+    own = [name for name in targets if name in ("gateway", "supervisor")]
+    others = [name for name in targets if name not in own]
+    return own + [account.key for account in select(supervisor, others)]
+
+
+@method("channels.holds", Nothing)
+async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
+    """Tell the manual stops; one that is not on disk has ``persisted`` false."""
+    holds = {key: msgspec.to_builtins(hold) for key, hold in supervisor.holds.all().items()}
+    for key in supervisor.holds.unsaved:
+        holds[key]["persisted"] = False
+    return {"holds": holds}
+
+
+@method("gateway.start", Force)
+async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
+    front = _front(supervisor)
+    try:
+        if params.force:
+            await front.seize()
+        _front(supervisor).start()  # asked again: the end may have begun meanwhile
+    except PortUnusable as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    up = await front.until(lambda: front.connected, _up_within(front))
+    return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
+
+
+@method("gateway.stop", Shutdown)
+async def _gateway_stop(supervisor: Supervisor, params: Shutdown) -> Any:
+    front = supervisor.front
+    answer: dict[str, Any] = {}
+    if params.shutdown:
+        answer["shutdown"] = await front.shut_down() or "asked for"
+    front.stop()
+    within = front.child.policy.stop_within + GATEWAY_DOWN
+    answer["ok"] = await front.until(lambda: front.child.state.phase is Phase.STOPPED, within)
+    return answer | {"gateway": msgspec.to_builtins(front.status())}
+
+
+@method("gateway.restart", Nothing)
+async def _gateway_restart(supervisor: Supervisor, params: Nothing) -> Any:
+    """Restart it. Done is what was spawned after the request: only that has read the file."""
+    front = _front(supervisor)
+    before = front.spawned
+    try:
+        answer = front.restart()
+    except PortUnusable as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    up = await front.until(lambda: front.connected and front.spawned > before, _up_within(front))
+    row: dict[str, Any] = {"ok": up, "outcome": answer.outcome.value}
+    if answer.after:
+        row["retryAfterMs"] = round(answer.after * 1000)
+    return row | {"gateway": msgspec.to_builtins(front.status())}
+
+
+def _up_within(front: Front) -> float:
+    """Return how long a start is waited for; a foreign gateway is slow."""
+    return GATEWAY_UP if front.source.kind == "own" else front.child.policy.ready_within
+
+
+def _front(supervisor: Supervisor) -> Front:
+    """Return the gateway's keeper, unless the end has begun."""
+    if supervisor.stopping:
+        raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
+    return supervisor.front
+
+
+@method("metrics", Nothing)
+async def _metrics(supervisor: Supervisor, params: Nothing) -> Any:
+    """Return the figures as text for Prometheus: the gateway need not be up for them."""
+    rows = [account.status() for account in supervisor.accounts.values()]
+    series = [*figures.of_supervisor(supervisor), *metrics.of_accounts(rows, time.time())]
+    return {"text": metrics.text(series)}
+
+
+@method("config.reload", Nothing)
+async def _reload(supervisor: Supervisor, params: Nothing) -> Any:
+    return await supervisor.reread()
+
+
+@method("shutdown", Nothing)
+async def _shutdown(supervisor: Supervisor, params: Nothing) -> Any:
+    supervisor.request_stop("asked to by an operator")
+    return {"ok": True, "pid": supervisor.pid}
+
+
+@method("version", Nothing)
+async def _version(supervisor: Supervisor, params: Nothing) -> Any:
+    return {"version": supervisor.version, "pid": supervisor.pid}

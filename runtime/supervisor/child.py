@@ -1,0 +1,183 @@
+"""Keeps one process as its policy says, by doing what ``lifecycle.step`` decides.
+
+One mailbox, one event at a time, no lock, no flag, no await while deciding. The gateway and
+every account are driven by this class; only their policy and the source of Ready and
+Unhealthy differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from runtime.supervisor.lifecycle import (
+    Action,
+    Deadline,
+    Event,
+    Exit,
+    Exited,
+    Kill,
+    Phase,
+    Policy,
+    Spawn,
+    Spawned,
+    State,
+    Terminate,
+    Wake,
+    step,
+)
+
+
+class Process(Protocol):
+    """A started operating-system process (see ``runtime.supervisor.processes.process``)."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it and what it started."""
+
+    async def wait(self) -> Exit:
+        """Return how it ended, when nothing of it is left. Does not raise."""
+
+
+def _symmetric() -> float:
+    return random.uniform(-1.0, 1.0)
+
+
+def _unwatched(name: str, state: State, event: Event) -> None:
+    pass
+
+
+class Child:
+    """One supervised process. Everything that happens to it arrives through ``post``.
+
+    ``spawn(incarnation)`` starts the process; what it raises counts as a failure with that
+    text. ``first_incarnation`` is the number before the first one used, ``failures`` those of
+    an earlier life that nobody has forgiven. ``on_change(name,
+    state, event)`` is called after every change of state, and when the process of a child that
+    runs becomes known only then. ``policy`` may be replaced at any
+    time. ``deadline`` is the loop's time (``loop.time()``) at which the running phase ends:
+    the next try while in BACKOFF. ``last_exit`` is how the last process ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: Policy,
+        spawn: Callable[[int], Awaitable[Process]],
+        *,
+        first_incarnation: int = 0,
+        failures: int = 0,
+        on_change: Callable[[str, State, Event], None] = _unwatched,
+        rand: Callable[[], float] = _symmetric,
+    ) -> None:
+        self.name = name
+        self.policy = policy
+        self.state = State(incarnation=first_incarnation, failures=failures)
+        self.process: Process | None = None
+        self.last_exit: Exit | None = None
+        self.stale = 0  # events of earlier incarnations, dropped
+        self._spawn = spawn
+        self._on_change = on_change
+        self._rand = rand
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue()
+        self._timer: asyncio.TimerHandle | None = None
+        self._overdue: Terminate | Kill | None = None  # asked for before the process was there
+
+    @property
+    def deadline(self) -> float | None:
+        """When the present phase's time is over, on the loop's clock; ``None``: never."""
+        return self._timer.when() if self._timer else None
+
+    def post(self, event: Event) -> None:
+        """Hand over an event; never blocks. Not from another thread."""
+        self._inbox.put_nowait(event)
+
+    async def run(self) -> None:
+        """Live until cancelled; a process that is still there then is killed."""
+        try:
+            async with asyncio.TaskGroup() as watchers:
+                while True:
+                    self._handle(await self._inbox.get(), watchers)
+        finally:
+            self._disarm()
+
+    def _handle(self, event: Event, watchers: asyncio.TaskGroup) -> None:
+        before = self.state
+        if getattr(event, "incarnation", before.incarnation) != before.incarnation:
+            self.stale += 1
+        self.state, actions = step(self.policy, before, event, self._rand())
+        if self.state.phase is not before.phase:
+            self._disarm()
+        if isinstance(event, Deadline) and self._timer and self._timer.when() <= _now():
+            self._disarm()
+        for action in actions:
+            self._perform(action, watchers)
+        if self.state != before:
+            self._on_change(self.name, self.state, event)
+
+    def _perform(self, action: Action, watchers: asyncio.TaskGroup) -> None:
+        match action:
+            case Spawn(incarnation):
+                self._overdue = None
+                watchers.create_task(self._watch(incarnation), name=f"{self.name}#{incarnation}")
+            case Terminate() | Kill():
+                self._signal(action)
+            case Wake(after):
+                self._disarm()
+                due = Deadline(self.state.incarnation, self.state.phase)
+                self._timer = asyncio.get_running_loop().call_later(after, self.post, due)
+
+    def _signal(self, action: Terminate | Kill) -> None:
+        self._overdue = action
+        if self.process is None:
+            return
+        if isinstance(action, Kill):
+            self.process.kill()
+        else:
+            self.process.terminate()
+
+    async def _watch(self, incarnation: int) -> None:
+        try:
+            process = await self._spawn(incarnation)
+        except Exception as error:  # noqa: BLE001 — whatever keeps it from starting is its failure
+            how = Exit(text=f"cannot start: {str(error) or type(error).__name__}")
+        else:
+            born = Spawned(incarnation)
+            self.post(born)
+            how = await self._outlive(process, born)
+        self.last_exit = how
+        self.post(Exited(incarnation, how))
+
+    async def _outlive(self, process: Process, born: Spawned) -> Exit:
+        self.process = process
+        # A worker may be ready before the spawner's thread has told us its process: whoever was
+        # told that it runs is told again, now with its pid.
+        if self.state.phase is Phase.RUNNING and self.state.incarnation == born.incarnation:
+            self._on_change(self.name, self.state, born)
+        try:
+            if self._overdue:  # a stop came while it was being spawned
+                self._signal(self._overdue)
+            return await process.wait()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        finally:
+            self.process = None
+
+    def _disarm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,115 @@
+"""Notices when the configuration file changes, however it is written: in place, by renaming,
+or by swapping a link somewhere above it.
+
+Its directories are watched, because an editor that renames leaves a watch on the file itself
+behind. What counts is what the file is then: its inode, time and size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from runtime.supervisor.debounce import Debounce
+
+STEP_MS = 50  # in which events of one write are gathered
+AGAIN = 30.0  # seconds until a watch that failed is tried again
+
+log = structlog.get_logger("configuration")
+
+Signature = tuple[int, int, int, int] | None
+
+
+class Watch:
+    """Calls ``on_change()`` once a burst of changes of ``path`` is over.
+
+    ``quiet()`` returns the seconds without a change that end a burst; ``None``: not watched.
+    """
+
+    def __init__(
+        self, path: Path, quiet: Callable[[], float | None], on_change: Callable[[], None]
+    ) -> None:
+        self._path = path
+        self._quiet = quiet
+        self._on_change = on_change
+        self._seen = signature(path)
+        self._burst = Debounce(0.0)
+        self._timer: asyncio.TimerHandle | None = None
+        self.failed: str | None = None  # why nothing is noticed at the moment
+
+    async def run(self) -> None:
+        """Watch until cancelled. Without inotify it says so, and SIGHUP still works."""
+        try:
+            while True:
+                try:
+                    await self._watch()
+                except (OSError, RuntimeError, ValueError) as error:
+                    self.failed = f"{self._path}: changes are not noticed: {error}"
+                    log.warning("configuration not watched", error=str(error))
+                await asyncio.sleep(AGAIN)
+                self.look()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _watch(self) -> None:
+        from watchfiles import awatch  # late: the first start does not wait for it
+
+        directories = {self._path.parent, self._path.resolve().parent}
+        stop = asyncio.Event()
+        changes = awatch(
+            *directories,
+            watch_filter=None,
+            debounce=STEP_MS,
+            step=STEP_MS,
+            stop_event=stop,
+            recursive=False,
+            raise_interrupt=False,
+            rust_timeout=1_000,  # its thread looks this often whether it is to end
+        )
+        try:
+            self.failed = None
+            self.look()
+            async for _ in changes:
+                self.look()
+                if {self._path.parent, self._path.resolve().parent} != directories:
+                    return  # a link was swapped: watch where it leads to now
+        finally:
+            stop.set()
+            await changes.aclose()
+
+    def look(self) -> None:
+        """Compare the file with what it was."""
+        found = signature(self._path)
+        if found == self._seen:
+            return
+        self._seen = found
+        quiet = self._quiet()
+        if quiet is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._burst.quiet = quiet
+        self._burst.touch(loop.time())
+        due = self._burst.due()
+        assert due is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._over)
+
+    def _over(self) -> None:
+        self._timer = None
+        self._burst.clear()
+        self._on_change()
+
+
+def signature(path: Path) -> Signature:
+    """Return what changes whenever the file does; ``None`` when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size

@@ -1,0 +1,1 @@
+"""The gateway as the supervisor manages it: its process and its session."""

@@ -1,0 +1,75 @@
+"""Why a gateway ended: may it be tried again, is its configuration damaged, or is it hopeless?
+
+A transient failure passes by itself; a damaged configuration can be repaired, once; with a
+fatal one a person is needed, and trying again only hides it (SUPERVISION S10 to S12). A
+foreign gateway says which only in its words, so its words are read. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runtime.supervisor.lifecycle import EXIT_CONFIG, Exit
+
+
+class Kind(StrEnum):
+    """What can be done about it."""
+
+    TRANSIENT = "transient"
+    CONFIGURATION = "configuration"
+    FATAL = "fatal"
+
+
+_CONFIGURATION = re.compile(
+    r"invalid config|config(uration)? (is )?invalid|unrecognized key|doctor --fix"
+    r"|fatal configuration error|startup migrations? (blocked|failed|incomplete)",
+    re.IGNORECASE,
+)
+_FATAL = re.compile(
+    r"startup migrations? (is |are )?already running|retry after the other gateway finishes"
+    r"|(unsupported|requires) node|node(\.js)? v?[\d.]+ is (not supported|unsupported)"
+    r"|WAL.?reset.*unsafe|unsafe.*WAL.?reset",
+    re.IGNORECASE,
+)
+# Of a session that cannot be opened: what another try can mend.
+_TRANSIENT = re.compile(
+    r"closed before handshake|ECONNREFUSED|connection refused|exited before becoming ready"
+    r"|timed out waiting for connect\.challenge|handshake timeout|still occupied"
+    r"|gateway starting|gateway restart|closed \(10(00|05|06|12|13)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``text`` is the line that decided, or how the process ended."""
+
+    kind: Kind
+    text: str
+
+
+def diagnose(how: Exit, lines: Sequence[str], *, reads_words: bool = True) -> Diagnosis:
+    """Judge an exit by its code and by the last lines of standard error.
+
+    ``reads_words`` is false for a gateway of ours, which says by its exit code what is wrong.
+    Words count only of a process that ended by itself and unwell.
+    """
+    ended_badly = how.signal is None and how.code not in (0, None)
+    if ended_badly and reads_words:
+        for kind, words in ((Kind.FATAL, _FATAL), (Kind.CONFIGURATION, _CONFIGURATION)):
+            for line in reversed(lines):
+                if words.search(line):
+                    return Diagnosis(kind, line)
+    last = next((line for line in reversed(lines) if line.strip()), None)
+    if how.code == EXIT_CONFIG:
+        return Diagnosis(Kind.FATAL, how.text or last or str(how))
+    text = str(how) if how.text is None else how.text
+    return Diagnosis(Kind.TRANSIENT, f"{text}: {last}" if last and ended_badly else text)
+
+
+def is_transient(text: str) -> bool:
+    """Say whether a session that failed with ``text`` may simply be tried again."""
+    return _TRANSIENT.search(text) is not None

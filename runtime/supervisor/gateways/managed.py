@@ -1,0 +1,350 @@
+"""The gateway as it is wanted: its process, its session, its restarts, its status row.
+
+One lifecycle for every kind of gateway; what differs between them is its ``Source``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from ipc.frames.status import GatewayStatus
+from runtime.config.load import Loaded
+from runtime.config.model import GatewayConfig
+from runtime.supervisor.child import Child, Process
+from runtime.supervisor.gateways.interface import Link, News, Source
+from runtime.supervisor.gateways.restarts import Answer, Outcome, Restarts
+from runtime.supervisor.keeper import keep, spare
+from runtime.supervisor.lifecycle import (
+    ALIVE,
+    RESTART,
+    Event,
+    Phase,
+    Ready,
+    Restart,
+    Start,
+    State,
+    Stop,
+    Unhealthy,
+)
+from runtime.supervisor.processes import vitals
+
+NAME = "gateway"
+SHUTDOWN = "shutdown"  # the method that ends a gateway which is not ours
+log = structlog.get_logger("gateway")
+
+
+class Front:
+    """Owns the gateway that ``source`` makes.
+
+    ``loaded()`` is the configuration as it is now. ``spawned`` counts processes that were
+    started, ``revision`` and ``spawned_with`` are the configuration of the present one.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        first_incarnation: int,
+        loaded: Callable[[], Loaded],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.source = source
+        self.restarts = Restarts()
+        self.revision = ""
+        self.outages = 0
+        self.spawned = 0
+        self.sessions = 0  # that were opened
+        self._attempts = 0  # to open one, by sessions that are gone
+        self._loaded = loaded
+        self.spawned_with: GatewayConfig | None = None
+        self._on_change = on_change
+        self._session: Link | None = None
+        self._session_task: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._due: asyncio.TimerHandle | None = None  # of a restart that was put off
+        self._ready_at: int | None = None
+        self._last_error: str | None = None
+        self._no_shutdown = False  # it has said that it does not know that method
+        self._up = False
+        self.child = Child(
+            NAME,
+            source.policy,
+            self._spawn,
+            first_incarnation=first_incarnation,
+            on_change=self._child_changed,
+        )
+
+    def open(self, *, force: bool = False) -> None:
+        """Make ready to start it; raises ``PortUnusable``."""
+        self.source.open(force=force)
+
+    async def seize(self) -> None:
+        """Make ready, and end the programs that hold the port; raises ``PortUnusable``."""
+        if self.child.state.phase not in ALIVE:
+            await self.source.seize()
+
+    def close_socket(self) -> None:
+        """Stop queueing clients: from now on they are refused."""
+        self.source.close()
+
+    @property
+    def url(self) -> str:
+        """Where this host reaches the gateway."""
+        return self.source.url
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self.source.port
+
+    @property
+    def connected(self) -> bool:
+        """Whether the session is open and the gateway knows the accounts."""
+        return self._session is not None and self._session.connected
+
+    @property
+    def renewing(self) -> bool:
+        """Whether a process is on its way that is still to read the configuration."""
+        return self.restarts.coming(self.child.state)
+
+    @property
+    def attempts(self) -> int:
+        """How often a session was tried to be opened."""
+        return self._attempts + (self._session.attempts if self._session is not None else 0)
+
+    def start(self) -> None:
+        """Want it up. Raises ``PortUnusable`` when somebody took the port meanwhile."""
+        if self.child.state.phase not in ALIVE:
+            self.open()
+        self.child.post(Start())
+
+    def stop(self) -> None:
+        """Want it down: it drains, then its socket closes. One that is not ours lives on."""
+        self._tell_gateway(restarting=False)
+        self.child.post(Stop())
+
+    def restart(self) -> Answer:
+        """Replace it in place; raises ``PortUnusable``. Clients of ours wait in the backlog.
+
+        Never refused: a restart that would follow another too closely is put off, and one
+        that is asked for before the process of another was spawned is that one.
+        """
+        state = self.child.state
+        if state.phase not in ALIVE:
+            self.open()
+        answer = self.restarts.ask(state, _now())
+        if answer.outcome is Outcome.NOW:
+            self._restart()
+        elif answer.outcome is Outcome.DEFERRED and answer.after is not None:
+            self._restart_in(answer.after)
+        return answer
+
+    def again(self, reason: str) -> None:
+        """Have its next process follow at once when the present one ends, which is no failure.
+
+        Of one that is not wanted any more the end is the end.
+        """
+        if self.child.state.wanted:
+            self.child.post(Restart(automatic=True, reason=reason))
+
+    async def shut_down(self) -> str | None:
+        """Ask a gateway that is not ours to end; return why that was not done, if it was not.
+
+        Ours is not asked: there the method is an operator's, and ends us with every account.
+        """
+        if self.source.kind == "own":
+            return "left out: this gateway is Trunkline's own, the stop itself ends it"
+        if self._no_shutdown:
+            return "it does not know the method shutdown"
+        if self._session is None:
+            return "not connected"
+        wrong = await self._session.tell(SHUTDOWN, {})
+        self._no_shutdown = wrong is not None and "unknown method" in wrong
+        return wrong
+
+    def _restart(self) -> None:
+        self._tell_gateway(restarting=True)
+        self.child.post(Restart())
+
+    def _restart_in(self, seconds: float) -> None:
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(seconds, self._restart_due)
+
+    def _restart_due(self) -> None:
+        self._due = None
+        if self.restarts.pending:
+            self.restarts.begun()
+            self._restart()
+
+    def changed(self) -> None:
+        """Say that the reporter has something new."""
+        if self._session is not None:
+            self._session.changed()
+
+    async def run(self) -> None:
+        """Keep the gateway as it is wanted until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await keep(self.child)
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; it ends with the gateway's keeper at the latest."""
+        assert self._tasks is not None
+        self._tasks.create_task(spare("work beside the gateway", work))
+
+    async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until ``true()``, looked at after every change; return whether it became so."""
+        await asyncio.sleep(0)  # what was posted before counts: the child is due in this turn
+        if true():
+            return True
+        entry = (true, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        try:
+            async with asyncio.timeout(timeout):
+                await entry[1]
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.remove(entry)
+        return True
+
+    def _tell_gateway(self, *, restarting: bool) -> None:
+        """Say whether a successor comes, so that clients are told when to come back."""
+        if self.source.kind == "own" and self._session is not None and self._tasks is not None:
+            self._tasks.create_task(
+                self._session.tell("gateway.closing", {"restarting": restarting})
+            )
+
+    async def _spawn(self, incarnation: int) -> Process:
+        self.restarts.spawned()
+        self.spawned += 1
+        loaded = self._loaded()  # from here on: what changes later needs another process
+        self.revision, self.spawned_with = loaded.revision, loaded.config.gateway
+        return await self.source.spawn(incarnation)
+
+    def _child_changed(self, name: str, state: State, event: Event) -> None:
+        if state.phase is Phase.STARTING:
+            self.restarts.starting()
+            self._open_session(state.incarnation)
+        elif state.phase is Phase.STOPPING:
+            self.source.interrupt()
+            self._count_outage(state)
+        elif state.phase is not Phase.RUNNING:
+            self._count_outage(state)
+        if state.phase not in ALIVE:
+            self._close_session()
+        if state.phase is Phase.STOPPED:
+            self.close_socket()
+        if state.reason:
+            self._last_error = state.reason
+        self._settle_restarts(state)
+        note = log.info if state.phase in ALIVE or state.phase is Phase.STOPPED else log.error
+        note(
+            "gateway",
+            phase=state.phase.value,
+            incarnation=state.incarnation,
+            failures=state.failures,
+            reason=state.reason,
+        )
+        self._tell()
+
+    def _settle_restarts(self, state: State) -> None:
+        due = self.restarts.settled(state.phase, _now())
+        if due is not None:
+            self._restart_in(due)
+        elif self._due is not None and not self.restarts.pending:
+            self._due.cancel()
+            self._due = None
+
+    def _open_session(self, incarnation: int) -> None:
+        self._close_session()
+        assert self._tasks is not None
+        child = self.child
+
+        def fault(reason: str) -> None:
+            child.post(Unhealthy(incarnation, reason))
+
+        def refused(reason: str) -> None:
+            self.source.refused(reason)
+            fault(reason)
+
+        def up() -> None:
+            child.post(Ready(incarnation))
+            self._up = True
+            self.sessions += 1
+            self._ready_at = int(time.time() * 1000)
+            self._tell()
+
+        def lost(reason: str) -> None:
+            self._count_outage(child.state)
+            log.warning("session lost", reason=reason)
+            self._tell()
+
+        self._session = self.source.session(incarnation, News(up, lost, fault, refused))
+        self._session_task = self._tasks.create_task(self._hold(self._session, fault))
+
+    async def _hold(self, session: Link, fault: Callable[[str], None]) -> None:
+        try:
+            await session.run()
+        except Exception as error:  # it costs this incarnation, not the supervisor
+            log.exception("session failed")
+            fault(f"session failed: {type(error).__name__}: {error}")
+
+    def _count_outage(self, state: State) -> None:
+        """Count the loss of a working session once, whichever news of it comes first."""
+        meant = not state.wanted or state.cause == RESTART
+        if self._up and not meant:
+            self.outages += 1
+        self._up = False
+
+    def _close_session(self) -> None:
+        if self._session is not None:
+            self._attempts += self._session.attempts
+        if self._session_task is not None:
+            self._session_task.cancel()
+        self._session = self._session_task = None
+
+    def _tell(self) -> None:
+        for true, future in self._waiting:
+            if not future.done() and true():
+                future.set_result(None)
+        try:
+            self._on_change()
+        except Exception:  # whoever is told must not cost the gateway
+            log.exception("change not told")
+
+    def status(self) -> GatewayStatus:
+        """Return the gateway's status row."""
+        state, process = self.child.state, self.child.process
+        pid = (process.pid or None) if state.phase in ALIVE and process is not None else None
+        due = self.child.deadline
+        waits = state.phase is Phase.BACKOFF and due is not None
+        left = due - asyncio.get_running_loop().time() if waits and due is not None else 0.0
+        return GatewayStatus(
+            phase=state.phase.value,
+            cause=state.cause,
+            pid=pid,
+            incarnation=state.incarnation,
+            port=self.port,
+            url=self.url,
+            connected=self.connected,
+            failures=state.failures,
+            outages=self.outages,
+            next_try_at=int((time.time() + left) * 1000) if waits else None,
+            ready_at=self._ready_at if state.phase is Phase.RUNNING else None,
+            last_error=self._last_error,
+            kind=self.source.kind,
+            revision=self.revision,
+            complaint=self.source.last_error,
+            rss_bytes=vitals.rss_bytes(pid) if pid is not None else None,
+        )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

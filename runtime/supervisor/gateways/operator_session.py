@@ -1,0 +1,183 @@
+"""The session to a gateway that is not ours: an operator's, with a device identity.
+
+Nothing is reported over it and nothing is asked of us; it shows whether that gateway works.
+Any frame is a sign of life. After a long silence one verifying call is made, and only when
+that fails too the gateway counts as hung (SUPERVISION H4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ipc.errors import CallTimeout, IpcError, RemoteError
+from ipc.frames.websocket import Event
+from ipc.heartbeat import Pulse, Verdict
+from ipc.identity.device import Identity
+from ipc.websocket.backoff import starting
+from ipc.websocket.client import OPERATOR, Client
+from runtime.supervisor.gateways.interface import News
+
+VERIFY_WITHIN = 5.0
+CONNECT_WITHIN = 20.0  # challenge and answer: ClawX's number
+RETRY: tuple[float, ...] = (0.15, 0.35, 0.75, 1.5)  # seconds; the last one repeats
+STARTING: tuple[float, ...] = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # likewise, while it says that it is starting
+FEWER_SCOPES = ("operator.read",)  # what is asked for without an identity
+
+log = structlog.get_logger("session")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to get in. ``token`` is resolved anew for each try."""
+
+    url: str
+    version: str
+    token: Callable[[], Awaitable[str | None]]
+    identity: Callable[[], Awaitable[Identity | None]]
+
+
+class OutsideSession:
+    """Holds one session until cancelled.
+
+    ``once``: it ends with the first loss or failure instead of trying again, and whoever
+    owns it decides when there is another. ``lost_within`` is how many seconds a gateway that
+    was there may be out of reach, as it is while it restarts itself.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        news: News,
+        *,
+        silence: float,
+        lost_within: float,
+        once: bool = False,
+    ) -> None:
+        self.connected = False
+        self.attempts = 0
+        self._access = access
+        self._news = news
+        self._silence = silence
+        self._lost_within = lost_within
+        self._once = once
+        self._client: Client | None = None
+        self._token: str | None = None
+
+    def changed(self) -> None:
+        """Do nothing: nothing is reported to a stranger."""
+
+    async def run(self) -> None:
+        """Connect, and look after the session, until cancelled."""
+        loop = asyncio.get_running_loop()
+        failures, waits, lost_at = 0, RETRY, loop.time()
+        while True:
+            self.attempts += 1
+            try:
+                client = await self._connect()
+                reason = await self._serve(client)
+                failures, waits, lost_at = 0, RETRY, loop.time()
+                self._news.lost(reason)
+                if self._once:
+                    return
+                continue
+            except RemoteError as error:
+                reason = self._hide(str(error))
+                if not error.retryable:
+                    self._news.refused(reason)
+                    return
+                waits = STARTING if starting(error) else RETRY
+            except (IpcError, OSError) as error:
+                reason, waits = self._hide(str(error)), RETRY
+                if self._once:
+                    self._news.lost(reason)
+                    return
+            if loop.time() - lost_at > self._lost_within:
+                self._news.fault(f"not reached for {self._lost_within:g} s: {reason}")
+            log.debug("session not open", error=reason, tries=failures)
+            await asyncio.sleep(waits[min(failures, len(waits) - 1)])
+            failures += 1
+
+    async def tell(self, method: str, params: dict[str, Any]) -> str | None:
+        """Call the gateway where that is possible; return what went wrong, if anything did."""
+        if self._client is None:
+            return "not connected"
+        try:
+            await self._client.call(method, params or None, timeout=VERIFY_WITHIN)
+        except IpcError as error:
+            return self._hide(str(error))
+        return None
+
+    async def _connect(self) -> Client:
+        self._token = await self._access.token()
+        identity = await self._access.identity()
+        return await Client.connect(
+            self._access.url,
+            token=self._token,
+            client={
+                "id": "gateway-client",
+                "version": self._access.version,
+                "platform": "linux",
+                "mode": "backend",
+                "displayName": "trunkline",
+            },
+            scopes=OPERATOR if identity is not None else FEWER_SCOPES,
+            identity=identity,
+            on_event=self._on_event,
+            timeout=CONNECT_WITHIN,
+        )
+
+    async def _serve(self, client: Client) -> str:
+        """Look after an open session until it closes; return why it did."""
+        self._client, self.connected = client, True
+        watch = asyncio.create_task(self._watch(client))
+        try:
+            self._news.up()
+            code, text = await asyncio.shield(client.closed)
+            return self._hide(f"closed with {code} {text}".rstrip())
+        finally:
+            self._client, self.connected = None, False
+            watch.cancel()
+            await asyncio.wait({watch})
+            await client.close()
+
+    async def _watch(self, client: Client) -> None:
+        """Judge its silence. A suspended host, or a clock that is set, costs nobody his life."""
+        loop = asyncio.get_running_loop()
+        pulse = Pulse(self._silence, now=client.heard)
+        while True:
+            await asyncio.sleep(max(0.0, pulse.next() - loop.time()))
+            if client.heard > pulse.heard:
+                pulse.seen(client.heard)
+            if pulse.due(loop.time()) is not Verdict.ASK:
+                continue
+            asked = loop.time()
+            try:
+                await client.call("system-presence", timeout=VERIFY_WITHIN)
+            except RemoteError:
+                pass  # a refusal is an answer
+            except CallTimeout:
+                if client.heard < asked:
+                    self._news.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
+                    return
+                # It is slow with this one call, and talks meanwhile: it lives.
+            except IpcError:
+                return  # it has closed: that is told elsewhere
+            pulse.seen(loop.time())
+
+    def _on_event(self, event: Event) -> None:
+        if event.event == "shutdown":
+            log.info("the gateway says that it shuts down")
+
+    def _hide(self, text: str) -> str:
+        return text.replace(self._token, "***") if self._token else text

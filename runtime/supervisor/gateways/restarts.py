@@ -1,0 +1,111 @@
+"""When a restart that was asked for happens: now, or once, a little later. Never: not at all.
+
+A restart is satisfied only by a process that was spawned after it was asked for, because only
+that one has read the configuration of then. Requests that come while one waits are folded
+into it, and each caller is told which of these it got. Reads no clock; times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runtime.supervisor.lifecycle import RESTART, Phase, State
+
+GAP = 2.5  # between the end of one restart and the beginning of the next: ClawX's number
+
+
+class Outcome(StrEnum):
+    """What becomes of a request."""
+
+    NOW = "restarted"
+    JOINED = "joined"  # a restart is on its way whose process is not spawned yet
+    DEFERRED = "deferred"  # it follows by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``after``: how many seconds a deferred restart waits; ``None``: until the start is over."""
+
+    outcome: Outcome
+    after: float | None = 0.0
+
+
+class Restarts:
+    """The restarts of one child. The counters are for the metrics."""
+
+    def __init__(self, gap: float = GAP) -> None:
+        self.gap = gap
+        self.asked = 0
+        self.executed = 0
+        self.coalesced = 0
+        self.deferred = 0
+        self._pending = False
+        self._running = False  # one was begun and is not ready yet
+        self._done_at: float | None = None
+        self._spawned = True  # the process of the present incarnation has read its configuration
+
+    @property
+    def pending(self) -> bool:
+        """Whether a deferred restart waits."""
+        return self._pending
+
+    def ask(self, state: State, now: float) -> Answer:
+        """Take a request. ``NOW`` means that the caller is to restart the child."""
+        self.asked += 1
+        if self.coming(state):
+            self.coalesced += 1
+            return Answer(Outcome.JOINED)
+        if state.phase is Phase.STARTING:
+            return self._defer(None)
+        wait = self._wait(now)
+        if state.phase is Phase.RUNNING and wait > 0:
+            return self._defer(wait)
+        self.begun()
+        return Answer(Outcome.NOW)
+
+    def coming(self, state: State) -> bool:
+        """Say whether a process is on its way that is still to read the configuration."""
+        returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
+        # Or it has been begun in this very turn, and the child does not know yet.
+        begun = state.phase is Phase.RUNNING and self._running
+        return returning or begun or (state.phase is Phase.STARTING and not self._spawned)
+
+    def starting(self) -> None:
+        """Note that a process is about to be spawned."""
+        self._spawned = False
+
+    def spawned(self) -> None:
+        """Note that the configuration has been read for the process that is spawned now."""
+        self._spawned = True
+
+    def settled(self, phase: Phase, now: float) -> float | None:
+        """Note a phase; return in how many seconds the deferred restart is due, if one is.
+
+        A stop drops it: what a person stopped stays stopped.
+        """
+        if phase is Phase.RUNNING and self._running:
+            self._running = False
+            self._done_at = now
+        if phase is Phase.STOPPED:
+            self._pending = self._running = False
+        if not self._pending or phase in (Phase.STARTING, Phase.STOPPING):
+            return None
+        return self._wait(now) if phase is Phase.RUNNING else 0.0
+
+    def begun(self) -> None:
+        """Note that the child is restarted now, for whatever has been asked until now."""
+        self._pending = False
+        self._running = True
+        self.executed += 1
+
+    def _defer(self, after: float | None) -> Answer:
+        if self._pending:
+            self.coalesced += 1
+        else:
+            self.deferred += 1
+        self._pending = True
+        return Answer(Outcome.DEFERRED, after)
+
+    def _wait(self, now: float) -> float:
+        return 0.0 if self._done_at is None else max(0.0, self._done_at + self.gap - now)

@@ -1,0 +1,1 @@
+"""Log lines of all processes: captured, folded, stored, followed."""

@@ -1,0 +1,94 @@
+"""The rest of ``trunkline up``, with all that is heavy to import: done beside the zygote.
+
+What can be wrong, the configuration and another daemon, is looked at before anything is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ipc.errors import EndpointError
+from runtime.config.edit.first import write_first
+from runtime.config.errors import ConfigError
+from runtime.config.load import Loaded, Reader
+from runtime.config.overrides import load_effective
+from runtime.config.places import Places
+from runtime.supervisor.claim import sockets_of
+from runtime.supervisor.instance import Instance, InstanceHeld
+from runtime.supervisor.options import EXIT_CONFIG, EXIT_ERROR, Options, refuse, words
+from runtime.supervisor.processes import leftovers, sdks
+from runtime.supervisor.processes.process import Launcher, become_subreaper
+
+if TYPE_CHECKING:
+    from runtime.supervisor.notify import Notifier
+    from runtime.zygote.client import Zygote
+
+
+def start(
+    options: Options,
+    places: Places,
+    environ: Mapping[str, str],
+    *,
+    instance: Instance,
+    zygote: Zygote,
+    notifier: Notifier,
+) -> int:
+    """Read the configuration, take the state directory and serve; return the exit code."""
+    try:
+        if not places.config_path.exists():
+            write_first(places)
+            _say(options, f"Wrote a first configuration: {places.config_path}")
+
+        def read(text: str | None = None) -> Loaded:
+            return load_effective(places, environ, options.flags, text)
+
+        loaded = read()
+        with instance, sockets_of(places):
+            return _supervise(options, places, loaded, read, instance, zygote, notifier)
+    except ConfigError as error:
+        return refuse(str(error), EXIT_CONFIG)
+    except (InstanceHeld, EndpointError) as error:
+        return refuse(str(error), EXIT_ERROR)
+    except OSError as error:
+        return refuse(words(error), EXIT_ERROR)
+
+
+def _supervise(
+    options: Options,
+    places: Places,
+    loaded: Loaded,
+    read: Reader,
+    instance: Instance,
+    zygote: Zygote,
+    notifier: Notifier,
+) -> int:
+    become_subreaper()
+    for left in leftovers.sweep(f"{instance.runs}-", but=instance.run_id):
+        _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
+    launcher = Launcher(run_id=instance.run_id, zygote=zygote)
+    launcher.preload(sdks.of(loaded))
+    try:
+        from ipc import plainlog  # noqa: F401 - before anything imports structlog
+        from runtime.supervisor.daemon import serve
+
+        return serve(
+            options,
+            places,
+            loaded,
+            read,
+            instance=instance,
+            launcher=launcher,
+            notifier=notifier,
+        )
+    finally:
+        launcher.close()
+
+
+def _say(options: Options, text: str) -> None:
+    if not options.quiet:
+        with contextlib.suppress(OSError):  # nobody listens any more: no reason not to start
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()

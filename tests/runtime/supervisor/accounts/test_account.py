@@ -1,0 +1,480 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import structlog
+
+from ipc.frames.control import Beat
+from ipc.frames.status import AccountStatus, Hold
+from ipc.heartbeat import Verdict
+from runtime.config.model import RestartConfig
+from runtime.supervisor.accounts import account as module
+from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
+from runtime.supervisor.lifecycle import Exit, Phase, Reset, Start, Stop
+from runtime.supervisor.processes import vitals
+from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
+
+pytestmark = pytest.mark.virtual_time
+
+
+def beat(**fields: Any) -> Beat:
+    given: dict[str, Any] = {
+        "lag": 0.0,
+        "rss_bytes": 7_000_000,
+        "cpu": 0.0,
+        "fds": 12,
+        "queued": 0,
+        "queued_bytes": 0,
+        "emitted": 0,
+        "acked": 0,
+        "messages_in": 0,
+        "messages_out": 0,
+        "dropped": {},
+    }
+    return Beat(**(given | fields))
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def texts(account: Account) -> list[tuple[str, str | None]]:
+    return [(row["phase"], row["cause"]) for row in account.history]
+
+
+class Clock:
+    """The wall clock, which says what a test wants."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_790_000_000.0
+
+    def time(self) -> float:
+        return self.seconds
+
+    @property
+    def ms(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(module, "time", found)
+    return found
+
+
+def test_the_policy_is_what_the_configuration_says() -> None:
+    restart = RestartConfig(
+        initial_seconds=1,
+        factor=3,
+        maximum_seconds=9,
+        jitter=0.5,
+        healthy_after_seconds=7,
+        slow_after=4,
+        slow_seconds=11,
+        ready_within_seconds=13,
+        stop_within_seconds=2,
+    )
+    policy = policy_of(spec_of(restart=restart))
+    assert (policy.initial, policy.factor, policy.maximum, policy.jitter) == (1, 3, 9, 0.5)
+    assert (policy.healthy_after, policy.slow_after, policy.slow) == (7, 4, 11)
+    assert (policy.ready_within, policy.stop_within) == (13, 2)
+
+
+async def test_the_history_tells_each_phase_once() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        await asyncio.sleep(301)  # forgiven: a change of state, not of phase
+        account.child.post(Stop("held"))
+        await phase(account, Phase.STOPPED)
+    assert texts(account) == [
+        ("starting", None),
+        ("running", None),
+        ("stopping", "held"),
+        ("stopped", "held"),
+    ]
+    assert {row["incarnation"] for row in account.history} == {101}
+
+
+async def test_a_new_cause_in_the_same_phase_is_news() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        account.child.post(Stop("disabled"))
+        account.child.post(Stop("held"))
+        assert await account.settled(lambda state: state.cause == "held", 1.0)
+    assert texts(account) == [("stopped", "disabled"), ("stopped", "held")]
+
+
+async def test_the_history_is_bounded() -> None:
+    stage = Stage()
+    stage.error = OSError("no")
+    async with living(account_of(stage)) as account:
+        account.child.post(Start())
+        await asyncio.sleep(100_000)
+    assert len(account.history) == HISTORY
+
+
+async def test_a_crash_is_told_with_its_text_its_exit_and_the_next_try(clock: Clock) -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        clock.seconds += 60
+        stage.last.die(Exit(code=1, said="transient", text="server is down"))
+        await phase(account, Phase.BACKOFF)
+        row = account.status()
+    assert (row.phase, row.cause, row.failures) == ("backoff", "transient", 1)
+    assert (row.last_error, row.last_exit) == ("server is down", "exited (code 1)")
+    assert row.next_try_at == clock.ms + 5000
+    assert row.stopped_at == clock.ms
+    assert row.started_at == clock.ms - 60_000
+    assert (row.ready_at, row.pid, row.health) == (None, None, None)
+
+
+async def test_what_was_never_spawned_has_no_exit_code() -> None:
+    stage = Stage()
+    stage.error = OSError("no processes left")
+    async with living(account_of(stage)) as account:
+        account.child.post(Start())
+        await phase(account, Phase.BACKOFF)
+        row = account.status()
+    assert row.last_error == "cannot start: no processes left"
+    assert row.last_exit == "was not spawned"
+
+
+async def test_an_orderly_stop_is_no_error() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.child.post(Stop("held"))
+        await phase(account, Phase.STOPPED)
+        row = account.status()
+    assert (row.last_error, row.last_exit, row.next_try_at) == (None, None, None)
+
+
+async def test_times_do_not_move_while_a_phase_lasts(clock: Clock) -> None:
+    stage = Stage()
+    stage.error = OSError("no")
+    async with living(account_of(stage)) as account:
+        account.child.post(Start())
+        await phase(account, Phase.BACKOFF)
+        stage.error = None
+        await asyncio.sleep(5)
+        began = account.status().started_at
+        clock.seconds += 1
+        account.child.post(Reset())  # failures change, nothing else does
+        assert await account.settled(lambda state: state.failures == 0, 1.0)
+        assert account.status().started_at == began == clock.ms - 1000
+
+
+async def test_the_end_is_noted_though_the_wall_clock_runs_backwards(clock: Clock) -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        for _ in range(2):
+            await start(account)
+            clock.seconds -= 3600
+            account.child.post(Stop("held"))
+            await phase(account, Phase.STOPPED)
+            assert account.status().stopped_at == clock.ms
+
+
+async def test_an_account_that_never_ran_has_no_times() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        account.child.post(Stop("disabled"))
+        assert await account.settled(lambda state: state.cause == "disabled", 1.0)
+        row = account.status()
+    assert (row.started_at, row.ready_at, row.stopped_at) == (None, None, None)
+
+
+async def test_figures_are_added_up_over_incarnations() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.beat(beat(messages_in=3, messages_out=2, dropped={"late": 1}), now())
+        stage.last.die(Exit(signal=9))
+        await phase(account, Phase.BACKOFF)
+        await start(account)
+        account.beat(beat(messages_in=4, messages_out=1, dropped={"late": 2, "big": 5}), now())
+        row = account.status()
+        assert (row.messages_in, row.messages_out) == (7, 3)
+        assert row.dropped == {"late": 3, "big": 5}
+        account.begin()  # what comes after is a new incarnation
+        row = account.status()
+        assert (row.messages_in, row.messages_out, row.dropped["late"]) == (7, 3, 3)
+
+
+async def test_a_killed_account_may_have_lost_what_was_not_acknowledged() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.beat(beat(emitted=10, acked=7), now())
+        stage.last.die(Exit(signal=9))
+        await phase(account, Phase.BACKOFF)
+        assert account.status().possibly_lost == 3
+
+
+async def test_a_stopped_account_has_lost_nothing() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.beat(beat(emitted=10, acked=7), now())
+        account.child.post(Stop("held"))
+        await phase(account, Phase.STOPPED)
+        assert account.status().possibly_lost == 0
+
+
+async def test_cpu_is_a_share_of_the_time_between_two_beats() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.beat(beat(cpu=1.0), 10.0)
+        assert account.status().cpu_percent is None
+        account.beat(beat(cpu=1.5, lag=0.0123, queued=4), 15.0)
+        account.beat(beat(cpu=9.9, lag=0.0123, queued=4), 15.0)  # no time has passed
+        row = account.status()
+        assert (row.cpu_percent, row.loop_lag_ms, row.queued) == (10.0, 12.3, 4)
+        assert (row.rss_bytes, row.fds) == (7_000_000, 12)
+        stage.last.die(Exit(code=1))
+        await phase(account, Phase.BACKOFF)
+        row = account.status()
+        assert (row.cpu_percent, row.loop_lag_ms, row.rss_bytes, row.fds) == (None,) * 4
+
+
+async def test_a_plugin_may_set_only_its_own_fields() -> None:
+    account = account_of(Stage(), spec_of(status={"linked": False}))
+    assert account.patch({"connected": True, "pid": 1, "phase": "running"})
+    assert not account.patch({"connected": True})
+    row = account.status()
+    assert row.plugin == {"linked": False, "connected": True}
+    assert (row.pid, row.phase) == (None, "stopped")
+
+
+@pytest.mark.parametrize(("said", "shown"), [("oh", "oh"), (None, None), (5, "5"), ({}, "{}")])
+async def test_what_a_plugin_calls_its_error_is_shown_as_text(said: Any, shown: str | None) -> None:
+    account = account_of(Stage())
+    account.patch({"lastError": "before"})
+    account.patch({"lastError": said})
+    assert account.status().last_error == shown
+
+
+async def test_a_crashed_account_is_not_connected() -> None:
+    stage = Stage()
+    async with living(account_of(stage, spec_of(status={}))) as account:
+        await start(account)
+        account.patch({"connected": True})
+        assert account.status().health == "ok"
+        account.patch({"connected": False})
+        assert account.status().health == "degraded: not connected"
+        account.patch({"connected": True})
+        stage.last.die(Exit(code=1))
+        await phase(account, Phase.BACKOFF)
+        assert account.status().plugin["connected"] is False
+        await start(account)
+        assert "connected" not in account.status().plugin  # the new one has said nothing yet
+
+
+async def test_dropped_log_lines_are_those_of_the_present_output() -> None:
+    account = account_of(Stage())
+    assert account.status().log_dropped == 0
+    account.captured(lambda: 17)
+    assert account.status().log_dropped == 17
+
+
+async def test_the_hold_and_the_wish_are_shown() -> None:
+    account = account_of(Stage(), hold=Hold(5, "maintenance"))
+    row = account.status()
+    assert row.hold == Hold(5, "maintenance")
+    assert isinstance(row, AccountStatus)
+    assert (row.wanted, row.enabled, row.agent, row.channel) == (False, True, "echo", "local")
+
+
+# -- silence
+
+
+async def test_only_a_running_worker_that_has_said_hello_is_judged() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        assert account.judge(1000.0) is Verdict.ALIVE
+        account.child.post(Start())
+        await phase(account, Phase.STARTING)
+        account.figures.hello = True
+        assert account.judge(1000.0) is Verdict.ALIVE
+        account.figures.hello = False
+        await start(account)
+        assert account.judge(1000.0) is Verdict.ALIVE
+
+
+async def test_a_silent_worker_is_asked_then_ended() -> None:
+    stage, errors = Stage(), dict[str, str | None]()
+
+    def told(account: Account) -> None:
+        errors[account.phase] = account.status().last_error
+
+    async with living(account_of(stage, on_change=told)) as account:
+        await start(account)
+        account.figures.hello = True
+        assert not account.heard(now())
+        began = now()
+        assert account.judge(began + 14.9) is Verdict.ALIVE
+        assert account.judge(began + 15.0) is Verdict.ASK
+        assert account.status().health == "degraded: silent"
+        assert account.judge(began + 29.9) is Verdict.SUSPECT
+        assert account.judge(began + 30.0) is Verdict.GONE
+        await phase(account, Phase.BACKOFF)
+        assert account.child.state.cause == "unhealthy"
+        assert stage.last.signals == ["terminate"]
+        assert account.status().last_error == "silent for 30 s: process is gone"
+        assert errors[Phase.STOPPING] == errors[Phase.BACKOFF]  # known before it has ended
+
+
+async def test_other_thresholds_count_at_once_and_for_the_next_worker_too() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.figures.hello = True
+        account.figures.pulse.seen(now())
+        await asyncio.sleep(14.0)
+        account.allow(2.0, 5.0)
+        began = now()  # the silence begins anew
+        assert account.judge(began + 1.9) is Verdict.ALIVE
+        assert account.judge(began + 2.0) is Verdict.ASK
+        account.allow(2.0, 9.0)
+        assert account.judge(began + 8.9) is Verdict.SUSPECT
+        account.allow(2.0, 5.0)
+        assert account.judge(began + 5.0) is Verdict.GONE
+        account.begin()
+        assert (account.figures.pulse.silence, account.figures.pulse.grace) == (2.0, 3.0)
+
+
+async def test_an_answer_relieves_a_suspect() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.figures.hello = True
+        account.heard(0.0)
+        account.judge(20.0)
+        assert account.heard(21.0)
+        assert account.judge(31.0) is Verdict.ALIVE
+
+
+@contextmanager
+def stranger(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command)
+    yield process
+    process.kill()
+    process.wait()
+
+
+async def why_silent(pid: int) -> str | None:
+    stage = Stage()
+    stage.pid = pid
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.figures.hello = True
+        account.heard(0.0)
+        account.judge(15.0)
+        account.judge(30.0)
+        await phase(account, Phase.BACKOFF)
+        return account.child.state.reason
+
+
+async def test_a_stopped_process_is_told_from_a_blocked_one() -> None:
+    with stranger("sleep", "60") as process:
+        assert await why_silent(process.pid) == "silent for 30 s: event loop blocked, idle"
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
+        assert await why_silent(process.pid) == "silent for 30 s: process is stopped (SIGSTOP)"
+
+
+async def test_a_busy_loop_is_told_from_an_idle_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = iter([1.0, 1.6])
+    monkeypatch.setattr(vitals, "cpu_seconds", lambda pid: next(used))
+    reason = await why_silent(os.getpid())
+    blocked = "silent for 30 s: event loop blocked, using CPU"
+    assert reason == f"{blocked} (a busy loop, or code that holds the GIL)"
+
+
+async def test_a_worker_that_ended_meanwhile_is_judged_without_a_process() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.figures.hello = True
+        account.heard(0.0)
+        account.child.process = None  # it is gone, and the news is still in the mailbox
+        assert account.judge(15.0) is Verdict.ASK
+        assert account.judge(30.0) is Verdict.GONE
+
+
+# -- waiting for a state
+
+
+async def test_settled_looks_after_what_was_posted_before() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        account.child.post(Start())
+        account.child.post(Stop("held"))
+        began = now()
+        assert await account.settled(lambda state: state.phase is Phase.STOPPED, 10.0)
+        assert [puppet.signals for puppet in stage.puppets] == [["terminate"]]
+        assert now() == began
+
+
+async def test_settled_gives_up_in_time_and_leaves_nothing() -> None:
+    stage = Stage()
+    stage.deaf = True
+    async with living(account_of(stage)) as account:
+        await start(account)
+        account.child.post(Stop("held"))
+        assert not await account.settled(lambda state: state.phase is Phase.STOPPED, 1.0)
+        assert await account.settled(lambda state: state.phase is Phase.STOPPED, None)
+        assert stage.last.signals == ["terminate", "kill"]
+        assert account._settled == []
+
+
+async def test_many_may_wait_and_one_of_them_may_be_cancelled() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        waits = [asyncio.create_task(phase(account, Phase.RUNNING)) for _ in range(3)]
+        await asyncio.sleep(1)
+        waits[0].cancel()
+        await start(account)
+        await asyncio.gather(*waits[1:])
+        assert waits[0].cancelled()
+
+
+# -- faults of those who are told
+
+
+async def test_a_fault_of_who_is_told_is_logged_and_costs_nothing() -> None:
+    def broken(account: Account) -> None:
+        raise RuntimeError("no room")
+
+    stage = Stage()
+    with structlog.testing.capture_logs() as logs:
+        async with living(account_of(stage, on_change=broken)) as account:
+            await start(account)
+    assert {line["event"] for line in logs} == {"change not told"}
+    assert {line["account"] for line in logs} == {"local:demo"}
+
+
+async def test_a_fault_in_the_row_is_logged_and_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Account, "_stamp", None)
+    stage = Stage()
+    told: list[str] = []
+    with structlog.testing.capture_logs() as logs:
+        async with living(
+            account_of(stage, on_change=lambda account: told.append(account.phase))
+        ) as account:
+            await start(account)
+    assert {line["event"] for line in logs} == {"account not noted"}
+    assert told == ["starting", "running"]

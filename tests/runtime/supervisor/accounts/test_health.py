@@ -1,0 +1,160 @@
+"""What the supervisor does about accounts that are unwell or use too much memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from ipc.frames.control import Beat
+from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig
+from runtime.supervisor.accounts.health import Wellness
+from runtime.supervisor.lifecycle import MEMORY, Phase, Restart
+
+MIB = 1 << 20
+NOW = 10_000.0
+LIMITS = AccountLimitsConfig(
+    memory_soft_bytes=100 * MIB, memory_hard_bytes=200 * MIB, recycle_jitter_seconds=10
+)
+
+
+class FakeProcess:
+    pid = 4711
+
+    def __init__(self) -> None:
+        self.killed = 0
+
+    def kill(self) -> None:
+        self.killed += 1
+
+
+class FakeAccount:
+    """Only what Wellness looks at; ``posted`` and ``ill`` are what it did."""
+
+    def __init__(self, **plugin: Any) -> None:
+        self.phase = Phase.RUNNING
+        self.ready_at: int | None = int((NOW - 3600) * 1000)
+        self.posted: list[Any] = []
+        self.ill: list[str] = []
+        self.process = FakeProcess()
+        self.incarnation = 7
+        self.health = HealthMonitorConfig()
+        self.limits = LIMITS
+        self.plugin = plugin
+        self.rss = 0
+
+    @property
+    def spec(self) -> FakeAccount:
+        return self
+
+    @property
+    def child(self) -> FakeAccount:
+        return self
+
+    @property
+    def state(self) -> FakeAccount:
+        return self
+
+    @property
+    def figures(self) -> FakeAccount:
+        return self
+
+    @property
+    def beat(self) -> Beat:
+        return Beat(0.0, self.rss, 0.0, 10, 0, 0, 0, 0, 0, 0, {})
+
+    def post(self, event: Any) -> None:
+        self.posted.append(event)
+
+    def unhealthy(self, reason: str) -> None:
+        self.ill.append(reason)
+
+
+def wellness(account: FakeAccount, share: int | None = 0) -> Wellness:
+    return Wellness(
+        account,  # type: ignore[arg-type]  # only what it looks at
+        rand=lambda: 0.5,
+        pss=lambda pid: share,
+        wall=lambda: NOW,
+    )
+
+
+def test_an_unwell_account_is_restarted_once_in_a_while() -> None:
+    account = FakeAccount(connected=False)
+    watch = wellness(account)
+    watch.look(0.0)
+    watch.look(1.0)
+    assert account.ill == ["disconnected for 3600 s"]
+
+
+def test_the_thresholds_are_the_accounts_own() -> None:
+    account = FakeAccount(connected=False)
+    account.health = msgspec.structs.replace(account.health, enabled=False)
+    wellness(account).look(0.0)
+    assert not account.ill
+
+
+def test_an_account_that_never_was_ready_is_not_judged() -> None:
+    account = FakeAccount(connected=False)
+    account.ready_at = None
+    wellness(account).look(0.0)
+    assert not account.ill
+
+
+def test_above_the_soft_limit_it_is_recycled_in_order_after_its_share_of_the_jitter() -> None:
+    account = FakeAccount()
+    account.rss = 150 * MIB
+    watch = wellness(account, 120 * MIB)
+    watch.look(0.0)
+    watch.look(4.9)
+    assert not account.posted
+    watch.look(5.0)
+    reason = "memory: 120 MiB, over the soft limit of 100 MiB"
+    assert account.posted == [Restart(automatic=True, reason=reason, why=MEMORY)]
+    assert (watch.recycled, account.process.killed, account.ill) == (1, 0, [])
+
+
+def test_a_recycling_is_forgotten_when_the_process_was_replaced_meanwhile() -> None:
+    account = FakeAccount()
+    account.rss = 150 * MIB
+    watch = wellness(account, 120 * MIB)
+    watch.look(0.0)
+    account.incarnation, account.rss = 8, 10 * MIB
+    watch.look(60.0)
+    assert not account.posted
+
+
+def test_above_the_hard_limit_it_is_killed_at_once() -> None:
+    account = FakeAccount()
+    account.rss = 300 * MIB
+    wellness(account, 201 * MIB).look(0.0)
+    assert account.ill == ["memory: 201 MiB, over the hard limit of 200 MiB"]
+    assert account.process.killed == 1
+
+
+@pytest.mark.parametrize(
+    ("rss", "share"), [(90 * MIB, 500 * MIB), (150 * MIB, 90 * MIB), (500 * MIB, None)]
+)
+def test_what_is_shared_with_others_does_not_count(rss: int, share: int | None) -> None:
+    account = FakeAccount()
+    account.rss = rss
+    watch = wellness(account, share)
+    watch.look(0.0)
+    watch.look(100.0)
+    assert (account.posted, account.ill) == ([], [])
+
+
+def test_without_limits_nothing_is_weighed() -> None:
+    account = FakeAccount()
+    account.rss = 5000 * MIB
+    account.limits = AccountLimitsConfig(memory_soft_bytes=None, memory_hard_bytes=None)
+    wellness(account, 5000 * MIB).look(0.0)
+    assert not account.ill
+
+
+def test_an_account_that_does_not_run_is_left_alone() -> None:
+    account = FakeAccount(connected=False)
+    account.phase, account.rss = Phase.STOPPING, 300 * MIB
+    wellness(account, 300 * MIB).look(0.0)
+    assert (account.posted, account.ill) == ([], [])

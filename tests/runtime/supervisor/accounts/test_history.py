@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runtime.supervisor.accounts import history as module
+from runtime.supervisor.accounts.history import EVENTS, Entry, History
+
+KEY = "irc:libera"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[History]:
+    history = History(path)
+    try:
+        yield history
+    finally:
+        history.close()
+
+
+def entry(number: int, phase: str = "backoff") -> Entry:
+    return Entry(at=number, phase=phase, incarnation=number, cause="killed", text="ж\n")
+
+
+def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+        history.add("irc:oftc", entry(2))
+    with opened(path) as history:
+        assert history.of(KEY) == [entry(1)]
+        assert history.last("irc:oftc") == entry(2)
+        assert history.last("irc:none") is None
+        assert history.warnings == []
+
+
+def test_the_last_fifty_of_each_account_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    for _ in range(2):
+        with opened(path) as history:
+            for number in range(EVENTS + 20):
+                history.add(KEY, entry(number))
+            assert [one.at for one in history.of(KEY)] == list(range(20, EVENTS + 20))
+
+
+def test_what_is_shown_has_every_field(tmp_path: Path) -> None:
+    with opened(tmp_path / "history.jsonl") as history:
+        history.add(KEY, Entry(at=1, phase="running", incarnation=3))
+        (shown,) = history.shown(KEY)
+        assert shown == {
+            "at": 1,
+            "phase": "running",
+            "incarnation": 3,
+            "failures": 0,
+            "cause": None,
+            "text": None,
+        }
+
+
+def test_a_line_torn_by_a_kill_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+    path.write_bytes(path.read_bytes() + b'{"account": "irc:lib')
+    with opened(path) as history:
+        assert (history.of(KEY), history.warnings) == ([entry(1)], [])
+        history.add(KEY, entry(2))
+    with opened(path) as history:
+        assert [one.at for one in history.of(KEY)] == [1, 2]
+
+
+@pytest.mark.parametrize("damage", [b"garbage\n", b'{"account": 3}\n', b"\xff\xfe\n", b"[" * 9999])
+def test_a_damaged_file_is_put_aside_and_what_is_whole_in_it_is_kept(
+    tmp_path: Path, damage: bytes
+) -> None:
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+    path.write_bytes(damage + b"\n" + path.read_bytes())
+    with opened(path) as history:
+        assert history.of(KEY) == [entry(1)]
+        (warning,) = history.warnings
+    (aside,) = tmp_path.glob("history.jsonl.damaged-*")
+    assert aside.read_bytes().startswith(damage)
+    assert str(aside) in warning
+    with opened(path) as history:
+        assert history.warnings == []
+
+
+def test_a_file_that_is_too_large_is_put_aside_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READ_BYTES", 10)
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b"x" * 11)
+    with opened(path) as history:
+        assert "too large" in history.warnings[0]
+        assert not path.exists()
+
+
+def test_a_directory_in_its_place_costs_only_the_history(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    path.mkdir()
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+        assert "cannot be read" in history.warnings[0]
+        assert history.of(KEY) == [entry(1)]
+
+
+def test_what_could_not_be_written_is_written_when_the_disk_is_back(tmp_path: Path) -> None:
+    place = tmp_path / "state"
+    with opened(place / "history.jsonl") as history:
+        history.add(KEY, entry(1))
+        _drained(history)
+        place.mkdir()
+        history.add(KEY, entry(2))
+    with opened(place / "history.jsonl") as history:
+        assert [one.at for one in history.of(KEY)] == [1, 2]
+
+
+def _drained(history: History) -> None:
+    """Wait until the thread has tried to write what was there."""
+    seen = threading.Event()
+    append = history._append
+
+    def then(lines: object) -> None:
+        append(lines)  # type: ignore[arg-type]  # passed on as it is
+        seen.set()
+
+    history._append = then  # type: ignore[method-assign]  # to know when it was tried
+    history.add("irc:other", entry(9))
+    assert seen.wait(10)
+
+
+def test_it_is_written_anew_when_it_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FILE_BYTES", 20_000)
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        for number in range(2000):
+            history.add(KEY, entry(number))
+            if number % 100 == 0:
+                _drained(history)
+    assert path.stat().st_size < 25_000
+    with opened(path) as history:
+        assert history.last(KEY) == entry(1999)
+
+
+def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "END_WITHIN", 0.05)
+    monkeypatch.setattr(module, "WAITING", 5)
+    path = tmp_path / "history.jsonl"
+    os.mkfifo(path)  # opening it for writing waits for a reader that does not come
+    history = History.__new__(History)
+    monkeypatch.setattr(History, "_load", lambda self: None)
+    History.__init__(history, path)
+    for number in range(100):
+        history.add(KEY, entry(number))
+    assert len(history.of(KEY)) == EVENTS
+    assert history.dropped > 0
+    history.close()  # returns although the thread still waits
+    with path.open("rb") as reader:  # let it go on
+        reader.read(1)
+    history._thread.join(10)
+
+
+def test_an_account_that_is_gone_is_forgotten_at_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+        history.forget(KEY)
+        assert history.of(KEY) == []
+        history._renew()
+    with opened(path) as history:
+        assert history.of(KEY) == []

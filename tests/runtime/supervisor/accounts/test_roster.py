@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from ipc.frames.status import Hold
+from runtime.config.accounts import AccountSpec
+from runtime.config.model import RestartConfig
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.holds import Holds
+from runtime.supervisor.accounts.roster import Difference, Roster
+from runtime.supervisor.lifecycle import Exit, Phase, Ready, Stop
+from tests.support.accounts import Stage, account_of, phase, spec_of
+from tests.support.until import until
+
+pytestmark = pytest.mark.virtual_time
+A, B = "local:a", "local:b"
+
+
+class House:
+    """A roster whose accounts live on a stage."""
+
+    def __init__(self, directory: Path) -> None:
+        self.stage = Stage()
+        self.holds = Holds(directory / "holds.json")
+        self.removed: list[str] = []
+        self.roster = Roster(
+            self.holds,
+            first_incarnation=100,
+            make=self._make,
+            on_removed=self.removed.append,
+        )
+
+    def _make(self, spec: AccountSpec, first: int, hold: Hold | None) -> Account:
+        return account_of(self.stage, spec, first_incarnation=first, hold=hold)
+
+    def __getitem__(self, key: str) -> Account:
+        return self.roster.accounts[key]
+
+    def add(self, *specs: AccountSpec) -> None:
+        for spec in specs:
+            self.roster.add(spec)
+
+    def replace(self, *specs: AccountSpec) -> Difference:
+        return self.roster.replace({spec.key: spec for spec in specs})
+
+    async def run(self, key: str) -> Account:
+        """Have an account that is starting become ready."""
+        account = self[key]
+        await until(lambda: account.child.process is not None)
+        account.child.post(Ready(account.child.state.incarnation))
+        await phase(account, Phase.RUNNING)
+        return account
+
+
+@asynccontextmanager
+async def living(directory: Path) -> AsyncIterator[House]:
+    house = House(directory)
+    try:
+        yield house
+    finally:
+        await house.roster.close()
+        assert not any(puppet.alive for puppet in house.stage.puppets)
+
+
+async def test_an_account_that_may_run_is_started(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        account = await house.run(A)
+        assert house.roster.obstacle(account) is None
+        assert account.child.state.incarnation == 101
+
+
+@pytest.mark.parametrize(
+    ("spec", "cause", "text"),
+    [
+        (spec_of(A, enabled=False), "disabled", "disabled in the configuration"),
+        (spec_of(A, enabled=False, reason="off"), "disabled", "off"),
+        (spec_of(A, configured=False), "unconfigured", "not configured"),
+        (spec_of(A, configured=False, reason="nick not set"), "unconfigured", "nick not set"),
+    ],
+)
+async def test_an_account_that_may_not_run_says_why(
+    tmp_path: Path, spec: AccountSpec, cause: str, text: str
+) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec)
+        assert await house[A].settled(lambda state: state.cause == cause, 1.0)
+        assert house.roster.obstacle(house[A]) == (cause, text)
+        assert house.stage.puppets == []
+
+
+async def test_a_held_account_stays_down_over_a_new_beginning(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A), spec_of(B))
+        assert house.roster.hold([house[A], house[B]], "night")
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        assert await house[A].settled(lambda state: state.cause == "held", 1.0)
+        hold = house[A].hold
+        assert hold is not None
+        assert hold.reason == house[A].child.state.reason == "night"
+        assert house.roster.release([house[A]])
+        assert house[A].hold is None
+        assert set(Holds(tmp_path / "holds.json").all()) == {B}
+
+
+async def test_a_removed_account_is_forgotten_with_its_hold(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A), spec_of(B))
+        house.roster.hold([house[A], house[B]], "night")
+        house.replace(spec_of(B))
+        assert set(Holds(tmp_path / "holds.json").all()) == {B}
+        house.replace(spec_of(A), spec_of(B))
+        assert await house[A].settled(lambda state: state.wanted, 1.0)
+
+
+async def test_holds_that_cannot_be_written_are_kept_and_confessed(tmp_path: Path) -> None:
+    async with living(tmp_path / "missing") as house:
+        house.add(spec_of(A))
+        assert house.roster.release([house[A]])  # nothing held: nothing to write
+        assert not house.roster.hold([house[A]], None)
+        assert house[A].hold is not None
+        assert not house.roster.release([house[A]])
+        assert house[A].hold is None
+
+
+async def test_a_reload_touches_only_what_changed(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A), spec_of(B))
+        await house.run(A)
+        await house.run(B)
+        patient = RestartConfig(initial_seconds=60.0, jitter=0.0)
+        found = house.replace(spec_of(B, fingerprint="2"), spec_of(A, restart=patient))
+        assert found == Difference([], [], [B, A])
+        await until(lambda: house.stage.alive(B) == [102])
+        await house.run(B)
+        assert house.stage.alive(A) == [101]
+        assert house[A].child.policy.initial == 60.0
+        assert list(house.roster.accounts) == [B, A]
+
+
+async def test_an_account_is_added(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        assert house.replace(spec_of(A)) == Difference([A], [], [])
+        await house.run(A)
+
+
+async def test_a_removed_account_is_there_until_its_process_is_gone(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        house.stage.deaf = True
+        account = await house.run(A)
+        assert house.replace() == Difference([], [A], [])
+        assert house.roster.obstacle(account) == ("removed", "it is no longer in the configuration")
+        await asyncio.sleep(4.9)
+        assert list(house.roster.accounts) == [A]
+        assert house.removed == []
+        await asyncio.sleep(0.2)
+        assert house.stage.last.signals == ["terminate", "kill"]
+        assert house.removed == [A]
+        assert house.roster.accounts == {}
+
+
+async def test_one_that_comes_back_before_it_is_gone_never_has_two_processes(
+    tmp_path: Path,
+) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        house.stage.deaf = True
+        account = await house.run(A)
+        house.replace()
+        await asyncio.sleep(1.0)
+        assert house.replace(spec_of(A, fingerprint="2")) == Difference([A], [], [])
+        assert house[A] is account
+        for _ in range(60):
+            await asyncio.sleep(0.1)
+            assert len(house.stage.alive(A)) <= 1
+        assert house.stage.alive(A) == [102]
+        assert account.spec.fingerprint == "2"
+        assert house.removed == []
+        assert house.roster.obstacle(account) is None
+
+
+async def test_one_that_comes_back_as_it_goes_stays(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        account = await house.run(A)
+        house.replace()
+        await phase(account, Phase.STOPPED)  # its end is known in this very turn
+        house.replace(spec_of(A))
+        await until(lambda: house.stage.alive(A) == [102])
+        await asyncio.sleep(1.0)
+        assert house.removed == []
+        assert list(house.roster.accounts) == [A]
+
+
+async def test_incarnations_only_grow_over_removals(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        for incarnation in (101, 102, 103):
+            house.replace(spec_of(A))
+            await house.run(A)
+            assert house.stage.alive(A) == [incarnation]
+            house.replace()
+            await until(lambda: not house.roster.accounts)
+        assert house.removed == [A, A, A]
+
+
+async def test_disabling_stops_and_enabling_starts(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        account = await house.run(A)
+        assert house.replace(spec_of(A, enabled=False)).changed == [A]
+        await phase(account, Phase.STOPPED)
+        assert account.child.state.cause == "disabled"
+        assert house.replace(spec_of(A)).changed == [A]
+        await until(lambda: house.stage.alive(A) == [102])
+
+
+async def test_a_change_wakes_an_account_from_backoff(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        account = await house.run(A)
+        house.stage.last.die(Exit(code=1))
+        await phase(account, Phase.BACKOFF)
+        house.replace(spec_of(A, fingerprint="2"))
+        await until(lambda: house.stage.alive(A) == [102])
+
+
+@pytest.mark.parametrize("deaf", [True, False])
+async def test_a_change_does_not_undo_a_manual_stop(tmp_path: Path, deaf: bool) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        house.stage.deaf = deaf
+        account = await house.run(A)
+        house.roster.hold([account], None)
+        account.child.post(Stop("held"))
+        await phase(account, Phase.STOPPING if deaf else Phase.STOPPED)
+        house.replace(spec_of(A, fingerprint="2"))
+        await asyncio.sleep(60.0)
+        assert account.phase is Phase.STOPPED
+        assert account.child.state.cause == "held"
+        assert len(house.stage.puppets) == 1
+
+
+async def test_at_the_end_nothing_starts_any_more(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A), spec_of(B))
+        account = await house.run(A)
+        await house.run(B)
+        house.roster.stop_all()
+        await house.roster.down(10.0)
+        assert {each.child.state.cause for each in house.roster.accounts.values()} == {"shutdown"}
+        assert house.roster.obstacle(account) == ("shutdown", "the supervisor is stopping")
+        house.replace(spec_of(A, fingerprint="2"), spec_of("local:new"))
+        await asyncio.sleep(10.0)
+        assert not any(puppet.alive for puppet in house.stage.puppets)
+
+
+async def test_waiting_for_the_end_has_an_end(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        house.stage.deaf = True
+        await house.run(A)
+        house.roster.stop_all()
+        began = asyncio.get_running_loop().time()
+        await house.roster.down(2.0)
+        assert asyncio.get_running_loop().time() == began + 2.0
+
+
+async def test_closing_kills_what_is_left(tmp_path: Path) -> None:
+    async with living(tmp_path) as house:
+        house.add(spec_of(A), spec_of(B))
+        house.stage.deaf = True
+        await house.run(A)
+        await house.run(B)
+        house.replace(spec_of(B))
+        await house.roster.close()
+        assert [puppet.signals[-1] for puppet in house.stage.puppets] == ["kill", "kill"]

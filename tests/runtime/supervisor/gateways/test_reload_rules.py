@@ -1,0 +1,154 @@
+"""What a changed file means for the gateway: rows 50, 51, 53 and 54 of SUPERVISION part 2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from runtime.config.errors import ConfigError
+from runtime.config.load import load_text
+from runtime.config.model import GatewayConfig, LimitsConfig, ReloadConfig
+from runtime.supervisor.gateways.factory import Kit
+from runtime.supervisor.gateways.reconfigure import Takeover
+from runtime.supervisor.gateways.reload_rules import LIVE, PLACE, Need, decide, need, waiting
+from runtime.supervisor.lifecycle import Exit, Phase
+from tests.support.front import FrontHouse, front_house
+from tests.support.until import until
+
+OLD = GatewayConfig()
+MODES = ("hybrid", "hot", "reload", "restart", "off")
+
+
+def loaded(reload: Any) -> ReloadConfig:
+    """Return what is read from a file with this policy; raises ``ConfigError``."""
+    gateway = {"auth": {"token": "t"}} | ({} if reload is None else {"reload": reload})
+    return load_text(Path("c.json"), json.dumps({"gateway": gateway})).config.gateway.reload
+
+
+@pytest.mark.parametrize("reload", [None, {}])
+def test_s050_without_a_policy_it_is_hybrid_after_1200_ms(reload: Any) -> None:
+    assert loaded(reload) == ReloadConfig(mode="hybrid", debounce_ms=1200)
+
+
+@pytest.mark.parametrize(
+    ("reload", "place"),
+    [
+        ({"mode": "hybird"}, "gateway.reload.mode"),
+        ({"mode": None}, "gateway.reload.mode"),
+        ({"mode": 1}, "gateway.reload.mode"),
+        ({"debounceMs": "1200"}, "gateway.reload.debounceMs"),
+        ({"debounceMs": None}, "gateway.reload.debounceMs"),
+        ({"debounce": 1}, "gateway.reload.debounce"),
+        ("hybrid", "gateway.reload"),
+        ([], "gateway.reload"),
+    ],
+)
+def test_s050_an_odd_policy_is_an_error_with_its_place_and_never_guessed(
+    reload: Any, place: str
+) -> None:
+    """The running state stays as it is then (``test_an_invalid_file_is_reported…``)."""
+    with pytest.raises(ConfigError) as found:
+        loaded(reload)
+    assert [problem.path for problem in found.value.problems] == [place]
+
+
+@pytest.mark.parametrize("debounce", [-1, 60_001, 1e9, 1.6, float("nan"), float("inf")])
+def test_s051_a_debounce_out_of_range_is_an_error(debounce: float) -> None:
+    with pytest.raises(ConfigError, match=r"debounceMs"):
+        loaded({"debounceMs": debounce})
+
+
+@pytest.mark.parametrize("debounce", [0, 1, 1200, 60_000])
+def test_s051_a_debounce_in_range_counts_as_it_is(debounce: int) -> None:
+    assert loaded({"debounceMs": debounce}).debounce_ms == debounce
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("mode", ["restart", "off"])
+def test_s053_in_these_modes_a_reload_is_a_restart(mode: str, asked: bool) -> None:
+    changed = not asked  # somebody asks, or the file is another
+    assert decide(mode, Need.NOTHING, asked=asked, changed=changed) is Need.RESTART
+    assert decide(mode, Need.MOVE, asked=asked, changed=changed) is Need.MOVE
+    assert decide(mode, Need.NOTHING, asked=False, changed=False) is Need.NOTHING
+
+
+def test_s053_the_other_modes_do_what_is_needed_or_nothing() -> None:
+    for found in Need:
+        assert decide("hybrid", found, asked=True, changed=True) is found
+        assert decide("hot", found, asked=True, changed=True) is Need.NOTHING
+        assert decide("reload", found, asked=True, changed=True) is Need.NOTHING
+
+
+def test_each_field_is_live_or_of_the_place_or_needs_another_process() -> None:
+    other: dict[str, Any] = {
+        "port": 1,
+        "bind": "lan",
+        "command": ["x"],
+        "url": "ws://x",
+        "reload": ReloadConfig(debounce_ms=1),
+        "limits": LimitsConfig(max_clients=1),
+        "ready_within_seconds": 1.0,
+        "allowed_origins": ["https://x"],
+    }
+    for name, value in other.items():
+        expected = Need.MOVE if name in PLACE else Need.NOTHING if name in LIVE else Need.RESTART
+        assert need(OLD, msgspec.structs.replace(OLD, **{name: value})) is expected, name
+    assert need(OLD, GatewayConfig()) is Need.NOTHING
+    names = {field.name for field in msgspec.structs.fields(GatewayConfig)}
+    assert names >= LIVE | PLACE
+
+
+def test_what_waits_is_said_with_the_command_that_brings_it_in() -> None:
+    assert waiting(Need.NOTHING) is None
+    for found in (Need.RESTART, Need.MOVE):
+        assert "`trunkline gateway restart`" in str(waiting(found))
+
+
+def configure(at: FrontHouse, **fields: Any) -> None:
+    """Have another configuration of the gateway from now on."""
+    at.loaded.config.gateway = msgspec.structs.replace(at.loaded.config.gateway, **fields)
+
+
+def takeover(at: FrontHouse) -> Takeover:
+    return Takeover(at.front, cast("Kit", None), lambda: at.loaded)
+
+
+@pytest.mark.virtual_time
+async def test_s054_right_after_a_start_only_what_its_process_has_not_read_is_brought_in() -> None:
+    async with front_house() as at:
+        await at.up()
+        change = takeover(at)
+        configure(at, allowed_origins=["https://a"])
+        assert len(change.waiting()) == 1
+        assert change.apply(asked=False, changed=True) == "restarted"
+        assert change.waiting() == []  # the process that comes reads it
+        configure(at, allowed_origins=["https://b"])  # before the new process is spawned
+        await until(lambda: len(at.source.puppets) == 2)
+        at.link.open()
+        await at.is_in(Phase.RUNNING)
+        assert change.apply(asked=True, changed=True) == "unchanged"
+        assert change.waiting() == []
+        configure(at, allowed_origins=["https://c"])  # after it: however young, it is replaced
+        assert change.apply(asked=False, changed=True) == "deferred"
+        assert len(change.waiting()) == 1
+        await asyncio.sleep(5.0)  # restarts are kept apart by half of that
+        assert len(at.source.puppets) == 3
+        assert change.waiting() == []
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("mode", MODES)
+async def test_s053_a_stopped_gateway_is_not_started_by_a_change(mode: str) -> None:
+    async with front_house() as at:
+        await at.up()
+        at.front.stop()
+        await at.is_in(Phase.STOPPED)
+        configure(at, reload=ReloadConfig(mode=cast("Any", mode)), allowed_origins=["https://a"])
+        takeover(at).apply(asked=True, changed=True)
+        assert not await at.front.until(lambda: at.phase is not Phase.STOPPED, 60.0)
+        at.source.puppets[-1].die(Exit(code=0))

@@ -1,0 +1,127 @@
+"""Scenarios 36 to 42, 45, 49: no restart that a person asks for is refused, none runs twice."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.supervisor.gateways.restarts import GAP, Answer, Outcome, Restarts
+from runtime.supervisor.lifecycle import RESTART, Phase, State
+
+RUNNING = State(phase=Phase.RUNNING, wanted=True)
+STARTING = State(phase=Phase.STARTING, wanted=True)
+RETURNING = State(phase=Phase.STOPPING, wanted=True, cause=RESTART)
+NOW = Answer(Outcome.NOW)
+
+
+def done(restarts: Restarts, at: float) -> None:
+    """Let a restart that has begun come to its end."""
+    restarts.settled(Phase.STOPPING, at)
+    restarts.starting()
+    restarts.settled(Phase.STARTING, at)
+    restarts.spawned()
+    restarts.settled(Phase.RUNNING, at)
+
+
+def test_36_requests_during_a_start_become_one_restart_after_it() -> None:
+    restarts = Restarts()
+    restarts.starting()
+    restarts.spawned()
+    assert [restarts.ask(STARTING, 1.0) for _ in range(3)] == [Answer(Outcome.DEFERRED, None)] * 3
+    assert (restarts.deferred, restarts.coalesced) == (1, 2)
+    assert restarts.settled(Phase.RUNNING, 2.0) == 0.0
+
+
+def test_37_a_deferred_restart_is_dropped_by_a_stop() -> None:
+    restarts = Restarts()
+    restarts.ask(STARTING, 1.0)
+    assert restarts.pending
+    assert restarts.settled(Phase.STOPPED, 2.0) is None
+    assert not restarts.pending
+    assert restarts.settled(Phase.RUNNING, 3.0) is None
+
+
+def test_39_a_request_after_the_spawn_gets_a_restart_of_its_own() -> None:
+    restarts = Restarts()
+    assert restarts.ask(RUNNING, 0.0) == NOW
+    restarts.settled(Phase.STOPPING, 0.1)
+    restarts.starting()
+    restarts.settled(Phase.STARTING, 0.2)
+    restarts.spawned()
+    assert restarts.ask(STARTING, 0.3).outcome is Outcome.DEFERRED
+    assert restarts.settled(Phase.RUNNING, 0.5) == GAP
+
+
+def test_40_a_request_before_the_spawn_joins() -> None:
+    restarts = Restarts()
+    assert restarts.ask(RUNNING, 0.0) == NOW
+    assert restarts.ask(RUNNING, 0.0).outcome is Outcome.JOINED, "the child has not moved yet"
+    restarts.settled(Phase.STOPPING, 0.1)
+    assert restarts.ask(RETURNING, 0.2).outcome is Outcome.JOINED
+    restarts.starting()
+    assert restarts.ask(STARTING, 0.3).outcome is Outcome.JOINED
+    restarts.spawned()
+    assert restarts.settled(Phase.RUNNING, 0.5) is None
+    assert restarts.executed == 1
+
+
+def test_41_within_the_gap_it_follows_and_the_caller_is_told_when() -> None:
+    restarts = Restarts()
+    restarts.ask(RUNNING, 0.0)
+    done(restarts, 1.0)
+    answer = restarts.ask(RUNNING, 2.0)
+    assert answer == Answer(Outcome.DEFERRED, GAP - 1.0)
+    assert restarts.ask(RUNNING, 2.5).outcome is Outcome.DEFERRED
+    restarts.begun()
+    done(restarts, 4.0)
+    assert restarts.executed == 2
+
+
+def test_42_unlimited_restarts_are_allowed_when_the_gap_is_over() -> None:
+    restarts = Restarts()
+    for number in range(100):
+        assert restarts.ask(RUNNING, number * 10.0) == NOW
+        done(restarts, number * 10.0 + 1.0)
+
+
+def test_49_a_crash_looping_child_is_restarted_at_once() -> None:
+    restarts = Restarts()
+    for phase in (Phase.BACKOFF, Phase.FAILED, Phase.STOPPED):
+        assert restarts.ask(State(phase=phase, wanted=True, failures=7), 0.0) == NOW
+        done(restarts, 0.0)
+
+
+def test_a_deferred_restart_of_a_child_that_fails_meanwhile_is_done_at_once() -> None:
+    restarts = Restarts()
+    restarts.starting()
+    restarts.spawned()
+    restarts.ask(STARTING, 0.0)
+    assert restarts.settled(Phase.BACKOFF, 1.0) == 0.0
+
+
+@given(st.lists(st.floats(0, 5), max_size=30))
+def test_48_whatever_is_asked_when_the_last_request_is_followed_by_a_spawn(
+    gaps: list[float],
+) -> None:
+    restarts, now, spawned_at, asked_at = Restarts(), 0.0, -1.0, -1.0
+    due: float | None = None
+    for gap in [*gaps, 100.0]:
+        now += gap
+        if due is not None and due <= now:
+            spawned_at, due = due, None
+            restarts.begun()
+            done(restarts, spawned_at)
+        if gap == 100.0:
+            break
+        asked_at = now
+        answer = restarts.ask(RUNNING, now)
+        if answer.outcome is Outcome.NOW:
+            spawned_at = now
+            done(restarts, now)
+        else:
+            assert answer.after is not None
+            assert 0 < answer.after <= GAP + 1e-9
+            due = due if due is not None else now + answer.after
+    assert spawned_at >= asked_at
+    assert restarts.asked == len(gaps)
+    assert restarts.executed + restarts.coalesced >= len(gaps)

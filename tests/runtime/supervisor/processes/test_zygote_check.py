@@ -1,0 +1,108 @@
+"""A zygote whose children are broken by what it has imported, with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from runtime.supervisor.processes.process import Launcher, SpawnError, Spec, become_subreaper
+from runtime.supervisor.processes.zygote_check import TARGET, Mender
+
+HARMLESS = "colorsys"
+# An SDK that does something in every process that is forked after its import.
+BREAKS = {
+    "breaks_all": "import os; os.register_at_fork(after_in_child=lambda: os._exit(3))",
+    "breaks_some": """
+import os
+parent = os.getpid()
+os.register_at_fork(after_in_child=lambda: os.getppid() == parent or os._exit(4))
+""",
+    "kills_it": "import os; os._exit(5)",
+}
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launcher]:
+    for name, text in BREAKS.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    become_subreaper()
+    launcher = Launcher(run_id="run-of-the-test", preload=[HARMLESS])
+    launcher.start()
+    yield launcher
+    launcher.close()
+
+
+async def works(launcher: Launcher) -> bool:
+    return await Mender(launcher).mend() is None
+
+
+async def test_a_sound_one_is_left_alone(launcher: Launcher) -> None:
+    assert launcher._zygote is not None
+    pid = launcher._zygote.pid
+    mender = Mender(launcher)
+    assert await mender.mend() is None
+    assert (launcher._zygote.pid, launcher.modules) == (pid, [HARMLESS])
+    assert mender.warnings == []
+
+
+@pytest.mark.parametrize("sdk", ["breaks_all", "breaks_some"])
+async def test_a_library_that_breaks_what_is_forked_is_found_and_left_out(
+    launcher: Launcher, sdk: str
+) -> None:
+    await launcher.replace([sdk, HARMLESS])
+    mender = Mender(launcher)
+    with structlog.testing.capture_logs() as logs:
+        trouble = await mender.mend()
+    assert trouble is not None
+    assert f"the zygote was broken by {sdk} (" in trouble
+    assert [line["event"] for line in logs] == ["the zygote makes no sound children"]
+    assert launcher.modules == [HARMLESS]
+    assert await works(launcher)
+    assert sdk in mender.warnings[0]
+    await mender.replace([HARMLESS, sdk])  # the configuration has changed
+    assert launcher.modules == [HARMLESS]
+
+
+async def test_one_that_dies_of_an_import_is_replaced_as_ever(launcher: Launcher) -> None:
+    await launcher.replace(["kills_it"])
+    assert await works(launcher)
+
+
+async def test_a_broken_one_without_modules_of_its_own_is_replaced(launcher: Launcher) -> None:
+    await launcher.replace(["breaks_all"])
+    launcher._preload = []  # as after the death of a zygote: nobody knows any more what it was
+    trouble = await Mender(launcher).mend()
+    assert trouble is not None
+    assert trouble.endswith("; it was replaced")
+    assert await works(launcher)
+
+
+async def test_what_no_zygote_can_mend_is_named_and_nothing_is_given_up(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def spawn(spec: Spec) -> object:
+        raise SpawnError("fork: Resource temporarily unavailable")
+
+    monkeypatch.setattr(launcher, "spawn", spawn)
+    mender = Mender(launcher)
+    said = "no process can be started: fork: Resource temporarily unavailable"
+    assert await mender.mend() == said
+    assert (launcher.modules, mender.spoilt) == ([HARMLESS], set())
+
+
+async def test_a_child_that_hangs_is_ended(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "runtime.supervisor.processes.zygote_check.TARGET", "tests.support.targets:be_deaf"
+    )
+    monkeypatch.setattr("runtime.supervisor.processes.zygote_check.WITHIN", 0.2)
+    said = await asyncio.wait_for(Mender(launcher).mend(), 30)
+    assert said == "no process can be started: a child of it exited (signal 9)"
+    assert TARGET == "runtime.zygote.server:nothing"

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.supervisor.instance import Instance, InstanceHeld
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from runtime.supervisor.instance import Instance
+with Instance(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_every_boot_has_larger_incarnations_than_all_before(tmp_path: Path) -> None:
+    seen = []
+    for _ in range(3):
+        with Instance(tmp_path) as instance:
+            seen.append((instance.boot, instance.first_incarnation))
+    assert seen == [(1, 1 << 20), (2, 2 << 20), (3, 3 << 20)]
+
+
+def test_every_boot_has_a_run_id_of_its_own(tmp_path: Path) -> None:
+    assert Instance(tmp_path).run_id != Instance(tmp_path).run_id
+
+
+def test_the_second_is_told_who_holds_it_and_since_when(tmp_path: Path) -> None:
+    with Instance(tmp_path):
+        with pytest.raises(InstanceHeld) as caught, Instance(tmp_path):
+            pass
+        assert f"pid {os.getpid()}" in str(caught.value)
+        assert "up since 20" in str(caught.value)
+        assert str(tmp_path) in str(caught.value)
+    with Instance(tmp_path) as free:
+        assert free.boot == 2  # the refused one did not count
+
+
+def test_a_holder_that_was_killed_holds_no_longer(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    with holder.stdout:
+        assert holder.stdout.readline() == "held\n"
+    with pytest.raises(InstanceHeld, match=f"pid {holder.pid}"), Instance(tmp_path):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with Instance(tmp_path) as instance:
+        assert instance.boot == 2
+
+
+def test_a_lock_file_without_sense_still_refuses_the_second(tmp_path: Path) -> None:
+    with Instance(tmp_path):
+        (tmp_path / "supervisor.lock").write_bytes(b"")
+        with pytest.raises(InstanceHeld, match="another process"), Instance(tmp_path):
+            pass
+
+
+def test_the_directory_is_made_and_only_its_owners(tmp_path: Path) -> None:
+    with Instance(tmp_path / "new" / "state"):
+        assert stat.S_IMODE((tmp_path / "new" / "state").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("damage", ["", "x", "1e9", "-3", "\x00\x00"])
+def test_a_damaged_boot_counter_never_leads_back_to_earlier_incarnations(
+    tmp_path: Path, damage: str
+) -> None:
+    (tmp_path / "boot").write_text(damage)
+    with Instance(tmp_path) as instance:
+        assert instance.boot > 1_000_000  # more boots than any supervisor ever has
+        assert instance.first_incarnation < 2**53  # still exact as a number of JSON
+        lost = instance.boot
+    with Instance(tmp_path) as instance:
+        assert instance.boot == lost + 1
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_and_leaks_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"), Instance(tmp_path / "file"):
+        pass
+
+
+def test_a_boot_that_cannot_be_counted_is_no_boot(tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    with pytest.raises(OSError, match="boot"), Instance(tmp_path):
+        pass
+    (tmp_path / "boot").rmdir()
+    with Instance(tmp_path) as instance:
+        assert instance.boot == 1
