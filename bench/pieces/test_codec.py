@@ -9,7 +9,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from ipc.frames.data import INBOUND, Messages, decode_from_worker, encode
 from ipc.frames.websocket import decode_request, response
 from ipc.websocket.server import frame
-from runtime.gateway.fanout import message_frames
+from runtime.gateway.accounts.fanout import message_frames
 from workers.links.events import Events
 from workers.messages import Chat, Inbound, Sender
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runtime.gateway.client import RESTART_MS
-from runtime.gateway.scopes import OPERATOR
+from runtime.gateway.access.scopes import OPERATOR
+from runtime.gateway.clients.client import RESTART_MS
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
     from runtime.gateway.gateway import Gateway
 
 QUIET_SECONDS = 0.05  # without a request

@@ -20,28 +20,28 @@ from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import MAX_PREAUTH_BYTES, StateVersion
 from ipc.websocket.server import Connection, Limits, Server
 from runtime.config.model import GatewayConfig
-from runtime.gateway.accounts import Accounts
-from runtime.gateway.admission import Admission, Admitted
-from runtime.gateway.agents import Agents
-from runtime.gateway.auth import Secrets
+from runtime.gateway.access.auth import Secrets
+from runtime.gateway.access.origin import Proxies
+from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
+from runtime.gateway.access.throttle import Throttle
+from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.data_link import Workers
+from runtime.gateway.accounts.fanout import OWN_EVENTS, Fanout
+from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.ring import Rings
+from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.certificate import Certificate
-from runtime.gateway.client import Client
-from runtime.gateway.devices import Devices
-from runtime.gateway.fanout import OWN_EVENTS, Fanout
-from runtime.gateway.health import Health
+from runtime.gateway.clients.admission import Admission, Admitted
+from runtime.gateway.clients.client import Client
+from runtime.gateway.devices.devices import Devices
+from runtime.gateway.devices.nodes import Nodes
+from runtime.gateway.devices.registry import Registry
+from runtime.gateway.http.late import LatePages
 from runtime.gateway.jobs import Jobs
-from runtime.gateway.latepages import LatePages
-from runtime.gateway.nodes import Nodes
 from runtime.gateway.pairing import INVALIDATED, now_ms, tell_node_requested
 from runtime.gateway.presence import Presence
-from runtime.gateway.registry import Registry
-from runtime.gateway.ring import Rings
-from runtime.gateway.scopes import NODE, READ, SUPERVISOR
-from runtime.gateway.session import Session
 from runtime.gateway.stability import Stability
-from runtime.gateway.throttle import Throttle
-from runtime.gateway.whence import Proxies
-from runtime.gateway.workers import Workers
+from runtime.gateway.supervisor_session import Session
 from workers.secrets import reveal
 
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events

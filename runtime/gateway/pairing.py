@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runtime.gateway.scopes import PAIRING
+from runtime.gateway.access.scopes import PAIRING
 
 if TYPE_CHECKING:
-    from runtime.gateway.devices import PairRequest
+    from runtime.gateway.devices.devices import PairRequest
+    from runtime.gateway.devices.nodes import NodeRequest
     from runtime.gateway.gateway import Gateway
-    from runtime.gateway.nodes import NodeRequest
 
 INVALIDATED = 4001  # the connection's permission has ended
 

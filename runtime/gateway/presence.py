@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from runtime.gateway.picture import Picture
+from runtime.gateway.accounts.snapshot import Picture
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 KEPT_MS = 300_000
 MAX_ROWS = 200  # in one list: the newest; the number of clients is in the metrics

@@ -14,8 +14,8 @@ import msgspec
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
-from runtime.gateway.fanout import REMOVED, STATUS
-from runtime.gateway.scopes import READ
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.accounts.fanout import REMOVED, STATUS
 
 if TYPE_CHECKING:
     from runtime.gateway.gateway import Gateway

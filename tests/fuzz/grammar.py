@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from runtime.gateway.methods.table import METHODS
+from runtime.gateway.clients.method_table import METHODS
 from tests.support.rawclient import connect_params
 
 # What ends the gateway or asks its supervisor to end it would end the fuzzing.

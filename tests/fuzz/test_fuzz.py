@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime.gateway.methods.table import METHODS, allowed
+from runtime.gateway.clients.method_table import METHODS, allowed
 from tests.fuzz import grammar
 from tests.fuzz.campaign import Corpus, run
 

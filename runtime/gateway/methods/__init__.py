@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from runtime.gateway.methods.table import METHODS, allowed, public, refusal, repeatable
+from runtime.gateway.clients.method_table import METHODS, allowed, public, refusal, repeatable
 
 __all__ = ["METHODS", "allowed", "public", "refusal", "repeatable"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.gateway.agents import AGENTS
-from runtime.gateway.health import AGENT
-from runtime.gateway.methods.table import Nothing, method
-from runtime.gateway.scopes import READ
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.accounts.agents import AGENTS
+from runtime.gateway.accounts.health import AGENT
+from runtime.gateway.clients.method_table import Nothing, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 
 @method("agents.list", READ, Nothing)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
-from runtime.gateway.answers import AN_OBJECT, ANYTHING, read_answer
-from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Repeat, Strict, method
-from runtime.gateway.scopes import ADMIN, READ
+from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.accounts.answers import AN_OBJECT, ANYTHING, read_answer
+from runtime.gateway.clients.method_table import INVALID, UNAVAILABLE, Repeat, Strict, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
     from runtime.gateway.gateway import Gateway
 
 LOGOUT_SECONDS = 30.0

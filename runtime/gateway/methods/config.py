@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from runtime.gateway.methods.table import Nothing, Strict, method
-from runtime.gateway.scopes import ADMIN, READ
+from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.clients.method_table import Nothing, Strict, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 WITHIN = 60.0  # seconds; checking thousands of accounts takes some
 COPY_BYTES = 128 * 1024  # a larger configuration is told once, not under all of its names

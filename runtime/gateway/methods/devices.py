@@ -12,15 +12,15 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.devices import is_operator, rows_of
-from runtime.gateway.methods.table import INVALID, Nothing, Repeat, Strict, method
+from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
+from runtime.gateway.clients.method_table import INVALID, Nothing, Repeat, Strict, method
+from runtime.gateway.devices.devices import is_operator, rows_of
 from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
-from runtime.gateway.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
-    from runtime.gateway.devices import PairRequest
-    from runtime.gateway.registry import Device
+    from runtime.gateway.clients.client import Client
+    from runtime.gateway.devices.devices import PairRequest
+    from runtime.gateway.devices.registry import Device
 
 log = structlog.get_logger("gateway.devices")
 

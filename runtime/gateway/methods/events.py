@@ -8,12 +8,12 @@ from msgspec import Meta
 
 from ipc.errors import FrameError, PeerGone, RemoteError
 from ipc.frames.cursors import Cursor, parse_cursor
-from runtime.gateway.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
-from runtime.gateway.methods.table import INVALID, Strict, method
-from runtime.gateway.scopes import READ
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.accounts.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
+from runtime.gateway.clients.method_table import INVALID, Strict, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 REMEMBER_SECONDS = 2.0  # for accounts to tell a new gateway what they still have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]

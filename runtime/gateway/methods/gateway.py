@@ -9,12 +9,12 @@ from msgspec import Meta
 
 from ipc.errors import RemoteError
 from ipc.identity.device import Identity, IdentityError
-from runtime.gateway.methods.table import UNAVAILABLE, Nothing, Strict, method
-from runtime.gateway.scopes import READ
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.clients.method_table import UNAVAILABLE, Nothing, Strict, method
 from runtime.gateway.stability import CAPACITY
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 
 class Query(Strict):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.gateway.methods.table import Nothing, Repeat, method
-from runtime.gateway.scopes import NODE, OPERATOR, READ
+from runtime.gateway.access.scopes import NODE, OPERATOR, READ
+from runtime.gateway.clients.method_table import Nothing, Repeat, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 
 @method("health", None, params=None, roles=frozenset({OPERATOR, NODE}), repeat=Repeat.ALWAYS)

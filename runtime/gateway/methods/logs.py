@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from runtime.gateway.methods.table import Strict, method
-from runtime.gateway.scopes import READ
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.clients.method_table import Strict, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 
 class Tail(Strict):

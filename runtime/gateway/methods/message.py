@@ -8,14 +8,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
-from runtime.gateway.answers import AN_OBJECT
+from runtime.gateway.access.scopes import WRITE
+from runtime.gateway.accounts.answers import AN_OBJECT
+from runtime.gateway.clients.method_table import INVALID, Ask, Repeat, Strict, method
 from runtime.gateway.methods.send import SEND_SECONDS, delivery
-from runtime.gateway.methods.table import INVALID, Ask, Repeat, Strict, method
-from runtime.gateway.scopes import WRITE
 from workers.messages import Action, Attachment, Id, Outbound, Sent
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 T = TypeVar("T")
 Name = Annotated[str, Meta(min_length=1, max_length=64)]

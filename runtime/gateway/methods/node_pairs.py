@@ -8,19 +8,19 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.methods.table import INVALID, Nothing, Repeat, Strict, method
-from runtime.gateway.nodes import NodeRequest, lacks
+from runtime.gateway.access.scopes import NODE, PAIRING
+from runtime.gateway.clients.method_table import INVALID, Nothing, Repeat, Strict, method
+from runtime.gateway.devices.nodes import NodeRequest, lacks
+from runtime.gateway.devices.registry import Surface
 from runtime.gateway.pairing import (
     invalidate,
     now_ms,
     tell_node_requested,
     tell_node_resolved,
 )
-from runtime.gateway.registry import Surface
-from runtime.gateway.scopes import NODE, PAIRING
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 log = structlog.get_logger("gateway.nodes")
 

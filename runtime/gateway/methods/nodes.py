@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ipc.errors import CallTimeout, PeerGone, RemoteError
-from runtime.gateway.methods.table import INVALID, UNAVAILABLE, Nothing, Strict, method
+from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
+from runtime.gateway.clients.method_table import INVALID, UNAVAILABLE, Nothing, Strict, method
 from runtime.gateway.pairing import now_ms
-from runtime.gateway.scopes import NODE, PAIRING, READ, WRITE
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 INVOKE_MS = 30_000
 LONGEST_MS = 3_600_000

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from runtime.gateway.methods.table import Nothing, Strict, method
-from runtime.gateway.scopes import ADMIN, READ
+from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.clients.method_table import Nothing, Strict, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType
 Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)]

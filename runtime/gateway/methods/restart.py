@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from runtime.gateway.methods.table import Nothing, Strict, method
-from runtime.gateway.scopes import ADMIN
+from runtime.gateway.access.scopes import ADMIN
+from runtime.gateway.clients.method_table import Nothing, Strict, method
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 
 class Request(Strict):

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
-from runtime.gateway.answers import SENT
-from runtime.gateway.methods.table import INVALID, Ask, Repeat, Strict, method
-from runtime.gateway.scopes import WRITE
+from runtime.gateway.access.scopes import WRITE
+from runtime.gateway.accounts.answers import SENT
+from runtime.gateway.clients.method_table import INVALID, Ask, Repeat, Strict, method
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 SEND_SECONDS = 30.0
 Url = Annotated[str, Meta(min_length=1)]

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ipc.frames.websocket import ErrorShape
-from runtime.gateway.methods.table import method
+from runtime.gateway.access.scopes import SUPERVISOR
+from runtime.gateway.clients.method_table import method
 from runtime.gateway.reports import Report, take
-from runtime.gateway.scopes import SUPERVISOR
 
 if TYPE_CHECKING:
-    from runtime.gateway.client import Client
+    from runtime.gateway.clients.client import Client
 
 _ONLY = frozenset({SUPERVISOR})
 

@@ -1,0 +1,1 @@
+"""Decides who may connect to the gateway, and with which rights."""

@@ -1,0 +1,149 @@
+"""The ``connect`` request: what it may hold and which protocol comes of it (PROTOCOL.md 1.3).
+
+Pure validation, in the words of the real gateway. Permission is decided in ``auth``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ipc.frames.websocket import ErrorShape, Request, explain
+from runtime.gateway.access.auth import Claim
+from runtime.gateway.access.refusals import Refusal, invalid
+from runtime.gateway.access.scopes import NODE, OPERATOR
+
+OLDEST, NEWEST = 3, 4
+
+ClientId = Literal[
+    "webchat-ui", "openclaw-control-ui", "openclaw-browser-copilot", "openclaw-tui", "webchat",
+    "cli", "gateway-client", "openclaw-macos", "openclaw-linux", "openclaw-ios",
+    "openclaw-watchos", "openclaw-android", "node-host", "openclaw-worker", "test",
+    "fingerprint", "openclaw-probe",
+]  # fmt: skip
+Mode = Literal["webchat", "cli", "ui", "backend", "node", "worker", "probe", "test"]
+Text = Annotated[str, Meta(min_length=1, max_length=512)]
+Short = Annotated[str, Meta(max_length=96)]
+Names = Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=1024)]
+Protocol = Annotated[int, Meta(ge=1)]
+
+
+class _Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ClientInfo(_Strict):
+    """Which program connects."""
+
+    id: ClientId
+    version: Text
+    platform: Text
+    mode: Mode
+    display_name: str | UnsetType = UNSET
+    build_id: Short | UnsetType = UNSET
+    device_family: str | UnsetType = UNSET
+    model_identifier: str | UnsetType = UNSET
+    time_zone: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    instance_id: str | UnsetType = UNSET
+
+
+class AuthParams(_Strict):
+    """Its secrets. A shared one may come as token or password, a device's as either token."""
+
+    token: str | UnsetType = UNSET
+    bootstrap_token: str | UnsetType = UNSET
+    device_token: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    approval_runtime_token: str | UnsetType = UNSET
+    agent_runtime_identity_token: str | UnsetType = UNSET
+
+
+class Device(_Strict):
+    """A device identity (PROTOCOL.md 1.4)."""
+
+    id: Text
+    public_key: Text
+    signature: Text
+    signed_at: int
+    nonce: Text
+
+
+class Connect(_Strict):
+    """Params of ``connect``."""
+
+    min_protocol: Protocol
+    max_protocol: Protocol
+    client: ClientInfo
+    caps: Names = []
+    commands: Names = []
+    permissions: dict[str, bool] = {}
+    path_env: str | UnsetType = UNSET
+    role: str = OPERATOR
+    scopes: Names = []
+    locale: str | UnsetType = UNSET
+    user_agent: str | UnsetType = UNSET
+    computer_use: Any = UNSET
+    worker_runs: Any = UNSET
+    auth: AuthParams | UnsetType = UNSET
+    device: Device | UnsetType = UNSET
+
+
+_decode = msgspec.json.Decoder(Connect).decode
+
+
+def read_connect(request: Request) -> Connect:
+    """Return the params of the first request; raises ``Refusal`` for anything else."""
+    if request.method != "connect":
+        raise invalid("invalid handshake: first request must be connect")
+    try:
+        return _decode(b"{}" if request.params is UNSET else request.params)
+    except msgspec.ValidationError as error:
+        raise invalid(f"invalid connect params: {explain(error)}") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise invalid("invalid connect params: at root: must be object") from None
+
+
+def negotiate(connect: Connect) -> int:
+    """Return the highest protocol that both speak; raises ``Refusal`` when there is none."""
+    chosen = min(connect.max_protocol, NEWEST)
+    if max(connect.min_protocol, OLDEST) <= chosen:
+        return chosen
+    details = {
+        "code": "PROTOCOL_MISMATCH",
+        "clientMinProtocol": connect.min_protocol,
+        "clientMaxProtocol": connect.max_protocol,
+        "expectedProtocol": NEWEST,
+        "minimumProbeProtocol": OLDEST,
+    }
+    raise Refusal(ErrorShape("INVALID_REQUEST", "protocol mismatch", details), code=1002)
+
+
+def claim_of(connect: Connect, protocol: int) -> Claim:
+    """Return what ``connect`` claims; raises ``Refusal`` for a role that does not exist."""
+    if connect.role not in (OPERATOR, NODE):
+        raise invalid("invalid role")
+    auth = AuthParams() if connect.auth is UNSET else connect.auth
+    return Claim(
+        client=connect.client.id,
+        mode=connect.client.mode,
+        role=connect.role,
+        scopes=tuple(connect.scopes),
+        token=auth.token or None,
+        password=auth.password or None,
+        device_token=auth.device_token or None,
+        protocol=protocol,
+    )
+
+
+def check_origin(origin: str | None, host: str | None, allowed: list[str]) -> None:
+    """Refuse a web page of another origin: any page could otherwise try tokens."""
+    if origin is None or "*" in allowed or origin in allowed:
+        return
+    if host is not None and urlsplit(origin).netloc.lower() == host.lower():
+        return
+    text = "origin not allowed"
+    hint = "open the Control UI from the gateway host or allow it in gateway.allowedOrigins"
+    raise invalid(f"{text} ({hint})", {"code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": text})

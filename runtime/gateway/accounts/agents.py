@@ -1,0 +1,116 @@
+"""Who answers messages. One small interface; the echo agent is the embedded default.
+
+An agent sees what is meant for an account and returns the text of its answer, which leaves
+through the ordinary outbound path. The key of an answer follows from the message's cursor,
+so a message that comes twice is not answered twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import structlog
+
+from ipc.errors import IpcError
+from ipc.frames.data import ADDRESSED, INBOUND
+from runtime.gateway.jobs import Jobs
+from workers.messages import Inbound, Outbound
+
+if TYPE_CHECKING:
+    from runtime.gateway.accounts.data_link import Peer, Workers
+
+MAX_RUNNING = 1000  # answers on their way; more are dropped and counted
+SEND_SECONDS = 30.0
+MEANT = INBOUND | ADDRESSED
+
+log = structlog.get_logger("gateway.agents")
+
+
+class Agent(Protocol):
+    """Answers what people say to an account."""
+
+    name: str
+
+    async def reply(self, account: str, message: Inbound) -> str | None:
+        """Return the text of the answer, or ``None`` for none."""
+
+
+class EchoAgent:
+    """Says back what it hears."""
+
+    name = "echo"
+
+    async def reply(self, account: str, message: Inbound) -> str | None:
+        """Return the same text, marked as an echo."""
+        return f"echo: {message.text}" if message.text else None
+
+
+AGENTS: dict[str, Agent] = {"echo": EchoAgent()}
+
+
+class _Payload(msgspec.Struct):
+    cursor: str
+    message: Inbound
+
+
+class Agents:
+    """Which agent answers for which account. ``config`` is ``{default, accounts?: {key: name}}``.
+
+    ``answered`` and ``failed`` count; ``failed`` by reason.
+    """
+
+    def __init__(self, config: dict[str, Any], jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._running = 0
+        self._decode = msgspec.json.Decoder(_Payload).decode
+        self.answered = 0
+        self.failed: Counter[str] = Counter({"busy": 0, "error": 0, "send": 0, "malformed": 0})
+        self.configure(config)
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Take a new configuration."""
+        self._default = AGENTS.get(config.get("default", "none"))
+        named: dict[str, str] = config.get("accounts") or {}
+        self._of_account = {key: AGENTS.get(name) for key, name in named.items()}
+
+    def heard(self, workers: Workers, peer: Peer, flags: int, payload: bytes) -> None:
+        """Begin to answer a message when it is meant for the account and not said by a bot."""
+        if flags & MEANT != MEANT:
+            return
+        agent = self._of_account.get(peer.key, self._default)
+        if agent is None:
+            return
+        if self._running >= MAX_RUNNING:
+            self.failed["busy"] += 1
+            return
+        self._running += 1
+        self._jobs.start(self._answer(agent, workers, peer.key, payload))
+
+    async def _answer(self, agent: Agent, workers: Workers, key: str, payload: bytes) -> None:
+        try:
+            heard = self._decode(payload)
+            text = None if heard.message.sender.bot else await agent.reply(key, heard.message)
+            if text is None:
+                return
+            answer = Outbound(
+                to=heard.message.chat.id,
+                text=text,
+                key=f"{agent.name}:{heard.cursor}",
+                thread=heard.message.thread,
+            )
+            await workers.call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
+            self.answered += 1
+        except msgspec.DecodeError as error:
+            self._fails("malformed", key, error)
+        except IpcError as error:
+            self._fails("send", key, error)
+        except Exception as error:  # noqa: BLE001 - an agent's fault is its own
+            self._fails("error", key, error)
+        finally:
+            self._running -= 1
+
+    def _fails(self, reason: str, key: str, error: Exception) -> None:
+        self.failed[reason] += 1
+        log.warning("no answer", account=key, reason=reason, error=str(error))

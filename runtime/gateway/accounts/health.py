@@ -1,0 +1,196 @@
+"""The pictures of everything that clients ask for: ``health``, ``status``, ``channels.status``.
+
+All of them are made from the same rows, in the shapes of PROTOCOL.md section 2. Fields of
+ours stand beside those of the protocol: ``phase``, ``cause``, ``incarnation``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ipc.frames.status import AccountStatus, GatewayStatus
+from runtime.gateway.accounts.snapshot import Picture
+
+if TYPE_CHECKING:
+    from runtime.gateway.accounts.rows import Accounts
+
+AGENT = "main"
+LIFECYCLE = {
+    "starting": "starting",
+    "running": "ready",
+    "backoff": "recovering",
+    "failed": "blocked",
+    "stopping": "stopped",
+    "stopped": "stopped",
+}
+
+
+class Health:
+    """Makes the pictures. ``version`` of the event ``health`` is the accounts' version."""
+
+    def __init__(self, accounts: Accounts, version: str) -> None:
+        self._accounts = accounts
+        self._version = version
+        self.gateway: GatewayStatus | None = None
+        self._picture = Picture(lambda: accounts.version, self._make)
+
+    def payload(self, protocol: int) -> msgspec.Raw:
+        """Return ``health`` as JSON text, made anew when something changed or it is old."""
+        return self._picture.of(protocol)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the last picture."""
+        return self._picture.size
+
+    def status(self) -> dict[str, Any]:
+        """Return ``status``, with every row of the accounts."""
+        rows = self._accounts.rows.values()
+        return {
+            "runtimeVersion": self._version,
+            "heartbeat": {"defaultAgentId": AGENT, "agents": []},
+            "channelSummary": [_summary_line(row) for row in rows],
+            "queuedSystemEvents": [],
+            "tasks": {"total": 0, "active": 0, "terminal": 0, "failures": 0},
+            "sessions": {"paths": [], "count": 0, "defaults": {}, "recent": [], "byAgent": []},
+            "pid": os.getpid(),
+            "gateway": self.gateway,
+            "accounts": list(rows),
+        }
+
+    def channels_status(
+        self, protocol: int, only: str | None, probes: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return ``channels.status`` of all channels or of one; ``probes`` by account key."""
+        accounts = self._accounts
+        infos = [info for info in accounts.channels.values() if only in (None, info.id)]
+        rows = {info.id: accounts.of_channel(info.id) for info in infos}
+        shots = {
+            channel: [snapshot(row, protocol, probes.get(row.account)) for row in found]
+            for channel, found in rows.items()
+        }
+        answer: dict[str, Any] = {
+            "ts": _now(),
+            "channelOrder": [info.id for info in infos],
+            "channelLabels": {info.id: info.label for info in infos},
+            "channelDetailLabels": {info.id: info.detail_label for info in infos},
+            "channelSystemImages": {info.id: info.system_image for info in infos},
+            "channelMeta": [
+                {
+                    "id": info.id,
+                    "label": info.label,
+                    "detailLabel": info.detail_label,
+                    "systemImage": info.system_image,
+                }
+                for info in infos
+            ],
+            "channels": {channel: _summary(found) for channel, found in shots.items()},
+            "channelAccounts": shots,
+            "channelDefaultAccountId": {
+                info.id: info.default_account for info in infos if info.default_account
+            },
+        }
+        if protocol >= 4:
+            answer["statusIssues"] = [
+                issue for found in rows.values() for row in found for issue in _issues(row)
+            ]
+        return answer
+
+    def _make(self, protocol: int) -> dict[str, Any]:
+        began = time.monotonic()
+        accounts = self._accounts
+        channels: dict[str, Any] = {}
+        for info in accounts.channels.values():
+            shots = [snapshot(row, protocol) for row in accounts.of_channel(info.id)]
+            default = [shot for shot in shots if shot["accountId"] == info.default_account]
+            by_id = {shot["accountId"]: shot for shot in shots}
+            channels[info.id] = {**(default or shots or [{}])[0], "accounts": by_id}
+        answer: dict[str, Any] = {
+            "ok": True,
+            "ts": _now(),
+            "durationMs": 0,
+            "channels": channels,
+            "channelOrder": list(accounts.channels),
+            "channelLabels": {info.id: info.label for info in accounts.channels.values()},
+            "heartbeatSeconds": 0,
+            "defaultAgentId": AGENT,
+            "agents": [],
+            "sessions": {"path": "", "count": 0, "recent": []},
+        }
+        if protocol >= 4:
+            answer["plugins"] = {"loaded": list(accounts.channels), "errors": [], "unavailable": []}
+        answer["durationMs"] = int((time.monotonic() - began) * 1000)
+        return answer
+
+
+def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, Any]:
+    """Return one account as ``channels.status`` has it."""
+    running = row.phase == "running"
+    plugin = row.plugin
+    shot: dict[str, Any] = {
+        "accountId": row.account_id,
+        "enabled": row.enabled,
+        "configured": row.configured,
+        "running": running,
+        "connected": bool(plugin.get("connected", running)) and running,
+        "restartPending": row.phase == "backoff",
+        "reconnectAttempts": row.failures,
+        "lastStartAt": row.started_at,
+        "lastStopAt": row.stopped_at,
+        "lastError": row.last_error or plugin.get("lastError"),
+        "phase": row.phase,
+        "cause": row.cause,
+        "incarnation": row.incarnation,
+        "pid": row.pid,
+    }
+    for name in ("linked", "mode", "lastConnectedAt", "lastEventAt", "lastTransportActivityAt",
+                 "busy", "activeRuns", "lastInboundAt", "lastOutboundAt"):  # fmt: skip
+        if name in plugin:
+            shot[name] = plugin[name]
+    since = plugin.get("authenticatedAt")
+    if isinstance(since, int):
+        shot["authAgeMs"] = max(0, _now() - since)
+    if protocol >= 4:
+        shot["lifecycle"] = LIFECYCLE.get(row.phase, "stopped")
+        if row.health is not None:
+            shot["healthState"] = row.health
+    if probe is not None:
+        shot |= {"probe": probe, "lastProbeAt": _now()}
+    return shot
+
+
+def _summary(shots: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "configured": any(shot["configured"] for shot in shots),
+        "running": any(shot["running"] for shot in shots),
+        "connected": any(shot["connected"] for shot in shots),
+        "lastError": next((shot["lastError"] for shot in shots if shot["lastError"]), None),
+    }
+
+
+def _summary_line(row: AccountStatus) -> str:
+    cause = f" ({row.cause})" if row.cause else ""
+    return f"{row.account}: {row.phase}{cause}"
+
+
+def _issues(row: AccountStatus) -> list[dict[str, str]]:
+    if row.phase not in ("backoff", "failed") and row.health in (None, "ok", "healthy"):
+        return []
+    command = f"trunkline channels describe {row.account}"
+    return [
+        {
+            "channel": row.channel,
+            "accountId": row.account_id,
+            "kind": "runtime",
+            "message": row.last_error or f"{row.phase}{f' ({row.cause})' if row.cause else ''}",
+            "fix": f"see `{command}`",
+        }
+    ]
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

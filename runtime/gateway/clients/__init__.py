@@ -1,0 +1,1 @@
+"""Connected clients: admission, requests, the table of methods."""

@@ -1,0 +1,166 @@
+"""The time between a connection's first byte and its hello: challenge, ``connect``, answer.
+
+While the gateway has not yet heard from its supervisor it would show an empty house, so
+clients wait for a moment; while it drains they are told to come back at once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ipc.errors import FrameError, MalformedJson
+from ipc.frames.websocket import (
+    MAX_FRAME_BYTES,
+    Request,
+    decode_request,
+    error_response,
+    event,
+    response,
+)
+from runtime.gateway.access.auth import Claim, Grant
+from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
+from runtime.gateway.access.origin import Whence
+from runtime.gateway.access.refusals import Refusal, not_now
+from runtime.gateway.access.scopes import SUPERVISOR
+from runtime.gateway.clients.decision import Entry
+from runtime.gateway.clients.hello import hello
+
+if TYPE_CHECKING:
+    from ipc.websocket.server import Connection
+    from runtime.gateway.gateway import Gateway
+
+MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
+WAIT_SECONDS = 3.0  # for the first report of the supervisor
+
+log = structlog.get_logger("gateway.admission")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A client that may come in. ``id`` names the connection."""
+
+    id: str
+    connect: Connect
+    protocol: int
+    grant: Grant
+    whence: Whence
+
+
+class Admission:
+    """One connection that has not said hello. ``decided`` when its ``connect`` is answered."""
+
+    def __init__(self, gateway: Gateway, connection: Connection) -> None:
+        self.gateway = gateway
+        self.connection = connection
+        self.nonce = str(uuid.uuid4())
+        self._queued: list[bytes] = []
+        self._pending: tuple[Request, Admitted] | None = None
+        self._undecided = True
+        challenge = {"nonce": self.nonce, "ts": int(time.time() * 1000), "capabilities": []}
+        connection.send(event("connect.challenge", challenge))
+
+    def receive(self, data: bytes) -> None:
+        """Take the first request; keep what follows until that is decided."""
+        if not self._undecided:
+            self._queue(data)
+            return
+        self._undecided = False
+        try:
+            request = decode_request(data)
+        except MalformedJson:
+            self.connection.close(1000)
+            return
+        except FrameError:
+            self.connection.close(1008, "invalid request frame")
+            return
+        try:
+            connect = read_connect(request)
+            claim = claim_of(connect, negotiate(connect))
+            self._consider(request, connect, claim)
+        except Refusal as refusal:
+            self._refuse(request, refusal)
+
+    def _consider(self, request: Request, connect: Connect, claim: Claim) -> None:
+        """Decide at once, or in a task when a device's signature must be looked at."""
+        entry = Entry(self.gateway, self.connection, connect, claim, self.nonce)
+        grant = entry.decide()
+        if grant is not None:
+            self._grant(request, entry, grant)
+        else:
+            self.gateway.jobs.start(self._consider_device(request, entry))
+
+    async def _consider_device(self, request: Request, entry: Entry) -> None:
+        try:
+            self._grant(request, entry, await entry.decide_device())
+        except Refusal as refusal:
+            self._refuse(request, refusal)
+        except Exception:  # a fault in one handshake is that connection's alone
+            log.exception("handshake failed", remote=entry.whence.address)
+            self.connection.close(1011, "internal error")
+
+    def _grant(self, request: Request, entry: Entry, grant: Grant) -> None:
+        gateway = self.gateway
+        if gateway.draining:
+            raise not_now("gateway restart in progress")
+        if len(gateway.clients) >= gateway.config.limits.max_clients and grant.role != SUPERVISOR:
+            raise not_now("gateway has too many clients")
+        protocol = entry.claim.protocol
+        admitted = Admitted(str(uuid.uuid4()), entry.connect, protocol, grant, entry.whence)
+        if gateway.informed or grant.role == SUPERVISOR:
+            self._admit(request, admitted)
+        else:
+            self._pending = request, admitted
+            gateway.admissions.add(self)
+            gateway.loop.call_later(WAIT_SECONDS, self._give_up)
+
+    def proceed(self) -> None:
+        """The gateway has been told about its accounts: let the client in."""
+        if self._pending is not None:
+            (request, admitted), self._pending = self._pending, None
+            self._admit(request, admitted)
+
+    def turn_away(self) -> None:
+        """The gateway ends: tell a client that still waits to come back."""
+        self._give_up("gateway restart in progress")
+
+    def _give_up(self, reason: str = "gateway starting") -> None:
+        if self._pending is not None:
+            request, self._pending = self._pending[0], None
+            self.gateway.admissions.discard(self)
+            self._refuse(request, not_now(reason))
+
+    def _admit(self, request: Request, admitted: Admitted) -> None:
+        connection = self.connection
+        if not connection.open:
+            return
+        connection.admit(MAX_FRAME_BYTES)
+        client = self.gateway.add_client(connection, admitted)
+        connection.send(response(request.id, hello(self.gateway, client)))
+        self.gateway.welcome_client(client)
+        connection.receive = client.receive
+        for data in self._queued:
+            client.receive(data)
+
+    def _queue(self, data: bytes) -> None:
+        self._queued.append(data)
+        if len(self._queued) > MAX_QUEUED:
+            self.connection.close(1008, "too many pending handshake frames")
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        self.gateway.refused[refusal.kind] += 1
+        self.gateway.stability.note("client.refused", reason=refusal.kind)
+        log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
+        if refusal.delay:
+            self.gateway.loop.call_later(refusal.delay, self._answer, request, refusal)
+        else:
+            self._answer(request, refusal)
+
+    def _answer(self, request: Request, refusal: Refusal) -> None:
+        if self.connection.open:
+            self.connection.send(error_response(request.id, refusal.error))
+            self.connection.close(refusal.code, refusal.reason)

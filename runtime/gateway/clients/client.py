@@ -1,0 +1,243 @@
+"""One authenticated client: its requests, from the bytes to the answer.
+
+``receive`` is the hot path: decode, one look-up that decides existence and permission at
+once, validate, call, encode. Methods that must wait run as tasks, at most ``MAX_WAITING``
+per client; everything else is answered within the same read of the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from msgspec import UNSET
+
+from ipc.errors import CallTimeout, FrameError, MalformedJson, PeerGone, RemoteError
+from ipc.frames.websocket import (
+    ErrorShape,
+    Good,
+    Request,
+    StateVersion,
+    decode_request,
+    encode,
+    error_response,
+    event,
+    response,
+    shape_of,
+)
+from runtime.gateway.access.scopes import SUPERVISOR, covers
+from runtime.gateway.clients.method_table import INVALID, UNAVAILABLE, Ask
+from runtime.gateway.methods import allowed, refusal
+
+if TYPE_CHECKING:
+    from ipc.websocket.server import Connection
+    from runtime.gateway.accounts.data_link import Workers
+    from runtime.gateway.clients.admission import Admitted
+    from runtime.gateway.clients.method_table import Method
+    from runtime.gateway.gateway import Gateway
+
+MAX_WAITING = 256
+MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 1008
+
+log = structlog.get_logger("gateway.client")
+
+RESTART_MS = 500  # told to clients; a restart takes less
+
+_BUSY = ErrorShape(
+    "UNAVAILABLE", "The server is busy. Please try again in a moment.", retryable=True
+)
+
+
+class Client:
+    """A connection that has said hello. ``seq`` numbers the protocol's own events; ``since`` is
+    the loop's time when it got in, ``asked`` how many requests it has made.
+    """
+
+    def __init__(self, gateway: Gateway, connection: Connection, admitted: Admitted) -> None:
+        self.gateway = gateway
+        self.connection = connection
+        self.id = admitted.id
+        self.connect = admitted.connect
+        self.protocol = admitted.protocol
+        self.role = admitted.grant.role
+        self.scopes = admitted.grant.scopes
+        self.method = admitted.grant.method
+        self.grant = admitted.grant
+        self.device = admitted.grant.device
+        self.address = admitted.whence.address
+        self.seq = 0
+        self.since = gateway.loop.time()
+        self.asked = 0
+        self._allowed = allowed(self.role, self.scopes, self.protocol)
+        self._waiting = 0
+        self._malformed = 0
+        self._unauthorized = 0
+
+    # The hot path
+
+    def receive(self, data: bytes) -> None:
+        """Carry out one request, or begin to."""
+        try:
+            request = decode_request(data)
+        except FrameError as error:
+            self._refuse_frame(error)
+            return
+        method = self._allowed.get(request.method)
+        if method is None:
+            self._refuse_method(request)
+            return
+        if self.gateway.leaving and self.role != SUPERVISOR:
+            self._fail(request.id, _not_any_more(request.method))
+            return
+        self.asked += 1
+        try:
+            params = method.absent
+            if params is UNSET or request.params is not UNSET:
+                params = method.params(request.params)
+            if method.waits:
+                if self._may_wait(request.id):
+                    waiting = self._wait(request.id, method, method.function(self, params))
+                    self.gateway.jobs.start(waiting)
+                return
+            result = method.function(self, params)
+        except Exception as error:  # noqa: BLE001 - as in ``_wait``
+            self._failed(request.id, method, error)
+            return
+        if type(result) is not Ask:
+            self.connection.send(encode(Good(request.id, True, result)))
+        elif self._may_wait(request.id):
+            self._ask(request.id, method, result)
+
+    def _ask(self, id: str, method: Method, ask: Ask) -> None:
+        workers, jobs = self.gateway.workers, self.gateway.jobs
+        waiter = _Asked(self, id, method, ask)
+        jobs.begin()
+        if not workers.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
+            jobs.end()
+            jobs.start(self._wait(id, method, _asked_late(workers, ask)))
+
+    # Requests that wait
+
+    def _may_wait(self, id: str) -> bool:
+        """Count one more, or refuse it."""
+        if self._waiting >= MAX_WAITING:
+            self.connection.send(error_response(id, _BUSY))
+            return False
+        self._waiting += 1
+        return True
+
+    async def _wait(self, id: str, method: Method, result: Awaitable[Any]) -> None:
+        try:
+            self.connection.send(response(id, await result))
+        except Exception as error:  # noqa: BLE001 - a fault in one method is that request's alone
+            self._failed(id, method, error)
+        finally:
+            self._waiting -= 1
+
+    def answered(self, id: str, method: Method, ask: Ask, answer: bytes) -> None:
+        """Take an account's answer."""
+        try:
+            self.connection.send(response(id, ask.result(answer)))
+        except Exception as error:  # noqa: BLE001 - as in ``_wait``
+            self._failed(id, method, error)
+        finally:
+            self._waiting -= 1
+            self.gateway.jobs.end()
+
+    def unanswered(self, id: str, method: Method, error: Exception) -> None:
+        """Take what became of an account instead."""
+        try:
+            self._failed(id, method, error)
+        finally:
+            self._waiting -= 1
+            self.gateway.jobs.end()
+
+    def _failed(self, id: str, method: Method, error: Exception) -> None:
+        if isinstance(error, (PeerGone, CallTimeout)):
+            error = RemoteError(UNAVAILABLE, str(error), retryable=True)
+        elif not isinstance(error, RemoteError):
+            log.error("method failed", method=method.name, exc_info=error)
+            error = RemoteError(UNAVAILABLE, f"{method.name}: internal error")
+        self._fail(id, error)
+
+    # Beside it
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are being carried out."""
+        return self._waiting
+
+    def covers(self, scope: str | None) -> bool:
+        """Say whether this client may do what needs ``scope``."""
+        return covers(self.scopes, scope)
+
+    def tell(self, name: str, payload: Any, state_version: StateVersion | None = None) -> None:
+        """Send a numbered event of the protocol: numbers count per client in Protocol 4, over
+        all clients in Protocol 3.
+        """
+        self.seq += 1
+        seq = self.seq if self.protocol >= 4 else self.gateway.seq
+        self.connection.send(event(name, payload, seq, state_version))
+
+    def tell_alone(self, name: str, payload: Any) -> None:
+        """Send an event that is for this client only: those have no number."""
+        self.connection.send(event(name, payload))
+
+    def _fail(self, id: str | int, error: RemoteError) -> None:
+        self.gateway.failures += 1
+        self.connection.send(error_response(id, shape_of(error)))
+
+    def _refuse_frame(self, error: FrameError) -> None:
+        text = f"invalid request frame: {error.reason}"
+        self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID, text))
+        if isinstance(error, MalformedJson):
+            self._malformed += 1
+            self.gateway.malformed += 1
+            if self._malformed > MAX_ABUSE:
+                self.connection.close(1008, "repeated malformed frames")
+
+    def _refuse_method(self, request: Request) -> None:
+        if request.method == "connect":
+            error = RemoteError(INVALID, "connect is only valid as the first request")
+        else:
+            error = refusal(request.method, self.role, self.protocol, self.scopes)
+        self._fail(request.id, error)
+        if error.message.startswith("unauthorized role"):
+            self._unauthorized += 1
+            if self._unauthorized > MAX_ABUSE:
+                self.connection.close(1008, "repeated unauthorized calls")
+
+
+class _Asked:
+    """Waits for an account's answer in the place of a future."""
+
+    __slots__ = ("_ask", "_client", "_id", "_method")
+
+    def __init__(self, client: Client, id: str, method: Method, ask: Ask) -> None:
+        self._client, self._id, self._method, self._ask = client, id, method, ask
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: bytes) -> None:
+        self._client.answered(self._id, self._method, self._ask, result)
+
+    def set_exception(self, exception: Exception) -> None:
+        self._client.unanswered(self._id, self._method, exception)
+
+
+async def _asked_late(workers: Workers, ask: Ask) -> Any:
+    """Ask an account that is not connected yet."""
+    return ask.result(await workers.call(ask.key, ask.method, ask.params, ask.seconds))
+
+
+def _not_any_more(method: str) -> RemoteError:
+    """Return the refusal of what comes after ``shutdown``: it has not been executed."""
+    return RemoteError(
+        UNAVAILABLE,
+        f"{method} unavailable during gateway restart",
+        details={"method": method, "reason": "gateway-restarting"},
+        retryable=True,
+        retry_after_ms=RESTART_MS,
+    )

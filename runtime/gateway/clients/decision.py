@@ -1,0 +1,178 @@
+"""The decision about one ``connect``: from secret, signature and pairing to a grant.
+
+Without a device it is made at once. With one it takes a task: the library for signatures is
+loaded at the first use, and a new token is written before it is given away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from ipc.identity import signature
+from runtime.gateway.access import proof
+from runtime.gateway.access.auth import (
+    SESSION,
+    Claim,
+    Grant,
+    Verdict,
+    judge,
+    proxied,
+    scopes_without_device,
+)
+from runtime.gateway.access.handshake import check_origin
+from runtime.gateway.access.refusals import Refusal, no_identity, pairing_required, unauthorized
+from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
+from runtime.gateway.access.throttle import DEVICE, SHARED, key
+from runtime.gateway.devices.devices import Issued
+from runtime.gateway.pairing import tell_requested, tell_resolved
+
+if TYPE_CHECKING:
+    from ipc.websocket.server import Connection
+    from runtime.gateway.access.handshake import Connect
+    from runtime.gateway.gateway import Gateway
+
+
+class Entry:
+    """One ``connect``. ``decide`` first; ``decide_device`` when that leaves it open."""
+
+    def __init__(
+        self, gateway: Gateway, connection: Connection, connect: Connect, claim: Claim, nonce: str
+    ) -> None:
+        self.gateway = gateway
+        self.connect = connect
+        self.claim = claim
+        self._nonce = nonce
+        self._headers = connection.request.headers if connection.request else {}
+        self._local = connection.loopback
+        self.whence = gateway.proxies.whence(connection.remote, connection.loopback, self._headers)
+        self._verdict = Verdict(None)
+        self._user: str | None = None
+
+    def decide(self) -> Grant | None:
+        """Return what the client gets, ``None`` when its device must be looked at; raises
+        ``Refusal``.
+        """
+        gateway, claim = self.gateway, self.claim
+        verdict = self._verdict = judge(claim, gateway.secrets)
+        if verdict.method == SESSION:
+            return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
+        headers = self._headers
+        check_origin(headers.get("Origin"), headers.get("Host"), gateway.config.allowed_origins)
+        if verdict.method is None and gateway.secrets.mode == "trusted-proxy":
+            verdict = self._verdict = self._judge_proxy()
+        if self.connect.device is not UNSET:
+            return None  # its own token opens the door, whoever guesses the secret beside it
+        self._check_lock(SHARED)
+        if verdict.method is None:
+            if verdict.missing:
+                raise no_identity()
+            raise self._failed(SHARED, verdict.reason)
+        self._succeeded(SHARED)
+        if claim.role != OPERATOR:
+            raise no_identity()  # a node is a device
+        scopes = scopes_without_device(claim, verdict.method, self.whence)
+        return Grant(claim.role, scopes, verdict.method, user=self._user)
+
+    async def decide_device(self) -> Grant:
+        """Return what the device gets; raises ``Refusal``."""
+        device, claim = self.connect.device, self.claim
+        assert device is not UNSET
+        await asyncio.to_thread(signature.load)
+        proof.check(device, self.connect, claim, self._nonce, _now())
+        scopes = claim.known_scopes if claim.role == OPERATOR else ()
+        method = self._verdict.method
+        if method is None or self._locked(SHARED):
+            issued = self._prove(device.id, scopes)
+            method = "device-token"
+        else:
+            self._succeeded(SHARED)
+            issued = self._pair(device.id, scopes)
+        await self.gateway.registry.saved()
+        self.gateway.devices.seen(device.id, "connect", _now())
+        return Grant(
+            claim.role, scopes, method, device.id, issued.token, issued.issued_at, self._user
+        )
+
+    def _prove(self, device: str, scopes: tuple[str, ...]) -> Issued:
+        """Let the device's own token open the door; while the shared secret is locked for its
+        address, nothing else does, and nobody learns whether the secret was right.
+        """
+        claim, devices = self.claim, self.gateway.devices
+        token, reason = claim.device_token or claim.token, self._verdict.reason
+        guessed = reason.endswith("_mismatch")  # counted, whatever came beside it
+        if token is None:
+            self._check_lock(SHARED)
+            if guessed:
+                raise self._failed(SHARED, reason)
+            raise unauthorized(reason, cli=claim.cli, protocol=claim.protocol)
+        self._check_lock(DEVICE)
+        why = devices.proves(device, claim.role, scopes, token, _now())
+        if why == "scope_mismatch":
+            raise unauthorized(why, cli=claim.cli, protocol=claim.protocol)
+        if why is not None:
+            if claim.device_token is None:
+                self._check_lock(SHARED)
+                raise self._failed(SHARED, reason, device=True)
+            if guessed:
+                self._failed(SHARED, reason)
+            raise self._failed(DEVICE, why)
+        self._succeeded(DEVICE)
+        return devices.used(device, claim.role, token)
+
+    def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
+        """Pair silently on this host; from elsewhere an operator must approve first."""
+        claim, devices, now = self.claim, self.gateway.devices, _now()
+        reason = devices.missing(device, claim.role, scopes)
+        if reason is not None:
+            request, new = devices.request(self.connect, scopes, self.whence.address, now)
+            if self.whence.loopback or self._verdict.method == "trusted-proxy":
+                devices.approve(request, now)
+                tell_resolved(self.gateway, request.request_id, device, "approved")
+            else:
+                if new:
+                    tell_requested(self.gateway, request)
+                known = devices.find(device)
+                more: dict[str, Any] = {"requestedRole": claim.role}
+                more["requestedScopes"] = list(scopes)
+                if known is not None:
+                    more |= {"approvedRoles": known.roles, "approvedScopes": known.scopes}
+                raise pairing_required(reason, request.request_id, device, more)
+        return devices.token(device, claim.role, scopes, now)
+
+    def _judge_proxy(self) -> Verdict:
+        auth = self.gateway.config.auth
+        if self._verdict.reason.endswith("_mismatch"):
+            return self._verdict  # a wrong secret is not made right by a proxy
+        user, reason = proxied(auth.trusted_proxy, self.whence, self._local, self._headers)
+        self._user = user
+        return Verdict(None, reason) if user is None else Verdict("trusted-proxy")
+
+    def _locked(self, kind: str) -> float:
+        """Return for how many seconds the address is locked out; 0 when it is not."""
+        where, now = self.whence, self.gateway.loop.time()
+        return self.gateway.throttle.locked(key(kind, where.address), where.loopback, now)
+
+    def _check_lock(self, kind: str) -> None:
+        if seconds := self._locked(kind):
+            claim = self.claim
+            raise unauthorized("rate_limited", cli=claim.cli, protocol=claim.protocol, wait=seconds)
+
+    def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
+        """Count a wrong secret and return its refusal."""
+        claim, where, now = self.claim, self.whence, self.gateway.loop.time()
+        delay = self.gateway.throttle.failed(key(kind, where.address), where.loopback, now)
+        refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
+        if claim.protocol >= 4:
+            refusal.delay = delay
+        return refusal
+
+    def _succeeded(self, kind: str) -> None:
+        self.gateway.throttle.succeeded(key(kind, self.whence.address))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

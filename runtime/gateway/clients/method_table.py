@@ -1,0 +1,193 @@
+"""What a method is: a name, a scope, a struct for its params, and a function.
+
+    class Params(Strict):
+        key: str
+
+    @method("thing.get", READ, Params)
+    def thing_get(client: Client, params: Params) -> object:
+        ...
+
+A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
+coroutine function may wait; a plain one is answered within the same read of the socket, or
+returns an ``Ask``: then it is answered when an account has answered.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ipc.errors import RemoteError
+from ipc.frames.websocket import explain
+from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
+from runtime.gateway.accounts.answers import read_answer
+
+INVALID = "INVALID_REQUEST"
+UNAVAILABLE = "UNAVAILABLE"
+BOTH = frozenset({3, 4})  # protocols
+
+Function = Callable[[Any, Any], Any]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What the account ``key`` is asked: its plugin's ``method``, with ``params`` as JSON text.
+
+    ``then`` makes the result of the account's answer, which ``decoder`` reads. What waits this
+    way takes no task, which would cost more than all the rest.
+    """
+
+    key: str
+    method: str
+    params: bytes
+    seconds: float
+    decoder: msgspec.json.Decoder[Any]
+    then: Callable[[Any], Any]
+
+    def result(self, answer: bytes) -> Any:
+        """Return the result; raises ``RemoteError`` for an answer that is none."""
+        return self.then(read_answer(self.key, answer, self.decoder))
+
+
+class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Base of params: camelCase on the wire, an unknown key is an error."""
+
+
+class Nothing(Strict):
+    """No params at all."""
+
+
+_NOTHING = Nothing()
+
+
+class Repeat(StrEnum):
+    """Whether a call that may have been executed can be made again without harm."""
+
+    NEVER = "never"
+    WITH_KEY = "withKey"  # the same ``idempotencyKey`` has no second effect, over restarts too
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the table. ``waits`` says that the function is a coroutine function;
+    ``struct`` is what its params must be, ``absent`` what they are where a request has none
+    (``UNSET``: to be seen); ``ours`` says that OpenClaw does not have it.
+    """
+
+    name: str
+    scope: str | None
+    roles: frozenset[str]
+    function: Function
+    waits: bool
+    decoder: msgspec.json.Decoder[Any] | None
+    struct: type[msgspec.Struct] | None = None
+    absent: Any = UNSET
+    ours: bool = False
+    protocols: frozenset[int] = BOTH
+    repeat: Repeat = Repeat.NEVER
+
+    def params(self, raw: Raw | UnsetType) -> Any:
+        """Return the validated params; raises ``RemoteError`` that says what is wrong."""
+        if self.decoder is None:
+            return None
+        try:
+            return self.decoder.decode(b"{}" if raw is UNSET else raw)
+        except msgspec.ValidationError as error:
+            text = explain(error)
+        except (msgspec.DecodeError, RecursionError):
+            text = "at root: must be object"
+        raise RemoteError(INVALID, f"invalid {self.name} params: {text}")
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(
+    name: str,
+    scope: str | None,
+    params: type[msgspec.Struct] | None = Nothing,
+    roles: frozenset[str] = frozenset({OPERATOR}),
+    protocols: frozenset[int] = BOTH,
+    *,
+    ours: bool = False,
+    repeat: Repeat | None = None,
+) -> Callable[[Function], Function]:
+    """Enter a function into the table. ``params`` of ``None``: whatever comes is ignored.
+
+    ``ours`` marks an addition to OpenClaw's protocol. ``repeat`` tells clients what they may ask
+    again after a lost connection; without it, what needs no more than reading. The first
+    paragraph of the function's docstring is what the page ``docs/protocol.md`` says of it.
+    """
+
+    def enter(function: Function) -> Function:
+        decoder = None if params is None else msgspec.json.Decoder(params)
+        waits = inspect.iscoroutinefunction(function)
+        again = repeat or (Repeat.ALWAYS if scope == READ else Repeat.NEVER)
+        absent = None if params is None else _NOTHING if params is Nothing else UNSET
+        METHODS[name] = Method(
+            name, scope, roles, function, waits, decoder, params, absent, ours, protocols, again
+        )
+        return function
+
+    return enter
+
+
+@lru_cache(maxsize=256)
+def allowed(role: str, scopes: tuple[str, ...], protocol: int = 4) -> dict[str, Method]:
+    """Return the part of the table that a client may use: one look-up decides everything."""
+    return {
+        name: entry
+        for name, entry in METHODS.items()
+        if (role in entry.roles or (role == SUPERVISOR and OPERATOR in entry.roles))
+        and protocol in entry.protocols
+        and covers(scopes, entry.scope)
+    }
+
+
+def public(protocol: int = 4) -> list[str]:
+    """Return the names for ``hello.features.methods``."""
+    return [
+        name
+        for name, entry in METHODS.items()
+        if entry.roles & {OPERATOR, NODE} and protocol in entry.protocols
+    ]
+
+
+def repeatable(protocol: int = 4) -> dict[str, list[str]]:
+    """Return the names of what may be called again, for clients that ask for them."""
+    names = public(protocol)
+    kinds = (Repeat.ALWAYS, Repeat.WITH_KEY)
+    return {kind.value: [each for each in names if METHODS[each].repeat is kind] for kind in kinds}
+
+
+def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:
+    """Return why ``name`` is not in the client's part of the table (PROTOCOL.md 1.5).
+
+    Protocol 3 asks for the scope of a method before it asks whether there is one: what
+    nobody knows needs ``operator.admin``. A node learns of no method but its own.
+    """
+    entry = METHODS.get(name)
+    if entry is not None and not (entry.roles & {OPERATOR, NODE} and protocol in entry.protocols):
+        entry = None  # the supervisor's own, or the other protocol's: nobody learns of it
+    if role == NODE or (entry is not None and role not in entry.roles):
+        return RemoteError(INVALID, f"unauthorized role: {role}")
+    if entry is not None:
+        return _missing(entry.scope, protocol)
+    if protocol < 4 and role == OPERATOR and not covers(scopes, ADMIN):
+        return _missing(ADMIN, protocol)
+    return RemoteError(INVALID, f"unknown method: {name[:128]}")
+
+
+def _missing(scope: str | None, protocol: int) -> RemoteError:
+    text = f"missing scope: {scope}"
+    if protocol < 4:
+        return RemoteError(INVALID, text)
+    details = {"code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope]}
+    return RemoteError("FORBIDDEN", text, details=details)

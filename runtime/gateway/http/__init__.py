@@ -1,0 +1,1 @@
+"""HTTP endpoints on the gateway's port."""

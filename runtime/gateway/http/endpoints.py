@@ -1,0 +1,129 @@
+"""HTTP beside the WebSocket on the same port (PROTOCOL.md section 3): health and metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from ipc.websocket.demux import is_loopback
+from runtime.gateway.access.auth import same
+from runtime.gateway.access.origin import Whence
+from runtime.gateway.access.throttle import SHARED, key
+from runtime.gateway.http import metrics
+
+if TYPE_CHECKING:
+    from runtime.gateway.gateway import Gateway
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+METHODS = ("GET", "HEAD")
+
+Page = Callable[[web.BaseRequest], web.Response]
+
+_log = logging.getLogger("gateway.http")
+
+
+class Pages:
+    """Answers requests; ``server`` makes the protocol that a connection is handed to."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._registry = metrics.registry(gateway)
+        self._pages: dict[str, Page] = {
+            "/health": self._health,
+            "/healthz": self._health,
+            "/ready": self._ready,
+            "/readyz": self._ready,
+        }
+        if gateway.config.http.metrics:
+            self._pages["/metrics"] = self._metrics
+        answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
+        self.server = web.Server(answer, access_log=None, logger=_log)
+
+    async def close(self) -> None:
+        """End the connections that are left."""
+        await self.server.shutdown(0.2)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        page = self._pages.get(request.path)
+        if page is None:
+            return _text(404, "Not Found")
+        if request.method not in METHODS:
+            return _text(405, "Method Not Allowed", Allow="GET, HEAD")
+        where, now = self._whence(request), self._gateway.loop.time()
+        wait = self._gateway.throttle.locked(key(SHARED, where.address), where.loopback, now)
+        if wait and "Authorization" in request.headers:
+            return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
+        return page(request)
+
+    def _health(self, request: web.BaseRequest) -> web.Response:
+        return _json(200, {"ok": True, "status": "live"})
+
+    def _ready(self, request: web.BaseRequest) -> web.Response:
+        gateway = self._gateway
+        failing = [
+            name
+            for name, fails in (
+                ("gateway-draining", gateway.draining),
+                ("startup-sidecars", not gateway.informed),
+            )
+            if fails
+        ]
+        answer: dict[str, object] = {"ready": not failing}
+        if self._is_local(request) or self._proved(request):
+            uptime = int((gateway.loop.time() - gateway.began) * 1000)
+            answer |= {"failing": failing, "uptimeMs": uptime}
+        return _json(503 if failing else 200, answer)
+
+    def _metrics(self, request: web.BaseRequest) -> web.Response:
+        if not (self._is_local(request) or self._proved(request)):
+            return _text(401, "Unauthorized")
+        headers = {**HEADERS, "Content-Type": metrics.CONTENT_TYPE}
+        return web.Response(body=metrics.text(self._registry), headers=headers)
+
+    def _proved(self, request: web.BaseRequest) -> bool:
+        """Say whether a request brings the secret; a wrong one counts as at ``connect``."""
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        gateway, where = self._gateway, self._whence(request)
+        secrets, given = gateway.secrets, given.strip()
+        if same(given, secrets.token) or same(given, secrets.password):
+            gateway.throttle.succeeded(key(SHARED, where.address))
+            return True
+        gateway.throttle.failed(key(SHARED, where.address), where.loopback, gateway.loop.time())
+        return False
+
+    def _is_local(self, request: web.BaseRequest) -> bool:
+        return self._whence(request).loopback
+
+    def _whence(self, request: web.BaseRequest) -> Whence:
+        peer = request.remote or ""
+        return self._gateway.proxies.whence(peer, is_loopback(peer), request.headers)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Say whether a failure is ours: any stranger could fill the log with what is no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_log.addFilter(_is_ours)
+
+
+def _text(status: int, text: str, **more: str) -> web.Response:
+    return web.Response(status=status, text=text, headers={**HEADERS, **more})
+
+
+def _json(status: int, value: object) -> web.Response:
+    headers = {**HEADERS, "Content-Type": "application/json; charset=utf-8"}
+    return web.Response(status=status, body=orjson.dumps(value), headers=headers)

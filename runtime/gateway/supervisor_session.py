@@ -1,0 +1,75 @@
+"""The supervisor's session as the gateway sees it: whom to ask, and what it answered.
+
+Asked the way OpenClaw asks a node: an event to that connection alone, answered by a request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ipc.calls import Calls
+from ipc.errors import RemoteError
+from ipc.frames.websocket import ErrorShape
+
+if TYPE_CHECKING:
+    from runtime.gateway.clients.client import Client
+
+ASK_SECONDS = 20.0  # a stop may take its whole grace
+_SUPERVISOR = "the supervisor"
+
+
+class Session:
+    """The newest connection that has proved to be the supervisor counts."""
+
+    def __init__(self) -> None:
+        self.client: Client | None = None
+        self.calls: Calls[msgspec.Raw] = Calls()
+
+    def open(self, client: Client) -> None:
+        """Ask this connection from now on; what the last one was asked fails."""
+        self.calls.fail_all()
+        self.client = client
+
+    def close(self, client: Client) -> None:
+        """Forget a connection that is gone."""
+        if client is self.client:
+            self.client = None
+            self.calls.fail_all()
+
+    async def ask(self, method: str, params: Any) -> Any:
+        """Return the supervisor's answer, as ``ask_raw``."""
+        return msgspec.json.decode(await self.ask_raw(method, params))
+
+    async def ask_raw(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> msgspec.Raw:
+        """Return the supervisor's answer as its JSON text: a large one is passed on unread.
+
+        Raises ``RemoteError`` for its refusal or its absence, ``CallTimeout``, ``PeerGone``.
+        """
+        if self.client is None:
+            text = f"{method}: the supervisor is not connected"
+            raise RemoteError("UNAVAILABLE", text, retryable=True)
+        number, future = self.calls.start(_SUPERVISOR, seconds, method)
+        request = {"id": number, "method": method, "params": params}
+        self.client.tell_alone("supervisor.request", request)
+        return await self.calls.answer(number, future)
+
+    def settle(self, id: int, ok: bool, payload: msgspec.Raw, error: ErrorShape | None) -> None:
+        """Take an answer."""
+        if ok:
+            self.calls.settle(id, payload)
+            return
+        shape = error or ErrorShape("UNAVAILABLE", "the supervisor failed without saying why")
+        self.calls.fail(id, as_error(shape))
+
+
+def as_error(shape: ErrorShape) -> RemoteError:
+    """Return an error shape from the wire as the exception that it stands for."""
+    return RemoteError(
+        shape.code,
+        shape.message,
+        details=None if not shape.details else shape.details,
+        retryable=shape.retryable is True,
+        retry_after_ms=shape.retry_after_ms if isinstance(shape.retry_after_ms, int) else None,
+    )
