@@ -19,7 +19,7 @@ from tests.support.daemon import Daemon
 
 ROOT = Path(__file__).parents[1]
 PR_SET_PDEATHSIG = 1
-CLI = (sys.executable, "-c", "from ops.cli import main; main()", "up")
+CLI = (sys.executable, "-c", "from ops.cli.main import main; main()", "up")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

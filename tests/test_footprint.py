@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/plainlog.py
 LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "watchfiles", "cryptography"}
 
-BEFORE_THE_ZYGOTE = "import ops.cli, ops.commands.up, runtime.supervisor.main"
+BEFORE_THE_ZYGOTE = "import ops.cli.main, ops.commands.up, runtime.supervisor.main"
 THE_DAEMON = (
     f"{BEFORE_THE_ZYGOTE}, runtime.supervisor.startup, ipc.plainlog, runtime.supervisor.daemon"
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.options import (
+from ops.commands.options import (
     All,
     Follow,
     Json,
@@ -20,8 +20,8 @@ from ops.options import (
     WaitTimeout,
     command_app,
 )
-from ops.output import show_json
-from ops.places import here
+from ops.connect.places import here
+from ops.output.stdout import show_json
 
 app = command_app("List, start, stop and configure accounts.")
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
@@ -30,8 +30,8 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:liber
 @app.command("list")
 def list_accounts(context: typer.Context, json: Json = False) -> None:
     """List the accounts of the configuration; needs no running daemon."""
-    from ops.places import loaded
-    from ops.tables import show_table
+    from ops.connect.places import loaded
+    from ops.output.tables import show_table
 
     specs = loaded(here(context)).accounts.values()
     rows = [
@@ -66,16 +66,16 @@ def status(
     token: Token = None,
 ) -> None:
     """Show the state of accounts."""
-    from ops import link
-    from ops.reach import reach
-    from ops.selection import chosen
-    from ops.tables import show_accounts
+    from ops.connect import clients
+    from ops.connect.account_api import reach
+    from ops.connect.selection import chosen
+    from ops.output.tables import show_accounts
 
     async def work() -> Any:
         async with reach(here(context), url, token) as runtime:
             return (await runtime.status())["accounts"]
 
-    rows = chosen(link.run(work()), keys or [])
+    rows = chosen(clients.run(work()), keys or [])
     if json:
         show_json({"accounts": rows})
     else:
@@ -85,7 +85,7 @@ def status(
 @app.command()
 def describe(context: typer.Context, key: Key, json: Json = False) -> None:
     """Say why an account is as it is, what happens next, its last events and log lines."""
-    from ops.describing import show_description
+    from ops.actions.describe import show_description
 
     told = _ask(context, "channels.describe", {"account": key})
     if json:
@@ -164,7 +164,7 @@ def drain(
 @app.command()
 def events(context: typer.Context, key: Key, json: Json = False) -> None:
     """Print the last events of an account."""
-    from ops.describing import show_events
+    from ops.actions.describe import show_events
 
     told = _ask(context, "channels.events", {"account": key})
     if json:
@@ -182,11 +182,11 @@ def logs(
     json: Json = False,
 ) -> None:
     """Print what accounts wrote."""
-    from ops import link
-    from ops.following import show_logs
+    from ops.actions.logs import show_logs
+    from ops.connect import clients
 
     try:
-        link.run(show_logs(here(context), keys or [], lines, follow=follow, as_json=json))
+        clients.run(show_logs(here(context), keys or [], lines, follow=follow, as_json=json))
     except KeyboardInterrupt:
         return
 
@@ -194,9 +194,9 @@ def logs(
 @app.command()
 def holds(context: typer.Context, keys: Keys = None, json: Json = False) -> None:
     """Show which accounts were stopped by hand, when and why."""
-    from ops.selection import chosen, matches
-    from ops.tables import show_table
-    from ops.words import moment
+    from ops.connect.selection import chosen, matches
+    from ops.output.tables import show_table
+    from ops.output.text import moment
 
     held = _ask(context, "channels.holds", {})["holds"]
     if not all(any(matches(key, [name]) for key in held) for name in keys or []):
@@ -226,7 +226,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Add an account: write the configuration, check it, have the daemon take it over."""
-    from ops.editing import add_account
+    from ops.actions.edit import add_account
 
     add_account(here(context), key, fields or [], as_json=json)
 
@@ -234,19 +234,19 @@ def add(
 @app.command()
 def remove(context: typer.Context, key: Key, json: Json = False) -> None:
     """Remove an account: stop it and take it out of the configuration."""
-    from ops.editing import remove_account
+    from ops.actions.edit import remove_account
 
     remove_account(here(context), key, as_json=json)
 
 
 def _ask(context: typer.Context, method: str, params: dict[str, Any]) -> Any:
-    from ops import link
+    from ops.connect import clients
 
     async def work() -> Any:
-        async with link.supervisor(here(context)) as client:
+        async with clients.supervisor(here(context)) as client:
             return await client.call(method, params)
 
-    return link.run(work())
+    return clients.run(work())
 
 
 def _act(
@@ -261,9 +261,9 @@ def _act(
     url: str | None,
     token: str | None,
 ) -> None:
-    from ops.acting import Order, carry_out, show_outcome
-    from ops.link import run
-    from ops.selection import targets
+    from ops.actions.accounts import Order, carry_out, show_outcome
+    from ops.connect.clients import run
+    from ops.connect.selection import targets
 
     order = Order(verb, targets(keys, everything), reason, wait, timeout)
     rows = run(carry_out(here(context), order, url, token))

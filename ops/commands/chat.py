@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ops.options import Json, command_app
-from ops.places import here
-from ops.selection import split
+from ops.commands.options import Json, command_app
+from ops.connect.places import here
+from ops.connect.selection import split
 
 app = command_app()
 
@@ -31,13 +31,13 @@ def chat(
     Reads standard input; when that is not a terminal, ends once every line was answered,
     and exits 4 when an answer does not come. With --json each answer is an object on a line.
     """
-    from ops import link
-    from ops.chatting import Chat
+    from ops.actions.chat import Chat
+    from ops.connect import clients
 
     split(key)
     try:
         talk = Chat(here(context), key, nick=nick, message=message, timeout=timeout, as_json=json)
-        link.run(talk.run())
+        clients.run(talk.run())
     except KeyboardInterrupt:
         if not json:
             print()

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.options import Json, Timeout, Token, Url, command_app
-from ops.output import show_json
-from ops.places import effective, here, loaded
+from ops.commands.options import Json, Timeout, Token, Url, command_app
+from ops.connect.places import effective, here, loaded
+from ops.output.stdout import show_json
 
 app = command_app("Find, check and show the configuration.")
 
@@ -35,7 +35,7 @@ def path(context: typer.Context, json: Json = False) -> None:
 @app.command()
 def validate(context: typer.Context, json: Json = False) -> None:
     """Check the configuration as `up` does; exits 78 and says what is wrong where."""
-    from ops.words import clean
+    from ops.output.text import clean
     from runtime.config.doubts import doubts
 
     found = effective(context)
@@ -59,7 +59,7 @@ def validate(context: typer.Context, json: Json = False) -> None:
 @app.command("reload")
 def reload_(context: typer.Context, json: Json = False) -> None:
     """Have the daemon take the file over now; exits 78, with nothing changed, if it is wrong."""
-    from ops.editing import show_reload
+    from ops.actions.edit import show_reload
 
     show_reload(here(context), as_json=json)
 
@@ -79,7 +79,7 @@ def example(
     json: Json = False,
 ) -> None:
     """Print an example of a channel's configuration, with every field it knows."""
-    from ops.examples import show_example
+    from ops.actions.examples import show_example
 
     show_example(channel, as_json=json)
 
@@ -99,19 +99,20 @@ def patch(
     token: Token = None,
 ) -> None:
     """Change the configuration, also of a gateway elsewhere, and overwrite nobody's change."""
-    from ops import gateways, link, patching
+    from ops.actions import patch
+    from ops.connect import clients, gateways
 
-    wanted = patching.change_of(sys.stdin.read() if change == "-" else change)
+    wanted = patch.change_of(sys.stdin.read() if change == "-" else change)
 
     async def work() -> Any:
         if url is None and not gateway:
-            async with link.supervisor(here(context)) as owner:
-                return await patching.patch(owner, wanted, timeout)
+            async with clients.supervisor(here(context)) as owner:
+                return await patch.patch(owner, wanted, timeout)
         where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
-        async with link.gateway(where, timeout=timeout) as afar:
-            return await patching.patch(afar, wanted, timeout)
+        async with clients.gateway(where, timeout=timeout) as afar:
+            return await patch.patch(afar, wanted, timeout)
 
-    answer = link.run(work())
+    answer = clients.run(work())
     if json:
         show_json(answer)
     else:

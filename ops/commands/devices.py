@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.asking import ask, show
-from ops.options import Json, Token, Url, command_app
-from ops.output import show_json
+from ops.actions.ask import ask, show
+from ops.commands.options import Json, Token, Url, command_app
+from ops.output.stdout import show_json
 
 app = command_app("List and approve devices, rotate and revoke their tokens.")
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ops.commands.options import command_app
+from ops.connect.places import here
 from ops.exits import Exit, OperatorError
-from ops.options import command_app
-from ops.places import here
 
 app = command_app()
 
@@ -21,9 +21,9 @@ def down(
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 15.0,
 ) -> None:
     """Stop the daemon and wait until it is gone."""
-    from ops import link
+    from ops.connect import clients
 
-    pid, fd = link.run(_ask(here(context)))
+    pid, fd = clients.run(_ask(here(context)))
     try:
         # readable when the process has ended, which is after everything of its own has
         if not select.select([fd], [], [], timeout)[0]:
@@ -36,9 +36,9 @@ def down(
 
 
 async def _ask(places: Any) -> tuple[int, int]:
-    from ops import link
+    from ops.connect import clients
 
-    async with link.supervisor(places) as client:
+    async with clients.supervisor(places) as client:
         pid: int = (await client.call("version", {}))["pid"]
         fd = os.pidfd_open(pid)  # before it is asked to end: the number could be reused
         try:

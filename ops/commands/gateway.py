@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.asking import ask
+from ops.actions.ask import ask
+from ops.commands.options import Json, Timeout, Token, Url, command_app
+from ops.connect.places import here
 from ops.exits import Exit, OperatorError, UsageFailure
-from ops.options import Json, Timeout, Token, Url, command_app
-from ops.output import show_json
-from ops.places import here
+from ops.output.stdout import show_json
 
 app = command_app("Ask or control the gateway.")
 
@@ -61,25 +61,26 @@ def status(
     token: Token = None,
 ) -> None:
     """Show the gateway's process and, apart from that, whether it can be reached."""
-    from ops import gateways, gatewaystatus, link
-    from ops.words import clean
+    from ops.actions import gateway_status
+    from ops.connect import clients, gateways
+    from ops.output.text import clean
 
     async def work() -> Any:
         places = here(context)
         target = gateways.elsewhere(url, token) if url else await gateways.own(places, token)
-        return await gatewaystatus.report(
+        return await gateway_status.report(
             places, target, local=url is None, probed=not no_probe, rpc=require_rpc, deep=deep
         )
 
-    answer = link.run(work())
+    answer = clients.run(work())
     if json:
         show_json(answer)
     else:
         if answer.get("phase"):
             _show(answer, json=False)
-        for line in gatewaystatus.sentence(answer):
+        for line in gateway_status.sentence(answer):
             print(clean(line))
-    code = gatewaystatus.exit_code(answer)
+    code = gateway_status.exit_code(answer)
     if code:
         raise typer.Exit(code)
 
@@ -95,14 +96,14 @@ def probe(
     """Connect and ask for health, status, presence and configuration at once; exits 0 when it
     answers.
     """
-    from ops import gateways, link
-    from ops.probing import show_probe
+    from ops.actions.probe import show_probe
+    from ops.connect import clients, gateways
 
     async def work() -> Any:
         where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
         return where, await show_probe(where, timeout)
 
-    where, answer = link.run(work())
+    where, answer = clients.run(work())
     if json:
         show_json({"url": where.url, **answer})
     else:
@@ -162,7 +163,7 @@ def _control(
 
 
 def _show(row: dict[str, Any], *, json: bool) -> None:
-    from ops.words import clean
+    from ops.output.text import clean
 
     if json:
         show_json(row)
@@ -189,10 +190,10 @@ def object_of(text: str) -> dict[str, Any]:
 
 
 def _supervised(context: typer.Context, method: str, params: dict[str, Any], timeout: float) -> Any:
-    from ops import link
+    from ops.connect import clients
 
     async def work() -> Any:
-        async with link.supervisor(here(context)) as client:
+        async with clients.supervisor(here(context)) as client:
             return await client.call(method, params, timeout=timeout)
 
-    return link.run(work())
+    return clients.run(work())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ops.options import Follow, Json, Lines, Names, Token, Url, command_app
-from ops.places import here
+from ops.commands.options import Follow, Json, Lines, Names, Token, Url, command_app
+from ops.connect.places import here
 
 app = command_app()
 
@@ -21,9 +21,9 @@ def logs(
     token: Token = None,
 ) -> None:
     """Print the logs of the supervisor, the gateway and the accounts as one stream."""
-    from ops import gateways, link
-    from ops.following import show_logs
-    from ops.remotelogs import show_remote_logs
+    from ops.actions.logs import show_logs
+    from ops.actions.remote_logs import show_remote_logs
+    from ops.connect import clients, gateways
 
     if url is None:
         work = show_logs(here(context), names or [], lines, follow=follow, as_json=json)
@@ -31,6 +31,6 @@ def logs(
         where = gateways.elsewhere(url, token)
         work = show_remote_logs(where, names or [], lines, follow=follow, as_json=json)
     try:
-        link.run(work)
+        clients.run(work)
     except KeyboardInterrupt:
         return

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.asking import ask
+from ops.actions.ask import ask
+from ops.commands.options import Json, Timeout, Token, Url, command_app
+from ops.connect.selection import split
 from ops.exits import UsageFailure
-from ops.options import Json, Timeout, Token, Url, command_app
-from ops.output import show_json
-from ops.selection import split
+from ops.output.stdout import show_json
 
 app = command_app("Send a message through an account.")
 

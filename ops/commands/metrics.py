@@ -9,9 +9,9 @@ from typing import Any
 
 import typer
 
-from ops.options import Json, command_app
-from ops.output import show_json
-from ops.places import here
+from ops.commands.options import Json, command_app
+from ops.connect.places import here
+from ops.output.stdout import show_json
 
 WITHIN = 5.0  # seconds for the gateway to answer
 
@@ -24,18 +24,18 @@ def metrics(context: typer.Context, json: Json = False) -> None:
 
     With --json a list of samples: name, labels, value.
     """
-    from ops import link
+    from ops.connect import clients
 
     async def ask() -> tuple[dict[str, Any], str]:
-        async with link.supervisor(here(context)) as client:
+        async with clients.supervisor(here(context)) as client:
             status = await client.call("supervisor.status", {}, timeout=10.0)
             figures = await client.call("metrics", {}, timeout=10.0)
         return status["gateway"], figures["text"]
 
-    row, own = link.run(ask())
+    row, own = clients.run(ask())
     text = _of_gateway(row) or own
     if json:
-        from ops.samples import samples
+        from ops.output.samples import samples
 
         show_json({"metrics": samples(text)})
     else:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.asking import ask, show
-from ops.options import Json, Timeout, Token, Url, command_app
-from ops.output import show_json
+from ops.actions.ask import ask, show
+from ops.commands.options import Json, Timeout, Token, Url, command_app
+from ops.output.stdout import show_json
 
 app = command_app("List, approve and use nodes.")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from ops.options import Json, Keys, Token, Url, command_app
-from ops.output import show_json
-from ops.places import here
+from ops.commands.options import Json, Keys, Token, Url, command_app
+from ops.connect.places import here
+from ops.output.stdout import show_json
 
 app = command_app()
 
@@ -23,11 +23,11 @@ def status(
     token: Token = None,
 ) -> None:
     """Show the supervisor, the gateway and all accounts."""
-    from ops import link
-    from ops.selection import chosen
-    from ops.tables import show_accounts
+    from ops.connect import clients
+    from ops.connect.selection import chosen
+    from ops.output.tables import show_accounts
 
-    found = link.run(_status(here(context), url, token))
+    found = clients.run(_status(here(context), url, token))
     found["accounts"] = chosen(found["accounts"], keys or [])
     if json:
         show_json(found)
@@ -37,14 +37,14 @@ def status(
 
 
 async def _status(places: Any, url: str | None, token: str | None) -> dict[str, Any]:
-    from ops.reach import reach
+    from ops.connect.account_api import reach
 
     async with reach(places, url, token) as runtime:
         return await runtime.status()
 
 
 def _show_head(found: dict[str, Any]) -> None:
-    from ops.words import clean, duration, mebibytes
+    from ops.output.text import clean, duration, mebibytes
 
     now = time.time()
     supervisor, gateway = found.get("supervisor"), found["gateway"]

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from ops.options import command_app
-from ops.places import flags
+from ops.commands.options import command_app
+from ops.connect.places import flags
 
 app = command_app()
 
@@ -41,7 +41,7 @@ def up(
 
     Writes a first configuration where there is none.
     """
-    from ops.versions import own_version
+    from ops.connect.versions import own_version
     from runtime.supervisor.main import up as run
     from runtime.supervisor.options import Options
 
@@ -54,6 +54,6 @@ def up(
     )
     if not detach:
         return run(options, os.environ)
-    from ops.detaching import start_detached
+    from ops.actions.detach import start_detached
 
     return start_detached(options, timeout)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 
-from ops.options import Json, command_app
-from ops.output import show_json
-from ops.versions import own_version
+from ops.commands.options import Json, command_app
+from ops.connect.versions import own_version
+from ops.output.stdout import show_json
 
 app = command_app()
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.options import All, Json, Keys, Token, Url, command_app
-from ops.output import show_json
-from ops.places import here
+from ops.commands.options import All, Json, Keys, Token, Url, command_app
+from ops.connect.places import here
+from ops.output.stdout import show_json
 
 app = command_app()
 
@@ -38,14 +38,14 @@ def wait(
 
     Exits 4 when the time is over, and 1 as soon as an account has failed for good.
     """
-    from ops import link
+    from ops.connect import clients
+    from ops.connect.selection import targets
     from ops.exits import UsageFailure
-    from ops.selection import targets
 
     if goal not in list(Goal):
         raise UsageFailure(f"--for takes running or stopped, not {goal!r}")
     wanted = targets(keys, everything)
-    rows = link.run(_wait(here(context), wanted, Goal(goal), timeout, url, token))
+    rows = clients.run(_wait(here(context), wanted, Goal(goal), timeout, url, token))
     if json:
         show_json({"accounts": rows})
 
@@ -53,7 +53,7 @@ def wait(
 async def _wait(
     places: Any, wanted: list[str], goal: Goal, timeout: float, url: str | None, token: str | None
 ) -> list[dict[str, Any]]:
-    from ops.waiting import Vigil
+    from ops.actions.wait import Vigil
 
     vigil = Vigil(goal)
     async with vigil.over(places, url, token) as runtime:

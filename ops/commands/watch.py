@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ops.options import Json, Keys, Token, Url, command_app
-from ops.places import here
+from ops.commands.options import Json, Keys, Token, Url, command_app
+from ops.connect.places import here
 
 app = command_app()
 
@@ -22,10 +22,10 @@ def watch(
 
     Exits 0 after Ctrl-C or when the daemon is stopped, 3 when it is lost.
     """
-    from ops import link
-    from ops.watching import Watch
+    from ops.actions.watch import Watch
+    from ops.connect import clients
 
     try:
-        link.run(Watch(here(context), keys or [], as_json=json, url=url, token=token).run())
+        clients.run(Watch(here(context), keys or [], as_json=json, url=url, token=token).run())
     except KeyboardInterrupt:
         return

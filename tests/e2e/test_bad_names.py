@@ -50,7 +50,7 @@ IN_THE_FILE = ("channels add", "channels remove")  # those are mistakes of confi
 # The command line itself, but one program for all commands: to start each takes ten times longer.
 ALL = """
 import contextlib, io, json, sys
-from ops.cli import run
+from ops.cli.main import run
 results = []
 for command in json.loads(sys.argv[1]):
     out, err = io.StringIO(), io.StringIO()

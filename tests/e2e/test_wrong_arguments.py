@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from ops.cli import Commands, app
+from ops.cli.main import Commands, app
 from ops.exits import Exit
 from tests.support.commandline import Result
 from tests.support.daemon import TOKEN, Daemon
@@ -215,7 +215,7 @@ def rows(url: str) -> list[Row]:
 # The command line itself, but one program for all commands: to start each takes ten times longer.
 ALL = """
 import contextlib, io, json, sys
-from ops.cli import run
+from ops.cli.main import run
 commands, sys.stdin = json.load(sys.stdin), io.StringIO("")
 results = []
 for command in commands:

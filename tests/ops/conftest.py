@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from ops.cli import run
+from ops.cli.main import run
 from tests.support.commandline import Result, environment
 from tests.support.fakeserver import short_directory
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = (sys.executable, "-m", "ops.cli")
+PROGRAM = (sys.executable, "-m", "ops.cli.main")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,87 @@
+"""``channels describe`` and ``channels events`` for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ops.output.narration import log_line
+from ops.output.tables import ACCOUNT_COLUMNS, account_row, show_table
+from ops.output.text import clean, mebibytes, moment
+
+_SHOWN = 10  # events; `channels events` has them all
+
+
+def show_description(told: dict[str, Any]) -> None:
+    """Print everything that ``channels.describe`` tells about one account."""
+    status = told["status"]
+    facts: list[tuple[str, Any]] = [
+        ("channel", told.get("label")),
+        ("name", told.get("name")),
+        ("identity", told.get("identity")),
+        ("why", told.get("why")),
+        ("next", told.get("next")),
+    ]
+    cells = dict(zip(ACCOUNT_COLUMNS, account_row(status, time.time()), strict=True))
+    facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
+    facts += [
+        ("configuration", _spawned_with(told)),
+        ("memory limits", _memory(told)),
+        ("last exit", status.get("lastExit")),
+        ("restarts", status.get("restarts")),
+        ("possibly lost", status.get("possiblyLost")),
+        ("log lines dropped", status.get("logDropped")),
+    ]
+    said = status.get("plugin") or {}
+    facts += [(f"plugin {name}", _shown(name, value)) for name, value in said.items()]
+    print(clean(status["account"]))
+    shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0)]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        print(f"  {name.ljust(width)}  {value}")
+    print("\nlast events")
+    show_events(told.get("events", [])[-_SHOWN:])
+    print("\nlast log lines")
+    for line in told.get("lines", []):
+        print(log_line(line))
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return a plugin's value as people read it: what is called so is a time."""
+    if not (name.endswith("At") and isinstance(value, int | float)):
+        return value
+    try:
+        return moment(value)
+    except (ValueError, OverflowError, OSError):  # a plugin may say anything
+        return value
+
+
+def _spawned_with(told: dict[str, Any]) -> str | None:
+    """Say of which revision of the configuration the process was started."""
+    revision, present = told["status"].get("revision"), told.get("configRevision")
+    if not revision:
+        return None
+    return f"revision {revision}" + (f" (now {present})" if present not in (None, revision) else "")
+
+
+def _memory(told: dict[str, Any]) -> str | None:
+    """Say how much memory the account may use, and what holds it to that."""
+    limits = told.get("limits") or {}
+    sizes = [limits.get("memorySoftBytes"), limits.get("memoryHardBytes")]
+    if not any(sizes):
+        return None
+    return f"{_size(sizes[0])} soft, {_size(sizes[1])} hard; by {told.get('limitsBy')}"
+
+
+def _size(size_bytes: int | None) -> str:
+    return mebibytes(size_bytes) or "no"
+
+
+def show_events(events: Sequence[dict[str, Any]]) -> None:
+    """Print the history of an account, the oldest first."""
+    rows = [
+        (moment(e["at"]), e["incarnation"], e["phase"], e.get("cause"), e.get("text"))
+        for e in events
+    ]
+    show_table(("time", "incarnation", "phase", "cause", "text"), rows)

@@ -1,0 +1,136 @@
+"""``trunkline up --detach``: the daemon in the background, seen up before we return.
+
+A fork, not a new program: the daemon is exactly what ``up`` is, with another terminal. What
+it says goes to ``up.log`` beside the logs, and to the operator when it does not come up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import select
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ipc.errors import IpcError
+from ops.connect import clients
+from ops.exits import Exit, OperatorError
+
+if TYPE_CHECKING:
+    from runtime.config.places import Places
+    from runtime.supervisor.options import Options
+
+TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
+
+
+class _GatewayFailed(OperatorError):
+    """The daemon runs, without a gateway, until a person does something."""
+
+    def __init__(self, pid: int, gateway: Mapping[str, Any]) -> None:
+        super().__init__(
+            f"the gateway does not start: {gateway['lastError']}\n"
+            f"the daemon runs without it as pid {pid}: correct the configuration (the gateway is"
+            " then started), or `trunkline gateway start`; `trunkline down` ends it",
+            Exit.CONFIGURATION if gateway["cause"] == "misconfigured" else Exit.ERROR,
+        )
+
+
+def start_detached(options: Options, timeout: float) -> int:
+    """Start the daemon; return its exit code when it ended at once, 0 when it is up.
+
+    Raises ``OperatorError`` when its gateway cannot start (exit 78 or 1; the daemon goes on),
+    and when it is not up after ``timeout`` seconds (exit 4).
+    """
+    from runtime.config.places import resolve
+
+    places = resolve(os.environ, options.flags)
+    places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    said = places.log_dir / "up.log"
+    with open(said, "ab", opener=_private) as log:
+        begin = log.tell()
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            _be_the_daemon(replace(options, detached=True), log.fileno())
+    watch = os.pidfd_open(pid)
+    try:
+        up = asyncio.run(_see_up(places, pid, watch, timeout))
+    except TimeoutError:
+        told = _since(said, begin).replace("trunkline: ", "")
+        raise OperatorError(
+            f"{told}not up within {timeout:g} s; it goes on trying as pid {pid}, see {said}",
+            Exit.TIMEOUT,
+        ) from None
+    finally:
+        os.close(watch)
+    if up:
+        print(_since(said, begin).rstrip() or f"up (pid {pid})")
+        return Exit.OK
+    sys.stderr.write(_since(said, begin))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256
+
+
+def _private(path: str, mode: int) -> int:
+    return os.open(path, mode, 0o600)
+
+
+def _be_the_daemon(options: Options, log: int) -> NoReturn:
+    code = int(Exit.ERROR)
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for fd, source in ((0, nothing), (1, log), (2, log)):
+            os.dup2(source, fd)
+        # Whatever the caller left open here would stay open as long as the daemon lives.
+        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        from runtime.supervisor.main import up
+
+        code = up(options, os.environ)
+        sys.stdout.flush()
+    except BaseException:  # noqa: BLE001 - nothing may return into the command line's stack
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+async def _see_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
+    """Return true once it is up, false when it has ended; ``TimeoutError`` otherwise."""
+    async with asyncio.timeout(timeout):
+        while not select.select([watch], [], [], 0)[0]:
+            if await _is_up(places, pid):
+                return True
+            await asyncio.sleep(TICK)
+    return False
+
+
+async def _is_up(places: Places, pid: int) -> bool:
+    """Say whether the supervisor that answers is ours, and has its gateway."""
+    changed = asyncio.Event()
+    try:
+        async with clients.supervisor(places, on_event=lambda _: changed.set()) as client:
+            while not client.closed.done():
+                status = await client.call("supervisor.status", {})
+                if status["supervisor"]["pid"] != pid:
+                    return False  # another one, which ours will name when it gives up
+                if status["gateway"]["connected"]:
+                    return True
+                if status["gateway"]["phase"] == "failed":
+                    raise _GatewayFailed(pid, status["gateway"])
+                await changed.wait()
+                changed.clear()
+    except _GatewayFailed:
+        raise
+    except (OperatorError, IpcError):
+        pass  # not yet; whether it still lives is looked at next
+    return False
+
+
+def _since(said: Path, begin: int) -> str:
+    with open(said, "rb") as log:
+        log.seek(begin)
+        return log.read().decode(errors="replace")

@@ -1,0 +1,93 @@
+"""Accounts in the configuration file: written, checked, and taken over by a running daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ipc.errors import RemoteError
+from ops.connect import clients
+from ops.connect.selection import split
+from ops.exits import Exit, OperatorError, UsageFailure
+from ops.output.stdout import show_json
+from ops.output.text import clean
+
+if TYPE_CHECKING:
+    from runtime.config.places import Places
+
+CHANGES = ("added", "changed", "removed")  # what a reload tells of accounts
+
+
+def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -> None:
+    """Add ``key`` with ``field=value`` pairs; the file changes only when the result is valid."""
+    from runtime.config.edit import accounts
+
+    split(key)
+    accounts.add_account(places.config_path, key, _pairs(fields))
+    _tell(places, key, "added", _take_over(places), "", as_json)
+
+
+def remove_account(places: Places, key: str, *, as_json: bool) -> None:
+    """Remove ``key`` and its hold; a running daemon stops it."""
+    from runtime.config.edit import accounts
+    from runtime.supervisor.accounts.holds import HOLDS, Holds
+
+    split(key)
+    holds = Holds(places.state_dir / HOLDS)
+    held = holds.get(key) is not None
+    accounts.remove_account(places.config_path, key)
+    reloaded = _take_over(places)
+    if held and reloaded is None:  # a daemon does it itself
+        holds.release(key)
+    _tell(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
+
+
+def show_reload(places: Places, *, as_json: bool) -> None:
+    """Have the daemon read the file again and say what that changed; exit 78 for a wrong file."""
+    done = clients.run(_reload(places))
+    if as_json:
+        show_json(done)
+        return
+    touched = [f"{what}: {', '.join(done[what])}" for what in CHANGES if done.get(what)]
+    print(clean(f"{places.config_path} is in force; gateway {done['gateway']}"))
+    for line in [*touched, *(f"warning: {warning}" for warning in done.get("warnings", []))]:
+        print(clean(line))
+
+
+async def _reload(places: Places) -> Any:
+    async with clients.supervisor(places) as client:
+        try:
+            return await client.call("config.reload", {})
+        except RemoteError as error:
+            if error.code != "INVALID_REQUEST":
+                raise
+            raise OperatorError(error.message, Exit.CONFIGURATION) from None
+
+
+def _pairs(fields: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for field in fields:
+        name, equals, value = field.partition("=")
+        if not (name and equals):
+            raise UsageFailure(f"{field!r} is not FIELD=VALUE")
+        if name in pairs:
+            raise UsageFailure(f"{name} is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def _take_over(places: Places) -> Any:
+    """Have a running daemon take the file over; ``None`` without one."""
+    try:
+        return clients.run(_reload(places))
+    except OperatorError as error:
+        if error.exit is not Exit.NOT_RUNNING:
+            raise
+        return None  # the file is what counts; the next start reads it
+
+
+def _tell(places: Places, key: str, what: str, reloaded: Any, more: str, as_json: bool) -> None:
+    if as_json:
+        show_json({"account": key, what: True, "file": str(places.config_path), "reload": reloaded})
+    else:
+        when = "" if reloaded else "; it counts from the next `trunkline up`"
+        print(clean(f"{key} {what} in {places.config_path}{more}{when}"))

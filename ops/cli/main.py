@@ -1,0 +1,160 @@
+"""``trunkline``: the command line, and where every failure becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from ops.cli.conversion import convert_plainly
+from ops.cli.lazy import LazyGroup, Table
+from ops.exits import Exit, OperatorError, UsageFailure
+
+SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
+
+
+class Commands(LazyGroup):
+    """Every command of ``trunkline``."""
+
+    table: ClassVar[Table] = {
+        "up": ("ops.commands.up", "Run the daemon in the foreground."),
+        "down": ("ops.commands.down", "Stop the daemon and wait until it is gone."),
+        "status": ("ops.commands.status", "Show the supervisor, the gateway and all accounts."),
+        "watch": ("ops.commands.watch", "Print what happens, as it happens."),
+        "logs": ("ops.commands.logs", "Print the logs of all processes as one stream."),
+        "chat": ("ops.commands.chat", "Talk to an account of the local channel."),
+        "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
+        "wait": ("ops.commands.wait", "Wait until accounts are running or stopped."),
+        "message": ("ops.commands.message", "Send a message through an account."),
+        "gateway": ("ops.commands.gateway", "Ask or control the gateway."),
+        "metrics": ("ops.commands.metrics", "Print the figures, with or without a gateway."),
+        "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
+        "devices": ("ops.commands.devices", "Decide which devices may connect."),
+        "config": ("ops.commands.config", "Find, check and show the configuration."),
+        "version": ("ops.commands.version", "Show the version."),
+    }
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from ops.commands.version import version
+
+        version(json=False)
+        raise typer.Exit(Exit.OK)
+
+
+@app.callback()
+def trunkline(
+    profile: Annotated[
+        str | None, typer.Option(help="Use the state, configuration and ports of this profile.")
+    ] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Profile dev, port 19001.")] = False,
+    state_dir: Annotated[
+        str | None, typer.Option(help="State directory (TRUNKLINE_STATE_DIR).")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Configuration file (TRUNKLINE_CONFIG_PATH).")
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    """Run many chat-channel accounts on one host, each in its own process."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show a character gets an escape, not a traceback
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+def run(args: list[str]) -> int:
+    """Run one command and return its exit code; what failed stands on stderr."""
+    try:
+        _must_be_text(args)
+        command = typer.main.get_command(app)
+        convert_plainly(command)
+        result = command(args=args, prog_name="trunkline", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or Exit.OK)
+    except OperatorError as error:
+        return _fail(str(error), error.exit)
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return Exit.USAGE
+        return _fail(_usage(error), Exit(error.exit_code))
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:  # typer's, when the pipe broke while it was in charge
+        if isinstance(end.__context__, BrokenPipeError):
+            return _unread()
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        from ops.cli.failures import sentence
+
+        return _fail(*sentence(error))
+
+
+def _unread() -> Exit:
+    """End well: the reader of `trunkline status | head -1` has what it wanted."""
+    sys.stdout = sys.__stdout__
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return Exit.OK
+
+
+def _must_be_text(args: list[str]) -> None:
+    """Refuse bytes that are no UTF-8, which the shell hands over as half surrogates."""
+    for arg in args:
+        try:
+            arg.encode()
+        except UnicodeEncodeError:
+            shown = ascii(shortened(arg))
+            raise UsageFailure(
+                f"{shown} is no Unicode text: it has bytes that are not UTF-8"
+            ) from None
+
+
+def _usage(error: typer.TyperException) -> str:
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context else "trunkline"
+    message = error.format_message().strip().rstrip(".")
+    return f"{message}; see `{command} --help`"
+
+
+def shortened(line: str) -> str:
+    """Return a complaint without the middle of what is endless in it."""
+    if len(line) <= 2 * SHOWN:
+        return line
+    return f"{line[:SHOWN]} […] {line[-SHOWN:]}"
+
+
+def _fail(message: str, code: Exit) -> Exit:
+    from ops.output.text import clean
+
+    for line in message.splitlines() or [""]:  # a configuration has a line for each problem
+        print(f"trunkline: {clean(shortened(line))}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Finds and reaches the supervisor or a gateway."""

@@ -1,0 +1,134 @@
+"""What ``watch`` says: one line per thing that happened.
+
+Pure: the time comes in, lines go out, so that every sentence has a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ops.output.text import clean, duration, moment
+
+Row = Mapping[str, Any]
+_LINE_FIELDS = frozenset({"ts", "account", "incarnation", "stream", "level", "event", "logger"})
+
+
+class Narrator:
+    """Remembers the last phase of everything and tells only what differs."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Any, ...]] = {}
+
+    def know(self, name: str, row: Row) -> None:
+        """Take ``row`` as what was so before, without telling it; what was told is newer."""
+        self._last.setdefault(name, _gist(row))
+
+    def tell(self, name: str, row: Row, now: float) -> str | None:
+        """Return the line about ``name`` at ``now`` (epoch seconds), ``None`` for old news."""
+        gist = _gist(row)
+        before = self._last.get(name)
+        if before == gist:
+            return None
+        self._last[name] = gist
+        phase = row.get("phase", "")
+        old = before[0] if before else None
+        step = phase if old in (None, phase) else f"{old} → {phase}"
+        parts = [clean(name), step, *_because(row, now)]
+        return "  ".join(part for part in parts if part)
+
+
+def _gist(row: Row) -> tuple[Any, ...]:
+    return (
+        row.get("phase"),
+        row.get("cause"),
+        row.get("incarnation"),
+        row.get("health"),
+        row.get("connected", True) or row.get("phase") != "running",
+        row.get("nextTryAt") is not None,
+    )
+
+
+def _because(row: Row, now: float) -> list[str]:
+    match row.get("phase"):
+        case "running":
+            return [_ready(row)]
+        case "starting":
+            return [f"incarnation {row.get('incarnation')}"]
+        case "stopping":
+            cause = clean(row.get("cause") or "")
+            return [f"{cause}: {_error(row)}" if cause == "unhealthy" else cause]
+        case "backoff":
+            return [", ".join(filter(None, [_error(row), _next(row, now), _failures(row)]))]
+        case "failed":
+            return [_error(row) or clean(row.get("cause") or "")]
+        case "stopped":
+            hold = row.get("hold") or {}
+            return [": ".join(clean(x) for x in (row.get("cause"), hold.get("reason")) if x)]
+    return []
+
+
+def _ready(row: Row) -> str:
+    health = row.get("health")
+    if health not in (None, "ok"):
+        return clean(health)
+    if not row.get("connected", True):
+        return "no session with the supervisor"
+    pid = f"pid {row.get('pid')}"
+    started, ready = row.get("startedAt"), row.get("readyAt")
+    if started and ready and ready >= started:
+        return f"ready after {(ready - started) / 1000:.2f} s, {pid}"
+    return f"ready, {pid}"
+
+
+def _error(row: Row) -> str:
+    """Return why it ended, which tells more than how it did."""
+    return clean(row.get("lastError") or row.get("lastExit") or "")
+
+
+def _next(row: Row, now: float) -> str:
+    due = row.get("nextTryAt")
+    return f"next try in {duration(due / 1000 - now)}" if due else ""
+
+
+def _failures(row: Row) -> str:
+    failures = row.get("failures") or 0
+    return f"{failures} failures in a row" if failures > 1 else ""
+
+
+def message_line(event: Row) -> str:
+    """Return the line about one ``channel.message``: who said what to whom, where."""
+    message: Row = event.get("message") or {}
+    again = "  (again)" if event.get("redelivered") else ""
+    text = clean(str(message.get("text", "")))
+    if event.get("direction") == "out":
+        where = clean(str(message.get("to", "")))
+        return f"{clean(event['account'])}  → {where}: {text}{again}"
+    sender: Row = message.get("sender") or {}
+    chat: Row = message.get("chat") or {}
+    who = clean(str(sender.get("name") or sender.get("id") or "?"))
+    place = "" if chat.get("kind") == "direct" else f" in {clean(str(chat.get('id', '?')))}"
+    said = f"* {text}" if message.get("action") else text
+    return f"{clean(event['account'])}  ← {who}{place}: {said}{again}"
+
+
+def log_line(line: Row) -> str:
+    """Return one captured log line: when, who, a mark when it is stderr, and what.
+
+    A structured line is told as its event and its fields. Whatever a worker wrote is
+    possible in it, so nothing of it is trusted.
+    """
+    when = line.get("ts")
+    time = moment(when) if isinstance(when, str | int | float) else ""
+    who = clean(str(line.get("account") or "supervisor"))
+    mark = " !" if line.get("stream") == "stderr" else ""
+    return f"{time}  {who}{mark}  {clean(_what(line))}".rstrip()
+
+
+def _what(line: Row) -> str:
+    if "text" in line or "event" not in line:
+        return str(line.get("text", ""))
+    level = str(line.get("level", "info"))
+    fields = " ".join(f"{name}={value}" for name, value in line.items() if name not in _LINE_FIELDS)
+    said = f"{line['event']}  {fields}".rstrip()
+    return said if level in ("info", "debug") else f"{level}: {said}"

@@ -1,0 +1,108 @@
+"""Tables for people: rich on a terminal, plain aligned columns everywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ops.output.text import clean, duration, mebibytes
+
+PHASE_COLOURS = {
+    "running": "green",
+    "starting": "cyan",
+    "stopping": "yellow",
+    "backoff": "yellow",
+    "failed": "red",
+    "stopped": "dim",
+}
+
+ACCOUNT_COLUMNS = (
+    "account",
+    "phase",
+    "cause",
+    "pid",
+    "uptime",
+    "incarnation",
+    "failures",
+    "next try",
+    "rss",
+    "cpu",
+    "in",
+    "out",
+    "dropped",
+    "last error",
+)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print ``rows`` under ``columns``; a value is cleaned of what a terminal would obey."""
+    cells = [[clean("" if value is None else str(value)) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        _show_rich(columns, cells)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for row in ([name.upper() for name in columns], *cells):
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _show_rich(columns: Sequence[str], cells: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name in ("account", "phase", "pid"))
+    for row in cells:
+        # Text, not str: brackets in an error must not be read as markup
+        table.add_row(*(Text(cell, style=PHASE_COLOURS.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def show_accounts(accounts: Sequence[Mapping[str, Any]]) -> None:
+    """Print the status rows of accounts."""
+    if not accounts:
+        print("no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`")
+        return
+    show_table(ACCOUNT_COLUMNS, [account_row(row, time.time()) for row in accounts])
+
+
+def account_row(row: Mapping[str, Any], now: float) -> list[object]:
+    """Return the cells of one account at ``now`` (epoch seconds)."""
+    dropped = row.get("dropped") or {}
+    cpu = row.get("cpuPercent")
+    return [
+        row["account"],
+        row.get("phase"),
+        row.get("cause") or _hint(row),
+        row.get("pid"),
+        _uptime(row, now),
+        row.get("incarnation"),
+        row.get("failures"),
+        _next_try(row, now),
+        mebibytes(row.get("rssBytes")),
+        "" if cpu is None else f"{cpu:g} %",
+        row.get("messagesIn"),
+        row.get("messagesOut"),
+        " ".join(f"{reason}={count}" for reason, count in sorted(dropped.items()) if count),
+        row.get("lastError"),
+    ]
+
+
+def _hint(row: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with an account that has no cause: its health, when not fine."""
+    health = row.get("health")
+    return health if health not in (None, "ok") else None
+
+
+def _uptime(row: Mapping[str, Any], now: float) -> str:
+    ready = row.get("readyAt")
+    return duration(now - ready / 1000) if ready and row.get("phase") == "running" else ""
+
+
+def _next_try(row: Mapping[str, Any], now: float) -> str:
+    due = row.get("nextTryAt")
+    return f"in {duration(due / 1000 - now)}" if due else ""

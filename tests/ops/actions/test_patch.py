@@ -1,0 +1,185 @@
+"""A change of a configuration from afar: rows 57 and 58 of SUPERVISION part 2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.actions.patch import HIDDEN, change_of, holds
+from ops.exits import Exit, UsageFailure
+from tests.ops.conftest import Here
+from tests.support.commandline import Result, trunkline
+from tests.support.fakeserver import FakeServer, Refusal, fake_supervisor
+
+CHANGED = "config changed since last load; re-run config.get and retry"
+CHANGE = '{agents: {default: "none"}}'
+
+
+class Owner:
+    """Whoever owns a configuration. ``trouble`` is done at each write, before it or after."""
+
+    def __init__(self) -> None:
+        self.server = FakeServer({"config.get": self._get, "config.patch": self._patch})
+        self.values: dict[str, Any] = {"agents": {"default": "echo"}, "token": HIDDEN}
+        self.writes = 0
+        self.before: list[Callable[[], None]] = []
+        self.after: list[Callable[[], None]] = []
+
+    @property
+    def hash(self) -> str:
+        return f"hash of {json.dumps(self.values)}"
+
+    def _get(self, params: Any) -> dict[str, Any]:
+        return {"config": self.values, "hash": self.hash, "valid": True}
+
+    def _patch(self, params: Any) -> dict[str, Any]:
+        for trouble in self.before[:1]:
+            self.before.pop(0)
+            trouble()
+        if params["baseHash"] != self.hash:
+            raise Refusal("INVALID_REQUEST", CHANGED)
+        self.writes += 1
+        self.values = self.values | json.loads(params["raw"])
+        for trouble in self.after[:1]:
+            self.after.pop(0)
+            trouble()
+        return {"ok": True, "hash": self.hash}
+
+    def vanish(self) -> None:
+        """End the session as a gateway that is killed does."""
+        for person in list(self.server.people):
+            person.transport.abort()
+
+    def somebody_writes(self) -> None:
+        self.values = self.values | {"theirs": self.values.get("theirs", 0) + 1}
+
+    async def patched(self, home: Path, *args: str) -> Result:
+        return await trunkline(home, "config", "patch", *args, "--url", self.server.url)
+
+
+@asynccontextmanager
+async def owner() -> AsyncIterator[Owner]:
+    found = Owner()
+    await found.server.on_tcp()
+    try:
+        yield found
+    finally:
+        await found.server.close()
+
+
+async def test_a_change_names_the_revision_that_it_was_made_from(home: Path) -> None:
+    async with owner() as at:
+        result = await at.patched(home, CHANGE)
+        assert (result.code, result.out, result.err) == (0, "changed\n", "")
+        assert at.values["agents"] == {"default": "none"}
+
+
+async def test_s057_a_write_whose_answer_is_lost_counts_when_it_is_in_the_configuration(
+    home: Path,
+) -> None:
+    async with owner() as at:
+        at.after = [at.vanish]
+        result = await at.patched(home, CHANGE)
+        assert (result.code, result.out, result.err) == (0, "changed; its answer was lost\n", "")
+        assert at.writes == 1
+
+
+async def test_s057_a_write_that_was_lost_itself_is_made_again_once(home: Path) -> None:
+    async with owner() as at:
+
+        def lose() -> None:
+            at.vanish()
+            raise Refusal("UNAVAILABLE", "said to nobody")
+
+        at.before = [lose]
+        result = await at.patched(home, CHANGE)
+        assert (result.code, result.out) == (0, "changed\n"), result.err
+        assert at.writes == 1
+        at.before = [lose, lose]
+        result = await at.patched(home, "{agents: null}")
+        result.complains(Exit.ERROR, "lost twice", "as it was")
+        assert at.writes == 1
+
+
+async def test_s057_a_lost_answer_and_another_revision_are_for_a_person_to_look_at(
+    home: Path,
+) -> None:
+    async with owner() as at:
+
+        def lose() -> None:
+            at.somebody_writes()
+            at.vanish()
+            raise Refusal("UNAVAILABLE", "said to nobody")
+
+        at.before = [lose]
+        result = await at.patched(home, CHANGE)
+        result.complains(Exit.ERROR, "changed by somebody else")
+        assert at.values["theirs"]
+        assert at.writes == 0
+
+
+async def test_s058_over_another_change_it_is_made_anew_once_and_never_overwrites(
+    home: Path,
+) -> None:
+    async with owner() as at:
+        at.before = [at.somebody_writes]
+        result = await at.patched(home, CHANGE)
+        assert (result.code, result.out) == (0, "changed\n"), result.err
+        assert at.values["theirs"] == 1
+        assert at.values["agents"] == {"default": "none"}
+        at.before = [at.somebody_writes, at.somebody_writes]
+        result = await at.patched(home, '{agents: {default: "echo"}}')
+        result.complains(Exit.ERROR, CHANGED)
+        assert at.values["agents"] == {"default": "none"}
+
+
+async def test_without_a_url_it_is_the_supervisors(home: Path) -> None:
+    methods = {"config__get": {"config": {}, "hash": "h"}, "config__patch": {"ok": True}}
+    async with fake_supervisor(home, **methods) as fake:
+        result = await trunkline(home, "config", "patch", CHANGE, "--json")
+        assert result.json == {"ok": True}
+        given = {"raw": '{"agents":{"default":"none"}}', "baseHash": "h"}
+        assert ("config.patch", given) in fake.asked
+
+
+async def test_a_change_that_would_be_wrong_is_an_error_of_configuration(home: Path) -> None:
+    refusal = Refusal("INVALID_REQUEST", "invalid config: agents.default: is 5")
+    methods = {"config__get": {"config": {}, "hash": "h"}, "config__patch": refusal}
+    async with fake_supervisor(home, **methods):
+        result = await trunkline(home, "config", "patch", "{agents: {default: 5}}")
+    result.complains(Exit.CONFIGURATION, "agents.default: is 5")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", "{a:}", "[" * 5000, "\u0000"])
+def test_what_is_no_object_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageFailure, match=r"^the change .{1,280}"):
+        change_of(text)
+
+
+def test_it_is_said_before_anybody_is_asked(here: Here) -> None:
+    here("config patch [1]").complains(Exit.USAGE, "must be an object")
+
+
+@pytest.mark.parametrize(
+    ("values", "change", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, True),
+        ({"a": 1}, {"a": {"b": 1}}, False),
+        ({}, {"a": None}, True),
+        ({"a": 1}, {"a": None}, False),
+        ({}, {"a": {}}, False),
+        ({"token": HIDDEN}, {"token": "secret"}, True),
+        ({"a": [1, 2]}, {"a": [1]}, False),
+    ],
+)
+def test_whether_a_change_is_in_a_configuration(
+    values: dict[str, Any], change: dict[str, Any], expected: bool
+) -> None:
+    assert holds(values, change) is expected

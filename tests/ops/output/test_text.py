@@ -1,0 +1,40 @@
+"""Figures, times and strangers' text."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.output.text import clean, clock, duration, mebibytes, moment
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0 s"),
+        (5.12, "5.1 s"),
+        (59.94, "59.9 s"),
+        (192, "3 m 12 s"),
+        (7500, "2 h 5 m"),
+        (4 * 86400 + 3 * 3600, "4 d 3 h"),
+    ],
+)
+def test_a_duration_has_the_units_a_person_would_use(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_what_a_terminal_would_obey_is_made_visible() -> None:
+    evil = "\x1b[2Jgone\r\n\x9b31m \u202eabc\u2066"
+    assert clean(evil) == "\\x1b[2Jgone\\r\\n\\x9b31m \\u202eabc\\u2066"
+
+
+def test_other_text_is_left_alone() -> None:
+    assert clean("Grüße → 世界 🙂") == "Grüße → 世界 🙂"
+
+
+def test_sizes_and_times() -> None:
+    assert mebibytes(None) == ""
+    assert mebibytes(7_340_032) == "7.0 MiB"
+    assert clock(1_790_000_000_123).endswith(".123")
+    assert len(moment(1_790_000_000_123)) == len("2026-09-21 12:00:00")
+    assert moment("2026-11-21T02:38:16.123Z").endswith(":16.123")
+    assert moment("yester\x1bday") == "yester\\x1bday"
