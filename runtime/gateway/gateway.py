@@ -21,7 +21,7 @@ from ipc.frames.websocket import MAX_PREAUTH_BYTES, StateVersion
 from ipc.websocket.server import Connection, Limits, Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.auth import Secrets
-from runtime.gateway.access.origin import Proxies
+from runtime.gateway.access.origin import TrustedProxies
 from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
 from runtime.gateway.access.throttle import Throttle
 from runtime.gateway.accounts.agents import Agents
@@ -75,7 +75,7 @@ class Gateway:
             None if auth.password is None else reveal(auth.password),
             auth.mode,
         )
-        self.proxies = Proxies(self.config.trusted_proxies)
+        self.proxies = TrustedProxies(self.config.trusted_proxies)
         tls = self.config.tls
         self.certificate = Certificate(tls.cert_path, tls.key_path) if tls.enabled else None
         rate = auth.rate_limit

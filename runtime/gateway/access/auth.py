@@ -1,7 +1,7 @@
-"""Is the secret right? Decides; neither reads nor waits.
+"""Check the shared secrets of a ``connect``. Pure.
 
-Every secret is compared in constant time. The token of this boot is the supervisor's; the
-configured token (or password, in either place) is everybody else's.
+Every secret is compared in constant time. The token of this boot belongs to the supervisor;
+all other clients prove the configured token or password, each in either field.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.config.model import TrustedProxyConfig
-from runtime.gateway.access.origin import Whence
+from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.scopes import ALL, OPERATOR
 
-SESSION = "session"  # the method of our own supervisor; clients never see it
+SUPERVISOR_LINK = "session"  # ``hello.auth`` of our own supervisor; no other client gets it
 # PROTOCOL.md 1.5: without a device identity only these keep the scopes they ask for.
 TRUSTED_CLIENTS = frozenset({("gateway-client", "backend"), ("cli", "cli")})
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """``session`` proves our own supervisor; the others are the configured ones."""
+    """The secrets that open this gateway.
 
-    session: str
+    ``supervisor`` is the token of this boot, ``token`` and ``password`` are the configured ones.
+    """
+
+    supervisor: str
     token: str | None = None
     password: str | None = None
     mode: str = "token"
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a client says about itself, as far as permission goes."""
+class ConnectClaim:
+    """The part of a ``connect`` that decides about permission."""
 
     client: str
     mode: str
@@ -44,19 +47,21 @@ class Claim:
 
     @property
     def cli(self) -> bool:
-        """Whether this is the command line, which gets hints of its own."""
+        """True for the command line, whose refusals carry hints of their own."""
         return self.client == "cli"
 
     @property
     def known_scopes(self) -> tuple[str, ...]:
-        """Those scopes that exist, each once, as they were asked for."""
+        """The requested scopes that exist, each once, in the requested order."""
         return tuple(dict.fromkeys(scope for scope in self.scopes if scope in ALL))
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """``method`` is the word for ``hello.auth`` when the secret is right; else ``reason``
-    says why not, in the protocol's word.
+class SecretCheck:
+    """The result of checking a shared secret.
+
+    ``method`` is the value of ``hello.auth`` when the secret is right, else ``None``; ``reason``
+    is then the protocol's ``authReason``.
     """
 
     method: str | None
@@ -64,15 +69,16 @@ class Verdict:
 
     @property
     def missing(self) -> bool:
-        """Whether there was no secret at all: nobody was guessing."""
+        """True when no secret was sent at all, which is no guess."""
         return self.reason in ("token_missing", "password_missing")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a client got. ``method`` is the word for ``hello.auth``.
+    """The rights of an admitted client.
 
-    ``device_token`` is given back to the device it belongs to, ``issued_at`` in milliseconds.
+    ``method`` is the value of ``hello.auth``. ``device_token`` is returned to the device that
+    owns it; ``issued_at`` is in milliseconds of the epoch.
     """
 
     role: str
@@ -81,36 +87,36 @@ class Grant:
     device: str | None = None
     device_token: str | None = None
     issued_at: int = 0
-    user: str | None = None  # as a trusted proxy named it
+    user: str | None = None  # the name that a trusted proxy has given
 
 
-def judge(claim: Claim, secrets: Secrets) -> Verdict:
-    """Say whether the shared secret of a claim is right."""
+def check_secret(claim: ConnectClaim, secrets: Secrets) -> SecretCheck:
+    """Check the shared secret of a claim against those of this gateway."""
     given = [secret for secret in (claim.token, claim.password) if secret]
     for secret in given:
-        if same(secret, secrets.session):
-            return Verdict(SESSION)
+        if same(secret, secrets.supervisor):
+            return SecretCheck(SUPERVISOR_LINK)
     if secrets.mode == "none":
-        return Verdict("none")
+        return SecretCheck("none")
     for secret in given:
         if same(secret, secrets.token):
-            return Verdict("token")
+            return SecretCheck("token")
         if same(secret, secrets.password):
-            return Verdict("password")
+            return SecretCheck("password")
     word = "password" if secrets.mode == "password" else "token"
     if secrets.token is None and secrets.password is None and secrets.mode != "trusted-proxy":
-        return Verdict(None, f"{word}_missing_config")
-    return Verdict(None, f"{word}_{'mismatch' if given else 'missing'}")
+        return SecretCheck(None, f"{word}_missing_config")
+    return SecretCheck(None, f"{word}_{'mismatch' if given else 'missing'}")
 
 
-def proxied(
-    config: TrustedProxyConfig, whence: Whence, local: bool, headers: Mapping[str, str]
+def user_of_proxy(
+    config: TrustedProxyConfig, origin: ClientOrigin, local: bool, headers: Mapping[str, str]
 ) -> tuple[str | None, str]:
-    """Return the person that a trusted proxy has logged in, or why there is none.
+    """Return the user that a trusted proxy has logged in, and an empty reason; else the reason.
 
-    ``local`` says that the socket itself comes from this host.
+    ``local`` is true when the socket itself comes from this host.
     """
-    if whence.proxy is None:
+    if origin.proxy is None:
         return None, "trusted_proxy_untrusted_source"
     if local and not config.allow_loopback:
         return None, "trusted_proxy_loopback_source"
@@ -125,18 +131,20 @@ def proxied(
     return user, ""
 
 
-def scopes_without_device(claim: Claim, method: str, whence: Whence) -> tuple[str, ...]:
-    """Return what a client without a device may do (PROTOCOL.md 1.5)."""
+def scopes_without_device(
+    claim: ConnectClaim, method: str, origin: ClientOrigin
+) -> tuple[str, ...]:
+    """Return the scopes of a client that has no device identity (PROTOCOL.md 1.5)."""
     if claim.role != OPERATOR:
         return ()
     trusted = claim.protocol >= 4 and (claim.client, claim.mode) in TRUSTED_CLIENTS
-    if method == "trusted-proxy" or (trusted and whence.loopback):
+    if method == "trusted-proxy" or (trusted and origin.loopback):
         return claim.known_scopes
     return ()
 
 
 def same(given: str, expected: str | None) -> bool:
-    """Compare secrets without telling by the time how much of them agrees."""
+    """Compare two secrets in constant time; ``False`` where none is expected."""
     if expected is None:
         return False
     return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())

@@ -1,6 +1,6 @@
-"""The ``connect`` request: what it may hold and which protocol comes of it (PROTOCOL.md 1.3).
+"""Reads the ``connect`` request and negotiates the protocol (PROTOCOL.md 1.3). Pure.
 
-Pure validation, in the words of the real gateway. Permission is decided in ``auth``.
+Refusals use the words of the real gateway. Permission is decided in ``auth``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames.websocket import ErrorShape, Request, explain
-from runtime.gateway.access.auth import Claim
+from runtime.gateway.access.auth import ConnectClaim
 from runtime.gateway.access.refusals import Refusal, invalid
 from runtime.gateway.access.scopes import NODE, OPERATOR
 
@@ -36,7 +36,7 @@ class _Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_onl
 
 
 class ClientInfo(_Strict):
-    """Which program connects."""
+    """The program that connects."""
 
     id: ClientId
     version: Text
@@ -51,7 +51,10 @@ class ClientInfo(_Strict):
 
 
 class AuthParams(_Strict):
-    """Its secrets. A shared one may come as token or password, a device's as either token."""
+    """The secrets of a ``connect``.
+
+    A shared secret may come as token or as password, a device's token in either token field.
+    """
 
     token: str | UnsetType = UNSET
     bootstrap_token: str | UnsetType = UNSET
@@ -61,8 +64,8 @@ class AuthParams(_Strict):
     agent_runtime_identity_token: str | UnsetType = UNSET
 
 
-class Device(_Strict):
-    """A device identity (PROTOCOL.md 1.4)."""
+class SignedDevice(_Strict):
+    """A device identity with its signature (PROTOCOL.md 1.4)."""
 
     id: Text
     public_key: Text
@@ -72,7 +75,7 @@ class Device(_Strict):
 
 
 class Connect(_Strict):
-    """Params of ``connect``."""
+    """The params of ``connect``."""
 
     min_protocol: Protocol
     max_protocol: Protocol
@@ -88,14 +91,14 @@ class Connect(_Strict):
     computer_use: Any = UNSET
     worker_runs: Any = UNSET
     auth: AuthParams | UnsetType = UNSET
-    device: Device | UnsetType = UNSET
+    device: SignedDevice | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(Connect).decode
 
 
 def read_connect(request: Request) -> Connect:
-    """Return the params of the first request; raises ``Refusal`` for anything else."""
+    """Return the params of a ``connect``; raise ``Refusal`` for any other or malformed request."""
     if request.method != "connect":
         raise invalid("invalid handshake: first request must be connect")
     try:
@@ -107,7 +110,7 @@ def read_connect(request: Request) -> Connect:
 
 
 def negotiate(connect: Connect) -> int:
-    """Return the highest protocol that both speak; raises ``Refusal`` when there is none."""
+    """Return the highest protocol that both sides speak; raise ``Refusal`` when there is none."""
     chosen = min(connect.max_protocol, NEWEST)
     if max(connect.min_protocol, OLDEST) <= chosen:
         return chosen
@@ -121,12 +124,12 @@ def negotiate(connect: Connect) -> int:
     raise Refusal(ErrorShape("INVALID_REQUEST", "protocol mismatch", details), code=1002)
 
 
-def claim_of(connect: Connect, protocol: int) -> Claim:
-    """Return what ``connect`` claims; raises ``Refusal`` for a role that does not exist."""
+def claim_of(connect: Connect, protocol: int) -> ConnectClaim:
+    """Return the claim of a ``connect``; raise ``Refusal`` for a role that does not exist."""
     if connect.role not in (OPERATOR, NODE):
         raise invalid("invalid role")
     auth = AuthParams() if connect.auth is UNSET else connect.auth
-    return Claim(
+    return ConnectClaim(
         client=connect.client.id,
         mode=connect.client.mode,
         role=connect.role,
@@ -139,7 +142,7 @@ def claim_of(connect: Connect, protocol: int) -> Claim:
 
 
 def check_origin(origin: str | None, host: str | None, allowed: list[str]) -> None:
-    """Refuse a web page of another origin: any page could otherwise try tokens."""
+    """Raise ``Refusal`` for a web page of another origin, which could otherwise guess tokens."""
     if origin is None or "*" in allowed or origin in allowed:
         return
     if host is not None and urlsplit(origin).netloc.lower() == host.lower():

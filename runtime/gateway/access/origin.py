@@ -1,8 +1,8 @@
-"""From where a connection really comes. Pure.
+"""Determines the address that a connection really comes from. Pure.
 
-A reverse proxy makes everybody look local. So a connection that carries forwarding headers
-is never taken for loopback, and its address is believed only from a proxy that the
-configuration trusts.
+Behind a reverse proxy every client looks local. So a connection that carries forwarding
+headers never counts as loopback, and the address in them is used only when the proxy is one
+that the configuration trusts.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
-class Whence:
-    """``address`` is the client's; ``loopback`` when it is on this host without a proxy.
+class ClientOrigin:
+    """The origin of a connection.
 
-    ``proxy`` is the trusted proxy that it came through.
+    ``address`` is the client's; ``loopback`` is true when it is on this host and no proxy lies
+    between; ``proxy`` is the address of the trusted proxy, ``None`` without one.
     """
 
     address: str
@@ -27,8 +28,8 @@ class Whence:
     proxy: str | None = None
 
 
-class Proxies:
-    """The trusted ones, by address or network."""
+class TrustedProxies:
+    """The trusted proxies, each given as an address or a network."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self._networks: list[Network] = [
@@ -36,7 +37,7 @@ class Proxies:
         ]
 
     def trusts(self, address: str) -> bool:
-        """Say whether ``address`` is a trusted proxy's."""
+        """Return whether ``address`` belongs to a trusted proxy."""
         try:
             plain = ipaddress.ip_address(address)
         except ValueError:
@@ -45,17 +46,17 @@ class Proxies:
             plain = plain.ipv4_mapped
         return any(plain in network for network in self._networks)
 
-    def whence(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> Whence:
-        """Return where a connection from ``peer`` comes from."""
+    def origin_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientOrigin:
+        """Return the origin of a connection whose socket comes from ``peer``."""
         trusted = self.trusts(peer)
         if not any(name in headers for name in FORWARDED):
-            return Whence(peer, loopback, peer if trusted else None)
+            return ClientOrigin(peer, loopback, peer if trusted else None)
         if not trusted:
-            return Whence(peer, False)
-        return Whence(self._client(headers.get("x-forwarded-for", "")) or peer, False, peer)
+            return ClientOrigin(peer, False)
+        return ClientOrigin(self._client(headers.get("x-forwarded-for", "")) or peer, False, peer)
 
     def _client(self, forwarded: str) -> str | None:
-        """Return the last address that is not a trusted proxy: those before it may be lies."""
+        """Return the last forwarded address of no trusted proxy; earlier ones can be forged."""
         for each in reversed(forwarded.split(",")):
             address = each.strip()
             try:

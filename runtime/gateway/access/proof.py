@@ -1,24 +1,23 @@
-"""Does a device identity hold? (PROTOCOL.md 1.4). Pure but for the arithmetic of the signature."""
+"""Checks the signature of a device identity (PROTOCOL.md 1.4). Pure: the caller has the clock."""
 
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
 from ipc.identity import signature
+from runtime.gateway.access.auth import ConnectClaim
+from runtime.gateway.access.handshake import Connect, SignedDevice
 from runtime.gateway.access.refusals import bad_device
 
-if TYPE_CHECKING:
-    from runtime.gateway.access.auth import Claim
-    from runtime.gateway.access.handshake import Connect, Device
-
-CLOCK_MS = 120_000  # by which the device's clock may differ from ours
+CLOCK_MS = 120_000  # the largest difference between the device's clock and ours
 
 
-def check(device: Device, connect: Connect, claim: Claim, nonce: str, now_ms: int) -> None:
-    """Raise ``Refusal`` unless the device has signed this ``connect``, just now, for us."""
+def check(
+    device: SignedDevice, connect: Connect, claim: ConnectClaim, nonce: str, now_ms: int
+) -> None:
+    """Raise ``Refusal`` unless the device has signed this ``connect`` with our nonce, just now."""
     raw = signature.decode(device.public_key)
     if raw is None or signature.device_id(raw) != device.id:
         raise bad_device("device-id-mismatch")
@@ -38,7 +37,7 @@ def check(device: Device, connect: Connect, claim: Claim, nonce: str, now_ms: in
         raise bad_device("device-signature")
 
 
-def _statement(device: Device, connect: Connect, claim: Claim) -> signature.Statement:
+def _statement(device: SignedDevice, connect: Connect, claim: ConnectClaim) -> signature.Statement:
     auth = connect.auth
     bootstrap = "" if auth is UNSET or auth.bootstrap_token is UNSET else auth.bootstrap_token
     family = connect.client.device_family

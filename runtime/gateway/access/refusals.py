@@ -1,4 +1,4 @@
-"""The answers to a ``connect`` that fails, in the words of each protocol (PROTOCOL.md 1)."""
+"""Builds the refusals of a ``connect``, in the words of each protocol (PROTOCOL.md 1). Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ RETRY_MS = 500  # the real CLI accepts 100 to 2000
 
 
 class Refusal(Exception):
-    """A ``connect`` that fails: the error to answer, then the close code with its reason.
+    """A ``connect`` that fails: the error to answer, then the close code and its reason.
 
-    ``delay`` is how many seconds to let pass first, against guessing.
+    ``delay`` is the number of seconds before the answer is sent, which slows guessing down.
     """
 
     def __init__(
@@ -29,19 +29,19 @@ class Refusal(Exception):
 
     @property
     def kind(self) -> str:
-        """One of few words, for counting."""
+        """The reason as one of a few fixed words, for counters."""
         details = self.error.details
         named = details.get("code") or details.get("reason") if isinstance(details, dict) else None
         return str(named or self.error.code)
 
 
 def invalid(message: str, details: dict[str, Any] | None = None) -> Refusal:
-    """Return the refusal of a ``connect`` that is wrong in itself."""
+    """Return the refusal of a malformed ``connect``."""
     return Refusal(ErrorShape(INVALID, message, UNSET if details is None else details))
 
 
 def no_identity() -> Refusal:
-    """Return the refusal of a client that proves nothing at all."""
+    """Return the refusal of a client without a device identity that needs one."""
     details = {"code": "DEVICE_IDENTITY_REQUIRED"}
     return Refusal(ErrorShape("NOT_PAIRED", "device identity required", details))
 
@@ -85,8 +85,8 @@ def unauthorized(
 ) -> Refusal:
     """Return the refusal of a secret. ``reason`` is the protocol's ``authReason``.
 
-    ``device`` says that a token of its own may help this client, ``wait`` how many seconds
-    an address stays locked out.
+    ``device`` is true when a device token may open the gateway instead; ``wait`` is the number
+    of seconds for which the address stays locked out.
     """
     code, text = _UNAUTHORIZED.get(reason, ("AUTH_UNAUTHORIZED", ""))
     message = "unauthorized"
@@ -131,7 +131,7 @@ _DEVICE = {
 
 
 def bad_device(reason: str) -> Refusal:
-    """Return the refusal of a device identity; ``reason`` as in its details."""
+    """Return the refusal of a device identity; ``reason`` is a key of ``_DEVICE``."""
     code, message = _DEVICE[reason]
     return invalid(message, {"code": code, "reason": reason})
 
@@ -153,7 +153,7 @@ _PAIRING = {
 
 
 def pairing_required(reason: str, request: str, device: str, more: dict[str, Any]) -> Refusal:
-    """Return the refusal of a device that an operator must approve first."""
+    """Return the refusal of a device that needs an operator's approval first."""
     needed, hint = _PAIRING[reason]
     message = f"pairing required: {needed}"
     details = {
@@ -168,7 +168,7 @@ def pairing_required(reason: str, request: str, device: str, more: dict[str, Any
 
 
 def not_now(reason: str) -> Refusal:
-    """Return the answer that today's CLI retries by itself: while starting or draining."""
+    """Return the refusal while the gateway starts or drains, which clients retry by themselves."""
     error = ErrorShape(
         "UNAVAILABLE",
         f"{reason}; retry shortly",

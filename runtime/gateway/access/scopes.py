@@ -1,4 +1,4 @@
-"""What a client may do: roles and operator scopes (PROTOCOL.md 1.5)."""
+"""Roles and operator scopes (PROTOCOL.md 1.5). Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ALL = frozenset(
 
 OPERATOR = "operator"
 NODE = "node"
-SUPERVISOR = "supervisor"  # ours alone: given for the token of this boot, never by asking
+SUPERVISOR = "supervisor"  # ours alone: granted for the token of this boot, never on request
 
 
 def covers(granted: Iterable[str], needed: str | None) -> bool:
-    """Say whether ``granted`` suffices: admin includes everything, write includes read."""
+    """Return whether ``granted`` includes ``needed``: admin includes all, write includes read."""
     granted = frozenset(granted)
     return (
         needed is None

@@ -1,7 +1,7 @@
-"""How often a wrong secret may be tried (PROTOCOL.md 1.11). Pure: the caller has the clock.
+"""Limits guesses of secrets per address (PROTOCOL.md 1.11). Pure: the caller has the clock.
 
-From elsewhere: 10 failures a minute lock the address for 5 minutes. From loopback nobody is
-locked out, but each failure delays its answer twice as long as the one before.
+Ten failures within a minute lock a remote address for five minutes. Loopback is never locked
+out; there each failure delays its answer twice as long as the one before.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 5.0
 MAX_ADDRESSES = 10_000
-SHARED, DEVICE = "shared-secret", "device-token"  # what is guessed is counted apart
+SHARED, DEVICE = "shared-secret", "device-token"  # counted separately
 
 
 def key(kind: str, address: str) -> str:
-    """Return what failures of one kind from one address are counted under."""
+    """Return the key that counts failures of one kind from one address."""
     return f"{kind} {address}"
 
 
@@ -26,7 +26,7 @@ class _Record:
 
 
 class Throttle:
-    """Counts failures by address. All times are seconds of one monotonic clock."""
+    """Counts failures per address. All times are seconds of one monotonic clock."""
 
     def __init__(
         self,
@@ -43,14 +43,14 @@ class Throttle:
         self._records: dict[str, _Record] = {}
 
     def locked(self, address: str, loopback: bool, now: float) -> float:
-        """Return for how many seconds ``address`` is still locked out; 0 when it is not."""
+        """Return the seconds for which ``address`` is still locked out; 0 when it is not."""
         record = self._records.get(address)
         if record is None or (loopback and self._exempt):
             return 0.0
         return max(0.0, record.locked_until - now)
 
     def failed(self, address: str, loopback: bool, now: float) -> float:
-        """Count a failure; return the seconds to wait before it is answered."""
+        """Count a failure; return the seconds by which to delay its answer."""
         if address not in self._records and len(self._records) >= MAX_ADDRESSES:
             self._prune(now)
         record = self._records.setdefault(address, _Record())

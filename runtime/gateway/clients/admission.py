@@ -22,9 +22,9 @@ from ipc.frames.websocket import (
     event,
     response,
 )
-from runtime.gateway.access.auth import Claim, Grant
+from runtime.gateway.access.auth import ConnectClaim, Grant
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
-from runtime.gateway.access.origin import Whence
+from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.refusals import Refusal, not_now
 from runtime.gateway.access.scopes import SUPERVISOR
 from runtime.gateway.clients.decision import Entry
@@ -48,7 +48,7 @@ class Admitted:
     connect: Connect
     protocol: int
     grant: Grant
-    whence: Whence
+    origin: ClientOrigin
 
 
 class Admission:
@@ -85,7 +85,7 @@ class Admission:
         except Refusal as refusal:
             self._refuse(request, refusal)
 
-    def _consider(self, request: Request, connect: Connect, claim: Claim) -> None:
+    def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
         """Decide at once, or in a task when a device's signature must be looked at."""
         entry = Entry(self.gateway, self.connection, connect, claim, self.nonce)
         grant = entry.decide()
@@ -100,7 +100,7 @@ class Admission:
         except Refusal as refusal:
             self._refuse(request, refusal)
         except Exception:  # a fault in one handshake is that connection's alone
-            log.exception("handshake failed", remote=entry.whence.address)
+            log.exception("handshake failed", remote=entry.origin.address)
             self.connection.close(1011, "internal error")
 
     def _grant(self, request: Request, entry: Entry, grant: Grant) -> None:
@@ -110,7 +110,7 @@ class Admission:
         if len(gateway.clients) >= gateway.config.limits.max_clients and grant.role != SUPERVISOR:
             raise not_now("gateway has too many clients")
         protocol = entry.claim.protocol
-        admitted = Admitted(str(uuid.uuid4()), entry.connect, protocol, grant, entry.whence)
+        admitted = Admitted(str(uuid.uuid4()), entry.connect, protocol, grant, entry.origin)
         if gateway.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
         else:

@@ -65,7 +65,7 @@ class Client:
         self.method = admitted.grant.method
         self.grant = admitted.grant
         self.device = admitted.grant.device
-        self.address = admitted.whence.address
+        self.address = admitted.origin.address
         self.seq = 0
         self.since = gateway.loop.time()
         self.asked = 0

@@ -15,13 +15,13 @@ from msgspec import UNSET
 from ipc.identity import signature
 from runtime.gateway.access import proof
 from runtime.gateway.access.auth import (
-    SESSION,
-    Claim,
+    SUPERVISOR_LINK,
+    ConnectClaim,
     Grant,
-    Verdict,
-    judge,
-    proxied,
+    SecretCheck,
+    check_secret,
     scopes_without_device,
+    user_of_proxy,
 )
 from runtime.gateway.access.handshake import check_origin
 from runtime.gateway.access.refusals import Refusal, no_identity, pairing_required, unauthorized
@@ -40,7 +40,12 @@ class Entry:
     """One ``connect``. ``decide`` first; ``decide_device`` when that leaves it open."""
 
     def __init__(
-        self, gateway: Gateway, connection: Connection, connect: Connect, claim: Claim, nonce: str
+        self,
+        gateway: Gateway,
+        connection: Connection,
+        connect: Connect,
+        claim: ConnectClaim,
+        nonce: str,
     ) -> None:
         self.gateway = gateway
         self.connect = connect
@@ -48,8 +53,10 @@ class Entry:
         self._nonce = nonce
         self._headers = connection.request.headers if connection.request else {}
         self._local = connection.loopback
-        self.whence = gateway.proxies.whence(connection.remote, connection.loopback, self._headers)
-        self._verdict = Verdict(None)
+        self.origin = gateway.proxies.origin_of(
+            connection.remote, connection.loopback, self._headers
+        )
+        self._verdict = SecretCheck(None)
         self._user: str | None = None
 
     def decide(self) -> Grant | None:
@@ -57,8 +64,8 @@ class Entry:
         ``Refusal``.
         """
         gateway, claim = self.gateway, self.claim
-        verdict = self._verdict = judge(claim, gateway.secrets)
-        if verdict.method == SESSION:
+        verdict = self._verdict = check_secret(claim, gateway.secrets)
+        if verdict.method == SUPERVISOR_LINK:
             return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
         headers = self._headers
         check_origin(headers.get("Origin"), headers.get("Host"), gateway.config.allowed_origins)
@@ -74,7 +81,7 @@ class Entry:
         self._succeeded(SHARED)
         if claim.role != OPERATOR:
             raise no_identity()  # a node is a device
-        scopes = scopes_without_device(claim, verdict.method, self.whence)
+        scopes = scopes_without_device(claim, verdict.method, self.origin)
         return Grant(claim.role, scopes, verdict.method, user=self._user)
 
     async def decide_device(self) -> Grant:
@@ -128,8 +135,8 @@ class Entry:
         claim, devices, now = self.claim, self.gateway.devices, _now()
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
-            request, new = devices.request(self.connect, scopes, self.whence.address, now)
-            if self.whence.loopback or self._verdict.method == "trusted-proxy":
+            request, new = devices.request(self.connect, scopes, self.origin.address, now)
+            if self.origin.loopback or self._verdict.method == "trusted-proxy":
                 devices.approve(request, now)
                 tell_resolved(self.gateway, request.request_id, device, "approved")
             else:
@@ -143,17 +150,17 @@ class Entry:
                 raise pairing_required(reason, request.request_id, device, more)
         return devices.token(device, claim.role, scopes, now)
 
-    def _judge_proxy(self) -> Verdict:
+    def _judge_proxy(self) -> SecretCheck:
         auth = self.gateway.config.auth
         if self._verdict.reason.endswith("_mismatch"):
             return self._verdict  # a wrong secret is not made right by a proxy
-        user, reason = proxied(auth.trusted_proxy, self.whence, self._local, self._headers)
+        user, reason = user_of_proxy(auth.trusted_proxy, self.origin, self._local, self._headers)
         self._user = user
-        return Verdict(None, reason) if user is None else Verdict("trusted-proxy")
+        return SecretCheck(None, reason) if user is None else SecretCheck("trusted-proxy")
 
     def _locked(self, kind: str) -> float:
         """Return for how many seconds the address is locked out; 0 when it is not."""
-        where, now = self.whence, self.gateway.loop.time()
+        where, now = self.origin, self.gateway.loop.time()
         return self.gateway.throttle.locked(key(kind, where.address), where.loopback, now)
 
     def _check_lock(self, kind: str) -> None:
@@ -163,7 +170,7 @@ class Entry:
 
     def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
         """Count a wrong secret and return its refusal."""
-        claim, where, now = self.claim, self.whence, self.gateway.loop.time()
+        claim, where, now = self.claim, self.origin, self.gateway.loop.time()
         delay = self.gateway.throttle.failed(key(kind, where.address), where.loopback, now)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         if claim.protocol >= 4:
@@ -171,7 +178,7 @@ class Entry:
         return refusal
 
     def _succeeded(self, kind: str) -> None:
-        self.gateway.throttle.succeeded(key(kind, self.whence.address))
+        self.gateway.throttle.succeeded(key(kind, self.origin.address))
 
 
 def _now() -> int:

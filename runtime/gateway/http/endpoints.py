@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ipc.websocket.demux import is_loopback
 from runtime.gateway.access.auth import same
-from runtime.gateway.access.origin import Whence
+from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import SHARED, key
 from runtime.gateway.http import metrics
 
@@ -106,9 +106,9 @@ class Pages:
     def _is_local(self, request: web.BaseRequest) -> bool:
         return self._whence(request).loopback
 
-    def _whence(self, request: web.BaseRequest) -> Whence:
+    def _whence(self, request: web.BaseRequest) -> ClientOrigin:
         peer = request.remote or ""
-        return self._gateway.proxies.whence(peer, is_loopback(peer), request.headers)
+        return self._gateway.proxies.origin_of(peer, is_loopback(peer), request.headers)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
