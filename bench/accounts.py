@@ -22,9 +22,9 @@ from typing import Any
 import uvloop
 
 from bench import machine
-from bench.figures import percentile, table
-from bench.processes import cpu_ns, pss_bytes
-from bench.rows import down, rows_of, up
+from bench.measuring.figures import percentile, table
+from bench.measuring.processes import cpu_ns, pss_bytes
+from bench.measuring.rows import down, rows_of, up
 from bench.tied import TiedDaemon
 
 BACKOFF = 0.2  # seconds; without jitter, so that it can be subtracted

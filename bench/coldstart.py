@@ -22,8 +22,8 @@ from typing import Any
 import uvloop
 
 from bench import machine
-from bench.figures import Spread, table
-from bench.processes import pss_bytes
+from bench.measuring.figures import Spread, table
+from bench.measuring.processes import pss_bytes
 from bench.tied import TiedDaemon
 from ipc.errors import IpcError
 from ipc.websocket.client import Client

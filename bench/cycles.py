@@ -26,8 +26,8 @@ from typing import Any
 import uvloop
 
 from bench import machine
-from bench.figures import percentile, table
-from bench.rows import Rows, down, rows_of, up
+from bench.measuring.figures import percentile, table
+from bench.measuring.rows import Rows, down, rows_of, up
 from bench.tied import TiedDaemon
 from tests.support.daemon import Daemon
 

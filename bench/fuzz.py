@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 
 from bench import machine
-from bench.figures import table
+from bench.measuring.figures import table
 from tests.fuzz.campaign import Corpus, Report, run
 
 HEAD = """# Fuzzing

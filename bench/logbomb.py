@@ -23,8 +23,8 @@ from typing import Any
 import uvloop
 
 from bench import machine
-from bench.figures import table
-from bench.processes import cpu_ns
+from bench.measuring.figures import table
+from bench.measuring.processes import cpu_ns
 from bench.tied import TiedDaemon
 from tests.support import faulty
 

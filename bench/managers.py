@@ -19,9 +19,9 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
-from bench.figures import percentile
 from bench.load.native import cache_dir
-from bench.processes import family, pss_bytes
+from bench.measuring.figures import percentile
+from bench.measuring.processes import family, pss_bytes
 from bench.tied import spawn
 
 PATIENCE = 120.0

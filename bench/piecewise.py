@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.figures import table
 from bench.machine import ROOT
+from bench.measuring.figures import table
 
 
 def run(quick: bool = True) -> list[dict[str, Any]]:

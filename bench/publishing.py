@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Spread
 from bench.machine import sentence
+from bench.measuring.figures import Spread
 from bench.questions import QUESTIONS
 
 SYSTEMS = ("floor ×16", "floor", "trunkline", "node joined", "node", "naive")

@@ -9,8 +9,8 @@ import signal
 
 from bench.faults.fault import Sight, comes_back, fault, replaced, unmoved
 from bench.faults.ward import BAD, CROWD, Ward
-from bench.processes import cpu_ns
-from bench.rows import down, up
+from bench.measuring.processes import cpu_ns
+from bench.measuring.rows import down, up
 
 LOOP = 10  # crashes in a row that make a crash loop
 HARM = 4.0  # seconds that a flood or a bomb lasts

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bench.faults.ward import BAD, Ward
-from bench.rows import Row, up
+from bench.measuring.rows import Row, up
 
 
 class Sight:

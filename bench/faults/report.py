@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.faults.fault import FAULTS
 from bench.faults.trial import Verdict
-from bench.figures import table
+from bench.measuring.figures import table
 
 HEAD = (
     "fault",

@@ -17,7 +17,7 @@ import psutil
 from bench.faults.fault import Sight, comes_back, fault, replaced, unmoved
 from bench.faults.ward import BAD, LOOK, Ward, all_run
 from bench.load.receiver import receiver
-from bench.rows import down, up
+from bench.measuring.rows import down, up
 from bench.systems.product import connect_request
 from tests.support.daemon import PATIENCE
 

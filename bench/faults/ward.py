@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.faults.witness import Witness
-from bench.rows import Row, Rows, rows_of, up
+from bench.measuring.rows import Row, Rows, rows_of, up
 from bench.tied import TiedDaemon
 from ipc.errors import IpcError
 from tests.support import faulty

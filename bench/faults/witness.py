@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bench.figures import percentile
+from bench.measuring.figures import percentile
 from ipc.errors import IpcError
 from ipc.frames.cursors import parse_cursor
 from ipc.frames.websocket import Event

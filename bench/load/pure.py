@@ -16,8 +16,8 @@ from itertools import count
 
 import uvloop
 
-from bench.figures import percentile
 from bench.load.receiver import Receiver, receiver
+from bench.measuring.figures import percentile
 
 POLITE = 16  # handshakes at a time
 

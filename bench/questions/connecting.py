@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench import measuring
-from bench.figures import short, table
+from bench.measuring import windows
+from bench.measuring.figures import short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
 from bench.systems.node_ws import Node, package
@@ -16,8 +16,8 @@ async def _ask(plan: Plan) -> Found:
     if package() is not None:
         systems.append(Node())
 
-    async def measure(system: System, case: str) -> measuring.Window:
-        return await measuring.connects(system, clients=int(case.split()[0]), seconds=plan.seconds)
+    async def measure(system: System, case: str) -> windows.Window:
+        return await windows.connects(system, clients=int(case.split()[0]), seconds=plan.seconds)
 
     cases = ("1 at a time", "16 at a time")
     async with running(systems):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench import measuring
-from bench.figures import short, table
+from bench.measuring import windows
+from bench.measuring.figures import short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
 from bench.systems.floor import Floor
@@ -35,12 +35,12 @@ async def _ask(plan: Plan) -> Found:
         systems += [Node(joined=True)] if package() is not None else []
         systems.append(Naive())
 
-    async def measure(system: System, case: str) -> measuring.Window:
+    async def measure(system: System, case: str) -> windows.Window:
         order, clients = parse(case)
         if isinstance(system, Floor):
             system.sized(order)
-        window = await measuring.events(system, order, clients=clients, seconds=plan.seconds)
-        await measuring.settle(SETTLE)
+        window = await windows.events(system, order, clients=clients, seconds=plan.seconds)
+        await windows.settle(SETTLE)
         return window
 
     cases = FULL if plan.thorough else QUICK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import accounts, managers
-from bench.figures import table
+from bench.measuring.figures import table
 from bench.questions.question import Found, Plan, Question
 
 MANAGED = 20

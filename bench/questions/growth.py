@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench import measuring
-from bench.figures import short, table
+from bench.measuring import windows
+from bench.measuring.figures import short, table
 from bench.questions.question import Found, Plan, Question
 from bench.systems.product import Product
 from bench.systems.system import Order
@@ -19,7 +19,7 @@ async def _ask(plan: Plan) -> Found:
         await product.start()
         try:
             order = Order(count, RATE / count, 200)
-            window = await measuring.events(product, order, seconds=4 * plan.seconds)
+            window = await windows.events(product, order, seconds=4 * plan.seconds)
             found[str(count)] = {
                 "rate": window.rate,
                 "gatewayUs": window.cpu_us["gateway"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from bench.figures import table
 from bench.load.native import load
-from bench.processes import pss_bytes
+from bench.measuring.figures import table
+from bench.measuring.processes import pss_bytes
 from bench.questions.question import Found, Plan, Question
 from bench.systems.node_ws import Node, package
 from bench.systems.product import Product

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import Any
 
-from bench import measuring
-from bench.figures import Spread, short, table
+from bench.measuring import windows
+from bench.measuring.figures import Spread, short, table
 from bench.questions.question import Found, Plan, Question
 from bench.systems.product import Product
 from bench.systems.system import Order
@@ -49,13 +49,13 @@ async def _ask(plan: Plan) -> Found:
     return {"cases": found, "restartsOfTheCalm": restarts, "crashesOfTheSibling": crashes}
 
 
-async def _beside(product: Product, order: str | None, seconds: float) -> measuring.Window:
+async def _beside(product: Product, order: str | None, seconds: float) -> windows.Window:
     """Measure the calm account while the sibling does its worst; then make it well again."""
     crashing = asyncio.create_task(_crash(product)) if order == "crash" else None
     if order is not None and crashing is None:
         await product.order(SIBLING, order)
     try:
-        return await measuring.events(product, Order(1, RATE, 200), seconds=seconds, watch=CALM)
+        return await windows.events(product, Order(1, RATE, 200), seconds=seconds, watch=CALM)
     finally:
         if crashing is not None:
             crashing.cancel()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench import measuring
-from bench.figures import Spread, short, table
+from bench.measuring import windows
+from bench.measuring.figures import Spread, short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
 from bench.systems.floor import Floor
@@ -28,13 +28,13 @@ async def _ask(plan: Plan) -> Found:
         cases = ["1000/s 1c", "1000/s 10c", *shares]
     most: dict[tuple[str, int], float] = {}
 
-    async def measure(system: System, case: str) -> measuring.Window:
+    async def measure(system: System, case: str) -> windows.Window:
         count = int(case.split()[-1][:-1])
         total = 1000.0
         if not case.startswith("1000/s"):
             total = most[system.name, count] * float(case.split()[0]) / 100
         order = Order(WORKERS, total / WORKERS, 200)
-        return await measuring.events(
+        return await windows.events(
             system,
             order,
             clients=count,
@@ -47,11 +47,11 @@ async def _ask(plan: Plan) -> Found:
                 rates = []
                 for _ in range(3 if plan.thorough else 1):
                     order = Order(WORKERS, -1, 200)
-                    window = await measuring.events(
+                    window = await windows.events(
                         system, order, clients=count, seconds=plan.seconds
                     )
                     rates.append(window.rate)
-                    await measuring.settle()
+                    await windows.settle()
                 most[system.name, count] = Spread.of(rates).median
         found = plain(await interleaved(systems, cases, rounds, measure))
     return {"cases": found, "most": {f"{name} {c}c": rate for (name, c), rate in most.items()}}

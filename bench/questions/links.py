@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from bench.figures import Spread, paired, percentile, table
-from bench.processes import cpu_ns
+from bench.measuring.figures import Spread, paired, percentile, table
+from bench.measuring.processes import cpu_ns
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import times
 from bench.systems.programs import module

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from bench import measuring
-from bench.figures import short, table
+from bench.measuring import windows
+from bench.measuring.figures import short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
 from bench.questions.witness import Witness
@@ -35,18 +35,18 @@ async def _ask(plan: Plan) -> Found:
     cases = [f"{method} {shape}" for method in METHODS for shape in SHAPES]
     cases = [*cases, *FANOUTS, CONNECT] if plan.thorough else list(QUICK)
 
-    async def measure(system: System, case: str) -> measuring.Window:
+    async def measure(system: System, case: str) -> windows.Window:
         if case == CONNECT:
-            return await measuring.connects(system, clients=1, seconds=plan.seconds)
+            return await windows.connects(system, clients=1, seconds=plan.seconds)
         if case in FANOUTS:
             count, order = FANOUTS[case]
-            return await measuring.events(system, order, clients=count, seconds=plan.seconds)
+            return await windows.events(system, order, clients=count, seconds=plan.seconds)
         method, shape = case.split()
         clients, depth = SHAPES[shape]
         witness = Witness(product) if case == WITNESSED and system is product else None
         async with witness.looking() if witness else nullcontext():
             # It refuses requests when too many wait ("server is busy"): those do not count here.
-            window = await measuring.requests(
+            window = await windows.requests(
                 system, f'"method":"{method}"', clients=clients, depth=depth, seconds=plan.seconds
             )
         if witness:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from bench.figures import Spread, paired, short
-from bench.measuring import Window
+from bench.measuring.figures import Spread, paired, short
+from bench.measuring.windows import Window
 from bench.systems.system import System
 
 Case = str

@@ -5,8 +5,8 @@ Four, because one account takes no more than 64 calls at a time and refuses the 
 
 from __future__ import annotations
 
-from bench import measuring
-from bench.figures import short, table
+from bench.measuring import windows
+from bench.measuring.figures import short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
 from bench.systems.naive import Naive
@@ -37,10 +37,10 @@ async def _ask(plan: Plan) -> Found:
     kinds = KINDS if plan.thorough else ("gateway", "worker")
     cases = [f"{kind} {shape}" for kind in kinds for shape in shapes]
 
-    async def measure(system: System, case: str) -> measuring.Window:
+    async def measure(system: System, case: str) -> windows.Window:
         kind, shape = case.split()
         clients, depth = SHAPES[shape]
-        return await measuring.requests(
+        return await windows.requests(
             system, KINDS[kind], clients=clients, depth=depth, seconds=plan.seconds
         )
 

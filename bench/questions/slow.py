@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import urllib.request
 
-from bench import measuring
-from bench.figures import Spread, short, table
+from bench.measuring import windows
+from bench.measuring.figures import Spread, short, table
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import times
 from bench.systems.product import Product
@@ -22,11 +22,11 @@ async def _ask(plan: Plan) -> Found:
     try:
         for _ in range(plan.rounds):
             for name, slow in (("without", 0), ("with", 1)):
-                window = await measuring.events(
+                window = await windows.events(
                     product, Order(4, -1, 200), clients=9 + slow, slow=slow, seconds=seconds
                 )
                 rates[name].append(window.rate)
-                await measuring.settle()
+                await windows.settle()
                 if slow:
                     closed.append(await asyncio.to_thread(_closed, product))
     finally:

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.processes import family
+from bench.measuring.processes import family
 from bench.systems.product import connect_request
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import die_with_parent

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from bench import measuring
-from bench.figures import Spread
 from bench.load import native
-from bench.measuring import Window
+from bench.measuring import windows
+from bench.measuring.figures import Spread
+from bench.measuring.windows import Window
 from bench.questions import QUESTIONS
 from bench.systems.floor import Floor
 from bench.systems.naive import Naive
@@ -46,8 +46,8 @@ async def started(system: System) -> AsyncIterator[System]:
 async def flooded(system: System, seconds: float = 0.3) -> Window:
     if isinstance(system, Floor):
         system.sized(FLOOD)
-    window = await measuring.events(system, FLOOD, clients=2, seconds=seconds)
-    await measuring.settle()
+    window = await windows.events(system, FLOOD, clients=2, seconds=seconds)
+    await windows.settle()
     return window
 
 
@@ -64,16 +64,16 @@ def generator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 async def test_the_generator_counts_what_the_product_says(generator: str) -> None:
     async with started(Product(2)) as product:
-        paced = await measuring.events(product, Order(2, 200, 200), clients=3, seconds=0.5)
+        paced = await windows.events(product, Order(2, 200, 200), clients=3, seconds=0.5)
         assert paced.said["generator"] == generator
         assert paced.rate == pytest.approx(400, rel=0.25)
         assert (paced.said["gaps"], paced.said["repeats"], paced.said["ended"]) == (0, 0, 0)
         assert 0 < paced.latency("p50") <= paced.latency("p99") <= paced.latency("max")
         assert paced.cpu_us["gateway"] > 0
-        asked = await measuring.requests(product, LAST, clients=2, depth=4, seconds=0.2)
+        asked = await windows.requests(product, LAST, clients=2, depth=4, seconds=0.2)
         assert asked.count > 20
         assert asked.said["errors"] == 0
-        came = await measuring.connects(product, clients=2, seconds=0.3)
+        came = await windows.connects(product, clients=2, seconds=0.3)
         assert came.count > 2
 
 
@@ -133,7 +133,7 @@ async def test_a_request_costs_the_gateway_far_less_than_the_naive_one() -> None
     async with started(Product(1)) as ours, started(Naive()) as simple:
         for _ in range(3):
             cost, most = [
-                (await measuring.requests(each, LAST, clients=4, depth=16, seconds=0.3)).cpu_us[
+                (await windows.requests(each, LAST, clients=4, depth=16, seconds=0.3)).cpu_us[
                     "gateway"
                 ]
                 for each in (ours, simple)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.load.native import Lost, load
-from bench.processes import cpu_ns
+from bench.measuring.processes import cpu_ns
 from bench.systems.system import Order, System
 
 WARM = 0.2  # seconds before the window

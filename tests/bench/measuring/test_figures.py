@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.figures import Spread, paired, percentile, short, table
+from bench.measuring.figures import Spread, paired, percentile, short, table
 
 
 def test_a_spread_is_a_median_with_its_rounds() -> None:
