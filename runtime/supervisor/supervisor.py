@@ -41,6 +41,8 @@ from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Roster, is_down
 from runtime.supervisor.accounts.start_queue import StartGate
+from runtime.supervisor.api import config as _config  # noqa: F401
+from runtime.supervisor.api import logs as _logs  # noqa: F401
 from runtime.supervisor.api import table, upkeep  # noqa: F401
 from runtime.supervisor.api.socket import LocalServer
 from runtime.supervisor.child import Process
