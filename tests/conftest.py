@@ -112,11 +112,18 @@ def _open_files() -> dict[str, str]:
     return found
 
 
+def _umask() -> str:
+    """Return this process's umask as proc(5) shows it; umask(2) could only tell by changing it."""
+    status = Path("/proc/self/status").read_text()
+    return next(line for line in status.splitlines() if line.startswith("Umask:"))
+
+
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind() -> Iterator[None]:
-    """Fail the test when a child process or a file descriptor outlives it."""
-    children, files = _children(), _open_files()
+    """Fail the test when a child process, a file descriptor or a changed umask outlives it."""
+    children, files, umask = _children(), _open_files(), _umask()
     yield
+    assert _umask() == umask, "the umask is not what it was"
     gc.collect()
     _let_go_of_orphans()
     more = _children() - children
