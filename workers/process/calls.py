@@ -12,10 +12,10 @@ import msgspec
 from ipc.calls import RESOLUTION
 from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
 from ipc.frames.websocket import ErrorShape
+from ipc.idempotency import Once
 from workers.errors import ChannelError, LoggedOut, SendFailed
 from workers.messages import Action, Outbound, Sent
 from workers.process.endings import last_line
-from workers.process.sends import Sends
 
 MAX_RUNNING = 64
 TIME_LIMIT = 120.0  # seconds; a plugin that hangs on one call must not hold its place for ever
@@ -32,11 +32,11 @@ class BadCall(Exception):
     """The call itself is wrong; the text says how."""
 
 
-class Answers:
-    """Runs calls. ``plugin`` is set once it is loaded; ``closing`` refuses new calls.
+class PluginCalls:
+    """The calls of one account. Until ``begin`` and after ``close``, new ones are refused.
 
-    ``reply(id, gateway, ok, payload)`` gets each answer, ``sent(message, sent)`` each message
-    that really went out, ``fail(error)`` what ends the whole account.
+    ``reply(id, gateway, ok, payload)`` receives each answer, ``sent(message, sent)`` each
+    message that the plugin really sent, ``fail(error)`` each error that ends the account.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Answers:
         redact: Callable[[str], str] = str,
         log: Any,
     ) -> None:
-        self.plugin: Any = None
-        self.closing = False
+        self._plugin: Any = None
+        self._closing = False
         self._reply = reply
         self._tell_sent = sent
         self._fail = fail
@@ -59,13 +59,22 @@ class Answers:
         self._running: dict[asyncio.Task[None], float] = {}  # with its deadline, the oldest first
         self._timer: asyncio.TimerHandle | None = None  # one for all: each would cost as a task
         self._overdue: set[asyncio.Task[None]] = set()
-        self._sends = Sends(self._loop.time)
+        # Each key is sent once; only this process knows what was really sent.
+        self._results = Once(self._loop.time, _stopping)
         self._made = 0  # ids made here, for platforms that give none
+
+    def begin(self, plugin: Any) -> None:
+        """Accept calls for ``plugin`` from now on."""
+        self._plugin = plugin
+
+    def close(self) -> None:
+        """Refuse new calls from now on; those that run go on."""
+        self._closing = True
 
     def on_call(self, call: Call, gateway: str) -> None:
         """Start answering ``call``; refuse it at once when there is no place."""
-        if self.plugin is None or self.closing:
-            state = "stopping" if self.closing else "starting"
+        if self._plugin is None or self._closing:
+            state = "stopping" if self._closing else "starting"
             self._refuse(call, gateway, f"the account is {state}", retryable=True)
         elif len(self._running) >= MAX_RUNNING:
             self._refuse(call, gateway, f"{MAX_RUNNING} calls are running", retryable=True)
@@ -78,7 +87,7 @@ class Answers:
 
     async def finish(self) -> None:
         """Refuse new calls, and wait for those that run."""
-        self.closing = True
+        self.close()
         while self._running:
             await asyncio.wait(set(self._running))
 
@@ -145,17 +154,17 @@ class Answers:
         match call.method:
             case "send":
                 message = _decoded(_outbound, "send", call.params)
-                return await self._sends.once(message.key, lambda: self._deliver(message))
+                return await self._results.once(message.key, lambda: self._deliver(message))
             case "action":
                 action = _decoded(_action, "action", call.params)
                 # a key of its own kind: the same key may have been used for a send
-                return await self._sends.once(f"action:{action.key}", lambda: self._act(action))
+                return await self._results.once(f"action:{action.key}", lambda: self._act(action))
             case "probe" | "logout":
                 return await self._ask(call.method)
         raise BadCall(f"unknown method: {call.method}")
 
     async def _deliver(self, message: Outbound) -> Sent:
-        sent = await self.plugin.send(message)
+        sent = await self._plugin.send(message)
         if not isinstance(sent, Sent):
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
         if not sent.id or not sent.ts:
@@ -171,14 +180,14 @@ class Answers:
         return sent
 
     async def _act(self, action: Action) -> dict[str, Any]:
-        function = getattr(self.plugin, "act", None)
+        function = getattr(self._plugin, "act", None)
         if function is None:
             raise BadCall(f"the channel has no {action.name}")
         result = await function(action)
         return result if isinstance(result, dict) else {}
 
     async def _ask(self, method: str) -> Any:
-        function = getattr(self.plugin, method, None)
+        function = getattr(self._plugin, method, None)
         if function is None:
             raise BadCall(f"the channel has no {method}")
         result = await function()
@@ -206,3 +215,8 @@ def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
         return decoder.decode(params)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise BadCall(f"invalid {method} params: {error}") from None
+
+
+def _stopping() -> SendFailed:
+    """Return the error for those who waited for a send that was cancelled."""
+    return SendFailed("the account is stopping", retryable=True)

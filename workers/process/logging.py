@@ -46,7 +46,7 @@ class Redaction:
         return text
 
 
-class _Stderr(logging.Handler):
+class _StderrHandler(logging.Handler):
     """One line per record on whatever ``sys.stderr`` is at that moment."""
 
     def __init__(self, redact: Redaction) -> None:
@@ -63,12 +63,12 @@ class _Stderr(logging.Handler):
 
 
 @contextmanager
-def journal(redact: Redaction) -> Iterator[structlog.typing.FilteringBoundLogger]:
+def log_to_stderr(redact: Redaction) -> Iterator[structlog.typing.FilteringBoundLogger]:
     """Route ``logging`` to stderr for as long as the worker lives; yield the account's logger."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    handler, root = _Stderr(redact), logging.getLogger()
+    handler, root = _StderrHandler(redact), logging.getLogger()
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
@@ -87,14 +87,14 @@ def _logger(redact: Redaction) -> structlog.typing.FilteringBoundLogger:
         return redact(" ".join(words) + (f"\n{error}" if error else ""))
 
     logger = structlog.wrap_logger(
-        _Line(),
+        _StderrPrinter(),
         processors=[structlog.processors.format_exc_info, line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return cast(structlog.typing.FilteringBoundLogger, logger)
 
 
-class _Line:
+class _StderrPrinter:
     """Prints, and looks up ``sys.stderr`` each time so that a redirect is followed."""
 
     def msg(self, text: str) -> None:

@@ -23,12 +23,12 @@ from workers.errors import Misconfigured
 from workers.links.control import ControlLink
 from workers.links.data import DataLink
 from workers.messages import Outbound, Sent
-from workers.process import figures, limits
-from workers.process.calls import Answers
+from workers.process import resources
+from workers.process.calls import PluginCalls
 from workers.process.context import AccountContext
 from workers.process.endings import EXIT_FAILED, RETURNED, STOPPED, Ending, ending_of
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
-from workers.process.logging import Redaction, journal
+from workers.process.logging import Redaction, log_to_stderr
 
 Say = Callable[[str, str], None]
 
@@ -41,10 +41,10 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
     ``say(cause, text)`` is called at most once, before the exit.
     """
     boot = worker_boot(payload)
-    limits.apply(boot)
+    resources.apply_limits(boot)
     redact = Redaction()
     loop = asyncio.get_running_loop()
-    with journal(redact) as log:
+    with log_to_stderr(redact) as log:
         worker = Worker(boot, say, log, redact)
         loop.add_signal_handler(signal.SIGTERM, worker.stop)
         try:
@@ -74,7 +74,7 @@ class Worker:
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
         self._control = ControlLink(boot, self._beat, self._begin_drain, self._begin_recheck)
         self._link = DataLink(boot, self._on_call, log)
-        self._answers: Answers | None = None
+        self._calls: PluginCalls | None = None
         self._group: asyncio.TaskGroup | None = None
         self._draining: asyncio.Task[None] | None = None
         self._rechecking: asyncio.Task[None] | None = None
@@ -95,7 +95,7 @@ class Worker:
             self._control.open()
             self._link.open()
             async with asyncio.TaskGroup() as group:
-                self._answers = Answers(
+                self._calls = PluginCalls(
                     reply=self._link.answer,
                     sent=self._tell_sent,
                     fail=self._fail,
@@ -113,12 +113,12 @@ class Worker:
                     if beside is not None:
                         beside.cancel()
         except BaseException:
-            if self._answers is not None:
-                await self._answers.cancel(None)
+            if self._calls is not None:
+                await self._calls.cancel(None)
             raise
         finally:
-            if self._answers is not None:
-                await self._answers.finish()  # what ignores its cancellation may still be done
+            if self._calls is not None:
+                await self._calls.finish()  # what ignores its cancellation may still be done
             self._control.close()
             self._link.close()
             self._loop.set_exception_handler(before)
@@ -144,8 +144,8 @@ class Worker:
         self._end(ending)
 
     async def _load(self) -> Any:
-        boot, answers = self._boot, self._answers
-        assert answers is not None
+        boot, calls = self._boot, self._calls
+        assert calls is not None
         manifest = manifest_of(boot)
         config = self._config = await config_of(boot, manifest, self._redact)
         make_directory(Path(boot.storage))
@@ -154,7 +154,7 @@ class Worker:
         )
         self._control.patch(manifest.status)
         plugin = plugin_class(manifest)(self._context)
-        answers.plugin = plugin
+        calls.begin(plugin)
         return plugin
 
     # -- the end
@@ -178,12 +178,12 @@ class Worker:
         """Stop the plugin, then wait for acknowledgements; all within the supervisor's grace."""
         within = self._boot.stop_within
         deadline = self._loop.time() + max(within - MARGIN, within / 2)
-        assert self._answers is not None
-        self._answers.closing = True
+        assert self._calls is not None
+        self._calls.close()
         if not life.done():
             life.cancel()
             await asyncio.wait({life}, timeout=deadline - self._loop.time())
-        await self._answers.cancel(deadline)
+        await self._calls.cancel(deadline)
         if self._control.ready:  # the gateway takes nothing of an account that never was
             try:
                 async with asyncio.timeout_at(deadline):
@@ -215,8 +215,8 @@ class Worker:
 
     async def _drain(self) -> None:
         """Finish what is in flight, and say so; the plugin goes on until SIGTERM."""
-        assert self._answers is not None
-        await self._answers.finish()
+        assert self._calls is not None
+        await self._calls.finish()
         await self._link.reached(self._link.outbox.last)
         self._control.say_drained()
 
@@ -239,8 +239,8 @@ class Worker:
     # -- calls, figures
 
     def _on_call(self, call: Any, gateway: str) -> None:
-        assert self._answers is not None
-        self._answers.on_call(call, gateway)
+        assert self._calls is not None
+        self._calls.on_call(call, gateway)
 
     async def _tell_sent(self, message: Outbound, sent: Sent) -> None:
         assert self._context is not None
@@ -254,9 +254,9 @@ class Worker:
         outbox = self._link.outbox
         return Beat(
             lag=lag,
-            rss_bytes=figures.rss_bytes(),
-            cpu=figures.cpu(),
-            fds=figures.open_files(),
+            rss_bytes=resources.rss_bytes(),
+            cpu=resources.cpu_seconds(),
+            fds=resources.open_files(),
             queued=len(outbox),
             queued_bytes=outbox.size_bytes,
             emitted=outbox.last,

@@ -1,6 +1,6 @@
 """Brings changed limits to a process that runs: its niceness and its resource limits.
 
-A process takes them on at its birth (``workers.process.limits``); a change of the
+A process takes them on at its birth (``workers.process.resources``); a change of the
 configuration must not cost it a restart. What the kernel does not permit us counts from the
 next start.
 """

@@ -16,7 +16,7 @@ from ipc.frames.data import Call
 from tests.workers.rig import rig
 from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient
 from workers.messages import Outbound, Sent
-from workers.process.calls import Answers
+from workers.process.calls import PluginCalls
 
 HI = {"to": "room", "text": "hi", "key": "k1"}
 MESSAGE = Outbound(to="room", text="hi", key="k1")
@@ -309,12 +309,12 @@ async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
     async def told(message: Outbound, sent: Sent) -> None:
         raise AssertionError(message)
 
-    answers = Answers(reply=broken, sent=told, fail=failed.set_result, log=structlog.get_logger())
-    answers.plugin = object()
-    answers.on_call(Call(1, "probe", b"{}"), "gateway")
+    calls = PluginCalls(reply=broken, sent=told, fail=failed.set_result, log=structlog.get_logger())
+    calls.begin(object())
+    calls.on_call(Call(1, "probe", b"{}"), "gateway")
     assert str(await failed) == "a fault of ours"
-    await answers.finish()
-    await answers.cancel(0.0)
+    await calls.finish()
+    await calls.cancel(0.0)
 
 
 async def test_a_send_that_returns_nonsense_is_a_bug_of_the_plugin(run_dir: Path) -> None:

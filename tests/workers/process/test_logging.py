@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from workers.process.logging import Redaction, journal
+from workers.process.logging import Redaction, log_to_stderr
 
 
 def redaction(*secrets: object) -> Redaction:
@@ -28,14 +28,14 @@ def test_what_is_too_short_to_be_a_secret_stays() -> None:
 def test_the_plugins_log_is_a_line_with_level_and_fields(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with journal(redaction("hunter2")) as log:
+    with log_to_stderr(redaction("hunter2")) as log:
         log.info("connected", server="irc.example", password="hunter2")
         log.debug("not told")
     assert capsys.readouterr().err == "INFO connected server='irc.example' password='***'\n"
 
 
 def test_an_exception_is_told_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    with journal(redaction()) as log:
+    with log_to_stderr(redaction()) as log:
         try:
             raise ValueError("oops")
         except ValueError:
@@ -46,14 +46,14 @@ def test_an_exception_is_told_with_its_traceback(capsys: pytest.CaptureFixture[s
 
 
 def test_an_sdk_logs_through_it_too(capsys: pytest.CaptureFixture[str]) -> None:
-    with journal(redaction("12345:token")):
+    with log_to_stderr(redaction("12345:token")):
         logging.getLogger("sdk.http").info("GET https://api/bot%s/me", "12345:token")
         logging.getLogger("sdk.http").debug("not told")
     assert capsys.readouterr().err == "INFO sdk.http: GET https://api/bot***/me\n"
 
 
 def test_wrong_log_arguments_are_told_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    with journal(redaction()):
+    with log_to_stderr(redaction()):
         # Given to our handler alone: pytest's own would raise.
         record = logging.LogRecord("sdk", 30, __file__, 1, "%d apples", ("many",), None)
         logging.getLogger().handlers[-1].handle(record)
@@ -63,6 +63,6 @@ def test_wrong_log_arguments_are_told_as_they_are(capsys: pytest.CaptureFixture[
 def test_it_leaves_logging_as_it_was() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    with journal(redaction()):
+    with log_to_stderr(redaction()):
         assert root.handlers != before[0]
     assert (root.handlers, root.level) == before

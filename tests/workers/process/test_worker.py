@@ -8,15 +8,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ipc.frames import control
-from tests.workers.rig import INCARNATION, PATIENCE, rig
+from tests.workers.rig import INCARNATION, PATIENCE, Rig, rig
 from workers.errors import NeedsLogin
-from workers.process.logging import Redaction, journal
+from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker
 
 FAULTY = "tests.support.faulty:manifest"
+RECHECK = control.encode([control.Recheck()])
 
 
 async def ended(run_dir: Path, manifest: str, **changes: Any) -> tuple[int, list[tuple[str, str]]]:
@@ -81,9 +83,6 @@ async def test_a_malformed_frame_hurts_nothing(run_dir: Path) -> None:
         await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
         reason = {"malformed frames": 1}
         await here.supervisor.until(lambda: here.supervisor.of(control.Beat)[-1].dropped == reason)
-
-
-# -- stopping
 
 
 async def test_sigterm_stops_it_cleanly(run_dir: Path) -> None:
@@ -156,9 +155,6 @@ async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
         with open(run_dir / "fifo", "w") as fifo:  # noqa: ASYNC230 - `cat` is there to read
             fifo.write("secret")
         assert await here.code() == 0
-
-
-# -- ending by itself
 
 
 @pytest.mark.parametrize(
@@ -253,9 +249,6 @@ async def test_an_error_while_stopping_does_not_change_the_ending(
     assert "stumbled" in capsys.readouterr().err
 
 
-# -- loading
-
-
 async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> None:
     code, said = await ended(run_dir, "tests.support.faulty:needy", key="faulty-extra:x")
     assert (code, said[0][0]) == (78, "misconfigured")
@@ -332,9 +325,6 @@ async def test_storage_that_cannot_be_made_is_transient(run_dir: Path) -> None:
     assert str(run_dir / "file" / "one") in said[0][1]
 
 
-# -- status
-
-
 async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> None:
     async with rig(run_dir) as here:
         here.start()
@@ -379,9 +369,6 @@ async def test_activity_is_told_with_the_beat(run_dir: Path) -> None:
         assert (beat.messages_in, beat.messages_out) == (1, 1)
 
 
-# -- the process that a plugin will not let go
-
-
 async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None:
     async with rig(run_dir) as here:
         left: list[int] = []
@@ -391,7 +378,7 @@ async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None
             left.append(code)
             let_go.set()
 
-        with journal(Redaction()) as log:
+        with log_to_stderr(Redaction()) as log:
             worker = Worker(here.boot(stop_within=0.1), _say, log, Redaction(), leave=leave)
             running = asyncio.create_task(worker.run())
             plugin = await here.up()
@@ -414,3 +401,56 @@ def _until(event: asyncio.Event) -> Any:
         await event.wait()
 
     return wait
+
+
+def kept_in(path: Path, secret: str) -> dict[str, Any]:
+    path.write_text(secret)
+    path.chmod(0o600)
+    return {"password": {"source": "file", "id": str(path)}}
+
+
+async def rechecked(here: Rig) -> control.Rechecked:
+    here.supervisor.frames.clear()
+    here.supervisor.send_raw(RECHECK)
+    (answer,) = await here.supervisor.until(lambda: here.supervisor.of(control.Rechecked))
+    return answer
+
+
+async def test_only_another_secret_is_a_change(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        config = kept_in(run_dir / "secret", "the-first-one")
+        here.start(config=config)
+        await here.up()
+        assert await rechecked(here) == control.Rechecked(False)
+        kept_in(run_dir / "secret", "the-first-one")
+        assert await rechecked(here) == control.Rechecked(False)
+        kept_in(run_dir / "secret", "the-second-one")
+        for _ in range(2):  # until it is replaced, it says so each time
+            answer = await rechecked(here)
+            assert answer.changed
+            assert b"second" not in msgspec.msgpack.encode(answer)
+        assert await here.stop() == 0
+
+
+async def test_a_secret_that_cannot_be_read_changes_nothing(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        here.start(config=kept_in(run_dir / "secret", "the-first-one"))
+        await here.up()
+        (run_dir / "secret").unlink()
+        answer = await rechecked(here)
+        assert not answer.changed
+        assert "password: the secret file:" in answer.problem
+        assert await here.stop() == 0
+
+
+async def test_it_ends_while_it_still_rechecks_its_secrets(run_dir: Path) -> None:
+    async with rig(run_dir) as here:
+        slow = run_dir / "slow"
+        command = f"sh -c 'test -e {slow} && sleep 1; echo secret'"
+        here.start(config={"password": {"source": "exec", "id": command}})
+        await here.up()
+        slow.touch()
+        here.supervisor.send_raw(RECHECK)
+        here.supervisor.send_raw(RECHECK)  # while the first is under way: one answer for both
+        assert await here.stop() == 0
+        assert not here.supervisor.of(control.Rechecked)

@@ -1,4 +1,4 @@
-"""The limits of an account's process, applied for real in a child."""
+"""The limits of a worker's process, applied for real in a child, and what it measures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
+from workers.process import resources
+
 CODE = """
 import os, resource
 from ipc.frames.bootstrap import WorkerBoot
-from workers.process.limits import apply
-apply(WorkerBoot(key="a:b", incarnation=1, token="", control="", data="", manifest="",
+from workers.process.resources import apply_limits
+apply_limits(WorkerBoot(key="a:b", incarnation=1, token="", control="", data="", manifest="",
                  config={{}}, storage="", run_dir="", {fields}))
 print(os.nice(0), *resource.getrlimit(resource.RLIMIT_NOFILE))
 print(*resource.getrlimit(resource.RLIMIT_NPROC))
@@ -42,3 +44,26 @@ def test_without_limits_everything_is_as_inherited() -> None:
 def test_a_limit_above_the_hard_one_is_lowered_to_it(more: int) -> None:
     _, _, hard = applied("")[0]
     assert applied(f"open_files={more}")[0] == [0, min(hard, more), min(hard, more)]
+
+
+def test_the_figures_are_those_of_this_process() -> None:
+    assert resources.rss_bytes() > 1_000_000
+    assert resources.cpu_seconds() > 0
+    before = resources.open_files()
+    with open("/dev/null", "rb"):
+        assert resources.open_files() == before + 1
+
+
+def test_a_process_without_free_descriptors_still_has_figures() -> None:
+    script = """
+import os, resource
+from workers.process import resources
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True:
+        os.open("/dev/null", os.O_RDONLY)
+except OSError:
+    print(resources.open_files(), resources.rss_bytes() > 1_000_000)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "64 True\n", done.stderr
