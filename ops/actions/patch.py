@@ -50,7 +50,7 @@ async def patch(owner: Caller, change: Row, timeout: float) -> Row:
     raw = msgspec.json.encode(change).decode()
     for tries_left in reversed(range(TRIES)):
         before = await _read(owner, timeout)
-        given = {"raw": raw, "baseHash": before.get("hash")}
+        given = {"raw": raw} | ({"baseHash": before["hash"]} if "hash" in before else {})
         try:
             answer: Row = await owner.call("config.patch", given, timeout=timeout)
             return answer

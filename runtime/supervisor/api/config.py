@@ -10,18 +10,19 @@ import importlib
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyjson5
-from msgspec import Meta
+from msgspec import UNSET
 
 from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams, PlaceParams, WriteParams
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
 from runtime.config.lookup import look_up
 from runtime.config.schema import hints, schema
-from runtime.supervisor.api.table import INVALID, Nothing, Params, method
+from runtime.supervisor.api.table import INVALID, method
 
 if TYPE_CHECKING:
     from runtime.supervisor.supervisor import Supervisor
@@ -31,30 +32,23 @@ REQUIRED = "config base hash required; re-run config.get and retry"
 CHANGED = "config changed since last load; re-run config.get and retry"
 
 
-class Write(Params):
-    """``raw`` is the new text, or a merge patch; ``base_hash`` what it was made from."""
-
-    raw: Annotated[str, Meta(min_length=1)]
-    base_hash: str | None = None
-
-
-@method("config.get", Nothing)
-async def _get(supervisor: Supervisor, params: Nothing) -> Any:
+@method("config.get", NoParams)
+async def _get(supervisor: Supervisor, params: NoParams) -> Any:
     return await supervisor.remote.aside(_shown, supervisor)
 
 
-@method("config.set", Write)
-async def _set(supervisor: Supervisor, params: Write) -> Any:
+@method("config.set", WriteParams)
+async def _set(supervisor: Supervisor, params: WriteParams) -> Any:
     return await _write(supervisor, params, _writing().set_text, params.raw)
 
 
-@method("config.apply", Write)
-async def _apply(supervisor: Supervisor, params: Write) -> Any:
+@method("config.apply", WriteParams)
+async def _apply(supervisor: Supervisor, params: WriteParams) -> Any:
     return await _write(supervisor, params, _writing().set_text, params.raw)
 
 
-@method("config.patch", Write)
-async def _patch(supervisor: Supervisor, params: Write) -> Any:
+@method("config.patch", WriteParams)
+async def _patch(supervisor: Supervisor, params: WriteParams) -> Any:
     try:
         patch = pyjson5.decode(params.raw)
     except pyjson5.Json5Exception as error:
@@ -66,8 +60,8 @@ async def _patch(supervisor: Supervisor, params: Write) -> Any:
     return await _write(supervisor, params, _writing().patch_text, patch)
 
 
-@method("config.schema", Nothing)
-async def _schema(supervisor: Supervisor, params: Nothing) -> Any:
+@method("config.schema", NoParams)
+async def _schema(supervisor: Supervisor, params: NoParams) -> Any:
     manifests = supervisor.loaded.manifests
 
     def make() -> msgspec.Raw:
@@ -82,14 +76,8 @@ async def _schema(supervisor: Supervisor, params: Nothing) -> Any:
     return await supervisor.remote.aside(make)
 
 
-class Place(Params):
-    """A place in the configuration."""
-
-    path: str
-
-
-@method("config.schema.lookup", Place)
-async def _lookup(supervisor: Supervisor, params: Place) -> Any:
+@method("config.schema.lookup", PlaceParams)
+async def _lookup(supervisor: Supervisor, params: PlaceParams) -> Any:
     manifests = supervisor.loaded.manifests
 
     def find() -> msgspec.Raw | None:
@@ -129,12 +117,12 @@ def _shown(supervisor: Supervisor) -> msgspec.Raw:
 
 
 async def _write(
-    supervisor: Supervisor, params: Write, write: Callable[..., Loaded], change: Any
+    supervisor: Supervisor, params: WriteParams, write: Callable[..., Loaded], change: Any
 ) -> Any:
     before, seal = supervisor.loaded, supervisor.remote.seal
 
     def check(revision: str) -> None:
-        if params.base_hash is None:
+        if params.base_hash is UNSET:
             raise RemoteError(INVALID, REQUIRED)
         if params.base_hash.strip() != seal(revision):
             raise RemoteError(INVALID, CHANGED)

@@ -10,11 +10,12 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Meta
+from msgspec import UNSET
 
-from runtime.supervisor.api.table import Params, method
+from ipc.frames.requests import TailParams
+from runtime.supervisor.api.table import method
 from runtime.supervisor.logs.recent import cost
 from runtime.supervisor.logs.store import TAIL_BYTES
 
@@ -24,20 +25,13 @@ if TYPE_CHECKING:
 FILE = "supervisor.log"  # one that exists; all others lie beside it
 
 
-class Tail(Params):
-    """``cursor`` is where the last answer ended; without it the newest lines come."""
-
-    cursor: Annotated[int, Meta(ge=0)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=5000)] = 500
-    max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 250_000
-
-
-@method("logs.tail", Tail)
-async def _tail(supervisor: Supervisor, params: Tail) -> Any:
+@method("logs.tail", TailParams)
+async def _tail(supervisor: Supervisor, params: TailParams) -> Any:
     remote = supervisor.remote
-    found = remote.recent.after(params.cursor or 0, params.limit, params.max_bytes)
+    cursor = None if params.cursor is UNSET else params.cursor
+    found = remote.recent.after(cursor or 0, params.limit, params.max_bytes)
     lines = found.lines
-    if params.cursor is None and len(lines) < params.limit and not found.truncated:
+    if cursor is None and len(lines) < params.limit and not found.truncated:
         room = params.max_bytes - sum(map(cost, lines))
         count = params.limit - len(lines)
         directory = supervisor.places.log_dir
@@ -50,7 +44,7 @@ async def _tail(supervisor: Supervisor, params: Tail) -> Any:
         "truncated": found.truncated,
         "reset": found.reset,
     }
-    if found.skipped_bytes and params.cursor is not None:
+    if found.skipped_bytes and cursor is not None:
         answer["skippedBytes"] = found.skipped_bytes
     return answer
 

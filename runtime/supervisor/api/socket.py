@@ -174,9 +174,9 @@ class LocalServer:
         connection.send(websocket.response(id, hello))
 
     def _follow(self, connection: Connection, params: Any) -> Any:
-        from runtime.supervisor.api.table import Follow, log_names, params_of
+        from runtime.supervisor.api.table import FollowParams, log_names, params_of
 
-        wanted = params_of("logs.follow", Follow, params)
+        wanted = params_of("logs.follow", FollowParams, params)
         names = log_names(self._supervisor, wanted.accounts)
         connection.data.logs = None if names is None else frozenset(names)
         connection.data.follows = True

@@ -9,13 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from ipc import metrics
 from ipc.errors import RemoteError
+from ipc.frames.requests import (
+    AccountParams,
+    AccountsParams,
+    Key,
+    LinesParams,
+    NoParams,
+    Params,
+    Reason,
+)
 from ipc.frames.websocket import explain
 from runtime.supervisor import metrics as figures
 from runtime.supervisor.accounts.account import Account
@@ -30,48 +38,25 @@ if TYPE_CHECKING:
 
 INVALID = "INVALID_REQUEST"
 UNAVAILABLE = "UNAVAILABLE"
-MAX_LINES = 100_000  # of all logs together, in one answer
 STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
 GATEWAY_UP, GATEWAY_DOWN = 15.0, 10.0
 HANDED_OFF = {"outcome": "handed-off"}
 
 
-class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Base of every params struct: camelCase, no unknown keys."""
+class TargetParams(AccountsParams):
+    """Keys, bare channel names, or ``*``; ``wait``: answer once they have stopped."""
 
-
-class Nothing(Params):
-    """No params."""
-
-
-class Targets(Params):
-    """``accounts``: keys, bare channel names, or ``*``."""
-
-    accounts: list[str]
-    reason: Annotated[str, Meta(max_length=500)] | None = None
+    reason: Reason | None = None
     wait: bool = True
 
 
-class One(Params):
-    """One account by its key."""
+class FollowParams(Params):
+    """``accounts`` as in ``LinesParams``."""
 
-    account: str
-
-
-class Lines(Params):
-    """``accounts`` as in ``Targets``; none means every process. ``lines`` counts from the end."""
-
-    accounts: list[str] = []
-    lines: Annotated[int, Meta(ge=0, le=MAX_LINES)] = 100
+    accounts: list[Key] = []
 
 
-class Follow(Params):
-    """``accounts`` as in ``Lines``."""
-
-    accounts: list[str] = []
-
-
-class Force(Params):
+class ForceParams(Params):
     """``force`` ends a stranger that holds the port."""
 
     force: bool = False
@@ -80,7 +65,7 @@ class Force(Params):
 P = TypeVar("P", bound=Params)
 
 
-class Shutdown(Params):
+class ShutdownParams(Params):
     """``shutdown`` asks a gateway that is not ours to end, before it is let go."""
 
     shutdown: bool = False
@@ -149,13 +134,13 @@ def select(supervisor: Supervisor, targets: list[str]) -> list[Account]:
     return list(chosen.values())
 
 
-@method("supervisor.status", Nothing)
-async def _status(supervisor: Supervisor, params: Nothing) -> Any:
+@method("supervisor.status", NoParams)
+async def _status(supervisor: Supervisor, params: NoParams) -> Any:
     return msgspec.to_builtins(supervisor.status())
 
 
-@method("channels.start", Targets)
-async def _start(supervisor: Supervisor, params: Targets) -> Any:
+@method("channels.start", TargetParams)
+async def _start(supervisor: Supervisor, params: TargetParams) -> Any:
     """Start accounts for an operator: at once, whatever the backoff says."""
     rows = _released(supervisor, params)
     for account, row in rows:
@@ -168,8 +153,8 @@ async def _start(supervisor: Supervisor, params: Targets) -> Any:
     return {"results": [row for _, row in rows]}
 
 
-@method("channels.stop", Targets)
-async def _stop(supervisor: Supervisor, params: Targets) -> Any:
+@method("channels.stop", TargetParams)
+async def _stop(supervisor: Supervisor, params: TargetParams) -> Any:
     """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
 
     Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
@@ -204,8 +189,8 @@ async def _stopped(account: Account, wait: bool) -> dict[str, Any]:
     return row
 
 
-@method("channels.restart", Targets)
-async def _restart(supervisor: Supervisor, params: Targets) -> Any:
+@method("channels.restart", TargetParams)
+async def _restart(supervisor: Supervisor, params: TargetParams) -> Any:
     """Replace the accounts' processes; a stopped or waiting account is started."""
     rows = _released(supervisor, params)
     for account, row in rows:
@@ -216,7 +201,7 @@ async def _restart(supervisor: Supervisor, params: Targets) -> Any:
     return {"results": [row for _, row in rows]}
 
 
-def _released(supervisor: Supervisor, params: Targets) -> list[tuple[Account, dict[str, Any]]]:
+def _released(supervisor: Supervisor, params: TargetParams) -> list[tuple[Account, dict[str, Any]]]:
     """Release the holds of all chosen accounts that may run; say of the others why not."""
     chosen = select(supervisor, params.accounts)
     obstacles = {account.key: supervisor.roster.obstacle(account) for account in chosen}
@@ -234,8 +219,8 @@ def _released(supervisor: Supervisor, params: Targets) -> list[tuple[Account, di
     return rows
 
 
-@method("channels.reset", Targets)
-async def _reset(supervisor: Supervisor, params: Targets) -> Any:
+@method("channels.reset", TargetParams)
+async def _reset(supervisor: Supervisor, params: TargetParams) -> Any:
     rows = []
     for account in select(supervisor, params.accounts):
         account.child.post(ResetEvent())
@@ -243,8 +228,8 @@ async def _reset(supervisor: Supervisor, params: Targets) -> Any:
     return {"results": rows}
 
 
-@method("channels.describe", One)
-async def _describe(supervisor: Supervisor, params: One) -> Any:
+@method("channels.describe", AccountParams)
+async def _describe(supervisor: Supervisor, params: AccountParams) -> Any:
     account = find(supervisor, params.account)
     return {
         "status": msgspec.to_builtins(account.status()),
@@ -295,13 +280,13 @@ def what_next(account: Account) -> str:
             return "nothing: it runs"
 
 
-@method("channels.events", One)
-async def _events(supervisor: Supervisor, params: One) -> Any:
+@method("channels.events", AccountParams)
+async def _events(supervisor: Supervisor, params: AccountParams) -> Any:
     return {"events": list(find(supervisor, params.account).history)}
 
 
-@method("channels.logs", Lines)
-async def _logs(supervisor: Supervisor, params: Lines) -> Any:
+@method("channels.logs", LinesParams)
+async def _logs(supervisor: Supervisor, params: LinesParams) -> Any:
     return {"lines": supervisor.logs.tail(log_names(supervisor, params.accounts), params.lines)}
 
 
@@ -314,8 +299,8 @@ def log_names(supervisor: Supervisor, targets: list[str]) -> list[str] | None:
     return own + [account.key for account in select(supervisor, others)]
 
 
-@method("channels.holds", Nothing)
-async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
+@method("channels.holds", NoParams)
+async def _holds(supervisor: Supervisor, params: NoParams) -> Any:
     """Tell the manual stops; one that is not on disk has ``persisted`` false."""
     holds = {key: msgspec.to_builtins(hold) for key, hold in supervisor.holds.all().items()}
     for key in supervisor.holds.unsaved:
@@ -323,8 +308,8 @@ async def _holds(supervisor: Supervisor, params: Nothing) -> Any:
     return {"holds": holds}
 
 
-@method("gateway.start", Force)
-async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
+@method("gateway.start", ForceParams)
+async def _gateway_start(supervisor: Supervisor, params: ForceParams) -> Any:
     front = _front(supervisor)
     try:
         if params.force:
@@ -336,8 +321,8 @@ async def _gateway_start(supervisor: Supervisor, params: Force) -> Any:
     return {"ok": up, "gateway": msgspec.to_builtins(front.status())}
 
 
-@method("gateway.stop", Shutdown)
-async def _gateway_stop(supervisor: Supervisor, params: Shutdown) -> Any:
+@method("gateway.stop", ShutdownParams)
+async def _gateway_stop(supervisor: Supervisor, params: ShutdownParams) -> Any:
     front = supervisor.front
     answer: dict[str, Any] = {}
     if params.shutdown:
@@ -348,8 +333,8 @@ async def _gateway_stop(supervisor: Supervisor, params: Shutdown) -> Any:
     return answer | {"gateway": msgspec.to_builtins(front.status())}
 
 
-@method("gateway.restart", Nothing)
-async def _gateway_restart(supervisor: Supervisor, params: Nothing) -> Any:
+@method("gateway.restart", NoParams)
+async def _gateway_restart(supervisor: Supervisor, params: NoParams) -> Any:
     """Restart it. Done is what was spawned after the request: only that has read the file."""
     front = _front(supervisor)
     before = front.spawned
@@ -376,25 +361,25 @@ def _front(supervisor: Supervisor) -> Front:
     return supervisor.front
 
 
-@method("metrics", Nothing)
-async def _metrics(supervisor: Supervisor, params: Nothing) -> Any:
+@method("metrics", NoParams)
+async def _metrics(supervisor: Supervisor, params: NoParams) -> Any:
     """Return the figures as text for Prometheus: the gateway need not be up for them."""
     rows = [account.status() for account in supervisor.accounts.values()]
     series = [*figures.of_supervisor(supervisor), *metrics.of_accounts(rows, time.time())]
     return {"text": metrics.text(series)}
 
 
-@method("config.reload", Nothing)
-async def _reload(supervisor: Supervisor, params: Nothing) -> Any:
+@method("config.reload", NoParams)
+async def _reload(supervisor: Supervisor, params: NoParams) -> Any:
     return await supervisor.reread()
 
 
-@method("shutdown", Nothing)
-async def _shutdown(supervisor: Supervisor, params: Nothing) -> Any:
+@method("shutdown", NoParams)
+async def _shutdown(supervisor: Supervisor, params: NoParams) -> Any:
     supervisor.request_stop("asked to by an operator")
     return {"ok": True, "pid": supervisor.pid}
 
 
-@method("version", Nothing)
-async def _version(supervisor: Supervisor, params: Nothing) -> Any:
+@method("version", NoParams)
+async def _version(supervisor: Supervisor, params: NoParams) -> Any:
     return {"version": supervisor.version, "pid": supervisor.pid}

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
-
-from msgspec import Meta
+from typing import TYPE_CHECKING, Any
 
 from ipc.frames.control import Rechecked
+from ipc.frames.requests import DrainParams, NoParams, RestartParams
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.api.table import Nothing, Params, method, select
+from runtime.supervisor.api.table import method, select
 from runtime.supervisor.lifecycle import Phase, Restart
 
 if TYPE_CHECKING:
     from runtime.supervisor.supervisor import Supervisor
 
-DRAIN_MS = 30_000
 RECHECK_SECONDS = 15.0  # a password store may take its time; who asks waits 20
 
 
-class Drain(Params):
-    """``timeout_ms`` is how long messages in flight may take; then the stop comes anyway."""
-
-    accounts: list[str]
-    reason: Annotated[str, Meta(max_length=500)] | None = None
-    timeout_ms: Annotated[int, Meta(ge=0, le=600_000)] = DRAIN_MS
-
-
-class RestartRequest(Params):
-    """``reason`` is noted in the log."""
-
-    reason: Annotated[str, Meta(max_length=500)] | None = None
-    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
-
-
-@method("channels.drain", Drain)
-async def _drain(supervisor: Supervisor, params: Drain) -> Any:
+@method("channels.drain", DrainParams)
+async def _drain(supervisor: Supervisor, params: DrainParams) -> Any:
     """Stop accounts once what is in flight is done; they are held, as after a stop."""
     chosen = select(supervisor, params.accounts)
     seconds = params.timeout_ms / 1000
@@ -53,8 +36,8 @@ async def _drained(supervisor: Supervisor, account: Account, seconds: float) -> 
     return await supervisor.drain(account, seconds)
 
 
-@method("secrets.reload", Nothing)
-async def _secrets(supervisor: Supervisor, params: Nothing) -> Any:
+@method("secrets.reload", NoParams)
+async def _secrets(supervisor: Supervisor, params: NoParams) -> Any:
     """Replace the accounts whose secrets are others now: a worker reads them at its birth.
 
     Each compares for itself, so that the supervisor sees none. Where one cannot be read the
@@ -92,8 +75,8 @@ def _refers(value: Any) -> bool:
     return isinstance(value, list) and any(map(_refers, value))
 
 
-@method("gateway.restart.request", RestartRequest)
-async def _request(supervisor: Supervisor, params: RestartRequest) -> Any:
+@method("gateway.restart.request", RestartParams)
+async def _request(supervisor: Supervisor, params: RestartParams) -> Any:
     """Restart the gateway soon: who asks through it gets this answer before."""
     loop = asyncio.get_running_loop()
     loop.call_later(params.delay_ms / 1000, supervisor.front.restart)

@@ -1,0 +1,84 @@
+"""The params of the requests that both the gateway and the supervisor answer. Pure.
+
+The gateway checks what a client sends and passes it on, the supervisor checks it again, for it
+also takes requests from ``cli.sock``. One struct with one set of bounds, so that what one end
+accepts the other does not refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+LONGEST_KEY = 129  # two names of 64 characters and the colon between them
+MAX_LINES = 100_000  # of all logs together, in one answer
+
+Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)]
+Reason = Annotated[str, Meta(max_length=500)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Base of params: camelCase on the wire, an unknown key is an error."""
+
+
+class NoParams(Params):
+    """No params at all."""
+
+
+class AccountParams(Params):
+    """One account by its key."""
+
+    account: Key
+
+
+class AccountsParams(Params):
+    """Keys, bare channel names, or ``*``."""
+
+    accounts: list[Key]
+
+
+class LinesParams(Params):
+    """The last ``lines`` of these accounts; of every process when none is named."""
+
+    accounts: list[Key] = []
+    lines: Annotated[int, Meta(ge=0, le=MAX_LINES)] = 100
+
+
+class DrainParams(AccountsParams):
+    """Keys, bare channel names, or ``*``; after ``timeout_ms`` they are stopped anyway."""
+
+    reason: Reason | None = None
+    timeout_ms: Annotated[int, Meta(ge=0, le=600_000)] = 30_000
+
+
+class TailParams(Params):
+    """``cursor`` is where the last answer ended; without it the newest lines come."""
+
+    cursor: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=5000)] = 500
+    max_bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 250_000
+
+
+class PlaceParams(Params):
+    """A path with dots; ``*``, or any name, where a name is free."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_./\[\]\-*]+$")]
+
+
+class WriteParams(Params):
+    """``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text
+    it was made from.
+    """
+
+    raw: Text
+    base_hash: Text | UnsetType = UNSET
+
+
+class RestartParams(Params):
+    """``reason`` is noted; the restart begins after ``delay_ms``."""
+
+    reason: Reason | None = None
+    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
