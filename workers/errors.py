@@ -11,10 +11,10 @@ ChannelError
 
 from __future__ import annotations
 
-EXIT_OK = 0
-EXIT_TEMPORARY = 75  # EX_TEMPFAIL, sysexits(3)
-EXIT_NEEDS_LOGIN = 77  # EX_NOPERM, sysexits(3)
-EXIT_CONFIG = 78  # EX_CONFIG, sysexits(3)
+from ipc.frames.words import EXIT_CONFIG as EXIT_CONFIG
+from ipc.frames.words import EXIT_NEEDS_LOGIN as EXIT_NEEDS_LOGIN
+from ipc.frames.words import EXIT_OK as EXIT_OK
+from ipc.frames.words import EXIT_TEMPORARY as EXIT_TEMPORARY
 
 
 class ChannelError(Exception):

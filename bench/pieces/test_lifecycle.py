@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from runtime.supervisor.lifecycle import (
-    Event,
-    Exit,
-    Exited,
-    Phase,
-    Policy,
-    Ready,
-    Start,
-    State,
-    step,
-)
+from ipc.frames.words import Phase
+from runtime.supervisor.lifecycle import Event, Exit, Exited, Policy, Ready, Start, State, step
 
 POLICY = Policy()
 

@@ -24,6 +24,7 @@ from ipc.calls import Calls
 from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import jsonrpc
 from ipc.frames.websocket import ErrorShape, Event, Request, Response, decode_from_server, encode
+from ipc.frames.words import UNAVAILABLE
 from ipc.identity.device import Identity
 from ipc.websocket.connect import Opening, open_session, remote_error
 from ipc.websocket.inbox import Inbox, OnEvent
@@ -245,7 +246,7 @@ class Client:
         elif isinstance(frame.error, ErrorShape):
             self._calls.fail(number, remote_error(frame.error))
         else:
-            self._calls.fail(number, RemoteError("UNAVAILABLE", "failed without a reason"))
+            self._calls.fail(number, RemoteError(UNAVAILABLE, "failed without a reason"))
 
     def _happened(self, event: Event) -> None:
         if isinstance(event.seq, int):

@@ -33,6 +33,7 @@ from ipc.frames.websocket import (
     decode_from_server,
     encode,
 )
+from ipc.frames.words import UNAVAILABLE
 from ipc.identity.credentials import Claim, Credentials
 from ipc.identity.device import Identity
 from ipc.websocket.backoff import PASSING, asked, starting
@@ -186,7 +187,7 @@ async def _greet(
         raise remote_error(
             frame.error
             if isinstance(frame.error, ErrorShape)
-            else ErrorShape("UNAVAILABLE", "connect failed without a reason")
+            else ErrorShape(UNAVAILABLE, "connect failed without a reason")
         )
     hello = _object(frame.payload)
     credentials.granted(hello.get("auth"))

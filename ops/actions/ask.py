@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ipc.frames.words import INVALID_REQUEST
 from ops.connect.places import here
 from ops.connect.selection import matches
 from ops.exits import OperatorError
@@ -53,7 +54,7 @@ async def _explained(
     from ops.connect.account_api import There
 
     channel, account = params.get("channel"), params.get("accountId")
-    if error.code != "INVALID_REQUEST" or not isinstance(channel, str):
+    if error.code != INVALID_REQUEST or not isinstance(channel, str):
         return error
     try:
         known = [row["account"] for row in (await There(client).status())["accounts"]]

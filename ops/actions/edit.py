@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
 from ops.connect import clients
 from ops.connect.selection import split
 from ops.exits import Exit, OperatorError, UsageFailure
@@ -58,7 +59,7 @@ async def _reload(places: Places) -> Any:
         try:
             return await client.call("config.reload", {})
         except RemoteError as error:
-            if error.code != "INVALID_REQUEST":
+            if error.code != INVALID_REQUEST:
                 raise
             raise OperatorError(error.message, Exit.CONFIGURATION) from None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-EXIT_CONFIG = 78  # EX_CONFIG, sysexits(3): a person must correct something, trying again is useless
+from ipc.frames.words import EXIT_CONFIG
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ import msgspec
 import structlog
 
 from ipc.frames.bootstrap import gateway_boot
+from ipc.frames.words import EXIT_CONFIG, EXIT_OK
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway
-from workers.errors import EXIT_CONFIG, EXIT_OK, Misconfigured
+from workers.errors import Misconfigured
 
 log = structlog.get_logger("gateway")
 

@@ -12,6 +12,7 @@ import msgspec
 from ipc.calls import Calls
 from ipc.errors import RemoteError
 from ipc.frames.websocket import ErrorShape
+from ipc.frames.words import UNAVAILABLE
 
 if TYPE_CHECKING:
     from runtime.gateway.clients.client import Client
@@ -49,7 +50,7 @@ class Session:
         """
         if self.client is None:
             text = f"{method}: the supervisor is not connected"
-            raise RemoteError("UNAVAILABLE", text, retryable=True)
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
         number, future = self.calls.start(_SUPERVISOR, seconds, method)
         request = {"id": number, "method": method, "params": params}
         self.client.tell_alone("supervisor.request", request)
@@ -60,7 +61,7 @@ class Session:
         if ok:
             self.calls.settle(id, payload)
             return
-        shape = error or ErrorShape("UNAVAILABLE", "the supervisor failed without saying why")
+        shape = error or ErrorShape(UNAVAILABLE, "the supervisor failed without saying why")
         self.calls.fail(id, as_error(shape))
 
 

@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
     Action,
     Deadline,
@@ -19,7 +20,6 @@ from runtime.supervisor.lifecycle import (
     Exit,
     Exited,
     Kill,
-    Phase,
     Policy,
     Spawn,
     Spawned,

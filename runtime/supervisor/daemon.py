@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from ipc.errors import EndpointError
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
@@ -30,8 +31,6 @@ from runtime.supervisor.trouble import tell_trouble
 if TYPE_CHECKING:
     from runtime.supervisor.options import Options
 
-EXIT_ERROR = 1
-EXIT_CONFIG = 78
 
 log = structlog.get_logger("supervisor")
 

@@ -11,12 +11,9 @@ long enough, forgive; STOPPING → kill; BACKOFF → respawn. All times are seco
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum, auto
 
-EXIT_TEMPORARY = 75  # EX_TEMPFAIL, sysexits(3)
-EXIT_NEEDS_LOGIN = 77  # EX_NOPERM: the account needs a person, not another try
-EXIT_CONFIG = 78  # EX_CONFIG: likewise
-EXIT_UNKNOWN = 255  # what is reported when nobody knows: never taken for a fact
+from ipc.frames.words import EXIT_CONFIG, EXIT_NEEDS_LOGIN, EXIT_TEMPORARY, EXIT_UNKNOWN, Phase
+
 SIGKILL = 9  # signal(7): how the kernel ends a process when memory runs out
 
 # Causes. Those an operator or the configuration gives to Stop: held, disabled, unconfigured.
@@ -46,20 +43,6 @@ _CAUSE_OF_CODE = {
     EXIT_CONFIG: MISCONFIGURED,
     EXIT_UNKNOWN: UNKNOWN,
 }
-
-
-class Phase(StrEnum):
-    """Where a child is in its lifecycle."""
-
-    STOPPED = auto()
-    STARTING = auto()
-    RUNNING = auto()
-    STOPPING = auto()
-    BACKOFF = auto()
-    FAILED = auto()
-
-
-ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})
 
 
 @dataclass(frozen=True, slots=True)

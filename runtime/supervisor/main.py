@@ -10,11 +10,12 @@ import os
 import resource
 from collections.abc import Mapping
 
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
 from runtime.config.places import resolve
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.notify import Notifier
-from runtime.supervisor.options import EXIT_CONFIG, EXIT_ERROR, Options, refuse, words
+from runtime.supervisor.options import Options, refuse, words
 from runtime.zygote.client import Zygote
 
 OURS_ALONE = 0o077  # what we and our children make is 0600 and 0700, whoever made it

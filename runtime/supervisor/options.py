@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 from runtime.config.places import Flags
 
-EXIT_ERROR = 1
-EXIT_CONFIG = 78
-
 
 @dataclass(frozen=True, slots=True)
 class Options:

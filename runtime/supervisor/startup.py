@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ipc.errors import EndpointError
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
@@ -18,7 +19,7 @@ from runtime.config.overrides import load_effective
 from runtime.config.places import Places
 from runtime.supervisor.claim import sockets_of
 from runtime.supervisor.instance import Instance, InstanceHeld
-from runtime.supervisor.options import EXIT_CONFIG, EXIT_ERROR, Options, refuse, words
+from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers, sdks
 from runtime.supervisor.processes.process import Launcher, become_subreaper
 

@@ -24,6 +24,7 @@ from ipc.frames.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
 from ipc.frames.control import Rechecked
 from ipc.frames.data import peer_name, worker_token
 from ipc.frames.status import AccountStatus, Hold, Status, SupervisorStatus
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from ipc.heartbeat import Verdict
 from ipc.websocket.probe import challenges
 from runtime.config.accounts import AccountSpec, channels
@@ -54,7 +55,6 @@ from runtime.supervisor.gateways.reconfigure import Takeover
 from runtime.supervisor.gateways.reports import Reports
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.keeper import spare
-from runtime.supervisor.lifecycle import Phase
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.metrics import of_supervisor
 from runtime.supervisor.notify import Notifier
@@ -445,7 +445,7 @@ class Supervisor:
         need not have changed.
         """
         if self.stopping:
-            raise RemoteError(table.UNAVAILABLE, "the supervisor is stopping")
+            raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
         try:
             loaded = loaded or self._setting.load()
         except (ConfigError, OSError) as error:
@@ -492,7 +492,7 @@ class Supervisor:
     def _refused(self, error: Exception) -> RemoteError:
         log.error("configuration not taken over", error=str(error))
         self.invalid = f"the configuration was not taken over: {error}"
-        return RemoteError(table.INVALID, str(error))
+        return RemoteError(INVALID_REQUEST, str(error))
 
     async def drain(self, account: Account, seconds: float) -> bool:
         """Have a running account finish what is in flight; say whether it did in time."""

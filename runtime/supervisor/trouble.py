@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from ipc.frames.words import Phase
 from runtime.supervisor.gateways.managed import Front
-from runtime.supervisor.lifecycle import Phase
 
 STUBBORN = 2  # failures in a row: one alone is over before it is read
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ipc.frames.control import Beat
+from ipc.frames.words import Phase
 from runtime.config.model import RestartConfig
-from runtime.supervisor.lifecycle import Exit, Exited, Phase, Ready, Start, Unhealthy
+from runtime.supervisor.lifecycle import Exit, Exited, Ready, Start, Unhealthy
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
 from tests.support.life import now, settle

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.config.model import GatewayConfig, LoggingConfig
 from runtime.supervisor.gateways import foreign, operator_session
 from runtime.supervisor.gateways.attached import AttachedGateway
@@ -22,7 +23,7 @@ from runtime.supervisor.gateways.foreign import ForeignGateway, Program
 from runtime.supervisor.gateways.interface import Source
 from runtime.supervisor.gateways.managed import Front
 from runtime.supervisor.gateways.operator_session import Access
-from runtime.supervisor.lifecycle import Phase, Policy
+from runtime.supervisor.lifecycle import Policy
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.processes.process import Launcher, become_subreaper
 from tests.support.daemon import free_port

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ipc.frames.words import Phase
 from ipc.heartbeat import Verdict
-from runtime.supervisor.lifecycle import Phase
 from tests.support.fleet import Fleet, fleet
 from tests.support.life import now
 

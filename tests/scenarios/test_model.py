@@ -26,17 +26,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ipc.frames.words import ALIVE, Phase
 from runtime.config.model import RestartConfig
-from runtime.supervisor.lifecycle import (
-    ALIVE,
-    Deadline,
-    Exit,
-    Exited,
-    Phase,
-    Ready,
-    Spawned,
-    Unhealthy,
-)
+from runtime.supervisor.lifecycle import Deadline, Exit, Exited, Ready, Spawned, Unhealthy
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
 from tests.support.virtual import VirtualTimeLoop

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
     ACCOUNT_POLICY,
     Deadline,
     Event,
     Exit,
     Exited,
-    Phase,
     Ready,
     Start,
     Stop,

@@ -10,7 +10,8 @@ import dataclasses
 
 import pytest
 
-from runtime.supervisor.lifecycle import Phase, Restart, Start, Stop
+from ipc.frames.words import Phase
+from runtime.supervisor.lifecycle import Restart, Start, Stop
 from tests.support.life import life, now, pass_time
 
 pytestmark = pytest.mark.virtual_time

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Phase, Ready, Reset, Start, Stop
+from ipc.frames.words import Phase
+from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Ready, Reset, Start, Stop
 from tests.support.life import EVEN, Life, life, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from runtime.supervisor.lifecycle import Exit, Phase, Restart, Start, Stop, Unhealthy
+from ipc.frames.words import Phase
+from runtime.supervisor.lifecycle import Exit, Restart, Start, Stop, Unhealthy
 from tests.support.life import Life, life, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time

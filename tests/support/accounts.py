@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.lifecycle import Exit, Phase, Ready, Start
+from runtime.supervisor.lifecycle import Exit, Ready, Start
 from tests.support.until import until
 from workers.channels.local import manifest
 

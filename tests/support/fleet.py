@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ipc.frames.status import AccountStatus, Hold
+from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.crash_storm import Surroundings
@@ -22,7 +23,7 @@ from runtime.supervisor.accounts.network import Network
 from runtime.supervisor.accounts.roster import Roster
 from runtime.supervisor.accounts.start_queue import StartGate
 from runtime.supervisor.instance import INCARNATIONS_BITS
-from runtime.supervisor.lifecycle import Exit, Phase, Ready, Reset, Restart, Start, Stop
+from runtime.supervisor.lifecycle import Exit, Ready, Reset, Restart, Start, Stop
 from tests.support.accounts import Puppet, spec_of
 from tests.support.life import CRASH, pass_time, settle
 

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from ipc.frames.words import Phase
 from runtime.config.model import GatewayConfig
 from runtime.supervisor.gateways.interface import News
 from runtime.supervisor.gateways.managed import Front
 from runtime.supervisor.gateways.port import PortTaken
-from runtime.supervisor.lifecycle import Phase, Policy
+from runtime.supervisor.lifecycle import Policy
 from tests.support.accounts import Puppet
 from tests.support.until import until
 

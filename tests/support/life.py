@@ -8,19 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from ipc.frames.words import ALIVE, Phase
 from runtime.supervisor.child import Child
-from runtime.supervisor.lifecycle import (
-    ALIVE,
-    Event,
-    Exit,
-    Phase,
-    Policy,
-    Ready,
-    Restart,
-    Start,
-    State,
-    Stop,
-)
+from runtime.supervisor.lifecycle import Event, Exit, Policy, Ready, Restart, Start, State, Stop
 from tests.support.accounts import Puppet
 
 EVEN = Policy(jitter=0.0)  # the account's policy without chance

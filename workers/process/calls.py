@@ -12,6 +12,7 @@ import msgspec
 from ipc.calls import RESOLUTION
 from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
 from ipc.frames.websocket import ErrorShape
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
 from workers.errors import ChannelError, LoggedOut, SendFailed
 from workers.messages import Action, Outbound, Sent
@@ -129,7 +130,7 @@ class PluginCalls:
             if len(payload) > MAX_PAYLOAD_BYTES:
                 raise ValueError(f"a result of {len(payload)} bytes is too large")
         except BadCall as error:
-            self._refuse(call, gateway, str(error), code="INVALID_REQUEST")
+            self._refuse(call, gateway, str(error), code=INVALID_REQUEST)
         except SendFailed as error:
             self._refuse(call, gateway, str(error) or "not sent", retryable=error.retryable)
         except ChannelError as error:
@@ -203,7 +204,7 @@ class PluginCalls:
         gateway: str,
         text: str,
         *,
-        code: str = "UNAVAILABLE",
+        code: str = UNAVAILABLE,
         retryable: bool = False,
     ) -> None:
         shape = ErrorShape(code, self._redact(text)[:2000], retryable=retryable)

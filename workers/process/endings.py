@@ -6,20 +6,9 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workers.errors import (
-    EXIT_CONFIG,
-    EXIT_NEEDS_LOGIN,
-    EXIT_OK,
-    EXIT_TEMPORARY,
-    ChannelError,
-    Finished,
-    LoggedOut,
-    Misconfigured,
-    NeedsLogin,
-    Transient,
-)
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_NEEDS_LOGIN, EXIT_OK, EXIT_TEMPORARY
+from workers.errors import ChannelError, Finished, LoggedOut, Misconfigured, NeedsLogin, Transient
 
-EXIT_FAILED = 1
 MAX_TEXT = 2_000  # characters of the last words: a status row, not a log
 
 
@@ -33,7 +22,7 @@ class Ending:
 
 
 STOPPED = Ending(EXIT_OK, None, "stopped")
-RETURNED = Ending(EXIT_FAILED, "returned", "run returned")
+RETURNED = Ending(EXIT_ERROR, "returned", "run returned")
 
 # In the order of who wins when several went wrong at once: what needs a person comes first.
 _MEANINGS: tuple[tuple[type[ChannelError], int, str], ...] = (
@@ -52,7 +41,7 @@ def ending_of(error: BaseException) -> Ending:
         for leaf in leaves:
             if isinstance(leaf, kind):
                 return Ending(code, cause, _on_one_line(str(leaf)) or cause.replace("_", " "))
-    return Ending(EXIT_FAILED, "failed", last_line(leaves[0]))
+    return Ending(EXIT_ERROR, "failed", last_line(leaves[0]))
 
 
 def last_line(error: BaseException) -> str:

@@ -19,6 +19,7 @@ import structlog
 
 from ipc.frames.bootstrap import WorkerBoot, worker_boot
 from ipc.frames.control import Beat
+from ipc.frames.words import EXIT_ERROR
 from workers.errors import Misconfigured
 from workers.links.control import ControlLink
 from workers.links.data import DataLink
@@ -26,7 +27,7 @@ from workers.messages import Outbound, Sent
 from workers.process import resources
 from workers.process.calls import PluginCalls
 from workers.process.context import AccountContext
-from workers.process.endings import EXIT_FAILED, RETURNED, STOPPED, Ending, ending_of
+from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
 
@@ -133,7 +134,7 @@ class Worker:
         except asyncio.CancelledError:
             if self._ended.done():
                 raise  # we asked for it
-            ending = Ending(EXIT_FAILED, "failed", "the plugin cancelled its own run")
+            ending = Ending(EXIT_ERROR, "failed", "the plugin cancelled its own run")
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is how the account ends
             if self._ended.done():
                 self._log.warning("the plugin did not stop cleanly", error=repr(error))

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames.websocket import ErrorShape, Request, explain
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.auth import ConnectClaim
 from runtime.gateway.access.refusals import Refusal, invalid
 from runtime.gateway.access.scopes import NODE, OPERATOR
@@ -121,7 +122,7 @@ def negotiate(connect: Connect) -> int:
         "expectedProtocol": NEWEST,
         "minimumProbeProtocol": OLDEST,
     }
-    raise Refusal(ErrorShape("INVALID_REQUEST", "protocol mismatch", details), code=1002)
+    raise Refusal(ErrorShape(INVALID_REQUEST, "protocol mismatch", details), code=1002)
 
 
 def claim_of(connect: Connect, protocol: int) -> ConnectClaim:

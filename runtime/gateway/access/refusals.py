@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import UNSET
 
 from ipc.frames.websocket import ErrorShape
+from ipc.frames.words import INVALID_REQUEST, NOT_PAIRED, UNAVAILABLE
 
-INVALID = "INVALID_REQUEST"
 RETRY_MS = 500  # the real CLI accepts 100 to 2000
 
 
@@ -37,13 +37,13 @@ class Refusal(Exception):
 
 def invalid(message: str, details: dict[str, Any] | None = None) -> Refusal:
     """Return the refusal of a malformed ``connect``."""
-    return Refusal(ErrorShape(INVALID, message, UNSET if details is None else details))
+    return Refusal(ErrorShape(INVALID_REQUEST, message, UNSET if details is None else details))
 
 
 def no_identity() -> Refusal:
     """Return the refusal of a client without a device identity that needs one."""
     details = {"code": "DEVICE_IDENTITY_REQUIRED"}
-    return Refusal(ErrorShape("NOT_PAIRED", "device identity required", details))
+    return Refusal(ErrorShape(NOT_PAIRED, "device identity required", details))
 
 
 _UNAUTHORIZED = {
@@ -101,9 +101,11 @@ def unauthorized(
         "recommendedNextStep": "retry_with_device_token" if retry else step,
     }
     if not wait:
-        return Refusal(ErrorShape(INVALID, message, details))
+        return Refusal(ErrorShape(INVALID_REQUEST, message, details))
     after = int(wait * 1000) + 1
-    return Refusal(ErrorShape(INVALID, message, details, retryable=True, retry_after_ms=after))
+    return Refusal(
+        ErrorShape(INVALID_REQUEST, message, details, retryable=True, retry_after_ms=after)
+    )
 
 
 def _hints(cli: bool, protocol: int) -> dict[str, str]:
@@ -163,14 +165,14 @@ def pairing_required(reason: str, request: str, device: str, more: dict[str, Any
         "remediationHint": hint,
         "deviceId": device,
     }
-    error = ErrorShape("NOT_PAIRED", message, details | more)
+    error = ErrorShape(NOT_PAIRED, message, details | more)
     return Refusal(error, reason=f"{message} (requestId: {request})")
 
 
 def not_now(reason: str) -> Refusal:
     """Return the refusal while the gateway starts or drains, which clients retry by themselves."""
     error = ErrorShape(
-        "UNAVAILABLE",
+        UNAVAILABLE,
         f"{reason}; retry shortly",
         {"reason": "startup-sidecars"},
         retryable=True,

@@ -9,6 +9,7 @@ import structlog
 
 from ipc.errors import RemoteError
 from ipc.frames.data import MALFORMED
+from ipc.frames.words import UNAVAILABLE
 from workers.messages import Sent
 
 T = TypeVar("T")
@@ -30,4 +31,4 @@ def read_answer(key: str, answer: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     except MALFORMED as error:
         text = f"{key}: malformed answer ({error}); the request may have been executed"
         log.error("malformed answer", account=key, why=str(error))
-        raise RemoteError("UNAVAILABLE", text) from None
+        raise RemoteError(UNAVAILABLE, text) from None

@@ -43,6 +43,7 @@ from ipc.frames.data import (
     worker_token,
 )
 from ipc.frames.websocket import ErrorShape
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.fanout import MESSAGE, Fanout, message_frames
 from runtime.gateway.accounts.ring import Rings
@@ -205,7 +206,7 @@ class Workers:
             try:
                 fault: Exception | None = None
                 if not self._router.send(peer.id, encode(frames)):
-                    fault = RemoteError("UNAVAILABLE", "the account is busy", retryable=True)
+                    fault = RemoteError(UNAVAILABLE, "the account is busy", retryable=True)
             except PeerGone:
                 fault = _not_connected(peer)
             if fault is not None:
@@ -248,7 +249,7 @@ class Workers:
         """
         if len(params) > MAX_PAYLOAD_BYTES:
             text = f"{method}: {len(params)} bytes, at most {MAX_PAYLOAD_BYTES} go to an account"
-            raise RemoteError("INVALID_REQUEST", text)
+            raise RemoteError(INVALID_REQUEST, text)
         number = self.calls.expect(waiter, peer.name, seconds, method)
         call = Call(number, method, params)
         queued = self._queued.get(peer)
@@ -270,7 +271,7 @@ class Workers:
                     await self._news.wait()
         peer = self._by_key.get(key)
         if peer is None:
-            raise RemoteError("UNAVAILABLE", self._why_absent(key), retryable=True)
+            raise RemoteError(UNAVAILABLE, self._why_absent(key), retryable=True)
         return peer
 
     def _is_running(self, key: str) -> bool:
@@ -443,12 +444,12 @@ def _error(key: str, payload: bytes) -> RemoteError:
     try:
         shape = msgspec.json.decode(payload, type=ErrorShape)
     except MALFORMED:
-        shape = ErrorShape("UNAVAILABLE", f"{key}: malformed error")
+        shape = ErrorShape(UNAVAILABLE, f"{key}: malformed error")
     return as_error(shape)
 
 
 def _not_connected(peer: Peer) -> RemoteError:
-    return RemoteError("UNAVAILABLE", f"{peer.key} is not connected", retryable=True)
+    return RemoteError(UNAVAILABLE, f"{peer.key} is not connected", retryable=True)
 
 
 def _split(id: bytes) -> tuple[str, int]:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus
+from ipc.frames.words import ALIVE, INVALID_REQUEST, Phase
 from ipc.metrics import Series
 
-INVALID = "INVALID_REQUEST"
-ALIVE = frozenset({"starting", "running", "stopping"})
-TALKING = frozenset({"running", "stopping"})  # may hand messages in
+TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
 
 
 class Accounts:
@@ -53,14 +52,14 @@ class Accounts:
         """Return the one channel there is; ``RemoteError`` when a choice must be made."""
         if len(self.channels) != 1:
             known = ", ".join(self.channels) or "none"
-            raise RemoteError(INVALID, f"channel is required; configured: {known}")
+            raise RemoteError(INVALID_REQUEST, f"channel is required; configured: {known}")
         return next(iter(self.channels))
 
     def resolve(self, verb: str, channel: str, account: str | None) -> str:
         """Return the key that ``channel`` and ``account`` mean; ``None`` is its default one."""
         info = self.channels.get(channel)
         if info is None:
-            raise RemoteError(INVALID, f"invalid {verb} channel")
+            raise RemoteError(INVALID_REQUEST, f"invalid {verb} channel")
         account = account or info.default_account
         if not account:
             account = next((row.account_id for row in self.of_channel(channel)), "")
@@ -68,5 +67,5 @@ class Accounts:
         if key not in self.rows:
             known = ", ".join(row.account_id for row in self.of_channel(channel)) or "none"
             text = f"unknown {channel} account {account!r}; known: {known}"
-            raise RemoteError(INVALID, text[:500])
+            raise RemoteError(INVALID_REQUEST, text[:500])
         return key

@@ -26,8 +26,9 @@ from ipc.frames.websocket import (
     response,
     shape_of,
 )
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import SUPERVISOR, covers
-from runtime.gateway.clients.method_table import INVALID, UNAVAILABLE, Ask
+from runtime.gateway.clients.method_table import Ask
 from runtime.gateway.methods import allowed, refusal
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ log = structlog.get_logger("gateway.client")
 
 RESTART_MS = 500  # told to clients; a restart takes less
 
-_BUSY = ErrorShape(
-    "UNAVAILABLE", "The server is busy. Please try again in a moment.", retryable=True
-)
+_BUSY = ErrorShape(UNAVAILABLE, "The server is busy. Please try again in a moment.", retryable=True)
 
 
 class Client:
@@ -190,7 +189,7 @@ class Client:
 
     def _refuse_frame(self, error: FrameError) -> None:
         text = f"invalid request frame: {error.reason}"
-        self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID, text))
+        self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID_REQUEST, text))
         if isinstance(error, MalformedJson):
             self._malformed += 1
             self.gateway.malformed += 1
@@ -199,7 +198,7 @@ class Client:
 
     def _refuse_method(self, request: Request) -> None:
         if request.method == "connect":
-            error = RemoteError(INVALID, "connect is only valid as the first request")
+            error = RemoteError(INVALID_REQUEST, "connect is only valid as the first request")
         else:
             error = refusal(request.method, self.role, self.protocol, self.scopes)
         self._fail(request.id, error)

@@ -26,11 +26,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ipc.errors import RemoteError
 from ipc.frames.websocket import explain
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
 from runtime.gateway.accounts.answers import read_answer
 
-INVALID = "INVALID_REQUEST"
-UNAVAILABLE = "UNAVAILABLE"
 BOTH = frozenset({3, 4})  # protocols
 
 Function = Callable[[Any, Any], Any]
@@ -103,7 +102,7 @@ class Method:
             text = explain(error)
         except (msgspec.DecodeError, RecursionError):
             text = "at root: must be object"
-        raise RemoteError(INVALID, f"invalid {self.name} params: {text}")
+        raise RemoteError(INVALID_REQUEST, f"invalid {self.name} params: {text}")
 
 
 METHODS: dict[str, Method] = {}
@@ -177,17 +176,17 @@ def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMI
     if entry is not None and not (entry.roles & {OPERATOR, NODE} and protocol in entry.protocols):
         entry = None  # the supervisor's own, or the other protocol's: nobody learns of it
     if role == NODE or (entry is not None and role not in entry.roles):
-        return RemoteError(INVALID, f"unauthorized role: {role}")
+        return RemoteError(INVALID_REQUEST, f"unauthorized role: {role}")
     if entry is not None:
         return _missing(entry.scope, protocol)
     if protocol < 4 and role == OPERATOR and not covers(scopes, ADMIN):
         return _missing(ADMIN, protocol)
-    return RemoteError(INVALID, f"unknown method: {name[:128]}")
+    return RemoteError(INVALID_REQUEST, f"unknown method: {name[:128]}")
 
 
 def _missing(scope: str | None, protocol: int) -> RemoteError:
     text = f"missing scope: {scope}"
     if protocol < 4:
-        return RemoteError(INVALID, text)
+        return RemoteError(INVALID_REQUEST, text)
     details = {"code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope]}
     return RemoteError("FORBIDDEN", text, details=details)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.answers import AN_OBJECT, ANYTHING, read_answer
-from runtime.gateway.clients.method_table import INVALID, UNAVAILABLE, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Repeat, Strict, method
 
 if TYPE_CHECKING:
     from runtime.gateway.clients.client import Client
@@ -47,7 +48,7 @@ async def channels_status(client: Client, params: Query) -> Any:
     """Answer with a summary and all accounts of each channel."""
     accounts = client.gateway.accounts
     if params.channel is not None and params.channel not in accounts.channels:
-        raise RemoteError(INVALID, "invalid channels.status channel")
+        raise RemoteError(INVALID_REQUEST, "invalid channels.status channel")
     probes = await _probe_all(client.gateway, params) if params.probe else {}
     return client.gateway.health.channels_status(client.protocol, params.channel, probes)
 
@@ -86,10 +87,10 @@ async def channels_logout(client: Client, params: Target) -> Any:
     try:
         raw = await client.gateway.workers.call(key, "logout", b"{}", LOGOUT_SECONDS)
     except RemoteError as error:
-        if error.code != INVALID:
+        if error.code != INVALID_REQUEST:
             raise
         text = f"channel {params.channel} does not support logout"
-        raise RemoteError(INVALID, text) from None
+        raise RemoteError(INVALID_REQUEST, text) from None
     done = bool(read_answer(key, raw, AN_OBJECT).get("loggedOut"))
     return {
         "channel": params.channel,

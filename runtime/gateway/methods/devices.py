@@ -12,8 +12,9 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
-from runtime.gateway.clients.method_table import INVALID, Nothing, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Nothing, Repeat, Strict, method
 from runtime.gateway.devices.devices import is_operator, rows_of
 from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
 
@@ -85,12 +86,12 @@ async def device_pair_approve(client: Client, params: ById) -> Any:
     if not client.covers(ADMIN):
         own = request is not None and _manages(client, request.device_id)
         if request is None or not own or not is_operator(request.roles):
-            raise RemoteError(INVALID, "device pairing approval denied")
+            raise RemoteError(INVALID_REQUEST, "device pairing approval denied")
     if request is None:
-        raise RemoteError(INVALID, "unknown requestId")
+        raise RemoteError(INVALID_REQUEST, "unknown requestId")
     for scope in request.scopes:
         if not client.covers(scope):
-            raise RemoteError(INVALID, f"missing scope: {scope}")
+            raise RemoteError(INVALID_REQUEST, f"missing scope: {scope}")
     device = gateway.devices.approve(request, now_ms())
     await gateway.registry.saved()
     log.info("device approved", device=device.device_id, roles=device.roles)
@@ -116,9 +117,9 @@ async def device_pair_remove(client: Client, params: ByDevice) -> Any:
     known = gateway.devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
-        raise RemoteError(INVALID, "device pairing removal denied")
+        raise RemoteError(INVALID_REQUEST, "device pairing removal denied")
     if not gateway.devices.remove(params.device_id):
-        raise RemoteError(INVALID, "unknown deviceId")
+        raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     gateway.nodes.remove(params.device_id)
     await gateway.registry.saved()
     log.info("device removed", device=params.device_id)
@@ -131,13 +132,13 @@ async def device_pair_rename(client: Client, params: Label) -> Any:
     """Give a paired device a name for people: `operatorLabel` in the list."""
     gateway, label = client.gateway, params.label.strip()
     if not label:
-        raise RemoteError(INVALID, "label required")
+        raise RemoteError(INVALID_REQUEST, "label required")
     known = gateway.devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
-        raise RemoteError(INVALID, "device pairing rename denied")
+        raise RemoteError(INVALID_REQUEST, "device pairing rename denied")
     if known is None:
-        raise RemoteError(INVALID, "unknown deviceId")
+        raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     known.operator_label = label
     gateway.registry.changed()
     await gateway.registry.saved()
@@ -149,13 +150,13 @@ async def device_pair_rename(client: Client, params: Label) -> Any:
 async def device_token_rotate(client: Client, params: Rotate) -> Any:
     """Replace a token. Only the device itself gets the new one; another one pairs again."""
     gateway, wanted = client.gateway, params.scopes
-    denied = RemoteError(INVALID, "device token rotation denied")
+    denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
     known = gateway.devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
     for scope in wanted or ():
         if scope not in ALL:  # admin covers any word, also one that means nothing
-            raise RemoteError(INVALID, f"unknown scope: {scope}")
+            raise RemoteError(INVALID_REQUEST, f"unknown scope: {scope}")
     if params.role == OPERATOR and known is not None:
         token = known.tokens.get(OPERATOR)
         scopes = wanted if wanted is not None else (token.scopes if token else [])
@@ -186,7 +187,7 @@ async def device_token_rotate(client: Client, params: Rotate) -> Any:
 async def device_token_revoke(client: Client, params: Revoke) -> Any:
     """Make a token worthless; the connections of that role end."""
     gateway = client.gateway
-    denied = RemoteError(INVALID, "device token revocation denied")
+    denied = RemoteError(INVALID_REQUEST, "device token revocation denied")
     known = gateway.devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
@@ -217,9 +218,9 @@ def _own_request(client: Client, id: str) -> PairRequest:
     request = client.gateway.devices.waiting(id, now_ms())
     own = request is not None and _manages(client, request.device_id)
     if client.device is not None and not client.covers(ADMIN) and not own:
-        raise RemoteError(INVALID, "device pairing rejection denied")
+        raise RemoteError(INVALID_REQUEST, "device pairing rejection denied")
     if request is None:
-        raise RemoteError(INVALID, "unknown requestId")
+        raise RemoteError(INVALID_REQUEST, "unknown requestId")
     return request
 
 

@@ -8,9 +8,10 @@ from msgspec import Meta
 
 from ipc.errors import FrameError, PeerGone, RemoteError
 from ipc.frames.cursors import Cursor, parse_cursor
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
-from runtime.gateway.clients.method_table import INVALID, Strict, method
+from runtime.gateway.clients.method_table import Strict, method
 
 if TYPE_CHECKING:
     from runtime.gateway.clients.client import Client
@@ -36,11 +37,11 @@ async def events_subscribe(client: Client, params: Subscribe) -> Any:
     """
     events = OWN_EVENTS if params.events is None else frozenset(params.events)
     if unknown := events - OWN_EVENTS:
-        raise RemoteError(INVALID, f"invalid events.subscribe event: {min(unknown)[:128]}")
+        raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe event: {min(unknown)[:128]}")
     try:
         cursors = {key: parse_cursor(text) for key, text in params.cursors.items()}
     except FrameError as error:
-        raise RemoteError(INVALID, f"invalid events.subscribe params: {error}") from None
+        raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe params: {error}") from None
     wanted = [key for key in cursors if params.accounts is None or key in params.accounts]
     if MESSAGE not in events:
         wanted = []

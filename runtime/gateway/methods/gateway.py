@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.words import UNAVAILABLE
 from ipc.identity.device import Identity, IdentityError
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.clients.method_table import UNAVAILABLE, Nothing, Strict, method
+from runtime.gateway.clients.method_table import Nothing, Strict, method
 from runtime.gateway.stability import CAPACITY
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.answers import AN_OBJECT
-from runtime.gateway.clients.method_table import INVALID, Ask, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Ask, Repeat, Strict, method
 from runtime.gateway.methods.send import SEND_SECONDS, delivery
 from workers.messages import Action, Attachment, Id, Outbound, Sent
 
@@ -59,7 +60,7 @@ def message_action(client: Client, params: MessageAction) -> Any:
     key = accounts.resolve("message.action", params.channel, account)
     if params.action not in accounts.channels[params.channel].actions:
         text = f"channel {params.channel} does not support action {params.action}"
-        raise RemoteError(INVALID, text)
+        raise RemoteError(INVALID_REQUEST, text)
     if params.action == "send":
         return delivery(key, _outbound(params), _receipt)
     return _act(key, params)
@@ -96,9 +97,11 @@ def _outbound(params: MessageAction) -> Outbound:
     text = _text(inner, TEXT) or ""
     to = _text(inner, CHAT)
     if to is None:
-        raise RemoteError(INVALID, "invalid message.action params: to is required")
+        raise RemoteError(INVALID_REQUEST, "invalid message.action params: to is required")
     if not text and not urls:
-        raise RemoteError(INVALID, "invalid message.action params: text or media is required")
+        raise RemoteError(
+            INVALID_REQUEST, "invalid message.action params: text or media is required"
+        )
     reply = {} if params.reply is UNSET else params.reply
     message = {
         "to": to,
@@ -115,7 +118,7 @@ def _converted(value: dict[str, Any], struct: type[T]) -> T:
     try:
         return msgspec.convert(value, struct)
     except msgspec.ValidationError as error:
-        raise RemoteError(INVALID, f"invalid message.action params: {error}") from None
+        raise RemoteError(INVALID_REQUEST, f"invalid message.action params: {error}") from None
 
 
 def _text(values: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -8,8 +8,9 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import NODE, PAIRING
-from runtime.gateway.clients.method_table import INVALID, Nothing, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Nothing, Repeat, Strict, method
 from runtime.gateway.devices.nodes import NodeRequest, lacks
 from runtime.gateway.devices.registry import Surface
 from runtime.gateway.pairing import (
@@ -80,7 +81,7 @@ async def node_pair_approve(client: Client, params: ById) -> Any:
     request = _request(client, params.request_id)
     missing = lacks(request.required_approve_scopes, client.scopes)
     if missing is not None:
-        raise RemoteError(INVALID, f"missing scope: {missing}")
+        raise RemoteError(INVALID_REQUEST, f"missing scope: {missing}")
     node = gateway.nodes.approve(request, now_ms())
     await gateway.registry.saved()
     log.info("node approved", node=node.node_id, commands=node.commands)
@@ -106,7 +107,7 @@ async def node_pair_remove(client: Client, params: ByNode) -> Any:
     device = gateway.devices.find(params.node_id)
     is_device = device is not None and NODE in device.roles
     if not gateway.nodes.remove(params.node_id) and not is_device:
-        raise RemoteError(INVALID, "unknown nodeId")
+        raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     if is_device:
         gateway.devices.remove(params.node_id, NODE)
     await gateway.registry.saved()
@@ -147,5 +148,5 @@ def node_pair_verify(client: Client, params: Verify) -> Any:
 def _request(client: Client, id: str) -> NodeRequest:
     request = client.gateway.nodes.waiting(id)
     if request is None:
-        raise RemoteError(INVALID, "unknown requestId")
+        raise RemoteError(INVALID_REQUEST, "unknown requestId")
     return request

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ipc.errors import CallTimeout, PeerGone, RemoteError
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
-from runtime.gateway.clients.method_table import INVALID, UNAVAILABLE, Nothing, Strict, method
+from runtime.gateway.clients.method_table import Nothing, Strict, method
 from runtime.gateway.pairing import now_ms
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Invoke(Strict):
 class NodeError(msgspec.Struct):
     """Why a node could not do it."""
 
-    code: str = "UNAVAILABLE"
+    code: str = UNAVAILABLE
     message: str = "node invoke failed"
 
 
@@ -89,7 +90,7 @@ def node_describe(client: Client, params: ByNode) -> Any:
     """Answer with one of them."""
     row = client.gateway.nodes.row(params.node_id)
     if row is None:
-        raise RemoteError(INVALID, "unknown nodeId")
+        raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     return {"ts": now_ms()} | row | _of_protocol(client)
 
 
@@ -98,9 +99,9 @@ async def node_rename(client: Client, params: Rename) -> Any:
     """Give an approved node a name."""
     name = params.display_name.strip()
     if not name:
-        raise RemoteError(INVALID, "displayName required")
+        raise RemoteError(INVALID_REQUEST, "displayName required")
     if not client.gateway.nodes.rename(params.node_id, name):
-        raise RemoteError(INVALID, "unknown nodeId")
+        raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     await client.gateway.registry.saved()
     return {"nodeId": params.node_id, "displayName": name}
 
@@ -163,7 +164,7 @@ async def _invoke(client: Client, params: Invoke) -> Any:
 def node_invoke_result(client: Client, params: InvokeResult) -> Any:
     """Take the answer of a node; one that nobody waits for any more is ignored."""
     if params.node_id != client.device:
-        raise RemoteError(INVALID, "nodeId mismatch")
+        raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
     nodes = client.gateway.nodes
     number = nodes.parse(params.id)
     if number is None or not nodes.calls.settle(number, params):
@@ -219,7 +220,7 @@ def _forbidden(platform: str, command: str) -> RemoteError:
         f'node command not allowed: "{command}" is not in the allowlist for platform "{platform}"'
     )
     details = {"reason": "command not allowlisted", "command": command}
-    return RemoteError(INVALID, text, details=details)
+    return RemoteError(INVALID_REQUEST, text, details=details)
 
 
 def _trigger(params: NodeEvent) -> str:

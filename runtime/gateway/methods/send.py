@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.answers import SENT
-from runtime.gateway.clients.method_table import INVALID, Ask, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Ask, Repeat, Strict, method
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def send(client: Client, params: Send) -> Any:
         url = f"data:{kind};base64,{params.buffer}"
         files.append(Attachment(url=url, mime_type=params.content_type, name=params.filename))
     if not params.message and not files:
-        raise RemoteError(INVALID, "invalid send params: text or media is required")
+        raise RemoteError(INVALID_REQUEST, "invalid send params: text or media is required")
     gateway = client.gateway
     channel = params.channel or gateway.accounts.only_channel()
     key = gateway.accounts.resolve("send", channel, params.account_id)

@@ -18,6 +18,7 @@ import structlog
 
 from ipc.frames.control import Beat
 from ipc.frames.status import PLUGIN_FIELDS, AccountStatus, Hold
+from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Pulse, Verdict
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.advice import todo
@@ -25,11 +26,9 @@ from runtime.supervisor.accounts.history import EMPTY, EVENTS, Entry
 from runtime.supervisor.accounts.restart_reasons import Reasons
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
-    ALIVE,
     UNHEALTHY,
     Event,
     Exited,
-    Phase,
     Policy,
     Start,
     State,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.supervisor.lifecycle import MISCONFIGURED, NEEDS_LOGIN, Phase, State
+from ipc.frames.words import Phase
+from runtime.supervisor.lifecycle import MISCONFIGURED, NEEDS_LOGIN, State
 
 
 def todo(key: str, state: State) -> str | None:

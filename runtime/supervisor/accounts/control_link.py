@@ -16,10 +16,11 @@ import structlog
 from ipc.errors import FrameError, IpcError
 from ipc.frames import control
 from ipc.frames.data import peer_name, worker_token
+from ipc.frames.words import ALIVE
 from ipc.zeromq.link import Router
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.child import Process
-from runtime.supervisor.lifecycle import ALIVE, Exit, Ready
+from runtime.supervisor.lifecycle import Exit, Ready
 
 T = TypeVar("T")
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import structlog
 
+from ipc.frames.words import Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.network import Network
 from runtime.supervisor.accounts.start_queue import StartGate
 from runtime.supervisor.accounts.storm_rules import STARTS_PER_SECOND, WINDOW, Storm
-from runtime.supervisor.lifecycle import NOT_READY, NOT_SPAWNED, TRANSIENT, UNHEALTHY, Phase, Start
+from runtime.supervisor.lifecycle import NOT_READY, NOT_SPAWNED, TRANSIENT, UNHEALTHY, Start
 
 # What a host without a network does to an account. Any other failure waits for its time.
 CAUSED_BY_THE_NETWORK = frozenset({TRANSIENT, NOT_READY, UNHEALTHY})

@@ -11,10 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from ipc.frames.words import Phase
 from runtime.config.model import HealthMonitorConfig
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.health_rules import Rules, Sight, judge
-from runtime.supervisor.lifecycle import MEMORY, Phase, Restart
+from runtime.supervisor.lifecycle import MEMORY, Restart
 from runtime.supervisor.processes import vitals
 
 ASKED = 64  # restarts remembered; more than any sensible cap per hour

@@ -7,13 +7,13 @@ few words, known beforehand, so that a plugin's own words cannot make a new seri
 from __future__ import annotations
 
 from ipc.frames.status import RESTART_REASONS
+from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
     CONFIGURATION,
     OPERATOR,
     RESTART,
     UNKNOWN,
     Event,
-    Phase,
     Restart,
     Start,
     State,

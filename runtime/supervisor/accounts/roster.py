@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ipc.frames.status import Hold
+from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account, policy_of
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.keeper import keep
-from runtime.supervisor.lifecycle import CONFIGURATION, Phase, Restart, Start, State, Stop
+from runtime.supervisor.lifecycle import CONFIGURATION, Restart, Start, State, Stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from msgspec import UNSET
 
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams, PlaceParams, WriteParams
+from ipc.frames.words import INVALID_REQUEST
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
 from runtime.config.lookup import look_up
 from runtime.config.schema import hints, schema
-from runtime.supervisor.api.table import INVALID, method
+from runtime.supervisor.api.table import method
 
 if TYPE_CHECKING:
     from runtime.supervisor.supervisor import Supervisor
@@ -53,10 +54,10 @@ async def _patch(supervisor: Supervisor, params: WriteParams) -> Any:
         patch = pyjson5.decode(params.raw)
     except pyjson5.Json5Exception as error:
         raise RemoteError(
-            INVALID, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
+            INVALID_REQUEST, f"config.patch raw is not JSON5: {error.args[0]}"[:500]
         ) from None
     if not isinstance(patch, dict):
-        raise RemoteError(INVALID, "config.patch raw must be an object")
+        raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
     return await _write(supervisor, params, _writing().patch_text, patch)
 
 
@@ -86,7 +87,7 @@ async def _lookup(supervisor: Supervisor, params: PlaceParams) -> Any:
 
     answer = await supervisor.remote.aside(find)
     if answer is None:
-        raise RemoteError(INVALID, "config schema path not found")
+        raise RemoteError(INVALID_REQUEST, "config schema path not found")
     return answer
 
 
@@ -123,9 +124,9 @@ async def _write(
 
     def check(revision: str) -> None:
         if params.base_hash is UNSET:
-            raise RemoteError(INVALID, REQUIRED)
+            raise RemoteError(INVALID_REQUEST, REQUIRED)
         if params.base_hash.strip() != seal(revision):
-            raise RemoteError(INVALID, CHANGED)
+            raise RemoteError(INVALID_REQUEST, CHANGED)
 
     def do() -> tuple[Loaded, msgspec.Raw]:
         loaded = write(before.path, change, check, before.manifests, supervisor.remote.load)
@@ -157,7 +158,7 @@ def refusal(error: ConfigError) -> RemoteError:
     if len(error.problems) != 1 or error.problems[0].path:
         text = f"invalid config: {text}"
     issues = [_issue(problem) for problem in error.problems]
-    return RemoteError(INVALID, text[:2000], details={"issues": issues})
+    return RemoteError(INVALID_REQUEST, text[:2000], details={"issues": issues})
 
 
 def _issue(problem: Problem) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ipc.errors import FrameError, RemoteError
 from ipc.frames import websocket
 from ipc.frames.data import MALFORMED
 from ipc.frames.websocket import ErrorShape
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.websocket.server import Connection, Server
 from runtime.supervisor.api.access import access
 
@@ -201,7 +202,7 @@ class LocalServer:
             answer = websocket.error_response(request.id, shape)
         except Exception:
             log.exception("request failed", method=request.method)
-            shape = ErrorShape("UNAVAILABLE", f"{request.method} failed; see the supervisor's log")
+            shape = ErrorShape(UNAVAILABLE, f"{request.method} failed; see the supervisor's log")
             answer = websocket.error_response(request.id, shape)
         connection.send(answer)
 
@@ -217,4 +218,4 @@ def _params(request: websocket.Request) -> Any:
 
 
 def _refuse(connection: Connection, id: str | int, text: str) -> None:
-    connection.send(websocket.error_response(id, ErrorShape("INVALID_REQUEST", text)))
+    connection.send(websocket.error_response(id, ErrorShape(INVALID_REQUEST, text)))

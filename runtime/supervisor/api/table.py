@@ -25,19 +25,18 @@ from ipc.frames.requests import (
     Reason,
 )
 from ipc.frames.websocket import explain
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.supervisor import metrics as figures
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.advice import todo
 from runtime.supervisor.gateways.port import PortUnusable
-from runtime.supervisor.lifecycle import ENDS, Phase, Restart, Start, Stop
+from runtime.supervisor.lifecycle import ENDS, Restart, Start, Stop
 from runtime.supervisor.lifecycle import Reset as ResetEvent
 
 if TYPE_CHECKING:
     from runtime.supervisor.gateways.managed import Front
     from runtime.supervisor.supervisor import Supervisor
 
-INVALID = "INVALID_REQUEST"
-UNAVAILABLE = "UNAVAILABLE"
 STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
 GATEWAY_UP, GATEWAY_DOWN = 15.0, 10.0
 HANDED_OFF = {"outcome": "handed-off"}
@@ -88,7 +87,7 @@ def method(name: str, params: type[Params]) -> Callable[[Function], Function]:
 async def dispatch(supervisor: Supervisor, name: str, raw: Any) -> Any:
     """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault."""
     if name not in METHODS:
-        raise RemoteError(INVALID, f"unknown method: {name}")
+        raise RemoteError(INVALID_REQUEST, f"unknown method: {name}")
     struct, function = METHODS[name]
     return await function(supervisor, params_of(name, struct, raw))
 
@@ -98,7 +97,7 @@ def params_of(name: str, struct: type[P], raw: Any) -> P:
     try:
         return msgspec.convert(raw, struct)
     except msgspec.ValidationError as error:
-        raise RemoteError(INVALID, f"invalid {name} params: {explain(error)}") from None
+        raise RemoteError(INVALID_REQUEST, f"invalid {name} params: {explain(error)}") from None
 
 
 def find(supervisor: Supervisor, key: str) -> Account:
@@ -106,7 +105,7 @@ def find(supervisor: Supervisor, key: str) -> Account:
     account = supervisor.accounts.get(key)
     if account is None:
         known = ", ".join(supervisor.accounts) or "none"
-        raise RemoteError(INVALID, f"unknown account {key!r}; known: {known}")
+        raise RemoteError(INVALID_REQUEST, f"unknown account {key!r}; known: {known}")
     return account
 
 
@@ -127,7 +126,7 @@ def select(supervisor: Supervisor, targets: list[str]) -> list[Account]:
             if not of_channel:
                 known = sorted({a.spec.channel for a in supervisor.accounts.values()}) or ["none"]
                 raise RemoteError(
-                    INVALID,
+                    INVALID_REQUEST,
                     f"unknown channel {target!r}; channels with accounts: {', '.join(known)}",
                 )
             chosen |= of_channel

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ipc.frames.control import Rechecked
 from ipc.frames.requests import DrainParams, NoParams, RestartParams
+from ipc.frames.words import Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api.table import method, select
-from runtime.supervisor.lifecycle import Phase, Restart
+from runtime.supervisor.lifecycle import Restart
 
 if TYPE_CHECKING:
     from runtime.supervisor.supervisor import Supervisor

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 
+from ipc.frames.words import EXIT_TEMPORARY
 from runtime.supervisor.child import Process
 from runtime.supervisor.gateways.interface import Link, News
 from runtime.supervisor.gateways.operator_session import Access, OutsideSession
-from runtime.supervisor.lifecycle import EXIT_TEMPORARY, MISCONFIGURED, TRANSIENT, Exit, Policy
+from runtime.supervisor.lifecycle import MISCONFIGURED, TRANSIENT, Exit, Policy
 
 SILENCE = 180.0
 READY_WITHIN = 60.0

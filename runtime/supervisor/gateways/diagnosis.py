@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runtime.supervisor.lifecycle import EXIT_CONFIG, Exit
+from ipc.frames.words import EXIT_CONFIG
+from runtime.supervisor.lifecycle import Exit
 
 
 class Kind(StrEnum):

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from ipc.frames.status import GatewayStatus
+from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
 from runtime.config.model import GatewayConfig
 from runtime.supervisor.child import Child, Process
@@ -20,10 +21,8 @@ from runtime.supervisor.gateways.interface import Link, News, Source
 from runtime.supervisor.gateways.restarts import Answer, Outcome, Restarts
 from runtime.supervisor.keeper import keep, spare
 from runtime.supervisor.lifecycle import (
-    ALIVE,
     RESTART,
     Event,
-    Phase,
     Ready,
     Restart,
     Start,

@@ -19,6 +19,7 @@ import structlog
 from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames.data import MALFORMED
 from ipc.frames.websocket import ErrorShape, Event, shape_of
+from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
 from ipc.websocket.backoff import Backoff
 from ipc.websocket.client import Client
@@ -223,7 +224,7 @@ class Session:
             result |= {"ok": False, "error": msgspec.to_builtins(shape_of(error))}
         except Exception:  # whatever one request does, the session and the accounts go on
             log.exception("request failed", method=asked.method)
-            result |= _refusal("UNAVAILABLE", f"{asked.method} failed; see the supervisor's log")
+            result |= _refusal(UNAVAILABLE, f"{asked.method} failed; see the supervisor's log")
         await self.tell("supervisor.result", result)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
+from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
 from runtime.config.model import GatewayConfig
 from runtime.supervisor.gateways.factory import Kit, policy_of, source_of
@@ -18,7 +19,7 @@ from runtime.supervisor.gateways.foreign import ForeignGateway
 from runtime.supervisor.gateways.managed import Front
 from runtime.supervisor.gateways.port import PortUnusable, address
 from runtime.supervisor.gateways.reload_rules import Need, decide, need, waiting
-from runtime.supervisor.lifecycle import ALIVE, Phase, Stop
+from runtime.supervisor.lifecycle import Stop
 
 MOVE_WITHIN = 30.0  # for the old gateway to end
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runtime.supervisor.lifecycle import RESTART, Phase, State
+from ipc.frames.words import Phase
+from runtime.supervisor.lifecycle import RESTART, State
 
 GAP = 2.5  # between the end of one restart and the beginning of the next: ClawX's number
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import structlog
 
 from ipc.frames.data import peer_name
+from ipc.frames.words import ALIVE
 from runtime.config.model import AccountLimitsConfig
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.lifecycle import ALIVE
 from runtime.supervisor.processes.cgroups import Groups, Limits, Unusable, delegated
 from runtime.supervisor.processes.process import Launcher
 

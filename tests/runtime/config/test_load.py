@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config.errors import EXIT_CONFIG, ConfigError
+from ipc.frames.words import EXIT_CONFIG
+from runtime.config.errors import ConfigError
 from runtime.config.load import load, load_text
 from runtime.config.text import parse
 from tests.runtime.config.example import known, read, refused, write

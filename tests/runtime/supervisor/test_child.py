@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.supervisor.child import Child
 from runtime.supervisor.lifecycle import (
     Event,
     Exit,
     Exited,
-    Phase,
     Policy,
     Ready,
     Reset,

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import structlog
 
+from ipc.frames.words import Phase
 from runtime.supervisor.child import Child
 from runtime.supervisor.keeper import keep, spare
-from runtime.supervisor.lifecycle import Event, Phase, Policy, Ready, Start, State
+from runtime.supervisor.lifecycle import Event, Policy, Ready, Start, State
 from tests.support.accounts import Puppet
 from tests.support.until import until
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipc.frames.words import ALIVE, Phase
 from runtime.supervisor.lifecycle import (
     ACCOUNT_POLICY,
-    ALIVE,
     GATEWAY_POLICY,
     Action,
     Deadline,
@@ -17,7 +17,6 @@ from runtime.supervisor.lifecycle import (
     Exit,
     Exited,
     Kill,
-    Phase,
     Policy,
     Ready,
     Reset,

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from ipc.errors import RemoteError
+from ipc.frames.words import Phase
 from runtime.config.load import Loaded
-from runtime.supervisor.lifecycle import Phase
 from tests.runtime.supervisor.test_supervisor import A, B, House, house
 from tests.support.until import until
 

@@ -13,12 +13,13 @@ import structlog
 
 from ipc.errors import EndpointError, RemoteError
 from ipc.frames import control
+from ipc.frames.words import Phase
 from ipc.websocket.client import Client
 from runtime.config.load import Loaded, load_text
 from runtime.config.places import Places
 from runtime.supervisor import supervisor as module
 from runtime.supervisor.gateways.port import PortTaken
-from runtime.supervisor.lifecycle import Exit, Phase
+from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.supervisor import Setting, Supervisor
 from tests.support.players import PlayedLauncher, PlayedLogs, beat, short_directory
 from tests.support.until import until

@@ -13,11 +13,12 @@ import structlog
 
 from ipc.frames.control import Beat
 from ipc.frames.status import AccountStatus, Hold
+from ipc.frames.words import Phase
 from ipc.heartbeat import Verdict
 from runtime.config.model import RestartConfig
 from runtime.supervisor.accounts import account as module
 from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
-from runtime.supervisor.lifecycle import Exit, Phase, Reset, Start, Stop
+from runtime.supervisor.lifecycle import Exit, Reset, Start, Stop
 from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
 

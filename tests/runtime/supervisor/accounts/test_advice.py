@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.supervisor.accounts.advice import todo
-from runtime.supervisor.lifecycle import Phase, State
+from runtime.supervisor.lifecycle import State
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ import structlog
 from ipc.frames import control
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import peer_name, worker_token
+from ipc.frames.words import Phase
 from ipc.zeromq.link import Dealer
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink, HeardOut
-from runtime.supervisor.lifecycle import Exit, Phase, Start, Stop
+from runtime.supervisor.lifecycle import Exit, Start, Stop
 from tests.support.accounts import Stage, account_of, phase
 from tests.support.players import PlayedWorker, beat, short_directory
 from tests.support.until import until

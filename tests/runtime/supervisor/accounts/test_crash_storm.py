@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from ipc.frames.words import Phase
 from runtime.supervisor.accounts.crash_storm import free_memory
-from runtime.supervisor.lifecycle import Exit, Phase
+from runtime.supervisor.lifecycle import Exit
 from tests.support.accounts import spec_of
 from tests.support.fleet import fleet
 

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from ipc.frames.control import Beat
+from ipc.frames.words import Phase
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig
 from runtime.supervisor.accounts.health import Wellness
-from runtime.supervisor.lifecycle import MEMORY, Phase, Restart
+from runtime.supervisor.lifecycle import MEMORY, Restart
 
 MIB = 1 << 20
 NOW = 10_000.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipc.frames.status import RESTART_REASONS
+from ipc.frames.words import Phase
 from runtime.supervisor import lifecycle
 from runtime.supervisor.accounts.restart_reasons import Reasons
 from runtime.supervisor.lifecycle import (
@@ -14,7 +15,6 @@ from runtime.supervisor.lifecycle import (
     Event,
     Exit,
     Exited,
-    Phase,
     Policy,
     Ready,
     Restart,

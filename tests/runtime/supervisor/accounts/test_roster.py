@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from ipc.frames.status import Hold
+from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.config.model import RestartConfig
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Difference, Roster
-from runtime.supervisor.lifecycle import Exit, Phase, Ready, Stop
+from runtime.supervisor.lifecycle import Exit, Ready, Stop
 from tests.support.accounts import Stage, account_of, phase, spec_of
 from tests.support.until import until
 

@@ -12,6 +12,7 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.frames.status import GatewayStatus, Hold, Status, SupervisorStatus
+from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
@@ -20,7 +21,7 @@ from runtime.supervisor.api import table
 from runtime.supervisor.api.table import METHODS, what_next, why
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.gateways.restarts import Answer, Outcome
-from runtime.supervisor.lifecycle import Exit, Phase, Ready, State, Stop
+from runtime.supervisor.lifecycle import Exit, Ready, State, Stop
 from tests.support.accounts import Stage, account_of, phase, spec_of
 from tests.support.players import PlayedLogs
 from tests.support.until import until

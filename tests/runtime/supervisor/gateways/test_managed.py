@@ -5,9 +5,10 @@ import asyncio
 import pytest
 import structlog
 
+from ipc.frames.words import Phase
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.gateways.restarts import Outcome
-from runtime.supervisor.lifecycle import Exit, Phase
+from runtime.supervisor.lifecycle import Exit
 from tests.support.front import front_house
 from tests.support.until import until
 

@@ -10,13 +10,14 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.config.errors import ConfigError
 from runtime.config.load import load_text
 from runtime.config.model import GatewayConfig, LimitsConfig, ReloadConfig
 from runtime.supervisor.gateways.factory import Kit
 from runtime.supervisor.gateways.reconfigure import Takeover
 from runtime.supervisor.gateways.reload_rules import LIVE, PLACE, Need, decide, need, waiting
-from runtime.supervisor.lifecycle import Exit, Phase
+from runtime.supervisor.lifecycle import Exit
 from tests.support.front import FrontHouse, front_house
 from tests.support.until import until
 

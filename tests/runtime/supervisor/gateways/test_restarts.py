@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipc.frames.words import Phase
 from runtime.supervisor.gateways.restarts import GAP, Answer, Outcome, Restarts
-from runtime.supervisor.lifecycle import RESTART, Phase, State
+from runtime.supervisor.lifecycle import RESTART, State
 
 RUNNING = State(phase=Phase.RUNNING, wanted=True)
 STARTING = State(phase=Phase.STARTING, wanted=True)

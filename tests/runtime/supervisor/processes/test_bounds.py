@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.config.model import AccountLimitsConfig
-from runtime.supervisor.lifecycle import Phase
 from runtime.supervisor.processes import confinement
 from runtime.supervisor.processes.bounds import Bounds
 from tests.support.accounts import Stage, account_of, living, spec_of, start

@@ -19,8 +19,9 @@ from typing import Any
 import psutil
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.supervisor.child import Child
-from runtime.supervisor.lifecycle import Event, Exit, Phase, Policy, Start, State, Stop
+from runtime.supervisor.lifecycle import Event, Exit, Policy, Start, State, Stop
 from runtime.supervisor.processes.process import (
     SWEEP_AFTER,
     Launcher,

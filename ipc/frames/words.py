@@ -1,0 +1,35 @@
+"""The words that both ends of a link must spell alike: error codes, exit codes, phases. Pure.
+
+Error codes stand in ``ErrorShape.code`` (PROTOCOL.md 1.8); exit codes follow sysexits(3).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, auto
+
+INVALID_REQUEST = "INVALID_REQUEST"  # the request is wrong: sent again it fails again
+UNAVAILABLE = "UNAVAILABLE"  # the request is right, and cannot be carried out now
+NOT_PAIRED = "NOT_PAIRED"
+FORBIDDEN = "FORBIDDEN"
+NOT_CONNECTED = "NOT_CONNECTED"  # of a node
+
+EXIT_OK = 0
+EXIT_ERROR = 1  # of an error that has no code of its own
+EXIT_TEMPORARY = 75  # EX_TEMPFAIL: trying again can help
+EXIT_NEEDS_LOGIN = 77  # EX_NOPERM: a person must log in
+EXIT_CONFIG = 78  # EX_CONFIG: a person must correct the configuration
+EXIT_UNKNOWN = 255  # stands where the real code is not known
+
+
+class Phase(StrEnum):
+    """Where a child is in its lifecycle."""
+
+    STOPPED = auto()
+    STARTING = auto()
+    RUNNING = auto()
+    STOPPING = auto()
+    BACKOFF = auto()
+    FAILED = auto()
+
+
+ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})  # there is a process
