@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 
-from workers.links.events import Events
+from workers.links.events import EventEncoder
 from workers.messages import Chat, Inbound, Sender
 
 CHAT = Chat(id="load", kind="group", title="Load")
@@ -24,7 +24,7 @@ class Voice:
     """Makes the payloads of one source. All have the same length for the same ``size``."""
 
     def __init__(self, name: str) -> None:
-        self._events = Events(f"source:{name}", 1)
+        self._events = EventEncoder(f"source:{name}", 1)
         self.number = 1_000_000_000  # so many digits that the length stays the same
 
     def payload(self, size: int) -> bytes:

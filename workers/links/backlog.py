@@ -1,16 +1,16 @@
-"""What an account has said and the gateway has not yet acknowledged.
+"""Keep the messages of a worker until the gateway acknowledges them. Pure.
 
-Pure: no clock, no socket, no task. That nothing is lost, reordered or kept without bound is
-decided here alone and tested over random histories.
+That no message is lost, reordered or kept without bound is decided here alone and tested over
+random histories.
 
 Rules. Sequence numbers start at 1 and have no gap. ``append`` gathers messages in packs, of
 at most 64 and 64 KiB; from then on a pack is moved as a whole, so that a message costs one
 step here instead of four. ``take`` hands packs out oldest first while at most ``window`` bytes
 are in flight. ``ack`` is cumulative; one for what was never sent is clamped. ``resend`` puts
-everything in flight back to the front; before a gateway that may have handed it on in an
-earlier life it is marked ``REDELIVERED``. What is acknowledged is kept a while, up to ``keep``
-bytes: ``history`` gives it to a new gateway, marked ``HISTORY``, so that it can replay what it
-has never seen.
+everything in flight back to the front; for a gateway whose predecessor may have handed it on
+already it is marked ``REDELIVERED``. What is acknowledged is kept for a while, up to ``keep``
+bytes: ``history`` returns it for a new gateway, marked ``HISTORY``, so that it can replay what
+it has never seen.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ipc.frames.data import HISTORY, PACK_BYTES, PACK_FRAMES, REDELIVERED, Messa
 MAX_MESSAGES = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 WINDOW_BYTES = 256 * 1024  # the credit of one account: a flood cannot own the gateway
-KEEP_BYTES = 256 * 1024  # of what is acknowledged, for the ring of a new gateway
-FRAME_BYTES = 16  # what a message costs beside its payload
+KEEP_BYTES = 256 * 1024  # of acknowledged messages, for the ring of a new gateway
+FRAME_BYTES = 16  # of one message beside its payload
 
 MARK = b',"redelivered":true}'  # takes the place of the payload's closing brace
 
 
 class Pack:
-    """Messages in a row, from number ``first`` on, that are moved together."""
+    """Consecutive messages, from sequence number ``first`` on, that are moved together."""
 
     __slots__ = ("first", "flags", "payloads", "size_bytes")
 
@@ -42,7 +42,7 @@ class Pack:
 
     @property
     def last(self) -> int:
-        """The number of the newest."""
+        """The sequence number of the newest message."""
         return self.first + len(self.payloads) - 1
 
     def add(self, payload: bytes, flags: int) -> None:
@@ -52,14 +52,14 @@ class Pack:
         self.size_bytes += len(payload) + FRAME_BYTES
 
     def split(self, seq: int) -> tuple[Pack, Pack]:
-        """Return those up to and with ``seq``, and the others."""
+        """Return one pack with the messages up to and with ``seq``, and one with the rest."""
         head, tail = Pack(self.first), Pack(seq + 1)
         for number, payload in enumerate(self.payloads, self.first):
             (head if number <= seq else tail).add(payload, self.flags[number - self.first])
         return head, tail
 
     def messages(self, *, redelivered: bool = False) -> Messages:
-        """Return the frame that carries them."""
+        """Return the frame that carries the pack, each message marked when ``redelivered``."""
         if not redelivered:
             return Messages(self.first, bytes(self.flags), self.payloads)
         flags = bytes(flags | REDELIVERED for flags in self.flags)
@@ -67,17 +67,18 @@ class Pack:
         return Messages(self.first, flags, marked)
 
     def history(self) -> Messages:
-        """Return the frame that tells of them what was acknowledged long ago."""
+        """Return the frame that carries the pack as messages acknowledged before."""
         flags = bytes(flags | HISTORY for flags in self.flags)
         return Messages(self.first, flags, self.payloads)
 
 
-class Outbox:
-    """Messages of one incarnation, from ``append`` until ``ack``.
+class Backlog:
+    """The messages of one incarnation, from ``append`` until ``ack``.
 
     ``last`` is the newest sequence number, ``acked`` the newest acknowledged, ``sent`` the
-    newest ever handed out; ``size_bytes`` counts payloads and their frames; ``full`` says that
-    a bound is reached (an attribute: it is read for every message).
+    newest ever handed out; ``size_bytes`` counts payloads and their frames; ``full`` is true
+    when a bound is reached (an attribute: it is read for every message). Bounds, ``window`` and
+    ``keep`` count messages or bytes.
     """
 
     __slots__ = (
@@ -129,33 +130,33 @@ class Outbox:
 
     @property
     def idle(self) -> bool:
-        """Whether everything was acknowledged."""
+        """True when every message is acknowledged."""
         return self.last == self.acked
 
     @property
     def oldest(self) -> int:
-        """The lowest sequence number that a gateway may still be sent."""
+        """The lowest sequence number that may still be sent."""
         return self.acked + 1
 
     @property
     def kept(self) -> int:
-        """The lowest acknowledged number that is still here; 0: none is."""
+        """The lowest acknowledged sequence number that is still kept; 0: none is."""
         return self._kept[0].first if self._kept else 0
 
     @property
     def flying(self) -> bool:
-        """Whether something was handed out and is not acknowledged."""
+        """True while a message is handed out and not acknowledged."""
         return bool(self._flight)
 
     @property
     def unsent(self) -> bool:
-        """Whether something waits to be taken."""
+        """True while a message waits to be taken."""
         return bool(self._waiting)
 
     def append(self, payload: bytes, flags: int) -> int:
-        """Keep ``payload`` (a JSON object) until it is acknowledged; return its number.
+        """Keep ``payload`` (a JSON object) until it is acknowledged; return its sequence number.
 
-        The caller waits while ``full``; what must not wait may go over the bound.
+        Callers wait while ``full``; those that must not wait may exceed the bound.
         """
         self.last = seq = self.last + 1
         cost = len(payload) + FRAME_BYTES
@@ -176,9 +177,9 @@ class Outbox:
         return seq
 
     def take(self) -> Messages | None:
-        """Hand out the next pack; ``None`` when nothing waits or the window is used up.
+        """Return the next pack to send; ``None`` when none waits or the window is used up.
 
-        One that is larger than the window goes alone.
+        A pack that is larger than the window is sent alone.
         """
         if not self._waiting:
             return None
@@ -195,13 +196,13 @@ class Outbox:
         return pack.messages(redelivered=pack.first <= self._marked)
 
     def putback(self) -> None:
-        """Undo the last ``take``: the link could not carry it."""
+        """Undo the last ``take``: the link did not accept the pack."""
         pack = self._flight.pop()
         self._flight_bytes -= pack.size_bytes
         self._waiting.appendleft(pack)
 
     def ack(self, seq: int) -> int:
-        """Forget every message up to and with ``seq``; return how many that were."""
+        """Mark every message up to and with ``seq`` as acknowledged; return how many that are."""
         seq = min(seq, self.sent)
         before = self.acked
         if seq <= before:
@@ -215,10 +216,10 @@ class Outbox:
         return seq - before
 
     def resend(self, *, marked: bool) -> int:
-        """Put what is in flight back to be taken again, first; return how many messages.
+        """Queue what is in flight again, before all else; return how many messages that are.
 
         ``marked``: another gateway may have handed it on already, so everything that was
-        ever sent carries the mark from now on. The gateway that still knows what it has
+        ever sent carries the mark from now on. A gateway that still knows what it has
         handed on drops duplicates by itself and needs no mark.
         """
         again = sum(len(pack.payloads) for pack in self._flight)
@@ -230,14 +231,14 @@ class Outbox:
         return again
 
     def history(self, first: int, before: int) -> Iterator[Messages]:
-        """Yield in packs what was acknowledged from ``first`` up to ``before``, oldest first."""
+        """Yield the kept messages from ``first`` until before ``before`` in packs, oldest first."""
         for pack in self._kept:
             low, high = max(pack.first, first), min(pack.last, before - 1)
             if low <= high:
                 yield pack.history().part(low, high)
 
     def _pop(self, queue: deque[Pack], seq: int) -> int:
-        """Move what is acknowledged to what is kept; return its bytes."""
+        """Move acknowledged packs of ``queue`` to the kept ones; return their bytes."""
         size = 0
         while queue and queue[0].first <= seq:
             pack = queue.popleft()

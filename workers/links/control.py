@@ -1,7 +1,7 @@
-"""The worker's side of the control link: who it is, that it is ready, beats, status.
+"""Connect a worker to the supervisor: hello, ready, beats, status changes, orders down.
 
-Small and rare: the supervisor carries no chat. Everything that was said is kept, so that it
-can be said again when the link has lost something.
+Frames are small and rare: the supervisor carries no chat. The last state is kept, so that all
+of it is sent again when the link has lost a frame.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ from ipc.frames.control import (
 from ipc.frames.data import peer_name
 from ipc.zeromq.link import Dealer
 
-LAST_BEAT_MS = 100  # for the last beat to leave: its counts are the final ones
+LAST_BEAT_MS = 100  # for the last beat to be sent: its counts are the final ones
 
 
-class ControlLink:
-    """One incarnation's link to the supervisor. ``figures(lag)`` makes the beat; ``on_drain`` is
-    called when the account is to finish what it has begun, ``on_recheck`` when it is to look
-    whether its secrets are still the same.
+class WorkerControlLink:
+    """The control link of one incarnation.
+
+    ``figures(lag)`` makes each beat. ``on_drain`` is called when the account must finish what
+    it has begun, ``on_recheck`` when it must compare its secrets with what they are now.
     """
 
     def __init__(
@@ -57,20 +58,20 @@ class ControlLink:
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._status: dict[str, Any] = {}
-        self._news: dict[str, Any] = {}
+        self._changes: dict[str, Any] = {}
         self._scheduled = False
         self._met = False  # connected once
-        self._owing = False  # something could not be sent: say all of it again
+        self._owing = False  # a frame was not sent: send the whole state again
         self._pace = boot.beat  # seconds between two beats
         self._paced = asyncio.Event()  # the pace has changed
 
     def open(self) -> None:
-        """Connect and say hello: the process is up."""
+        """Connect and send ``Hello``: the process is up."""
         self._dealer = Dealer(
             self._boot.control,
             peer_name(self._boot.key, self._boot.incarnation),
             self._on_body,
-            on_error=lambda error: None,  # the link counts it; a malformed ping is no news
+            on_error=lambda error: None,  # the link counts it; a malformed order changes nothing
             on_writable=self._repeat,
         )
         self._dealer.linger_ms = LAST_BEAT_MS
@@ -81,36 +82,36 @@ class ControlLink:
         if self._dealer:
             self._dealer.close()
 
-    def say_ready(self) -> None:
-        """Say once that the account works."""
+    def send_ready(self) -> None:
+        """Send ``Ready`` once: the account works."""
         if not self.ready:
             self.ready = True
-            self._say_news()
+            self._send_changes()
             self._send(Ready())
 
-    def say_drained(self) -> None:
-        """Say that nothing is in flight any more."""
+    def send_drained(self) -> None:
+        """Send ``Drained``: nothing is in flight any more."""
         self._send(Drained())
 
-    def say_rechecked(self, changed: bool, problem: str = "") -> None:
-        """Say whether the secrets are others now, or what is wrong with them."""
+    def send_rechecked(self, changed: bool, problem: str = "") -> None:
+        """Send whether the secrets have changed, or why they cannot be read."""
         self._send(Rechecked(changed, problem[:MAX_PROBLEM]))
 
     def patch(self, fields: Mapping[str, Any]) -> None:
-        """Tell what changed in the account's status row, once per loop turn."""
+        """Change fields of the account's status row; changes are sent once per loop turn."""
         for name, value in fields.items():
             if name not in self._status or self._status[name] != value:
-                self._status[name] = self._news[name] = value
-        if self._news and not self._scheduled:
+                self._status[name] = self._changes[name] = value
+        if self._changes and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._say_news)
+            self._loop.call_soon(self._send_changes)
 
     def beat(self, lag: float = 0.0) -> None:
-        """Send one sign of life now."""
+        """Send one beat now. ``lag`` is how late it is, in seconds."""
         self._send(self._figures(lag))
 
     async def beating(self, each: Callable[[], None]) -> None:
-        """Beat for ever; ``each`` is called before every beat."""
+        """Send beats until cancelled; call ``each`` before every one."""
         due = self._loop.time()
         while True:
             now = self._loop.time()
@@ -120,7 +121,7 @@ class ControlLink:
             await self._rest()
 
     async def _rest(self) -> None:
-        """Wait until the next beat is due, or the pace is another."""
+        """Wait until the next beat is due, or until the pace changes."""
         self._paced.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pace):
@@ -129,13 +130,14 @@ class ControlLink:
     def _hello(self) -> Hello:
         return Hello(self._boot.key, self._boot.incarnation, self._boot.token, os.getpid())
 
-    def _say_news(self) -> None:
+    def _send_changes(self) -> None:
         self._scheduled = False
-        if self._news:
-            news, self._news = self._news, {}
-            self._send(Status(news))
+        if self._changes:
+            changes, self._changes = self._changes, {}
+            self._send(Status(changes))
 
     def _repeat(self) -> None:
+        """Send the whole state again when part of it may be lost."""
         if self._owing:
             self._owing = False
             frames: list[FromWorker] = [self._hello(), Status(dict(self._status))]
@@ -151,7 +153,7 @@ class ControlLink:
             self._owing = True
 
     def _on_body(self, body: bytes) -> None:
-        if not body:  # the router's greeting: what was sent on an earlier connection may be lost
+        if not body:  # the router's greeting: what an earlier connection carried may be lost
             self._owing = self._met
             self._met = True
             self._repeat()

@@ -1,10 +1,10 @@
-"""The worker's side of the data link: messages and answers up, acknowledgements and calls down.
+"""Connect a worker to the gateway: messages and answers up, acknowledgements and calls down.
 
-The gateway may be absent, restart or stall at any time. The worker says ``Hello`` until it
-is welcomed, and sends nothing else until then. It does so again when the connection is new,
-when the gateway refuses a frame (it does not know us, or misses one), and when
-acknowledgements stay away; the ``Welcome`` says from where everything is sent again.
-Cost per message: one append; one flush per loop turn.
+The gateway may be absent, restart or stall at any time. The worker sends ``Hello`` until it is
+welcomed, and sends nothing else until then. It sends ``Hello`` again when the connection is
+new, when the gateway refuses a frame (it does not know the worker, or misses a frame), and when
+acknowledgements stay away; the ``Welcome`` names the message from which everything is sent
+again. Cost per message: one append; one flush per loop turn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from structlog.typing import FilteringBoundLogger
 
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import (
@@ -29,30 +30,31 @@ from ipc.frames.data import (
     peer_name,
 )
 from ipc.zeromq.link import Dealer
-from workers.links.backlog import Outbox
-from workers.links.room import Room
-
-if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger as Log
+from workers.links.backlog import Backlog
 
 GREET_FIRST = 0.5  # seconds until the second Hello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
-SILENCE = 1.0  # seconds in which nothing in flight was acknowledged: ask
-TURN_MESSAGES = 128  # an account that never waits lets its loop turn after so many
+SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then Hello again
+TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
 
 
-class DataLink:
-    """One incarnation's link. ``dropped`` counts what was given up, by reason."""
+class WorkerDataLink:
+    """The data link of one incarnation. ``dropped`` counts lost frames by reason.
 
-    def __init__(self, boot: WorkerBoot, on_call: Callable[[Call, str], None], log: Log) -> None:
-        self.outbox = Outbox()
+    ``on_call(call, gateway)`` receives each call of the gateway with that boot id.
+    """
+
+    def __init__(
+        self, boot: WorkerBoot, on_call: Callable[[Call, str], None], log: FilteringBoundLogger
+    ) -> None:
+        self.backlog = Backlog()
         self.dropped: Counter[str] = Counter()
         self._boot = boot
         self._on_call = on_call
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
-        self._gateway: str | None = None  # the one that welcomed us last
+        self._gateway: str | None = None  # the boot id of the last one that sent Welcome
         self._met = False  # connected once
         self._welcome = False
         self._refusal = ""
@@ -64,12 +66,12 @@ class DataLink:
         self._scheduled = False
         self._answers: deque[Answer] = deque()
         self._unconfirmed = False  # answers were sent since the last Welcome
-        self._room = Room(self.outbox)
+        self._emitters = _WaitingEmitters(self.backlog)
         self._quiet: asyncio.Future[None] | None = None
         self._goals: list[tuple[int, asyncio.Future[None]]] = []
 
     def open(self) -> None:
-        """Connect and greet; the gateway need not be there."""
+        """Connect and send the first ``Hello``; the gateway need not be there."""
         self._dealer = Dealer(
             self._boot.data,
             peer_name(self._boot.key, self._boot.incarnation),
@@ -80,32 +82,33 @@ class DataLink:
         self._greet()
 
     def close(self) -> None:
-        """Close at once; see ``settled`` for leaving nothing behind."""
+        """Close at once; await ``settled`` before to leave nothing unsent."""
         if self._timer:
             self._timer.cancel()
-        self._room.close()
+        self._emitters.cancel()
         if self._dealer:
             self._dealer.close()
 
-    # -- up
-
     def crowded(self) -> bool:
-        """Whether ``room`` has to be awaited before the next ``post``."""
-        return self._turn >= TURN_MESSAGES or self.outbox.full
+        """Return whether ``wait_for_room`` has to be awaited before the next ``post``."""
+        return self._turn >= TURN_MESSAGES or self.backlog.full
 
     def post(self, payload: bytes, flags: int) -> None:
         """Queue the payload of one ``channel.message``."""
-        self.outbox.append(payload, flags)
+        self.backlog.append(payload, flags)
         self._turn += 1
         if not self._scheduled:
             self._schedule()
 
-    async def room(self) -> None:
-        """Let the loop turn, and wait until the outbox is below its bounds."""
-        await self._room.wait()
+    async def wait_for_room(self) -> None:
+        """Let the loop turn once, then wait until the backlog is below its bounds."""
+        await self._emitters.wait()
 
     def answer(self, id: int, gateway: str, ok: bool, payload: bytes) -> None:
-        """Answer the call ``id`` of ``gateway``; another one would mistake it for its own."""
+        """Answer the call ``id`` of ``gateway``; drop the answer when that gateway is gone.
+
+        Its successor would mistake the answer for that of its own call with this id.
+        """
         if gateway != self._gateway:
             self.dropped["late answers"] += 1
             return
@@ -113,12 +116,12 @@ class DataLink:
         self._schedule()
 
     def verify(self) -> None:
-        """Ask the gateway whether it still knows us (on each beat; costs one small frame)."""
-        if self._welcome and not self.outbox.flying:
+        """Ask the gateway whether it still knows this worker: one small frame, with each beat."""
+        if self._welcome and not self.backlog.flying:
             self._say_hello()
 
     async def settled(self) -> None:
-        """Wait until everything said is acknowledged and every answer has arrived."""
+        """Wait until every message is acknowledged and every answer has arrived."""
         self._flush()
         if self._unconfirmed:
             self._say_hello()  # its Welcome comes after all that was sent before it
@@ -128,13 +131,13 @@ class DataLink:
 
     async def reached(self, seq: int) -> None:
         """Wait until every message up to ``seq`` is acknowledged."""
-        if self.outbox.acked < seq:
+        if self.backlog.acked < seq:
             goal = self._loop.create_future()
             self._goals.append((seq, goal))
             await goal
 
     def _settled(self) -> bool:
-        return self.outbox.idle and not self._answers and not self._unconfirmed
+        return self.backlog.idle and not self._answers and not self._unconfirmed
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -147,24 +150,24 @@ class DataLink:
         self._turn = 0
         if not self._welcome or self._dealer is None or self._dealer.closed:
             return
-        outbox, send = self.outbox, self._dealer.send
+        backlog, send = self.backlog, self._dealer.send
         while self._answers:
             pack = self._some_answers()
             # Messages go along with the last of them: a body costs more than what is in it, and
-            # a message that was sent for somebody is told in the same turn as the answer.
+            # the event of a sent message then arrives in the same turn as the answer.
             small = sum(len(answer.payload) for answer in pack) <= PACK_BYTES // 2
-            along = outbox.take() if small and not self._answers else None
+            along = backlog.take() if small and not self._answers else None
             if not send(encode([*pack, along] if along else pack)):
                 if along:
-                    outbox.putback()
+                    backlog.putback()
                 self._answers.extendleft(reversed(pack))
                 return
             self._unconfirmed = True
-        while messages := outbox.take():
+        while messages := backlog.take():
             if not send(encode([messages])):
-                outbox.putback()
+                backlog.putback()
                 break
-        if outbox.flying and self._timer is None:
+        if backlog.flying and self._timer is None:
             self._watch()
 
     def _some_answers(self) -> list[Answer]:
@@ -177,29 +180,27 @@ class DataLink:
             pack.append(self._answers.popleft())
         return pack
 
-    # -- greeting
-
     def _greet(self) -> None:
-        """Say hello until welcomed, ever more slowly."""
+        """Send ``Hello`` until welcomed, ever more slowly."""
         self._say_hello()
         self._set_timer(self._pause, self._greet)
         self._pause = min(self._pause * 2, GREET_LAST)
 
     def _say_hello(self) -> None:
-        boot = self._boot
-        hello = Hello(boot.key, boot.incarnation, boot.token, self.outbox.oldest, self.outbox.kept)
+        boot, backlog = self._boot, self.backlog
+        hello = Hello(boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept)
         if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
-            self._mark = self.outbox.sent
+            self._mark = backlog.sent
 
     def _watch(self) -> None:
-        """Look after ``SILENCE`` whether acknowledgements come."""
-        self._seen = self.outbox.acked
-        self._set_timer(SILENCE, self._look)
+        """Check after ``SILENCE`` whether acknowledgements have come."""
+        self._seen = self.backlog.acked
+        self._set_timer(SILENCE, self._check_acknowledged)
 
-    def _look(self) -> None:
+    def _check_acknowledged(self) -> None:
         self._timer = None
-        if self.outbox.flying:
-            if self.outbox.acked == self._seen:
+        if self.backlog.flying:
+            if self.backlog.acked == self._seen:
                 self._say_hello()
             self._watch()
 
@@ -207,8 +208,6 @@ class DataLink:
         if self._timer:
             self._timer.cancel()
         self._timer = self._loop.call_later(after, then)
-
-    # -- down
 
     def _on_body(self, body: bytes) -> None:
         if not body:
@@ -226,20 +225,20 @@ class DataLink:
                     self._refused(frame)
 
     def _acked(self, seq: int) -> None:
-        if self.outbox.ack(seq):
-            self._room.offer()
-            if self.outbox.unsent:
+        if self.backlog.ack(seq):
+            self._emitters.wake()
+            if self.backlog.unsent:
                 self._schedule()
         self._notice_quiet()
 
     def _connected(self) -> None:
-        """The router's greeting on a new connection; on the first one our Hello is under way."""
+        """Handle the router's greeting; on the first connection the Hello is under way already."""
         if self._met:
             self._lost()
         self._met = True
 
     def _lost(self) -> None:
-        """What was sent last may be lost: send nothing more until we are welcome again."""
+        """Send nothing more until welcomed: what was sent last may be lost."""
         self._welcome = False
         self._unconfirmed = False  # those calls have failed at the gateway
         self._mark = None
@@ -249,16 +248,16 @@ class DataLink:
     def _welcomed(self, frame: Welcome) -> None:
         mark, self._mark = self._mark, None
         if frame.wanted:
-            self._recall(frame.wanted, self.outbox.oldest)
+            self._recall(frame.wanted, self.backlog.oldest)
         self._acked(frame.acked)
         if frame.gateway != self._gateway:
             self._answers.clear()
             self._gateway = frame.gateway
-            again = self.outbox.resend(marked=True)
+            again = self.backlog.resend(marked=True)
             self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)
-        elif not self._welcome or (mark is not None and self.outbox.acked < mark):
-            # It has read our Hello, and so everything it will ever see of what came before.
-            self.outbox.resend(marked=False)
+        elif not self._welcome or (mark is not None and self.backlog.acked < mark):
+            # It has read the Hello, and so everything it will ever see of what came before.
+            self.backlog.resend(marked=False)
         if not self._welcome and self._timer:
             self._timer.cancel()
             self._timer = None
@@ -269,9 +268,9 @@ class DataLink:
         self._notice_quiet()
 
     def _recall(self, first: int, before: int) -> None:
-        """Give a new gateway what an earlier one acknowledged, before anything else."""
+        """Send a new gateway what an earlier one acknowledged, before anything else."""
         assert self._dealer is not None
-        for pack in self.outbox.history(first, before):
+        for pack in self.backlog.history(first, before):
             if not self._dealer.send(encode([pack])):
                 break  # no room: it asks again with its next welcome, or does without
 
@@ -283,7 +282,8 @@ class DataLink:
             self._lost()
 
     def _notice_quiet(self) -> None:
-        for goal in [goal for goal in self._goals if goal[0] <= self.outbox.acked]:
+        """Wake those that wait for acknowledgements."""
+        for goal in [goal for goal in self._goals if goal[0] <= self.backlog.acked]:
             self._goals.remove(goal)
             if not goal[1].done():
                 goal[1].set_result(None)
@@ -293,3 +293,43 @@ class DataLink:
     def _on_error(self, error: Exception) -> None:
         self.dropped["malformed frames"] += 1
         self._log.warning("a frame of the gateway was dropped", error=str(error))
+
+
+class _WaitingEmitters:
+    """The tasks that wait for room in ``backlog``, woken in the order of their arrival.
+
+    One future each, and only as many are woken as find room: one shared event would wake
+    thousands of them for every acknowledgement.
+    """
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """Let the loop turn once, then wait until the backlog is below its bounds."""
+        await asyncio.sleep(0)
+        while self._backlog.full:
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                if place.done() and not place.cancelled():
+                    self.wake()  # this place is not used: pass it on
+                raise
+
+    def wake(self) -> None:
+        """Wake as many as there is room for."""
+        backlog = self._backlog
+        free = backlog.max_messages - len(backlog)
+        while self._waiting and free > 0 and not backlog.full:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                free -= 1
+
+    def cancel(self) -> None:
+        """Cancel all that wait."""
+        for place in self._waiting:
+            place.cancel()

@@ -1,4 +1,4 @@
-"""The payload of ``channel.message``, encoded once.
+"""Encode the payload of the event ``channel.message``. Pure.
 
 What is the same for every message of an incarnation is encoded at the start; per message
 there is one encoding of the message and one splice. The result equals the JSON of
@@ -16,13 +16,13 @@ from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES, check_payload
 from workers.links.backlog import MARK
 from workers.messages import MAX_TEXT, Inbound, Outbound, Sent, SentMessage
 
-LIMIT_BYTES = MAX_PAYLOAD_BYTES - len(MARK)  # it may have to be marked later
+LIMIT_BYTES = MAX_PAYLOAD_BYTES - len(MARK)  # the backlog may add the mark later
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Events:
-    """Payloads of one incarnation of the account ``key``."""
+class EventEncoder:
+    """Encodes the payloads of one incarnation of the account ``key``."""
 
     __slots__ = ("_in", "_out")
 
@@ -44,7 +44,7 @@ class Events:
             body = _encode(_valid(msgspec.to_builtins(message)))
         if len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512:
             raise ValueError(f"a message of {len(body)} bytes is too large")
-        if message.meta:  # all else is typed: the gateway relies on that it is JSON
+        if message.meta:  # all else is typed; the gateway relies on the payload being JSON
             try:
                 check_payload(body)
             except FrameError as error:
@@ -52,7 +52,7 @@ class Events:
         return b'%b%d","message":%b}' % (self._in, seq, body)
 
     def outbound(self, seq: int, message: Outbound, sent: Sent) -> bytes:
-        """Return the payload that tells that ``message`` was ``sent``."""
+        """Return the payload for ``message``, which the platform accepted as ``sent``."""
         body = _encode(
             SentMessage(
                 id=sent.id,
@@ -69,12 +69,12 @@ class Events:
 
 
 def flags_of(message: Inbound) -> int:
-    """Return the envelope's flags of an inbound message."""
+    """Return the flags of an inbound message on the data link."""
     return INBOUND | ADDRESSED if message.addressed else INBOUND
 
 
 def _valid(value: Any) -> Any:
-    """Replace lone surrogates, which platforms do send and JSON cannot carry."""
+    """Return ``value`` without lone surrogates, which platforms send and JSON cannot carry."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):

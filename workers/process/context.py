@@ -14,9 +14,9 @@ import structlog
 
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.status import PLUGIN_FIELDS
-from workers.links.control import ControlLink
-from workers.links.data import DataLink
-from workers.links.events import Events, flags_of
+from workers.links.control import WorkerControlLink
+from workers.links.data import WorkerDataLink
+from workers.links.events import EventEncoder, flags_of
 from workers.messages import Inbound
 
 _AFTER_LINE = re.compile(r"_([a-z])")
@@ -31,8 +31,8 @@ class AccountContext:
         boot: WorkerBoot,
         config: Any,
         log: structlog.typing.FilteringBoundLogger,
-        link: DataLink,
-        control: ControlLink,
+        link: WorkerDataLink,
+        control: WorkerControlLink,
         redact: Callable[[str], str] = str,
     ) -> None:
         self.key = boot.key
@@ -42,7 +42,7 @@ class AccountContext:
         self.run_dir = Path(boot.run_dir)
         self.log = log
         self.messages_in = 0
-        self.events = Events(boot.key, boot.incarnation)
+        self.events = EventEncoder(boot.key, boot.incarnation)
         self._link = link
         self._control = control
         self._redact = redact
@@ -57,14 +57,14 @@ class AccountContext:
             raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
         link = self._link
         if link.crowded():
-            await link.room()
-        payload = self.events.inbound(link.outbox.last + 1, message)
+            await link.wait_for_room()
+        payload = self.events.inbound(link.backlog.last + 1, message)
         link.post(payload, flags_of(message))
         self.messages_in += 1
 
     def ready(self) -> None:
         """Say that the account works now. Saying it again does nothing."""
-        self._control.say_ready()
+        self._control.send_ready()
 
     def status(self, **fields: Any) -> None:
         """Tell about the connection; see ``workers.plugin.Context``."""

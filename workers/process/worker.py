@@ -21,8 +21,8 @@ from ipc.frames.bootstrap import WorkerBoot, worker_boot
 from ipc.frames.control import Beat
 from ipc.frames.words import EXIT_ERROR
 from workers.errors import Misconfigured
-from workers.links.control import ControlLink
-from workers.links.data import DataLink
+from workers.links.control import WorkerControlLink
+from workers.links.data import WorkerDataLink
 from workers.messages import Outbound, Sent
 from workers.process import resources
 from workers.process.calls import PluginCalls
@@ -73,8 +73,8 @@ class Worker:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
-        self._control = ControlLink(boot, self._beat, self._begin_drain, self._begin_recheck)
-        self._link = DataLink(boot, self._on_call, log)
+        self._control = WorkerControlLink(boot, self._beat, self._begin_drain, self._begin_recheck)
+        self._link = WorkerDataLink(boot, self._on_call, log)
         self._calls: PluginCalls | None = None
         self._group: asyncio.TaskGroup | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -190,7 +190,7 @@ class Worker:
                 async with asyncio.timeout_at(deadline):
                     await self._link.settled()
             except TimeoutError:
-                self._log.warning("ended without all acknowledged", count=len(self._link.outbox))
+                self._log.warning("ended without all acknowledged", count=len(self._link.backlog))
         self._control.beat()  # the last figures: what may be lost is exact
         if not life.done():
             self._log.error("the plugin ignores its cancellation")
@@ -218,8 +218,8 @@ class Worker:
         """Finish what is in flight, and say so; the plugin goes on until SIGTERM."""
         assert self._calls is not None
         await self._calls.finish()
-        await self._link.reached(self._link.outbox.last)
-        self._control.say_drained()
+        await self._link.reached(self._link.backlog.last)
+        self._control.send_drained()
 
     # -- secrets
 
@@ -233,9 +233,9 @@ class Worker:
         try:
             fresh = await config_of(self._boot, manifest_of(self._boot), self._redact)
         except Misconfigured as error:
-            self._control.say_rechecked(False, self._redact(str(error)))
+            self._control.send_rechecked(False, self._redact(str(error)))
         else:
-            self._control.say_rechecked(fresh != self._config)
+            self._control.send_rechecked(fresh != self._config)
 
     # -- calls, figures
 
@@ -247,21 +247,21 @@ class Worker:
         assert self._context is not None
         self._messages_out += 1
         if self._link.crowded():
-            await self._link.room()
-        seq = self._link.outbox.last + 1
+            await self._link.wait_for_room()
+        seq = self._link.backlog.last + 1
         self._link.post(self._context.events.outbound(seq, message, sent), 0)
 
     def _beat(self, lag: float) -> Beat:
-        outbox = self._link.outbox
+        backlog = self._link.backlog
         return Beat(
             lag=lag,
             rss_bytes=resources.rss_bytes(),
             cpu=resources.cpu_seconds(),
             fds=resources.open_files(),
-            queued=len(outbox),
-            queued_bytes=outbox.size_bytes,
-            emitted=outbox.last,
-            acked=outbox.acked,
+            queued=len(backlog),
+            queued_bytes=backlog.size_bytes,
+            emitted=backlog.last,
+            acked=backlog.acked,
             messages_in=self._context.messages_in if self._context else 0,
             messages_out=self._messages_out,
             dropped=dict(self._link.dropped),

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
-from workers.links.backlog import Outbox
-from workers.links.events import Events, flags_of
+from workers.links.backlog import Backlog
+from workers.links.events import EventEncoder, flags_of
 from workers.messages import (
     MAX_TEXT,
     Attachment,
@@ -46,22 +46,22 @@ def expected(direction: str, message: object) -> bytes:
 @given(st.text(max_size=200).filter(lambda text: text.isprintable()))
 def test_an_inbound_payload_equals_the_encoded_event(text: str) -> None:
     message = inbound(text, thread="t", attachments=[Attachment("file:///a", size_bytes=3)])
-    assert Events("irc:libera", 7).inbound(12, message) == expected("in", message)
+    assert EventEncoder("irc:libera", 7).inbound(12, message) == expected("in", message)
 
 
 def test_an_outbound_payload_equals_the_encoded_event() -> None:
     message = Outbound(to="room", text="yo", key="k", reply_to="1")
     told = SentMessage(id="m1", to="room", text="yo", ts=9, key="k", reply_to="1")
-    payload = Events("irc:libera", 7).outbound(12, message, Sent("m1", "room", 9))
+    payload = EventEncoder("irc:libera", 7).outbound(12, message, Sent("m1", "room", 9))
     assert payload == expected("out", told)
 
 
 def test_the_redelivered_payload_equals_the_encoded_event_too() -> None:
-    outbox = Outbox()
-    outbox.append(Events("a:b", 1).inbound(1, inbound()), INBOUND)
-    outbox.take()
-    outbox.resend(marked=True)
-    again = outbox.take()
+    backlog = Backlog()
+    backlog.append(EventEncoder("a:b", 1).inbound(1, inbound()), INBOUND)
+    backlog.take()
+    backlog.resend(marked=True)
+    again = backlog.take()
     assert again is not None
     event = decode(again.payloads[0], type=MessageEvent)
     assert event.redelivered
@@ -70,19 +70,19 @@ def test_the_redelivered_payload_equals_the_encoded_event_too() -> None:
 
 def test_lone_surrogates_become_question_marks() -> None:
     message = inbound("a\ud800b", sender=Sender("ann", name="\udfff"), meta={"k": ["\ud800", 1]})
-    event = decode(Events("a:b", 1).inbound(1, message), type=MessageEvent)
+    event = decode(EventEncoder("a:b", 1).inbound(1, message), type=MessageEvent)
     heard = decode(event.message, type=Inbound)
     assert (heard.text, heard.sender.name, heard.meta) == ("a?b", "?", {"k": ["?", 1]})
 
 
 def test_a_text_beyond_the_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
-        Events("a:b", 1).inbound(1, inbound("x" * (MAX_TEXT + 1)))
+        EventEncoder("a:b", 1).inbound(1, inbound("x" * (MAX_TEXT + 1)))
 
 
 def test_a_payload_beyond_the_frame_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
-        Events("a:b", 1).inbound(1, inbound(meta={"blob": "x" * MAX_PAYLOAD_BYTES}))
+        EventEncoder("a:b", 1).inbound(1, inbound(meta={"blob": "x" * MAX_PAYLOAD_BYTES}))
 
 
 def test_what_nests_too_deep_is_refused() -> None:
@@ -90,17 +90,17 @@ def test_what_nests_too_deep_is_refused() -> None:
     for _ in range(64):
         deep = {"more": deep}
     with pytest.raises(ValueError, match="nested too deep"):
-        Events("a:b", 1).inbound(1, inbound(meta=deep))
+        EventEncoder("a:b", 1).inbound(1, inbound(meta=deep))
 
 
 def test_what_claims_to_be_json_already_is_looked_at() -> None:
     with pytest.raises(ValueError, match="malformed payload"):
-        Events("a:b", 1).inbound(1, inbound(meta={"raw": msgspec.Raw(b'1},"event":"tick"')}))
+        EventEncoder("a:b", 1).inbound(1, inbound(meta={"raw": msgspec.Raw(b'1},"event":"tick"')}))
 
 
 def test_what_cannot_be_json_is_refused() -> None:
     with pytest.raises(TypeError):
-        Events("a:b", 1).inbound(1, inbound(meta={"socket": object()}))
+        EventEncoder("a:b", 1).inbound(1, inbound(meta={"socket": object()}))
 
 
 def test_flags_tell_direction_and_address() -> None:

@@ -276,7 +276,7 @@ async def test_a_call_is_answered_when_a_fault_of_ours_ends_the_worker(
         await broken.wait()
         raise OSError("a fault of ours")
 
-    monkeypatch.setattr("workers.process.worker.ControlLink.beating", beating)
+    monkeypatch.setattr("workers.process.worker.WorkerControlLink.beating", beating)
     async with rig(run_dir) as here:
         here.start()
         plugin = await here.up()

@@ -9,7 +9,7 @@ from ipc.frames.data import HISTORY, Ack, Hello, Messages, Welcome, worker_token
 from runtime.gateway.accounts.ring import Rings
 from tests.runtime.gateway.accounts.test_messages import acked, cursors, take
 from tests.support.house import SECRET, House, Worker, house, payload, single
-from workers.links.backlog import Outbox
+from workers.links.backlog import Backlog
 
 KEY = "irc:libera"
 
@@ -112,7 +112,7 @@ class Model:
     """
 
     def __init__(self, keep: int, ring: int) -> None:
-        self.outbox = Outbox(keep=keep)
+        self.backlog = Backlog(keep=keep)
         self.ring_size = ring
         self.handed: list[int] = []
         self.restart()
@@ -125,23 +125,23 @@ class Model:
 
     def hello(self) -> None:
         """The worker says hello and is welcomed; what was in flight is sent again."""
-        outbox, ring = self.outbox, self.rings.of(KEY)
-        ring.begin(1, outbox.oldest - 1, anew=outbox.oldest - 1 > self.seen)
-        self.seen = max(self.seen, outbox.oldest - 1)
-        if wanted := ring.lacks(1, outbox.kept):
-            packs = outbox.history(wanted, outbox.oldest)
+        backlog, ring = self.backlog, self.rings.of(KEY)
+        ring.begin(1, backlog.oldest - 1, anew=backlog.oldest - 1 > self.seen)
+        self.seen = max(self.seen, backlog.oldest - 1)
+        if wanted := ring.lacks(1, backlog.kept):
+            packs = backlog.history(wanted, backlog.oldest)
             found = [(seq, b"%d" % seq) for pack in packs for seq in numbers(pack)]
-            assert all(seq <= outbox.acked for seq, _ in found)
+            assert all(seq <= backlog.acked for seq, _ in found)
             self.rings.fill(KEY, 1, found)
-        outbox.ack(self.seen)
-        outbox.resend(marked=self.fresh)
+        backlog.ack(self.seen)
+        backlog.resend(marked=self.fresh)
         self.fresh = False
 
     def emit(self) -> None:
-        self.outbox.append(b'{"x":1}', 1)
+        self.backlog.append(b'{"x":1}', 1)
 
     def deliver(self, *, acknowledge: bool) -> None:
-        pack = self.outbox.take()
+        pack = self.backlog.take()
         if pack is not None and pack.last > self.seen:
             fresh = [seq for seq in numbers(pack) if seq > self.seen]
             assert fresh[0] == self.seen + 1
@@ -149,7 +149,7 @@ class Model:
             self.handed += fresh
             self.rings.extend(KEY, 1, fresh[0], [b"%d" % seq for seq in fresh])
         if acknowledge:
-            self.outbox.ack(self.seen)
+            self.backlog.ack(self.seen)
 
 
 STEPS = st.lists(
@@ -204,14 +204,14 @@ def test_with_room_enough_nothing_that_was_handed_on_is_ever_missing(steps: list
 
 @given(st.lists(st.integers(0, 300), max_size=60), st.integers(0, 500))
 def test_what_is_kept_is_bounded_in_order_and_marked(sizes: list[int], keep: int) -> None:
-    outbox = Outbox(keep=keep)
+    backlog = Backlog(keep=keep)
     for size in sizes:
-        outbox.append(b"x" * size, 1)
-        outbox.take()
-        outbox.ack(outbox.sent)
-    packs = list(outbox.history(1, outbox.oldest))
+        backlog.append(b"x" * size, 1)
+        backlog.take()
+        backlog.ack(backlog.sent)
+    packs = list(backlog.history(1, backlog.oldest))
     found = [seq for pack in packs for seq in numbers(pack)]
     assert sum(len(payload) + 16 for pack in packs for payload in pack.payloads) <= keep
-    assert found == list(range(outbox.oldest - len(found), outbox.oldest))
+    assert found == list(range(backlog.oldest - len(found), backlog.oldest))
     assert all(flags == 1 | HISTORY for pack in packs for flags in pack.flags)
-    assert outbox.kept == (found[0] if found else 0)
+    assert backlog.kept == (found[0] if found else 0)
