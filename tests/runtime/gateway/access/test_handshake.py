@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from ipc.errors import RemoteError
 from ipc.websocket.client import Client
-from tests.support.house import TOKEN, House, connect_supervisor, house, row
-from tests.support.rawclient import SCOPES, RawClient, connect_params
-from tests.support.until import until
+from tests.support.house import TOKEN, House, house
+from tests.support.rawclient import RawClient, connect_params
 
 CLIENT = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
 
@@ -30,49 +28,6 @@ async def refused(home: House, params: dict[str, Any], **more: Any) -> tuple[Any
     assert "payload" not in answer
     code, reason = await client.closed()
     return answer["error"], code, reason or ""
-
-
-async def test_the_server_speaks_first() -> None:
-    async with house() as home:
-        challenge = (await raw(home)).challenge
-        assert challenge["event"] == "connect.challenge"
-        assert challenge["payload"]["nonce"]
-        assert isinstance(challenge["payload"]["ts"], int)
-        assert "seq" not in challenge
-
-
-@pytest.mark.parametrize("path", ["/", "/ws", "/gateway", "/foo?x=1"])
-async def test_any_path_upgrades(path: str) -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url + path)
-        home.opened.append(client)
-        assert (await client.hello(TOKEN))["type"] == "hello-ok"
-
-
-async def test_hello_of_protocol_4() -> None:
-    async with house() as home:
-        hello = await (await raw(home)).hello(TOKEN)
-        assert hello["protocol"] == 4
-        assert hello["server"].keys() == {"version", "connId", "bootId", "buildId"}
-        assert hello["auth"] == {"method": "token", "role": "operator", "scopes": SCOPES}
-        assert hello["snapshot"]["suspension"] == {"phase": "accepting"}
-        assert hello["snapshot"]["configPath"] == "/state/trunkline.json5"
-        assert hello["policy"]["maxPayload"] == 26_214_400
-        assert hello["policy"]["tickIntervalMs"] == 30_000
-        assert hello["features"]["capabilities"] == []
-        assert "channels.report" not in hello["features"]["methods"]
-        assert {"health", "send", "channels.stop"} <= set(hello["features"]["methods"])
-
-
-async def test_hello_of_protocol_3() -> None:
-    async with house() as home:
-        hello = await (await raw(home)).hello(TOKEN, 3)
-        assert hello["protocol"] == 3
-        assert hello["server"].keys() == {"version", "connId"}
-        assert "auth" not in hello
-        assert "capabilities" not in hello["features"]
-        assert "suspension" not in hello["snapshot"]
-        assert hello["snapshot"]["presence"][0]["reason"] == "self"
 
 
 @pytest.mark.parametrize(("low", "high", "chosen"), [(3, 4, 4), (2, 9, 4), (3, 3, 3), (1, 3, 3)])
@@ -190,47 +145,6 @@ async def test_an_origin_that_is_the_gateway_itself_or_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "code", "reason"),
-    [
-        ('{"type":"req", nope', 1000, ""),
-        ("", 1000, ""),
-        (b"\xff\xfe", 1000, ""),
-        ([1, 2, 3], 1008, "invalid request frame"),
-        (42, 1008, "invalid request frame"),
-        ("null", 1008, "invalid request frame"),
-        ({"type": "event", "event": "x"}, 1008, "invalid request frame"),
-        ("[" * 5000 + "]" * 5000, 1008, "invalid request frame"),
-    ],
-)
-async def test_a_first_frame_that_is_no_request(first: Any, code: int, reason: str) -> None:
-    async with house() as home:
-        client = await raw(home)
-        await client.send(first)
-        assert await client.closed() == (code, reason)
-
-
-async def test_a_first_request_that_is_not_connect() -> None:
-    async with house() as home:
-        client = await raw(home)
-        answer = await client.call("health", {})
-        text = "invalid handshake: first request must be connect"
-        assert answer["error"] == {"code": "INVALID_REQUEST", "message": text}
-        assert await client.closed() == (1008, text)
-
-
-async def test_an_oversized_frame_before_hello() -> None:
-    async with house() as home:
-        client = await raw(home)
-        await client.send("x" * 70_000)
-        assert await client.closed() == (1009, "")
-
-
-async def test_a_client_that_never_connects_is_closed() -> None:
-    async with house(handshakeTimeoutMs=50) as home:
-        assert await (await raw(home)).closed() == (1000, "")
-
-
-@pytest.mark.parametrize(
     ("protocol", "client", "kept"),
     [
         (4, {"id": "gateway-client", "mode": "backend"}, True),
@@ -261,61 +175,6 @@ async def test_scopes_without_a_device(protocol: int, client: dict[str, str], ke
             error = error | {"code": "FORBIDDEN", "details": details}
         assert answer["error"] == error
         assert (await opened.call("health"))["ok"]
-
-
-async def test_requests_that_follow_connect_at_once_are_answered_in_order() -> None:
-    async with house() as home:
-        client = await raw(home)
-        connect = {"type": "req", "id": "0", "method": "connect"}
-        await client.send(connect | {"params": connect_params(TOKEN)})
-        for number in range(1, 21):
-            await client.send({"type": "req", "id": str(number), "method": "health"})
-        answered = [(await client.response())["id"] for _ in range(21)]
-        assert answered == [str(number) for number in range(21)]
-
-
-async def test_clients_wait_until_the_supervisor_has_reported() -> None:
-    async with house(supervisor=False) as home:
-        client = await raw(home)
-        connecting = asyncio.create_task(client.hello(TOKEN))
-        await until(lambda: home.gateway.admissions)
-        await connect_supervisor(home, row("irc:libera"))
-        hello = await connecting
-        assert hello["snapshot"]["health"]["channelOrder"] == ["irc"]
-
-
-async def test_too_many_frames_behind_a_connect_that_waits() -> None:
-    async with house(supervisor=False) as home:
-        client = await raw(home)
-        connect = {"type": "req", "id": "0", "method": "connect"}
-        await client.send(connect | {"params": connect_params(TOKEN)})
-        for number in range(16):
-            await client.send({"type": "req", "id": str(number), "method": "health"})
-        assert await client.closed() == (1008, "too many pending handshake frames")
-
-
-async def test_without_a_supervisor_clients_are_told_to_come_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("runtime.gateway.clients.admission.WAIT_SECONDS", 0.05)
-    async with house(supervisor=False) as home:
-        error, code, reason = await refused(home, connect_params(TOKEN))
-        assert error == {
-            "code": "UNAVAILABLE",
-            "message": "gateway starting; retry shortly",
-            "details": {"reason": "startup-sidecars"},
-            "retryable": True,
-            "retryAfterMs": 500,
-        }
-        assert (code, reason) == (1013, "gateway starting")
-
-
-async def test_the_private_exchange_is_nobody_elses() -> None:
-    async with house() as home:
-        client = await home.client()
-        for name in ("channels.report", "supervisor.result", "gateway.closing"):
-            with pytest.raises(RemoteError, match=f"unknown method: {name}"):
-                await client.call(name, {})
 
 
 async def test_the_real_client_library_gets_in_with_both_protocols() -> None:

@@ -21,11 +21,6 @@ FAR = {"x-forwarded-for": "203.0.113.9"}
 PROXIED: dict[str, Any] = {"trustedProxies": ["127.0.0.1"]}
 
 
-def stored(directory: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((directory / "devices.json").read_text())
-    return found
-
-
 async def challenged(home: Any) -> RawClient:
     """Return a connection that has said nothing yet."""
     client = await RawClient.open(home.url)
@@ -62,57 +57,6 @@ async def test_a_device_on_this_host_is_paired_silently(protocol: int, version: 
                 break
 
 
-@pytest.mark.parametrize(
-    ("change", "message", "code", "reason"),
-    [
-        ({"id": "0" * 64}, "identity mismatch", "DEVICE_ID_MISMATCH", "device-id-mismatch"),
-        ({"publicKey": "?"}, "identity mismatch", "DEVICE_ID_MISMATCH", "device-id-mismatch"),
-        ({"signedAt": 1}, "signature expired", "SIGNATURE_EXPIRED", "device-signature-stale"),
-        ({"signedAt": 1 << 50}, "signature expired", "SIGNATURE_EXPIRED", "device-signature-stale"),
-        ({"nonce": " "}, "nonce required", "NONCE_REQUIRED", "device-nonce-missing"),
-        ({"nonce": "n"}, "nonce mismatch", "NONCE_MISMATCH", "device-nonce-mismatch"),
-        ({"signature": "A" * 86}, "signature invalid", "SIGNATURE_INVALID", "device-signature"),
-        ({"signature": "x"}, "signature invalid", "SIGNATURE_INVALID", "device-signature"),
-        (
-            {"id": signature.device_id(b"short"), "publicKey": signature.encode(b"short")},
-            "public key invalid",
-            "PUBLIC_KEY_INVALID",
-            "device-public-key",
-        ),
-    ],
-)
-@pytest.mark.parametrize("protocol", [3, 4])
-async def test_a_device_that_does_not_hold(
-    protocol: int, change: dict[str, Any], message: str, code: str, reason: str
-) -> None:
-    async with house() as home:
-        error, closed = await refused(home, Key(), protocol, change=change)
-        assert error == {
-            "code": "INVALID_REQUEST",
-            "message": f"device {message}",
-            "details": {"code": f"DEVICE_AUTH_{code}", "reason": reason},
-        }
-        assert closed == f"device {message}"
-
-
-@pytest.mark.parametrize(("off", "accepted"), [(119_000, True), (121_000, False)])
-async def test_the_clock_may_differ_by_two_minutes(off: int, accepted: bool) -> None:
-    async with house() as home:
-        for sign in (1, -1):
-            client = await challenged(home)
-            client.challenge["payload"]["ts"] += sign * off
-            answer = await client.call("connect", Key().params(client.challenge))
-            assert answer["ok"] is accepted
-
-
-async def test_a_nonce_serves_for_its_own_connection_only() -> None:
-    async with house() as home:
-        key = Key()
-        first = await paired(home, key)
-        answer = await (await challenged(home)).call("connect", key.params(first.challenge))
-        assert answer["error"]["message"] == "device nonce mismatch"
-
-
 @pytest.mark.parametrize("where", ["token", "deviceToken"])
 async def test_a_device_token_opens_the_door_and_is_given_back(where: str) -> None:
     async with house() as home:
@@ -133,34 +77,6 @@ async def test_the_token_is_the_same_while_the_gateway_lives() -> None:
         key = Key()
         tokens = {(await paired(home, key)).auth["deviceToken"] for _ in range(3)}
         assert len(tokens) == 1
-
-
-async def test_pairings_outlive_the_gateway_and_tokens_are_hashed(tmp_path: Path) -> None:
-    key = Key()
-    async with house(state_dir=tmp_path) as home:
-        token = (await paired(home, key)).auth["deviceToken"]
-        path = tmp_path / "devices.json"
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert token not in path.read_text()
-        assert stored(tmp_path)["devices"][key.id]["roles"] == ["operator"]
-    async with house(state_dir=tmp_path) as home:
-        assert (await paired(home, key, auth={"token": token})).auth["deviceToken"] == token
-        fresh = (await paired(home, key)).auth["deviceToken"]
-        assert (await paired(home, key, auth={"token": fresh})).auth["method"] == "device-token"
-
-
-async def test_a_broken_file_costs_the_pairings_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "devices.json").write_text("{")
-    async with house(state_dir=tmp_path) as home:
-        assert (await paired(home, Key())).auth["deviceToken"]
-    assert (tmp_path / "devices.json.broken").read_text() == "{"
-
-
-async def test_a_file_that_cannot_be_written_refuses_nobody(tmp_path: Path) -> None:
-    async with house(state_dir=tmp_path / "missing") as home:
-        key = Key()
-        token = (await paired(home, key)).auth["deviceToken"]
-        assert (await paired(home, key, auth={"token": token})).auth["deviceToken"] == token
 
 
 @pytest.mark.parametrize(
@@ -283,118 +199,6 @@ async def test_more_scopes_or_another_role_need_another_approval() -> None:
         assert await node(home, key, headers=FAR)
 
 
-async def test_nobody_approves_more_than_he_may_himself() -> None:
-    async with house(**PROXIED) as home:
-        error, _ = await refused(home, Key(), headers=FAR, scopes=["operator.admin"])
-        request = {"requestId": error["details"]["requestId"]}
-        lesser = await home.client(scopes=["operator.pairing"])
-        with pytest.raises(RemoteError, match=r"missing scope: operator\.admin"):
-            await lesser.call("device.pair.approve", request)
-        with pytest.raises(RemoteError, match="FORBIDDEN"):
-            await (await home.client(scopes=["operator.read"])).call("device.pair.list")
-
-
-async def test_a_revoked_token_ends_its_connections() -> None:
-    async with house() as home:
-        operator, key = await home.client(), Key()
-        client = await paired(home, key)
-        token = client.auth["deviceToken"]
-        params = {"deviceId": key.id, "role": "operator"}
-        answer = await operator.call("device.token.revoke", params)
-        assert answer.keys() == {"deviceId", "role", "revokedAtMs"}
-        assert await client.closed() == (4001, "client invalidated: device-token-revoked")
-        error, _ = await refused(home, key, auth={"deviceToken": token})
-        assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
-        (row,) = (await operator.call("device.pair.list"))["paired"]
-        assert row["tokens"][0]["revokedAtMs"] == answer["revokedAtMs"]
-        assert "hashes" not in row["tokens"][0]
-        assert row["connected"] is False
-
-
-@pytest.mark.parametrize("protocol", [3, 4])
-async def test_only_the_device_itself_gets_a_rotated_token(protocol: int) -> None:
-    async with house() as home:
-        key, params = Key(), {"role": "operator"}
-        client = await paired(home, key, protocol)
-        old = client.auth["deviceToken"]
-        own = (await client.call("device.token.rotate", params | {"deviceId": key.id}))["payload"]
-        assert own["token"] != old
-        assert own.get("tokenDelivery") == ("in-band" if protocol == 4 else None)
-        assert (await client.closed())[0] == 4001
-        assert (await paired(home, key, auth={"token": own["token"]})).auth
-        await refused(home, key, auth={"token": old})
-        operator = await home.client()
-        other = await operator.call("device.token.rotate", params | {"deviceId": key.id})
-        assert "token" not in other
-        assert other["tokenDelivery"] == "withheld-cross-device"
-
-
-async def test_a_token_is_not_rotated_to_a_scope_that_does_not_exist() -> None:
-    async with house() as home:
-        key = Key()
-        client = await paired(home, key, scopes=["operator.admin"])
-        asked = {"deviceId": key.id, "role": "operator", "scopes": ["operator.read", "bogus"]}
-        answer = await client.call("device.token.rotate", asked)
-        assert answer["error"] == {"code": "INVALID_REQUEST", "message": "unknown scope: bogus"}
-        assert await paired(home, key, auth={"token": client.auth["deviceToken"]})
-
-
-@pytest.mark.parametrize(
-    ("method", "params", "message"),
-    [
-        ("device.token.rotate", {"role": "operator"}, "device token rotation denied"),
-        ("device.token.revoke", {"role": "operator"}, "device token revocation denied"),
-        ("device.pair.remove", {}, "device pairing removal denied"),
-    ],
-)
-async def test_a_device_manages_nobody_but_itself(
-    method: str, params: dict[str, Any], message: str
-) -> None:
-    async with house() as home:
-        other = Key()
-        await paired(home, other)
-        lesser = await paired(home, Key(), scopes=["operator.pairing"])
-        answer = await lesser.call(method, params | {"deviceId": other.id})
-        assert answer["error"] == {"code": "INVALID_REQUEST", "message": message}
-        listed = (await lesser.call("device.pair.list"))["payload"]
-        assert len(listed["paired"]) == 1
-
-
-async def test_a_removed_device_is_a_stranger() -> None:
-    async with house(**PROXIED) as home:
-        operator, key = await home.client(), Key()
-        client = await paired(home, key)
-        assert await operator.call("device.pair.remove", {"deviceId": key.id}) == {
-            "deviceId": key.id
-        }
-        assert (await client.closed())[0] == 4001
-        error, _ = await refused(home, key, headers=FAR)
-        assert error["details"]["reason"] == "not-paired"
-        with pytest.raises(RemoteError, match="unknown deviceId"):
-            await operator.call("device.pair.remove", {"deviceId": key.id})
-
-
-async def test_a_device_gets_a_name_from_people(tmp_path: Path) -> None:
-    key = Key()
-    async with house(**PROXIED, state_dir=tmp_path) as home:
-        operator = await home.client()
-        await paired(home, key)
-        named = {"deviceId": key.id, "label": "the phone"}
-        given = named | {"label": "  the phone "}
-        assert await operator.call("device.pair.rename", given) == named
-        with pytest.raises(RemoteError, match="label required"):
-            await operator.call("device.pair.rename", named | {"label": " "})
-        with pytest.raises(RemoteError, match="unknown deviceId"):
-            await operator.call("device.pair.rename", named | {"deviceId": "nobody"})
-        stranger = await paired(home, Key(), scopes=["operator.pairing"])
-        refusal = (await stranger.call("device.pair.rename", named))["error"]
-        assert refusal["message"] == "device pairing rename denied"
-    async with house(**PROXIED, state_dir=tmp_path) as home:
-        listed = await (await home.client()).call("device.pair.list")
-        names = {each["deviceId"]: each.get("operatorLabel") for each in listed["paired"]}
-        assert names[key.id] == "the phone"
-
-
 async def test_our_own_client_gets_a_token_and_comes_back_with_it(tmp_path: Path) -> None:
     async with house(state_dir=tmp_path / "gateway") as home:
         (tmp_path / "gateway").mkdir()
@@ -411,15 +215,6 @@ async def test_our_own_client_gets_a_token_and_comes_back_with_it(tmp_path: Path
         with pytest.raises(RemoteError, match="device token mismatch"):
             await home.client(token=None, identity=identity)
         assert identity.token(home.url, "operator") is None
-
-
-async def test_the_gateway_has_an_identity_too(tmp_path: Path) -> None:
-    for _ in range(2):
-        async with house(state_dir=tmp_path) as home:
-            client = await home.client()
-            answer = await client.call("gateway.identity.get")
-            identity = Identity.load(tmp_path / "identity.json")
-            assert answer == {"deviceId": identity.id, "publicKey": identity.public_key}
 
 
 async def test_frames_behind_a_device_connect_wait_for_its_hello() -> None:

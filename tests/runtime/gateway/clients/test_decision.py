@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
 import pytest
 
 from ipc.websocket.client import Client
 from tests.support.devices import Key, offer, paired
 from tests.support.house import SESSION, TOKEN, House, house
 from tests.support.rawclient import SCOPES, RawClient, connect_params
-from tests.support.until import until
 
 PROXY: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopback": True}}
 TRUSTED: dict[str, Any] = {"auth": PROXY, "trustedProxies": ["127.0.0.1"]}
@@ -220,73 +218,3 @@ async def test_who_proves_nothing_is_not_guessing() -> None:
         for _ in range(12):
             assert reason(await connect(home)) == "DEVICE_IDENTITY_REQUIRED"
         assert loop.time() - began < 5.0  # twelve delays would take 45 s
-
-
-async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
-        await client.hello(TOKEN)
-        first = await client.event("health")
-        for phase in ("stopping", "stopped"):
-            row = home.gateway.accounts.rows["irc:libera"]
-
-            changed = msgspec.to_builtins(row) | {"phase": phase}
-            await home.report(changed)
-        second = await client.event("health")
-        shown = second["payload"]["channels"]["irc"]["accounts"]["libera"]
-        assert shown["running"] is False
-        assert second["seq"] == first["seq"] + 1
-        assert second["stateVersion"]["health"] == first["stateVersion"]["health"] + 2
-
-
-async def test_a_system_event_is_a_row_of_the_presence() -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
-        await client.hello(TOKEN)
-        told = {"text": "Node: bench online", "deviceId": "bench1", "host": "h1", "tags": ["a"]}
-        assert (await client.call("system-event", told))["payload"] == {"ok": True}
-        event = await client.event("presence")
-        (row,) = event["payload"]["presence"][1:]
-        assert {name: row[name] for name in told} == told
-        await client.call("system-event", told | {"text": "again"})
-        rows = (await client.call("system-presence"))["payload"]
-        assert [each["text"] for each in rows[1:]] == ["again"]
-        refused = (await client.call("system-event", {}))["error"]["message"]
-        assert refused == "invalid system-event params: must have required property 'text'"
-
-
-async def test_a_client_without_scopes_sees_nobody_in_its_hello() -> None:
-    async with house() as home:
-        for protocol, shown in ((4, False), (3, True)):
-            answer = await connect(home, {"token": TOKEN}, protocol, client=UI)
-            assert bool(answer["payload"]["snapshot"]["presence"]) is shown
-
-
-async def test_a_device_that_has_left_stays_in_the_list() -> None:
-    async with house() as home:
-        key = Key()
-        client, _ = await offer(home, key, client=UI)
-        await client.socket.close()
-        await until(lambda: len(home.gateway.clients) == 1)
-        watcher = await home.client()
-        rows = await watcher.call("system-presence")
-        assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "disconnect")]
-        await offer(home, key, client=UI)
-        rows = await watcher.call("system-presence")
-        assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "connect")]
-
-
-async def test_what_went_wrong_lately_is_told() -> None:
-    async with house() as home:
-        for _ in range(3):
-            await connect(home)
-        client = await home.client()
-        answer = await client.call("diagnostics.stability", {"limit": 2})
-        assert answer["count"] == 3
-        assert [event["seq"] for event in answer["events"]] == [2, 3]
-        assert answer["summary"] == {"byType": {"client.refused": 3}}
-        assert answer["events"][0]["reason"] == "DEVICE_IDENTITY_REQUIRED"
-        assert (await client.call("diagnostics.stability", {"sinceSeq": 3}))["count"] == 0
-        assert (await client.call("diagnostics.stability", {"type": "x"}))["count"] == 0

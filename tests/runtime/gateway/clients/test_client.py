@@ -1,0 +1,149 @@
+"""Requests of clients that have said hello: the table, bad frames, calls that wait."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ipc.frames.data import Answer, Call
+from tests.support.devices import Key, node
+from tests.support.house import TOKEN, House, house
+from tests.support.rawclient import RawClient
+from tests.support.until import until
+
+KEY = "irc:libera"
+SENT = b'{"id":"m-1","chat":"#room","ts":5}'
+SEND = {"to": "#room", "message": "hi", "idempotencyKey": "k-1"}
+
+
+async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(home.url)
+    home.opened.append(client)
+    await client.hello(TOKEN, protocol, **more)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("frame", "id", "message"),
+    [
+        ('{"nope', "invalid", None),
+        (b"\xff", "invalid", None),
+        ([1], "invalid", "at root: must be object"),
+        ({"type": "event", "event": "x"}, "invalid", None),
+        ({"type": "req", "id": 7, "method": "health"}, 7, "at /id: must be string"),
+        ({"type": "req", "id": "a"}, "a", "must have required property 'method'"),
+        (
+            {"type": "req", "id": "a", "method": "health", "bogus": 1},
+            "a",
+            "at root: unexpected property 'bogus'",
+        ),
+    ],
+)
+async def test_a_bad_frame_is_answered_and_the_connection_stays(
+    frame: Any, id: Any, message: str | None
+) -> None:
+    async with house() as home:
+        client = await raw(home)
+        await client.send(frame)
+        answer = await client.response()
+        assert answer["id"] == id
+        assert answer["error"]["code"] == "INVALID_REQUEST"
+        assert answer["error"]["message"].startswith("invalid request frame: ")
+        if message is not None:
+            assert answer["error"]["message"] == f"invalid request frame: {message}"
+        assert (await client.call("health"))["ok"]
+
+
+async def test_half_of_a_character_is_json_and_is_answered_under_its_id() -> None:
+    """A program that cuts a text between the halves of an emoji sends it without knowing."""
+    async with house() as home:
+        client = await raw(home)
+        for number in range(12):
+            cut = r'"method":"health","params":{"x":"\ud83d"}'
+            await client.send(f'{{"type":"req","id":"s{number}",{cut}}}')
+            answer = await client.response()
+            assert answer["id"] == f"s{number}"
+            assert answer["error"]["message"].endswith("half of a surrogate pair in a string")
+        assert home.gateway.malformed == 0
+        assert (await client.call("health"))["ok"]
+
+
+async def test_repeated_malformed_frames_close() -> None:
+    async with house() as home:
+        client = await raw(home)
+        for _ in range(11):
+            await client.send("{")
+        assert await client.closed() == (1008, "repeated malformed frames")
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+async def test_a_second_connect_and_an_unknown_method(protocol: int) -> None:
+    async with house() as home:
+        client = await raw(home, protocol)
+        answer = await client.call("connect", {})
+        assert answer["error"]["message"] == "connect is only valid as the first request"
+        answer = await client.call("no.such", {})
+        # Protocol 3 left this client without scopes, and asks for the scope first.
+        message = "unknown method: no.such" if protocol == 4 else "missing scope: operator.admin"
+        assert answer["error"] == {"code": "INVALID_REQUEST", "message": message}
+
+
+async def test_a_node_may_ask_for_health_only_and_is_closed_when_it_insists() -> None:
+    async with house() as home:
+        client = await node(home, Key())
+        assert (await client.call("health"))["ok"]
+        for _ in range(11):
+            answer = await client.call("status")
+            assert answer["error"]["message"] == "unauthorized role: node"
+        assert await client.closed() == (1008, "repeated unauthorized calls")
+
+
+async def test_duplicate_ids_are_both_answered() -> None:
+    async with house() as home:
+        client = await raw(home)
+        for _ in range(2):
+            await client.send({"type": "req", "id": "same", "method": "health"})
+        assert [(await client.response())["id"] for _ in range(2)] == ["same", "same"]
+
+
+async def test_fragments_binary_frames_and_large_frames_are_requests_too() -> None:
+    async with house() as home:
+        client = await raw(home)
+        text = json.dumps({"type": "req", "id": "1", "method": "health", "params": {"é": "é"}})
+        await client.socket.send([text[:10], text[10:11], text[11:]])
+        assert (await client.response())["ok"]
+        await client.send(text.encode())
+        assert (await client.response())["ok"]
+        large = {"type": "req", "id": "2", "method": "health", "params": {"x": "y" * 5_000_000}}
+        await client.send(large)
+        assert (await client.response())["id"] == "2"
+
+
+# Channels
+
+
+# Sending
+
+
+async def test_too_many_calls_of_one_client_are_answered_busy() -> None:
+    async with house() as home:
+        worker = await home.worker(KEY)
+        calls: list[Call] = []
+        worker.on_call = calls.append
+        client = await raw(home)
+        for number in range(257):
+            frame = {"type": "req", "id": str(number), "method": "send", "params": SEND}
+            await client.send(frame)
+        answer = await client.response()
+        assert answer["id"] == "256"
+        assert answer["error"] == {
+            "code": "UNAVAILABLE",
+            "message": "The server is busy. Please try again in a moment.",
+            "retryable": True,
+        }
+        await until(lambda: len(calls) == 256)
+        worker.send(*(Answer(call.id, True, SENT) for call in calls))
+        answered = {(await client.response())["id"] for _ in range(256)}
+        assert answered == {str(number) for number in range(256)}

@@ -1,0 +1,93 @@
+"""``message.action``, over real sockets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ipc.errors import RemoteError
+from tests.support.account_calls import action, calls_of, can
+from tests.support.house import house
+
+KEY = "irc:libera"
+
+
+async def test_media_leaves_as_attachments() -> None:
+    async with house() as home:
+        calls = await calls_of(home)
+        client = await home.client()
+        sent = {"to": "#room", "idempotencyKey": "k", "mediaUrls": ["http://a/1", "http://a/2"]}
+        await client.call("send", sent)
+        assert calls[0][1]["attachments"] == [{"url": "http://a/1"}, {"url": "http://a/2"}]
+
+
+async def test_a_buffer_leaves_as_an_attachment_with_its_data() -> None:
+    async with house() as home:
+        calls = await calls_of(home)
+        client = await home.client()
+        sent = {"to": "#room", "idempotencyKey": "k", "buffer": "aGk=", "filename": "a.txt"}
+        await client.call("send", sent | {"contentType": "text/plain"})
+        assert calls[0][1]["attachments"] == [
+            {"url": "data:text/plain;base64,aGk=", "mimeType": "text/plain", "name": "a.txt"}
+        ]
+
+
+async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None:
+    async with house() as home:
+        can(home, "send")
+        calls = await calls_of(home)
+        client = await home.client()
+        inner = {"target": "#room", "text": "hi", "media": "http://a/1", "replyTo": 7}
+        answer = await client.call("message.action", action("send", **inner))
+        assert answer == {"ok": True, "messageId": "m-1", "chatId": "#room", "receipt": {}}
+        assert calls == [
+            (
+                "send",
+                {
+                    "to": "#room",
+                    "text": "hi",
+                    "key": "k-1",
+                    "replyTo": "7",
+                    "attachments": [{"url": "http://a/1"}],
+                },
+            )
+        ]
+
+
+async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
+    async with house() as home:
+        can(home, "send", "edit")
+        calls = await calls_of(home, b'{"edited":true}')
+        client = await home.client()
+        answer = await client.call(
+            "message.action", action("edit", to="#room", messageId="m-1", message="better")
+        )
+        assert answer == {"ok": True, "messageId": "m-1", "chatId": "#room", "edited": True}
+        assert calls == [
+            (
+                "action",
+                {"name": "edit", "key": "k-1", "chat": "#room", "message": "m-1", "text": "better"},
+            )
+        ]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (action("edit", messageId="1"), "channel irc does not support action edit"),
+        (action("send", message="x"), "invalid message.action params: to is required"),
+        (action("send", to="x"), "invalid message.action params: text or media is required"),
+        (action("send") | {"channel": "fax"}, "invalid message.action channel"),
+        ({"channel": "irc"}, "invalid message.action params: must have required property 'action'"),
+    ],
+)
+async def test_an_action_that_cannot_be_is_refused_with_the_reason(
+    params: dict[str, Any], message: str
+) -> None:
+    async with house() as home:
+        can(home, "send")
+        client = await home.client()
+        with pytest.raises(RemoteError) as caught:
+            await client.call("message.action", params)
+        assert (caught.value.code, caught.value.message) == ("INVALID_REQUEST", message)

@@ -1,0 +1,23 @@
+"""``system-event``, over real sockets."""
+
+from __future__ import annotations
+
+from tests.support.house import TOKEN, house
+from tests.support.rawclient import RawClient
+
+
+async def test_a_system_event_is_a_row_of_the_presence() -> None:
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        told = {"text": "Node: bench online", "deviceId": "bench1", "host": "h1", "tags": ["a"]}
+        assert (await client.call("system-event", told))["payload"] == {"ok": True}
+        event = await client.event("presence")
+        (row,) = event["payload"]["presence"][1:]
+        assert {name: row[name] for name in told} == told
+        await client.call("system-event", told | {"text": "again"})
+        rows = (await client.call("system-presence"))["payload"]
+        assert [each["text"] for each in rows[1:]] == ["again"]
+        refused = (await client.call("system-event", {}))["error"]["message"]
+        assert refused == "invalid system-event params: must have required property 'text'"

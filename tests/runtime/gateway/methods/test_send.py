@@ -1,0 +1,55 @@
+"""``send``, over real sockets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ipc.frames.data import Answer, Call
+from tests.support.house import TOKEN, House, house
+from tests.support.rawclient import RawClient
+
+KEY = "irc:libera"
+
+
+SENT = b'{"id":"m-1","chat":"#room","ts":5}'
+
+
+SEND = {"to": "#room", "message": "hi", "idempotencyKey": "k-1"}
+
+
+async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(home.url)
+    home.opened.append(client)
+    await client.hello(TOKEN, protocol, **more)
+    return client
+
+
+async def test_a_message_is_sent_by_its_account() -> None:
+    async with house() as home:
+        worker = await home.worker(KEY)
+        seen: list[Any] = []
+
+        def on_call(call: Call) -> Answer:
+            seen.append((call.method, msgspec.json.decode(call.params)))
+            return Answer(call.id, True, SENT)
+
+        worker.on_call = on_call
+        answer = await (await home.client()).call("send", SEND)
+        assert answer == {
+            "runId": "k-1",
+            "messageId": "m-1",
+            "channel": "irc",
+            "chatId": "#room",
+        }
+        assert seen == [("send", {"to": "#room", "text": "hi", "key": "k-1"})]
+
+
+async def test_a_refusal_of_the_plugin_comes_back_as_it_is() -> None:
+    async with house() as home:
+        worker = await home.worker(KEY)
+        shape = b'{"code":"UNAVAILABLE","message":"no such nick","retryable":false}'
+        worker.on_call = lambda call: Answer(call.id, False, shape)
+        answer = await (await raw(home)).call("send", SEND)
+        assert answer["error"]["message"] == "no such nick"

@@ -1,0 +1,16 @@
+"""The supervisor's private methods."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipc.errors import RemoteError
+from tests.support.house import house
+
+
+async def test_the_private_exchange_is_nobody_elses() -> None:
+    async with house() as home:
+        client = await home.client()
+        for name in ("channels.report", "supervisor.result", "gateway.closing"):
+            with pytest.raises(RemoteError, match=f"unknown method: {name}"):
+                await client.call(name, {})

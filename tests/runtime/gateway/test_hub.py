@@ -1,0 +1,26 @@
+"""Events for all clients, published once for many changes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.support.house import TOKEN, house
+from tests.support.rawclient import RawClient
+
+
+async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
+    async with house() as home:
+        client = await RawClient.open(home.url)
+        home.opened.append(client)
+        await client.hello(TOKEN)
+        first = await client.event("health")
+        for phase in ("stopping", "stopped"):
+            row = home.gateway.accounts.rows["irc:libera"]
+
+            changed = msgspec.to_builtins(row) | {"phase": phase}
+            await home.report(changed)
+        second = await client.event("health")
+        shown = second["payload"]["channels"]["irc"]["accounts"]["libera"]
+        assert shown["running"] is False
+        assert second["seq"] == first["seq"] + 1
+        assert second["stateVersion"]["health"] == first["stateVersion"]["health"] + 2

@@ -1,0 +1,36 @@
+"""Calls of the gateway to an account, answered by a worker of the test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ipc.frames.bootstrap import ChannelInfo
+from ipc.frames.data import Answer, Call
+from tests.support.house import House
+
+KEY = "irc:libera"
+SENT = b'{"id":"m-1","chat":"#room","ts":5}'
+
+
+async def calls_of(home: House, answer: bytes = SENT, *, ok: bool = True) -> list[Any]:
+    """Return where the account's calls will be found; each gets the same answer."""
+    worker, found = await home.worker(KEY), []
+
+    def on_call(call: Call) -> Answer:
+        found.append((call.method, msgspec.json.decode(call.params)))
+        return Answer(call.id, ok, answer)
+
+    worker.on_call = on_call
+    return found
+
+
+def can(home: House, *actions: str) -> None:
+    """Let the channel do ``actions``, as its manifest would say."""
+    info = ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera"], list(actions))
+    home.gateway.accounts.set_channels([info])
+
+
+def action(name: str, **inner: Any) -> dict[str, Any]:
+    return {"channel": "irc", "action": name, "params": inner, "idempotencyKey": "k-1"}
