@@ -1,7 +1,7 @@
-"""Which devices are paired, what they may do, and the tokens that prove it (PROTOCOL.md 1.4).
+"""Manages paired devices: requests, approved roles and scopes, tokens (PROTOCOL.md 1.4).
 
-Requests that wait for an operator live five minutes and in memory only: the device asks
-again. Nothing here knows connections; what changed is told by ``Pairing`` events.
+A request that waits for an operator lives for five minutes and in memory only, since the
+device asks again. Connections are not known here: ``pairing`` publishes what changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOKEN_BYTES = 32
 
 
 class PairRequest(About, kw_only=True):
-    """A device that waits for an operator."""
+    """A device that waits for an operator's approval."""
 
     request_id: str
     device_id: str
@@ -40,7 +40,7 @@ class PairRequest(About, kw_only=True):
 
 
 class TokenRow(Record, kw_only=True):
-    """A token as operators see it."""
+    """A token as operators see it, without its hashes."""
 
     role: str
     scopes: list[str]
@@ -52,7 +52,7 @@ class TokenRow(Record, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A token as its owner gets it."""
+    """A token as its device receives it; ``issued_at`` in milliseconds of the epoch."""
 
     token: str
     scopes: list[str]
@@ -60,19 +60,25 @@ class Issued:
 
 
 class Devices:
-    """All times are milliseconds of the epoch, given by the caller."""
+    """The paired devices and the requests for more.
+
+    All times are milliseconds of the epoch, given by the caller.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._requests: dict[str, PairRequest] = {}
-        self._known: dict[tuple[str, str], str] = {}  # tokens of this boot, by device and role
-
-    # At a connect
+        self._known: dict[
+            tuple[str, str], str
+        ] = {}  # tokens issued or proved since this boot, by device and role
 
     def proves(
         self, device: str, role: str, scopes: Iterable[str], token: str, now: int
     ) -> str | None:
-        """Return why ``token`` does not open this, in the protocol's word; ``None``: it does."""
+        """Return why ``token`` does not prove this role and these scopes, as the protocol words it.
+
+        ``None`` means that it does.
+        """
         known = self._registry.devices.get(device)
         entry = known.tokens.get(role) if known else None
         hashed = _hash(token)
@@ -84,7 +90,7 @@ class Devices:
         return None
 
     def missing(self, device: str, role: str, scopes: Iterable[str]) -> str | None:
-        """Return what an operator must approve first, in the protocol's word."""
+        """Return what an operator must approve first, as the protocol words it, or ``None``."""
         known = self._registry.devices.get(device)
         if known is None:
             return "not-paired"
@@ -97,7 +103,10 @@ class Devices:
     def request(
         self, connect: Connect, scopes: Iterable[str], address: str, now: int
     ) -> tuple[PairRequest, bool]:
-        """Return the request of a device, and whether it is new: the same one is not repeated."""
+        """Return the pairing request of a device, and whether it is new.
+
+        An equal request that still waits is renewed instead of repeated.
+        """
         device = connect.device
         assert device is not UNSET
         self._expire(now)
@@ -124,7 +133,7 @@ class Devices:
         return made, True
 
     def approve(self, request: PairRequest, now: int) -> Device:
-        """Pair the device, or give it what it asked for beside what it has."""
+        """Pair the device, or add the requested roles and scopes to those it has."""
         self._requests.pop(request.request_id, None)
         known = self._registry.devices.get(request.device_id)
         if known is None:
@@ -150,15 +159,13 @@ class Devices:
         return known
 
     def seen(self, device: str, reason: str, now: int) -> None:
-        """Remember when a device was last here; it is written with the next change."""
+        """Record when a device was last seen; the next change writes it to disk."""
         known = self._registry.devices.get(device)
         if known is not None:
             known.last_seen_at_ms, known.last_seen_reason = now, reason
 
-    # Tokens
-
     def token(self, device: str, role: str, scopes: Iterable[str], now: int) -> Issued:
-        """Return the device's token for a role, the one of this boot or a new one."""
+        """Return the device's token for a role: the one known since this boot, or a new one."""
         known = self._registry.devices[device]
         entry = known.tokens.setdefault(role, Token(created_at_ms=now))
         text = self._known.get((device, role))
@@ -171,7 +178,7 @@ class Devices:
         return Issued(text, entry.scopes, entry.issued_at_ms)
 
     def used(self, device: str, role: str, token: str) -> Issued:
-        """Return a token that has just been proved."""
+        """Return a token that was proved just now, and remember it."""
         entry = self._registry.devices[device].tokens[role]
         self._known.setdefault((device, role), token)
         return Issued(token, entry.scopes, entry.issued_at_ms)
@@ -179,7 +186,10 @@ class Devices:
     def rotate(
         self, device: str, role: str, scopes: list[str] | None, now: int
     ) -> tuple[Token, str] | None:
-        """Replace a token by a new one; ``None`` when there is none, or not for such scopes."""
+        """Replace a token by a new one.
+
+        Returns ``None`` when there is none, or when its device lacks one of ``scopes``.
+        """
         known = self._registry.devices.get(device)
         entry = known.tokens.get(role) if known else None
         if known is None or entry is None or role not in known.roles:
@@ -195,7 +205,7 @@ class Devices:
         return entry, text
 
     def revoke(self, device: str, role: str, now: int) -> Token | None:
-        """Make a token worthless; ``None`` when there is none."""
+        """Revoke a token; return ``None`` when there is none."""
         known = self._registry.devices.get(device)
         entry = known.tokens.get(role) if known else None
         if entry is None:
@@ -206,32 +216,30 @@ class Devices:
         self._registry.changed()
         return entry
 
-    # For operators
-
     def find(self, device: str) -> Device | None:
-        """Return a paired device."""
+        """Return a paired device, or ``None``."""
         return self._registry.devices.get(device)
 
     def paired(self) -> list[Device]:
-        """Return all of them, the newest approval first."""
+        """Return all paired devices, the newest approval first."""
         return sorted(self._registry.devices.values(), key=lambda each: -each.approved_at_ms)
 
     def pending(self, now: int) -> list[PairRequest]:
-        """Return the requests that wait, the newest first."""
+        """Return the waiting requests, the newest first."""
         self._expire(now)
         return sorted(self._requests.values(), key=lambda each: -each.ts)
 
     def waiting(self, request: str, now: int) -> PairRequest | None:
-        """Return one request."""
+        """Return one waiting request, or ``None``."""
         self._expire(now)
         return self._requests.get(request)
 
     def reject(self, request: PairRequest) -> None:
-        """Forget a request."""
+        """Drop a request."""
         self._requests.pop(request.request_id, None)
 
     def remove(self, device: str, role: str | None = None) -> bool:
-        """Forget a device, or one role of it; false when it is not known."""
+        """Remove a device, or one of its roles; return false when the device is unknown."""
         known = self._registry.devices.get(device)
         if known is None:
             return False
@@ -260,7 +268,7 @@ class Devices:
 
 
 def about_client(connect: Connect, address: str) -> dict[str, Any]:
-    """Return what a client says about itself, for a record."""
+    """Return what a client says about itself, as the fields of ``About``."""
     client = connect.client
     return {
         "platform": client.platform,
@@ -273,7 +281,7 @@ def about_client(connect: Connect, address: str) -> dict[str, Any]:
 
 
 def rows_of(tokens: dict[str, Token]) -> list[TokenRow]:
-    """Return tokens without what proves them."""
+    """Return tokens without their hashes."""
     return [
         TokenRow(
             role=role,
@@ -288,7 +296,7 @@ def rows_of(tokens: dict[str, Token]) -> list[TokenRow]:
 
 
 def is_operator(roles: Iterable[str]) -> bool:
-    """Say whether nothing but the role ``operator`` is meant."""
+    """Return whether ``roles`` holds no role but ``operator``."""
     return set(roles) <= {OPERATOR}
 
 

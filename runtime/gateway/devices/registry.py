@@ -1,8 +1,7 @@
-"""The file of paired devices and nodes: ``devices.json`` in the state directory, mode 0600.
+"""Keeps paired devices and nodes in ``devices.json`` of the state directory, mode 0600.
 
-Tokens are kept as hashes: whoever reads the file can impersonate nobody. Writing happens in
-a thread, one write for all that changed meanwhile; a client is told of a change when it is
-on disk.
+Tokens are stored as hashes, so that the file alone impersonates no device. A thread writes the
+file, once for all that changed meanwhile; a change is answered after it is on disk.
 """
 
 from __future__ import annotations
@@ -20,12 +19,14 @@ log = structlog.get_logger("gateway.registry")
 
 
 class Record(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Base of what is kept: keys that do not apply are absent, in the file and on the wire."""
+    """Base of all records: keys that do not apply are absent, in the file and on the wire."""
 
 
 class Token(Record, kw_only=True):
-    """A token of one role. The newest hash comes first; older ones stay valid beside it until
-    the token is rotated or revoked. ``issued_at_ms`` is the newest one's.
+    """The token of one role.
+
+    The newest hash comes first; older ones stay valid beside it until the token is rotated or
+    revoked. ``issued_at_ms`` belongs to the newest one.
     """
 
     hashes: list[str] = []
@@ -38,7 +39,7 @@ class Token(Record, kw_only=True):
 
 
 class About(Record, kw_only=True):
-    """What a device says about itself."""
+    """What a device states about itself."""
 
     platform: str
     client_id: str
@@ -53,7 +54,7 @@ class Device(About, kw_only=True):
 
     device_id: str
     public_key: str
-    operator_label: str | None = None  # what people call it, whatever it calls itself
+    operator_label: str | None = None  # the name that operators gave it
     roles: list[str]
     scopes: list[str]
     tokens: dict[str, Token] = {}
@@ -64,7 +65,7 @@ class Device(About, kw_only=True):
 
 
 class Surface(About, kw_only=True):
-    """What a node offers."""
+    """The capabilities and commands that a node offers."""
 
     node_id: str
     version: str = ""
@@ -89,7 +90,7 @@ class _File(msgspec.Struct, rename="camel"):
 
 
 class Registry:
-    """What is in the file. Change ``devices`` and ``nodes``, then call ``changed``."""
+    """The contents of the file. Change ``devices`` or ``nodes``, then call ``changed``."""
 
     def __init__(self, path: Path, jobs: Jobs) -> None:
         self._path = path
@@ -109,14 +110,14 @@ class Registry:
         return self._file.nodes
 
     def changed(self) -> None:
-        """Write the file soon."""
+        """Schedule a write of the file."""
         self._dirty = True
         if self._saving is None:
             self._saving = asyncio.Event()
             self._jobs.start(self._save())
 
     async def saved(self) -> None:
-        """Return when everything that has changed so far is on disk, or could not be written."""
+        """Wait until every change so far is on disk, or its write has failed."""
         if self._saving is not None:
             await self._saving.wait()
 
