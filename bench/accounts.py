@@ -55,7 +55,7 @@ async def measure(count: int, kills: int = KILLS, idle: float = IDLE_SECONDS) ->
         try:
             await daemon.start()
             answered = time.monotonic() - began
-            ready = await _all_running(daemon) - began
+            ready = await all_running(daemon) - began
             status = await daemon.status()
             await asyncio.sleep(SETTLE_SECONDS)
             found = {
@@ -72,7 +72,7 @@ async def measure(count: int, kills: int = KILLS, idle: float = IDLE_SECONDS) ->
         return found
 
 
-async def _all_running(daemon: TiedDaemon) -> float:
+async def all_running(daemon: TiedDaemon) -> float:
     """Return when the last account came up. We are told: asking again and again for hundreds of
     rows would keep the supervisor from starting them.
     """

@@ -62,7 +62,7 @@ async def measure(length: int, rate: int, seconds: float) -> Bomb:
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
         site = Path(place) / "site"
         site.mkdir()
-        daemon = TiedDaemon(Path(place), config(), PYTHONPATH=str(faulty.install(site)))
+        daemon = TiedDaemon(Path(place), config(), site=str(faulty.install(site)))
         try:
             await daemon.start()
             for key in (BOMBER, "local:calm"):

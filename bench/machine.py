@@ -32,12 +32,11 @@ def describe() -> dict[str, Any]:
     }
 
 
-def revision() -> str:
+def revision(root: Path = ROOT) -> str:
     """Return the commit that is checked out, marked when files differ from it, beside figures."""
-    head = _first_line("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = _first_line(
-        "git", "-C", str(ROOT), "status", "--porcelain", "-uno", "--", ".", ":!docs/bench"
-    )
+    git = ("git", "-C", str(root))
+    head = _first_line(*git, "rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _first_line(*git, "status", "--porcelain", "-uno", "--", ".", ":!docs/bench")
     return f"{head}+changes" if changed else head
 
 

@@ -5,21 +5,17 @@ A benchmark that is killed must not leave a daemon behind that restarts accounts
 
 from __future__ import annotations
 
-import compileall
 import ctypes
 import os
 import signal
 import subprocess
-import sys
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bench.checkout import Checkout, compile_once
 from tests.support.daemon import Daemon
 
-ROOT = Path(__file__).parents[1]
 PR_SET_PDEATHSIG = 1
-CLI = (sys.executable, "-c", "from ops.cli.main import main; main()", "up")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,23 +25,24 @@ def die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-@lru_cache(maxsize=1)
-def compile_ours() -> None:
-    """Make byte code of our packages, as an installation has it.
-
-    Where PYTHONDONTWRITEBYTECODE is set, as in images of containers, every start would compile
-    a hundred modules again (0.2 s), which is not what is measured.
-    """
-    for package in ("ipc", "workers", "runtime", "ops"):
-        compileall.compile_dir(ROOT / package, quiet=1)
-
-
 class TiedDaemon(Daemon):
-    """The real daemon, which the kernel kills with us. Its own children die with it."""
+    """The daemon of a checkout, which the kernel kills with us. Its own children die with it.
 
-    def __init__(self, directory: Path, config: dict[str, Any], **env: str) -> None:
-        super().__init__(directory, config, **env)
-        compile_ours()
+    ``site`` is a folder of installed packages for it, of other channels say.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        *,
+        checkout: Checkout | None = None,
+        site: str = "",
+    ) -> None:
+        super().__init__(directory, config)
+        self.checkout = checkout or Checkout.this()
+        self.env = self.checkout.environment(self.env, site)
+        compile_once(self.checkout)
 
     async def start(self, *args: str) -> None:
         """Start it and wait until its gateway answers."""
@@ -56,8 +53,9 @@ class TiedDaemon(Daemon):
         """Start it; it is not up yet."""
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
-                [*CLI, *args],
+                [*self.checkout.command, "up", *args],
                 env=self.env,
+                cwd=self.directory,  # no checkout: Python imports from there before all else
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,

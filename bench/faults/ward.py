@@ -185,7 +185,7 @@ async def ward(siblings: int, rate: float) -> AsyncIterator[Ward]:
         site = Path(place) / "site"
         site.mkdir()
         made = config(siblings, rate)
-        daemon = TiedDaemon(Path(place), made, PYTHONPATH=str(faulty.install(site)))
+        daemon = TiedDaemon(Path(place), made, site=str(faulty.install(site)))
         try:
             await daemon.start()
             await daemon.wait(all_run)

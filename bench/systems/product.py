@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bench.checkout import Checkout
 from bench.source import install
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import TiedDaemon
@@ -44,11 +45,17 @@ def connect_request(caps: tuple[str, ...] = ("channel-events",)) -> str:
 
 
 class Product:
-    """``accounts`` sources; ``config`` is laid over the configuration."""
+    """``accounts`` sources; ``config`` is laid over the configuration.
+
+    ``checkout`` is whose product it is; this one's where it is left out.
+    """
 
     name = "trunkline"
 
-    def __init__(self, accounts: int = 4, **config: Any) -> None:
+    def __init__(
+        self, accounts: int = 4, *, checkout: Checkout | None = None, **config: Any
+    ) -> None:
+        self._checkout = checkout
         self.keys = [f"source:w{number}" for number in range(accounts)]
         self._config = config
         self._numbers = itertools.count(1)
@@ -67,7 +74,8 @@ class Product:
         }
         merged = own | self._config
         merged["channels"] = own["channels"] | self._config.get("channels", {})
-        self.daemon = TiedDaemon(Path(self._place.name), merged, PYTHONPATH=install(site))
+        place = Path(self._place.name)
+        self.daemon = TiedDaemon(place, merged, checkout=self._checkout, site=install(site))
         try:
             await self._begin()
         except BaseException:

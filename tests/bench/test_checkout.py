@@ -1,0 +1,25 @@
+"""Another checkout's product runs in its own environment, on its own packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.checkout import Checkout, NotBuilt
+
+
+def test_a_checkout_without_an_environment_is_refused_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(NotBuilt, match="make_environment"):
+        Checkout.at(tmp_path)
+
+
+def test_the_command_is_that_of_its_own_environment(tmp_path: Path) -> None:
+    program = tmp_path / ".venv" / "bin" / "trunkline"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    checkout = Checkout.at(tmp_path)
+    assert checkout.command == (str(program),)
+    assert checkout.python == str(program.with_name("python"))
+    env = checkout.environment({"PYTHONPATH": "/not/this", "HOME": "/home"}, "/site")
+    assert env == {"PYTHONPATH": f"/site:{tmp_path}", "HOME": "/home"}

@@ -1,0 +1,51 @@
+"""Two products are measured side by side, each by its own command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import compare
+from bench.checkout import Checkout
+from bench.machine import ROOT
+
+pytestmark = pytest.mark.e2e
+
+OTHER = """#!{python}
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from ops.cli.main import main
+with Path({starts!r}).open("a") as file:
+    print("started", file=file)
+main()
+"""
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Checkout:
+    """A product that writes down each of its starts; inside it is the one of this checkout."""
+    program = tmp_path / "trunkline"
+    starts = str(tmp_path / "starts")
+    program.write_text(OTHER.format(python=sys.executable, root=str(ROOT), starts=starts))
+    program.chmod(0o755)
+    (tmp_path / "python").symlink_to(sys.executable)
+    for package in ("ipc", "workers", "runtime", "ops"):
+        (tmp_path / package).mkdir()
+    return Checkout(tmp_path, (str(program),))
+
+
+async def test_every_figure_of_every_product_is_measured_in_every_round(
+    other: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, least in (("SECONDS", 0.2), ("SETTLE", 0.1), ("ACCOUNTS", 3)):
+        monkeypatch.setattr(compare, name, least)
+    measured = await compare.measure(other, 1, list(compare.PARTS))
+    assert set(measured) == {figure.name for figure in compare.FIGURES}
+    for name, series in measured.items():
+        assert set(series) == set(compare.ROLES)
+        assert all(len(values) == 1 and min(values) > 0 for values in series.values()), name
+    starts = (other.root / "starts").read_text().splitlines()
+    assert len(starts) == len(compare.PARTS)
