@@ -1,14 +1,22 @@
-"""Small files that must survive a crash: written whole, flushed, then put in place."""
+"""Writes, locks and sets aside small files that must survive a crash.
+
+Without a loop, for what runs before there is one; a value that is kept in a file and saved
+off the loop is a ``StateFile``.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import tempfile
+import time
 from pathlib import Path
 
+PRIVATE = 0o600
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+
+def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Replace ``path`` by ``data``; after the return it is on disk, or ``OSError`` is raised.
 
     Readers see the old file or the new one, never a part (rename(2)); the directory is
@@ -28,8 +36,45 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         if isinstance(error, OSError):
             error.filename = error.filename or str(path)  # a failed write(2) names no file
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Flush the names in a directory to the disk (fsync(2))."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        os.fsync(fd)
     finally:
-        os.close(directory)
+        os.close(fd)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, for the person who may mend it; return where it is now.
+
+    The new name ends in ``.damaged-<epoch seconds>``; a file that cannot be renamed stays.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+    try:
+        path.replace(aside)
+    except OSError:
+        return path
+    return aside
+
+
+def lock(path: Path, *, wait: bool) -> int:
+    """Lock a file or a directory; return the descriptor that holds the lock until it is closed.
+
+    A file that does not exist is made, readable by its owner only. Without ``wait`` a lock
+    that another process holds raises ``BlockingIOError``. The lock is the kernel's
+    (flock(2)): it ends with the process, however that ends. Raises ``OSError``.
+    """
+    if path.is_dir():
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    else:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

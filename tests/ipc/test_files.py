@@ -1,0 +1,73 @@
+"""Files that survive a crash: atomic writes, damaged files, locks."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ipc.files import lock, set_aside, write_atomically
+
+
+def test_a_file_is_replaced_with_its_mode_and_nothing_stays_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    path.write_bytes(b"old")
+    write_atomically(path, b"new", mode=0o640)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert os.listdir(tmp_path) == ["note"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    path.mkdir()  # rename(2) cannot replace a directory
+    with pytest.raises(IsADirectoryError):
+        write_atomically(path, b"new")
+    assert os.listdir(tmp_path) == ["note"]
+    with pytest.raises(FileNotFoundError) as raised:
+        write_atomically(tmp_path / "absent" / "note", b"new")
+    assert "absent" in str(raised.value)
+
+
+def test_a_damaged_file_is_renamed_and_one_that_cannot_be_renamed_stays(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    path.write_bytes(b"{")
+    kept = set_aside(path)
+    assert kept.name.startswith("note.damaged-")
+    assert kept.read_bytes() == b"{"
+    assert set_aside(path) == path  # it is gone
+
+
+def test_a_lock_is_held_until_its_descriptor_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = lock(path, wait=False)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(BlockingIOError):
+        lock(path, wait=False)
+    os.close(held)
+    os.close(lock(path, wait=False))
+
+
+def test_a_lock_of_a_directory_waits_for_the_process_that_holds_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ipc.files import lock;"
+        " lock(Path(sys.argv[1]), wait=False); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(BlockingIOError):
+            lock(tmp_path, wait=False)
+        holder.stdin.close()  # it ends, and the kernel lets go of its lock
+        os.close(lock(tmp_path, wait=True))
