@@ -16,7 +16,7 @@ import pytest
 from ipc.frames import control
 from ipc.frames.status import PLUGIN_FIELDS
 from tests.support import faulty
-from tests.workers.rig import PATIENCE, rig
+from tests.support.worker_rig import PATIENCE, worker_rig
 from workers.registry import manifests
 
 DOC = Path(__file__).parents[2] / "docs" / "channels.md"
@@ -64,24 +64,24 @@ async def test_the_documented_channel_works_when_installed(packages: Path, run_d
     found = manifests()["udp"]
     assert found.package == "trunkline-udp"
     port = free_port()
-    async with rig(run_dir) as here:
+    async with worker_rig(run_dir) as rig:
         config = {"port": port, "password": "sesame"}
-        here.start(found.ref, key="udp:first", config=config)
-        await here.supervisor.until(lambda: here.supervisor.status().get("connected"))
+        rig.start(found.ref, key="udp:first", config=config)
+        await rig.supervisor.until(lambda: rig.supervisor.status().get("connected"))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as someone:
             someone.setblocking(False)
             someone.bind(("127.0.0.1", 0))
             someone.sendto(b"wrong hello", ("127.0.0.1", port))
             someone.sendto(b"sesame hello", ("127.0.0.1", port))
-            assert await here.gateway.heard(1) == ["hello"]
+            assert await rig.gateway.heard(1) == ["hello"]
             to = f"127.0.0.1:{someone.getsockname()[1]}"
-            await here.gateway.result("send", {"to": to, "text": "hi there", "key": "k"})
+            await rig.gateway.result("send", {"to": to, "text": "hi there", "key": "k"})
             async with asyncio.timeout(PATIENCE):
                 data = await asyncio.get_running_loop().sock_recv(someone, 100)
             assert data == b"hi there"
-        refused = await here.gateway.error("send", {"to": "nobody", "text": "?", "key": "k2"})
+        refused = await rig.gateway.error("send", {"to": "nobody", "text": "?", "key": "k2"})
         assert refused["message"] == "nobody: not host:port"
-        assert await here.stop() == 0
+        assert await rig.stop() == 0
 
 
 async def test_a_faulty_channel_installed_beside_it_fails_alone(
@@ -91,12 +91,12 @@ async def test_a_faulty_channel_installed_beside_it_fails_alone(
     importlib.invalidate_caches()
     found = manifests()
     assert {"faulty", "faulty-import", "faulty-extra"} <= set(found)
-    async with rig(run_dir) as here:
-        here.start(found["faulty"].ref, key="faulty:x", config={"fault": "none"})
-        await here.supervisor.until(lambda: here.supervisor.of(control.Ready))
-        here.gateway.ask("send", {"to": "x", "text": "raise", "key": "k"})
-        assert await here.code() == 1
-        assert here.said == [("failed", "ValueError: the plugin is broken")]
+    async with worker_rig(run_dir) as rig:
+        rig.start(found["faulty"].ref, key="faulty:x", config={"fault": "none"})
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
+        rig.gateway.ask("send", {"to": "x", "text": "raise", "key": "k"})
+        assert await rig.code() == 1
+        assert rig.said == [("failed", "ValueError: the plugin is broken")]
 
 
 def test_the_document_names_every_status_field() -> None:

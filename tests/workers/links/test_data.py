@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from ipc.frames import control, data
-from tests.workers.pliable import said
-from tests.workers.rig import Gateway, Rig, Supervisor, rig
+from tests.support.controllable_channel import said
+from tests.support.worker_rig import FakeGateway, FakeSupervisor, WorkerRig, worker_rig
 
 
-def redelivered(gateway: Gateway) -> list[bool]:
+def redelivered(gateway: FakeGateway) -> list[bool]:
     marks = [json.loads(each.payload).get("redelivered", False) for each in gateway.accepted]
     flags = [bool(each.flags & data.REDELIVERED) for each in gateway.accepted]
     assert marks == flags
@@ -21,68 +21,68 @@ def redelivered(gateway: Gateway) -> list[bool]:
 
 
 async def test_messages_arrive_in_order_with_cursor_and_flags(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("one")
         await plugin.say("two", addressed=True)
-        await here.gateway.heard(2)
-        first, second = here.gateway.accepted
+        await rig.gateway.heard(2)
+        first, second = rig.gateway.accepted
         assert (first.seq, first.flags) == (1, data.INBOUND)
         assert (second.seq, second.flags) == (2, data.INBOUND | data.ADDRESSED)
         event = json.loads(second.payload)
         assert event["cursor"] == "7:2"
-        assert (event["account"], event["direction"]) == ("pliable:one", "in")
+        assert (event["account"], event["direction"]) == ("controllable:one", "in")
         assert event["message"]["text"] == "two"
 
 
 async def test_what_one_turn_of_the_loop_has_said_goes_in_few_packs(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("warm")
-        await here.gateway.heard(1)
-        before = here.gateway.bodies
+        await rig.gateway.heard(1)
+        before = rig.gateway.bodies
         await plugin.say(*(str(number) for number in range(2 * data.PACK_FRAMES)))
-        await here.gateway.heard(2 * data.PACK_FRAMES + 1)
-        assert here.gateway.bodies - before == 2
+        await rig.gateway.heard(2 * data.PACK_FRAMES + 1)
+        assert rig.gateway.bodies - before == 2
 
 
 async def test_nothing_is_sent_before_the_welcome(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.gateway.welcoming = False
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.welcoming = False
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("early")
-        here.supervisor.ping(1)
-        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
-        assert here.gateway.raw == []
-        here.gateway.welcome_all()
-        assert await here.gateway.heard(1) == ["early"]
+        rig.supervisor.ping(1)
+        await rig.supervisor.until(lambda: control.Pong(1) in rig.supervisor.frames)
+        assert rig.gateway.raw == []
+        rig.gateway.welcome_all()
+        assert await rig.gateway.heard(1) == ["early"]
 
 
 async def test_a_gateway_that_forgets_to_welcome_is_asked_again(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.gateway.welcoming = False
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.welcoming = False
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("early")
-        here.gateway.welcoming = True
-        assert await here.gateway.heard(1) == ["early"]
-        assert len(here.gateway.hellos) == 2
+        rig.gateway.welcoming = True
+        assert await rig.gateway.heard(1) == ["early"]
+        assert len(rig.gateway.hellos) == 2
 
 
 async def test_a_restarted_gateway_gets_what_was_not_acknowledged(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("a", "b")
-        await here.gateway.heard(2)
-        await acknowledged_by_ping(here)
-        here.gateway.acking = False
+        await rig.gateway.heard(2)
+        await acknowledged_by_ping(rig)
+        rig.gateway.acking = False
         await plugin.say("c", "d")
-        assert await here.gateway.heard(4) == ["a", "b", "c", "d"]
-        gateway = here.restart_gateway()
+        assert await rig.gateway.heard(4) == ["a", "b", "c", "d"]
+        gateway = rig.restart_gateway()
         await plugin.say("e")
         assert await gateway.heard(3) == ["c", "d", "e"]
         assert [each.seq for each in gateway.accepted] == [3, 4, 5]
@@ -90,33 +90,33 @@ async def test_a_restarted_gateway_gets_what_was_not_acknowledged(run_dir: Path)
 
 
 async def test_what_is_said_during_an_outage_arrives_afterwards_unmarked(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("before")
-        await here.gateway.heard(1)
-        await acknowledged_by_ping(here)
-        here.gateway.close()
+        await rig.gateway.heard(1)
+        await acknowledged_by_ping(rig)
+        rig.gateway.close()
         for number in range(200):
             await plugin.say(f"during {number}")
-        here.gateway = Gateway(here.endpoints.data, "boot-2")
-        texts = await here.gateway.heard(200)
+        rig.gateway = FakeGateway(rig.endpoints.data, "boot-2")
+        texts = await rig.gateway.heard(200)
         assert texts == [f"during {number}" for number in range(200)]
 
 
 async def test_an_idle_worker_greets_a_restarted_gateway_by_itself(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=60)
-        await here.up()
-        gateway = here.restart_gateway()
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=60)
+        await rig.up()
+        gateway = rig.restart_gateway()
         await gateway.until(lambda: gateway.hellos)
         assert await gateway.result("send", {"to": "x", "text": "hi", "key": "k"})
 
 
 async def test_many_restarts_lose_nothing_and_keep_the_order(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         seen: dict[int, str] = {}
         again: set[int] = set()
 
@@ -128,23 +128,23 @@ async def test_many_restarts_lose_nothing_and_keep_the_order(run_dir: Path) -> N
 
         talking = asyncio.create_task(talk())
         for boot in range(2, 8):
-            gateway = here.gateway
+            gateway = rig.gateway
             await gateway.until(partial(_many, gateway))
             gateway.acking = boot % 2 == 0
-            here.restart_gateway(f"boot-{boot}")
+            rig.restart_gateway(f"boot-{boot}")
             collect(gateway, seen, again)
         await talking
-        last = here.gateway
+        last = rig.gateway
         await last.until(lambda: last.last == 3_000)
         collect(last, seen, again)
         assert [seen[seq] for seq in sorted(seen)] == [str(number) for number in range(3_000)]
 
 
-def _many(gateway: Gateway) -> bool:
+def _many(gateway: FakeGateway) -> bool:
     return len(gateway.accepted) > 100
 
 
-def collect(gateway: Gateway, seen: dict[int, str], again: set[int]) -> None:
+def collect(gateway: FakeGateway, seen: dict[int, str], again: set[int]) -> None:
     """Merge what one gateway accepted; what an earlier one had already must be marked."""
     for message, marked in zip(gateway.accepted, redelivered(gateway), strict=True):
         if message.seq in seen:
@@ -154,44 +154,44 @@ def collect(gateway: Gateway, seen: dict[int, str], again: set[int]) -> None:
 
 
 async def test_a_gap_makes_the_same_gateway_get_it_again_without_a_mark(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("a")
-        await here.gateway.heard(1)
-        here.gateway.lose = 1
+        await rig.gateway.heard(1)
+        rig.gateway.lose = 1
         await plugin.say("lost")
-        await here.gateway.until(lambda: here.gateway.lose == 0)
+        await rig.gateway.until(lambda: rig.gateway.lose == 0)
         await plugin.say("after")
-        assert await here.gateway.heard(3) == ["a", "lost", "after"]
-        assert redelivered(here.gateway) == [False, False, False]
+        assert await rig.gateway.heard(3) == ["a", "lost", "after"]
+        assert redelivered(rig.gateway) == [False, False, False]
 
 
 async def test_a_lost_last_message_is_noticed_by_silence(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        here.gateway.lose = 1
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        rig.gateway.lose = 1
         await plugin.say("lost")
-        assert await here.gateway.heard(1) == ["lost"]
+        assert await rig.gateway.heard(1) == ["lost"]
 
 
 async def test_a_gateway_that_has_forgotten_us_is_told_who_we_are(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("a")
-        await here.gateway.heard(1)
-        here.gateway.forget()
+        await rig.gateway.heard(1)
+        rig.gateway.forget()
         await plugin.say("b")
-        assert await here.gateway.heard(2) == ["a", "b"]
+        assert await rig.gateway.heard(2) == ["a", "b"]
 
 
 async def test_emit_waits_at_the_bound_and_goes_on_after_acknowledgements(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=0.02)
-        plugin = await here.up()
-        here.gateway.acking = False
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.02)
+        plugin = await rig.up()
+        rig.gateway.acking = False
         emitted = 0
 
         async def flood() -> None:
@@ -201,39 +201,39 @@ async def test_emit_waits_at_the_bound_and_goes_on_after_acknowledgements(run_di
                 emitted += 1
 
         flooding = asyncio.create_task(flood())
-        await here.supervisor.until(lambda: here.supervisor.of(control.Beat)[-1].queued == 10_000)
-        here.supervisor.ping(1)  # its loop turns all the same
-        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Beat)[-1].queued == 10_000)
+        rig.supervisor.ping(1)  # its loop turns all the same
+        await rig.supervisor.until(lambda: control.Pong(1) in rig.supervisor.frames)
         assert emitted == 10_000
-        assert sum(len(each.payload) for each in here.gateway.raw) <= 256 * 1024
-        here.gateway.acking = True
-        here.gateway.acknowledge()
-        texts = await here.gateway.heard(12_000)
+        assert sum(len(each.payload) for each in rig.gateway.raw) <= 256 * 1024
+        rig.gateway.acking = True
+        rig.gateway.acknowledge()
+        texts = await rig.gateway.heard(12_000)
         await flooding
         assert texts == [str(number) for number in range(12_000)]
 
 
 async def test_emitters_that_wait_are_served_in_turn_and_may_give_up(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        here.gateway.acking = False
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        rig.gateway.acking = False
         for number in range(10_000):
             await plugin.say(str(number))
         waiting = [asyncio.create_task(plugin.say(f"late {number}")) for number in range(3)]
         await asyncio.sleep(0)
         waiting[1].cancel()
         await asyncio.gather(waiting[1], return_exceptions=True)
-        here.gateway.acking = True
-        here.gateway.acknowledge()
-        texts = await here.gateway.heard(10_002)
+        rig.gateway.acking = True
+        rig.gateway.acknowledge()
+        texts = await rig.gateway.heard(10_002)
         assert texts[10_000:] == ["late 0", "late 2"]
 
 
 async def test_a_flood_without_awaiting_anything_else_leaves_the_loop_alive(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         turns = 0
 
         def count() -> None:
@@ -245,58 +245,58 @@ async def test_a_flood_without_awaiting_anything_else_leaves_the_loop_alive(run_
         for number in range(5_000):
             await plugin.ctx.emit(said(str(number)))
         assert turns > 5_000 / 128 - 1
-        await here.gateway.heard(5_000)
+        await rig.gateway.heard(5_000)
 
 
 async def test_large_messages_pass_one_by_one(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         big = "x" * 200_000
         await plugin.say(big + "1", big + "2", "small")
-        texts = await here.gateway.heard(3)
+        texts = await rig.gateway.heard(3)
         assert [text[-1] for text in texts] == ["1", "2", "l"]
 
 
 async def test_a_stop_during_an_outage_waits_for_the_gateway_to_return(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        await acknowledged_by_ping(here)
-        here.gateway.close()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        await acknowledged_by_ping(rig)
+        rig.gateway.close()
         await plugin.say("said in the dark")
         signal.raise_signal(signal.SIGTERM)
-        here.gateway = Gateway(here.endpoints.data, "boot-2")
-        assert await here.code() == 0
-        assert here.gateway.texts() == ["said in the dark"]
+        rig.gateway = FakeGateway(rig.endpoints.data, "boot-2")
+        assert await rig.code() == 0
+        assert rig.gateway.texts() == ["said in the dark"]
 
 
-async def acknowledged_by_ping(here: Rig) -> None:
+async def acknowledged_by_ping(rig: WorkerRig) -> None:
     """Wait until the worker has read everything the gateway sent: one call goes after it."""
-    await here.gateway.call("probe", {})
+    await rig.gateway.call("probe", {})
 
 
 async def test_a_full_link_loses_nothing(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        await acknowledged_by_ping(here)
-        here.gateway.close()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        await acknowledged_by_ping(rig)
+        rig.gateway.close()
         for number in range(1_100):  # one body each: more than ZeroMQ keeps for an absent peer
             await plugin.say(str(number))
             await asyncio.sleep(0)
-        here.gateway = Gateway(here.endpoints.data, "boot-2")
-        assert await here.gateway.heard(1_100) == [str(number) for number in range(1_100)]
+        rig.gateway = FakeGateway(rig.endpoints.data, "boot-2")
+        assert await rig.gateway.heard(1_100) == [str(number) for number in range(1_100)]
 
 
 async def test_a_supervisor_that_reconnects_hears_everything_again(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=60)
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=60)
+        plugin = await rig.up()
         plugin.ctx.status(connected=True)
-        await here.supervisor.until(lambda: here.supervisor.status().get("connected"))
-        here.supervisor.close()
-        here.supervisor = Supervisor(here.endpoints.control)
-        await here.supervisor.until(lambda: here.supervisor.of(control.Ready))
-        assert len(here.supervisor.of(control.Hello)) == 1
-        assert here.supervisor.status() == {"connected": True, "mode": "test"}
+        await rig.supervisor.until(lambda: rig.supervisor.status().get("connected"))
+        rig.supervisor.close()
+        rig.supervisor = FakeSupervisor(rig.endpoints.control)
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
+        assert len(rig.supervisor.of(control.Hello)) == 1
+        assert rig.supervisor.status() == {"connected": True, "mode": "test"}

@@ -13,7 +13,7 @@ import structlog
 
 from ipc.frames import control
 from ipc.frames.data import Call
-from tests.workers.rig import rig
+from tests.support.worker_rig import worker_rig
 from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient
 from workers.messages import Outbound, Sent
 from workers.process.calls import PluginCalls
@@ -30,34 +30,34 @@ def failing(error: BaseException) -> Any:
 
 
 async def test_a_send_is_answered_and_told_to_those_who_watch(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        sent = await here.gateway.result("send", HI)
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        sent = await rig.gateway.result("send", HI)
         assert sent == {"id": "m1", "chat": "room", "ts": 1}
         assert plugin.sent == [MESSAGE]
-        await here.gateway.heard(1)
-        event = json.loads(here.gateway.accepted[0].payload)
+        await rig.gateway.heard(1)
+        event = json.loads(rig.gateway.accepted[0].payload)
         assert (event["direction"], event["cursor"]) == ("out", "7:1")
         assert event["message"] == {"id": "m1", "to": "room", "text": "hi", "ts": 1, "key": "k1"}
-        assert here.gateway.accepted[0].flags == 0
+        assert rig.gateway.accepted[0].flags == 0
 
 
 async def test_the_same_key_is_sent_once_even_over_a_gateway_restart(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        first = await here.gateway.result("send", HI)
-        gateway = here.restart_gateway()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        first = await rig.gateway.result("send", HI)
+        gateway = rig.restart_gateway()
         await gateway.until(lambda: gateway.hellos)
         assert await gateway.result("send", HI) == first
         assert len(plugin.sent) == 1
 
 
 async def test_the_same_key_in_flight_shares_the_result(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         gate = asyncio.Event()
 
         async def slowly(message: Outbound) -> Sent:
@@ -65,20 +65,20 @@ async def test_the_same_key_in_flight_shares_the_result(run_dir: Path) -> None:
             return Sent(id="slow", chat=message.to, ts=1)
 
         plugin.on_send = slowly
-        asked = [here.gateway.ask("send", HI) for _ in range(3)]
-        await here.gateway.call("probe", {})
+        asked = [rig.gateway.ask("send", HI) for _ in range(3)]
+        await rig.gateway.call("probe", {})
         gate.set()
-        await here.gateway.until(lambda: set(asked) <= here.gateway.answers.keys())
-        assert {here.gateway.answers[each].payload for each in asked} == {
+        await rig.gateway.until(lambda: set(asked) <= rig.gateway.answers.keys())
+        assert {rig.gateway.answers[each].payload for each in asked} == {
             b'{"id":"slow","chat":"room","ts":1}'
         }
         assert len(plugin.sent) == 1
 
 
 async def test_calls_run_beside_each_other_up_to_a_bound(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         gate = asyncio.Event()
 
         async def slowly(message: Outbound) -> Sent:
@@ -86,21 +86,21 @@ async def test_calls_run_beside_each_other_up_to_a_bound(run_dir: Path) -> None:
             return Sent(id=message.key, chat=message.to, ts=1)
 
         plugin.on_send = slowly
-        asked = [here.gateway.ask("send", {**HI, "key": f"k{n}"}) for n in range(65)]
-        refused = await here.gateway.until(lambda: here.gateway.answers.get(asked[64]))
+        asked = [rig.gateway.ask("send", {**HI, "key": f"k{n}"}) for n in range(65)]
+        refused = await rig.gateway.until(lambda: rig.gateway.answers.get(asked[64]))
         assert refused is not None
         error = json.loads(refused.payload)
         assert (error["code"], error["retryable"]) == ("UNAVAILABLE", True)
         assert "64 calls" in error["message"]
         gate.set()
-        await here.gateway.until(lambda: len(here.gateway.answers) == 65)
-        assert sum(each.ok for each in here.gateway.answers.values()) == 64
+        await rig.gateway.until(lambda: len(rig.gateway.answers) == 65)
+        assert sum(each.ok for each in rig.gateway.answers.values()) == 64
 
 
 async def test_an_answer_for_a_gateway_that_is_gone_goes_to_nobody(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=0.02)
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.02)
+        plugin = await rig.up()
         gate = asyncio.Event()
 
         async def slowly(message: Outbound) -> Sent:
@@ -108,33 +108,33 @@ async def test_an_answer_for_a_gateway_that_is_gone_goes_to_nobody(run_dir: Path
             return Sent(id="slow", chat=message.to, ts=1)
 
         plugin.on_send = slowly
-        here.gateway.ask("send", HI)
-        await here.gateway.call("probe", {})
-        gateway = here.restart_gateway()
+        rig.gateway.ask("send", HI)
+        await rig.gateway.call("probe", {})
+        gateway = rig.restart_gateway()
         await gateway.until(lambda: gateway.hellos)
         assert await gateway.result("probe", {}) == {"ok": True}
         gate.set()
         await gateway.heard(1)  # that it was sent is told all the same
         assert await gateway.result("probe", {}) == {"ok": True}
         assert set(gateway.answers) == {1, 2}
-        beats = here.supervisor.frames
+        beats = rig.supervisor.frames
         reason = {"late answers": 1}
-        await here.supervisor.until(lambda: getattr(beats[-1], "dropped", None) == reason)
+        await rig.supervisor.until(lambda: getattr(beats[-1], "dropped", None) == reason)
 
 
 async def test_probe_and_logout(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        assert await here.gateway.result("probe", {}) == {"ok": True}
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        assert await rig.gateway.result("probe", {}) == {"ok": True}
         plugin.health = 1
-        assert await here.gateway.result("probe", {}) == {"ok": True}
+        assert await rig.gateway.result("probe", {}) == {"ok": True}
         plugin.login = False
-        assert await here.gateway.result("logout", {}) == {"loggedOut": False}
+        assert await rig.gateway.result("logout", {}) == {"loggedOut": False}
         plugin.login = True
-        assert await here.gateway.result("logout", {}) == {"loggedOut": True}
-        assert await here.code() == 0
-        assert here.said == [("logged_out", "logged out on request")]
+        assert await rig.gateway.result("logout", {}) == {"loggedOut": True}
+        assert await rig.code() == 0
+        assert rig.said == [("logged_out", "logged out on request")]
 
 
 @pytest.mark.parametrize(
@@ -152,20 +152,20 @@ async def test_probe_and_logout(run_dir: Path) -> None:
 async def test_a_wrong_call_says_what_is_wrong(
     run_dir: Path, method: str, params: object, text: str
 ) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        await here.up()
-        error = await here.gateway.error(method, params)
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
+        error = await rig.gateway.error(method, params)
         assert error["code"] == "INVALID_REQUEST"
         assert text in error["message"]
 
 
 async def test_a_channel_without_probe_says_so(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start("tests.support.faulty:manifest", key="faulty:x")
-        await here.gateway.until(lambda: here.gateway.hellos)
-        await here.supervisor.until(lambda: here.supervisor.status().get("connected"))
-        error = await here.gateway.error("probe", {})
+    async with worker_rig(run_dir) as rig:
+        rig.start("tests.support.faulty:manifest", key="faulty:x")
+        await rig.gateway.until(lambda: rig.gateway.hellos)
+        await rig.supervisor.until(lambda: rig.supervisor.status().get("connected"))
+        error = await rig.gateway.error("probe", {})
         assert error == {"code": "INVALID_REQUEST", "message": "the channel has no probe"} | {
             "retryable": False
         }
@@ -183,14 +183,14 @@ async def test_a_channel_without_probe_says_so(run_dir: Path) -> None:
 async def test_a_send_that_fails_is_answered_and_the_account_lives(
     run_dir: Path, error: Exception, text: str, retryable: bool
 ) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.on_send = failing(error)
-        answer = await here.gateway.error("send", HI)
+        answer = await rig.gateway.error("send", HI)
         assert answer == {"code": "UNAVAILABLE", "message": text, "retryable": retryable}
         plugin.on_send = None
-        assert (await here.gateway.result("send", HI))["id"] == "m2"
+        assert (await rig.gateway.result("send", HI))["id"] == "m2"
 
 
 @pytest.mark.parametrize(
@@ -205,14 +205,14 @@ async def test_a_send_that_fails_is_answered_and_the_account_lives(
 async def test_a_send_that_finds_the_account_dead_ends_it(
     run_dir: Path, error: BaseException, code: int, cause: str
 ) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.on_send = failing(error)
-        answer = await here.gateway.error("send", HI)
+        answer = await rig.gateway.error("send", HI)
         assert answer["code"] == "UNAVAILABLE"
-        assert await here.code() == code
-        assert here.said[0][0] == cause
+        assert await rig.code() == code
+        assert rig.said[0][0] == cause
 
 
 async def test_a_send_that_never_ends_is_given_up_and_gives_its_place_back(
@@ -220,9 +220,9 @@ async def test_a_send_that_never_ends_is_given_up_and_gives_its_place_back(
 ) -> None:
     monkeypatch.setattr("workers.process.calls.TIME_LIMIT", 0.05)
     monkeypatch.setattr("workers.process.calls.MAX_RUNNING", 1)
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         ended = asyncio.Event()
 
         async def hang(message: Outbound) -> Any:
@@ -232,20 +232,20 @@ async def test_a_send_that_never_ends_is_given_up_and_gives_its_place_back(
                 ended.set()
 
         plugin.on_send = hang
-        answer = await here.gateway.error("send", HI)
+        answer = await rig.gateway.error("send", HI)
         assert "no result within 0.05 s; it may have been executed" in answer["message"]
         await ended.wait()
         plugin.on_send = None
-        assert (await here.gateway.result("send", HI | {"key": "k2"}))["id"] == "m2"
+        assert (await rig.gateway.result("send", HI | {"key": "k2"}))["id"] == "m2"
 
 
 async def test_each_call_is_given_up_at_its_own_time(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.process.calls.TIME_LIMIT", 0.1)
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         loop = asyncio.get_running_loop()
         lasted: dict[str, float] = {}
         later = asyncio.Event()
@@ -259,10 +259,10 @@ async def test_each_call_is_given_up_at_its_own_time(
                 lasted[message.key] = loop.time() - began
 
         plugin.on_send = hang
-        first = here.gateway.ask("send", HI)
+        first = rig.gateway.ask("send", HI)
         await later.wait()
-        second = here.gateway.ask("send", HI | {"key": "k2"})
-        await here.gateway.until(lambda: {first, second} <= here.gateway.answers.keys())
+        second = rig.gateway.ask("send", HI | {"key": "k2"})
+        await rig.gateway.until(lambda: {first, second} <= rig.gateway.answers.keys())
         assert list(lasted) == ["k1", "k2"]
         assert all(seconds >= 0.09 for seconds in lasted.values())
 
@@ -277,9 +277,9 @@ async def test_a_call_is_answered_when_a_fault_of_ours_ends_the_worker(
         raise OSError("a fault of ours")
 
     monkeypatch.setattr("workers.process.worker.WorkerControlLink.beating", beating)
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         begun, ended = asyncio.Event(), asyncio.Event()
 
         async def hang(message: Outbound) -> Any:
@@ -290,14 +290,14 @@ async def test_a_call_is_answered_when_a_fault_of_ours_ends_the_worker(
                 ended.set()
 
         plugin.on_send = hang
-        here.gateway.ask("send", HI)
+        rig.gateway.ask("send", HI)
         await begun.wait()
         broken.set()
-        assert here.task is not None
+        assert rig.task is not None
         with pytest.raises(BaseExceptionGroup):
-            await here.task
+            await rig.task
         assert ended.is_set()
-        here.task = None
+        rig.task = None
 
 
 async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
@@ -318,29 +318,29 @@ async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
 
 
 async def test_a_send_that_returns_nonsense_is_a_bug_of_the_plugin(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
 
         async def nonsense(message: Outbound) -> Any:
             return "sent!"
 
         plugin.on_send = nonsense
-        answer = await here.gateway.error("send", HI)
+        answer = await rig.gateway.error("send", HI)
         assert "returned str instead of Sent" in answer["message"]
 
 
 async def test_a_platform_without_ids_gets_one_from_the_worker(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
 
         async def nameless(message: Outbound) -> Sent:
             return Sent(id="", chat=message.to, ts=0)
 
         plugin.on_send = nameless
-        one = await here.gateway.result("send", HI)
-        two = await here.gateway.result("send", {**HI, "key": "k2"})
+        one = await rig.gateway.result("send", HI)
+        two = await rig.gateway.result("send", {**HI, "key": "k2"})
         assert one["id"] != two["id"]
         assert one["ts"] > 1_700_000_000_000
 
@@ -348,17 +348,17 @@ async def test_a_platform_without_ids_gets_one_from_the_worker(run_dir: Path) ->
 async def test_calls_before_the_plugin_is_there_and_after_the_stop_are_refused(
     run_dir: Path,
 ) -> None:
-    async with rig(run_dir) as here:
+    async with worker_rig(run_dir) as rig:
         gate = asyncio.Event()
-        here.start(config={"password": {"source": "exec", "id": "sleep 0.2"}})
-        await here.gateway.until(lambda: here.gateway.hellos)
-        early = await here.gateway.error("send", HI)
+        rig.start(config={"password": {"source": "exec", "id": "sleep 0.2"}})
+        await rig.gateway.until(lambda: rig.gateway.hellos)
+        early = await rig.gateway.error("send", HI)
         assert (early["message"], early["retryable"]) == ("the account is starting", True)
-        assert await here.code() == 78  # an empty secret
+        assert await rig.code() == 78  # an empty secret
 
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
 
         stopped = asyncio.Event()
 
@@ -367,28 +367,28 @@ async def test_calls_before_the_plugin_is_there_and_after_the_stop_are_refused(
             await gate.wait()
 
         plugin.on_stop = linger
-        stopping = asyncio.create_task(here.stop())
+        stopping = asyncio.create_task(rig.stop())
         await stopped.wait()
-        late = await here.gateway.error("send", HI)
+        late = await rig.gateway.error("send", HI)
         assert (late["message"], late["retryable"]) == ("the account is stopping", True)
         gate.set()
         assert await stopping == 0
 
 
 async def test_a_call_that_runs_when_the_account_stops_is_answered(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
 
         async def never(message: Outbound) -> Sent:
             await asyncio.Event().wait()
             raise AssertionError
 
         plugin.on_send = never
-        asked = here.gateway.ask("send", HI)
-        await here.gateway.call("probe", {})
-        assert await here.stop() == 0
-        answer = await here.gateway.until(lambda: here.gateway.answers.get(asked))
+        asked = rig.gateway.ask("send", HI)
+        await rig.gateway.call("probe", {})
+        assert await rig.stop() == 0
+        answer = await rig.gateway.until(lambda: rig.gateway.answers.get(asked))
         assert answer is not None
         assert json.loads(answer.payload)["message"] == "the account is stopping"
 
@@ -396,9 +396,9 @@ async def test_a_call_that_runs_when_the_account_stops_is_answered(run_dir: Path
 async def test_draining_refuses_new_calls_finishes_those_that_run_and_says_so(
     run_dir: Path,
 ) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         gate = asyncio.Event()
 
         async def slowly(message: Outbound) -> Sent:
@@ -406,17 +406,17 @@ async def test_draining_refuses_new_calls_finishes_those_that_run_and_says_so(
             return Sent(id="slow", chat=message.to, ts=1)
 
         plugin.on_send = slowly
-        asked = here.gateway.ask("send", HI)
-        await here.gateway.call("probe", {})
-        here.supervisor.send_raw(control.encode([control.Drain()]))
+        asked = rig.gateway.ask("send", HI)
+        await rig.gateway.call("probe", {})
+        rig.supervisor.send_raw(control.encode([control.Drain()]))
         error: dict[str, Any] = {}
         while not error:  # two links: the drain may arrive after the first of these
-            late = here.gateway.ask("probe", {})
-            await here.gateway.until(partial(here.gateway.answers.get, late))
-            answer = here.gateway.answers[late]
+            late = rig.gateway.ask("probe", {})
+            await rig.gateway.until(partial(rig.gateway.answers.get, late))
+            answer = rig.gateway.answers[late]
             error = {} if answer.ok else json.loads(answer.payload)
         assert (error["message"], error["retryable"]) == ("the account is stopping", True)
-        assert not here.supervisor.of(control.Drained)
+        assert not rig.supervisor.of(control.Drained)
         gate.set()
-        await here.supervisor.until(lambda: here.supervisor.of(control.Drained))
-        assert here.gateway.answers[asked].ok
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Drained))
+        assert rig.gateway.answers[asked].ok

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from ipc.frames import control
-from tests.workers.rig import INCARNATION, PATIENCE, Rig, rig
+from tests.support.worker_rig import CONTROLLABLE, INCARNATION, PATIENCE, WorkerRig, worker_rig
 from workers.errors import NeedsLogin
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker
@@ -23,81 +23,81 @@ RECHECK = control.encode([control.Recheck()])
 
 async def ended(run_dir: Path, manifest: str, **changes: Any) -> tuple[int, list[tuple[str, str]]]:
     """Run a worker to its own end; return its code and what it said."""
-    async with rig(run_dir) as here:
-        here.start(manifest, **changes)
-        return await here.code(), here.said
+    async with worker_rig(run_dir) as rig:
+        rig.start(manifest, **changes)
+        return await rig.code(), rig.said
 
 
 async def test_it_says_hello_then_ready_then_beats(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=0.02)
-        await here.up()
-        await here.supervisor.until(lambda: len(here.supervisor.of(control.Beat)) >= 3)
-        hello = here.supervisor.frames[0]
-        assert hello == control.Hello("pliable:one", INCARNATION, "proof", os.getpid())
-        assert here.supervisor.peers == {b"pliable:one#7"}
-        assert len(here.supervisor.of(control.Ready)) == 1
-        beat = here.supervisor.of(control.Beat)[-1]
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.02)
+        await rig.up()
+        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 3)
+        hello = rig.supervisor.frames[0]
+        assert hello == control.Hello("controllable:one", INCARNATION, "proof", os.getpid())
+        assert rig.supervisor.peers == {b"controllable:one#7"}
+        assert len(rig.supervisor.of(control.Ready)) == 1
+        beat = rig.supervisor.of(control.Beat)[-1]
         assert beat.rss_bytes > 1_000_000
         assert beat.fds > 3
         assert beat.lag < 1
 
 
 async def test_it_greets_the_gateway_with_its_proof(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        await here.up()
-        hello = here.gateway.hellos[0]
-        assert (hello.key, hello.incarnation, hello.token) == ("pliable:one", 7, "proof")
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
+        hello = rig.gateway.hellos[0]
+        assert (hello.key, hello.incarnation, hello.token) == ("controllable:one", 7, "proof")
         assert hello.oldest == 1
 
 
 async def test_it_answers_a_ping(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        await here.up()
-        here.supervisor.ping(41)
-        await here.supervisor.until(lambda: control.Pong(41) in here.supervisor.frames)
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
+        rig.supervisor.ping(41)
+        await rig.supervisor.until(lambda: control.Pong(41) in rig.supervisor.frames)
 
 
 async def test_it_beats_as_often_as_it_is_told_from_then_on(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=3600.0)
-        await here.up()
-        here.supervisor.send_raw(control.encode([control.Pace(0.02)]))
-        await here.supervisor.until(lambda: len(here.supervisor.of(control.Beat)) >= 4)
-        assert here.supervisor.of(control.Beat)[-1].lag < 1
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=3600.0)
+        await rig.up()
+        rig.supervisor.send_raw(control.encode([control.Pace(0.02)]))
+        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 4)
+        assert rig.supervisor.of(control.Beat)[-1].lag < 1
 
 
 async def test_a_malformed_frame_hurts_nothing(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=0.02)
-        plugin = await here.up()
-        here.supervisor.send_raw(b"\xc1")
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.02)
+        plugin = await rig.up()
+        rig.supervisor.send_raw(b"\xc1")
         await plugin.say("first")
-        await here.gateway.heard(1)
-        here.gateway.send_raw(b"\xff\xff")
+        await rig.gateway.heard(1)
+        rig.gateway.send_raw(b"\xff\xff")
         await plugin.say("second")
-        assert await here.gateway.heard(2) == ["first", "second"]
-        here.supervisor.ping(1)
-        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
+        assert await rig.gateway.heard(2) == ["first", "second"]
+        rig.supervisor.ping(1)
+        await rig.supervisor.until(lambda: control.Pong(1) in rig.supervisor.frames)
         reason = {"malformed frames": 1}
-        await here.supervisor.until(lambda: here.supervisor.of(control.Beat)[-1].dropped == reason)
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Beat)[-1].dropped == reason)
 
 
 async def test_sigterm_stops_it_cleanly(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        assert await here.stop() == 0
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        assert await rig.stop() == 0
         assert plugin.cancelled
-        assert here.said == []
+        assert rig.said == []
 
 
 async def test_a_second_sigterm_changes_nothing(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         asked = asyncio.Event()
 
         async def farewell() -> None:
@@ -107,25 +107,25 @@ async def test_a_second_sigterm_changes_nothing(run_dir: Path) -> None:
         plugin.on_stop = farewell
         signal.raise_signal(signal.SIGTERM)
         await asked.wait()
-        assert await here.stop() == 0
-        assert here.gateway.texts() == ["bye"]
+        assert await rig.stop() == 0
+        assert rig.gateway.texts() == ["bye"]
 
 
 async def test_it_waits_for_acknowledgements_when_stopped(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
-        here.gateway.acking = False
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        rig.gateway.acking = False
         await plugin.say("last words")
-        await here.gateway.heard(1)
+        await rig.gateway.heard(1)
         signal.raise_signal(signal.SIGTERM)
-        here.supervisor.ping(1)  # it lives on
-        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
-        assert here.task is not None
-        assert not here.task.done()
-        here.gateway.acknowledge()
-        assert await here.code() == 0
-        told = here.supervisor
+        rig.supervisor.ping(1)  # it lives on
+        await rig.supervisor.until(lambda: control.Pong(1) in rig.supervisor.frames)
+        assert rig.task is not None
+        assert not rig.task.done()
+        rig.gateway.acknowledge()
+        assert await rig.code() == 0
+        told = rig.supervisor
 
         def figures() -> tuple[int, int]:
             last = told.of(control.Beat)[-1]
@@ -135,26 +135,26 @@ async def test_it_waits_for_acknowledgements_when_stopped(run_dir: Path) -> None
 
 
 async def test_it_does_not_wait_beyond_the_grace(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(stop_within=0.2)
-        plugin = await here.up()
-        here.gateway.acking = False
+    async with worker_rig(run_dir) as rig:
+        rig.start(stop_within=0.2)
+        plugin = await rig.up()
+        rig.gateway.acking = False
         await plugin.say("unheard")
-        assert await here.stop() == 0
-        await here.supervisor.until(
-            lambda: any(beat.emitted - beat.acked == 1 for beat in here.supervisor.of(control.Beat))
+        assert await rig.stop() == 0
+        await rig.supervisor.until(
+            lambda: any(beat.emitted - beat.acked == 1 for beat in rig.supervisor.of(control.Beat))
         )
 
 
 async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(config={"password": {"source": "exec", "id": "cat " + str(run_dir / "fifo")}})
+    async with worker_rig(run_dir) as rig:
+        rig.start(config={"password": {"source": "exec", "id": "cat " + str(run_dir / "fifo")}})
         os.mkfifo(run_dir / "fifo")
-        await here.supervisor.until(lambda: here.supervisor.of(control.Hello))
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Hello))
         signal.raise_signal(signal.SIGTERM)
         with open(run_dir / "fifo", "w") as fifo:  # noqa: ASYNC230 - `cat` is there to read
             fifo.write("secret")
-        assert await here.code() == 0
+        assert await rig.code() == 0
 
 
 @pytest.mark.parametrize(
@@ -180,72 +180,72 @@ async def test_each_ending_has_its_code_and_words(
 
 
 async def test_what_was_emitted_before_a_failure_still_arrives(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         await plugin.say("before", "the", "crash")
         plugin.end.set_exception(ValueError("crash"))
-        assert await here.code() == 1
-        assert here.gateway.texts() == ["before", "the", "crash"]
-        assert here.said == [("failed", "ValueError: crash")]
+        assert await rig.code() == 1
+        assert rig.gateway.texts() == ["before", "the", "crash"]
+        assert rig.said == [("failed", "ValueError: crash")]
 
 
 async def test_a_group_of_errors_means_its_gravest(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.end.set_exception(ExceptionGroup("tasks", [ValueError("x"), NeedsLogin("gone")]))
-        assert await here.code() == 77
-        assert here.said == [("needs_login", "gone")]
+        assert await rig.code() == 77
+        assert rig.said == [("needs_login", "gone")]
 
 
 async def test_a_run_that_cancels_itself_has_failed(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.end.cancel()
-        assert await here.code() == 1
-        assert here.said == [("failed", "the plugin cancelled its own run")]
+        assert await rig.code() == 1
+        assert rig.said == [("failed", "the plugin cancelled its own run")]
 
 
 async def test_sys_exit_in_a_plugin_is_a_failure_not_an_end(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.end.set_exception(SystemExit(0))
-        assert await here.code() == 1
-        assert here.said == [("failed", "SystemExit: 0")]
+        assert await rig.code() == 1
+        assert rig.said == [("failed", "SystemExit: 0")]
 
 
 async def test_a_forgotten_task_is_logged_and_nothing_else(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
         loop = asyncio.get_running_loop()
         loop.call_exception_handler(
             {"message": "Task exception was never retrieved", "exception": ValueError("lost")}
         )
-        here.supervisor.ping(1)
-        await here.supervisor.until(lambda: control.Pong(1) in here.supervisor.frames)
-        assert await here.stop() == 0
+        rig.supervisor.ping(1)
+        await rig.supervisor.until(lambda: control.Pong(1) in rig.supervisor.frames)
+        assert await rig.stop() == 0
     assert "ValueError: lost" in capsys.readouterr().err
 
 
 async def test_an_error_while_stopping_does_not_change_the_ending(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
 
         async def stumble() -> None:
             raise ValueError("stumbled")
 
         plugin.on_stop = stumble
-        assert await here.stop() == 0
-        assert here.said == []
+        assert await rig.stop() == 0
+        assert rig.said == []
     assert "stumbled" in capsys.readouterr().err
 
 
@@ -264,8 +264,8 @@ async def test_a_plugin_that_cannot_be_imported_fails_with_its_error(run_dir: Pa
     ("manifest", "code", "text"),
     [
         ("tests.workers.nowhere:manifest", 1, "ModuleNotFoundError"),
-        ("tests.workers.pliable:nothing", 1, "AttributeError"),
-        ("tests.workers.pliable:not_a_manifest", 78, "not a Manifest"),
+        ("tests.support.controllable_channel:nothing", 1, "AttributeError"),
+        ("tests.support.controllable_channel:not_a_manifest", 78, "not a Manifest"),
     ],
 )
 async def test_a_wrong_manifest_is_named(
@@ -277,14 +277,14 @@ async def test_a_wrong_manifest_is_named(
 
 
 async def test_a_wrong_configuration_names_the_field(run_dir: Path) -> None:
-    code, said = await ended(run_dir, "tests.workers.pliable:manifest", config={"number": "seven"})
+    code, said = await ended(run_dir, CONTROLLABLE, config={"number": "seven"})
     assert (code, said[0][0]) == (78, "misconfigured")
     assert "$.number" in said[0][1]
 
 
 async def test_a_missing_secret_is_misconfigured(run_dir: Path) -> None:
     config = {"password": {"source": "env", "id": "NOT_SET_ANYWHERE"}}
-    code, said = await ended(run_dir, "tests.workers.pliable:manifest", config=config)
+    code, said = await ended(run_dir, CONTROLLABLE, config=config)
     assert (code, said[0][0]) == (78, "misconfigured")
     assert "NOT_SET_ANYWHERE" in said[0][1]
 
@@ -293,45 +293,47 @@ async def test_a_secret_arrives_resolved_and_is_hidden_everywhere(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("THE_PASSWORD", "hunter22")
-    async with rig(run_dir) as here:
-        here.start(config={"password": {"source": "env", "id": "THE_PASSWORD"}})
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start(config={"password": {"source": "env", "id": "THE_PASSWORD"}})
+        plugin = await rig.up()
         assert plugin.ctx.config.password == "hunter22"
         plugin.ctx.log.info("logging in", url="https://x/?p=hunter22")
         plugin.ctx.status(detail="hunter22 is wrong")
-        await here.supervisor.until(lambda: "detail" in here.supervisor.status())
-        assert here.supervisor.status()["detail"] == "*** is wrong"
+        await rig.supervisor.until(lambda: "detail" in rig.supervisor.status())
+        assert rig.supervisor.status()["detail"] == "*** is wrong"
         plugin.end.set_exception(ValueError("hunter22 refused"))
-        assert await here.code() == 1
-        assert here.said == [("failed", "ValueError: *** refused")]
+        assert await rig.code() == 1
+        assert rig.said == [("failed", "ValueError: *** refused")]
     errors = capsys.readouterr().err
     assert "https://x/?p=***" in errors
     assert "hunter22" not in errors
 
 
 async def test_storage_is_private(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         assert plugin.ctx.storage.stat().st_mode & 0o777 == 0o700
 
 
 async def test_storage_that_cannot_be_made_is_transient(run_dir: Path) -> None:
     (run_dir / "file").write_text("in the way")
     code, said = await ended(
-        run_dir, "tests.workers.pliable:manifest", storage=str(run_dir / "file" / "one")
+        run_dir,
+        CONTROLLABLE,
+        storage=str(run_dir / "file" / "one"),
     )
     assert (code, said[0][0]) == (75, "transient")
     assert str(run_dir / "file" / "one") in said[0][1]
 
 
 async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.ctx.status(connected=True, last_error="x" * 5_000, last_connected_at=5)
-        await here.supervisor.until(lambda: "lastError" in here.supervisor.status())
-        status = here.supervisor.status()
+        await rig.supervisor.until(lambda: "lastError" in rig.supervisor.status())
+        status = rig.supervisor.status()
         assert (status["mode"], status["connected"], status["lastConnectedAt"]) == ("test", True, 5)
         assert len(status["lastError"]) == 2_000
         with pytest.raises(ValueError, match="phase"):
@@ -341,36 +343,36 @@ async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> N
 
 
 async def test_what_did_not_change_is_not_told_again(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start()
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
         plugin.ctx.status(connected=True)
         plugin.ctx.status(busy=True)
-        await here.supervisor.until(lambda: "busy" in here.supervisor.status())
+        await rig.supervisor.until(lambda: "busy" in rig.supervisor.status())
         plugin.ctx.status(connected=True)
         plugin.ctx.status(busy=False)
-        await here.supervisor.until(lambda: here.supervisor.status()["busy"] is False)
-        assert [each.patch for each in here.supervisor.of(control.Status)[1:]] == [
+        await rig.supervisor.until(lambda: rig.supervisor.status()["busy"] is False)
+        assert [each.patch for each in rig.supervisor.of(control.Status)[1:]] == [
             {"connected": True, "busy": True},
             {"busy": False},
         ]
 
 
 async def test_activity_is_told_with_the_beat(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(beat=0.02)
-        plugin = await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.02)
+        plugin = await rig.up()
         await plugin.say("hi")
-        await here.gateway.result("send", {"to": "room", "text": "yo", "key": "k"})
-        await here.supervisor.until(
-            lambda: {"lastInboundAt", "lastOutboundAt"} <= here.supervisor.status().keys()
+        await rig.gateway.result("send", {"to": "room", "text": "yo", "key": "k"})
+        await rig.supervisor.until(
+            lambda: {"lastInboundAt", "lastOutboundAt"} <= rig.supervisor.status().keys()
         )
-        beat = here.supervisor.of(control.Beat)[-1]
+        beat = rig.supervisor.of(control.Beat)[-1]
         assert (beat.messages_in, beat.messages_out) == (1, 1)
 
 
 async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
+    async with worker_rig(run_dir) as rig:
         left: list[int] = []
         let_go = asyncio.Event()
 
@@ -379,9 +381,9 @@ async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None
             let_go.set()
 
         with log_to_stderr(Redaction()) as log:
-            worker = Worker(here.boot(stop_within=0.1), _say, log, Redaction(), leave=leave)
+            worker = Worker(rig.boot(stop_within=0.1), _say, log, Redaction(), leave=leave)
             running = asyncio.create_task(worker.run())
-            plugin = await here.up()
+            plugin = await rig.up()
             stubborn = asyncio.Event()
             plugin.on_stop = _until(stubborn)
             worker.stop()
@@ -409,48 +411,48 @@ def kept_in(path: Path, secret: str) -> dict[str, Any]:
     return {"password": {"source": "file", "id": str(path)}}
 
 
-async def rechecked(here: Rig) -> control.Rechecked:
-    here.supervisor.frames.clear()
-    here.supervisor.send_raw(RECHECK)
-    (answer,) = await here.supervisor.until(lambda: here.supervisor.of(control.Rechecked))
+async def rechecked(rig: WorkerRig) -> control.Rechecked:
+    rig.supervisor.frames.clear()
+    rig.supervisor.send_raw(RECHECK)
+    (answer,) = await rig.supervisor.until(lambda: rig.supervisor.of(control.Rechecked))
     return answer
 
 
 async def test_only_another_secret_is_a_change(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
+    async with worker_rig(run_dir) as rig:
         config = kept_in(run_dir / "secret", "the-first-one")
-        here.start(config=config)
-        await here.up()
-        assert await rechecked(here) == control.Rechecked(False)
+        rig.start(config=config)
+        await rig.up()
+        assert await rechecked(rig) == control.Rechecked(False)
         kept_in(run_dir / "secret", "the-first-one")
-        assert await rechecked(here) == control.Rechecked(False)
+        assert await rechecked(rig) == control.Rechecked(False)
         kept_in(run_dir / "secret", "the-second-one")
         for _ in range(2):  # until it is replaced, it says so each time
-            answer = await rechecked(here)
+            answer = await rechecked(rig)
             assert answer.changed
             assert b"second" not in msgspec.msgpack.encode(answer)
-        assert await here.stop() == 0
+        assert await rig.stop() == 0
 
 
 async def test_a_secret_that_cannot_be_read_changes_nothing(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
-        here.start(config=kept_in(run_dir / "secret", "the-first-one"))
-        await here.up()
+    async with worker_rig(run_dir) as rig:
+        rig.start(config=kept_in(run_dir / "secret", "the-first-one"))
+        await rig.up()
         (run_dir / "secret").unlink()
-        answer = await rechecked(here)
+        answer = await rechecked(rig)
         assert not answer.changed
         assert "password: the secret file:" in answer.problem
-        assert await here.stop() == 0
+        assert await rig.stop() == 0
 
 
 async def test_it_ends_while_it_still_rechecks_its_secrets(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
+    async with worker_rig(run_dir) as rig:
         slow = run_dir / "slow"
         command = f"sh -c 'test -e {slow} && sleep 1; echo secret'"
-        here.start(config={"password": {"source": "exec", "id": command}})
-        await here.up()
+        rig.start(config={"password": {"source": "exec", "id": command}})
+        await rig.up()
         slow.touch()
-        here.supervisor.send_raw(RECHECK)
-        here.supervisor.send_raw(RECHECK)  # while the first is under way: one answer for both
-        assert await here.stop() == 0
-        assert not here.supervisor.of(control.Rechecked)
+        rig.supervisor.send_raw(RECHECK)
+        rig.supervisor.send_raw(RECHECK)  # while the first is under way: one answer for both
+        assert await rig.stop() == 0
+        assert not rig.supervisor.of(control.Rechecked)

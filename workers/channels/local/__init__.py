@@ -1,7 +1,7 @@
-"""The channel ``local``: people on this host talk to the account through a unix socket.
+"""Define the channel ``local``: people on this host chat with the account on a unix socket.
 
-The embedded default, so that a fresh installation does something without any login, and the
-load source of the benchmarks.
+It is built in so that a fresh installation can chat without any login; it is also the load
+source of the benchmarks.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from workers.plugin import Manifest
 MAX_PAYLOAD = 256 * 1024  # characters, the limit of a message's text
 
 
-class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class LocalConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One account of ``local``.
 
-    ``greeting`` is shown to everybody who connects. ``rate`` makes the account itself speak,
-    for measuring: messages per second, 0 not at all, -1 as fast as it may; ``payload_bytes``
-    is the length of their text.
+    ``greeting`` is sent to everybody who connects. ``rate`` makes the account itself emit
+    messages, for measuring: so many per second, 0 none, -1 as fast as the worker takes them;
+    ``payload_bytes`` is the length of their text.
     """
 
     greeting: Annotated[str, Meta(max_length=4096)] | None = None
@@ -32,23 +32,23 @@ class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
 
 
 @dataclass(frozen=True, slots=True)
-class _Local(Manifest):
-    """The manifest of ``local``: says where it listens instead of which server it is."""
+class LocalManifest(Manifest):
+    """The manifest of ``local``, which describes an account by what it does."""
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return what a table shows beside the account."""
+        """Return ``unix socket``, or the rate of a load source."""
         rate = config.get("rate") or 0
         if not rate:
             return "unix socket"
         return "load source, " + ("as fast as it may" if rate < 0 else f"{rate:g} messages/s")
 
 
-manifest = _Local(
+manifest = LocalManifest(
     id="local",
     label="Local",
     detail_label="Local socket",
     system_image="terminal",
-    config=Config,
+    config=LocalConfig,
     actions=frozenset({"send", "edit", "react", "delete", "read"}),
     plugin="workers.channels.local.plugin:Local",
     example={"greeting": "Hello! Type something; /nick NAME to be called by a name."},

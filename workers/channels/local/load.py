@@ -1,7 +1,8 @@
-"""The load source: an account that speaks by itself, at a rate or as fast as it may.
+"""Emit messages without a person, for measuring: at a rate, or as fast as the worker takes them.
 
-Each text begins with a running number, so that a receiver can see a gap or a wrong order, and
-the time of its emission in nanoseconds (CLOCK_MONOTONIC, which all processes of a host share).
+Each text begins with a running number, so that a receiver can detect a gap or a wrong order,
+and the time of its emission in nanoseconds (CLOCK_MONOTONIC, which all processes of a host
+share).
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from workers.channels.local import Config
+from workers.channels.local import LocalConfig
 from workers.messages import Chat, Inbound, Sender
 
 CHAT = Chat(id="load", kind="group", title="Load")
 SENDER = Sender(id="load", name="load", bot=True)  # a bot: no agent answers it
-PACE = 0.005  # seconds; shorter waits are not exact on any loop
+SHORTEST_WAIT = 0.005  # seconds; shorter ones are not exact on any loop
 
 
-async def speak(
-    emit: Callable[[Inbound], Awaitable[None]], next_id: Callable[[], str], config: Config
+async def emit_forever(
+    emit: Callable[[Inbound], Awaitable[None]], next_id: Callable[[], str], config: LocalConfig
 ) -> None:
-    """Emit for ever: ``config.rate`` messages a second, without limit when it is negative."""
+    """Emit ``config.rate`` messages a second until cancelled; without limit when it is negative.
+
+    ``next_id`` makes the id of each message.
+    """
     filler = "x" * config.payload_bytes
     size = config.payload_bytes
     loop = asyncio.get_running_loop()
@@ -32,7 +36,9 @@ async def speak(
         else:
             due = int((loop.time() - start) * config.rate)
             if due <= number:
-                await asyncio.sleep(max(PACE, (number + 1) / config.rate + start - loop.time()))
+                await asyncio.sleep(
+                    max(SHORTEST_WAIT, (number + 1) / config.rate + start - loop.time())
+                )
                 continue
         now = int(time.time() * 1000)
         while number < due:

@@ -1,7 +1,7 @@
-"""The account of ``local``, alive: a unix socket, one chat per connected person.
+"""Run an account of ``local``: listen on a unix socket, one chat per connected person.
 
-What a person types is an inbound message, line by line; what the account sends to that
-person's chat, or to ``*`` for everybody, is printed on the connection.
+Each line that a person types is an inbound message; what the account sends to that person's
+chat, or to ``*`` for everybody, is printed on the connection.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import socket
 import time
 from pathlib import Path
 
-from workers.channels.local import Config
-from workers.channels.local.load import speak
+from workers.channels.local import LocalConfig
+from workers.channels.local.load import emit_forever
 from workers.errors import Misconfigured, SendFailed, Transient
 from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
 from workers.plugin import Context
@@ -29,12 +29,15 @@ NAME = re.compile(r"[^\s*\x00-\x1f/][^\s\x00-\x1f]{0,31}\Z")
 
 
 def socket_path(run_dir: Path, account_id: str) -> Path:
-    """Return where the account listens."""
+    """Return the path of the socket on which the account listens."""
     return run_dir / f"local-{account_id}.sock"
 
 
 def _bound(path: Path) -> socket.socket:
-    """Return a socket bound to ``path``, which may have been left by an incarnation that died."""
+    """Return a socket bound to ``path``; replace one that a killed incarnation has left.
+
+    Raises ``Misconfigured`` when the path is too long, ``Transient`` when it is taken.
+    """
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise Misconfigured(
             f"{path}: longer than {MAX_SOCKET_PATH} bytes; use a shorter account id"
@@ -55,11 +58,11 @@ def _bound(path: Path) -> socket.socket:
 
 
 class Local:
-    """One ``local`` account."""
+    """The plugin of one ``local`` account."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.config: Config = ctx.config
+        self.config: LocalConfig = ctx.config
         self._people: dict[str, asyncio.StreamWriter] = {}
         self._talks: set[asyncio.Task[None]] = set()
         self._arrivals = itertools.count(1)
@@ -69,13 +72,13 @@ class Local:
     async def run(self) -> None:
         """Listen until cancelled."""
         path = socket_path(self.ctx.run_dir, self.ctx.account_id)
-        server = await asyncio.start_unix_server(self._met, sock=_bound(path), limit=MAX_LINE)
+        server = await asyncio.start_unix_server(self._serve, sock=_bound(path), limit=MAX_LINE)
         try:
             async with server:
-                self._tell_people()  # first: an account that is ready is connected
+                self._report_people()  # first: an account that is ready is connected
                 self.ctx.ready()
                 if self.config.rate:
-                    await speak(self.ctx.emit, self._next_id, self.config)
+                    await emit_forever(self.ctx.emit, self._next_id, self.config)
                 else:
                     await server.serve_forever()
         finally:
@@ -83,8 +86,10 @@ class Local:
             path.unlink(missing_ok=True)
 
     async def send(self, message: Outbound) -> Sent:
-        """Print the text for one person, or for everybody when ``to`` is ``*``; the address of
-        each attachment on a line of its own.
+        """Print the text to one person, or to everybody when ``to`` is ``*``.
+
+        The address of each attachment follows on a line of its own. Raises ``SendFailed`` when
+        that person is not connected.
         """
         text = f"* {message.text}" if message.action else message.text
         files = [f"[{each.name or 'file'}] {each.url}" for each in message.attachments]
@@ -92,15 +97,15 @@ class Local:
         return Sent(id=self._next_id(), chat=message.to, ts=int(time.time() * 1000))
 
     async def act(self, action: Action) -> dict[str, object]:
-        """Print what was done to a message; reading needs no print."""
-        told = {
+        """Print what was done to a message; nothing for ``read``."""
+        printed = {
             "edit": f"(edited {action.message}) {action.text}",
             "delete": f"(deleted {action.message})",
             "react": f"({'took back' if action.remove else 'reacted'} {action.emoji}"
             f" to {action.message})",
         }.get(action.name)
-        if told is not None:
-            self._print(action.chat or EVERYBODY, told)
+        if printed is not None:
+            self._print(action.chat or EVERYBODY, printed)
         return {"messageId": action.message} if action.message else {}
 
     def _print(self, to: str, text: str) -> None:
@@ -112,16 +117,16 @@ class Local:
             raise SendFailed(f"{to} is not connected")
         for writer in writers:
             if writer.transport.get_write_buffer_size() > MAX_UNREAD:
-                writer.transport.abort()  # reads nothing: nobody waits for it
+                writer.transport.abort()  # reads nothing: the others do not wait for it
             else:
                 writer.write(text.encode("utf-8", "replace") + b"\n")
 
     async def probe(self) -> dict[str, object]:
-        """Tell who is connected."""
+        """Return the names of the people who are connected."""
         return {"ok": True, "people": sorted(self._people)}
 
-    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Talk with one person until the connection ends."""
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one person until the connection ends."""
         task = asyncio.current_task()
         assert task is not None
         self._talks.add(task)
@@ -132,20 +137,20 @@ class Local:
             self._talks.discard(task)
             return
         self._people[name] = writer
-        self._tell_people()
+        self._report_people()
         try:
             if self.config.greeting:
                 writer.write(self.config.greeting.encode("utf-8", "replace") + b"\n")
-            name = await self._listen_to(name, reader, writer)
+            name = await self._read_lines(name, reader, writer)
         except (ConnectionError, asyncio.CancelledError):
-            pass  # hung up, by them or by us
+            pass  # closed by either side
         finally:
             self._people = {who: each for who, each in self._people.items() if each is not writer}
             self._talks.discard(task)
-            self._tell_people()
+            self._report_people()
             writer.close()
 
-    async def _listen_to(
+    async def _read_lines(
         self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> str:
         while True:
@@ -187,7 +192,7 @@ class Local:
     def _next_id(self) -> str:
         return f"{self._born}-{next(self._ids)}"
 
-    def _tell_people(self) -> None:
+    def _report_people(self) -> None:
         count = len(self._people)
         self.ctx.status(connected=True, detail=f"{count} connected")
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.workers.channels.irc.running import config
+from tests.workers.channels.irc.running_account import config
 from workers.channels.irc import manifest
 from workers.channels.irc.config import IrcConfig, room_and_key
 

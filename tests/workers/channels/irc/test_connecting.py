@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from tests.support.irc_server import HOST, free_port
-from tests.workers.channels.irc.running import config
+from tests.workers.channels.irc.running_account import config
 from workers.channels.irc.connecting import connect
 from workers.errors import Misconfigured, Transient
 

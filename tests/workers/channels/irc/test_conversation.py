@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.channels.irc.running import config
-from tests.workers.channels.irc.script import line, play, registered, sent
+from tests.workers.channels.irc.running_account import config
+from tests.workers.channels.irc.transcript import line, play, registered, sent
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.outputs import Answered, Changed, Heard, Ready, Refused, Registered
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient

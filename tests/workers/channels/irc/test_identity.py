@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workers.channels.irc.running import config
-from tests.workers.channels.irc.script import line, sent
+from tests.workers.channels.irc.running_account import config
+from tests.workers.channels.irc.transcript import line, sent
 from workers.channels.irc.features import Features
 from workers.channels.irc.identity import Identity
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests.support.irc_server import HOST, free_port
-from tests.workers.channels.irc.running import Account, account
-from tests.workers.channels.irc.scripted import scripted
+from tests.workers.channels.irc.running_account import RunningAccount, account
+from tests.workers.channels.irc.scripted_server import scripted_server
 from workers.channels.irc.plugin import MAX_HEARD, MAX_WAITING_LINES
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, SendFailed, Transient
 
 
-async def ending(bot: Account, timeout: float = 10) -> BaseException:
+async def ending(bot: RunningAccount, timeout: float = 10) -> BaseException:
     """Wait until the account ends by itself and return why."""
     await asyncio.wait({bot.task}, timeout=timeout)
     error = bot.task.exception()
@@ -25,7 +25,10 @@ async def ending(bot: Account, timeout: float = 10) -> BaseException:
 
 
 async def test_stopping_says_quit_and_waits_for_the_server(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, quitMessage="so long") as bot:
+    async with (
+        scripted_server() as server,
+        account(tmp_path, server.port, quitMessage="so long") as bot,
+    ):
         await bot.stop()
         assert bot.task.cancelled()
         await server.expect("QUIT :so long")
@@ -33,7 +36,7 @@ async def test_stopping_says_quit_and_waits_for_the_server(tmp_path: Path) -> No
 
 
 async def test_a_server_that_ignores_quit_holds_us_a_second_at_most(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port) as bot:
         server.polite = False
         before = time.monotonic()
         await bot.stop()
@@ -52,7 +55,7 @@ async def test_a_server_that_ignores_quit_holds_us_a_second_at_most(tmp_path: Pa
 async def test_a_refusal_ends_the_account_with_its_cause(
     tmp_path: Path, said: str, error: type[ChannelError], words: str
 ) -> None:
-    async with scripted(welcome=False) as server:
+    async with scripted_server(welcome=False) as server:
         server.answer("USER", said)
         sasl = {"user": "bot", "password": "x"}
         async with account(tmp_path, server.port, ready=False, sasl=sasl) as bot:
@@ -62,7 +65,7 @@ async def test_a_refusal_ends_the_account_with_its_cause(
 
 
 async def test_sasl_on_a_socket(tmp_path: Path) -> None:
-    async with scripted() as server:
+    async with scripted_server() as server:
         server.answer("USER", ":s NOTICE * :checking")
         server.answer("CAP LS", ":s CAP * LS :sasl=PLAIN server-time message-tags")
         server.answer("CAP REQ", ":s CAP * ACK :message-tags server-time sasl")
@@ -82,7 +85,7 @@ async def test_sasl_on_a_socket(tmp_path: Path) -> None:
 async def test_a_lost_connection_is_transient_and_never_retried_here(
     tmp_path: Path, how: str
 ) -> None:
-    async with scripted() as server, account(tmp_path, server.port) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port) as bot:
         match how:
             case "hang up":
                 server.hang_up()
@@ -110,7 +113,7 @@ async def test_a_refused_connection_is_transient(tmp_path: Path) -> None:
 
 async def test_a_server_that_says_nothing_is_left(tmp_path: Path) -> None:
     async with (
-        scripted(welcome=False) as server,
+        scripted_server(welcome=False) as server,
         account(tmp_path, server.port, ready=False, connectSeconds=0.2) as bot,
     ):
         with pytest.raises(Transient, match=r"not let in within 0.2 s"):
@@ -119,7 +122,7 @@ async def test_a_server_that_says_nothing_is_left(tmp_path: Path) -> None:
 
 async def test_a_dead_connection_is_noticed(tmp_path: Path) -> None:
     fields: dict[str, Any] = {"pingSeconds": 0.1, "pingTimeoutSeconds": 0.2}
-    async with scripted() as server, account(tmp_path, server.port, **fields) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, **fields) as bot:
         await server.expect("PING", count=2)
         server.answer("PING")
         with pytest.raises(Transient, match=r"no answer to a ping for 0.2 s"):
@@ -127,13 +130,13 @@ async def test_a_dead_connection_is_noticed(tmp_path: Path) -> None:
 
 
 async def test_lines_of_garbage_are_passed_over(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         server.say(":", "@", ":x", "\x00\x01", "PRIVMSG", ":al!u@h PRIVMSG #a :after all that")
         await bot.ctx.message("after all that")
 
 
 async def test_a_refused_message_is_told_to_its_sender(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         server.answer("PRIVMSG Ghost", ":s 401 tester ghost :No such nick")
         sending = [asyncio.create_task(bot.say(to, "x\ny")) for to in ("Ghost", "#a")]
         with pytest.raises(SendFailed, match="401 No such nick"):
@@ -145,7 +148,7 @@ async def test_a_refused_message_is_told_to_its_sender(tmp_path: Path) -> None:
 
 async def test_a_lost_connection_ends_what_was_being_sent(tmp_path: Path) -> None:
     slow: dict[str, Any] = {"floodBurst": 4, "floodRate": 0.01, "channels": ["#a"]}
-    async with scripted() as server, account(tmp_path, server.port, **slow) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, **slow) as bot:
         sending = [asyncio.create_task(bot.say("#a", text)) for text in ("1\n2\n3\n4", "5")]
         await server.expect("PRIVMSG #a 1")
         server.hang_up()
@@ -159,7 +162,7 @@ async def test_a_lost_connection_ends_what_was_being_sent(tmp_path: Path) -> Non
 
 async def test_a_message_that_nobody_waits_for_is_withdrawn(tmp_path: Path) -> None:
     slow: dict[str, Any] = {"floodBurst": 8, "floodRate": 5, "channels": ["#a"]}
-    async with scripted() as server, account(tmp_path, server.port, **slow) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, **slow) as bot:
         first = asyncio.create_task(bot.say("#a", "\n".join(f"first {n}" for n in range(30))))
         await server.expect("PRIVMSG #a :first 0")
         first.cancel()
@@ -175,7 +178,7 @@ async def test_too_much_waiting_is_refused(tmp_path: Path) -> None:
         "maxLines": 1000,
         "channels": ["#a"],
     }
-    async with scripted() as server, account(tmp_path, server.port, **slow) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, **slow) as bot:
         flood = asyncio.create_task(bot.say("#a", "x\n" * (MAX_WAITING_LINES + 4)))
         await asyncio.sleep(0)
         with pytest.raises(SendFailed, match="lines wait to be sent") as failure:
@@ -186,7 +189,7 @@ async def test_too_much_waiting_is_refused(tmp_path: Path) -> None:
 
 async def test_back_pressure_leaves_the_socket_unread_and_loses_nothing(tmp_path: Path) -> None:
     fields: dict[str, Any] = {"channels": ["#a"], "pingSeconds": 0.05, "pingTimeoutSeconds": 0.3}
-    async with scripted() as server, account(tmp_path, server.port, **fields) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, **fields) as bot:
         bot.ctx.taking.clear()
         count = MAX_HEARD + 200
         server.say(*(f":al!u@h PRIVMSG #a :number {n}" for n in range(count)))
@@ -199,7 +202,7 @@ async def test_back_pressure_leaves_the_socket_unread_and_loses_nothing(tmp_path
 
 
 async def test_what_was_heard_before_the_end_is_handed_in(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         bot.ctx.taking.clear()
         server.say(*(f":al!u@h PRIVMSG #a :number {n}" for n in range(50)), "ERROR :bye")
         await bot.ctx.until(lambda ctx: ctx.fields["connected"] is True)
@@ -210,7 +213,7 @@ async def test_what_was_heard_before_the_end_is_handed_in(tmp_path: Path) -> Non
 
 
 async def test_a_worker_that_takes_nothing_does_not_hold_the_end(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         bot.ctx.taking.clear()
         server.say(*(f":al!u@h PRIVMSG #a :number {n}" for n in range(5)), "ERROR :bye")
         assert isinstance(await ending(bot), Transient)
@@ -222,7 +225,7 @@ async def test_a_worker_that_takes_nothing_does_not_hold_the_end(tmp_path: Path)
 
 
 async def test_a_failing_worker_ends_the_account(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
 
         async def broken(_: object) -> None:
             raise ValueError("no such field")
@@ -234,7 +237,7 @@ async def test_a_failing_worker_ends_the_account(tmp_path: Path) -> None:
 
 
 async def test_a_probe_tells_how_things_stand(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         found = await bot.plugin.probe()
         assert found["connected"] is True
         assert found["channels"] == {"#a": "joined"}
@@ -242,7 +245,7 @@ async def test_a_probe_tells_how_things_stand(tmp_path: Path) -> None:
 
 
 async def test_kicks_and_bans_show_in_the_status(tmp_path: Path) -> None:
-    async with scripted() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         server.answer("JOIN", ":s 474 tester {} :Cannot join channel (+b)")
         server.say(":op!o@h KICK #a tester :out")
         await server.expect("JOIN", count=2)

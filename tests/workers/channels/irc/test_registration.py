@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from tests.workers.channels.irc.running import config
-from tests.workers.channels.irc.script import line, sent
+from tests.workers.channels.irc.running_account import config
+from tests.workers.channels.irc.transcript import line, sent
 from workers.channels.irc.registration import Registration, banned
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 

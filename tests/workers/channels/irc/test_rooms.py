@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.channels.irc.running import config
-from tests.workers.channels.irc.script import line, sent
+from tests.workers.channels.irc.running_account import config
+from tests.workers.channels.irc.transcript import line, sent
 from workers.channels.irc.features import Features
 from workers.channels.irc.outputs import Warned
 from workers.channels.irc.rooms import Rooms

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import irc_server
 from tests.support.irc_server import IrcServer, visitor
-from tests.workers.channels.irc.running import account
+from tests.workers.channels.irc.running_account import account
 from workers.errors import Misconfigured, NeedsLogin, SendFailed, Transient
 
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[IrcServer]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workers.channels.irc.script import line
+from tests.workers.channels.irc.transcript import line
 from workers.channels.irc.features import Features
 from workers.channels.irc.outputs import Heard
 from workers.channels.irc.speech import heard

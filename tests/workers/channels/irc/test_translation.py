@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workers.channels.irc.running import config
-from tests.workers.channels.irc.script import play, registered
+from tests.workers.channels.irc.running_account import config
+from tests.workers.channels.irc.transcript import play, registered
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.outputs import Heard
 from workers.channels.irc.translation import compose, inbound

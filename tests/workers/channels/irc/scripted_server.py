@@ -1,4 +1,4 @@
-"""A server on a real socket that says what a test wants, for the paths real servers rarely take."""
+"""An IRC server on a real socket that sends what a test wants, for what real ones rarely do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.irc_server import HOST
 WELCOME = (":s 001 tester :Welcome", ":s 005 tester NETWORK=Scripted :are", ":s 376 tester :End")
 
 
-class Scripted:
+class ScriptedServer:
     """One connection seen from the server's side."""
 
     def __init__(self, port: int, server: asyncio.Server) -> None:
@@ -65,9 +65,9 @@ class Scripted:
 
 
 @contextlib.asynccontextmanager
-async def scripted(*, welcome: bool = True) -> AsyncIterator[Scripted]:
+async def scripted_server(*, welcome: bool = True) -> AsyncIterator[ScriptedServer]:
     """Run the server; it lets clients in and answers pings unless ``welcome`` is false."""
-    holder: list[Scripted] = []
+    holder: list[ScriptedServer] = []
     serving: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +77,7 @@ async def scripted(*, welcome: bool = True) -> AsyncIterator[Scripted]:
         await holder[0].serve(reader, writer)
 
     server = await asyncio.start_server(serve, HOST, 0)
-    script = Scripted(server.sockets[0].getsockname()[1], server)
+    script = ScriptedServer(server.sockets[0].getsockname()[1], server)
     holder.append(script)
     if welcome:
         script.answer("USER", *WELCOME)

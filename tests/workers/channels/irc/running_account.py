@@ -1,4 +1,4 @@
-"""An IRC account in this process, for the tests of the plugin."""
+"""Run an IRC account in the test's own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUICK = {"floodBurst": 20, "floodRate": 20, "rejoinSeconds": 0.2, "regainSeconds
 _keys = itertools.count()
 
 
-class Account:
+class RunningAccount:
     """A running account: its context, its plugin, and the task that runs it."""
 
     def __init__(self, ctx: RecordingContext, plugin: Irc, task: asyncio.Task[None]) -> None:
@@ -48,13 +48,13 @@ def config(**fields: Any) -> IrcConfig:
 @contextlib.asynccontextmanager
 async def account(
     directory: Path, port: int, *, ready: bool = True, **fields: Any
-) -> AsyncIterator[Account]:
+) -> AsyncIterator[RunningAccount]:
     """Run an account until the block ends, which it enters once the account is ready."""
     ctx = RecordingContext(config(port=port, **{**QUICK, **fields}), directory)
     plugin = Irc(ctx)
     task = asyncio.create_task(plugin.run())
     task.add_done_callback(lambda done: ctx.end(_reason(done)))
-    running = Account(ctx, plugin, task)
+    running = RunningAccount(ctx, plugin, task)
     try:
         if ready:
             await ctx.until_ready()

@@ -1,4 +1,4 @@
-"""A channel whose plugin does in a worker what the test tells it, in the test's own process."""
+"""A channel whose plugin runs in the test's own process and does what the test sets on it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     number: int = 0
 
 
-class Pliable:
+class ControllablePlugin:
     """``latest`` is the instance of the running worker."""
 
-    latest: ClassVar[Pliable]
-    ran: ClassVar[asyncio.Future[Pliable]]
+    latest: ClassVar[ControllablePlugin]
+    ran: ClassVar[asyncio.Future[ControllablePlugin]]
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -32,7 +32,7 @@ class Pliable:
         self.on_stop: Callable[[], Awaitable[None]] | None = None
         self.login = True
         self.health: Any = {"ok": True}
-        Pliable.latest = self
+        ControllablePlugin.latest = self
 
     async def run(self) -> None:
         self.ctx.ready()
@@ -74,10 +74,10 @@ def said(text: str, *, addressed: bool = False) -> Inbound:
 
 
 manifest = Manifest(
-    id="pliable",
-    label="Pliable",
+    id="controllable",
+    label="ControllablePlugin",
     config=Config,
-    plugin=f"{__name__}:Pliable",
+    plugin=f"{__name__}:ControllablePlugin",
     secrets=frozenset({"password"}),
     status={"connected": False, "mode": "test"},
 )

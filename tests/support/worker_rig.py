@@ -1,4 +1,4 @@
-"""A worker as a real coroutine between a supervisor and a gateway on real ZeroMQ sockets."""
+"""Run a worker as a coroutine between a fake supervisor and a fake gateway on real sockets."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from ipc.endpoints import Endpoints
 from ipc.frames import control, data
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.zeromq.link import Router
-from tests.workers.pliable import Pliable
+from tests.support.controllable_channel import ControllablePlugin
 from workers.process.worker import main
 
 PATIENCE = 10.0  # seconds until a test gives up; nothing waits for it to pass
 INCARNATION = 7
+CONTROLLABLE = "tests.support.controllable_channel:manifest"
 T = TypeVar("T")
 
 
 class Watched:
-    """Something whose changes a test can wait for."""
+    """An object whose changes a test can wait for."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
@@ -43,8 +44,8 @@ class Watched:
             return result
 
 
-class Supervisor(Watched):
-    """Keeps what the worker says on the control link."""
+class FakeSupervisor(Watched):
+    """Collects the frames of the worker on the control link."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -77,7 +78,7 @@ class Supervisor(Watched):
         self._router.close()
 
 
-class Heard(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """One message, out of its pack."""
 
     seq: int
@@ -85,11 +86,11 @@ class Heard(NamedTuple):
     payload: bytes
 
 
-class Gateway(Watched):
-    """Welcomes, acknowledges and calls like the gateway; ``deaf`` ones only listen.
+class FakeGateway(Watched):
+    """Welcomes, acknowledges and calls as the gateway does.
 
     ``accepted`` holds the messages in order, duplicates dropped as the gateway drops them;
-    ``raw`` everything that came.
+    ``raw`` holds every message that came.
     """
 
     def __init__(self, address: str, id: str = "boot-1") -> None:
@@ -97,16 +98,16 @@ class Gateway(Watched):
         self.id = id
         self.welcoming = True
         self.acking = True
-        self.raw: list[Heard] = []
-        self.accepted: list[Heard] = []
+        self.raw: list[ReceivedMessage] = []
+        self.accepted: list[ReceivedMessage] = []
         self.hellos: list[data.Hello] = []
         self.answers: dict[int, data.Answer] = {}
         self.last = 0
         self.bodies = 0
         self._ids = iter(range(1, 1_000_000))
-        self._met: set[bytes] = set()  # welcome
+        self._met: set[bytes] = set()  # welcomed
         self._known: set[bytes] = set()
-        self.lose = 0  # so many of the next messages vanish
+        self.lose = 0  # how many of the next messages are lost
         self._router = Router(address, self._on_frame, on_error=self._failed)
         self.failed: list[Exception] = []
 
@@ -122,7 +123,9 @@ class Gateway(Watched):
                 case _ if peer not in self._met:
                     self.send(data.Refused("hello first"), peer)
                 case data.Messages():
-                    for each in map(Heard, count(frame.first), frame.flags, frame.payloads):
+                    for each in map(
+                        ReceivedMessage, count(frame.first), frame.flags, frame.payloads
+                    ):
                         self._heard(peer, each)
                 case data.Answer():
                     self.answers[frame.id] = frame
@@ -142,7 +145,7 @@ class Gateway(Watched):
             self._known.add(peer)
             self.send(data.Refused("not running yet"), peer)
 
-    def _heard(self, peer: bytes, message: Heard) -> None:
+    def _heard(self, peer: bytes, message: ReceivedMessage) -> None:
         if self.lose:
             self.lose -= 1
             return
@@ -155,7 +158,7 @@ class Gateway(Watched):
             self.send(data.Refused("hello first"), peer)
 
     def welcome_all(self) -> None:
-        """Welcome whom the supervisor has reported meanwhile."""
+        """Welcome every worker that said hello meanwhile."""
         self.welcoming = True
         for peer in self._known:
             self._met.add(peer)
@@ -207,21 +210,21 @@ class Gateway(Watched):
         self._router.close()
 
 
-class Rig:
-    """The worker's surroundings; ``start`` begins its life, ``code`` ends the test's wait."""
+class WorkerRig:
+    """The surroundings of one worker: ``start`` runs it, ``code`` waits for its exit code."""
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self.endpoints = Endpoints(run_dir)
         self.endpoints.prepare()
-        self.supervisor = Supervisor(self.endpoints.control)
-        self.gateway = Gateway(self.endpoints.data)
+        self.supervisor = FakeSupervisor(self.endpoints.control)
+        self.gateway = FakeGateway(self.endpoints.data)
         self.said: list[tuple[str, str]] = []
         self.task: asyncio.Task[int] | None = None
 
-    def boot(self, manifest: str = "tests.workers.pliable:manifest", **changes: Any) -> WorkerBoot:
+    def boot(self, manifest: str = CONTROLLABLE, **changes: Any) -> WorkerBoot:
         fields: dict[str, Any] = {
-            "key": "pliable:one",
+            "key": "controllable:one",
             "incarnation": INCARNATION,
             "token": "proof",
             "control": self.endpoints.control,
@@ -233,17 +236,17 @@ class Rig:
         }
         return WorkerBoot(**(fields | changes))
 
-    def start(self, manifest: str = "tests.workers.pliable:manifest", **changes: Any) -> None:
+    def start(self, manifest: str = CONTROLLABLE, **changes: Any) -> None:
         payload = msgspec.msgpack.encode(self.boot(manifest, **changes))
         self.task = asyncio.create_task(
             main(payload, {}, lambda cause, text: self.said.append((cause, text)))
         )
 
-    async def up(self) -> Pliable:
+    async def up(self) -> ControllablePlugin:
         """Wait until the worker is ready and welcome; return its plugin."""
         await self.supervisor.until(lambda: self.supervisor.of(control.Ready))
         await self.gateway.until(lambda: self.gateway.hellos)
-        return Pliable.latest
+        return ControllablePlugin.latest
 
     async def code(self) -> int:
         assert self.task is not None
@@ -255,11 +258,11 @@ class Rig:
         signal.raise_signal(signal.SIGTERM)
         return await self.code()
 
-    def restart_gateway(self, id: str = "boot-2", *, gone: bool = False) -> Gateway:
+    def restart_gateway(self, id: str = "boot-2", *, gone: bool = False) -> FakeGateway:
         """Replace the gateway by one that knows nothing."""
         self.gateway.close()
         if not gone:
-            self.gateway = Gateway(self.endpoints.data, id)
+            self.gateway = FakeGateway(self.endpoints.data, id)
         return self.gateway
 
     async def close(self) -> None:
@@ -272,8 +275,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(run_dir: Path) -> AsyncIterator[Rig]:
-    made = Rig(run_dir)
+async def worker_rig(run_dir: Path) -> AsyncIterator[WorkerRig]:
+    made = WorkerRig(run_dir)
     try:
         yield made
     finally:

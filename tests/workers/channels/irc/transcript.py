@@ -1,10 +1,10 @@
-"""Short words for the tests of the pure parts: text lines in, text lines out."""
+"""Play lines of a server to the pure parts of the IRC client, and read the lines they send."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.workers.channels.irc.running import config
+from tests.workers.channels.irc.running_account import config
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.lines import Line, parse

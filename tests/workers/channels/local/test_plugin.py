@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from ipc.frames import control
-from tests.workers.rig import PATIENCE, Rig, rig
+from tests.support.worker_rig import PATIENCE, WorkerRig, worker_rig
 from workers.channels.local import manifest
 
 LOCAL = "workers.channels.local:manifest"
@@ -39,11 +38,11 @@ class Person:
 
 
 @asynccontextmanager
-async def account(run_dir: Path, **config: Any) -> AsyncIterator[Rig]:
-    async with rig(run_dir) as here:
-        here.start(LOCAL, key="local:demo", config=config)
-        await here.supervisor.until(lambda: here.supervisor.of(control.Ready))
-        yield here
+async def account(run_dir: Path, **config: Any) -> AsyncIterator[WorkerRig]:
+    async with worker_rig(run_dir) as rig:
+        rig.start(LOCAL, key="local:demo", config=config)
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
+        yield rig
 
 
 @asynccontextmanager
@@ -56,29 +55,29 @@ async def person(run_dir: Path) -> AsyncIterator[Person]:
         await someone.writer.wait_closed()
 
 
-async def heard(here: Rig, count: int) -> list[dict[str, Any]]:
-    await here.gateway.heard(count)
-    return [json.loads(each.payload)["message"] for each in here.gateway.accepted]
+async def heard(rig: WorkerRig, count: int) -> list[dict[str, Any]]:
+    await rig.gateway.heard(count)
+    return [json.loads(each.payload)["message"] for each in rig.gateway.accepted]
 
 
-async def send(here: Rig, to: str, text: str, key: str, **more: Any) -> Any:
-    return await here.gateway.result("send", {"to": to, "text": text, "key": key, **more})
+async def send(rig: WorkerRig, to: str, text: str, key: str, **more: Any) -> Any:
+    return await rig.gateway.result("send", {"to": to, "text": text, "key": key, **more})
 
 
 async def test_an_account_that_is_ready_is_connected(run_dir: Path) -> None:
     """Else its row would call it degraded for a moment at every start."""
-    async with account(run_dir) as here:
-        kinds = [type(frame) for frame in here.supervisor.frames]
+    async with account(run_dir) as rig:
+        kinds = [type(frame) for frame in rig.supervisor.frames]
         assert control.Status in kinds[: kinds.index(control.Ready)]
-        assert here.supervisor.of(control.Status)[0].patch["connected"] is True
+        assert rig.supervisor.of(control.Status)[0].patch["connected"] is True
 
 
 async def test_a_line_is_a_direct_message_to_the_account(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as ann:
+    async with account(run_dir) as rig, person(run_dir) as ann:
         ann.type("hello")
         ann.type("")
         ann.type("/me waves")
-        first, second = await heard(here, 2)
+        first, second = await heard(rig, 2)
         assert first["text"] == "hello"
         assert first["chat"] == {"id": "person-1", "kind": "direct"}
         assert first["addressed"] is True
@@ -87,14 +86,14 @@ async def test_a_line_is_a_direct_message_to_the_account(run_dir: Path) -> None:
 
 
 async def test_the_account_answers_to_one_person(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as ann, person(run_dir) as bob:
+    async with account(run_dir) as rig, person(run_dir) as ann, person(run_dir) as bob:
         ann.type("I am one")
-        await heard(here, 1)
+        await heard(rig, 1)
         bob.type("I am two")
-        await heard(here, 2)
-        await send(here, "person-2", "for bob", "k1")
-        await send(here, "*", "for everybody", "k2")
-        await send(here, "person-1", "waves", "k3", action=True)
+        await heard(rig, 2)
+        await send(rig, "person-2", "for bob", "k1")
+        await send(rig, "*", "for everybody", "k2")
+        await send(rig, "person-1", "waves", "k3", action=True)
         assert await bob.reads() == "for bob"
         assert await bob.reads() == "for everybody"
         assert await ann.reads() == "for everybody"
@@ -102,7 +101,7 @@ async def test_the_account_answers_to_one_person(run_dir: Path) -> None:
 
 
 async def test_a_person_may_choose_a_name(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as ann, person(run_dir) as bob:
+    async with account(run_dir) as rig, person(run_dir) as ann, person(run_dir) as bob:
         ann.type("/nick ann")
         assert await ann.reads() == "you are ann"
         bob.type("/nick ann")
@@ -110,37 +109,37 @@ async def test_a_person_may_choose_a_name(run_dir: Path) -> None:
         bob.type("/nick *")
         assert await bob.reads() == "* cannot be your name"
         ann.type("hi")
-        assert (await heard(here, 1))[0]["sender"] == {"id": "ann", "name": "ann"}
-        await send(here, "ann", "hi ann", "k")
+        assert (await heard(rig, 1))[0]["sender"] == {"id": "ann", "name": "ann"}
+        await send(rig, "ann", "hi ann", "k")
         assert await ann.reads() == "hi ann"
 
 
 async def test_sending_to_nobody_fails(run_dir: Path) -> None:
-    async with account(run_dir) as here:
-        error = await here.gateway.error("send", {"to": "ann", "text": "?", "key": "k"})
+    async with account(run_dir) as rig:
+        error = await rig.gateway.error("send", {"to": "ann", "text": "?", "key": "k"})
         assert error["message"] == "ann is not connected"
 
 
 async def test_it_greets_and_tells_who_is_there(run_dir: Path) -> None:
-    async with account(run_dir, greeting="Hello!") as here:
+    async with account(run_dir, greeting="Hello!") as rig:
         async with person(run_dir) as ann:
             assert await ann.reads() == "Hello!"
-            assert await here.gateway.result("probe", {}) == {"ok": True, "people": ["person-1"]}
-            assert here.supervisor.status()["detail"] == "1 connected"
-        await here.supervisor.until(lambda: here.supervisor.status()["detail"] == "0 connected")
+            assert await rig.gateway.result("probe", {}) == {"ok": True, "people": ["person-1"]}
+            assert rig.supervisor.status()["detail"] == "1 connected"
+        await rig.supervisor.until(lambda: rig.supervisor.status()["detail"] == "0 connected")
 
 
 async def test_a_last_line_without_its_end_counts(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as ann:
+    async with account(run_dir) as rig, person(run_dir) as ann:
         ann.writer.write(b"no newline")
         ann.writer.write_eof()
-        assert (await heard(here, 1))[0]["text"] == "no newline"
+        assert (await heard(rig, 1))[0]["text"] == "no newline"
 
 
 async def test_bytes_that_are_no_text_are_replaced(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as ann:
+    async with account(run_dir) as rig, person(run_dir) as ann:
         ann.writer.write(b"\xff\x00ok\n")
-        assert (await heard(here, 1))[0]["text"] == "\ufffd\x00ok"
+        assert (await heard(rig, 1))[0]["text"] == "\ufffd\x00ok"
 
 
 async def test_a_line_without_end_is_hung_up_on(run_dir: Path) -> None:
@@ -151,13 +150,13 @@ async def test_a_line_without_end_is_hung_up_on(run_dir: Path) -> None:
 
 
 async def test_who_reads_nothing_is_hung_up_on(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as ann:
+    async with account(run_dir) as rig, person(run_dir) as ann:
         ann.type("hi")
-        await heard(here, 1)
+        await heard(rig, 1)
         deaf = "x" * 200_000
         errors = 0
         for number in range(20):
-            answer = await here.gateway.call(
+            answer = await rig.gateway.call(
                 "send", {"to": "person-1", "text": deaf, "key": f"k{number}"}
             )
             errors += not answer.ok
@@ -165,13 +164,13 @@ async def test_who_reads_nothing_is_hung_up_on(run_dir: Path) -> None:
 
 
 async def test_the_socket_is_private_and_goes_away(run_dir: Path) -> None:
-    async with account(run_dir) as here:
+    async with account(run_dir) as rig:
         path = run_dir / "local-demo.sock"
         assert path.stat().st_mode & 0o777 == 0o600
         async with person(run_dir) as ann:
             ann.type("hi")
-            await heard(here, 1)
-            assert await here.stop() == 0
+            await heard(rig, 1)
+            assert await rig.stop() == 0
             assert await ann.reads() == ""
         assert not path.exists()
 
@@ -180,63 +179,32 @@ async def test_what_a_killed_one_left_is_replaced(run_dir: Path) -> None:
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(run_dir / "local-demo.sock"))
     left.close()
-    async with account(run_dir) as here, person(run_dir) as ann:
+    async with account(run_dir) as rig, person(run_dir) as ann:
         ann.type("hi")
-        await heard(here, 1)
+        await heard(rig, 1)
 
 
 async def test_a_file_in_the_way_is_not_removed(run_dir: Path) -> None:
     (run_dir / "local-demo.sock").write_text("precious")
-    async with rig(run_dir) as here:
-        here.start(LOCAL, key="local:demo")
-        assert await here.code() == 75
-        assert here.said[0][1].endswith("local-demo.sock: Address already in use")
+    async with worker_rig(run_dir) as rig:
+        rig.start(LOCAL, key="local:demo")
+        assert await rig.code() == 75
+        assert rig.said[0][1].endswith("local-demo.sock: Address already in use")
 
 
 async def test_a_path_too_long_for_a_socket_says_what_to_do(run_dir: Path) -> None:
-    async with rig(run_dir) as here:
+    async with worker_rig(run_dir) as rig:
         deep = run_dir / ("d" * 60)
-        here.start(LOCAL, key=f"local:{'a' * 60}", run_dir=str(deep))
-        assert await here.code() == 78
-        assert "shorter account id" in here.said[0][1]
-
-
-async def test_the_load_source_keeps_its_rate(run_dir: Path) -> None:
-    async with account(run_dir, rate=500, payloadBytes=50) as here:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        began = time.monotonic_ns()
-        messages = await heard(here, 100)
-        assert loop.time() - start >= 0.15, "faster than asked"
-        emitted = [int(each["text"].split()[1]) for each in messages]
-        assert began < emitted[0]
-        assert emitted == sorted(emitted)
-        assert emitted[-1] < time.monotonic_ns()
-        assert [int(each["text"].split()[0]) for each in messages[:100]] == list(range(1, 101))
-        assert {len(each["text"]) for each in messages} == {50}
-        assert messages[0]["sender"]["bot"] is True
-
-
-async def test_the_load_source_goes_as_fast_as_it_may(run_dir: Path) -> None:
-    async with account(run_dir, rate=-1) as here:
-        messages = await heard(here, 5_000)
-        numbers = [int(each["text"].split()[0]) for each in messages]
-        assert numbers == list(range(1, len(numbers) + 1))
-        assert await here.stop() == 0
-        assert here.gateway.last >= 5_000
-
-
-async def test_a_load_source_can_be_talked_to(run_dir: Path) -> None:
-    async with account(run_dir, rate=1) as here, person(run_dir) as ann:
-        ann.type("still there?")
-        await here.gateway.until(lambda: "still there?" in here.gateway.texts())
+        rig.start(LOCAL, key=f"local:{'a' * 60}", run_dir=str(deep))
+        assert await rig.code() == 78
+        assert "shorter account id" in rig.said[0][1]
 
 
 @pytest.mark.parametrize("config", [{"rate": -2}, {"payloadBytes": 0}, {"speed": 3}])
 async def test_wrong_configuration_is_refused(run_dir: Path, config: dict[str, Any]) -> None:
-    async with rig(run_dir) as here:
-        here.start(LOCAL, key="local:demo", config=config)
-        assert await here.code() == 78
+    async with worker_rig(run_dir) as rig:
+        rig.start(LOCAL, key="local:demo", config=config)
+        assert await rig.code() == 78
 
 
 def test_the_manifest_describes_an_account() -> None:
@@ -247,12 +215,12 @@ def test_the_manifest_describes_an_account() -> None:
 
 
 async def test_attachments_are_printed_below_the_text(run_dir: Path) -> None:
-    async with account(run_dir) as here, person(run_dir) as al:
+    async with account(run_dir) as rig, person(run_dir) as al:
         al.type("hi")
-        (message,) = await heard(here, 1)
+        (message,) = await heard(rig, 1)
         files = [{"url": "http://a/1", "name": "one"}, {"url": "http://a/2"}]
         sent = {"to": message["chat"]["id"], "text": "look", "key": "k", "attachments": files}
-        await here.gateway.call("send", sent)
+        await rig.gateway.call("send", sent)
         assert [await al.reads() for _ in range(3)] == [
             "look",
             "[one] http://a/1",
@@ -272,11 +240,11 @@ async def test_attachments_are_printed_below_the_text(run_dir: Path) -> None:
 async def test_what_is_done_to_a_message_is_printed_once(
     run_dir: Path, action: dict[str, Any], printed: str
 ) -> None:
-    async with account(run_dir) as here, person(run_dir) as al:
+    async with account(run_dir) as rig, person(run_dir) as al:
         al.type("hi")
-        (message,) = await heard(here, 1)
+        (message,) = await heard(rig, 1)
         asked = {"chat": message["chat"]["id"], "message": "7", "key": "k", **action}
         for _ in range(2):
-            assert await here.gateway.result("action", asked) == {"messageId": "7"}
-        await here.gateway.call("send", {"to": asked["chat"], "text": "end", "key": "k"})
+            assert await rig.gateway.result("action", asked) == {"messageId": "7"}
+        await rig.gateway.call("send", {"to": asked["chat"], "text": "end", "key": "k"})
         assert [await al.reads(), await al.reads()] == [printed, "end"]
