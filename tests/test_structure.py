@@ -66,7 +66,6 @@ LOADED_BY_NAME = {
     "workers/registry.py": "manifests of channels, other people's too",
     "workers/process/loading.py": "the plugin of a channel, in its worker only",
     "runtime/gateway/http/late.py": "the HTTP server, after the gateway is up",
-    "runtime/gateway/methods/__init__.py": "every file of methods",
     "runtime/zygote/server.py": "what children share, each import guarded",
     "runtime/supervisor/api/config.py": "what rewrites the configuration, when somebody asks",
     "ops/cli/lazy.py": "a command, when it runs",

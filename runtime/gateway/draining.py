@@ -9,14 +9,12 @@ just been let in is about to ask: it is waited for, for it would fail.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+from runtime.gateway.access.listener import Listener
 from runtime.gateway.access.scopes import OPERATOR
 from runtime.gateway.clients.client import RESTART_MS
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.gateway import Gateway
+from runtime.gateway.hub import Hub
 
 QUIET_SECONDS = 0.05  # without a request
 DRAIN_SECONDS = 0.3  # then it is enough, quiet or not
@@ -28,58 +26,59 @@ LEAVE_SECONDS = 0.1  # for those who go on calling to learn that it is over
 
 async def drain(gateway: Gateway) -> None:
     """End ``gateway``; it is closed afterwards."""
-    gateway.draining = True
-    gateway.server.stop_accepting()
-    await _until_quiet(gateway)
-    reason = "gateway restarting" if gateway.restarting else "gateway stopping"
-    expected = {"restartExpectedMs": RESTART_MS} if gateway.restarting else {}
-    gateway.broadcast("shutdown", {"reason": reason} | expected)
-    if gateway.clients:
+    hub = gateway.hub
+    hub.start_draining()
+    hub.server.stop_accepting()
+    await _until_quiet(hub)
+    reason = "gateway restarting" if hub.restarting else "gateway stopping"
+    expected = {"restartExpectedMs": RESTART_MS} if hub.restarting else {}
+    hub.broadcast("shutdown", {"reason": reason} | expected)
+    if hub.clients:
         await asyncio.sleep(QUIET_SECONDS)  # what clients sent before they knew is answered
-    await gateway.jobs.finish(FINISH_SECONDS)
-    await _refuse_until_quiet(gateway)
-    for admission in list(gateway.admissions):
+    await hub.jobs.finish(FINISH_SECONDS)
+    await _refuse_until_quiet(hub)
+    for admission in list(hub.admissions):
         admission.turn_away()
     await gateway.close()
 
 
-async def _refuse_until_quiet(gateway: Gateway) -> None:
+async def _refuse_until_quiet(hub: Hub) -> None:
     """Carry out nothing more, and say so, until nobody asks: then no request crosses our close."""
-    gateway.leaving = True
+    hub.leave()
     loop = asyncio.get_running_loop()
     end = loop.time() + LEAVE_SECONDS
     before = -1
-    while loop.time() < end and gateway.failures != before:
-        before = gateway.failures
+    while loop.time() < end and hub.failures != before:
+        before = hub.failures
         await asyncio.sleep(LEAVE_SECONDS / 5)
 
 
-async def _until_quiet(gateway: Gateway) -> None:
+async def _until_quiet(hub: Hub) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
-    while loop.time() < end or _about_to_ask(gateway):
-        before = _asked_by_guests(gateway)
+    while loop.time() < end or _about_to_ask(hub):
+        before = _asked_by_guests(hub)
         await asyncio.sleep(QUIET_SECONDS)
-        asked = any(n > before.get(who, 0) for who, n in _asked_by_guests(gateway).items())
-        busy = asked or gateway.server.undecided or gateway.jobs
-        if not busy and not _about_to_ask(gateway):
+        asked = any(n > before.get(who, 0) for who, n in _asked_by_guests(hub).items())
+        busy = asked or hub.server.undecided or hub.jobs
+        if not busy and not _about_to_ask(hub):
             return
 
 
-def _asked_by_guests(gateway: Gateway) -> dict[Client, int]:
+def _asked_by_guests(hub: Hub) -> dict[Listener, int]:
     """Return what those who came lately have asked so far: a command line is done in a moment.
 
     Who has been here for longer may go on asking for ever. It learns from ``shutdown`` that this
     is over, and the sooner it does, the sooner it is served again.
     """
-    now = gateway.loop.time()
-    return {each: each.asked for each in gateway.clients if now - each.since < GUEST_SECONDS}
+    now = hub.loop.time()
+    return {each: each.asked for each in hub.clients if now - each.since < GUEST_SECONDS}
 
 
-def _about_to_ask(gateway: Gateway) -> bool:
+def _about_to_ask(hub: Hub) -> bool:
     """Say whether somebody got in just now and has not asked anything yet."""
-    now = gateway.loop.time()
+    now = hub.loop.time()
     return any(
         client.role == OPERATOR and not client.asked and now - client.since < FIRST_CALL_SECONDS
-        for client in gateway.clients
+        for client in hub.clients
     )

@@ -10,15 +10,13 @@ from __future__ import annotations
 import platform
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from runtime.gateway.access.listener import Listener
 from runtime.gateway.accounts.snapshot import Picture
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 KEPT_MS = 300_000
 MAX_ROWS = 200  # in one list: the newest; the number of clients is in the metrics
@@ -44,18 +42,18 @@ class Presence:
             "instanceId": instance,
             "text": f"Gateway: {host} · app {version} · mode gateway · reason self",
         }
-        self._rows: dict[Client, dict[str, Any]] = {}
+        self._rows: dict[Listener, dict[str, Any]] = {}
         self._picture = Picture(lambda: self.version, self.rows)
         self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # hidden in 4?, row
 
-    def add(self, client: Client) -> bool:
+    def add(self, client: Listener) -> bool:
         """Enter a client; false when nobody needs to be told."""
         self._rows[client] = _row(client)
         self._others.pop(_key(client), None)
         self.version += 1
         return not _hidden(client)
 
-    def remove(self, client: Client) -> bool:
+    def remove(self, client: Listener) -> bool:
         """Take a client out; false when nobody needs to be told."""
         row = self._rows.pop(client, None)
         if row is None:
@@ -99,7 +97,7 @@ class Presence:
             del self._others[next(iter(self._others))]
 
 
-def _row(client: Client) -> dict[str, Any]:
+def _row(client: Listener) -> dict[str, Any]:
     about = client.connect.client
     name = about.id if about.display_name is UNSET else about.display_name or about.id
     optional = {
@@ -129,12 +127,12 @@ def _row(client: Client) -> dict[str, Any]:
     return row
 
 
-def _key(client: Client) -> str:
+def _key(client: Listener) -> str:
     instance = client.connect.client.instance_id
     return client.device or (instance if instance is not UNSET else "") or client.id
 
 
-def _hidden(client: Client) -> bool:
+def _hidden(client: Listener) -> bool:
     mode = client.connect.client.mode
     return mode == "cli" or (client.device is None and mode in QUIET)
 

@@ -6,19 +6,15 @@ before its end is told, and nothing of it afterwards.
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
-from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import REMOVED, STATUS
-
-if TYPE_CHECKING:
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.hub import Hub
 
 
 class Report(msgspec.Struct, rename="camel"):
@@ -37,56 +33,47 @@ class Report(msgspec.Struct, rename="camel"):
     metrics: list[Series] | None = None
 
 
-def take(gateway: Gateway, report: Report) -> None:
-    """Learn what the report says, and tell those who watch."""
-    if report.revision and report.revision != gateway.revision:
-        _config_changed(gateway, report.revision)
+def take(hub: Hub, report: Report) -> None:
+    """Apply a report, and tell the clients that watch what has changed."""
+    accounts = hub.accounts
+    if report.revision and report.revision != hub.revision:
+        hub.revise(report.revision)
     if report.channels is not None:
-        gateway.accounts.set_channels(report.channels)
+        accounts.set_channels(report.channels)
     if report.gateway is not None:
-        gateway.health.gateway = report.gateway
+        hub.health.set_gateway(report.gateway)
     if report.metrics is not None:
-        gateway.accounts.series = report.metrics
+        accounts.set_series(report.metrics)
     if report.agents is not None:
-        gateway.agents.configure(report.agents)
+        hub.agents.configure(report.agents)
     removed = list(report.removed)
     if report.whole:
-        removed += [key for key in gateway.accounts.rows if key not in report.accounts]
+        removed += [key for key in accounts.rows if key not in report.accounts]
     if report.accounts or removed:
-        gateway.workers.drain_now()
+        hub.data_link.drain_now()
     for key, row in report.accounts.items():
-        _change(gateway, key, row)
+        _change(hub, key, row)
     for key in removed:
-        _remove(gateway, key)
-    gateway.accounts.rows.update(report.figures)
+        _remove(hub, key)
+    accounts.learn_figures(report.figures)
     if report.whole:
-        gateway.now_informed()
+        hub.now_informed()
 
 
-def _config_changed(gateway: Gateway, revision: str) -> None:
-    gateway.revision = revision
-    told = {"path": gateway.boot.config_path, "hash": revision, "ts": int(time.time() * 1000)}
-    gateway.broadcast("config.changed", told, scope=READ)
-
-
-def _change(gateway: Gateway, key: str, row: AccountStatus) -> None:
-    accounts = gateway.accounts
-    if accounts.rows.get(key) != row:
-        accounts.rows[key] = row
-        accounts.version += 1
-        gateway.health_changed()
+def _change(hub: Hub, key: str, row: AccountStatus) -> None:
+    if hub.accounts.learn(key, row):
+        hub.health_changed()
         if row.phase in ("backoff", "failed"):
-            gateway.stability.note(
+            hub.stability.note(
                 f"account.{row.phase}", account=key, reason=row.cause, failures=row.failures
             )
-        gateway.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
-    gateway.workers.reported(key)
+        hub.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
+    hub.data_link.reported(key)
 
 
-def _remove(gateway: Gateway, key: str) -> None:
-    if gateway.accounts.rows.pop(key, None) is not None:
-        gateway.accounts.version += 1
-        gateway.health_changed()
-        gateway.workers.reported(key)
-        gateway.rings.remove(key)
-        gateway.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
+def _remove(hub: Hub, key: str) -> None:
+    if hub.accounts.remove(key):
+        hub.health_changed()
+        hub.data_link.reported(key)
+        hub.rings.remove(key)
+        hub.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))

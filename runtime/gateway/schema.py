@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from ipc.frames.schema import DIALECT
+from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.scopes import NODE, OPERATOR
-from runtime.gateway.clients.method_table import Method, Repeat
-from runtime.gateway.methods import METHODS
+from runtime.gateway.clients.method_table import METHODS, Method, Repeat
 
 BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
 AGAIN = {Repeat.ALWAYS: "yes", Repeat.WITH_KEY: "with its key", Repeat.NEVER: "no"}

@@ -29,7 +29,7 @@ async def calls_of(home: House, answer: bytes = SENT, *, ok: bool = True) -> lis
 def can(home: House, *actions: str) -> None:
     """Let the channel do ``actions``, as its manifest would say."""
     info = ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera"], list(actions))
-    home.gateway.accounts.set_channels([info])
+    home.hub.accounts.set_channels([info])
 
 
 def action(name: str, **inner: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from ipc.frames.websocket import Event
 from ipc.websocket.client import Client
 from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
+from runtime.gateway.hub import Hub
 
 TOKEN = "token-of-the-test"
 SESSION = "token-of-this-boot"
@@ -84,7 +85,7 @@ class Worker:
         self.frames: asyncio.Queue[data.FromGateway] = asyncio.Queue()
         self.on_call: Callable[[Call], Answer | None] | None = None
         name = peer_name(account, incarnation)
-        self.dealer = Dealer(house.gateway.boot.data, name, self._on_frame)
+        self.dealer = Dealer(house.hub.boot.data, name, self._on_frame)
 
     def _on_frame(self, body: bytes) -> None:
         if not body:
@@ -130,6 +131,10 @@ class House:
     answers: dict[str, Any] = field(default_factory=dict)
     opened: list[Any] = field(default_factory=list)
     tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def hub(self) -> Hub:
+        return self.gateway.hub
 
     @property
     def url(self) -> str:

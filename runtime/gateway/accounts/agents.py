@@ -8,7 +8,8 @@ so a message that comes twice is not answered twice.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -18,12 +19,11 @@ from ipc.frames.data import ADDRESSED, INBOUND
 from runtime.gateway.jobs import Jobs
 from workers.messages import Inbound, Outbound
 
-if TYPE_CHECKING:
-    from runtime.gateway.accounts.data_link import Peer, Workers
-
 MAX_RUNNING = 1000  # answers on their way; more are dropped and counted
 SEND_SECONDS = 30.0
 MEANT = INBOUND | ADDRESSED
+
+CallAccount = Callable[[str, str, bytes, float], Awaitable[bytes]]
 
 log = structlog.get_logger("gateway.agents")
 
@@ -61,8 +61,9 @@ class Agents:
     ``answered`` and ``failed`` count; ``failed`` by reason.
     """
 
-    def __init__(self, config: dict[str, Any], jobs: Jobs) -> None:
+    def __init__(self, config: dict[str, Any], jobs: Jobs, call: CallAccount) -> None:
         self._jobs = jobs
+        self._call = call
         self._running = 0
         self._decode = msgspec.json.Decoder(_Payload).decode
         self.answered = 0
@@ -75,20 +76,20 @@ class Agents:
         named: dict[str, str] = config.get("accounts") or {}
         self._of_account = {key: AGENTS.get(name) for key, name in named.items()}
 
-    def heard(self, workers: Workers, peer: Peer, flags: int, payload: bytes) -> None:
+    def heard(self, key: str, flags: int, payload: bytes) -> None:
         """Begin to answer a message when it is meant for the account and not said by a bot."""
         if flags & MEANT != MEANT:
             return
-        agent = self._of_account.get(peer.key, self._default)
+        agent = self._of_account.get(key, self._default)
         if agent is None:
             return
         if self._running >= MAX_RUNNING:
             self.failed["busy"] += 1
             return
         self._running += 1
-        self._jobs.start(self._answer(agent, workers, peer.key, payload))
+        self._jobs.start(self._answer(agent, key, payload))
 
-    async def _answer(self, agent: Agent, workers: Workers, key: str, payload: bytes) -> None:
+    async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
         try:
             heard = self._decode(payload)
             text = None if heard.message.sender.bot else await agent.reply(key, heard.message)
@@ -100,7 +101,7 @@ class Agents:
                 key=f"{agent.name}:{heard.cursor}",
                 thread=heard.message.thread,
             )
-            await workers.call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
+            await self._call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
             self.answered += 1
         except msgspec.DecodeError as error:
             self._fails("malformed", key, error)

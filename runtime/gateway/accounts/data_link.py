@@ -13,7 +13,6 @@ import contextlib
 import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -47,10 +46,8 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.fanout import MESSAGE, Fanout, message_frames
 from runtime.gateway.accounts.ring import Rings
-from runtime.gateway.supervisor_session import as_error
-
-if TYPE_CHECKING:
-    from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.supervisor_link import as_error
 
 HELLO_FIRST = "hello first"
 MAX_STRANGERS = 4096
@@ -85,8 +82,8 @@ class Peer:
         self.recalled: list[tuple[int, bytes]] = []
 
 
-class Workers:
-    """``on_message(peer, flags, payload)`` is told what is meant for an agent; while ``held()``
+class DataRouter:
+    """``on_message(key, flags, payload)`` is told what is meant for an agent; while ``held()``
     is true nothing is acknowledged; ``acknowledge`` follows once it is false. ``dropped`` counts
     by reason what was not handed on; ``messages`` what was.
     """
@@ -102,7 +99,7 @@ class Workers:
         fanout: Fanout,
         flush_soon: Callable[[], None],
         held: Callable[[], bool],
-        on_message: Callable[[Peer, int, bytes], None],
+        on_message: Callable[[str, int, bytes], None],
     ) -> None:
         self._secret = secret
         self._gateway = gateway
@@ -156,7 +153,7 @@ class Workers:
             if each.flags.translate(None, NOT_ADDRESSED):
                 for flags, payload in zip(each.flags, payloads, strict=True):
                     if flags & ADDRESSED:
-                        self._on_message(peer, flags, payload)
+                        self._on_message(peer.key, flags, payload)
 
     def _sound(self, peer: Peer, pack: Messages) -> list[Messages]:
         """Return what may go into events: one account's must not break clients."""

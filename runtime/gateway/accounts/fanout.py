@@ -9,12 +9,9 @@ protocol are rare and numbered, so they are made per client.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from ipc.websocket.server import frame
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
+from runtime.gateway.access.listener import Listener
 
 STATUS = "channel.status"
 MESSAGE = "channel.message"
@@ -31,7 +28,7 @@ class Group:
     def __init__(self, accounts: frozenset[str] | None, events: frozenset[str]) -> None:
         self.accounts = accounts
         self.events = events
-        self.clients: set[Client] = set()
+        self.clients: set[Listener] = set()
         self.pending: list[bytes] = []  # pieces of frames
         self.count = 0  # frames that they make
 
@@ -46,7 +43,7 @@ class Fanout:
     def __init__(self, flush_soon: Callable[[], None]) -> None:
         self._flush_soon = flush_soon
         self._groups: dict[tuple[frozenset[str] | None, frozenset[str]], Group] = {}
-        self._of_client: dict[Client, Group] = {}
+        self._of_client: dict[Listener, Group] = {}
         self._routes: dict[tuple[str, str], list[Group]] = {}  # forgotten when groups change
         self.published = 0
         self.delivered = 0
@@ -81,7 +78,7 @@ class Fanout:
         self._flush_soon()
 
     def subscribe(
-        self, client: Client, accounts: Iterable[str] | None, events: Iterable[str]
+        self, client: Listener, accounts: Iterable[str] | None, events: Iterable[str]
     ) -> None:
         """Let ``client`` have these events from now on, instead of what it had before."""
         self.flush()  # what is pending belongs to the time before
@@ -94,7 +91,7 @@ class Fanout:
         group.clients.add(client)
         self._of_client[client] = group
 
-    def unsubscribe(self, client: Client) -> None:
+    def unsubscribe(self, client: Listener) -> None:
         """Send nothing more to ``client``."""
         group = self._of_client.pop(client, None)
         if group is None:

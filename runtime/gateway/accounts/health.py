@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from ipc.frames.status import AccountStatus, GatewayStatus
+from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.accounts.snapshot import Picture
-
-if TYPE_CHECKING:
-    from runtime.gateway.accounts.rows import Accounts
 
 AGENT = "main"
 LIFECYCLE = {
@@ -35,8 +33,12 @@ class Health:
     def __init__(self, accounts: Accounts, version: str) -> None:
         self._accounts = accounts
         self._version = version
-        self.gateway: GatewayStatus | None = None
+        self._gateway: GatewayStatus | None = None
         self._picture = Picture(lambda: accounts.version, self._make)
+
+    def set_gateway(self, status: GatewayStatus) -> None:
+        """Take what the supervisor reports about the gateway's process."""
+        self._gateway = status
 
     def payload(self, protocol: int) -> msgspec.Raw:
         """Return ``health`` as JSON text, made anew when something changed or it is old."""
@@ -58,7 +60,7 @@ class Health:
             "tasks": {"total": 0, "active": 0, "terminal": 0, "failures": 0},
             "sessions": {"paths": [], "count": 0, "defaults": {}, "recent": [], "byAgent": []},
             "pid": os.getpid(),
-            "gateway": self.gateway,
+            "gateway": self._gateway,
             "accounts": list(rows),
         }
 

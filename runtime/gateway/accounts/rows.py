@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
@@ -26,6 +26,29 @@ class Accounts:
     def set_channels(self, channels: Iterable[ChannelInfo]) -> None:
         """Replace the list of channels, in their order."""
         self.channels = {channel.id: channel for channel in channels}
+
+    def set_series(self, series: list[Series]) -> None:
+        """Replace the supervisor's own figures."""
+        self.series = series
+
+    def learn(self, key: str, row: AccountStatus) -> bool:
+        """Take a row as it is now; return whether it has changed."""
+        if self.rows.get(key) == row:
+            return False
+        self.rows[key] = row
+        self.version += 1
+        return True
+
+    def learn_figures(self, rows: Mapping[str, AccountStatus]) -> None:
+        """Take rows in which only numbers have changed: no new version."""
+        self.rows.update(rows)
+
+    def remove(self, key: str) -> bool:
+        """Forget an account; return whether there was one."""
+        if self.rows.pop(key, None) is None:
+            return False
+        self.version += 1
+        return True
 
     def of_channel(self, channel: str) -> list[AccountStatus]:
         """Return the accounts of a channel in the order of the configuration."""

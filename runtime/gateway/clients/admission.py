@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,40 +20,30 @@ from ipc.frames.websocket import (
     event,
     response,
 )
+from ipc.websocket.server import Connection
 from runtime.gateway.access.auth import ConnectClaim, Grant
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
-from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.refusals import Refusal, not_now
-from runtime.gateway.access.scopes import SUPERVISOR
+from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
+from runtime.gateway.accounts.fanout import OWN_EVENTS
+from runtime.gateway.clients.client import Admitted, ConnectedClient
 from runtime.gateway.clients.decision import Entry
 from runtime.gateway.clients.hello import hello
+from runtime.gateway.hub import Hub
+from runtime.gateway.pairing import enter_node
 
-if TYPE_CHECKING:
-    from ipc.websocket.server import Connection
-    from runtime.gateway.gateway import Gateway
-
+CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
 WAIT_SECONDS = 3.0  # for the first report of the supervisor
 
 log = structlog.get_logger("gateway.admission")
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A client that may come in. ``id`` names the connection."""
-
-    id: str
-    connect: Connect
-    protocol: int
-    grant: Grant
-    origin: ClientOrigin
-
-
 class Admission:
     """One connection that has not said hello. ``decided`` when its ``connect`` is answered."""
 
-    def __init__(self, gateway: Gateway, connection: Connection) -> None:
-        self.gateway = gateway
+    def __init__(self, hub: Hub, connection: Connection) -> None:
+        self.hub = hub
         self.connection = connection
         self.nonce = str(uuid.uuid4())
         self._queued: list[bytes] = []
@@ -87,12 +75,12 @@ class Admission:
 
     def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
         """Decide at once, or in a task when a device's signature must be looked at."""
-        entry = Entry(self.gateway, self.connection, connect, claim, self.nonce)
+        entry = Entry(self.hub, self.connection, connect, claim, self.nonce)
         grant = entry.decide()
         if grant is not None:
             self._grant(request, entry, grant)
         else:
-            self.gateway.jobs.start(self._consider_device(request, entry))
+            self.hub.jobs.start(self._consider_device(request, entry))
 
     async def _consider_device(self, request: Request, entry: Entry) -> None:
         try:
@@ -104,19 +92,19 @@ class Admission:
             self.connection.close(1011, "internal error")
 
     def _grant(self, request: Request, entry: Entry, grant: Grant) -> None:
-        gateway = self.gateway
-        if gateway.draining:
+        hub = self.hub
+        if hub.draining:
             raise not_now("gateway restart in progress")
-        if len(gateway.clients) >= gateway.config.limits.max_clients and grant.role != SUPERVISOR:
+        if len(hub.clients) >= hub.config.limits.max_clients and grant.role != SUPERVISOR:
             raise not_now("gateway has too many clients")
         protocol = entry.claim.protocol
         admitted = Admitted(str(uuid.uuid4()), entry.connect, protocol, grant, entry.origin)
-        if gateway.informed or grant.role == SUPERVISOR:
+        if hub.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
         else:
             self._pending = request, admitted
-            gateway.admissions.add(self)
-            gateway.loop.call_later(WAIT_SECONDS, self._give_up)
+            hub.wait_for_report(self)
+            hub.loop.call_later(WAIT_SECONDS, self._give_up)
 
     def proceed(self) -> None:
         """The gateway has been told about its accounts: let the client in."""
@@ -131,7 +119,7 @@ class Admission:
     def _give_up(self, reason: str = "gateway starting") -> None:
         if self._pending is not None:
             request, self._pending = self._pending[0], None
-            self.gateway.admissions.discard(self)
+            self.hub.wait_no_more(self)
             self._refuse(request, not_now(reason))
 
     def _admit(self, request: Request, admitted: Admitted) -> None:
@@ -139,9 +127,10 @@ class Admission:
         if not connection.open:
             return
         connection.admit(MAX_FRAME_BYTES)
-        client = self.gateway.add_client(connection, admitted)
-        connection.send(response(request.id, hello(self.gateway, client)))
-        self.gateway.welcome_client(client)
+        client = connection.data = ConnectedClient(self.hub, connection, admitted)
+        self.hub.add(client)
+        connection.send(response(request.id, hello(self.hub, client)))
+        _welcome(self.hub, client)
         connection.receive = client.receive
         for data in self._queued:
             client.receive(data)
@@ -152,11 +141,10 @@ class Admission:
             self.connection.close(1008, "too many pending handshake frames")
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
-        self.gateway.refused[refusal.kind] += 1
-        self.gateway.stability.note("client.refused", reason=refusal.kind)
+        self.hub.refuse(refusal.kind)
         log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
         if refusal.delay:
-            self.gateway.loop.call_later(refusal.delay, self._answer, request, refusal)
+            self.hub.loop.call_later(refusal.delay, self._answer, request, refusal)
         else:
             self._answer(request, refusal)
 
@@ -164,3 +152,15 @@ class Admission:
         if self.connection.open:
             self.connection.send(error_response(request.id, refusal.error))
             self.connection.close(refusal.code, refusal.reason)
+
+
+def _welcome(hub: Hub, client: ConnectedClient) -> None:
+    """Do what follows the hello: the event ``health``, and what the client is entered for."""
+    if client.role == SUPERVISOR:
+        hub.supervisor.open(client)
+        return
+    hub.tell_health(client)
+    if client.role == NODE:
+        enter_node(hub, client)
+    if CHANNEL_EVENTS in client.connect.caps and client.covers(READ):
+        hub.fanout.subscribe(client, None, OWN_EVENTS)

@@ -8,7 +8,8 @@ per client; everything else is answered within the same read of the socket.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from msgspec import UNSET
@@ -27,16 +28,19 @@ from ipc.frames.websocket import (
     shape_of,
 )
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.websocket.server import Connection
+from runtime.gateway.access.auth import Grant
+from runtime.gateway.access.handshake import Connect
+from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.scopes import SUPERVISOR, covers
-from runtime.gateway.clients.method_table import Ask
-from runtime.gateway.methods import allowed, refusal
-
-if TYPE_CHECKING:
-    from ipc.websocket.server import Connection
-    from runtime.gateway.accounts.data_link import Workers
-    from runtime.gateway.clients.admission import Admitted
-    from runtime.gateway.clients.method_table import Method
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.clients.method_table import (
+    Ask,
+    Method,
+    allowed,
+    refusal,
+)
+from runtime.gateway.hub import Hub
 
 MAX_WAITING = 256
 MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 1008
@@ -48,13 +52,24 @@ RESTART_MS = 500  # told to clients; a restart takes less
 _BUSY = ErrorShape(UNAVAILABLE, "The server is busy. Please try again in a moment.", retryable=True)
 
 
-class Client:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A client that may come in. ``id`` names the connection."""
+
+    id: str
+    connect: Connect
+    protocol: int
+    grant: Grant
+    origin: ClientOrigin
+
+
+class ConnectedClient:
     """A connection that has said hello. ``seq`` numbers the protocol's own events; ``since`` is
     the loop's time when it got in, ``asked`` how many requests it has made.
     """
 
-    def __init__(self, gateway: Gateway, connection: Connection, admitted: Admitted) -> None:
-        self.gateway = gateway
+    def __init__(self, hub: Hub, connection: Connection, admitted: Admitted) -> None:
+        self.hub = hub
         self.connection = connection
         self.id = admitted.id
         self.connect = admitted.connect
@@ -66,7 +81,7 @@ class Client:
         self.device = admitted.grant.device
         self.address = admitted.origin.address
         self.seq = 0
-        self.since = gateway.loop.time()
+        self.since = hub.loop.time()
         self.asked = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0
@@ -86,7 +101,7 @@ class Client:
         if method is None:
             self._refuse_method(request)
             return
-        if self.gateway.leaving and self.role != SUPERVISOR:
+        if self.hub.leaving and self.role != SUPERVISOR:
             self._fail(request.id, _not_any_more(request.method))
             return
         self.asked += 1
@@ -97,7 +112,7 @@ class Client:
             if method.waits:
                 if self._may_wait(request.id):
                     waiting = self._wait(request.id, method, method.function(self, params))
-                    self.gateway.jobs.start(waiting)
+                    self.hub.jobs.start(waiting)
                 return
             result = method.function(self, params)
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
@@ -109,12 +124,12 @@ class Client:
             self._ask(request.id, method, result)
 
     def _ask(self, id: str, method: Method, ask: Ask) -> None:
-        workers, jobs = self.gateway.workers, self.gateway.jobs
+        data_link, jobs = self.hub.data_link, self.hub.jobs
         waiter = _Asked(self, id, method, ask)
         jobs.begin()
-        if not workers.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
+        if not data_link.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.end()
-            jobs.start(self._wait(id, method, _asked_late(workers, ask)))
+            jobs.start(self._wait(id, method, _asked_late(data_link, ask)))
 
     # Requests that wait
 
@@ -142,7 +157,7 @@ class Client:
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
-            self.gateway.jobs.end()
+            self.hub.jobs.end()
 
     def unanswered(self, id: str, method: Method, error: Exception) -> None:
         """Take what became of an account instead."""
@@ -150,7 +165,7 @@ class Client:
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
-            self.gateway.jobs.end()
+            self.hub.jobs.end()
 
     def _failed(self, id: str, method: Method, error: Exception) -> None:
         if isinstance(error, (PeerGone, CallTimeout)):
@@ -176,7 +191,7 @@ class Client:
         all clients in Protocol 3.
         """
         self.seq += 1
-        seq = self.seq if self.protocol >= 4 else self.gateway.seq
+        seq = self.seq if self.protocol >= 4 else self.hub.seq
         self.connection.send(event(name, payload, seq, state_version))
 
     def tell_alone(self, name: str, payload: Any) -> None:
@@ -184,7 +199,7 @@ class Client:
         self.connection.send(event(name, payload))
 
     def _fail(self, id: str | int, error: RemoteError) -> None:
-        self.gateway.failures += 1
+        self.hub.failed()
         self.connection.send(error_response(id, shape_of(error)))
 
     def _refuse_frame(self, error: FrameError) -> None:
@@ -192,7 +207,7 @@ class Client:
         self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID_REQUEST, text))
         if isinstance(error, MalformedJson):
             self._malformed += 1
-            self.gateway.malformed += 1
+            self.hub.received_malformed()
             if self._malformed > MAX_ABUSE:
                 self.connection.close(1008, "repeated malformed frames")
 
@@ -213,7 +228,7 @@ class _Asked:
 
     __slots__ = ("_ask", "_client", "_id", "_method")
 
-    def __init__(self, client: Client, id: str, method: Method, ask: Ask) -> None:
+    def __init__(self, client: ConnectedClient, id: str, method: Method, ask: Ask) -> None:
         self._client, self._id, self._method, self._ask = client, id, method, ask
 
     def done(self) -> bool:
@@ -226,9 +241,9 @@ class _Asked:
         self._client.unanswered(self._id, self._method, exception)
 
 
-async def _asked_late(workers: Workers, ask: Ask) -> Any:
+async def _asked_late(data_link: DataRouter, ask: Ask) -> Any:
     """Ask an account that is not connected yet."""
-    return ask.result(await workers.call(ask.key, ask.method, ask.params, ask.seconds))
+    return ask.result(await data_link.call(ask.key, ask.method, ask.params, ask.seconds))
 
 
 def _not_any_more(method: str) -> RemoteError:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import UNSET
 
 from ipc.identity import signature
+from ipc.websocket.server import Connection
 from runtime.gateway.access import proof
 from runtime.gateway.access.auth import (
     SUPERVISOR_LINK,
@@ -23,39 +24,28 @@ from runtime.gateway.access.auth import (
     scopes_without_device,
     user_of_proxy,
 )
-from runtime.gateway.access.handshake import check_origin
+from runtime.gateway.access.handshake import Connect, check_origin
 from runtime.gateway.access.refusals import Refusal, no_identity, pairing_required, unauthorized
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
 from runtime.gateway.access.throttle import DEVICE, SHARED, key
 from runtime.gateway.devices.devices import Issued
+from runtime.gateway.hub import Hub
 from runtime.gateway.pairing import tell_requested, tell_resolved
-
-if TYPE_CHECKING:
-    from ipc.websocket.server import Connection
-    from runtime.gateway.access.handshake import Connect
-    from runtime.gateway.gateway import Gateway
 
 
 class Entry:
     """One ``connect``. ``decide`` first; ``decide_device`` when that leaves it open."""
 
     def __init__(
-        self,
-        gateway: Gateway,
-        connection: Connection,
-        connect: Connect,
-        claim: ConnectClaim,
-        nonce: str,
+        self, hub: Hub, connection: Connection, connect: Connect, claim: ConnectClaim, nonce: str
     ) -> None:
-        self.gateway = gateway
+        self.hub = hub
         self.connect = connect
         self.claim = claim
         self._nonce = nonce
         self._headers = connection.request.headers if connection.request else {}
         self._local = connection.loopback
-        self.origin = gateway.proxies.origin_of(
-            connection.remote, connection.loopback, self._headers
-        )
+        self.origin = hub.proxies.origin_of(connection.remote, connection.loopback, self._headers)
         self._verdict = SecretCheck(None)
         self._user: str | None = None
 
@@ -63,13 +53,13 @@ class Entry:
         """Return what the client gets, ``None`` when its device must be looked at; raises
         ``Refusal``.
         """
-        gateway, claim = self.gateway, self.claim
-        verdict = self._verdict = check_secret(claim, gateway.secrets)
+        hub, claim = self.hub, self.claim
+        verdict = self._verdict = check_secret(claim, hub.secrets)
         if verdict.method == SUPERVISOR_LINK:
             return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
         headers = self._headers
-        check_origin(headers.get("Origin"), headers.get("Host"), gateway.config.allowed_origins)
-        if verdict.method is None and gateway.secrets.mode == "trusted-proxy":
+        check_origin(headers.get("Origin"), headers.get("Host"), hub.config.allowed_origins)
+        if verdict.method is None and hub.secrets.mode == "trusted-proxy":
             verdict = self._verdict = self._judge_proxy()
         if self.connect.device is not UNSET:
             return None  # its own token opens the door, whoever guesses the secret beside it
@@ -98,8 +88,8 @@ class Entry:
         else:
             self._succeeded(SHARED)
             issued = self._pair(device.id, scopes)
-        await self.gateway.registry.saved()
-        self.gateway.devices.seen(device.id, "connect", _now())
+        await self.hub.pairings_saved()
+        self.hub.devices.seen(device.id, "connect", _now())
         return Grant(
             claim.role, scopes, method, device.id, issued.token, issued.issued_at, self._user
         )
@@ -108,7 +98,7 @@ class Entry:
         """Let the device's own token open the door; while the shared secret is locked for its
         address, nothing else does, and nobody learns whether the secret was right.
         """
-        claim, devices = self.claim, self.gateway.devices
+        claim, devices = self.claim, self.hub.devices
         token, reason = claim.device_token or claim.token, self._verdict.reason
         guessed = reason.endswith("_mismatch")  # counted, whatever came beside it
         if token is None:
@@ -132,16 +122,16 @@ class Entry:
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
         """Pair silently on this host; from elsewhere an operator must approve first."""
-        claim, devices, now = self.claim, self.gateway.devices, _now()
+        claim, devices, now = self.claim, self.hub.devices, _now()
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
             request, new = devices.request(self.connect, scopes, self.origin.address, now)
             if self.origin.loopback or self._verdict.method == "trusted-proxy":
                 devices.approve(request, now)
-                tell_resolved(self.gateway, request.request_id, device, "approved")
+                tell_resolved(self.hub, request.request_id, device, "approved")
             else:
                 if new:
-                    tell_requested(self.gateway, request)
+                    tell_requested(self.hub, request)
                 known = devices.find(device)
                 more: dict[str, Any] = {"requestedRole": claim.role}
                 more["requestedScopes"] = list(scopes)
@@ -151,7 +141,7 @@ class Entry:
         return devices.token(device, claim.role, scopes, now)
 
     def _judge_proxy(self) -> SecretCheck:
-        auth = self.gateway.config.auth
+        auth = self.hub.config.auth
         if self._verdict.reason.endswith("_mismatch"):
             return self._verdict  # a wrong secret is not made right by a proxy
         user, reason = user_of_proxy(auth.trusted_proxy, self.origin, self._local, self._headers)
@@ -160,8 +150,8 @@ class Entry:
 
     def _locked(self, kind: str) -> float:
         """Return for how many seconds the address is locked out; 0 when it is not."""
-        where, now = self.origin, self.gateway.loop.time()
-        return self.gateway.throttle.locked(key(kind, where.address), where.loopback, now)
+        where, now = self.origin, self.hub.loop.time()
+        return self.hub.throttle.locked(key(kind, where.address), where.loopback, now)
 
     def _check_lock(self, kind: str) -> None:
         if seconds := self._locked(kind):
@@ -170,15 +160,15 @@ class Entry:
 
     def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
         """Count a wrong secret and return its refusal."""
-        claim, where, now = self.claim, self.origin, self.gateway.loop.time()
-        delay = self.gateway.throttle.failed(key(kind, where.address), where.loopback, now)
+        claim, where, now = self.claim, self.origin, self.hub.loop.time()
+        delay = self.hub.throttle.failed(key(kind, where.address), where.loopback, now)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         if claim.protocol >= 4:
             refusal.delay = delay
         return refusal
 
     def _succeeded(self, kind: str) -> None:
-        self.gateway.throttle.succeeded(key(kind, self.origin.address))
+        self.hub.throttle.succeeded(key(kind, self.origin.address))
 
 
 def _now() -> int:

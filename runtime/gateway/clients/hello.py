@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.fanout import OWN_EVENTS
-from runtime.gateway.methods import public, repeatable
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import public, repeatable
+from runtime.gateway.hub import Hub
 
 EVENTS = (
     "connect.challenge",
@@ -35,10 +33,10 @@ SESSION_DEFAULTS = {
 }
 
 
-def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
+def hello(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
     """Return the payload ``hello-ok`` for ``client``."""
     modern = client.protocol >= 4
-    server: dict[str, Any] = {"version": gateway.version, "connId": client.id}
+    server: dict[str, Any] = {"version": hub.boot.version, "connId": client.id}
     features: dict[str, Any] = {
         "methods": public(client.protocol),
         "events": [*EVENTS, *sorted(OWN_EVENTS)],
@@ -50,11 +48,11 @@ def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
         "protocol": client.protocol,
         "server": server,
         "features": features,
-        "snapshot": _snapshot(gateway, client),
+        "snapshot": _snapshot(hub, client),
         "policy": {
             "maxPayload": MAX_FRAME_BYTES,
-            "maxBufferedBytes": gateway.config.limits.buffered_bytes,
-            "tickIntervalMs": gateway.config.tick_interval_ms,
+            "maxBufferedBytes": hub.config.limits.buffered_bytes,
+            "tickIntervalMs": hub.config.tick_interval_ms,
         },
     }
     grant = client.grant
@@ -63,30 +61,30 @@ def hello(gateway: Gateway, client: Client) -> dict[str, Any]:
         auth |= {"deviceToken": grant.device_token, "issuedAtMs": grant.issued_at}
         answer["auth"] = auth
     if modern:
-        server |= {"bootId": gateway.boot_id, "buildId": gateway.version}
+        server |= {"bootId": hub.boot_id, "buildId": hub.boot.version}
         features["capabilities"] = []
         answer["auth"] = {"method": client.method} | auth
     return answer
 
 
-def _snapshot(gateway: Gateway, client: Client) -> dict[str, Any]:
+def _snapshot(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
     # Protocol 3 shows everybody who is here; 4 only to those who may read.
     shown = client.protocol < 4 or client.covers(READ)
     snapshot: dict[str, Any] = {
-        "presence": gateway.presence.rows(client.protocol) if shown else [],
-        "health": gateway.health.payload(client.protocol),
-        "stateVersion": gateway.state_version(),
-        "uptimeMs": int((gateway.loop.time() - gateway.began) * 1000),
+        "presence": hub.presence.rows(client.protocol) if shown else [],
+        "health": hub.health.payload(client.protocol),
+        "stateVersion": hub.state_version(),
+        "uptimeMs": int((hub.loop.time() - hub.began) * 1000),
         "sessionDefaults": SESSION_DEFAULTS,
     }
     if client.protocol >= 4:
         snapshot["suspension"] = {"phase": "accepting"}
-        if gateway.revision:
-            snapshot["appliedConfigHash"] = gateway.revision
+        if hub.revision:
+            snapshot["appliedConfigHash"] = hub.revision
     if client.covers(ADMIN):
         snapshot |= {
-            "configPath": gateway.boot.config_path,
-            "stateDir": gateway.boot.state_dir,
-            "authMode": gateway.config.auth.mode,
+            "configPath": hub.boot.config_path,
+            "stateDir": hub.boot.state_dir,
+            "authMode": hub.config.auth.mode,
         }
     return snapshot

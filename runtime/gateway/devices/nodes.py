@@ -10,20 +10,18 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import UNSET
 
 from ipc.calls import Calls
 from ipc.errors import PeerGone
 from ipc.idempotency import Once
+from runtime.config.model import NodesConfig
+from runtime.gateway.access.listener import Listener
 from runtime.gateway.access.scopes import ADMIN, PAIRING, WRITE
 from runtime.gateway.devices.devices import about_client
 from runtime.gateway.devices.registry import Node, Registry, Surface
-
-if TYPE_CHECKING:
-    from runtime.config.model import NodesConfig
-    from runtime.gateway.clients.client import Client
 
 MAX_REQUESTS = 64
 # They see, hear or write to people: OpenClaw too refuses them unless they are configured.
@@ -59,14 +57,14 @@ class Nodes:
         self._config = config
         self._prefix = prefix  # ids of another boot's invocations never match ours
         self._requests: dict[str, NodeRequest] = {}
-        self.connected: dict[str, Client] = {}
+        self.connected: dict[str, Listener] = {}
         self.since: dict[str, int] = {}
         self.calls: Calls[Any] = Calls()
         self.invoked = Once(asyncio.get_running_loop().time, _interrupted)
 
     # Connections
 
-    def enter(self, client: Client, now: int) -> tuple[NodeRequest | None, Client | None]:
+    def enter(self, client: Listener, now: int) -> tuple[NodeRequest | None, Listener | None]:
         """Take a node that has connected.
 
         Returns the request for its approval when that is new, and the older connection that
@@ -85,7 +83,7 @@ class Nodes:
             return None, older
         return self._ask(offered, now), older
 
-    def leave(self, client: Client, now: int) -> None:
+    def leave(self, client: Listener, now: int) -> None:
         """Forget a connection; what it was asked to do fails."""
         node = client.device
         if node is not None and self.connected.get(node) is client:
@@ -252,7 +250,7 @@ class Nodes:
         return {name: value for name, value in row.items() if value is not None}
 
 
-def surface(client: Client) -> Surface:
+def surface(client: Listener) -> Surface:
     """Return what a connected node says of itself."""
     connect = client.connect
     assert connect.device is not UNSET

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
@@ -15,9 +15,7 @@ from runtime.gateway.access.auth import same
 from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import SHARED, key
 from runtime.gateway.http import metrics
-
-if TYPE_CHECKING:
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.hub import Hub
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -27,60 +25,64 @@ HEADERS = {
 }
 METHODS = ("GET", "HEAD")
 
-Page = Callable[[web.BaseRequest], web.Response]
+Endpoint = Callable[[web.BaseRequest], web.Response]
 
 _log = logging.getLogger("gateway.http")
 
 
-class Pages:
-    """Answers requests; ``server`` makes the protocol that a connection is handed to."""
+class Endpoints:
+    """Answers the HTTP requests of one gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._registry = metrics.registry(gateway)
-        self._pages: dict[str, Page] = {
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._registry = metrics.registry(hub)
+        self._paths: dict[str, Endpoint] = {
             "/health": self._health,
             "/healthz": self._health,
             "/ready": self._ready,
             "/readyz": self._ready,
         }
-        if gateway.config.http.metrics:
-            self._pages["/metrics"] = self._metrics
+        if hub.config.http.metrics:
+            self._paths["/metrics"] = self._metrics
         answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
-        self.server = web.Server(answer, access_log=None, logger=_log)
+        self._server = web.Server(answer, access_log=None, logger=_log)
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one HTTP connection."""
+        return self._server()
 
     async def close(self) -> None:
         """End the connections that are left."""
-        await self.server.shutdown(0.2)
+        await self._server.shutdown(0.2)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        page = self._pages.get(request.path)
-        if page is None:
+        endpoint = self._paths.get(request.path)
+        if endpoint is None:
             return _text(404, "Not Found")
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
-        where, now = self._whence(request), self._gateway.loop.time()
-        wait = self._gateway.throttle.locked(key(SHARED, where.address), where.loopback, now)
+        where, now = self._whence(request), self._hub.loop.time()
+        wait = self._hub.throttle.locked(key(SHARED, where.address), where.loopback, now)
         if wait and "Authorization" in request.headers:
             return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
-        return page(request)
+        return endpoint(request)
 
     def _health(self, request: web.BaseRequest) -> web.Response:
         return _json(200, {"ok": True, "status": "live"})
 
     def _ready(self, request: web.BaseRequest) -> web.Response:
-        gateway = self._gateway
+        hub = self._hub
         failing = [
             name
             for name, fails in (
-                ("gateway-draining", gateway.draining),
-                ("startup-sidecars", not gateway.informed),
+                ("gateway-draining", hub.draining),
+                ("startup-sidecars", not hub.informed),
             )
             if fails
         ]
         answer: dict[str, object] = {"ready": not failing}
         if self._is_local(request) or self._proved(request):
-            uptime = int((gateway.loop.time() - gateway.began) * 1000)
+            uptime = int((hub.loop.time() - hub.began) * 1000)
             answer |= {"failing": failing, "uptimeMs": uptime}
         return _json(503 if failing else 200, answer)
 
@@ -95,12 +97,12 @@ class Pages:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return False
-        gateway, where = self._gateway, self._whence(request)
-        secrets, given = gateway.secrets, given.strip()
+        hub, where = self._hub, self._whence(request)
+        secrets, given = hub.secrets, given.strip()
         if same(given, secrets.token) or same(given, secrets.password):
-            gateway.throttle.succeeded(key(SHARED, where.address))
+            hub.throttle.succeeded(key(SHARED, where.address))
             return True
-        gateway.throttle.failed(key(SHARED, where.address), where.loopback, gateway.loop.time())
+        hub.throttle.failed(key(SHARED, where.address), where.loopback, hub.loop.time())
         return False
 
     def _is_local(self, request: web.BaseRequest) -> bool:
@@ -108,7 +110,7 @@ class Pages:
 
     def _whence(self, request: web.BaseRequest) -> ClientOrigin:
         peer = request.remote or ""
-        return self._gateway.proxies.origin_of(peer, is_loopback(peer), request.headers)
+        return self._hub.proxies.origin_of(peer, is_loopback(peer), request.headers)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

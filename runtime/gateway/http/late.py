@@ -1,4 +1,4 @@
-"""The pages of the gateway, loaded after it is up.
+"""Loads the HTTP endpoints after the gateway is up.
 
 aiohttp takes 0.15 s to import, half of it for certificates of its client. Neither the first
 ``health`` nor a restart waits for that: it is imported in a thread once the gateway has been up
@@ -9,35 +9,44 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from runtime.gateway.gateway import Gateway
-    from runtime.gateway.http.endpoints import Pages
+from runtime.gateway.hub import Hub
 
 MODULE = "runtime.gateway.http.endpoints"
 LOAD_AFTER = 5.0  # seconds after the start, when 200 accounts are up
 
 
-class LatePages:
-    """``protocol`` makes what an HTTP connection is handed to."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._pages: Pages | None = None
-        self._timer = gateway.loop.call_later(LOAD_AFTER, self._load)
+class HttpServer(Protocol):
+    """What the module loaded late has: ``Endpoints``."""
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one connection."""
-        if self._pages is None:
-            self._pages = importlib.import_module(MODULE).Pages(self._gateway)
-        return self._pages.server()
+
+    async def close(self) -> None:
+        """End the connections that are left."""
+
+
+class LateEndpoints:
+    """The HTTP endpoints, imported when they are needed first."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._endpoints: HttpServer | None = None
+        self._timer = hub.loop.call_later(LOAD_AFTER, self._load)
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one HTTP connection."""
+        if self._endpoints is None:
+            endpoints: HttpServer = importlib.import_module(MODULE).Endpoints(self._hub)
+            self._endpoints = endpoints
+        return self._endpoints.protocol()
 
     async def close(self) -> None:
         """End the connections that are left."""
         self._timer.cancel()
-        if self._pages is not None:
-            await self._pages.close()
+        if self._endpoints is not None:
+            await self._endpoints.close()
 
     def _load(self) -> None:
-        self._gateway.loop.run_in_executor(None, importlib.import_module, MODULE)
+        self._hub.loop.run_in_executor(None, importlib.import_module, MODULE)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ipc.metrics import Series, of_accounts
-
-if TYPE_CHECKING:
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.hub import Hub
 
 PHASES = ("stopped", "starting", "running", "stopping", "backoff", "failed")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,46 +23,42 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Figures(Collector):
     """Reads the gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
 
     def collect(self) -> Iterable[Metric]:
         """Return every series."""
-        gateway = self._gateway
-        workers, fanout, server = gateway.workers, gateway.fanout, gateway.server
-        yield _gauge("clients", "Authenticated WebSocket clients.", len(gateway.clients))
+        hub = self._hub
+        data_link, fanout, server = hub.data_link, hub.fanout, hub.server
+        yield _gauge("clients", "Authenticated WebSocket clients.", len(hub.clients))
         yield _gauge("connections", "Open WebSockets.", len(server.connections))
-        yield _gauge("calls_pending", "Calls to accounts on their way.", len(workers.calls))
-        yield _gauge("ring_bytes", "Recent events kept for replay.", gateway.rings.size_bytes)
+        yield _gauge("calls_pending", "Calls to accounts on their way.", len(data_link.calls))
+        yield _gauge("ring_bytes", "Recent events kept for replay.", hub.rings.size_bytes)
         yield _gauge(
-            "session", "1 while the supervisor is connected.", gateway.session.client is not None
+            "session", "1 while the supervisor is connected.", hub.supervisor.client is not None
         )
-        yield _counter("requests", "Requests of clients.", gateway.requests)
-        yield _counter("request_failures", "Requests answered with an error.", gateway.failures)
-        yield _counter(
-            "malformed_frames", "Frames of clients that are not JSON.", gateway.malformed
-        )
+        yield _counter("requests", "Requests of clients.", hub.requests)
+        yield _counter("request_failures", "Requests answered with an error.", hub.failures)
+        yield _counter("malformed_frames", "Frames of clients that are not JSON.", hub.malformed)
         yield _counter("slow_clients", "Clients closed because they do not read.", server.slow)
         yield _counter("crowded", "Sockets refused: too many of one address.", server.crowd)
-        yield _counter("messages", "Messages of accounts handed on.", workers.messages)
+        yield _counter("messages", "Messages of accounts handed on.", data_link.messages)
         yield _counter("events", "Events of ours, made once each.", fanout.published)
         yield _counter("deliveries", "Events of ours, per client.", fanout.delivered)
-        yield _counter(
-            "agent_answers", "Answers of agents that were sent.", gateway.agents.answered
-        )
-        yield _by("refused", "Handshakes refused.", "reason", gateway.refused)
-        yield _by("dropped", "Frames of workers not handed on.", "reason", workers.dropped)
-        yield _by("agent_failures", "Answers that were not.", "reason", gateway.agents.failed)
-        yield _phases(gateway)
-        rows = gateway.accounts.rows.values()
-        for series in (*gateway.accounts.series, *of_accounts(rows, time.time())):
+        yield _counter("agent_answers", "Answers of agents that were sent.", hub.agents.answered)
+        yield _by("refused", "Handshakes refused.", "reason", hub.refused)
+        yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
+        yield _by("agent_failures", "Answers that were not.", "reason", hub.agents.failed)
+        yield _phases(hub)
+        rows = hub.accounts.rows.values()
+        for series in (*hub.accounts.series, *of_accounts(rows, time.time())):
             yield _family(series)
 
 
-def registry(gateway: Gateway) -> CollectorRegistry:
+def registry(hub: Hub) -> CollectorRegistry:
     """Return a registry of this gateway alone."""
     own = CollectorRegistry()
-    own.register(Figures(gateway))
+    own.register(Figures(hub))
     ProcessCollector(namespace="trunkline_gateway", registry=own)
     return own
 
@@ -100,9 +93,9 @@ def _family(series: Series) -> Metric:
     return family
 
 
-def _phases(gateway: Gateway) -> Metric:
+def _phases(hub: Hub) -> Metric:
     family = GaugeMetricFamily("trunkline_accounts", "Accounts by phase.", labels=["phase"])
     for phase in PHASES:
-        count = sum(row.phase == phase for row in gateway.accounts.rows.values())
+        count = sum(row.phase == phase for row in hub.accounts.rows.values())
         family.add_metric([phase], count)
     return family

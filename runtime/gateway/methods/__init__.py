@@ -1,16 +1,39 @@
-"""The methods of the gateway, one small file per family: a new file here is all it takes.
+"""Fills the table of methods: importing this package imports every family of them."""
 
-Every module of this package is imported at once, and enters its methods into ``table``.
-"""
+from runtime.gateway.methods import (
+    agents,
+    channels,
+    config,
+    devices,
+    events,
+    gateway,
+    health,
+    logs,
+    message,
+    node_pairs,
+    nodes,
+    presence,
+    restart,
+    send,
+    supervised,
+    supervisor,
+)
 
-from __future__ import annotations
-
-import importlib
-import pkgutil
-
-from runtime.gateway.clients.method_table import METHODS, allowed, public, refusal, repeatable
-
-__all__ = ["METHODS", "allowed", "public", "refusal", "repeatable"]
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+__all__ = [
+    "agents",
+    "channels",
+    "config",
+    "devices",
+    "events",
+    "gateway",
+    "health",
+    "logs",
+    "message",
+    "node_pairs",
+    "nodes",
+    "presence",
+    "restart",
+    "send",
+    "supervised",
+    "supervisor",
+]

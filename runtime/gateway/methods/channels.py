@@ -7,7 +7,7 @@ change comes back as a report.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -15,11 +15,9 @@ from ipc.errors import IpcError, RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.answers import AN_OBJECT, ANYTHING, read_answer
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, Strict, method
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
-    from runtime.gateway.gateway import Gateway
+from runtime.gateway.hub import Hub
 
 LOGOUT_SECONDS = 30.0
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -44,24 +42,24 @@ class Query(Strict):
 
 
 @method("channels.status", READ, Query)
-async def channels_status(client: Client, params: Query) -> Any:
+async def channels_status(client: ConnectedClient, params: Query) -> Any:
     """Answer with a summary and all accounts of each channel."""
-    accounts = client.gateway.accounts
+    accounts = client.hub.accounts
     if params.channel is not None and params.channel not in accounts.channels:
         raise RemoteError(INVALID_REQUEST, "invalid channels.status channel")
-    probes = await _probe_all(client.gateway, params) if params.probe else {}
-    return client.gateway.health.channels_status(client.protocol, params.channel, probes)
+    probes = await _probe_all(client.hub, params) if params.probe else {}
+    return client.hub.health.channels_status(client.protocol, params.channel, probes)
 
 
 @method("channels.start", ADMIN, Target, repeat=Repeat.ALWAYS)
-async def channels_start(client: Client, params: Target) -> Any:
+async def channels_start(client: ConnectedClient, params: Target) -> Any:
     """Start an account, release its hold; an operator never waits for a backoff."""
     row, answer = await _ask(client, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
 
 @method("channels.stop", ADMIN, Target, repeat=Repeat.ALWAYS)
-async def channels_stop(client: Client, params: Target) -> Any:
+async def channels_stop(client: ConnectedClient, params: Target) -> Any:
     """Stop an account and remember it over every restart. ``persisted`` is ours: false when
     that could not be written down.
     """
@@ -73,19 +71,19 @@ async def channels_stop(client: Client, params: Target) -> Any:
 
 
 @method("channels.restart", ADMIN, Target, ours=True)
-async def channels_restart(client: Client, params: Target) -> Any:
+async def channels_restart(client: ConnectedClient, params: Target) -> Any:
     """Replace the account's process."""
     row, answer = await _ask(client, "channels.restart", params)
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
 
 
 @method("channels.logout", ADMIN, Target)
-async def channels_logout(client: Client, params: Target) -> Any:
+async def channels_logout(client: ConnectedClient, params: Target) -> Any:
     """End an account's login; it stays down until it is started again."""
-    accounts = client.gateway.accounts
+    accounts = client.hub.accounts
     key = accounts.resolve("channels.logout", params.channel, params.account_id)
     try:
-        raw = await client.gateway.workers.call(key, "logout", b"{}", LOGOUT_SECONDS)
+        raw = await client.hub.call_account(key, "logout", b"{}", LOGOUT_SECONDS)
     except RemoteError as error:
         if error.code != INVALID_REQUEST:
             raise
@@ -101,34 +99,36 @@ async def channels_logout(client: Client, params: Target) -> Any:
     }
 
 
-async def _probe_all(gateway: Gateway, query: Query) -> dict[str, Any]:
+async def _probe_all(hub: Hub, query: Query) -> dict[str, Any]:
     """Ask the plugins of running accounts whether their login works."""
     keys = [
         key
-        for key, row in gateway.accounts.rows.items()
+        for key, row in hub.accounts.rows.items()
         if row.phase == "running" and query.channel in (None, row.channel)
     ]
-    probes = (_probe(gateway, key, query.timeout_ms / 1000) for key in keys)
+    probes = (_probe(hub, key, query.timeout_ms / 1000) for key in keys)
     return dict(zip(keys, await asyncio.gather(*probes), strict=True))
 
 
-async def _probe(gateway: Gateway, key: str, seconds: float) -> dict[str, Any]:
-    began = gateway.loop.time()
+async def _probe(hub: Hub, key: str, seconds: float) -> dict[str, Any]:
+    began = hub.loop.time()
     try:
-        raw = await gateway.workers.call(key, "probe", b"{}", seconds)
+        raw = await hub.call_account(key, "probe", b"{}", seconds)
         answer = read_answer(key, raw, ANYTHING)
         result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
     except IpcError as error:
         result = {"ok": False, "error": str(error)}
-    return result | {"elapsedMs": int((gateway.loop.time() - began) * 1000)}
+    return result | {"elapsedMs": int((hub.loop.time() - began) * 1000)}
 
 
-async def _ask(client: Client, verb: str, params: Target) -> tuple[dict[str, Any], dict[str, Any]]:
-    key = client.gateway.accounts.resolve(verb, params.channel, params.account_id)
+async def _ask(
+    client: ConnectedClient, verb: str, params: Target
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    key = client.hub.accounts.resolve(verb, params.channel, params.account_id)
     request: dict[str, Any] = {"accounts": [key]}
     if params.reason is not None:
         request["reason"] = params.reason
-    result = await client.gateway.session.ask(verb, request)
+    result = await client.hub.supervisor.ask(verb, request)
     rows = result.get("results") if isinstance(result, dict) else None
     if not rows:
         raise RemoteError(UNAVAILABLE, f"{verb}: the supervisor gave no result")

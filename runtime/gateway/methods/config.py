@@ -6,16 +6,14 @@ Its answers pass unread, for a configuration may be large.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Strict, method
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 WITHIN = 60.0  # seconds; checking thousands of accounts takes some
 COPY_BYTES = 128 * 1024  # a larger configuration is told once, not under all of its names
@@ -55,11 +53,11 @@ class Patch(Apply):
 
 
 @method("config.get", READ, Nothing)
-async def config_get(client: Client, params: Nothing) -> Any:
+async def config_get(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the file as written and its values, secrets as `__OPENCLAW_REDACTED__`, and
     the `hash` that a write must name.
     """
-    raw = await client.gateway.session.ask_raw("config.get", {}, WITHIN)
+    raw = await client.hub.ask_supervisor("config.get", {}, WITHIN)
     answer = msgspec.json.decode(raw, type=dict[str, Raw])
     values = answer["config"]
     if len(bytes(values)) <= COPY_BYTES:
@@ -68,38 +66,38 @@ async def config_get(client: Client, params: Nothing) -> Any:
 
 
 @method("config.set", ADMIN, Set)
-async def config_set(client: Client, params: Set) -> Any:
+async def config_set(client: ConnectedClient, params: Set) -> Any:
     """Write the whole text, if nobody has changed it since; marks keep their secrets."""
     return await _write(client, "config.set", params)
 
 
 @method("config.apply", ADMIN, Apply)
-async def config_apply(client: Client, params: Apply) -> Any:
+async def config_apply(client: ConnectedClient, params: Apply) -> Any:
     """Do as `config.set`; here every write is taken over at once."""
     return await _write(client, "config.apply", params)
 
 
 @method("config.patch", ADMIN, Patch)
-async def config_patch(client: Client, params: Patch) -> Any:
+async def config_patch(client: ConnectedClient, params: Patch) -> Any:
     """Change what a merge patch names and leave the rest, comments too, as it is written."""
     return await _write(client, "config.patch", params)
 
 
 @method("config.schema", READ, Nothing)
-async def config_schema(client: Client, params: Nothing) -> Any:
+async def config_schema(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the JSON Schema of the configuration, installed channels included."""
-    return await client.gateway.session.ask_raw("config.schema", {}, WITHIN)
+    return await client.hub.ask_supervisor("config.schema", {}, WITHIN)
 
 
 @method("config.schema.lookup", READ, Place)
-async def config_schema_lookup(client: Client, params: Place) -> Any:
+async def config_schema_lookup(client: ConnectedClient, params: Place) -> Any:
     """Answer with one place of that schema and what is in it: `channels.irc.accounts.*`."""
-    session = client.gateway.session
-    return await session.ask_raw("config.schema.lookup", {"path": params.path}, WITHIN)
+    given = {"path": params.path}
+    return await client.hub.ask_supervisor("config.schema.lookup", given, WITHIN)
 
 
-async def _write(client: Client, name: str, params: Set) -> Raw:
+async def _write(client: ConnectedClient, name: str, params: Set) -> Raw:
     given: dict[str, Any] = {"raw": params.raw}
     if params.base_hash is not UNSET:
         given["baseHash"] = params.base_hash
-    return await client.gateway.session.ask_raw(name, given, WITHIN)
+    return await client.hub.ask_supervisor(name, given, WITHIN)

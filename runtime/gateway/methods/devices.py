@@ -5,7 +5,7 @@ Without ``operator.admin`` a device manages nobody but itself, and only as an op
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
@@ -14,14 +14,11 @@ from msgspec import Meta
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Repeat, Strict, method
-from runtime.gateway.devices.devices import is_operator, rows_of
+from runtime.gateway.devices.devices import PairRequest, is_operator, rows_of
+from runtime.gateway.devices.registry import Device
 from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
-    from runtime.gateway.devices.devices import PairRequest
-    from runtime.gateway.devices.registry import Device
 
 log = structlog.get_logger("gateway.devices")
 
@@ -63,10 +60,10 @@ class Rotate(Strict):
 
 
 @method("device.pair.list", PAIRING, Nothing, repeat=Repeat.ALWAYS)
-def device_pair_list(client: Client, params: Nothing) -> Any:
+def device_pair_list(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the devices that wait and those that are paired."""
-    gateway, devices = client.gateway, client.gateway.devices
-    connected = {other.device for other in gateway.clients}
+    hub, devices = client.hub, client.hub.devices
+    connected = {other.device for other in hub.clients}
     pending, paired = devices.pending(now_ms()), devices.paired()
     return {
         "pending": [each for each in pending if _manages(client, each.device_id)],
@@ -79,10 +76,10 @@ def device_pair_list(client: Client, params: Nothing) -> Any:
 
 
 @method("device.pair.approve", PAIRING, ById)
-async def device_pair_approve(client: Client, params: ById) -> Any:
+async def device_pair_approve(client: ConnectedClient, params: ById) -> Any:
     """Let a device in, with the role and scopes it asked for; nobody grants what he has not."""
-    gateway = client.gateway
-    request = gateway.devices.waiting(params.request_id, now_ms())
+    hub = client.hub
+    request = hub.devices.waiting(params.request_id, now_ms())
     if not client.covers(ADMIN):
         own = request is not None and _manages(client, request.device_id)
         if request is None or not own or not is_operator(request.roles):
@@ -92,66 +89,66 @@ async def device_pair_approve(client: Client, params: ById) -> Any:
     for scope in request.scopes:
         if not client.covers(scope):
             raise RemoteError(INVALID_REQUEST, f"missing scope: {scope}")
-    device = gateway.devices.approve(request, now_ms())
-    await gateway.registry.saved()
+    device = hub.devices.approve(request, now_ms())
+    await hub.pairings_saved()
     log.info("device approved", device=device.device_id, roles=device.roles)
-    tell_resolved(gateway, request.request_id, device.device_id, "approved")
+    tell_resolved(hub, request.request_id, device.device_id, "approved")
     return {"requestId": request.request_id, "device": _shown(device)}
 
 
 @method("device.pair.reject", PAIRING, ById)
-def device_pair_reject(client: Client, params: ById) -> Any:
+def device_pair_reject(client: ConnectedClient, params: ById) -> Any:
     """Send a device away; it may ask again."""
-    gateway = client.gateway
+    hub = client.hub
     request = _own_request(client, params.request_id)
-    gateway.devices.reject(request)
+    hub.devices.reject(request)
     log.info("device rejected", device=request.device_id)
-    tell_resolved(gateway, request.request_id, request.device_id, "rejected")
+    tell_resolved(hub, request.request_id, request.device_id, "rejected")
     return {"requestId": request.request_id, "deviceId": request.device_id}
 
 
 @method("device.pair.remove", PAIRING, ByDevice)
-async def device_pair_remove(client: Client, params: ByDevice) -> Any:
+async def device_pair_remove(client: ConnectedClient, params: ByDevice) -> Any:
     """Forget a device and its tokens; its connections end."""
-    gateway = client.gateway
-    known = gateway.devices.find(params.device_id)
+    hub = client.hub
+    known = hub.devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
         raise RemoteError(INVALID_REQUEST, "device pairing removal denied")
-    if not gateway.devices.remove(params.device_id):
+    if not hub.devices.remove(params.device_id):
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
-    gateway.nodes.remove(params.device_id)
-    await gateway.registry.saved()
+    hub.nodes.remove(params.device_id)
+    await hub.pairings_saved()
     log.info("device removed", device=params.device_id)
-    invalidate(gateway, params.device_id, "device-pair-removed")
+    invalidate(hub, params.device_id, "device-pair-removed")
     return {"deviceId": params.device_id}
 
 
 @method("device.pair.rename", PAIRING, Label)
-async def device_pair_rename(client: Client, params: Label) -> Any:
+async def device_pair_rename(client: ConnectedClient, params: Label) -> Any:
     """Give a paired device a name for people: `operatorLabel` in the list."""
-    gateway, label = client.gateway, params.label.strip()
+    hub, label = client.hub, params.label.strip()
     if not label:
         raise RemoteError(INVALID_REQUEST, "label required")
-    known = gateway.devices.find(params.device_id)
+    known = hub.devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
         raise RemoteError(INVALID_REQUEST, "device pairing rename denied")
     if known is None:
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     known.operator_label = label
-    gateway.registry.changed()
-    await gateway.registry.saved()
+    hub.registry.changed()
+    await hub.pairings_saved()
     log.info("device renamed", device=params.device_id, label=label)
     return {"deviceId": params.device_id, "label": label}
 
 
 @method("device.token.rotate", PAIRING, Rotate)
-async def device_token_rotate(client: Client, params: Rotate) -> Any:
+async def device_token_rotate(client: ConnectedClient, params: Rotate) -> Any:
     """Replace a token. Only the device itself gets the new one; another one pairs again."""
-    gateway, wanted = client.gateway, params.scopes
+    hub, wanted = client.hub, params.scopes
     denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
-    known = gateway.devices.find(params.device_id)
+    known = hub.devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
     for scope in wanted or ():
@@ -162,13 +159,13 @@ async def device_token_rotate(client: Client, params: Rotate) -> Any:
         scopes = wanted if wanted is not None else (token.scopes if token else [])
         if not all(client.covers(scope) for scope in scopes):
             raise denied
-    found = gateway.devices.rotate(params.device_id, params.role, wanted, now_ms())
+    found = hub.devices.rotate(params.device_id, params.role, wanted, now_ms())
     if found is None:
         raise denied
     entry, text = found
-    await gateway.registry.saved()
+    await hub.pairings_saved()
     log.info("device token rotated", device=params.device_id, role=params.role)
-    invalidate(gateway, params.device_id, "device-token-rotated", params.role)
+    invalidate(hub, params.device_id, "device-token-rotated", params.role)
     own = client.device == params.device_id
     answer = {
         "deviceId": params.device_id,
@@ -184,21 +181,21 @@ async def device_token_rotate(client: Client, params: Rotate) -> Any:
 
 
 @method("device.token.revoke", PAIRING, Revoke)
-async def device_token_revoke(client: Client, params: Revoke) -> Any:
+async def device_token_revoke(client: ConnectedClient, params: Revoke) -> Any:
     """Make a token worthless; the connections of that role end."""
-    gateway = client.gateway
+    hub = client.hub
     denied = RemoteError(INVALID_REQUEST, "device token revocation denied")
-    known = gateway.devices.find(params.device_id)
+    known = hub.devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
     token = known.tokens.get(params.role) if known else None
     if token is None or not all(covers(client.scopes, scope) for scope in token.scopes):
         raise denied
-    entry = gateway.devices.revoke(params.device_id, params.role, now_ms())
+    entry = hub.devices.revoke(params.device_id, params.role, now_ms())
     assert entry is not None
-    await gateway.registry.saved()
+    await hub.pairings_saved()
     log.info("device token revoked", device=params.device_id, role=params.role)
-    invalidate(gateway, params.device_id, "device-token-revoked", params.role)
+    invalidate(hub, params.device_id, "device-token-revoked", params.role)
     return {
         "deviceId": params.device_id,
         "role": params.role,
@@ -206,16 +203,16 @@ async def device_token_revoke(client: Client, params: Revoke) -> Any:
     }
 
 
-def _manages(client: Client, device: str) -> bool:
+def _manages(client: ConnectedClient, device: str) -> bool:
     return client.device is None or client.device == device or client.covers(ADMIN)
 
 
-def _manages_role(client: Client, device: str, role: str) -> bool:
+def _manages_role(client: ConnectedClient, device: str, role: str) -> bool:
     return _manages(client, device) and (role == OPERATOR or client.covers(ADMIN))
 
 
-def _own_request(client: Client, id: str) -> PairRequest:
-    request = client.gateway.devices.waiting(id, now_ms())
+def _own_request(client: ConnectedClient, id: str) -> PairRequest:
+    request = client.hub.devices.waiting(id, now_ms())
     own = request is not None and _manages(client, request.device_id)
     if client.device is not None and not client.covers(ADMIN) and not own:
         raise RemoteError(INVALID_REQUEST, "device pairing rejection denied")

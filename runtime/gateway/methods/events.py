@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -11,10 +11,8 @@ from ipc.frames.cursors import Cursor, parse_cursor
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Strict, method
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 REMEMBER_SECONDS = 2.0  # for accounts to tell a new gateway what they still have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
@@ -31,7 +29,7 @@ class Subscribe(Strict):
 
 
 @method("events.subscribe", READ, Subscribe, ours=True)
-async def events_subscribe(client: Client, params: Subscribe) -> Any:
+async def events_subscribe(client: ConnectedClient, params: Subscribe) -> Any:
     """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`.
     """
@@ -45,21 +43,21 @@ async def events_subscribe(client: Client, params: Subscribe) -> Any:
     wanted = [key for key in cursors if params.accounts is None or key in params.accounts]
     if MESSAGE not in events:
         wanted = []
-    gateway = client.gateway
+    hub = client.hub
     # A gateway that has just begun may not have met the accounts yet.
-    await gateway.workers.remembered(wanted, REMEMBER_SECONDS)
-    if client not in gateway.clients:
+    await hub.data_link.remembered(wanted, REMEMBER_SECONDS)
+    if client not in hub.clients:
         raise PeerGone("the client", maybe_executed=False)
-    gateway.fanout.subscribe(client, params.accounts, events)
+    hub.fanout.subscribe(client, params.accounts, events)
     found = [_replay(client, key, cursors[key]) for key in wanted]
     gaps = [key for key, (_, complete) in zip(wanted, found, strict=True) if not complete]
     replayed = sum(count for count, _ in found)
     return {"ok": True, "events": sorted(events), "replayed": replayed, "gaps": gaps}
 
 
-def _replay(client: Client, key: str, cursor: Cursor) -> tuple[int, bool]:
+def _replay(client: ConnectedClient, key: str, cursor: Cursor) -> tuple[int, bool]:
     """Send what came after ``cursor``; return how many messages, and whether that is all."""
-    rings = client.gateway.rings
+    rings = client.hub.rings
     payloads, complete = rings.after(key, cursor)
     if not complete:
         gap = {"account": key, "after": f"{cursor[0]}:{cursor[1]}"}

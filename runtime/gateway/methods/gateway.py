@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -11,11 +12,9 @@ from ipc.errors import RemoteError
 from ipc.frames.words import UNAVAILABLE
 from ipc.identity.device import Identity, IdentityError
 from runtime.gateway.access.scopes import READ
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Strict, method
 from runtime.gateway.stability import CAPACITY
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 
 class Query(Strict):
@@ -27,9 +26,9 @@ class Query(Strict):
 
 
 @method("gateway.identity.get", READ, Nothing)
-async def gateway_identity_get(client: Client, params: Nothing) -> Any:
+async def gateway_identity_get(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the gateway's own device identity, which is made at the first question."""
-    path = client.gateway.state_dir / "identity.json"
+    path = Path(client.hub.boot.state_dir) / "identity.json"
     try:
         identity = await asyncio.to_thread(Identity.load, path)
     except IdentityError as error:
@@ -38,6 +37,6 @@ async def gateway_identity_get(client: Client, params: Nothing) -> Any:
 
 
 @method("diagnostics.stability", READ, Query)
-def diagnostics_stability(client: Client, params: Query) -> Any:
+def diagnostics_stability(client: ConnectedClient, params: Query) -> Any:
     """Answer with what went wrong lately: refused clients, accounts that failed."""
-    return client.gateway.stability.snapshot(params.limit, params.type, params.since_seq)
+    return client.hub.stability.snapshot(params.limit, params.type, params.since_seq)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from runtime.gateway.access.scopes import READ
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Strict, method
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 
 class Tail(Strict):
@@ -23,6 +21,6 @@ class Tail(Strict):
 
 
 @method("logs.tail", READ, Tail)
-async def logs_tail(client: Client, params: Tail) -> Any:
+async def logs_tail(client: ConnectedClient, params: Tail) -> Any:
     """Answer with log lines, each a JSON object as text, and the `cursor` to go on from."""
-    return await client.gateway.session.ask_raw("logs.tail", msgspec.to_builtins(params))
+    return await client.hub.ask_supervisor("logs.tail", msgspec.to_builtins(params))

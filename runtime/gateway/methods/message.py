@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -11,12 +11,10 @@ from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.answers import AN_OBJECT
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Ask, Repeat, Strict, method
 from runtime.gateway.methods.send import SEND_SECONDS, delivery
 from workers.messages import Action, Attachment, Id, Outbound, Sent
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 T = TypeVar("T")
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -51,9 +49,9 @@ class MessageAction(Strict):
 
 
 @method("message.action", WRITE, MessageAction, repeat=Repeat.WITH_KEY)
-def message_action(client: Client, params: MessageAction) -> Any:
+def message_action(client: ConnectedClient, params: MessageAction) -> Any:
     """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
-    accounts = client.gateway.accounts
+    accounts = client.hub.accounts
     account = None if params.account_id is UNSET else params.account_id
     inner = params.params
     account = account or _text(inner, ("accountId",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import structlog
 from msgspec import Meta
@@ -10,6 +10,7 @@ from msgspec import Meta
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import NODE, PAIRING
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Repeat, Strict, method
 from runtime.gateway.devices.nodes import NodeRequest, lacks
 from runtime.gateway.devices.registry import Surface
@@ -19,9 +20,6 @@ from runtime.gateway.pairing import (
     tell_node_requested,
     tell_node_resolved,
 )
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 log = structlog.get_logger("gateway.nodes")
 
@@ -68,57 +66,57 @@ class Verify(Strict):
 
 
 @method("node.pair.list", PAIRING, Nothing, repeat=Repeat.ALWAYS)
-def node_pair_list(client: Client, params: Nothing) -> Any:
+def node_pair_list(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the nodes that wait and those that are approved."""
-    nodes = client.gateway.nodes
+    nodes = client.hub.nodes
     return {"pending": nodes.pending(), "paired": nodes.paired()}
 
 
 @method("node.pair.approve", PAIRING, ById)
-async def node_pair_approve(client: Client, params: ById) -> Any:
+async def node_pair_approve(client: ConnectedClient, params: ById) -> Any:
     """Approve the commands that a node offers."""
-    gateway = client.gateway
+    hub = client.hub
     request = _request(client, params.request_id)
     missing = lacks(request.required_approve_scopes, client.scopes)
     if missing is not None:
         raise RemoteError(INVALID_REQUEST, f"missing scope: {missing}")
-    node = gateway.nodes.approve(request, now_ms())
-    await gateway.registry.saved()
+    node = hub.nodes.approve(request, now_ms())
+    await hub.pairings_saved()
     log.info("node approved", node=node.node_id, commands=node.commands)
-    tell_node_resolved(gateway, request.request_id, node.node_id, "approved")
+    tell_node_resolved(hub, request.request_id, node.node_id, "approved")
     return {"requestId": request.request_id, "node": node}
 
 
 @method("node.pair.reject", PAIRING, ById)
-def node_pair_reject(client: Client, params: ById) -> Any:
+def node_pair_reject(client: ConnectedClient, params: ById) -> Any:
     """Refuse them; the node stays connected and does nothing."""
-    gateway = client.gateway
+    hub = client.hub
     request = _request(client, params.request_id)
-    gateway.nodes.reject(request)
+    hub.nodes.reject(request)
     log.info("node rejected", node=request.node_id)
-    tell_node_resolved(gateway, request.request_id, request.node_id, "rejected")
+    tell_node_resolved(hub, request.request_id, request.node_id, "rejected")
     return {"requestId": request.request_id, "nodeId": request.node_id}
 
 
 @method("node.pair.remove", PAIRING, ByNode)
-async def node_pair_remove(client: Client, params: ByNode) -> Any:
+async def node_pair_remove(client: ConnectedClient, params: ByNode) -> Any:
     """Forget a node, and its device as a node; its connection ends."""
-    gateway = client.gateway
-    device = gateway.devices.find(params.node_id)
+    hub = client.hub
+    device = hub.devices.find(params.node_id)
     is_device = device is not None and NODE in device.roles
-    if not gateway.nodes.remove(params.node_id) and not is_device:
+    if not hub.nodes.remove(params.node_id) and not is_device:
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     if is_device:
-        gateway.devices.remove(params.node_id, NODE)
-    await gateway.registry.saved()
+        hub.devices.remove(params.node_id, NODE)
+    await hub.pairings_saved()
     log.info("node removed", node=params.node_id)
-    tell_node_resolved(gateway, "", params.node_id, "removed")
-    invalidate(gateway, params.node_id, "node-pair-removed", NODE)
+    tell_node_resolved(hub, "", params.node_id, "removed")
+    invalidate(hub, params.node_id, "node-pair-removed", NODE)
     return {"nodeId": params.node_id}
 
 
 @method("node.pair.request", PAIRING, Ask, protocols=_ONLY_3)
-def node_pair_request(client: Client, params: Ask) -> Any:
+def node_pair_request(client: ConnectedClient, params: Ask) -> Any:
     """Ask for a node's approval; the same question again is the same request."""
     offered = Surface(
         node_id=params.node_id,
@@ -133,20 +131,20 @@ def node_pair_request(client: Client, params: Ask) -> Any:
         commands=params.commands,
         permissions=params.permissions,
     )
-    request, created = client.gateway.nodes.ask(offered, now_ms())
+    request, created = client.hub.nodes.ask(offered, now_ms())
     if created:
-        tell_node_requested(client.gateway, request)
+        tell_node_requested(client.hub, request)
     return {"status": "pending", "request": request, "created": created}
 
 
 @method("node.pair.verify", PAIRING, Verify, protocols=_ONLY_3)
-def node_pair_verify(client: Client, params: Verify) -> Any:
+def node_pair_verify(client: ConnectedClient, params: Verify) -> Any:
     """Say whether a node's token is right: nodes prove themselves as devices, so none is."""
     return {"ok": False}
 
 
-def _request(client: Client, id: str) -> NodeRequest:
-    request = client.gateway.nodes.waiting(id)
+def _request(client: ConnectedClient, id: str) -> NodeRequest:
+    request = client.hub.nodes.waiting(id)
     if request is None:
         raise RemoteError(INVALID_REQUEST, "unknown requestId")
     return request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -11,11 +11,9 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Strict, method
 from runtime.gateway.pairing import now_ms
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 INVOKE_MS = 30_000
 LONGEST_MS = 3_600_000
@@ -79,37 +77,37 @@ class NodeEvent(Strict):
 
 
 @method("node.list", READ, Nothing)
-def node_list(client: Client, params: Nothing) -> Any:
+def node_list(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with every node that is connected or approved."""
-    rows = [row | _of_protocol(client) for row in client.gateway.nodes.rows()]
+    rows = [row | _of_protocol(client) for row in client.hub.nodes.rows()]
     return {"ts": now_ms(), "nodes": rows}
 
 
 @method("node.describe", READ, ByNode)
-def node_describe(client: Client, params: ByNode) -> Any:
+def node_describe(client: ConnectedClient, params: ByNode) -> Any:
     """Answer with one of them."""
-    row = client.gateway.nodes.row(params.node_id)
+    row = client.hub.nodes.row(params.node_id)
     if row is None:
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     return {"ts": now_ms()} | row | _of_protocol(client)
 
 
 @method("node.rename", PAIRING, Rename)
-async def node_rename(client: Client, params: Rename) -> Any:
+async def node_rename(client: ConnectedClient, params: Rename) -> Any:
     """Give an approved node a name."""
     name = params.display_name.strip()
     if not name:
         raise RemoteError(INVALID_REQUEST, "displayName required")
-    if not client.gateway.nodes.rename(params.node_id, name):
+    if not client.hub.nodes.rename(params.node_id, name):
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
-    await client.gateway.registry.saved()
+    await client.hub.pairings_saved()
     return {"nodeId": params.node_id, "displayName": name}
 
 
 @method("node.invoke", WRITE, Invoke)
-async def node_invoke(client: Client, params: Invoke) -> Any:
+async def node_invoke(client: ConnectedClient, params: Invoke) -> Any:
     """Have a node carry out a command, once per key (300 s), and answer with what it says."""
-    key, invoked = _key(params), client.gateway.nodes.invoked
+    key, invoked = _key(params), client.hub.nodes.invoked
     answer = await invoked.once(key, lambda: _invoke(client, params))
     if _size(answer) > KEPT_BYTES:
         invoked.forget(key)
@@ -131,8 +129,8 @@ def _size(answer: dict[str, Any]) -> int:
     )
 
 
-async def _invoke(client: Client, params: Invoke) -> Any:
-    nodes = client.gateway.nodes
+async def _invoke(client: ConnectedClient, params: Invoke) -> Any:
+    nodes = client.hub.nodes
     node = nodes.connected.get(params.node_id)
     if node is None:
         raise _offline(client)
@@ -161,11 +159,11 @@ async def _invoke(client: Client, params: Invoke) -> Any:
 
 
 @method("node.invoke.result", None, InvokeResult, _ONLY_NODES)
-def node_invoke_result(client: Client, params: InvokeResult) -> Any:
+def node_invoke_result(client: ConnectedClient, params: InvokeResult) -> Any:
     """Take the answer of a node; one that nobody waits for any more is ignored."""
     if params.node_id != client.device:
         raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
-    nodes = client.gateway.nodes
+    nodes = client.hub.nodes
     number = nodes.parse(params.id)
     if number is None or not nodes.calls.settle(number, params):
         return {"ok": True, "ignored": True}
@@ -173,12 +171,12 @@ def node_invoke_result(client: Client, params: InvokeResult) -> Any:
 
 
 @method("node.event", None, NodeEvent, _ONLY_NODES)
-def node_event(client: Client, params: NodeEvent) -> Any:
+def node_event(client: ConnectedClient, params: NodeEvent) -> Any:
     """Take what a node tells: a sign of life counts, nothing else means anything here yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
-        client.gateway.nodes.seen(client.device, _trigger(params), now_ms())
-        client.gateway.registry.changed()
+        client.hub.nodes.seen(client.device, _trigger(params), now_ms())
+        client.hub.registry.changed()
     if client.protocol < 4:
         return {"ok": True}
     reason = "persisted" if alive else "unsupported"
@@ -207,7 +205,7 @@ def _failed(code: str, message: str, *, retryable: bool = False) -> RemoteError:
     return RemoteError(UNAVAILABLE, f"{code}: {message}", details=details, retryable=retryable)
 
 
-def _offline(client: Client) -> RemoteError:
+def _offline(client: ConnectedClient) -> RemoteError:
     if client.protocol < 4:
         details = {"code": "NOT_CONNECTED"}
         return RemoteError(UNAVAILABLE, "node not connected", details=details)
@@ -237,5 +235,5 @@ def _trigger(params: NodeEvent) -> str:
     return trigger[:64] if isinstance(trigger, str) and trigger else "alive"
 
 
-def _of_protocol(client: Client) -> dict[str, Any]:
+def _of_protocol(client: ConnectedClient) -> dict[str, Any]:
     return {"sessionHost": False, "nodePluginTools": []} if client.protocol >= 4 else {}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Strict, method
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType
 Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)]
@@ -38,14 +36,14 @@ class SystemEvent(Strict):
 
 
 @method("system-presence", READ, Nothing)
-def system_presence(client: Client, params: Nothing) -> Any:
+def system_presence(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the rows of everybody, the gateway itself first."""
-    return client.gateway.presence.encoded(client.protocol)
+    return client.hub.presence.encoded(client.protocol)
 
 
 @method("system-event", ADMIN, SystemEvent)
-def system_event(client: Client, params: SystemEvent) -> Any:
+def system_event(client: ConnectedClient, params: SystemEvent) -> Any:
     """Enter or renew a row of the presence; everybody is told within a second."""
-    client.gateway.presence.told(msgspec.to_builtins(params))
-    client.gateway.presence_changed()
+    client.hub.presence.told(msgspec.to_builtins(params))
+    client.hub.presence_changed()
     return {"ok": True}

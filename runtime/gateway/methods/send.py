@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -12,11 +12,9 @@ from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.answers import SENT
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Ask, Repeat, Strict, method
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 SEND_SECONDS = 30.0
 Url = Annotated[str, Meta(min_length=1)]
@@ -54,7 +52,7 @@ def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> Ask:
 
 
 @method("send", WRITE, Send, repeat=Repeat.WITH_KEY)
-def send(client: Client, params: Send) -> Any:
+def send(client: ConnectedClient, params: Send) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]
@@ -64,9 +62,9 @@ def send(client: Client, params: Send) -> Any:
         files.append(Attachment(url=url, mime_type=params.content_type, name=params.filename))
     if not params.message and not files:
         raise RemoteError(INVALID_REQUEST, "invalid send params: text or media is required")
-    gateway = client.gateway
-    channel = params.channel or gateway.accounts.only_channel()
-    key = gateway.accounts.resolve("send", channel, params.account_id)
+    hub = client.hub
+    channel = params.channel or hub.accounts.only_channel()
+    key = hub.accounts.resolve("send", channel, params.account_id)
     message = Outbound(
         to=params.to,
         text=params.message,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Nothing, Strict, method
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 DRAIN_MARGIN = 15.0  # seconds for the stop after the drain
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
@@ -45,43 +43,45 @@ class Drain(Strict):
 
 
 @method("channels.describe", READ, One, ours=True)
-async def channels_describe(client: Client, params: One) -> Any:
+async def channels_describe(client: ConnectedClient, params: One) -> Any:
     """Say why an account is as it is and what comes next."""
     return await _ask(client, "channels.describe", params)
 
 
 @method("channels.events", READ, One, ours=True)
-async def channels_events(client: Client, params: One) -> Any:
+async def channels_events(client: ConnectedClient, params: One) -> Any:
     """Answer with the history of an account: its phases, causes and incarnations."""
     return await _ask(client, "channels.events", params)
 
 
 @method("channels.logs", READ, Lines, ours=True)
-async def channels_logs(client: Client, params: Lines) -> Any:
+async def channels_logs(client: ConnectedClient, params: Lines) -> Any:
     """Answer with the last log lines of accounts, or of every process."""
     return await _ask(client, "channels.logs", params)
 
 
 @method("channels.holds", READ, Nothing, ours=True)
-async def channels_holds(client: Client, params: Nothing) -> Any:
+async def channels_holds(client: ConnectedClient, params: Nothing) -> Any:
     """Answer with the manual stops that are remembered."""
     return await _ask(client, "channels.holds", params)
 
 
 @method("channels.reset", ADMIN, Several, ours=True)
-async def channels_reset(client: Client, params: Several) -> Any:
+async def channels_reset(client: ConnectedClient, params: Several) -> Any:
     """Forgive accounts their failures."""
     return await _ask(client, "channels.reset", params)
 
 
 @method("channels.drain", ADMIN, Drain, ours=True)
-async def channels_drain(client: Client, params: Drain) -> Any:
+async def channels_drain(client: ConnectedClient, params: Drain) -> Any:
     """Stop accounts once their messages in flight are done, inbound acknowledged and outbound
     sent; `drained` says of each whether that was in time.
     """
     return await _ask(client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN)
 
 
-async def _ask(client: Client, name: str, params: Strict, seconds: float = 20.0) -> msgspec.Raw:
+async def _ask(
+    client: ConnectedClient, name: str, params: Strict, seconds: float = 20.0
+) -> msgspec.Raw:
     given = {key: each for key, each in msgspec.to_builtins(params).items() if each is not None}
-    return await client.gateway.session.ask_raw(name, given, seconds)
+    return await client.hub.ask_supervisor(name, given, seconds)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from ipc.frames.websocket import ErrorShape
 from runtime.gateway.access.scopes import SUPERVISOR
+from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.reports import Report, take
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
 
 _ONLY = frozenset({SUPERVISOR})
 
@@ -34,22 +32,22 @@ class Closing(msgspec.Struct, rename="camel"):
 
 
 @method("channels.report", None, Report, _ONLY)
-def channels_report(client: Client, params: Report) -> Any:
+def channels_report(client: ConnectedClient, params: Report) -> Any:
     """Take a report; the events about it leave before the answer."""
-    take(client.gateway, params)
+    take(client.hub, params)
     return {}
 
 
 @method("supervisor.result", None, Result, _ONLY)
-def supervisor_result(client: Client, params: Result) -> Any:
+def supervisor_result(client: ConnectedClient, params: Result) -> Any:
     """Take an answer; one that nobody waits for any more is counted."""
     error = None if params.error is UNSET else params.error
-    client.gateway.session.settle(params.id, params.ok, params.payload, error)
+    client.hub.supervisor.settle(params.id, params.ok, params.payload, error)
     return {}
 
 
 @method("gateway.closing", None, Closing, _ONLY)
-def gateway_closing(client: Client, params: Closing) -> Any:
+def gateway_closing(client: ConnectedClient, params: Closing) -> Any:
     """Learn what to tell clients at the end: that a successor comes, or that none does."""
-    client.gateway.restarting = params.restarting
+    client.hub.expect_end(restarting=params.restarting)
     return {}

@@ -63,7 +63,7 @@ async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012
         late, silent = await RawClient.open(home.url), await RawClient.open(home.url)
         home.opened += [late, silent]
         ending = asyncio.create_task(drain(home.gateway))
-        await until(lambda: home.gateway.draining)
+        await until(lambda: home.hub.draining)
         answer = await late.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"] == {"reason": "startup-sidecars"}
         assert answer["error"]["retryAfterMs"] == 500
@@ -342,7 +342,7 @@ async def test_a_call_that_takes_too_long_is_answered_before_the_close(
         await client.hello(TOKEN)
         params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
         asking = asyncio.create_task(client.call("send", params))
-        await until(lambda: home.gateway.jobs)
+        await until(lambda: home.hub.jobs)
         await drain(home.gateway)
         answer = await asking
     assert answer["error"]["code"] == "UNAVAILABLE"

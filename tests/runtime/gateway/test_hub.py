@@ -15,7 +15,7 @@ async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
         await client.hello(TOKEN)
         first = await client.event("health")
         for phase in ("stopping", "stopped"):
-            row = home.gateway.accounts.rows["irc:libera"]
+            row = home.hub.accounts.rows["irc:libera"]
 
             changed = msgspec.to_builtins(row) | {"phase": phase}
             await home.report(changed)

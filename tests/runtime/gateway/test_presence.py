@@ -14,7 +14,7 @@ async def test_a_device_that_has_left_stays_in_the_list() -> None:
         key = Key()
         client, _ = await offer(home, key, client=UI)
         await client.socket.close()
-        await until(lambda: len(home.gateway.clients) == 1)
+        await until(lambda: len(home.hub.clients) == 1)
         watcher = await home.client()
         rows = await watcher.call("system-presence")
         assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "disconnect")]

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from runtime.gateway import schema
-from runtime.gateway.methods import METHODS, public
+from runtime.gateway.clients.method_table import METHODS, public
 from tests.interop.openclaw import VARIABLE
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -67,7 +67,7 @@ async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
         gone = await raw(home)
         await gone.socket.close()
         client = await paired(home, Key(), 3)
-        await until(lambda: len(home.gateway.clients) == 2)
+        await until(lambda: len(home.hub.clients) == 2)
         rows = (await client.call("system-presence"))["payload"]
         assert rows[0]["mode"] == "gateway"
         assert [row["reason"] for row in rows[1:]].count("disconnect") == 1
@@ -94,7 +94,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
                 if seen == count:
                     break
         assert watcher.gaps == 0
-        assert home.gateway.server.slow == 1
+        assert home.hub.server.slow == 1
         deaf.socket.transport.resume_reading()
         code, reason = await deaf.closed()
         assert (code, reason) in ((1008, "slow consumer"), (1006, ""))
@@ -110,12 +110,12 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
         reader = await raw(home, caps=["channel-events"])
         reader.socket.transport.pause_reading()
         seq, text = 0, "x" * 1000
-        while not home.gateway.server.patient:  # the kernel takes some hundreds at first
+        while not home.hub.server.patient:  # the kernel takes some hundreds at first
             seq += 1
             worker.say(seq, text=text)
-            await until(lambda: home.gateway.workers.messages == seq)  # noqa: B023 - at once
+            await until(lambda: home.hub.data_link.messages == seq)  # noqa: B023 - at once
         worker.say(seq + 1, text=text)
-        await until(lambda: home.gateway.workers.messages == seq + 1)
+        await until(lambda: home.hub.data_link.messages == seq + 1)
         await other.call("health")
         frames = [worker.frames.get_nowait() for _ in range(worker.frames.qsize())]
         acked = [frame.seq for frame in frames if isinstance(frame, Ack)]
@@ -125,4 +125,4 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
             assert (await event(reader, "channel.message"))["payload"]["cursor"] == f"1:{number}"
         while (await worker.next(Ack)).seq < seq + 1:
             pass
-        assert home.gateway.server.slow == 0
+        assert home.hub.server.slow == 0

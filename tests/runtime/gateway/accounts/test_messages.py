@@ -79,7 +79,7 @@ async def test_messages_are_acknowledged_once_handed_on() -> None:
         for seq in range(1, 4):
             worker.say(seq)
         await acked(worker, 3)
-        assert home.gateway.workers.messages == 3
+        assert home.hub.data_link.messages == 3
 
 
 async def test_a_message_that_comes_twice_is_handed_on_once() -> None:
@@ -108,7 +108,7 @@ async def test_a_gap_is_never_acknowledged_and_closes_after_a_hello() -> None:
         worker.say(2)
         worker.say(3)
         assert cursors(await take(watcher, 3)) == ["1:1", "1:2", "1:3"]
-        assert home.gateway.workers.dropped["gap"] == 1
+        assert home.hub.data_link.dropped["gap"] == 1
 
 
 async def test_a_worker_is_welcome_only_when_it_is_reported_running() -> None:
@@ -116,7 +116,7 @@ async def test_a_worker_is_welcome_only_when_it_is_reported_running() -> None:
         worker = await home.worker(KEY, 7, ready=False)
         worker.say(1)
         assert (await worker.next(Refused)).reason == "hello first"
-        assert home.gateway.workers.messages == 0
+        assert home.hub.data_link.messages == 0
         await home.report(row(KEY, "running", 7))
         assert (await worker.next(Welcome)).acked == 0
 
@@ -143,7 +143,7 @@ async def test_a_stranger_is_told_to_say_hello_and_changes_nothing() -> None:
         home.opened.append(other)
         other.send(Hello(KEY, 1, "x", 1))
         assert (await other.next(Refused)).reason == "wrong token"
-        assert home.gateway.workers.messages == 0
+        assert home.hub.data_link.messages == 0
 
 
 async def test_what_was_said_before_an_end_is_told_before_the_end() -> None:
@@ -168,8 +168,8 @@ async def test_frames_of_an_incarnation_that_ended_are_stale() -> None:
         await worker.next(Refused)
         worker.hello()
         assert (await worker.next(Refused)).reason == "this incarnation has ended"
-        assert home.gateway.workers.dropped["stale"] == 2
-        assert home.gateway.workers.messages == 0
+        assert home.hub.data_link.dropped["stale"] == 2
+        assert home.hub.data_link.messages == 0
 
 
 async def test_statuses_arrive_in_the_order_of_the_reports() -> None:
@@ -197,7 +197,7 @@ async def test_an_account_that_is_gone_from_a_whole_report_is_forgotten() -> Non
         watcher = await home.watcher()
         await home.report(row(KEY), whole=True)
         assert await take(watcher, 1) == [("channel.removed", {"account": "irc:oftc"})]
-        assert list(home.gateway.accounts.rows) == [KEY]
+        assert list(home.hub.accounts.rows) == [KEY]
 
 
 async def test_a_client_that_was_away_gets_what_it_missed() -> None:
@@ -252,7 +252,7 @@ async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() 
         worker.send(Messages(2, bytes(7), [bad, *good[1:4], bad, good[5], bad]))
         await acked(worker, 8)
         assert cursors(await take(watcher, 4)) == ["1:3", "1:4", "1:5", "1:7"]
-        assert home.gateway.workers.dropped["malformed"] == 4
+        assert home.hub.data_link.dropped["malformed"] == 4
         answer = await watcher.call("events.subscribe", {"cursors": {KEY: "1:3"}})
         assert (answer["replayed"], answer["gaps"]) == (3, [])
 
@@ -265,7 +265,7 @@ async def test_what_is_known_of_a_pack_is_dropped_and_the_rest_handed_on() -> No
         worker.send(Messages(2, bytes(3), [payload(KEY, seq) for seq in (2, 3, 4)]))
         await acked(worker, 4)
         assert cursors(await take(watcher, 4)) == ["1:1", "1:2", "1:3", "1:4"]
-        assert home.gateway.workers.dropped["duplicate"] == 2
+        assert home.hub.data_link.dropped["duplicate"] == 2
 
 
 async def test_garbage_on_the_data_link_is_counted_and_changes_nothing() -> None:
@@ -276,8 +276,8 @@ async def test_garbage_on_the_data_link_is_counted_and_changes_nothing() -> None
         worker.send(Answer(12345, True, b"{}"))
         worker.say(1)
         await acked(worker, 1)
-        assert home.gateway.workers.dropped["malformed"] == 2
-        assert home.gateway.workers.dropped["late answer"] == 1
+        assert home.hub.data_link.dropped["malformed"] == 2
+        assert home.hub.data_link.dropped["late answer"] == 1
 
 
 async def test_the_echo_agent_answers_what_is_meant_for_it() -> None:

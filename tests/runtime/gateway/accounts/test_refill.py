@@ -40,7 +40,7 @@ async def test_a_new_gateway_asks_for_history_and_replays_it_without_handing_it_
         recall(worker, 2, 3, 4)
         worker.say(5)
         await acked(worker, 5)
-        assert home.gateway.workers.messages == 1
+        assert home.hub.data_link.messages == 1
         assert cursors(await take(watcher, 1)) == ["1:5"]
         client = await home.client()
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
@@ -98,7 +98,7 @@ async def test_history_is_neither_acknowledged_nor_answered_by_an_agent() -> Non
         recall(worker, 1, 2)
         worker.say(3)
         assert (await worker.next(Ack)).seq == 3
-        assert home.gateway.agents.answered == 0
+        assert home.hub.agents.answered == 0
 
 
 def numbers(pack: Messages) -> range:

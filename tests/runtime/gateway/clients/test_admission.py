@@ -101,7 +101,7 @@ async def test_clients_wait_until_the_supervisor_has_reported() -> None:
     async with house(supervisor=False) as home:
         client = await raw(home)
         connecting = asyncio.create_task(client.hello(TOKEN))
-        await until(lambda: home.gateway.admissions)
+        await until(lambda: home.hub.admissions)
         await connect_supervisor(home, row("irc:libera"))
         hello = await connecting
         assert hello["snapshot"]["health"]["channelOrder"] == ["irc"]

@@ -127,7 +127,7 @@ async def test_behind_a_proxy_nobody_is_local() -> None:
 async def test_our_supervisor_comes_in_whatever_the_mode() -> None:
     for auth in (PROXY, {"mode": "none"}, {"mode": "password", "password": "p"}):
         async with house(auth=auth, trustedProxies=["192.0.2.1"]) as home:
-            assert home.gateway.session.client is not None
+            assert home.hub.supervisor.client is not None
 
 
 @pytest.mark.parametrize("protocol", [3, 4])

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, READ, SUPERVISOR
-from runtime.gateway.methods import METHODS, allowed, public, refusal
+from runtime.gateway.clients.method_table import METHODS, allowed, public, refusal
 from tests.support.house import TOKEN, House, house
 from tests.support.rawclient import RawClient
 

@@ -45,7 +45,7 @@ async def test_readiness_follows_the_supervisor_and_the_drain() -> None:
         status, text, _ = await get(home, "/ready")
         assert status == 200
         assert '"ready":true' in text
-        home.gateway.draining = True
+        home.hub.start_draining()
         assert '"failing":["gateway-draining"]' in (await get(home, "/ready"))[1]
 
 

@@ -5,7 +5,7 @@ Asked the way OpenClaw asks a node: an event to that connection alone, answered 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -13,27 +13,25 @@ from ipc.calls import Calls
 from ipc.errors import RemoteError
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import UNAVAILABLE
-
-if TYPE_CHECKING:
-    from runtime.gateway.clients.client import Client
+from runtime.gateway.access.listener import Listener
 
 ASK_SECONDS = 20.0  # a stop may take its whole grace
 _SUPERVISOR = "the supervisor"
 
 
-class Session:
+class SupervisorLink:
     """The newest connection that has proved to be the supervisor counts."""
 
     def __init__(self) -> None:
-        self.client: Client | None = None
+        self.client: Listener | None = None
         self.calls: Calls[msgspec.Raw] = Calls()
 
-    def open(self, client: Client) -> None:
+    def open(self, client: Listener) -> None:
         """Ask this connection from now on; what the last one was asked fails."""
         self.calls.fail_all()
         self.client = client
 
-    def close(self, client: Client) -> None:
+    def close(self, client: Listener) -> None:
         """Forget a connection that is gone."""
         if client is self.client:
             self.client = None

@@ -1,0 +1,81 @@
+"""Declares what the parts below the clients need of a connected client.
+
+Presence, nodes, fan-out, the supervisor link and the hub work with these two interfaces, so
+that none of them imports the clients.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ipc.frames.websocket import StateVersion
+from ipc.websocket.server import Connection
+from runtime.gateway.access.auth import Grant
+from runtime.gateway.access.handshake import Connect
+
+
+class Listener(Protocol):
+    """A connected client: who it is, and the ways to send it something."""
+
+    @property
+    def id(self) -> str:
+        """The id of the connection."""
+
+    @property
+    def connection(self) -> Connection:
+        """The WebSocket."""
+
+    @property
+    def connect(self) -> Connect:
+        """The params of its ``connect``."""
+
+    @property
+    def grant(self) -> Grant:
+        """What it may do."""
+
+    @property
+    def protocol(self) -> int:
+        """The protocol that it speaks: 3 or 4."""
+
+    @property
+    def role(self) -> str:
+        """Its role: operator, node or supervisor."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Its scopes."""
+
+    @property
+    def device(self) -> str | None:
+        """The id of its device, if it has proved one."""
+
+    @property
+    def address(self) -> str:
+        """The address from which it connects."""
+
+    @property
+    def since(self) -> float:
+        """The loop's time when it was admitted."""
+
+    @property
+    def asked(self) -> int:
+        """How many requests it has made."""
+
+    def covers(self, scope: str | None) -> bool:
+        """Return whether it may do what needs ``scope``."""
+
+    def tell(self, name: str, payload: Any, state_version: StateVersion | None = None) -> None:
+        """Send it a numbered event."""
+
+    def tell_alone(self, name: str, payload: Any) -> None:
+        """Send it an event without a number."""
+
+
+class WaitingAdmission(Protocol):
+    """A granted ``connect`` that waits for the first report of the supervisor."""
+
+    def proceed(self) -> None:
+        """Admit the client."""
+
+    def turn_away(self) -> None:
+        """Refuse the client, because the gateway ends."""
