@@ -56,7 +56,7 @@ IMPURE = {
     "zmq",
 }
 STARTS_PROCESSES = {
-    "runtime/supervisor/processes/process.py",
+    "runtime/supervisor/processes/launcher.py",
     "runtime/zygote/forked.py",
     "runtime/zygote/client.py",
     "runtime/zygote/server.py",

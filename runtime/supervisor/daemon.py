@@ -22,8 +22,8 @@ from runtime.supervisor.gateways.port import PortUnusable, address
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore, configure
 from runtime.supervisor.notify import Notifier
-from runtime.supervisor.processes.confinement import confine
-from runtime.supervisor.processes.process import Launcher
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.limits import enable_groups
 from runtime.supervisor.service import summary, tell
 from runtime.supervisor.supervisor import Setting, Supervisor
 from runtime.supervisor.trouble import tell_trouble
@@ -71,7 +71,7 @@ async def _serve(
         load=read,
         force=options.force,
     )
-    confine(launcher)
+    enable_groups(launcher)
     supervisor = Supervisor(
         loaded, places, setting, instance=instance, launcher=launcher, logs=logs
     )

@@ -20,8 +20,8 @@ from runtime.config.places import Places
 from runtime.supervisor.claim import sockets_of
 from runtime.supervisor.instance import Instance, InstanceHeld
 from runtime.supervisor.options import Options, refuse, words
-from runtime.supervisor.processes import leftovers, sdks
-from runtime.supervisor.processes.process import Launcher, become_subreaper
+from runtime.supervisor.processes import leftovers
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper, zygote_modules
 
 if TYPE_CHECKING:
     from runtime.supervisor.notify import Notifier
@@ -70,7 +70,7 @@ def _supervise(
     for left in leftovers.sweep(f"{instance.runs}-", but=instance.run_id):
         _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
     launcher = Launcher(run_id=instance.run_id, zygote=zygote)
-    launcher.preload(sdks.of(loaded))
+    launcher.preload(zygote_modules(loaded))
     try:
         from ipc import plainlog  # noqa: F401 - before anything imports structlog
         from runtime.supervisor.daemon import serve

@@ -59,10 +59,11 @@ from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.metrics import of_supervisor
 from runtime.supervisor.notify import Notifier
 from runtime.supervisor.offload import Remote
-from runtime.supervisor.processes import confinement, sdks, vitals
-from runtime.supervisor.processes.bounds import Bounds
-from runtime.supervisor.processes.process import Launcher, Spec
-from runtime.supervisor.processes.zygote_check import Mender
+from runtime.supervisor.processes import vitals
+from runtime.supervisor.processes.launcher import Launcher, zygote_modules
+from runtime.supervisor.processes.limits import ProcessLimits, group_limits
+from runtime.supervisor.processes.process import Spec
+from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.service import summary
 
 WATCH = 1.0  # seconds between looks at silent workers
@@ -113,12 +114,12 @@ class Supervisor:
         self.holds = Holds(places.state_dir / "holds.json")
         self._gate = StartGate(loaded.config.supervisor.start_concurrency)
         self.history = History(places.state_dir / "history.jsonl")
-        self._mender = Mender(launcher)
+        self._zygote_check = ZygoteCheck(launcher)
         self.surroundings = Surroundings(
             self._gate,
             lambda: self.accounts.values(),
             gateway_up=lambda: self.front.connected or not self.front.child.state.wanted,
-            mend=self._mender.mend,
+            mend=self._zygote_check.repair,
         )
         self.remote = Remote(logs, setting.load)
         self._stopping = asyncio.Event()
@@ -383,7 +384,7 @@ class Supervisor:
                 target="workers.process.worker:main",
                 payload=msgspec.msgpack.encode(boot),
                 launcher=spec.launcher,
-                limits=confinement.limits_of(spec.limits),
+                limits=group_limits(spec.limits),
             )
         )
         try:
@@ -393,7 +394,7 @@ class Supervisor:
             await process.wait()
             raise
         account.captured(lambda: capture.dropped)
-        account.figures.bounds = Bounds(process, spec.limits)
+        account.figures.bounds = ProcessLimits(process, spec.limits)
         assert self._link is not None
         return HeardOut(process, self._link)
 
@@ -457,14 +458,15 @@ class Supervisor:
         old, self.loaded = self.loaded, loaded
         self.warnings = doubts(loaded)
         self._log_warnings()
-        if sdks.of(loaded) != sdks.of(old):  # before anything is started that needs them
-            self.front.background(self._mender.replace(sdks.of(loaded)))
+        modules = zygote_modules(loaded)
+        if modules != zygote_modules(old):  # before anything is started that needs them
+            self.front.background(self._zygote_check.replace(modules))
         self._supervise_as(loaded.config)
         difference = self.roster.replace(loaded.accounts)
         if _watching(loaded.config) != _watching(old.config):  # which is every account's
             others = [key for key in loaded.accounts if key not in difference.added]
             difference = replace(difference, changed=others)
-        confinement.changed(self._launcher, self.accounts.values())
+        self.roster.apply_limits(self._launcher.limit)
         for key in difference.changed:
             self._account_changed(self.accounts[key])
         self.reports.common()
@@ -476,7 +478,7 @@ class Supervisor:
 
     def _waiting(self) -> list[str]:
         """Return the warnings for what of the configuration is not in force yet."""
-        return [*self.takeover.waiting(), *confinement.waiting(self.accounts.values())]
+        return [*self.takeover.waiting(), *self.roster.pending_limits()]
 
     def _supervise_as(self, config: Config) -> None:
         """Take over thresholds and limits of our own; no process needs to know of them."""
@@ -571,7 +573,7 @@ class Supervisor:
                 *self.holds.warnings,
                 *self.history.warnings,
                 *self.surroundings.warnings(),
-                *self._mender.warnings,
+                *self._zygote_check.warnings,
             ],
         )
         rows = [account.status() for account in self.accounts.values()]

@@ -25,7 +25,7 @@ from runtime.supervisor.gateways.managed import Front
 from runtime.supervisor.gateways.operator_session import Access
 from runtime.supervisor.lifecycle import Policy
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.process import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper
 from tests.support.daemon import free_port
 from tests.support.players import PlayedGateway
 from tests.support.until import until
@@ -92,9 +92,8 @@ class House:
 
     def programs(self) -> list[str]:
         """Return what runs below us, the zygote aside."""
-        assert self.launcher._zygote is not None
         found = psutil.Process().children(recursive=True)
-        return [each.name() for each in found if each.pid != self.launcher._zygote.pid]
+        return [each.name() for each in found if each.pid != self.launcher.zygote_pid]
 
 
 @contextlib.asynccontextmanager

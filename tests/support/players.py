@@ -154,7 +154,6 @@ class PlayedLauncher:
         self.mute: set[str] = set()  # keys that do not become ready
         self.error: Exception | None = None
         self.swept = 0
-        self.groups = None
         self.limits_by = "polling"
 
     async def spawn(self, spec: Spec) -> Any:
@@ -185,6 +184,9 @@ class PlayedLauncher:
 
     async def replace(self, modules: list[str]) -> None:
         self.preloaded.append(modules)
+
+    def limit(self, name: str, limits: Any) -> None:
+        """Do nothing: there are no control groups."""
 
     def of(self, key: str) -> list[PlayedProcess]:
         """Return every child of this name, in order."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from runtime.supervisor.processes.process import Launcher, Spec, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.process import Spec
 
 
 async def main() -> None:
@@ -18,8 +19,7 @@ async def main() -> None:
         Spec("test:exec#3", f"{target}:be_deaf", b"", launcher="exec"),
     ]
     pids = [(await launcher.spawn(spec)).pid for spec in specs]
-    assert launcher._zygote is not None
-    print(launcher._zygote.pid, *pids, flush=True)
+    print(launcher.zygote_pid, *pids, flush=True)
     await asyncio.Event().wait()
 
 

@@ -36,7 +36,7 @@ from runtime.supervisor.lifecycle import (
     blame,
 )
 from runtime.supervisor.processes import vitals
-from runtime.supervisor.processes.bounds import Bounds
+from runtime.supervisor.processes.limits import ProcessLimits
 
 HISTORY = EVENTS
 BUSY = "using CPU (a busy loop, or code that holds the GIL)"
@@ -77,7 +77,7 @@ class Figures:
     hello: bool = False
     pace: float = 0.0  # seconds between two beats, as it has been told
     revision: str = ""  # of the configuration that its process was started with
-    bounds: Bounds | None = None  # of its process, once that has been started
+    bounds: ProcessLimits | None = None  # of its process, once that has been started
 
 
 class Account:

@@ -11,13 +11,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ipc.frames.data import peer_name
 from ipc.frames.status import Hold
-from ipc.frames.words import Phase
+from ipc.frames.words import ALIVE, Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account, policy_of
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.keeper import keep
 from runtime.supervisor.lifecycle import CONFIGURATION, Restart, Start, State, Stop
+from runtime.supervisor.processes.cgroups import GroupLimits
+from runtime.supervisor.processes.limits import group_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,29 @@ class Roster:
         for account in held:
             account.hold = None
         return self._holds.release_all([account.key for account in held]) if held else True
+
+    def apply_limits(self, limit_group: Callable[[str, GroupLimits], None]) -> None:
+        """Bring the configured limits to the workers that run.
+
+        ``limit_group(peer, limits)`` changes a worker's control group.
+        """
+        for account in self.accounts.values():
+            account.bind()
+            peer = peer_name(account.key, account.child.state.incarnation)
+            limit_group(peer, group_limits(account.spec.limits))
+
+    def pending_limits(self) -> list[str]:
+        """Return a warning for each worker that could not be given all its new limits."""
+        found = []
+        for account in self.accounts.values():
+            bounds = account.figures.bounds
+            if bounds is not None and bounds.unmet and account.phase in ALIVE:
+                fields = ", ".join(f"limits.{name}" for name in bounds.unmet)
+                found.append(
+                    f"{account.key}: {fields}: counts from its next start, for we may not give a "
+                    "running process more than it has"
+                )
+        return found
 
     def stop_all(self) -> None:
         """Have every account end, for the end of the supervisor."""

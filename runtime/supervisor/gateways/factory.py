@@ -26,7 +26,7 @@ from runtime.supervisor.gateways.own_session import Reporter
 from runtime.supervisor.gateways.port import url_of
 from runtime.supervisor.lifecycle import GATEWAY_POLICY, Policy
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.process import Launcher
+from runtime.supervisor.processes.launcher import Launcher
 from workers.secrets import reveal
 
 IDENTITY = "identity.json"  # in the state directory

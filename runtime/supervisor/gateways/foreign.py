@@ -22,8 +22,8 @@ from runtime.supervisor.gateways.stderr import Complaints
 from runtime.supervisor.gateways.stderr_verdict import Judged, Screen
 from runtime.supervisor.lifecycle import MISCONFIGURED, Exit, Policy
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.process import Launcher, Spec
-from runtime.supervisor.processes.process import Process as Started
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.process import SpawnedProcess, Spec
 
 NAME = "gateway"
 READY_WITHIN = 300.0
@@ -73,7 +73,7 @@ class ForeignGateway:
         self._again = again
         self._complaints = Complaints()
         self._process: Judged | None = None
-        self._repairing: Started | None = None
+        self._repairing: SpawnedProcess | None = None
         self._damage: str | None = None  # what the next start is to repair first
         self._repaired = False
         self._refused: str | None = None

@@ -25,7 +25,8 @@ from runtime.supervisor.gateways.stderr import Complaints
 from runtime.supervisor.gateways.stderr_verdict import Judged
 from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Policy
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.process import Launcher, Spec
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.process import Spec
 
 NAME = "gateway"
 

@@ -11,7 +11,7 @@ from typing import Self
 from runtime.supervisor.gateways.stderr import Class, Complaints
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.store import Line, LineCapture, LogStore
-from runtime.supervisor.processes.process import Process
+from runtime.supervisor.processes.process import SpawnedProcess
 
 Judge = Callable[[Exit, list[str]], Exit]
 
@@ -20,7 +20,7 @@ class Judged:
     """``judge(exit, lines)`` says what the exit is taken for."""
 
     def __init__(
-        self, process: Process, capture: LineCapture, complaints: Complaints, judge: Judge
+        self, process: SpawnedProcess, capture: LineCapture, complaints: Complaints, judge: Judge
     ) -> None:
         self.pid = process.pid
         self._process = process
@@ -31,7 +31,7 @@ class Judged:
     @classmethod
     async def of(
         cls,
-        process: Process,
+        process: SpawnedProcess,
         logs: LogStore,
         name: str,
         incarnation: int,

@@ -23,7 +23,7 @@ import structlog
 from ipc.frames.data import MALFORMED
 from runtime.config.model import LoggingConfig
 from runtime.supervisor.logs.folding import Folding
-from runtime.supervisor.processes.process import Process
+from runtime.supervisor.processes.process import SpawnedProcess
 
 READ_BYTES = 256 * 1024
 # Lines that are looked at for each that may be kept: the rest is the same again, or too much.
@@ -195,7 +195,12 @@ class LogStore:
         self._subscribers.append(subscriber)
 
     def capture(
-        self, name: str, incarnation: int, process: Process, *, screen: Screening | None = None
+        self,
+        name: str,
+        incarnation: int,
+        process: SpawnedProcess,
+        *,
+        screen: Screening | None = None,
     ) -> LineCapture:
         """Read what a child prints until it and all who share its pipes are gone.
 

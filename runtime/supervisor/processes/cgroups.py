@@ -1,8 +1,8 @@
-"""Control groups of version 2 (cgroups(7)): the kernel itself holds an account to its limits.
+"""Manages control groups of version 2 (cgroups(7)), with which the kernel enforces limits.
 
 Used only where a part of the tree has been given to us: systemd marks it (``Delegate=yes``), or
 we are at the root of what this machine, or this container, shows. Everything else belongs to
-somebody else, and then the limits are watched by asking each worker instead.
+another manager, and then the limits are watched by asking each worker instead.
 
 A group may not have processes and divide its controllers among children at once, so we move
 into a leaf first. Every incarnation gets a group of its own, below one that names our pid;
@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from runtime.supervisor.processes.vitals import parent_of
 
 CONTROLLERS = ("memory", "pids", "cpu")
 NEEDED = ("memory",)
@@ -31,8 +33,8 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a group may use; ``None``: as much as there is. ``niceness`` is nice(2)'s."""
+class GroupLimits:
+    """What a control group may use; ``None``: as much as there is. ``niceness`` is nice(2)'s."""
 
     memory_soft_bytes: int | None = None
     memory_hard_bytes: int | None = None
@@ -40,7 +42,7 @@ class Limits:
     niceness: int = 0
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """Return what stands in which file of the group."""
+        """Return the files of the group with what each must contain."""
         yield "memory.high", _or_max(self.memory_soft_bytes)
         yield "memory.max", _or_max(self.memory_hard_bytes)
         yield "memory.oom.group", "1"  # half a worker is no use to anybody
@@ -48,18 +50,18 @@ class Limits:
         yield "cpu.weight", str(max(1, round(WEIGHT / STEP**self.niceness)))
 
 
-class Group:
-    """One incarnation's group. Its files are small and in memory: nothing here blocks."""
+class ControlGroup:
+    """The control group of one incarnation. Its files are in memory: nothing here blocks."""
 
-    def __init__(self, groups: Groups, path: Path, limits: Limits) -> None:
+    def __init__(self, groups: ControlGroups, path: Path, limits: GroupLimits) -> None:
         self.path = path
         self._groups = groups
         self._written: dict[str, str] = {}
         path.mkdir()
         self.limit(limits)
 
-    def limit(self, limits: Limits) -> None:
-        """Have these limits from now on, as far as there is a controller for them."""
+    def limit(self, limits: GroupLimits) -> None:
+        """Apply these limits, as far as there is a controller for them."""
         for name, value in limits.files():
             if self._written.get(name) == value:
                 continue
@@ -68,23 +70,23 @@ class Group:
                 self._written[name] = value
 
     def take(self, pid: int) -> None:
-        """Move a process of ours in; raises ``OSError``."""
+        """Move a process of ours into the group; raises ``OSError``."""
         _write(self.path / "cgroup.procs", str(pid))
 
     @property
     def memory_kills(self) -> int:
-        """How many of its processes the kernel has ended for want of memory."""
+        """How many of its processes the kernel has ended because memory ran out."""
         return _counters(self.path / "memory.events").get("oom_kill", 0)
 
     def remove(self) -> None:
-        """End what is still in it, and remove it, at once or when that is gone."""
+        """Kill what is still in it, and remove it, at once or when that is gone."""
         with suppress(OSError):  # Linux 5.14
             _write(self.path / "cgroup.kill", "1")
         self._groups.remove(self.path)
 
 
-class Groups:
-    """The groups of one supervisor, below ``root``, the group that it was started in."""
+class ControlGroups:
+    """The control groups of one supervisor, below ``root``, the group it was started in."""
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ class Groups:
         """Take ``root`` over; raises ``Unusable``, and then nothing has changed."""
         self.root = root
         self._place = root / f"{OURS}{os.getpid()}"
-        self._living: dict[str, Group] = {}
+        self._living: dict[str, ControlGroup] = {}
         self._doomed: set[Path] = set()
         there = frozenset(_read(root / "cgroup.controllers").split())
         self.controllers = tuple(each for each in controllers if each in there)
@@ -108,9 +110,9 @@ class Groups:
             self._give_back()
             raise Unusable(f"{root}: {error.strerror}") from None
 
-    def enter(self, name: str, pid: int, limits: Limits) -> Group:
+    def enter(self, name: str, pid: int, limits: GroupLimits) -> ControlGroup:
         """Make a group and move a process of ours into it; raises ``OSError``."""
-        group = Group(self, self._place / name, limits)
+        group = ControlGroup(self, self._place / name, limits)
         try:
             group.take(pid)
         except OSError:
@@ -119,8 +121,8 @@ class Groups:
         self._living[name] = group
         return group
 
-    def limit(self, name: str, limits: Limits) -> None:
-        """Change what a group may use; one that is not there needs nothing."""
+    def limit(self, name: str, limits: GroupLimits) -> None:
+        """Change what a group may use; does nothing when there is no such group."""
         if name in self._living:
             self._living[name].limit(limits)
 
@@ -146,7 +148,7 @@ class Groups:
             leaf = self.root / OURSELVES
             leaf.mkdir(exist_ok=True)
             for pid in _read(self.root / "cgroup.procs").split():
-                if int(pid) == os.getpid() or _parent(int(pid)) == os.getpid():
+                if int(pid) == os.getpid() or parent_of(int(pid)) == os.getpid():
                     _write(leaf / "cgroup.procs", pid)
         wanted = " ".join(f"+{name}" for name in self.controllers)
         _write(self.root / "cgroup.subtree_control", wanted)
@@ -154,7 +156,7 @@ class Groups:
         _write(self._place / "cgroup.subtree_control", wanted)
 
     def _give_back(self) -> None:
-        """Undo what was done: whoever else is in our group is not to be kept from anything."""
+        """Undo what was done, so that other processes in our group are not kept from anything."""
         _removed(self._place)
         leaf = self.root / OURSELVES
         with suppress(OSError):
@@ -173,7 +175,7 @@ class Groups:
 
 
 def delegated(proc: Path = Path("/proc/self")) -> Path:
-    """Return the group that we are in, where it has been given to us; raises ``Unusable``."""
+    """Return the control group of this process if it is delegated to us; raises ``Unusable``."""
     path = _own_path(proc)
     mount, root = _mount(proc)
     place = mount / os.path.relpath(path, root)
@@ -194,7 +196,7 @@ def _own_path(proc: Path) -> Path:
 
 
 def _mount(proc: Path) -> tuple[Path, Path]:
-    """Return where the tree is mounted, and which part of it is (proc_pid_mountinfo(5))."""
+    """Return where the tree is mounted, and which part of it (proc_pid_mountinfo(5))."""
     for line in _read(proc / "mountinfo").splitlines():
         fields, _, rest = line.partition(" - ")
         if rest.split(" ")[:1] == ["cgroup2"]:
@@ -209,10 +211,6 @@ def _marked(place: Path, name: str) -> bool:
         return False
 
 
-def _parent(pid: int) -> int:
-    return int(_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[1] or 0)
-
-
 def _children(path: Path) -> list[Path]:
     try:
         return [each for each in path.iterdir() if each.is_dir()]
@@ -221,7 +219,7 @@ def _children(path: Path) -> list[Path]:
 
 
 def _removed(path: Path) -> bool:
-    """Remove a group; say whether it is gone."""
+    """Remove a group; return whether it is gone."""
     try:
         path.rmdir()
     except FileNotFoundError:

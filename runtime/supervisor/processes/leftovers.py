@@ -1,19 +1,18 @@
-"""What an earlier supervisor of the same state directory left behind when it was killed.
+"""Finds and ends what an earlier supervisor of the same state directory left behind.
 
-Its children end with it (PR_SET_PDEATHSIG), but not what those had started. Each of these
-still has the run id in its environment, by which it is found here before anything is started:
+Its children end with it (PR_SET_PDEATHSIG), but not what those had started. Each of these still
+has the run id in its environment, by which it is found here before anything is started:
 it might hold a port, or the one session that a platform allows an account.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
-import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from runtime.supervisor.processes.termination import end_all
+from runtime.supervisor.processes.vitals import parent_of
 
 RUN_ID = "TRUNKLINE_RUN_ID"
 GRACE = 1.0  # seconds between SIGTERM and SIGKILL
@@ -22,7 +21,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A process of an earlier run. ``pidfd`` is open: whoever takes it closes it."""
+    """A process of an earlier run. ``pidfd`` is open: the receiver closes it."""
 
     pid: int
     pidfd: int
@@ -30,8 +29,9 @@ class Leftover:
 
 
 def find(runs: str, *, but: str = "") -> list[Leftover]:
-    """Return the processes of this user whose run id begins with ``runs``: not ourselves, and
-    not those of the run ``but``.
+    """Return the processes of this user whose run id begins with ``runs``.
+
+    Left out are this process and its ancestors, and the processes of the run ``but``.
     """
     own = _ancestry(os.getpid())
     found = []
@@ -44,20 +44,13 @@ def find(runs: str, *, but: str = "") -> list[Leftover]:
 
 
 def sweep(runs: str, grace: float = GRACE, *, but: str = "") -> list[Leftover]:
-    """End what an earlier run left behind; return it. Blocks for twice ``grace`` at most.
+    """End what an earlier run left behind, and return it (see ``termination.end_all``).
 
-    Signals go through pidfds, which cannot reach a stranger that got the pid meanwhile; a
-    stopped process is continued, or it would not notice.
+    ``grace`` is in seconds; the call blocks.
     """
     found = find(runs, but=but)
     try:
-        for leftover in found:
-            _signal(leftover, signal.SIGTERM)
-            _signal(leftover, signal.SIGCONT)
-        left = _wait(found, grace)
-        for leftover in left:
-            _signal(leftover, signal.SIGKILL)
-        _wait(left, grace)
+        end_all([leftover.pidfd for leftover in found], grace)
     finally:
         for leftover in found:
             os.close(leftover.pidfd)
@@ -65,7 +58,7 @@ def sweep(runs: str, grace: float = GRACE, *, but: str = "") -> list[Leftover]:
 
 
 def _look(pid: int, runs: str, but: str) -> Leftover | None:
-    """Return the process if it is one of those. First the pidfd: what is read then is of it."""
+    """Return the process if it is a leftover. The pidfd first, so that what is read is its."""
     directory = PROC / str(pid)
     try:
         if directory.stat().st_uid != os.geteuid():
@@ -87,29 +80,9 @@ def _look(pid: int, runs: str, but: str) -> Leftover | None:
 
 def _ancestry(pid: int) -> set[int]:
     """Return ``pid`` and its ancestors: we may have been started from inside a worker."""
-    found = set()
-    while pid > 1 and pid not in found:
-        found.add(pid)
-        try:
-            stat = (PROC / str(pid) / "stat").read_bytes()
-            pid = int(stat.rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            break
+    found: set[int] = set()
+    parent: int | None = pid
+    while parent is not None and parent > 1 and parent not in found:
+        found.add(parent)
+        parent = parent_of(parent)
     return found
-
-
-def _signal(leftover: Leftover, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        signal.pidfd_send_signal(leftover.pidfd, number)
-
-
-def _wait(leftovers: list[Leftover], within: float) -> list[Leftover]:
-    """Return those that are still there after so many seconds."""
-    deadline = time.monotonic() + within
-    left = []
-    for leftover in leftovers:
-        poll = select.poll()
-        poll.register(leftover.pidfd, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            left.append(leftover)
-    return left

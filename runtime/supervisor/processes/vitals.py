@@ -1,4 +1,4 @@
-"""What the kernel says about a process of ours; ``None`` when it says nothing.
+"""Reads what the kernel reports about processes from /proc; ``None`` when it reports nothing.
 
 Separate because a figure for a table must never end the supervisor: ``/proc`` may be hidden
 or half there, and the process may be gone between two looks.
@@ -6,31 +6,34 @@ or half there, and the process may be gone between two looks.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import psutil
 
 STOPPED = "stopped"  # psutil.STATUS_STOPPED
+VMSTAT = Path("/proc/vmstat")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 T = TypeVar("T")
 
 
 def rss_bytes(pid: int) -> int | None:
-    """Return the resident memory."""
+    """Return the resident memory in bytes."""
 
     def read() -> int:
         with open(f"/proc/{pid}/statm", "rb") as statm:
             return int(statm.read().split()[1]) * _PAGE
 
-    return _ask(read)
+    return _or_none(read)
 
 
 def pss_bytes(pid: int) -> int | None:
-    """Return the proportional share of memory: what is shared is divided among its users.
+    """Return the proportional share of memory in bytes: shared pages are divided by their users.
 
     Walks the whole page table (proc_pid_smaps_rollup(5)): not for every beat.
     """
@@ -40,17 +43,60 @@ def pss_bytes(pid: int) -> int | None:
             line = next(line for line in rollup if line.startswith(b"Pss:"))
         return int(line.split()[1]) * 1024
 
-    return _ask(read)
+    return _or_none(read)
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Return the CPU time used so far, of user and system."""
-    return _ask(lambda: float(sum(_process(pid).cpu_times()[:2])))
+    """Return the CPU time used so far in seconds, of user and system."""
+    return _or_none(lambda: float(sum(_process(pid).cpu_times()[:2])))
 
 
 def state(pid: int) -> str | None:
-    """Return psutil's word for the state, ``STOPPED`` say."""
-    return _ask(lambda: str(_process(pid).status()))
+    """Return psutil's word for the state, for example ``STOPPED``."""
+    return _or_none(lambda: str(_process(pid).status()))
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the pid of the parent (proc_pid_stat(5)), also of a zombie."""
+
+    def read() -> int:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            # The command may contain anything; what follows its last parenthesis does not.
+            return int(stat.read().rpartition(b")")[2].split()[1])
+
+    return _or_none(read)
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the pids whose parent is ``parent``, zombies too."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return [pid for pid in pids if parent_of(pid) == parent]
+
+
+class MemoryKills:
+    """Detects that the kernel has ended processes because memory ran out.
+
+    The kernel reports no pid, but it counts (``oom_kill`` in /proc/vmstat, for limits of control
+    groups too). A SIGKILL that comes together with a higher count is taken for one of these: a
+    hint, which is all there is unless each worker has a control group of its own.
+    """
+
+    def __init__(self, vmstat: Path = VMSTAT) -> None:
+        self._vmstat = vmstat
+        self._last = self._count()
+
+    def increased(self) -> bool:
+        """Return whether the kernel has ended any process since the last call."""
+        before, self._last = self._last, self._count()
+        return self._last > before
+
+    def _count(self) -> int:
+        with contextlib.suppress(OSError):
+            for line in self._vmstat.read_text().splitlines():
+                name, _, value = line.partition(" ")
+                if name == "oom_kill" and value.isdigit():
+                    return int(value)
+        return 0
 
 
 def _process(pid: int) -> psutil.Process:
@@ -59,8 +105,8 @@ def _process(pid: int) -> psutil.Process:
     return psutil.Process(pid)
 
 
-def _ask(question: Callable[[], T]) -> T | None:
+def _or_none(read: Callable[[], T]) -> T | None:
     try:
-        return question()
+        return read()
     except Exception:  # noqa: BLE001 - psutil lets OSError and ValueError of odd kernels through
         return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.processes.process import become_subreaper
+from runtime.supervisor.processes.launcher import become_subreaper
 from runtime.zygote.server import PR_SET_NAME, prctl
 
 LIVE = "from runtime.zygote.server import main; main({fd}, {supervisor})"

@@ -4,22 +4,36 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
-from runtime.config.model import RestartConfig
+from runtime.config.model import AccountLimitsConfig, RestartConfig
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Difference, Roster
 from runtime.supervisor.lifecycle import Exit, Ready, Stop
+from runtime.supervisor.processes.cgroups import GroupLimits
+from runtime.supervisor.processes.limits import ProcessLimits, group_limits
 from tests.support.accounts import Stage, account_of, phase, spec_of
 from tests.support.until import until
 
 pytestmark = pytest.mark.virtual_time
 A, B = "local:a", "local:b"
+
+
+class PlayedLimits:
+    """Stands for the limits of a process: remembers what is asked of it."""
+
+    def __init__(self) -> None:
+        self.unmet: list[str] = []
+        self.changed: list[AccountLimitsConfig] = []
+
+    def change(self, limits: AccountLimitsConfig) -> None:
+        self.changed.append(limits)
 
 
 class House:
@@ -282,3 +296,29 @@ async def test_closing_kills_what_is_left(tmp_path: Path) -> None:
         house.replace(spec_of(B))
         await house.roster.close()
         assert [puppet.signals[-1] for puppet in house.stage.puppets] == ["kill", "kill"]
+
+
+async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_named(
+    tmp_path: Path,
+) -> None:
+    """The limits of the process itself are tested in test_limits."""
+    groups: dict[str, GroupLimits] = {}
+    async with living(tmp_path) as house:
+        house.add(spec_of(A))
+        account = await house.run(A)
+        limits = PlayedLimits()
+        account.figures.bounds = cast(ProcessLimits, limits)
+        account.spec = spec_of(A, limits=AccountLimitsConfig(niceness=3, processes=20))
+        house.roster.apply_limits(groups.__setitem__)
+        assert groups == {f"{A}#101": group_limits(account.spec.limits)}
+        assert limits.changed == []  # it may still be about to take on the older ones
+        account.figures.hello = True
+        house.roster.apply_limits(groups.__setitem__)
+        assert limits.changed == [account.spec.limits]
+        assert house.roster.pending_limits() == []
+        limits.unmet = ["niceness"]
+        (warning,) = house.roster.pending_limits()
+        assert warning.startswith(f"{A}: limits.niceness: counts from its next start")
+        house.stage.last.die(Exit(code=1))
+        await phase(account, Phase.BACKOFF)
+        assert house.roster.pending_limits() == []

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from runtime.supervisor.lifecycle import MISCONFIGURED
-from runtime.supervisor.processes.process import Launcher, Process, Spec, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.process import SpawnedProcess, Spec
 
 SECRET = "the-secret-of-the-test"
 SHOW = """
@@ -44,7 +45,7 @@ def spec(*command: str, **env: str) -> Spec:
     return Spec(name="gateway#1", target="", payload=b"", command=command, env=env)
 
 
-async def output(process: Process) -> bytes:
+async def output(process: SpawnedProcess) -> bytes:
     """Return what it prints until it ends, and close its pipes."""
 
     def read() -> bytes:

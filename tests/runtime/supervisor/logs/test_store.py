@@ -28,7 +28,7 @@ from runtime.supervisor.logs.store import (
     read_line,
     redact,
 )
-from runtime.supervisor.processes.process import Process
+from runtime.supervisor.processes.process import SpawnedProcess
 
 KEY = "irc:libera"
 
@@ -70,7 +70,7 @@ async def printing(store: LogStore) -> AsyncIterator[Printer]:
         os.set_blocking(reader, False)
     lines: list[Line] = []
     store.subscribe(lambda name, line: lines.append(line) if name == KEY else None)
-    process = cast(Process, SimpleNamespace(stdout=out_reader, stderr=err_reader))
+    process = cast(SpawnedProcess, SimpleNamespace(stdout=out_reader, stderr=err_reader))
     capture = store.capture(KEY, 7, process)
     try:
         yield Printer(capture, out, err, lines)

@@ -23,12 +23,13 @@ from runtime.supervisor.processes.cgroups import (
     CONTROLLERS,
     OURS,
     OURSELVES,
-    Groups,
-    Limits,
+    ControlGroups,
+    GroupLimits,
     Unusable,
     delegated,
 )
-from runtime.supervisor.processes.process import Launcher, Spec, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.process import Spec
 from tests.support.until import until
 
 MIB = 2**20
@@ -98,31 +99,35 @@ def sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sleep", "100"])
 
 
-def gone(groups: Groups, path: Path) -> bool:
+def gone(groups: ControlGroups, path: Path) -> bool:
     """Try again to remove a group, as happens with every other that is removed."""
     groups.remove(path)
     return not path.exists()
 
 
 @pytest.fixture
-def groups(tree: Path) -> Iterator[Groups]:
+def groups(tree: Path) -> Iterator[ControlGroups]:
     """All controllers that this machine lets us have; without any, there is nothing to test."""
     if not (there := available(tree)):
         pytest.skip("no controller in the tree of version 2")
-    groups = Groups(tree, controllers=there, needed=())
+    groups = ControlGroups(tree, controllers=there, needed=())
     yield groups
     groups.close()
 
 
-def test_we_move_into_a_leaf_so_that_our_group_can_be_divided(tree: Path, groups: Groups) -> None:
+def test_we_move_into_a_leaf_so_that_our_group_can_be_divided(
+    tree: Path, groups: ControlGroups
+) -> None:
     assert own_group().endswith(f"/{OURSELVES}")
     assert (tree / "cgroup.procs").read_text() == ""
     assert (tree / "cgroup.subtree_control").read_text().split() == list(available(tree))
 
 
-async def test_each_process_has_a_group_that_goes_with_it(tree: Path, groups: Groups) -> None:
+async def test_each_process_has_a_group_that_goes_with_it(
+    tree: Path, groups: ControlGroups
+) -> None:
     child = sleeper()
-    group = groups.enter("irc:libera#3", child.pid, Limits())
+    group = groups.enter("irc:libera#3", child.pid, GroupLimits())
     assert group.path == tree / f"{OURS}{os.getpid()}" / "irc:libera#3"
     assert (group.path / "cgroup.procs").read_text().split() == [str(child.pid)]
     assert group.memory_kills == 0
@@ -132,35 +137,35 @@ async def test_each_process_has_a_group_that_goes_with_it(tree: Path, groups: Gr
     await until(lambda: gone(groups, group.path))
 
 
-async def test_what_a_process_leaves_in_its_group_is_ended(groups: Groups) -> None:
+async def test_what_a_process_leaves_in_its_group_is_ended(groups: ControlGroups) -> None:
     children = [sleeper(), sleeper()]
-    group = groups.enter("irc:libera#3", children[0].pid, Limits())
+    group = groups.enter("irc:libera#3", children[0].pid, GroupLimits())
     group.take(children[1].pid)
     group.remove()
     assert [child.wait(20) for child in children] == [-signal.SIGKILL] * 2
     await until(lambda: gone(groups, group.path))
 
 
-def test_limits_may_change_while_it_runs(groups: Groups) -> None:
+def test_limits_may_change_while_it_runs(groups: ControlGroups) -> None:
     child = sleeper()
-    group = groups.enter("irc:libera#3", child.pid, Limits(processes=7))
-    groups.limit("irc:libera#3", Limits(processes=9))
-    groups.limit("irc:libera#2", Limits(processes=9))  # one that is gone
+    group = groups.enter("irc:libera#3", child.pid, GroupLimits(processes=7))
+    groups.limit("irc:libera#3", GroupLimits(processes=9))
+    groups.limit("irc:libera#2", GroupLimits(processes=9))  # one that is gone
     if "pids" in groups.controllers:
         assert (group.path / "pids.max").read_text() == "9\n"
     child.kill()
     child.wait()
     group.remove()
-    groups.limit("irc:libera#3", Limits(processes=11))
+    groups.limit("irc:libera#3", GroupLimits(processes=11))
     assert "irc:libera#3" not in groups._living
 
 
-def test_a_process_that_is_gone_leaves_no_group(tree: Path, groups: Groups) -> None:
+def test_a_process_that_is_gone_leaves_no_group(tree: Path, groups: ControlGroups) -> None:
     child = sleeper()
     child.kill()
     child.wait()
     with pytest.raises(OSError, match="No such process"):
-        groups.enter("irc:libera#3", child.pid, Limits())
+        groups.enter("irc:libera#3", child.pid, GroupLimits())
     assert not list((tree / f"{OURS}{os.getpid()}").glob("irc*"))
 
 
@@ -172,7 +177,7 @@ def test_the_groups_of_an_earlier_run_are_removed(tree: Path) -> None:
     old, alive = tree / f"{OURS}{ended.pid}", tree / f"{OURS}1"
     for path in (old, old / "irc:libera#1", alive):
         path.mkdir()
-    groups = Groups(tree, controllers=there, needed=())
+    groups = ControlGroups(tree, controllers=there, needed=())
     assert (old.exists(), alive.exists()) == (False, True)
     groups.close()
 
@@ -184,7 +189,7 @@ async def test_a_group_that_others_are_in_too_is_left_as_it_was(tree: Path) -> N
     other = int(await asyncio.to_thread(subprocess.check_output, command))
     try:
         with pytest.raises(Unusable, match="busy"):
-            Groups(tree, controllers=there, needed=())
+            ControlGroups(tree, controllers=there, needed=())
         assert own_group() == f"/{tree.name}"
         assert subgroups(tree) == []
     finally:
@@ -195,19 +200,19 @@ async def test_a_group_that_others_are_in_too_is_left_as_it_was(tree: Path) -> N
 def test_without_a_controller_for_memory_there_is_no_use_in_groups(tmp_path: Path) -> None:
     (tmp_path / "cgroup.controllers").write_text("hugetlb pids\n")
     with pytest.raises(Unusable, match="no controller for memory"):
-        Groups(tmp_path)
+        ControlGroups(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["cgroup.controllers"]
 
 
 def test_limits_are_written_as_the_kernel_reads_them() -> None:
-    assert dict(Limits(192 * MIB, 256 * MIB, 64, 5).files()) == {
+    assert dict(GroupLimits(192 * MIB, 256 * MIB, 64, 5).files()) == {
         "memory.high": "201326592",
         "memory.max": "268435456",
         "memory.oom.group": "1",
         "pids.max": "64",
         "cpu.weight": "33",
     }
-    none = dict(Limits(niceness=19).files())
+    none = dict(GroupLimits(niceness=19).files())
     assert (none["memory.high"], none["memory.max"], none["pids.max"]) == ("max",) * 3
     assert none["cpu.weight"] == "1"
 
@@ -259,17 +264,17 @@ async def test_a_worker_beyond_its_memory_is_ended_by_the_kernel_and_that_is_kno
     tree: Path,
 ) -> None:
     try:
-        groups = Groups(tree)
+        groups = ControlGroups(tree)
     except Unusable as error:
         pytest.skip(f"the kernel cannot hold memory here: {error}")
     assert set(groups.controllers) == set(CONTROLLERS)
     become_subreaper()
     launcher = Launcher(run_id="run-of-the-test")
-    launcher.groups = groups
+    launcher.use_groups(groups, "control groups")
     launcher.start()
     try:
         target = "tests.support.targets:eat_memory"
-        spec = Spec("irc:libera#1", target, b"", limits=Limits(memory_hard_bytes=64 * MIB))
+        spec = Spec("irc:libera#1", target, b"", limits=GroupLimits(memory_hard_bytes=64 * MIB))
         process = await launcher.spawn(spec)
         assert process.group is not None
         path = process.group.path

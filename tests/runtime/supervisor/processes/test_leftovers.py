@@ -103,8 +103,7 @@ def test_a_process_that_ends_while_it_is_looked_at_is_no_error() -> None:
         (found,) = find("gone-")
         process.kill()
         process.wait()
-        leftovers._signal(found, signal.SIGTERM)
-        assert leftovers._wait([found], 0) == []
+        assert sweep("gone-") == []
         os.close(found.pidfd)
 
 

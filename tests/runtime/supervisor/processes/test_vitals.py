@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
 
 from runtime.supervisor.processes import vitals
+from runtime.supervisor.processes.vitals import VMSTAT, MemoryKills
 
 
 def test_a_living_process_has_figures() -> None:
@@ -16,12 +18,21 @@ def test_a_living_process_has_figures() -> None:
     assert vitals.STOPPED == psutil.STATUS_STOPPED
 
 
+def test_shared_memory_is_divided_so_the_share_is_not_larger_than_what_is_resident() -> None:
+    share, resident = vitals.pss_bytes(os.getpid()), vitals.rss_bytes(os.getpid())
+    assert share is not None
+    assert resident is not None
+    assert 1_000_000 < share < 1.1 * resident
+
+
 def test_a_process_that_is_gone_has_none() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert vitals.rss_bytes(process.pid) is None
+    assert vitals.pss_bytes(process.pid) is None
     assert vitals.cpu_seconds(process.pid) is None
     assert vitals.state(process.pid) is None
+    assert vitals.parent_of(process.pid) is None
 
 
 @pytest.mark.parametrize("error", [OSError(5, "gone"), ValueError("odd"), psutil.AccessDenied(1)])
@@ -33,3 +44,43 @@ def test_a_kernel_that_tells_nothing_costs_only_the_figure(
 
     monkeypatch.setattr(psutil, "Process", hidden)
     assert vitals.state(os.getpid()) is None
+
+
+def test_parents_and_children_are_found_whatever_the_command_is_called() -> None:
+    program = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b') R 1 (x'); print(); input()"
+    process = subprocess.Popen(
+        ["python3", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()
+        assert vitals.parent_of(process.pid) == os.getpid()
+        assert process.pid in vitals.children_of(os.getpid())
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # now it is a zombie
+        assert process.pid in vitals.children_of(os.getpid())
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.pid not in vitals.children_of(os.getpid())
+
+
+def test_a_higher_count_of_memory_kills_is_returned_once(tmp_path: Path) -> None:
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("pgfault 3\noom_kill 4\nother 1\n")
+    kills = MemoryKills(vmstat)
+    assert not kills.increased()
+    vmstat.write_text("oom_kill 5\n")
+    assert kills.increased()
+    assert not kills.increased()
+
+
+@pytest.mark.parametrize("text", ["", "oom_kill\n", "oom_kill many\n", "pgfault 3\n"])
+def test_a_kernel_that_does_not_count_reports_no_memory_kill(tmp_path: Path, text: str) -> None:
+    (tmp_path / "vmstat").write_text(text)
+    assert not MemoryKills(tmp_path / "vmstat").increased()
+    assert not MemoryKills(tmp_path / "none").increased()
+
+
+def test_this_kernel_counts_memory_kills() -> None:
+    assert "oom_kill " in VMSTAT.read_text()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from runtime.supervisor.processes.process import Launcher, SpawnError, Spec, become_subreaper
-from runtime.supervisor.processes.zygote_check import TARGET, Mender
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.process import SpawnError, Spec
+from runtime.supervisor.processes.zygote_check import TARGET, ZygoteCheck
 
 HARMLESS = "colorsys"
 # An SDK that does something in every process that is forked after its import.
@@ -39,16 +40,15 @@ def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch
 
 
 async def works(launcher: Launcher) -> bool:
-    return await Mender(launcher).mend() is None
+    return await ZygoteCheck(launcher).repair() is None
 
 
 async def test_a_sound_one_is_left_alone(launcher: Launcher) -> None:
-    assert launcher._zygote is not None
-    pid = launcher._zygote.pid
-    mender = Mender(launcher)
-    assert await mender.mend() is None
-    assert (launcher._zygote.pid, launcher.modules) == (pid, [HARMLESS])
-    assert mender.warnings == []
+    pid = launcher.zygote_pid
+    check = ZygoteCheck(launcher)
+    assert await check.repair() is None
+    assert (launcher.zygote_pid, launcher.modules) == (pid, [HARMLESS])
+    assert check.warnings == []
 
 
 @pytest.mark.parametrize("sdk", ["breaks_all", "breaks_some"])
@@ -56,16 +56,16 @@ async def test_a_library_that_breaks_what_is_forked_is_found_and_left_out(
     launcher: Launcher, sdk: str
 ) -> None:
     await launcher.replace([sdk, HARMLESS])
-    mender = Mender(launcher)
+    check = ZygoteCheck(launcher)
     with structlog.testing.capture_logs() as logs:
-        trouble = await mender.mend()
-    assert trouble is not None
-    assert f"the zygote was broken by {sdk} (" in trouble
+        fault = await check.repair()
+    assert fault is not None
+    assert f"the zygote was broken by {sdk} (" in fault
     assert [line["event"] for line in logs] == ["the zygote makes no sound children"]
     assert launcher.modules == [HARMLESS]
     assert await works(launcher)
-    assert sdk in mender.warnings[0]
-    await mender.replace([HARMLESS, sdk])  # the configuration has changed
+    assert sdk in check.warnings[0]
+    await check.replace([HARMLESS, sdk])  # the configuration has changed
     assert launcher.modules == [HARMLESS]
 
 
@@ -77,9 +77,9 @@ async def test_one_that_dies_of_an_import_is_replaced_as_ever(launcher: Launcher
 async def test_a_broken_one_without_modules_of_its_own_is_replaced(launcher: Launcher) -> None:
     await launcher.replace(["breaks_all"])
     launcher._preload = []  # as after the death of a zygote: nobody knows any more what it was
-    trouble = await Mender(launcher).mend()
-    assert trouble is not None
-    assert trouble.endswith("; it was replaced")
+    fault = await ZygoteCheck(launcher).repair()
+    assert fault is not None
+    assert fault.endswith("; it was replaced")
     assert await works(launcher)
 
 
@@ -90,10 +90,10 @@ async def test_what_no_zygote_can_mend_is_named_and_nothing_is_given_up(
         raise SpawnError("fork: Resource temporarily unavailable")
 
     monkeypatch.setattr(launcher, "spawn", spawn)
-    mender = Mender(launcher)
+    check = ZygoteCheck(launcher)
     said = "no process can be started: fork: Resource temporarily unavailable"
-    assert await mender.mend() == said
-    assert (launcher.modules, mender.spoilt) == ([HARMLESS], set())
+    assert await check.repair() == said
+    assert (launcher.modules, check.harmful) == ([HARMLESS], set())
 
 
 async def test_a_child_that_hangs_is_ended(
@@ -103,6 +103,6 @@ async def test_a_child_that_hangs_is_ended(
         "runtime.supervisor.processes.zygote_check.TARGET", "tests.support.targets:be_deaf"
     )
     monkeypatch.setattr("runtime.supervisor.processes.zygote_check.WITHIN", 0.2)
-    said = await asyncio.wait_for(Mender(launcher).mend(), 30)
+    said = await asyncio.wait_for(ZygoteCheck(launcher).repair(), 30)
     assert said == "no process can be started: a child of it exited (signal 9)"
     assert TARGET == "runtime.zygote.server:nothing"

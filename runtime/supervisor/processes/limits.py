@@ -1,8 +1,9 @@
-"""Brings changed limits to a process that runs: its niceness and its resource limits.
+"""Applies the limits of accounts: by control groups where there are any, and to processes that run.
 
-A process takes them on at its birth (``workers.process.resources``); a change of the
-configuration must not cost it a restart. What the kernel does not permit us counts from the
-next start.
+A process takes its niceness and resource limits on at its birth (``workers.process.resources``);
+a change of the configuration must not cost it a restart. What the kernel does not permit for a
+running process counts from its next start. Where there are no control groups, and for what
+they do not do, each worker's memory is polled (``runtime.supervisor.accounts.health``).
 """
 
 from __future__ import annotations
@@ -11,12 +12,40 @@ import os
 import resource
 from typing import Protocol
 
+import structlog
+
 from runtime.config.model import AccountLimitsConfig
+from runtime.supervisor.processes.cgroups import ControlGroups, GroupLimits, Unusable, delegated
+from runtime.supervisor.processes.launcher import Launcher
 
 HIGHEST = 19  # the niceness that nothing is above, nice(2)
 
+log = structlog.get_logger("limits")
 
-class Bounded(Protocol):
+
+def enable_groups(launcher: Launcher) -> None:
+    """Give the launcher control groups where this machine delegates some to us, and log it."""
+    try:
+        groups = ControlGroups(delegated())
+    except Unusable as error:
+        launcher.use_groups(None, f"polling ({error})")
+        log.debug("limits are watched by polling", why=str(error))
+    else:
+        launcher.use_groups(groups, f"control groups in {groups.root}")
+        log.info("limits are held by control groups", root=str(groups.root))
+
+
+def group_limits(config: AccountLimitsConfig) -> GroupLimits:
+    """Return the part of an account's limits that its control group enforces."""
+    return GroupLimits(
+        memory_soft_bytes=config.memory_soft_bytes,
+        memory_hard_bytes=config.memory_hard_bytes,
+        processes=config.processes,
+        niceness=config.niceness,
+    )
+
+
+class GroupLeader(Protocol):
     """A child of ours, which leads a process group."""
 
     @property
@@ -25,17 +54,20 @@ class Bounded(Protocol):
 
     @property
     def reaped(self) -> bool:
-        """Whether its pid may be a stranger's by now."""
+        """Whether its pid may belong to a stranger by now."""
 
 
-class Bounds:
-    """Of one process, which was started with ``limits``."""
+class ProcessLimits:
+    """The niceness and resource limits of one process, which was started with ``limits``.
 
-    def __init__(self, process: Bounded, limits: AccountLimitsConfig) -> None:
+    ``unmet`` are the fields of the last change that the kernel did not permit.
+    """
+
+    def __init__(self, process: GroupLeader, limits: AccountLimitsConfig) -> None:
         self._process = process
         self._niceness = limits.niceness
         self._sizes = _sizes(limits)
-        self.unmet: list[str] = []  # fields of the last change that were not permitted
+        self.unmet: list[str] = []
 
     def change(self, limits: AccountLimitsConfig) -> None:
         """Apply what differs from what the process has; what is not permitted is in ``unmet``.
@@ -66,7 +98,7 @@ def _sizes(limits: AccountLimitsConfig) -> dict[str, tuple[int, int | None]]:
 
 
 def _renice(pid: int, niceness: int) -> bool:
-    """Set the niceness of all threads of a process group, on top of our own; say whether it is so.
+    """Set the niceness of all threads of a process group, on top of our own; return whether it is.
 
     Only of the group, for on Linux the niceness of a process is that of its first thread.
     """

@@ -8,18 +8,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ipc.frames.words import Phase
 from runtime.config.model import AccountLimitsConfig
-from runtime.supervisor.processes import confinement
-from runtime.supervisor.processes.bounds import Bounds
-from tests.support.accounts import Stage, account_of, living, spec_of, start
+from runtime.supervisor.processes import limits as limits_module
+from runtime.supervisor.processes.cgroups import GroupLimits, Unusable
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.limits import ProcessLimits, enable_groups, group_limits
 
 NONE = AccountLimitsConfig()
+LIMITED = AccountLimitsConfig(
+    memory_soft_bytes=32 << 20, memory_hard_bytes=64 << 20, niceness=3, processes=20
+)
 SMALL = AccountLimitsConfig(niceness=3, open_files=100, processes=50)
 PROGRAM = """
 import threading, time
@@ -66,9 +68,9 @@ def process() -> Iterator[Running]:
 
 
 def test_a_change_reaches_all_threads_and_both_resource_limits(process: Running) -> None:
-    bounds = Bounds(process, NONE)
-    bounds.change(SMALL)
-    assert bounds.unmet == []
+    limits = ProcessLimits(process, NONE)
+    limits.change(SMALL)
+    assert limits.unmet == []
     assert process.niceness == {3}
     assert process.limit(resource.RLIMIT_NOFILE) == (100, 100)
     assert process.limit(resource.RLIMIT_NPROC) == (50, 50)
@@ -76,7 +78,7 @@ def test_a_change_reaches_all_threads_and_both_resource_limits(process: Running)
 
 def test_only_what_differs_is_touched(process: Running) -> None:
     before = process.limit(resource.RLIMIT_NOFILE)
-    Bounds(process, SMALL).change(SMALL)  # it says that it has them, and so is left alone
+    ProcessLimits(process, SMALL).change(SMALL)  # it says that it has them, and so is left alone
     assert (process.niceness, process.limit(resource.RLIMIT_NOFILE)) == ({0}, before)
 
 
@@ -87,65 +89,73 @@ def test_what_is_taken_back_is_as_inherited_or_named(process: Running) -> None:
         "openFiles": process.limit(resource.RLIMIT_NOFILE),
         "processes": process.limit(resource.RLIMIT_NPROC),
     }
-    bounds = Bounds(process, NONE)
-    bounds.change(SMALL)
-    bounds.change(NONE)
+    limits = ProcessLimits(process, NONE)
+    limits.change(SMALL)
+    limits.change(NONE)
     now = {
         "niceness": process.niceness,
         "openFiles": process.limit(resource.RLIMIT_NOFILE),
         "processes": process.limit(resource.RLIMIT_NPROC),
     }
     kept = {"niceness": {3}, "openFiles": (100, 100), "processes": (50, 50)}
-    assert now == {**inherited, **{name: kept[name] for name in bounds.unmet}}
+    assert now == {**inherited, **{name: kept[name] for name in limits.unmet}}
 
 
 def test_what_is_not_permitted_is_named_until_it_is_not_wanted_any_more(
     process: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bounds = Bounds(process, NONE)
-    bounds.change(SMALL)
+    limits = ProcessLimits(process, NONE)
+    limits.change(SMALL)
 
     def refused(*args: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "setpriority", refused)
     monkeypatch.setattr(resource, "prlimit", refused)
-    bounds.change(AccountLimitsConfig(niceness=1, open_files=200, processes=50))
-    assert bounds.unmet == ["niceness", "openFiles"]
-    bounds.change(SMALL)
-    assert bounds.unmet == []
+    limits.change(AccountLimitsConfig(niceness=1, open_files=200, processes=50))
+    assert limits.unmet == ["niceness", "openFiles"]
+    limits.change(SMALL)
+    assert limits.unmet == []
 
 
 def test_a_pid_that_may_be_a_strangers_is_left_alone(process: Running) -> None:
     process.reaped = True
-    Bounds(process, NONE).change(SMALL)
+    ProcessLimits(process, NONE).change(SMALL)
     assert process.niceness == {0}
 
 
-async def test_an_account_binds_its_worker_after_the_hello_and_says_what_waits(
-    process: Running, monkeypatch: pytest.MonkeyPatch
+def test_a_control_group_gets_what_it_can_enforce_of_an_accounts_limits() -> None:
+    assert group_limits(LIMITED) == GroupLimits(32 << 20, 64 << 20, 20, 3)
+    defaults = group_limits(NONE)
+    assert (defaults.processes, defaults.niceness) == (None, 0)
+
+
+def test_without_groups_the_limits_are_polled_and_the_launcher_knows_why(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    account = account_of(Stage(), spec_of(limits=NONE))
-    launcher: Any = SimpleNamespace(groups=None)
-    async with living(account):
-        await start(account)
-        account.figures.bounds = Bounds(process, NONE)
-        account.spec = spec_of(limits=SMALL)
-        confinement.changed(launcher, [account])
-        assert process.niceness == {0}  # it may still be about to take on the older ones
-        account.figures.hello = True
-        confinement.changed(launcher, [account])
-        assert process.niceness == {3}
-        assert confinement.waiting([account]) == []
+    def delegated() -> Path:
+        raise Unusable("/x: not delegated to us")
 
-        def refused(*args: Any) -> None:
-            raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(limits_module, "delegated", delegated)
+    launcher = Launcher(run_id="run-of-the-test")
+    enable_groups(launcher)
+    assert launcher.limits_by == "polling (/x: not delegated to us)"
+    launcher.limit("irc:libera#7", group_limits(LIMITED))  # there is no group to change
+    launcher.close()
 
-        monkeypatch.setattr(os, "setpriority", refused)
-        account.spec = spec_of(limits=AccountLimitsConfig(open_files=100, processes=50))
-        confinement.changed(launcher, [account])
-        (said,) = confinement.waiting([account])
-        assert said.startswith("local:demo: limits.niceness: counts from its next start")
-        account.child.process.kill()  # type: ignore[union-attr]
-        assert await account.settled(lambda state: state.phase is Phase.BACKOFF, 10.0)
-        assert confinement.waiting([account]) == []
+
+def test_with_groups_the_launcher_has_them_and_changes_reach_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The files of the groups are plain ones here: real groups are tested in test_cgroups."""
+    (tmp_path / "cgroup.controllers").write_text("memory pids cpu")
+    (tmp_path / "cgroup.subtree_control").touch()
+    place = tmp_path / f"trunkline-{os.getpid()}"
+    place.mkdir()
+    (place / "cgroup.subtree_control").touch()
+    monkeypatch.setattr(limits_module, "delegated", lambda: tmp_path)
+    launcher = Launcher(run_id="run-of-the-test")
+    enable_groups(launcher)
+    assert launcher.limits_by == f"control groups in {tmp_path}"
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids +cpu"
+    launcher.close()

@@ -1,0 +1,280 @@
+"""Starts processes through the zygote or by exec, and ends what ended children leave behind.
+
+The only place of the supervisor that does. Children come from the zygote through
+``aiomultiprocess``, of which only ``Process`` is used, and never its ``join`` (it polls every
+5 ms) or its Manager (one more process to die).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from runtime.config.load import Loaded
+from runtime.supervisor.processes import vitals
+from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
+from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
+from runtime.supervisor.processes.termination import kill_and_reap
+from runtime.zygote import server
+from runtime.zygote.client import Zygote, environment
+from runtime.zygote.forked import fork, tell
+
+SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Launcher:
+    """Starts children. ``zygote`` is one that was started before; ``close`` ends it.
+
+    Must be made in the main thread of a supervisor that is a child subreaper. All spawning
+    happens in one thread of its own: it blocks for milliseconds, and PR_SET_PDEATHSIG fires
+    when the spawning *thread* ends (prctl(2)), so that thread lives as long as the launcher.
+    ``swept`` counts the processes that children left behind.
+    """
+
+    def __init__(
+        self, *, run_id: str, preload: Sequence[str] = (), zygote: Zygote | None = None
+    ) -> None:
+        self._run_id = run_id
+        self._preload = list(preload)
+        self._thread = ThreadPoolExecutor(1, "spawner")
+        self._zygote = zygote
+        self._ours: set[int] = set()
+        self._sweep_due = False
+        self._memory = vitals.MemoryKills()
+        self._groups: ControlGroups | None = None
+        self._limits_by = "polling"
+        self.swept = 0
+
+    def start(self) -> None:
+        """Start the zygote; returns before it has imported its modules."""
+        if self._zygote is None:
+            self._zygote = Zygote(self._run_id)
+        self._send_preload()
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Send the zygote modules to import, such as the SDKs of the channels in use."""
+        self._preload = list(modules)
+        self._send_preload()
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that the zygote imports beside those that all workers share."""
+        return self._preload
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """The process id of the present zygote."""
+        return None if self._zygote is None else self._zygote.pid
+
+    @property
+    def limits_by(self) -> str:
+        """What enforces the limits of accounts, as one phrase for an operator."""
+        return self._limits_by
+
+    def use_groups(self, groups: ControlGroups | None, limits_by: str) -> None:
+        """Put every child that is spawned from now on into one of ``groups``, if there are any.
+
+        ``limits_by`` is the phrase for an operator.
+        """
+        self._groups, self._limits_by = groups, limits_by
+
+    def limit(self, name: str, limits: GroupLimits) -> None:
+        """Change the limits of a running child's control group, where it has one."""
+        if self._groups is not None:
+            self._groups.limit(name, limits)
+
+    async def replace(self, modules: Sequence[str]) -> None:
+        """Replace the zygote by one that imports ``modules``; children are not touched."""
+        self._preload = list(modules)
+        await self._in_thread(self._renew)
+
+    async def spawn(self, spec: Spec) -> SpawnedProcess:
+        """Start a process; raises ``SpawnError``. A cancelled spawn leaves no process."""
+        task = asyncio.ensure_future(self._in_thread(self._spawn, spec))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            process = await task
+            process.kill()
+            os.close(process.stdout)
+            os.close(process.stderr)
+            await process.wait()
+            raise
+
+    def _reaped(self, pid: int) -> None:
+        """Forget a child, and sweep soon what it left behind."""
+        self._ours.discard(pid)
+        if not self._sweep_due:
+            self._sweep_due = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(SWEEP_AFTER, self._sweep_soon)
+
+    def close(self) -> None:
+        """End the zygote, wait for the thread, and sweep once more."""
+        self._thread.shutdown(wait=True)
+        if self._zygote is not None:
+            self._zygote.end()
+            self._zygote = None
+        self._sweep()
+        if self._groups is not None:
+            self._groups.close()
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+    # From here on everything runs in the spawner thread, ``_sweep_soon`` excepted.
+
+    def _spawn(self, spec: Spec) -> SpawnedProcess:
+        try:
+            pipes = Pipes()
+        except OSError as error:
+            raise SpawnError(error.strerror or str(error)) from None
+        try:
+            env = {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
+            launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
+            pid = launch(spec, env, pipes)
+            self._ours.add(pid)
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            pipes.close()
+            raise SpawnError(error.strerror or str(error)) from None
+        except BaseException:
+            pipes.close()
+            raise
+        os.set_blocking(pidfd, True)
+        return SpawnedProcess(
+            pid,
+            pidfd,
+            pipes,
+            memory=self._memory,
+            on_reaped=self._reaped,
+            group=self._group(spec, pid),
+        )
+
+    def _group(self, spec: Spec, pid: int) -> ControlGroup | None:
+        """Move a new child into a control group of its own, where there are groups."""
+        if self._groups is None or spec.limits is None:
+            return None
+        try:
+            return self._groups.enter(spec.name, pid, spec.limits)
+        except OSError:  # it has died, or its group was taken away: its memory is polled then
+            return None
+
+    def _fork(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
+        request = {"kind": "spawn", "name": spec.name, "env": env, "fds": list(spec.fds)}
+        fds = [*pipes.child_ends(), *spec.fds.values()]
+        message = json.dumps(request).encode()
+
+        def ask() -> int:
+            pid = self._ask(message, fds)
+            pipes.close_theirs()
+            return pid
+
+        return fork(spec.target, spec.payload, pipes.boot_writer, ask)
+
+    def _exec(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
+        boot, words, stdout, stderr = pipes.child_ends()
+        passed = {"boot": boot, "words": words, **spec.fds}
+        names = ",".join(f"{name}={fd}" for name, fd in passed.items())
+        if spec.command:  # its environment has secrets, and an argument list is for all to see
+            path = os.environ.get("PYTHONPATH")  # the user's, not the one that leads to us
+            wanted = {"command": spec.command, "env": env, "path": path}
+            payload = json.dumps(wanted).encode()
+            told = (os.getpid(), names)
+            call = f"from runtime.zygote.server import exec_command; exec_command(*{told!r})"
+        else:
+            payload = spec.payload
+            arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
+            call = f"from runtime.zygote.server import exec_main; exec_main(*{arguments!r})"
+        started = subprocess.Popen(  # noqa: S603 — likewise
+            [sys.executable, "-c", call],
+            pass_fds=list(passed.values()),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            env=environment(self._run_id),
+        )
+        started.returncode = 0  # we reap it ourselves, by its pidfd
+        pipes.close_theirs()
+        tell(pipes.boot_writer, payload)
+        return started.pid
+
+    def _ask(self, message: bytes, fds: list[int]) -> int:
+        """Let the zygote fork; replace it once if it is dead or does not answer."""
+        for last in (False, True):
+            if self._zygote is None or self._zygote.dead:
+                self._renew()
+            assert self._zygote is not None
+            try:
+                answer = self._zygote.ask(message, fds)
+            except OSError as error:
+                answer = b""
+                if last:
+                    raise SpawnError(f"zygote: {error}") from None
+            if len(answer) == 8:
+                return int(struct.unpack("q", answer)[0])
+            if answer:
+                raise SpawnError(answer.decode(errors="replace"))
+            if last:
+                break
+            self._preload = []  # whatever it imported last may have killed it, or hung
+            self._renew()
+        raise SpawnError("the zygote died twice")
+
+    def _renew(self) -> None:
+        if self._zygote is not None:
+            self._zygote.end()
+            self._zygote = None
+        self.start()
+
+    def _send_preload(self) -> None:
+        zygote = self._zygote  # the spawner thread may be replacing it
+        if zygote is not None and self._preload:
+            zygote.preload(self._preload)
+
+    def _sweep_soon(self) -> None:
+        self._sweep_due = False
+        with contextlib.suppress(RuntimeError):  # closed meanwhile: ``close`` sweeps
+            self._thread.submit(self._sweep)
+
+    def _sweep(self) -> None:
+        """Kill and reap what ended children left behind.
+
+        Every worker is a subreaper itself: its orphans stay its own until it ends, and only
+        then become ours. So a child that we did not start belongs to one that is gone. This
+        runs in the thread that spawns, hence never beside a spawn that is half done.
+        """
+        ours = self._ours | ({self._zygote.pid} if self._zygote else set())
+        for pid in vitals.children_of(os.getpid()):
+            if pid not in ours and kill_and_reap(pid):
+                self.swept += 1
+
+
+def become_subreaper() -> None:
+    """Adopt the orphans below this process (PR_SET_CHILD_SUBREAPER, prctl(2)): zygote forks."""
+    server.prctl(server.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def zygote_modules(loaded: Loaded) -> list[str]:
+    """Return the modules to preload: those of the channels that configured accounts use."""
+    return sorted(
+        {
+            reference.partition(":")[0]
+            for spec in loaded.accounts.values()
+            if spec.enabled and spec.configured and spec.launcher == "zygote"
+            for reference in (spec.manifest_ref, spec.manifest.plugin)
+        }
+    )

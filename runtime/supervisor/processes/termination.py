@@ -1,0 +1,64 @@
+"""Ends processes that are not children of ours: SIGTERM, a grace period, then SIGKILL.
+
+Signals go through pidfds, which cannot reach a stranger that got the pid meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+
+KILL_WITHIN = 1.0  # seconds for the kernel to end what was killed
+
+
+def end_all(pidfds: Iterable[int], grace: float) -> None:
+    """End processes; blocks for ``grace`` seconds and one more at most.
+
+    A stopped one is continued, or it would not notice the SIGTERM. Processes of other users are
+    left alone, and are not waited for. The caller closes the pidfds.
+    """
+    ending = [pidfd for pidfd in pidfds if _signal(pidfd, signal.SIGTERM)]
+    for pidfd in ending:
+        _signal(pidfd, signal.SIGCONT)
+    left = still_running(ending, grace)
+    for pidfd in left:
+        _signal(pidfd, signal.SIGKILL)
+    still_running(left, KILL_WITHIN)
+
+
+def still_running(pidfds: Iterable[int], within: float) -> list[int]:
+    """Wait until all have ended, for so many seconds at most; return those that have not."""
+    deadline = time.monotonic() + within
+    left = []
+    for pidfd in pidfds:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            left.append(pidfd)
+    return left
+
+
+def kill_and_reap(pid: int) -> bool:
+    """Kill a child of ours and wait for its end; return whether there was one to reap."""
+    with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
+        pidfd = os.pidfd_open(pid)  # our own child: unreaped, so the pid is its own
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        finally:
+            os.close(pidfd)
+        return True
+    return False
+
+
+def _signal(pidfd: int, number: int) -> bool:
+    """Send a signal; return whether that was possible."""
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

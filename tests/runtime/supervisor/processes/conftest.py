@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+
+
+@pytest.fixture
+def launcher() -> Iterator[Launcher]:
+    """A launcher with a zygote that has begun to import."""
+    become_subreaper()
+    launcher = Launcher(run_id="run-of-the-test")
+    launcher.start()
+    yield launcher
+    launcher.close()
