@@ -33,7 +33,11 @@ def here(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtu
         monkeypatch.setenv(name, value)
 
     def command(line: str) -> Result:
-        code = run(line.split())
+        umask = os.umask(0o022)  # `up` changes it for its process, which is this one here
+        try:
+            code = run(line.split())
+        finally:
+            os.umask(umask)
         out, err = capfd.readouterr()
         return Result(code, out, err)
 
