@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ipc.frames.words import INVALID_REQUEST
-from ops.connect.places import here
 from ops.connect.selection import matches
+from ops.connect.target import here
 from ops.exits import OperatorError
 from ops.output.stdout import show_json
 
@@ -33,7 +33,8 @@ def ask(
     A refusal of an account that the gateway does not have names those that it has.
     """
     from ipc.errors import RemoteError
-    from ops.connect import clients, gateways
+    from ops.connect import gateway as gateways
+    from ops.connect import supervisor as clients
 
     async def work() -> Any:
         where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
@@ -73,7 +74,7 @@ def show(
     if json:
         show_json(answer)
         return
-    from ops.output.tables import show_table
+    from ops.output.show import show_table
 
     if not rows:
         print("none")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.actions.wait import Vigil
-from ops.connect import clients
+from ops.connect import supervisor as clients
 from ops.connect.selection import split
 from ops.exits import Exit, OperatorError
 from ops.output.stdout import show_json_line
@@ -177,7 +177,7 @@ def _socket(places: Places, key: str) -> Path:
 
 def _greeting(places: Places, key: str) -> list[str]:
     """Return the lines that the account says by itself to whoever connects."""
-    from ops.connect.places import loaded
+    from ops.connect.target import loaded
     from runtime.config.errors import ConfigError
 
     try:

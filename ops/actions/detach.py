@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ipc.errors import IpcError
-from ops.connect import clients
+from ops.connect import supervisor as clients
 from ops.exits import Exit, OperatorError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ipc.errors import ConnectionFailed, IpcError
-from ops.connect import clients, gateways
+from ops.connect import gateway as gateways
+from ops.connect import supervisor as clients
 from ops.exits import Exit, OperatorError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ops.connect import clients
+from ops.connect import supervisor as clients
 from ops.connect.account_api import payload
 from ops.exits import Exit, OperatorError
 from ops.output.narration import log_line

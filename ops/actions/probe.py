@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ipc.errors import IpcError
-from ops.connect import clients
+from ops.connect import supervisor as clients
 
 if TYPE_CHECKING:
     from ipc.websocket.reconnecting import ReconnectingClient

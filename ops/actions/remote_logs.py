@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ipc.errors import ConnectionFailed, IpcError
-from ops.connect import clients
+from ops.connect import supervisor as clients
 from ops.connect.selection import matches
 from ops.exits import Exit, OperatorError
 from ops.output.narration import log_line

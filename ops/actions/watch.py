@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipc.errors import IpcError
 from ipc.websocket import reconnecting
-from ops.connect import clients, gateways
+from ops.connect import gateway as gateways
+from ops.connect import supervisor as clients
 from ops.connect.account_api import There, payload
 from ops.connect.selection import chosen, matches
 from ops.exits import Exit, OperatorError

@@ -20,7 +20,7 @@ from ops.commands.options import (
     WaitTimeout,
     command_app,
 )
-from ops.connect.places import here
+from ops.connect.target import here
 from ops.output.stdout import show_json
 
 app = command_app("List, start, stop and configure accounts.")
@@ -30,8 +30,8 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:liber
 @app.command("list")
 def list_accounts(context: typer.Context, json: Json = False) -> None:
     """List the accounts of the configuration; needs no running daemon."""
-    from ops.connect.places import loaded
-    from ops.output.tables import show_table
+    from ops.connect.target import loaded
+    from ops.output.show import show_table
 
     specs = loaded(here(context)).accounts.values()
     rows = [
@@ -66,10 +66,10 @@ def status(
     token: Token = None,
 ) -> None:
     """Show the state of accounts."""
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
     from ops.connect.account_api import reach
     from ops.connect.selection import chosen
-    from ops.output.tables import show_accounts
+    from ops.output.show import show_accounts
 
     async def work() -> Any:
         async with reach(here(context), url, token) as runtime:
@@ -85,7 +85,7 @@ def status(
 @app.command()
 def describe(context: typer.Context, key: Key, json: Json = False) -> None:
     """Say why an account is as it is, what happens next, its last events and log lines."""
-    from ops.actions.describe import show_description
+    from ops.output.description import show_description
 
     told = _ask(context, "channels.describe", {"account": key})
     if json:
@@ -164,7 +164,7 @@ def drain(
 @app.command()
 def events(context: typer.Context, key: Key, json: Json = False) -> None:
     """Print the last events of an account."""
-    from ops.actions.describe import show_events
+    from ops.output.description import show_events
 
     told = _ask(context, "channels.events", {"account": key})
     if json:
@@ -183,7 +183,7 @@ def logs(
 ) -> None:
     """Print what accounts wrote."""
     from ops.actions.logs import show_logs
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     try:
         clients.run(show_logs(here(context), keys or [], lines, follow=follow, as_json=json))
@@ -195,7 +195,7 @@ def logs(
 def holds(context: typer.Context, keys: Keys = None, json: Json = False) -> None:
     """Show which accounts were stopped by hand, when and why."""
     from ops.connect.selection import chosen, matches
-    from ops.output.tables import show_table
+    from ops.output.show import show_table
     from ops.output.text import moment
 
     held = _ask(context, "channels.holds", {})["holds"]
@@ -226,7 +226,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Add an account: write the configuration, check it, have the daemon take it over."""
-    from ops.actions.edit import add_account
+    from ops.actions.config_edit import add_account
 
     add_account(here(context), key, fields or [], as_json=json)
 
@@ -234,13 +234,13 @@ def add(
 @app.command()
 def remove(context: typer.Context, key: Key, json: Json = False) -> None:
     """Remove an account: stop it and take it out of the configuration."""
-    from ops.actions.edit import remove_account
+    from ops.actions.config_edit import remove_account
 
     remove_account(here(context), key, as_json=json)
 
 
 def _ask(context: typer.Context, method: str, params: dict[str, Any]) -> Any:
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     async def work() -> Any:
         async with clients.supervisor(here(context)) as client:
@@ -262,8 +262,8 @@ def _act(
     token: str | None,
 ) -> None:
     from ops.actions.accounts import Order, carry_out, show_outcome
-    from ops.connect.clients import run
     from ops.connect.selection import targets
+    from ops.connect.supervisor import run
 
     order = Order(verb, targets(keys, everything), reason, wait, timeout)
     rows = run(carry_out(here(context), order, url, token))

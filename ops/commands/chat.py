@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ops.commands.options import Json, command_app
-from ops.connect.places import here
 from ops.connect.selection import split
+from ops.connect.target import here
 
 app = command_app()
 
@@ -32,7 +32,7 @@ def chat(
     and exits 4 when an answer does not come. With --json each answer is an object on a line.
     """
     from ops.actions.chat import Chat
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     split(key)
     try:

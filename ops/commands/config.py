@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands.options import Json, Timeout, Token, Url, command_app
-from ops.connect.places import effective, here, loaded
+from ops.connect.target import effective, here, loaded
 from ops.output.stdout import show_json
 
 app = command_app("Find, check and show the configuration.")
@@ -59,7 +59,7 @@ def validate(context: typer.Context, json: Json = False) -> None:
 @app.command("reload")
 def reload_(context: typer.Context, json: Json = False) -> None:
     """Have the daemon take the file over now; exits 78, with nothing changed, if it is wrong."""
-    from ops.actions.edit import show_reload
+    from ops.actions.config_edit import show_reload
 
     show_reload(here(context), as_json=json)
 
@@ -79,7 +79,7 @@ def example(
     json: Json = False,
 ) -> None:
     """Print an example of a channel's configuration, with every field it knows."""
-    from ops.actions.examples import show_example
+    from ops.actions.config_example import show_example
 
     show_example(channel, as_json=json)
 
@@ -99,8 +99,9 @@ def patch(
     token: Token = None,
 ) -> None:
     """Change the configuration, also of a gateway elsewhere, and overwrite nobody's change."""
-    from ops.actions import patch
-    from ops.connect import clients, gateways
+    from ops.actions import config_patch as patch
+    from ops.connect import gateway as gateways
+    from ops.connect import supervisor as clients
 
     wanted = patch.change_of(sys.stdin.read() if change == "-" else change)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands.options import command_app
-from ops.connect.places import here
+from ops.connect.target import here
 from ops.exits import Exit, OperatorError
 
 app = command_app()
@@ -21,7 +21,7 @@ def down(
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 15.0,
 ) -> None:
     """Stop the daemon and wait until it is gone."""
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     pid, fd = clients.run(_ask(here(context)))
     try:
@@ -36,7 +36,7 @@ def down(
 
 
 async def _ask(places: Any) -> tuple[int, int]:
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     async with clients.supervisor(places) as client:
         pid: int = (await client.call("version", {}))["pid"]

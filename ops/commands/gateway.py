@@ -8,7 +8,7 @@ import typer
 
 from ops.actions.ask import ask
 from ops.commands.options import Json, Timeout, Token, Url, command_app
-from ops.connect.places import here
+from ops.connect.target import here
 from ops.exits import Exit, OperatorError, UsageFailure
 from ops.output.stdout import show_json
 
@@ -62,7 +62,8 @@ def status(
 ) -> None:
     """Show the gateway's process and, apart from that, whether it can be reached."""
     from ops.actions import gateway_status
-    from ops.connect import clients, gateways
+    from ops.connect import gateway as gateways
+    from ops.connect import supervisor as clients
     from ops.output.text import clean
 
     async def work() -> Any:
@@ -97,7 +98,8 @@ def probe(
     answers.
     """
     from ops.actions.probe import show_probe
-    from ops.connect import clients, gateways
+    from ops.connect import gateway as gateways
+    from ops.connect import supervisor as clients
 
     async def work() -> Any:
         where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
@@ -190,7 +192,7 @@ def object_of(text: str) -> dict[str, Any]:
 
 
 def _supervised(context: typer.Context, method: str, params: dict[str, Any], timeout: float) -> Any:
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     async def work() -> Any:
         async with clients.supervisor(here(context)) as client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ops.commands.options import Follow, Json, Lines, Names, Token, Url, command_app
-from ops.connect.places import here
+from ops.connect.target import here
 
 app = command_app()
 
@@ -23,7 +23,8 @@ def logs(
     """Print the logs of the supervisor, the gateway and the accounts as one stream."""
     from ops.actions.logs import show_logs
     from ops.actions.remote_logs import show_remote_logs
-    from ops.connect import clients, gateways
+    from ops.connect import gateway as gateways
+    from ops.connect import supervisor as clients
 
     if url is None:
         work = show_logs(here(context), names or [], lines, follow=follow, as_json=json)

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from ops.commands.options import Json, command_app
-from ops.connect.places import here
+from ops.connect.target import here
 from ops.output.stdout import show_json
 
 WITHIN = 5.0  # seconds for the gateway to answer
@@ -24,7 +24,7 @@ def metrics(context: typer.Context, json: Json = False) -> None:
 
     With --json a list of samples: name, labels, value.
     """
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     async def ask() -> tuple[dict[str, Any], str]:
         async with clients.supervisor(here(context)) as client:

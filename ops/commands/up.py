@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ops.commands.options import command_app
-from ops.connect.places import flags
+from ops.connect.target import flags
 
 app = command_app()
 
@@ -41,7 +41,7 @@ def up(
 
     Writes a first configuration where there is none.
     """
-    from ops.connect.versions import own_version
+    from ops.connect.identity import own_version
     from runtime.supervisor.main import up as run
     from runtime.supervisor.options import Options
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 
 from ops.commands.options import Json, command_app
-from ops.connect.versions import own_version
+from ops.connect.identity import own_version
 from ops.output.stdout import show_json
 
 app = command_app()

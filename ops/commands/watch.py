@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ops.commands.options import Json, Keys, Token, Url, command_app
-from ops.connect.places import here
+from ops.connect.target import here
 
 app = command_app()
 
@@ -23,7 +23,7 @@ def watch(
     Exits 0 after Ctrl-C or when the daemon is stopped, 3 when it is lost.
     """
     from ops.actions.watch import Watch
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
 
     try:
         clients.run(Watch(here(context), keys or [], as_json=json, url=url, token=token).run())

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import msgspec
 
 from ipc.errors import PeerGone
-from ops.connect import clients, gateways
+from ops.connect import gateway as gateways
+from ops.connect import supervisor as clients
 from ops.connect.selection import EVERY
 from ops.exits import Exit, OperatorError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
-from ops.connect import clients
+from ops.connect import supervisor as clients
 from ops.connect.selection import split
 from ops.exits import Exit, OperatorError, UsageFailure
 from ops.output.stdout import show_json

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from ops.commands.options import Json, Keys, Token, Url, command_app
-from ops.connect.places import here
+from ops.connect.target import here
 from ops.output.stdout import show_json
 
 app = command_app()
@@ -23,9 +23,9 @@ def status(
     token: Token = None,
 ) -> None:
     """Show the supervisor, the gateway and all accounts."""
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
     from ops.connect.selection import chosen
-    from ops.output.tables import show_accounts
+    from ops.output.show import show_accounts
 
     found = clients.run(_status(here(context), url, token))
     found["accounts"] = chosen(found["accounts"], keys or [])

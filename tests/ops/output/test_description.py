@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ipc.frames.status import AccountStatus
-from ops.actions.describe import show_description
+from ops.output.description import show_description
 
 MIB = 2**20
 

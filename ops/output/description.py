@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ops.output.narration import log_line
-from ops.output.tables import ACCOUNT_COLUMNS, account_row, show_table
+from ops.output.show import ACCOUNT_COLUMNS, account_row, show_table
 from ops.output.text import clean, mebibytes, moment
 
 _SHOWN = 10  # events; `channels events` has them all

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.actions.patch import HIDDEN, change_of, holds
+from ops.actions.config_patch import HIDDEN, change_of, holds
 from ops.exits import Exit, UsageFailure
 from tests.ops.conftest import Here
 from tests.support.commandline import Result, trunkline

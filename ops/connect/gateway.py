@@ -42,7 +42,7 @@ async def own(places: Places, token: str | None = None) -> Gateway:
 
     Never as the file says: who listens on that port then is a stranger to our secrets.
     """
-    from ops.connect.clients import supervisor
+    from ops.connect.supervisor import supervisor
 
     async with supervisor(places) as client:
         found: Any = await client.call("gateway.access", {}, timeout=5.0)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands.options import All, Json, Keys, Token, Url, command_app
-from ops.connect.places import here
+from ops.connect.target import here
 from ops.output.stdout import show_json
 
 app = command_app()
@@ -38,7 +38,7 @@ def wait(
 
     Exits 4 when the time is over, and 1 as soon as an account has failed for good.
     """
-    from ops.connect import clients
+    from ops.connect import supervisor as clients
     from ops.connect.selection import targets
     from ops.exits import UsageFailure
 

@@ -19,7 +19,7 @@ from ipc.identity.trust import trusting
 from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import ReconnectingClient, Subscription
 from ops.connect.address import Gateway
-from ops.connect.versions import own_version
+from ops.connect.identity import own_version
 from ops.exits import Exit, OperatorError
 
 if TYPE_CHECKING:
