@@ -31,9 +31,8 @@ from bench.checkout import Checkout, NotBuilt
 from bench.measuring import windows
 from bench.measuring.comparison import Figure, compare, report
 from bench.measuring.processes import pss_bytes
-from bench.questions.rpc import KINDS
 from bench.systems.product import Product
-from bench.systems.system import Order
+from bench.systems.system import REQUESTS, Order
 from bench.tied import TiedDaemon
 
 MIB = 2**20
@@ -161,7 +160,7 @@ async def _worker_requests(product: Product) -> Values:
 
 async def _asked(product: Product, kind: str) -> windows.Window:
     return await windows.requests(
-        product, KINDS[kind], clients=CLIENTS, depth=DEPTH, seconds=SECONDS
+        product, REQUESTS[kind], clients=CLIENTS, depth=DEPTH, seconds=SECONDS
     )
 
 

@@ -12,17 +12,8 @@ from bench.questions.rounds import interleaved, median, plain, ratio, running, t
 from bench.systems.naive import Naive
 from bench.systems.node_ws import Node, package
 from bench.systems.product import Product
-from bench.systems.system import System
+from bench.systems.system import REQUESTS, System
 
-WORKER = (
-    '"method":"send","params":{"channel":"source","accountId":"w#","to":"someone",'
-    '"message":"hello","idempotencyKey":"@"}'
-)
-KINDS = {
-    "gateway": '"method":"last-heartbeat"',
-    "health": '"method":"health"',
-    "worker": WORKER,
-}
 SHAPES = {"1×1": (1, 1), "32×1": (32, 1), "8×16": (8, 16)}
 OURS = "trunkline"
 
@@ -34,14 +25,14 @@ async def _ask(plan: Plan) -> Found:
     if plan.thorough:
         systems.append(Naive())
     shapes = SHAPES if plan.thorough else ("1×1", "8×16")
-    kinds = KINDS if plan.thorough else ("gateway", "worker")
+    kinds = REQUESTS if plan.thorough else ("gateway", "worker")
     cases = [f"{kind} {shape}" for kind in kinds for shape in shapes]
 
     async def measure(system: System, case: str) -> windows.Window:
         kind, shape = case.split()
         clients, depth = SHAPES[shape]
         return await windows.requests(
-            system, KINDS[kind], clients=clients, depth=depth, seconds=plan.seconds
+            system, REQUESTS[kind], clients=clients, depth=depth, seconds=plan.seconds
         )
 
     async with running(systems):

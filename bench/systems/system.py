@@ -6,6 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+_SEND = (
+    '"method":"send","params":{"channel":"source","accountId":"w#","to":"someone",'
+    '"message":"hello","idempotencyKey":"@"}'
+)
+# What is asked of every system, without type and id, by who answers it.
+REQUESTS = {
+    "gateway": '"method":"last-heartbeat"',
+    "health": '"method":"health"',
+    "worker": _SEND,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
