@@ -59,13 +59,14 @@ STARTS_PROCESSES = {
     "runtime/supervisor/processes/launcher.py",
     "runtime/zygote/forked.py",
     "runtime/zygote/client.py",
-    "runtime/zygote/server.py",
+    "runtime/zygote/child.py",
 }
 # Modules of the house that are loaded by name, each with its reason.
 LOADED_BY_NAME = {
     "workers/registry.py": "manifests of channels, other people's too",
     "workers/process/loading.py": "the plugin of a channel, in its worker only",
     "runtime/gateway/http/late.py": "the HTTP server, after the gateway is up",
+    "runtime/zygote/child.py": "what a child was started for",
     "runtime/zygote/server.py": "what children share, each import guarded",
     "runtime/supervisor/api/config.py": "what rewrites the configuration, when somebody asks",
     "ops/cli/lazy.py": "a command, when it runs",

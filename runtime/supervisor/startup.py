@@ -21,7 +21,8 @@ from runtime.supervisor.claim import sockets_of
 from runtime.supervisor.instance import Instance, InstanceHeld
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper, zygote_modules
+from runtime.supervisor.processes.launcher import Launcher, zygote_modules
+from runtime.zygote.prctl import become_subreaper
 
 if TYPE_CHECKING:
     from runtime.supervisor.notify import Notifier

@@ -1,7 +1,8 @@
-"""Starts zygotes (see ``runtime.zygote.server``), before anything else of the daemon is imported.
+"""Starts a zygote (``runtime.zygote.server``) and sends it requests.
 
-A zygote's own imports are the longest part of a start, so this module needs next to nothing:
-they are under way while the supervisor does its own.
+It is started before anything else of the daemon is imported. A zygote's own imports are the longest
+part of a start, so this module needs next to nothing: they are under way while the supervisor
+does its own.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replace
 
 
 def environment(run_id: str) -> dict[str, str]:
-    """Return what every Python process of ours is started with."""
+    """Return the environment that every Python process of the daemon is started with."""
     path = os.pathsep.join(filter(None, sys.path))  # an entry "" would depend on the cwd
     return {**os.environ, "TRUNKLINE_RUN_ID": run_id, "PYTHONPATH": path}
 
 
 class Zygote:
-    """One that runs. Making it returns at once, it imports meanwhile."""
+    """A zygote process and the socket to it. Making one returns at once; it imports meanwhile."""
 
     def __init__(self, run_id: str) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -40,27 +41,30 @@ class Zygote:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The zygote's process id."""
         return self._process.pid
 
     @property
     def dead(self) -> bool:
-        """Whether it has ended."""
+        """Whether the zygote has ended."""
         return self._process.poll() is not None
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Have it import these too."""
+        """Have the zygote import these modules too, without waiting until it has."""
         message = json.dumps({"kind": "preload", "modules": list(modules)}).encode()
         with suppress(OSError):  # a dead one is noticed, and replaced, at the next start
             self._socket.send(message)
 
-    def ask(self, message: bytes, fds: list[int]) -> bytes:
-        """Return its answer to a request to fork, nothing when it ended; raises ``OSError``."""
+    def request_fork(self, message: bytes, fds: list[int]) -> bytes:
+        """Return the zygote's answer to a request to fork; empty when it has ended.
+
+        Blocks up to ``ANSWER_WITHIN``; raises ``OSError``.
+        """
         socket.send_fds(self._socket, [message], fds)
         return self._socket.recv(4096)
 
     def end(self) -> None:
-        """Kill and reap it."""
+        """Kill and reap the zygote."""
         self._process.kill()
         self._process.wait()
         self._socket.close()

@@ -1,4 +1,4 @@
-"""A process of the zygote as ``multiprocessing`` and ``aiomultiprocess`` see it.
+"""Starts a process through the zygote as ``multiprocessing`` and ``aiomultiprocess`` know it.
 
 Its class is what is pickled, so every zygote and every child imports this module: it has
 nothing else in it.
@@ -20,25 +20,25 @@ import aiomultiprocess.core
 import uvloop
 from aiomultiprocess.types import Unit
 
-from runtime.zygote import server
+from runtime.zygote import child
 
 
-def fork(target: str, payload: bytes, boot_writer: int, ask: Callable[[], int]) -> int:
-    """Start ``target`` with ``payload``; return the pid, which ``ask`` gets from the zygote.
+def fork(target: str, payload: bytes, boot_writer: int, request_pid: Callable[[], int]) -> int:
+    """Start ``target`` with ``payload``; return the pid, for which ``request_pid`` asks the zygote.
 
-    In one thread only. What the child is to run goes to it through ``boot_writer``.
+    Call it from one thread only. What the child is to run goes to it through ``boot_writer``.
     """
-    _ZygotePopen.ask = ask
-    child = _AioProcess(target, payload, boot_writer)
-    child.start()
-    mp_process._children.discard(child.aio_process)  # type: ignore[attr-defined]
-    pid = child.pid
+    _ZygotePopen.request_pid = request_pid
+    process = _AioProcess(target, payload, boot_writer)
+    process.start()
+    mp_process._children.discard(process.aio_process)  # type: ignore[attr-defined]
+    pid = process.pid
     assert pid is not None
     return int(pid)
 
 
-def tell(writer: int, body: bytes | memoryview) -> None:
-    """Write a child's bootstrap; one that has died already is reported by its exit."""
+def write_bootstrap(writer: int, body: bytes | memoryview) -> None:
+    """Write a child's bootstrap to its pipe; a child that has died is reported by its exit."""
     with contextlib.suppress(BrokenPipeError), open(writer, "wb", 0, closefd=False) as pipe:
         left = memoryview(body)
         while left:
@@ -46,10 +46,10 @@ def tell(writer: int, body: bytes | memoryview) -> None:
 
 
 class _ZygotePopen:
-    """How ``multiprocessing`` starts a process here: pickled, through the zygote."""
+    """The start method of ``multiprocessing`` used here: pickled, through the zygote."""
 
     method = "zygote"
-    ask: Any = None  # set just before the start
+    request_pid: Any = None  # set just before the start
 
     def __init__(self, process: Any) -> None:
         self.returncode: int | None = None
@@ -64,12 +64,12 @@ class _ZygotePopen:
             reduction.dump(process, buffer)
         finally:
             set_spawning_popen(None)
-        self.pid = _ZygotePopen.ask()
+        self.pid = _ZygotePopen.request_pid()
         self.sentinel = self.pid
-        tell(process.boot_writer, buffer.getbuffer())
+        write_bootstrap(process.boot_writer, buffer.getbuffer())
 
     def poll(self, flag: int = os.WNOHANG) -> int | None:
-        """Return the exit code: never known here, ``Process.wait`` reaps."""
+        """Return the exit code: always ``None``, because ``Process.wait`` reaps."""
         return self.returncode
 
 
@@ -89,7 +89,7 @@ class _AioProcess(aiomultiprocess.core.Process):  # type: ignore[misc]  # it has
 
     def __init__(self, target: str, payload: bytes, boot_writer: int) -> None:
         self.unit = Unit(
-            target=server.run,
+            target=child.run,
             args=(target, payload),
             kwargs={},
             namespace=types.SimpleNamespace(),

@@ -25,7 +25,8 @@ from runtime.supervisor.gateways.managed import Front
 from runtime.supervisor.gateways.operator_session import Access
 from runtime.supervisor.lifecycle import Policy
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.zygote.prctl import become_subreaper
 from tests.support.daemon import free_port
 from tests.support.players import PlayedGateway
 from tests.support.until import until

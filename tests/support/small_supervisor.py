@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import Spec
+from runtime.zygote.prctl import become_subreaper
 
 
 async def main() -> None:

@@ -23,9 +23,8 @@ from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
 from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
 from runtime.supervisor.processes.termination import kill_and_reap
-from runtime.zygote import server
 from runtime.zygote.client import Zygote, environment
-from runtime.zygote.forked import fork, tell
+from runtime.zygote.forked import fork, write_bootstrap
 
 SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
 
@@ -193,11 +192,11 @@ class Launcher:
             wanted = {"command": spec.command, "env": env, "path": path}
             payload = json.dumps(wanted).encode()
             told = (os.getpid(), names)
-            call = f"from runtime.zygote.server import exec_command; exec_command(*{told!r})"
+            call = f"from runtime.zygote.child import exec_command; exec_command(*{told!r})"
         else:
             payload = spec.payload
             arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
-            call = f"from runtime.zygote.server import exec_main; exec_main(*{arguments!r})"
+            call = f"from runtime.zygote.child import exec_main; exec_main(*{arguments!r})"
         started = subprocess.Popen(  # noqa: S603 — likewise
             [sys.executable, "-c", call],
             pass_fds=list(passed.values()),
@@ -209,7 +208,7 @@ class Launcher:
         )
         started.returncode = 0  # we reap it ourselves, by its pidfd
         pipes.close_theirs()
-        tell(pipes.boot_writer, payload)
+        write_bootstrap(pipes.boot_writer, payload)
         return started.pid
 
     def _ask(self, message: bytes, fds: list[int]) -> int:
@@ -219,7 +218,7 @@ class Launcher:
                 self._renew()
             assert self._zygote is not None
             try:
-                answer = self._zygote.ask(message, fds)
+                answer = self._zygote.request_fork(message, fds)
             except OSError as error:
                 answer = b""
                 if last:
@@ -261,11 +260,6 @@ class Launcher:
         for pid in vitals.children_of(os.getpid()):
             if pid not in ours and kill_and_reap(pid):
                 self.swept += 1
-
-
-def become_subreaper() -> None:
-    """Adopt the orphans below this process (PR_SET_CHILD_SUBREAPER, prctl(2)): zygote forks."""
-    server.prctl(server.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def zygote_modules(loaded: Loaded) -> list[str]:

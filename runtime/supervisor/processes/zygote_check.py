@@ -17,7 +17,7 @@ from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, Spec
 
-TARGET = "runtime.zygote.server:nothing"
+TARGET = "runtime.zygote.child:nothing"
 WITHIN = 10.0  # seconds for a child that has nothing to do, on a busy host
 
 log = structlog.get_logger("zygote")

@@ -1,4 +1,4 @@
-"""The zygote by itself, spoken to over its socket; what it forks is in ``test_process``."""
+"""The zygote by itself, over its socket; what it forks for the launcher is in ``test_process``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from runtime.supervisor.processes.launcher import become_subreaper
-from runtime.zygote.server import PR_SET_NAME, prctl
+from runtime.zygote.prctl import become_subreaper
 
 LIVE = "from runtime.zygote.server import main; main({fd}, {supervisor})"
 
@@ -81,12 +78,6 @@ zygote._held = Full()
     with zygote(first=full) as (requests, _):
         assert answer(requests) == b"fork: Resource temporarily unavailable"
         assert answer(requests) == b"fork: Resource temporarily unavailable"  # it lives
-
-
-def test_a_prctl_that_fails_says_why() -> None:
-    with pytest.raises(OSError, match="Invalid argument"):
-        prctl(-1, 0)
-    prctl(PR_SET_NAME, Path("/proc/self/comm").read_bytes().strip())
 
 
 def reap(pid: int) -> tuple[int, int]:

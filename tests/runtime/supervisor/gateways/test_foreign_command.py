@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from runtime.supervisor.lifecycle import MISCONFIGURED
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnedProcess, Spec
+from runtime.zygote.prctl import become_subreaper
 
 SECRET = "the-secret-of-the-test"
 SHOW = """

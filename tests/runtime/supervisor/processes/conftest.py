@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.zygote.prctl import become_subreaper
 
 
 @pytest.fixture

@@ -28,8 +28,9 @@ from runtime.supervisor.processes.cgroups import (
     Unusable,
     delegated,
 )
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import Spec
+from runtime.zygote.prctl import become_subreaper
 from tests.support.until import until
 
 MIB = 2**20

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from runtime.supervisor.processes.launcher import Launcher, become_subreaper
+from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnError, Spec
 from runtime.supervisor.processes.zygote_check import TARGET, ZygoteCheck
+from runtime.zygote.prctl import become_subreaper
 
 HARMLESS = "colorsys"
 # An SDK that does something in every process that is forked after its import.
@@ -105,4 +106,4 @@ async def test_a_child_that_hangs_is_ended(
     monkeypatch.setattr("runtime.supervisor.processes.zygote_check.WITHIN", 0.2)
     said = await asyncio.wait_for(ZygoteCheck(launcher).repair(), 30)
     assert said == "no process can be started: a child of it exited (signal 9)"
-    assert TARGET == "runtime.zygote.server:nothing"
+    assert TARGET == "runtime.zygote.child:nothing"

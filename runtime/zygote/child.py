@@ -1,0 +1,198 @@
+"""Turns a new process into a child of the supervisor, and runs what it was started for.
+
+Three ways lead here: a fork of the zygote (``become``), an interpreter of its own
+(``exec_main``, ``launcher: "exec"``), and a program that is not ours (``exec_command``).
+
+The zygote imports this before it is ready, and an exec child before anything else, so what only
+one of the ways needs is imported there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any, TextIO
+
+from runtime.zygote.prctl import become_subreaper, die_with, set_name
+
+STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every child gets
+
+Say = Callable[[str, str], None]
+Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
+
+_fds: dict[str, int] = {}  # the inherited descriptors by name
+
+
+def become(request: dict[str, Any], fds: list[int], middle: int, supervisor: int) -> None:
+    """Turn a fork of the zygote into the child that ``request`` describes; never returns."""
+    code = 1
+    try:
+        await_adoption(middle, supervisor)
+        names = [*STREAMS, *request["fds"]]
+        settle(dict(zip(names, fds, strict=True)), request["name"], request["env"])
+        code = _run_pickled(_fds["boot"])
+    except BaseException:  # noqa: BLE001 - the last frame before the end of the process
+        traceback.print_exc()
+    finally:
+        exit_now(code)
+
+
+def await_adoption(middle: int, supervisor: int) -> None:
+    """Wait until the supervisor has adopted this process, then tie its life to the supervisor's.
+
+    ``middle`` is the process between two forks, whose end makes this one an orphan. When the
+    supervisor has died meanwhile, another process has adopted this one: it exits with 1.
+    """
+    while os.getppid() == middle:  # it is about to end: a few microseconds
+        os.sched_yield()
+    die_with(supervisor)
+
+
+def settle(fds: dict[str, int], name: str, env: dict[str, str]) -> None:
+    """Give a fork its own session, signals, streams, name and environment."""
+    os.setsid()
+    become_subreaper()  # what it starts is found when it ends: see ``Launcher``
+    set_name(name.encode())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(fds["stdout"], 1)
+    os.dup2(fds["stderr"], 2)
+    for each in (null, fds.pop("stdout"), fds.pop("stderr")):
+        os.close(each)
+    _inherit(fds)
+    os.environ.update(env)
+    sys.stdout, sys.stderr = _text(1), _text(2)
+
+
+def _inherit(fds: dict[str, int]) -> None:
+    """Keep the inherited descriptors, and keep them from what this process starts."""
+    for each in fds.values():
+        os.set_inheritable(each, False)
+    _fds.clear()
+    _fds.update(fds)
+
+
+def _text(fd: int) -> TextIO:
+    """Return a text stream that writes each line at once and replaces what is not UTF-8."""
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+
+
+def _run_pickled(fd: int) -> int:
+    """Run the ``multiprocessing`` process object that comes through the pipe."""
+    from multiprocessing import spawn
+
+    code: int = spawn._main(fd, os.dup(fd))
+    return code
+
+
+def exit_now(code: int) -> None:
+    """End the process without the parent's exit handlers, but with what was printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+async def run(target: str, payload: bytes) -> None:
+    """Await ``target`` (``package.module:coroutine``) and end the process with its exit code.
+
+    Whatever it raises is printed, and written as ``failed`` to the pipe for last words. The
+    process ends here, because Python would wait for threads of a plugin, which may be stuck.
+    """
+    code = 1
+    words = _fds["words"]
+    fds = {name: fd for name, fd in _fds.items() if name not in STREAMS}
+
+    def say(cause: str, text: str) -> None:
+        with contextlib.suppress(OSError):
+            _write_last_words(words, cause, text)
+
+    try:
+        module, _, name = target.partition(":")
+        coroutine: Main = getattr(importlib.import_module(module), name)
+        code = await coroutine(payload, fds, say)
+    except BaseException as error:  # noqa: BLE001 - reported in full, then the process ends
+        traceback.print_exc()
+        say("failed", f"{type(error).__name__}: {error}")
+    finally:
+        exit_now(code)
+
+
+def _write_last_words(fd: int, cause: str, text: str) -> None:
+    """Write why this process ends, as one line of JSON; raises ``OSError``."""
+    line = json.dumps({"cause": cause, "text": text[:2000]}).encode()
+    os.write(fd, line + b"\n")
+
+
+async def nothing(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Return 0 at once: the target of a probe, which shows that forked children can run."""
+    return 0
+
+
+def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> None:
+    """Run ``target`` in an interpreter that shares nothing: the entry of ``launcher: "exec"``.
+
+    ``names`` are ``name=fd`` pairs, ``env`` is a JSON object; the payload comes through the
+    ``boot`` pipe.
+    """
+    die_with(supervisor)  # before the imports: they take long enough to be left behind
+
+    import asyncio
+
+    import uvloop
+
+    import ipc.plainlog  # noqa: F401 - before anything imports structlog
+
+    become_subreaper()
+    set_name(name.encode())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(json.loads(env))
+    _inherit(_named(names))
+    with open(_fds["boot"], "rb") as boot:
+        payload = boot.read()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(target, payload))
+
+
+def exec_command(supervisor: int, names: str) -> None:
+    """Replace this interpreter by a foreign program: the entry of ``Spec.command``; never returns.
+
+    It is tied to the supervisor and in a session of its own like every child. Which program,
+    and its environment, come through the ``boot`` pipe; of our descriptors it gets none.
+    """
+    die_with(supervisor)
+    become_subreaper()
+    _inherit(_named(names))
+    with open(_fds["boot"], "rb") as boot:
+        wanted = json.loads(boot.read())
+    command: list[str] = wanted["command"]
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # what Python ignores for itself
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    environment = {**os.environ, **wanted["env"]}
+    del environment["PYTHONPATH"]  # it leads to us
+    if wanted["path"] is not None:
+        environment["PYTHONPATH"] = wanted["path"]
+    try:
+        os.execvpe(command[0], command, environment)  # noqa: S606 - the operator's own command
+    except OSError as error:
+        from ipc.frames.words import EXIT_CONFIG
+
+        text = f"{command[0]}: {error.strerror}"
+        _write_last_words(_fds["words"], "misconfigured", text)
+        sys.stderr.write(f"{text}\n")
+        exit_now(EXIT_CONFIG)
+
+
+def _named(names: str) -> dict[str, int]:
+    """Return the descriptors in ``name=fd,name=fd``, by name."""
+    pairs = (pair.split("=") for pair in names.split(","))
+    return {name: int(fd) for name, fd in pairs}

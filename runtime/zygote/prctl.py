@@ -1,0 +1,45 @@
+"""Calls prctl(2): process names, child subreapers, and signals at a parent's death.
+
+Imported by a new zygote before anything else, so it imports almost nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+NAME_BYTES = 15  # TASK_COMM_LEN less the terminator
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def prctl(option: int, argument: Any) -> None:
+    """Call prctl(2) with one argument; raises ``OSError``."""
+    if _libc.prctl(option, argument, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def set_name(name: bytes) -> None:
+    """Set the name of this process that ps(1) and top(1) show, cut to what the kernel keeps."""
+    prctl(PR_SET_NAME, name[:NAME_BYTES])
+
+
+def become_subreaper() -> None:
+    """Adopt every orphan below this process (PR_SET_CHILD_SUBREAPER); kept over execve(2)."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when ``parent`` ends; exit now when it has ended.
+
+    The signal comes when the *thread* that made this process ends. It is kept over execve(2).
+    """
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,68 @@
+"""A real zygote, started and asked as the supervisor does."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from runtime.zygote.client import Zygote, environment
+from runtime.zygote.prctl import become_subreaper
+
+
+@contextmanager
+def running() -> Iterator[Zygote]:
+    become_subreaper()
+    zygote = Zygote("run-of-the-test")
+    try:
+        yield zygote
+    finally:
+        zygote.end()
+
+
+def request(zygote: Zygote) -> bytes:
+    """Ask for a child whose bootstrap is empty: it ends with 1."""
+    reader, writer = os.pipe()
+    os.close(writer)
+    null = os.open(os.devnull, os.O_RDWR)
+    message = {"kind": "spawn", "name": "irc:a#1", "env": {}, "fds": []}
+    try:
+        return zygote.request_fork(json.dumps(message).encode(), [reader, null, null, null])
+    finally:
+        os.close(reader)
+        os.close(null)
+
+
+def test_its_environment_is_ours_with_the_run_and_no_relative_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OURS", "yes")
+    monkeypatch.setattr(sys, "path", ["", "/one", "/two"])
+    env = environment("r1")
+    assert (env["TRUNKLINE_RUN_ID"], env["OURS"]) == ("r1", "yes")
+    assert env["PYTHONPATH"] == f"/one{os.pathsep}/two"
+
+
+def test_it_forks_while_it_lives_and_answers_nothing_afterwards() -> None:
+    with running() as zygote:
+        zygote.preload(["no.such.module"])
+        pid = struct.unpack("q", request(zygote))[0]
+        assert pid != zygote.pid
+        how = os.waitid(os.P_PID, pid, os.WEXITED)
+        assert how is not None
+        assert how.si_status == 1
+        assert not zygote.dead
+        os.kill(zygote.pid, 9)
+        os.waitid(os.P_PID, zygote.pid, os.WEXITED | os.WNOWAIT)
+        assert zygote.dead
+        zygote.preload(["json"])  # noticed at the next start, not here
+        try:
+            answer = request(zygote)
+        except OSError:
+            answer = b""
+        assert answer == b""
