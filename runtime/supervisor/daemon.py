@@ -20,7 +20,8 @@ from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
 from runtime.supervisor.gateways.port import PortUnusable, address
 from runtime.supervisor.instance import Instance
-from runtime.supervisor.logs.store import LogStore, configure
+from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.logs.structured import configure
 from runtime.supervisor.notify import Notifier
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.limits import enable_groups
@@ -63,7 +64,7 @@ async def _serve(
     gateway = loaded.config.gateway
     places.record()
     logs = LogStore(places.log_dir, loaded.config.logging)
-    configure(logs, level=loaded.config.logging.level, to_stderr=options.verbose)
+    configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
     setting = Setting(
         version=options.version(),
         host=address(gateway.bind),

@@ -19,8 +19,9 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from runtime.config.load import Reader
+from runtime.supervisor.logs.line import timestamp
 from runtime.supervisor.logs.recent import Recent
-from runtime.supervisor.logs.store import LogStore, timestamp
+from runtime.supervisor.logs.store import LogStore
 
 P = ParamSpec("P")
 T = TypeVar("T")

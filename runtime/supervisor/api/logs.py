@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from ipc.frames.requests import TailParams
 from runtime.supervisor.api.table import method
-from runtime.supervisor.logs.recent import cost
+from runtime.supervisor.logs.recent import line_bytes
 from runtime.supervisor.logs.store import TAIL_BYTES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def _tail(supervisor: Supervisor, params: TailParams) -> Any:
     found = remote.recent.after(cursor or 0, params.limit, params.max_bytes)
     lines = found.lines
     if cursor is None and len(lines) < params.limit and not found.truncated:
-        room = params.max_bytes - sum(map(cost, lines))
+        room = params.max_bytes - sum(map(line_bytes, lines))
         count = params.limit - len(lines)
         directory = supervisor.places.log_dir
         lines = await remote.aside(older, directory, remote.since, count, room) + lines
@@ -54,7 +54,7 @@ def older(directory: Path, before: str, count: int, room: int) -> list[str]:
     bytes of them with their line ends.
     """
     lines = sorted(_lines(directory, before))[-count:]
-    while lines and sum(cost(text) for _, text in lines) > room:
+    while lines and sum(line_bytes(text) for _, text in lines) > room:
         lines = lines[1 + len(lines) // 8 :]
     return [text for _, text in lines]
 

@@ -197,7 +197,7 @@ class ForeignGateway:
             )
         )
         screen = Screen(Complaints([token] if token else []))
-        self._logs.capture(NAME, incarnation, process, screen=screen)
+        self._logs.capture(NAME, incarnation, process, filter_line=screen)
         self._repairing = process
         ended = asyncio.create_task(process.wait())
         try:

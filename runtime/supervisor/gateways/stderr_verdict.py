@@ -10,7 +10,9 @@ from typing import Self
 
 from runtime.supervisor.gateways.stderr import Class, Complaints
 from runtime.supervisor.lifecycle import Exit
-from runtime.supervisor.logs.store import Line, LineCapture, LogStore
+from runtime.supervisor.logs.capture import LineCapture
+from runtime.supervisor.logs.line import Line
+from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.processes.process import SpawnedProcess
 
 Judge = Callable[[Exit, list[str]], Exit]
@@ -40,7 +42,7 @@ class Judged:
     ) -> Self:
         """Capture what a new process prints; one that cannot be captured is ended again."""
         try:
-            capture = logs.capture(name, incarnation, process, screen=Screen(complaints))
+            capture = logs.capture(name, incarnation, process, filter_line=Screen(complaints))
         except BaseException:
             process.kill()
             await process.wait()

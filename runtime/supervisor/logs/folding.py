@@ -1,36 +1,36 @@
-"""The same line again and again is one line and a number. Pure: the time is given.
+"""Folds repetitions of a line into one line and a number. Pure.
 
-Without a timer: a repetition is told when another line comes, and now and then while it
-lasts, so that what is still going on can be seen.
+Without a timer: repetitions are reported when another line comes, and now and then while they
+last, so that what is still going on can be seen.
 """
 
 from __future__ import annotations
 
-TELL_EVERY = 10.0  # seconds, while a repetition lasts
+REPORT_EVERY = 10.0  # seconds, while a repetition lasts
 FORGET_AFTER = 60.0  # a line that comes back after so long is news
 
 
 class Folding:
-    """One stream of lines."""
+    """Folds one stream of lines. ``repeats`` of the last line are not reported yet."""
 
     def __init__(self) -> None:
         self._last: bytes | None = None
         self._at = 0.0
-        self._told_at = 0.0
-        self.repeats = 0  # of the last line, not told yet
+        self._reported_at = 0.0
+        self.repeats = 0
 
     def take(self, line: bytes, now: float) -> tuple[int, bool]:
-        """Return how many repetitions are to be told first, and whether this line is to be kept.
+        """Return how many repetitions to report first, and whether to keep this line.
 
         ``now`` is in seconds and never goes back.
         """
         if line != self._last or now - self._at >= FORGET_AFTER:
-            told, self.repeats = self.repeats, 0
-            self._last, self._at, self._told_at = line, now, now
-            return told, True
+            repeats, self.repeats = self.repeats, 0
+            self._last, self._at, self._reported_at = line, now, now
+            return repeats, True
         self._at = now
         self.repeats += 1
-        if now - self._told_at < TELL_EVERY:
+        if now - self._reported_at < REPORT_EVERY:
             return 0, False
-        told, self.repeats, self._told_at = self.repeats, 0, now
-        return told, False
+        repeats, self.repeats, self._reported_at = self.repeats, 0, now
+        return repeats, False

@@ -1,7 +1,8 @@
-"""The last log lines of all processes as one stream with a cursor, for who asks from afar.
+"""Keeps the last log lines of all processes as one stream with a cursor. Pure.
 
-A cursor is an offset in bytes from the start of the supervisor, in a file that nobody wrote:
-reading on costs neither the disk nor a search. Pure.
+For clients that read the log over the network. A cursor is an offset in bytes since the start
+of the supervisor, as in a file that was never written: reading on costs neither the disk nor a
+search.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ KEEP_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Lines from a cursor on. ``cursor`` is where to go on; ``skipped_bytes`` lie between what
-    was asked for and the first line; ``reset`` says that the cursor was of another stream.
+    """Lines from a cursor on.
+
+    ``cursor`` is where to go on; ``skipped_bytes`` lie between the cursor that was asked for and
+    the first line; ``reset``: the cursor was of another stream.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -32,27 +35,29 @@ class Recent:
     def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:
         self.size = 0
         self._keep_bytes = keep_bytes
-        self._lines: deque[tuple[int, str]] = deque()  # where it begins, and the line
+        self._lines: deque[tuple[int, str]] = deque()  # offset and line
         self._start = 0
 
     def add(self, line: str) -> None:
-        """Take one line; the oldest go."""
+        """Append one line and drop the oldest ones."""
         self._lines.append((self.size, line))
-        self.size += cost(line)
+        self.size += line_bytes(line)
         while self.size - self._start > self._keep_bytes and len(self._lines) > 1:
             self._lines.popleft()
             self._start = self._lines[0][0]
 
     def after(self, cursor: int, limit: int, max_bytes: int) -> Stretch:
-        """Return at most ``limit`` of the newest lines at or after ``cursor``, of at most
-        ``max_bytes`` together with their line ends: none where the newest is longer.
+        """Return the newest lines at or after ``cursor``.
+
+        At most ``limit`` lines of ``max_bytes`` together with their line ends: none where the
+        newest is longer.
         """
         reset = cursor > self.size
         wanted = 0 if reset else cursor
         found: deque[str] = deque()
         begin, room = self.size, max_bytes
         for start, line in reversed(self._lines):
-            room -= cost(line)
+            room -= line_bytes(line)
             if start < wanted or len(found) >= limit or room < 0:
                 break
             found.appendleft(line)
@@ -61,6 +66,6 @@ class Recent:
         return Stretch(list(found), self.size, self.size, skipped > 0, reset, skipped)
 
 
-def cost(line: str) -> int:
-    """Return the bytes of a line and its end."""
+def line_bytes(line: str) -> int:
+    """Return the size of a line and its end in bytes."""
     return len(line.encode()) + 1

@@ -1,0 +1,46 @@
+"""Makes one log line from what a child printed or what our own code recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import Any
+
+import msgspec
+
+from ipc.frames.data import MALFORMED
+
+LINE_BYTES = 16 * 1024  # a longer line is cut
+
+Line = dict[str, Any]
+
+
+def read_line(raw: bytes) -> Line:
+    """Return a printed line: a JSON object as it is, anything else as ``text``, binary escaped.
+
+    Only what can be encoded again counts as JSON: no half surrogate, no NaN.
+    """
+    now = timestamp()
+    text = raw.decode("utf-8", "backslashreplace").rstrip("\r")
+    if text.startswith("{"):
+        with contextlib.suppress(*MALFORMED):
+            line: Line = {"ts": now} | msgspec.json.decode(text)
+            return line if isinstance(line["ts"], str) else line | {"ts": now}
+    return {"ts": now, "text": text}
+
+
+def timestamp() -> str:
+    """Return now as ISO 8601 in UTC with milliseconds."""
+    now = time.time()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    return f"{whole}.{int(now * 1000) % 1000:03d}Z"
+
+
+def encode_line(line: Line) -> bytes:
+    """Return a line as JSON for the file; one that has no JSON becomes a line that says so."""
+    try:
+        text = json.dumps(line, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):  # circular, odd keys, too deep
+        text = json.dumps({"ts": timestamp(), "text": "a record that cannot be written as JSON"})
+    return text.encode("utf-8", "replace") + b"\n"  # half a surrogate becomes a question mark
