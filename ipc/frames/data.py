@@ -6,8 +6,6 @@ its kind. A payload is JSON that is already encoded, so the gateway passes it on
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Annotated
 
 import msgspec
@@ -172,17 +170,3 @@ def check_text(payload: bytes) -> None:
             str(payload, "utf-8")
         except UnicodeDecodeError as error:
             raise FrameError(f"malformed payload: {error}") from None
-
-
-def peer_name(key: str, incarnation: int) -> str:
-    """Return the ZeroMQ routing id of one incarnation, e.g. ``irc:libera#3``."""
-    return f"{key}#{incarnation}"
-
-
-def worker_token(secret: bytes, key: str, incarnation: int) -> str:
-    """Return the proof that a worker is the incarnation it says it is.
-
-    An HMAC rather than a random number: the gateway can check it without being told about
-    each worker, so neither side depends on the order in which they start.
-    """
-    return hmac.new(secret, peer_name(key, incarnation).encode(), hashlib.sha256).hexdigest()

@@ -22,10 +22,10 @@ from ipc.endpoints import Endpoints
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
 from ipc.frames.control import Rechecked
-from ipc.frames.data import peer_name, worker_token
 from ipc.frames.status import AccountStatus, Hold, Status, SupervisorStatus
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from ipc.heartbeat import Verdict
+from ipc.identity.peer import PeerProof, peer_name
 from ipc.websocket.probe import challenges
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.doubts import doubts
@@ -363,7 +363,7 @@ class Supervisor:
         boot = WorkerBoot(
             key=spec.key,
             incarnation=incarnation,
-            token=worker_token(self._secret, spec.key, incarnation),
+            token=PeerProof(self._secret).token(spec.key, incarnation),
             control=self._endpoints.control,
             data=self._endpoints.data,
             manifest=spec.manifest_ref,

@@ -26,11 +26,10 @@ from ipc.frames.data import (
     Hello,
     Messages,
     Welcome,
-    peer_name,
-    worker_token,
 )
 from ipc.frames.status import AccountStatus
 from ipc.frames.websocket import Event
+from ipc.identity.peer import PeerProof, peer_name
 from ipc.websocket.client import Client
 from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
@@ -102,7 +101,7 @@ class Worker:
         assert self.dealer.send(data.encode(list(frames)))
 
     def hello(self, oldest: int = 1, token: str | None = None) -> None:
-        proof = token or worker_token(SECRET, self.key, self.incarnation)
+        proof = token or PeerProof(SECRET).token(self.key, self.incarnation)
         self.send(Hello(self.key, self.incarnation, proof, oldest))
 
     def say(self, seq: int, flags: int = data.INBOUND, **more: Any) -> None:

@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 
 from ipc.frames import control
 from ipc.frames.bootstrap import GatewayBoot, WorkerBoot
-from ipc.frames.data import peer_name
+from ipc.identity.peer import peer_name
 from ipc.zeromq.link import Dealer
 from runtime.config.model import LoggingConfig
 from runtime.supervisor.lifecycle import Exit

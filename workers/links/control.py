@@ -30,7 +30,7 @@ from ipc.frames.control import (
     decode_from_supervisor,
     encode,
 )
-from ipc.frames.data import peer_name
+from ipc.identity.peer import peer_name
 from ipc.zeromq.link import Dealer
 
 LAST_BEAT_MS = 100  # for the last beat to be sent: its counts are the final ones

@@ -27,8 +27,8 @@ from ipc.frames.data import (
     Welcome,
     decode_from_gateway,
     encode,
-    peer_name,
 )
+from ipc.identity.peer import peer_name
 from ipc.zeromq.link import Dealer
 from workers.links.backlog import Backlog
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -38,11 +37,10 @@ from ipc.frames.data import (
     check_text,
     decode_from_worker,
     encode,
-    peer_name,
-    worker_token,
 )
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.identity.peer import PeerProof, parse_peer
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.fanout import MESSAGE, Fanout, message_frames
 from runtime.gateway.accounts.ring import Rings
@@ -101,7 +99,7 @@ class DataRouter:
         held: Callable[[], bool],
         on_message: Callable[[str, int, bytes], None],
     ) -> None:
-        self._secret = secret
+        self._proof = PeerProof(secret)
         self._gateway = gateway
         self._accounts = accounts
         self._rings = rings
@@ -310,9 +308,7 @@ class DataRouter:
         self.calls.fail_peer(peer.name)
 
     def _hello(self, id: bytes, hello: Hello) -> Peer | None:
-        expected = worker_token(self._secret, hello.key, hello.incarnation)
-        named = id == peer_name(hello.key, hello.incarnation).encode()
-        if not (named and hmac.compare_digest(expected, hello.token)):
+        if not self._proof.accepts(id, hello.key, hello.incarnation, hello.token):
             self.dropped["refused"] += 1
             log.warning("worker refused", peer=id.decode(errors="replace"))
             self._send(id, Refused("wrong token"))
@@ -344,7 +340,7 @@ class DataRouter:
         """Drop messages that come twice, too early, after a gap, or from a stranger."""
         count = len(pack.payloads)
         if peer is None:
-            stale = self._accounts.is_past(*_split(id))
+            stale = self._accounts.is_past(*parse_peer(id))
             self.dropped["stale" if stale else "stranger"] += count
             self._tell_hello_first(id)
         elif pack.flags[0] & HISTORY and pack.last <= peer.seen:
@@ -447,11 +443,6 @@ def _error(key: str, payload: bytes) -> RemoteError:
 
 def _not_connected(peer: Peer) -> RemoteError:
     return RemoteError(UNAVAILABLE, f"{peer.key} is not connected", retryable=True)
-
-
-def _split(id: bytes) -> tuple[str, int]:
-    key, _, incarnation = id.decode(errors="replace").rpartition("#")
-    return key, int(incarnation) if incarnation.isdigit() else 0
 
 
 def _packs(calls: list[Call]) -> Iterator[list[Call]]:

@@ -7,7 +7,6 @@ is alive now; everything else is dropped and counted.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,8 +14,8 @@ import structlog
 
 from ipc.errors import FrameError, IpcError
 from ipc.frames import control
-from ipc.frames.data import peer_name, worker_token
 from ipc.frames.words import ALIVE
+from ipc.identity.peer import PeerProof, parse_peer, peer_name
 from ipc.zeromq.link import Router
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.child import Process
@@ -57,7 +56,7 @@ class ControlLink:
         on_change: Callable[[Account], None],
         on_figures: Callable[[Account], None],
     ) -> None:
-        self._secret = secret
+        self._proof = PeerProof(secret)
         self._find = find
         self._on_hello = on_hello
         self._on_change = on_change
@@ -153,8 +152,7 @@ class ControlLink:
 
     def _sender(self, peer: bytes) -> Account | None:
         """Return the account of a peer that has proved itself and is its present incarnation."""
-        key = peer.rpartition(b"#")[0].decode(errors="replace")
-        proved, account = self._proved.get(key, (None, None))
+        proved, account = self._proved.get(parse_peer(peer)[0], (None, None))
         return account if account and proved == peer and self._is_current(account, peer) else None
 
     def _is_current(self, account: Account, peer: bytes) -> bool:
@@ -163,11 +161,8 @@ class ControlLink:
 
     def _hello(self, peer: bytes, hello: control.Hello) -> None:
         account = self._find(hello.key)
-        expected = worker_token(self._secret, hello.key, hello.incarnation)
-        named = peer == peer_name(hello.key, hello.incarnation).encode()
-        # As bytes: compare_digest refuses strings that are not ASCII.
-        proved = hmac.compare_digest(expected.encode(), hello.token.encode())
-        if account is None or not named or not proved:
+        proved = self._proof.accepts(peer, hello.key, hello.incarnation, hello.token)
+        if account is None or not proved:
             self.refused += 1
             log.warning("worker refused", peer=peer.decode(errors="replace"))
         elif not self._is_current(account, peer):

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ipc.frames.data import peer_name
 from ipc.frames.status import Hold
 from ipc.frames.words import ALIVE, Phase
+from ipc.identity.peer import peer_name
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account, policy_of
 from runtime.supervisor.accounts.holds import Holds

@@ -130,12 +130,3 @@ def test_a_part_of_a_pack_keeps_numbers_and_flags() -> None:
     assert whole.last == 7
     assert whole.part(6, 7) == Messages(6, b"bc", [b"2", b"3"])
     assert whole.part(5, 7) == whole
-
-
-def test_a_token_proves_one_incarnation_only() -> None:
-    token = data.worker_token(b"secret", "irc:libera", 3)
-    assert token == data.worker_token(b"secret", "irc:libera", 3)
-    assert token != data.worker_token(b"secret", "irc:libera", 4)
-    assert token != data.worker_token(b"secret", "irc:other", 3)
-    assert token != data.worker_token(b"another", "irc:libera", 3)
-    assert data.peer_name("irc:libera", 3) == "irc:libera#3"

@@ -139,6 +139,8 @@ async def test_a_stranger_is_told_to_say_hello_and_changes_nothing() -> None:
         assert (await stranger.next(Refused)).reason == "hello first"
         stranger.hello(token="0" * 64)
         assert (await stranger.next(Refused)).reason == "wrong token"
+        stranger.hello(token="schlüssel")
+        assert (await stranger.next(Refused)).reason == "wrong token"
         other = Worker(home, "irc:oftc", 1)
         home.opened.append(other)
         other.send(Hello(KEY, 1, "x", 1))

@@ -11,8 +11,8 @@ import structlog
 
 from ipc.frames import control
 from ipc.frames.bootstrap import WorkerBoot
-from ipc.frames.data import peer_name, worker_token
 from ipc.frames.words import Phase
+from ipc.identity.peer import PeerProof, peer_name
 from ipc.zeromq.link import Dealer
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink, HeardOut
@@ -49,7 +49,7 @@ class Table:
         given: dict[str, Any] = {
             "key": KEY,
             "incarnation": incarnation,
-            "token": worker_token(SECRET, KEY, incarnation),
+            "token": PeerProof(SECRET).token(KEY, incarnation),
             "control": self.address,
             "data": "",
             "manifest": "",
@@ -187,7 +187,7 @@ async def test_asking_one_that_is_gone_is_no_error() -> None:
     [
         (None, {"token": "wrong"}),
         (None, {"token": "schlüssel"}),  # compare_digest takes no such string
-        (None, {"key": "local:stranger", "token": worker_token(SECRET, "local:stranger", 101)}),
+        (None, {"key": "local:stranger", "token": PeerProof(SECRET).token("local:stranger", 101)}),
         ("local:demo#99", {}),
     ],
     ids=["wrong token", "odd token", "unknown account", "the name of another"],

@@ -1,0 +1,55 @@
+"""Who a worker on a link is, and how it proves that."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipc.identity.peer import PeerProof, parse_peer, peer_name
+
+PROOF = PeerProof(b"secret")
+TOKEN = PROOF.token("irc:libera", 3)
+
+
+def test_a_token_is_of_one_incarnation_and_one_boot() -> None:
+    assert PeerProof(b"secret").token("irc:libera", 3) == TOKEN
+    others = {
+        PROOF.token("irc:libera", 4),
+        PROOF.token("irc:other", 3),
+        PeerProof(b"another").token("irc:libera", 3),
+    }
+    assert TOKEN not in others
+    assert len(others) == 3
+
+
+@pytest.mark.parametrize(
+    ("peer", "key", "incarnation", "token", "accepted"),
+    [
+        (b"irc:libera#3", "irc:libera", 3, TOKEN, True),
+        (b"irc:libera#3", "irc:libera", 3, "", False),
+        (b"irc:libera#3", "irc:libera", 3, TOKEN[:-1], False),
+        (b"irc:libera#3", "irc:libera", 3, TOKEN.upper(), False),
+        (b"irc:libera#3", "irc:libera", 3, "gr\u00fc\u00dfe", False),  # refused, not an exception
+        (b"irc:libera#4", "irc:libera", 3, TOKEN, False),  # another's name
+        (b"irc:libera#4", "irc:libera", 4, TOKEN, False),  # an earlier one's token
+        (b"\x00\xff\x01", "irc:libera", 3, TOKEN, False),
+    ],
+)
+def test_only_the_right_token_under_the_right_name_is_accepted(
+    peer: bytes, key: str, incarnation: int, token: str, accepted: bool
+) -> None:
+    assert PROOF.accepts(peer, key, incarnation, token) is accepted
+
+
+@pytest.mark.parametrize(
+    ("peer", "parsed"),
+    [
+        (peer_name("irc:libera", 3).encode(), ("irc:libera", 3)),
+        (b"irc:#chan#7", ("irc:#chan", 7)),
+        (b"nobody", ("", 0)),
+        (b"irc:libera#x", ("irc:libera", 0)),
+        ("irc:libera#\u00b2".encode(), ("irc:libera", 0)),  # a digit that is no decimal
+        (b"\xff#1", ("\ufffd", 1)),
+    ],
+)
+def test_a_routing_id_is_read_whatever_is_in_it(peer: bytes, parsed: tuple[str, int]) -> None:
+    assert parse_peer(peer) == parsed
