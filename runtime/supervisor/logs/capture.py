@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from ipc.token_bucket import TokenBucket
 from runtime.config.model import LoggingConfig
 from runtime.supervisor.logs.folding import Folding
 from runtime.supervisor.logs.line import LINE_BYTES, Line, read_line, timestamp
@@ -26,32 +27,6 @@ LineFilter = Callable[[Line], Line | None]
 
 _LINE_END = ord("\n")
 _scrap = bytearray(READ_BYTES)  # where what is dropped goes
-
-
-class Allowance:
-    """A token bucket: ``rate`` per second, at most ``burst`` at once."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = burst
-        self._at = 0.0
-
-    def take(self, now: float, amount: float) -> bool:
-        """Take ``amount`` when there is that much."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < amount:
-            return False
-        self._left -= amount
-        return True
-
-    def most(self, now: float, amount: int) -> int:
-        """Take as much of ``amount`` as there is, in whole numbers; return how much that was."""
-        self.take(now, 0)
-        taken = min(amount, int(self._left))
-        self._left -= taken
-        return taken
 
 
 class LineCapture:
@@ -82,7 +57,7 @@ class LineCapture:
         self._filter_line = filter_line
         self._incarnation = incarnation
         self.limit(config)
-        self._drops = Allowance(DROP_BYTES_PER_SECOND, DROP_BYTES_PER_SECOND * PAUSE)
+        self._drops = TokenBucket(DROP_BYTES_PER_SECOND * PAUSE, DROP_BYTES_PER_SECOND)
         self._parts: dict[int, bytearray] = {}
         self._folds = {fd: Folding() for fd in fds}
         self._streams = dict(zip(fds, ("stdout", "stderr"), strict=True))
@@ -93,10 +68,10 @@ class LineCapture:
 
     def limit(self, config: LoggingConfig) -> None:
         """Set how many lines and bytes per second are kept."""
-        self._lines = Allowance(config.lines_per_second, config.burst_lines)
-        self._bytes = Allowance(config.bytes_per_second, 2 * config.bytes_per_second)
+        self._lines = TokenBucket(config.burst_lines, config.lines_per_second)
+        self._bytes = TokenBucket(2 * config.bytes_per_second, config.bytes_per_second)
         looks = LOOKS_PER_LINE
-        self._looks = Allowance(looks * config.lines_per_second, looks * config.burst_lines)
+        self._looks = TokenBucket(looks * config.burst_lines, looks * config.lines_per_second)
 
     def close(self) -> None:
         """Read what is there, then close both pipes."""
@@ -149,7 +124,7 @@ class LineCapture:
     def _split(self, fd: int, data: bytes) -> None:
         part = self._parts[fd]
         lines = data.count(b"\n")
-        looks = self._looks.most(asyncio.get_running_loop().time(), lines)
+        looks = self._looks.take_up_to(asyncio.get_running_loop().time(), lines)
         *whole, rest = data.split(b"\n", looks)
         for piece in whole:
             if fd in self._skipping:

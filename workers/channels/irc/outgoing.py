@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from workers.channels.irc.pacing import Bucket
+from ipc.token_bucket import TokenBucket
 
 Ticket = TypeVar("Ticket")
 
@@ -19,7 +19,7 @@ Ticket = TypeVar("Ticket")
 class Outgoing(Generic[Ticket]):
     """The queue of one connection. A ``Ticket`` says which message a line belongs to."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: TokenBucket) -> None:
         self._bucket = bucket
         self._urgent: deque[str] = deque()
         self._own: deque[str] = deque()
@@ -28,7 +28,7 @@ class Outgoing(Generic[Ticket]):
     def __len__(self) -> int:
         return len(self._said)
 
-    def pace(self, bucket: Bucket) -> None:
+    def pace(self, bucket: TokenBucket) -> None:
         """Go on with another bucket."""
         self._bucket = bucket
 

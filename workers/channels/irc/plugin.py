@@ -18,6 +18,7 @@ import itertools
 import time
 from collections.abc import Iterable
 
+from ipc.token_bucket import TokenBucket
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.connecting import connect
 from workers.channels.irc.conversation import Conversation
@@ -34,7 +35,6 @@ from workers.channels.irc.outputs import (
     Send,
     Warned,
 )
-from workers.channels.irc.pacing import Bucket
 from workers.channels.irc.sayings import Saying, Sayings
 from workers.channels.irc.translation import compose, inbound
 from workers.errors import SendFailed, Transient
@@ -200,8 +200,8 @@ class Irc:
         self._stirred.set()
         return found
 
-    def _full_bucket(self) -> Bucket:
-        return Bucket(self._config.flood_burst, self._config.flood_rate, self._loop.time())
+    def _full_bucket(self) -> TokenBucket:
+        return TokenBucket(self._config.flood_burst, self._config.flood_rate, self._loop.time())
 
     def _tell(self) -> None:
         detail = self._conversation.summary()

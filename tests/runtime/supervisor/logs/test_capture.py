@@ -10,7 +10,6 @@ import pytest
 
 from runtime.config.model import LoggingConfig
 from runtime.supervisor.logs import capture as capture_module
-from runtime.supervisor.logs.capture import Allowance
 from runtime.supervisor.logs.folding import Folding
 from runtime.supervisor.logs.line import LINE_BYTES
 from runtime.supervisor.logs.store import LogStore
@@ -158,11 +157,3 @@ async def test_the_same_line_again_and_again_is_one_line_and_a_number(store: Log
         "other",
     ]
     assert child.capture.dropped == 0
-
-
-def test_an_allowance_fills_again_up_to_its_burst() -> None:
-    allowance = Allowance(rate=2, burst=4)
-    assert [allowance.take(100.0, 1) for _ in range(5)] == [True] * 4 + [False]
-    assert not allowance.take(100.4, 1)
-    assert allowance.take(100.6, 1)
-    assert [allowance.take(900.0, 1) for _ in range(5)] == [True] * 4 + [False]

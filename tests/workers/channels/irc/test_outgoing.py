@@ -1,46 +1,17 @@
-"""The bucket and the queue behind it."""
+"""The queue of lines behind the bucket that paces them."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
+from ipc.token_bucket import TokenBucket
 from workers.channels.irc.outgoing import Outgoing
-from workers.channels.irc.pacing import Bucket
 
 
 def queue(burst: int = 2, rate: float = 0.5) -> Outgoing[str]:
-    return Outgoing(Bucket(burst, rate, now=0.0))
+    return Outgoing(TokenBucket(burst, rate, now=0.0))
 
 
 def written(outgoing: Outgoing[str], now: float) -> list[str]:
     return [line for line, _ in outgoing.take(now)]
-
-
-@given(
-    st.integers(1, 10),
-    st.floats(0.1, 20),
-    st.lists(st.tuples(st.floats(0, 5), st.booleans()), max_size=60),
-)
-def test_no_window_holds_more_than_the_burst_and_the_rate(
-    burst: int, rate: float, steps: list[tuple[float, bool]]
-) -> None:
-    bucket, now, taken = Bucket(burst, rate, 0.0), 0.0, []
-    for wait, jump in steps:
-        now += wait if jump else bucket.wait(now)
-        if bucket.take(now):
-            taken.append(now)
-    for index, start in enumerate(taken):
-        for count, end in enumerate(taken[index:], 1):
-            assert count <= burst + (end - start) * rate + 1e-6
-
-
-@given(st.integers(1, 10), st.floats(0.1, 20), st.integers(0, 30))
-def test_after_the_wait_there_is_a_token(burst: int, rate: float, taken: int) -> None:
-    bucket = Bucket(burst, rate, 0.0)
-    for _ in range(taken):
-        bucket.owe(0.0)
-    assert bucket.take(bucket.wait(0.0))
 
 
 def test_the_burst_goes_at_once_and_the_rest_in_time() -> None:
@@ -85,5 +56,5 @@ def test_the_pace_can_begin_anew() -> None:
     outgoing = queue()
     outgoing.say(["a", "b", "c", "d"], "message")
     assert written(outgoing, 0.0) == ["a", "b"]
-    outgoing.pace(Bucket(2, 0.5, 0.0))
+    outgoing.pace(TokenBucket(2, 0.5, 0.0))
     assert written(outgoing, 0.0) == ["c", "d"]

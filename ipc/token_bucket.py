@@ -1,0 +1,47 @@
+"""Limits a rate and allows short bursts: a token bucket. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+ROUNDING = 1e-9  # tokens: what adding small parts of one may miss
+
+
+class TokenBucket:
+    """Holds up to ``burst`` tokens, gains ``rate`` of them per second, and begins full.
+
+    ``now`` is in seconds and never goes back.
+    """
+
+    def __init__(self, burst: float, rate: float, now: float = 0.0) -> None:
+        self._burst = burst
+        self._rate = rate
+        self._tokens = float(burst)
+        self._at = now
+
+    def take(self, now: float, amount: float = 1) -> bool:
+        """Take ``amount`` tokens if there are so many; return whether there were."""
+        self._gain(now)
+        if self._tokens < amount - ROUNDING:
+            return False
+        self._tokens -= amount
+        return True
+
+    def take_up_to(self, now: float, amount: int) -> int:
+        """Take as many of ``amount`` tokens as there are, in whole numbers; return how many."""
+        self._gain(now)
+        taken = max(0, min(amount, int(self._tokens)))
+        self._tokens -= taken
+        return taken
+
+    def owe(self, now: float) -> None:
+        """Take a token even if there is none; the debt is at most one burst."""
+        self._gain(now)
+        self._tokens = max(self._tokens - 1, -self._burst)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until ``take`` can succeed."""
+        self._gain(now)
+        return max(0.0, (1 - self._tokens) / self._rate)
+
+    def _gain(self, now: float) -> None:
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now

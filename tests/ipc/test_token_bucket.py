@@ -1,0 +1,66 @@
+"""A rate with bursts: no window holds more, no wait is too short."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipc.token_bucket import TokenBucket
+
+
+@given(
+    st.integers(1, 10),
+    st.floats(0.1, 20),
+    st.lists(st.tuples(st.floats(0, 5), st.booleans()), max_size=60),
+)
+def test_no_window_holds_more_than_the_burst_and_the_rate(
+    burst: int, rate: float, steps: list[tuple[float, bool]]
+) -> None:
+    bucket, now, taken = TokenBucket(burst, rate, 0.0), 0.0, []
+    for wait, jump in steps:
+        now += wait if jump else bucket.wait(now)
+        if bucket.take(now):
+            taken.append(now)
+    for index, start in enumerate(taken):
+        for count, end in enumerate(taken[index:], 1):
+            assert count <= burst + (end - start) * rate + 1e-6
+
+
+@given(st.integers(1, 10), st.floats(0.1, 20), st.integers(0, 30))
+def test_after_the_wait_there_is_a_token(burst: int, rate: float, taken: int) -> None:
+    bucket = TokenBucket(burst, rate, 0.0)
+    for _ in range(taken):
+        bucket.owe(0.0)
+    assert bucket.take(bucket.wait(0.0))
+
+
+def test_it_fills_again_up_to_its_burst() -> None:
+    bucket = TokenBucket(burst=4, rate=2)
+    assert [bucket.take(100.0) for _ in range(5)] == [True] * 4 + [False]
+    assert not bucket.take(100.4)
+    assert bucket.take(100.6)
+    assert [bucket.take(900.0) for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_an_amount_is_taken_whole_or_not_at_all() -> None:
+    bucket = TokenBucket(burst=10, rate=1)
+    assert not bucket.take(0.0, 11)
+    assert bucket.take(0.0, 10)
+    assert not bucket.take(4.0, 5)
+    assert bucket.take(5.0, 5)
+
+
+def test_up_to_an_amount_is_taken_in_whole_tokens() -> None:
+    bucket = TokenBucket(burst=3, rate=1)
+    assert bucket.take_up_to(0.0, 2) == 2
+    assert bucket.take_up_to(0.5, 5) == 1
+    assert bucket.take_up_to(0.5, 5) == 0
+    assert bucket.take_up_to(1.5, 5) == 1
+
+
+def test_a_debt_leaves_nothing_to_take_up_to() -> None:
+    bucket = TokenBucket(burst=1, rate=1)
+    bucket.take(0.0)
+    bucket.owe(0.0)
+    assert bucket.take_up_to(0.5, 3) == 0
+    assert bucket.wait(0.5) == 1.5
