@@ -155,6 +155,17 @@ def shape_of(error: RemoteError) -> ErrorShape:
     return ErrorShape(error.code, error.message, **more)
 
 
+def error_of(shape: ErrorShape) -> RemoteError:
+    """Return the exception that stands for an error from the wire."""
+    return RemoteError(
+        shape.code,
+        shape.message,
+        details=None if shape.details is UNSET else shape.details,
+        retryable=shape.retryable is True,
+        retry_after_ms=None if shape.retry_after_ms is UNSET else shape.retry_after_ms,
+    )
+
+
 def response(id: str | int, payload: Any = UNSET) -> bytes:
     """Return the JSON text of a good answer; ``payload`` is any object, or ``Raw`` JSON."""
     return encode(Good(id, True, payload))

@@ -23,10 +23,18 @@ from websockets.protocol import State
 from ipc.calls import Calls
 from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import jsonrpc
-from ipc.frames.websocket import ErrorShape, Event, Request, Response, decode_from_server, encode
+from ipc.frames.websocket import (
+    ErrorShape,
+    Event,
+    Request,
+    Response,
+    decode_from_server,
+    encode,
+    error_of,
+)
 from ipc.frames.words import UNAVAILABLE
 from ipc.identity.device import Identity
-from ipc.websocket.connect import Opening, open_session, remote_error
+from ipc.websocket.connect import Opening, open_session
 from ipc.websocket.inbox import Inbox, OnEvent
 
 OPERATOR = tuple(
@@ -244,7 +252,7 @@ class Client:
             else:
                 self._calls.settle(number, payload)
         elif isinstance(frame.error, ErrorShape):
-            self._calls.fail(number, remote_error(frame.error))
+            self._calls.fail(number, error_of(frame.error))
         else:
             self._calls.fail(number, RemoteError(UNAVAILABLE, "failed without a reason"))
 

@@ -32,6 +32,7 @@ from ipc.frames.websocket import (
     Response,
     decode_from_server,
     encode,
+    error_of,
 )
 from ipc.frames.words import UNAVAILABLE
 from ipc.identity.credentials import Claim, Credentials
@@ -127,17 +128,6 @@ async def open_session(
             await asyncio.sleep(wait)
 
 
-def remote_error(shape: ErrorShape) -> RemoteError:
-    """Return the exception for an error of the protocol."""
-    return RemoteError(
-        shape.code,
-        shape.message,
-        details=None if shape.details is msgspec.UNSET else shape.details,
-        retryable=shape.retryable is True,
-        retry_after_ms=None if shape.retry_after_ms is msgspec.UNSET else shape.retry_after_ms,
-    )
-
-
 async def _try(
     opening: Opening, credentials: Credentials
 ) -> tuple[ClientConnection, dict[str, Any]]:
@@ -184,7 +174,7 @@ async def _greet(
         if isinstance(frame, Response) and frame.id == CONNECT_ID:
             break
     if not frame.ok:
-        raise remote_error(
+        raise error_of(
             frame.error
             if isinstance(frame.error, ErrorShape)
             else ErrorShape(UNAVAILABLE, "connect failed without a reason")

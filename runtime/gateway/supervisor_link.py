@@ -11,7 +11,7 @@ import msgspec
 
 from ipc.calls import Calls
 from ipc.errors import RemoteError
-from ipc.frames.websocket import ErrorShape
+from ipc.frames.websocket import ErrorShape, error_of
 from ipc.frames.words import UNAVAILABLE
 from runtime.gateway.access.listener import Listener
 
@@ -60,15 +60,4 @@ class SupervisorLink:
             self.calls.settle(id, payload)
             return
         shape = error or ErrorShape(UNAVAILABLE, "the supervisor failed without saying why")
-        self.calls.fail(id, as_error(shape))
-
-
-def as_error(shape: ErrorShape) -> RemoteError:
-    """Return an error shape from the wire as the exception that it stands for."""
-    return RemoteError(
-        shape.code,
-        shape.message,
-        details=None if not shape.details else shape.details,
-        retryable=shape.retryable is True,
-        retry_after_ms=shape.retry_after_ms if isinstance(shape.retry_after_ms, int) else None,
-    )
+        self.calls.fail(id, error_of(shape))

@@ -38,14 +38,13 @@ from ipc.frames.data import (
     decode_from_worker,
     encode,
 )
-from ipc.frames.websocket import ErrorShape
+from ipc.frames.websocket import ErrorShape, error_of
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.identity.peer import PeerProof, parse_peer
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.fanout import MESSAGE, Fanout, message_frames
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
-from runtime.gateway.supervisor_link import as_error
 
 HELLO_FIRST = "hello first"
 MAX_STRANGERS = 4096
@@ -438,7 +437,7 @@ def _error(key: str, payload: bytes) -> RemoteError:
         shape = msgspec.json.decode(payload, type=ErrorShape)
     except MALFORMED:
         shape = ErrorShape(UNAVAILABLE, f"{key}: malformed error")
-    return as_error(shape)
+    return error_of(shape)
 
 
 def _not_connected(peer: Peer) -> RemoteError:

@@ -12,9 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from ipc.errors import FrameError, MalformedJson
+from ipc.errors import FrameError, MalformedJson, RemoteError
 from ipc.frames import websocket
-from ipc.frames.websocket import ErrorShape, Event, Request, Response, StateVersion
+from ipc.frames.websocket import (
+    ErrorShape,
+    Event,
+    Request,
+    Response,
+    StateVersion,
+    error_of,
+    shape_of,
+)
 
 scalars = (
     st.none()
@@ -238,3 +246,17 @@ def test_the_shortest_request_that_is_too_deep_is_measured() -> None:
         else:
             with pytest.raises(FrameError):
                 websocket.decode_request(data)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RemoteError("UNAVAILABLE", "busy"),
+        RemoteError("UNAVAILABLE", "busy", retryable=True, retry_after_ms=0),
+        RemoteError("NOT_PAIRED", "pair first", details={"requestId": "r"}),
+        RemoteError("INVALID_REQUEST", "no", details={}),
+    ],
+)
+def test_an_error_survives_the_wire(error: RemoteError) -> None:
+    shape = msgspec.json.decode(msgspec.json.encode(shape_of(error)), type=ErrorShape)
+    assert vars(error_of(shape)) == vars(error)
