@@ -12,6 +12,9 @@ from typing import Any
 from bench.machine import ROOT
 from bench.measuring.figures import table
 
+PIECES = "bench/pieces"
+LAST = 4000  # characters of each output, when it fails
+
 
 def run(quick: bool = True) -> list[dict[str, Any]]:
     """Return name, median and spread (microseconds) of each piece; raises when one failed."""
@@ -20,13 +23,15 @@ def run(quick: bool = True) -> list[dict[str, Any]]:
         most = "0.3" if quick else "1.0"
         done = subprocess.run(
             [
-                sys.executable, "-m", "pytest", "bench/pieces", "-q", "-p", "no:cacheprovider",
+                sys.executable, "-m", "pytest", PIECES, "-q", "-p", "no:cacheprovider",
                 f"--benchmark-json={file}", f"--benchmark-max-time={most}",
             ],
             cwd=ROOT, check=False, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode != 0:
-            raise RuntimeError(f"the pieces failed:\n{done.stdout[-4000:]}")
+            # A test that fails is told on stdout, a plugin or an option that is missing on stderr.
+            said = "\n".join(text[-LAST:] for text in (done.stdout, done.stderr) if text)
+            raise RuntimeError(f"the pieces failed (exit code {done.returncode}):\n{said}")
         found = json.loads(file.read_text())["benchmarks"]
     return [
         {
