@@ -1,4 +1,4 @@
-"""Keeps one process as its policy says, by doing what ``lifecycle.step`` decides.
+"""Runs one process by its policy: carries out what ``lifecycle.step`` decides.
 
 One mailbox, one event at a time, no lock, no flag, no await while deciding. The gateway and
 every account are driven by this class; only their policy and the source of Ready and
@@ -11,6 +11,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+import structlog
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
@@ -28,6 +30,8 @@ from runtime.supervisor.lifecycle import (
     Wake,
     step,
 )
+
+log = structlog.get_logger("supervisor")
 
 
 class Process(Protocol):
@@ -60,11 +64,9 @@ class Child:
 
     ``spawn(incarnation)`` starts the process; what it raises counts as a failure with that
     text. ``first_incarnation`` is the number before the first one used, ``failures`` those of
-    an earlier life that nobody has forgiven. ``on_change(name,
-    state, event)`` is called after every change of state, and when the process of a child that
-    runs becomes known only then. ``policy`` may be replaced at any
-    time. ``deadline`` is the loop's time (``loop.time()``) at which the running phase ends:
-    the next try while in BACKOFF. ``last_exit`` is how the last process ended.
+    an earlier supervisor that were not forgiven. ``on_change(name, state, event)`` is called
+    after every state change, and once more if the child became ready before its process handle
+    was known. ``policy`` may be replaced at any time. ``last_exit`` is how the last process ended.
     """
 
     def __init__(
@@ -93,7 +95,10 @@ class Child:
 
     @property
     def deadline(self) -> float | None:
-        """When the present phase's time is over, on the loop's clock; ``None``: never."""
+        """When the present phase's time is over, on the loop's clock; ``None``: never.
+
+        In BACKOFF that is the time of the next try.
+        """
         return self._timer.when() if self._timer else None
 
     def post(self, event: Event) -> None:
@@ -158,8 +163,8 @@ class Child:
 
     async def _outlive(self, process: Process, born: Spawned) -> Exit:
         self.process = process
-        # A worker may be ready before the spawner's thread has told us its process: whoever was
-        # told that it runs is told again, now with its pid.
+        # A worker may be ready before the spawner's thread has handed over its process: the
+        # change to RUNNING is reported again, now with a pid.
         if self.state.phase is Phase.RUNNING and self.state.incarnation == born.incarnation:
             self._on_change(self.name, self.state, born)
         try:
@@ -177,6 +182,27 @@ class Child:
         if self._timer:
             self._timer.cancel()
         self._timer = None
+
+
+async def supervise(child: Child) -> None:
+    """Run ``child`` until cancelled; what goes wrong in the supervision costs it a failure.
+
+    A mistake in the code around one child, or an unforeseen error of the system, must not end
+    the supervisor and with it all siblings: it is logged, and the child is tried again.
+    """
+    while True:
+        try:
+            await child.run()
+        except Exception as error:  # its process, if there was one, has been killed
+            log.exception("supervision failed", child=child.name)
+            text = f"supervision failed: {_innermost(error)}"
+            child.post(Exited(child.state.incarnation, Exit(text=text)))
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 def _now() -> float:

@@ -1,8 +1,11 @@
-"""Notices when the configuration file changes, however it is written: in place, by renaming,
-or by swapping a link somewhere above it.
+"""Watches the configuration file and reports a change once its writer has come to rest.
 
-Its directories are watched, because an editor that renames leaves a watch on the file itself
-behind. What counts is what the file is then: its inode, time and size.
+A file may be written in place, by renaming, or by swapping a link somewhere above it. Its
+directories are watched, because an editor that renames leaves a watch on the file itself
+behind. What counts is what the file is then: its inode, times and size.
+
+The quiet after a burst is measured here and not by watchfiles (its ``step``): that one sees
+every file of the directory, so a neighbour that is written all the time would put a change off.
 """
 
 from __future__ import annotations
@@ -14,17 +17,46 @@ from pathlib import Path
 
 import structlog
 
-from runtime.supervisor.debounce import Debounce
-
 STEP_MS = 50  # in which events of one write are gathered
 AGAIN = 30.0  # seconds until a watch that failed is tried again
+AT_MOST = 10.0  # seconds that one burst lasts, however often the file is saved
 
 log = structlog.get_logger("configuration")
 
 Signature = tuple[int, int, int, int] | None
 
 
-class Watch:
+class Burst:
+    """Tells when a burst of changes is over: after a while of quiet, at the latest at a limit.
+
+    Without the limit a change would never be taken over from a person who saves every second.
+    ``quiet`` may be changed at any time. Reads no clock; times are seconds.
+    """
+
+    def __init__(self, quiet: float, at_most: float = AT_MOST) -> None:
+        self.quiet = quiet
+        self._at_most = at_most
+        self._first: float | None = None
+        self._last = 0.0
+
+    def touch(self, now: float) -> None:
+        """Note a change."""
+        if self._first is None:
+            self._first = now
+        self._last = now
+
+    def due(self) -> float | None:
+        """Return when the burst is over, ``None`` when there is none."""
+        if self._first is None:
+            return None
+        return min(self._last + self.quiet, self._first + self._at_most)
+
+    def clear(self) -> None:
+        """Forget the burst: it has been dealt with."""
+        self._first = None
+
+
+class ConfigWatch:
     """Calls ``on_change()`` once a burst of changes of ``path`` is over.
 
     ``quiet()`` returns the seconds without a change that end a burst; ``None``: not watched.
@@ -37,12 +69,12 @@ class Watch:
         self._quiet = quiet
         self._on_change = on_change
         self._seen = signature(path)
-        self._burst = Debounce(0.0)
+        self._burst = Burst(0.0)
         self._timer: asyncio.TimerHandle | None = None
         self.failed: str | None = None  # why nothing is noticed at the moment
 
     async def run(self) -> None:
-        """Watch until cancelled. Without inotify it says so, and SIGHUP still works."""
+        """Watch until cancelled. Where inotify fails ``failed`` says why; SIGHUP still works."""
         try:
             while True:
                 try:
@@ -68,7 +100,6 @@ class Watch:
             step=STEP_MS,
             stop_event=stop,
             recursive=False,
-            raise_interrupt=False,
             rust_timeout=1_000,  # its thread looks this often whether it is to end
         )
         try:
@@ -83,7 +114,7 @@ class Watch:
             await changes.aclose()
 
     def look(self) -> None:
-        """Compare the file with what it was."""
+        """Compare the file with what it was; a difference begins or prolongs a burst."""
         found = signature(self._path)
         if found == self._seen:
             return

@@ -1,28 +1,88 @@
-"""One supervisor per state directory, and the number of its boot.
+"""Keeps a second supervisor from the same directories, and counts boots.
 
-The boot counter makes every incarnation number of this boot larger than all earlier ones.
+Two supervisors on a state directory would run each account twice. Two on a runtime directory
+would replace each other's sockets, whose names are fixed, and the workers and operators of the
+first would then talk to the second. The locks are the kernel's (flock(2)): each ends with its
+process, however that ends. The boot counter makes every incarnation number of this boot larger
+than all earlier ones.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
+from ipc.endpoints import Endpoints
+from ipc.errors import EndpointError
 from ipc.files import write_atomically
-from runtime.supervisor.lock import Held, Lock, Owner, named
+from runtime.config.places import Places
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
+SOCKETS_LOCK = "sockets.lock"  # not that of the state directory: one may be the other
+
+
+class LockOwner(msgspec.Struct, frozen=True):
+    """The supervisor that holds a lock, as written into its file. ``since`` is epoch seconds."""
+
+    pid: int
+    since: int
+    state_dir: str = ""
+
+
+class LockHeld(Exception):
+    """Another process holds the lock; ``owner`` is ``None`` where its file does not name it."""
+
+    def __init__(self, path: Path, owner: LockOwner | None) -> None:
+        super().__init__(f"{path} is held by {describe(owner)}")
+        self.owner = owner
+
+
+class OwnedLock:
+    """Holds the file at ``path`` from ``take`` to ``release`` and names its holder in it."""
+
+    def __init__(self, path: Path, state_dir: Path) -> None:
+        self._path = path
+        self._state_dir = state_dir
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Lock the file and write who holds it.
+
+        Raises ``LockHeld`` when another process holds it, ``OSError`` when it cannot be made.
+        """
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            owner = LockOwner(os.getpid(), int(time.time()), str(self._state_dir))
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, msgspec.json.encode(owner), 0)
+        except BaseException as error:
+            self.release()
+            if isinstance(error, BlockingIOError):
+                raise LockHeld(self._path, _read_owner(self._path)) from None
+            raise
+
+    def release(self) -> None:
+        """Unlock the file; it stays, since another process may be waiting at it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 class InstanceHeld(Exception):
     """Another supervisor runs on the state directory."""
 
-    def __init__(self, state_dir: Path, owner: Owner | None) -> None:
-        super().__init__(f"{named(owner)} already runs on {state_dir}; `trunkline down` ends it")
+    def __init__(self, state_dir: Path, owner: LockOwner | None) -> None:
+        super().__init__(f"{describe(owner)} already runs on {state_dir}; `trunkline down` ends it")
         self.state_dir = state_dir
         self.owner = owner
 
@@ -40,7 +100,7 @@ class Instance:
         self.runs = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
         self.run_id = f"{self.runs}-{secrets.token_hex(8)}"
         self.boot = 0
-        self._lock = Lock(state_dir / "supervisor.lock", state_dir)
+        self._lock = OwnedLock(state_dir / "supervisor.lock", state_dir)
 
     @property
     def first_incarnation(self) -> int:
@@ -52,7 +112,7 @@ class Instance:
         os.chmod(self.state_dir, 0o700)
         try:
             self._lock.take()
-        except Held as error:
+        except LockHeld as error:
             raise InstanceHeld(self.state_dir, error.owner) from None
         try:
             self.boot = self._count_boot()
@@ -75,6 +135,44 @@ class Instance:
         boot = _last_boot(path) + 1
         write_atomically(path, f"{boot}\n".encode())
         return boot
+
+
+@contextmanager
+def claim_sockets(places: Places) -> Iterator[None]:
+    """Hold the runtime directory, made where it is missing.
+
+    Raises ``EndpointError`` when that cannot be, or when another supervisor has it.
+    """
+    places.make_room()
+    Endpoints(places.run_dir).prepare()
+    lock = OwnedLock(places.run_dir / SOCKETS_LOCK, places.state_dir)
+    try:
+        lock.take()
+    except LockHeld as error:
+        of = f" of {error.owner.state_dir}" if error.owner and error.owner.state_dir else ""
+        raise EndpointError(
+            f"{places.run_dir}: {describe(error.owner)} has its sockets{of} there;"
+            " set TRUNKLINE_RUNTIME_DIR to another directory, or to none"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def describe(owner: LockOwner | None) -> str:
+    """Return the subject of a sentence about the holder of a lock."""
+    if owner is None:
+        return "another process"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
+    return f"the supervisor with pid {owner.pid}, up since {since},"
+
+
+def _read_owner(path: Path) -> LockOwner | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LockOwner)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _last_boot(path: Path) -> int:

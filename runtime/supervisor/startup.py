@@ -17,8 +17,7 @@ from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
 from runtime.config.overrides import load_effective
 from runtime.config.places import Places
-from runtime.supervisor.claim import sockets_of
-from runtime.supervisor.instance import Instance, InstanceHeld
+from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers
 from runtime.supervisor.processes.launcher import Launcher, zygote_modules
@@ -48,7 +47,7 @@ def start(
             return load_effective(places, environ, options.flags, text)
 
         loaded = read()
-        with instance, sockets_of(places):
+        with instance, claim_sockets(places):
             return _supervise(options, places, loaded, read, instance, zygote, notifier)
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)

@@ -46,15 +46,15 @@ from runtime.supervisor.api import config as _config  # noqa: F401
 from runtime.supervisor.api import logs as _logs  # noqa: F401
 from runtime.supervisor.api import table, upkeep  # noqa: F401
 from runtime.supervisor.api.socket import LocalServer
+from runtime.supervisor.background import run_optional
 from runtime.supervisor.child import Process
-from runtime.supervisor.config_watch import Watch
+from runtime.supervisor.config_watch import ConfigWatch
 from runtime.supervisor.gateways.factory import Kit, attachment, source_of
 from runtime.supervisor.gateways.managed import Front
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.gateways.reconfigure import Takeover
 from runtime.supervisor.gateways.reports import Reports
 from runtime.supervisor.instance import Instance
-from runtime.supervisor.keeper import spare
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.metrics import of_supervisor
 from runtime.supervisor.notify import Notifier
@@ -161,7 +161,7 @@ class Supervisor:
             on_change=self._front_changed,
         )
         self.takeover = Takeover(self.front, self._kit, lambda: self.loaded)
-        self.watch = Watch(places.config_path, self._quiet, self._file_changed)
+        self.watch = ConfigWatch(places.config_path, self._quiet, self._file_changed)
         self.notifier = Notifier({})
         self._tasks: asyncio.TaskGroup | None = None
         self.invalid: str | None = None  # what is wrong with the file, where it is not taken over
@@ -231,8 +231,8 @@ class Supervisor:
                 tasks.create_task(self.front.run()),
                 tasks.create_task(self._watch(link)),
                 tasks.create_task(self._announce(on_up)),
-                tasks.create_task(spare("watching the configuration", self._watch_file())),
-                tasks.create_task(spare("watching the surroundings", self.surroundings.run())),
+                tasks.create_task(run_optional("watching the configuration", self._watch_file())),
+                tasks.create_task(run_optional("watching for storms", self.surroundings.run())),
             ]
             self.front.start()
             for spec in self.loaded.accounts.values():
@@ -428,7 +428,7 @@ class Supervisor:
                 refused(error.message)
 
         if self._tasks is not None:
-            self._tasks.create_task(spare("reading the configuration", work()))
+            self._tasks.create_task(run_optional("reading the configuration", work()))
 
     async def reread(self, *, asked: bool = True) -> dict[str, Any]:
         """Do as ``reload``, but read the file in a thread: a large one takes a second."""

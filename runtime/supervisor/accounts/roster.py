@@ -17,7 +17,7 @@ from ipc.identity.peer import peer_name
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account, policy_of
 from runtime.supervisor.accounts.holds import Holds
-from runtime.supervisor.keeper import keep
+from runtime.supervisor.child import supervise
 from runtime.supervisor.lifecycle import CONFIGURATION, Restart, Start, State, Stop
 from runtime.supervisor.processes.cgroups import GroupLimits
 from runtime.supervisor.processes.limits import group_limits
@@ -69,7 +69,7 @@ class Roster:
         first = self._last.get(spec.key, self._first_incarnation)
         account = self._make(spec, first, self._holds.get(spec.key))
         self.accounts[spec.key] = account
-        self._lives[spec.key] = asyncio.create_task(keep(account.child), name=spec.key)
+        self._lives[spec.key] = asyncio.create_task(supervise(account.child), name=spec.key)
         self._as_wanted(account)
 
     def replace(self, specs: Mapping[str, AccountSpec]) -> Difference:

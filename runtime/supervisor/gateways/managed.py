@@ -16,10 +16,10 @@ from ipc.frames.status import GatewayStatus
 from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
 from runtime.config.model import GatewayConfig
-from runtime.supervisor.child import Child, Process
+from runtime.supervisor.background import run_optional
+from runtime.supervisor.child import Child, Process, supervise
 from runtime.supervisor.gateways.interface import Link, News, Source
 from runtime.supervisor.gateways.restarts import Answer, Outcome, Restarts
-from runtime.supervisor.keeper import keep, spare
 from runtime.supervisor.lifecycle import (
     RESTART,
     Event,
@@ -190,12 +190,12 @@ class Front:
         """Keep the gateway as it is wanted until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            await keep(self.child)
+            await supervise(self.child)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside; it ends with the gateway's keeper at the latest."""
         assert self._tasks is not None
-        self._tasks.create_task(spare("work beside the gateway", work))
+        self._tasks.create_task(run_optional("work beside the gateway", work))
 
     async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until ``true()``, looked at after every change; return whether it became so."""

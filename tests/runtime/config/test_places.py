@@ -11,7 +11,7 @@ from runtime.config.errors import ConfigError
 from runtime.config.model import Config
 from runtime.config.overrides import effective, load_effective
 from runtime.config.places import Flags, Places, resolve
-from runtime.supervisor.claim import sockets_of
+from runtime.supervisor.instance import claim_sockets
 from tests.runtime.config.example import write
 
 
@@ -138,7 +138,7 @@ def test_the_sockets_may_lie_where_the_link_would(home: Path) -> None:
     elsewhere.record()  # an earlier daemon, with its sockets where they usually are
     places = resolve({"TRUNKLINE_STATE_DIR": str(home), "TRUNKLINE_RUNTIME_DIR": str(home / "run")})
     for _ in range(2):
-        with sockets_of(places):
+        with claim_sockets(places):
             places.record()
             assert places.run_dir.is_dir()
             assert not places.run_dir.is_symlink()

@@ -1,3 +1,5 @@
+"""One supervisor for each state directory and each runtime directory; numbers of boots."""
+
 from __future__ import annotations
 
 import os
@@ -9,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.instance import Instance, InstanceHeld
+from ipc.errors import EndpointError
+from runtime.config.places import Places
+from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 
 HOLDER = """
 import sys, time
@@ -97,3 +101,27 @@ def test_a_boot_that_cannot_be_counted_is_no_boot(tmp_path: Path) -> None:
     (tmp_path / "boot").rmdir()
     with Instance(tmp_path) as instance:
         assert instance.boot == 1
+
+
+def places_in(directory: Path, state: str) -> Places:
+    run_dir = directory / "run"
+    return Places(directory / state, directory / "c.json5", run_dir, directory / "logs", None)
+
+
+def test_a_second_supervisor_with_the_same_sockets_is_refused_and_told_whose_they_are(
+    tmp_path: Path,
+) -> None:
+    with claim_sockets(places_in(tmp_path, "first")):
+        with (
+            pytest.raises(EndpointError, match=f"pid {os.getpid()}") as caught,
+            claim_sockets(places_in(tmp_path, "second")),
+        ):
+            pass
+        assert f"of {tmp_path / 'first'} there" in str(caught.value)
+        assert "TRUNKLINE_RUNTIME_DIR" in str(caught.value)
+
+
+def test_sockets_that_were_let_go_are_free(tmp_path: Path) -> None:
+    for state in ("first", "second"):
+        with claim_sockets(places_in(tmp_path, state)):
+            assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
