@@ -1,9 +1,11 @@
-"""Waiting for a state of objects in the same loop that tell nobody when they change."""
+"""Waits for a state of objects in the same loop that report no change."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -11,3 +13,12 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event: that is what this is for
             await asyncio.sleep(0)
+
+
+def eventfds() -> set[str]:
+    """Return the open files of this process that wake a thread.
+
+    The thread of watchfiles closes its own a moment after its watch has ended.
+    """
+    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+    return {path.name for path in links if "eventfd" in os.readlink(path)}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.supervisor.config_watch import AT_MOST, Burst, ConfigWatch, signature
-from tests.support.until import until
+from tests.support.until import eventfds, until
 
 
 def test_a_burst_is_over_after_some_quiet() -> None:
@@ -90,12 +90,6 @@ async def watched(path: Path) -> AsyncIterator[WatchedFile]:
         task.cancel()
         await asyncio.wait([task])
         await until(lambda: eventfds() <= before)  # the thread of watchfiles ends by itself
-
-
-def eventfds() -> set[str]:
-    """Return the open files of this process that wake a thread."""
-    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
-    return {path.name for path in links if "eventfd" in os.readlink(path)}
 
 
 async def test_a_file_that_is_replaced_is_reported_each_time(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.supervisor import Setting, Supervisor
 from tests.support.players import PlayedLauncher, PlayedLogs, beat, short_directory
-from tests.support.until import until
+from tests.support.until import eventfds, until
 
 A, B, C = "local:a", "local:b", "local:c"
 PATIENCE = 20.0
@@ -90,6 +90,7 @@ class House:
 @asynccontextmanager
 async def house(*keys: str, **own: Any) -> AsyncIterator[House]:
     """A house in which the gateway is up; it ends as by Ctrl-C."""
+    before = eventfds()
     with short_directory() as directory:
         found = House(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(found.supervisor.run(found.up))
@@ -101,6 +102,7 @@ async def house(*keys: str, **own: Any) -> AsyncIterator[House]:
             found.supervisor.request_stop("the test is over")
             found.supervisor.request_stop("at once")
             assert await task == 0
+            await until(lambda: eventfds() <= before)
         assert not any(child.alive for child in found.launcher.children)
         assert list(found.places.run_dir.iterdir()) == []
 
@@ -402,6 +404,7 @@ async def test_the_end_takes_no_reload_and_no_start() -> None:
 
 @asynccontextmanager
 async def unguarded(*keys: str, **own: Any) -> AsyncIterator[tuple[House, asyncio.Task[int]]]:
+    before = eventfds()
     with short_directory() as directory:
         at = House(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(at.supervisor.run(at.up))
@@ -410,6 +413,7 @@ async def unguarded(*keys: str, **own: Any) -> AsyncIterator[tuple[House, asynci
         yield at, task
         await asyncio.wait([task], timeout=PATIENCE)
         assert task.done()
+        await until(lambda: eventfds() <= before)
 
 
 async def test_the_accounts_end_before_the_gateway() -> None:
@@ -459,6 +463,7 @@ async def test_the_end_while_the_gateway_waits_for_its_next_try() -> None:
 
 
 async def test_nobody_to_tell_that_it_is_up_is_no_reason_to_end() -> None:
+    before = eventfds()
     with short_directory() as directory:
         at = House(directory, {"a": {}}, {})
 
@@ -471,6 +476,7 @@ async def test_nobody_to_tell_that_it_is_up_is_no_reason_to_end() -> None:
         await at.is_in(Phase.RUNNING, A)
         at.supervisor.request_stop("SIGTERM")
         assert await task == 0
+        await until(lambda: eventfds() <= before)
 
 
 # -- starts that cannot be
