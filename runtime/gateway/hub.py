@@ -175,6 +175,10 @@ class Hub:
         """How many handshakes were refused, by kind."""
         return self._refused
 
+    def dropped(self) -> dict[str, int]:
+        """Return what has been dropped, by reason: messages of workers, and slow clients."""
+        return dict(self.data_link.dropped) | {"slow client": self.server.slow}
+
     def failed(self) -> None:
         """Count a request that is answered with an error."""
         self._failures += 1

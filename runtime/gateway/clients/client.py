@@ -35,7 +35,7 @@ from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.scopes import SUPERVISOR, covers
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.clients.method_table import (
-    Ask,
+    AccountCall,
     Method,
     allowed,
     refusal,
@@ -118,12 +118,12 @@ class ConnectedClient:
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(request.id, method, error)
             return
-        if type(result) is not Ask:
+        if type(result) is not AccountCall:
             self.connection.send(encode(Good(request.id, True, result)))
         elif self._may_wait(request.id):
             self._ask(request.id, method, result)
 
-    def _ask(self, id: str, method: Method, ask: Ask) -> None:
+    def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
         data_link, jobs = self.hub.data_link, self.hub.jobs
         waiter = _Asked(self, id, method, ask)
         jobs.begin()
@@ -149,7 +149,7 @@ class ConnectedClient:
         finally:
             self._waiting -= 1
 
-    def answered(self, id: str, method: Method, ask: Ask, answer: bytes) -> None:
+    def answered(self, id: str, method: Method, ask: AccountCall, answer: bytes) -> None:
         """Take an account's answer."""
         try:
             self.connection.send(response(id, ask.result(answer)))
@@ -228,7 +228,7 @@ class _Asked:
 
     __slots__ = ("_ask", "_client", "_id", "_method")
 
-    def __init__(self, client: ConnectedClient, id: str, method: Method, ask: Ask) -> None:
+    def __init__(self, client: ConnectedClient, id: str, method: Method, ask: AccountCall) -> None:
         self._client, self._id, self._method, self._ask = client, id, method, ask
 
     def done(self) -> bool:
@@ -241,7 +241,7 @@ class _Asked:
         self._client.unanswered(self._id, self._method, exception)
 
 
-async def _asked_late(data_link: DataRouter, ask: Ask) -> Any:
+async def _asked_late(data_link: DataRouter, ask: AccountCall) -> Any:
     """Ask an account that is not connected yet."""
     return ask.result(await data_link.call(ask.key, ask.method, ask.params, ask.seconds))
 

@@ -1,15 +1,15 @@
 """What a method is: a name, a scope, a struct for its params, and a function.
 
-    class Params(Strict):
+    class ThingParams(Params):
         key: str
 
-    @method("thing.get", READ, Params)
-    def thing_get(client: Client, params: Params) -> object:
+    @method("thing.get", READ, ThingParams)
+    def thing_get(client: ConnectedClient, params: ThingParams) -> object:
         ...
 
 A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
 coroutine function may wait; a plain one is answered within the same read of the socket, or
-returns an ``Ask``: then it is answered when an account has answered.
+returns an ``AccountCall``: then it is answered when an account has answered.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams
 from ipc.frames.websocket import explain
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
@@ -35,7 +36,7 @@ BOTH = frozenset({3, 4})  # protocols
 Function = Callable[[Any, Any], Any]
 
 
-class Ask(msgspec.Struct, frozen=True):
+class AccountCall(msgspec.Struct, frozen=True):
     """What the account ``key`` is asked: its plugin's ``method``, with ``params`` as JSON text.
 
     ``then`` makes the result of the account's answer, which ``decoder`` reads. What waits this
@@ -54,15 +55,7 @@ class Ask(msgspec.Struct, frozen=True):
         return self.then(read_answer(self.key, answer, self.decoder))
 
 
-class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """Base of params: camelCase on the wire, an unknown key is an error."""
-
-
-class Nothing(Strict):
-    """No params at all."""
-
-
-_NOTHING = Nothing()
+_NO_PARAMS = NoParams()
 
 
 class Repeat(StrEnum):
@@ -111,7 +104,7 @@ METHODS: dict[str, Method] = {}
 def method(
     name: str,
     scope: str | None,
-    params: type[msgspec.Struct] | None = Nothing,
+    params: type[msgspec.Struct] | None = NoParams,
     roles: frozenset[str] = frozenset({OPERATOR}),
     protocols: frozenset[int] = BOTH,
     *,
@@ -129,7 +122,7 @@ def method(
         decoder = None if params is None else msgspec.json.Decoder(params)
         waits = inspect.iscoroutinefunction(function)
         again = repeat or (Repeat.ALWAYS if scope == READ else Repeat.NEVER)
-        absent = None if params is None else _NOTHING if params is Nothing else UNSET
+        absent = None if params is None else _NO_PARAMS if params is NoParams else UNSET
         METHODS[name] = Method(
             name, scope, roles, function, waits, decoder, params, absent, ours, protocols, again
         )

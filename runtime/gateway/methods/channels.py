@@ -12,18 +12,19 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from ipc.errors import IpcError, RemoteError
+from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.answers import AN_OBJECT, ANYTHING, read_answer
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Repeat, Strict, method
+from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.hub import Hub
 
 LOGOUT_SECONDS = 30.0
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class Target(Strict):
+class TargetParams(Params):
     """One account; without ``account_id`` the channel's default one. ``reason`` is ours: it
     is kept with the hold.
     """
@@ -33,7 +34,7 @@ class Target(Strict):
     reason: Annotated[str, Meta(max_length=500)] | None = None
 
 
-class Query(Strict):
+class ChannelsStatusParams(Params):
     """``probe`` asks the platforms, each for at most ``timeout_ms``."""
 
     probe: bool = False
@@ -41,8 +42,8 @@ class Query(Strict):
     channel: Name | None = None
 
 
-@method("channels.status", READ, Query)
-async def channels_status(client: ConnectedClient, params: Query) -> Any:
+@method("channels.status", READ, ChannelsStatusParams)
+async def channels_status(client: ConnectedClient, params: ChannelsStatusParams) -> Any:
     """Answer with a summary and all accounts of each channel."""
     accounts = client.hub.accounts
     if params.channel is not None and params.channel not in accounts.channels:
@@ -51,15 +52,15 @@ async def channels_status(client: ConnectedClient, params: Query) -> Any:
     return client.hub.health.channels_status(client.protocol, params.channel, probes)
 
 
-@method("channels.start", ADMIN, Target, repeat=Repeat.ALWAYS)
-async def channels_start(client: ConnectedClient, params: Target) -> Any:
+@method("channels.start", ADMIN, TargetParams, repeat=Repeat.ALWAYS)
+async def channels_start(client: ConnectedClient, params: TargetParams) -> Any:
     """Start an account, release its hold; an operator never waits for a backoff."""
     row, answer = await _ask(client, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
 
-@method("channels.stop", ADMIN, Target, repeat=Repeat.ALWAYS)
-async def channels_stop(client: ConnectedClient, params: Target) -> Any:
+@method("channels.stop", ADMIN, TargetParams, repeat=Repeat.ALWAYS)
+async def channels_stop(client: ConnectedClient, params: TargetParams) -> Any:
     """Stop an account and remember it over every restart. ``persisted`` is ours: false when
     that could not be written down.
     """
@@ -70,15 +71,15 @@ async def channels_stop(client: ConnectedClient, params: Target) -> Any:
     return answer
 
 
-@method("channels.restart", ADMIN, Target, ours=True)
-async def channels_restart(client: ConnectedClient, params: Target) -> Any:
+@method("channels.restart", ADMIN, TargetParams, ours=True)
+async def channels_restart(client: ConnectedClient, params: TargetParams) -> Any:
     """Replace the account's process."""
     row, answer = await _ask(client, "channels.restart", params)
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
 
 
-@method("channels.logout", ADMIN, Target)
-async def channels_logout(client: ConnectedClient, params: Target) -> Any:
+@method("channels.logout", ADMIN, TargetParams)
+async def channels_logout(client: ConnectedClient, params: TargetParams) -> Any:
     """End an account's login; it stays down until it is started again."""
     accounts = client.hub.accounts
     key = accounts.resolve("channels.logout", params.channel, params.account_id)
@@ -99,7 +100,7 @@ async def channels_logout(client: ConnectedClient, params: Target) -> Any:
     }
 
 
-async def _probe_all(hub: Hub, query: Query) -> dict[str, Any]:
+async def _probe_all(hub: Hub, query: ChannelsStatusParams) -> dict[str, Any]:
     """Ask the plugins of running accounts whether their login works."""
     keys = [
         key
@@ -122,7 +123,7 @@ async def _probe(hub: Hub, key: str, seconds: float) -> dict[str, Any]:
 
 
 async def _ask(
-    client: ConnectedClient, verb: str, params: Target
+    client: ConnectedClient, verb: str, params: TargetParams
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     key = client.hub.accounts.resolve(verb, params.channel, params.account_id)
     request: dict[str, Any] = {"accounts": [key]}

@@ -12,10 +12,11 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Nothing, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.devices import PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
 from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
@@ -25,33 +26,33 @@ log = structlog.get_logger("gateway.devices")
 Word = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
-class ById(Strict):
+class DeviceRequestParams(Params):
     """One request."""
 
     request_id: Word
 
 
-class ByDevice(Strict):
+class DeviceParams(Params):
     """One paired device."""
 
     device_id: Word
 
 
-class Label(Strict):
+class LabelParams(Params):
     """A name for a paired device."""
 
     device_id: Word
     label: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class Revoke(Strict):
+class RevokeParams(Params):
     """The token of one role."""
 
     device_id: Word
     role: Word
 
 
-class Rotate(Strict):
+class RotateParams(Params):
     """The same; ``scopes`` of the new token, else those of the old one."""
 
     device_id: Word
@@ -59,8 +60,8 @@ class Rotate(Strict):
     scopes: Annotated[list[Word], Meta(max_length=64)] | None = None
 
 
-@method("device.pair.list", PAIRING, Nothing, repeat=Repeat.ALWAYS)
-def device_pair_list(client: ConnectedClient, params: Nothing) -> Any:
+@method("device.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
+def device_pair_list(client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the devices that wait and those that are paired."""
     hub, devices = client.hub, client.hub.devices
     connected = {other.device for other in hub.clients}
@@ -75,8 +76,8 @@ def device_pair_list(client: ConnectedClient, params: Nothing) -> Any:
     }
 
 
-@method("device.pair.approve", PAIRING, ById)
-async def device_pair_approve(client: ConnectedClient, params: ById) -> Any:
+@method("device.pair.approve", PAIRING, DeviceRequestParams)
+async def device_pair_approve(client: ConnectedClient, params: DeviceRequestParams) -> Any:
     """Let a device in, with the role and scopes it asked for; nobody grants what he has not."""
     hub = client.hub
     request = hub.devices.waiting(params.request_id, now_ms())
@@ -96,8 +97,8 @@ async def device_pair_approve(client: ConnectedClient, params: ById) -> Any:
     return {"requestId": request.request_id, "device": _shown(device)}
 
 
-@method("device.pair.reject", PAIRING, ById)
-def device_pair_reject(client: ConnectedClient, params: ById) -> Any:
+@method("device.pair.reject", PAIRING, DeviceRequestParams)
+def device_pair_reject(client: ConnectedClient, params: DeviceRequestParams) -> Any:
     """Send a device away; it may ask again."""
     hub = client.hub
     request = _own_request(client, params.request_id)
@@ -107,8 +108,8 @@ def device_pair_reject(client: ConnectedClient, params: ById) -> Any:
     return {"requestId": request.request_id, "deviceId": request.device_id}
 
 
-@method("device.pair.remove", PAIRING, ByDevice)
-async def device_pair_remove(client: ConnectedClient, params: ByDevice) -> Any:
+@method("device.pair.remove", PAIRING, DeviceParams)
+async def device_pair_remove(client: ConnectedClient, params: DeviceParams) -> Any:
     """Forget a device and its tokens; its connections end."""
     hub = client.hub
     known = hub.devices.find(params.device_id)
@@ -124,8 +125,8 @@ async def device_pair_remove(client: ConnectedClient, params: ByDevice) -> Any:
     return {"deviceId": params.device_id}
 
 
-@method("device.pair.rename", PAIRING, Label)
-async def device_pair_rename(client: ConnectedClient, params: Label) -> Any:
+@method("device.pair.rename", PAIRING, LabelParams)
+async def device_pair_rename(client: ConnectedClient, params: LabelParams) -> Any:
     """Give a paired device a name for people: `operatorLabel` in the list."""
     hub, label = client.hub, params.label.strip()
     if not label:
@@ -143,8 +144,8 @@ async def device_pair_rename(client: ConnectedClient, params: Label) -> Any:
     return {"deviceId": params.device_id, "label": label}
 
 
-@method("device.token.rotate", PAIRING, Rotate)
-async def device_token_rotate(client: ConnectedClient, params: Rotate) -> Any:
+@method("device.token.rotate", PAIRING, RotateParams)
+async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> Any:
     """Replace a token. Only the device itself gets the new one; another one pairs again."""
     hub, wanted = client.hub, params.scopes
     denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
@@ -180,8 +181,8 @@ async def device_token_rotate(client: ConnectedClient, params: Rotate) -> Any:
     return answer
 
 
-@method("device.token.revoke", PAIRING, Revoke)
-async def device_token_revoke(client: ConnectedClient, params: Revoke) -> Any:
+@method("device.token.revoke", PAIRING, RevokeParams)
+async def device_token_revoke(client: ConnectedClient, params: RevokeParams) -> Any:
     """Make a token worthless; the connections of that role end."""
     hub = client.hub
     denied = RemoteError(INVALID_REQUEST, "device token revocation denied")

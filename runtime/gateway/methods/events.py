@@ -8,17 +8,18 @@ from msgspec import Meta
 
 from ipc.errors import FrameError, PeerGone, RemoteError
 from ipc.frames.cursors import Cursor, parse_cursor
+from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Strict, method
+from runtime.gateway.clients.method_table import method
 
 REMEMBER_SECONDS = 2.0  # for accounts to tell a new gateway what they still have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 
 
-class Subscribe(Strict):
+class SubscribeParams(Params):
     """``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of
     each account: what came after it is sent before anything new.
     """
@@ -28,8 +29,8 @@ class Subscribe(Strict):
     cursors: dict[Key, Annotated[str, Meta(max_length=41)]] = {}
 
 
-@method("events.subscribe", READ, Subscribe, ours=True)
-async def events_subscribe(client: ConnectedClient, params: Subscribe) -> Any:
+@method("events.subscribe", READ, SubscribeParams, ours=True)
+async def events_subscribe(client: ConnectedClient, params: SubscribeParams) -> Any:
     """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`.
     """

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
+from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.answers import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Ask, Repeat, Strict, method
+from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.methods.send import SEND_SECONDS, delivery
 from workers.messages import Action, Attachment, Id, Outbound, Sent
 
@@ -28,7 +29,7 @@ REPLY = ("replyTo", "replyToId")
 THREAD = ("threadId", "thread")
 
 
-class MessageAction(Strict):
+class MessageActionParams(Params):
     """The fields of the OpenClaw schema; those that concern agents are accepted."""
 
     channel: Name
@@ -48,8 +49,8 @@ class MessageAction(Strict):
     conversation_read_origin: str | UnsetType = UNSET
 
 
-@method("message.action", WRITE, MessageAction, repeat=Repeat.WITH_KEY)
-def message_action(client: ConnectedClient, params: MessageAction) -> Any:
+@method("message.action", WRITE, MessageActionParams, repeat=Repeat.WITH_KEY)
+def message_action(client: ConnectedClient, params: MessageActionParams) -> Any:
     """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
     accounts = client.hub.accounts
     account = None if params.account_id is UNSET else params.account_id
@@ -68,7 +69,7 @@ def _receipt(sent: Sent) -> dict[str, Any]:
     return {"ok": True, "messageId": sent.id, "chatId": sent.chat, "receipt": {}}
 
 
-def _act(key: str, params: MessageAction) -> Ask:
+def _act(key: str, params: MessageActionParams) -> AccountCall:
     inner = params.params
     chat, message = _text(inner, CHAT), _text(inner, MESSAGE)
     action = {
@@ -84,10 +85,10 @@ def _act(key: str, params: MessageAction) -> Ask:
     answer: dict[str, Any] = {"ok": True}
     answer |= {name: each for name, each in (("messageId", message), ("chatId", chat)) if each}
 
-    return Ask(key, "action", payload, SEND_SECONDS, AN_OBJECT, lambda done: answer | done)
+    return AccountCall(key, "action", payload, SEND_SECONDS, AN_OBJECT, lambda done: answer | done)
 
 
-def _outbound(params: MessageAction) -> Outbound:
+def _outbound(params: MessageActionParams) -> Outbound:
     inner = params.params
     urls = [url for name in MEDIA if (url := _text(inner, (name,)))]
     listed = inner.get("mediaUrls")

@@ -8,10 +8,11 @@ import structlog
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import NODE, PAIRING
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Nothing, Repeat, Strict, method
+from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.nodes import NodeRequest, lacks
 from runtime.gateway.devices.registry import Surface
 from runtime.gateway.pairing import (
@@ -28,19 +29,19 @@ Words = Annotated[list[Word], Meta(max_length=1024)]
 _ONLY_3 = frozenset({3})
 
 
-class ById(Strict):
+class NodeRequestParams(Params):
     """One request."""
 
     request_id: Word
 
 
-class ByNode(Strict):
+class PairedNodeParams(Params):
     """One approved node."""
 
     node_id: Word
 
 
-class Ask(Strict):
+class NodePairParams(Params):
     """A node that asks in its own words (Protocol 3)."""
 
     node_id: Word
@@ -58,22 +59,22 @@ class Ask(Strict):
     silent: bool = False
 
 
-class Verify(Strict):
+class VerifyParams(Params):
     """A node's token of the time before devices had identities."""
 
     node_id: Word
     token: Word
 
 
-@method("node.pair.list", PAIRING, Nothing, repeat=Repeat.ALWAYS)
-def node_pair_list(client: ConnectedClient, params: Nothing) -> Any:
+@method("node.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
+def node_pair_list(client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the nodes that wait and those that are approved."""
     nodes = client.hub.nodes
     return {"pending": nodes.pending(), "paired": nodes.paired()}
 
 
-@method("node.pair.approve", PAIRING, ById)
-async def node_pair_approve(client: ConnectedClient, params: ById) -> Any:
+@method("node.pair.approve", PAIRING, NodeRequestParams)
+async def node_pair_approve(client: ConnectedClient, params: NodeRequestParams) -> Any:
     """Approve the commands that a node offers."""
     hub = client.hub
     request = _request(client, params.request_id)
@@ -87,8 +88,8 @@ async def node_pair_approve(client: ConnectedClient, params: ById) -> Any:
     return {"requestId": request.request_id, "node": node}
 
 
-@method("node.pair.reject", PAIRING, ById)
-def node_pair_reject(client: ConnectedClient, params: ById) -> Any:
+@method("node.pair.reject", PAIRING, NodeRequestParams)
+def node_pair_reject(client: ConnectedClient, params: NodeRequestParams) -> Any:
     """Refuse them; the node stays connected and does nothing."""
     hub = client.hub
     request = _request(client, params.request_id)
@@ -98,8 +99,8 @@ def node_pair_reject(client: ConnectedClient, params: ById) -> Any:
     return {"requestId": request.request_id, "nodeId": request.node_id}
 
 
-@method("node.pair.remove", PAIRING, ByNode)
-async def node_pair_remove(client: ConnectedClient, params: ByNode) -> Any:
+@method("node.pair.remove", PAIRING, PairedNodeParams)
+async def node_pair_remove(client: ConnectedClient, params: PairedNodeParams) -> Any:
     """Forget a node, and its device as a node; its connection ends."""
     hub = client.hub
     device = hub.devices.find(params.node_id)
@@ -115,8 +116,8 @@ async def node_pair_remove(client: ConnectedClient, params: ByNode) -> Any:
     return {"nodeId": params.node_id}
 
 
-@method("node.pair.request", PAIRING, Ask, protocols=_ONLY_3)
-def node_pair_request(client: ConnectedClient, params: Ask) -> Any:
+@method("node.pair.request", PAIRING, NodePairParams, protocols=_ONLY_3)
+def node_pair_request(client: ConnectedClient, params: NodePairParams) -> Any:
     """Ask for a node's approval; the same question again is the same request."""
     offered = Surface(
         node_id=params.node_id,
@@ -137,8 +138,8 @@ def node_pair_request(client: ConnectedClient, params: Ask) -> Any:
     return {"status": "pending", "request": request, "created": created}
 
 
-@method("node.pair.verify", PAIRING, Verify, protocols=_ONLY_3)
-def node_pair_verify(client: ConnectedClient, params: Verify) -> Any:
+@method("node.pair.verify", PAIRING, VerifyParams, protocols=_ONLY_3)
+def node_pair_verify(client: ConnectedClient, params: VerifyParams) -> Any:
     """Say whether a node's token is right: nodes prove themselves as devices, so none is."""
     return {"ok": False}
 

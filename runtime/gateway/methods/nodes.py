@@ -9,10 +9,11 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ipc.errors import CallTimeout, PeerGone, RemoteError
+from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Nothing, Strict, method
+from runtime.gateway.clients.method_table import method
 from runtime.gateway.pairing import now_ms
 
 INVOKE_MS = 30_000
@@ -22,20 +23,20 @@ Word = Annotated[str, Meta(min_length=1, max_length=512)]
 _ONLY_NODES = frozenset({NODE})
 
 
-class ByNode(Strict):
+class NodeParams(Params):
     """One node."""
 
     node_id: Word
 
 
-class Rename(Strict):
+class RenameParams(Params):
     """The name that people see."""
 
     node_id: Word
     display_name: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Invoke(Strict):
+class InvokeParams(Params):
     """A command for a node. Which turn of a conversation it belongs to is accepted and ignored."""
 
     node_id: Word
@@ -57,7 +58,7 @@ class NodeError(msgspec.Struct):
     message: str = "node invoke failed"
 
 
-class InvokeResult(Strict):
+class InvokeResultParams(Params):
     """A node's answer: the payload as JSON, or as text that holds JSON."""
 
     id: Word
@@ -68,7 +69,7 @@ class InvokeResult(Strict):
     error: NodeError | UnsetType = UNSET
 
 
-class NodeEvent(Strict):
+class NodeEventParams(Params):
     """Something that a node tells."""
 
     event: Word
@@ -76,15 +77,15 @@ class NodeEvent(Strict):
     payload_json: str | UnsetType = msgspec.field(default=UNSET, name="payloadJSON")
 
 
-@method("node.list", READ, Nothing)
-def node_list(client: ConnectedClient, params: Nothing) -> Any:
+@method("node.list", READ, NoParams)
+def node_list(client: ConnectedClient, params: NoParams) -> Any:
     """Answer with every node that is connected or approved."""
     rows = [row | _of_protocol(client) for row in client.hub.nodes.rows()]
     return {"ts": now_ms(), "nodes": rows}
 
 
-@method("node.describe", READ, ByNode)
-def node_describe(client: ConnectedClient, params: ByNode) -> Any:
+@method("node.describe", READ, NodeParams)
+def node_describe(client: ConnectedClient, params: NodeParams) -> Any:
     """Answer with one of them."""
     row = client.hub.nodes.row(params.node_id)
     if row is None:
@@ -92,8 +93,8 @@ def node_describe(client: ConnectedClient, params: ByNode) -> Any:
     return {"ts": now_ms()} | row | _of_protocol(client)
 
 
-@method("node.rename", PAIRING, Rename)
-async def node_rename(client: ConnectedClient, params: Rename) -> Any:
+@method("node.rename", PAIRING, RenameParams)
+async def node_rename(client: ConnectedClient, params: RenameParams) -> Any:
     """Give an approved node a name."""
     name = params.display_name.strip()
     if not name:
@@ -104,8 +105,8 @@ async def node_rename(client: ConnectedClient, params: Rename) -> Any:
     return {"nodeId": params.node_id, "displayName": name}
 
 
-@method("node.invoke", WRITE, Invoke)
-async def node_invoke(client: ConnectedClient, params: Invoke) -> Any:
+@method("node.invoke", WRITE, InvokeParams)
+async def node_invoke(client: ConnectedClient, params: InvokeParams) -> Any:
     """Have a node carry out a command, once per key (300 s), and answer with what it says."""
     key, invoked = _key(params), client.hub.nodes.invoked
     answer = await invoked.once(key, lambda: _invoke(client, params))
@@ -114,7 +115,7 @@ async def node_invoke(client: ConnectedClient, params: Invoke) -> Any:
     return answer
 
 
-def _key(params: Invoke) -> tuple[str, ...]:
+def _key(params: InvokeParams) -> tuple[str, ...]:
     """Return what is done once: another command, or other params, is another thing to do."""
     given = b"" if params.params is UNSET else bytes(params.params)
     said = hashlib.sha256(given).hexdigest()  # for they may be large, and 300 s is long
@@ -129,7 +130,7 @@ def _size(answer: dict[str, Any]) -> int:
     )
 
 
-async def _invoke(client: ConnectedClient, params: Invoke) -> Any:
+async def _invoke(client: ConnectedClient, params: InvokeParams) -> Any:
     nodes = client.hub.nodes
     node = nodes.connected.get(params.node_id)
     if node is None:
@@ -158,8 +159,8 @@ async def _invoke(client: ConnectedClient, params: Invoke) -> Any:
     return _answer(params, result)
 
 
-@method("node.invoke.result", None, InvokeResult, _ONLY_NODES)
-def node_invoke_result(client: ConnectedClient, params: InvokeResult) -> Any:
+@method("node.invoke.result", None, InvokeResultParams, _ONLY_NODES)
+def node_invoke_result(client: ConnectedClient, params: InvokeResultParams) -> Any:
     """Take the answer of a node; one that nobody waits for any more is ignored."""
     if params.node_id != client.device:
         raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
@@ -170,8 +171,8 @@ def node_invoke_result(client: ConnectedClient, params: InvokeResult) -> Any:
     return {"ok": True}
 
 
-@method("node.event", None, NodeEvent, _ONLY_NODES)
-def node_event(client: ConnectedClient, params: NodeEvent) -> Any:
+@method("node.event", None, NodeEventParams, _ONLY_NODES)
+def node_event(client: ConnectedClient, params: NodeEventParams) -> Any:
     """Take what a node tells: a sign of life counts, nothing else means anything here yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
@@ -183,7 +184,7 @@ def node_event(client: ConnectedClient, params: NodeEvent) -> Any:
     return {"ok": True, "event": params.event, "handled": alive, "reason": reason}
 
 
-def _answer(params: Invoke, result: InvokeResult) -> dict[str, Any]:
+def _answer(params: InvokeParams, result: InvokeResultParams) -> dict[str, Any]:
     if not result.ok:
         error = NodeError() if result.error is UNSET else result.error
         raise _failed(error.code, error.message)
@@ -221,7 +222,7 @@ def _forbidden(platform: str, command: str) -> RemoteError:
     return RemoteError(INVALID_REQUEST, text, details=details)
 
 
-def _trigger(params: NodeEvent) -> str:
+def _trigger(params: NodeEventParams) -> str:
     """Return why a node says that it is alive."""
     try:
         said: Any = None

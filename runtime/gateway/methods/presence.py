@@ -7,15 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ipc.frames.requests import NoParams, Params
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Nothing, Strict, method
+from runtime.gateway.clients.method_table import method
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType
 Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)]
 
 
-class SystemEvent(Strict):
+class SystemEventParams(Params):
     """What somebody says about himself."""
 
     text: Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -35,14 +36,14 @@ class SystemEvent(Strict):
     tags: Words | UnsetType = UNSET
 
 
-@method("system-presence", READ, Nothing)
-def system_presence(client: ConnectedClient, params: Nothing) -> Any:
+@method("system-presence", READ, NoParams)
+def system_presence(client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the rows of everybody, the gateway itself first."""
     return client.hub.presence.encoded(client.protocol)
 
 
-@method("system-event", ADMIN, SystemEvent)
-def system_event(client: ConnectedClient, params: SystemEvent) -> Any:
+@method("system-event", ADMIN, SystemEventParams)
+def system_event(client: ConnectedClient, params: SystemEventParams) -> Any:
     """Enter or renew a row of the presence; everybody is told within a second."""
     client.hub.presence.told(msgspec.to_builtins(params))
     client.hub.presence_changed()

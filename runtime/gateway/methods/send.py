@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import RemoteError
+from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.answers import SENT
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Ask, Repeat, Strict, method
+from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
 SEND_SECONDS = 30.0
@@ -22,7 +23,7 @@ Url = Annotated[str, Meta(min_length=1)]
 _encode = msgspec.json.Encoder().encode
 
 
-class Send(Strict):
+class SendParams(Params):
     """The fields of the OpenClaw schema; those without a meaning here are accepted."""
 
     to: Id
@@ -46,13 +47,13 @@ class Send(Strict):
     content_type: str | None = None
 
 
-def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> Ask:
+def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> AccountCall:
     """Have the account ``key`` send a message; ``then`` makes the result."""
-    return Ask(key, "send", _encode(message), SEND_SECONDS, SENT, then)
+    return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, then)
 
 
-@method("send", WRITE, Send, repeat=Repeat.WITH_KEY)
-def send(client: ConnectedClient, params: Send) -> Any:
+@method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
+def send(client: ConnectedClient, params: SendParams) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]

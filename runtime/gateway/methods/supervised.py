@@ -1,87 +1,110 @@
-"""What the supervisor knows about accounts (ours): history, log lines, holds, reset, drain."""
+"""Passes on to the supervisor what only it can do.
+
+About accounts: history, log lines, holds, reset, drain. About processes: restart of the gateway,
+reload of the secrets, shutdown. Its answers are passed back unread.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
+from ipc.frames.requests import (
+    AccountParams,
+    AccountsParams,
+    DrainParams,
+    LinesParams,
+    NoParams,
+    Params,
+    RestartParams,
+)
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
-from runtime.gateway.clients.method_table import Nothing, Strict, method
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.supervisor_link import ASK_SECONDS
 
 DRAIN_MARGIN = 15.0  # seconds for the stop after the drain
-Key = Annotated[str, Meta(min_length=1, max_length=129)]
 
 
-class One(Strict):
-    """One account by its key."""
+class DeferrableRestartParams(RestartParams):
+    """``reason`` is noted. Nothing needs to be deferred: calls under way are finished."""
 
-    account: Key
-
-
-class Several(Strict):
-    """Keys, bare channel names, or ``*``."""
-
-    accounts: list[Key]
+    skip_deferral: bool = False
 
 
-class Lines(Strict):
-    """The last ``lines`` of these accounts; of every process when none is named."""
-
-    accounts: list[Key] = []
-    lines: Annotated[int, Meta(ge=1, le=10_000)] = 100
-
-
-class Drain(Strict):
-    """Keys, bare channel names, or ``*``; after ``timeout_ms`` they are stopped anyway."""
-
-    accounts: list[Key]
-    reason: Annotated[str, Meta(max_length=500)] | None = None
-    timeout_ms: Annotated[int, Meta(ge=0, le=600_000)] = 30_000
-
-
-@method("channels.describe", READ, One, ours=True)
-async def channels_describe(client: ConnectedClient, params: One) -> Any:
+@method("channels.describe", READ, AccountParams, ours=True)
+async def channels_describe(client: ConnectedClient, params: AccountParams) -> Any:
     """Say why an account is as it is and what comes next."""
     return await _ask(client, "channels.describe", params)
 
 
-@method("channels.events", READ, One, ours=True)
-async def channels_events(client: ConnectedClient, params: One) -> Any:
+@method("channels.events", READ, AccountParams, ours=True)
+async def channels_events(client: ConnectedClient, params: AccountParams) -> Any:
     """Answer with the history of an account: its phases, causes and incarnations."""
     return await _ask(client, "channels.events", params)
 
 
-@method("channels.logs", READ, Lines, ours=True)
-async def channels_logs(client: ConnectedClient, params: Lines) -> Any:
+@method("channels.logs", READ, LinesParams, ours=True)
+async def channels_logs(client: ConnectedClient, params: LinesParams) -> Any:
     """Answer with the last log lines of accounts, or of every process."""
     return await _ask(client, "channels.logs", params)
 
 
-@method("channels.holds", READ, Nothing, ours=True)
-async def channels_holds(client: ConnectedClient, params: Nothing) -> Any:
+@method("channels.holds", READ, ours=True)
+async def channels_holds(client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the manual stops that are remembered."""
     return await _ask(client, "channels.holds", params)
 
 
-@method("channels.reset", ADMIN, Several, ours=True)
-async def channels_reset(client: ConnectedClient, params: Several) -> Any:
+@method("channels.reset", ADMIN, AccountsParams, ours=True)
+async def channels_reset(client: ConnectedClient, params: AccountsParams) -> Any:
     """Forgive accounts their failures."""
     return await _ask(client, "channels.reset", params)
 
 
-@method("channels.drain", ADMIN, Drain, ours=True)
-async def channels_drain(client: ConnectedClient, params: Drain) -> Any:
+@method("channels.drain", ADMIN, DrainParams, ours=True)
+async def channels_drain(client: ConnectedClient, params: DrainParams) -> Any:
     """Stop accounts once their messages in flight are done, inbound acknowledged and outbound
     sent; `drained` says of each whether that was in time.
     """
     return await _ask(client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN)
 
 
+@method("gateway.restart.request", ADMIN, DeferrableRestartParams)
+async def gateway_restart_request(client: ConnectedClient, params: DeferrableRestartParams) -> Any:
+    """Restart the gateway in a moment; calls under way are finished, nobody is refused."""
+    return await _restart(client, params.reason, params.delay_ms)
+
+
+@method("gateway.restart", ADMIN, ours=True)
+async def gateway_restart(client: ConnectedClient, params: NoParams) -> Any:
+    """Restart the gateway at once, as `gateway.restart.request` does later."""
+    return await _restart(client, "gateway.restart", 0)
+
+
+@method("secrets.reload", ADMIN)
+async def secrets_reload(client: ConnectedClient, params: NoParams) -> Any:
+    """Have every secret read anew: accounts for which one is another now are replaced
+    (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours).
+    """
+    return await client.hub.ask_supervisor("secrets.reload", {})
+
+
+@method("shutdown", ADMIN, ours=True)
+async def shutdown(client: ConnectedClient, params: NoParams) -> Any:
+    """End everything: accounts, gateway and supervisor."""
+    return await client.hub.ask_supervisor("shutdown", {})
+
+
 async def _ask(
-    client: ConnectedClient, name: str, params: Strict, seconds: float = 20.0
+    client: ConnectedClient, name: str, params: Params, seconds: float = ASK_SECONDS
 ) -> msgspec.Raw:
     given = {key: each for key, each in msgspec.to_builtins(params).items() if each is not None}
     return await client.hub.ask_supervisor(name, given, seconds)
+
+
+async def _restart(client: ConnectedClient, reason: str | None, delay_ms: int) -> msgspec.Raw:
+    return await _ask(
+        client, "gateway.restart.request", RestartParams(reason=reason, delay_ms=delay_ms)
+    )

@@ -16,7 +16,7 @@ from runtime.gateway.reports import Report, take
 _ONLY = frozenset({SUPERVISOR})
 
 
-class Result(msgspec.Struct):
+class SupervisorResultParams(msgspec.Struct):
     """The answer to the event ``supervisor.request`` ``id``."""
 
     id: int
@@ -25,7 +25,7 @@ class Result(msgspec.Struct):
     error: ErrorShape | UnsetType = UNSET
 
 
-class Closing(msgspec.Struct, rename="camel"):
+class ClosingParams(msgspec.Struct, rename="camel"):
     """Why the gateway will be asked to end soon."""
 
     restarting: bool
@@ -38,16 +38,16 @@ def channels_report(client: ConnectedClient, params: Report) -> Any:
     return {}
 
 
-@method("supervisor.result", None, Result, _ONLY)
-def supervisor_result(client: ConnectedClient, params: Result) -> Any:
+@method("supervisor.result", None, SupervisorResultParams, _ONLY)
+def supervisor_result(client: ConnectedClient, params: SupervisorResultParams) -> Any:
     """Take an answer; one that nobody waits for any more is counted."""
     error = None if params.error is UNSET else params.error
     client.hub.supervisor.settle(params.id, params.ok, params.payload, error)
     return {}
 
 
-@method("gateway.closing", None, Closing, _ONLY)
-def gateway_closing(client: ConnectedClient, params: Closing) -> Any:
+@method("gateway.closing", None, ClosingParams, _ONLY)
+def gateway_closing(client: ConnectedClient, params: ClosingParams) -> Any:
     """Learn what to tell clients at the end: that a successor comes, or that none does."""
     client.hub.expect_end(restarting=params.restarting)
     return {}

@@ -1,0 +1,84 @@
+"""Answers how the gateway and its accounts are: health, status, stability, agents, logs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams, Params, TailParams
+from ipc.frames.words import UNAVAILABLE
+from ipc.identity.device import Identity, IdentityError
+from runtime.gateway.access.scopes import NODE, OPERATOR, READ
+from runtime.gateway.accounts.agents import AGENTS
+from runtime.gateway.accounts.health import AGENT
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.stability import CAPACITY
+
+
+class StabilityParams(Params):
+    """The newest ``limit`` events of a ``type``, after the number ``since_seq``."""
+
+    limit: Annotated[int, Meta(ge=1, le=CAPACITY)] = 50
+    type: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    since_seq: Annotated[int, Meta(ge=0)] = 0
+
+
+@method("health", None, params=None, roles=frozenset({OPERATOR, NODE}), repeat=Repeat.ALWAYS)
+def health(client: ConnectedClient, params: None) -> Any:
+    """Answer with the snapshot of all accounts, as the event ``health`` has it."""
+    return client.hub.health.payload(client.protocol)
+
+
+@method("status", READ, params=None)
+def status(client: ConnectedClient, params: None) -> Any:
+    """Answer with the version, a line per account, and (ours) every row of the accounts and
+    what the gateway itself has dropped, by reason.
+    """
+    return client.hub.health.status() | {"dropped": client.hub.dropped()}
+
+
+@method("last-heartbeat", READ)
+def last_heartbeat(client: ConnectedClient, params: NoParams) -> Any:
+    """Answer with the last heartbeat run of an agent: there is none."""
+    return None
+
+
+@method("gateway.identity.get", READ)
+async def gateway_identity_get(client: ConnectedClient, params: NoParams) -> Any:
+    """Answer with the gateway's own device identity, which is made at the first question."""
+    path = Path(client.hub.boot.state_dir) / "identity.json"
+    try:
+        identity = await asyncio.to_thread(Identity.load, path)
+    except IdentityError as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    return {"deviceId": identity.id, "publicKey": identity.public_key}
+
+
+@method("diagnostics.stability", READ, StabilityParams)
+def diagnostics_stability(client: ConnectedClient, params: StabilityParams) -> Any:
+    """Answer with what went wrong lately: refused clients, accounts that failed."""
+    return client.hub.stability.snapshot(params.limit, params.type, params.since_seq)
+
+
+@method("agents.list", READ)
+def agents_list(client: ConnectedClient, params: NoParams) -> Any:
+    """Answer with the agents: the echo agent is the embedded default."""
+    names = ", ".join(AGENTS)
+    return {
+        "defaultId": AGENT,
+        "mainKey": AGENT,
+        "scope": "per-sender",
+        "agents": [{"id": AGENT, "name": names}],
+    }
+
+
+@method("logs.tail", READ, TailParams)
+async def logs_tail(client: ConnectedClient, params: TailParams) -> Any:
+    """Answer with log lines, each a JSON object as text, and the `cursor` to go on from."""
+    return await client.hub.ask_supervisor("logs.tail", msgspec.to_builtins(params))
