@@ -1,4 +1,4 @@
-"""The channel ``irc``: its manifest. The client itself is loaded only in a worker."""
+"""Define the channel ``irc``; its client is imported only in a worker."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from workers.plugin import Manifest
 
 
 class IrcManifest(Manifest):
-    """Describes an account as ``nick on server:port``."""
+    """The manifest of ``irc``, which describes an account as ``nick on server:port``."""
 
     __slots__ = ()
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return ``nick on server:port``, with a word when the link is not encrypted."""
+        """Return ``nick on server:port``, with ``(no TLS)`` when the link is not encrypted."""
         tls = config.get("tls", True)
         port = config.get("port") or (TLS_PORT if tls else PLAIN_PORT)
         where = f"{config.get('nick', '?')} on {config.get('server', '?')}:{port}"

@@ -1,9 +1,9 @@
-"""The configuration of one IRC account, and every way in which it can be wrong.
+"""Define and check the configuration of one IRC account. Pure.
 
-Imports no networking, so that the supervisor and the command line can check a file without
-loading the client. Seconds are floats. What a field may hold is said by its type where a type
-can say it, else by ``__post_init__``, whose ``ValueError`` becomes a configuration error that
-names the account.
+It imports no networking, so that the supervisor and the command line can check a file without
+loading the client. Seconds are floats. What a field may hold is checked by its type where a
+type can express it, else by ``__post_init__``, whose ``ValueError`` becomes a configuration
+error that names the account.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
 
 class Sasl(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Login by SASL PLAIN, before the server lets anybody see the account."""
+    """Login by SASL PLAIN, before the server shows the account to others."""
 
     user: str
     password: str
@@ -41,8 +41,9 @@ class Sasl(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
 class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Login by a message to NickServ, for networks without SASL.
 
-    ``on_collision`` is the command that takes the nick back from whoever holds it; ``regain``
-    also renames us, after ``ghost`` we rename ourselves, ``none`` only waits until it is free.
+    ``on_collision`` is the command that takes the nick back from its holder: ``regain`` also
+    renames the account, after ``ghost`` the account renames itself, ``none`` sends no command
+    and waits until the nick is free.
     """
 
     password: str
@@ -51,7 +52,7 @@ class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     on_collision: Literal["ghost", "regain", "none"] = "ghost"
 
     def __post_init__(self) -> None:
-        """Refuse what would break the one line that these are sent in."""
+        """Refuse values that would break the one line in which they are sent."""
         words = {"password": self.password, "service": self.service, "account": self.account}
         _refuse(
             text
@@ -64,7 +65,7 @@ class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 class IrcConfig(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
-    """One account on one IRC server. ``server`` and ``nick`` are all it needs."""
+    """One account on one IRC server. Only ``server`` and ``nick`` have no default."""
 
     server: str
     nick: str
@@ -78,13 +79,13 @@ class IrcConfig(
     sasl: Sasl | None = None
     nickserv: Nickserv | None = None
     channels: list[str] = []  # "#name" or "#name key"
-    notice: bool = False  # speak by NOTICE, which no robot answers (RFC 2812 3.3.2)
+    notice: bool = False  # send by NOTICE, which no robot answers (RFC 2812 3.3.2)
     # The classic servers forgive 5 messages at once and one every 2 s; more is "Excess Flood".
     flood_burst: Annotated[int, Meta(ge=1, le=100)] = 4
     flood_rate: Annotated[float, Meta(gt=0, le=100)] = 0.5  # messages per second
     max_lines: Annotated[int, Meta(ge=1, le=1000)] = 40  # of one message; more is refused
     # Together with the 10 s for the first joins below the 30 s that a worker has to be ready.
-    connect_seconds: Seconds = 18.0  # until the server has let us in
+    connect_seconds: Seconds = 18.0  # until the server accepts the registration
     ping_seconds: Seconds = 60.0  # between two pings of ours
     ping_timeout_seconds: Seconds = 45.0  # without an answer: the connection is dead
     rejoin_seconds: Seconds = 5.0  # after a kick or a netsplit; doubles with each kick
@@ -93,7 +94,7 @@ class IrcConfig(
     quit_message: str = "Trunkline"
 
     def __post_init__(self) -> None:
-        """Check what the types cannot say. Raises ``ValueError`` with the fields' names."""
+        """Check what types cannot express. Raises ``ValueError`` that names the fields."""
         _refuse([*self._wrong_fields(), *self._wrong_channels()])
 
     def _wrong_fields(self) -> Iterator[str]:
@@ -128,24 +129,24 @@ class IrcConfig(
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port to connect to."""
+        """The host and port to connect to."""
         return self.server, self.port or (TLS_PORT if self.tls else PLAIN_PORT)
 
 
 def room_and_key(entry: str) -> tuple[str, str | None]:
-    """Split an entry of ``channels`` into the name and the key, if there is one."""
+    """Split an entry of ``channels`` into the name and the key, ``None`` when there is none."""
     name, _, key = entry.strip().partition(" ")
     return name, key.strip() or None
 
 
 def _refuse(wrong: Iterable[str]) -> None:
-    """Raise all that is wrong at once, if anything is."""
+    """Raise one ``ValueError`` for all that is wrong, if anything is."""
     if text := "; ".join(wrong):
         raise ValueError(text)
 
 
 def _no_word(name: str, value: str, forbidden: str = "") -> Iterator[str]:
-    """Yield what keeps ``value`` from being one word, if anything does."""
+    """Yield a complaint when ``value`` is not one word."""
     bad = any(c.isspace() or c == "\0" or c in forbidden for c in value)
     if not value or bad or value.startswith(":"):
         also = f" or any of {forbidden}" if forbidden else ""

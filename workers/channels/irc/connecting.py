@@ -1,7 +1,7 @@
-"""The TCP or TLS connection to the server, and what its failures mean.
+"""Open the TCP or TLS connection to the server, and translate its errors.
 
-Separate because this is where the operating system's and OpenSSL's errors are told apart: what
-passes by itself is ``Transient``, what a person must correct is ``Misconfigured``.
+The errors of the operating system and of OpenSSL are told apart here: what passes by itself
+becomes ``Transient``, what a person must correct becomes ``Misconfigured``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import ssl
 from workers.channels.irc.config import IrcConfig
 from workers.errors import ChannelError, Misconfigured, Transient
 
-# X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED: the server's people will renew it.
+# X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED: the server's operators will renew it.
 _PASSING_CERTIFICATE_ERRORS = frozenset({9, 10})
 
 
 async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open the connection. Raises ``Transient`` or ``Misconfigured``."""
+    """Return the reader and writer of a new connection.
+
+    Takes at most ``connect_seconds``. Raises ``Transient`` or ``Misconfigured``.
+    """
     host, port = config.address
     context = tls_context(config) if config.tls else None
     try:
@@ -34,7 +37,7 @@ async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.Stre
 
 
 def tls_context(config: IrcConfig) -> ssl.SSLContext:
-    """Return the rules for TLS. Raises ``Misconfigured`` when ``tlsCaFile`` cannot be read."""
+    """Return the TLS settings. Raises ``Misconfigured`` when ``tlsCaFile`` cannot be read."""
     context = ssl.create_default_context()
     if config.tls_ca_file is not None:
         try:

@@ -1,9 +1,9 @@
-"""What an IRC client does next, and why.
+"""Decide what an IRC client does on each line and at each time. Pure.
 
-Pure: lines and the monotonic time go in, outputs come out; what ends the connection is raised
-as the ``ChannelError`` that chooses what the supervisor does. It reads no clock and knows no
-socket, so netsplits, bans and lag are tested without waiting. It only orders the parts:
-registration, then who we are, then where we are.
+Lines and the monotonic time go in, outputs come out; what ends the connection is raised as the
+``ChannelError`` that chooses what the supervisor does. Netsplits, bans and lag are therefore
+tested without waiting. This module only orders the parts: registration, then the nick and the
+login, then the channels.
 """
 
 from __future__ import annotations
@@ -12,61 +12,72 @@ from typing import Any
 
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.features import Features
-from workers.channels.irc.identity import Identity
+from workers.channels.irc.identity import IrcIdentity
 from workers.channels.irc.lines import Line, line
-from workers.channels.irc.outputs import Answered, Changed, Output, Ready, Refused, Registered, Send
+from workers.channels.irc.outputs import (
+    AccountReady,
+    Output,
+    PongReceived,
+    Registered,
+    SendLine,
+    StatusChanged,
+    Undelivered,
+)
 from workers.channels.irc.registration import Registration, banned
 from workers.channels.irc.rooms import Rooms
-from workers.channels.irc.speech import heard
+from workers.channels.irc.speech import read_speech
 from workers.channels.irc.texts import MAX_HOST_BYTES, MAX_USER_BYTES
 from workers.errors import Transient
 
-MOTD_SECONDS = 5.0  # after 001 the features and the message of the day follow; then we go on
+MOTD_SECONDS = 5.0  # after 001, for the features and the message of the day
 READY_SECONDS = 10.0  # after 001 the account counts as ready whatever its channels say
 _MOTD_END = frozenset({"376", "422"})
 
 
 class Conversation:
-    """One connection, from its first line to its end."""
+    """The state of one connection, from its first line to its end.
+
+    ``now`` is the monotonic time in seconds, here and in all methods.
+    """
 
     def __init__(self, config: IrcConfig, now: float) -> None:
         self.features = Features()
-        self.identity = Identity(config)
+        self.identity = IrcIdentity(config)
         self.rooms = Rooms(config)
         self.lag: float | None = None  # seconds of the last round trip
         self._config = config
         self._registration = Registration(config)
         self._register_by: float | None = now + config.connect_seconds
-        self._settle_at: float | None = None  # the end of the MOTD at the latest
+        self._settle_at: float | None = None  # when the MOTD counts as ended at the latest
         self._ready_by: float | None = None
         self._ping_at: float | None = None
-        self._pinged_at: float | None = None  # while a ping is open
-        self._dead_at: float | None = None  # an open ping must be answered before
+        self._pinged_at: float | None = None  # while a ping is unanswered
+        self._dead_at: float | None = None  # when an unanswered ping ends the connection
         self._pings = 0
 
     def start(self) -> list[Output]:
-        """Return the first lines to send."""
+        """Return the outputs that begin the registration."""
         return self._registration.start()
 
     @property
     def registered(self) -> bool:
-        """Whether the server has let us in."""
+        """True once the server has accepted the registration."""
         return self._registration.done
 
     @property
     def due(self) -> float | None:
-        """When ``wake`` has something to do, in monotonic seconds."""
+        """The time of the next ``wake``, in monotonic seconds; ``None``: none is needed."""
         times = [self._register_by, self._settle_at, self._ready_by, self._ping_at, self._dead_at]
         times += [self.identity.due, self.rooms.due]
         return min((at for at in times if at is not None), default=None)
 
     @property
     def mask_bytes(self) -> int:
-        """How long ``nick!user@host`` is that the server puts before our words, at most."""
+        """The greatest length of the ``nick!user@host`` that the server puts before our text."""
         return self.identity.mask_bytes(MAX_USER_BYTES, MAX_HOST_BYTES)
 
     def detail(self) -> dict[str, Any]:
-        """Return how things stand, for people."""
+        """Return the state of the connection as fields for people."""
         identity = self.identity
         known: dict[str, Any] = {
             "nick": identity.nick,
@@ -79,7 +90,7 @@ class Conversation:
         return {name: value for name, value in known.items() if value is not None}
 
     def summary(self) -> str:
-        """Return ``detail`` as one line, as it stands in a status row."""
+        """Return the state of the connection as one line for a status row."""
         lag = [] if self.lag is None else [f"lag {self.lag * 1000:.0f} ms"]
         login = ["not logged in"] if self.identity.logged_in is False else []
         network = f" on {self.features.network}" if self.features.network else ""
@@ -87,16 +98,16 @@ class Conversation:
         return ", ".join([f"{self.identity.nick}{network}", *lag, *login, *rooms])
 
     def receive(self, got: Line, now: float) -> list[Output]:
-        """Take one line. Raises ``ChannelError`` when it ends the connection."""
+        """Return the outputs for one line. Raises ``ChannelError`` when it ends the connection."""
         if got.command == "PING":
-            return [Send(line("PONG", *got.params), urgent=True)]
+            return [SendLine(line("PONG", *got.params), urgent=True)]
         if not self.registered:
             out = self._registration.receive(got)
             return [*out, *self._let_in(now)] if self.registered else out
         return [*self._receive_registered(got, now), *self._readiness(now)]
 
     def wake(self, now: float) -> list[Output]:
-        """Do what is due. Raises ``Transient`` when the server did not answer in time."""
+        """Return the outputs that are due. Raises ``Transient`` when an answer is overdue."""
         if self._register_by is not None and self._register_by <= now:
             raise Transient(f"not let in within {self._config.connect_seconds:g} s")
         if self._dead_at is not None and self._dead_at <= now:
@@ -110,7 +121,7 @@ class Conversation:
         return out
 
     def resumed(self, now: float) -> None:
-        """Say that lines were left unread until now: an answer may lie among them."""
+        """Restart the wait for a ping's answer: it may be among lines that were left unread."""
         if self._pinged_at is not None:
             self._dead_at = now + self._config.ping_timeout_seconds
 
@@ -118,13 +129,13 @@ class Conversation:
         self._register_by = None
         self._settle_at = now + MOTD_SECONDS
         self._ready_by = now + READY_SECONDS
-        self.identity.nick = self._registration.nick
+        self.identity.let_in(self._registration.nick)
         return [Registered(), *self._ping(now)]
 
     def _receive_registered(self, got: Line, now: float) -> list[Output]:
         match got.command:
             case "PRIVMSG" | "NOTICE":
-                said = heard(got, self.identity.nick, self.features)
+                said = read_speech(got, self.identity.nick, self.features)
                 return [*([said] if said else []), *self.identity.receive(got, now)]
             case "PONG":
                 return self._pong(got, now)
@@ -147,19 +158,19 @@ class Conversation:
         return self.features.fold(nick) == self.features.fold(self.identity.nick)
 
     def _refusal(self, got: Line) -> list[Output]:
-        """Return an error about a target as the answer to what was said to it."""
+        """Return an error about a target as the refusal of the message that was sent to it."""
         if len(got.params) < 3 or not got.command.isdigit() or got.command[0] not in "457":
             return []
-        return [Refused(self.features.fold(got.param(1)), f"{got.command} {got.text}")]
+        return [Undelivered(self.features.fold(got.param(1)), f"{got.command} {got.text}")]
 
     def _settle(self, now: float) -> list[Output]:
-        """Go on once the server has said all about itself."""
+        """Return the outputs after the message of the day: login, nick and bot mode."""
         self._settle_at = None
-        out = self.identity.start(self.identity.nick, now, self.features)
+        out = self.identity.start(now, self.features)
         if self.features.bot_mode is not None:
-            # IRCv3 bot mode: other robots and the people's clients see what we are.
-            out.append(Send(line("MODE", self.identity.nick, f"+{self.features.bot_mode}")))
-        return [*out, Changed()]
+            # IRCv3 bot mode: other robots and the clients of people see that this is a robot.
+            out.append(SendLine(line("MODE", self.identity.nick, f"+{self.features.bot_mode}")))
+        return [*out, StatusChanged()]
 
     def _readiness(self, now: float) -> list[Output]:
         out: list[Output] = []
@@ -168,7 +179,7 @@ class Conversation:
             out += self.rooms.start(now, self.features)
         if self._ready_by is not None and (self.rooms.settled or self._ready_by <= now):
             self._ready_by = None
-            out.append(Ready())
+            out.append(AccountReady())
         return out
 
     def _ping(self, now: float) -> list[Output]:
@@ -176,12 +187,12 @@ class Conversation:
         self._pinged_at = now
         self._dead_at = now + self._config.ping_timeout_seconds
         self._pings += 1
-        return [Send(line("PING", f"lag-{self._pings}"), urgent=True)]
+        return [SendLine(line("PING", f"lag-{self._pings}"), urgent=True)]
 
     def _pong(self, got: Line, now: float) -> list[Output]:
         if self._pinged_at is None or got.text != f"lag-{self._pings}":
-            return [Answered(got.text)]
+            return [PongReceived(got.text)]
         self.lag = now - self._pinged_at
         self._pinged_at = self._dead_at = None
         self._ping_at = now + self._config.ping_seconds
-        return [Changed()]
+        return [StatusChanged()]

@@ -1,6 +1,6 @@
-"""What the server says it can do and how it compares names (numeric 005, ISUPPORT).
+"""Read what a server announces about itself (numeric 005, ISUPPORT). Pure.
 
-Pure. The defaults are what holds on a server that says nothing.
+The defaults hold on a server that announces nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from workers.channels.irc.names import CHANNEL_TYPES, fold
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The few of the server's announcements that matter to us."""
+    """The announced features that the client uses."""
 
     casemapping: str = "rfc1459"
     channel_types: str = CHANNEL_TYPES
@@ -22,7 +22,7 @@ class Features:
     network: str | None = None
 
     def updated(self, tokens: Iterable[str]) -> Features:
-        """Return these features with the tokens of one 005 line taken in."""
+        """Return a copy with the ``NAME=value`` tokens of one 005 line."""
         known = {
             "CASEMAPPING": "casemapping",
             "CHANTYPES": "channel_types",
@@ -38,11 +38,11 @@ class Features:
         return replace(self, **found)
 
     def fold(self, name: str) -> str:
-        """Return the form under which this server compares names."""
+        """Return the form in which this server compares ``name``."""
         return fold(name, self.casemapping)
 
     def room_of(self, target: str) -> str | None:
-        """Return the channel that ``target`` means, or ``None`` when it is a nick."""
+        """Return the channel that ``target`` names, ``None`` when it is a nick."""
         if target[:1] in self.status_prefixes and target[1:2] in self.channel_types:
             return target[1:] or None
         return target if target and target[0] in self.channel_types else None

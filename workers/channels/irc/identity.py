@@ -1,9 +1,9 @@
-"""Who we are: the nick, getting it back, and NickServ.
+"""Decide how the client keeps its nick and logs in to NickServ. Pure.
 
-Pure: lines and the time in, lines out. The wanted nick is tried again at once when its holder
-is seen to leave, else every ``regain_seconds``. With NickServ the nick can be taken back.
-What NickServ says is only words for people, so nothing but the wait for the login (at most
-``LOGIN_SECONDS``) hangs on understanding them.
+Lines and the time go in, lines come out. The wanted nick is tried again at once when its
+holder is seen to leave, else every ``regain_seconds``. With NickServ the nick can be taken
+back. NickServ answers in free text for people, so only the wait for the login (at most
+``LOGIN_SECONDS``) depends on understanding it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.features import Features
 from workers.channels.irc.lines import Line, line
-from workers.channels.irc.outputs import Changed, Output, Send, Warned
+from workers.channels.irc.outputs import Output, SendLine, StatusChanged, Warned
 
 LOGIN_SECONDS = 5.0  # joins wait this long for NickServ: some channels want a login
 GHOST_SECONDS = 2.0  # from asking NickServ for the nick to taking it
@@ -19,14 +19,14 @@ _NOT_YET = frozenset({"433", "436", "437", "438"})
 _WELCOMES = ("identified", "logged in", "recognized", "recognised", "accepted")
 
 
-class Identity:
-    """The nick and the login of one connection; ``nick`` is the one we have now."""
+class IrcIdentity:
+    """The nick and the login of one connection; ``nick`` is the present one."""
 
     def __init__(self, config: IrcConfig) -> None:
         self.nick = config.nick
         self.user = ""
         self.host = ""
-        self.logged_in: bool | None = None  # None: nobody told
+        self.logged_in: bool | None = None  # None: not known
         self.said = ""  # by NickServ, last
         self._config = config
         self._features = Features()
@@ -34,9 +34,12 @@ class Identity:
         self._take_at: float | None = None
         self._settled_at: float | None = None
 
-    def start(self, nick: str, now: float, features: Features) -> list[Output]:
-        """Begin with the nick that the server let us in as."""
+    def let_in(self, nick: str) -> None:
+        """Take over the nick under which the server accepted the registration."""
         self.nick = nick
+
+    def start(self, now: float, features: Features) -> list[Output]:
+        """Return the lines that log in and ask for the wanted nick."""
         self._features = features
         out: list[Output] = []
         if self._config.nickserv is not None:
@@ -49,23 +52,26 @@ class Identity:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is gained by waiting for NickServ any longer."""
+        """True when nothing waits for NickServ any longer."""
         return self._settled_at is None
 
     @property
     def due(self) -> float | None:
-        """When ``wake`` has something to do, in monotonic seconds."""
+        """The time of the next ``wake``, in monotonic seconds; ``None``: none is needed."""
         times = (self._regain_at, self._take_at, self._settled_at)
         return min((at for at in times if at is not None), default=None)
 
     def mask_bytes(self, user_bytes: int, host_bytes: int) -> int:
-        """Return the length of our ``nick!user@host``, given what to assume of it unknown."""
+        """Return the length of our ``nick!user@host``.
+
+        ``user_bytes`` and ``host_bytes`` stand for the parts that are not known yet.
+        """
         user = len(self.user.encode()) or user_bytes
         host = len(self.host.encode()) or host_bytes
         return len(self.nick.encode()) + 1 + user + 1 + host
 
     def wake(self, now: float) -> list[Output]:
-        """Do what is due."""
+        """Return the lines that are due."""
         out: list[Output] = []
         if self._settled_at is not None and self._settled_at <= now:
             self._settled_at = None
@@ -77,7 +83,7 @@ class Identity:
         return out
 
     def receive(self, got: Line, now: float) -> list[Output]:
-        """Take a line that may be about us or about who has our nick."""
+        """Return the outputs for a line about this client or about the holder of its nick."""
         fold = self._features.fold
         mine = fold(got.nick) == fold(self.nick)
         match got.command:
@@ -109,7 +115,7 @@ class Identity:
 
     @property
     def _taken_back(self) -> bool:
-        """Whether NickServ may be asked to take the nick from its holder."""
+        """True when NickServ may be asked to take the nick from its holder."""
         nickserv = self._config.nickserv
         return nickserv is not None and nickserv.on_collision != "none"
 
@@ -122,13 +128,13 @@ class Identity:
         self.nick = nick
         if not self._wanted:
             self._regain_at = now + self._config.regain_seconds
-            return [Warned(f"renamed to {nick}"), Changed()]
+            return [Warned(f"renamed to {nick}"), StatusChanged()]
         self._regain_at = self._take_at = None
         login = [] if self.logged_in else self._identify()
-        return [*login, Changed()]
+        return [*login, StatusChanged()]
 
     def _take(self) -> list[Output]:
-        return [] if self._wanted else [Send(line("NICK", self._config.nick), urgent=True)]
+        return [] if self._wanted else [SendLine(line("NICK", self._config.nick), urgent=True)]
 
     def _regain(self, now: float) -> list[Output]:
         self._regain_at = now + self._config.regain_seconds
@@ -146,9 +152,9 @@ class Identity:
         words = [word for word in (nickserv.account, nickserv.password) if word]
         return [self._tell(f"IDENTIFY {' '.join(words)}")]
 
-    def _tell(self, text: str) -> Send:
+    def _tell(self, text: str) -> SendLine:
         assert self._config.nickserv is not None
-        return Send(line("PRIVMSG", self._config.nickserv.service, text), urgent=True)
+        return SendLine(line("PRIVMSG", self._config.nickserv.service, text), urgent=True)
 
     def _from_service(self, got: Line) -> bool:
         nickserv = self._config.nickserv
@@ -160,16 +166,16 @@ class Identity:
         self.said = text
         if self._take_at is not None:  # the answer to GHOST or REGAIN: the nick may be free
             self._take_at = None
-            return [*self._take(), Changed()]
+            return [*self._take(), StatusChanged()]
         words = text.lower()
         if any(welcome in words for welcome in _WELCOMES) and " not " not in f" {words} ":
             return self._login(True)
-        return [Changed()]
+        return [StatusChanged()]
 
     def _login(self, logged_in: bool) -> list[Output]:
         self.logged_in = logged_in
         self._settled_at = None
-        return [Changed()]
+        return [StatusChanged()]
 
 
 def _sets(modes: str, mode: str) -> bool:

@@ -1,8 +1,8 @@
-"""One line of IRC: bytes to ``Line`` and back.
+"""Parse and build lines of IRC. Pure.
 
-Pure, and the only place that knows the grammar (RFC 2812 2.3.1 and the IRCv3 message tags), so
-that nothing else ever cuts a string. ``Received`` turns the pieces a socket gives into lines;
-``line`` builds an outgoing one and refuses what would smuggle in a second.
+This is the only module that knows the grammar (RFC 2812 2.3.1 and the IRCv3 message tags).
+``Received`` splits what a socket reads into lines; ``parse`` reads one; ``line`` builds an
+outgoing one and refuses parameters that would add a second.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _UNESCAPED = {":": ";", "s": " ", "r": "\r", "n": "\n", "\\": "\\"}
 
 
 class LineError(ValueError):
-    """A line that breaks the grammar."""
+    """A line does not follow the grammar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A message as it came in. ``source`` is ``nick!user@host`` or a server; "" when absent."""
+    """One received line. ``source`` is ``nick!user@host`` or a server; "" when absent."""
 
     command: str
     params: tuple[str, ...] = ()
@@ -30,24 +30,24 @@ class Line:
 
     @property
     def nick(self) -> str:
-        """Who sent it: the source up to its first ``!`` or ``@``."""
+        """The sender's nick: the source up to its first ``!`` or ``@``."""
         return self.source.partition("!")[0].partition("@")[0]
 
     @property
     def text(self) -> str:
-        """The last parameter, which by convention is for people; "" when there is none."""
+        """The last parameter, by convention the text for people; "" when there is none."""
         return self.params[-1] if self.params else ""
 
     def param(self, index: int) -> str:
-        """The parameter at ``index``, or "" when the server left it out."""
+        """Return the parameter at ``index``; "" when the server left it out."""
         return self.params[index] if index < len(self.params) else ""
 
 
 class Received:
-    """Collects what a socket gives until lines are whole.
+    """Splits the bytes of a socket into lines.
 
-    A line longer than IRC allows is cut there instead of being kept: memory stays bounded
-    whatever a server sends.
+    A line longer than ``limit_bytes`` is cut there: memory stays bounded whatever a server
+    sends.
     """
 
     def __init__(self, limit_bytes: int = MAX_LINE_BYTES + MAX_TAGS_BYTES) -> None:
@@ -55,14 +55,14 @@ class Received:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the lines that ``data`` completes, without their ends and never empty."""
+        """Return the lines that ``data`` completes, without line ends and without empty lines."""
         *whole, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         self._rest = rest[: self._limit]
         return [one[: self._limit] for one in whole if one]
 
 
 def parse(raw: bytes) -> Line:
-    """Read one line. Raises ``LineError`` when it holds no command.
+    """Parse one line. Raises ``LineError`` when it holds no command.
 
     Text that is not UTF-8 is taken as Windows-1252, which is what old clients send.
     """
@@ -85,7 +85,7 @@ def parse(raw: bytes) -> Line:
 
 
 def decoded(raw: bytes) -> str:
-    """Return the text of ``raw``: UTF-8, else Windows-1252 with its holes marked."""
+    """Decode ``raw`` as UTF-8, else as Windows-1252 with undefined bytes replaced."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -93,10 +93,10 @@ def decoded(raw: bytes) -> str:
 
 
 def line(command: str, *params: str) -> str:
-    """Build an outgoing line without its end; only the last parameter may hold spaces.
+    """Build an outgoing line without its line end; only the last parameter may hold spaces.
 
-    Raises ``LineError`` for what would be read as something else: a line break, an empty or
-    spaced parameter in the middle.
+    Raises ``LineError`` for what a server would read as something else: a line break, or an
+    empty or spaced parameter before the last.
     """
     *middle, last = params or ("",)
     if not command.isalnum():

@@ -1,8 +1,8 @@
-"""Names on IRC: which are possible, which are the same, and whether a text names somebody.
+"""Validate and compare nicks and channel names, and find a nick in a text. Pure.
 
-Pure. Servers compare names by the ``CASEMAPPING`` they announce (RFC 2812 2.2: in rfc1459
-``{}|~`` are the lower case of ``[]\\^``, a gift of the Scandinavians), so names are compared only
-after ``fold``.
+Servers compare names by the ``CASEMAPPING`` that they announce (RFC 2812 2.2: in rfc1459
+``{}|~`` are the lower case of ``[]\\^``, from the Scandinavian alphabets), so names are
+compared only after ``fold``.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ _CASES = {
 
 
 def fold(name: str, casemapping: str = "rfc1459") -> str:
-    """Return the form under which ``name`` is compared. An unknown mapping counts as ASCII."""
+    """Return the form in which ``name`` is compared. An unknown mapping counts as ASCII."""
     return name.translate(_CASES.get(casemapping, _CASES["ascii"]))
 
 
 def valid_nick(nick: str) -> bool:
-    """Whether any server could take ``nick``."""
+    """Return whether any server could accept ``nick``."""
     return _NICK.fullmatch(nick) is not None and len(nick) <= 64
 
 
 def valid_channel(name: str) -> bool:
-    """Whether any server could take ``name`` as the name of a channel."""
+    """Return whether any server could accept ``name`` as the name of a channel."""
     return _CHANNEL.fullmatch(name) is not None and len(name.encode()) <= 200
 
 
-def names(text: str, nick: str, casemapping: str = "rfc1459") -> bool:
-    """Whether ``nick`` stands in ``text`` as a word: ``nick:``, ``hey nick!``, not ``nickname``."""
+def mentions(text: str, nick: str, casemapping: str = "rfc1459") -> bool:
+    """Return whether ``text`` holds ``nick`` as a word: in ``nick: hi``, not in ``nickname``."""
     word = re.escape(fold(nick, casemapping))
     pattern = rf"(?<!{_NICK_CHARACTER}){word}(?!{_NICK_CHARACTER})"
     return re.search(pattern, fold(text, casemapping)) is not None
 
 
 def spare_nicks(nick: str) -> list[str]:
-    """What to be called while ``nick`` is taken, best first.
+    """Return the nicks to try while ``nick`` is taken, the best first.
 
-    The longer ones come first; a server that cuts nicks at 9 characters (RFC 1459) says "in use"
-    to them and gets the shorter ones then.
+    The longer ones come first; a server that cuts nicks at 9 characters (RFC 1459) answers
+    "in use" to them and is then sent the shorter ones.
     """
     short = nick[:7]
     tries = [f"{nick}_", f"{nick}__", *(f"{nick[:8]}_",), *(f"{short}_{n}" for n in range(10))]

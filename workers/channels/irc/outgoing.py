@@ -1,8 +1,8 @@
-"""What waits to be written, and when it may be.
+"""Queue lines until the server's flood limit allows them. Pure.
 
-Pure: the time is an argument. Lines of the client itself (a JOIN, say) go before what people
-say; what is urgent (a PONG, the login) goes at once and is charged to the others. The lines of
-one message stay together and in order.
+The time is an argument. Lines of the client itself (a JOIN, say) go before messages; urgent
+ones (a PONG, the login) go at once and are charged to the others. The lines of one message
+stay together and in order.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ Ticket = TypeVar("Ticket")
 
 
 class Outgoing(Generic[Ticket]):
-    """The queue of one connection. A ``Ticket`` says which message a line belongs to."""
+    """The queue of one connection. A ``Ticket`` identifies the message of a line."""
 
     def __init__(self, bucket: TokenBucket) -> None:
         self._bucket = bucket
         self._urgent: deque[str] = deque()
         self._own: deque[str] = deque()
-        self._said: deque[tuple[str, Ticket]] = deque()
+        self._messages: deque[tuple[str, Ticket]] = deque()
 
     def __len__(self) -> int:
-        return len(self._said)
+        return len(self._messages)
 
     def pace(self, bucket: TokenBucket) -> None:
-        """Go on with another bucket."""
+        """Pace with another bucket from now on."""
         self._bucket = bucket
 
     def put(self, line: str, *, urgent: bool = False) -> None:
-        """Add a line of the client itself."""
+        """Queue a line of the client itself."""
         (self._urgent if urgent else self._own).append(line)
 
     def say(self, lines: Iterable[str], ticket: Ticket) -> None:
-        """Add the lines of one message."""
-        self._said.extend((line, ticket) for line in lines)
+        """Queue the lines of one message."""
+        self._messages.extend((line, ticket) for line in lines)
 
     def withdraw(self, ticket: Ticket) -> None:
-        """Forget the lines of a message that are not written yet."""
-        self._said = deque(entry for entry in self._said if entry[1] is not ticket)
+        """Remove the lines of a message that are not written yet."""
+        self._messages = deque(entry for entry in self._messages if entry[1] is not ticket)
 
     def take(self, now: float) -> Iterator[tuple[str, Ticket | None]]:
-        """Yield what may be written now, with the ticket of what was said."""
+        """Yield the lines that may be written now, those of messages with their ticket."""
         while self._urgent:
             self._bucket.owe(now)
             yield self._urgent.popleft(), None
-        while (self._own or self._said) and self._bucket.take(now):
+        while (self._own or self._messages) and self._bucket.take(now):
             if self._own:
                 yield self._own.popleft(), None
             else:
-                yield self._said.popleft()
+                yield self._messages.popleft()
 
     def wait(self, now: float) -> float | None:
-        """Return the seconds until ``take`` yields something, ``None`` when nothing waits."""
+        """Return the seconds until ``take`` yields a line; ``None`` when none waits."""
         if self._urgent:
             return 0.0
-        return self._bucket.wait(now) if self._own or self._said else None
+        return self._bucket.wait(now) if self._own or self._messages else None

@@ -1,7 +1,7 @@
-"""What the client's pure parts want done: the vocabulary between them and the socket.
+"""Define what the pure parts of the client ask the plugin to do. Pure.
 
-The parts return lists of these; ``workers.channels.irc.plugin`` performs them. What ends the
-connection is not an output but a ``ChannelError`` that is raised.
+The parts return lists of outputs; ``workers.channels.irc.plugin`` performs each of them. What
+ends the connection is not an output but a ``ChannelError`` that is raised.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Write this line. An ``urgent`` one does not wait for its turn."""
+class SendLine:
+    """Write ``line``; an ``urgent`` one does not wait for its turn."""
 
     line: str
     urgent: bool = False
@@ -19,7 +19,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Somebody said something. ``room`` is ``None`` when it was said to us alone.
+    """Hand in a message of a person or robot. ``room`` is ``None`` for a direct message.
 
     ``id`` and ``at`` (epoch milliseconds) are the server's, ``None`` when it gives none.
     ``robot`` is true for a NOTICE and for a sender that the server marks as a bot.
@@ -39,40 +39,49 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The server did not deliver what was said to ``target`` (already folded)."""
+class Undelivered:
+    """Fail a message to ``target`` (already folded): the server did not deliver it."""
 
     target: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The server answered a PING that is not about the lag."""
+class PongReceived:
+    """Settle the messages before the PING with ``token``: the server has answered it."""
 
     token: str
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The server has let us in."""
+    """Report the connection: the server has accepted the registration."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """Registered, and the first joins are answered: the account works."""
+class AccountReady:
+    """Report the account ready: registered, and the first joins are answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """The nick, a channel or the lag is not what it was: tell it."""
+class StatusChanged:
+    """Report the state anew: the nick, a channel or the lag has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something a person may want to read in the log."""
+    """Log ``text`` as a warning."""
 
     text: str
 
 
-Output = Send | Heard | Refused | Answered | Registered | Ready | Changed | Warned
+Output = (
+    SendLine
+    | Heard
+    | Undelivered
+    | PongReceived
+    | Registered
+    | AccountReady
+    | StatusChanged
+    | Warned
+)

@@ -1,13 +1,12 @@
-"""The IRC account, alive: one connection around the pure ``Conversation``.
+"""Run an IRC account: one connection around the pure ``Conversation``.
 
-Our own client instead of the library ``irc``: measured, the library costs a worker 21 MB and
-asyncio alone 14 MB, and what makes a good citizen (pacing, lag, rejoin, the meaning of a refusal)
-we would have to write around it in any case. Written as pure parts it can be tested without a
-socket or a clock. All decisions are in ``conversation``; this file owns the socket, the clock
-and the tasks, and decides nothing.
+This is our own client instead of the library ``irc``: measured, the library costs a worker
+21 MB and asyncio alone 14 MB, and pacing, lag, rejoining and the meaning of refusals would have
+to be written around it in any case. As pure parts they are tested without a socket or a clock.
+All decisions are in ``conversation``; this module owns the socket, the clock and the tasks.
 
-There is no reconnecting here. A connection that ends raises ``Transient``, and the supervisor,
-which knows about backoff and what the operator wants, starts the account again.
+It does not reconnect. A connection that ends raises ``Transient``, and the supervisor, which
+knows the backoff and what the operator wants, starts the account again.
 """
 
 from __future__ import annotations
@@ -17,58 +16,60 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterable
+from typing import assert_never
 
 from ipc.token_bucket import TokenBucket
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.connecting import connect
 from workers.channels.irc.conversation import Conversation
+from workers.channels.irc.deliveries import Deliveries, Delivery
 from workers.channels.irc.lines import LineError, Received, line, parse
 from workers.channels.irc.outgoing import Outgoing
 from workers.channels.irc.outputs import (
-    Answered,
-    Changed,
+    AccountReady,
     Heard,
     Output,
-    Ready,
-    Refused,
+    PongReceived,
     Registered,
-    Send,
+    SendLine,
+    StatusChanged,
+    Undelivered,
     Warned,
 )
-from workers.channels.irc.sayings import Saying, Sayings
-from workers.channels.irc.translation import compose, inbound
+from workers.channels.irc.translation import compose, to_inbound
 from workers.errors import SendFailed, Transient
 from workers.messages import Inbound, Outbound, Sent
 from workers.plugin import Context
 
 READ_BYTES = 64 * 1024
-MAX_HEARD = 1000  # messages that wait for the worker; then the socket is left unread
-MAX_WAITING_LINES = 500  # at the usual rate some minutes of talk
-REFUSAL_SECONDS = 5.0  # a server that said nothing for so long has not refused a message
+MAX_HEARD = 1000  # messages that wait for the worker before the socket is left unread
+MAX_WAITING_LINES = 500  # some minutes at the usual rate
+REFUSAL_SECONDS = 5.0  # without a complaint for so long a message counts as delivered
 QUIT_SECONDS = 1.0
 HANDOVER_SECONDS = 2.0  # to hand in what was heard before the end
 
 
 class Irc:
-    """One account on one server."""
+    """The plugin of one account on one server."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._config: IrcConfig = ctx.config
         self._loop = asyncio.get_running_loop()
-        self._outgoing: Outgoing[Saying] = Outgoing(self._full_bucket())
+        self._outgoing: Outgoing[Delivery] = Outgoing(self._full_bucket())
         self._conversation = Conversation(self._config, self._loop.time())
-        self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue(MAX_HEARD)
+        self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue()  # None ends the emitting
+        self._emitted = asyncio.Event()  # the worker has taken a message
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
         self._reading = True
-        self._linked: bool | None = None  # logged in to the services, as far as has been told
-        self._sayings = Sayings()
+        self._linked: bool | None = None  # logged in to the services, as last reported
+        self._deliveries = Deliveries()
         self._writer: asyncio.StreamWriter | None = None
         # Ids for servers that give none: unique over restarts by the time of this start.
         self._ids = (f"{time.time_ns() // 1000:x}-{n:x}" for n in itertools.count(1))
 
     async def run(self) -> None:
-        """Be on the server until cancelled. Raises ``ChannelError`` when the connection ends."""
+        """Stay connected until cancelled. Raises ``ChannelError`` when the connection ends."""
         self._conversation = Conversation(self._config, self._loop.time())
         reader, self._writer = await connect(self._config)
         emitting = asyncio.create_task(self._emit_heard())
@@ -78,7 +79,7 @@ class Irc:
             await self._quit(reader)
             raise
         finally:
-            self._sayings.lose()
+            self._deliveries.lose()
             try:
                 await self._hand_over(emitting)
             finally:  # a second cancellation may come at any await
@@ -86,25 +87,25 @@ class Irc:
                 await self._hang_up()
 
     async def send(self, message: Outbound) -> Sent:
-        """Say something. Raises ``SendFailed`` when the server refuses it or cannot be told."""
+        """Send one message. Raises ``SendFailed`` when the server refuses or cannot get it."""
         if self._writer is None or not self._conversation.registered:
             raise SendFailed("not connected", retryable=True)
         if len(self._outgoing) >= MAX_WAITING_LINES:
             raise SendFailed(f"{len(self._outgoing)} lines wait to be sent", retryable=True)
         lines = compose(message, self._config, self._conversation)
-        saying = self._sayings.begin(self._conversation.features.fold(message.to), len(lines))
-        self._outgoing.say(lines, saying)
+        delivery = self._deliveries.begin(self._conversation.features.fold(message.to), len(lines))
+        self._outgoing.say(lines, delivery)
         self._flush()
         try:
-            await saying.outcome
+            await delivery.outcome
         finally:
-            self._sayings.end(saying)
-            self._outgoing.withdraw(saying)
+            self._deliveries.end(delivery)
+            self._outgoing.withdraw(delivery)
         self._ctx.status(last_outbound_at=_now_ms())
         return Sent(next(self._ids), message.to, _now_ms(), parts=len(lines))
 
     async def probe(self) -> dict[str, object]:
-        """Return how things stand with the server."""
+        """Return the state of the connection as fields."""
         return {"connected": self._conversation.registered, **self._conversation.detail()}
 
     async def _converse(self, reader: asyncio.StreamReader, emitting: asyncio.Task[None]) -> None:
@@ -114,7 +115,7 @@ class Irc:
                 tasks.create_task(self._keep_time())
                 tasks.create_task(_failure_of(emitting))
         except BaseExceptionGroup as group:
-            # The first failure is the reason; the others are what it led to.
+            # The first failure is the reason; it caused the others.
             raise group.exceptions[0] from None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -126,8 +127,8 @@ class Irc:
                     got = parse(raw)
                 except LineError:
                     continue
-                out = self._conversation.receive(got, self._loop.time())
-                await self._take_in(self._perform(out))
+                self._perform(self._conversation.receive(got, self._loop.time()))
+                await self._until_taken()
         raise Transient("the server closed the connection")
 
     async def _next(self, reader: asyncio.StreamReader) -> bytes:
@@ -136,20 +137,21 @@ class Irc:
         except OSError as error:  # ssl.SSLError is one
             raise Transient(f"connection lost: {error.strerror or error}") from error
 
-    async def _take_in(self, messages: list[Inbound]) -> None:
-        """Queue what was heard; while the worker cannot take it, the socket is left unread."""
-        for message in messages:
-            if self._heard.full():
-                self._reading = False
-                await self._heard.put(message)
-                self._reading = True
-                self._conversation.resumed(self._loop.time())
-            else:
-                self._heard.put_nowait(message)
+    async def _until_taken(self) -> None:
+        """Leave the socket unread while too many messages wait for the worker."""
+        if self._heard.qsize() < MAX_HEARD:
+            return
+        self._reading = False
+        while self._heard.qsize() >= MAX_HEARD:
+            self._emitted.clear()
+            await self._emitted.wait()
+        self._reading = True
+        self._conversation.resumed(self._loop.time())
 
     async def _emit_heard(self) -> None:
         while (message := await self._heard.get()) is not None:
             await self._ctx.emit(message)
+            self._emitted.set()
 
     async def _keep_time(self) -> None:
         while True:
@@ -171,57 +173,57 @@ class Irc:
             deadlines.append(self._conversation.due)
         return min(deadlines, default=None)
 
-    def _perform(self, outputs: Iterable[Output]) -> list[Inbound]:
-        """Do what the conversation wants; return what was heard."""
-        found = []
+    def _perform(self, outputs: Iterable[Output]) -> None:
+        """Do what the conversation asks for."""
         for output in outputs:
             match output:
-                case Send():
+                case SendLine():
                     self._outgoing.put(output.line, urgent=output.urgent)
                 case Heard():
-                    found.append(inbound(output, lambda: next(self._ids), _now_ms()))
+                    message = to_inbound(output, lambda: next(self._ids), _now_ms())
+                    self._heard.put_nowait(message)
                 case Registered():
-                    # Servers count what a registered client says, not what let it in.
+                    # Servers count the lines of a registered client, not those of its registration.
                     self._outgoing.pace(self._full_bucket())
                     self._ctx.status(connected=True, last_connected_at=_now_ms())
                     if self._config.sasl is not None:
-                        self._tell_linked(True)  # it would not have let us in otherwise
-                case Ready():
+                        self._report_linked(True)  # the server refuses the registration otherwise
+                case AccountReady():
                     self._ctx.ready()
-                case Changed():
-                    self._tell()
-                case Answered():
-                    self._sayings.answered(output.token)
-                case Refused():
+                case StatusChanged():
+                    self._report_state()
+                case PongReceived():
+                    self._deliveries.answered(output.token)
+                case Undelivered():
                     self._refuse(output)
                 case Warned():
                     self._ctx.log.warning(output.text)
+                case _:
+                    assert_never(output)
         self._flush()
-        self._stirred.set()
-        return found
 
     def _full_bucket(self) -> TokenBucket:
         return TokenBucket(self._config.flood_burst, self._config.flood_rate, self._loop.time())
 
-    def _tell(self) -> None:
+    def _report_state(self) -> None:
         detail = self._conversation.summary()
         self._ctx.status(detail=detail, last_transport_activity_at=_now_ms())
-        self._tell_linked(self._conversation.identity.logged_in)
+        self._report_linked(self._conversation.identity.logged_in)
 
-    def _tell_linked(self, linked: bool | None) -> None:
-        """Tell whether the services know us, when that is known and new."""
+    def _report_linked(self, linked: bool | None) -> None:
+        """Report whether the account is logged in to the services, when that is known and new."""
         if linked is not None and linked is not self._linked:
             self._linked = linked
             self._ctx.status(linked=linked, **({"authenticated_at": _now_ms()} if linked else {}))
 
-    def _refuse(self, refused: Refused) -> None:
-        if not self._sayings.refuse(refused.target, refused.text):
+    def _refuse(self, refused: Undelivered) -> None:
+        if not self._deliveries.refuse(refused.target, refused.text):
             self._ctx.log.warning("the server refused", target=refused.target, text=refused.text)
 
     def _flush(self) -> None:
-        """Write what may be written now, and a fence when that is all."""
+        """Write the lines that may be written now, and a fence when no others wait."""
         self._write_due()
-        if not self._outgoing and (token := self._sayings.fence()) is not None:
+        if not self._outgoing and (token := self._deliveries.fence()) is not None:
             self._outgoing.put(line("PING", token), urgent=True)
             self._write_due()
         self._stirred.set()
@@ -229,12 +231,12 @@ class Irc:
     def _write_due(self) -> None:
         if self._writer is None:
             return
-        for text, saying in self._outgoing.take(self._loop.time()):
+        for text, delivery in self._outgoing.take(self._loop.time()):
             self._writer.write(text.encode() + b"\r\n")
-            if saying is not None:
-                saying.written += 1
-                if saying.whole:
-                    self._loop.call_later(REFUSAL_SECONDS, saying.settle)
+            if delivery is not None:
+                delivery.count_line()
+                if delivery.whole:
+                    self._loop.call_later(REFUSAL_SECONDS, delivery.settle)
 
     async def _quit(self, reader: asyncio.StreamReader) -> None:
         assert self._writer is not None
@@ -245,11 +247,11 @@ class Irc:
                     pass
 
     async def _hand_over(self, emitting: asyncio.Task[None]) -> None:
-        """Let the worker have what was heard; what it does not take in time is counted."""
+        """Emit the messages that still wait; log how many the worker does not take in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANDOVER_SECONDS):
                 if not emitting.done():
-                    await self._heard.put(None)
+                    self._heard.put_nowait(None)
                     await asyncio.wait({emitting})
         if not emitting.done():
             emitting.cancel()
@@ -271,7 +273,7 @@ class Irc:
 
 
 async def _failure_of(task: asyncio.Task[None]) -> None:
-    """Wait for a task that another owns, and raise what it raised."""
+    """Wait for a task that is not owned here, and raise its exception."""
     await asyncio.wait({task})
     task.result()
 

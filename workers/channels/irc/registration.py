@@ -1,8 +1,8 @@
-"""From an open connection to being let in: PASS, CAP, SASL, NICK and USER.
+"""Register with the server: PASS, CAP, SASL, NICK and USER. Pure.
 
-Pure: lines in, lines out; what the server holds against us is raised as the ``ChannelError`` that
-tells whether trying again can help. NICK and USER go out at once with the capabilities, so
-that a server that knows none loses no time.
+Lines go in, lines come out; a refusal is raised as the ``ChannelError`` that decides whether
+trying again can help. NICK and USER are sent at once with the capabilities, so that a server
+that knows none loses no time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from workers.channels.irc.config import IrcConfig, Sasl
 from workers.channels.irc.lines import Line, line
 from workers.channels.irc.names import spare_nicks
-from workers.channels.irc.outputs import Output, Send
+from workers.channels.irc.outputs import Output, SendLine
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 
 WANTED_CAPABILITIES = ("message-tags", "server-time", "account-tag")
@@ -23,7 +23,7 @@ _SASL_FAILED = frozenset({"902", "904", "905", "906"})
 
 
 class Registration:
-    """One registration. ``nick`` is what we asked to be called last; ``done`` is set by 001."""
+    """One registration. ``nick`` is the last one asked for; ``done`` is set by numeric 001."""
 
     def __init__(self, config: IrcConfig) -> None:
         self.nick = config.nick
@@ -35,17 +35,17 @@ class Registration:
         self._logged_in = False
 
     def start(self) -> list[Output]:
-        """Return the first lines."""
+        """Return the first lines to send."""
         config = self._config
         return [
-            Send(line("CAP", "LS", "302"), urgent=True),
+            SendLine(line("CAP", "LS", "302"), urgent=True),
             *([_urgent("PASS", config.password)] if config.password else []),
             _urgent("NICK", self.nick),
             _urgent("USER", config.username or "trunkline", "0", "*", config.realname or self.nick),
         ]
 
     def receive(self, got: Line) -> list[Output]:
-        """Take a line that came before we were let in. Raises ``ChannelError``."""
+        """Return the answers to one line before 001. Raises ``ChannelError`` for a refusal."""
         match got.command:
             case "CAP":
                 return self._capabilities(got)
@@ -86,7 +86,7 @@ class Registration:
 
     def _sasl(self) -> str:
         if "sasl" not in self._offered:
-            # The services may be away for a while; without login we must not go on.
+            # The services may be away for a while; without the login nothing may go on.
             raise Transient("the server offers no SASL (now)")
         mechanisms = self._offered["sasl"]
         if mechanisms and "PLAIN" not in mechanisms.upper().split(","):
@@ -113,7 +113,7 @@ class Registration:
         return self._another_nick(got)
 
     def _raise_refusal(self, got: Line) -> None:
-        """Raise what a numeric means that ends the attempt."""
+        """Raise the error that a line means when it ends the registration."""
         error: ChannelError | None = None
         if got.command in _SASL_FAILED:
             error = self._sasl_refusal(got)
@@ -122,7 +122,7 @@ class Registration:
         elif got.command == "465":
             error = banned(got.text, logged_in=self._logged_in)
         elif got.command == "ERROR" and "password" in got.text.lower():
-            error = NeedsLogin(got.text)  # ngircd says it in no other way
+            error = NeedsLogin(got.text)  # ngircd refuses a password in no other way
         elif got.command == "ERROR":
             error = Transient(f"the server closed the connection: {got.text}")
         if error is not None:
@@ -139,7 +139,7 @@ class Registration:
 
 
 def _credentials(sasl: Sasl) -> Iterator[Output]:
-    """The answer to ``AUTHENTICATE +`` (RFC 4616), in pieces."""
+    """Yield the answer to ``AUTHENTICATE +`` (RFC 4616), in pieces."""
     plain = f"{sasl.user}\0{sasl.user}\0{sasl.password}".encode()
     text = base64.b64encode(plain).decode()
     for start in range(0, len(text), _AUTHENTICATE_BYTES):
@@ -149,14 +149,14 @@ def _credentials(sasl: Sasl) -> Iterator[Output]:
 
 
 def banned(text: str, *, logged_in: bool) -> ChannelError:
-    """Return what a ban from the server (465, K-line) means for the account."""
+    """Return the error for a ban from the server (465, K-line)."""
     if "sasl" in text.lower() and not logged_in:
         return NeedsLogin(f"the server wants a login first: {text}")
     return Misconfigured(f"banned from this server: {text}")
 
 
-def _urgent(command: str, *params: str) -> Send:
-    return Send(line(command, *params), urgent=True)
+def _urgent(command: str, *params: str) -> SendLine:
+    return SendLine(line(command, *params), urgent=True)
 
 
 def _partitioned(text: str) -> Iterator[tuple[str, str, str]]:

@@ -1,8 +1,10 @@
-"""The channels the account should be in: joining, being thrown out, trying again.
+"""Join the configured channels and rejoin them after kicks, bans and netsplits. Pure.
 
-Pure: lines and the time in, JOINs out. A channel that cannot be joined never fails the
-account; it says why in ``detail`` and is tried again, soon after what passes (a kick, a
-netsplit) and slowly after what somebody decided (a ban, a key, an invitation).
+Lines and the time go in, JOINs come out. A channel that cannot be joined never fails the
+account; ``detail`` shows the reason, and it is tried again: soon after what passes by itself
+(a kick, a netsplit), slowly after what an operator decided (a ban, a key, an invitation).
+
+A *room* is an IRC channel; the word channel means a platform elsewhere.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from typing import Literal
 from workers.channels.irc.config import IrcConfig, room_and_key
 from workers.channels.irc.features import Features
 from workers.channels.irc.lines import Line, line
-from workers.channels.irc.outputs import Changed, Output, Send, Warned
+from workers.channels.irc.outputs import Output, SendLine, StatusChanged, Warned
 
-ANSWER_SECONDS = 60.0  # a JOIN that is answered by nothing at all is sent again
+ANSWER_SECONDS = 60.0  # a JOIN without any answer is sent again
 _JOIN_BYTES = 400  # of names and keys in one JOIN
 _JOIN_NAMES = 8  # in one JOIN; servers limit the targets of a command
 _SHORT = frozenset({"437", "495"})  # after a netsplit, too early after a kick
@@ -39,7 +41,7 @@ _REASONS = {
 
 @dataclass(slots=True)
 class Room:
-    """One channel. ``due`` is when it is joined (again), in monotonic seconds."""
+    """One IRC channel. ``due`` is the time of the next JOIN, in monotonic seconds."""
 
     name: str
     key: str | None = None
@@ -57,7 +59,7 @@ class Room:
 
 
 class Rooms:
-    """All of them. ``start`` once the server has said how it compares names."""
+    """All IRC channels of one connection. Call ``start`` once the server's features are known."""
 
     def __init__(self, config: IrcConfig) -> None:
         self.started = False
@@ -75,30 +77,30 @@ class Rooms:
 
     @property
     def settled(self) -> bool:
-        """Whether every JOIN has been answered."""
+        """True when every JOIN has been answered."""
         return self.started and all(room.state != "joining" for room in self._rooms.values())
 
     @property
     def due(self) -> float | None:
-        """When ``wake`` has something to do, in monotonic seconds."""
+        """The time of the next ``wake``, in monotonic seconds; ``None``: none is needed."""
         return min((r.due for r in self._rooms.values() if r.due is not None), default=None)
 
     def detail(self) -> dict[str, str]:
-        """Return for every channel how it stands with it, in words."""
+        """Return the state of every channel in words, by name."""
         return {room.name: str(room) for room in self._rooms.values()}
 
     def obstacle(self, name: str) -> str | None:
-        """Why nothing can be said in the configured channel ``name`` now, if that is so."""
+        """Return why no message can be sent to the configured channel ``name`` now, or ``None``."""
         room = self._rooms.get(self._features.fold(name))
         return None if room is None or room.state == "joined" else str(room)
 
     def wake(self, now: float) -> list[Output]:
-        """Join what is due."""
+        """Return the JOINs that are due."""
         due = [r for r in self._rooms.values() if r.due is not None and r.due <= now]
         return self._join(due, now)
 
     def receive(self, got: Line, me: str, now: float) -> list[Output]:
-        """Take a line; ``me`` is the nick we have."""
+        """Return the outputs for one line; ``me`` is the client's present nick."""
         fold = self._features.fold
         mine = fold(got.nick) == fold(me)
         match got.command:
@@ -119,7 +121,7 @@ class Rooms:
     def _joined(self, name: str, now: float) -> list[Output]:
         room = self._rooms.setdefault(self._features.fold(name), Room(name, configured=False))
         room.state, room.trouble, room.due, room.since = "joined", "", None, now
-        return [Changed()]
+        return [StatusChanged()]
 
     def _left(self, name: str, reason: str, now: float) -> list[Output]:
         key = self._features.fold(name)
@@ -128,7 +130,7 @@ class Rooms:
             return []
         if not room.configured:
             del self._rooms[key]
-            return [Changed()]
+            return [StatusChanged()]
         if room.state == "joined" and now - room.since > self._config.retry_seconds:
             room.setbacks = 0
         return self._out(room, reason, self._soon(room), now)
@@ -143,9 +145,9 @@ class Rooms:
         return self._out(room, reason, after, now)
 
     def _soon(self, room: Room) -> float:
-        """The seconds until the next try after a setback: doubles up to the slow pace."""
+        """Return the seconds until the next try after a setback; doubles up to the slow pace."""
         config = self._config
-        # 2.0**20 s is beyond every ``retry_seconds``; more would only overflow some day.
+        # 2.0**20 s is beyond every ``retry_seconds``; more would overflow at last.
         after = config.rejoin_seconds * 2.0 ** min(room.setbacks, 20)
         room.setbacks += 1
         return min(after, max(config.retry_seconds, config.rejoin_seconds))
@@ -153,18 +155,18 @@ class Rooms:
     def _out(self, room: Room, reason: str, after: float, now: float) -> list[Output]:
         room.state, room.due = "out", now + after
         room.trouble = f"{reason}; tried again every {after:g} s"
-        return [Warned(f"{room.name}: {reason}; next try in {after:g} s"), Changed()]
+        return [Warned(f"{room.name}: {reason}; next try in {after:g} s"), StatusChanged()]
 
     def _join(self, rooms: Iterable[Room], now: float) -> list[Output]:
         # Keys belong to the first names of a JOIN, so channels with a key come first.
         chosen = sorted(rooms, key=lambda room: room.key is None)
         for room in chosen:
             room.state, room.due = "joining", now + ANSWER_SECONDS
-        return [Send(join) for join in _joins(chosen)]
+        return [SendLine(join) for join in _joins(chosen)]
 
 
 def _joins(rooms: Sequence[Room]) -> Iterator[str]:
-    """Put the rooms into as few lines as servers accept."""
+    """Yield JOIN lines for all rooms, as few as servers accept."""
     batch: list[Room] = []
     for room in rooms:
         if len(batch) == _JOIN_NAMES or _bytes([*batch, room]) > _JOIN_BYTES:

@@ -1,7 +1,7 @@
-"""What somebody said: a PRIVMSG or NOTICE made into ``Heard``.
+"""Turn a PRIVMSG or NOTICE into ``Heard``. Pure.
 
-Pure. CTCP is left alone: ACTION (``/me``) is speech, every other request is neither answered nor
-passed on, because answering is what floods and fingerprints robots.
+Of CTCP, ACTION (``/me``) is speech; every other request is neither answered nor passed on,
+because answers are what others flood and fingerprint robots with.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from datetime import datetime
 
 from workers.channels.irc.features import Features
 from workers.channels.irc.lines import Line
-from workers.channels.irc.names import names
+from workers.channels.irc.names import mentions
 from workers.channels.irc.outputs import Heard
-from workers.channels.irc.texts import action_of, plain
+from workers.channels.irc.texts import action_of, strip_markup
 
 _BOT_TAGS = frozenset({"bot", "draft/bot", "inspircd.org/bot"})
 
 
-def heard(got: Line, me: str, features: Features) -> Heard | None:
-    """Return what was said; ``None`` for what is not for people.
+def read_speech(got: Line, me: str, features: Features) -> Heard | None:
+    """Return the message in ``got``; ``None`` for what is not for people.
 
-    That is CTCP, what a server says (no ``!`` in the source of a NOTICE), and what a bouncer
-    repeats of our own words. A NOTICE never addresses anybody: RFC 2812 3.3.2 forbids
-    robots to answer one, and that is what keeps two robots from talking forever.
+    That is CTCP, the text of a server (no ``!`` in the source of a NOTICE), and what a bouncer
+    repeats of our own messages. ``me`` is the client's present nick. A NOTICE never counts as
+    addressed: RFC 2812 3.3.2 forbids robots to answer one, which keeps two robots from
+    answering each other for ever.
     """
     notice = got.command == "NOTICE"
     fold = features.fold
@@ -34,14 +35,14 @@ def heard(got: Line, me: str, features: Features) -> Heard | None:
         text = action_of(got.text) if not notice else None
     if text is None:
         return None
-    text = plain(text)
+    text = strip_markup(text)
     room = features.room_of(got.param(0))
     return Heard(
         nick=got.nick,
         mask=got.source,
         room=room,
         text=text,
-        addressed=not notice and (room is None or names(text, me, features.casemapping)),
+        addressed=not notice and (room is None or mentions(text, me, features.casemapping)),
         action=action,
         notice=notice,
         robot=notice or not _BOT_TAGS.isdisjoint(got.tags),
@@ -52,7 +53,7 @@ def heard(got: Line, me: str, features: Features) -> Heard | None:
 
 
 def _epoch_ms(text: str) -> int | None:
-    """Read the tag ``time`` (IRCv3 server-time); ``None`` when absent or not a time."""
+    """Return the tag ``time`` (IRCv3 server-time) in epoch ms; ``None`` when it is not a time."""
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError):

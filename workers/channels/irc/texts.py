@@ -1,7 +1,7 @@
-"""Text for people, cut to what one IRC line can carry, and cleaned of IRC's markup.
+"""Split text into what IRC lines can carry, and remove IRC's markup. Pure.
 
-Pure. The server puts our own prefix before what we say when it passes it on and cuts the
-result at 512 bytes, so the room for text depends on who we are (``room_bytes``).
+The server puts our own prefix before the text when it passes it on and cuts the result at 512
+bytes, so the room for text depends on our nick, user and host (``room_bytes``).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MARKUP = re.compile(
 _UNSPEAKABLE = re.compile(r"[\x00\x01\r]")  # NUL cannot be sent; \1 would make it a CTCP
 
 
-def plain(text: str) -> str:
+def strip_markup(text: str) -> str:
     """Return ``text`` without colours and other markup."""
     return _MARKUP.sub("", text)
 
 
 def action_of(text: str) -> str | None:
-    """Return what a CTCP ACTION (``/me``) says; ``None`` when ``text`` is another CTCP."""
+    """Return the text of a CTCP ACTION (``/me``); ``None`` when ``text`` is another CTCP."""
     inner = text.strip("\1")
     if inner == "ACTION" or inner.startswith("ACTION "):
         return inner[len("ACTION ") :]
@@ -38,7 +38,7 @@ def action_of(text: str) -> str | None:
 def room_bytes(prefix_bytes: int, command: str, target: str, *, action: bool) -> int:
     """Return how many bytes of text fit into one line to ``target``.
 
-    ``prefix_bytes`` is the length of ``nick!user@host`` as others see us. Raises
+    ``prefix_bytes`` is the length of our ``nick!user@host`` as others see it. Raises
     ``ValueError`` when the target's name leaves no room worth using.
     """
     # ":" prefix " " command " " target " :" text CR LF
@@ -49,10 +49,10 @@ def room_bytes(prefix_bytes: int, command: str, target: str, *, action: bool) ->
     return room
 
 
-def pieces(text: str, limit_bytes: int) -> list[str]:
-    """Cut ``text`` into lines of at most ``limit_bytes`` (at least 4) of UTF-8.
+def split_text(text: str, limit_bytes: int) -> list[str]:
+    """Split ``text`` into lines of at most ``limit_bytes`` (at least 4) of UTF-8.
 
-    A line break ends a piece, a blank line is left out (IRC cannot say nothing). Cuts at
+    A line break ends a piece, a blank line is left out (IRC has no empty message). Cuts at
     the last space that keeps more than half of the room, and never within a character; the
     space at a cut is dropped, everything else is kept.
     """

@@ -1,4 +1,4 @@
-"""Between Trunkline's messages and IRC's: what is said becomes lines, what is heard a message."""
+"""Translate outbound messages into IRC lines, and what was heard into inbound ones. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.lines import LineError, line
 from workers.channels.irc.names import valid_channel
 from workers.channels.irc.outputs import Heard
-from workers.channels.irc.texts import pieces, room_bytes
+from workers.channels.irc.texts import room_bytes, split_text
 from workers.errors import SendFailed
 from workers.messages import Chat, Inbound, Outbound, Sender
 
-# Any nick a server may have given somebody, but no list, mask, server or robot address.
+# Any nick that a server may have given, but no list, mask, server or robot address.
 _NICK_LIKE = re.compile(r"[^\s,*?!@:$#&\x00-\x1f][^\s,*?!@:\x00-\x1f]*")
 
 
 def compose(message: Outbound, config: IrcConfig, conversation: Conversation) -> list[str]:
-    """Return the lines that say ``message``. Raises ``SendFailed``.
+    """Return the lines that carry ``message``. Raises ``SendFailed`` when IRC cannot carry it.
 
     IRC carries no files: their addresses follow the text, one per line.
     """
@@ -33,7 +33,7 @@ def compose(message: Outbound, config: IrcConfig, conversation: Conversation) ->
     text = "\n".join((message.text, *_addresses(message)))
     try:
         room = room_bytes(conversation.mask_bytes, command, message.to, action=message.action)
-        parts = pieces(text, room)
+        parts = split_text(text, room)
         if message.action:
             parts = [f"\1ACTION {part}\1" for part in parts]
         lines = [line(command, message.to, part) for part in parts]
@@ -46,8 +46,11 @@ def compose(message: Outbound, config: IrcConfig, conversation: Conversation) ->
     return lines
 
 
-def inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
-    """Return what was heard as a message; the server's id and time win over ours."""
+def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
+    """Return ``heard`` as an inbound message.
+
+    ``new_id`` and ``now_ms`` are used where the server gives no id or time.
+    """
     meta: dict[str, Any] = {"mask": heard.mask}
     if heard.notice:
         meta["notice"] = True

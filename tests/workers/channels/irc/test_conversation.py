@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from tests.workers.channels.irc.running_account import config
 from tests.workers.channels.irc.transcript import line, play, registered, sent
 from workers.channels.irc.conversation import Conversation
-from workers.channels.irc.outputs import Answered, Changed, Heard, Ready, Refused, Registered
+from workers.channels.irc.outputs import (
+    AccountReady,
+    Heard,
+    PongReceived,
+    Registered,
+    StatusChanged,
+    Undelivered,
+)
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 
 
@@ -23,21 +30,21 @@ def test_joins_come_after_the_motd_and_ready_after_the_joins() -> None:
     assert sent(out) == ["PING lag-1"]
     assert sent(play(conversation, ":s 376 tester :End")) == ["JOIN #a"]
     assert conversation.features.casemapping == "ascii"
-    assert Ready() in play(conversation, ":tester!u@h JOIN #a")
+    assert AccountReady() in play(conversation, ":tester!u@h JOIN #a")
 
 
 def test_an_account_without_channels_is_ready_at_once() -> None:
     _, out = registered()
-    assert out.count(Ready()) == 1
+    assert out.count(AccountReady()) == 1
 
 
 def test_a_silent_channel_delays_ready_by_ten_seconds() -> None:
     conversation, out = registered(channels=["#a"])
-    assert Ready() not in out
-    assert Ready() not in conversation.wake(9.9)
+    assert AccountReady() not in out
+    assert AccountReady() not in conversation.wake(9.9)
     assert conversation.due == 10.0
-    assert Ready() in conversation.wake(10.0)
-    assert Ready() not in play(conversation, ":tester!u@h JOIN #a", now=11.0)
+    assert AccountReady() in conversation.wake(10.0)
+    assert AccountReady() not in play(conversation, ":tester!u@h JOIN #a", now=11.0)
 
 
 def test_a_missing_motd_is_not_waited_for() -> None:
@@ -71,8 +78,8 @@ def test_a_ping_is_answered_at_any_time() -> None:
 
 def test_the_lag_is_measured() -> None:
     conversation, _ = registered(pingSeconds=60)
-    assert play(conversation, ":s PONG s :other", now=0.1) == [Answered("other")]
-    assert Changed() in play(conversation, ":s PONG s :lag-1", now=0.25)
+    assert play(conversation, ":s PONG s :other", now=0.1) == [PongReceived("other")]
+    assert StatusChanged() in play(conversation, ":s PONG s :lag-1", now=0.25)
     assert conversation.detail()["lagMs"] == 250
     assert conversation.due == 60.25
     assert sent(conversation.wake(60.25)) == ["PING lag-2"]
@@ -120,9 +127,11 @@ def test_the_server_may_end_it(text: str, error: type[ChannelError], words: str)
 def test_an_undelivered_message_is_told() -> None:
     conversation, _ = registered()
     assert play(conversation, ":s 401 tester Ghost :No such nick") == [
-        Refused("ghost", "401 No such nick")
+        Undelivered("ghost", "401 No such nick")
     ]
-    assert play(conversation, ":s 404 tester #A :Cannot send") == [Refused("#a", "404 Cannot send")]
+    assert play(conversation, ":s 404 tester #A :Cannot send") == [
+        Undelivered("#a", "404 Cannot send")
+    ]
     assert play(conversation, ":s 301 tester al :away", ":s 501 tester :Unknown mode") == []
 
 

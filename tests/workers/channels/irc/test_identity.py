@@ -7,15 +7,16 @@ import pytest
 from tests.workers.channels.irc.running_account import config
 from tests.workers.channels.irc.transcript import line, sent
 from workers.channels.irc.features import Features
-from workers.channels.irc.identity import Identity
+from workers.channels.irc.identity import IrcIdentity
 
 NICKSERV = {"password": "secret"}
 SERVICE = ":NickServ!s@services"
 
 
-def started(nick: str = "tester", **fields: object) -> tuple[Identity, list[str]]:
-    identity = Identity(config(**{"regainSeconds": 60, **fields}))
-    return identity, sent(identity.start(nick, 0.0, Features()))
+def started(nick: str = "tester", **fields: object) -> tuple[IrcIdentity, list[str]]:
+    identity = IrcIdentity(config(**{"regainSeconds": 60, **fields}))
+    identity.let_in(nick)
+    return identity, sent(identity.start(0.0, Features()))
 
 
 def test_with_the_wanted_nick_there_is_nothing_to_do() -> None:

@@ -1,4 +1,4 @@
-"""Names and mentions."""
+"""Which names are possible, which are equal, and which texts mention a nick."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.channels.irc.features import Features
-from workers.channels.irc.names import fold, names, spare_nicks, valid_channel, valid_nick
+from workers.channels.irc.names import fold, mentions, spare_nicks, valid_channel, valid_nick
 
 NICK = st.from_regex(r"[A-Za-z\[\]\\`_^{|}][A-Za-z0-9\[\]\\`_^{|}-]{0,15}", fullmatch=True)
 
 
 @pytest.mark.parametrize("text", ["Bot: hi", "bot, hi", "hey BOT!", "bot", "(bot)", "@bot hi"])
-def test_a_text_names_the_nick(text: str) -> None:
-    assert names(text, "bot")
+def test_a_text_mentions_the_nick(text: str) -> None:
+    assert mentions(text, "bot")
 
 
 @pytest.mark.parametrize(
     "text", ["", "bots", "robot", "bot-2: hi", "bot_", "[bot]", "übot", "bo t"]
 )
-def test_a_part_of_a_word_is_no_name(text: str) -> None:
-    assert not names(text, "bot")
+def test_a_part_of_a_word_is_no_mention(text: str) -> None:
+    assert not mentions(text, "bot")
 
 
 @given(NICK)
 def test_any_nick_is_found_at_the_beginning(nick: str) -> None:
-    assert names(f"{nick}: hello", nick)
-    assert names(f"{nick.upper()}, hello", nick.lower())
+    assert mentions(f"{nick}: hello", nick)
+    assert mentions(f"{nick.upper()}, hello", nick.lower())
     assert valid_nick(nick)
 
 
@@ -55,26 +54,3 @@ def test_an_impossible_nick_is_told(nick: str) -> None:
 @pytest.mark.parametrize("name", ["", "room", "#", "#a b", "#a,b", "#a\7", "#" + "x" * 200, "#a:b"])
 def test_an_impossible_channel_is_told(name: str) -> None:
     assert not valid_channel(name)
-
-
-def test_the_server_says_what_a_channel_is() -> None:
-    features = Features().updated(
-        [
-            "CASEMAPPING=ascii",
-            "CHANTYPES=#&",
-            "STATUSMSG=&@+",
-            "NETWORK=Net",
-            "BOT=B",
-            "EXCEPTS",
-            "X=",
-        ]
-    )
-    assert features.fold("A[") == "a["
-    assert features.room_of("#a") == "#a"
-    assert features.room_of("@#a") == "#a"
-    assert features.room_of("&a") == "&a"
-    assert features.room_of("+a") is None
-    assert features.room_of("nick") is None
-    assert features.room_of("") is None
-    assert (features.network, features.bot_mode) == ("Net", "B")
-    assert Features().room_of("@#a") is None

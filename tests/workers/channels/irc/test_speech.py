@@ -7,11 +7,11 @@ import pytest
 from tests.workers.channels.irc.transcript import line
 from workers.channels.irc.features import Features
 from workers.channels.irc.outputs import Heard
-from workers.channels.irc.speech import heard
+from workers.channels.irc.speech import read_speech
 
 
 def hear(text: str) -> Heard | None:
-    return heard(line(text), "tester", Features(status_prefixes="@+"))
+    return read_speech(line(text), "tester", Features(status_prefixes="@+"))
 
 
 def said(text: str) -> Heard:

@@ -8,7 +8,7 @@ from tests.workers.channels.irc.running_account import config
 from tests.workers.channels.irc.transcript import play, registered
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.outputs import Heard
-from workers.channels.irc.translation import compose, inbound
+from workers.channels.irc.translation import compose, to_inbound
 from workers.errors import SendFailed
 from workers.messages import Attachment, Outbound
 
@@ -80,11 +80,13 @@ def test_nothing_can_be_said_where_we_are_not() -> None:
 
 def test_a_message_in() -> None:
     said = Heard("al", "al!u@h", "#a", "x", True, action=True, id="m1", at=5, login="acc")
-    got = inbound(said, lambda: "own", 9)
+    got = to_inbound(said, lambda: "own", 9)
     assert (got.id, got.ts, got.chat.id, got.chat.kind) == ("m1", 5, "#a", "group")
     assert (got.addressed, got.action, got.sender.id) == (True, True, "al")
     assert got.meta == {"mask": "al!u@h", "account": "acc"}
-    notice = inbound(Heard("al", "m", None, "x", False, notice=True, robot=True), lambda: "own", 9)
+    notice = to_inbound(
+        Heard("al", "m", None, "x", False, notice=True, robot=True), lambda: "own", 9
+    )
     assert (notice.id, notice.ts, notice.chat.id, notice.chat.kind) == ("own", 9, "al", "direct")
     assert notice.sender.bot
     assert notice.meta["notice"] is True

@@ -8,7 +8,7 @@ from tests.workers.channels.irc.running_account import config
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.lines import Line, parse
-from workers.channels.irc.outputs import Output, Send
+from workers.channels.irc.outputs import Output, SendLine
 
 
 def line(text: str) -> Line:
@@ -18,7 +18,7 @@ def line(text: str) -> Line:
 
 def sent(outputs: Iterable[Output]) -> list[str]:
     """Return the lines among the outputs."""
-    return [output.line for output in outputs if isinstance(output, Send)]
+    return [output.line for output in outputs if isinstance(output, SendLine)]
 
 
 def registered(now: float = 0.0, **fields: object) -> tuple[Conversation, list[Output]]:

@@ -1,0 +1,99 @@
+"""Track sent messages until the server has accepted or refused them.
+
+IRC confirms nothing; it only complains. So after a message goes a PING (a fence): a server
+answers in order, and when the answer comes without a complaint before it, the message was not
+refused. One fence covers all that was written before it, and it is sent only when nothing else
+waits, so it costs no pace under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from workers.errors import SendFailed
+
+_FENCE = "said-"
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One message of ``parts`` lines. ``outcome`` is set once the server could have refused it."""
+
+    target: str  # folded
+    parts: int
+    outcome: asyncio.Future[None]
+    written: int = 0  # lines
+    fence: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """True when all its lines have been written."""
+        return self.written == self.parts
+
+    def count_line(self) -> None:
+        """Count one more line as written."""
+        self.written += 1
+
+    def settle(self) -> None:
+        """End it as delivered: it was not refused."""
+        if not self.outcome.done():
+            self.outcome.set_result(None)
+
+    def lose(self) -> None:
+        """End it because the connection is gone: as delivered when it was written whole."""
+        if self.whole:
+            self.settle()
+        elif not self.outcome.done():
+            text = f"connection lost after {self.written} of {self.parts} parts"
+            self.outcome.set_exception(SendFailed(text, retryable=self.written == 0))
+
+
+class Deliveries:
+    """The messages whose outcome is open, in the order in which they were sent."""
+
+    def __init__(self) -> None:
+        self._open: list[Delivery] = []
+        self._fences = 0
+
+    def begin(self, target: str, parts: int) -> Delivery:
+        """Add and return a message of ``parts`` lines to ``target`` (folded)."""
+        delivery = Delivery(target, parts, asyncio.get_running_loop().create_future())
+        self._open.append(delivery)
+        return delivery
+
+    def end(self, delivery: Delivery) -> None:
+        """Remove a message."""
+        self._open.remove(delivery)
+
+    def fence(self) -> str | None:
+        """Return the token of the PING to send now; ``None`` when no message needs one."""
+        waiting = [delivery for delivery in self._open if delivery.whole and delivery.fence is None]
+        if not waiting:
+            return None
+        self._fences += 1
+        for delivery in waiting:
+            delivery.fence = self._fences
+        return f"{_FENCE}{self._fences}"
+
+    def answered(self, token: str) -> None:
+        """Settle what was written before the PING with this token."""
+        number = token.removeprefix(_FENCE)
+        if not token.startswith(_FENCE) or not number.isdecimal():
+            return
+        for delivery in self._open:
+            if delivery.fence is not None and delivery.fence <= int(number):
+                delivery.settle()
+
+    def refuse(self, target: str, text: str) -> bool:
+        """Fail the oldest written message to ``target``; return whether there was one."""
+        for delivery in self._open:
+            if delivery.target == target and delivery.written and not delivery.outcome.done():
+                delivery.outcome.set_exception(SendFailed(text))
+                return True
+        return False
+
+    def lose(self) -> None:
+        """End every message because the connection is gone."""
+        for delivery in self._open:
+            delivery.lose()
