@@ -1,38 +1,47 @@
-"""When a client tries to connect again: after which failures, and how long it waits first.
+"""Decides how long a client waits before it connects again, and whether that can help. Pure.
 
-Pure but for the chance in the jitter, which can be given. The numbers are those that outlive a
-restart of the gateway (PROTOCOL.md 5).
+The numbers are those that outlive a restart of the gateway (PROTOCOL.md 5).
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ipc.errors import ConnectionFailed, RemoteError
 
-STEPS = (0.15, 0.35, 0.75, 1.5)  # seconds
-MOST = 30.0  # seconds; the real client's too
 JITTER = 0.2  # of a wait that has been doubled, so that clients do not return together
 STARTING = (0.1, 2.0)  # seconds; bounds of what a starting gateway may ask for
 PASSING = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 503})  # how a restart shows itself
 
 
-class Backoff:
-    """The waits of one client: ``steps``, then doubled up to ``most`` seconds.
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The waits of one kind of client, in seconds: ``steps``, then doubled up to ``most``.
 
-    ``failures`` counts those since the last ``reset``.
+    What the server asks for counts: while it starts in place of the own wait, else as the
+    least. With ``starting``, waits of their own for that time, it never counts.
     """
 
-    def __init__(
-        self,
-        steps: Sequence[float] = STEPS,
-        most: float = MOST,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    steps: tuple[float, ...] = (0.15, 0.35, 0.75, 1.5)
+    most: float = 30.0  # the real client's too
+    jitter: float = JITTER
+    starting: tuple[float, ...] | None = None
+
+
+CLIENT_POLICY = RetryPolicy()
+
+
+class Backoff:
+    """Counts the failures of one client and returns its waits.
+
+    ``chance`` returns a random number from 0 to 1. ``failures`` counts those since the last
+    ``reset``.
+    """
+
+    def __init__(self, policy: RetryPolicy, chance: Callable[[], float]) -> None:
         self.failures = 0
-        self._steps = steps
-        self._most = most
+        self._policy = policy
         self._chance = chance
 
     def reset(self) -> None:
@@ -40,24 +49,25 @@ class Backoff:
         self.failures = 0
 
     def wait(self, error: Exception) -> float:
-        """Return how many seconds to wait after this failure.
-
-        What the server asks for counts: as it is while it starts, else as the least.
-        """
-        own = self._own()
+        """Count this failure and return how many seconds to wait after it."""
+        earlier, starts = self.failures, self._policy.starting
         self.failures += 1
-        return max(own, asked(error)) if not starting(error) else asked(error)
+        if not starting(error):
+            own = self._own(earlier)
+            return own if starts is not None else max(own, asked(error))
+        return asked(error) if starts is None else starts[min(earlier, len(starts) - 1)]
 
-    def _own(self) -> float:
-        doubled = self.failures - len(self._steps) + 1
+    def _own(self, earlier: int) -> float:
+        policy = self._policy
+        doubled = earlier - len(policy.steps) + 1
         if doubled <= 0:
-            return self._steps[self.failures]
-        wait = min(self._most, self._steps[-1] * 2.0 ** min(doubled, 32))
-        return wait * (1 + JITTER * (2 * self._chance() - 1))
+            return policy.steps[earlier]
+        wait = min(policy.most, policy.steps[-1] * 2.0 ** min(doubled, 32))
+        return wait * (1 + policy.jitter * (2 * self._chance() - 1))
 
 
 def asked(error: Exception) -> float:
-    """Return how many seconds the server wants us to wait; 0 when it does not say."""
+    """Return how many seconds the server asks the client to wait; 0 where it does not."""
     after = error.retry_after_ms if isinstance(error, RemoteError) else None
     seconds = (after or 0) / 1000
     if not starting(error):
@@ -67,7 +77,7 @@ def asked(error: Exception) -> float:
 
 
 def starting(error: Exception) -> bool:
-    """Say whether a refusal only means that the gateway starts, or ends for a restart."""
+    """Return whether a refusal only means that the gateway starts, or ends for a restart."""
     if not isinstance(error, RemoteError) or not error.retryable:
         return False
     details = error.details if isinstance(error.details, dict) else {}
@@ -75,14 +85,14 @@ def starting(error: Exception) -> bool:
 
 
 def passing(error: Exception) -> bool:
-    """Say whether a restart of the gateway explains a failure to connect."""
+    """Return whether a restart of the gateway explains a failure to connect."""
     if isinstance(error, ConnectionFailed):
         return error.retryable and error.code in PASSING
     return starting(error)
 
 
 def final(error: Exception) -> bool:
-    """Say whether trying again is in vain: a wrong secret, a protocol that is not shared, …"""
+    """Return whether trying again cannot help: a wrong secret, a protocol that is not shared, …"""
     if isinstance(error, RemoteError):
         details = error.details if isinstance(error.details, dict) else {}
         return not error.retryable or str(details.get("code", "")).startswith("AUTH_")

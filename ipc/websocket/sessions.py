@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ipc.errors import ConnectionFailed, IpcError, PeerGone, RemoteError
-from ipc.websocket.backoff import STEPS, Backoff, final, passing, starting
+from ipc.websocket.backoff import CLIENT_POLICY, final, passing, starting
 from ipc.websocket.client import Client
+from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
 
 PROVEN = 1.0  # seconds; a session that has lived so long is replaced at once
 SILENT_TICKS = 2  # as the real client: then the gateway counts as gone
@@ -42,7 +43,6 @@ class Sessions:
         self._on_lost = on_lost
         self._on_end = on_end
         self._patience = patience
-        self._backoff = Backoff()
         self._current: Client | None = None
         self._ready = False  # the first one has been welcomed
         self._living: set[Client] = set()  # the current one, and those that still owe answers
@@ -98,40 +98,38 @@ class Sessions:
             await self._news.wait()
 
     async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
+        tries = ReconnectLoop(
+            self._connect,
+            self._hold,
+            policy=CLIENT_POLICY,
+            on_lost=self._lost,
+            on_failure=self._failed,
+            proven=PROVEN,
+        )
         try:
-            while True:
-                client = await self._dial()
-                began = loop.time()
-                self._on_lost(await self._hold(client))
-                if loop.time() - began >= PROVEN:
-                    self._backoff.reset()
-                else:
-                    lost = PeerGone(self._place, maybe_executed=False)
-                    await asyncio.sleep(self._backoff.wait(lost))
+            await tries.run()
         except IpcError as error:
             self._end(error)
         except Exception as error:  # a fault of ours: nobody must wait for ever
             self._end(IpcError(f"{self._place}: {type(error).__name__}: {error}"))
             raise
 
-    async def _dial(self) -> Client:
-        """Try until there is one; raises what makes trying vain."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while True:
-            try:
-                return await self._connect()
-            except (ConnectionFailed, RemoteError) as error:
-                worn = self._backoff.failures >= len(STEPS) and not starting(error)
-                wait = self._backoff.wait(error)
-                waited = loop.time() - began + wait
-                if final(error) or (self._patience is not None and waited > self._patience):
-                    raise
-                if worn or not passing(error):
-                    self._trouble = error
-                    self._wake()
-            await asyncio.sleep(wait)
+    def _lost(self, reason: str) -> bool:
+        self._on_lost(reason)
+        return True
+
+    def _failed(self, failure: Failure) -> bool:
+        """Note why there is no session; raise what makes trying again vain."""
+        error = failure.error
+        if not isinstance(error, ConnectionFailed | RemoteError) or final(error):
+            raise error
+        if self._patience is not None and failure.without + failure.wait > self._patience:
+            raise error
+        worn = failure.earlier >= len(CLIENT_POLICY.steps) and not starting(error)
+        if worn or not passing(error):
+            self._trouble = error
+            self._wake()
+        return True
 
     async def _hold(self, client: Client) -> str:
         """Let a session be used until it ends, or says that it will; return why."""

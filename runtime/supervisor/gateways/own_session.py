@@ -9,6 +9,7 @@ late can reach its successor.
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from ipc.frames.data import MALFORMED
 from ipc.frames.websocket import ErrorShape, Event, shape_of
 from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
-from ipc.websocket.backoff import Backoff
+from ipc.websocket.backoff import Backoff, RetryPolicy
 from ipc.websocket.client import Client
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
@@ -96,7 +97,7 @@ class Session:
     async def run(self) -> None:
         """Connect, report and answer until cancelled."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff(RETRY, RETRY[-1])
+        backoff = Backoff(RetryPolicy(RETRY, RETRY[-1]), random.random)
         lost_at = loop.time()
         while True:
             final = False

@@ -5,9 +5,21 @@ from __future__ import annotations
 import pytest
 
 from ipc.errors import ConnectionFailed, PeerGone, RemoteError
-from ipc.websocket.backoff import MOST, Backoff, asked, final, passing, starting
+from ipc.websocket.backoff import (
+    CLIENT_POLICY,
+    Backoff,
+    RetryPolicy,
+    asked,
+    final,
+    passing,
+    starting,
+)
 
 REFUSED = ConnectionFailed("ws://x", "Connection refused", retryable=True)
+
+
+def client(chance: float = 0.5) -> Backoff:
+    return Backoff(CLIENT_POLICY, lambda: chance)
 
 
 def closed(code: int, *, retryable: bool = True) -> ConnectionFailed:
@@ -24,25 +36,25 @@ def refused(code: str, *, retryable: bool = False) -> RemoteError:
 
 
 def test_the_first_waits_outlive_a_restart_and_the_next_are_doubled() -> None:
-    backoff = Backoff(chance=lambda: 0.5)
+    backoff = client()
     waits = [backoff.wait(REFUSED) for _ in range(10)]
-    assert waits == [0.15, 0.35, 0.75, 1.5, 3.0, 6.0, 12.0, 24.0, MOST, MOST]
+    assert waits == [0.15, 0.35, 0.75, 1.5, 3.0, 6.0, 12.0, 24.0, 30.0, 30.0]
     backoff.reset()
     assert backoff.wait(REFUSED) == 0.15
 
 
 @pytest.mark.parametrize(("chance", "wait"), [(0.0, 2.4), (0.75, 3.3)])
 def test_later_waits_are_spread(chance: float, wait: float) -> None:
-    backoff = Backoff(chance=lambda: chance)
+    backoff = client(chance)
     for _ in range(4):
         backoff.wait(REFUSED)
     assert backoff.wait(REFUSED) == pytest.approx(wait)
 
 
 def test_a_client_that_tries_for_ever_does_not_overflow() -> None:
-    backoff = Backoff(chance=lambda: 0.5)
+    backoff = client()
     backoff.failures = 5000
-    assert backoff.wait(REFUSED) == MOST
+    assert backoff.wait(REFUSED) == 30.0
 
 
 @pytest.mark.parametrize(
@@ -58,7 +70,7 @@ def test_a_client_that_tries_for_ever_does_not_overflow() -> None:
     ],
 )
 def test_what_the_server_asks_for_counts(error: RemoteError, wait: float) -> None:
-    assert Backoff().wait(error) == pytest.approx(wait)
+    assert client().wait(error) == pytest.approx(wait)
 
 
 def test_only_a_starting_gateway_may_ask_for_less() -> None:
@@ -87,3 +99,13 @@ def test_only_a_starting_gateway_may_ask_for_less() -> None:
 )
 def test_what_a_failure_means(error: Exception, explained: bool, vain: bool) -> None:
     assert (passing(error), final(error)) == (explained, vain)
+
+
+def test_a_policy_may_have_waits_of_its_own_while_the_gateway_starts() -> None:
+    policy = RetryPolicy((0.15, 1.5), most=1.5, jitter=0.0, starting=(0.5, 1.0))
+    backoff = Backoff(policy, lambda: 0.0)
+    starts = unavailable("startup-sidecars", 100)
+    assert [backoff.wait(starts) for _ in range(3)] == [0.5, 1.0, 1.0]
+    backoff.reset()
+    limited = unavailable(None, 60_000)  # what the server asks for does not count here
+    assert [backoff.wait(limited) for _ in range(4)] == [0.15, 1.5, 1.5, 1.5]
