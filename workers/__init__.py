@@ -1,1 +1,1 @@
-"""What runs in an account's process: the plugin interface, the worker, the built-in channels."""
+"""Run one account per process: the plugin interface, the worker, the built-in channels."""

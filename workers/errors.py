@@ -1,11 +1,11 @@
-"""How a plugin says why it ends: the class chooses what the supervisor does next.
+"""Define the errors that a plugin raises; the class decides what the supervisor does next. Pure.
 
 ChannelError
 ├── Transient        try again with backoff (the default for anything unexpected too)
 ├── NeedsLogin       a person must log in again; no retry (exit code 77)
 ├── Misconfigured    a person must correct the configuration; no retry (exit code 78)
 ├── Finished         the account has done its work and stays down (exit code 0)
-├── LoggedOut        the platform ended the login; stays down until the next login
+├── LoggedOut        the login is ended; the account stays down until the next login
 └── SendFailed       one message could not be sent; the account lives on
 """
 
@@ -18,15 +18,15 @@ from ipc.frames.words import EXIT_TEMPORARY as EXIT_TEMPORARY
 
 
 class ChannelError(Exception):
-    """Base of what a plugin raises on purpose."""
+    """The base of all errors that a plugin raises on purpose."""
 
 
 class Transient(ChannelError):
-    """Something that passes: the account is restarted with backoff."""
+    """The fault passes by itself: the account is restarted with backoff."""
 
 
 class NeedsLogin(ChannelError):
-    """The credentials are refused: trying again cannot help."""
+    """The platform refuses the credentials: trying again cannot help."""
 
 
 class Misconfigured(ChannelError):
@@ -34,15 +34,15 @@ class Misconfigured(ChannelError):
 
 
 class Finished(ChannelError):
-    """The account has nothing more to do."""
+    """The account has done its work: it is not restarted."""
 
 
 class LoggedOut(ChannelError):
-    """The login was ended from outside or on request."""
+    """The login was ended, by the platform or on request: the account is not restarted."""
 
 
 class SendFailed(ChannelError):
-    """A message was not sent. ``retryable`` tells the caller whether trying again can help."""
+    """A message was not sent. ``retryable``: sending it again can help."""
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)

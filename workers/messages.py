@@ -1,4 +1,4 @@
-"""Messages as every channel and every agent sees them.
+"""Define the messages that channels, agents and clients exchange. Pure.
 
 Field names on the wire are camelCase; absent fields are omitted. Times are epoch
 milliseconds. ``text`` is plain Unicode text without platform markup.
@@ -25,7 +25,7 @@ class Attachment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class Chat(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Where a message was said. ``id`` is what ``send`` takes as ``to``."""
+    """The conversation that a message belongs to. ``id`` is what ``send`` takes as ``to``."""
 
     id: Id
     kind: Literal["direct", "group"]
@@ -33,7 +33,7 @@ class Chat(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Sender(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Who said it. ``id`` is the platform's."""
+    """The author of a message. ``id`` is the platform's; ``bot`` marks a machine."""
 
     id: Id
     name: str | None = None
@@ -41,7 +41,7 @@ class Sender(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A message that came in. ``id`` is the platform's, unique within the account.
+    """A message from the platform. ``id`` is the platform's, unique within the account.
 
     ``addressed`` is true when the message is meant for the account: a direct message, or
     one in a group that names it. ``action`` marks a ``/me`` message.
@@ -73,7 +73,10 @@ class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What became of it. ``id`` is the platform's where it gives one, else made by the worker."""
+    """The result of a send. ``id`` is the platform's where it gives one, else the worker's.
+
+    ``parts`` counts the messages on the platform that carry it.
+    """
 
     id: Id
     chat: str
@@ -82,10 +85,11 @@ class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What to do to a message that is there: ``name`` is one of the manifest's ``actions``
-    other than ``send``, like ``edit``, ``delete``, ``react``, ``read``.
+    """A request to change or mark an existing message.
 
-    ``text`` is the new text of an edit, ``emoji`` a reaction, which ``remove`` takes back.
+    ``name`` is one of the manifest's ``actions`` other than ``send``, like ``edit``,
+    ``delete``, ``react``, ``read``. ``text`` is the new text of an edit, ``emoji`` a reaction,
+    which ``remove`` takes back.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -98,7 +102,7 @@ class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class SentMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """An outbound message as it was sent, for those who watch."""
+    """An outbound message as it was sent, for the clients that follow the account."""
 
     id: Id
     to: Id

@@ -1,7 +1,8 @@
-"""What a channel is: a manifest that anybody may read, and a plugin that only its worker loads.
+"""Define a channel: its manifest, its plugin, and the context that the plugin gets.
 
 The manifest imports no SDK, so that the supervisor, the gateway and the command line can
-validate and list accounts without the weight, and the faults, of a platform's library.
+validate and list accounts without the cost and the faults of a platform's library. Only the
+account's worker imports the plugin.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ if TYPE_CHECKING:
 
 @cache
 def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    """Return the fields of a struct; msgspec resolves its annotations anew each time (0.7 ms)."""
+    """Return the fields of a struct, cached: msgspec resolves them anew each time (0.7 ms)."""
     return msgspec.structs.fields(struct)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A channel without its SDK. Objects of this class are the entry points ``trunkline.channels``.
+    """The description of a channel; what an entry point of ``trunkline.channels`` names.
 
     ``config`` is a msgspec struct (camelCase on the wire, unknown fields forbidden) of one
     account; ``secrets`` names those of its fields that hold secrets: they may be references
     ``{source, id}`` in the file, arrive resolved in the plugin, and are never shown.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
-    to install for it. ``actions`` is what the plugin can do beside ``send``.
+    to install for it. ``actions`` names what the plugin can do beside ``send``. ``status`` holds
+    the first values of the fields that the plugin reports.
     """
 
     id: str
@@ -47,9 +49,7 @@ class Manifest:
     extra: Sequence[str] = ()
     actions: frozenset[str] = frozenset({"send"})
     example: Mapping[str, Any] = field(default_factory=dict)
-    status: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # the default plugin part of a status row
+    status: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # msgspec learns a type at its first use: once in the zygote, which imports this for all
@@ -62,11 +62,11 @@ class Manifest:
         return list(accounts)
 
     def unconfigured(self, config: Mapping[str, Any]) -> str | None:
-        """Say why the account cannot run yet (a missing field, say), or ``None`` when it can.
+        """Return why the account cannot run yet (a missing field, say); ``None`` when it can.
 
-        ``config`` holds the account's fields after inheritance, secrets as references. What
-        is merely absent is "unconfigured"; what is wrong fails validation instead. The
-        default: every field of the struct that has no default value must be there.
+        ``config`` holds the account's fields after inheritance, secrets as references. A
+        field that is absent makes it unconfigured; a wrong one fails validation instead. By
+        default every field of the struct that has no default value must be there.
         """
         missing = [
             field.encode_name
@@ -76,12 +76,12 @@ class Manifest:
         return f"{', '.join(missing)} not set" if missing else None
 
     def describe(self, config: Mapping[str, Any]) -> str:
-        """Return one line for people: which server or identity this account is."""
+        """Return one line for people that identifies the account: its server or its login."""
         return ""
 
 
 class Context(Protocol):
-    """What a plugin may do. Everything else belongs to the worker."""
+    """What a plugin may use; everything else belongs to the worker."""
 
     key: str
     account_id: str
@@ -91,31 +91,33 @@ class Context(Protocol):
     log: structlog.typing.FilteringBoundLogger
 
     async def emit(self, message: Inbound) -> None:
-        """Hand a message in. Waits while too much is unacknowledged: that is the back-pressure."""
+        """Emit a message; wait while too many are unacknowledged: that is the back-pressure."""
 
     def ready(self) -> None:
-        """Say that the account works now (connected, logged in). Every plugin must, within its
-        start time; an account that never does is stopped and tried again later.
+        """Report that the account works now (connected, logged in).
+
+        Every plugin must call it within ``restart.readyWithinSeconds``; an account that does
+        not is stopped and tried again later.
         """
 
     def status(self, **fields: Any) -> None:
-        """Tell about the connection: any of ``ipc.frames.status.PLUGIN_FIELDS`` (snake_case here).
+        """Report the connection: any of ``ipc.frames.status.PLUGIN_FIELDS`` (snake_case here).
 
         Raises ``ValueError`` for a field that is not the plugin's to set.
         """
 
 
 class Plugin(Protocol):
-    """One account, alive. Made as ``Class(ctx)`` in the worker, on its event loop."""
+    """The code of one account. Made as ``Class(ctx)`` in the worker, on its event loop."""
 
     async def run(self) -> None:
-        """Be connected until cancelled. Returning counts as a failure; see ``workers.errors``.
+        """Stay connected until cancelled. Returning counts as a failure; see ``workers.errors``.
 
         Cancelled when the account is stopped: close the connection politely and return.
         """
 
     async def send(self, message: Outbound) -> Sent:
-        """Send one message; raise ``SendFailed`` when it was not sent."""
+        """Send one message. Raises ``SendFailed`` when it was not sent."""
 
     # Optional: ``async def act(self, action: Action) -> dict | None``: do what the manifest's
     # ``actions`` promise beside ``send``; raise ``SendFailed`` when it was not done.

@@ -1,7 +1,7 @@
-"""Which channels exist: the built-in ones and those of other packages.
+"""Find the installed channels: the built-in ones and those of other packages.
 
 Only manifests are imported, never an SDK. A package that cannot be imported spoils its own
-channel alone: it becomes a warning, and its accounts say why they cannot run.
+channel alone: it becomes a warning, and its accounts show why they cannot run.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ COMMON_FIELDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A channel that can be used. ``ref`` is the import string of its manifest."""
+class InstalledChannel:
+    """A usable channel. ``ref`` is the import string of its manifest."""
 
     manifest: Manifest
     ref: str
     package: str
 
 
-class Manifests(dict[str, Found]):
-    """The channels by id. ``broken`` says of an id that is installed why it cannot be used."""
+class Manifests(dict[str, InstalledChannel]):
+    """The usable channels by id. ``broken`` holds the reason for each id that is unusable."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class Manifests(dict[str, Found]):
 
 
 def manifests() -> Manifests:
-    """Find all channels. Never fails: what is wrong stands in ``warnings`` and ``broken``.
+    """Return all channels. Never raises: faults are listed in ``warnings`` and ``broken``.
 
-    Nothing is cached: a package that was installed meanwhile is found by the next call.
+    Nothing is cached: the next call finds a package that was installed meanwhile.
     """
     found = Manifests()
     for name, ref, package in _candidates():
@@ -70,7 +70,7 @@ def manifests() -> Manifests:
             found.warnings.append(f"channel {name} of {package} is ignored: {name} is {holder}")
             continue
         try:
-            found[name] = Found(load(name, ref), ref, package)
+            found[name] = InstalledChannel(load(name, ref), ref, package)
         except _Unusable as error:
             found.broken.setdefault(name, f"{package}: {error}")
             found.warnings.append(f"channel {name} of {package} cannot be used: {error}")
@@ -78,13 +78,16 @@ def manifests() -> Manifests:
 
 
 def load(id: str, ref: str) -> Manifest:
-    """Import the manifest ``ref`` (``package.module:name``) of the channel ``id``."""
+    """Import the manifest ``ref`` (``package.module:name``) of the channel ``id``.
+
+    Raises an exception whose text is the reason when the manifest cannot be used.
+    """
     module, _, name = ref.partition(":")
     try:
         manifest = getattr(import_module(module), name or "manifest")
     except KeyboardInterrupt:
-        raise  # that was the operator, not the package
-    except BaseException as error:  # noqa: BLE001 - whatever a stranger's module does at import
+        raise  # from the operator, not from the package
+    except BaseException as error:  # noqa: BLE001 - another package's import may raise anything
         raise _Unusable(f"{ref}: {type(error).__name__}: {error}") from None
     if problem := _flaw(id, manifest):
         raise _Unusable(f"{ref} {problem}")
@@ -93,11 +96,11 @@ def load(id: str, ref: str) -> Manifest:
 
 
 class _Unusable(Exception):
-    """Why a manifest cannot be used."""
+    """A manifest cannot be used; the text is the reason."""
 
 
 def _candidates() -> Iterator[tuple[str, str, str]]:
-    """Yield id, import string and package: ours first, then the others in a stable order."""
+    """Yield id, import string and package: the built-in ones first, then the others in order."""
     for name, ref in BUILT_IN.items():
         yield name, ref, "trunkline"
 
@@ -114,7 +117,7 @@ def _package(point: EntryPoint) -> str:
 
 
 def _flaw(id: str, manifest: object) -> str | None:
-    """Say what makes ``manifest`` unusable, so that nobody later has to guess."""
+    """Return what makes ``manifest`` unusable, ``None`` when nothing does."""
     if not isinstance(manifest, Manifest):
         return f"is {type(manifest).__name__}, not a workers.plugin.Manifest"
     if manifest.id != id:
@@ -130,7 +133,7 @@ def _flaw(id: str, manifest: object) -> str | None:
         return "has a label, system_image or action that is not a string"
     try:
         msgspec.json.encode(manifest.status)
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's objects do
+    except Exception as error:  # noqa: BLE001 - another package's objects may raise anything
         return f"has a status that is not JSON: {error}"
     fields = {each.encode_name for each in msgspec.structs.fields(manifest.config)}
     if taken := sorted(fields & COMMON_FIELDS):

@@ -1,8 +1,8 @@
-"""Secrets by reference: where they lie instead of what they are.
+"""Resolve references to secrets: environment variables, files, output of commands.
 
-A reference is resolved here, in the process that needs the value, so that no secret passes
-through the supervisor, an argument list or a file of ours. An error names the reference and
-never the value.
+The process that needs a value resolves its reference, so that no secret passes through the
+supervisor, an argument list or a file of ours. An error names the reference and never the
+value.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from msgspec import Meta
 
 from workers.errors import Misconfigured
 
-EXEC_TIMEOUT = 10.0  # seconds; a password store that asks a person is not for a daemon
+EXEC_TIMEOUT = 10.0  # seconds; a daemon cannot use a password store that asks a person
 MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a secret lies: an environment variable, a file, or what a command prints."""
+    """The place of a secret: an environment variable, a file, or the output of a command."""
 
     source: Literal["env", "file", "exec"]
     id: Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -54,7 +54,7 @@ def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
     resolved = dict(config)
     problems = []
     for name in sorted(secrets):
-        reference = _at(config, name)
+        reference = field_at(config, name)
         if isinstance(reference, Mapping):
             try:
                 resolved = with_secret(resolved, name, reveal(reference))
@@ -66,8 +66,8 @@ def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
 
 
 def is_reference(config: Mapping[str, Any], name: str) -> bool:
-    """Whether the field ``name`` (with dots, where it is nested) is a reference."""
-    return isinstance(_at(config, name), Mapping)
+    """Return whether the field ``name`` (dots reach into nested objects) is a reference."""
+    return isinstance(field_at(config, name), Mapping)
 
 
 def with_secret(config: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
@@ -76,7 +76,8 @@ def with_secret(config: Mapping[str, Any], name: str, value: str) -> dict[str, A
     return {**config, head: with_secret(config[head], rest, value) if dot else value}
 
 
-def _at(config: Any, name: str) -> Any:
+def field_at(config: Any, name: str) -> Any:
+    """Return the field ``name`` (dots reach into nested objects); ``None`` when it is absent."""
     for part in name.split("."):
         config = config.get(part) if isinstance(config, Mapping) else None
     return config
@@ -146,7 +147,7 @@ def _from_file(reference: SecretRef) -> str:
 
 
 def _from_command(reference: SecretRef) -> str:
-    """Run the command without a shell; what it says on stderr goes to the account's log."""
+    """Run the command without a shell; its stderr goes to the account's log."""
     try:
         process = subprocess.Popen(  # noqa: S603 - running the operator's command is the point
             [os.path.expanduser(word) for word in shlex.split(reference.id)],
@@ -168,7 +169,7 @@ def _from_command(reference: SecretRef) -> str:
 
 
 def _output(process: subprocess.Popen[bytes]) -> bytes | None:
-    """Return what the command prints until it exits, or ``None`` when that takes too long.
+    """Return what the command prints until it exits; ``None`` when that takes too long.
 
     Its exit ends the wait, not the end of its output: an agent that a password store leaves
     behind may hold that open for ever. Stops reading soon after ``MAX_BYTES``.

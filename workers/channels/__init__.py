@@ -1,1 +1,1 @@
-"""The built-in channels, one folder each: a manifest without SDK, and the plugin."""
+"""The built-in channels, one folder each: a manifest that imports no SDK, and the plugin."""

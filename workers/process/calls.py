@@ -1,4 +1,4 @@
-"""Calls from the gateway to the plugin, each a task, each answered exactly once."""
+"""Run the gateway's calls to the plugin, each as a task, and answer each exactly once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workers.messages import Action, Outbound, Sent
 from workers.process.endings import last_line
 
 MAX_RUNNING = 64
-TIME_LIMIT = 120.0  # seconds; a plugin that hangs on one call must not hold its place for ever
+TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for ever
 
 T = TypeVar("T")
 Reply = Callable[[int, str, bool, bytes], None]
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class BadCall(Exception):
-    """The call itself is wrong; the text says how."""
+    """The call is invalid; the text is the reason."""
 
 
 class PluginCalls:
@@ -52,13 +52,13 @@ class PluginCalls:
         self._plugin: Any = None
         self._closing = False
         self._reply = reply
-        self._tell_sent = sent
+        self._report_sent = sent
         self._fail = fail
         self._redact = redact
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._running: dict[asyncio.Task[None], float] = {}  # with its deadline, the oldest first
-        self._timer: asyncio.TimerHandle | None = None  # one for all: each would cost as a task
+        self._running: dict[asyncio.Task[None], float] = {}  # by deadline, the oldest first
+        self._timer: asyncio.TimerHandle | None = None  # one for all: one each costs like a task
         self._overdue: set[asyncio.Task[None]] = set()
         # Each key is sent once; only this process knows what was really sent.
         self._results = Once(self._loop.time, _stopping)
@@ -73,7 +73,7 @@ class PluginCalls:
         self._closing = True
 
     def on_call(self, call: Call, gateway: str) -> None:
-        """Start answering ``call``; refuse it at once when there is no place."""
+        """Start ``call``, or refuse it at once when it cannot run now."""
         if self._plugin is None or self._closing:
             state = "stopping" if self._closing else "starting"
             self._refuse(call, gateway, f"the account is {state}", retryable=True)
@@ -93,9 +93,9 @@ class PluginCalls:
             await asyncio.wait(set(self._running))
 
     async def cancel(self, deadline: float | None) -> None:
-        """End what still runs: its callers are told that the account is stopping.
+        """Cancel the calls that run; each is answered that the account is stopping.
 
-        Returns at ``deadline``, the loop's time, at the latest.
+        Returns at ``deadline``, in the loop's time, at the latest.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -107,7 +107,7 @@ class PluginCalls:
             await asyncio.wait(running, timeout=left)
 
     def _give_up(self) -> None:
-        """End what is overdue, and look again when the next one is."""
+        """Cancel the calls that are overdue, and set the timer for the next."""
         self._timer, now = None, self._loop.time()
         for task, deadline in self._running.items():
             if deadline > now + RESOLUTION:
@@ -121,7 +121,7 @@ class PluginCalls:
         del self._running[task]
         self._overdue.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)  # ours, not the plugin's: those are answered
+            self._fail(error)  # a fault of the worker: those of the plugin are answered
 
     async def _run(self, call: Call, gateway: str) -> None:
         try:
@@ -158,7 +158,7 @@ class PluginCalls:
                 return await self._results.once(message.key, lambda: self._deliver(message))
             case "action":
                 action = _decoded(_action, "action", call.params)
-                # a key of its own kind: the same key may have been used for a send
+                # prefixed: the same key may have been used for a send
                 return await self._results.once(f"action:{action.key}", lambda: self._act(action))
             case "probe" | "logout":
                 return await self._ask(call.method)
@@ -175,8 +175,8 @@ class PluginCalls:
                 sent, id=sent.id or f"{now}-{self._made}", ts=sent.ts or now
             )
         try:
-            await self._tell_sent(message, sent)
-        except Exception:  # noqa: BLE001 - it was sent all the same
+            await self._report_sent(message, sent)
+        except Exception:  # noqa: BLE001 - the message was sent all the same
             self._log.exception("a sent message could not be told")
         return sent
 
@@ -194,7 +194,7 @@ class PluginCalls:
         result = await function()
         if method == "probe":
             return result if isinstance(result, dict) else {"ok": bool(result)}
-        if result:  # there was a login, and it is gone: nothing is left to run
+        if result:  # without a login nothing is left to run
             self._fail(LoggedOut("logged out on request"))
         return {"loggedOut": bool(result)}
 

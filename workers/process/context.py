@@ -1,6 +1,6 @@
-"""What a plugin may do: hand messages in, say that it is ready, tell about itself.
+"""Give a plugin its context: emit messages, report that it is ready, report its status.
 
-Deliberately narrow. A plugin that needs more of the worker is a plugin that can hurt it.
+It is deliberately narrow: what a plugin cannot reach in the worker it cannot damage.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from workers.links.events import EventEncoder, flags_of
 from workers.messages import Inbound
 
 _AFTER_LINE = re.compile(r"_([a-z])")
-MAX_FIELD = 2_000  # characters of a status field; a row is not a log
+MAX_FIELD = 2_000  # characters of a status field
 
 
 class AccountContext:
-    """The ``workers.plugin.Context`` of one account. ``messages_in`` counts what was emitted."""
+    """The ``workers.plugin.Context`` of one account. ``messages_in`` counts emitted messages."""
 
     def __init__(
         self,
@@ -48,10 +48,10 @@ class AccountContext:
         self._redact = redact
 
     async def emit(self, message: Inbound) -> None:
-        """Hand a message in. Waits while too much is unacknowledged: that is the back-pressure.
+        """Emit a message; wait while too many are unacknowledged (back-pressure).
 
-        When it is cancelled, the message was not taken. Raises ``TypeError`` for anything but
-        an ``Inbound``, ``ValueError`` for one beyond the limits of ``workers.messages``.
+        When cancelled, the message is not emitted. Raises ``TypeError`` for anything but an
+        ``Inbound``, ``ValueError`` for one beyond the limits of ``workers.messages``.
         """
         if message.__class__ is not Inbound:
             raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
@@ -63,11 +63,11 @@ class AccountContext:
         self.messages_in += 1
 
     def ready(self) -> None:
-        """Say that the account works now. Saying it again does nothing."""
+        """Report that the account works now. A second call does nothing."""
         self._control.send_ready()
 
     def status(self, **fields: Any) -> None:
-        """Tell about the connection; see ``workers.plugin.Context``."""
+        """Report the connection; see ``workers.plugin.Context``."""
         patch = {_camel(name): self._short(value) for name, value in fields.items()}
         if strange := sorted(set(patch) - PLUGIN_FIELDS):
             raise ValueError(

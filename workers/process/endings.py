@@ -1,4 +1,4 @@
-"""How an exception becomes an exit code and last words. The one place that decides it."""
+"""Decide the exit code, cause and text with which a worker ends after an exception. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_NEEDS_LOGIN, EXIT_OK, EXIT_TEMPORARY
 from workers.errors import ChannelError, Finished, LoggedOut, Misconfigured, NeedsLogin, Transient
 
-MAX_TEXT = 2_000  # characters of the last words: a status row, not a log
+MAX_TEXT = 2_000  # characters of the text: it is shown in a status row
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a worker ends. ``cause`` is ``None`` when it was told to."""
+    """How a worker ends: exit code, cause and text. ``cause`` is ``None`` after a stop."""
 
     code: int
     cause: str | None
@@ -24,7 +24,7 @@ class Ending:
 STOPPED = Ending(EXIT_OK, None, "stopped")
 RETURNED = Ending(EXIT_ERROR, "returned", "run returned")
 
-# In the order of who wins when several went wrong at once: what needs a person comes first.
+# The first that matches wins when several went wrong at once: what needs a person is first.
 _MEANINGS: tuple[tuple[type[ChannelError], int, str], ...] = (
     (Misconfigured, EXIT_CONFIG, "misconfigured"),
     (NeedsLogin, EXIT_NEEDS_LOGIN, "needs_login"),
@@ -35,7 +35,7 @@ _MEANINGS: tuple[tuple[type[ChannelError], int, str], ...] = (
 
 
 def ending_of(error: BaseException) -> Ending:
-    """Return what ``error`` means for the account; an exception group means its gravest member."""
+    """Return the ending for ``error``; an exception group has that of its gravest member."""
     leaves = list(_leaves(error))
     for kind, code, cause in _MEANINGS:
         for leaf in leaves:
@@ -45,7 +45,7 @@ def ending_of(error: BaseException) -> Ending:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the end of the traceback on one line, e.g. ``ValueError: no such room``."""
+    """Return the end of the traceback on one line, such as ``ValueError: no such room``."""
     told = traceback.TracebackException(type(error), error, None)
     told.__notes__ = []  # they would come last
     *_, last = told.format_exception_only()

@@ -1,7 +1,7 @@
-"""From the boot object to a plugin: manifest, secrets, configuration, directories, import.
+"""Load a plugin from the boot object: manifest, secrets, configuration, directories, import.
 
-Whatever is wrong here ends the account with words that name it; nothing here is retried
-that a retry cannot mend.
+Each fault ends the account with a text that names it, and with ``Misconfigured`` where a
+retry cannot help.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ipc.frames.bootstrap import WorkerBoot
 from workers.errors import Misconfigured, Transient
 from workers.plugin import Manifest
 from workers.process.logging import Redaction
-from workers.secrets import resolve
+from workers.secrets import field_at, is_reference, resolve
 
 
 def imported(reference: str) -> Any:
-    """Return the object ``package.module:name``. Raises what the import raises."""
+    """Import and return the object ``package.module:name``. Raises what the import raises."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -37,17 +37,15 @@ def manifest_of(boot: WorkerBoot) -> Manifest:
 async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> Any:
     """Return the account's configuration as the manifest's struct, secrets resolved.
 
-    Raises ``Misconfigured``. What is secret is known to ``redact`` before anything can go
-    wrong with it.
+    ``redact`` learns every secret before it can be part of an error. Raises ``Misconfigured``.
     """
-    # A thread: a password store may take seconds, and SIGTERM must be heard meanwhile.
-    referring = any(_refers(boot.config, name) for name in manifest.secrets)
-    if referring:
+    if any(is_reference(boot.config, name) for name in manifest.secrets):
+        # A thread: a password store may take seconds, and SIGTERM must be handled meanwhile.
         config = await asyncio.to_thread(resolve, boot.config, manifest.secrets)
     else:
         config = dict(boot.config)
     for name in manifest.secrets:
-        redact.learn(_at(config, name))
+        redact.learn(field_at(config, name))
     try:
         return msgspec.convert(config, manifest.config)
     except msgspec.ValidationError as error:
@@ -55,7 +53,7 @@ async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> 
 
 
 def make_directory(path: Path) -> None:
-    """Make the account's directory, readable by nobody else."""
+    """Create a directory with mode 0700. Raises ``Transient`` when that fails."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -73,13 +71,3 @@ def plugin_class(manifest: Manifest) -> Any:
             f"channel {manifest.id} needs {', '.join(manifest.extra)} ({error.msg});"
             f" install: pip install {' '.join(manifest.extra)}"
         ) from None
-
-
-def _at(config: Any, name: str) -> Any:
-    for part in name.split("."):
-        config = config.get(part) if isinstance(config, dict) else None
-    return config
-
-
-def _refers(config: Any, name: str) -> bool:
-    return isinstance(_at(config, name), dict)

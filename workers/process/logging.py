@@ -1,8 +1,8 @@
-"""What an account says for people: lines on stderr, without its secrets.
+"""Log to stderr, one line per record, with the account's secrets replaced.
 
-The supervisor captures stdout and stderr line by line. A platform's SDK logs URLs and
-headers as it pleases, so everything that goes through ``logging`` or the plugin's ``log``
-has the account's secret values replaced before it leaves the process.
+The supervisor captures stdout and stderr line by line. A platform's SDK may log URLs and
+headers that hold secrets, so every record of ``logging`` and of the plugin's ``log`` has the
+account's secret values replaced before it leaves the process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHORTEST = 4  # characters; replacing shorter ones would make every line unreada
 
 
 class Redaction:
-    """Replaces the account's secret values in text, once they are known."""
+    """Replaces the account's secret values in text."""
 
     def __init__(self) -> None:
         self._values: list[str] = []
@@ -40,14 +40,14 @@ class Redaction:
                     self.learn(value)
 
     def __call__(self, text: str) -> str:
-        """Return ``text`` without the secrets."""
+        """Return ``text`` with every secret replaced by ``***``."""
         for value in self._values:
             text = text.replace(value, HIDDEN)
         return text
 
 
 class _StderrHandler(logging.Handler):
-    """One line per record on whatever ``sys.stderr`` is at that moment."""
+    """Prints one line per record on the present ``sys.stderr``."""
 
     def __init__(self, redact: Redaction) -> None:
         super().__init__(logging.INFO)
@@ -64,7 +64,7 @@ class _StderrHandler(logging.Handler):
 
 @contextmanager
 def log_to_stderr(redact: Redaction) -> Iterator[structlog.typing.FilteringBoundLogger]:
-    """Route ``logging`` to stderr for as long as the worker lives; yield the account's logger."""
+    """Send the records of ``logging`` to stderr within the block; yield the account's logger."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -95,7 +95,7 @@ def _logger(redact: Redaction) -> structlog.typing.FilteringBoundLogger:
 
 
 class _StderrPrinter:
-    """Prints, and looks up ``sys.stderr`` each time so that a redirect is followed."""
+    """Prints on the present ``sys.stderr``, so that a redirection is followed."""
 
     def msg(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log

@@ -1,8 +1,8 @@
-"""The process of one account: loads the plugin, runs it, and ends with a cause.
+"""Run the process of one account: load the plugin, run it, and end with a cause.
 
-The first thing that ends it wins: SIGTERM, the plugin's ``run`` (however it ends), an
-exception in a callback of its loop, or a call that found the account dead. Then the cause is
-said, the plugin is cancelled, what it emitted is waited for, and the process exits.
+The first event that ends it decides: SIGTERM, the end of the plugin's ``run``, an exception in
+a callback of the loop, or a call that finds the account unusable. Then the cause is reported,
+the plugin is cancelled, its messages are acknowledged, and the process exits.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
 
-Say = Callable[[str, str], None]
+Report = Callable[[str, str], None]  # of the cause and the text of an ending
 
-MARGIN = 0.5  # seconds before the supervisor's SIGKILL by which we want to be gone
+MARGIN = 0.5  # seconds between the end of the process and the supervisor's SIGKILL
 
 
-async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
+async def main(payload: bytes, fds: dict[str, int], report: Report) -> int:
     """Run the account that ``payload`` (a ``WorkerBoot``) describes; return the exit code.
 
-    ``say(cause, text)`` is called at most once, before the exit.
+    ``report(cause, text)`` is called at most once, before the exit.
     """
     boot = worker_boot(payload)
     resources.apply_limits(boot)
     redact = Redaction()
     loop = asyncio.get_running_loop()
     with log_to_stderr(redact) as log:
-        worker = Worker(boot, say, log, redact)
+        worker = Worker(boot, report, log, redact)
         loop.add_signal_handler(signal.SIGTERM, worker.stop)
         try:
             return await worker.run()
@@ -55,19 +55,19 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
 
 
 class Worker:
-    """One account, from boot to ending. ``leave`` ends a process that a plugin will not let go."""
+    """One account, from boot to ending. ``leave`` ends a process whose plugin does not stop."""
 
     def __init__(
         self,
         boot: WorkerBoot,
-        say: Say,
+        report: Report,
         log: structlog.typing.FilteringBoundLogger,
         redact: Redaction,
         *,
         leave: Callable[[int], object] = os._exit,
     ) -> None:
         self._boot = boot
-        self._say = say
+        self._report = report
         self._log = log
         self._redact = redact
         self._leave = leave
@@ -82,14 +82,14 @@ class Worker:
         self._config: Any = None  # as the plugin got it, secrets resolved
         self._context: AccountContext | None = None
         self._messages_out = 0
-        self._counted = (0, 0)  # messages in and out when the activity was last told
+        self._counted = (0, 0)  # messages in and out at the last report of activity
 
     def stop(self) -> None:
-        """End because the supervisor asks (SIGTERM)."""
+        """End on the supervisor's request (SIGTERM)."""
         self._end(STOPPED)
 
     async def run(self) -> int:
-        """Live until something ends it; return the exit code."""
+        """Run the account until something ends it; return the exit code."""
         before = self._loop.get_exception_handler()
         self._loop.set_exception_handler(self._stray)
         try:
@@ -98,16 +98,16 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 self._calls = PluginCalls(
                     reply=self._link.answer,
-                    sent=self._tell_sent,
+                    sent=self._report_sent,
                     fail=self._fail,
                     redact=self._redact,
                     log=self._log,
                 )
                 self._group = group
-                beating = group.create_task(self._control.beating(self._tell_activity))
-                life = group.create_task(self._live())
+                beating = group.create_task(self._control.beating(self._report_activity))
+                life = group.create_task(self._run_plugin())
                 ending = await self._ended
-                self._tell(ending)
+                self._report_ending(ending)
                 await self._finish(life, ending)
                 beating.cancel()
                 for beside in (self._draining, self._rechecking):
@@ -119,23 +119,23 @@ class Worker:
             raise
         finally:
             if self._calls is not None:
-                await self._calls.finish()  # what ignores its cancellation may still be done
+                await self._calls.finish()  # a call that ignored its cancellation may still end
             self._control.close()
             self._link.close()
             self._loop.set_exception_handler(before)
         return ending.code
 
-    async def _live(self) -> None:
-        """Load the plugin and run it; report how that ended."""
+    async def _run_plugin(self) -> None:
+        """Load the plugin and run it; end the account as that ends."""
         try:
             plugin = await self._load()
             await plugin.run()
             ending = RETURNED
         except asyncio.CancelledError:
             if self._ended.done():
-                raise  # we asked for it
+                raise  # the worker has cancelled it
             ending = Ending(EXIT_ERROR, "failed", "the plugin cancelled its own run")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is how the account ends
+        except BaseException as error:  # noqa: BLE001 - any exception ends the account
             if self._ended.done():
                 self._log.warning("the plugin did not stop cleanly", error=repr(error))
                 return
@@ -158,8 +158,6 @@ class Worker:
         calls.begin(plugin)
         return plugin
 
-    # -- the end
-
     def _end(self, ending: Ending) -> None:
         if not self._ended.done():
             self._ended.set_result(ending)
@@ -167,16 +165,16 @@ class Worker:
     def _fail(self, error: BaseException) -> None:
         self._end(ending_of(error))
 
-    def _tell(self, ending: Ending) -> None:
+    def _report_ending(self, ending: Ending) -> None:
         text = self._redact(ending.text)
         if ending.cause is None:
             self._log.info("stopping")
         else:
             self._log.warning("ending", cause=ending.cause, text=text, code=ending.code)
-            self._say(ending.cause, text)
+            self._report(ending.cause, text)
 
     async def _finish(self, life: asyncio.Task[None], ending: Ending) -> None:
-        """Stop the plugin, then wait for acknowledgements; all within the supervisor's grace."""
+        """Stop the plugin and wait for acknowledgements, within the supervisor's grace."""
         within = self._boot.stop_within
         deadline = self._loop.time() + max(within - MARGIN, within / 2)
         assert self._calls is not None
@@ -185,43 +183,39 @@ class Worker:
             life.cancel()
             await asyncio.wait({life}, timeout=deadline - self._loop.time())
         await self._calls.cancel(deadline)
-        if self._control.ready:  # the gateway takes nothing of an account that never was
+        if self._control.ready:  # the gateway accepts nothing of an account that never was
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._link.settled()
             except TimeoutError:
                 self._log.warning("ended without all acknowledged", count=len(self._link.backlog))
-        self._control.beat()  # the last figures: what may be lost is exact
+        self._control.beat()  # the last figures: how many may be lost is exact
         if not life.done():
             self._log.error("the plugin ignores its cancellation")
             self._leave(ending.code)
 
     def _stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Judge an exception that nobody caught.
+        """Handle an exception that no code caught.
 
         In a callback it ends the account: a plugin whose callbacks fail is only half alive.
-        A forgotten task or a transport's trouble is logged; the plugin hears of the latter
-        by ``connection_lost``.
+        That of a forgotten task or of a transport is logged; the plugin learns of the latter
+        through ``connection_lost``.
         """
         error = context.get("exception")
         self._log.error(context.get("message") or "error on the loop", exc_info=error)
         if error is not None and "handle" in context:
             self._fail(error)
 
-    # -- draining
-
     def _begin_drain(self) -> None:
         if self._group is not None and self._draining is None:
             self._draining = self._group.create_task(self._drain())
 
     async def _drain(self) -> None:
-        """Finish what is in flight, and say so; the plugin goes on until SIGTERM."""
+        """Finish what is in flight and report it; the plugin goes on until SIGTERM."""
         assert self._calls is not None
         await self._calls.finish()
         await self._link.reached(self._link.backlog.last)
         self._control.send_drained()
-
-    # -- secrets
 
     def _begin_recheck(self) -> None:
         running = self._rechecking is not None and not self._rechecking.done()
@@ -229,7 +223,7 @@ class Worker:
             self._rechecking = self._group.create_task(self._recheck())
 
     async def _recheck(self) -> None:
-        """Compare here, so that no secret leaves this process; the plugin keeps what it has."""
+        """Report whether the secrets have changed; they are compared here and do not leave."""
         try:
             fresh = await config_of(self._boot, manifest_of(self._boot), self._redact)
         except Misconfigured as error:
@@ -237,13 +231,11 @@ class Worker:
         else:
             self._control.send_rechecked(fresh != self._config)
 
-    # -- calls, figures
-
     def _on_call(self, call: Any, gateway: str) -> None:
         assert self._calls is not None
         self._calls.on_call(call, gateway)
 
-    async def _tell_sent(self, message: Outbound, sent: Sent) -> None:
+    async def _report_sent(self, message: Outbound, sent: Sent) -> None:
         assert self._context is not None
         self._messages_out += 1
         if self._link.crowded():
@@ -267,8 +259,8 @@ class Worker:
             dropped=dict(self._link.dropped),
         )
 
-    def _tell_activity(self) -> None:
-        """Before each beat: when the account was last active, and is the gateway still there?"""
+    def _report_activity(self) -> None:
+        """Report the last activity and check the gateway; called before each beat."""
         self._link.verify()
         now = int(time.time() * 1000)
         before_in, before_out = self._counted

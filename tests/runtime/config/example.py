@@ -12,7 +12,7 @@ from msgspec import Meta
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, load
 from workers.plugin import Manifest
-from workers.registry import Found, Manifests
+from workers.registry import InstalledChannel, Manifests
 
 
 class Login(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ def known(**broken: str) -> Manifests:
         plugin="tests.talk:Talk",
         secrets=frozenset({"password", "login.password"}),
     )
-    found["talk"] = Found(manifest, "tests.talk:manifest", "tests")
+    found["talk"] = InstalledChannel(manifest, "tests.talk:manifest", "tests")
     found.broken.update(broken)
     return found
 

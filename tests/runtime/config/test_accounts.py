@@ -11,7 +11,7 @@ from runtime.config.accounts import AccountSpec, channels
 from runtime.config.load import load_text
 from runtime.config.model import RestartConfig
 from tests.runtime.config.example import Chatty, Fields, known, read, refused
-from workers.registry import Found, Manifests
+from workers.registry import InstalledChannel, Manifests
 
 
 def one(directory: Path, section: str, key: str = "talk:a", rest: str = "") -> AccountSpec:
@@ -219,7 +219,7 @@ def test_a_manifest_that_raises_spoils_only_its_own_accounts(tmp_path: Path) -> 
             raise RuntimeError("boom")
 
     found = Manifests()
-    found["talk"] = Found(Raising("talk", "Talk", Fields, "a:B"), "tests:x", "tests")
+    found["talk"] = InstalledChannel(Raising("talk", "Talk", Fields, "a:B"), "tests:x", "tests")
     text = "{channels: {talk: {accounts: {a: {server: 's'}}}}}"
     spec = load_text(tmp_path / "trunkline.json5", text, found).accounts["talk:a"]
     assert not spec.configured
