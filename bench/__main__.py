@@ -1,4 +1,4 @@
-"""The runner: ``python -m bench [--quick | --full] [QUESTION ...]``.
+"""Runs the suite: ``python -m bench [--quick | --full] [QUESTION ...]``.
 
 Asks every question, or those that are named, prints one table per question, ratios first,
 and writes everything with the machine's description to ``bench/results/``. ``--publish``

@@ -1,5 +1,4 @@
-"""N ``local`` accounts under the real daemon: how fast they are up, what they cost, how fast
-a crash is seen.
+"""Measures many ``local`` accounts under the real daemon: start, memory, CPU, crash detection.
 
     python -m bench.accounts [--count 60] [--json FILE]
 
@@ -37,8 +36,7 @@ KILLS = 200  # so that two of them are the slowest hundredth
 def config(count: int) -> dict[str, Any]:
     """Return a configuration of ``count`` idle accounts."""
     # Late enough that many kills of one account are no crash loop here.
-    patient = {"slowAfter": 200}
-    restart = {"initialSeconds": BACKOFF, "maximumSeconds": BACKOFF, "jitter": 0, **patient}
+    restart = {"initialSeconds": BACKOFF, "maximumSeconds": BACKOFF, "jitter": 0, "slowAfter": 200}
     accounts: dict[str, Any] = {f"a{number:03}": {} for number in range(count)}
     return {
         "channels": {"local": {"accounts": accounts}},
@@ -73,8 +71,10 @@ async def measure(count: int, kills: int = KILLS, idle: float = IDLE_SECONDS) ->
 
 
 async def all_running(daemon: TiedDaemon) -> float:
-    """Return when the last account came up. We are told: asking again and again for hundreds of
-    rows would keep the supervisor from starting them.
+    """Return when the last account came up.
+
+    Events say so: asking again and again for hundreds of rows would keep the supervisor from
+    starting them.
     """
     async with rows_of(daemon) as rows:
         return max([await rows.until(key, up()) for key in list(rows.newest)])

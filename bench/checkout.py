@@ -1,4 +1,4 @@
-"""A checkout of the project whose product can be started: its root and its command line."""
+"""Describes a checkout of the project whose product can be started."""
 
 from __future__ import annotations
 

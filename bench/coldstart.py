@@ -1,4 +1,4 @@
-"""How soon the runtime answers, and what its gateway and its clients cost while nothing happens.
+"""Measures how soon the runtime answers, and what its gateway and idle clients hold.
 
     python -m bench.coldstart [--rounds 7] [--clients 1000] [--json FILE]
 
@@ -35,7 +35,7 @@ MIB = 2**20
 
 
 def config() -> dict[str, Any]:
-    """Return the smallest configuration that does something."""
+    """Return a configuration of one account."""
     return {"channels": {"local": {"accounts": {"demo": {}}}}, "agents": {"default": "echo"}}
 
 
@@ -49,14 +49,17 @@ async def first_answer(daemon: TiedDaemon) -> float:
             async with await daemon.client(caps=()) as client:
                 await client.call("health")
         except (IpcError, OSError):
-            await asyncio.sleep(0.002)  # nobody listens yet: only trying again can tell
+            await asyncio.sleep(0.002)  # nothing listens yet: only trying again shows it
         else:
             return time.monotonic() - began
     raise TimeoutError(f"no answer within {PATIENCE:g} s: {daemon.output.read_text()}")
 
 
 async def _listening(port: int, until: float) -> None:
-    """Wait until the port is open: a whole client that fails takes a tenth of the machine."""
+    """Wait until the port is open.
+
+    Cheaply: trying with a whole client takes a tenth of the machine.
+    """
     while time.monotonic() < until:
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:
@@ -64,7 +67,7 @@ async def _listening(port: int, until: float) -> None:
         await asyncio.sleep(0.002)
 
 
-async def _ask_for_a_page(port: int) -> None:
+async def load_http_server(port: int) -> None:
     """Have the gateway load its HTTP server now, rather than while it is measured."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -73,11 +76,11 @@ async def _ask_for_a_page(port: int) -> None:
 
 
 async def idle(daemon: TiedDaemon, count: int) -> tuple[float, float]:
-    """Return the gateway's PSS in MiB alone, and what so many idle clients add."""
+    """Return the gateway's PSS in MiB alone, and what ``count`` idle clients add."""
     status = await daemon.wait_phase("local:demo", "running")
     assert status["pid"]
     gateway = (await daemon.status())["gateway"]["pid"]
-    await _ask_for_a_page(daemon.port)
+    await load_http_server(daemon.port)
     await asyncio.sleep(SETTLE_SECONDS)
     before = pss_bytes(gateway) / MIB
     clients: list[Client] = []

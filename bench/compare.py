@@ -82,7 +82,7 @@ async def cold_start(checkouts: dict[str, Checkout], order: Sequence[str]) -> Ro
 
 
 async def memory(checkouts: dict[str, Checkout], order: Sequence[str]) -> Round:
-    """Start each with idle accounts, look what they hold, and stop it.
+    """Start each with idle accounts, read its memory, and stop it.
 
     Never two at once: what they map of the same files would be divided between them.
     """
@@ -102,6 +102,7 @@ async def _at_rest(daemon: TiedDaemon) -> Values:
     began = time.monotonic()
     await daemon.start()
     ready = await accounts.all_running(daemon) - began
+    await coldstart.load_http_server(daemon.port)
     await asyncio.sleep(SETTLE)
     status = await daemon.status()
     workers = [row["pid"] for row in status["accounts"].values()]
@@ -115,7 +116,7 @@ async def _at_rest(daemon: TiedDaemon) -> Values:
 
 
 async def load(checkouts: dict[str, Checkout], order: Sequence[str]) -> Round:
-    """Start all, then flood and ask one after the other; those that wait are silent.
+    """Start all, then measure one after the other under load; the others are silent.
 
     Fresh processes in every round: what one start is lucky with would be in every ratio.
     """
@@ -189,7 +190,7 @@ async def measure(other: Checkout, pairs: int, parts: Sequence[str]) -> Measured
 
 
 def options() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.compare",
         description=__doc__,

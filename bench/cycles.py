@@ -1,4 +1,4 @@
-"""Thousands of crashes and restarts of real workers: does the supervisor keep anything of them?
+"""Crashes and restarts real workers thousands of times, and counts what the supervisor keeps.
 
     python -m bench.cycles [--cycles 10000] [--json FILE] [--publish]
 
@@ -40,8 +40,8 @@ REPORT = machine.ROOT / "docs" / "bench" / "cycles.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
-    """What the supervisor holds after so many cycles."""
+class SupervisorUse:
+    """Open files and memory of the supervisor after so many cycles."""
 
     cycles: int
     fds: int
@@ -49,8 +49,8 @@ class Census:
     processes: int  # of the whole daemon
 
     @classmethod
-    def take(cls, daemon: Daemon, cycles: int) -> Census:
-        """Look from outside."""
+    def take(cls, daemon: Daemon, cycles: int) -> SupervisorUse:
+        """Read them from outside."""
         family = daemon.family()
         supervisor = family[-1]
         return cls(cycles, supervisor.num_fds(), supervisor.memory_info().rss, len(family))
@@ -58,17 +58,17 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found. ``seen`` are the seconds from each kill to the change of phase."""
+    """The result. ``seen`` are the seconds from each kill to the change of phase."""
 
-    early: Census
-    late: Census
+    early: SupervisorUse
+    late: SupervisorUse
     seconds: float
     seen: list[float]
     calm_restarts: int
 
     @property
     def faults(self) -> list[str]:
-        """What must not be."""
+        """What must not be left over, and is."""
         found = []
         if self.late.fds != self.early.fds:
             found.append(f"{self.late.fds - self.early.fds} open files more")
@@ -112,7 +112,7 @@ def config() -> dict[str, Any]:
 
 
 async def measure(daemon: Daemon, cycles: int) -> Outcome:
-    """Crash and restart so often. The daemon has the configuration of ``config``."""
+    """Crash and restart so often; the daemon runs with the configuration of ``config``."""
     whole = LANES + CALM
     await daemon.wait(
         lambda s: sum(r["phase"] == "running" for r in s["accounts"].values()) == whole
@@ -121,16 +121,16 @@ async def measure(daemon: Daemon, cycles: int) -> Outcome:
     began = time.monotonic()
     async with rows_of(daemon) as rows:
         await _crash(rows, cycles // 10, seen)
-        early = await _census(daemon, cycles // 10)
+        early = await _usage(daemon, cycles // 10)
         await _crash(rows, cycles - cycles // 10, seen)
-        late = await _census(daemon, cycles)
+        late = await _usage(daemon, cycles)
     rested = (await daemon.status())["accounts"]
     restarts = sum(rested[f"local:calm{number}"]["restarts"] for number in range(CALM))
     return Outcome(early, late, time.monotonic() - began, seen, restarts)
 
 
 async def _crash(rows: Rows, cycles: int, seen: list[float]) -> None:
-    """Crash all lanes, so often together; everything runs again when this returns."""
+    """Crash the accounts of all lanes, ``cycles`` times together; all run again afterwards."""
     left = itertools.repeat(None, cycles)
     async with asyncio.TaskGroup() as tasks:
         for number in range(LANES):
@@ -147,13 +147,13 @@ async def _lane(rows: Rows, key: str, left: Any, seen: list[float]) -> None:
         await rows.until(key, up(after=row["incarnation"]))
 
 
-async def _census(daemon: Daemon, cycles: int) -> Census:
-    """Count once it is quiet: captures of dead workers and old zombies have gone by then."""
+async def _usage(daemon: Daemon, cycles: int) -> SupervisorUse:
+    """Count once it is quiet: the log readers of dead workers and old zombies are gone by then."""
     await asyncio.sleep(SETTLE)
-    least = Census.take(daemon, cycles)
+    least = SupervisorUse.take(daemon, cycles)
     for _ in range(10):  # a client's socket, a process that is just being forked
         await asyncio.sleep(0.1)
-        again = Census.take(daemon, cycles)
+        again = SupervisorUse.take(daemon, cycles)
         least = min(least, again, key=lambda each: (each.fds, each.processes))
     return least
 

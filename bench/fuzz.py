@@ -1,4 +1,4 @@
-"""The long run of the fuzzer against the gateway.
+"""Runs the fuzzer against the gateway for long.
 
     python -m bench.fuzz [--frames 1000000] [--firsts 20000] [--http 100000] [--seconds 400]
                          [--write docs/fuzz.md]
@@ -69,7 +69,7 @@ def page(report: Report, about: str, start: int) -> str:
 
 
 def main() -> None:
-    """Run, print, and say by the exit code whether all was well."""
+    """Run and print; exit with 1 when there was a fault."""
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=__doc__)
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--firsts", type=int, default=20_000)

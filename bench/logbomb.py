@@ -1,4 +1,4 @@
-"""What a worker that prints without end costs the supervisor, and what becomes of its output.
+"""Measures what a worker that prints without end costs the supervisor.
 
     python -m bench.logbomb [--rate 100] [--seconds 5] [--json FILE] [--publish]
 
@@ -37,7 +37,7 @@ REPORT = machine.ROOT / "docs" / "bench" / "logbomb.md"
 
 @dataclass(frozen=True, slots=True)
 class Bomb:
-    """One length of line. ``read_mb`` is per second, ``kept_lines`` too."""
+    """The result for one length of line. ``read_mb`` is per second, ``kept_lines`` too."""
 
     length: int
     cpu_percent: float
@@ -58,7 +58,7 @@ def config() -> dict[str, Any]:
 
 
 async def measure(length: int, rate: int, seconds: float) -> Bomb:
-    """Let it print for so long."""
+    """Let an account print lines of ``length`` bytes for ``seconds``."""
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
         site = Path(place) / "site"
         site.mkdir()

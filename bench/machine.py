@@ -1,4 +1,4 @@
-"""On what a result was measured: without it a figure means nothing."""
+"""Describes the machine on which a result was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Process managers from PyPI with the same number of workers: supervisord and circus.
+"""Measures process managers from PyPI with as many workers: supervisord and circus.
 
 They run a Python program that imports what our workers import and connects to a ROUTER; they
 know nothing of accounts or messages. Installed by name into the cache directory.

@@ -1,4 +1,4 @@
-"""The plots and figures that the documentation shows. matplotlib comes with the extra ``bench``."""
+"""Writes the plots and figures that the documentation shows."""
 
 from __future__ import annotations
 

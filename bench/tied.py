@@ -1,4 +1,4 @@
-"""Processes that end when the benchmark ends, however it ends.
+"""Starts processes that the kernel kills when the benchmark ends, however it ends.
 
 A benchmark that is killed must not leave a daemon behind that restarts accounts for ever.
 """
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent ends (prctl(2)); for ``preexec_fn``."""
+    """Have the kernel kill this process when its parent ends (prctl(2)); for ``preexec_fn``."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 

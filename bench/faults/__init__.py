@@ -1,1 +1,1 @@
-"""What siblings notice when something goes wrong: ``python -m bench.faults``."""
+"""Measures what sibling accounts notice of faults: ``python -m bench.faults``."""

@@ -1,4 +1,4 @@
-"""Injects every fault into a live daemon under load, and says what the siblings noticed.
+"""Injects every fault into a live daemon under load, and reports what the siblings noticed.
 
     python -m bench.faults [--only NAME ...] [--rounds 1] [--json FILE] [--publish]
 
@@ -22,8 +22,8 @@ from bench import machine
 from bench.faults import accounts, shared  # noqa: F401 - they enter their faults
 from bench.faults.fault import FAULTS
 from bench.faults.report import INTRODUCTION, report
+from bench.faults.rig import fault_rig
 from bench.faults.trial import Verdict, attempt
-from bench.faults.ward import ward
 
 REPORT = machine.ROOT / "docs" / "faults.md"
 SIBLINGS, RATE, CALM = 40, 10.0, 4.0
@@ -35,9 +35,9 @@ async def inject(
     """Inject these faults into one daemon, one after the other."""
     ordered = sorted(names, key=lambda name: FAULTS[name].last)
     found = []
-    async with ward(siblings, rate) as patient:
+    async with fault_rig(siblings, rate) as rig:
         for name in ordered:
-            found.append(await attempt(patient, FAULTS[name], calm))
+            found.append(await attempt(rig, FAULTS[name], calm))
             print(f"{name}: {'; '.join(found[-1].wrong) or 'ok'}", file=sys.stderr, flush=True)
     return found
 

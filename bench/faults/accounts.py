@@ -1,4 +1,4 @@
-"""Faults of one account: its process, its code, what it says and what it prints."""
+"""Faults of one account: of its process, its code, its messages and its output."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import base64
 import os
 import signal
 
-from bench.faults.fault import Sight, comes_back, fault, replaced, unmoved
-from bench.faults.ward import BAD, CROWD, Ward
+from bench.faults.fault import Observation, fault, left_alone, recovers, replace_target
+from bench.faults.rig import GROUP, TARGET, FaultRig
 from bench.measuring.processes import cpu_ns
 from bench.measuring.rows import down, up
 
@@ -18,47 +18,47 @@ BRIEF = 2.0  # seconds; less than any silence that matters
 
 
 @fault("kill", "kill -9 of a worker")
-async def _kill(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    ward.kill()
-    await comes_back(ward, sight, before)
+async def _kill(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    rig.kill()
+    await recovers(rig, observed, before)
 
 
-@fault("kill-many", f"kill -9 of {len(CROWD)} workers at once")
-async def _kill_many(ward: Ward, sight: Sight) -> None:
-    before = {key: ward.incarnation(key) for key in CROWD}
-    waits = [asyncio.ensure_future(ward.rows.until(key, down)) for key in CROWD]
+@fault("kill-many", f"kill -9 of {len(GROUP)} workers at once")
+async def _kill_many(rig: FaultRig, observed: Observation) -> None:
+    before = {key: rig.incarnation(key) for key in GROUP}
+    waits = [asyncio.ensure_future(rig.rows.until(key, down)) for key in GROUP]
     await asyncio.sleep(0)  # all of them wait
-    for key in CROWD:
-        ward.kill(key)
-    sight.saw(max(await asyncio.gather(*waits)))
-    await asyncio.gather(*(ward.rows.until(key, up(after=before[key])) for key in CROWD))
+    for key in GROUP:
+        rig.kill(key)
+    observed.noticed(max(await asyncio.gather(*waits)))
+    await asyncio.gather(*(rig.rows.until(key, up(after=before[key])) for key in GROUP))
 
 
 @fault("crash-loop", f"kill -9 of a worker, {LOOP} times in a row, then an operator's start")
-async def _crash_loop(ward: Ward, sight: Sight) -> None:
+async def _crash_loop(rig: FaultRig, observed: Observation) -> None:
     for number in range(1, LOOP + 1):
-        before = ward.incarnation()
-        ward.kill()
-        seen = await ward.rows.until(BAD, lambda row: row["phase"] == "backoff")
+        before = rig.incarnation()
+        rig.kill()
+        seen = await rig.rows.until(TARGET, lambda row: row["phase"] == "backoff")
         if number < LOOP:
-            await ward.rows.until(BAD, up(after=before))
-    sight.saw(seen)
-    sight.remark = f"{ward.rows.newest[BAD]['failures']} failures, then one try an hour"
-    before = ward.incarnation()
-    await ward.call("start")
-    await ward.rows.until(BAD, up(after=before))
+            await rig.rows.until(TARGET, up(after=before))
+    observed.noticed(seen)
+    observed.remark = f"{rig.rows.newest[TARGET]['failures']} failures, then one try an hour"
+    before = rig.incarnation()
+    await rig.call("start")
+    await rig.rows.until(TARGET, up(after=before))
 
 
 def _ordered(name: str, order: str, injected: str) -> None:
-    """Enter a fault that the plugin commits when it is told to, and that ends its process."""
+    """Register a fault that the plugin commits on order, and that ends its process."""
 
     @fault(name, injected)
-    async def _commit(ward: Ward, sight: Sight) -> None:
-        before = ward.incarnation()
-        told = asyncio.create_task(ward.order(order))
+    async def _commit(rig: FaultRig, observed: Observation) -> None:
+        before = rig.incarnation()
+        told = asyncio.create_task(rig.order(order))
         try:
-            await comes_back(ward, sight, before)
+            await recovers(rig, observed, before)
         finally:
             await told
 
@@ -77,59 +77,59 @@ _ordered("daemon", "daemon", "a grandchild in a session of its own, then a crash
 
 
 @fault("stopped-briefly", f"SIGSTOP for {BRIEF:g} s")
-async def _stopped_briefly(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    ward.kill(BAD, signal.SIGSTOP)
+async def _stopped_briefly(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    rig.kill(TARGET, signal.SIGSTOP)
     await asyncio.sleep(BRIEF)
-    ward.kill(BAD, signal.SIGCONT)
-    unmoved(ward, before)
-    sight.remark = "left alone, as it should be"
+    rig.kill(TARGET, signal.SIGCONT)
+    left_alone(rig, before)
+    observed.remark = "left alone, as it should be"
 
 
 @fault("stopped", "SIGSTOP for ever")
-async def _stopped(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    ward.kill(BAD, signal.SIGSTOP)
-    await comes_back(ward, sight, before)
+async def _stopped(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    rig.kill(TARGET, signal.SIGSTOP)
+    await recovers(rig, observed, before)
 
 
 @fault("deaf", "SIGTERM ignored, then an operator's restart")
-async def _deaf(ward: Ward, sight: Sight) -> None:
-    await ward.order("ignore-term")
-    before = ward.incarnation()
-    restart = asyncio.create_task(ward.call("restart"))
-    await comes_back(ward, sight, before)
+async def _deaf(rig: FaultRig, observed: Observation) -> None:
+    await rig.order("ignore-term")
+    before = rig.incarnation()
+    restart = asyncio.create_task(rig.call("restart"))
+    await recovers(rig, observed, before)
     await restart
 
 
 @fault("log-bomb", f"100 MB/s of output for {HARM:g} s")
-async def _log_bomb(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    used = cpu_ns(ward.daemon.pid)
-    await ward.order("bomb 100 1000")
-    await ward.until(lambda status: status["accounts"][BAD]["logDropped"])
-    sight.saw()
+async def _log_bomb(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    used = cpu_ns(rig.daemon.pid)
+    await rig.order("bomb 100 1000")
+    await rig.until(lambda status: status["accounts"][TARGET]["logDropped"])
+    observed.noticed()
     await asyncio.sleep(HARM)
-    percent = (cpu_ns(ward.daemon.pid) - used) / sight.passed / 1e7
-    sight.remark = f"supervisor {percent:.0f} % of a core"
-    unmoved(ward, before)
-    await replaced(ward, sight)
+    percent = (cpu_ns(rig.daemon.pid) - used) / observed.passed / 1e7
+    observed.remark = f"supervisor {percent:.0f} % of a core"
+    left_alone(rig, before)
+    await replace_target(rig, observed)
 
 
 @fault("endless-line", "100 MB without a line's end, and binary")
-async def _endless_line(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
+async def _endless_line(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
     for data, count in ((b"no end " * 2000, 7000), (os.urandom(14_000), 100)):
-        await ward.order(f"write {base64.b64encode(data).decode()} {count}")
-        await ward.until(lambda status: status["accounts"][BAD]["logDropped"] is not None)
-    unmoved(ward, before)
+        await rig.order(f"write {base64.b64encode(data).decode()} {count}")
+        await rig.until(lambda status: status["accounts"][TARGET]["logDropped"] is not None)
+    left_alone(rig, before)
 
 
 @fault("flood", f"messages as fast as emit allows, for {HARM:g} s")
-async def _flood(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    told = asyncio.create_task(ward.order("flood"))
+async def _flood(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    told = asyncio.create_task(rig.order("flood"))
     await asyncio.sleep(HARM)
     await told
-    unmoved(ward, before)
-    await replaced(ward, sight)
+    left_alone(rig, before)
+    await replace_target(rig, observed)

@@ -1,4 +1,4 @@
-"""What a fault is, and the catalogue of them."""
+"""Defines faults and their catalogue."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bench.faults.ward import BAD, Ward
+from bench.faults.rig import TARGET, FaultRig
 from bench.measuring.rows import Row, up
 
 
-class Sight:
-    """When a fault was noticed, counted from its injection, and what else is worth a word."""
+class Observation:
+    """When a fault was noticed, in seconds after its injection, and a remark for the report."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.seen: float | None = None
         self.remark = ""
 
-    def saw(self, at: float | None = None) -> None:
+    def noticed(self, at: float | None = None) -> None:
         """Note that the fault was noticed, now or at that time (CLOCK_MONOTONIC)."""
         self.seen = (at or time.monotonic()) - self.began
 
@@ -28,12 +28,12 @@ class Sight:
         return time.monotonic() - self.began
 
 
-Injection = Callable[[Ward, Sight], Awaitable[None]]
+Injection = Callable[[FaultRig, Observation], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``inject`` returns when everything is as before; it raises when that does not come.
+    """One fault. ``inject`` returns when everything is as before, and raises when it never is.
 
     ``shared``: it hits what all accounts share, so their messages wait while it lasts.
     ``last``: it ends every process, so nothing can be compared with what was before.
@@ -54,7 +54,7 @@ FAULTS: dict[str, Fault] = {}
 def fault(
     name: str, injected: str, *, shared: bool = False, last: bool = False, keeps: int = 0
 ) -> Callable[[Injection], Injection]:
-    """Enter a coroutine into the catalogue."""
+    """Register a coroutine in the catalogue."""
 
     def enter(inject: Injection) -> Injection:
         FAULTS[name] = Fault(name, injected, inject, shared, last, keeps)
@@ -64,24 +64,26 @@ def fault(
 
 
 def unwell(row: Row) -> bool:
-    """Say whether the supervisor has noticed that something is wrong."""
+    """Return whether the supervisor has noticed that something is wrong."""
     return (row["phase"], row["health"]) != ("running", "ok")
 
 
-async def comes_back(ward: Ward, sight: Sight, before: int) -> None:
-    """Wait until it is noticed that the patient is unwell, and until its successor runs."""
-    sight.saw(await ward.rows.until(BAD, lambda row: unwell(row) or row["incarnation"] > before))
-    await ward.rows.until(BAD, up(after=before))
+async def recovers(rig: FaultRig, observed: Observation, before: int) -> None:
+    """Wait until the fault of the target is noticed, and until its replacement runs."""
+    observed.noticed(
+        await rig.rows.until(TARGET, lambda row: unwell(row) or row["incarnation"] > before)
+    )
+    await rig.rows.until(TARGET, up(after=before))
 
 
-async def replaced(ward: Ward, sight: Sight) -> None:
-    """Make the patient well again as an operator would."""
-    before = ward.incarnation()
-    await ward.call("restart")
-    await ward.rows.until(BAD, up(after=before))
+async def replace_target(rig: FaultRig, observed: Observation) -> None:
+    """Restart the target as an operator would."""
+    before = rig.incarnation()
+    await rig.call("restart")
+    await rig.rows.until(TARGET, up(after=before))
 
 
-def unmoved(ward: Ward, before: int) -> None:
-    """Check that the patient was left alone."""
-    if ward.incarnation() != before:
+def left_alone(rig: FaultRig, before: int) -> None:
+    """Check that the target was left alone."""
+    if rig.incarnation() != before:
         raise RuntimeError("the account was restarted, and should have been left alone")

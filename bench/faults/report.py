@@ -1,4 +1,4 @@
-"""The table of the faults, for the terminal and for the documentation."""
+"""Writes the table of the faults, for the terminal and for the documentation."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from bench.faults.fault import Sight, comes_back, fault, replaced, unmoved
-from bench.faults.ward import BAD, LOOK, Ward, all_run
+from bench.faults.fault import Observation, fault, left_alone, recovers, replace_target
+from bench.faults.rig import LOOK, TARGET, FaultRig, all_run
 from bench.load.receiver import receiver
 from bench.measuring.rows import down, up
 from bench.systems.product import connect_request
@@ -26,75 +26,75 @@ POISONED = ("faulty-exit:poison", "faulty-import:poison")
 
 
 @fault("gateway-kill", "kill -9 of the gateway", shared=True)
-async def _gateway_kill(ward: Ward, sight: Sight) -> None:
-    await _gateway_hit(ward, sight, signal.SIGKILL)
+async def _gateway_kill(rig: FaultRig, observed: Observation) -> None:
+    await _gateway_hit(rig, observed, signal.SIGKILL)
 
 
 @fault("gateway-stopped", "SIGSTOP of the gateway for ever", shared=True)
-async def _gateway_stopped(ward: Ward, sight: Sight) -> None:
-    await _gateway_hit(ward, sight, signal.SIGSTOP)
+async def _gateway_stopped(rig: FaultRig, observed: Observation) -> None:
+    await _gateway_hit(rig, observed, signal.SIGSTOP)
 
 
-async def _gateway_hit(ward: Ward, sight: Sight, number: int) -> None:
-    status = await ward.daemon.status()
+async def _gateway_hit(rig: FaultRig, observed: Observation, number: int) -> None:
+    status = await rig.daemon.status()
     pid, outages = status["gateway"]["pid"], status["gateway"]["outages"]
     os.kill(pid, number)
-    await ward.until(lambda s: s["gateway"]["outages"] > outages)
-    sight.saw()
-    await ward.until(lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != pid)
-    await ward.witness.heard()
+    await rig.until(lambda s: s["gateway"]["outages"] > outages)
+    observed.noticed()
+    await rig.until(lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != pid)
+    await rig.witness.heard()
 
 
 @fault("zygote-kill", "kill -9 of the zygote, then of a worker")
-async def _zygote_kill(ward: Ward, sight: Sight) -> None:
-    os.kill(ward.zygote(), signal.SIGKILL)
-    before = ward.incarnation()
-    ward.kill()
-    await comes_back(ward, sight, before)
+async def _zygote_kill(rig: FaultRig, observed: Observation) -> None:
+    os.kill(rig.zygote(), signal.SIGKILL)
+    before = rig.incarnation()
+    rig.kill()
+    await recovers(rig, observed, before)
 
 
 @fault("zygote-stopped", "SIGSTOP of the zygote, then kill -9 of a worker")
-async def _zygote_stopped(ward: Ward, sight: Sight) -> None:
-    os.kill(ward.zygote(), signal.SIGSTOP)
-    before = ward.incarnation()
-    ward.kill()
-    await comes_back(ward, sight, before)
+async def _zygote_stopped(rig: FaultRig, observed: Observation) -> None:
+    os.kill(rig.zygote(), signal.SIGSTOP)
+    before = rig.incarnation()
+    rig.kill()
+    await recovers(rig, observed, before)
 
 
 @fault("sockets", "the daemon's sockets deleted, then kill -9 of a worker", keeps=2)
-async def _sockets(ward: Ward, sight: Sight) -> None:
+async def _sockets(rig: FaultRig, observed: Observation) -> None:
     for name in ("control.ipc", "data.ipc", "cli.sock"):
-        (ward.daemon.run_dir / name).unlink()
-    before = ward.incarnation()
-    ward.kill()
-    await comes_back(ward, sight, before)
-    while not (ward.daemon.run_dir / "cli.sock").is_socket():  # noqa: ASYNC110 - nobody tells
+        (rig.daemon.run_dir / name).unlink()
+    before = rig.incarnation()
+    rig.kill()
+    await recovers(rig, observed, before)
+    while not (rig.daemon.run_dir / "cli.sock").is_socket():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(LOOK)
-    sight.remark = "the two old sockets stay open: closing them would cut those connected"
+    observed.remark = "the two old sockets stay open: closing them would cut those connected"
 
 
 @fault("full-disk", "nothing can be written (as on a full disk), and kill -9 of a worker")
-async def _full_disk(ward: Ward, sight: Sight) -> None:
-    pids = [ward.daemon.pid, await ward.gateway()]
+async def _full_disk(rig: FaultRig, observed: Observation) -> None:
+    pids = [rig.daemon.pid, await rig.gateway()]
     with _limited(pids, resource.RLIMIT_FSIZE, 0):
-        before = ward.incarnation()
-        ward.kill()
-        await comes_back(ward, sight, before)
-        stop = (await ward.call("stop"))["results"][0]
-        sight.remark = f"a stop then is not remembered, and says so: {not stop['persisted']}"
-    await ward.call("start")
-    await ward.rows.until(BAD, up(after=before))
+        before = rig.incarnation()
+        rig.kill()
+        await recovers(rig, observed, before)
+        stop = (await rig.call("stop"))["results"][0]
+        observed.remark = f"a stop then is not remembered, and says so: {not stop['persisted']}"
+    await rig.call("start")
+    await rig.rows.until(TARGET, up(after=before))
 
 
 @fault("no-descriptors", "no more open files for the supervisor, and kill -9 of a worker")
-async def _no_descriptors(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    with _limited([ward.daemon.pid], resource.RLIMIT_NOFILE, FEW):
-        ward.kill()
-        sight.saw(await ward.rows.until(BAD, down))
-        await ward.rows.until(BAD, lambda row: down(row) and row["incarnation"] > before)
-        sight.remark = str(ward.rows.newest[BAD]["lastError"])
-    await ward.rows.until(BAD, up(after=before))
+async def _no_descriptors(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    with _limited([rig.daemon.pid], resource.RLIMIT_NOFILE, FEW):
+        rig.kill()
+        observed.noticed(await rig.rows.until(TARGET, down))
+        await rig.rows.until(TARGET, lambda row: down(row) and row["incarnation"] > before)
+        observed.remark = str(rig.rows.newest[TARGET]["lastError"])
+    await rig.rows.until(TARGET, up(after=before))
 
 
 @contextmanager
@@ -111,14 +111,14 @@ def _limited(pids: list[int], which: int, value: int) -> Iterator[None]:
 
 
 @fault("damaged-configuration", "garbage in the configuration file")
-async def _damaged(ward: Ward, sight: Sight) -> None:
-    path = ward.daemon.config_path
+async def _damaged(rig: FaultRig, observed: Observation) -> None:
+    path = rig.daemon.config_path
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
-    await ward.until(lambda status: _warned(status, "not taken over"))
-    sight.saw()
+    await rig.until(lambda status: _warned(status, "not taken over"))
+    observed.noticed()
     path.write_text(whole)
-    await ward.until(lambda status: not _warned(status, "not taken over"))
+    await rig.until(lambda status: not _warned(status, "not taken over"))
 
 
 def _warned(status: dict[str, Any], text: str) -> bool:
@@ -126,53 +126,53 @@ def _warned(status: dict[str, Any], text: str) -> bool:
 
 
 @fault("poisoned-accounts", "accounts added whose plugin exits, or fails, on import")
-async def _poisoned(ward: Ward, sight: Sight) -> None:
-    path = ward.daemon.config_path
+async def _poisoned(rig: FaultRig, observed: Observation) -> None:
+    path = rig.daemon.config_path
     whole = path.read_text()
     poisoned = json.loads(whole)
     for key in POISONED:
         poisoned["channels"][key.partition(":")[0]] = {"accounts": {"poison": {}}}
     path.write_text(json.dumps(poisoned))
-    seen = [await ward.rows.until(key, lambda row: row["failures"] > 0) for key in POISONED]
-    sight.saw(max(seen))
+    seen = [await rig.rows.until(key, lambda row: row["failures"] > 0) for key in POISONED]
+    observed.noticed(max(seen))
     path.write_text(whole)
-    await ward.until(lambda status: not set(POISONED) & set(status["accounts"]))
+    await rig.until(lambda status: not set(POISONED) & set(status["accounts"]))
 
 
 @fault("slow-client", "a client that does not read, beside a flood")
-async def _slow_client(ward: Ward, sight: Sight) -> None:
-    before = ward.incarnation()
-    gateway = psutil.Process(await ward.gateway())
+async def _slow_client(rig: FaultRig, observed: Observation) -> None:
+    before = rig.incarnation()
+    gateway = psutil.Process(await rig.gateway())
     calm = gateway.num_fds()
-    client = await receiver(ward.daemon.port, connect_request().encode())
+    client = await receiver(rig.daemon.port, connect_request().encode())
     client.transport.pause_reading()
-    told = asyncio.create_task(ward.order("flood"))
+    told = asyncio.create_task(rig.order("flood"))
     ends = time.monotonic() + PATIENCE
     while gateway.num_fds() > calm:  # it does not read, so it is not told
         if time.monotonic() > ends:
             raise TimeoutError("the client that does not read was not closed")
         await asyncio.sleep(LOOK)
-    sight.saw()
+    observed.noticed()
     client.transport.abort()
     await told
-    unmoved(ward, before)
-    await replaced(ward, sight)
+    left_alone(rig, before)
+    await replace_target(rig, observed)
 
 
 @fault("supervisor-kill", "kill -9 of the supervisor, then a start", shared=True, last=True)
-async def _supervisor_kill(ward: Ward, sight: Sight) -> None:
-    family = ward.daemon.family()
+async def _supervisor_kill(rig: FaultRig, observed: Observation) -> None:
+    family = rig.daemon.family()
     killed = time.monotonic()
-    ward.daemon.kill()
+    rig.daemon.kill()
     while any(map(_runs, family)):  # noqa: ASYNC110 - nobody is left to tell
         await asyncio.sleep(0.005)
-    sight.saw()
-    sight.remark = (
+    observed.noticed()
+    observed.remark = (
         f"all {len(family)} processes gone after {(time.monotonic() - killed) * 1e3:.0f} ms"
     )
-    await ward.daemon.start()
-    await ward.daemon.wait(all_run)
-    await ward.witness.heard()
+    await rig.daemon.start()
+    await rig.daemon.wait(all_run)
+    await rig.witness.heard()
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -1,22 +1,25 @@
-"""One fault, injected and judged: what it cost the siblings, and what it left over."""
+"""Injects one fault and judges what it cost the siblings and what it left over."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 
-from bench.faults.fault import Fault, Sight
-from bench.faults.ward import Census, Ward
+from bench.faults.fault import Fault, Observation
+from bench.faults.rig import FaultRig, Resources
 from bench.faults.witness import p99_ms
 
 SETTLE = 8.0  # seconds in which what is left over must have gone
 LOOK = 0.1
-MORE_TIMES, MORE_MS = 1.5, 5.0  # DESIGN section 7: how much later siblings may hear
+MORE_TIMES, MORE_MS = 1.5, 5.0  # how much later siblings may hear
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a trial found. Times are seconds after the injection; ``problem``: it never ended."""
+    """The result of a trial. Times are seconds after the injection.
+
+    ``problem`` is why it did not end, or what was left over.
+    """
 
     fault: str
     seen: float | None
@@ -33,7 +36,7 @@ class Verdict:
 
     @property
     def allowed_ms(self) -> float:
-        """How late siblings may be."""
+        """The latency of siblings that is allowed, in ms."""
         return max(MORE_TIMES * self.calm_p99_ms, self.calm_p99_ms + MORE_MS)
 
     @property
@@ -49,56 +52,56 @@ class Verdict:
         return found + ([self.problem] if self.problem else [])
 
 
-async def attempt(ward: Ward, fault: Fault, calm: float) -> Verdict:
+async def attempt(rig: FaultRig, fault: Fault, calm: float) -> Verdict:
     """Listen for ``calm`` seconds, inject, wait for the recovery, and listen at least as long."""
-    before, lives = await ward.census(), ward.lives()
-    lost, twice = ward.witness.missing, ward.witness.again
-    ward.witness.window()
+    before, lives = await rig.resources(), rig.incarnations()
+    lost, twice = rig.witness.missing, rig.witness.repeated
+    rig.witness.window()
     await asyncio.sleep(calm)
-    quiet = ward.witness.window()
-    sight, problem, recovered = Sight(), None, None
+    quiet = rig.witness.window()
+    observed, problem, recovered = Observation(), None, None
     late: list[float] = []
     try:
-        await fault.inject(ward, sight)
-        recovered = sight.passed
+        await fault.inject(rig, observed)
+        recovered = observed.passed
         await asyncio.sleep(max(0.0, calm - recovered))
-        late = ward.witness.window()
+        late = rig.witness.window()
         if not fault.last:
-            await ward.heal()
+            await rig.restore()
     except Exception as error:  # noqa: BLE001 - the other faults are tried all the same
         problem = f"{type(error).__name__}: {error}"
     if fault.last:
         after, restarts = before, 0
     else:
-        after = await _settled(ward, before)
-        now = ward.lives()
+        after = await _settled(rig, before)
+        now = rig.incarnations()
         restarts = sum(now[key] != lives[key] for key in lives)
     left = after.files - before.files
     if left.total() > fault.keeps:
         problem = "; ".join([*filter(None, [problem]), *map(str, left.elements())])
     return Verdict(
         fault=fault.name,
-        seen=sight.seen,
+        seen=observed.seen,
         recovered=recovered,
         sibling_restarts=restarts,
-        sibling_frames_lost=0 if fault.last else ward.witness.missing - lost,
-        sibling_frames_twice=ward.witness.again - twice,
+        sibling_frames_lost=0 if fault.last else rig.witness.missing - lost,
+        sibling_frames_twice=rig.witness.repeated - twice,
         calm_p99_ms=p99_ms(quiet),
         p99_ms=p99_ms(late),
         processes_left=len(after.strays - before.strays),
         fds_left=max(0, left.total() - fault.keeps),
-        remark=sight.remark,
+        remark=observed.remark,
         problem=problem,
     )
 
 
-async def _settled(ward: Ward, before: Census) -> Census:
-    """Return the census once nothing is left over, or when that should have been so."""
+async def _settled(rig: FaultRig, before: Resources) -> Resources:
+    """Return the resources once nothing is left over, or after ``SETTLE`` seconds."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + SETTLE
     while True:
-        after = await ward.census()
+        after = await rig.resources()
         left = after.strays - before.strays or after.files - before.files
-        if not (left or ward.witness.missing) or loop.time() >= ends:
+        if not (left or rig.witness.missing) or loop.time() >= ends:
             return after
         await asyncio.sleep(LOOK)

@@ -1,4 +1,4 @@
-"""A client of the gateway that misses nothing: what the siblings said, and how late it came.
+"""Follows the siblings as a client that misses nothing: every message, and how late it came.
 
 It connects again whenever its session ends, asks for what came after the last message that it
 has, and so knows of every account which numbers never came.
@@ -44,9 +44,9 @@ class Stream:
         self.missing: set[int] = set()
 
     def take(self, number: int) -> bool:
-        """Note a message; say whether it is new."""
+        """Record a message; return whether it is new."""
         if number > self.last:
-            if self.last:  # what was said before the first one that we saw is nobody's loss
+            if self.last:  # what was sent before the first one that we saw is no loss
                 self.missing.update(range(self.last + 1, number))
             self.last = number
             return True
@@ -61,17 +61,17 @@ class Stream:
 
 
 class Witness:
-    """Follows some accounts: what the others say would only make this client slow."""
+    """Receives the messages of some accounts: those of others would only make it slow."""
 
     def __init__(self, daemon: Daemon, accounts: list[str]) -> None:
         self._daemon = daemon
         self._accounts = accounts
         self._streams: dict[str, tuple[int, Stream]] = {}
-        self._forsaken = 0  # missing from incarnations that have ended
+        self._missing_before = 0  # missing from incarnations that have ended
         self._late: list[float] = []
         self._task: asyncio.Task[None] | None = None
         self._came = asyncio.Event()
-        self.again = 0  # messages that came twice
+        self.repeated = 0  # messages that came twice
 
     async def __aenter__(self) -> Witness:
         self._task = asyncio.create_task(self._follow())
@@ -85,7 +85,7 @@ class Witness:
     @property
     def missing(self) -> int:
         """How many messages have not come so far, of all accounts."""
-        return self._forsaken + sum(len(each.missing) for _, each in self._streams.values())
+        return self._missing_before + sum(len(each.missing) for _, each in self._streams.values())
 
     def window(self) -> list[float]:
         """Return the seconds that each message took since the last call, and begin anew."""
@@ -119,14 +119,14 @@ class Witness:
         incarnation, number = parse_cursor(message.cursor)
         life, stream = self._streams.get(message.account, (-1, Stream()))
         if incarnation != life:
-            self._forsaken += len(stream.missing)
+            self._missing_before += len(stream.missing)
             life, stream = incarnation, Stream()
             self._streams[message.account] = life, stream
         if stream.take(number):
             self._late.append((now - int(message.message.text.split(" ", 2)[1])) / 1e9)
             self._came.set()
         else:
-            self.again += 1
+            self.repeated += 1
 
 
 def p99_ms(late: list[float]) -> float:

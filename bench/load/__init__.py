@@ -1,1 +1,1 @@
-"""The load generator, written in C: a client in Python could not load a good gateway."""
+"""Generates load from C: a client in Python would be slower than the gateway it measures."""

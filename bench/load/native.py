@@ -1,5 +1,6 @@
-"""Builds the generator with the system's ``cc`` and runs it; without a compiler, the one in
-Python does its work and says so.
+"""Builds the load generator with the system's ``cc`` and runs it.
+
+Without a compiler the one in Python does its work, and its results name it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def generator() -> tuple[str, ...]:
 
 
 class Load:
-    """One running generator. Its clients are connected when it is handed out."""
+    """A running generator whose clients are connected."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -65,14 +66,14 @@ class Load:
         return self._process.pid
 
     async def state(self, name: str, within: float = PATIENCE) -> dict[str, Any]:
-        """Wait until it says ``name``; return what it says with it."""
+        """Wait until it reports the state ``name``; return the whole line."""
         said = await self._line(within)
         if said.get("state") != name:
             raise RuntimeError(f"load generator: {name} expected, got {said}")
         return said
 
     def go(self) -> None:
-        """Begin with the warm-up."""
+        """Start the warm-up."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
 

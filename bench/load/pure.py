@@ -1,4 +1,4 @@
-"""The load generator in Python, for machines without a compiler. Same options, same words.
+"""Generates load from Python, for machines without a compiler; same options, same output.
 
 It says ``"generator": "python"`` in its result: above some 50,000 messages a second it is
 what is measured. Of the options of ``load.c`` it lacks those that need its speed: ``--raw``
@@ -23,7 +23,7 @@ POLITE = 16  # handshakes at a time
 
 
 def options() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.load.pure")
     parser.add_argument("mode", choices=("events", "rpc", "connect", "idle"))
     parser.add_argument("--port", type=int, required=True)
@@ -51,7 +51,7 @@ class Run:
         self.hello = None if args.plain else args.connect.encode()
 
     async def run(self) -> None:
-        """Connect, wait for the word, warm up, measure, tell."""
+        """Connect, wait for ``go``, warm up, measure, print."""
         args = self.args
         while len(self.clients) < args.clients:
             some = min(POLITE, args.clients - len(self.clients))

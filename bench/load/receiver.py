@@ -1,4 +1,4 @@
-"""One WebSocket client in Python, as lean as Python allows: counts events, answers nothing.
+"""Receives events as a lean WebSocket client in Python: counts them, answers nothing.
 
 What the generator in C does for one client, for the fallback and for benchmarks that run in
 one process. Numbers are checked per account: ``gaps`` and ``repeats`` must stay 0.
@@ -65,7 +65,7 @@ class Receiver(asyncio.Protocol):
         self.transport.write(upgrade(self._port))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Resolve the futures that are pending."""
         if not self.ended.done():
             self.ended.set_result(None)
         for future in (self.opened, self.enough):
@@ -73,7 +73,7 @@ class Receiver(asyncio.Protocol):
                 future.set_exception(ConnectionError("closed"))
 
     def until(self, count: int) -> asyncio.Future[None]:
-        """Return what is done once ``count`` messages have come, counted from now."""
+        """Return a future that is done once ``count`` messages have come, counted from now."""
         self.wanted = self.frames + count
         self.enough = asyncio.get_running_loop().create_future()
         return self.enough
@@ -160,7 +160,7 @@ class Receiver(asyncio.Protocol):
             self._counted(frame, text + 8)
 
     def _follow(self, last: int, seq: int) -> None:
-        """Every number must follow the one before."""
+        """Check that a number follows the one before."""
         if seq <= last:
             self.repeats += 1
         else:

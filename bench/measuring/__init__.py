@@ -1,1 +1,1 @@
-"""How to measure: windows of load, status rows, CPU and memory of processes, and their figures."""
+"""Measures: windows of load, status rows, CPU and memory of processes, and their statistics."""

@@ -1,4 +1,4 @@
-"""Judges two series of paired measurements: is one worse than the other allows? Pure.
+"""Judges paired measurements of two products by the noise of the machine. Pure.
 
 Three systems are measured in every round: ours, theirs, and ours again. The ratios of ours to
 theirs say what changed; those of ours again to ours (A/A) say what the machine adds by itself.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bench.measuring.figures import Spread, paired, short, table
 
-ALLOWED = 0.03  # what nobody needs to explain, however quiet the machine is
+ALLOWED = 0.03  # the least difference that counts, however quiet the machine is
 
 
 @dataclass(frozen=True, slots=True)

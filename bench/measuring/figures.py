@@ -1,4 +1,4 @@
-"""Medians, spreads and how they are written. Pure."""
+"""Computes medians and spreads, and writes them. Pure."""
 
 from __future__ import annotations
 

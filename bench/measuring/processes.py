@@ -1,4 +1,4 @@
-"""What processes cost, read from /proc: CPU of all threads, proportional memory.
+"""Reads the cost of processes from /proc: CPU of all threads, proportional memory.
 
 ``schedstat`` counts nanoseconds on a CPU per thread, exactly; the tick-based figures of
 ``stat`` would be 10 ms apart. PSS divides what is shared by those who share it, so the

@@ -1,6 +1,6 @@
-"""The newest status row of every account, told by ``cli.sock`` as it changes.
+"""Keeps the newest status row of every account, from the events of ``cli.sock``.
 
-For measuring: whoever waits is woken by the event itself, and learns when it came.
+A waiter is woken by the event itself, and gets the time at which it came.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATIENCE = 60.0  # seconds
 
 
 class Rows:
-    """What the supervisor has said last of every account, by key."""
+    """The newest row of every account, by key."""
 
     def __init__(self) -> None:
         self.newest: dict[str, Row] = {}
@@ -40,24 +40,24 @@ class Rows:
                 future.set_result(now)
 
     def seed(self, rows: dict[str, Row]) -> None:
-        """Take the rows of a whole status where nothing newer has been told yet."""
+        """Take the rows of a whole status where no newer one has come yet."""
         for key, row in rows.items():
             if key not in self.newest:
                 self._take(row, time.monotonic())
 
     async def until(self, key: str, true: Callable[[Row], Any], within: float = PATIENCE) -> float:
-        """Return when (CLOCK_MONOTONIC) the account's row was told for which ``true`` holds.
+        """Return when (CLOCK_MONOTONIC) a row of the account came for which ``true`` holds.
 
         Now, where it holds already. Raises ``TimeoutError``.
         """
         if key in self.newest and true(self.newest[key]):
             return time.monotonic()
-        told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        entry = (key, true, told)
+        came: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        entry = (key, true, came)
         self._waiting.append(entry)
         try:
             async with asyncio.timeout(within):
-                return await told
+                return await came
         except TimeoutError:
             raise TimeoutError(f"{key}: not within {within:g} s: {self.newest.get(key)}") from None
         finally:
@@ -74,12 +74,12 @@ async def rows_of(daemon: Daemon) -> AsyncIterator[Rows]:
 
 
 def down(row: Row) -> bool:
-    """Say whether the account's process is gone and waits to be started again."""
+    """Return whether the account's process is gone and waits to be started again."""
     return bool(row["phase"] == "backoff")
 
 
 def up(*, after: int = -1) -> Callable[[Row], bool]:
-    """Return what holds for the row of an account that runs, in an incarnation above ``after``.
+    """Return a predicate: the account runs, in an incarnation above ``after``.
 
     Its process is known too: a worker may be ready before that.
     """

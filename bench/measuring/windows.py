@@ -1,4 +1,4 @@
-"""One measurement: a system, the generator's clients, a window, the CPU of every process."""
+"""Measures one window of load on a system: the rate, and the CPU of every process."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ WARM = 0.2  # seconds before the window
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What happened within one window. ``cpu_us`` is per operation, by group of processes."""
+    """The result of one window. ``cpu_us`` is per operation, by group of processes."""
 
     rate: float  # operations per second: frames per client, requests, connects
     seconds: float
     count: int  # operations
     deliveries: int
     cpu_us: dict[str, float]
-    said: dict[str, Any]  # the generator's own words
+    result: dict[str, Any]  # the generator's own output
 
     def latency(self, name: str) -> float:
         """Return a percentile in milliseconds: p50, p99, p999, max, mean."""
-        return float(self.said["latency"][f"{name}Us"]) / 1e3
+        return float(self.result["latency"][f"{name}Us"]) / 1e3
 
 
 async def events(
@@ -39,7 +39,7 @@ async def events(
     watch: str = "",
     options: tuple[str, ...] = (),
 ) -> Window:
-    """Let ``system`` speak to so many clients and count; an operation is one message."""
+    """Let ``system`` emit messages to so many clients; an operation is one message."""
     entry = system.entry()
     more: dict[str, Any] = {"slow": slow} if slow else {}
     more |= {"watch": watch} if watch else {}
@@ -47,21 +47,21 @@ async def events(
         "events", entry.port, [*entry.words(), *options],
         clients=clients, seconds=seconds, warm=WARM, **more,
     ) as running:  # fmt: skip
-        await system.speak(order)
+        await system.emit(order)
         try:
             running.go()
             window = await _window(system, running, clients - slow)
         finally:
-            await system.hush()
-    if (closed := window.said["ended"] - window.said["slowEnded"]) > 0:
-        raise Lost(f"{closed} of {clients} clients were closed ({window.said['closeCode']})")
+            await system.silence()
+    if (closed := window.result["ended"] - window.result["slowEnded"]) > 0:
+        raise Lost(f"{closed} of {clients} clients were closed ({window.result['closeCode']})")
     return window
 
 
 async def requests(
     system: System, request: str, *, clients: int = 1, depth: int = 1, seconds: float = 1.0
 ) -> Window:
-    """Ask ``depth`` requests at a time on each connection; an operation is one answer."""
+    """Send ``depth`` requests at a time on each connection; an operation is one answer."""
     entry = system.entry(events=False)
     async with load(
         "rpc", entry.port, entry.words(),
@@ -72,7 +72,7 @@ async def requests(
 
 
 async def connects(system: System, *, clients: int = 1, seconds: float = 1.0) -> Window:
-    """Connect, say hello, close, and again; an operation is one of these."""
+    """Connect and close again and again; an operation is one connect with its hello."""
     entry = system.entry(events=False)
     async with load(
         "connect", entry.port, entry.words(), clients=clients, seconds=seconds, warm=WARM
@@ -96,5 +96,5 @@ async def _window(system: System, running: Any, clients: int) -> Window:
 
 
 async def settle(seconds: float = 0.1) -> None:
-    """Let what was said last arrive, so that it disturbs nobody else."""
+    """Let the last messages arrive, so that they disturb no other measurement."""
     await asyncio.sleep(seconds)

@@ -1,1 +1,1 @@
-"""The pieces, each alone, under pytest-benchmark: ``python -m pytest bench/pieces``."""
+"""Microbenchmarks of single pieces, for pytest-benchmark: ``python -m pytest bench/pieces``."""

@@ -1,4 +1,4 @@
-"""What the pieces share: a loop, and the running product."""
+"""Fixtures of the microbenchmarks: a loop, and the running product."""
 
 from __future__ import annotations
 

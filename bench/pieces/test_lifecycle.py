@@ -1,4 +1,4 @@
-"""One step of the policy that supervises everything."""
+"""Steps of the lifecycle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_crash_and_its_recovery(benchmark: BenchmarkFixture) -> None:
 
 
 def test_a_stale_event_is_ignored(benchmark: BenchmarkFixture) -> None:
-    """What happens to a message about an incarnation of the past."""
+    """One step: an event of an earlier incarnation."""
     state, _ = step(POLICY, State(), Start())
     stale: Event = Ready(state.incarnation + 7)
     assert benchmark(step, POLICY, state, stale)[0] == state

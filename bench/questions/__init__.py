@@ -1,4 +1,4 @@
-"""The questions that the suite answers, in the order in which it asks them."""
+"""Lists the questions that the suite answers, in the order in which it asks them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ async def _ask(plan: Plan) -> Found:
                 window = await _beside(product, order, seconds)
                 found[name]["p50Ms"].append(window.latency("p50"))
                 found[name]["p99Ms"].append(window.latency("p99"))
-                found[name]["messages"].append(window.said["latency"]["count"])
+                found[name]["messages"].append(window.result["latency"]["count"])
         after = await product.daemon.status()
         calm = after["accounts"][CALM]
         restarts = calm["restarts"] - before["accounts"][CALM]["restarts"]

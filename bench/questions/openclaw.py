@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 from bench.measuring import windows
 from bench.measuring.figures import short, table
+from bench.questions.health_observer import HealthObserver
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import interleaved, median, plain, ratio, running, times
-from bench.questions.witness import Witness
 from bench.systems.openclaw import OpenClaw, program
 from bench.systems.product import Product
 from bench.systems.system import Order, System
@@ -22,8 +22,8 @@ FANOUTS = {
     "fan-out, 50 clients": (50, Order(4, -1, 200)),
     "fan-out, 50 clients, 50/s": (50, Order(1, 50, 200)),
 }
-WITNESSED = "health 1×64"
-QUICK = ("last-heartbeat 1×64", WITNESSED, "fan-out, 10 clients", CONNECT)
+OBSERVED = "health 1×64"
+QUICK = ("last-heartbeat 1×64", OBSERVED, "fan-out, 10 clients", CONNECT)
 
 
 async def _ask(plan: Plan) -> Found:
@@ -43,19 +43,19 @@ async def _ask(plan: Plan) -> Found:
             return await windows.events(system, order, clients=count, seconds=plan.seconds)
         method, shape = case.split()
         clients, depth = SHAPES[shape]
-        witness = Witness(product) if case == WITNESSED and system is product else None
-        async with witness.looking() if witness else nullcontext():
+        observer = HealthObserver(product) if case == OBSERVED and system is product else None
+        async with observer.looking() if observer else nullcontext():
             # It refuses requests when too many wait ("server is busy"): those do not count here.
             window = await windows.requests(
                 system, f'"method":"{method}"', clients=clients, depth=depth, seconds=plan.seconds
             )
-        if witness:
-            seen.append(witness.found())
+        if observer:
+            seen.append(observer.found())
         return window
 
     async with running(systems):
         measured = await interleaved(systems, cases, plan.rounds, measure)
-    return {"cases": plain(measured), "witness": seen}
+    return {"cases": plain(measured), "observer": seen}
 
 
 def _report(found: Found) -> str:
@@ -77,16 +77,16 @@ def _report(found: Found) -> str:
         "request, connections × depth", "rate × OpenClaw", "gateway CPU × OpenClaw", "ours/s",
         "OpenClaw/s", "p50 ms, ours / OpenClaw",
     )  # fmt: skip
-    return f"{table(head, rows)}\n\n{_witnessed(found['witness'])}"
+    return f"{table(head, rows)}\n\n{_observed(found['observer'])}"
 
 
-def _witnessed(seen: list[Found]) -> str:
-    """Say what a client saw that looked at ``health`` meanwhile."""
+def _observed(seen: list[Found]) -> str:
+    """Describe what a client saw that asked for ``health`` meanwhile."""
     faults = [fault for one in seen for fault in one["faults"]]
     shown = sorted(ms for one in seen for ms in one["shownMs"])
     oldest, looks = max(one["oldestMs"] for one in seen), sum(one["looks"] for one in seen)
     return (
-        f"During `{WITNESSED}` a client of ours looked {looks} times: no"
+        f"During `{OBSERVED}` a client of ours looked {looks} times: no"
         f" answer was older than {oldest:.0f} ms, {len(faults)} were wrong"
         f" ({faults[0] if faults else 'schema, 20 accounts'}); an account was stopped and started"
         f" {len(shown) // 2} times, which showed after {short(shown[len(shown) // 2])} ms (median)"

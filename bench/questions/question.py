@@ -1,4 +1,4 @@
-"""What a question is, and how thoroughly it is asked."""
+"""Defines a question of the suite and the plan by which it is asked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Plan:
         return cls(True, 5, 1.0)
 
     def described(self) -> Found:
-        """Return it for the record."""
+        """Return it as plain data."""
         return asdict(self)
 
 

@@ -35,7 +35,10 @@ async def _ask(plan: Plan) -> Found:
 
 
 def _closed(product: Product) -> int:
-    """Ask the gateway: a client that does not read sees its own end only after megabytes."""
+    """Return how many slow clients the gateway has closed.
+
+    The client cannot tell: it does not read, and would see its end only after megabytes.
+    """
     url = f"http://127.0.0.1:{product.daemon.port}/metrics"
     with urllib.request.urlopen(url) as page:
         for line in page.read().decode().splitlines():

@@ -1,7 +1,7 @@
-"""The channel ``source``: speaks as fast as it is told to, and fails when it is told to.
+"""The channel ``source``: emits messages at an ordered rate, and fails on order.
 
 Installed for a benchmark as somebody else's package, by a real entry point, so that the
-product is measured whole. The channel ``local`` can speak at a rate too, but that is fixed in
+product is measured whole. The channel ``local`` can emit at a rate too, but that is fixed in
 its configuration; here a message to the account changes it while everything runs. Imports
 nothing of the benchmarks.
 

@@ -1,4 +1,4 @@
-"""The account of ``source``, alive."""
+"""Runs one account of ``source``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK = 256  # messages between two looks at the orders
 
 
 class Source:
-    """Follows the newest order."""
+    """An account that follows its newest order."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -26,20 +26,20 @@ class Source:
         self._number = 0
         self._leaked: list[bytes] = []
         self._leak = 0.0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._order = 0  # grows with each, so that a running one notices
 
     async def run(self) -> None:
-        """Speak as ordered until cancelled."""
+        """Emit as ordered until cancelled."""
         self.ctx.ready()
         if self.ctx.config.crash_after:
             asyncio.get_running_loop().call_later(self.ctx.config.crash_after, os._exit, 1)
         while True:
-            self._news.clear()
+            self._changed.clear()
             order = self._order
             if self._burst:
                 count, self._burst = self._burst, 0
-                await self._speak(count)
+                await self._emit(count)
             elif self._leak:
                 await self._grow()
             elif self._rate < 0:
@@ -47,10 +47,10 @@ class Source:
             elif self._rate:
                 await self._pace(order)
             else:
-                await self._news.wait()
+                await self._changed.wait()
 
     async def send(self, message: Outbound) -> Sent:
-        """Take an order, or nothing but the time of day."""
+        """Take an order; acknowledge any other text."""
         name, _, value = message.text.partition(" ")[0].partition("=")
         if name in ("rate", "burst", "crash", "hang", "leak"):
             self._take(name, value, message.text)
@@ -72,10 +72,10 @@ class Source:
         else:
             loop.call_later(0.01, os._exit, 1)
         self._order += 1
-        self._news.set()
+        self._changed.set()
 
-    async def _speak(self, count: int) -> None:
-        """Emit ``count`` messages, as fast as may be."""
+    async def _emit(self, count: int) -> None:
+        """Emit ``count`` messages without a pause."""
         emit, size = self.ctx.emit, self._bytes
         filler = "x" * size
         number, clock = self._number, time.monotonic_ns
@@ -88,7 +88,7 @@ class Source:
 
     async def _flood(self, order: int) -> None:
         while self._order == order:
-            await self._speak(LOOK)
+            await self._emit(LOOK)
 
     async def _pace(self, order: int) -> None:
         """Keep the rate on average, in steps of ``PACE`` at the least."""
@@ -97,11 +97,11 @@ class Source:
         while self._order == order:
             due = int((loop.time() - began) * rate) - said
             if due > 0:
-                await self._speak(due)
+                await self._emit(due)
                 said += due
             await asyncio.sleep(max(PACE, (said + 1) / rate + began - loop.time()))
 
     async def _grow(self) -> None:
-        """Take memory and keep it."""
+        """Allocate memory and keep it."""
         self._leaked.append(os.urandom(int(self._leak * 2**20 / 100)))
         await asyncio.sleep(0.01)

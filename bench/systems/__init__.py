@@ -1,1 +1,1 @@
-"""What is compared: the product, and what people would use or build instead."""
+"""Systems under comparison: the product, and what people would use or build instead."""

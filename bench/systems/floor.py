@@ -7,7 +7,7 @@ price of everything it does.
 from __future__ import annotations
 
 from bench.systems.programs import Programs, module
-from bench.systems.speaking import Voice
+from bench.systems.sources import Payloads
 from bench.systems.system import Entry, Order
 from ipc.websocket.server import frame
 
@@ -33,13 +33,13 @@ class Floor(Programs):
 
     def sized(self, order: Order) -> None:
         """Remember how long each message of ``order`` is: counting needs it beforehand."""
-        payload = Voice("w0").payload(order.size)
+        payload = Payloads("w0").payload(order.size)
         self._size = 4 + len(
             frame(b'{"type":"event","event":"channel.message","payload":%b}' % payload)
         )
 
     def entry(self, *, events: bool = True) -> Entry:
-        """Return how clients enter: without any handshake."""
+        """Return how clients connect: without any handshake."""
         if self._whole:
             return Entry(self.port, ("--raw",))
         return Entry(self.port, ("--raw", "--bytes", str(self._size)))

@@ -23,7 +23,7 @@ _slow: set[asyncio.Protocol] = set()
 
 
 class Client(asyncio.Protocol):
-    """Gets everything. While one of them is slow, nothing is read."""
+    """A client of the relay, which gets everything; while one is slow, nothing is read."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -52,7 +52,7 @@ class Client(asyncio.Protocol):
 
 
 class Bytes(asyncio.Protocol):
-    """A source of which nothing is looked at."""
+    """A source whose bytes are passed on as they come."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""

@@ -11,7 +11,7 @@ from typing import cast
 
 import uvloop
 
-from bench.systems.speaking import Orders, Voice
+from bench.systems.sources import Orders, Payloads
 from ipc.websocket.server import frame
 
 
@@ -19,7 +19,7 @@ class Source(asyncio.Protocol):
     """Writes ``pack`` messages at a time while the stream takes them."""
 
     def __init__(self, name: str, pack: int) -> None:
-        self._voice, self._pack = Voice(name), pack
+        self._voice, self._pack = Payloads(name), pack
         self._loop = asyncio.get_running_loop()
         self._paused = False
         self._timer: asyncio.Handle | None = None
@@ -28,7 +28,7 @@ class Source(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for orders."""
         self._transport = cast(asyncio.Transport, transport)
-        self._orders = Orders(self._speak)
+        self._orders = Orders(self._emit)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Without the relay there is nothing to do."""
@@ -41,9 +41,9 @@ class Source(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._paused = False
-        self._speak()
+        self._emit()
 
-    def _speak(self) -> None:
+    def _emit(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -52,12 +52,12 @@ class Source(asyncio.Protocol):
         while left > 0 and not self._paused:
             count = min(left, self._pack)
             self._transport.write(b"".join([self._one(orders.size) for _ in range(count)]))
-            orders.said(count)
+            orders.emitted(count)
             left -= count
         if orders.rate and not self._paused:
             wait = orders.wait()
             later = self._loop.call_later
-            self._timer = later(wait, self._speak) if wait else self._loop.call_soon(self._speak)
+            self._timer = later(wait, self._emit) if wait else self._loop.call_soon(self._emit)
 
     def _one(self, size: int) -> bytes:
         framed = frame(

@@ -1,4 +1,4 @@
-"""The other end of a link: sends back what comes.
+"""Echoes what comes over a link: the other end of the question ``links``.
 
 python -m bench.systems.link_echo zmq|unix PATH
 """
@@ -26,7 +26,7 @@ class Echo(asyncio.Protocol):
         self._transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there any more."""
+        """Stop: the other end is gone."""
         sys.exit(0)
 
 

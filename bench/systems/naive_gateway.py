@@ -53,7 +53,7 @@ async def answer(client: ServerConnection, id: str, payload: Any) -> None:
 
 
 async def receive() -> None:
-    """Pass on what the workers say."""
+    """Pass on the messages of the workers."""
     while True:
         _, body = await router.recv_multipart()
         said = orjson.loads(body)

@@ -15,17 +15,17 @@ import uvloop
 import zmq
 import zmq.asyncio
 
-from bench.systems.speaking import Orders, Voice
+from bench.systems.sources import Orders, Payloads
 
 
 async def main(path: str, name: str) -> None:
-    """Speak as ordered, answer calls."""
+    """Emit as ordered, answer calls."""
     dealer: Any = zmq.asyncio.Context.instance().socket(zmq.DEALER)
     dealer.setsockopt(zmq.ROUTING_ID, f"source:{name}".encode())
     dealer.connect(f"ipc://{path}")
     await dealer.send(orjson.dumps({"hello": name}))
     news = asyncio.Event()
-    orders, voice = Orders(news.set), Voice(name)
+    orders, payloads = Orders(news.set), Payloads(name)
     print("ready", flush=True)
 
     async def answer() -> None:
@@ -42,8 +42,8 @@ async def main(path: str, name: str) -> None:
                 await news.wait()
             due = orders.due()
             for _ in range(due):
-                await dealer.send(voice.payload(orders.size))
-            orders.said(max(0, due))
+                await dealer.send(payloads.payload(orders.size))
+            orders.emitted(max(0, due))
             await asyncio.sleep(orders.wait())
 
 

@@ -58,19 +58,19 @@ class Node:
         self._process.communicate()
 
     def entry(self, *, events: bool = True) -> Entry:
-        """Return how clients enter."""
+        """Return how clients connect."""
         return Entry(self._port, ("--plain",))
 
-    async def speak(self, order: Order) -> None:
-        """Let the first workers speak."""
+    async def emit(self, order: Order) -> None:
+        """Let the first workers emit."""
         self._tell(workers=order.workers, rate=order.rate, size=order.size)
 
-    async def hush(self) -> None:
-        """Let all be silent."""
+    async def silence(self) -> None:
+        """Stop all sources."""
         self._tell(workers=WORKERS, rate=0, size=200)
 
     def processes(self) -> Processes:
-        """Return what runs."""
+        """Return the processes that run."""
         return Processes([self._process.pid], self._workers)
 
     def _tell(self, **order: float) -> None:

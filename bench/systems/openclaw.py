@@ -41,13 +41,13 @@ def program() -> list[str] | None:
 
 
 class OpenClaw:
-    """The gateway of OpenClaw. It has no workers: it speaks when one more client tells it
+    """The gateway of OpenClaw. It has no workers: it emits when one more client tells it
     something about itself (``system-event``), of which it tells everybody (``presence``).
     """
 
     name = "openclaw"
-    _speaker: Client | None = None
-    _speaking: asyncio.Task[None] | None = None
+    _sender: Client | None = None
+    _emitting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it and wait until it lets a client in."""
@@ -101,10 +101,10 @@ class OpenClaw:
 
     async def stop(self) -> None:
         """End it and what it started."""
-        await self.hush()
-        if self._speaker is not None:
-            await self._speaker.close()
-            self._speaker = None
+        await self.silence()
+        if self._sender is not None:
+            await self._sender.close()
+            self._sender = None
         for pid in reversed(family(self._process.pid)):
             os.kill(pid, 9)
         self._process.wait()
@@ -115,37 +115,37 @@ class OpenClaw:
         """Return how clients enter, and what the generator counts."""
         return Entry(self._port, ("--event", "presence"), connect_request(()))
 
-    async def speak(self, order: Order) -> None:
-        """Begin with telling it things."""
-        if self._speaker is None:
-            self._speaker = await Client.connect(
+    async def emit(self, order: Order) -> None:
+        """Start sending it ``system-event`` requests."""
+        if self._sender is None:
+            self._sender = await Client.connect(
                 self._url, token=TOKEN, scopes=OPERATOR, on_event=lambda event: None
             )
-        self._speaking = asyncio.create_task(self._speak(self._speaker, order))
+        self._emitting = asyncio.create_task(self._send_all(self._sender, order))
 
-    async def hush(self) -> None:
-        """Tell it nothing more."""
-        if self._speaking is not None:
-            self._speaking.cancel()
+    async def silence(self) -> None:
+        """Stop sending."""
+        if self._emitting is not None:
+            self._emitting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._speaking
-            self._speaking = None
+                await self._emitting
+            self._emitting = None
 
-    async def _speak(self, speaker: Client, order: Order) -> None:
+    async def _send_all(self, sender: Client, order: Order) -> None:
         if order.rate < 0:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(IN_FLIGHT):
-                    tasks.create_task(self._repeat(speaker, order.size, 0))
+                    tasks.create_task(self._repeat(sender, order.size, 0))
         else:
-            await self._repeat(speaker, order.size, 1 / (order.rate * order.workers))
+            await self._repeat(sender, order.size, 1 / (order.rate * order.workers))
 
-    async def _repeat(self, speaker: Client, size: int, pause: float) -> None:
+    async def _repeat(self, sender: Client, size: int, pause: float) -> None:
         while True:
             self._number += 1
             text = f"{self._number:010} {time.monotonic_ns():019} ".ljust(size, "x")
-            await speaker.call("system-event", {"text": text, "instanceId": "bench"})
+            await sender.call("system-event", {"text": text, "instanceId": "bench"})
             await asyncio.sleep(pause)
 
     def processes(self) -> Processes:
-        """Return what runs."""
+        """Return the processes that run."""
         return Processes(family(self._process.pid))

@@ -24,7 +24,7 @@ AT_A_TIME = 100  # calls of one client; the gateway refuses more than 256
 
 
 def connect_request(caps: tuple[str, ...] = ("channel-events",)) -> str:
-    """Return what a client says after the challenge."""
+    """Return the ``connect`` request of a client."""
     params = {
         "minProtocol": 3,
         "maxProtocol": 4,
@@ -45,7 +45,7 @@ def connect_request(caps: tuple[str, ...] = ("channel-events",)) -> str:
 
 
 class Product:
-    """``accounts`` sources; ``config`` is laid over the configuration.
+    """The daemon with ``accounts`` sources; ``config`` is merged into its configuration.
 
     ``checkout`` is whose product it is; this one's where it is left out.
     """
@@ -101,12 +101,12 @@ class Product:
         self._place.cleanup()
 
     def entry(self, *, events: bool = True) -> Entry:
-        """Return how clients enter."""
+        """Return how clients connect."""
         caps = ("channel-events",) if events else ()
         return Entry(self.daemon.port, connect=connect_request(caps))
 
     async def order(self, key: str, text: str) -> None:
-        """Give one account an order; it is connected when this returns."""
+        """Send one account an order, and wait for its answer."""
         channel, _, account = key.partition(":")
         params = {
             "channel": channel,
@@ -117,13 +117,13 @@ class Product:
         }
         await self._client.call("send", params)
 
-    async def speak(self, order: Order) -> None:
-        """Let the first accounts speak."""
+    async def emit(self, order: Order) -> None:
+        """Let the first accounts emit."""
         text = f"rate={order.rate} bytes={order.size}"
         await self._each(self.keys[: order.workers], text)
 
-    async def hush(self) -> None:
-        """Let all be silent; one that is down is."""
+    async def silence(self) -> None:
+        """Stop all; an account that is down is silent anyway."""
         with contextlib.suppress(RemoteError):
             await self._each(self.keys, "rate=0")
 
@@ -138,5 +138,5 @@ class Product:
                 raise error
 
     def processes(self) -> Processes:
-        """Return what runs."""
+        """Return the processes that run."""
         return self._processes

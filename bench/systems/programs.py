@@ -1,5 +1,6 @@
-"""Systems that are a few programs: a gateway that prints its port, sources that take orders
-on stdin. Base of all that the product is compared with.
+"""Runs systems that are a few programs: a gateway, and sources that take orders on stdin.
+
+The base of all that the product is compared with. A gateway prints its port.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SAMPLE = 200
 
 
 class Programs:
-    """``gateway(directory)`` and ``source(directory, name)`` give the commands to run."""
+    """A system of programs; ``gateway`` and ``source`` return the commands to run."""
 
     name = ""
 
@@ -36,11 +37,11 @@ class Programs:
         raise NotImplementedError
 
     def entry(self, *, events: bool = True) -> Entry:
-        """Return how clients enter."""
+        """Return how clients connect."""
         return Entry(self.port, ("--plain",))
 
     async def start(self) -> None:
-        """Start the gateway, then the sources; wait until each has said that it is ready."""
+        """Start the gateway, then the sources; wait until each is ready."""
         self._directory = tempfile.TemporaryDirectory(prefix="tl-bench-")
         place = str(Path(self._directory.name))
         self._gateway = _started(self.gateway(place))
@@ -56,18 +57,18 @@ class Programs:
             process.communicate()
         self._directory.cleanup()
 
-    async def speak(self, order: Order) -> None:
-        """Let the first sources speak."""
+    async def emit(self, order: Order) -> None:
+        """Let the first sources emit."""
         for source in self._sources[: order.workers]:
             _tell(source, f"{order.rate} {order.size}\n")
 
-    async def hush(self) -> None:
-        """Let all be silent."""
+    async def silence(self) -> None:
+        """Stop all sources."""
         for source in self._sources:
             _tell(source, f"0 {SAMPLE}\n")
 
     def processes(self) -> Processes:
-        """Return what runs."""
+        """Return the processes that run."""
         return Processes([self._gateway.pid], [source.pid for source in self._sources])
 
 

@@ -1,4 +1,4 @@
-"""What every system under test can do: start, speak at a rate, say which processes it has."""
+"""Defines what every system under test can do: start, emit at a rate, name its processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUESTS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How clients of the generator enter a system: its port and the options for that."""
+    """How clients of the generator connect to a system: its port and their options."""
 
     port: int
     options: tuple[str, ...] = ()
@@ -33,8 +33,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """``workers`` sources speak: ``rate`` messages a second each (-1: as fast as they may) of
-    ``size`` bytes of text.
+    """An order to emit, for the first ``workers`` sources.
+
+    ``rate``: messages a second of each, -1 for as fast as they may; ``size``: bytes of text.
     """
 
     workers: int = 1
@@ -56,24 +57,24 @@ class Processes:
 
 
 class System(Protocol):
-    """A system that runs from ``start`` to ``stop``, silent unless it was told to speak."""
+    """A system that runs from ``start`` to ``stop``, silent unless ordered to emit."""
 
     name: str
 
     async def start(self) -> None:
-        """Be ready for clients."""
+        """Start, and return when clients can connect."""
 
     async def stop(self) -> None:
-        """Leave nothing behind."""
+        """Stop, and leave nothing behind."""
 
     def entry(self, *, events: bool = True) -> Entry:
-        """Return how clients enter, those that want the messages or those that do not."""
+        """Return how clients connect; ``events``: those that get the messages."""
 
-    async def speak(self, order: Order) -> None:
-        """Speak from now on as ordered."""
+    async def emit(self, order: Order) -> None:
+        """Emit as ordered from now on."""
 
-    async def hush(self) -> None:
-        """Say nothing any more."""
+    async def silence(self) -> None:
+        """Stop emitting."""
 
     def processes(self) -> Processes:
-        """Return what runs."""
+        """Return the processes that run."""

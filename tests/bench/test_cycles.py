@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from bench import cycles
-from bench.cycles import ALLOWED_BYTES, Census, Outcome
+from bench.cycles import ALLOWED_BYTES, Outcome, SupervisorUse
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +21,7 @@ async def test_three_hundred_crashes_leave_no_file_no_process_and_no_memory() ->
 
 
 def test_whatever_is_left_is_a_fault() -> None:
-    early = Census(30, 100, 50_000_000, 19)
+    early = SupervisorUse(30, 100, 50_000_000, 19)
     more = {"fds": 101, "rss_bytes": early.rss_bytes + ALLOWED_BYTES + 1, "processes": 20}
     late = dataclasses.replace(early, cycles=300, **more)
     assert Outcome(early, early, 1.0, [], 0).faults == []

@@ -65,14 +65,14 @@ def generator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 async def test_the_generator_counts_what_the_product_says(generator: str) -> None:
     async with started(Product(2)) as product:
         paced = await windows.events(product, Order(2, 200, 200), clients=3, seconds=0.5)
-        assert paced.said["generator"] == generator
+        assert paced.result["generator"] == generator
         assert paced.rate == pytest.approx(400, rel=0.25)
-        assert (paced.said["gaps"], paced.said["repeats"], paced.said["ended"]) == (0, 0, 0)
+        assert (paced.result["gaps"], paced.result["repeats"], paced.result["ended"]) == (0, 0, 0)
         assert 0 < paced.latency("p50") <= paced.latency("p99") <= paced.latency("max")
         assert paced.cpu_us["gateway"] > 0
         asked = await windows.requests(product, LAST, clients=2, depth=4, seconds=0.2)
         assert asked.count > 20
-        assert asked.said["errors"] == 0
+        assert asked.result["errors"] == 0
         came = await windows.connects(product, clients=2, seconds=0.3)
         assert came.count > 2
 
@@ -81,7 +81,7 @@ async def test_the_generator_counts_what_the_product_says(generator: str) -> Non
 async def numbering(missing: int) -> AsyncIterator[int]:
     """Serve numbered events, of which one in two counts and one is missing; yield the port."""
 
-    async def speak(connection: ServerConnection) -> None:
+    async def numbered(connection: ServerConnection) -> None:
         for seq in itertools.count(1):
             text = f"{seq:010} {time.monotonic_ns():019} hello"
             payload = {"presence": [{"text": "somebody"}, {"text": text}]}
@@ -90,7 +90,7 @@ async def numbering(missing: int) -> AsyncIterator[int]:
                 await connection.send(frame, text=True)
             await asyncio.sleep(0.002)
 
-    async with serve(speak, "127.0.0.1", 0, compression=None) as server:
+    async with serve(numbered, "127.0.0.1", 0, compression=None) as server:
         yield next(iter(server.sockets)).getsockname()[1]
 
 

@@ -1,6 +1,6 @@
-"""What the sources of all designs written in Python say, and how they keep a rate.
+"""Makes the messages of the sources written in Python, and keeps their rate.
 
-The same message as an account of the product says, encoded in the same way: what is compared
+The same message as an account of the product emits, encoded in the same way: what is compared
 is what becomes of it, not how it is made.
 """
 
@@ -20,7 +20,7 @@ BATCH = 128  # messages per turn of the loop, as in the product
 PACE = 0.002  # seconds
 
 
-class Voice:
+class Payloads:
     """Makes the payloads of one source. All have the same length for the same ``size``."""
 
     def __init__(self, name: str) -> None:
@@ -42,7 +42,7 @@ class Orders:
         self.rate, self.size = 0.0, 200
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._began, self._said = 0.0, 0
+        self._began, self._emitted = 0.0, 0
         self._input = os.fdopen(0, "rb", buffering=0, closefd=False)
         self._loop.add_reader(0, self._read)
 
@@ -53,22 +53,22 @@ class Orders:
             return
         rate, size = line.split()
         self.rate, self.size = float(rate), int(size)
-        self._began, self._said = self._loop.time(), 0
+        self._began, self._emitted = self._loop.time(), 0
         self._changed()
 
     def due(self) -> int:
-        """Return how many messages to say now."""
+        """Return how many messages to emit now."""
         if self.rate < 0:
             return BATCH
-        return min(BATCH, int((self._loop.time() - self._began) * self.rate) - self._said)
+        return min(BATCH, int((self._loop.time() - self._began) * self.rate) - self._emitted)
 
-    def said(self, count: int) -> None:
-        """Count what was said."""
-        self._said += count
+    def emitted(self, count: int) -> None:
+        """Count what was emitted."""
+        self._emitted += count
 
     def wait(self) -> float:
         """Return the seconds until the next message is due."""
         if self.rate <= 0:
             return 0.0
-        next_at = self._began + (self._said + 1) / self.rate
+        next_at = self._began + (self._emitted + 1) / self.rate
         return max(PACE, next_at - self._loop.time())

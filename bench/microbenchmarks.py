@@ -1,4 +1,4 @@
-"""Runs the pieces under pytest-benchmark and makes one table of them."""
+"""Runs the microbenchmarks of ``bench/pieces`` under pytest-benchmark and makes one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody who looks, while others ask for ``health`` as fast as they can, that it is true.
+"""Checks that ``health`` is fresh and true while others ask for it as fast as they can.
 
 Fast answers are worth nothing when they are old or wrong. A client of its own asks ten times a
 second, looks how old the picture is (``ts``), whether all accounts are in it, and holds the frame
@@ -30,8 +30,8 @@ PAUSE = 0.1  # seconds between two looks
 HOLD = 0.5  # seconds for which the account is stopped
 
 
-class Witness:
-    """What was seen: ages in ms, faults in words, ms until a change showed."""
+class HealthObserver:
+    """Records ages in ms, faults in words, and the ms until a change showed."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
@@ -42,7 +42,7 @@ class Witness:
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:
-        """Look while the block runs."""
+        """Observe while the block runs."""
         url = f"ws://127.0.0.1:{self._product.daemon.port}"
         watcher = await Client.connect(url, token=TOKEN)
         tasks = [asyncio.create_task(self._look(watcher)), asyncio.create_task(self._change())]
@@ -56,7 +56,7 @@ class Witness:
             await watcher.close()
 
     def found(self) -> dict[str, Any]:
-        """Return what was seen, as data."""
+        """Return the records as plain data."""
         return {
             "looks": len(self.ages),
             "oldestMs": max(self.ages, default=0.0),
@@ -76,7 +76,7 @@ class Witness:
             await asyncio.sleep(PAUSE)
 
     async def _change(self) -> None:
-        """Stop and start the last account, and see how soon ``health`` knows."""
+        """Stop and start the last account, and record how soon ``health`` shows it."""
         url = f"ws://127.0.0.1:{self._product.daemon.port}"
         client = await Client.connect(url, token=TOKEN)
         try:
@@ -101,7 +101,7 @@ class Witness:
 
 
 def _checks() -> list[Any]:
-    """Return what lists the errors of a ``health`` payload."""
+    """Return functions that list the errors of a ``health`` payload."""
     ours = json.loads((ROOT / "docs" / "schema.json").read_text())
     one = {"anyOf": [{"$ref": "#/$defs/fromGateway"}]}
     frame = jsonschema.Draft202012Validator(ours | one)

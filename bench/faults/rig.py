@@ -1,4 +1,4 @@
-"""The daemon that faults are injected into: forty accounts that talk, and a patient beside them."""
+"""Runs the daemon that faults are injected into: accounts that talk, and a target beside them."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ from ipc.errors import IpcError
 from tests.support import faulty
 from tests.support.daemon import PATIENCE
 
-BAD = "faulty:bad"  # the patient
-CROWD = tuple(f"faulty:m{number}" for number in range(8))  # those that are felled together
+TARGET = "faulty:bad"  # the account that goes wrong
+GROUP = tuple(f"faulty:m{number}" for number in range(8))  # those that are killed together
 MIB = 2**20
-LOOK = 0.02  # seconds between two looks at what nobody tells
+LOOK = 0.02  # seconds between two looks at what no event says
 # A fifth of the default, so that a hang is not waited for half a minute each time.
 BEAT = {"beatSeconds": 1.0, "suspectAfterSeconds": 3.0, "silentAfterSeconds": 6.0}
 RESTART = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "stopWithinSeconds": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
-    """What the daemon holds: ``strays``, processes of ours that nobody supervises, and what the
-    open files of supervisor and gateway are.
+class Resources:
+    """Processes and open files of the daemon.
+
+    ``strays`` are processes of ours that are not supervised; ``files`` those of supervisor and
+    gateway.
     """
 
     strays: frozenset[int]
     files: Counter[str]
 
 
-class Ward:
-    """A running daemon with everything that a fault and its judge need."""
+class FaultRig:
+    """A running daemon with all that injecting and judging faults needs."""
 
     def __init__(self, daemon: TiedDaemon, siblings: list[str], rate: float) -> None:
         self.daemon = daemon
@@ -52,25 +54,25 @@ class Ward:
         self.witness = Witness(daemon, siblings)
         self._numbers = itertools.count(1)
 
-    def pid(self, key: str = BAD) -> int:
+    def pid(self, key: str = TARGET) -> int:
         """Return the process of an account that runs."""
         return int(self.rows.newest[key]["pid"])
 
-    def incarnation(self, key: str = BAD) -> int:
+    def incarnation(self, key: str = TARGET) -> int:
         """Return an account's incarnation."""
         return int(self.rows.newest[key]["incarnation"])
 
-    def lives(self) -> dict[str, tuple[int, int]]:
+    def incarnations(self) -> dict[str, tuple[int, int]]:
         """Return incarnation and restarts of each sibling."""
         rows = self.rows.newest
         return {key: (rows[key]["incarnation"], rows[key]["restarts"]) for key in self.siblings}
 
-    def kill(self, key: str = BAD, number: int = signal.SIGKILL) -> None:
+    def kill(self, key: str = TARGET, number: int = signal.SIGKILL) -> None:
         """Send a signal to an account's process."""
         os.kill(self.pid(key), number)
 
     async def order(self, text: str) -> None:
-        """Tell the patient to go wrong; it may be unable to answer to that any more."""
+        """Order the target to go wrong; it may be unable to answer."""
         params = {"channel": "faulty", "accountId": "bad", "to": "x", "message": text}
         key = {"idempotencyKey": f"order-{next(self._numbers)}"}
         async with await self.daemon.client(caps=()) as client:
@@ -79,18 +81,18 @@ class Ward:
 
     async def call(self, verb: str, *keys: str) -> Any:
         """Do to accounts what an operator does: ``start``, ``stop``, ``restart``, ``reset``."""
-        return await self.daemon.call(f"channels.{verb}", {"accounts": list(keys or (BAD,))})
+        return await self.daemon.call(f"channels.{verb}", {"accounts": list(keys or (TARGET,))})
 
     async def until(self, true: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Return the first status for which ``true`` holds; for what no event tells."""
+        """Return the first status for which ``true`` holds; for what no event says."""
         async with asyncio.timeout(PATIENCE):
             while not true(status := await self.daemon.status()):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(LOOK)
         return status
 
-    async def heal(self) -> None:
-        """Have the patient and the crowd run as if nothing had been."""
-        for key in (BAD, *CROWD):
+    async def restore(self) -> None:
+        """Start the target and the group again, and forget their failures."""
+        for key in (TARGET, *GROUP):
             row = self.rows.newest[key]
             if row["phase"] != "running":
                 await self.call("start", key)
@@ -110,21 +112,21 @@ class Ward:
         """Return the gateway's process."""
         return int((await self.daemon.status())["gateway"]["pid"])
 
-    async def census(self) -> Census:
+    async def resources(self) -> Resources:
         """Count processes and open files."""
         status = await self.daemon.status()
         gateway = status["gateway"]["pid"]
         known = {row["pid"] for row in status["accounts"].values()}
         known |= {self.daemon.pid, gateway, self.zygote()}
         found = {one.pid for one in self.daemon.family()} | self._marked()
-        return Census(
+        return Resources(
             strays=frozenset(found - known),
             files=_open_files("supervisor", self.daemon.pid, self._logs(status))
             + _open_files("gateway", gateway, frozenset()),
         )
 
     def _logs(self, status: dict[str, Any]) -> frozenset[Path]:
-        """Return the logs there are: each is open from a line on until its writer has ended."""
+        """Return the log files: each is open from its first line until its writer has ended."""
         names = ("supervisor", "gateway", *status["accounts"])
         return frozenset(self.daemon.directory / "state" / "logs" / f"{name}.log" for name in names)
 
@@ -151,7 +153,7 @@ def _open_files(who: str, pid: int, but: frozenset[Path]) -> Counter[str]:
 
 
 def config(siblings: int, rate: float) -> dict[str, Any]:
-    """Return the accounts: siblings that speak ``rate`` messages a second, patient and crowd."""
+    """Return the accounts: siblings that emit ``rate`` messages a second, target and group."""
     limits = {
         "memorySoftBytes": 48 * MIB,
         "memoryHardBytes": 96 * MIB,
@@ -159,7 +161,7 @@ def config(siblings: int, rate: float) -> dict[str, Any]:
         "openFiles": 256,
     }
     own = {"limits": limits, "seconds": 3600, "restart": {"slowAfter": 10, "slowSeconds": 3600}}
-    quiet: dict[str, Any] = {key.partition(":")[2]: {} for key in CROWD}
+    quiet: dict[str, Any] = {key.partition(":")[2]: {} for key in GROUP}
     return {
         "channels": {
             "local": {
@@ -179,8 +181,8 @@ def config(siblings: int, rate: float) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def ward(siblings: int, rate: float) -> AsyncIterator[Ward]:
-    """Start the daemon, wait until everybody runs and talks; end everything afterwards."""
+async def fault_rig(siblings: int, rate: float) -> AsyncIterator[FaultRig]:
+    """Start the daemon, wait until all accounts run and talk; end everything afterwards."""
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
         site = Path(place) / "site"
         site.mkdir()
@@ -190,15 +192,15 @@ async def ward(siblings: int, rate: float) -> AsyncIterator[Ward]:
             await daemon.start()
             await daemon.wait(all_run)
             keys = [f"local:s{number:02}" for number in range(siblings)]
-            it = Ward(daemon, keys, rate)
-            async with rows_of(daemon) as it.rows, it.witness:
-                await it.witness.heard()
-                yield it
+            rig = FaultRig(daemon, keys, rate)
+            async with rows_of(daemon) as rig.rows, rig.witness:
+                await rig.witness.heard()
+                yield rig
         finally:
             await daemon.__aexit__()
 
 
 def all_run(status: dict[str, Any]) -> bool:
-    """Say whether every account runs."""
+    """Return whether every account runs."""
     rows: list[Row] = list(status["accounts"].values())
     return bool(rows) and all(row["phase"] == "running" for row in rows)
