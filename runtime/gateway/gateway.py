@@ -13,10 +13,13 @@ import msgspec
 
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import MAX_PREAUTH_BYTES
+from ipc.identity.peer import PeerProof
 from ipc.websocket.server import Connection, Limits, Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
+from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.certificate import Certificate
 from runtime.gateway.clients.admission import Admission
 from runtime.gateway.clients.client import ConnectedClient
@@ -56,20 +59,21 @@ class Gateway:
                 buffered_total_bytes=limits.buffered_total_bytes,
             ),
         )
+        peers = Peers(hub.accounts, PeerProof(hub.boot.secret))
+        calls = AccountCalls(peers, server.flush_soon)
         data_link = DataRouter(
             hub.boot.data,
-            hub.boot.secret,
             hub.boot_id,
-            accounts=hub.accounts,
+            peers=peers,
+            calls=calls,
             rings=hub.rings,
             fanout=hub.fanout,
-            flush_soon=server.flush_soon,
-            held=lambda: server.patient,
+            output=server,
             on_message=hub.agents.heard,
         )
         server.before_flush = [hub.fanout.flush, data_link.send_calls]
         server.after_flush = [data_link.acknowledge]
-        hub.open(server, data_link)
+        hub.open(server, peers, calls, data_link)
 
     async def close(self) -> None:
         """Close everything at once: what is under way is answered, then all clients get 1012."""

@@ -26,10 +26,12 @@ from runtime.gateway.access.listener import Listener, WaitingAdmission
 from runtime.gateway.access.origin import TrustedProxies
 from runtime.gateway.access.scopes import READ, SUPERVISOR
 from runtime.gateway.access.throttle import Throttle
+from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.devices.devices import Devices
@@ -52,10 +54,12 @@ class Hub:
     ``informed`` is true since the supervisor's first whole report; ``draining`` since SIGTERM;
     ``leaving`` once no request is carried out any more. ``restarting`` says whether a
     successor is expected. ``seq`` numbers the events of Protocol 3, over all clients.
-    ``server`` and ``data_link`` exist once ``open`` has been called.
+    ``server``, ``calls``, ``peers`` and ``data_link`` exist once ``open`` has been called.
     """
 
     server: Server
+    peers: Peers
+    calls: AccountCalls
     data_link: DataRouter
 
     def __init__(self, boot: GatewayBoot, config: GatewayConfig, jobs: Jobs) -> None:
@@ -92,9 +96,13 @@ class Hub:
         self._health_timer: asyncio.TimerHandle | None = None
         self._tick_timer = self._next_tick()
 
-    def open(self, server: Server, data_link: DataRouter) -> None:
-        """Take the two parts that exist only once the gateway serves."""
+    def open(
+        self, server: Server, peers: Peers, calls: AccountCalls, data_link: DataRouter
+    ) -> None:
+        """Take the parts that exist only once the gateway serves."""
         self.server = server
+        self.peers = peers
+        self.calls = calls
         self.data_link = data_link
 
     @property
@@ -140,8 +148,8 @@ class Hub:
     def call_account(
         self, key: str, method: str, params: bytes, seconds: float
     ) -> Awaitable[bytes]:
-        """Return an account's answer as JSON text, as ``DataRouter.call``."""
-        return self.data_link.call(key, method, params, seconds)
+        """Return an account's answer as JSON text, as ``AccountCalls.call``."""
+        return self.calls.call(key, method, params, seconds)
 
     def pairings_saved(self) -> Awaitable[None]:
         """Return once every change of devices and nodes so far is on disk."""
@@ -248,7 +256,7 @@ class Hub:
         for timer in (self._tick_timer, self._presence_timer, self._health_timer):
             if timer is not None:
                 timer.cancel()
-        for calls in (self.data_link.calls, self.supervisor.calls, self.nodes.calls):
+        for calls in (self.calls, self.supervisor.calls, self.nodes.calls):
             calls.fail_all()
 
     def _next_tick(self) -> asyncio.TimerHandle:

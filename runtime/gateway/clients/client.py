@@ -33,7 +33,7 @@ from runtime.gateway.access.auth import Grant
 from runtime.gateway.access.handshake import Connect
 from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.scopes import SUPERVISOR, covers
-from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.clients.method_table import (
     AccountCall,
     Method,
@@ -124,12 +124,12 @@ class ConnectedClient:
             self._ask(request.id, method, result)
 
     def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
-        data_link, jobs = self.hub.data_link, self.hub.jobs
+        calls, jobs = self.hub.calls, self.hub.jobs
         waiter = _Asked(self, id, method, ask)
         jobs.begin()
-        if not data_link.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
+        if not calls.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
             jobs.end()
-            jobs.start(self._wait(id, method, _asked_late(data_link, ask)))
+            jobs.start(self._wait(id, method, _asked_late(calls, ask)))
 
     # Requests that wait
 
@@ -241,9 +241,9 @@ class _Asked:
         self._client.unanswered(self._id, self._method, exception)
 
 
-async def _asked_late(data_link: DataRouter, ask: AccountCall) -> Any:
+async def _asked_late(calls: AccountCalls, ask: AccountCall) -> Any:
     """Ask an account that is not connected yet."""
-    return ask.result(await data_link.call(ask.key, ask.method, ask.params, ask.seconds))
+    return ask.result(await calls.call(ask.key, ask.method, ask.params, ask.seconds))
 
 
 def _not_any_more(method: str) -> RemoteError:

@@ -29,7 +29,7 @@ from ipc.frames.requests import NoParams
 from ipc.frames.websocket import explain
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, NODE, OPERATOR, READ, SUPERVISOR, covers
-from runtime.gateway.accounts.answers import read_answer
+from runtime.gateway.accounts.account_calls import read_answer
 
 BOTH = frozenset({3, 4})  # protocols
 

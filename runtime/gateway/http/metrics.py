@@ -32,7 +32,7 @@ class Figures(Collector):
         data_link, fanout, server = hub.data_link, hub.fanout, hub.server
         yield _gauge("clients", "Authenticated WebSocket clients.", len(hub.clients))
         yield _gauge("connections", "Open WebSockets.", len(server.connections))
-        yield _gauge("calls_pending", "Calls to accounts on their way.", len(data_link.calls))
+        yield _gauge("calls_pending", "Calls to accounts on their way.", len(hub.calls))
         yield _gauge("ring_bytes", "Recent events kept for replay.", hub.rings.size_bytes)
         yield _gauge(
             "session", "1 while the supervisor is connected.", hub.supervisor.client is not None

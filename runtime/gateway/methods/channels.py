@@ -15,7 +15,7 @@ from ipc.errors import IpcError, RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
-from runtime.gateway.accounts.answers import AN_OBJECT, ANYTHING, read_answer
+from runtime.gateway.accounts.account_calls import AN_OBJECT, ANYTHING, read_answer
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.hub import Hub

@@ -46,7 +46,7 @@ async def events_subscribe(client: ConnectedClient, params: SubscribeParams) -> 
         wanted = []
     hub = client.hub
     # A gateway that has just begun may not have met the accounts yet.
-    await hub.data_link.remembered(wanted, REMEMBER_SECONDS)
+    await hub.peers.remembered(wanted, REMEMBER_SECONDS)
     if client not in hub.clients:
         raise PeerGone("the client", maybe_executed=False)
     hub.fanout.subscribe(client, params.accounts, events)

@@ -11,7 +11,7 @@ from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
-from runtime.gateway.accounts.answers import AN_OBJECT
+from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.methods.send import SEND_SECONDS, delivery

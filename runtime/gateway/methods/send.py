@@ -12,7 +12,7 @@ from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
-from runtime.gateway.accounts.answers import SENT
+from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent

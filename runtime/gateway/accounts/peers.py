@@ -1,0 +1,134 @@
+"""Keeps the workers that have proved who they are, and lets others wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+
+from ipc.errors import RemoteError
+from ipc.frames.data import Hello
+from ipc.frames.words import UNAVAILABLE, Phase
+from ipc.identity.peer import PeerProof
+from runtime.gateway.accounts.rows import Accounts
+
+MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
+
+
+class Peer:
+    """One incarnation of one account that has proved who it is.
+
+    ``seen`` is the newest message handed on. ``welcome`` is false until the peer may talk, and
+    again after a gap, until it has said hello anew. ``wanted`` is the number from which on it
+    is asked for history (0: it is not), ``recalled`` what has come of that.
+    """
+
+    __slots__ = ("id", "incarnation", "key", "name", "recalled", "seen", "wanted", "welcome")
+
+    def __init__(self, id: bytes, key: str, incarnation: int) -> None:
+        self.id = id
+        self.name = id.decode()
+        self.key = key
+        self.incarnation = incarnation
+        self.seen = 0
+        self.welcome = False
+        self.wanted = 0
+        self.recalled: list[tuple[int, bytes]] = []
+
+
+class Peers:
+    """All peers by routing id (``by_id``), and the welcome ones by account key (``by_key``)."""
+
+    def __init__(self, accounts: Accounts, proof: PeerProof) -> None:
+        self.by_id: dict[bytes, Peer] = {}
+        self.by_key: dict[str, Peer] = {}
+        self._accounts = accounts
+        self._proof = proof
+        self._changed = asyncio.Event()
+
+    def accepts(self, id: bytes, hello: Hello) -> bool:
+        """Return whether the peer with this routing id is the incarnation that its hello names."""
+        return self._proof.accepts(id, hello.key, hello.incarnation, hello.token)
+
+    def is_past(self, key: str, incarnation: int) -> bool:
+        """Return whether this incarnation has ended, as far as has been reported."""
+        return self._accounts.is_past(key, incarnation)
+
+    def has_ended(self, peer: Peer) -> bool:
+        """Return whether a peer's incarnation has ended, or its account is no more."""
+        return self.is_past(peer.key, peer.incarnation) or peer.key not in self._accounts.rows
+
+    def may_talk(self, peer: Peer) -> bool:
+        """Return whether a peer has been reported ready, so that its messages count."""
+        return self._accounts.may_talk(peer.key, peer.incarnation)
+
+    def enter(self, id: bytes, key: str, incarnation: int) -> Peer:
+        """Return the peer with this routing id, a new one where there is none."""
+        peer = self.by_id.get(id)
+        if peer is None:
+            peer = self.by_id[id] = Peer(id, key, incarnation)
+        return peer
+
+    def welcome(self, peer: Peer) -> None:
+        """Let others reach a peer by the key of its account."""
+        self.by_key[peer.key] = peer
+        self._changed.set()
+
+    def forget(self, peer: Peer) -> None:
+        """Remove a peer whose incarnation has ended."""
+        del self.by_id[peer.id]
+        if self.by_key.get(peer.key) is peer:
+            del self.by_key[peer.key]
+
+    def of_account(self, key: str) -> list[Peer]:
+        """Return the peers of an account: more than one while it is replaced."""
+        return [peer for peer in self.by_id.values() if peer.key == key]
+
+    def changed(self) -> None:
+        """Have those that wait look again: a report has come, or history is complete."""
+        self._changed.set()
+
+    async def meet(self, key: str) -> Peer:
+        """Return the peer of a running account once it is welcome, at most 2 s later.
+
+        A gateway that has just begun admits clients before it has met all accounts. Raises
+        ``RemoteError`` for an account that is not there.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MEET_SECONDS):
+                while self._is_running(key) and key not in self.by_key:
+                    self._changed.clear()
+                    await self._changed.wait()
+        peer = self.by_key.get(key)
+        if peer is None:
+            raise RemoteError(UNAVAILABLE, self._why_absent(key), retryable=True)
+        return peer
+
+    async def remembered(self, keys: Iterable[str], seconds: float) -> None:
+        """Wait until the accounts have sent the history they still have, at most ``seconds``."""
+        keys = list(keys)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not all(map(self._has_told_all, keys)):
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def _has_told_all(self, key: str) -> bool:
+        """Return whether no more of an account's history is to be expected."""
+        if not self._is_running(key):
+            return True
+        peer = self.by_key.get(key)
+        return peer is not None and not peer.wanted
+
+    def _is_running(self, key: str) -> bool:
+        row = self._accounts.rows.get(key)
+        return row is not None and row.phase == Phase.RUNNING
+
+    def _why_absent(self, key: str) -> str:
+        row = self._accounts.rows.get(key)
+        if row is None:
+            return f"{key} is not known"
+        if row.phase == Phase.RUNNING:
+            return f"{key} is not connected yet"
+        why = row.cause or row.last_error
+        return f"{key} is not running ({row.phase}{f': {why}' if why else ''})"
