@@ -99,6 +99,33 @@ async def test_a_faulty_channel_installed_beside_it_fails_alone(
         assert rig.said == [("failed", "ValueError: the plugin is broken")]
 
 
+PUBLIC = {
+    "workers.plugin": {"Manifest", "Context", "Plugin"},
+    "workers.messages": {"Inbound", "Outbound", "Sent", "Action", "Chat", "Sender", "Attachment"},
+    "workers.errors": {
+        "ChannelError",
+        "Transient",
+        "NeedsLogin",
+        "Misconfigured",
+        "Finished",
+        "LoggedOut",
+        "SendFailed",
+    },
+    "workers.registry": {"manifests", "load"},
+    "workers.secrets": {"SecretRef", "resolve", "reveal"},
+}
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_the_public_paths_hold_what_other_packages_import(path: str) -> None:
+    assert set(dir(importlib.import_module(path))) >= PUBLIC[path]
+
+
+def test_only_the_public_modules_stand_at_the_top_of_the_package() -> None:
+    top = {path.stem for path in (DOC.parents[1] / "workers").glob("*.py")}
+    assert top - {"__init__"} == {path.partition(".")[2] for path in PUBLIC}
+
+
 def test_the_document_names_every_status_field() -> None:
     text = DOC.read_text()
     row = next(line for line in text.splitlines() if line.startswith("| `status(**fields)`"))

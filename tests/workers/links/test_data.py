@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ipc.frames import control, data
 from tests.support.controllable_channel import said
-from tests.support.worker_rig import FakeGateway, FakeSupervisor, WorkerRig, worker_rig
+from tests.support.worker_rig import FakeGateway, WorkerRig, worker_rig
 
 
 def redelivered(gateway: FakeGateway) -> list[bool]:
@@ -287,16 +287,3 @@ async def test_a_full_link_loses_nothing(run_dir: Path) -> None:
             await asyncio.sleep(0)
         rig.gateway = FakeGateway(rig.endpoints.data, "boot-2")
         assert await rig.gateway.heard(1_100) == [str(number) for number in range(1_100)]
-
-
-async def test_a_supervisor_that_reconnects_hears_everything_again(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start(beat=60)
-        plugin = await rig.up()
-        plugin.ctx.status(connected=True)
-        await rig.supervisor.until(lambda: rig.supervisor.status().get("connected"))
-        rig.supervisor.close()
-        rig.supervisor = FakeSupervisor(rig.endpoints.control)
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
-        assert len(rig.supervisor.of(control.Hello)) == 1
-        assert rig.supervisor.status() == {"connected": True, "mode": "test"}

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from ipc.frames import control
-from tests.support.worker_rig import CONTROLLABLE, INCARNATION, PATIENCE, WorkerRig, worker_rig
+from tests.support.worker_rig import PATIENCE, WorkerRig, worker_rig
 from workers.errors import NeedsLogin
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker
@@ -28,21 +28,6 @@ async def ended(run_dir: Path, manifest: str, **changes: Any) -> tuple[int, list
         return await rig.code(), rig.said
 
 
-async def test_it_says_hello_then_ready_then_beats(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start(beat=0.02)
-        await rig.up()
-        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 3)
-        hello = rig.supervisor.frames[0]
-        assert hello == control.Hello("controllable:one", INCARNATION, "proof", os.getpid())
-        assert rig.supervisor.peers == {b"controllable:one#7"}
-        assert len(rig.supervisor.of(control.Ready)) == 1
-        beat = rig.supervisor.of(control.Beat)[-1]
-        assert beat.rss_bytes > 1_000_000
-        assert beat.fds > 3
-        assert beat.lag < 1
-
-
 async def test_it_greets_the_gateway_with_its_proof(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
@@ -50,23 +35,6 @@ async def test_it_greets_the_gateway_with_its_proof(run_dir: Path) -> None:
         hello = rig.gateway.hellos[0]
         assert (hello.key, hello.incarnation, hello.token) == ("controllable:one", 7, "proof")
         assert hello.oldest == 1
-
-
-async def test_it_answers_a_ping(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start()
-        await rig.up()
-        rig.supervisor.ping(41)
-        await rig.supervisor.until(lambda: control.Pong(41) in rig.supervisor.frames)
-
-
-async def test_it_beats_as_often_as_it_is_told_from_then_on(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start(beat=3600.0)
-        await rig.up()
-        rig.supervisor.send_raw(control.encode([control.Pace(0.02)]))
-        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 4)
-        assert rig.supervisor.of(control.Beat)[-1].lag < 1
 
 
 async def test_a_malformed_frame_hurts_nothing(run_dir: Path) -> None:
@@ -249,46 +217,6 @@ async def test_an_error_while_stopping_does_not_change_the_ending(
     assert "stumbled" in capsys.readouterr().err
 
 
-async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> None:
-    code, said = await ended(run_dir, "tests.support.faulty:needy", key="faulty-extra:x")
-    assert (code, said[0][0]) == (78, "misconfigured")
-    assert "pip install sdk-that-nobody-has" in said[0][1]
-
-
-async def test_a_plugin_that_cannot_be_imported_fails_with_its_error(run_dir: Path) -> None:
-    ending = await ended(run_dir, "tests.support.faulty:unimportable", key="faulty-import:x")
-    assert ending == (1, [("failed", "RuntimeError: this SDK is broken")])
-
-
-@pytest.mark.parametrize(
-    ("manifest", "code", "text"),
-    [
-        ("tests.workers.nowhere:manifest", 1, "ModuleNotFoundError"),
-        ("tests.support.controllable_channel:nothing", 1, "AttributeError"),
-        ("tests.support.controllable_channel:not_a_manifest", 78, "not a Manifest"),
-    ],
-)
-async def test_a_wrong_manifest_is_named(
-    run_dir: Path, manifest: str, code: int, text: str
-) -> None:
-    found, said = await ended(run_dir, manifest)
-    assert found == code
-    assert text in said[0][1]
-
-
-async def test_a_wrong_configuration_names_the_field(run_dir: Path) -> None:
-    code, said = await ended(run_dir, CONTROLLABLE, config={"number": "seven"})
-    assert (code, said[0][0]) == (78, "misconfigured")
-    assert "$.number" in said[0][1]
-
-
-async def test_a_missing_secret_is_misconfigured(run_dir: Path) -> None:
-    config = {"password": {"source": "env", "id": "NOT_SET_ANYWHERE"}}
-    code, said = await ended(run_dir, CONTROLLABLE, config=config)
-    assert (code, said[0][0]) == (78, "misconfigured")
-    assert "NOT_SET_ANYWHERE" in said[0][1]
-
-
 async def test_a_secret_arrives_resolved_and_is_hidden_everywhere(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,55 +235,6 @@ async def test_a_secret_arrives_resolved_and_is_hidden_everywhere(
     errors = capsys.readouterr().err
     assert "https://x/?p=***" in errors
     assert "hunter22" not in errors
-
-
-async def test_storage_is_private(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start()
-        plugin = await rig.up()
-        assert plugin.ctx.storage.stat().st_mode & 0o777 == 0o700
-
-
-async def test_storage_that_cannot_be_made_is_transient(run_dir: Path) -> None:
-    (run_dir / "file").write_text("in the way")
-    code, said = await ended(
-        run_dir,
-        CONTROLLABLE,
-        storage=str(run_dir / "file" / "one"),
-    )
-    assert (code, said[0][0]) == (75, "transient")
-    assert str(run_dir / "file" / "one") in said[0][1]
-
-
-async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start()
-        plugin = await rig.up()
-        plugin.ctx.status(connected=True, last_error="x" * 5_000, last_connected_at=5)
-        await rig.supervisor.until(lambda: "lastError" in rig.supervisor.status())
-        status = rig.supervisor.status()
-        assert (status["mode"], status["connected"], status["lastConnectedAt"]) == ("test", True, 5)
-        assert len(status["lastError"]) == 2_000
-        with pytest.raises(ValueError, match="phase"):
-            plugin.ctx.status(phase="running")
-        with pytest.raises(ValueError, match="text, a number"):
-            plugin.ctx.status(detail=["a"])
-
-
-async def test_what_did_not_change_is_not_told_again(run_dir: Path) -> None:
-    async with worker_rig(run_dir) as rig:
-        rig.start()
-        plugin = await rig.up()
-        plugin.ctx.status(connected=True)
-        plugin.ctx.status(busy=True)
-        await rig.supervisor.until(lambda: "busy" in rig.supervisor.status())
-        plugin.ctx.status(connected=True)
-        plugin.ctx.status(busy=False)
-        await rig.supervisor.until(lambda: rig.supervisor.status()["busy"] is False)
-        assert [each.patch for each in rig.supervisor.of(control.Status)[1:]] == [
-            {"connected": True, "busy": True},
-            {"busy": False},
-        ]
 
 
 async def test_activity_is_told_with_the_beat(run_dir: Path) -> None:

@@ -1,0 +1,72 @@
+"""What a plugin may do with its context, and what it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.controllable_channel import ControllablePlugin, said
+from tests.support.worker_rig import worker_rig
+from workers.messages import Inbound
+from workers.plugin import Context
+from workers.process.context import AccountContext
+
+
+async def test_it_names_the_account_and_its_places(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        ctx: Context = (await rig.up()).ctx
+        assert (ctx.key, ctx.account_id) == ("controllable:one", "one")
+        assert ctx.storage == run_dir / "storage" / "one"
+        assert ctx.run_dir == run_dir
+
+
+async def test_only_an_inbound_message_can_be_emitted(run_dir: Path) -> None:
+    class Subclass(Inbound, frozen=True):
+        pass
+
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        good = said("x")
+        subclass = Subclass(good.id, good.chat, good.sender, good.text, good.ts)
+        for wrong in ({"text": "x"}, "x", None, subclass):
+            with pytest.raises(TypeError, match="emit takes an Inbound, not"):
+                await plugin.ctx.emit(wrong)  # type: ignore[arg-type]
+        await plugin.ctx.emit(good)
+        assert await rig.gateway.heard(1) == ["x"]
+        assert counted(plugin) == 1
+
+
+async def test_a_message_that_is_refused_takes_no_number(run_dir: Path) -> None:
+    """A gap in the sequence numbers would look like a loss to the gateway."""
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        with pytest.raises(ValueError, match="too large"):
+            await plugin.say("x" * 300_000)
+        await plugin.say("fits")
+        assert await rig.gateway.heard(1) == ["fits"]
+        assert rig.gateway.accepted[0].seq == 1
+        assert counted(plugin) == 1
+
+
+def counted(plugin: ControllablePlugin) -> int:
+    assert isinstance(plugin.ctx, AccountContext)
+    return plugin.ctx.messages_in
+
+
+async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.ctx.status(connected=True, last_error="x" * 5_000, last_connected_at=5)
+        await rig.supervisor.until(lambda: "lastError" in rig.supervisor.status())
+        status = rig.supervisor.status()
+        assert (status["mode"], status["connected"], status["lastConnectedAt"]) == ("test", True, 5)
+        assert len(status["lastError"]) == 2_000
+        with pytest.raises(ValueError, match="phase"):
+            plugin.ctx.status(phase="running")
+        with pytest.raises(ValueError, match="text, a number"):
+            plugin.ctx.status(detail=["a"])

@@ -1,0 +1,109 @@
+"""From the boot object to a plugin; each fault ends the account with its own words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipc.frames.bootstrap import WorkerBoot
+from tests.support.controllable_channel import Config, ControllablePlugin, manifest
+from tests.support.worker_rig import CONTROLLABLE, worker_rig
+from workers.errors import Misconfigured
+from workers.process.loading import config_of, imported, manifest_of, plugin_class
+from workers.process.logging import Redaction
+
+
+def boot(config: dict[str, Any], manifest: str = CONTROLLABLE) -> WorkerBoot:
+    return WorkerBoot("controllable:one", 1, "", "", "", manifest, config, "", "")
+
+
+async def ended(run_dir: Path, manifest: str, **changes: Any) -> tuple[int, list[tuple[str, str]]]:
+    """Run a worker to its own end; return its code and what it reported."""
+    async with worker_rig(run_dir) as rig:
+        rig.start(manifest, **changes)
+        return await rig.code(), rig.said
+
+
+def test_the_boot_object_leads_to_the_plugin() -> None:
+    found = manifest_of(boot({}))
+    assert found is manifest
+    assert plugin_class(found) is ControllablePlugin
+    assert imported("workers.errors:Misconfigured") is Misconfigured
+
+
+async def test_the_configuration_is_the_struct_of_the_manifest() -> None:
+    assert await config_of(boot({"number": 3}), manifest, Redaction()) == Config(number=3)
+
+
+async def test_a_secret_is_hidden_even_in_the_error_about_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An unknown field is named as the secret is: the validation quotes it."""
+    monkeypatch.setenv("THE_PASSWORD", "hunter22")
+    config = {"password": {"source": "env", "id": "THE_PASSWORD"}, "hunter22": 1}
+    redact = Redaction()
+    with pytest.raises(Misconfigured) as caught:
+        await config_of(boot(config), manifest, redact)
+    assert "configuration of controllable:one" in str(caught.value)
+    assert "hunter22" not in str(caught.value)
+    assert redact("hunter22") == "***"
+
+
+async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> None:
+    code, said = await ended(run_dir, "tests.support.faulty:needy", key="faulty-extra:x")
+    assert (code, said[0][0]) == (78, "misconfigured")
+    assert "pip install sdk-that-nobody-has" in said[0][1]
+
+
+async def test_a_plugin_that_cannot_be_imported_fails_with_its_error(run_dir: Path) -> None:
+    ending = await ended(run_dir, "tests.support.faulty:unimportable", key="faulty-import:x")
+    assert ending == (1, [("failed", "RuntimeError: this SDK is broken")])
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code", "text"),
+    [
+        ("tests.workers.nowhere:manifest", 1, "ModuleNotFoundError"),
+        ("tests.support.controllable_channel:nothing", 1, "AttributeError"),
+        ("tests.support.controllable_channel:not_a_manifest", 78, "not a Manifest"),
+    ],
+)
+async def test_a_wrong_manifest_is_named(
+    run_dir: Path, manifest: str, code: int, text: str
+) -> None:
+    found, said = await ended(run_dir, manifest)
+    assert found == code
+    assert text in said[0][1]
+
+
+async def test_a_wrong_configuration_names_the_field(run_dir: Path) -> None:
+    code, said = await ended(run_dir, CONTROLLABLE, config={"number": "seven"})
+    assert (code, said[0][0]) == (78, "misconfigured")
+    assert "$.number" in said[0][1]
+
+
+async def test_a_missing_secret_is_misconfigured(run_dir: Path) -> None:
+    config = {"password": {"source": "env", "id": "NOT_SET_ANYWHERE"}}
+    code, said = await ended(run_dir, CONTROLLABLE, config=config)
+    assert (code, said[0][0]) == (78, "misconfigured")
+    assert "NOT_SET_ANYWHERE" in said[0][1]
+
+
+async def test_storage_is_private(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        assert plugin.ctx.storage.stat().st_mode & 0o777 == 0o700
+
+
+async def test_storage_that_cannot_be_made_is_transient(run_dir: Path) -> None:
+    (run_dir / "file").write_text("in the way")
+    code, said = await ended(
+        run_dir,
+        CONTROLLABLE,
+        storage=str(run_dir / "file" / "one"),
+    )
+    assert (code, said[0][0]) == (75, "transient")
+    assert str(run_dir / "file" / "one") in said[0][1]

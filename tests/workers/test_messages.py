@@ -1,0 +1,81 @@
+"""Messages on the wire: names, what is left out, and bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from workers.messages import (
+    MAX_TEXT,
+    Action,
+    Attachment,
+    Chat,
+    Inbound,
+    MessageEvent,
+    Outbound,
+    Sender,
+    Sent,
+    SentMessage,
+)
+
+CHAT, SENDER = Chat("room", "group"), Sender("ann")
+
+
+def wire(message: object) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(message))
+
+
+def test_what_has_its_default_is_left_out() -> None:
+    assert wire(Inbound("1", CHAT, SENDER, "hi", 5)) == {
+        "id": "1",
+        "chat": {"id": "room", "kind": "group"},
+        "sender": {"id": "ann"},
+        "text": "hi",
+        "ts": 5,
+    }
+    assert wire(Sent("1", "room", 5)) == {"id": "1", "chat": "room", "ts": 5}
+
+
+def test_names_are_camel_case() -> None:
+    file = Attachment("https://x", mime_type="text/plain", size_bytes=3)
+    sent = wire(SentMessage("1", "room", "hi", 5, reply_to="0", attachments=[file]))
+    assert sent["replyTo"] == "0"
+    assert sent["attachments"] == [{"url": "https://x", "mimeType": "text/plain", "sizeBytes": 3}]
+    event = MessageEvent("irc:a", "irc", "a", "in", "1:2", msgspec.Raw(b"{}"), redelivered=True)
+    assert wire(event) == {
+        "account": "irc:a",
+        "channel": "irc",
+        "accountId": "a",
+        "direction": "in",
+        "cursor": "1:2",
+        "message": {},
+        "redelivered": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "wrong"),
+    [
+        (Outbound, {"to": "", "text": "x", "key": "k"}, "$.to"),
+        (Outbound, {"to": "x", "text": "x" * (MAX_TEXT + 1), "key": "k"}, "$.text"),
+        (Outbound, {"to": "x", "text": "x", "key": "k" * 513}, "$.key"),
+        (Outbound, {"to": "x", "text": "x"}, "missing required field `key`"),
+        (Action, {"name": "", "key": "k"}, "$.name"),
+        (Action, {"name": "react", "key": "k", "emoji": "x" * 65}, "$.emoji"),
+        (Chat, {"id": "x", "kind": "crowd"}, "$.kind"),
+    ],
+)
+def test_what_is_beyond_its_bounds_is_refused(
+    kind: type, fields: dict[str, Any], wrong: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(msgspec.json.encode(fields), type=kind)
+    assert wrong in str(caught.value)
+
+
+def test_the_longest_text_is_accepted() -> None:
+    text = "x" * MAX_TEXT
+    encoded = msgspec.json.encode({"to": "x", "text": text, "key": "k"})
+    assert msgspec.json.decode(encoded, type=Outbound).text == text

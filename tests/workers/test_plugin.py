@@ -1,0 +1,55 @@
+"""A manifest answers for its accounts without the SDK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from workers.plugin import Manifest, fields_of
+
+
+class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    server_name: str
+    token: str
+    port: int = 1
+
+
+manifest = Manifest("talk", "Talk", Config, "talk:Talk", secrets=frozenset({"token"}))
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({}, "serverName, token not set"),
+        ({"serverName": "x"}, "token not set"),
+        ({"serverName": "", "token": None}, "serverName, token not set"),
+        ({"serverName": "x", "token": {"source": "env", "id": "T"}}, None),
+        ({"serverName": 7, "token": "t"}, None),  # wrong, not absent: validation says so
+    ],
+)
+def test_an_account_is_unconfigured_while_a_field_without_default_is_absent(
+    config: dict[str, Any], why: str | None
+) -> None:
+    assert manifest.unconfigured(config) == why
+
+
+def test_accounts_are_listed_in_the_order_of_the_configuration() -> None:
+    assert manifest.list_accounts({"zoe": {}, "al": {}}) == ["zoe", "al"]
+
+
+def test_a_channel_can_send_and_describes_nothing_unless_it_says_so() -> None:
+    assert manifest.actions == {"send"}
+    assert manifest.describe({"serverName": "x"}) == ""
+
+
+def test_the_fields_of_a_struct_are_resolved_once() -> None:
+    assert fields_of(Config) is fields_of(Config)
+    assert [each.encode_name for each in fields_of(Config)] == ["serverName", "token", "port"]
+
+
+def test_a_config_that_is_no_struct_is_left_to_the_registry_to_refuse() -> None:
+    """Making the manifest must not raise: it would look like a broken import."""
+    odd: Any = dict
+    assert Manifest("talk", "Talk", odd, "talk:Talk").id == "talk"
