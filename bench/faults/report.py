@@ -42,7 +42,7 @@ wrong, eight more that are only killed; rounds: {rounds}; the faults are in `ben
 
 Not here, but shown elsewhere: thousands of crashes ([bench/cycles.md](bench/cycles.md)), bombs of
 every length of line ([bench/logbomb.md](bench/logbomb.md)), what the kernel ends for want of memory
-(`tests/e2e/test_control_groups.py`), disks that are full or read-only (`tests/e2e/test_disk.py`),
+(`tests/e2e/test_control_groups.py`), full or read-only disks (`tests/e2e/test_full_disk.py`),
 networks that go and come
 (`tests/runtime/supervisor/accounts/test_network.py`), accounts that crash together
 (`tests/runtime/supervisor/accounts/test_crash_storm.py`), and everything

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: an IRC server, and the faulty channel of somebody else."""
+"""Fixtures of the end-to-end tests: an IRC server, and a third-party channel that can fail."""
 
 from __future__ import annotations
 

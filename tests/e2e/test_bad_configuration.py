@@ -1,4 +1,4 @@
-"""What is wrong with the configuration is told by ``up`` in full, and nothing is started."""
+"""``up`` with a wrong configuration: every mistake is reported, and nothing is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong frames, names and configurations at the real daemon: refused in words, nothing harmed."""
+"""Wrong frames, names and configurations sent to the real daemon: refused, and nothing harmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins of every bad kind in the real daemon: each fails alone, and says how."""
+"""Plugins that fail in every way in the real daemon: each fails alone, with its reason."""
 
 from __future__ import annotations
 

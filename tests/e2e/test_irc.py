@@ -1,4 +1,4 @@
-"""The main job on a real network: accounts on an IRC server, faults beside them."""
+"""Accounts on a real IRC server, and faults beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is typed wrongly, in every verb of the command line, against a running daemon: one
+"""Wrong arguments of every verb of the command line, against a running daemon: one
 clear sentence, the right exit code, and nothing changed.
 """
 

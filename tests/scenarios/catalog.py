@@ -148,9 +148,9 @@ CLIENT = "tests/ipc/websocket/test_client.py::"
 PROCESS = "tests/runtime/supervisor/processes/test_process.py::"
 DEVICE = "tests/ipc/identity/test_device.py::"
 MONITOR = "tests/runtime/supervisor/accounts/test_health_rules.py::"
-FOREIGN = "tests/e2e/test_foreign.py::"
+FOREIGN = "tests/e2e/test_foreign_gateway.py::"
 EDIT = "tests/runtime/config/edit/test_accounts.py::"
-CHANGES = "tests/e2e/test_changes.py::"
+CHANGES = "tests/e2e/test_config_changes.py::"
 
 ELSEWHERE: dict[int, list[str]] = {
     7: [
@@ -185,7 +185,7 @@ ELSEWHERE: dict[int, list[str]] = {
     73: [SESSION + "test_a_gateway_that_hangs_is_asked_once_more_then_faulty"],
     82: ["tests/runtime/supervisor/processes/test_leftovers.py::test_only_what_is_ours_is_ended"],
     83: [FOREIGN + "test_the_port_of_a_stranger_is_never_taken_by_force"],
-    84: ["tests/e2e/test_port.py::test_a_port_that_was_taken_while_the_gateway_was_down"],
+    84: ["tests/e2e/test_port_in_use.py::test_a_port_that_was_taken_while_the_gateway_was_down"],
     85: [FOREIGN + "test_a_running_one_is_attached_to_and_outlives_us"],
     86: [
         CLIENT + "test_what_is_called_after_the_close_frame_was_not_sent",

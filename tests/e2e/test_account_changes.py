@@ -1,4 +1,4 @@
-"""Changes of the configuration while it runs: what changed is touched, and nothing else."""
+"""Accounts and limits change while the daemon runs, by command and by file."""
 
 from __future__ import annotations
 

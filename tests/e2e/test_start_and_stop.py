@@ -1,4 +1,4 @@
-"""How the daemon begins in the background and how it ends: once, twice, and with a rebel."""
+"""The daemon starts in the background and stops on signals, beside a worker that ignores them."""
 
 from __future__ import annotations
 

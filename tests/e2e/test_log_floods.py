@@ -1,4 +1,4 @@
-"""Workers that print too much, or what nobody can read: dropped, counted, bounded, alone."""
+"""Workers that print too much, or unreadable bytes: dropped, counted and bounded."""
 
 from __future__ import annotations
 

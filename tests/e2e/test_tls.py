@@ -1,4 +1,4 @@
-"""The real daemon with an encrypted port, and one that would be open to all."""
+"""The real daemon with TLS, and one whose port would be open to all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cheap call stays cheap while others have slow ones under way (issue: what must be shown, 5)."""
+"""A cheap call stays cheap while slow ones are under way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real daemon, asked from afar: configuration, logs, draining, a gateway's restart."""
+"""Remote control of the real daemon: configuration, logs, draining, a restart of the gateway."""
 
 from __future__ import annotations
 

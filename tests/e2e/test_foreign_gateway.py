@@ -1,4 +1,4 @@
-"""Gateways that are not ours, with a small one in place of the real one."""
+"""Foreign gateways, played by a small program."""
 
 from __future__ import annotations
 

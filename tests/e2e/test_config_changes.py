@@ -1,4 +1,4 @@
-"""The configuration changes while the daemon runs: only what changed is touched."""
+"""The configuration file changes while the daemon runs: only what changed is touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client that stays, with the real daemon: nothing is missed, nothing comes twice."""
+"""The reconnecting client with the real daemon: nothing is missed, nothing comes twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disks that are full or must not be written: what runs goes on, and nothing is pretended."""
+"""Disks that are full or read-only: what runs goes on, and what was not written is reported."""
 
 from __future__ import annotations
 

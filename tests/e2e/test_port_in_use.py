@@ -1,4 +1,4 @@
-"""A port that is not to be had: who has it is told, and ended only when asked."""
+"""A port that is taken: the process that holds it is named, and ended only on request."""
 
 from __future__ import annotations
 

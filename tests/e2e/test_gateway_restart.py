@@ -1,4 +1,4 @@
-"""The gateway is restarted, and killed, while clients call: nobody is refused, nothing is lost.
+"""The gateway is restarted, and killed, while clients call: none is refused, nothing is lost.
 
 One client keeps its session and one opens a session for every call, each 20 times a second.
 """
