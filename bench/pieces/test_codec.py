@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from ipc.frames.data import INBOUND, Messages, decode_from_worker, encode
 from ipc.frames.websocket import decode_request, response
-from ipc.websocket.server import frame
+from ipc.websocket.connection import frame
 from runtime.gateway.accounts.fanout import message_frames
 from workers.links.events import EventEncoder
 from workers.messages import Chat, Inbound, Sender

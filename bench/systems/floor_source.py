@@ -12,7 +12,7 @@ from typing import cast
 import uvloop
 
 from bench.systems.sources import Orders, Payloads
-from ipc.websocket.server import frame
+from ipc.websocket.connection import frame
 
 
 class Source(asyncio.Protocol):

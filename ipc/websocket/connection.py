@@ -1,4 +1,4 @@
-"""One WebSocket connection, with the hot path: whole frames are read and answered at once.
+"""Reads and writes one WebSocket connection; the hot path of every client.
 
 The ``websockets`` library keeps the handshake, pings, the closing handshake and everything
 unusual. A complete, masked text or binary frame, which is nearly all there is, is parsed
@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from websockets.datastructures import Headers
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.http11 import Request
 from websockets.protocol import CLOSING, OPEN, Event
 
-from ipc.websocket.demux import Front
+from ipc.websocket.demux import DemuxConnection, SocketOwner
 
 try:
     from websockets.speedups import apply_mask  # ten times as fast as what follows
@@ -51,8 +51,24 @@ def frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + length.to_bytes(8, "big") + payload
 
 
-class Connection(Front):
-    """A client as the server sees it. ``state`` of the library stays out of sight.
+class Owner(SocketOwner, Protocol):
+    """What a WebSocket connection needs of its server."""
+
+    def output_queued(self, connection: Connection, /) -> None:
+        """Write what the connection has queued at the end of this turn of the loop."""
+
+    def fell_behind(self, connection: Connection, /) -> None:
+        """Note that the client has not read what fills its buffers."""
+
+    def caught_up(self, connection: Connection, /) -> None:
+        """Note that the client has read most of it, or is gone."""
+
+    def close_if_slow(self, connection: Connection, /) -> bool:
+        """Close clients that have too much unread; return whether this one was closed."""
+
+
+class Connection(DemuxConnection):
+    """The server's end of a WebSocket. Not the library's ``state`` but ``open`` is to be asked.
 
     ``receive`` is called with the bytes of each message; ``max_bytes`` limits one message;
     ``data`` is the application's to use.
@@ -77,6 +93,7 @@ class Connection(Front):
         "receive",
     )
 
+    owner: Owner
     receive: Callable[[bytes], None]
     max_bytes: int
 
@@ -99,31 +116,29 @@ class Connection(Front):
         self.receive = self._keep_early
 
     def opened(self, receive: Callable[[bytes], None], seconds: float) -> None:
-        """The handshake of WebSocket is done: ``admit`` must follow within ``seconds``."""
+        """Take messages from now on, after the handshake; ``admit`` must follow in ``seconds``."""
         self.receive = receive
         self._look_at_state()
         self._timer = self.loop.call_later(seconds, self.close, 1000)
 
     def replay(self) -> None:
-        """Hand on what came before anybody could take it."""
+        """Call ``receive`` with the messages that came before it was set."""
         early, self._early = self._early, []
         for payload in early:
             self.receive(payload)
-
-    # Sending
 
     def send(self, payload: bytes) -> None:  # type: ignore[override]  # queues, never waits
         """Queue one text message; it is written at the end of this turn of the loop."""
         # ``send_framed(frame(payload))`` without the two calls: every answer comes through here.
         out, length = self._out, len(payload)
         if not out and not self._reading:
-            self.owner.has_output(self)
+            self.owner.output_queued(self)
         out.append(_SHORT_HEADERS[length] + payload if length < 126 else frame(payload))
 
     def send_framed(self, framed: bytes) -> None:
         """Queue frames that are ready, one or many of them joined."""
         if not self._out and not self._reading:
-            self.owner.has_output(self)
+            self.owner.output_queued(self)
         self._out.append(framed)
 
     def write_out(self) -> None:
@@ -132,7 +147,7 @@ class Connection(Front):
         if not out or self.protocol.state is not OPEN:
             out.clear()
             return
-        if self.paused and not self._spared and self.owner.closes_slow(self):
+        if self.paused and not self._spared and self.owner.close_if_slow(self):
             return
         self._out = []
         self.transport.write(out[0] if len(out) == 1 else b"".join(out))
@@ -142,14 +157,14 @@ class Connection(Front):
         self._out.clear()
 
     def pause_writing(self) -> None:
-        """The client has not read what fills the kernel's buffer and ours."""
+        """Note that the client has not read what fills the kernel's buffer and ours."""
         super().pause_writing()
-        self.owner.falls_behind(self)
+        self.owner.fell_behind(self)
 
     def resume_writing(self) -> None:
-        """The client has read most of it."""
+        """Note that the client has read most of it."""
         super().resume_writing()
-        self.owner.catches_up(self)
+        self.owner.caught_up(self)
 
     @property
     def buffered_bytes(self) -> int:
@@ -160,13 +175,13 @@ class Connection(Front):
 
     @property
     def open(self) -> bool:
-        """Whether messages can still be sent."""
+        """True while messages can be sent."""
         return not self._undecided and self.protocol.state is OPEN
 
     def close(  # type: ignore[override]  # acts at once; the library's is a coroutine
         self, code: int = 1000, reason: str = ""
     ) -> asyncio.Future[None]:
-        """Say goodbye after what is queued; the socket ends within ``CLOSE_SECONDS``.
+        """Send a close frame after what is queued; the socket ends within ``CLOSE_SECONDS``.
 
         Awaiting what it returns is optional, and waits for the end of the socket.
         """
@@ -181,11 +196,11 @@ class Connection(Front):
         return asyncio.shield(self.connection_lost_waiter)
 
     def admit(self, max_bytes: int) -> None:
-        """The client is authenticated: no deadline any more, larger messages, pings."""
+        """Mark the client as authenticated: no deadline any more, larger messages, pings."""
         self.authenticated = True
         self.max_bytes = self.protocol.max_message_size = max_bytes
         self._stop_timer()
-        self.owner.forgets(self)
+        self.owner.release_socket(self)
         self._forget_handshake()
 
     def _forget_handshake(self) -> None:
@@ -195,14 +210,12 @@ class Connection(Front):
         next(self.protocol.parser)
 
     def check_alive(self) -> None:
-        """Ask for a sign of life; abort the connection when the last ping got none."""
+        """Send a ping; abort the connection when nothing came since the last one."""
         if not self.alive:
             self.abort()
         elif self.open:
             self.alive = False
             self.transport.write(_PING)
-
-    # Receiving
 
     def data_received(self, data: bytes) -> None:
         """Hand on every complete message in ``data``, then write all answers at once."""
@@ -302,12 +315,12 @@ class Connection(Front):
             self.abort()
 
     def _hand_over(self, data: bytes) -> None:
-        """Let the library deal with whole frames that are not the common case.
+        """Give the library whole frames that are not the common case.
 
         What it may write, a close frame say, must come after what has been answered so far.
         """
         self.write_out()
-        super(Front, self).data_received(data)
+        super(DemuxConnection, self).data_received(data)
         self._look_at_state()
         if self.protocol.close_expected():
             self._expect_end()
@@ -333,16 +346,14 @@ class Connection(Front):
             whole, self._fragments = b"".join(self._fragments), None
             self._deliver(self._first, whole)
 
-    # The end
-
     def _expect_end(self) -> None:
         if self._deadline is None and not self._raw.is_closing():
             self._deadline = self.loop.call_later(CLOSE_SECONDS, self._raw.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything that waits."""
+        """Drop everything that waits."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._out.clear()
-        self.owner.catches_up(self)
+        self.owner.caught_up(self)
         super().connection_lost(exc)

@@ -1,8 +1,8 @@
-"""The first bytes of a connection decide what it is: WebSocket, HTTP, or nothing at all.
+"""Decides by the first bytes of a connection whether it is WebSocket or HTTP.
 
 One port serves both. A connection that has not sent a whole request head yet belongs to
 neither library: no task runs for it, it has a deadline and it is counted, so that sockets
-which never speak cost next to nothing. The bytes read meanwhile are replayed unchanged.
+which never send anything cost next to nothing. The bytes read meanwhile are replayed unchanged.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from websockets.asyncio.server import ServerConnection
-
-if TYPE_CHECKING:
-    from ipc.websocket.server import Server
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
@@ -27,8 +26,40 @@ _TOO_MANY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server allows. Times in seconds."""
+
+    handshake: float = 15.0  # from the upgrade to ``admit``; then close 1000
+    preauth_bytes: int = 65536
+    preauth_per_address: int = 32  # unauthenticated sockets; loopback is exempt
+    buffered_bytes: int = 4 * 1024 * 1024  # unread by one client; then close 1008
+    buffered_total_bytes: int = 256 * 1024 * 1024  # unread by all: the fullest goes
+    ping: float = 25.0  # between pings; without any answer until the next, the socket ends
+    backlog: int = 4096
+
+
+class SocketOwner(Protocol):
+    """What a connection of which only the socket is known needs of its server."""
+
+    limits: Limits
+    http: Callable[[], asyncio.Protocol] | None  # makes the handler of an HTTP connection
+
+    def count_socket(self, connection: DemuxConnection, /) -> bool:
+        """Count a new socket; return false when it must be closed at once."""
+
+    def head_received(self, connection: DemuxConnection, /) -> None:
+        """Note that the socket has sent a whole request head."""
+
+    def is_crowded(self, connection: DemuxConnection, /) -> bool:
+        """Return whether this address has too many unauthenticated sockets."""
+
+    def release_socket(self, connection: DemuxConnection, /) -> None:
+        """Count the socket no longer: it is authenticated, or gone, or speaks HTTP."""
+
+
 def wants_websocket(head: bytes) -> bool:
-    """Say whether a request head asks for an upgrade to WebSocket."""
+    """Return whether a request head asks for an upgrade to WebSocket."""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"upgrade" and b"websocket" in value.lower():
@@ -37,12 +68,12 @@ def wants_websocket(head: bytes) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether an address is this host's own."""
+    """Return whether an address is this host's own."""
     return address.startswith(("127.", "::ffff:127.")) or address == "::1"
 
 
-class Front(ServerConnection):
-    """A connection of which only the transport is known yet.
+class DemuxConnection(ServerConnection):
+    """A connection that becomes WebSocket or HTTP once its request head has come.
 
     What we add to the library's attributes has slots: with more than 30 in all, the dictionary
     of each connection would be one of its own, of 1.6 KiB.
@@ -50,7 +81,7 @@ class Front(ServerConnection):
 
     __slots__ = ("_head", "_raw", "_timer", "loopback", "peer_uid", "remote")
 
-    owner: Server  # set by the subclass that each server makes for itself
+    owner: SocketOwner  # set by the subclass that each server makes for itself
     remote: str  # the peer's address; "" on a unix socket
     loopback: bool
     peer_uid: int | None  # of a unix peer
@@ -68,7 +99,7 @@ class Front(ServerConnection):
         """Count the socket and wait for its request head, no longer than the deadline."""
         self._raw = cast(asyncio.Transport, transport)
         self._look_at(transport.get_extra_info("socket"))
-        if not self.owner.admits(self):
+        if not self.owner.count_socket(self):
             self._raw.abort()
             return
         self._timer = self.loop.call_later(HEAD_SECONDS, self._raw.abort)
@@ -82,10 +113,10 @@ class Front(ServerConnection):
             return
         head, self._head = self._head, None
         self._stop_timer()
-        self.owner.decided(self)
+        self.owner.head_received(self)
         if end < 0 or not wants_websocket(head[:end]):
             self._become_http(head)
-        elif self.owner.crowded(self):
+        elif self.owner.is_crowded(self):
             self._raw.write(_TOO_MANY)
             self._raw.close()
         else:
@@ -95,7 +126,7 @@ class Front(ServerConnection):
                 self.data_received(rest)  # the subclass's: the head is decided
 
     def eof_received(self) -> None:
-        """Close a socket that ends before it has said what it is."""
+        """Close a socket that ends before its request head is complete."""
         if self._undecided:
             self._raw.close()
         else:
@@ -104,7 +135,7 @@ class Front(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the socket."""
         self._stop_timer()
-        self.owner.forgets(self)
+        self.owner.release_socket(self)
         if not self._undecided:
             super().connection_lost(exc)
 
@@ -113,12 +144,12 @@ class Front(ServerConnection):
         self._raw.abort()
 
     def pause_writing(self) -> None:
-        """Pass on what concerns an open WebSocket."""
+        """Pause the writing of a WebSocket; the other kinds have their own handler."""
         if not self._undecided:
             super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass on what concerns an open WebSocket."""
+        """Resume the writing of a WebSocket."""
         if not self._undecided:
             super().resume_writing()
 
@@ -127,7 +158,7 @@ class Front(ServerConnection):
         return not hasattr(self, "transport")
 
     def _become_http(self, head: bytes) -> None:
-        self.owner.forgets(self)
+        self.owner.release_socket(self)
         if self.owner.http is None:
             self._raw.abort()
             return

@@ -1,9 +1,9 @@
-"""A WebSocket server for many clients, over TCP (with HTTP on the same port) or a unix socket.
+"""Serves WebSocket to many clients, over TCP (with HTTP on the same port) or a unix socket.
 
-``Server`` keeps what is common to all connections: who is waiting to be written to, who
-does not read, who has not authenticated, who must be pinged. The rules of one connection
-are in ``wsconnection``, those of its first bytes in ``wsfront``. The gateway's port and the
-supervisor's ``cli.sock`` are both such servers.
+``Server`` keeps what is common to all connections: which have output, which do not read,
+which have not authenticated, when they are pinged. The rules of one connection are in
+``connection``, those of its first bytes in ``demux``. The gateway's port and the supervisor's
+``cli.sock`` are both such servers.
 """
 
 from __future__ import annotations
@@ -14,40 +14,35 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from websockets.asyncio.server import Server as LibraryServer
 from websockets.asyncio.server import ServerConnection, serve
 
-from ipc.websocket.connection import CLOSE_SECONDS, Connection, frame
-from ipc.websocket.demux import Front
+from ipc.websocket.connection import CLOSE_SECONDS, Connection, Owner
+from ipc.websocket.demux import DemuxConnection, Limits
 
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
 
-__all__ = ["Connection", "Limits", "Server", "frame"]
 
+class TurnEnd(Protocol):
+    """What surrounds the write to all clients at the end of a turn of the event loop."""
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one server allows. Times in seconds."""
+    def before_write(self) -> None:
+        """Queue what else belongs to this turn: what it gathered for many clients."""
 
-    handshake: float = 15.0  # from the upgrade to ``admit``; then close 1000
-    preauth_bytes: int = 65536
-    preauth_per_address: int = 32  # unauthenticated sockets; loopback is exempt
-    buffered_bytes: int = 4 * 1024 * 1024  # unread by one client; then close 1008
-    buffered_total_bytes: int = 256 * 1024 * 1024  # unread by all: the fullest goes
-    ping: float = 25.0  # between pings; without any answer until the next, the socket ends
-    backlog: int = 4096
+    def after_write(self) -> None:
+        """Do what clients need not wait for."""
 
 
 class Server:
-    """Start one with ``Server.start``; stop it with ``drain`` and ``close``.
+    """A listening socket and its connections: made by ``start``, ended by ``close``.
 
-    ``connections`` holds every open WebSocket. ``slow`` counts clients closed for not
-    reading, ``crowd`` sockets refused for being too many.
+    ``connections`` holds every open WebSocket, ``undecided`` the sockets that have not sent a
+    request yet. ``slow`` counts the clients closed because they did not read, ``crowded`` the
+    sockets refused because their address had too many.
     """
 
     def __init__(
@@ -62,11 +57,10 @@ class Server:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.slow = 0
-        self.crowd = 0
-        self.before_flush: list[Callable[[], None]] = []  # may queue more for this turn
-        self.after_flush: list[Callable[[], None]] = []  # what clients need not wait for
+        self.crowded = 0
+        self._turn_end: TurnEnd | None = None
         self._on_connect, self._on_text, self._on_close = on_connect, on_text, on_close
-        self.undecided: set[Front] = set()  # sockets that have not sent a request yet
+        self.undecided: set[DemuxConnection] = set()
         self._closing: tuple[int, str] | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Connection] = []
@@ -74,7 +68,7 @@ class Server:
         self._patience: asyncio.TimerHandle | None = None
         self._flushing = False
         self._preauth: Counter[str] = Counter()
-        self._counted: set[Front] = set()
+        self._counted: set[DemuxConnection] = set()
         self._uids: frozenset[int] | None = None
         self._unix: Path | None = None
         self._inode: int | None = None  # of the socket file that is ours
@@ -104,6 +98,7 @@ class Server:
         if isinstance(listen, Path):
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
         server = cls(on_connect, on_text, on_close, http, limits or Limits())
+        owner: Owner = server
         if isinstance(listen, Path):
             server._unix, server._inode = listen, _inode(listen)
             server._uids = frozenset({0, os.geteuid()})
@@ -111,7 +106,7 @@ class Server:
             kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
             server._serve,
-            create_connection=type("Connection", (Connection,), {"owner": server}),
+            create_connection=type("Connection", (Connection,), {"owner": owner}),
             compression=None,
             ping_interval=None,  # one sweep for all of them instead of a task for each
             max_size=server.limits.preauth_bytes,
@@ -124,38 +119,42 @@ class Server:
         server._library.is_serving = lambda: True  # type: ignore[method-assign]
         return server
 
-    # Called by connections
-
-    def has_output(self, connection: Connection) -> None:
+    def output_queued(self, connection: Connection) -> None:
         """Write what ``connection`` has queued at the end of this turn of the loop."""
         self._waiting.append(connection)
         self.flush_soon()
 
+    def surround_writes(self, turn_end: TurnEnd) -> None:
+        """Call ``turn_end`` before and after the write of each turn."""
+        self._turn_end = turn_end
+
     def flush_soon(self) -> None:
-        """Write everything at the end of this turn of the loop, with the hooks before and after."""
+        """Write everything at the end of this turn of the loop (see ``surround_writes``)."""
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
-    def falls_behind(self, connection: Connection) -> None:
-        """Be patient with a client that has not read its fill."""
+    def fell_behind(self, connection: Connection) -> None:
+        """Have producers hold back for a client that has not read what fills its buffers."""
         self._behind[connection] = connection.buffered_bytes
         if self._patience is None:
-            self._patience = self._loop.call_later(PATIENCE, self._looks_again)
+            self._patience = self._loop.call_later(PATIENCE, self._look_again)
 
-    def catches_up(self, connection: Connection) -> None:
-        """It has read; when nobody else is behind, those who speak may go on."""
+    def caught_up(self, connection: Connection) -> None:
+        """Note that a client has read; when no other is behind, producers may go on."""
         if self._behind.pop(connection, None) is not None and not self._behind:
-            self._ends_patience()
+            self._end_patience()
 
     @property
     def patient(self) -> bool:
-        """Whether whoever makes the clients' output should wait a little with more."""
+        """True while producers should hold back."""
         return bool(self._behind)
 
-    def _looks_again(self) -> None:
-        """Go on waiting while most clients are behind and reading: then more comes than can be
-        read here at all. For a few slow ones among others nobody waits longer.
+    def _look_again(self) -> None:
+        """Hold producers back while most clients are behind and reading.
+
+        Then more comes than can be read here at all; for a few slow ones among others no
+        producer waits longer.
         """
         self._behind = {
             each: left
@@ -163,22 +162,22 @@ class Server:
             if (left := each.buffered_bytes) < before
         }
         if self._behind and 2 * len(self._behind) >= len(self.connections):
-            self._patience = self._loop.call_later(PATIENCE, self._looks_again)
+            self._patience = self._loop.call_later(PATIENCE, self._look_again)
         else:
-            self._ends_patience()
+            self._end_patience()
 
-    def _ends_patience(self) -> None:
+    def _end_patience(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
         self._behind.clear()
         self.flush_soon()
 
-    def closes_slow(self, connection: Connection) -> bool:
+    def close_if_slow(self, connection: Connection) -> bool:
         """Close a client that has let too much pile up, or the fullest when all have.
 
         Called before more is written to a client that is behind, so that one large answer
-        alone closes nobody. Says whether ``connection`` itself was closed.
+        alone closes no client. Returns whether ``connection`` itself was closed.
         """
         if connection.buffered_bytes > self.limits.buffered_bytes:
             self._close_slow(connection)
@@ -188,32 +187,32 @@ class Server:
                 self._close_slow(max(behind, key=lambda other: other.buffered_bytes))
         return not connection.open
 
-    def admits(self, connection: Front) -> bool:
-        """Count a new socket; false when it must go at once."""
+    def count_socket(self, connection: DemuxConnection) -> bool:
+        """Count a new socket; return false when it must be closed at once."""
         if self._uids is not None and connection.peer_uid not in self._uids:
             return False
         self.undecided.add(connection)
         if connection.loopback:
             return True
         if self._preauth[connection.remote] >= 2 * self.limits.preauth_per_address:
-            self.crowd += 1
+            self.crowded += 1
             return False
         self._counted.add(connection)
         self._preauth[connection.remote] += 1
         return True
 
-    def decided(self, connection: Front) -> None:
-        """The socket has sent a whole request head."""
+    def head_received(self, connection: DemuxConnection) -> None:
+        """Note that the socket has sent a whole request head."""
         self.undecided.discard(connection)
 
-    def crowded(self, connection: Front) -> bool:
-        """Say whether this address has too many unauthenticated sockets."""
+    def is_crowded(self, connection: DemuxConnection) -> bool:
+        """Return whether this address has too many unauthenticated sockets."""
         crowded = self._preauth[connection.remote] > self.limits.preauth_per_address
-        self.crowd += crowded
+        self.crowded += crowded
         return crowded
 
-    def forgets(self, connection: Front) -> None:
-        """The socket is authenticated, or gone, or speaks HTTP: it counts no longer."""
+    def release_socket(self, connection: DemuxConnection) -> None:
+        """Count a socket no longer that is authenticated, or gone, or speaks HTTP."""
         self.undecided.discard(connection)
         if connection in self._counted:
             self._counted.discard(connection)
@@ -221,10 +220,8 @@ class Server:
             if not self._preauth[connection.remote]:
                 del self._preauth[connection.remote]
 
-    # The end
-
     def stop_accepting(self) -> None:
-        """Leave new clients in the backlog, for the next process that has the socket."""
+        """Accept no more clients: they wait in the backlog for the next process on the socket."""
         self._library.server.close()
 
     async def close(self, code: int = 1012, reason: str = "service restart") -> None:
@@ -249,8 +246,6 @@ class Server:
         if self._unix is not None and _inode(self._unix) == self._inode:
             self._unix.unlink(missing_ok=True)  # unless another server has replaced it
 
-    # Private
-
     async def _serve(self, opened: ServerConnection) -> None:
         connection = cast(Connection, opened)
         self.connections.add(connection)
@@ -266,16 +261,17 @@ class Server:
             self._on_close(connection)
 
     def _flush(self) -> None:
+        turn_end = self._turn_end
         try:
-            for hook in self.before_flush:
-                hook()
+            if turn_end is not None:
+                turn_end.before_write()
         finally:
             self._flushing = False
             waiting, self._waiting = self._waiting, []
             for connection in waiting:
                 connection.write_out()
-        for hook in self.after_flush:
-            hook()
+        if turn_end is not None:
+            turn_end.after_write()
 
     def _close_slow(self, connection: Connection) -> None:
         self.slow += 1
@@ -297,7 +293,7 @@ def _inode(path: Path) -> int | None:
 
 
 def _bound(path: Path) -> socket.socket:
-    """Return a socket at ``path`` that nobody else may use, from its first moment on."""
+    """Return a socket at ``path`` that only its owner may use, from its first moment on."""
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)

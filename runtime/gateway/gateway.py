@@ -14,11 +14,14 @@ import msgspec
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import MAX_PREAUTH_BYTES
 from ipc.identity.peer import PeerProof
-from ipc.websocket.server import Connection, Limits, Server
+from ipc.websocket.connection import Connection
+from ipc.websocket.demux import Limits
+from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.certificate import Certificate
 from runtime.gateway.clients.admission import Admission
@@ -28,6 +31,28 @@ from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
+
+
+class GatewayTurn:
+    """Ends a turn of the gateway's event loop: publish → calls → write → acknowledge.
+
+    What workers have sent during the turn is published as events and leaves in the same write
+    as all answers. Calls go to the workers before it, so that they work meanwhile. Messages
+    are acknowledged last, once the clients' sockets have them.
+    """
+
+    def __init__(self, fanout: Fanout, data_link: DataRouter) -> None:
+        self._fanout = fanout
+        self._data_link = data_link
+
+    def before_write(self) -> None:
+        """Queue the events of this turn for the clients, and send its calls to the workers."""
+        self._fanout.flush()
+        self._data_link.send_calls()
+
+    def after_write(self) -> None:
+        """Acknowledge what the workers have sent."""
+        self._data_link.acknowledge()
 
 
 class Gateway:
@@ -71,8 +96,7 @@ class Gateway:
             output=server,
             on_message=hub.agents.heard,
         )
-        server.before_flush = [hub.fanout.flush, data_link.send_calls]
-        server.after_flush = [data_link.acknowledge]
+        server.surround_writes(GatewayTurn(hub.fanout, data_link))
         hub.open(server, peers, calls, data_link)
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ipc.frames.websocket import StateVersion
-from ipc.websocket.server import Connection
+from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import Grant
 from runtime.gateway.access.handshake import Connect
 

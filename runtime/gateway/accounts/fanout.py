@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ipc.websocket.server import frame
+from ipc.websocket.connection import frame
 from runtime.gateway.access.listener import Listener
 
 STATUS = "channel.status"

@@ -20,7 +20,7 @@ from ipc.frames.websocket import (
     event,
     response,
 )
-from ipc.websocket.server import Connection
+from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import ConnectClaim, Grant
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
 from runtime.gateway.access.refusals import Refusal, not_now

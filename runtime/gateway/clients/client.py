@@ -28,7 +28,7 @@ from ipc.frames.websocket import (
     shape_of,
 )
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
-from ipc.websocket.server import Connection
+from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import Grant
 from runtime.gateway.access.handshake import Connect
 from runtime.gateway.access.origin import ClientOrigin

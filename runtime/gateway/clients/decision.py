@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ipc.identity import signature
-from ipc.websocket.server import Connection
+from ipc.websocket.connection import Connection
 from runtime.gateway.access import proof
 from runtime.gateway.access.auth import (
     SUPERVISOR_LINK,

@@ -22,7 +22,8 @@ from ipc.frames import websocket
 from ipc.frames.data import MALFORMED
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
-from ipc.websocket.server import Connection, Server
+from ipc.websocket.connection import Connection
+from ipc.websocket.server import Server
 from runtime.supervisor.api.access import access
 
 if TYPE_CHECKING:
