@@ -49,10 +49,11 @@ from runtime.supervisor.api.socket import LocalServer
 from runtime.supervisor.background import run_optional
 from runtime.supervisor.child import Process
 from runtime.supervisor.config_watch import ConfigWatch
-from runtime.supervisor.gateways.factory import Kit, attachment, source_of
-from runtime.supervisor.gateways.managed import Front
+from runtime.supervisor.gateways.factory import GatewayFactory
+from runtime.supervisor.gateways.interface import GatewayContext
+from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortTaken
-from runtime.supervisor.gateways.reconfigure import Takeover
+from runtime.supervisor.gateways.reconfigure import Reconfiguration
 from runtime.supervisor.gateways.reports import Reports
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
@@ -144,23 +145,28 @@ class Supervisor:
             metrics=lambda: of_supervisor(self),
             seal=self.remote.seal,
         )
-        self._kit = Kit(
+        context = GatewayContext(
             version=setting.version,
-            state_dir=places.state_dir,
             launcher=launcher,
             logs=logs,
             boot=self._gateway_boot,
             reporter=self.reports,
             answer=self.dispatch,
-            again=lambda reason: self.front.again(reason),
+            respawn=lambda reason: self.front.respawn(reason),
         )
-        self.front = Front(
-            source_of(loaded.config.gateway, setting.host, setting.port, self._kit),
+        self._factory = GatewayFactory(context, places.state_dir)
+        self.front = ManagedGateway(
+            self._factory.make(loaded.config.gateway, setting.host, setting.port),
             first_incarnation=instance.first_incarnation,
             loaded=lambda: self.loaded,
             on_change=self._front_changed,
         )
-        self.takeover = Takeover(self.front, self._kit, lambda: self.loaded)
+        self.reconfiguration = Reconfiguration(
+            self.front,
+            self._factory,
+            lambda: self.loaded,
+            lambda name, work: self.front.background(work),
+        )
         self.watch = ConfigWatch(places.config_path, self._quiet, self._file_changed)
         self.notifier = Notifier({})
         self._tasks: asyncio.TaskGroup | None = None
@@ -212,7 +218,7 @@ class Supervisor:
         """Open the port, or attach to the gateway that has it, where that is wanted."""
         config = self.loaded.config.gateway
         try:
-            self.front.open(force=self._setting.force)
+            await self.front.open(force=self._setting.force)
         except PortTaken as error:
             if not await challenges(self.front.url):
                 raise
@@ -221,8 +227,7 @@ class Supervisor:
             if found := companions(self.loaded.accounts):
                 raise ConfigError(str(self.loaded.path), found) from None
             log.info("attaching", url=self.front.url)
-            self.front.source = attachment(config, self.front.url, self._kit)
-            self.front.child.policy = self.front.source.policy
+            self.front.become(self._factory.attach(config, self.front.url))
 
     async def _live(self, link: ControlLink, on_up: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -470,7 +475,7 @@ class Supervisor:
         for key in difference.changed:
             self._account_changed(self.accounts[key])
         self.reports.common()
-        gateway = self.takeover.apply(asked=asked, changed=loaded.revision != old.revision)
+        gateway = self.reconfiguration.apply(asked=asked, changed=loaded.revision != old.revision)
         done = {"revision": loaded.revision, "gateway": gateway, **asdict(difference)}
         log.info("configuration", **done)
         self.notifier.ready(summary(self))
@@ -478,7 +483,7 @@ class Supervisor:
 
     def _waiting(self) -> list[str]:
         """Return the warnings for what of the configuration is not in force yet."""
-        return [*self.takeover.waiting(), *self.roster.pending_limits()]
+        return [*self.reconfiguration.waiting(), *self.roster.pending_limits()]
 
     def _supervise_as(self, config: Config) -> None:
         """Take over thresholds and limits of our own; no process needs to know of them."""

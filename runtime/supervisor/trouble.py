@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import partial
 
 from ipc.frames.words import Phase
-from runtime.supervisor.gateways.managed import Front
+from runtime.supervisor.gateways.managed import ManagedGateway
 
 STUBBORN = 2  # failures in a row: one alone is over before it is read
 
 
-async def tell_trouble(front: Front, say: Callable[[str], None]) -> None:
+async def tell_trouble(front: ManagedGateway, say: Callable[[str], None]) -> None:
     """Say why there is no gateway, each reason once, until cancelled."""
     told: str | None = None
     while True:
@@ -24,14 +24,14 @@ async def tell_trouble(front: Front, say: Callable[[str], None]) -> None:
             say(told)
 
 
-def _news(front: Front, told: str | None) -> bool:
+def _news(front: ManagedGateway, told: str | None) -> bool:
     """Whether there is a trouble that was not told, or the one that was is over."""
     if front.connected:
         return told is not None
     return _trouble(front) not in (None, told)
 
 
-def _trouble(front: Front) -> str | None:
+def _trouble(front: ManagedGateway) -> str | None:
     state = front.child.state
     why = front.status().last_error or state.cause
     if state.phase is Phase.FAILED:

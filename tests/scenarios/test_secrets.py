@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.supervisor.gateways.own_session import Session
+from runtime.supervisor.gateways.interface import SessionEvents
+from runtime.supervisor.gateways.own_session import OwnSession
 from tests.support.fakeserver import FakeServer
 
 TOKEN = "s3cr3t-0123456789-abcdef"
@@ -39,15 +40,13 @@ async def test_s076_what_is_told_of_a_refused_session_does_not_hold_its_token(
         faults.append(reason)
         faulty.set()
 
-    session = Session(
+    session = OwnSession(
         server.url,
         TOKEN,
+        SessionEvents(lambda: None, faults.append, on_fault, on_fault),
         version="1",
         reporter=Silent(),
         answer=answer,
-        on_up=lambda: None,
-        on_lost=faults.append,
-        on_fault=on_fault,
     )
     task = asyncio.create_task(session.run())
     await asyncio.wait_for(faulty.wait(), 20)

@@ -34,7 +34,7 @@ from runtime.supervisor.lifecycle import ENDS, Restart, Start, Stop
 from runtime.supervisor.lifecycle import Reset as ResetEvent
 
 if TYPE_CHECKING:
-    from runtime.supervisor.gateways.managed import Front
+    from runtime.supervisor.gateways.managed import ManagedGateway
     from runtime.supervisor.supervisor import Supervisor
 
 STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
@@ -312,7 +312,7 @@ async def _gateway_start(supervisor: Supervisor, params: ForceParams) -> Any:
     front = _front(supervisor)
     try:
         if params.force:
-            await front.seize()
+            await front.open(force=True)
         _front(supervisor).start()  # asked again: the end may have begun meanwhile
     except PortUnusable as error:
         raise RemoteError(UNAVAILABLE, str(error)) from None
@@ -348,12 +348,12 @@ async def _gateway_restart(supervisor: Supervisor, params: NoParams) -> Any:
     return row | {"gateway": msgspec.to_builtins(front.status())}
 
 
-def _up_within(front: Front) -> float:
+def _up_within(front: ManagedGateway) -> float:
     """Return how long a start is waited for; a foreign gateway is slow."""
-    return GATEWAY_UP if front.source.kind == "own" else front.child.policy.ready_within
+    return GATEWAY_UP if front.kind.name == "own" else front.child.policy.ready_within
 
 
-def _front(supervisor: Supervisor) -> Front:
+def _front(supervisor: Supervisor) -> ManagedGateway:
     """Return the gateway's keeper, unless the end has begun."""
     if supervisor.stopping:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")

@@ -1,4 +1,4 @@
-"""A gateway that runs already, and is not ours: we connect to it, and own nothing.
+"""A gateway that runs already and is not ours: we only connect to it.
 
 It goes through the same lifecycle as a child. Its "process" is the session: the loss of it is
 the exit, the next start another try to connect. So backoff, status and metrics are those of a
@@ -11,8 +11,8 @@ import asyncio
 
 from ipc.frames.words import EXIT_TEMPORARY
 from runtime.supervisor.child import Process
-from runtime.supervisor.gateways.interface import Link, News
-from runtime.supervisor.gateways.operator_session import Access, OutsideSession
+from runtime.supervisor.gateways.interface import GatewaySession, Listener, SessionEvents
+from runtime.supervisor.gateways.operator_session import Access, OperatorSession
 from runtime.supervisor.lifecycle import MISCONFIGURED, TRANSIENT, Exit, Policy
 
 SILENCE = 180.0
@@ -26,7 +26,9 @@ POLICY = Policy(
 class AttachedGateway:
     """Connects to ``access.url``. ``port`` is for display."""
 
-    kind = "attached"
+    name = "attached"
+    listener: Listener | None = None
+    last_error: str | None = None  # its standard error is not ours to read
 
     def __init__(
         self, access: Access, port: int, *, silence: float = SILENCE, policy: Policy = POLICY
@@ -35,61 +37,38 @@ class AttachedGateway:
         self.policy = policy
         self._access = access
         self._silence = silence
-        self._attachment = Attachment()
-        self._refused: str | None = None
+        self._process = AttachedProcess()
 
     @property
     def url(self) -> str:
         """Where it is."""
         return self._access.url
 
-    @property
-    def last_error(self) -> str | None:
-        """Nothing: its standard error is not ours to read."""
-        return None
-
-    def open(self, *, force: bool = False) -> None:
-        """Do nothing: the port is the gateway's."""
-
-    async def seize(self) -> None:
-        """Do nothing: whoever holds the port is the gateway."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def interrupt(self) -> None:
-        """Do nothing: there is nothing to start."""
-
-    def refused(self, reason: str) -> None:
-        """Note that it will not have us: a person is needed."""
-        self._refused = reason
-
-    async def spawn(self, incarnation: int) -> Process:
+    async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
         """Return what stands for its process."""
-        return self._attachment
+        return self._process
 
-    def session(self, incarnation: int, news: News) -> Link:
-        """Return the session of this try; its end ends the attachment."""
-        attachment = self._attachment = Attachment()
-        self._refused = None
+    def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
+        """Return the session of this try; its end ends the process that stands for the gateway."""
+        process = self._process = AttachedProcess()
 
         def lost(reason: str) -> None:
-            news.lost(reason)
-            attachment.end(Exit(code=EXIT_TEMPORARY, said=TRANSIENT, text=reason))
+            events.lost(reason)
+            process.end(Exit(code=EXIT_TEMPORARY, said=TRANSIENT, text=reason))
 
         def refused(reason: str) -> None:
-            attachment.end(Exit(said=MISCONFIGURED, text=reason))
+            process.end(Exit(said=MISCONFIGURED, text=reason))
 
-        return OutsideSession(
+        return OperatorSession(
             self._access,
-            News(news.up, lost, news.fault, refused),
+            SessionEvents(events.up, lost, events.fault, refused),
             silence=self._silence,
             lost_within=self.policy.ready_within,
             once=True,
         )
 
 
-class Attachment:
+class AttachedProcess:
     """Stands for the process of a gateway that is not ours: it ends with the session."""
 
     pid = 0
@@ -103,11 +82,11 @@ class Attachment:
             self._ended.set_result(how)
 
     def terminate(self) -> None:
-        """Let go of the gateway, which lives on."""
+        """End the session; the gateway lives on."""
         self.end(Exit(code=0, text="let go"))
 
     def kill(self) -> None:
-        """Let go of the gateway, which lives on."""
+        """End the session; the gateway lives on."""
         self.terminate()
 
     async def wait(self) -> Exit:

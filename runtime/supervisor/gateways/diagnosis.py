@@ -1,8 +1,8 @@
-"""Why a gateway ended: may it be tried again, is its configuration damaged, or is it hopeless?
+"""Diagnoses why a gateway ended, from its exit code and its last stderr lines. Pure.
 
 A transient failure passes by itself; a damaged configuration can be repaired, once; with a
 fatal one a person is needed, and trying again only hides it (SUPERVISION S10 to S12). A
-foreign gateway says which only in its words, so its words are read. Pure.
+foreign gateway shows which only in what it prints, so that is read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Diagnosis:
 
 
 def diagnose(how: Exit, lines: Sequence[str], *, reads_words: bool = True) -> Diagnosis:
-    """Judge an exit by its code and by the last lines of standard error.
+    """Classify an exit by its code and by the last lines of standard error.
 
     ``reads_words`` is false for a gateway of ours, which says by its exit code what is wrong.
     Words count only of a process that ended by itself and unwell.
@@ -72,5 +72,5 @@ def diagnose(how: Exit, lines: Sequence[str], *, reads_words: bool = True) -> Di
 
 
 def is_transient(text: str) -> bool:
-    """Say whether a session that failed with ``text`` may simply be tried again."""
+    """Return whether a session that failed with ``text`` may simply be tried again."""
     return _TRANSIENT.search(text) is not None

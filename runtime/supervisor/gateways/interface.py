@@ -1,23 +1,30 @@
-"""Where the gateway comes from: ours, a foreign program, or one that runs already.
+"""What differs between our own gateway, a foreign program and one that runs already.
 
-``Front`` keeps any of them as it is wanted, with one lifecycle; what differs is behind this
-interface: how it is started, how the session to it is held, and how patient we are.
+``ManagedGateway`` keeps any of them as it is wanted, with one lifecycle. Behind ``GatewayKind``
+is how it is started, how the session to it is held, and how patient we are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ipc.frames.bootstrap import GatewayBoot
 from runtime.supervisor.child import Process
 from runtime.supervisor.lifecycle import Policy
+from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.processes.launcher import Launcher
+
+NAME = "gateway"  # of its child, its peer and its log
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """Whom a session tells. ``lost`` and ``fault`` take the reason, ``refused`` too: then no
-    other try can help.
+class SessionEvents:
+    """The callbacks of a session: it is ``up``, it was ``lost``, the gateway is at ``fault``.
+
+    ``lost``, ``fault`` and ``refused`` take the reason. After ``refused`` no other try can help.
     """
 
     up: Callable[[], None]
@@ -26,14 +33,14 @@ class News:
     refused: Callable[[str], None]
 
 
-class Link(Protocol):
+class GatewaySession(Protocol):
     """A session to one incarnation of the gateway. ``attempts`` counts tries to open it."""
 
     connected: bool
     attempts: int
 
     def changed(self) -> None:
-        """Say that there is something new to report."""
+        """Send the changes of the reporter soon."""
 
     async def run(self) -> None:
         """Hold the session until cancelled."""
@@ -42,38 +49,71 @@ class Link(Protocol):
         """Call the gateway where that is possible; return what went wrong, if anything did."""
 
 
-class Source(Protocol):
-    """One way to have a gateway: ``own``, ``command`` or ``attached``."""
+class Listener(Protocol):
+    """The port of a gateway that is started by us."""
 
-    kind: str
-    policy: Policy
-    port: int
+    def open(self) -> None:
+        """Make ready for a start; raises ``PortUnusable``."""
 
-    @property
-    def url(self) -> str:
-        """Where this host reaches it."""
-
-    def open(self, *, force: bool = False) -> None:
-        """Make ready to start it; raises ``PortUnusable``."""
-
-    async def seize(self) -> None:
+    async def open_by_force(self) -> None:
         """Make ready, and end the programs that hold the port; raises ``PortUnusable``."""
 
     def close(self) -> None:
         """Give back what ``open`` took."""
 
-    async def spawn(self, incarnation: int) -> Process:
-        """Start it."""
 
-    def interrupt(self) -> None:
-        """Give up a start that has not come to a process yet."""
+class GatewayKind(Protocol):
+    """One way to have a gateway. ``name`` is ``own``, ``command`` or ``attached``.
 
-    def session(self, incarnation: int, news: News) -> Link:
-        """Return a session to it."""
+    ``listener`` is ``None`` where the port is not for us to open or to free.
+    """
 
-    def refused(self, reason: str) -> None:
-        """Note that it is there but will not have us: a person is needed."""
+    name: str
+    policy: Policy
+    listener: Listener | None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, for display."""
+
+    @property
+    def url(self) -> str:
+        """Where this host reaches it."""
 
     @property
     def last_error(self) -> str | None:
-        """The last thing it complained about."""
+        """The last line on its standard error that is worth a warning."""
+
+    async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
+        """Start it; what comes before the process is given up when ``stopping`` is set."""
+
+    def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
+        """Return a session to it that is not open yet."""
+
+
+class Reporter(Protocol):
+    """Where the rows of ``channels.report`` come from."""
+
+    def whole(self) -> dict[str, Any]:
+        """Return the params of a complete report, and forget what had changed."""
+
+    def changes(self) -> dict[str, Any] | None:
+        """Return the params of a report of what changed since, ``None`` when nothing did."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayContext:
+    """What the supervisor gives to a gateway of any kind.
+
+    ``boot(incarnation, token)`` makes the bootstrap object of one incarnation, ``answer`` carries
+    out a request that the gateway makes, and after ``respawn(reason)`` another process follows at
+    once when the present one ends.
+    """
+
+    version: str
+    launcher: Launcher
+    logs: LogStore
+    boot: Callable[[int, str], GatewayBoot]
+    reporter: Reporter
+    answer: Callable[[str, Any], Awaitable[Any]]
+    respawn: Callable[[str], None]

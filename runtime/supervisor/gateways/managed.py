@@ -1,6 +1,6 @@
-"""The gateway as it is wanted: its process, its session, its restarts, its status row.
+"""Keeps the gateway as it is wanted: its process, its session, its restarts, its status row.
 
-One lifecycle for every kind of gateway; what differs between them is its ``Source``.
+One lifecycle for every kind of gateway; what differs between them is its ``GatewayKind``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
 from runtime.config.model import GatewayConfig
 from runtime.supervisor.background import run_optional
+from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process, supervise
-from runtime.supervisor.gateways.interface import Link, News, Source
-from runtime.supervisor.gateways.restarts import Answer, Outcome, Restarts
+from runtime.supervisor.gateways.interface import NAME, GatewayKind, GatewaySession, SessionEvents
+from runtime.supervisor.gateways.restarts import Outcome, RestartAnswer, Restarts
 from runtime.supervisor.lifecycle import (
     RESTART,
     Event,
@@ -32,75 +33,90 @@ from runtime.supervisor.lifecycle import (
 )
 from runtime.supervisor.processes import vitals
 
-NAME = "gateway"
 SHUTDOWN = "shutdown"  # the method that ends a gateway which is not ours
 log = structlog.get_logger("gateway")
 
 
-class Front:
-    """Owns the gateway that ``source`` makes.
+class ManagedGateway:
+    """Owns the gateway of one kind at a time.
 
-    ``loaded()`` is the configuration as it is now. ``spawned`` counts processes that were
-    started, ``revision`` and ``spawned_with`` are the configuration of the present one.
+    ``loaded()`` returns the present configuration. ``spawned`` counts processes that were
+    started and ``sessions`` those that were opened; ``revision`` and ``spawned_with`` are the
+    configuration of the present process.
     """
 
     def __init__(
         self,
-        source: Source,
+        kind: GatewayKind,
         *,
         first_incarnation: int,
         loaded: Callable[[], Loaded],
         on_change: Callable[[], None],
     ) -> None:
-        self.source = source
+        self._kind = kind
         self.restarts = Restarts()
         self.revision = ""
         self.outages = 0
         self.spawned = 0
-        self.sessions = 0  # that were opened
+        self.sessions = 0
         self._attempts = 0  # to open one, by sessions that are gone
         self._loaded = loaded
         self.spawned_with: GatewayConfig | None = None
-        self._on_change = on_change
-        self._session: Link | None = None
+        self._changes = Changes(NAME, on_change)
+        self._session: GatewaySession | None = None
         self._session_task: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._due: asyncio.TimerHandle | None = None  # of a restart that was put off
         self._ready_at: int | None = None
         self._last_error: str | None = None
-        self._no_shutdown = False  # it has said that it does not know that method
+        self._no_shutdown = False  # it has answered that it does not know that method
+        self._stopping = asyncio.Event()  # the present start is to be given up
         self._up = False
         self.child = Child(
             NAME,
-            source.policy,
+            kind.policy,
             self._spawn,
             first_incarnation=first_incarnation,
             on_change=self._child_changed,
         )
 
-    def open(self, *, force: bool = False) -> None:
-        """Make ready to start it; raises ``PortUnusable``."""
-        self.source.open(force=force)
+    @property
+    def kind(self) -> GatewayKind:
+        """The kind of gateway that is kept now."""
+        return self._kind
 
-    async def seize(self) -> None:
-        """Make ready, and end the programs that hold the port; raises ``PortUnusable``."""
-        if self.child.state.phase not in ALIVE:
-            await self.source.seize()
+    def become(self, kind: GatewayKind) -> None:
+        """Keep another kind of gateway from its next start on."""
+        self._kind = kind
+        self.child.policy = kind.policy
+
+    async def open(self, *, force: bool = False) -> None:
+        """Open the port, unless the gateway runs; raises ``PortUnusable``.
+
+        With ``force`` the programs that hold it are ended first.
+        """
+        listener = self._kind.listener
+        if listener is None or self.child.state.phase in ALIVE:
+            return
+        if force:
+            await listener.open_by_force()
+        else:
+            listener.open()
 
     def close_socket(self) -> None:
         """Stop queueing clients: from now on they are refused."""
-        self.source.close()
+        if self._kind.listener is not None:
+            self._kind.listener.close()
 
     @property
     def url(self) -> str:
         """Where this host reaches the gateway."""
-        return self.source.url
+        return self._kind.url
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return self.source.port
+        return self._kind.port
 
     @property
     def connected(self) -> bool:
@@ -118,25 +134,23 @@ class Front:
         return self._attempts + (self._session.attempts if self._session is not None else 0)
 
     def start(self) -> None:
-        """Want it up. Raises ``PortUnusable`` when somebody took the port meanwhile."""
-        if self.child.state.phase not in ALIVE:
-            self.open()
+        """Start it; raises ``PortUnusable`` when another program has taken the port."""
+        self._open_if_down()
         self.child.post(Start())
 
     def stop(self) -> None:
-        """Want it down: it drains, then its socket closes. One that is not ours lives on."""
+        """Stop it: it drains, then its socket closes. One that is not ours lives on."""
         self._tell_gateway(restarting=False)
         self.child.post(Stop())
 
-    def restart(self) -> Answer:
-        """Replace it in place; raises ``PortUnusable``. Clients of ours wait in the backlog.
+    def restart(self) -> RestartAnswer:
+        """Replace its process; raises ``PortUnusable``. Clients of ours wait in the backlog.
 
         Never refused: a restart that would follow another too closely is put off, and one
         that is asked for before the process of another was spawned is that one.
         """
         state = self.child.state
-        if state.phase not in ALIVE:
-            self.open()
+        self._open_if_down()
         answer = self.restarts.ask(state, _now())
         if answer.outcome is Outcome.NOW:
             self._restart()
@@ -144,20 +158,20 @@ class Front:
             self._restart_in(answer.after)
         return answer
 
-    def again(self, reason: str) -> None:
-        """Have its next process follow at once when the present one ends, which is no failure.
+    def respawn(self, reason: str) -> None:
+        """Let its next process follow at once when the present one ends, which is no failure.
 
-        Of one that is not wanted any more the end is the end.
+        Does nothing when the gateway is not wanted any more.
         """
         if self.child.state.wanted:
             self.child.post(Restart(automatic=True, reason=reason))
 
     async def shut_down(self) -> str | None:
-        """Ask a gateway that is not ours to end; return why that was not done, if it was not.
+        """Ask a foreign gateway to end; return the reason where that was not done.
 
         Ours is not asked: there the method is an operator's, and ends us with every account.
         """
-        if self.source.kind == "own":
+        if self._kind.name == "own":
             return "left out: this gateway is Trunkline's own, the stop itself ends it"
         if self._no_shutdown:
             return "it does not know the method shutdown"
@@ -166,6 +180,10 @@ class Front:
         wrong = await self._session.tell(SHUTDOWN, {})
         self._no_shutdown = wrong is not None and "unknown method" in wrong
         return wrong
+
+    def _open_if_down(self) -> None:
+        if self._kind.listener is not None and self.child.state.phase not in ALIVE:
+            self._kind.listener.open()
 
     def _restart(self) -> None:
         self._tell_gateway(restarting=True)
@@ -182,7 +200,7 @@ class Front:
             self._restart()
 
     def changed(self) -> None:
-        """Say that the reporter has something new."""
+        """Send the changes of the reporter to the gateway."""
         if self._session is not None:
             self._session.changed()
 
@@ -198,24 +216,12 @@ class Front:
         self._tasks.create_task(run_optional("work beside the gateway", work))
 
     async def until(self, true: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait until ``true()``, looked at after every change; return whether it became so."""
-        await asyncio.sleep(0)  # what was posted before counts: the child is due in this turn
-        if true():
-            return True
-        entry = (true, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
-        try:
-            async with asyncio.timeout(timeout):
-                await entry[1]
-        except TimeoutError:
-            return False
-        finally:
-            self._waiting.remove(entry)
-        return True
+        """Wait until ``true()``, tested after every change; return whether it became so."""
+        return await self._changes.until(true, timeout)
 
     def _tell_gateway(self, *, restarting: bool) -> None:
-        """Say whether a successor comes, so that clients are told when to come back."""
-        if self.source.kind == "own" and self._session is not None and self._tasks is not None:
+        """Announce the end and whether a successor comes, which the gateway tells its clients."""
+        if self._kind.name == "own" and self._session is not None and self._tasks is not None:
             self._tasks.create_task(
                 self._session.tell("gateway.closing", {"restarting": restarting})
             )
@@ -225,14 +231,15 @@ class Front:
         self.spawned += 1
         loaded = self._loaded()  # from here on: what changes later needs another process
         self.revision, self.spawned_with = loaded.revision, loaded.config.gateway
-        return await self.source.spawn(incarnation)
+        return await self._kind.spawn(incarnation, self._stopping)
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         if state.phase is Phase.STARTING:
             self.restarts.starting()
+            self._stopping = asyncio.Event()
             self._open_session(state.incarnation)
         elif state.phase is Phase.STOPPING:
-            self.source.interrupt()
+            self._stopping.set()
             self._count_outage(state)
         elif state.phase is not Phase.RUNNING:
             self._count_outage(state)
@@ -251,7 +258,7 @@ class Front:
             failures=state.failures,
             reason=state.reason,
         )
-        self._tell()
+        self._changes.notify()
 
     def _settle_restarts(self, state: State) -> None:
         due = self.restarts.settled(state.phase, _now())
@@ -269,26 +276,22 @@ class Front:
         def fault(reason: str) -> None:
             child.post(Unhealthy(incarnation, reason))
 
-        def refused(reason: str) -> None:
-            self.source.refused(reason)
-            fault(reason)
-
         def up() -> None:
             child.post(Ready(incarnation))
             self._up = True
             self.sessions += 1
             self._ready_at = int(time.time() * 1000)
-            self._tell()
+            self._changes.notify()
 
         def lost(reason: str) -> None:
             self._count_outage(child.state)
             log.warning("session lost", reason=reason)
-            self._tell()
+            self._changes.notify()
 
-        self._session = self.source.session(incarnation, News(up, lost, fault, refused))
+        self._session = self._kind.session(incarnation, SessionEvents(up, lost, fault, fault))
         self._session_task = self._tasks.create_task(self._hold(self._session, fault))
 
-    async def _hold(self, session: Link, fault: Callable[[str], None]) -> None:
+    async def _hold(self, session: GatewaySession, fault: Callable[[str], None]) -> None:
         try:
             await session.run()
         except Exception as error:  # it costs this incarnation, not the supervisor
@@ -309,22 +312,10 @@ class Front:
             self._session_task.cancel()
         self._session = self._session_task = None
 
-    def _tell(self) -> None:
-        for true, future in self._waiting:
-            if not future.done() and true():
-                future.set_result(None)
-        try:
-            self._on_change()
-        except Exception:  # whoever is told must not cost the gateway
-            log.exception("change not told")
-
     def status(self) -> GatewayStatus:
         """Return the gateway's status row."""
         state, process = self.child.state, self.child.process
         pid = (process.pid or None) if state.phase in ALIVE and process is not None else None
-        due = self.child.deadline
-        waits = state.phase is Phase.BACKOFF and due is not None
-        left = due - asyncio.get_running_loop().time() if waits and due is not None else 0.0
         return GatewayStatus(
             phase=state.phase.value,
             cause=state.cause,
@@ -335,12 +326,12 @@ class Front:
             connected=self.connected,
             failures=state.failures,
             outages=self.outages,
-            next_try_at=int((time.time() + left) * 1000) if waits else None,
+            next_try_at=next_try_at(self.child),
             ready_at=self._ready_at if state.phase is Phase.RUNNING else None,
             last_error=self._last_error,
-            kind=self.source.kind,
+            kind=self._kind.name,
             revision=self.revision,
-            complaint=self.source.last_error,
+            complaint=self._kind.last_error,
             rss_bytes=vitals.rss_bytes(pid) if pid is not None else None,
         )
 

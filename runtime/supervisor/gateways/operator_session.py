@@ -1,6 +1,6 @@
-"""The session to a gateway that is not ours: an operator's, with a device identity.
+"""Holds an operator's session, with a device identity, to a gateway that is not ours.
 
-Nothing is reported over it and nothing is asked of us; it shows whether that gateway works.
+Nothing is reported over it and the gateway makes no requests; it shows whether it works.
 Any frame is a sign of life. After a long silence one verifying call is made, and only when
 that fails too the gateway counts as hung (SUPERVISION H4).
 """
@@ -20,7 +20,7 @@ from ipc.heartbeat import Pulse, Verdict
 from ipc.identity.device import Identity
 from ipc.websocket.backoff import starting
 from ipc.websocket.client import OPERATOR, Client
-from runtime.supervisor.gateways.interface import News
+from runtime.supervisor.gateways.interface import SessionEvents
 
 VERIFY_WITHIN = 5.0
 CONNECT_WITHIN = 20.0  # challenge and answer: ClawX's number
@@ -47,18 +47,18 @@ class Access:
     identity: Callable[[], Awaitable[Identity | None]]
 
 
-class OutsideSession:
+class OperatorSession:
     """Holds one session until cancelled.
 
-    ``once``: it ends with the first loss or failure instead of trying again, and whoever
-    owns it decides when there is another. ``lost_within`` is how many seconds a gateway that
+    ``once``: it ends with the first loss or failure instead of trying again, and its owner
+    decides when there is another. ``lost_within`` is how many seconds a gateway that
     was there may be out of reach, as it is while it restarts itself.
     """
 
     def __init__(
         self,
         access: Access,
-        news: News,
+        events: SessionEvents,
         *,
         silence: float,
         lost_within: float,
@@ -67,7 +67,7 @@ class OutsideSession:
         self.connected = False
         self.attempts = 0
         self._access = access
-        self._news = news
+        self._events = events
         self._silence = silence
         self._lost_within = lost_within
         self._once = once
@@ -75,7 +75,7 @@ class OutsideSession:
         self._token: str | None = None
 
     def changed(self) -> None:
-        """Do nothing: nothing is reported to a stranger."""
+        """Do nothing: nothing is reported to a foreign gateway."""
 
     async def run(self) -> None:
         """Connect, and look after the session, until cancelled."""
@@ -87,23 +87,23 @@ class OutsideSession:
                 client = await self._connect()
                 reason = await self._serve(client)
                 failures, waits, lost_at = 0, RETRY, loop.time()
-                self._news.lost(reason)
+                self._events.lost(reason)
                 if self._once:
                     return
                 continue
             except RemoteError as error:
                 reason = self._hide(str(error))
                 if not error.retryable:
-                    self._news.refused(reason)
+                    self._events.refused(reason)
                     return
                 waits = STARTING if starting(error) else RETRY
             except (IpcError, OSError) as error:
                 reason, waits = self._hide(str(error)), RETRY
                 if self._once:
-                    self._news.lost(reason)
+                    self._events.lost(reason)
                     return
             if loop.time() - lost_at > self._lost_within:
-                self._news.fault(f"not reached for {self._lost_within:g} s: {reason}")
+                self._events.fault(f"not reached for {self._lost_within:g} s: {reason}")
             log.debug("session not open", error=reason, tries=failures)
             await asyncio.sleep(waits[min(failures, len(waits) - 1)])
             failures += 1
@@ -142,7 +142,7 @@ class OutsideSession:
         self._client, self.connected = client, True
         watch = asyncio.create_task(self._watch(client))
         try:
-            self._news.up()
+            self._events.up()
             code, text = await asyncio.shield(client.closed)
             return self._hide(f"closed with {code} {text}".rstrip())
         finally:
@@ -152,7 +152,7 @@ class OutsideSession:
             await client.close()
 
     async def _watch(self, client: Client) -> None:
-        """Judge its silence. A suspended host, or a clock that is set, costs nobody his life."""
+        """Watch its silence. A suspended host, or a clock that is set, is not held against it."""
         loop = asyncio.get_running_loop()
         pulse = Pulse(self._silence, now=client.heard)
         while True:
@@ -168,11 +168,11 @@ class OutsideSession:
                 pass  # a refusal is an answer
             except CallTimeout:
                 if client.heard < asked:
-                    self._news.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
+                    self._events.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
                     return
                 # It is slow with this one call, and talks meanwhile: it lives.
             except IpcError:
-                return  # it has closed: that is told elsewhere
+                return  # it has closed, which ``_serve`` reports
             pulse.seen(loop.time())
 
     def _on_event(self, event: Event) -> None:

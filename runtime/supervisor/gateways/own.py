@@ -1,6 +1,6 @@
 """Our own gateway: a child with the listening socket that the supervisor opened.
 
-The socket is the supervisor's, so that a gateway restart refuses nobody; it is closed only
+The socket is the supervisor's, so that a gateway restart refuses no client; it is closed only
 when the gateway is stopped on purpose.
 """
 
@@ -10,89 +10,54 @@ import asyncio
 import functools
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 
-from ipc.frames.bootstrap import GatewayBoot
 from ipc.identity.trust import trusting
 from runtime.supervisor.child import Process
-from runtime.supervisor.gateways.interface import Link, News
-from runtime.supervisor.gateways.own_session import Reporter, Session
+from runtime.supervisor.gateways.interface import (
+    NAME,
+    GatewayContext,
+    GatewaySession,
+    Listener,
+    SessionEvents,
+)
+from runtime.supervisor.gateways.own_session import OwnSession
 from runtime.supervisor.gateways.port import listen, url_of
-from runtime.supervisor.gateways.stderr import Complaints
-from runtime.supervisor.gateways.stderr_verdict import Judged
+from runtime.supervisor.gateways.stderr import StderrRing
+from runtime.supervisor.gateways.stderr_verdict import ProcessWithStderr
 from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Policy
-from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import Spec
 
-NAME = "gateway"
 
+class ListeningSocket:
+    """The socket that clients connect to; it outlives the processes that inherit it.
 
-class OwnGateway:
-    """``boot(incarnation, token)`` makes the bootstrap object of one incarnation.
-
-    ``certificate`` is the file with which its port is encrypted.
+    ``port`` is 0 until the kernel has chosen one, where it is to choose.
     """
 
-    kind = "own"
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        version: str,
-        launcher: Launcher,
-        logs: LogStore,
-        boot: Callable[[int, str], GatewayBoot],
-        reporter: Reporter,
-        answer: Callable[[str, Any], Awaitable[Any]],
-        silence: float = 30.0,
-        policy: Policy = GATEWAY_POLICY,
-        certificate: str | None = None,
-    ) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self.host = host
         self.port = port
-        self.policy = policy
-        self.silence = silence
-        self._version = version
-        self._launcher = launcher
-        self._logs = logs
-        self._boot = boot
-        self._reporter = reporter
-        self._answer = answer
-        self._certificate = certificate
-        self._token = secrets.token_urlsafe(32)
         self._socket: socket.socket | None = None
-        self._complaints = Complaints()
 
-    @property
-    def url(self) -> str:
-        """Where this host reaches the gateway."""
-        url = url_of(self.host, self.port)
-        return url if self._certificate is None else url.replace("ws://", "wss://", 1)
+    def fileno(self) -> int:
+        """Return the descriptor of the open socket."""
+        assert self._socket is not None
+        return self._socket.fileno()
 
-    @property
-    def last_error(self) -> str | None:
-        """The last line on its standard error that is worth a warning."""
-        return self._complaints.last_error
-
-    def open(self, *, force: bool = False) -> None:
-        """Open the listening socket; raises ``PortUnusable``."""
+    def open(self) -> None:
+        """Open the socket unless it is open; raises ``PortUnusable``."""
         if self._socket is None:
-            self._socket = listen(self.host, self.port, force=force)
-            self.port = self._socket.getsockname()[1]
+            self._take(listen(self.host, self.port))
 
-    async def seize(self) -> None:
+    async def open_by_force(self) -> None:
         """Open the socket, and end the programs that hold the port; raises ``PortUnusable``."""
         if self._socket is None:
             taken = await asyncio.to_thread(listen, self.host, self.port, force=True)
             if self._socket is None:
-                self._socket = taken
-            else:  # somebody else was faster
+                self._take(taken)
+            else:  # another request was faster
                 taken.close()
 
     def close(self) -> None:
@@ -101,18 +66,56 @@ class OwnGateway:
             self._socket.close()
             self._socket = None
 
-    def interrupt(self) -> None:
-        """Do nothing: its start takes milliseconds."""
+    def _take(self, opened: socket.socket) -> None:
+        self._socket = opened
+        self.port = opened.getsockname()[1]
 
-    def refused(self, reason: str) -> None:
-        """Do nothing: a gateway of ours that refuses us is replaced."""
 
-    async def spawn(self, incarnation: int) -> Process:
+class OwnGateway:
+    """Starts our own gateway. ``certificate`` is the file with which its port is encrypted."""
+
+    name = "own"
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        context: GatewayContext,
+        *,
+        silence: float = 30.0,
+        policy: Policy = GATEWAY_POLICY,
+        certificate: str | None = None,
+    ) -> None:
+        self.policy = policy
+        self.silence = silence
+        self._context = context
+        self._certificate = certificate
+        self._token = secrets.token_urlsafe(32)
+        self._socket = ListeningSocket(host, port)
+        self.listener: Listener | None = self._socket
+        self._stderr = StderrRing()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._socket.port
+
+    @property
+    def url(self) -> str:
+        """Where this host reaches the gateway."""
+        url = url_of(self._socket.host, self._socket.port)
+        return url if self._certificate is None else url.replace("ws://", "wss://", 1)
+
+    @property
+    def last_error(self) -> str | None:
+        """The last line on its standard error that is worth a warning."""
+        return self._stderr.last_error
+
+    async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
         """Start it with the socket."""
-        self.open()  # a stop that was taken back may have closed it
-        assert self._socket is not None
-        boot = self._boot(incarnation, self._token)
-        process = await self._launcher.spawn(
+        self._socket.open()  # a stop that was taken back may have closed it
+        boot = self._context.boot(incarnation, self._token)
+        process = await self._context.launcher.spawn(
             Spec(
                 name=f"{NAME}#{incarnation}",
                 target="runtime.gateway.main:main",
@@ -120,26 +123,26 @@ class OwnGateway:
                 fds={"listen": self._socket.fileno()},
             )
         )
-        self._complaints = Complaints()
-        return await Judged.of(process, self._logs, NAME, incarnation, self._complaints, _as_it_is)
+        self._stderr = StderrRing()
+        return await ProcessWithStderr.capture(
+            process, self._context.logs, incarnation, self._stderr, _unchanged
+        )
 
-    def session(self, incarnation: int, news: News) -> Link:
+    def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
         """Return the session over which the accounts are reported."""
         file = self._certificate
-        return Session(
+        return OwnSession(
             self.url,
             self._token,
-            version=self._version,
-            reporter=self._reporter,
-            answer=self._answer,
-            on_up=news.up,
-            on_lost=news.lost,
-            on_fault=news.fault,
+            events,
+            version=self._context.version,
+            reporter=self._context.reporter,
+            answer=self._context.answer,
             silence=self.silence,
             tls=None if file is None else functools.partial(trusting, file),
         )
 
 
-def _as_it_is(how: Exit, lines: list[str]) -> Exit:
-    """Judge nothing: a gateway of ours says by its exit code and its last words what is wrong."""
+def _unchanged(how: Exit, lines: list[str]) -> Exit:
+    """Return the exit as it is: our own gateway says what is wrong by code and last words."""
     return how

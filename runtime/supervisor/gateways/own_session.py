@@ -1,4 +1,4 @@
-"""The supervisor's WebSocket session to one incarnation of the gateway.
+"""Holds the supervisor's WebSocket session to one incarnation of our own gateway.
 
 A client like any other, so that its health is what clients see. Over it the supervisor
 reports the accounts, and answers what the gateway asks of it (DESIGN section 2). One
@@ -12,7 +12,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
@@ -24,6 +24,7 @@ from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
 from ipc.websocket.backoff import Backoff, RetryPolicy
 from ipc.websocket.client import Client
+from runtime.supervisor.gateways.interface import Reporter, SessionEvents
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
 VERIFY_WITHIN = 5.0
@@ -34,42 +35,30 @@ LOST_WITHIN = 10.0  # a gateway that lives but cannot be reached for so long is 
 log = structlog.get_logger("session")
 
 
-class Asked(msgspec.Struct):
-    """What the gateway asks: the payload of ``supervisor.request``."""
+class GatewayRequest(msgspec.Struct):
+    """A request of the gateway: the payload of ``supervisor.request``."""
 
     id: int
     method: str
     params: Any = None
 
 
-class Reporter(Protocol):
-    """Where the rows of ``channels.report`` come from."""
+class OwnSession:
+    """Keeps one session open until cancelled.
 
-    def whole(self) -> dict[str, Any]:
-        """Return the params of a complete report, and forget what had changed."""
-
-    def changes(self) -> dict[str, Any] | None:
-        """Return the params of a report of what changed since, ``None`` when nothing did."""
-
-
-class Session:
-    """Keeps one session open until cancelled; tells about it through callbacks.
-
-    ``on_up()`` after each successful handshake and report, ``on_lost(reason)`` when an open
-    session ends, ``on_fault(reason)`` when the gateway is to be judged unhealthy.
+    Of ``events`` it calls ``up()`` after each successful handshake and report, ``lost(reason)``
+    when an open session ends, and ``fault(reason)`` when the gateway counts as unhealthy.
     """
 
     def __init__(
         self,
         url: str,
         token: str,
+        events: SessionEvents,
         *,
         version: str,
         reporter: Reporter,
         answer: Callable[[str, Any], Awaitable[Any]],
-        on_up: Callable[[], None],
-        on_lost: Callable[[str], None],
-        on_fault: Callable[[str], None],
         silence: float = 30.0,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
@@ -79,9 +68,7 @@ class Session:
         self._version = version
         self._reporter = reporter
         self._answer = answer
-        self._on_up = on_up
-        self._on_lost = on_lost
-        self._on_fault = on_fault
+        self._events = events
         self._silence = silence
         self._changed = asyncio.Event()
         self._client: Client | None = None
@@ -91,7 +78,7 @@ class Session:
         self.attempts = 0  # to open it
 
     def changed(self) -> None:
-        """Say that the reporter has something new; it is sent as soon as the last report is in."""
+        """Send the changes of the reporter as soon as the last report is answered."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -116,10 +103,10 @@ class Session:
             if worked:
                 backoff.reset()
                 lost_at = loop.time()
-                self._on_lost(reason)
+                self._events.lost(reason)
                 continue
             if final or loop.time() - lost_at > LOST_WITHIN:
-                self._on_fault(f"session refused: {reason}")
+                self._events.fault(f"session refused: {reason}")
             log.debug("session not open", error=reason, tries=backoff.failures)
             await asyncio.sleep(backoff.wait(failure))
 
@@ -161,7 +148,7 @@ class Session:
                 tasks.create_task(self._beat(client))
                 await client.call("channels.report", self._reporter.whole(), timeout=REPORT_WITHIN)
                 worked = self.connected = True
-                self._on_up()
+                self._events.up()
                 tasks.create_task(self._report(client))
                 code, text = await asyncio.shield(client.closed)
                 raise _Closed(code, text)  # ends the tasks too: nobody takes their answers
@@ -193,11 +180,11 @@ class Session:
             if self._pulse.due(loop.time()) is not Verdict.ASK:
                 continue  # it said something else meanwhile
             if not await self._lives(client, "system-presence", VERIFY_WITHIN):
-                self._on_fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
+                self._events.fault(f"no answer for {self._silence + VERIFY_WITHIN:g} s")
                 return
 
     async def _lives(self, client: Client, method: str, timeout: float) -> bool:
-        """Say whether the gateway answers; a refusal is an answer."""
+        """Return whether the gateway answers; a refusal is an answer."""
         try:
             await client.call(method, timeout=max(timeout, 0.0))
         except CallTimeout:
@@ -214,7 +201,7 @@ class Session:
 
     async def _answer_one(self, event: Event) -> None:
         try:
-            asked = msgspec.json.decode(event.payload or b"", type=Asked)
+            asked = msgspec.json.decode(event.payload or b"", type=GatewayRequest)
         except MALFORMED as error:
             log.warning("request of the gateway not understood", error=str(error))
             return

@@ -1,8 +1,8 @@
-"""The gateway's listening socket, opened by the supervisor so that it outlives every gateway.
+"""Opens the gateway's listening socket in the supervisor, so that it outlives every gateway.
 
 Clients that come while a gateway restarts wait in the backlog instead of being refused.
-A port that somebody else holds is reported with that program's name, never taken by force
-unless the operator says so.
+A port that another program holds is reported with that program's name, never taken by force
+unless the operator wants it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
-import signal
 import socket
-import time
 from dataclasses import dataclass
+
+from runtime.supervisor.processes.termination import end_all
 
 BACKLOG = 2048  # clients of one outage wait here; the kernel caps it at net.core.somaxconn
 MAX_COMMAND = 200  # characters of a stranger's command line
@@ -44,7 +43,7 @@ class NoSuchAddress(PortUnusable):
 
 
 class PortTaken(PortUnusable):
-    """The port is in use; ``holders`` says by whom, as far as this user may know."""
+    """The port is in use; ``holders`` are the programs, as far as this user may see them."""
 
     def __init__(self, host: str, port: int, holders: list[Holder]) -> None:
         who = "; ".join(f"pid {held.pid} ({held.command})" for held in holders)
@@ -86,7 +85,7 @@ def listen(host: str, port: int, *, force: bool = False) -> socket.socket:
     if holders and not force:
         raise PortTaken(host, port, holders)
     end(holders)
-    sock = _bind(host, port)  # nobody to be seen: it may have ended just now
+    sock = _bind(host, port)  # without a holder to be seen: it may have ended just now
     if sock is None:
         raise PortTaken(host, port, holders_of(port))
     return sock
@@ -138,27 +137,14 @@ def _on_one_line(arguments: list[str]) -> str:
 
 
 def end(holders: list[Holder]) -> None:
-    """End programs for good: SIGTERM, then SIGKILL after 5 s. Signals go through pidfds.
+    """End programs for good: SIGTERM, then SIGKILL after 5 s. Blocks.
 
-    Blocks. A program of another user is left alone.
+    A program of another user is left alone.
     """
     with contextlib.ExitStack() as opened:
-        fds = []
+        pidfds = []
         for holder in holders:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                fd = os.pidfd_open(holder.pid)
-                opened.callback(os.close, fd)
-                signal.pidfd_send_signal(fd, signal.SIGTERM)
-                fds.append(fd)
-        deadline = time.monotonic() + FORCE_WITHIN
-        for fd in fds:
-            if not _gone(fd, max(0.0, deadline - time.monotonic())):
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(fd, signal.SIGKILL)
-                _gone(fd, 1.0)
-
-
-def _gone(pidfd: int, within: float) -> bool:
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(within * 1000))
+                pidfds.append(os.pidfd_open(holder.pid))
+                opened.callback(os.close, pidfds[-1])
+        end_all(pidfds, FORCE_WITHIN)

@@ -1,22 +1,23 @@
-"""Brings a new configuration to the gateway: nothing, another process, or another source.
+"""Applies a new configuration to the gateway: nothing, another process, or another kind.
 
-Compared is what the running process was started with, not what was read last: a process that
-has been spawned since a change has it already, and one that is spawned while the next change
-comes has not.
+It is compared with what the running process was started with, not with what was read last: a
+process that has been spawned since a change has it already, and one that is spawned while the
+next change comes has not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
 from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
 from runtime.config.model import GatewayConfig
-from runtime.supervisor.gateways.factory import Kit, policy_of, source_of
+from runtime.supervisor.gateways.factory import GatewayFactory, policy_of
 from runtime.supervisor.gateways.foreign import ForeignGateway
-from runtime.supervisor.gateways.managed import Front
+from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable, address
 from runtime.supervisor.gateways.reload_rules import Need, decide, need, waiting
 from runtime.supervisor.lifecycle import Stop
@@ -26,89 +27,101 @@ MOVE_WITHIN = 30.0  # for the old gateway to end
 log = structlog.get_logger("gateway")
 
 
-class Takeover:
-    """``loaded()`` is the configuration as it is now."""
+class Reconfiguration:
+    """Brings the configuration, which ``loaded()`` returns, to the gateway.
 
-    def __init__(self, front: Front, kit: Kit, loaded: Callable[[], Loaded]) -> None:
-        self._front = front
-        self._kit = kit
+    ``start(name, work)`` runs work beside it.
+    """
+
+    def __init__(
+        self,
+        gateway: ManagedGateway,
+        factory: GatewayFactory,
+        loaded: Callable[[], Loaded],
+        start: Callable[[str, Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._gateway = gateway
+        self._factory = factory
+        self._start = start
         self._loaded = loaded
         self._place = _place(loaded().config.gateway)
         self._moving = False
         self._obstacle: str | None = None  # why the last move was not made
 
     def apply(self, *, asked: bool, changed: bool) -> str:
-        """Do what the configuration takes; return what is done, in one word.
+        """Do what the configuration needs; return what is done, in one word.
 
-        ``changed``: the file is another than before, ``asked``: somebody wants a reload.
+        ``changed``: the file is another than before, ``asked``: an operator wants a reload.
         """
         config = self._loaded().config.gateway
-        source = self._front.source
+        kind = self._gateway.kind
         self._obstacle = None
-        self._front.child.policy = policy_of(config, attached=source.kind == "attached")
+        self._gateway.child.policy = policy_of(config, attached=kind.name == "attached")
         mode = config.reload.mode
         done = decide(mode, self._need(), asked=asked, changed=changed)
         if done is Need.MOVE:
             self._start_moving()
             return "moved"
-        if asked and isinstance(source, ForeignGateway) and source.reload():
+        if asked and isinstance(kind, ForeignGateway) and kind.reload():
             return "signalled"
-        phase = self._front.child.state.phase
+        phase = self._gateway.child.state.phase
         if done is Need.RESTART and phase is Phase.FAILED:  # a person was needed, and was there
             return self._started()
         if done is Need.RESTART and phase in ALIVE:
-            return str(self._front.restart().outcome)
+            return str(self._gateway.restart().outcome)
         return "unchanged" if self._need() is Need.NOTHING else "waits"
 
     def _started(self) -> str:
         try:
-            self._front.start()
+            self._gateway.start()
         except PortUnusable as error:
             self._obstacle = f"the gateway is not started: {error}"
             return "waits"
         return "started"
 
     def waiting(self) -> list[str]:
-        """Return the warnings for what is not in force, and not about to be."""
-        runs = self._front.child.state.phase in ALIVE
-        said = waiting(self._need()) if runs and not self._front.renewing else None
+        """Return the warnings for what is not in force and not about to be."""
+        runs = self._gateway.child.state.phase in ALIVE
+        said = waiting(self._need()) if runs and not self._gateway.renewing else None
         return [each for each in (self._obstacle, None if self._moving else said) if each]
 
     def _need(self) -> Need:
         config = self._loaded().config.gateway
         if _place(config) != self._place:
             return Need.MOVE
-        started = self._front.spawned_with
+        started = self._gateway.spawned_with
         return Need.NOTHING if started is None else need(started, config)
 
     def _start_moving(self) -> None:
         if not self._moving:
             self._moving = True
-            self._front.background(self._move())
+            self._start("moving the gateway", self._move())
 
     async def _move(self) -> None:
         """Let the old gateway end, and start another one where it is wanted now."""
-        front = self._front
+        gateway = self._gateway
         try:
             while self._place != (place := _place(config := self._loaded().config.gateway)):
-                source = source_of(config, address(config.bind), config.port, self._kit)
+                kind = self._factory.make(config, address(config.bind), config.port)
                 try:
-                    source.open()
+                    if kind.listener is not None:
+                        kind.listener.open()
                 except PortUnusable as error:
                     self._obstacle = f"the gateway stays where it is: {error}"
                     log.error("gateway not moved", error=str(error))
                     return
-                wanted = front.child.state.wanted
-                front.child.post(Stop("moved"))
-                if not await front.until(_is_stopped(front), MOVE_WITHIN):
-                    source.close()
+                wanted = gateway.child.state.wanted
+                gateway.child.post(Stop("moved"))
+                if not await gateway.until(_is_stopped(gateway), MOVE_WITHIN):
+                    if kind.listener is not None:
+                        kind.listener.close()
                     self._obstacle = "the gateway stays where it is: it does not end"
                     return
-                front.source, self._place = source, place
-                front.child.policy = source.policy
-                log.info("gateway moved", url=source.url, kind=source.kind)
+                gateway.become(kind)
+                self._place = place
+                log.info("gateway moved", url=kind.url, kind=kind.name)
                 if wanted:
-                    front.start()
+                    gateway.start()
         finally:
             self._moving = False
 
@@ -117,5 +130,5 @@ def _place(config: GatewayConfig) -> tuple[object, ...]:
     return config.port, config.bind, tuple(config.command or ()), config.url
 
 
-def _is_stopped(front: Front) -> Callable[[], bool]:
-    return lambda: front.child.state.phase is Phase.STOPPED
+def _is_stopped(gateway: ManagedGateway) -> Callable[[], bool]:
+    return lambda: gateway.child.state.phase is Phase.STOPPED

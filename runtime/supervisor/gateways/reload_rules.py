@@ -1,7 +1,7 @@
-"""What a new configuration means for the gateway, by ``gateway.reload.mode``.
+"""Decides what a new configuration means for the gateway, by ``gateway.reload.mode``. Pure.
 
-What a gateway is told at its birth it keeps, so a change of that needs another process; where
-it listens, or whose it is, needs another source. All else counts without either. Pure.
+What a gateway gets in its bootstrap it keeps, so a change of that needs another process; where
+it listens, or whose it is, needs another kind. All else counts without either.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from runtime.config.model import GatewayConfig
 
 HOT = ("hot", "reload")
-# What the supervisor itself looks at, at the moment when it needs it.
+# Fields that the supervisor itself reads, each at the moment when it needs it.
 LIVE = frozenset(
     {
         "reload",
@@ -29,15 +29,15 @@ PLACE = frozenset({"port", "bind", "command", "url"})
 
 
 class Need(IntEnum):
-    """What it takes to bring a change in."""
+    """What a change needs to come into force."""
 
     NOTHING = 0
     RESTART = 1  # of the process, in place
-    MOVE = 2  # to another source
+    MOVE = 2  # to another kind or place
 
 
 def need(old: GatewayConfig, new: GatewayConfig) -> Need:
-    """Return what the difference between two configurations takes."""
+    """Return what the difference between two configurations needs."""
     changed = {
         field.name
         for field in msgspec.structs.fields(GatewayConfig)
@@ -49,7 +49,7 @@ def need(old: GatewayConfig, new: GatewayConfig) -> Need:
 
 
 def decide(mode: str, found: Need, *, asked: bool, changed: bool) -> Need:
-    """Return what is done: ``found`` is needed, the file ``changed``, or somebody ``asked``."""
+    """Return what is done: ``found`` is needed, the file ``changed``, or an operator ``asked``."""
     if mode in HOT:
         return Need.NOTHING
     if mode in ("restart", "off") and (asked or changed):
@@ -58,7 +58,7 @@ def decide(mode: str, found: Need, *, asked: bool, changed: bool) -> Need:
 
 
 def waiting(found: Need) -> str | None:
-    """Say what is not in force yet, and what brings it in."""
+    """Return a warning for what is not in force yet, ``None`` when all is."""
     if found is Need.NOTHING:
         return None
     return "the gateway's part of the configuration waits for `trunkline gateway restart`"

@@ -1,4 +1,4 @@
-"""What the gateway is still to be told about the accounts, in the order in which it happened.
+"""Queues the changes of accounts that the gateway has not got yet, in their order. Pure.
 
 Separate from the session, which only carries it: a session comes and goes with its gateway,
 what has changed stays. Two changes of one account never share a report, so that clients see
@@ -22,13 +22,13 @@ Rows = dict[str, AccountStatus | None]  # by key; ``None``: removed
 
 
 class Reports:
-    """Collects rows; ``whole`` and ``changes`` are what a ``Session`` asks for.
+    """Collects rows; the session sends what ``whole`` and ``changes`` return.
 
     ``keys()`` returns the keys of all accounts, ``row(key)`` one of them as it is now, ``None``
     when it is gone. ``common()`` returns what goes beside them (the gateway's own row, channels,
     agents), ``wake()`` is called when there is something new, ``metrics()`` returns the
-    supervisor's own figures: they go with whatever else goes, and ``seal(revision)`` how a
-    revision is told to clients.
+    supervisor's own figures: they go with whatever else goes, and ``seal(revision)`` the form
+    in which clients get a revision.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Reports:
         self._common_changed = False
 
     def changed(self, key: str, row: AccountStatus | None) -> None:
-        """Take a row that clients are to be told, ``None`` when the account is removed."""
+        """Queue a row for the clients, ``None`` when the account is removed."""
         batches = self._batches
         if not batches or (key in batches[-1] and len(batches) < MAX_BATCHES):
             batches.append({})
@@ -63,7 +63,7 @@ class Reports:
         self._wake()
 
     def figures(self, key: str) -> None:
-        """Note that mere figures of an account changed: they go when ``hurry`` says so."""
+        """Note that mere figures of an account changed: they go with the next ``hurry``."""
         self._figures.add(key)
 
     def hurry(self) -> None:
@@ -97,7 +97,7 @@ class Reports:
         report = {
             "revision": self._revision(),
             "whole": False,
-            "accounts": {key: self._told(row) for key, row in batch.items() if row},
+            "accounts": {key: self._row_for_clients(row) for key, row in batch.items() if row},
             "removed": [key for key, row in batch.items() if row is None],
             "figures": self._now(self._figures - waiting),
         }
@@ -114,14 +114,14 @@ class Reports:
     def _now(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return these accounts as they are now, and no others: a row costs 10 µs to make."""
         rows = ((key, self._row(key)) for key in keys)
-        return {key: self._told(row) for key, row in rows if row is not None}
+        return {key: self._row_for_clients(row) for key, row in rows if row is not None}
 
-    def _told(self, row: AccountStatus) -> dict[str, Any]:
+    def _row_for_clients(self, row: AccountStatus) -> dict[str, Any]:
         """Return a row as the gateway's clients may see it."""
-        told: dict[str, Any] = msgspec.to_builtins(row)
+        shown: dict[str, Any] = msgspec.to_builtins(row)
         if row.revision:
-            told["revision"] = self._seal(row.revision)
-        return told
+            shown["revision"] = self._seal(row.revision)
+        return shown
 
     def _beside(self) -> dict[str, Any]:
         """Return what goes beside the accounts."""

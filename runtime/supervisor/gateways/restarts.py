@@ -1,8 +1,9 @@
-"""When a restart that was asked for happens: now, or once, a little later. Never: not at all.
+"""Decides when a requested gateway restart happens: now, or once after a pause. Pure.
 
-A restart is satisfied only by a process that was spawned after it was asked for, because only
-that one has read the configuration of then. Requests that come while one waits are folded
-into it, and each caller is told which of these it got. Reads no clock; times are seconds.
+No request is dropped. A restart is satisfied only by a process that was spawned after it was
+asked for, because only that one has read the configuration of then. Requests that come while
+one waits are folded into it, and each caller gets the outcome of its request. Times are in
+seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ GAP = 2.5  # between the end of one restart and the beginning of the next: ClawX
 
 
 class Outcome(StrEnum):
-    """What becomes of a request."""
+    """What happens with a request."""
 
     NOW = "restarted"
     JOINED = "joined"  # a restart is on its way whose process is not spawned yet
@@ -25,7 +26,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RestartAnswer:
     """``after``: how many seconds a deferred restart waits; ``None``: until the start is over."""
 
     outcome: Outcome
@@ -33,7 +34,7 @@ class Answer:
 
 
 class Restarts:
-    """The restarts of one child. The counters are for the metrics."""
+    """The restarts of one child, with counters for the metrics."""
 
     def __init__(self, gap: float = GAP) -> None:
         self.gap = gap
@@ -51,22 +52,22 @@ class Restarts:
         """Whether a deferred restart waits."""
         return self._pending
 
-    def ask(self, state: State, now: float) -> Answer:
-        """Take a request. ``NOW`` means that the caller is to restart the child."""
+    def ask(self, state: State, now: float) -> RestartAnswer:
+        """Take a request; after ``NOW`` the caller restarts the child."""
         self.asked += 1
         if self.coming(state):
             self.coalesced += 1
-            return Answer(Outcome.JOINED)
+            return RestartAnswer(Outcome.JOINED)
         if state.phase is Phase.STARTING:
             return self._defer(None)
         wait = self._wait(now)
         if state.phase is Phase.RUNNING and wait > 0:
             return self._defer(wait)
         self.begun()
-        return Answer(Outcome.NOW)
+        return RestartAnswer(Outcome.NOW)
 
     def coming(self, state: State) -> bool:
-        """Say whether a process is on its way that is still to read the configuration."""
+        """Return whether a process is on its way that has not read the configuration yet."""
         returning = state.phase is Phase.STOPPING and state.wanted and state.cause == RESTART
         # Or it has been begun in this very turn, and the child does not know yet.
         begun = state.phase is Phase.RUNNING and self._running
@@ -100,13 +101,13 @@ class Restarts:
         self._running = True
         self.executed += 1
 
-    def _defer(self, after: float | None) -> Answer:
+    def _defer(self, after: float | None) -> RestartAnswer:
         if self._pending:
             self.coalesced += 1
         else:
             self.deferred += 1
         self._pending = True
-        return Answer(Outcome.DEFERRED, after)
+        return RestartAnswer(Outcome.DEFERRED, after)
 
     def _wait(self, now: float) -> float:
         return 0.0 if self._done_at is None else max(0.0, self._done_at + self.gap - now)

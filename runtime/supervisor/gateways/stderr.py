@@ -1,8 +1,8 @@
-"""What a gateway prints on its standard error: kept, sorted, and told once.
+"""Classifies what a gateway prints on its standard error, and keeps the last lines. Pure.
 
-A gateway says there why it does not start; between that it says much that nobody needs, again
-and again. So each line is classed, one that was there before is told only now and then, and
-the last 120 stay for whoever must judge an exit (SUPERVISION S18, S19). Pure.
+A gateway prints there why it does not start, and between that much that is of no use, again and
+again. So each line gets a level, a repeated one is logged only now and then, and the last 120
+are kept to classify an exit (SUPERVISION S18, S19).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from enum import StrEnum
 
+from runtime.supervisor.logs.line import Line
+
 LINES = 120
-EVERY = 50  # of the repeats of a line, each so-many-th is told, for whoever debugs
+EVERY = 50  # of the repeats of a line, each so-many-th is logged, for debugging
 TEXTS = 2000  # different lines that are counted; a gateway that prints more starts over
 SLOW_STAGE = 10.0  # seconds; a start-up stage from here on is worth a warning
 SLOW_TOTAL = 30.0
@@ -23,8 +25,8 @@ _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?\s*")
 _STAGE = re.compile(r"startup trace: .*?([\d.]+)ms total=([\d.]+)ms", re.IGNORECASE)
 
 
-class Class(StrEnum):
-    """How much a line matters."""
+class Level(StrEnum):
+    """How a line is logged; ``DROP``: not at all."""
 
     DROP = "drop"
     DEBUG = "debug"
@@ -51,36 +53,39 @@ def plain(text: str) -> str:
     return _ANSI.sub("", text)
 
 
-def class_of(text: str) -> Class:
-    """Say how much a line (without colours) matters."""
+def level_of(text: str) -> Level:
+    """Return the level of a line (without colours)."""
     if not text.strip() or any(each.search(text) for each in _DROP):
-        return Class.DROP
+        return Level.DROP
     if any(each.search(text) for each in _DEBUG):
-        return Class.DEBUG
+        return Level.DEBUG
     if found := _STAGE.search(text):
         stage, total = float(found[1]) / 1000, float(found[2]) / 1000
-        return Class.WARN if stage >= SLOW_STAGE or total >= SLOW_TOTAL else Class.INFO
-    return Class.WARN
+        return Level.WARN if stage >= SLOW_STAGE or total >= SLOW_TOTAL else Level.INFO
+    return Level.WARN
 
 
-class Complaints:
-    """The standard error of one process. ``secrets`` are never kept and never told."""
+class StderrRing:
+    """The last lines on the standard error of one process, without ``secrets``.
+
+    ``folded`` counts the lines that were not logged because they had been before.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = [secret for secret in secrets if secret]
         self._ring: deque[str] = deque(maxlen=LINES)
         self._seen: Counter[str] = Counter()
-        self.folded = 0  # lines not told because they had been
+        self.folded = 0
 
     @property
     def lines(self) -> list[str]:
-        """The last lines, oldest first, without those that nobody needs."""
+        """The last lines, oldest first, without those of level ``DROP``."""
         return list(self._ring)
 
     @property
     def last_error(self) -> str | None:
         """The last line that is worth a warning."""
-        found = (line for line in reversed(self._ring) if class_of(line) is Class.WARN)
+        found = (line for line in reversed(self._ring) if level_of(line) is Level.WARN)
         return next((_STAMP.sub("", line) for line in found), None)
 
     def hide(self, text: str) -> str:
@@ -89,14 +94,14 @@ class Complaints:
             text = text.replace(secret, "***")
         return text
 
-    def take(self, text: str) -> tuple[Class, str, int]:
-        """Take a line; return how to tell it, its text, and how often it has come.
+    def take(self, text: str) -> tuple[Level, str, int]:
+        """Take a line; return its level, its text, and how often it has come.
 
-        A repeat has the class ``DROP``, but each ``EVERY``-th, which is for debugging.
+        A repeat has the level ``DROP``, but each ``EVERY``-th, which is for debugging.
         """
         line = self.hide(plain(text).rstrip())
-        kind = class_of(line)
-        if kind is Class.DROP:
+        kind = level_of(line)
+        if kind is Level.DROP:
             return kind, line, 1
         self._ring.append(line)
         if len(self._seen) >= TEXTS:
@@ -106,5 +111,25 @@ class Complaints:
         count = self._seen[same]
         if count > 1:
             self.folded += 1
-            kind = Class.DROP if count % EVERY else Class.DEBUG
+            kind = Level.DROP if count % EVERY else Level.DEBUG
         return kind, line, count
+
+
+class StderrFilter:
+    """Filters the lines of a gateway for its log: no secrets, a level, repeats folded."""
+
+    def __init__(self, ring: StderrRing) -> None:
+        self._ring = ring
+
+    def __call__(self, line: Line) -> Line | None:
+        """Return the line to log, ``None`` for none."""
+        text = line.get("text")
+        if not isinstance(text, str):  # a structured record of ours
+            return line
+        if line.get("stream") != "stderr":
+            return line | {"text": self._ring.hide(text)}
+        level, text, count = self._ring.take(text)
+        if level is Level.DROP:
+            return None
+        more = {"repeats": count} if count > 1 else {}
+        return line | {"text": text, "level": level.value} | more

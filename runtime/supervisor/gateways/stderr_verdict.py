@@ -1,4 +1,4 @@
-"""A gateway's process, whose exit is told with what it complained about before.
+"""A gateway process whose exit is classified together with its last stderr lines.
 
 Its standard error is read to the end first: the last line is often the reason.
 """
@@ -8,53 +8,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from runtime.supervisor.gateways.stderr import Class, Complaints
+from runtime.supervisor.gateways.interface import NAME
+from runtime.supervisor.gateways.stderr import StderrFilter, StderrRing
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.capture import LineCapture
-from runtime.supervisor.logs.line import Line
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.processes.process import SpawnedProcess
 
-Judge = Callable[[Exit, list[str]], Exit]
+Classify = Callable[[Exit, list[str]], Exit]
 
 
-class Judged:
-    """``judge(exit, lines)`` says what the exit is taken for."""
+class ProcessWithStderr:
+    """``classify(exit, lines)`` returns the exit that is reported."""
 
     def __init__(
-        self, process: SpawnedProcess, capture: LineCapture, complaints: Complaints, judge: Judge
+        self, process: SpawnedProcess, capture: LineCapture, stderr: StderrRing, classify: Classify
     ) -> None:
         self.pid = process.pid
         self._process = process
         self._capture = capture
-        self._complaints = complaints
-        self._judge = judge
+        self._stderr = stderr
+        self._classify = classify
 
     @classmethod
-    async def of(
+    async def capture(
         cls,
         process: SpawnedProcess,
         logs: LogStore,
-        name: str,
         incarnation: int,
-        complaints: Complaints,
-        judge: Judge,
+        stderr: StderrRing,
+        classify: Classify,
     ) -> Self:
-        """Capture what a new process prints; one that cannot be captured is ended again."""
-        try:
-            capture = logs.capture(name, incarnation, process, filter_line=Screen(complaints))
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        return cls(process, capture, complaints, judge)
+        """Capture what a new process prints; one that cannot be captured is killed."""
+        capture = await logs.capture_or_kill(
+            NAME, incarnation, process, filter_line=StderrFilter(stderr)
+        )
+        return cls(process, capture, stderr, classify)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it and what it started."""
+        """Kill it and what it started."""
         self._process.kill()
 
     def signal(self, number: int) -> None:
@@ -62,27 +58,7 @@ class Judged:
         self._process.signal(number)
 
     async def wait(self) -> Exit:
-        """Return what its end is taken for."""
+        """Return how its exit was classified."""
         how = await self._process.wait()
         self._capture.drain()
-        return self._judge(how, self._complaints.lines)
-
-
-class Screen:
-    """Decides how a line of a gateway is logged: without secrets, classed, told once."""
-
-    def __init__(self, complaints: Complaints) -> None:
-        self._complaints = complaints
-
-    def __call__(self, line: Line) -> Line | None:
-        """Return the line to log, ``None`` for none."""
-        text = line.get("text")
-        if not isinstance(text, str):  # a structured record of ours
-            return line
-        if line.get("stream") != "stderr":
-            return line | {"text": self._complaints.hide(text)}
-        kind, text, count = self._complaints.take(text)
-        if kind is Class.DROP:
-            return None
-        more = {"repeats": count} if count > 1 else {}
-        return line | {"text": text, "level": kind.value} | more
+        return self._classify(how, self._stderr.lines)

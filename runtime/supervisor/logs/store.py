@@ -164,6 +164,25 @@ class LogStore:
         self._captures.add(capture)
         return capture
 
+    async def capture_or_kill(
+        self,
+        name: str,
+        incarnation: int,
+        process: SpawnedProcess,
+        *,
+        filter_line: LineFilter | None = None,
+    ) -> LineCapture:
+        """Capture what a new child prints; a child that cannot be captured is killed.
+
+        Its caller would not know of it, and there must never be two processes of one account.
+        """
+        try:
+            return self.capture(name, incarnation, process, filter_line=filter_line)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+
     def add(self, name: str, line: Line) -> None:
         """Take one line; it is on disk after this turn of the loop."""
         self._pending.setdefault(name, []).append(line)

@@ -355,7 +355,7 @@ async def test_s052_the_file_is_read_when_somebody_asks_or_it_has_changed_and_ne
             await at.ask("gateway.restart")
             await at.ask("channels.restart", accounts=[A])
             at.supervisor.status()
-            at.supervisor.takeover.apply(asked=True, changed=True)
+            at.supervisor.reconfiguration.apply(asked=True, changed=True)
         assert at.read == 0
         at.supervisor.reload()
         assert at.read == 1

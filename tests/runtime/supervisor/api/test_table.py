@@ -20,7 +20,7 @@ from runtime.supervisor.accounts.roster import Roster
 from runtime.supervisor.api import table
 from runtime.supervisor.api.table import METHODS, what_next, why
 from runtime.supervisor.gateways.port import PortTaken
-from runtime.supervisor.gateways.restarts import Answer, Outcome
+from runtime.supervisor.gateways.restarts import Outcome, RestartAnswer
 from runtime.supervisor.lifecycle import Exit, Ready, State, Stop
 from tests.support.accounts import Stage, account_of, phase, spec_of
 from tests.support.players import PlayedLogs
@@ -32,7 +32,7 @@ VERBS = [name for name, (params, _) in METHODS.items() if "accounts" in params._
 
 
 class PlayedFront:
-    """Stands for a ``Front``: comes up or goes down at once, or never."""
+    """Stands for a ``ManagedGateway``: comes up or goes down at once, or never."""
 
     def __init__(self) -> None:
         self.did: list[str] = []
@@ -40,9 +40,9 @@ class PlayedFront:
         self.obedient = True
         self.taken: PortTaken | None = None
         self.spawned = 1
-        self.answer = Answer(Outcome.NOW)
+        self.answer = RestartAnswer(Outcome.NOW)
         self.wrong: str | None = None
-        self.source = SimpleNamespace(kind="own")
+        self.kind = SimpleNamespace(name="own")
         policy = SimpleNamespace(stop_within=5.0, ready_within=90.0)
         self.child = SimpleNamespace(state=State(), policy=policy)
         self.waited = 0.0
@@ -57,14 +57,15 @@ class PlayedFront:
         if not self.obedient:
             self.child.state = State(phase=Phase.STOPPING)
 
-    def restart(self) -> Answer:
+    def restart(self) -> RestartAnswer:
         self._do("restart")
         self.connected = True
         self.spawned += self.obedient
         return self.answer
 
-    async def seize(self) -> None:
-        self._do("seize")
+    async def open(self, *, force: bool) -> None:
+        assert force
+        self._do("open by force")
 
     async def shut_down(self) -> str | None:
         self._do("shut_down")
@@ -441,7 +442,7 @@ async def test_a_gateway_that_does_not_obey_is_told_as_such(tmp_path: Path) -> N
 async def test_force_takes_the_port_first(tmp_path: Path) -> None:
     at = Desk(tmp_path)
     await at.ask("gateway.start", force=True)
-    assert at.front.did == ["seize", "start"]
+    assert at.front.did == ["open by force", "start"]
 
 
 @pytest.mark.parametrize("name", ["gateway.start", "gateway.restart"])
@@ -461,7 +462,7 @@ async def test_no_gateway_is_started_at_the_end(tmp_path: Path, name: str) -> No
 
 async def test_a_restart_that_is_put_off_says_for_how_long(tmp_path: Path) -> None:
     at = Desk(tmp_path)
-    at.front.answer = Answer(Outcome.DEFERRED, 2.5)
+    at.front.answer = RestartAnswer(Outcome.DEFERRED, 2.5)
     row = await at.ask("gateway.restart")
     assert (row["outcome"], row["retryAfterMs"]) == ("deferred", 2500)
 
@@ -470,7 +471,7 @@ async def test_a_foreign_gateway_is_waited_for_longer_and_may_be_shut_down(
     tmp_path: Path,
 ) -> None:
     at = Desk(tmp_path)
-    at.front.source.kind = "foreign"
+    at.front.kind.name = "foreign"
     await at.ask("gateway.start")
     assert at.front.waited == 90.0
     assert (await at.ask("gateway.stop", shutdown=True))["shutdown"] == "asked for"

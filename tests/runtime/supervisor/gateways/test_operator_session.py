@@ -17,8 +17,8 @@ from ipc.errors import ConnectionFailed
 from ipc.websocket.client import Client
 from ipc.websocket.probe import challenges
 from runtime.supervisor.gateways import operator_session
-from runtime.supervisor.gateways.interface import News
-from runtime.supervisor.gateways.operator_session import Access, OutsideSession
+from runtime.supervisor.gateways.interface import SessionEvents
+from runtime.supervisor.gateways.operator_session import Access, OperatorSession
 from tests.support.fakeserver import Refusal
 from tests.support.players import PlayedGateway
 from tests.support.until import until
@@ -33,14 +33,14 @@ class Desk:
     def __init__(self, server: PlayedGateway) -> None:
         self.server = server
         self.told: list[str] = []
-        news = News(
+        events = SessionEvents(
             lambda: self.told.append("up"),
             lambda reason: self.told.append(f"lost: {reason}"),
             lambda reason: self.told.append(f"fault: {reason}"),
             lambda reason: self.told.append(f"refused: {reason}"),
         )
         access = Access(server.url, "1", self._nothing, self._nothing)
-        self.session = OutsideSession(access, news, silence=SILENCE, lost_within=60.0)
+        self.session = OperatorSession(access, events, silence=SILENCE, lost_within=60.0)
 
     async def _nothing(self) -> None:
         return None
@@ -169,8 +169,8 @@ async def test_s020_a_client_waits_for_the_challenge_and_names_who_talks_another
 
 async def test_s086_a_call_while_not_connected_fails_at_once() -> None:
     async with desk(system_presence=[]) as at:
-        unopened = OutsideSession(
-            at.session._access, at.session._news, silence=60.0, lost_within=60.0
+        unopened = OperatorSession(
+            at.session._access, at.session._events, silence=60.0, lost_within=60.0
         )
         assert await unopened.tell("system-presence", {}) == "not connected"
         await at.server.close()

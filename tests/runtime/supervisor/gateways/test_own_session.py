@@ -12,7 +12,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from ipc.errors import PeerGone, RemoteError
 from runtime.supervisor.gateways import own_session as module
-from runtime.supervisor.gateways.own_session import Session
+from runtime.supervisor.gateways.interface import SessionEvents
+from runtime.supervisor.gateways.own_session import OwnSession
 from tests.support.fakeserver import Refusal
 from tests.support.players import PlayedGateway
 from tests.support.until import until
@@ -43,15 +44,18 @@ class Desk:
         self.times: list[float] = []  # when, on the loop's clock
         self.asked: list[tuple[str, Any]] = []
         self.answer: Callable[[str, Any], Any] = lambda method, params: {"done": method}
-        self.session = Session(
+        self.session = OwnSession(
             url,
             "token",
+            SessionEvents(
+                lambda: self._tell("up"),
+                lambda reason: self._tell(f"lost: {reason}"),
+                lambda reason: self._tell(f"fault: {reason}"),
+                lambda reason: self._tell(f"refused: {reason}"),
+            ),
             version="1",
             reporter=self.reporter,
             answer=self._answer,
-            on_up=lambda: self._tell("up"),
-            on_lost=lambda reason: self._tell(f"lost: {reason}"),
-            on_fault=lambda reason: self._tell(f"fault: {reason}"),
             silence=silence,
         )
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc.frames.words import Phase
-from runtime.supervisor.gateways.restarts import GAP, Answer, Outcome, Restarts
+from runtime.supervisor.gateways.restarts import GAP, Outcome, RestartAnswer, Restarts
 from runtime.supervisor.lifecycle import RESTART, State
 
 RUNNING = State(phase=Phase.RUNNING, wanted=True)
 STARTING = State(phase=Phase.STARTING, wanted=True)
 RETURNING = State(phase=Phase.STOPPING, wanted=True, cause=RESTART)
-NOW = Answer(Outcome.NOW)
+NOW = RestartAnswer(Outcome.NOW)
 
 
 def done(restarts: Restarts, at: float) -> None:
@@ -28,7 +28,9 @@ def test_36_requests_during_a_start_become_one_restart_after_it() -> None:
     restarts = Restarts()
     restarts.starting()
     restarts.spawned()
-    assert [restarts.ask(STARTING, 1.0) for _ in range(3)] == [Answer(Outcome.DEFERRED, None)] * 3
+    assert [restarts.ask(STARTING, 1.0) for _ in range(3)] == [
+        RestartAnswer(Outcome.DEFERRED, None)
+    ] * 3
     assert (restarts.deferred, restarts.coalesced) == (1, 2)
     assert restarts.settled(Phase.RUNNING, 2.0) == 0.0
 
@@ -71,7 +73,7 @@ def test_41_within_the_gap_it_follows_and_the_caller_is_told_when() -> None:
     restarts.ask(RUNNING, 0.0)
     done(restarts, 1.0)
     answer = restarts.ask(RUNNING, 2.0)
-    assert answer == Answer(Outcome.DEFERRED, GAP - 1.0)
+    assert answer == RestartAnswer(Outcome.DEFERRED, GAP - 1.0)
     assert restarts.ask(RUNNING, 2.5).outcome is Outcome.DEFERRED
     restarts.begun()
     done(restarts, 4.0)

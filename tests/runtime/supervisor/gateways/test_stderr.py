@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.supervisor.gateways.stderr import EVERY, LINES, Class, Complaints, class_of, plain
+from runtime.supervisor.gateways.stderr import EVERY, LINES, Level, StderrRing, level_of, plain
 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("", Class.DROP),
-        ("   ", Class.DROP),
-        ("unauthorized reason=token_mismatch client=openclaw-control-ui", Class.DROP),
-        ("closed before connect conn=1 reason=token mismatch", Class.DROP),
-        ("closed before connect conn=1 code=1005 reason=n/a", Class.DEBUG),
-        ("(node:1) ExperimentalWarning: SQLite is experimental", Class.DEBUG),
-        ("(node:1) [DEP0040] DeprecationWarning: punycode", Class.DEBUG),
-        ("Debugger attached.", Class.DEBUG),
-        ("Debugger listening on ws://127.0.0.1:9229/x", Class.DEBUG),
-        ("Config warnings: - plugins: x", Class.DEBUG),
-        ("startup trace: plugins 120.5ms total=900.0ms", Class.INFO),
-        ("startup trace: plugins 10001ms total=11000ms", Class.WARN),
-        ("startup trace: plugins 12ms total=30000ms", Class.WARN),
-        ("Error: listen EADDRINUSE", Class.WARN),
+        ("", Level.DROP),
+        ("   ", Level.DROP),
+        ("unauthorized reason=token_mismatch client=openclaw-control-ui", Level.DROP),
+        ("closed before connect conn=1 reason=token mismatch", Level.DROP),
+        ("closed before connect conn=1 code=1005 reason=n/a", Level.DEBUG),
+        ("(node:1) ExperimentalWarning: SQLite is experimental", Level.DEBUG),
+        ("(node:1) [DEP0040] DeprecationWarning: punycode", Level.DEBUG),
+        ("Debugger attached.", Level.DEBUG),
+        ("Debugger listening on ws://127.0.0.1:9229/x", Level.DEBUG),
+        ("Config warnings: - plugins: x", Level.DEBUG),
+        ("startup trace: plugins 120.5ms total=900.0ms", Level.INFO),
+        ("startup trace: plugins 10001ms total=11000ms", Level.WARN),
+        ("startup trace: plugins 12ms total=30000ms", Level.WARN),
+        ("Error: listen EADDRINUSE", Level.WARN),
     ],
 )
-def test_lines_are_classed(text: str, kind: Class) -> None:
-    assert class_of(text) is kind
+def test_lines_are_classed(text: str, kind: Level) -> None:
+    assert level_of(text) is kind
 
 
 def test_colours_are_no_part_of_a_line() -> None:
@@ -35,43 +35,43 @@ def test_colours_are_no_part_of_a_line() -> None:
 
 
 def test_a_repeat_is_told_only_now_and_then() -> None:
-    complaints = Complaints()
-    kinds = [complaints.take("2026-11-21T03:04:11.262+00:00 broken")[0] for _ in range(EVERY * 2)]
-    assert kinds[0] is Class.WARN
-    assert [number for number, kind in enumerate(kinds, 1) if kind is Class.DEBUG] == [50, 100]
-    assert complaints.folded == 2 * EVERY - 1
+    ring = StderrRing()
+    kinds = [ring.take("2026-11-21T03:04:11.262+00:00 broken")[0] for _ in range(EVERY * 2)]
+    assert kinds[0] is Level.WARN
+    assert [number for number, kind in enumerate(kinds, 1) if kind is Level.DEBUG] == [50, 100]
+    assert ring.folded == 2 * EVERY - 1
 
 
 def test_the_time_at_its_beginning_does_not_make_a_line_another() -> None:
-    complaints = Complaints()
-    assert complaints.take("2026-11-21T03:04:11.262+00:00 broken")[0] is Class.WARN
-    assert complaints.take("2026-11-21T03:04:12.001+00:00 broken")[0] is Class.DROP
+    ring = StderrRing()
+    assert ring.take("2026-11-21T03:04:11.262+00:00 broken")[0] is Level.WARN
+    assert ring.take("2026-11-21T03:04:12.001+00:00 broken")[0] is Level.DROP
 
 
 def test_the_ring_keeps_the_last_lines() -> None:
-    complaints = Complaints()
+    ring = StderrRing()
     for number in range(LINES + 30):
-        complaints.take(f"line {number}")
-    assert len(complaints.lines) == LINES
-    assert complaints.lines[-1] == complaints.last_error == f"line {LINES + 29}"
+        ring.take(f"line {number}")
+    assert len(ring.lines) == LINES
+    assert ring.lines[-1] == ring.last_error == f"line {LINES + 29}"
 
 
 def test_the_last_error_is_not_mere_noise() -> None:
-    complaints = Complaints()
-    complaints.take("broken")
-    complaints.take("Debugger attached.")
-    assert complaints.last_error == "broken"
+    ring = StderrRing()
+    ring.take("broken")
+    ring.take("Debugger attached.")
+    assert ring.last_error == "broken"
 
 
 def test_a_secret_is_neither_kept_nor_told() -> None:
-    complaints = Complaints(["s3cret", ""])
-    _, text, _ = complaints.take("started with --token s3cret")
+    ring = StderrRing(["s3cret", ""])
+    _, text, _ = ring.take("started with --token s3cret")
     assert text == "started with --token ***"
-    assert "s3cret" not in "".join(complaints.lines)
+    assert "s3cret" not in "".join(ring.lines)
 
 
 def test_endless_different_lines_cost_bounded_memory() -> None:
-    complaints = Complaints()
+    ring = StderrRing()
     for number in range(10_000):
-        complaints.take(f"line {number}")
-    assert len(complaints._seen) <= 2000
+        ring.take(f"line {number}")
+    assert len(ring._seen) <= 2000

@@ -1,4 +1,4 @@
-"""A gateway's keeper on virtual time, with a source and sessions that are played."""
+"""A managed gateway on virtual time, whose kind and sessions are played."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from ipc.frames.words import Phase
 from runtime.config.model import GatewayConfig
-from runtime.supervisor.gateways.interface import News
-from runtime.supervisor.gateways.managed import Front
+from runtime.supervisor.gateways.interface import SessionEvents
+from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.lifecycle import Policy
 from tests.support.accounts import Puppet
@@ -23,7 +23,7 @@ POLICY = Policy(initial=0.5, maximum=30.0, jitter=0.0, slow_after=None, ready_wi
 class PlayedLink:
     """A session that opens when the test says so."""
 
-    def __init__(self, news: News) -> None:
+    def __init__(self, news: SessionEvents) -> None:
         self.news = news
         self.connected = False
         self.attempts = 1
@@ -57,10 +57,10 @@ class PlayedLink:
         self.news.lost("closed with 1006")
 
 
-class PlayedSource:
-    """A gateway that is spawned as a puppet."""
+class PlayedKind:
+    """A gateway that is spawned as a puppet; it is its own listener."""
 
-    kind = "own"
+    name = "own"
     policy = POLICY
     url = "ws://127.0.0.1:18789"
     port = 18789
@@ -73,46 +73,43 @@ class PlayedSource:
         self.taken: PortTaken | None = None
         self.deaf = False
         self.broken = False
+        self.stopping: asyncio.Event | None = None
+        self.listener: Any = self
 
-    def open(self, *, force: bool = False) -> None:
+    def open(self) -> None:
         self.did.append("open")
         if self.taken is not None:
             raise self.taken
 
-    async def seize(self) -> None:
-        self.did.append("seize")
+    async def open_by_force(self) -> None:
+        self.did.append("open by force")
 
     def close(self) -> None:
         self.did.append("close")
 
-    def interrupt(self) -> None:
-        self.did.append("interrupt")
-
-    def refused(self, reason: str) -> None:
-        self.did.append(f"refused: {reason}")
-
-    async def spawn(self, incarnation: int) -> Any:
+    async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Any:
+        self.stopping = stopping
         self.puppets.append(Puppet("gateway", incarnation, 999_999_999, deaf=self.deaf))
         return self.puppets[-1]
 
-    def session(self, incarnation: int, news: News) -> Any:
+    def session(self, incarnation: int, news: SessionEvents) -> Any:
         self.links.append(PlayedLink(news))
         self.links[-1].broken = self.broken
         return self.links[-1]
 
 
-class FrontHouse:
-    """A front, its source, and how often it said that something changed."""
+class GatewayRig:
+    """A managed gateway of a played kind, and how often it has changed."""
 
     def __init__(self) -> None:
-        self.source = PlayedSource()
+        self.kind = PlayedKind()
         self.changes = 0
         self.error: Exception | None = None
         self.loaded: Any = SimpleNamespace(
             revision="r1", config=SimpleNamespace(gateway=GatewayConfig())
         )
-        self.front = Front(
-            self.source,
+        self.gateway = ManagedGateway(
+            self.kind,
             first_incarnation=100,
             loaded=lambda: self.loaded,
             on_change=self._changed,
@@ -125,34 +122,34 @@ class FrontHouse:
 
     @property
     def link(self) -> PlayedLink:
-        return self.source.links[-1]
+        return self.kind.links[-1]
 
     @property
     def phase(self) -> Phase:
-        return self.front.child.state.phase
+        return self.gateway.child.state.phase
 
     async def is_in(self, phase: Phase) -> None:
-        assert await self.front.until(lambda: self.phase is phase, 1000.0), self.phase
+        assert await self.gateway.until(lambda: self.phase is phase, 1000.0), self.phase
 
     async def up(self) -> None:
         """Have the present incarnation become ready."""
-        born = len(self.source.puppets)
-        self.front.start()
-        await until(lambda: len(self.source.puppets) > born)
+        born = len(self.kind.puppets)
+        self.gateway.start()
+        await until(lambda: len(self.kind.puppets) > born)
         self.link.open()
         await self.is_in(Phase.RUNNING)
 
 
 @asynccontextmanager
-async def front_house() -> AsyncIterator[FrontHouse]:
-    found = FrontHouse()
-    task = asyncio.create_task(found.front.run())
+async def gateway_rig() -> AsyncIterator[GatewayRig]:
+    rig = GatewayRig()
+    task = asyncio.create_task(rig.gateway.run())
     await asyncio.sleep(0)
     try:
-        yield found
+        yield rig
         assert not task.done()
     finally:
         task.cancel()
         await asyncio.wait([task])
-        assert not any(puppet.alive for puppet in found.source.puppets)
-        assert all(link.ended for link in found.source.links)
+        assert not any(puppet.alive for puppet in rig.kind.puppets)
+        assert all(link.ended for link in rig.kind.links)
