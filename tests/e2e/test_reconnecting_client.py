@@ -14,7 +14,7 @@ from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import LOST, OPENED, ReconnectingClient, Subscription
 from tests.support.daemon import Daemon
-from tests.support.house import TOKEN, house
+from tests.support.gateway_rig import TOKEN, gateway_rig
 from tests.support.restarts import kill_gateway, restart_gateway
 from tests.support.until import until
 
@@ -77,12 +77,12 @@ async def test_over_restarts_and_kills_every_message_comes_once_and_in_order(
 
 
 async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
-    async with house() as home, ReconnectingClient(home.url, token=TOKEN) as client:
+    async with gateway_rig() as rig, ReconnectingClient(rig.url, token=TOKEN) as client:
         named = client.hello["features"]["repeatable"]
         assert {"health", "logs.tail", "channels.stop"} <= set(named["always"])
         assert set(named["withKey"]) == {"message.action", "send"}
         assert not {"config.set", "node.invoke"} & {*named["always"], *named["withKey"]}
-        plain = await home.client()
+        plain = await rig.client()
         assert "repeatable" not in plain.hello["features"], "only for who asks"
 
 
@@ -94,9 +94,9 @@ async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
     ],
 )
 async def test_the_real_gateway_ends_it_at_once(options: Any, words: str) -> None:
-    async with house() as home:
-        client = ReconnectingClient(home.url, **options)
+    async with gateway_rig() as rig:
+        client = ReconnectingClient(rig.url, **options)
         with pytest.raises(RemoteError, match=words):
             await client.open()
         assert client.sessions == 0
-        assert sum(home.hub.refused.values()) == 1
+        assert sum(rig.hub.refused.values()) == 1

@@ -13,7 +13,7 @@ import pytest
 from ipc.websocket.client import Client
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.faulty import install
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 
 SLOW_CALL = 10.0
 LIMIT_MS = 20.0
@@ -100,15 +100,15 @@ async def test_large_answers_pass_without_holding_up_others(method: str) -> None
         "channels.events": {"events": [row] * 10_000},
         "config.get": {"path": "/x", "raw": "x" * BYTES, "config": {"a": "y" * BYTES}},
     }
-    async with house() as home:
-        home.answers[method] = {
+    async with gateway_rig() as rig:
+        rig.answers[method] = {
             "ok": True,
             "payload": msgspec.Raw(msgspec.json.encode(large[method])),
         }
-        cheap, slow = await home.client(), await home.client()
+        cheap, slow = await rig.client(), await rig.client()
         stop = asyncio.Event()
-        assert home.tasks is not None
-        times = home.tasks.create_task(cheap_calls(cheap, stop))
+        assert rig.tasks is not None
+        times = rig.tasks.create_task(cheap_calls(cheap, stop))
         params = {"account": "irc:libera"} if method == "channels.events" else {}
         for _ in range(10):
             answer = await slow.call(method, params)

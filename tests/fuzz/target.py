@@ -20,7 +20,7 @@ import structlog
 from ipc.errors import FrameError
 from ipc.frames.data import Answer, Call
 from ipc.frames.websocket import decode_from_server
-from tests.support.house import TOKEN, House, house
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import connect_params
 
 BURST_SECONDS = 20.0  # for the answer to the good request behind a burst
@@ -170,8 +170,8 @@ class Wire(asyncio.Protocol):
 class Target:
     """The gateway and its clients. ``tally`` is what has happened."""
 
-    def __init__(self, home: House, tally: Tally) -> None:
-        self.home = home
+    def __init__(self, rig: GatewayRig, tally: Tally) -> None:
+        self.rig = rig
         self.tally = tally
         self._wires: dict[int, Wire] = {}
         self._sentinel = 0
@@ -179,9 +179,7 @@ class Target:
     async def wire(self) -> Wire:
         """Return a connection that has said nothing yet."""
         loop = asyncio.get_running_loop()
-        _, wire = await loop.create_connection(
-            lambda: Wire(self.tally), "127.0.0.1", self.home.port
-        )
+        _, wire = await loop.create_connection(lambda: Wire(self.tally), "127.0.0.1", self.rig.port)
         return wire
 
     async def burst(
@@ -220,7 +218,7 @@ class Target:
     async def request(self, data: bytes) -> None:
         """Send bytes as HTTP; read until the end, which our own end of file brings about."""
         self.tally.http += 1
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.home.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.rig.port)
         try:
             writer.write(data)
             if writer.can_write_eof():
@@ -281,11 +279,11 @@ async def target() -> AsyncIterator[Target]:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: tally.fault(str(context)))
     try:
-        async with house() as home:
-            home.answers = _Refusing()
-            worker = await home.worker("irc:libera")
+        async with gateway_rig() as rig:
+            rig.answers = _Refusing()
+            worker = await rig.worker("irc:libera")
             worker.on_call = _answer
-            made = Target(home, tally)
+            made = Target(rig, tally)
             try:
                 yield made
             finally:

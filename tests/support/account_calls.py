@@ -8,15 +8,15 @@ import msgspec
 
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.data import Answer, Call
-from tests.support.house import House
+from tests.support.gateway_rig import GatewayRig
 
 KEY = "irc:libera"
 SENT = b'{"id":"m-1","chat":"#room","ts":5}'
 
 
-async def calls_of(home: House, answer: bytes = SENT, *, ok: bool = True) -> list[Any]:
+async def calls_of(rig: GatewayRig, answer: bytes = SENT, *, ok: bool = True) -> list[Any]:
     """Return where the account's calls will be found; each gets the same answer."""
-    worker, found = await home.worker(KEY), []
+    worker, found = await rig.worker(KEY), []
 
     def on_call(call: Call) -> Answer:
         found.append((call.method, msgspec.json.decode(call.params)))
@@ -26,10 +26,10 @@ async def calls_of(home: House, answer: bytes = SENT, *, ok: bool = True) -> lis
     return found
 
 
-def can(home: House, *actions: str) -> None:
+def can(rig: GatewayRig, *actions: str) -> None:
     """Let the channel do ``actions``, as its manifest would say."""
     info = ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera"], list(actions))
-    home.hub.accounts.set_channels([info])
+    rig.hub.accounts.set_channels([info])
 
 
 def action(name: str, **inner: Any) -> dict[str, Any]:

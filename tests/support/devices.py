@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ipc.identity import signature
-from tests.support.house import TOKEN, House
+from tests.support.gateway_rig import TOKEN, GatewayRig
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 
 CLI = {"id": "cli", "version": "0.0.1", "platform": "linux", "mode": "cli"}
@@ -56,24 +56,29 @@ class Key:
 
 
 async def offer(
-    home: House, key: Key, protocol: int = 4, *, headers: dict[str, str] | None = None, **more: Any
+    rig: GatewayRig,
+    key: Key,
+    protocol: int = 4,
+    *,
+    headers: dict[str, str] | None = None,
+    **more: Any,
 ) -> tuple[RawClient, Any]:
     """Connect with a device; return the connection and the answer to ``connect``."""
-    client = await RawClient.open(home.url, additional_headers=headers)
-    home.opened.append(client)
+    client = await RawClient.open(rig.url, additional_headers=headers)
+    rig.opened.append(client)
     params = key.params(client.challenge, protocol, **more)
     return client, await client.call("connect", params, id="connect")
 
 
-async def paired(home: House, key: Key, protocol: int = 4, **more: Any) -> RawClient:
+async def paired(rig: GatewayRig, key: Key, protocol: int = 4, **more: Any) -> RawClient:
     """Return a connection that said hello; ``auth`` of it is what the hello brought."""
-    client, answer = await offer(home, key, protocol, **more)
+    client, answer = await offer(rig, key, protocol, **more)
     assert answer["ok"], answer
     client.auth = answer["payload"].get("auth", {})
     return client
 
 
-async def node(home: House, key: Key, *commands: str, **more: Any) -> RawClient:
+async def node(rig: GatewayRig, key: Key, *commands: str, **more: Any) -> RawClient:
     """Return a node that offers ``commands``."""
     given: dict[str, Any] = {"role": "node", "scopes": [], "client": NODE, "caps": ["canvas"]}
-    return await paired(home, key, commands=list(commands), **(given | more))
+    return await paired(rig, key, commands=list(commands), **(given | more))

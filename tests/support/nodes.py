@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.devices import Key, node
-from tests.support.house import TOKEN, House
+from tests.support.gateway_rig import TOKEN, GatewayRig
 from tests.support.rawclient import RawClient
 
 PLACE = Path(__file__).parents[1] / "golden/node_invoke.jsonl"
@@ -24,19 +24,19 @@ def recorded(method: str, nth: int = 0) -> tuple[Any, Any]:
     return asked["params"], answer.get("payload", answer.get("error"))
 
 
-async def operator(home: House, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+async def operator(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     scopes = ["operator.admin", "operator.pairing", "operator.read", "operator.write"]
     more = {"scopes": scopes} | more
     await client.hello(TOKEN, protocol, **more)
     return client
 
 
-async def approved(home: House, client: RawClient, *commands: str) -> tuple[Key, RawClient]:
+async def approved(rig: GatewayRig, client: RawClient, *commands: str) -> tuple[Key, RawClient]:
     """Return a node whose commands the operator has approved."""
     key = Key()
-    found = await node(home, key, *commands)
+    found = await node(rig, key, *commands)
     pending = (await client.call("node.pair.list"))["payload"]["pending"]
     (request,) = [each["requestId"] for each in pending if each["nodeId"] == key.id]
     assert (await client.call("node.pair.approve", {"requestId": request}))["ok"]

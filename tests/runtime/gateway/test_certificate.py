@@ -16,7 +16,7 @@ from ipc.errors import ConnectionFailed
 from ipc.identity import trust
 from ipc.websocket.client import Client
 from runtime.gateway.certificate import Certificate
-from tests.support.house import CHANNELS, SESSION, TOKEN, House, house
+from tests.support.gateway_rig import CHANNELS, SESSION, TOKEN, GatewayRig, gateway_rig
 from workers.errors import Misconfigured
 
 
@@ -42,69 +42,69 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-async def open_client(home: House, authority: trustme.CA, token: str = TOKEN) -> Client:
-    url = f"wss://127.0.0.1:{home.port}"
+async def open_client(rig: GatewayRig, authority: trustme.CA, token: str = TOKEN) -> Client:
+    url = f"wss://127.0.0.1:{rig.port}"
     client = await Client.connect(url, token=token, tls=trusting(authority), timeout=5.0)
-    home.opened.append(client)
+    rig.opened.append(client)
     return client
 
 
 async def test_clients_and_pages_are_encrypted(tmp_path: Path) -> None:
     authority, files = trustme.CA(), Files(tmp_path)
     files.write(authority)
-    async with house(supervisor=False, tls=files.config) as home:
-        supervisor = await open_client(home, authority, SESSION)
+    async with gateway_rig(supervisor=False, tls=files.config) as rig:
+        supervisor = await open_client(rig, authority, SESSION)
         channels = [msgspec.to_builtins(channel) for channel in CHANNELS]
         await supervisor.call("channels.report", {"whole": True, "channels": channels})
-        client = await open_client(home, authority)
+        client = await open_client(rig, authority)
         assert (await client.call("health"))["ok"] is True
         big = await client.call("system-event", {"text": "x" * 4000})
         assert big == {"ok": True}
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"https://127.0.0.1:{home.port}/health", ssl=trusting(authority)) as answer,
+            session.get(f"https://127.0.0.1:{rig.port}/health", ssl=trusting(authority)) as answer,
         ):
             assert answer.status == 200
         with pytest.raises(ConnectionFailed):
-            await Client.connect(home.url, token=TOKEN, timeout=2.0)
+            await Client.connect(rig.url, token=TOKEN, timeout=2.0)
 
 
 async def test_a_renewed_certificate_is_taken_over(tmp_path: Path) -> None:
     old, new, files = trustme.CA(), trustme.CA(), Files(tmp_path)
     files.write(old)
-    async with house(supervisor=False, tls=files.config) as home:
-        before = await open_client(home, old, SESSION)
+    async with gateway_rig(supervisor=False, tls=files.config) as rig:
+        before = await open_client(rig, old, SESSION)
         files.write(new)
-        await open_client(home, new, SESSION)
+        await open_client(rig, new, SESSION)
         with pytest.raises(ConnectionFailed):
-            await open_client(home, old, SESSION)
+            await open_client(rig, old, SESSION)
         assert not before.closed.done()
 
 
 async def test_on_this_host_the_file_itself_is_trusted(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.write(trustme.CA())
-    async with house(supervisor=False, tls=files.config) as home:
-        url = f"wss://localhost:{home.port}"
+    async with gateway_rig(supervisor=False, tls=files.config) as rig:
+        url = f"wss://localhost:{rig.port}"
         client = await Client.connect(url, token=SESSION, tls=trust.trusting(files.cert))
-        home.opened.append(client)
+        rig.opened.append(client)
         old = trust.trusting(files.cert)
         files.write(trustme.CA())
         with pytest.raises(ConnectionFailed):
             await Client.connect(url, token=SESSION, tls=old)
-        home.opened.append(await Client.connect(url, token=SESSION, tls=trust.trusting(files.cert)))
+        rig.opened.append(await Client.connect(url, token=SESSION, tls=trust.trusting(files.cert)))
 
 
 async def test_half_a_renewal_leaves_the_old_certificate_in_use(tmp_path: Path) -> None:
     authority, files = trustme.CA(), Files(tmp_path)
     files.write(authority)
-    async with house(supervisor=False, tls=files.config) as home:
+    async with gateway_rig(supervisor=False, tls=files.config) as rig:
         files.cert.write_text("not yet")
-        await open_client(home, authority, SESSION)
+        await open_client(rig, authority, SESSION)
         os.unlink(files.cert)
-        await open_client(home, authority, SESSION)
+        await open_client(rig, authority, SESSION)
         files.write(authority)
-        await open_client(home, authority, SESSION)
+        await open_client(rig, authority, SESSION)
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])

@@ -24,7 +24,7 @@ from ipc.websocket.reconnecting import REPEATABLE
 from runtime.gateway import draining
 from runtime.gateway.draining import drain
 from runtime.gateway.main import main
-from tests.support.house import CHANNELS, SECRET, SESSION, TOKEN, house, row
+from tests.support.gateway_rig import CHANNELS, SECRET, SESSION, TOKEN, gateway_rig, row
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import until
 
@@ -32,11 +32,11 @@ KEY = "irc:libera"
 
 
 async def test_clients_are_told_and_closed_with_1012() -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+    async with gateway_rig() as rig:
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
-        ending = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(rig.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
         assert event["payload"] == {"reason": "gateway restarting", "restartExpectedMs": 500}
@@ -45,13 +45,13 @@ async def test_clients_are_told_and_closed_with_1012() -> None:
 
 
 async def test_a_gateway_that_ends_for_good_says_so() -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+    async with gateway_rig() as rig:
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
-        assert home.supervisor is not None
-        await home.supervisor.call("gateway.closing", {"restarting": False})
-        ending = asyncio.create_task(drain(home.gateway))
+        assert rig.supervisor is not None
+        await rig.supervisor.call("gateway.closing", {"restarting": False})
+        ending = asyncio.create_task(drain(rig.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
         assert event["payload"] == {"reason": "gateway stopping"}
@@ -59,11 +59,11 @@ async def test_a_gateway_that_ends_for_good_says_so() -> None:
 
 
 async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012() -> None:
-    async with house() as home:
-        late, silent = await RawClient.open(home.url), await RawClient.open(home.url)
-        home.opened += [late, silent]
-        ending = asyncio.create_task(drain(home.gateway))
-        await until(lambda: home.hub.draining)
+    async with gateway_rig() as rig:
+        late, silent = await RawClient.open(rig.url), await RawClient.open(rig.url)
+        rig.opened += [late, silent]
+        ending = asyncio.create_task(drain(rig.gateway))
+        await until(lambda: rig.hub.draining)
         answer = await late.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"] == {"reason": "startup-sidecars"}
         assert answer["error"]["retryAfterMs"] == 500
@@ -73,11 +73,11 @@ async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012
 
 
 async def test_a_call_that_is_under_way_is_answered_first() -> None:
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         calls: asyncio.Queue[Call] = asyncio.Queue()
         worker.on_call = calls.put_nowait
-        client = await home.client()
+        client = await rig.client()
         params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
         sending = asyncio.create_task(client.call("send", params))
         call = await calls.get()
@@ -87,8 +87,8 @@ async def test_a_call_that_is_under_way_is_answered_first() -> None:
             if event.event == "shutdown":
                 told.set_result(None)
 
-        watcher = await home.client(on_event=on_event)
-        ending = asyncio.create_task(drain(home.gateway))
+        watcher = await rig.client(on_event=on_event)
+        ending = asyncio.create_task(drain(rig.gateway))
         await told
         worker.send(Answer(call.id, True, b'{"id":"m","chat":"x","ts":1}'))
         assert (await sending)["messageId"] == "m"
@@ -101,11 +101,11 @@ async def test_one_that_just_got_in_is_waited_for_until_it_has_asked(
 ) -> None:
     """A command line on a busy host takes its time between its hello and its only call."""
     monkeypatch.setattr(draining, "FIRST_CALL_SECONDS", 600.0)
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+    async with gateway_rig() as rig:
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
-        ending = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(rig.gateway))
         await asyncio.sleep(draining.DRAIN_SECONDS + 0.1)
         assert (await client.call("health"))["ok"] is True
         assert await client.closed() == (1012, "service restart")
@@ -125,10 +125,10 @@ async def test_only_a_guest_who_goes_on_asking_is_waited_for(
         if event.event == "shutdown":
             told.set()
 
-    async with house() as home:
-        client = await home.client(on_event=on_event)
+    async with gateway_rig() as rig:
+        client = await rig.client(on_event=on_event)
         await client.call("health")
-        ending = asyncio.create_task(drain(home.gateway))
+        ending = asyncio.create_task(drain(rig.gateway))
         loop = asyncio.get_running_loop()
         enough = loop.time() + 10 * draining.QUIET_SECONDS
         while loop.time() < enough and not told.is_set():
@@ -277,10 +277,10 @@ async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: P
 
 
 async def test_after_the_end_nobody_is_served() -> None:
-    async with house() as home:
-        await drain(home.gateway)
+    async with gateway_rig() as rig:
+        await drain(rig.gateway)
         with pytest.raises((ConnectionFailed, OSError)):
-            await Client.connect(home.url, token=TOKEN, timeout=1.0)
+            await Client.connect(rig.url, token=TOKEN, timeout=1.0)
 
 
 async def test_what_has_no_answer_has_not_been_carried_out() -> None:
@@ -291,11 +291,11 @@ async def test_what_has_no_answer_has_not_been_carried_out() -> None:
         executed.append(msgspec.json.decode(call.params)["key"])
         return Answer(call.id, True, b'{"id":"m","chat":"x","ts":1}')
 
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         worker.on_call = on_call
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
         asked = 0
 
@@ -321,7 +321,7 @@ async def test_what_has_no_answer_has_not_been_carried_out() -> None:
 
         asking, reading = asyncio.create_task(ask()), asyncio.create_task(read())
         await until(lambda: len(answers) > 50)
-        await drain(home.gateway)
+        await drain(rig.gateway)
         await asking
         await reading
     good = {key for key, ok in answers.items() if ok}
@@ -334,16 +334,16 @@ async def test_a_call_that_takes_too_long_is_answered_before_the_close(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(draining, "FINISH_SECONDS", 0.05)
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         worker.on_call = lambda call: None
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
         params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
         asking = asyncio.create_task(client.call("send", params))
-        await until(lambda: home.hub.jobs)
-        await drain(home.gateway)
+        await until(lambda: rig.hub.jobs)
+        await drain(rig.gateway)
         answer = await asking
     assert answer["error"]["code"] == "UNAVAILABLE"
     assert answer["error"]["message"].endswith("the request may have been executed")

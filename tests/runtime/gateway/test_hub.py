@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.support.house import TOKEN, house
+from tests.support.gateway_rig import TOKEN, gateway_rig
 from tests.support.rawclient import RawClient
 
 
 async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+    async with gateway_rig() as rig:
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
         first = await client.event("health")
         for phase in ("stopping", "stopped"):
-            row = home.hub.accounts.rows["irc:libera"]
+            row = rig.hub.accounts.rows["irc:libera"]
 
             changed = msgspec.to_builtins(row) | {"phase": phase}
-            await home.report(changed)
+            await rig.report(changed)
         second = await client.event("health")
         shown = second["payload"]["channels"]["irc"]["accounts"]["libera"]
         assert shown["running"] is False

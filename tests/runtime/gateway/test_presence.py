@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from tests.support.devices import Key, offer
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 from tests.support.until import until
 
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}
 
 
 async def test_a_device_that_has_left_stays_in_the_list() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         key = Key()
-        client, _ = await offer(home, key, client=UI)
+        client, _ = await offer(rig, key, client=UI)
         await client.socket.close()
-        await until(lambda: len(home.hub.clients) == 1)
-        watcher = await home.client()
+        await until(lambda: len(rig.hub.clients) == 1)
+        watcher = await rig.client()
         rows = await watcher.call("system-presence")
         assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "disconnect")]
-        await offer(home, key, client=UI)
+        await offer(rig, key, client=UI)
         rows = await watcher.call("system-presence")
         assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "connect")]

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.house import House, house
+from tests.support.gateway_rig import GatewayRig, gateway_rig
 from tests.support.rawclient import RawClient, connect_params
 
 
 async def connect(
-    home: House, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
+    rig: GatewayRig, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
 ) -> Any:
     headers = more.pop("headers", None)
-    client = await RawClient.open(home.url, additional_headers=headers)
-    home.opened.append(client)
+    client = await RawClient.open(rig.url, additional_headers=headers)
+    rig.opened.append(client)
     params = connect_params(None, protocol, **more)
     return await client.call("connect", params | ({"auth": auth} if auth is not None else {}))
 
 
 async def test_what_went_wrong_lately_is_told() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         for _ in range(3):
-            await connect(home)
-        client = await home.client()
+            await connect(rig)
+        client = await rig.client()
         answer = await client.call("diagnostics.stability", {"limit": 2})
         assert answer["count"] == 3
         assert [event["seq"] for event in answer["events"]] == [2, 3]

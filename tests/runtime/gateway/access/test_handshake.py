@@ -8,21 +8,23 @@ from typing import Any
 import pytest
 
 from ipc.websocket.client import Client
-from tests.support.house import TOKEN, House, house
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import RawClient, connect_params
 
 CLIENT = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
 
 
-async def raw(home: House, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url, **more)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url, **more)
+    rig.opened.append(client)
     return client
 
 
-async def refused(home: House, params: dict[str, Any], **more: Any) -> tuple[Any, int | None, str]:
+async def refused(
+    rig: GatewayRig, params: dict[str, Any], **more: Any
+) -> tuple[Any, int | None, str]:
     """Return error, close code and reason of a ``connect`` that fails."""
-    client = await raw(home, **more)
+    client = await raw(rig, **more)
     answer = await client.call("connect", params)
     assert answer["ok"] is False
     assert "payload" not in answer
@@ -32,17 +34,17 @@ async def refused(home: House, params: dict[str, Any], **more: Any) -> tuple[Any
 
 @pytest.mark.parametrize(("low", "high", "chosen"), [(3, 4, 4), (2, 9, 4), (3, 3, 3), (1, 3, 3)])
 async def test_the_highest_common_protocol_is_chosen(low: int, high: int, chosen: int) -> None:
-    async with house() as home:
-        client = await raw(home)
+    async with gateway_rig() as rig:
+        client = await raw(rig)
         hello = await client.hello(TOKEN, minProtocol=low, maxProtocol=high)
         assert hello["protocol"] == chosen
 
 
 @pytest.mark.parametrize(("low", "high"), [(99, 99), (1, 2), (5, 9), (4, 3)])
 async def test_no_common_protocol(low: int, high: int) -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         params = connect_params(TOKEN, minProtocol=low, maxProtocol=high)
-        error, code, reason = await refused(home, params)
+        error, code, reason = await refused(rig, params)
         assert (code, reason) == (1002, "protocol mismatch")
         assert error["details"] == {
             "code": "PROTOCOL_MISMATCH",
@@ -70,8 +72,8 @@ async def test_no_common_protocol(low: int, high: int) -> None:
     ],
 )
 async def test_bad_params_of_connect(params: dict[str, Any], message: str) -> None:
-    async with house() as home:
-        error, code, reason = await refused(home, params)
+    async with gateway_rig() as rig:
+        error, code, reason = await refused(rig, params)
         assert error == {
             "code": "INVALID_REQUEST",
             "message": f"invalid connect params: {message}",
@@ -80,8 +82,8 @@ async def test_bad_params_of_connect(params: dict[str, Any], message: str) -> No
 
 
 async def test_an_unknown_role() -> None:
-    async with house() as home:
-        error, code, reason = await refused(home, connect_params(TOKEN, role="wizard"))
+    async with gateway_rig() as rig:
+        error, code, reason = await refused(rig, connect_params(TOKEN, role="wizard"))
         assert error == {"code": "INVALID_REQUEST", "message": "invalid role"}
         assert (code, reason) == (1008, "invalid role")
 
@@ -89,8 +91,8 @@ async def test_an_unknown_role() -> None:
 @pytest.mark.parametrize("protocol", [3, 4])
 @pytest.mark.parametrize("token", [None, ""])
 async def test_no_token(protocol: int, token: str | None) -> None:
-    async with house() as home:
-        error, code, reason = await refused(home, connect_params(token, protocol))
+    async with gateway_rig() as rig:
+        error, code, reason = await refused(rig, connect_params(token, protocol))
         assert error == {
             "code": "NOT_PAIRED",
             "message": "device identity required",
@@ -100,12 +102,12 @@ async def test_no_token(protocol: int, token: str | None) -> None:
 
 
 async def test_a_wrong_token_is_answered_ever_more_slowly() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         loop = asyncio.get_running_loop()
         took = []
         for _ in range(2):
             began = loop.time()
-            error, code, reason = await refused(home, connect_params("wrong"))
+            error, code, reason = await refused(rig, connect_params("wrong"))
             took.append(loop.time() - began)
         text = "unauthorized: gateway token mismatch (provide gateway auth token)"
         assert (code, reason) == (1008, text)
@@ -124,24 +126,24 @@ async def test_a_wrong_token_is_answered_ever_more_slowly() -> None:
 
 
 async def test_a_password_may_come_in_either_place() -> None:
-    async with house(auth={"token": TOKEN, "password": "secret-word"}) as home:
-        hello = await (await raw(home)).hello(TOKEN, auth={"password": "secret-word"})
+    async with gateway_rig(auth={"token": TOKEN, "password": "secret-word"}) as rig:
+        hello = await (await raw(rig)).hello(TOKEN, auth={"password": "secret-word"})
         assert hello["auth"]["method"] == "password"
-        assert (await (await raw(home)).hello("secret-word"))["auth"]["method"] == "password"
+        assert (await (await raw(rig)).hello("secret-word"))["auth"]["method"] == "password"
 
 
 async def test_a_foreign_origin() -> None:
-    async with house() as home:
-        client = await raw(home, origin="http://evil.example")
+    async with gateway_rig() as rig:
+        client = await raw(rig, origin="http://evil.example")
         answer = await client.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"]["code"] == "CONTROL_UI_ORIGIN_NOT_ALLOWED"
         assert (await client.closed())[0] == 1008
 
 
 async def test_an_origin_that_is_the_gateway_itself_or_allowed() -> None:
-    async with house(allowedOrigins=["https://panel.example"]) as home:
-        for origin in (f"http://127.0.0.1:{home.port}", "https://panel.example"):
-            assert await (await raw(home, origin=origin)).hello(TOKEN)
+    async with gateway_rig(allowedOrigins=["https://panel.example"]) as rig:
+        for origin in (f"http://127.0.0.1:{rig.port}", "https://panel.example"):
+            assert await (await raw(rig, origin=origin)).hello(TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,8 @@ async def test_an_origin_that_is_the_gateway_itself_or_allowed() -> None:
     ],
 )
 async def test_scopes_without_a_device(protocol: int, client: dict[str, str], kept: bool) -> None:
-    async with house() as home:
-        opened = await raw(home)
+    async with gateway_rig() as rig:
+        opened = await raw(rig)
         await opened.hello(TOKEN, protocol, client=CLIENT | client)
         answer = await opened.call("status")
         assert answer["ok"] is kept
@@ -178,8 +180,8 @@ async def test_scopes_without_a_device(protocol: int, client: dict[str, str], ke
 
 
 async def test_the_real_client_library_gets_in_with_both_protocols() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         for protocol in (3, 4):
-            client = await Client.connect(home.url, token=TOKEN, max_protocol=protocol)
-            home.opened.append(client)
+            client = await Client.connect(rig.url, token=TOKEN, max_protocol=protocol)
+            rig.opened.append(client)
             assert client.protocol == protocol

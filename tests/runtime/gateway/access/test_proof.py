@@ -8,20 +8,20 @@ import pytest
 
 from ipc.identity import signature
 from tests.support.devices import Key, offer, paired
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 from tests.support.rawclient import RawClient
 
 
-async def challenged(home: Any) -> RawClient:
+async def challenged(rig: Any) -> RawClient:
     """Return a connection that has said nothing yet."""
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     return client
 
 
-async def refused(home: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
+async def refused(rig: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
     """Return the error and the close reason of a ``connect`` that fails with 1008."""
-    client, answer = await offer(home, key, protocol, **more)
+    client, answer = await offer(rig, key, protocol, **more)
     assert answer["ok"] is False, answer
     code, reason = await client.closed()
     assert code == 1008
@@ -51,8 +51,8 @@ async def refused(home: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[
 async def test_a_device_that_does_not_hold(
     protocol: int, change: dict[str, Any], message: str, code: str, reason: str
 ) -> None:
-    async with house() as home:
-        error, closed = await refused(home, Key(), protocol, change=change)
+    async with gateway_rig() as rig:
+        error, closed = await refused(rig, Key(), protocol, change=change)
         assert error == {
             "code": "INVALID_REQUEST",
             "message": f"device {message}",
@@ -63,17 +63,17 @@ async def test_a_device_that_does_not_hold(
 
 @pytest.mark.parametrize(("off", "accepted"), [(119_000, True), (121_000, False)])
 async def test_the_clock_may_differ_by_two_minutes(off: int, accepted: bool) -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         for sign in (1, -1):
-            client = await challenged(home)
+            client = await challenged(rig)
             client.challenge["payload"]["ts"] += sign * off
             answer = await client.call("connect", Key().params(client.challenge))
             assert answer["ok"] is accepted
 
 
 async def test_a_nonce_serves_for_its_own_connection_only() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         key = Key()
-        first = await paired(home, key)
-        answer = await (await challenged(home)).call("connect", key.params(first.challenge))
+        first = await paired(rig, key)
+        answer = await (await challenged(rig)).call("connect", key.params(first.challenge))
         assert answer["error"]["message"] == "device nonce mismatch"

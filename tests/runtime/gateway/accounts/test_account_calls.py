@@ -9,7 +9,7 @@ import pytest
 from ipc.errors import CallTimeout, RemoteError
 from ipc.frames.data import Answer, Call
 from tests.support.account_calls import SENT, action, calls_of, can
-from tests.support.house import house, row
+from tests.support.gateway_rig import gateway_rig, row
 
 KEY = "irc:libera"
 
@@ -18,17 +18,17 @@ SEND = {"to": "#room", "message": "hi", "idempotencyKey": "k-1"}
 
 
 async def test_an_account_that_is_not_there_is_unavailable_at_once() -> None:
-    async with house(row(KEY, "backoff", last_error="killed")) as home:
+    async with gateway_rig(row(KEY, "backoff", last_error="killed")) as rig:
         with pytest.raises(RemoteError, match=r"not running \(backoff: killed\)") as failure:
-            await (await home.client()).call("send", SEND)
+            await (await rig.client()).call("send", SEND)
         assert failure.value.code == "UNAVAILABLE"
         assert failure.value.retryable
 
 
 async def test_a_worker_whose_connection_is_gone_is_unavailable_at_once() -> None:
-    async with house() as home:
-        client = await home.client()
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        client = await rig.client()
+        worker = await rig.worker(KEY)
         worker.close()
         refusals: list[RemoteError] = []
         while not refusals:  # until ZeroMQ has noticed, a call waits for an answer
@@ -43,25 +43,25 @@ async def test_a_worker_whose_connection_is_gone_is_unavailable_at_once() -> Non
 
 
 async def test_a_worker_that_dies_fails_its_calls_at_once() -> None:
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         called = asyncio.Event()
         worker.on_call = lambda call: called.set()
-        client = await home.client()
+        client = await rig.client()
         sending = asyncio.create_task(client.call("send", SEND))
         await called.wait()
-        await home.report(row(KEY, "backoff"))
+        await rig.report(row(KEY, "backoff"))
         with pytest.raises(RemoteError, match="may have been executed") as failure:
             await sending
         assert failure.value.retryable
 
 
 async def test_a_sibling_cannot_answer_anothers_call() -> None:
-    async with house(row(KEY), row("irc:oftc")) as home:
-        worker, sibling = await home.worker(KEY), await home.worker("irc:oftc")
+    async with gateway_rig(row(KEY), row("irc:oftc")) as rig:
+        worker, sibling = await rig.worker(KEY), await rig.worker("irc:oftc")
         calls: asyncio.Queue[Call] = asyncio.Queue()
         worker.on_call = calls.put_nowait
-        client = await home.client()
+        client = await rig.client()
         sending = asyncio.create_task(client.call("send", SEND))
         call = await calls.get()
         sibling.send(Answer(call.id, True, b'{"id":"forged","chat":"x","ts":1}'))
@@ -73,10 +73,10 @@ async def test_a_sibling_cannot_answer_anothers_call() -> None:
 
 @pytest.mark.parametrize("answer", [b"[]", b"{", b'{"id":7}', b'{"id":"\xff"}', b"[" * 100_000])
 async def test_an_answer_that_is_none_is_told_and_names_the_account(answer: bytes) -> None:
-    async with house() as home:
-        can(home, "send", "edit")
-        await calls_of(home, answer)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        can(rig, "send", "edit")
+        await calls_of(rig, answer)
+        client = await rig.client()
         for method, params in (
             ("send", {"to": "#room", "idempotencyKey": "k", "message": "hi"}),
             ("message.action", action("edit", to="#room", messageId="m-1", message="better")),
@@ -92,9 +92,9 @@ async def test_an_answer_that_is_none_is_told_and_names_the_account(answer: byte
 
 @pytest.mark.parametrize("answer", [b"[]", b"{", b"[" * 100_000])
 async def test_other_answers_that_are_none_harm_nobody(answer: bytes) -> None:
-    async with house() as home:
-        await calls_of(home, answer)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        await calls_of(rig, answer)
+        client = await rig.client()
         with pytest.raises(RemoteError, match=f"{KEY}: malformed answer"):
             await client.call("channels.logout", {"channel": "irc"})
         status = await client.call("channels.status", {"probe": True})
@@ -104,8 +104,8 @@ async def test_other_answers_that_are_none_harm_nobody(answer: bytes) -> None:
 
 @pytest.mark.parametrize("error", [b"[]", b"{", b'{"code":"X","details":' + b"[" * 100_000])
 async def test_an_error_that_is_none_is_told_and_names_the_account(error: bytes) -> None:
-    async with house() as home:
-        await calls_of(home, error, ok=False)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        await calls_of(rig, error, ok=False)
+        client = await rig.client()
         with pytest.raises(RemoteError, match=f"UNAVAILABLE: {KEY}: malformed error"):
             await client.call("send", {"to": "#room", "idempotencyKey": "k", "message": "hi"})

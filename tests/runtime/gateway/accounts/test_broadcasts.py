@@ -9,7 +9,7 @@ import pytest
 
 from ipc.frames.data import Ack
 from tests.support.devices import Key, paired
-from tests.support.house import TOKEN, House, house
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import RawClient
 from tests.support.until import until
 
@@ -17,9 +17,9 @@ UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": 
 CLIENT = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
 
 
-async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     await client.hello(TOKEN, protocol, **more)
     return client
 
@@ -31,28 +31,28 @@ async def event(client: RawClient, name: str) -> Any:
 
 
 async def test_health_follows_hello_with_number_1() -> None:
-    async with house() as home:
-        frame = await (await raw(home)).next()
+    async with gateway_rig() as rig:
+        frame = await (await raw(rig)).next()
         assert list(frame) == ["type", "event", "payload", "seq", "stateVersion"]
         assert (frame["event"], frame["seq"]) == ("health", 1)
         assert frame["payload"]["channels"]["irc"]["accounts"]["libera"]["running"] is True
 
 
 async def test_numbers_count_per_client_in_protocol_4_and_over_all_in_protocol_3() -> None:
-    async with house(tickIntervalMs=50) as home:
-        first = await raw(home)
+    async with gateway_rig(tickIntervalMs=50) as rig:
+        first = await raw(rig)
         assert (await event(first, "tick"))["seq"] >= 2
-        old = await raw(home, 3)
+        old = await raw(rig, 3)
         numbers = [(await old.next())["seq"], (await event(old, "tick"))["seq"]]
         assert numbers[1] == numbers[0] + 1 > 2
-        late = await raw(home)
+        late = await raw(rig)
         assert [(await late.next())["seq"] for _ in range(3)] == [1, 2, 3]
 
 
 async def test_presence_is_broadcast_once_for_many_who_come() -> None:
-    async with house() as home:
-        client = await raw(home)
-        opened = [await raw(home, client=UI) for _ in range(5)]
+    async with gateway_rig() as rig:
+        client = await raw(rig)
+        opened = [await raw(rig, client=UI) for _ in range(5)]
         frame = await event(client, "presence")
         assert len(frame["payload"]["presence"]) == 6
         assert "stateVersion" in frame
@@ -63,22 +63,22 @@ async def test_presence_is_broadcast_once_for_many_who_come() -> None:
 
 
 async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
-    async with house() as home:
-        gone = await raw(home)
+    async with gateway_rig() as rig:
+        gone = await raw(rig)
         await gone.socket.close()
-        client = await paired(home, Key(), 3)
-        await until(lambda: len(home.hub.clients) == 2)
+        client = await paired(rig, Key(), 3)
+        await until(lambda: len(rig.hub.clients) == 2)
         rows = (await client.call("system-presence"))["payload"]
         assert rows[0]["mode"] == "gateway"
         assert [row["reason"] for row in rows[1:]].count("disconnect") == 1
 
 
 async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothing() -> None:
-    async with house(limits={"bufferedBytes": 65536}) as home:
-        worker = await home.worker("irc:libera")
-        deaf = await raw(home, caps=["channel-events"])
+    async with gateway_rig(limits={"bufferedBytes": 65536}) as rig:
+        worker = await rig.worker("irc:libera")
+        deaf = await raw(rig, caps=["channel-events"])
         deaf.socket.transport.pause_reading()
-        watcher = await home.watcher()
+        watcher = await rig.watcher()
         count, text = 2000, "x" * 1000
         async with asyncio.timeout(20):
             for seq in range(1, count + 1):
@@ -94,7 +94,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
                 if seen == count:
                     break
         assert watcher.gaps == 0
-        assert home.hub.server.slow == 1
+        assert rig.hub.server.slow == 1
         deaf.socket.transport.resume_reading()
         code, reason = await deaf.closed()
         assert (code, reason) in ((1008, "slow consumer"), (1006, ""))
@@ -104,18 +104,18 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ipc.websocket.server.PATIENCE", 30.0)
-    async with house(limits={"bufferedBytes": 65536}) as home:
-        worker = await home.worker("irc:libera")
-        other = await home.client()
-        reader = await raw(home, caps=["channel-events"])
+    async with gateway_rig(limits={"bufferedBytes": 65536}) as rig:
+        worker = await rig.worker("irc:libera")
+        other = await rig.client()
+        reader = await raw(rig, caps=["channel-events"])
         reader.socket.transport.pause_reading()
         seq, text = 0, "x" * 1000
-        while not home.hub.server.patient:  # the kernel takes some hundreds at first
+        while not rig.hub.server.patient:  # the kernel takes some hundreds at first
             seq += 1
             worker.say(seq, text=text)
-            await until(lambda: home.hub.data_link.messages == seq)  # noqa: B023 - at once
+            await until(lambda: rig.hub.data_link.messages == seq)  # noqa: B023 - at once
         worker.say(seq + 1, text=text)
-        await until(lambda: home.hub.data_link.messages == seq + 1)
+        await until(lambda: rig.hub.data_link.messages == seq + 1)
         await other.call("health")
         frames = [worker.frames.get_nowait() for _ in range(worker.frames.qsize())]
         acked = [frame.seq for frame in frames if isinstance(frame, Ack)]
@@ -125,4 +125,4 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
             assert (await event(reader, "channel.message"))["payload"]["cursor"] == f"1:{number}"
         while (await worker.next(Ack)).seq < seq + 1:
             pass
-        assert home.hub.server.slow == 0
+        assert rig.hub.server.slow == 0

@@ -9,7 +9,7 @@ from ipc.frames.data import HISTORY, Ack, Hello, Messages, Welcome
 from ipc.identity.peer import PeerProof
 from runtime.gateway.accounts.ring import Rings
 from tests.runtime.gateway.accounts.test_messages import acked, cursors, take
-from tests.support.house import SECRET, House, Worker, house, payload, single
+from tests.support.gateway_rig import SECRET, GatewayRig, Worker, gateway_rig, payload, single
 from workers.links.backlog import Backlog
 
 KEY = "irc:libera"
@@ -26,32 +26,32 @@ def recall(worker: Worker, *seqs: int) -> None:
         worker.send(single(seq, HISTORY, payload(KEY, seq)))
 
 
-async def with_past(home: House, oldest: int, kept: int) -> tuple[Worker, Welcome]:
-    worker = Worker(home, KEY)
-    home.opened.append(worker)
+async def with_past(rig: GatewayRig, oldest: int, kept: int) -> tuple[Worker, Welcome]:
+    worker = Worker(rig, KEY)
+    rig.opened.append(worker)
     greet(worker, oldest, kept)
     return worker, await worker.next(Welcome)
 
 
 async def test_a_new_gateway_asks_for_history_and_replays_it_without_handing_it_on() -> None:
-    async with house() as home:
-        watcher = await home.watcher()
-        worker, welcome = await with_past(home, oldest=5, kept=2)
+    async with gateway_rig() as rig:
+        watcher = await rig.watcher()
+        worker, welcome = await with_past(rig, oldest=5, kept=2)
         assert (welcome.acked, welcome.wanted) == (4, 2)
         recall(worker, 2, 3, 4)
         worker.say(5)
         await acked(worker, 5)
-        assert home.hub.data_link.messages == 1
+        assert rig.hub.data_link.messages == 1
         assert cursors(await take(watcher, 1)) == ["1:5"]
-        client = await home.client()
+        client = await rig.client()
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
         assert answer["gaps"] == []
         assert cursors(await take(client, 4)) == ["1:2", "1:3", "1:4", "1:5"]
 
 
 async def test_a_gateway_that_has_all_asks_for_nothing() -> None:
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         worker.say(1)
         await acked(worker, 1)
         greet(worker, oldest=2, kept=1)
@@ -59,10 +59,10 @@ async def test_a_gateway_that_has_all_asks_for_nothing() -> None:
 
 
 async def test_a_cursor_before_the_history_gets_a_gap_and_then_what_there_is() -> None:
-    async with house() as home:
-        worker, _ = await with_past(home, oldest=4, kept=3)
+    async with gateway_rig() as rig:
+        worker, _ = await with_past(rig, oldest=4, kept=3)
         recall(worker, 3)
-        client = await home.client()
+        client = await rig.client()
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
         assert answer["gaps"] == [KEY]
         found = await take(client, 2)
@@ -71,35 +71,35 @@ async def test_a_cursor_before_the_history_gets_a_gap_and_then_what_there_is() -
 
 
 async def test_a_client_that_is_faster_than_the_account_waits_for_its_history() -> None:
-    async with house() as home:
-        client = await home.client()
+    async with gateway_rig() as rig:
+        client = await rig.client()
         asked = client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
-        assert home.tasks is not None
-        answered = home.tasks.create_task(asked)
+        assert rig.tasks is not None
+        answered = rig.tasks.create_task(asked)
         await client.call("health")
         assert not answered.done()
-        worker, _ = await with_past(home, oldest=4, kept=2)
+        worker, _ = await with_past(rig, oldest=4, kept=2)
         recall(worker, 2, 3)
         assert (await answered)["gaps"] == []
         assert cursors(await take(client, 2)) == ["1:2", "1:3"]
 
 
 async def test_history_with_a_hole_is_not_taken() -> None:
-    async with house() as home:
-        worker, _ = await with_past(home, oldest=5, kept=2)
+    async with gateway_rig() as rig:
+        worker, _ = await with_past(rig, oldest=5, kept=2)
         recall(worker, 2, 4)
-        client = await home.client()
+        client = await rig.client()
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
         assert (answer["replayed"], answer["gaps"]) == (0, [KEY])
 
 
 async def test_history_is_neither_acknowledged_nor_answered_by_an_agent() -> None:
-    async with house(agents="echo") as home:
-        worker, _ = await with_past(home, oldest=3, kept=1)
+    async with gateway_rig(agents="echo") as rig:
+        worker, _ = await with_past(rig, oldest=3, kept=1)
         recall(worker, 1, 2)
         worker.say(3)
         assert (await worker.next(Ack)).seq == 3
-        assert home.hub.agents.answered == 0
+        assert rig.hub.agents.answered == 0
 
 
 def numbers(pack: Messages) -> range:

@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.support.house import TOKEN, House, connect_supervisor, house, row
+from tests.support.gateway_rig import TOKEN, GatewayRig, connect_supervisor, gateway_rig, row
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import until
 
 
-async def raw(home: House, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url, **more)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url, **more)
+    rig.opened.append(client)
     return client
 
 
-async def refused(home: House, params: dict[str, Any], **more: Any) -> tuple[Any, int | None, str]:
+async def refused(
+    rig: GatewayRig, params: dict[str, Any], **more: Any
+) -> tuple[Any, int | None, str]:
     """Return error, close code and reason of a ``connect`` that fails."""
-    client = await raw(home, **more)
+    client = await raw(rig, **more)
     answer = await client.call("connect", params)
     assert answer["ok"] is False
     assert "payload" not in answer
@@ -29,8 +31,8 @@ async def refused(home: House, params: dict[str, Any], **more: Any) -> tuple[Any
 
 
 async def test_the_server_speaks_first() -> None:
-    async with house() as home:
-        challenge = (await raw(home)).challenge
+    async with gateway_rig() as rig:
+        challenge = (await raw(rig)).challenge
         assert challenge["event"] == "connect.challenge"
         assert challenge["payload"]["nonce"]
         assert isinstance(challenge["payload"]["ts"], int)
@@ -39,9 +41,9 @@ async def test_the_server_speaks_first() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/gateway", "/foo?x=1"])
 async def test_any_path_upgrades(path: str) -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url + path)
-        home.opened.append(client)
+    async with gateway_rig() as rig:
+        client = await RawClient.open(rig.url + path)
+        rig.opened.append(client)
         assert (await client.hello(TOKEN))["type"] == "hello-ok"
 
 
@@ -59,15 +61,15 @@ async def test_any_path_upgrades(path: str) -> None:
     ],
 )
 async def test_a_first_frame_that_is_no_request(first: Any, code: int, reason: str) -> None:
-    async with house() as home:
-        client = await raw(home)
+    async with gateway_rig() as rig:
+        client = await raw(rig)
         await client.send(first)
         assert await client.closed() == (code, reason)
 
 
 async def test_a_first_request_that_is_not_connect() -> None:
-    async with house() as home:
-        client = await raw(home)
+    async with gateway_rig() as rig:
+        client = await raw(rig)
         answer = await client.call("health", {})
         text = "invalid handshake: first request must be connect"
         assert answer["error"] == {"code": "INVALID_REQUEST", "message": text}
@@ -75,20 +77,20 @@ async def test_a_first_request_that_is_not_connect() -> None:
 
 
 async def test_an_oversized_frame_before_hello() -> None:
-    async with house() as home:
-        client = await raw(home)
+    async with gateway_rig() as rig:
+        client = await raw(rig)
         await client.send("x" * 70_000)
         assert await client.closed() == (1009, "")
 
 
 async def test_a_client_that_never_connects_is_closed() -> None:
-    async with house(handshakeTimeoutMs=50) as home:
-        assert await (await raw(home)).closed() == (1000, "")
+    async with gateway_rig(handshakeTimeoutMs=50) as rig:
+        assert await (await raw(rig)).closed() == (1000, "")
 
 
 async def test_requests_that_follow_connect_at_once_are_answered_in_order() -> None:
-    async with house() as home:
-        client = await raw(home)
+    async with gateway_rig() as rig:
+        client = await raw(rig)
         connect = {"type": "req", "id": "0", "method": "connect"}
         await client.send(connect | {"params": connect_params(TOKEN)})
         for number in range(1, 21):
@@ -98,18 +100,18 @@ async def test_requests_that_follow_connect_at_once_are_answered_in_order() -> N
 
 
 async def test_clients_wait_until_the_supervisor_has_reported() -> None:
-    async with house(supervisor=False) as home:
-        client = await raw(home)
+    async with gateway_rig(supervisor=False) as rig:
+        client = await raw(rig)
         connecting = asyncio.create_task(client.hello(TOKEN))
-        await until(lambda: home.hub.admissions)
-        await connect_supervisor(home, row("irc:libera"))
+        await until(lambda: rig.hub.admissions)
+        await connect_supervisor(rig, row("irc:libera"))
         hello = await connecting
         assert hello["snapshot"]["health"]["channelOrder"] == ["irc"]
 
 
 async def test_too_many_frames_behind_a_connect_that_waits() -> None:
-    async with house(supervisor=False) as home:
-        client = await raw(home)
+    async with gateway_rig(supervisor=False) as rig:
+        client = await raw(rig)
         connect = {"type": "req", "id": "0", "method": "connect"}
         await client.send(connect | {"params": connect_params(TOKEN)})
         for number in range(16):
@@ -121,8 +123,8 @@ async def test_without_a_supervisor_clients_are_told_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("runtime.gateway.clients.admission.WAIT_SECONDS", 0.05)
-    async with house(supervisor=False) as home:
-        error, code, reason = await refused(home, connect_params(TOKEN))
+    async with gateway_rig(supervisor=False) as rig:
+        error, code, reason = await refused(rig, connect_params(TOKEN))
         assert error == {
             "code": "UNAVAILABLE",
             "message": "gateway starting; retry shortly",

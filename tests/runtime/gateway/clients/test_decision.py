@@ -9,7 +9,7 @@ import pytest
 
 from ipc.websocket.client import Client
 from tests.support.devices import Key, offer, paired
-from tests.support.house import SESSION, TOKEN, House, house
+from tests.support.gateway_rig import SESSION, TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 
 PROXY: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopback": True}}
@@ -20,11 +20,11 @@ UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "u
 
 
 async def connect(
-    home: House, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
+    rig: GatewayRig, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
 ) -> Any:
     headers = more.pop("headers", None)
-    client = await RawClient.open(home.url, additional_headers=headers)
-    home.opened.append(client)
+    client = await RawClient.open(rig.url, additional_headers=headers)
+    rig.opened.append(client)
     params = connect_params(None, protocol, **more)
     return await client.call("connect", params | ({"auth": auth} if auth is not None else {}))
 
@@ -56,8 +56,8 @@ def reason(answer: Any) -> str | None:
 async def test_secrets(
     protocol: int, config: dict[str, Any], auth: dict[str, str], expected: str | None
 ) -> None:
-    async with house(auth=config) as home:
-        answer = await connect(home, auth, protocol)
+    async with gateway_rig(auth=config) as rig:
+        answer = await connect(rig, auth, protocol)
         assert answer["ok"] is (expected is None), answer
         assert reason(answer) == expected
         if expected is None and protocol == 4:
@@ -73,9 +73,9 @@ async def test_secrets(
     ],
 )
 async def test_the_hint_fits_the_client(client: Any, protocol: int, hint: str) -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         more = {} if client is None else {"client": client}
-        answer = await connect(home, {"token": "wrong"}, protocol, **more)
+        answer = await connect(rig, {"token": "wrong"}, protocol, **more)
         assert answer["error"]["message"] == f"unauthorized: gateway token mismatch ({hint})"
 
 
@@ -96,8 +96,8 @@ async def test_a_trusted_proxy_vouches_for_people(
     config: dict[str, Any], headers: dict[str, str], expected: str | None
 ) -> None:
     auth = PROXY | {"trustedProxy": PROXY["trustedProxy"] | config}
-    async with house(auth=auth, trustedProxies=["127.0.0.0/8"]) as home:
-        answer = await connect(home, headers=headers, client=UI)
+    async with gateway_rig(auth=auth, trustedProxies=["127.0.0.0/8"]) as rig:
+        answer = await connect(rig, headers=headers, client=UI)
         assert reason(answer) == expected
         if expected is None:
             assert answer["payload"]["auth"] == {
@@ -110,34 +110,34 @@ async def test_a_trusted_proxy_vouches_for_people(
 
 
 async def test_headers_of_a_stranger_are_not_believed() -> None:
-    async with house(auth=PROXY, trustedProxies=["192.0.2.1"]) as home:
-        answer = await connect(home, headers=ANN)
+    async with gateway_rig(auth=PROXY, trustedProxies=["192.0.2.1"]) as rig:
+        answer = await connect(rig, headers=ANN)
         assert reason(answer) == "trusted_proxy_untrusted_source"
 
 
 async def test_behind_a_proxy_nobody_is_local() -> None:
     """A stranger's forwarding headers cost him what loopback would give."""
-    async with house() as home:
-        answer = await connect(home, {"token": TOKEN}, headers={"x-forwarded-for": "127.0.0.1"})
+    async with gateway_rig() as rig:
+        answer = await connect(rig, {"token": TOKEN}, headers={"x-forwarded-for": "127.0.0.1"})
         assert answer["payload"]["auth"]["scopes"] == []
-        _, paired = await offer(home, Key(), headers={"x-real-ip": "127.0.0.1"})
+        _, paired = await offer(rig, Key(), headers={"x-real-ip": "127.0.0.1"})
         assert paired["error"]["details"]["code"] == "PAIRING_REQUIRED"
 
 
 async def test_our_supervisor_comes_in_whatever_the_mode() -> None:
     for auth in (PROXY, {"mode": "none"}, {"mode": "password", "password": "p"}):
-        async with house(auth=auth, trustedProxies=["192.0.2.1"]) as home:
-            assert home.hub.supervisor.client is not None
+        async with gateway_rig(auth=auth, trustedProxies=["192.0.2.1"]) as rig:
+            assert rig.hub.supervisor.client is not None
 
 
 @pytest.mark.parametrize("protocol", [3, 4])
 async def test_ten_wrong_secrets_lock_an_address(protocol: int) -> None:
-    async with house(trustedProxies=["127.0.0.1"]) as home:
+    async with gateway_rig(trustedProxies=["127.0.0.1"]) as rig:
         far = {"x-forwarded-for": "203.0.113.9"}
         for _ in range(10):
-            answer = await connect(home, {"token": "wrong"}, protocol, headers=far)
+            answer = await connect(rig, {"token": "wrong"}, protocol, headers=far)
             assert reason(answer) == "token_mismatch"
-        answer = await connect(home, {"token": TOKEN}, protocol, headers=far)
+        answer = await connect(rig, {"token": TOKEN}, protocol, headers=far)
         error = answer["error"]
         assert error["message"] == (
             "unauthorized: too many failed authentication attempts (retry later)"
@@ -147,74 +147,74 @@ async def test_ten_wrong_secrets_lock_an_address(protocol: int) -> None:
         assert error["retryable"] is True
         assert 290_000 < error["retryAfterMs"] <= 300_001
         other = {"x-forwarded-for": "203.0.113.10"}
-        assert (await connect(home, {"token": TOKEN}, protocol, headers=other))["ok"]
+        assert (await connect(rig, {"token": TOKEN}, protocol, headers=other))["ok"]
         # Nobody locks out our own supervisor.
-        home.opened.append(await Client.connect(home.url, token=SESSION))
+        rig.opened.append(await Client.connect(rig.url, token=SESSION))
 
 
 async def test_device_tokens_are_counted_apart() -> None:
-    async with house(trustedProxies=["127.0.0.1"]) as home:
+    async with gateway_rig(trustedProxies=["127.0.0.1"]) as rig:
         far = {"x-forwarded-for": "203.0.113.9"}
         for _ in range(10):
-            _, answer = await offer(home, Key(), auth={"deviceToken": "x"}, headers=far)
+            _, answer = await offer(rig, Key(), auth={"deviceToken": "x"}, headers=far)
             assert answer["error"]["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
-        _, answer = await offer(home, Key(), auth={"deviceToken": "x"}, headers=far)
+        _, answer = await offer(rig, Key(), auth={"deviceToken": "x"}, headers=far)
         assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
-        assert (await connect(home, {"token": TOKEN}, headers=far))["ok"]
+        assert (await connect(rig, {"token": TOKEN}, headers=far))["ok"]
 
 
 @pytest.mark.parametrize("place", ["token", "deviceToken"])
 async def test_who_guesses_the_secret_locks_out_no_paired_device(place: str) -> None:
     """While they are locked, the device's own token counts and the shared secret does not."""
-    async with house(trustedProxies=["127.0.0.1"]) as home:
+    async with gateway_rig(trustedProxies=["127.0.0.1"]) as rig:
         far, key = {"x-forwarded-for": "203.0.113.9"}, Key()
-        token = (await paired(home, key)).auth["deviceToken"]
+        token = (await paired(rig, key)).auth["deviceToken"]
         for _ in range(10):
-            assert reason(await connect(home, {"token": "wrong"}, headers=far)) == "token_mismatch"
+            assert reason(await connect(rig, {"token": "wrong"}, headers=far)) == "token_mismatch"
         for auth in ({place: token}, {"token": TOKEN, "deviceToken": token}):
-            _, answer = await offer(home, key, auth=auth, headers=far)
+            _, answer = await offer(rig, key, auth=auth, headers=far)
             assert answer["ok"], answer
         for auth in ({"token": TOKEN}, {"token": "wrong"}, {"password": "wrong"}):
-            _, answer = await offer(home, key, auth=auth, headers=far)
+            _, answer = await offer(rig, key, auth=auth, headers=far)
             assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
 
 
 async def test_a_device_that_guesses_the_secret_is_locked_too() -> None:
-    async with house(trustedProxies=["127.0.0.1"]) as home:
+    async with gateway_rig(trustedProxies=["127.0.0.1"]) as rig:
         far = {"x-forwarded-for": "203.0.113.9"}
         for _ in range(10):
-            _, answer = await offer(home, Key(), auth={"token": "wrong"}, headers=far)
+            _, answer = await offer(rig, Key(), auth={"token": "wrong"}, headers=far)
             assert answer["error"]["details"]["code"] == "AUTH_TOKEN_MISMATCH"
         for secret in ("wrong", TOKEN):
-            _, answer = await offer(home, Key(), auth={"token": secret}, headers=far)
+            _, answer = await offer(rig, Key(), auth={"token": secret}, headers=far)
             assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
 
 
 async def test_a_wrong_device_token_hides_no_guess_of_the_secret() -> None:
-    async with house(trustedProxies=["127.0.0.1"]) as home:
+    async with gateway_rig(trustedProxies=["127.0.0.1"]) as rig:
         far = {"x-forwarded-for": "203.0.113.9"}
         for _ in range(10):
-            await offer(home, Key(), auth={"token": "wrong", "deviceToken": "x"}, headers=far)
+            await offer(rig, Key(), auth={"token": "wrong", "deviceToken": "x"}, headers=far)
         for auth in ({"token": TOKEN, "deviceToken": "x"}, {"token": TOKEN}):
-            _, answer = await offer(home, Key(), auth=auth, headers=far)
+            _, answer = await offer(rig, Key(), auth=auth, headers=far)
             assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
 
 
 async def test_a_device_that_guesses_the_password_is_locked_too() -> None:
     auth = {"mode": "password", "password": "right"}
-    async with house(auth=auth, trustedProxies=["127.0.0.1"]) as home:
+    async with gateway_rig(auth=auth, trustedProxies=["127.0.0.1"]) as rig:
         far = {"x-forwarded-for": "203.0.113.9"}
         for _ in range(10):
-            _, answer = await offer(home, Key(), auth={"password": "wrong"}, headers=far)
+            _, answer = await offer(rig, Key(), auth={"password": "wrong"}, headers=far)
             assert answer["error"]["details"]["code"] == "AUTH_PASSWORD_MISMATCH"
-        _, answer = await offer(home, Key(), auth={"password": "right"}, headers=far)
+        _, answer = await offer(rig, Key(), auth={"password": "right"}, headers=far)
         assert answer["error"]["details"]["code"] == "AUTH_RATE_LIMITED"
 
 
 async def test_who_proves_nothing_is_not_guessing() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for _ in range(12):
-            assert reason(await connect(home)) == "DEVICE_IDENTITY_REQUIRED"
+            assert reason(await connect(rig)) == "DEVICE_IDENTITY_REQUIRED"
         assert loop.time() - began < 5.0  # twelve delays would take 45 s

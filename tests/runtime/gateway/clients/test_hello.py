@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.house import TOKEN, House, house
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 
 
-async def raw(home: House, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url, **more)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url, **more)
+    rig.opened.append(client)
     return client
 
 
 async def test_hello_of_protocol_4() -> None:
-    async with house() as home:
-        hello = await (await raw(home)).hello(TOKEN)
+    async with gateway_rig() as rig:
+        hello = await (await raw(rig)).hello(TOKEN)
         assert hello["protocol"] == 4
         assert hello["server"].keys() == {"version", "connId", "bootId", "buildId"}
         assert hello["auth"] == {"method": "token", "role": "operator", "scopes": SCOPES}
@@ -30,8 +30,8 @@ async def test_hello_of_protocol_4() -> None:
 
 
 async def test_hello_of_protocol_3() -> None:
-    async with house() as home:
-        hello = await (await raw(home)).hello(TOKEN, 3)
+    async with gateway_rig() as rig:
+        hello = await (await raw(rig)).hello(TOKEN, 3)
         assert hello["protocol"] == 3
         assert hello["server"].keys() == {"version", "connId"}
         assert "auth" not in hello
@@ -44,17 +44,17 @@ UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "u
 
 
 async def connect(
-    home: House, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
+    rig: GatewayRig, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
 ) -> Any:
     headers = more.pop("headers", None)
-    client = await RawClient.open(home.url, additional_headers=headers)
-    home.opened.append(client)
+    client = await RawClient.open(rig.url, additional_headers=headers)
+    rig.opened.append(client)
     params = connect_params(None, protocol, **more)
     return await client.call("connect", params | ({"auth": auth} if auth is not None else {}))
 
 
 async def test_a_client_without_scopes_sees_nobody_in_its_hello() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         for protocol, shown in ((4, False), (3, True)):
-            answer = await connect(home, {"token": TOKEN}, protocol, client=UI)
+            answer = await connect(rig, {"token": TOKEN}, protocol, client=UI)
             assert bool(answer["payload"]["snapshot"]["presence"]) is shown

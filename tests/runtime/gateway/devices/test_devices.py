@@ -13,7 +13,7 @@ from ipc.frames.websocket import Event
 from ipc.identity import signature
 from ipc.identity.device import Identity
 from tests.support.devices import Key, node, offer, paired
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 from tests.support.rawclient import SCOPES, RawClient
 from tests.support.until import until
 
@@ -21,16 +21,16 @@ FAR = {"x-forwarded-for": "203.0.113.9"}
 PROXIED: dict[str, Any] = {"trustedProxies": ["127.0.0.1"]}
 
 
-async def challenged(home: Any) -> RawClient:
+async def challenged(rig: Any) -> RawClient:
     """Return a connection that has said nothing yet."""
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     return client
 
 
-async def refused(home: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
+async def refused(rig: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
     """Return the error and the close reason of a ``connect`` that fails with 1008."""
-    client, answer = await offer(home, key, protocol, **more)
+    client, answer = await offer(rig, key, protocol, **more)
     assert answer["ok"] is False, answer
     code, reason = await client.closed()
     assert code == 1008
@@ -40,10 +40,10 @@ async def refused(home: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[
 @pytest.mark.parametrize("protocol", [3, 4])
 @pytest.mark.parametrize("version", [signature.V2, signature.V3])
 async def test_a_device_on_this_host_is_paired_silently(protocol: int, version: int) -> None:
-    async with house() as home:
-        operator = await home.client()
+    async with gateway_rig() as rig:
+        operator = await rig.client()
         key = Key()
-        client = await paired(home, key, protocol, version=version)
+        client = await paired(rig, key, protocol, version=version)
         assert len(client.auth["deviceToken"]) == 43
         assert client.auth["issuedAtMs"] > 1_700_000_000_000
         assert (client.auth["role"], client.auth["scopes"]) == ("operator", SCOPES)
@@ -59,11 +59,11 @@ async def test_a_device_on_this_host_is_paired_silently(protocol: int, version: 
 
 @pytest.mark.parametrize("where", ["token", "deviceToken"])
 async def test_a_device_token_opens_the_door_and_is_given_back(where: str) -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         key = Key()
-        first = await paired(home, key)
+        first = await paired(rig, key)
         token = first.auth["deviceToken"]
-        again = await paired(home, key, auth={where: token})
+        again = await paired(rig, key, auth={where: token})
         assert again.auth["method"] == "device-token"
         assert (again.auth["deviceToken"], again.auth["issuedAtMs"]) == (
             token,
@@ -73,9 +73,9 @@ async def test_a_device_token_opens_the_door_and_is_given_back(where: str) -> No
 
 
 async def test_the_token_is_the_same_while_the_gateway_lives() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         key = Key()
-        tokens = {(await paired(home, key)).auth["deviceToken"] for _ in range(3)}
+        tokens = {(await paired(rig, key)).auth["deviceToken"] for _ in range(3)}
         assert len(tokens) == 1
 
 
@@ -108,8 +108,8 @@ async def test_the_token_is_the_same_while_the_gateway_lives() -> None:
 async def test_a_device_with_a_wrong_secret(
     auth: dict[str, str], message: str, code: str, reason: str, retry: bool
 ) -> None:
-    async with house() as home:
-        error, closed = await refused(home, Key(), auth=auth)
+    async with gateway_rig() as rig:
+        error, closed = await refused(rig, Key(), auth=auth)
         step = "retry_with_device_token" if retry else "update_auth_credentials"
         assert error == {
             "code": "INVALID_REQUEST",
@@ -125,34 +125,34 @@ async def test_a_device_with_a_wrong_secret(
 
 
 async def test_a_device_token_opens_no_more_than_it_was_given_for() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         key = Key()
-        token = (await paired(home, key, scopes=["operator.read"])).auth["deviceToken"]
-        error, _ = await refused(home, key, auth={"token": token}, scopes=["operator.admin"])
+        token = (await paired(rig, key, scopes=["operator.read"])).auth["deviceToken"]
+        error, _ = await refused(rig, key, auth={"token": token}, scopes=["operator.admin"])
         assert error["details"]["code"] == "AUTH_SCOPE_MISMATCH"
-        less = await paired(home, key, auth={"token": token}, scopes=["operator.read"])
+        less = await paired(rig, key, auth={"token": token}, scopes=["operator.read"])
         assert (await less.call("status"))["ok"]
         assert (await less.call("channels.stop", {"channel": "irc"}))["error"][
             "code"
         ] == "FORBIDDEN"
-        error, _ = await refused(home, key, auth={"deviceToken": token}, role="node", scopes=[])
+        error, _ = await refused(rig, key, auth={"deviceToken": token}, role="node", scopes=[])
         assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
 
 
 async def test_another_devices_token_is_worth_nothing() -> None:
-    async with house() as home:
-        token = (await paired(home, Key())).auth["deviceToken"]
-        error, _ = await refused(home, Key(), auth={"deviceToken": token})
+    async with gateway_rig() as rig:
+        token = (await paired(rig, Key())).auth["deviceToken"]
+        error, _ = await refused(rig, Key(), auth={"deviceToken": token})
         assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
 
 
 @pytest.mark.parametrize("protocol", [3, 4])
 async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> None:
-    async with house(**PROXIED) as home:
+    async with gateway_rig(**PROXIED) as rig:
         heard: list[Event] = []
-        operator = await home.client(max_protocol=4, on_event=heard.append)
+        operator = await rig.client(max_protocol=4, on_event=heard.append)
         key = Key()
-        error, closed = await refused(home, key, protocol, headers=FAR)
+        error, closed = await refused(rig, key, protocol, headers=FAR)
         details = error.pop("details")
         assert error == {
             "code": "NOT_PAIRED",
@@ -161,65 +161,65 @@ async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> N
         assert (details["code"], details["reason"]) == ("PAIRING_REQUIRED", "not-paired")
         request = details["requestId"]
         assert closed == f"{error['message']} (requestId: {request})"
-        again, _ = await refused(home, key, protocol, headers=FAR)
+        again, _ = await refused(rig, key, protocol, headers=FAR)
         assert again["details"]["requestId"] == request
         listed = await operator.call("device.pair.list")
         assert [each["requestId"] for each in listed["pending"]] == [request]
         assert listed["pending"][0]["remoteIp"] == "203.0.113.9"
         approved = await operator.call("device.pair.approve", {"requestId": request})
         assert approved["device"]["deviceId"] == key.id
-        assert (await paired(home, key, protocol, headers=FAR)).auth["deviceToken"]
+        assert (await paired(rig, key, protocol, headers=FAR)).auth["deviceToken"]
         seen = [each.event for each in heard if each.event.startswith("device.pair")]
         assert seen == ["device.pair.requested", "device.pair.resolved"]
 
 
 async def test_a_rejected_device_may_ask_again() -> None:
-    async with house(**PROXIED) as home:
-        operator, key = await home.client(), Key()
-        error, _ = await refused(home, key, headers=FAR)
+    async with gateway_rig(**PROXIED) as rig:
+        operator, key = await rig.client(), Key()
+        error, _ = await refused(rig, key, headers=FAR)
         request = error["details"]["requestId"]
         answer = await operator.call("device.pair.reject", {"requestId": request})
         assert answer == {"requestId": request, "deviceId": key.id}
         with pytest.raises(RemoteError, match="unknown requestId"):
             await operator.call("device.pair.approve", {"requestId": request})
-        again, _ = await refused(home, key, headers=FAR)
+        again, _ = await refused(rig, key, headers=FAR)
         assert again["details"]["requestId"] != request
 
 
 async def test_more_scopes_or_another_role_need_another_approval() -> None:
-    async with house(**PROXIED) as home:
-        operator, key = await home.client(), Key()
-        await paired(home, key, scopes=["operator.read"])  # silently, on this host
-        error, _ = await refused(home, key, headers=FAR, scopes=["operator.write"])
+    async with gateway_rig(**PROXIED) as rig:
+        operator, key = await rig.client(), Key()
+        await paired(rig, key, scopes=["operator.read"])  # silently, on this host
+        error, _ = await refused(rig, key, headers=FAR, scopes=["operator.write"])
         assert error["details"]["reason"] == "scope-upgrade"
         assert error["details"]["approvedScopes"] == ["operator.read"]
-        error, _ = await refused(home, key, headers=FAR, role="node", scopes=[])
+        error, _ = await refused(rig, key, headers=FAR, role="node", scopes=[])
         assert error["details"]["reason"] == "role-upgrade"
         await operator.call("device.pair.approve", {"requestId": error["details"]["requestId"]})
-        assert await node(home, key, headers=FAR)
+        assert await node(rig, key, headers=FAR)
 
 
 async def test_our_own_client_gets_a_token_and_comes_back_with_it(tmp_path: Path) -> None:
-    async with house(state_dir=tmp_path / "gateway") as home:
+    async with gateway_rig(state_dir=tmp_path / "gateway") as rig:
         (tmp_path / "gateway").mkdir()
         identity = Identity.load(tmp_path / "identity.json")
-        first = await home.client(identity=identity)
+        first = await rig.client(identity=identity)
         assert first.hello["auth"]["method"] == "token"
         identity = Identity.load(tmp_path / "identity.json")
-        again = await home.client(token=None, identity=identity)
+        again = await rig.client(token=None, identity=identity)
         assert again.hello["auth"]["method"] == "device-token"
-        wrong = await home.client(token="wrong", identity=identity)
+        wrong = await rig.client(token="wrong", identity=identity)
         assert wrong.hello["auth"]["method"] == "device-token"
         await first.call("device.token.revoke", {"deviceId": identity.id, "role": "operator"})
         await until(lambda: first.closed.done())
         with pytest.raises(RemoteError, match="device token mismatch"):
-            await home.client(token=None, identity=identity)
-        assert identity.token(home.url, "operator") is None
+            await rig.client(token=None, identity=identity)
+        assert identity.token(rig.url, "operator") is None
 
 
 async def test_frames_behind_a_device_connect_wait_for_its_hello() -> None:
-    async with house() as home:
-        client = await challenged(home)
+    async with gateway_rig() as rig:
+        client = await challenged(rig)
         connect = {"type": "req", "id": "0", "method": "connect"}
         await client.send(connect | {"params": Key().params(client.challenge)})
         for number in range(1, 6):
@@ -228,6 +228,6 @@ async def test_frames_behind_a_device_connect_wait_for_its_hello() -> None:
 
 
 async def test_the_token_of_our_supervisor_needs_no_device() -> None:
-    async with house(auth={"mode": "none"}) as home:
-        assert home.supervisor is not None
-        assert home.supervisor.hello["auth"]["role"] == "supervisor"
+    async with gateway_rig(auth={"mode": "none"}) as rig:
+        assert rig.supervisor is not None
+        assert rig.supervisor.hello["auth"]["role"] == "supervisor"

@@ -9,23 +9,23 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer
 from tests.support.account_calls import calls_of
-from tests.support.house import TOKEN, House, house, row
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig, row
 from tests.support.rawclient import RawClient
 
 KEY = "irc:libera"
 
 
-async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     await client.hello(TOKEN, protocol, **more)
     return client
 
 
 async def test_channels_status_has_the_shape_of_the_protocol() -> None:
     rows = row(KEY), row("irc:oftc", "failed", last_error="bad password")
-    async with house(*rows) as home:
-        client = await raw(home)
+    async with gateway_rig(*rows) as rig:
+        client = await raw(rig)
         status = (await client.call("channels.status", {}))["payload"]
         assert status["channelOrder"] == ["irc"]
         assert status["channelDefaultAccountId"] == {"irc": "libera"}
@@ -40,10 +40,10 @@ async def test_channels_status_has_the_shape_of_the_protocol() -> None:
 
 
 async def test_channels_status_probes_running_accounts() -> None:
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         worker.on_call = lambda call: Answer(call.id, True, b'{"ok":true,"bot":"me"}')
-        client = await raw(home)
+        client = await raw(rig)
         status = (await client.call("channels.status", {"probe": True}))["payload"]
         probe = status["channelAccounts"]["irc"][0]["probe"]
         assert probe["ok"] is True
@@ -51,23 +51,23 @@ async def test_channels_status_probes_running_accounts() -> None:
 
 
 async def test_a_stop_goes_to_the_supervisor_and_its_answer_comes_back() -> None:
-    async with house() as home:
-        home.answers["channels.stop"] = {
+    async with gateway_rig() as rig:
+        rig.answers["channels.stop"] = {
             "results": [{"account": KEY, "ok": True, "outcome": "stopped", "persisted": True}]
         }
-        client = await home.client()
+        client = await rig.client()
         answer = await client.call("channels.stop", {"channel": "irc", "reason": "tired"})
         assert answer == {"channel": "irc", "accountId": "libera", "stopped": True}
-        asked = await home.asked.get()
+        asked = await rig.asked.get()
         assert asked["params"] == {"accounts": [KEY], "reason": "tired"}
 
 
 async def test_a_stop_that_could_not_be_remembered_says_so() -> None:
-    async with house() as home:
-        home.answers["channels.stop"] = {
+    async with gateway_rig() as rig:
+        rig.answers["channels.stop"] = {
             "results": [{"account": KEY, "ok": True, "outcome": "stopped", "persisted": False}]
         }
-        answer = await (await home.client()).call("channels.stop", {"channel": "irc"})
+        answer = await (await rig.client()).call("channels.stop", {"channel": "irc"})
         assert answer["persisted"] is False
 
 
@@ -88,23 +88,23 @@ async def test_a_stop_that_could_not_be_remembered_says_so() -> None:
     ],
 )
 async def test_outcomes_of_a_start(row_: Any, started: bool, outcome: Any) -> None:
-    async with house() as home:
-        home.answers["channels.start"] = {"results": [row_]}
-        answer = await (await home.client()).call("channels.start", {"channel": "irc"})
+    async with gateway_rig() as rig:
+        rig.answers["channels.start"] = {"results": [row_]}
+        answer = await (await rig.client()).call("channels.start", {"channel": "irc"})
         assert (answer["started"], answer["outcome"]) == (started, outcome)
 
 
 async def test_an_error_of_the_supervisor_comes_back_as_it_is() -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         error = {"code": "UNAVAILABLE", "message": "no", "retryable": True, "retryAfterMs": 5}
-        home.answers["channels.restart"] = {"ok": False, "error": error}
-        client = await raw(home)
+        rig.answers["channels.restart"] = {"ok": False, "error": error}
+        client = await raw(rig)
         assert (await client.call("channels.restart", {"channel": "irc"}))["error"] == error
 
 
 async def test_unknown_channels_and_accounts_are_named() -> None:
-    async with house() as home:
-        client = await home.client()
+    async with gateway_rig() as rig:
+        client = await rig.client()
         with pytest.raises(RemoteError, match=r"invalid channels\.start channel"):
             await client.call("channels.start", {"channel": "nope"})
         with pytest.raises(RemoteError, match="unknown irc account 'nope'; known: libera"):
@@ -112,9 +112,9 @@ async def test_unknown_channels_and_accounts_are_named() -> None:
 
 
 async def test_logout_ends_the_login() -> None:
-    async with house() as home:
-        calls = await calls_of(home, b'{"loggedOut":true}')
-        client = await home.client()
+    async with gateway_rig() as rig:
+        calls = await calls_of(rig, b'{"loggedOut":true}')
+        client = await rig.client()
         answer = await client.call("channels.logout", {"channel": "irc"})
         assert answer == {
             "channel": "irc",
@@ -127,8 +127,8 @@ async def test_logout_ends_the_login() -> None:
 
 
 async def test_a_channel_without_logout_says_so() -> None:
-    async with house() as home:
-        await calls_of(home, b'{"code":"INVALID_REQUEST","message":"no logout"}', ok=False)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        await calls_of(rig, b'{"code":"INVALID_REQUEST","message":"no logout"}', ok=False)
+        client = await rig.client()
         with pytest.raises(RemoteError, match="channel irc does not support logout"):
             await client.call("channels.logout", {"channel": "irc"})

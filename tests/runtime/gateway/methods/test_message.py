@@ -8,24 +8,24 @@ import pytest
 
 from ipc.errors import RemoteError
 from tests.support.account_calls import action, calls_of, can
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 
 KEY = "irc:libera"
 
 
 async def test_media_leaves_as_attachments() -> None:
-    async with house() as home:
-        calls = await calls_of(home)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        calls = await calls_of(rig)
+        client = await rig.client()
         sent = {"to": "#room", "idempotencyKey": "k", "mediaUrls": ["http://a/1", "http://a/2"]}
         await client.call("send", sent)
         assert calls[0][1]["attachments"] == [{"url": "http://a/1"}, {"url": "http://a/2"}]
 
 
 async def test_a_buffer_leaves_as_an_attachment_with_its_data() -> None:
-    async with house() as home:
-        calls = await calls_of(home)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        calls = await calls_of(rig)
+        client = await rig.client()
         sent = {"to": "#room", "idempotencyKey": "k", "buffer": "aGk=", "filename": "a.txt"}
         await client.call("send", sent | {"contentType": "text/plain"})
         assert calls[0][1]["attachments"] == [
@@ -34,10 +34,10 @@ async def test_a_buffer_leaves_as_an_attachment_with_its_data() -> None:
 
 
 async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None:
-    async with house() as home:
-        can(home, "send")
-        calls = await calls_of(home)
-        client = await home.client()
+    async with gateway_rig() as rig:
+        can(rig, "send")
+        calls = await calls_of(rig)
+        client = await rig.client()
         inner = {"target": "#room", "text": "hi", "media": "http://a/1", "replyTo": 7}
         answer = await client.call("message.action", action("send", **inner))
         assert answer == {"ok": True, "messageId": "m-1", "chatId": "#room", "receipt": {}}
@@ -56,10 +56,10 @@ async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None
 
 
 async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
-    async with house() as home:
-        can(home, "send", "edit")
-        calls = await calls_of(home, b'{"edited":true}')
-        client = await home.client()
+    async with gateway_rig() as rig:
+        can(rig, "send", "edit")
+        calls = await calls_of(rig, b'{"edited":true}')
+        client = await rig.client()
         answer = await client.call(
             "message.action", action("edit", to="#room", messageId="m-1", message="better")
         )
@@ -85,9 +85,9 @@ async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
 async def test_an_action_that_cannot_be_is_refused_with_the_reason(
     params: dict[str, Any], message: str
 ) -> None:
-    async with house() as home:
-        can(home, "send")
-        client = await home.client()
+    async with gateway_rig() as rig:
+        can(rig, "send")
+        client = await rig.client()
         with pytest.raises(RemoteError) as caught:
             await client.call("message.action", params)
         assert (caught.value.code, caught.value.message) == ("INVALID_REQUEST", message)

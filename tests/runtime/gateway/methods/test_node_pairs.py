@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.devices import Key, node, paired
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 from tests.support.nodes import GOLDEN, approved, operator, recorded
 from tests.support.until import until
 
@@ -22,9 +22,9 @@ def shape(value: Any) -> Any:
 
 
 async def test_pairing_has_the_shapes_of_the_recording() -> None:
-    async with house() as home:
-        client, key = await operator(home), Key()
-        other = await node(home, key, "canvas.present", "test.echo")
+    async with gateway_rig() as rig:
+        client, key = await operator(rig), Key()
+        other = await node(rig, key, "canvas.present", "test.echo")
         event = await client.event("node.pair.requested")
         told = next(e["frame"] for e in GOLDEN if e["frame"].get("event") == "node.pair.requested")
         assert shape(event["payload"]) | {"deviceFamily": None} == shape(told["payload"])
@@ -53,9 +53,9 @@ async def test_pairing_has_the_shapes_of_the_recording() -> None:
 
 
 async def test_powerful_commands_take_an_admin_to_approve() -> None:
-    async with house() as home:
-        lesser = await operator(home, scopes=["operator.pairing", "operator.write"])
-        await node(home, Key(), "system.run")
+    async with gateway_rig() as rig:
+        lesser = await operator(rig, scopes=["operator.pairing", "operator.write"])
+        await node(rig, Key(), "system.run")
         event = await lesser.event("node.pair.requested")
         answer = await lesser.call(
             "node.pair.approve", {"requestId": event["payload"]["requestId"]}
@@ -64,19 +64,19 @@ async def test_powerful_commands_take_an_admin_to_approve() -> None:
 
 
 async def test_a_node_that_offers_more_is_approved_again() -> None:
-    async with house() as home:
-        client = await operator(home)
-        key, other = await approved(home, client, "a.b")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        key, other = await approved(rig, client, "a.b")
         await other.socket.close()
-        await node(home, key, "a.b", "c.d")
+        await node(rig, key, "a.b", "c.d")
         (row,) = (await client.call("node.list"))["payload"]["nodes"]
         assert (row["approvalState"], row["commands"]) == ("pending-reapproval", ["a.b"])
 
 
 async def test_rename_reject_and_remove() -> None:
-    async with house() as home:
-        client = await operator(home)
-        key, other = await approved(home, client, "a.b")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        key, other = await approved(rig, client, "a.b")
         renamed = {"nodeId": key.id, "displayName": "Kitchen"}
         assert (await client.call("node.rename", renamed))["payload"] == renamed
         (row,) = (await client.call("node.list"))["payload"]["nodes"]
@@ -89,13 +89,13 @@ async def test_rename_reject_and_remove() -> None:
             "nodeId": key.id
         }
         assert await other.closed() == (4001, "client invalidated: node-pair-removed")
-        await until(lambda: not home.hub.nodes.connected)
+        await until(lambda: not rig.hub.nodes.connected)
         assert (await client.call("node.list"))["payload"]["nodes"] == []
         for method in ("node.pair.remove", "node.rename"):
             params = renamed if method == "node.rename" else {"nodeId": key.id}
             answer = await client.call(method, params)
             assert answer["error"]["message"] == "unknown nodeId"
-        await node(home, Key(), "c.d")
+        await node(rig, Key(), "c.d")
         (asked,) = (await client.call("node.pair.list"))["payload"]["pending"]
         request = {"requestId": asked["requestId"]}
         rejected = (await client.call("node.pair.reject", request))["payload"]
@@ -105,13 +105,13 @@ async def test_rename_reject_and_remove() -> None:
 
 
 async def test_asking_and_verifying_belong_to_protocol_3() -> None:
-    async with house() as home:
-        old = await paired(home, Key(), 3, scopes=["operator.admin"])
+    async with gateway_rig() as rig:
+        old = await paired(rig, Key(), 3, scopes=["operator.admin"])
         for created in (True, False):
             answer = (await old.call("node.pair.request", {"nodeId": "n-1"}))["payload"]
             assert (answer["status"], answer["created"]) == ("pending", created)
             assert answer["request"]["nodeId"] == "n-1"
         verify = {"nodeId": "n-1", "token": "t"}
         assert (await old.call("node.pair.verify", verify))["payload"] == {"ok": False}
-        answer = await (await operator(home)).call("node.pair.verify", verify)
+        answer = await (await operator(rig)).call("node.pair.verify", verify)
         assert answer["error"]["message"] == "unknown method: node.pair.verify"

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from tests.support.devices import Key, node, paired
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 from tests.support.nodes import approved, operator, recorded
 from tests.support.until import until
 
 
 @pytest.mark.parametrize("form", ["payload", "payloadJSON"])
 async def test_a_command_goes_to_the_node_and_its_answer_back(form: str) -> None:
-    async with house() as home:
-        client = await operator(home)
-        key, other = await approved(home, client, "test.echo")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        key, other = await approved(rig, client, "test.echo")
         params, answer = recorded("node.invoke")
         asked = asyncio.create_task(client.call("node.invoke", params | {"nodeId": key.id}))
         request = (await other.event("node.invoke.request"))["payload"]
@@ -44,13 +44,13 @@ async def test_a_command_goes_to_the_node_and_its_answer_back(form: str) -> None
 
 async def test_a_command_is_carried_out_once_per_key() -> None:
     """Who asks while it runs gets its answer too, and so does who asks afterwards."""
-    async with house() as home:
-        key, other = await approved(home, await operator(home), "test.echo")
+    async with gateway_rig() as rig:
+        key, other = await approved(rig, await operator(rig), "test.echo")
         params = recorded("node.invoke")[0] | {"nodeId": key.id, "timeoutMs": 5000}
-        client = await home.client()
+        client = await rig.client()
         asked = [asyncio.create_task(client.call("node.invoke", params)) for _ in range(2)]
         request = (await other.event("node.invoke.request"))["payload"]
-        await until(lambda: len(home.hub.jobs) == 2)
+        await until(lambda: len(rig.hub.jobs) == 2)
         result = {"id": request["id"], "nodeId": key.id, "ok": True, "payload": {"n": 1}}
         await other.call("node.invoke.result", result)
         answers = [await each for each in asked] + [await client.call("node.invoke", params)]
@@ -61,14 +61,14 @@ async def test_a_command_is_carried_out_once_per_key() -> None:
         large = {"id": second["id"], "nodeId": key.id, "ok": True, "payload": "x" * 20_000}
         await other.call("node.invoke.result", large)
         assert (await again)["payload"] == "x" * 20_000
-        assert len(home.hub.nodes.invoked) == 1, "a large answer is not remembered"
+        assert len(rig.hub.nodes.invoked) == 1, "a large answer is not remembered"
 
 
 async def test_another_command_under_the_same_key_is_not_given_the_old_answer() -> None:
     """A key that is used again by mistake must not make one thing look like another."""
-    async with house() as home:
-        client = await operator(home)
-        key, other = await approved(home, client, "light.on", "light.off")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        key, other = await approved(rig, client, "light.on", "light.off")
         base = {"nodeId": key.id, "idempotencyKey": "k", "timeoutMs": 5000}
         for said in (
             {"command": "light.on", "params": {"room": 1}},
@@ -85,9 +85,9 @@ async def test_another_command_under_the_same_key_is_not_given_the_old_answer() 
 
 
 async def test_a_node_that_says_nothing_is_told_to_stop() -> None:
-    async with house() as home:
-        client = await operator(home)
-        key, other = await approved(home, client, "canvas.present")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        key, other = await approved(rig, client, "canvas.present")
         params = recorded("node.invoke", 1)[0] | {"nodeId": key.id, "timeoutMs": 30}
         error = (await client.call("node.invoke", params))["error"]
         assert error == recorded("node.invoke", 1)[1]
@@ -97,9 +97,9 @@ async def test_a_node_that_says_nothing_is_told_to_stop() -> None:
 
 
 async def test_a_node_that_fails_or_leaves() -> None:
-    async with house() as home:
-        client = await operator(home)
-        key, other = await approved(home, client, "a.b")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        key, other = await approved(rig, client, "a.b")
         params = {"nodeId": key.id, "command": "a.b", "idempotencyKey": "k"}
         asked = asyncio.create_task(client.call("node.invoke", params))
         request = (await other.event("node.invoke.request"))["payload"]
@@ -130,9 +130,9 @@ async def test_a_node_that_fails_or_leaves() -> None:
 async def test_what_a_node_may_be_asked(
     config: dict[str, Any], offered: list[str], command: str, allowed: bool
 ) -> None:
-    async with house(nodes=config) as home:
-        client = await operator(home)
-        key, _ = await approved(home, client, *offered)
+    async with gateway_rig(nodes=config) as rig:
+        client = await operator(rig)
+        key, _ = await approved(rig, client, *offered)
         params = {"nodeId": key.id, "command": command, "idempotencyKey": "k", "timeoutMs": 20}
         error = (await client.call("node.invoke", params))["error"]
         if allowed:
@@ -147,9 +147,9 @@ async def test_what_a_node_may_be_asked(
 
 
 async def test_a_node_without_approval_does_nothing() -> None:
-    async with house() as home:
-        client, key = await operator(home), Key()
-        await node(home, key, "a.b")
+    async with gateway_rig() as rig:
+        client, key = await operator(rig), Key()
+        await node(rig, key, "a.b")
         params = {"nodeId": key.id, "command": "a.b", "idempotencyKey": "k"}
         assert (await client.call("node.invoke", params))["error"]["code"] == "INVALID_REQUEST"
         (row,) = (await client.call("node.list"))["payload"]["nodes"]
@@ -164,11 +164,11 @@ async def test_a_node_without_approval_does_nothing() -> None:
     ],
 )
 async def test_a_node_that_is_not_there(protocol: int, error: dict[str, str]) -> None:
-    async with house() as home:
-        client, key = await operator(home), Key()
+    async with gateway_rig() as rig:
+        client, key = await operator(rig), Key()
         # Without a device Protocol 3 leaves no scopes: the operator of 3 is a device.
         scopes = ["operator.write", "operator.read"]
-        caller = await paired(home, key, 3, scopes=scopes) if protocol == 3 else client
+        caller = await paired(rig, key, 3, scopes=scopes) if protocol == 3 else client
         params = {"nodeId": "nope", "command": "a.b", "idempotencyKey": "k"}
         answer = (await caller.call("node.invoke", params))["error"]
         assert (answer["code"], answer["details"]) == ("UNAVAILABLE", error)
@@ -178,9 +178,9 @@ async def test_a_node_that_is_not_there(protocol: int, error: dict[str, str]) ->
 
 
 async def test_a_node_tells_that_it_is_alive() -> None:
-    async with house() as home:
-        client = await operator(home)
-        _, other = await approved(home, client, "a.b")
+    async with gateway_rig() as rig:
+        client = await operator(rig)
+        _, other = await approved(rig, client, "a.b")
         params, answer = recorded("node.event")
         assert (await other.call("node.event", params))["payload"] == answer
         strange = (await other.call("node.event", {"event": "x"}))["payload"]
@@ -191,8 +191,8 @@ async def test_a_node_tells_that_it_is_alive() -> None:
 
 
 async def test_an_answer_for_another_node_is_refused() -> None:
-    async with house() as home:
-        other = await node(home, Key())
+    async with gateway_rig() as rig:
+        other = await node(rig, Key())
         result = {"id": "1", "nodeId": "somebody", "ok": True}
         answer = await other.call("node.invoke.result", result)
         assert answer["error"]["message"] == "nodeId mismatch"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.support.house import TOKEN, house
+from tests.support.gateway_rig import TOKEN, gateway_rig
 from tests.support.rawclient import RawClient
 
 
 async def test_a_system_event_is_a_row_of_the_presence() -> None:
-    async with house() as home:
-        client = await RawClient.open(home.url)
-        home.opened.append(client)
+    async with gateway_rig() as rig:
+        client = await RawClient.open(rig.url)
+        rig.opened.append(client)
         await client.hello(TOKEN)
         told = {"text": "Node: bench online", "deviceId": "bench1", "host": "h1", "tags": ["a"]}
         assert (await client.call("system-event", told))["payload"] == {"ok": True}

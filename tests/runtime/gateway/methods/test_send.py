@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ipc.frames.data import Answer, Call
-from tests.support.house import TOKEN, House, house
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import RawClient
 
 KEY = "irc:libera"
@@ -19,16 +19,16 @@ SENT = b'{"id":"m-1","chat":"#room","ts":5}'
 SEND = {"to": "#room", "message": "hi", "idempotencyKey": "k-1"}
 
 
-async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     await client.hello(TOKEN, protocol, **more)
     return client
 
 
 async def test_a_message_is_sent_by_its_account() -> None:
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         seen: list[Any] = []
 
         def on_call(call: Call) -> Answer:
@@ -36,7 +36,7 @@ async def test_a_message_is_sent_by_its_account() -> None:
             return Answer(call.id, True, SENT)
 
         worker.on_call = on_call
-        answer = await (await home.client()).call("send", SEND)
+        answer = await (await rig.client()).call("send", SEND)
         assert answer == {
             "runId": "k-1",
             "messageId": "m-1",
@@ -47,9 +47,9 @@ async def test_a_message_is_sent_by_its_account() -> None:
 
 
 async def test_a_refusal_of_the_plugin_comes_back_as_it_is() -> None:
-    async with house() as home:
-        worker = await home.worker(KEY)
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
         shape = b'{"code":"UNAVAILABLE","message":"no such nick","retryable":false}'
         worker.on_call = lambda call: Answer(call.id, False, shape)
-        answer = await (await raw(home)).call("send", SEND)
+        answer = await (await raw(rig)).call("send", SEND)
         assert answer["error"]["message"] == "no such nick"

@@ -8,28 +8,28 @@ from typing import Any
 import pytest
 
 from ipc.identity.device import Identity
-from tests.support.house import TOKEN, House, house, row
+from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig, row
 from tests.support.rawclient import RawClient
 
 
-async def raw(home: House, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(home.url)
-    home.opened.append(client)
+async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
+    client = await RawClient.open(rig.url)
+    rig.opened.append(client)
     await client.hello(TOKEN, protocol, **more)
     return client
 
 
 @pytest.mark.parametrize("params", [None, {"x": 1}, [1], "junk"])
 async def test_health_and_status_take_any_params(params: Any) -> None:
-    async with house() as home:
-        client = await raw(home)
+    async with gateway_rig() as rig:
+        client = await raw(rig)
         assert (await client.call("health", params))["payload"]["ok"] is True
         assert (await client.call("status", params))["payload"]["runtimeVersion"] == "0.0.test"
 
 
 async def test_last_heartbeat_is_null_and_present() -> None:
-    async with house() as home:
-        answer = await (await raw(home)).call("last-heartbeat", {})
+    async with gateway_rig() as rig:
+        answer = await (await raw(rig)).call("last-heartbeat", {})
         assert answer == {"type": "res", "id": "1", "ok": True, "payload": None}
 
 
@@ -38,16 +38,16 @@ KEY = "irc:libera"
 
 async def test_health_tells_who_is_linked_and_how_long() -> None:
     plugin = {"linked": True, "authenticatedAt": 1_000}
-    async with house(row(KEY, plugin=plugin)) as home:
-        client = await home.client()
+    async with gateway_rig(row(KEY, plugin=plugin)) as rig:
+        client = await rig.client()
         shot = (await client.call("health"))["channels"]["irc"]["accounts"]["libera"]
         assert shot["linked"] is True
         assert shot["authAgeMs"] > 1_000_000
 
 
 async def test_the_echo_agent_is_listed() -> None:
-    async with house() as home:
-        client = await home.client()
+    async with gateway_rig() as rig:
+        client = await rig.client()
         answer = await client.call("agents.list", {})
         assert answer["defaultId"] == "main"
         assert answer["agents"] == [{"id": "main", "name": "echo"}]
@@ -55,8 +55,8 @@ async def test_the_echo_agent_is_listed() -> None:
 
 async def test_the_gateway_has_an_identity_too(tmp_path: Path) -> None:
     for _ in range(2):
-        async with house(state_dir=tmp_path) as home:
-            client = await home.client()
+        async with gateway_rig(state_dir=tmp_path) as rig:
+            client = await rig.client()
             answer = await client.call("gateway.identity.get")
             identity = Identity.load(tmp_path / "identity.json")
             assert answer == {"deviceId": identity.id, "publicKey": identity.public_key}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.house import house
+from tests.support.gateway_rig import gateway_rig
 
 KEY = "irc:libera"
 
@@ -32,17 +32,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
 async def test_what_is_the_supervisors_is_asked_of_it(
     method: str, params: dict[str, Any], asked: dict[str, Any]
 ) -> None:
-    async with house() as home:
+    async with gateway_rig() as rig:
         answer = {**ANSWERS.get(method, {"done": method})}
-        home.answers[method] = answer
-        client = await home.client()
+        rig.answers[method] = answer
+        client = await rig.client()
         assert await client.call(method, params) == answer
-        assert (await home.asked.get())["params"] == asked
+        assert (await rig.asked.get())["params"] == asked
 
 
 @pytest.mark.parametrize("method", ["gateway.restart", "gateway.restart.request"])
 async def test_a_restart_is_handed_to_the_supervisor(method: str) -> None:
-    async with house() as home:
-        home.answers["gateway.restart.request"] = {"status": "scheduled"}
-        client = await home.client()
+    async with gateway_rig() as rig:
+        rig.answers["gateway.restart.request"] = {"status": "scheduled"}
+        client = await rig.client()
         assert (await client.call(method, {}))["status"] == "scheduled"

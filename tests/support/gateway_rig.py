@@ -79,12 +79,12 @@ def single(seq: int, flags: int, payload: bytes) -> Messages:
 class Worker:
     """A dealer that speaks as one incarnation of an account."""
 
-    def __init__(self, house: House, account: str, incarnation: int = 1) -> None:
+    def __init__(self, rig: GatewayRig, account: str, incarnation: int = 1) -> None:
         self.key, self.incarnation = account, incarnation
         self.frames: asyncio.Queue[data.FromGateway] = asyncio.Queue()
         self.on_call: Callable[[Call], Answer | None] | None = None
         name = peer_name(account, incarnation)
-        self.dealer = Dealer(house.hub.boot.data, name, self._on_frame)
+        self.dealer = Dealer(rig.hub.boot.data, name, self._on_frame)
 
     def _on_frame(self, body: bytes) -> None:
         if not body:
@@ -120,8 +120,11 @@ class Worker:
 
 
 @dataclass
-class House:
-    """The gateway and the supervisor's session to it."""
+class GatewayRig:
+    """A running gateway and the test's session to it as its supervisor.
+
+    ``asked`` gets every request to the supervisor; ``answers`` holds what it answers, by method.
+    """
 
     gateway: Gateway
     port: int
@@ -184,21 +187,21 @@ CHANNELS = [
 ]
 
 
-async def connect_supervisor(house: House, *rows: dict[str, Any]) -> None:
+async def connect_supervisor(rig: GatewayRig, *rows: dict[str, Any]) -> None:
     """Open the session and report everything."""
-    house.supervisor = await Client.connect(house.url, token=SESSION, on_event=house.on_event)
-    await house.report(*rows, whole=True)
+    rig.supervisor = await Client.connect(rig.url, token=SESSION, on_event=rig.on_event)
+    await rig.report(*rows, whole=True)
 
 
 @contextlib.asynccontextmanager
-async def house(
+async def gateway_rig(
     *rows: dict[str, Any],
     supervisor: bool = True,
     agents: str = "none",
     state_dir: Path | None = None,
     **config: Any,
-) -> AsyncIterator[House]:
-    """A running gateway; by default with its supervisor and the account irc:libera."""
+) -> AsyncIterator[GatewayRig]:
+    """Run a gateway; by default with its supervisor and the account irc:libera."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     port = listener.getsockname()[1]
@@ -219,16 +222,16 @@ async def house(
         async with asyncio.TaskGroup() as tasks:
             gateway = Gateway(boot, tasks)
             await gateway.start(listener)
-            made = House(gateway, port, tasks=tasks)
+            rig = GatewayRig(gateway, port, tasks=tasks)
             try:
                 if supervisor:
-                    await connect_supervisor(made, *(rows or (row("irc:libera"),)))
-                yield made
+                    await connect_supervisor(rig, *(rows or (row("irc:libera"),)))
+                yield rig
             finally:
-                for opened in made.opened:
+                for opened in rig.opened:
                     closing = opened.close()
                     if closing is not None:
                         await closing
-                if made.supervisor is not None:
-                    await made.supervisor.close()
+                if rig.supervisor is not None:
+                    await rig.supervisor.close()
                 await gateway.close()
