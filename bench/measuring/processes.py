@@ -8,7 +8,6 @@ figures of many forked processes may be added.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -24,11 +23,6 @@ def cpu_ns(pid: int) -> int:
     return total
 
 
-def cpu_of(pids: Iterable[int]) -> dict[int, int]:
-    """Return ``cpu_ns`` of each."""
-    return {pid: cpu_ns(pid) for pid in pids}
-
-
 def pss_bytes(pid: int) -> int:
     """Return the proportional set size of ``pid``; raises ``OSError`` when it is gone."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -41,11 +35,3 @@ def family(pid: int) -> list[int]:
     """Return ``pid`` and all processes below it."""
     root = psutil.Process(pid)
     return [pid, *(child.pid for child in root.children(recursive=True))]
-
-
-def name_of(pid: int) -> str:
-    """Return the name of the process, "" when it is gone."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
