@@ -16,7 +16,6 @@ import zmq
 
 from ipc.endpoints import check_path, socket_path
 from ipc.errors import EndpointError, FrameError, PeerGone
-from ipc.zeromq.bind import bind
 from ipc.zeromq.socket import (
     BYTE_BUDGET,
     HEARTBEAT_MS,
@@ -27,6 +26,7 @@ from ipc.zeromq.socket import (
     SILENCE_MS,
     OnError,
     Socket,
+    bind,
 )
 
 KNOWN_PEERS = 4096

@@ -8,9 +8,15 @@ every drain that stops early the socket is looked at again, else the link stalls
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import zmq
+
+from ipc.endpoints import BINDING_SUFFIX_BYTES, check_path
+from ipc.errors import EndpointError
 
 HWM = 1000  # messages per peer and direction
 BYTE_BUDGET = 128 * 1024  # read per loop turn, so that a flood leaves others their turn
@@ -24,6 +30,7 @@ SILENCE_MS = 3000
 OnError = Callable[[Exception], None]
 
 _context: zmq.Context[zmq.Socket[bytes]] | None = None
+_bindings = itertools.count()
 _sockets = 0  # in the context; it ends with the last of them, so nothing can hang at exit
 
 
@@ -103,6 +110,26 @@ class Socket:
             self._loop.call_exception_handler(
                 {"message": f"{type(self).__name__}: {error}", "exception": error}
             )
+
+
+def bind(socket: zmq.Socket[bytes], path: Path) -> int:
+    """Bind beside ``path``, then rename: whatever a crash left there is replaced in one step.
+
+    An old binder that closes late unlinks the name it bound, never the new socket; and there
+    is no moment without a file, which a connector would answer by waiting longer.
+    """
+    suffix = f".{os.getpid():x}{next(_bindings) % 256:02x}"
+    beside = path.with_name(path.name + suffix[-BINDING_SUFFIX_BYTES:])
+    check_path(beside)
+    if os.path.lexists(path) and not path.is_socket():
+        raise EndpointError(f"{path}: is there and is no socket")
+    try:
+        socket.bind(f"ipc://{beside}")
+        os.rename(beside, path)
+    except (OSError, zmq.ZMQError) as error:
+        beside.unlink(missing_ok=True)
+        raise EndpointError(f"{path}: {error.strerror}") from None
+    return os.lstat(path).st_ino
 
 
 def _open(kind: int) -> zmq.Socket[bytes]:
