@@ -147,6 +147,7 @@ class Irc:
             await self._emitted.wait()
         self._reading = True
         self._conversation.resumed(self._loop.time())
+        self._stirred.set()
 
     async def _emit_heard(self) -> None:
         while (message := await self._heard.get()) is not None:

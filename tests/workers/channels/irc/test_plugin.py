@@ -201,6 +201,30 @@ async def test_back_pressure_leaves_the_socket_unread_and_loses_nothing(tmp_path
         assert len({message.id for message in bot.ctx.emitted}) == count
 
 
+async def test_a_connection_that_dies_under_back_pressure_is_noticed_after_it(
+    tmp_path: Path,
+) -> None:
+    fields: dict[str, Any] = {"channels": ["#a"], "pingSeconds": 0.05, "pingTimeoutSeconds": 0.2}
+    async with scripted_server() as server, account(tmp_path, server.port, **fields) as bot:
+        held, free = asyncio.Event(), asyncio.Event()
+
+        async def emit(message: object) -> None:
+            held.set()
+            await free.wait()
+
+        bot.ctx.emit = emit  # type: ignore[method-assign]
+        server.say(":al!u@h PRIVMSG #a :first")
+        await held.wait()
+        server.answer("PING")
+        # As many as may wait: the socket is left unread after the last line that comes.
+        server.say(*(f":al!u@h PRIVMSG #a :number {n}" for n in range(MAX_HEARD)))
+        await asyncio.sleep(0.5)  # more than twice the time after which a ping is overdue
+        assert not bot.task.done()
+        free.set()
+        with pytest.raises(Transient, match="no answer to a ping"):
+            raise await ending(bot, 3)
+
+
 async def test_what_was_heard_before_the_end_is_handed_in(tmp_path: Path) -> None:
     async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
         bot.ctx.taking.clear()
