@@ -113,7 +113,7 @@ class Plugin(Protocol):
     async def run(self) -> None:
         """Stay connected until cancelled. Returning counts as a failure; see ``workers.errors``.
 
-        Cancelled when the account is stopped: close the connection politely and return.
+        Cancelled when the account is stopped: close the connection and let the cancellation pass.
         """
 
     async def send(self, message: Outbound) -> Sent:

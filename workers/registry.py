@@ -58,6 +58,10 @@ class Manifests(dict[str, InstalledChannel]):
         self.warnings: list[str] = []
 
 
+class UnusableManifest(Exception):
+    """A manifest cannot be used; the text is the reason."""
+
+
 def manifests() -> Manifests:
     """Return all channels. Never raises: faults are listed in ``warnings`` and ``broken``.
 
@@ -71,7 +75,7 @@ def manifests() -> Manifests:
             continue
         try:
             found[name] = InstalledChannel(load(name, ref), ref, package)
-        except _Unusable as error:
+        except UnusableManifest as error:
             found.broken.setdefault(name, f"{package}: {error}")
             found.warnings.append(f"channel {name} of {package} cannot be used: {error}")
     return found
@@ -80,7 +84,7 @@ def manifests() -> Manifests:
 def load(id: str, ref: str) -> Manifest:
     """Import the manifest ``ref`` (``package.module:name``) of the channel ``id``.
 
-    Raises an exception whose text is the reason when the manifest cannot be used.
+    Raises ``UnusableManifest``; ``KeyboardInterrupt`` passes, it is the operator's.
     """
     module, _, name = ref.partition(":")
     try:
@@ -88,15 +92,11 @@ def load(id: str, ref: str) -> Manifest:
     except KeyboardInterrupt:
         raise  # from the operator, not from the package
     except BaseException as error:  # noqa: BLE001 - another package's import may raise anything
-        raise _Unusable(f"{ref}: {type(error).__name__}: {error}") from None
+        raise UnusableManifest(f"{ref}: {type(error).__name__}: {error}") from None
     if problem := _flaw(id, manifest):
-        raise _Unusable(f"{ref} {problem}")
+        raise UnusableManifest(f"{ref} {problem}")
     assert isinstance(manifest, Manifest)
     return manifest
-
-
-class _Unusable(Exception):
-    """A manifest cannot be used; the text is the reason."""
 
 
 def _candidates() -> Iterator[tuple[str, str, str]]:

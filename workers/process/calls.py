@@ -29,7 +29,7 @@ _action = msgspec.json.Decoder(Action)
 _encode = msgspec.json.Encoder().encode
 
 
-class BadCall(Exception):
+class InvalidCall(Exception):
     """The call is invalid; the text is the reason."""
 
 
@@ -129,7 +129,7 @@ class PluginCalls:
             payload = _encode(result)
             if len(payload) > MAX_PAYLOAD_BYTES:
                 raise ValueError(f"a result of {len(payload)} bytes is too large")
-        except BadCall as error:
+        except InvalidCall as error:
             self._refuse(call, gateway, str(error), code=INVALID_REQUEST)
         except SendFailed as error:
             self._refuse(call, gateway, str(error) or "not sent", retryable=error.retryable)
@@ -162,7 +162,7 @@ class PluginCalls:
                 return await self._results.once(f"action:{action.key}", lambda: self._act(action))
             case "probe" | "logout":
                 return await self._ask(call.method)
-        raise BadCall(f"unknown method: {call.method}")
+        raise InvalidCall(f"unknown method: {call.method}")
 
     async def _deliver(self, message: Outbound) -> Sent:
         sent = await self._plugin.send(message)
@@ -177,20 +177,20 @@ class PluginCalls:
         try:
             await self._report_sent(message, sent)
         except Exception:  # noqa: BLE001 - the message was sent all the same
-            self._log.exception("a sent message could not be told")
+            self._log.exception("the event of a sent message was not posted")
         return sent
 
     async def _act(self, action: Action) -> dict[str, Any]:
         function = getattr(self._plugin, "act", None)
         if function is None:
-            raise BadCall(f"the channel has no {action.name}")
+            raise InvalidCall(f"the channel has no {action.name}")
         result = await function(action)
         return result if isinstance(result, dict) else {}
 
     async def _ask(self, method: str) -> Any:
         function = getattr(self._plugin, method, None)
         if function is None:
-            raise BadCall(f"the channel has no {method}")
+            raise InvalidCall(f"the channel has no {method}")
         result = await function()
         if method == "probe":
             return result if isinstance(result, dict) else {"ok": bool(result)}
@@ -215,7 +215,7 @@ def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
     try:
         return decoder.decode(params)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise BadCall(f"invalid {method} params: {error}") from None
+        raise InvalidCall(f"invalid {method} params: {error}") from None
 
 
 def _stopping() -> SendFailed:
