@@ -77,7 +77,7 @@ class Hub:
         self.health = Health(self.accounts, boot.version)
         self.presence = Presence(boot.version, self.boot_id)
         self.stability = Stability()
-        self.registry = Registry(Path(boot.state_dir) / "devices.json", jobs)
+        self.registry = Registry(Path(boot.state_dir) / "devices.json")
         self.devices = Devices(self.registry)
         self.nodes = Nodes(self.registry, config.nodes, self.boot_id[:8])
         self.supervisor = SupervisorLink()

@@ -21,7 +21,7 @@ from runtime.config.model import NodesConfig
 from runtime.gateway.access.listener import Listener
 from runtime.gateway.access.scopes import ADMIN, PAIRING, WRITE
 from runtime.gateway.devices.devices import about_client
-from runtime.gateway.devices.registry import Node, Registry, Surface
+from runtime.gateway.devices.registry import ApprovedNode, Registry, Surface
 
 MAX_REQUESTS = 64
 # They see, hear or write to people: OpenClaw too refuses them unless they are configured.
@@ -106,11 +106,11 @@ class Nodes:
         """Return the requests that wait, the newest first."""
         return sorted(self._requests.values(), key=lambda each: -each.ts)
 
-    def paired(self) -> list[Node]:
+    def paired(self) -> list[ApprovedNode]:
         """Return the approved nodes."""
         return list(self._registry.nodes.values())
 
-    def find(self, id: str) -> Node | None:
+    def find(self, id: str) -> ApprovedNode | None:
         """Return an approved node."""
         return self._registry.nodes.get(id)
 
@@ -126,12 +126,12 @@ class Nodes:
         )
         return request, id(request) not in known
 
-    def approve(self, request: NodeRequest, now: int) -> Node:
+    def approve(self, request: NodeRequest, now: int) -> ApprovedNode:
         """Approve what a node offers."""
         self._drop_requests(request.node_id)
         known = self._registry.nodes.get(request.node_id)
         fields = {name: getattr(request, name) for name in Surface.__struct_fields__}
-        node = Node(
+        node = ApprovedNode(
             **fields, approved_at_ms=now, created_at_ms=known.created_at_ms if known else now
         )
         node.last_seen_at_ms = self.since.get(node.node_id)

@@ -6,14 +6,12 @@ file, once for all that changed meanwhile; a change is answered after it is on d
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from ipc.files import write_atomically
-from runtime.gateway.jobs import Jobs
+from ipc.state_file import StateFile
 
 log = structlog.get_logger("gateway.registry")
 
@@ -74,7 +72,7 @@ class Surface(About, kw_only=True):
     permissions: dict[str, bool] = {}
 
 
-class Node(Surface, kw_only=True):
+class ApprovedNode(Surface, kw_only=True):
     """A node whose ``commands`` an operator has approved."""
 
     created_at_ms: int = 0
@@ -83,68 +81,43 @@ class Node(Surface, kw_only=True):
     last_seen_reason: str | None = None
 
 
-class _File(msgspec.Struct, rename="camel"):
+class _Pairings(msgspec.Struct, rename="camel"):
     version: int = 1
     devices: dict[str, Device] = {}
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, ApprovedNode] = {}
 
 
 class Registry:
     """The contents of the file. Change ``devices`` or ``nodes``, then call ``changed``."""
 
-    def __init__(self, path: Path, jobs: Jobs) -> None:
-        self._path = path
-        self._jobs = jobs
-        self._file = _load(path)
-        self._dirty = False
-        self._saving: asyncio.Event | None = None
+    def __init__(self, path: Path) -> None:
+        self._file = StateFile(path, _Pairings, on_error=self._not_written)
+        self._pairings = self._file.load() or _Pairings()
+        damage = self._file.damage
+        if damage is not None:
+            log.error(
+                "pairings cannot be read: every device must pair again",
+                error=damage.reason,
+                kept=str(damage.kept),
+            )
 
     @property
     def devices(self) -> dict[str, Device]:
         """The paired devices by id."""
-        return self._file.devices
+        return self._pairings.devices
 
     @property
-    def nodes(self) -> dict[str, Node]:
+    def nodes(self) -> dict[str, ApprovedNode]:
         """The approved nodes by id."""
-        return self._file.nodes
+        return self._pairings.nodes
 
     def changed(self) -> None:
-        """Schedule a write of the file."""
-        self._dirty = True
-        if self._saving is None:
-            self._saving = asyncio.Event()
-            self._jobs.start(self._save())
+        """Write the file soon; see ``saved``."""
+        self._file.save_soon(self._pairings)
 
     async def saved(self) -> None:
         """Wait until every change so far is on disk, or its write has failed."""
-        if self._saving is not None:
-            await self._saving.wait()
+        await self._file.saved()
 
-    async def _save(self) -> None:
-        assert self._saving is not None
-        try:
-            while self._dirty:
-                self._dirty = False
-                text = msgspec.json.format(msgspec.json.encode(self._file))
-                try:
-                    await asyncio.to_thread(write_atomically, self._path, text)
-                except OSError as error:
-                    log.error("pairings not written", path=str(self._path), error=str(error))
-        finally:
-            self._saving.set()
-            self._saving = None
-
-
-def _load(path: Path) -> _File:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_File)
-    except FileNotFoundError:
-        return _File()
-    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        log.error("pairings cannot be read: every device must pair again", error=str(error))
-    try:
-        path.replace(path.with_name(f"{path.name}.broken"))
-    except OSError:
-        log.error("the broken file stays in its place", path=str(path))
-    return _File()
+    def _not_written(self, error: OSError) -> None:
+        log.error("pairings not written", path=str(self._file.path), error=str(error))

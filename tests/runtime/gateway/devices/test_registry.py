@@ -15,6 +15,10 @@ def stored(directory: Path) -> dict[str, Any]:
     return found
 
 
+def set_aside(directory: Path) -> list[str]:
+    return [path.read_text() for path in directory.glob("devices.json.damaged-*")]
+
+
 async def test_pairings_outlive_the_gateway_and_tokens_are_hashed(tmp_path: Path) -> None:
     key = Key()
     async with gateway_rig(state_dir=tmp_path) as rig:
@@ -29,11 +33,11 @@ async def test_pairings_outlive_the_gateway_and_tokens_are_hashed(tmp_path: Path
         assert (await paired(rig, key, auth={"token": fresh})).auth["method"] == "device-token"
 
 
-async def test_a_broken_file_costs_the_pairings_and_nothing_else(tmp_path: Path) -> None:
+async def test_a_damaged_file_costs_the_pairings_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "devices.json").write_text("{")
     async with gateway_rig(state_dir=tmp_path) as rig:
         assert (await paired(rig, Key())).auth["deviceToken"]
-    assert (tmp_path / "devices.json.broken").read_text() == "{"
+    assert set_aside(tmp_path) == ["{"]
 
 
 async def test_a_file_that_cannot_be_written_refuses_nobody(tmp_path: Path) -> None:
