@@ -36,7 +36,7 @@ def path(context: typer.Context, json: Json = False) -> None:
 def validate(context: typer.Context, json: Json = False) -> None:
     """Check the configuration as `up` does; exits 78 and says what is wrong where."""
     from ops.output.text import clean
-    from runtime.config.doubts import doubts
+    from runtime.config.load import doubts
 
     found = effective(context)
     warnings = doubts(found)

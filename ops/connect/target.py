@@ -50,7 +50,7 @@ def effective(context: typer.Context) -> Loaded:
     """Return the configuration as `trunkline up` would use it, environment and all; exit 78
     where it would refuse.
     """
-    from runtime.config.overrides import load_effective
+    from runtime.config.load import load_effective
 
     places = here(context)
     _must_exist(places)

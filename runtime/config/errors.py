@@ -1,4 +1,4 @@
-"""The one error of the configuration: every problem at once, each with its place.
+"""The error of a configuration that cannot be used, with every problem and its place. Pure.
 
 Written for the operator who must correct the file, so a problem names the file, the path
 inside it, what is wrong and what is allowed. It never shows the value of a secret.
@@ -24,13 +24,13 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        said = f"{self.path}: {self.text}" if self.path else self.text
+        shown = f"{self.path}: {self.text}" if self.path else self.text
         # A key in the file may hold anything, a terminal's control characters too.
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in said)
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. ``source`` is the file, or what else was read."""
+    """A configuration that cannot be used. ``source`` is the file, or what else was read."""
 
     exit_code = EXIT_CONFIG
 
@@ -44,3 +44,8 @@ class ConfigError(Exception):
             f"{self.source}{f':{problem.line}' if problem.line else ''}: {problem}"
             for problem in self.problems
         )
+
+
+def config_error(source: object, text: str, path: str = "") -> ConfigError:
+    """Return a ``ConfigError`` with one problem; without ``path`` the file as a whole is wrong."""
+    return ConfigError(str(source), [Problem(path, text)])

@@ -1,14 +1,13 @@
-"""Reads the configuration file into values that need no further doubt.
+"""Reads the configuration: parses, finds everything that is wrong, converts, and overrides.
 
-The only way in: parse, find everything that is wrong, convert. Precedence over the file
-(flags, environment) is in ``places.py``.
+The only way in. What counts most comes first: a flag, the environment, the file, the default.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +17,26 @@ import msgspec
 
 from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.check import not_finite, problems
-from runtime.config.errors import ConfigError, Problem
-from runtime.config.foreign import companions, foreign_problems
+from runtime.config.errors import ConfigError, Problem, config_error
+from runtime.config.files import read_text
+from runtime.config.gateway_rules import companions, exposure, gateway_problems
 from runtime.config.model import Config
-from runtime.config.port import DEFAULT_PORT
-from runtime.config.text.parse import parse, read_text
+from runtime.config.places import DEFAULT_PORT, Flags, Places
+from runtime.config.redact import redacted
+from runtime.config.text.parse import parse
 from workers.registry import Manifests
 from workers.registry import manifests as find_manifests
 
-BINDS = ("loopback", "lan", "auto")  # beside an IP address
+NO_FLAGS = Flags()
+READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that is valid. ``revision`` changes with every byte of the file."""
+    """A configuration that is valid. ``raw`` is the file's values, as they stand there.
+
+    ``revision`` changes with every byte of the file.
+    """
 
     config: Config
     accounts: dict[str, AccountSpec]
@@ -42,8 +47,9 @@ class Loaded:
 
 
 class Reader(Protocol):
-    """Reads the configuration; or judges ``text`` as if it were the file. Raises
-    ``ConfigError`` for what it refuses.
+    """Reads the configuration, or checks ``text`` as if it were the file.
+
+    Raises ``ConfigError`` for what it refuses.
     """
 
     def __call__(self, text: str | None = None) -> Loaded:
@@ -74,8 +80,8 @@ def load_text(
     raw, lines = parse(path, text)
     if found := list(not_finite(raw)):
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
-    found = problems(raw, Config) + _gateway_problems(raw)
-    config = _partial(raw) if found else msgspec.convert(raw, Config)
+    found = problems(raw, Config) + gateway_problems(raw.get("gateway"))
+    config = _accounts_only(raw) if found else msgspec.convert(raw, Config)
     specs: dict[str, AccountSpec] = {}
     try:
         specs = accounts(config, known, str(path))
@@ -87,8 +93,45 @@ def load_text(
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
     if "port" not in raw.get("gateway", {}):
         config = with_gateway(config, port=default_port)
-    revision = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Loaded(config, specs, revision, path, raw, known)
+    return Loaded(config, specs, revision_of(text), path, raw, known)
+
+
+def load_effective(
+    places: Places,
+    environ: Mapping[str, str],
+    flags: Flags = NO_FLAGS,
+    text: str | None = None,
+) -> Loaded:
+    """Read the file of ``places``, and put flags and environment over it.
+
+    With ``text``, check that instead of the file. Raises ``ConfigError`` for all that keeps
+    ``trunkline up`` from starting; one thing is a gateway without a secret, which is never
+    started by accident.
+    """
+    path = places.config_path
+    found = read_text(path) if text is None else text
+    loaded = load_text(path, found, default_port=places.default_port)
+    config = effective(loaded.config, environ, flags)
+    if problem := exposure(config.gateway):
+        raise ConfigError(str(loaded.path), [problem])
+    return replace(loaded, config=config)
+
+
+def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAGS) -> Config:
+    """Return ``config`` under the flags and the environment.
+
+    Raises ``ConfigError`` for an impossible port in either.
+    """
+    if flags.port is not None and not 0 < flags.port < 65_536:
+        text = f"is {flags.port}; allowed: an integer from 1 to 65535"
+        raise config_error("command line", text, "--port")
+    if (port := flags.port or _environment_port(environ)) is not None:
+        config = with_gateway(config, port=port)
+    auth = config.gateway.auth
+    if token := flags.token or environ.get("TRUNKLINE_GATEWAY_TOKEN"):
+        auth = msgspec.structs.replace(auth, token=token)
+        config = with_gateway(config, auth=auth)
+    return config
 
 
 def with_gateway(config: Config, **fields: Any) -> Config:
@@ -97,54 +140,33 @@ def with_gateway(config: Config, **fields: Any) -> Config:
     return msgspec.structs.replace(config, gateway=gateway)
 
 
-def _partial(raw: Mapping[str, Any]) -> Config:
-    """Return what can be judged of a file that is wrong elsewhere: its accounts."""
+def revision_of(text: str) -> str:
+    """Return the revision of a configuration's text: 16 hex digits of its hash."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def doubts(loaded: Loaded) -> list[str]:
+    """Return warnings about a configuration that is valid, each one sentence."""
+    found = list(loaded.manifests.warnings)
+    if _readable_by_others(loaded.path) and redacted(loaded.raw, loaded.manifests) != loaded.raw:
+        found.append(f"{loaded.path} holds secrets and others may read it; `chmod 600` mends that")
+    return found
+
+
+def _readable_by_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & READABLE_BY_OTHERS)
+    except OSError:  # gone since it was read
+        return False
+
+
+def _accounts_only(raw: Mapping[str, Any]) -> Config:
+    """Return the part that can be checked of a file that is wrong elsewhere: its accounts."""
     given = raw.get("channels")
     sections = given.items() if isinstance(given, Mapping) else ()
     return Config(
         channels={name: dict(each) for name, each in sections if isinstance(each, Mapping)}
     )
-
-
-def _gateway_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    """Return what the types cannot say about the gateway."""
-    gateway = raw.get("gateway")
-    if not isinstance(gateway, Mapping):
-        return []
-    found = foreign_problems(gateway)
-    bind = gateway.get("bind")
-    if isinstance(bind, str) and bind and bind not in BINDS and not _is_address(bind):
-        words = " | ".join(f'"{word}"' for word in BINDS)
-        found.append(Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address"))
-    proxies = gateway.get("trustedProxies")
-    for index, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
-        if isinstance(proxy, str) and not _is_network(proxy):
-            text = f"is {proxy!r}; allowed: an IP address or a network such as 10.0.0.0/8"
-            found.append(Problem(f"gateway.trustedProxies[{index}]", text))
-    tls = gateway.get("tls")
-    if isinstance(tls, Mapping) and tls.get("enabled") is True:
-        found += [
-            Problem(f"gateway.tls.{name}", "is missing; allowed: the path of a PEM file")
-            for name in ("certPath", "keyPath")
-            if not tls.get(name)
-        ]
-    return found
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
@@ -153,3 +175,13 @@ def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
     while path and path not in lines:
         path = re.sub(r"(\.|\[)[^.\[]*$", "", path) if re.search(r"[.\[]", path) else ""
     return replace(problem, line=problem.line or lines.get(path))
+
+
+def _environment_port(environ: Mapping[str, str]) -> int | None:
+    given = environ.get("TRUNKLINE_GATEWAY_PORT")
+    if not given:
+        return None
+    if given.isascii() and given.isdigit() and 0 < int(given[:6]) < 65_536:
+        return int(given)
+    text = "is not a port; allowed: an integer from 1 to 65535"
+    raise config_error("environment", text, "TRUNKLINE_GATEWAY_PORT")

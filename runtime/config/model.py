@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from runtime.config.port import DEFAULT_PORT
+from runtime.config.places import DEFAULT_PORT
 from workers.secrets import SecretRef
 
 Port = Annotated[int, Meta(ge=1, le=65535)]

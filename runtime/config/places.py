@@ -1,7 +1,8 @@
-"""Where everything lies: flag (``--profile`` and ``--dev`` too), then environment, then the
-platform's default. Nothing but this and ``overrides`` reads these variables.
+"""Decides where state, configuration, sockets and logs lie, and which port is the default.
 
-Imports little: the zygote, which needs no more than a place, is started before all else.
+A flag counts first (``--profile`` and ``--dev`` too), then the environment, then the platform's
+default. Only this module and ``load`` read these variables. It imports little: a start resolves
+its places before the zygote, and the model of the configuration needs the port alone.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import platformdirs
+from runtime.config.errors import config_error
 
-from runtime.config.errors import ConfigError, Problem
-from runtime.config.port import DEFAULT_PORT
-
+DEFAULT_PORT = 18789  # OpenClaw's: its clients find this gateway without a word
 DEV = "dev"  # the profile that --dev means
 DEV_PORT = 19001  # OpenClaw's
 RUN = "run"  # in the state directory: the link to where the sockets lie
@@ -31,7 +31,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says; ``None`` is "not said"."""
+    """What the command line gives; ``None``: it does not give this."""
 
     state_dir: Path | None = None
     config_path: Path | None = None
@@ -43,7 +43,7 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where this runtime keeps what. ``default_port`` is for a file that has no port.
+    """The paths of one runtime. ``default_port`` is for a file that has no port.
 
     ``run_dir`` is short, because the path of a unix socket may have only 107 bytes.
     """
@@ -56,11 +56,11 @@ class Places:
     default_port: int = DEFAULT_PORT
 
     def record(self) -> None:
-        """Leave a link to ``run_dir`` in the state directory; the supervisor does, at start.
+        """Leave a link to ``run_dir`` in the state directory, for commands that run elsewhere.
 
         A login session has ``XDG_RUNTIME_DIR`` and a service often has not: through the link
-        the command line finds the sockets of a daemon that was started elsewhere. None where
-        the sockets' directory itself lies, or has lain.
+        the command line finds the sockets of a daemon that was started elsewhere. There is no
+        link where the sockets' directory itself lies, or has lain. Raises ``OSError``.
         """
         link = self.state_dir / RUN
         if link.is_dir() and not link.is_symlink():
@@ -78,19 +78,22 @@ class Places:
 
 
 def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
-    """Return the places. Creates nothing; raises ``ConfigError`` for an impossible profile."""
-    said = flags.profile or (DEV if flags.dev else None)
-    profile = said or environ.get("TRUNKLINE_PROFILE") or None
-    if said:  # a world of its own: what the environment says of places is about another one
+    """Return the places that flags and environment name; creates nothing.
+
+    Raises ``ConfigError`` for an impossible profile, and for two configuration files.
+    """
+    given = flags.profile or (DEV if flags.dev else None)
+    profile = given or environ.get("TRUNKLINE_PROFILE") or None
+    if given:  # a world of its own: the places in the environment are those of another one
         environ = {k: v for k, v in environ.items() if k not in PLACES}
     if profile is not None and not _PROFILE.match(profile):
         allowed = "1 to 32 letters, digits, '_' or '-', the first one a letter or digit"
-        raise ConfigError("profile", [Problem(profile, f"impossible name; allowed: {allowed}")])
+        raise config_error("profile", f"impossible name; allowed: {allowed}", profile)
     name = f"trunkline-{profile}" if profile else "trunkline"
     chosen = flags.state_dir or _path(environ, "TRUNKLINE_STATE_DIR")
-    state = (chosen or platformdirs.user_state_path(name)).expanduser().absolute()
+    state = (chosen or _platform_path(name, "state")).expanduser().absolute()
     # A state directory that was chosen is a world of its own, with its configuration in it.
-    home = state if chosen else platformdirs.user_config_path(name)
+    home = state if chosen else _platform_path(name, "config")
     config = flags.config_path or _path(environ, "TRUNKLINE_CONFIG_PATH") or _existing(home)
     return Places(
         state_dir=state,
@@ -102,17 +105,26 @@ def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
     )
 
 
+def _platform_path(name: str, kind: Literal["state", "config"]) -> Path:
+    """Return the platform's directory for an application of this name."""
+    import platformdirs  # late: 6 ms that a chosen state directory does not need
+
+    if kind == "state":
+        return platformdirs.user_state_path(name)
+    return platformdirs.user_config_path(name)
+
+
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(value) if (value := environ.get(name)) else None
 
 
 def _existing(home: Path) -> Path:
-    """Return the configuration file in ``home``, or the one to make there."""
+    """Return the configuration file in ``home``, or the path of the one to make there."""
     there = [home / name for name in NAMES if (home / name).exists()]
     if len(there) > 1:
         names = ", ".join(each.name for each in there)
         text = f"has several configuration files ({names}); allowed: one"
-        raise ConfigError(str(home), [Problem("", text)])
+        raise config_error(home, text)
     return there[0] if there else home / NAMES[0]
 
 
@@ -123,7 +135,7 @@ def _port(profile: str | None) -> int:
 
 
 def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
-    """Return the same directory for the same state directory, whoever asks."""
+    """Return the directory of the sockets: always the same one for a state directory."""
     if chosen := _path(environ, "TRUNKLINE_RUNTIME_DIR"):
         return chosen.expanduser().absolute()
     name = f"trunkline-{_digest(str(state.resolve()))}"
@@ -139,7 +151,7 @@ def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether this is a directory of this user: under sudo, XDG_RUNTIME_DIR is another's."""
+    """Return whether this user owns the directory: under sudo, XDG_RUNTIME_DIR is another's."""
     try:
         found = path.lstat()
     except OSError:

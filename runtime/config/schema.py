@@ -1,7 +1,13 @@
-"""The JSON Schema of the whole configuration, the channels that are installed included."""
+"""Makes the JSON Schema of the whole configuration, and finds one place in it. Pure.
+
+The channels that are installed are part of it. A place is a path with dots, as in
+``channels.irc.accounts.*.host``: the name of an account, or the place in a list, may stand for
+``*``; ``.`` is the whole.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 from typing import Any
@@ -13,21 +19,24 @@ from workers.plugin import Manifest
 from workers.registry import Manifests
 from workers.secrets import SecretRef
 
-_REF = "#/$defs/{name}"
+Shape = dict[str, Any]  # a JSON Schema, or a part of one
+
 GATEWAY_SECRETS = ("gateway.auth.token", "gateway.auth.password")
+NESTED = ("properties", "additionalProperties", "items", "required", "$defs")
+_REF = "#/$defs/{name}"
 
 
 def schema(manifests: Manifests) -> dict[str, Any]:
-    """Return the schema: a channel's section holds its account's fields, and ``accounts``."""
+    """Return the schema; a channel's section holds its account's fields, and ``accounts``."""
     parts = [Config, ChannelConfig, AccountConfig, SecretRef]
     structs = parts + [found.manifest.config for found in manifests.values()]
     shapes, components = msgspec.json.schema_components(structs, ref_template=_REF)
     resolved = {
-        struct: _resolve(shape, components) for struct, shape in zip(structs, shapes, strict=True)
+        struct: _component(shape, components) for struct, shape in zip(structs, shapes, strict=True)
     }
     config = dict(resolved[Config])
     channels = {
-        name: _section(found.manifest, resolved, _resolve(shapes[3], components))
+        name: _section(found.manifest, resolved, _component(shapes[3], components))
         for name, found in manifests.items()
     }
     config["properties"] = config["properties"] | {
@@ -42,6 +51,31 @@ def hints(manifests: Manifests) -> dict[str, Any]:
     return {path: {"sensitive": True} for path in _secrets(manifests)}
 
 
+def look_up(schema: Shape, hints: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+    """Return the answer of ``config.schema.lookup``, or ``None`` where nothing is at ``path``."""
+    keys = re.findall(r"[^.\[\]]+", path.replace("/", "."))
+    shape: Shape | None = schema
+    named: list[str] = []  # with ``*`` for what has any name: hints are kept so
+    for key in keys:
+        inner = {} if shape is None else _children(schema, shape)
+        if key not in inner and "*" not in inner:
+            return None
+        named.append(key if key in inner else "*")
+        shape = inner[named[-1]]
+    if shape is None:
+        return None
+    whole = _dereferenced(schema, shape)
+    required = whole.get("required", ())
+    children = [
+        {"key": key, "path": ".".join([*keys, key]), "required": key in required}
+        | _child(schema, each)
+        | _hint(hints, [*named, key])
+        for key, each in _children(schema, shape).items()
+    ]
+    shown = {name: value for name, value in whole.items() if name not in NESTED}
+    return {"path": path, "schema": shown, "children": children} | _hint(hints, named)
+
+
 def _secrets(manifests: Manifests) -> Iterator[str]:
     yield from GATEWAY_SECRETS
     for channel, found in manifests.items():
@@ -50,9 +84,8 @@ def _secrets(manifests: Manifests) -> Iterator[str]:
             yield f"channels.{channel}.accounts.*.{name}"
 
 
-def _section(
-    manifest: Manifest, shapes: Mapping[Any, dict[str, Any]], reference: dict[str, Any]
-) -> dict[str, Any]:
+def _section(manifest: Manifest, shapes: Mapping[Any, Shape], reference: Shape) -> Shape:
+    """Return the schema of a channel's section; a secret may be a ``reference``."""
     fields = dict(shapes[manifest.config].get("properties", {}))
     for name in manifest.secrets & set(fields):
         fields[name] = {"anyOf": [fields[name], reference]}
@@ -71,12 +104,54 @@ def _section(
     }
 
 
-def _resolve(shape: dict[str, Any], components: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _component(shape: Shape, components: Mapping[str, Shape]) -> Shape:
+    """Return the component that a generated schema refers to, or the schema itself."""
     name = shape.get("$ref", "").rpartition("/")[2]
     return components[name] if name else shape
 
 
-def _tidy(shape: dict[str, Any]) -> dict[str, Any]:
+def _tidy(shape: Shape) -> Shape:
+    """Return a schema whose description, a docstring, has no indentation."""
     if "description" not in shape:
         return shape
     return shape | {"description": cleandoc(shape["description"])}
+
+
+def _children(schema: Shape, shape: Shape) -> dict[str, Shape]:
+    """Return the parts of a schema by key; ``*`` stands for any name or place."""
+    found: dict[str, Shape] = {}
+    for each in _alternatives(schema, shape):
+        found |= each.get("properties", {})
+        for name in ("additionalProperties", "items"):
+            if isinstance(each.get(name), dict):
+                found["*"] = each[name]
+    return found
+
+
+def _child(schema: Shape, shape: Shape) -> dict[str, Any]:
+    types = list(
+        dict.fromkeys(each["type"] for each in _alternatives(schema, shape) if "type" in each)
+    )
+    answer: dict[str, Any] = {"hasChildren": bool(_children(schema, shape))}
+    return answer | ({"type": types[0] if len(types) == 1 else types} if types else {})
+
+
+def _hint(hints: Mapping[str, Any], named: list[str]) -> dict[str, Any]:
+    place = ".".join(named)
+    return {"hint": hints[place], "hintPath": place} if place in hints else {}
+
+
+def _alternatives(schema: Shape, shape: Shape) -> list[Shape]:
+    whole = _dereferenced(schema, shape)
+    if "anyOf" not in whole:
+        return [whole]
+    return [each for option in whole["anyOf"] for each in _alternatives(schema, option)]
+
+
+def _dereferenced(schema: Shape, shape: Shape) -> Shape:
+    """Return what a reference leads to, under what stands beside the reference."""
+    name = shape.get("$ref")
+    if name is None:
+        return shape
+    found: Shape = schema["$defs"][name.rpartition("/")[2]]
+    return found | {key: value for key, value in shape.items() if key != "$ref"}

@@ -14,8 +14,7 @@ from ipc.errors import EndpointError
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
-from runtime.config.load import Loaded, Reader
-from runtime.config.overrides import load_effective
+from runtime.config.load import Loaded, Reader, load_effective
 from runtime.config.places import Places
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words

@@ -28,10 +28,9 @@ from ipc.heartbeat import Verdict
 from ipc.identity.peer import PeerProof, peer_name
 from ipc.websocket.probe import challenges
 from runtime.config.accounts import AccountSpec, channels
-from runtime.config.doubts import doubts
 from runtime.config.errors import ConfigError
-from runtime.config.foreign import companions
-from runtime.config.load import Loaded, Reader
+from runtime.config.gateway_rules import companions
+from runtime.config.load import Loaded, Reader, doubts
 from runtime.config.model import Config
 from runtime.config.places import Places
 from runtime.supervisor.accounts.account import Account

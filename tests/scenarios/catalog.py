@@ -149,7 +149,7 @@ PROCESS = "tests/runtime/supervisor/processes/test_process.py::"
 DEVICE = "tests/ipc/identity/test_device.py::"
 MONITOR = "tests/runtime/supervisor/accounts/test_health_rules.py::"
 FOREIGN = "tests/e2e/test_foreign_gateway.py::"
-EDIT = "tests/runtime/config/edit/test_accounts.py::"
+EDIT = "tests/runtime/config/edit/test_checked.py::"
 CHANGES = "tests/e2e/test_config_changes.py::"
 
 ELSEWHERE: dict[int, list[str]] = {
@@ -216,7 +216,7 @@ ELSEWHERE: dict[int, list[str]] = {
     ],
     95: [CLIENT + "test_a_listener_gets_events_at_once_and_its_faults_stay_its_own"],
     115: [
-        "tests/runtime/config/test_overrides.py::"
+        "tests/runtime/config/test_accounts.py::"
         "test_the_monitor_is_on_unless_the_nearest_word_says_otherwise"
     ],
     116: [MONITOR + "test_an_account_that_does_not_run_is_left_to_its_backoff"],

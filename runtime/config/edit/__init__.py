@@ -1,1 +1,1 @@
-"""Changes of the configuration file."""
+"""Changes of the configuration file: each is checked as a whole before it is written."""

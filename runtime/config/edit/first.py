@@ -1,16 +1,15 @@
-"""Writes the first configuration, so that a newcomer sees an account work at once."""
+"""Writes the first configuration, with an account that works at once."""
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
 
-from runtime.config.edit.files import create, make_private
-from runtime.config.errors import ConfigError, Problem
-from runtime.config.places import Places
-from runtime.config.port import DEFAULT_PORT
+from runtime.config.errors import ConfigError, config_error
+from runtime.config.files import create, make_private
+from runtime.config.places import DEFAULT_PORT, Places
 
-_TOKEN_BYTES = 32  # 256 bits: nobody guesses it, and nobody has to type it
+_TOKEN_BYTES = 32  # 256 bits: it cannot be guessed, and is never typed
 
 _JSON5 = """\
 // Trunkline's configuration. Every field, with its default and its reason, is described in
@@ -89,13 +88,13 @@ def write_first(places: Places) -> Path:
         for directory in (places.state_dir, places.log_dir, path.parent):
             make_private(directory)
     except FileExistsError as error:
-        raise ConfigError(str(error.filename), [Problem("", "is not a directory")]) from None
+        raise config_error(error.filename, "is not a directory") from None
     except OSError as error:
         raise _unwritten(path, error) from None
     try:
         create(path, text)
     except FileExistsError:
-        raise _error(path, "exists already and is left as it is") from None
+        raise config_error(path, "exists already and is left as it is") from None
     except OSError as error:
         raise _unwritten(path, error) from None
     return path
@@ -103,8 +102,4 @@ def write_first(places: Places) -> Path:
 
 def _unwritten(path: Path, error: OSError) -> ConfigError:
     where = f" {error.filename}" if error.filename else ""
-    return _error(path, f"cannot be written:{where}: {error.strerror}")
-
-
-def _error(path: Path, text: str) -> ConfigError:
-    return ConfigError(str(path), [Problem("", text)])
+    return config_error(path, f"cannot be written:{where}: {error.strerror}")

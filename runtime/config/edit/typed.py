@@ -1,7 +1,7 @@
-"""Turns what was typed as ``key=value`` into values of the types that the fields have.
+"""Converts fields typed as ``key=value`` to the types that the fields have. Pure.
 
-Judges nothing: what does not fit is kept as text, and the check of the whole file says what
-would have been allowed.
+It refuses nothing: what does not fit is kept as text, and the check of the whole file names
+what would have been allowed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from workers.plugin import Manifest
 
 
 def typed(manifest: Manifest, fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of an account. A name with dots reaches inside: ``sasl.user=me``.
+    """Return the fields of an account with their values, nested where a name has dots.
 
-    A list is written with commas or as JSON5, an object (a secret's reference) as JSON5.
+    ``{"sasl.user": "me"}`` becomes ``{"sasl": {"user": "me"}}``. A list is written with commas
+    or as JSON5, an object (a secret's reference, for example) as JSON5.
     """
     ours = _types(AccountConfig) | {"restart": RestartConfig}
     types = _types(manifest.config) | ours
@@ -42,7 +43,7 @@ def _types(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _inside(form: Any) -> dict[str, Any]:
-    """Return the types of the fields of an object; none where it is no object."""
+    """Return the types of the fields of an object; an empty dict where ``form`` is no object."""
     structs = [each for each in members(form) if is_struct(each)]
     return _types(structs[0]) if structs else {}
 
@@ -68,7 +69,7 @@ def _json5(text: str) -> Any:
 
 
 def _simple(text: str, form: Any, choices: Collection[Any]) -> Any:
-    """Convert as the type says; a number out of range stays a number, to be named as such."""
+    """Convert to the type; a number out of range stays a number, so that the check names it so."""
     for each in (form, *(choice for choice in choices if choice in (int, float))):
         try:
             value = msgspec.to_builtins(msgspec.convert(text, each, strict=False))

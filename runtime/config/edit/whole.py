@@ -1,4 +1,4 @@
-"""Reads and writes the whole configuration for somebody far away.
+"""Shows the whole configuration to a remote editor without its secrets, and writes it.
 
 Every write is a compare-and-swap: it names the revision it was made from, and is refused when
 the file has changed since. Secrets are never shown, and kept where their marks come back.
@@ -7,18 +7,18 @@ All of it may take long for a large file, and belongs into a thread.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.config.edit.accounts import file_locked, judge, write_checked
+from runtime.config.edit.checked import checker, write_checked
 from runtime.config.edit.masking import masked, restored
-from runtime.config.errors import ConfigError, Problem
-from runtime.config.load import Loaded, Reader
+from runtime.config.errors import ConfigError, Problem, config_error
+from runtime.config.files import locked, read_text
+from runtime.config.load import Loaded, Reader, revision_of
 from runtime.config.text.merge_patch import merged, merged_text
-from runtime.config.text.parse import parse, read_text
+from runtime.config.text.parse import parse
 from workers.registry import Manifests
 
 Check = Callable[[str], None]
@@ -27,8 +27,9 @@ Change = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The file as it may be shown. ``raw`` is ``None`` where nobody knows what is secret in it:
-    in a text that cannot be parsed.
+    """The file without its secrets.
+
+    ``raw`` is ``None`` for a text that cannot be parsed: what is secret in it is not known.
     """
 
     exists: bool
@@ -38,14 +39,10 @@ class Snapshot:
     problems: Sequence[Problem] = ()
 
 
-def revision_of(text: str) -> str:
-    """Return what changes with every character of a configuration (as ``Loaded.revision``)."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Snapshot:
-    """Return the file without its secrets, and what is wrong with it; ``read`` as in
-    ``set_text``.
+    """Return the file without its secrets, and what is wrong with it.
+
+    ``read`` is as in ``set_text``.
     """
     if not path.exists():
         return Snapshot(exists=False)
@@ -60,7 +57,7 @@ def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Sn
         return Snapshot(exists=True, revision=revision, problems=error.problems)
     problems: Sequence[Problem] = ()
     try:
-        (read or judge(path, manifests))(text)
+        (read or checker(path, manifests))(text)
     except ConfigError as error:
         problems = error.problems
     return Snapshot(True, raw, values, revision, problems)
@@ -71,9 +68,9 @@ def set_text(
 ) -> Loaded:
     """Write ``raw`` as it is, with the secrets behind its marks.
 
-    ``check`` gets the revision of the present text and raises to refuse. ``read`` judges the
-    new text as whoever will use it does, flags and environment included; without it the text
-    is judged by itself. Raises ``ConfigError`` when it is not valid, or cannot be written.
+    ``check`` gets the revision of the present text and raises to refuse. ``read`` checks the
+    new text with the flags and the environment that it will be used with; without it the text
+    is checked by itself. Raises ``ConfigError`` when it is not valid, or cannot be written.
     """
 
     def change(text: str) -> str:
@@ -102,10 +99,10 @@ def patch_text(
         try:
             old, _ = parse(path, text)
         except ConfigError:
-            raise _error(path, "invalid config; fix before patching") from None
+            raise config_error(path, "invalid config; fix before patching") from None
         after = merged_text(path, text, patch)
         if parse(path, after)[0] != merged(old, patch):
-            raise _error(path, "is written in a way that cannot be patched; edit it by hand")
+            raise config_error(path, "is written in a way that cannot be patched; edit it by hand")
         return restored(path, after, old, manifests)
 
     return _write(path, check, manifests, change, read)
@@ -114,13 +111,9 @@ def patch_text(
 def _write(
     path: Path, check: Check, manifests: Manifests, change: Change, read: Reader | None
 ) -> Loaded:
-    with file_locked(path):
+    with locked(path):
         before = read_text(path)
         check(revision_of(before))
         after = change(before)
         meant, _ = parse(path, after)
-        return write_checked(path, before, after, meant, read or judge(path, manifests))
-
-
-def _error(path: Path, text: str) -> ConfigError:
-    return ConfigError(str(path), [Problem("", text)])
+        return write_checked(path, before, after, meant, read or checker(path, manifests))

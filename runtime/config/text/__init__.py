@@ -1,1 +1,1 @@
-"""Configuration texts, JSON5 and TOML: reading, positions, changes in place."""
+"""Configuration texts, JSON5 and TOML: parsed, located and changed in place. All of it is pure."""

@@ -1,13 +1,13 @@
-"""Changes a JSON5 text in one place and leaves every other character, comments too, as it is."""
+"""Changes single places of a JSON5 text; every other character, comments too, stays. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from runtime.config.text.json5_positions import Member, Node, scan
+from runtime.config.text.json5_positions import Member, Node, ValuePath, scan
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 _REST_OF_LINE = re.compile(r"[ \t]*(?://[^\n]*|/\*(?:(?!\*/)[^\n])*\*/[ \t]*)?(?=\r?\n)")
@@ -70,6 +70,16 @@ def replace_at(text: str, node: Node, value: Any, *, json5: bool = True) -> str:
     return f"{text[: node.start]}{shown}{text[node.end :]}"
 
 
+def replace_strings(text: str, changes: Mapping[ValuePath, str]) -> str:
+    """Return ``text`` with other strings at some places; each keeps its kind of quotes."""
+    parts, end = [], 0
+    for place, node in _nodes(scan(text), ()):
+        if place in changes:
+            parts += [text[end : node.start], _quoted(changes[place], text[node.start])]
+            end = node.end
+    return "".join([*parts, text[end:]])
+
+
 def render(value: Any, indent: str = "", *, json5: bool = True) -> str:
     """Return ``value`` as JSON5, on one line where it is short."""
     if not isinstance(value, Mapping):
@@ -128,3 +138,22 @@ def _end_of_members(text: str, node: Node, json5: bool) -> tuple[int, int | None
         after = "," if trailing else ""
     rest = _REST_OF_LINE.match(text, at)
     return (rest.end() if rest else at), missing, after
+
+
+def _quoted(value: str, sign: str) -> str:
+    """Return a JSON5 string between the quotes that stood there."""
+    text = json.dumps(value, ensure_ascii=False)
+    if sign != "'":
+        return text
+    inner = text[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"'{inner}'"
+
+
+def _nodes(node: Node, place: ValuePath) -> Iterator[tuple[ValuePath, Node]]:
+    """Yield the values that hold no others, in the order of the text."""
+    for member in node.members:
+        yield from _nodes(member.value, (*place, member.name))
+    for index, item in enumerate(node.items):
+        yield from _nodes(item, (*place, index))
+    if not node.members and not node.items:
+        yield place, node

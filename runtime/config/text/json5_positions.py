@@ -1,8 +1,8 @@
-"""Where things stand in a JSON5 text: the line of each value, and keys that are given twice.
+"""Finds where each value of a JSON5 text stands, and keys that are given twice. Pure.
 
-The parser we use tells neither. This reads only texts that it has accepted, so it knows
-brackets, strings and comments, and leaves all judgement of values to it. ``edit.py`` uses the
-same positions to change a text without losing its comments.
+The parser in use reports neither. This module reads only texts that the parser has accepted, so
+it knows brackets, strings and comments, and leaves the meaning of values to the parser.
+``json5_edit`` uses the same positions to change a text without losing its comments.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pyjson5
+
+ValuePath = tuple[str | int, ...]  # of a value: the names and indexes that lead to it
 
 _TOKEN = re.compile(
     r"""(?P<skip>(?:[\s\ufeff]|//[^\n\r\u2028\u2029]*|/\*.*?\*/)+)
@@ -25,7 +27,7 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True)
 class Node:
-    """A value: the text from ``start`` to ``end``, and what an object or a list holds."""
+    """A value: the text from ``start`` to ``end``, with the members or items inside it."""
 
     start: int
     end: int = 0

@@ -1,7 +1,7 @@
-"""Changes a configuration's text by a merge patch (RFC 7396), and nothing else in it.
+"""Applies a merge patch (RFC 7396) to a configuration's values, and to its text. Pure.
 
-Objects are merged, null removes, everything else replaces. Comments and layout of what is
-not named by the patch stay.
+Objects are merged, null removes, everything else replaces. In the text, comments and layout of
+what the patch does not name stay.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def merged(values: Any, patch: Any) -> Any:
 
 
 def merged_text(path: Path, text: str, patch: Mapping[str, Any]) -> str:
-    """Return the text of the file at ``path`` after ``patch``. ``text`` must be valid."""
+    """Return ``text`` after ``patch``, in the language of the suffix of ``path``.
+
+    ``text`` must be valid. What cannot be changed may come out wrong: compare the values.
+    """
     if path.suffix == ".toml":
         document: Any = tomlkit.parse(text)
         _merge_toml(document, patch)

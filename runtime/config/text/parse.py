@@ -1,7 +1,6 @@
-"""Reads a configuration text, JSON5 or TOML, into plain values.
+"""Parses a configuration's text, JSON5 or TOML, into plain values. Pure.
 
-Separate from ``load.py`` because an edit parses its result again before it is written. What
-a parser says of a mistake is put into an operator's words here.
+The libraries' errors are put into an operator's words here.
 """
 
 from __future__ import annotations
@@ -14,45 +13,16 @@ from typing import Any
 
 import pyjson5
 
-from runtime.config.errors import ConfigError, Problem
+from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.text.json5_positions import duplicates, line, lines, scan
 from runtime.config.text.toml_positions import toml_lines
-
-MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
-SUFFIXES = (".json5", ".json", ".toml")
-
-
-def read_text(path: Path) -> str:
-    """Return the text of the file; ``ConfigError`` says why it cannot be read."""
-    if path.suffix not in SUFFIXES:
-        raise _error(path, f"the name ends in {path.suffix!r}; allowed: {', '.join(SUFFIXES)}")
-    try:
-        if not path.is_file() and path.exists():
-            raise _error(path, "is not a file")
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _error(path, f"cannot be read: {error.strerror}") from None
-    check_size(path, len(data))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].count(b"\n") + 1
-        raise ConfigError(
-            str(path), [Problem("", f"is not UTF-8 text: byte 0x{data[error.start]:02x}", before)]
-        ) from None
-
-
-def check_size(path: Path, size: int) -> None:
-    """Raise ``ConfigError`` for more bytes than are ever read."""
-    if size > MAX_BYTES:
-        raise _error(path, f"is larger than {MAX_BYTES} bytes, the most that is allowed")
 
 
 def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the values and, as far as the text shows it, the line of each path.
 
-    Raises ``ConfigError`` for what is no JSON5 or TOML, and for keys that are given twice.
+    The suffix of ``path`` decides the language; nothing is read from it. Raises ``ConfigError``
+    for what is no JSON5 or TOML, and for keys that are given twice.
     """
     if path.suffix != ".toml":
         return _json5(path, text)
@@ -63,14 +33,14 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
 def _toml(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # a TOMLDecodeError, or what int() thinks of 5,000 digits
+    except ValueError as error:  # a TOMLDecodeError, or that of int() for 5,000 digits
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         said = str(error)[: place.start()] if place else str(error)
         twice = ": each key and table may be given once" if "overwrite" in said else ""
         problem = Problem("", f"is not TOML: {said}{twice}", int(place[1]) if place else None)
         raise ConfigError(str(path), [problem]) from None
     except RecursionError:
-        raise _error(path, "is not TOML: nested too deep") from None
+        raise config_error(path, "is not TOML: nested too deep") from None
 
 
 def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -78,11 +48,11 @@ def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
         values = pyjson5.decode(text)
     except pyjson5.Json5DecoderException as error:
         raise ConfigError(str(path), [_json5_problem(text, error)]) from None
-    except ValueError as error:  # what int() thinks of 5,000 digits
-        raise _error(path, f"is not JSON5: {error}") from None
+    except ValueError as error:  # of int(), for 5,000 digits
+        raise config_error(path, f"is not JSON5: {error}") from None
     root = scan(text)
     if not isinstance(values, Mapping):
-        raise _error(path, "must be one object, { ... }, at the top")
+        raise config_error(path, "must be one object, { ... }, at the top")
     twice = [
         Problem(
             where,
@@ -117,7 +87,3 @@ def _json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
         reason = said.replace("b'", "'").split(" near ")[0].removesuffix(" starting")
         reason = re.sub(r"U\+([0-9a-fA-F]+)", lambda code: repr(chr(int(code[1], 16))), reason)
     return Problem("", f"is not JSON5: {reason}", at)
-
-
-def _error(path: Path, text: str) -> ConfigError:
-    return ConfigError(str(path), [Problem("", text)])

@@ -1,7 +1,7 @@
-"""Changes a TOML text in one place and keeps its comments and layout.
+"""Changes single places of a TOML text and keeps its comments and layout. Pure.
 
-What the library cannot change (an inline table, say) it may spoil: the caller compares the
-result with what was meant.
+Nothing that a start needs imports this: tomlkit takes 15 ms. What it cannot change (an inline
+table, for example) it may spoil: the caller compares the result with what was meant.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Item
+
+from runtime.config.text.json5_positions import ValuePath
+
+UNCHANGEABLE = (TOMLKitError, TypeError, ValueError)  # what tomlkit raises for such a text
 
 
 def put_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
-    """Return ``text`` with ``value`` as a table at ``path``, where nothing must be yet."""
+    """Return ``text`` with ``value`` as a table at ``path``, where nothing must be yet.
+
+    Raises one of ``UNCHANGEABLE``.
+    """
     document = tomlkit.parse(text)
     place: Any = document
     for name in path[:-1]:
@@ -29,7 +37,10 @@ def put_toml(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
 
 
 def cut_toml(text: str, path: Sequence[str]) -> str:
-    """Return ``text`` without the table at ``path``, which must exist."""
+    """Return ``text`` without the table at ``path``, which must exist.
+
+    Raises one of ``UNCHANGEABLE``.
+    """
     document = tomlkit.parse(text)
     *outer, last = path
     place: Any = document
@@ -40,6 +51,17 @@ def cut_toml(text: str, path: Sequence[str]) -> str:
     if not place and parent is not None:
         # A table that is only the beginning of longer names would vanish with the last one.
         parent[outer[-1]] = tomlkit.table()
+    return tomlkit.dumps(document)
+
+
+def replace_strings_toml(text: str, changes: Mapping[ValuePath, str]) -> str:
+    """Return ``text`` with other strings at some places."""
+    document: Any = tomlkit.parse(text)
+    for place, value in changes.items():
+        inner = document
+        for name in place[:-1]:
+            inner = inner[name]
+        inner[place[-1]] = value
     return tomlkit.dumps(document)
 
 

@@ -1,7 +1,8 @@
-"""On which line of a TOML text each value stands, as far as that can be seen line by line.
+"""Finds the line of each value of a TOML text, as far as single lines show it. Pure.
 
-The parser does not tell. Each table's head and each key at the beginning of a line is read by
-the parser itself, alone; what a text of several lines seems to say is not among the values.
+The parser does not report lines. Each table's head and each key at the beginning of a line is
+parsed by itself; what a string of several lines seems to define is not among the values, and is
+left out.
 """
 
 from __future__ import annotations

@@ -21,8 +21,7 @@ from ipc.frames.requests import NoParams, PlaceParams, WriteParams
 from ipc.frames.words import INVALID_REQUEST
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
-from runtime.config.lookup import look_up
-from runtime.config.schema import hints, schema
+from runtime.config.schema import hints, look_up, schema
 from runtime.supervisor.api.table import method
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipc.frames.words import EXIT_CONFIG
 from runtime.config.errors import ConfigError
-from runtime.config.load import load, load_text
-from runtime.config.text import parse
+from runtime.config.load import doubts, effective, load, load_effective, load_text
+from runtime.config.model import Config
+from runtime.config.places import Flags, Places, resolve
 from tests.runtime.config.example import known, read, refused, write
 
 
@@ -60,52 +59,6 @@ def test_the_revision_changes_with_every_byte(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeff{gateway: {port: 7}}").config.gateway.port == 7
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("", ": is not JSON5: the file is empty; the least that is allowed is {}"),
-        ("{\n a: ,\n}", ":2: is not JSON5: expected a value, found ','"),
-        ("{\n a: 1\n b: 2}", ":3: is not JSON5: "),
-        ("{} x", ":1: is not JSON5: unexpected text 'x' after the end"),
-        ("[" * 60, ":1: is not JSON5: nested deeper than 32 levels"),
-        ('{"a": "x', ":1: is not JSON5: "),
-        ("[1]", ": must be one object, { ... }, at the top"),
-        ("5", ": must be one object, { ... }, at the top"),
-        (
-            "{gateway: {},\n gateway: {}}",
-            ":2: gateway: is given 2 times (lines 1, 2); allowed: once",
-        ),
-        (
-            "{channels: {talk: {accounts: {\n a: {server: 's'},\n 'a': {server: 't'}}}}}",
-            ":3: channels.talk.accounts.a: is given 2 times (lines 2, 3); allowed: once",
-        ),
-    ],
-)
-def test_what_is_no_json5(tmp_path: Path, written: str, said: str) -> None:
-    (line,) = refused(tmp_path, written)
-    assert said in line
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("a = \n", ":1: is not TOML: "),
-        ("[gateway]\nport = 1\nport = 2\n", ":3: is not TOML: Cannot overwrite a value"),
-        ("[gateway]\n[gateway]\n", ":2: is not TOML: Cannot declare ('gateway',) twice"),
-        ("a = " + "[" * 5000, ": is not TOML: nested too deep"),
-        ("a = '", "is not TOML: "),
-    ],
-)
-def test_what_is_no_toml(tmp_path: Path, written: str, said: str) -> None:
-    (line,) = refused(tmp_path, written, "trunkline.toml")
-    assert said in line
-
-
-def test_a_key_given_twice_in_toml_says_what_is_allowed(tmp_path: Path) -> None:
-    (line,) = refused(tmp_path, "a = 1\na = 2\n", "trunkline.toml")
-    assert line.endswith("each key and table may be given once")
 
 
 @pytest.mark.parametrize(
@@ -220,68 +173,9 @@ def test_where_a_gateway_may_listen(tmp_path: Path, bind: str) -> None:
     assert read(tmp_path, f"{{gateway: {{bind: '{bind}'}}}}").config.gateway.bind == bind
 
 
-def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path / "none.json5", known())
-    assert str(caught.value) == f"{tmp_path}/none.json5: cannot be read: No such file or directory"
-    assert caught.value.exit_code == EXIT_CONFIG == 78
-
-
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    (tmp_path / "trunkline.json5").mkdir()
-    with pytest.raises(ConfigError, match=r"trunkline\.json5: is not a file"):
-        load(tmp_path / "trunkline.json5", known())
-
-
-def test_a_named_pipe_does_not_hang(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "trunkline.json5")
-    with pytest.raises(ConfigError, match=r"trunkline\.json5: is not a file"):
-        load(tmp_path / "trunkline.json5", known())
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
-    path = write(tmp_path, "{}")
-    path.chmod(0)
-    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
-        load(path, known())
-
-
-def test_a_link_in_a_circle(tmp_path: Path) -> None:
-    (tmp_path / "trunkline.json5").symlink_to("trunkline.json5")
-    with pytest.raises(ConfigError, match="cannot be read: Too many levels of symbolic links"):
-        load(tmp_path / "trunkline.json5", known())
-
-
-def test_an_unknown_kind_of_file(tmp_path: Path) -> None:
-    (line,) = refused(tmp_path, "a: 1", "trunkline.yaml")
-    assert line == ": the name ends in '.yaml'; allowed: .json5, .json, .toml"
-
-
-def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "MAX_BYTES", 10)
-    (line,) = refused(tmp_path, "{         }")
-    assert line == ": is larger than 10 bytes, the most that is allowed"
-
-
-def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
-    path = tmp_path / "trunkline.json5"
-    path.write_bytes(b"{\n// caf\xe9\n}")
-    with pytest.raises(ConfigError) as caught:
-        load(path, known())
-    assert str(caught.value) == f"{path}:2: is not UTF-8 text: byte 0xe9"
-
-
 def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
     text = "{gateway: {port: 'hunter2'}, channels: {talk: {port: 'hunter2', accounts: 'hunter2'}}}"
     assert not [line for line in refused(tmp_path, text) if "hunter2" in line]
-
-
-@pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
-def test_a_number_of_thousands_of_digits(tmp_path: Path, name: str) -> None:
-    number = "1" * 5000
-    text = f"{{a: {number}}}" if name.endswith("5") else f"a = {number}"
-    assert refused(tmp_path, text, name)
 
 
 ODD = st.sampled_from(
@@ -327,9 +221,67 @@ def test_no_values_cause_anything_but_a_configuration_error(values: dict[str, An
         load_text(Path("trunkline.json5"), json.dumps(values), known())
 
 
-@pytest.mark.parametrize("name", ["trunkline.json5", "trunkline.toml"])
-def test_half_a_character_is_refused(tmp_path: Path, name: str) -> None:
-    """Nothing that is written or sent could hold it."""
-    text = r'{a: "\ud800"}' if name.endswith("5") else r'a = "\ud800"'
-    (line,) = refused(tmp_path, text, name)
-    assert line.startswith((":1: is not JSON5: ", ":1: is not TOML: "))
+def port(file: str, environ: dict[str, str], flags: Flags, directory: Path) -> int:
+    write(directory, file)
+    environ = {"TRUNKLINE_STATE_DIR": str(directory), "TRUNKLINE_GATEWAY_TOKEN": "t"} | environ
+    return load_effective(resolve(environ, flags), environ, flags).config.gateway.port
+
+
+def test_flag_then_environment_then_file_then_profile(tmp_path: Path) -> None:
+    file, environ, flags = "{gateway: {port: 3}}", {"TRUNKLINE_GATEWAY_PORT": "2"}, Flags(port=1)
+    assert port(file, environ, flags, tmp_path) == 1
+    assert port(file, environ, Flags(), tmp_path) == 2
+    assert port(file, {"TRUNKLINE_PROFILE": "dev"}, Flags(), tmp_path) == 3
+    assert port("{}", {"TRUNKLINE_PROFILE": "dev"}, Flags(), tmp_path) == 19001
+    assert port("{}", {}, Flags(), tmp_path) == 18789
+
+
+@pytest.mark.parametrize("given", ["0", "65536", "http", "-1", "1e3", "٣", "9" * 5000])
+def test_an_impossible_port_in_the_environment(given: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        effective(Config(), {"TRUNKLINE_GATEWAY_PORT": given})
+    said = "TRUNKLINE_GATEWAY_PORT: is not a port; allowed: an integer from 1 to 65535"
+    assert str(caught.value) == f"environment: {said}"
+
+
+def test_an_impossible_port_as_a_flag() -> None:
+    with pytest.raises(ConfigError, match="--port: is 70000; allowed: an integer from 1 to 65535"):
+        effective(Config(), {}, Flags(port=70000))
+
+
+def test_the_token_may_come_from_the_environment(tmp_path: Path) -> None:
+    environ = {"TRUNKLINE_GATEWAY_TOKEN": "from outside"}
+    assert effective(Config(), environ).gateway.auth.token == "from outside"
+    flags = Flags(token="flag")
+    assert effective(Config(), environ, flags).gateway.auth.token == "flag"
+
+
+def places(directory: Path) -> Places:
+    return resolve({"TRUNKLINE_STATE_DIR": str(directory)})
+
+
+def test_without_any_secret_nothing_starts(tmp_path: Path) -> None:
+    write(tmp_path, "{}")
+    with pytest.raises(ConfigError) as caught:
+        load_effective(places(tmp_path), {})
+    said = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
+    assert str(caught.value) == f"{tmp_path}/trunkline.json5: gateway.auth.token: {said}"
+
+
+def test_a_reference_is_a_secret_too(tmp_path: Path) -> None:
+    write(tmp_path, "{gateway: {auth: {token: {source: 'env', id: 'T'}}}}")
+    assert str(load_effective(places(tmp_path), {}).config.gateway.auth.token) == "env:T"
+
+
+def test_a_file_with_secrets_that_others_may_read_is_doubtful(tmp_path: Path) -> None:
+    loaded = read(tmp_path, "{gateway: {auth: {token: 'x'}}}")
+    loaded.path.chmod(0o640)
+    (warning,) = doubts(loaded)
+    assert warning.startswith(f"{loaded.path} holds secrets and others may read it")
+    loaded.path.chmod(0o600)
+    assert doubts(loaded) == []
+    harmless = read(tmp_path, "{gateway: {port: 1}}")
+    harmless.path.chmod(0o644)
+    assert doubts(harmless) == []
+    loaded.path.unlink()
+    assert doubts(loaded) == []

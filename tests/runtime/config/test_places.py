@@ -1,4 +1,4 @@
-"""Where things lie, and what overrides what."""
+"""Where state, configuration and sockets lie: flag, then environment, then the platform."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.config.errors import ConfigError
-from runtime.config.model import Config
-from runtime.config.overrides import effective, load_effective
-from runtime.config.places import Flags, Places, resolve
+from runtime.config.places import Flags, resolve
 from runtime.supervisor.instance import claim_sockets
 from tests.runtime.config.example import write
 
@@ -151,55 +149,3 @@ def test_a_link_of_another_state_directory_is_not_followed(home: Path) -> None:
     (home / "elsewhere-12345678").mkdir()
     (home / "run").symlink_to(home / "elsewhere-12345678")
     assert resolve({"TRUNKLINE_STATE_DIR": str(home)}).run_dir.parent == Path("/tmp")
-
-
-def port(file: str, environ: dict[str, str], flags: Flags, directory: Path) -> int:
-    write(directory, file)
-    environ = {"TRUNKLINE_STATE_DIR": str(directory), "TRUNKLINE_GATEWAY_TOKEN": "t"} | environ
-    return load_effective(resolve(environ, flags), environ, flags).config.gateway.port
-
-
-def test_flag_then_environment_then_file_then_profile(home: Path) -> None:
-    file, environ, flags = "{gateway: {port: 3}}", {"TRUNKLINE_GATEWAY_PORT": "2"}, Flags(port=1)
-    assert port(file, environ, flags, home) == 1
-    assert port(file, environ, Flags(), home) == 2
-    assert port(file, {"TRUNKLINE_PROFILE": "dev"}, Flags(), home) == 3
-    assert port("{}", {"TRUNKLINE_PROFILE": "dev"}, Flags(), home) == 19001
-    assert port("{}", {}, Flags(), home) == 18789
-
-
-@pytest.mark.parametrize("given", ["0", "65536", "http", "-1", "1e3", "٣", "9" * 5000])
-def test_an_impossible_port_in_the_environment(given: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        effective(Config(), {"TRUNKLINE_GATEWAY_PORT": given})
-    said = "TRUNKLINE_GATEWAY_PORT: is not a port; allowed: an integer from 1 to 65535"
-    assert str(caught.value) == f"environment: {said}"
-
-
-def test_an_impossible_port_as_a_flag() -> None:
-    with pytest.raises(ConfigError, match="--port: is 70000; allowed: an integer from 1 to 65535"):
-        effective(Config(), {}, Flags(port=70000))
-
-
-def test_the_token_may_come_from_the_environment(home: Path) -> None:
-    environ = {"TRUNKLINE_GATEWAY_TOKEN": "from outside"}
-    assert effective(Config(), environ).gateway.auth.token == "from outside"
-    flags = Flags(token="flag")
-    assert effective(Config(), environ, flags).gateway.auth.token == "flag"
-
-
-def places(directory: Path) -> Places:
-    return resolve({"TRUNKLINE_STATE_DIR": str(directory)})
-
-
-def test_without_any_secret_nothing_starts(home: Path) -> None:
-    write(home, "{}")
-    with pytest.raises(ConfigError) as caught:
-        load_effective(places(home), {})
-    said = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
-    assert str(caught.value) == f"{home}/trunkline.json5: gateway.auth.token: {said}"
-
-
-def test_a_reference_is_a_secret_too(home: Path) -> None:
-    write(home, "{gateway: {auth: {token: {source: 'env', id: 'T'}}}}")
-    assert str(load_effective(places(home), {}).config.gateway.auth.token) == "env:T"

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
-import stat
 import threading
 from pathlib import Path
 
 import pytest
 
-from runtime.config.edit import accounts
 from runtime.config.edit.accounts import add_account, remove_account
 from runtime.config.errors import ConfigError
-from runtime.config.load import load, load_text
+from runtime.config.load import load
 from tests.runtime.config.example import known, write
 
 JSON5 = """\
@@ -229,36 +226,6 @@ def test_a_toml_that_cannot_be_changed_well_is_not_changed(tmp_path: Path) -> No
     assert path.read_text() == text
 
 
-def test_mode_link_and_the_old_text_are_kept(tmp_path: Path) -> None:
-    path = write(tmp_path, JSON5)
-    path.chmod(0o640)
-    (tmp_path / "link").mkdir()
-    link = tmp_path / "link" / "trunkline.json5"
-    link.symlink_to(path)
-    add_account(link, "talk:c", {}, known())
-    assert link.is_symlink()
-    backup = tmp_path / "trunkline.json5.bak"
-    assert backup.read_text() == JSON5
-    assert {stat.S_IMODE(each.stat().st_mode) for each in (path, backup)} == {0o640}
-    assert sorted(tmp_path.iterdir()) == [link.parent, path, backup]
-
-
-def test_a_change_by_somebody_else_meanwhile_wins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(tmp_path, JSON5)
-    real = load_text
-
-    def load_while_an_editor_saves(*arguments: object) -> object:
-        path.write_text("{}")
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(accounts, "load_text", load_while_an_editor_saves)
-    with pytest.raises(ConfigError, match="was changed by somebody else meanwhile; try again"):
-        add_account(path, "talk:c", {}, known())
-    assert path.read_text() == "{}"
-
-
 def test_two_edits_wait_for_each_other(tmp_path: Path) -> None:
     path = write(tmp_path, JSON5)
     lock = os.open(tmp_path, os.O_RDONLY)
@@ -282,26 +249,3 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         remove_account(path, "talk:a", known())
     assert str(caught.value) == f"{path}: cannot be read: No such file or directory"
-
-
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    path = write(tmp_path, JSON5)
-    backup = tmp_path / "trunkline.json5.bak"
-    backup.mkdir()  # stands in the way
-    with pytest.raises(ConfigError, match="cannot be written: Is a directory"):
-        add_account(path, "talk:c", {}, known())
-    assert path.read_text() == JSON5
-    assert sorted(tmp_path.iterdir()) == [path, backup]
-
-
-def test_a_full_disk_leaves_the_file_untouched(tmp_path: Path) -> None:
-    path = write(tmp_path, JSON5)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    try:
-        with pytest.raises(ConfigError, match="cannot be written: File too large"):
-            add_account(path, "talk:c", {}, known())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert path.read_text() == JSON5
-    assert list(tmp_path.iterdir()) == [path]

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
-from runtime.config.overrides import load_effective
+from runtime.config.load import load_effective
 from runtime.config.places import resolve
 
 

@@ -1,21 +1,18 @@
-"""A configuration shown to, and written by, somebody far away."""
+"""A configuration shown to, and written by, a remote editor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyjson5
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from runtime.config.edit.whole import patch_text, revision_of, set_text, snapshot
+from runtime.config.edit.whole import patch_text, set_text, snapshot
 from runtime.config.errors import ConfigError
+from runtime.config.files import MAX_BYTES
+from runtime.config.load import revision_of
 from runtime.config.redact import REDACTED
-from runtime.config.text.merge_patch import merged, merged_text
-from runtime.config.text.parse import MAX_BYTES
 from tests.runtime.config.example import known
 
 TEXT = """{
@@ -145,34 +142,6 @@ def test_toml_is_shown_patched_and_restored_too(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:
     assert not snapshot(tmp_path / "no.json5", known()).exists
-
-
-NAMES = st.sampled_from(["a", "b", "c-d", "é"])
-PLAIN: st.SearchStrategy[Any] = st.one_of(
-    st.integers(-9, 9), st.text(max_size=3), st.booleans(), st.lists(st.integers(0, 3), max_size=2)
-)
-OBJECTS: st.SearchStrategy[Any] = st.recursive(
-    PLAIN, lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
-)
-PATCHES: st.SearchStrategy[Any] = st.recursive(
-    PLAIN | st.none(), lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
-)
-
-
-@given(
-    st.dictionaries(NAMES, OBJECTS, max_size=4),
-    st.dictionaries(NAMES, PATCHES, max_size=4),
-    st.sampled_from([None, 1]),
-)
-def test_a_patched_text_says_what_the_patched_values_say(
-    values: Any, patch: Any, indent: int | None
-) -> None:
-    """Over random objects and patches, on one line and on many."""
-    import json
-
-    text = json.dumps(values, indent=indent, ensure_ascii=False)
-    after = merged_text(Path("x.json"), text, patch)
-    assert json.loads(after) == merged(values, patch)
 
 
 def test_what_is_too_large_to_be_read_again_is_not_written(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.lookup import look_up
-from runtime.config.schema import hints, schema
+from runtime.config.schema import hints, look_up, schema
 from workers.registry import manifests
 
 MANIFESTS = manifests()

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from runtime.config.check import is_struct, members
+from runtime.config.files import MAX_BYTES
 from runtime.config.load import load_text
 from runtime.config.model import AccountConfig, ChannelConfig, Config
-from runtime.config.text.parse import MAX_BYTES
 from workers.secrets import EXEC_TIMEOUT
 
-DOCS = Path(__file__).parents[3].joinpath("docs/configuration.md").read_text()
+DOCS = Path(__file__).parents[2].joinpath("docs/configuration.md").read_text()
 ROWS = dict(re.findall(r"^\| `([a-z][\w.]*)` \| (`[^`]*`|none) \|", DOCS, re.MULTILINE))
 
 

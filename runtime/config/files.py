@@ -1,0 +1,113 @@
+"""Reads and writes configuration files: whole or not at all, and for their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ipc.files import lock, sync_directory
+from runtime.config.errors import ConfigError, Problem, config_error
+
+MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
+SUFFIXES = (".json5", ".json", ".toml")
+PRIVATE_FILE = 0o600  # the file may hold tokens
+PRIVATE_DIR = 0o700
+
+
+def read_text(path: Path) -> str:
+    """Return the text of the file at ``path``; raises ``ConfigError`` with the reason."""
+    if path.suffix not in SUFFIXES:
+        text = f"the name ends in {path.suffix!r}; allowed: {', '.join(SUFFIXES)}"
+        raise config_error(path, text)
+    try:
+        if not path.is_file() and path.exists():
+            raise config_error(path, "is not a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise config_error(path, f"cannot be read: {error.strerror}") from None
+    check_size(path, len(data))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].count(b"\n") + 1
+        problem = Problem("", f"is not UTF-8 text: byte 0x{data[error.start]:02x}", before)
+        raise ConfigError(str(path), [problem]) from None
+
+
+def check_size(path: Path, size: int) -> None:
+    """Raise ``ConfigError`` for more bytes than ``read_text`` reads."""
+    if size > MAX_BYTES:
+        raise config_error(path, f"is larger than {MAX_BYTES} bytes, the most that is allowed")
+
+
+def make_private(directory: Path) -> None:
+    """Make ``directory`` and its parents for their owner only; one that exists stays as it is."""
+    directory.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+
+
+def create(path: Path, text: str) -> None:
+    """Write a new file; raises ``FileExistsError``, and leaves what is there untouched."""
+    fresh = _write_beside(path, text.encode(), PRIVATE_FILE)
+    try:
+        os.link(fresh, path)  # unlike a rename, a link never replaces
+    finally:
+        fresh.unlink()
+    sync_directory(path.parent)
+
+
+def replace(path: Path, text: str) -> None:
+    """Replace the text of a file, keeping its mode and owner; the old one stays as ``.bak``."""
+    path = path.resolve()  # a link to the file stays a link
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    owner = found.st_uid, found.st_gid
+    old = path.read_bytes()
+    for target, data in ((path.with_name(f"{path.name}.bak"), old), (path, text.encode())):
+        fresh = _write_beside(path, data, mode, owner)
+        try:
+            fresh.replace(target)
+        except OSError:
+            fresh.unlink()
+            raise
+    sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that all edits of the file at ``path`` take; waits for another to end.
+
+    The lock is on the directory, because an edit replaces the file. Raises ``ConfigError``.
+    """
+    try:
+        directory = path.resolve().parent
+        directory.stat()  # ``lock`` would make a file where there is nothing
+        fd = lock(directory, wait=True)
+    except OSError as error:
+        raise config_error(path, f"cannot be read: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _write_beside(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> Path:
+    """Write ``data`` to a temporary file in the same directory, down to the disk."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            if owner and owner != (os.geteuid(), os.getegid()):
+                os.fchown(fd, *owner)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return fresh

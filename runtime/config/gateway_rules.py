@@ -1,0 +1,136 @@
+"""Checks what the types cannot express about the gateway: addresses, exposure, foreign ones. Pure.
+
+A gateway that could be used without proving anything does not start. Beside a gateway that is
+not Trunkline's own no account can run.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from runtime.config.accounts import AccountSpec
+from runtime.config.errors import Problem
+from runtime.config.model import GatewayConfig
+
+BINDS = ("loopback", "lan", "auto")  # beside an IP address
+LOOPBACK = frozenset({"loopback", "auto"})
+
+_FOREIGN_COMMAND_ONLY = ("reloadSignal", "repairCommand")
+_BESIDE_FOREIGN = (
+    "cannot run beside a gateway that is not Trunkline's own; "
+    "allowed: enabled: false, or neither gateway.command nor gateway.url"
+)
+
+
+def gateway_problems(gateway: object) -> list[Problem]:
+    """Return what is wrong with the section ``gateway``, as it stands in the file."""
+    if not isinstance(gateway, Mapping):
+        return []  # the types refuse it
+    return [
+        *_foreign_problems(gateway),
+        *_address_problems(gateway),
+        *_tls_problems(gateway.get("tls")),
+    ]
+
+
+def exposure(gateway: GatewayConfig) -> Problem | None:
+    """Return why a stranger could use the gateway where it listens, or ``None``."""
+    auth = gateway.auth
+    if gateway.url is not None:
+        return None  # not ours to protect
+    secret = auth.token is not None or auth.password is not None
+    if auth.mode == "none":
+        if not is_local(gateway.bind):
+            text = f"is {gateway.bind!r}; allowed with auth.mode none: loopback"
+            return Problem("gateway.bind", text)
+    elif auth.mode == "trusted-proxy":
+        if not gateway.trusted_proxies:
+            text = "is empty; auth.mode trusted-proxy needs the addresses of the proxies"
+            return Problem("gateway.trustedProxies", text)
+    elif not secret:
+        name = "gateway.auth.password" if auth.mode == "password" else "gateway.auth.token"
+        text = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
+        return Problem(name, text)
+    return None
+
+
+def is_local(bind: str) -> bool:
+    """Return whether ``gateway.bind`` can be reached from this host alone."""
+    if bind in LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(bind).is_loopback
+    except ValueError:
+        return False
+
+
+def companions(specs: Mapping[str, AccountSpec]) -> list[Problem]:
+    """Return a problem for each account that would run beside a foreign gateway."""
+    return [
+        Problem(f"channels.{spec.channel}.accounts.{spec.account_id}", _BESIDE_FOREIGN)
+        for spec in specs.values()
+        if spec.enabled and spec.configured
+    ]
+
+
+def _foreign_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
+    """Yield what is wrong with the fields of a gateway that is not Trunkline's own."""
+    command, url = gateway.get("command"), gateway.get("url")
+    if command is not None and url is not None:
+        text = "stands beside gateway.command; allowed: one of them, a gateway is run or attached"
+        yield Problem("gateway.url", text)
+    if isinstance(url, str) and not _is_websocket(url):
+        text = "is no address of a gateway; allowed: ws://HOST:PORT or wss://HOST:PORT"
+        yield Problem("gateway.url", text)
+    if command is None:
+        for name in _FOREIGN_COMMAND_ONLY:
+            if gateway.get(name) is not None:
+                yield Problem(f"gateway.{name}", "has no meaning without gateway.command")
+
+
+def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
+    """Yield what is wrong with the addresses to listen on and to trust."""
+    bind = gateway.get("bind")
+    if isinstance(bind, str) and bind and bind not in BINDS and not _is_address(bind):
+        words = " | ".join(f'"{word}"' for word in BINDS)
+        yield Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address")
+    proxies = gateway.get("trustedProxies")
+    for index, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
+        if isinstance(proxy, str) and not _is_network(proxy):
+            text = f"is {proxy!r}; allowed: an IP address or a network such as 10.0.0.0/8"
+            yield Problem(f"gateway.trustedProxies[{index}]", text)
+
+
+def _tls_problems(tls: object) -> Iterable[Problem]:
+    """Yield the files that encryption needs and that are not named."""
+    if isinstance(tls, Mapping) and tls.get("enabled") is True:
+        for name in ("certPath", "keyPath"):
+            if not tls.get(name):
+                yield Problem(f"gateway.tls.{name}", "is missing; allowed: the path of a PEM file")
+
+
+def _is_websocket(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""A gateway that anybody could use does not start, nor one whose fields contradict each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.config.gateway_rules import companions, exposure, gateway_problems
+from runtime.config.load import load_text
+
+
+@pytest.mark.parametrize(
+    ("gateway", "path"),
+    [
+        ({}, "gateway.auth.token"),
+        ({"auth": {"token": "t"}, "bind": "lan"}, None),
+        ({"auth": {"mode": "password"}}, "gateway.auth.password"),
+        ({"auth": {"mode": "password", "password": "p"}}, None),
+        ({"auth": {"mode": "none"}}, None),
+        ({"auth": {"mode": "none"}, "bind": "auto"}, None),
+        ({"auth": {"mode": "none"}, "bind": "127.0.0.2"}, None),
+        ({"auth": {"mode": "none"}, "bind": "::1"}, None),
+        ({"auth": {"mode": "none"}, "bind": "lan"}, "gateway.bind"),
+        ({"auth": {"mode": "none"}, "bind": "0.0.0.0"}, "gateway.bind"),
+        ({"auth": {"mode": "none", "token": "t"}, "bind": "192.0.2.1"}, "gateway.bind"),
+        ({"auth": {"mode": "trusted-proxy"}}, "gateway.trustedProxies"),
+        ({"auth": {"mode": "trusted-proxy"}, "trustedProxies": ["10.0.0.0/8"]}, None),
+    ],
+)
+def test_what_is_open_to_all_is_refused(gateway: dict[str, Any], path: str | None) -> None:
+    config = load_text(Path("trunkline.json5"), json.dumps({"gateway": gateway})).config
+    problem = exposure(config.gateway)
+    assert (problem.path if problem else None) == path
+
+
+@pytest.mark.parametrize(
+    ("gateway", "path"),
+    [
+        ({"bind": "nowhere"}, "gateway.bind"),
+        ({"trustedProxies": ["10.0.0.0/8", "::1", "proxy"]}, "gateway.trustedProxies[2]"),
+        ({"tls": {"enabled": True, "keyPath": "/k"}}, "gateway.tls.certPath"),
+        ({"tls": {"enabled": True, "certPath": "/c"}}, "gateway.tls.keyPath"),
+        ({"command": ["a"], "url": "ws://x"}, "gateway.url"),
+        ({"url": "http://x"}, "gateway.url"),
+        ({"url": "ws://x:0"}, "gateway.url"),
+        ({"repairCommand": ["x"]}, "gateway.repairCommand"),
+    ],
+)
+def test_what_the_types_cannot_express_is_refused(gateway: dict[str, Any], path: str) -> None:
+    assert [problem.path for problem in gateway_problems(gateway)] == [path]
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        {},
+        {"bind": "::1", "trustedProxies": ["10.0.0.0/8"], "tls": {"enabled": False}},
+        {"command": ["a"], "reloadSignal": "SIGUSR2", "repairCommand": ["x"]},
+        {"url": "wss://host:1/path"},
+        "of a wrong type",
+        {"bind": 5, "trustedProxies": "x", "tls": [], "url": 1},
+    ],
+)
+def test_what_is_right_or_left_to_the_types_is_no_problem(gateway: object) -> None:
+    assert gateway_problems(gateway) == []
+
+
+def test_only_accounts_that_would_run_are_in_the_way_of_a_foreign_gateway() -> None:
+    channels = {"local": {"accounts": {"a": {}, "b": {"enabled": False}}}, "irc": {"nick": "n"}}
+    specs = load_text(Path("trunkline.json5"), json.dumps({"channels": channels})).accounts
+    assert list(specs) == ["local:a", "local:b", "irc:default"]
+    assert [problem.path for problem in companions(specs)] == ["channels.local.accounts.a"]
