@@ -61,15 +61,20 @@ class StateFile(Generic[T]):
         A file that cannot be read or decoded is set aside (see ``damage``). The mode of one
         that others may read is put right.
         """
+        try:
+            return self.read()
+        except OSError as error:
+            self.set_aside(f"cannot be read: {error.strerror or error}")
+            return None
+
+    def read(self) -> T | None:
+        """Read the file as ``load`` does, but raise ``OSError`` where it cannot be read."""
         self.damage = None
         try:
             data = self.path.read_bytes()
             if stat.S_IMODE(self.path.stat().st_mode) != PRIVATE:
                 self.path.chmod(PRIVATE)
         except FileNotFoundError:
-            return None
-        except OSError as error:
-            self.set_aside(f"cannot be read: {error.strerror or error}")
             return None
         try:
             self.on_disk = msgspec.json.decode(data, type=self._type)

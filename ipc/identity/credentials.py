@@ -88,6 +88,11 @@ class Credentials:
             at_ms = issued if isinstance(issued, int) else 0
             self._identity.keep(self._place, role, token, scopes, at_ms)
 
+    async def save(self) -> None:
+        """Write down the token that was granted or refused."""
+        if self._identity is not None:
+            await self._identity.save()
+
     def _device(self, claim: Claim, challenge: dict[str, Any], token: str) -> dict[str, Any]:
         assert self._identity is not None
         at = challenge.get("ts")  # the gateway's clock is the one that judges

@@ -1,4 +1,4 @@
-"""A device identity and the tokens it was given: one private file.
+"""Keeps a device identity and the tokens that gateways gave it, in one private file.
 
     identity = Identity.load(Path("~/.local/state/trunkline/identity.json").expanduser())
     client = await Client.connect(url, token="…", identity=identity)
@@ -9,6 +9,7 @@ token of its own, which is kept here and used when the shared secret is missing 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -19,56 +20,62 @@ import msgspec
 from ipc.errors import IpcError
 from ipc.files import write_atomically
 from ipc.identity import signature
-
-PRIVATE = 0o600
+from ipc.state_file import StateFile, encode
 
 
 class IdentityError(IpcError):
-    """The file cannot be read or written."""
+    """The file of an identity cannot be read or written."""
 
 
-class _Token(msgspec.Struct, rename="camel"):
+class DeviceToken(msgspec.Struct, rename="camel"):
+    """A token that a gateway has given the device for one role."""
+
     token: str
     scopes: list[str] = []
     issued_at_ms: int = 0
 
 
-class _File(msgspec.Struct, rename="camel"):
+class IdentityFile(msgspec.Struct, rename="camel"):
+    """The file of an identity: keys as base64url, ``tokens`` by gateway and role."""
+
     device_id: str
     public_key: str
     private_key: str
     created_at_ms: int = 0
     version: int = 1
-    tokens: dict[str, dict[str, _Token]] = {}  # by gateway, then by role
+    tokens: dict[str, dict[str, DeviceToken]] = {}
 
 
 class Identity:
-    """One device. ``id`` and ``public_key`` are what a gateway knows it by."""
+    """One device: its key, and the tokens that gateways have given it.
 
-    def __init__(self, path: Path, file: _File) -> None:
-        self.path = path
+    ``id`` and ``public_key`` are what a gateway knows it by. ``keep`` and ``forget`` change
+    the tokens in memory; ``save`` writes them.
+    """
+
+    def __init__(self, file: StateFile[IdentityFile], value: IdentityFile) -> None:
+        self.path = file.path
         self._file = file
-        self._private = signature.decode(file.private_key) or b""
+        self._value = value
+        self._private = signature.decode(value.private_key) or b""
+        self._changed = False
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read the identity, or make it. Blocks; raises ``IdentityError``.
 
         A wrong id or public key is put right, for the private key decides; a file that holds
-        none is set aside as ``.broken`` and a new identity is made. Mode 0600 is restored.
+        none is set aside as ``.damaged-…`` and a new identity is made. Mode 0600 is restored.
         """
+        file = StateFile(path, IdentityFile)
         try:
-            try:
-                data = path.read_bytes()
-            except FileNotFoundError:
+            value = file.read()
+            if value is not None and not _has_key(value):
+                file.set_aside("no private key")
+                value = None
+            if value is None:
                 return cls._make(path)
-            if path.stat().st_mode & 0o777 != PRIVATE:
-                path.chmod(PRIVATE)
-            file = _parse(data)
-            if file is None:
-                path.replace(path.with_name(f"{path.name}.broken"))
-                return cls._make(path)
-            identity = cls(path, file)
+            identity = cls(file, value)
             identity._repair()
         except OSError as error:
             raise IdentityError(f"{path}: {error.strerror or error}") from None
@@ -78,7 +85,7 @@ class Identity:
     def _make(cls, path: Path) -> Self:
         private = signature.new_key()
         public = signature.public_key(private)
-        file = _File(
+        value = IdentityFile(
             signature.device_id(public),
             signature.encode(public),
             signature.encode(private),
@@ -86,24 +93,24 @@ class Identity:
         )
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        write_atomically(fresh, _text(file), mode=PRIVATE)
+        write_atomically(fresh, encode(value))
         try:
             os.link(fresh, path)  # another process may have been first: then its key counts
         except FileExistsError:
             return cls.load(path)
         finally:
             fresh.unlink()
-        return cls(path, file)
+        return cls(StateFile(path, IdentityFile), value)
 
     @property
     def id(self) -> str:
-        """The device's id."""
-        return self._file.device_id
+        """The device's id, the hash of its public key."""
+        return self._value.device_id
 
     @property
     def public_key(self) -> str:
         """The public key as it stands in frames."""
-        return self._file.public_key
+        return self._value.public_key
 
     def sign(self, statement: signature.Statement, version: int = signature.V3) -> str:
         """Return the signature over a statement."""
@@ -111,42 +118,38 @@ class Identity:
 
     def token(self, place: str, role: str) -> str | None:
         """Return the token that the gateway at ``place`` gave for ``role``."""
-        found = self._file.tokens.get(place, {}).get(role)
+        found = self._value.tokens.get(place, {}).get(role)
         return None if found is None else found.token
 
     def keep(self, place: str, role: str, token: str, scopes: list[str], at_ms: int) -> None:
-        """Remember a token; one that cannot be written down serves as long as we live."""
+        """Remember a token of the gateway at ``place``, issued ``at_ms`` (epoch milliseconds)."""
         if self.token(place, role) != token:
-            self._file.tokens.setdefault(place, {})[role] = _Token(token, scopes, at_ms)
-            self._save()
+            self._value.tokens.setdefault(place, {})[role] = DeviceToken(token, scopes, at_ms)
+            self._changed = True
 
     def forget(self, place: str, role: str) -> None:
         """Drop a token that is no longer accepted."""
-        if self._file.tokens.get(place, {}).pop(role, None) is not None:
-            self._save()
+        if self._value.tokens.get(place, {}).pop(role, None) is not None:
+            self._changed = True
+
+    async def save(self) -> None:
+        """Write what has changed, off the loop.
+
+        A failure is ignored: a full disk costs a pairing later, not this session.
+        """
+        if self._changed:
+            self._changed = False
+            await self._file.save(self._value)
 
     def _repair(self) -> None:
         public = signature.public_key(self._private)
         right = signature.device_id(public), signature.encode(public)
         if (self.id, self.public_key) != right:
-            self._file.device_id, self._file.public_key = right
-            self._save()
-
-    def _save(self) -> None:
-        try:
-            write_atomically(self.path, _text(self._file), mode=PRIVATE)
-        except OSError:
-            return  # a full disk costs a pairing later, not this session
+            self._value.device_id, self._value.public_key = right
+            with contextlib.suppress(OSError):  # as for ``save``
+                self._file.write(self._value)
 
 
-def _parse(data: bytes) -> _File | None:
-    try:
-        file = msgspec.json.decode(data, type=_File)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    raw = signature.decode(file.private_key)
-    return file if raw is not None and len(raw) == signature.KEY_BYTES else None
-
-
-def _text(file: _File) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(file))
+def _has_key(value: IdentityFile) -> bool:
+    raw = signature.decode(value.private_key)
+    return raw is not None and len(raw) == signature.KEY_BYTES

@@ -115,7 +115,9 @@ async def open_session(
         try:
             return await _try(opening, credentials)
         except RemoteError as error:
-            if credentials.other_way(error, opening.role):
+            other_way = credentials.other_way(error, opening.role)
+            await credentials.save()
+            if other_way:
                 continue
             wait = next(waits, None)
             if wait is None or not starting(error):
@@ -136,6 +138,7 @@ async def _try(
         async with asyncio.timeout(opening.timeout):
             connection = await _dial(opening)
             hello = await _greet(connection, opening, credentials)
+        await credentials.save()
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - always re-raised
         if connection is not None:
             connection.transport.abort()

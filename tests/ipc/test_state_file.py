@@ -60,6 +60,9 @@ def test_what_cannot_be_read_is_set_aside_before_a_save_replaces_it(tmp_path: Pa
     path = tmp_path / "notes.json"
     path.mkdir()
     file = state(path)
+    with pytest.raises(IsADirectoryError):
+        file.read()
+    assert path.is_dir()
     assert file.load() is None
     assert file.damage is not None
     assert file.damage.reason.startswith("cannot be read: ")

@@ -1,4 +1,4 @@
-"""The file of a device identity, and the ways in which a client proves itself."""
+"""The file of a device identity and its tokens."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ipc.errors import RemoteError
 from ipc.identity import signature
-from ipc.identity.credentials import Claim, Credentials
+from ipc.identity.credentials import Claim
 from ipc.identity.device import Identity, IdentityError
-from tests.ipc.identity.test_signature import statement
 
 HERE, FAR = "ws://127.0.0.1:1", "ws://gateway.example:1"
 CLAIM = Claim("cli", "cli", "operator", ("operator.read",), "Linux", "Family")
@@ -60,7 +58,8 @@ def test_a_file_without_a_key_is_set_aside(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
     assert Identity.load(path).id
-    assert path.with_name("identity.json.broken").read_text() == text
+    (kept,) = path.parent.glob("identity.json.damaged-*")
+    assert kept.read_text() == text
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -69,76 +68,35 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         Identity.load(tmp_path / "file" / "identity.json")
 
 
-def test_tokens_are_kept_by_gateway_and_role(path: Path) -> None:
+async def test_tokens_are_kept_by_gateway_and_role(path: Path) -> None:
     identity = Identity.load(path)
     identity.keep(HERE, "operator", "t-1", ["operator.read"], 5)
     identity.keep(FAR, "operator", "t-2", [], 6)
+    await identity.save()
     again = Identity.load(path)
     assert again.token(HERE, "operator") == "t-1"
     assert again.token(HERE, "node") is None
     assert again.token(FAR, "operator") == "t-2"
     again.forget(HERE, "operator")
+    await again.save()
     assert Identity.load(path).token(HERE, "operator") is None
+
+
+async def test_a_token_that_cannot_be_written_serves_as_long_as_we_live(path: Path) -> None:
+    identity = Identity.load(path)
+    path.parent.rename(path.parent.with_name("gone"))
+    identity.keep(HERE, "operator", "t-1", [], 5)
+    await identity.save()
+    assert identity.token(HERE, "operator") == "t-1"
+
+
+def test_a_file_that_cannot_be_read_is_kept_and_named(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(IdentityError, match=r"identity\.json"):
+        Identity.load(path)
+    assert path.is_dir()
 
 
 def test_nothing_of_cryptography_is_loaded_before_it_is_needed() -> None:
     code = "import sys, ipc.websocket.client; sys.exit('cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def credentials(path: Path, place: str = HERE, **secrets: str | None) -> Credentials:
-    given: dict[str, Any] = {"token": None, "password": None} | secrets
-    return Credentials(place, **given, identity=Identity.load(path))
-
-
-def test_without_identity_only_the_secrets_are_sent() -> None:
-    assert Credentials(HERE, "t", "p", None).params(CLAIM, CHALLENGE) == {
-        "auth": {"token": "t", "password": "p"}
-    }
-    assert Credentials(HERE, None, None, None).params(CLAIM, CHALLENGE) == {}
-
-
-def test_the_device_signs_what_it_sends(path: Path) -> None:
-    sent = credentials(path, token="secret").params(CLAIM, CHALLENGE)
-    assert sent["auth"] == {"token": "secret"}
-    assert (sent["device"]["nonce"], sent["device"]["signedAt"]) == ("n-1", CHALLENGE["ts"])
-    connect = sent | {
-        "client": {"id": "cli", "mode": "cli", "platform": "linux", "deviceFamily": "family"},
-        "role": "operator",
-        "scopes": ["operator.read"],
-    }
-    key = signature.decode(sent["device"]["publicKey"])
-    assert key is not None
-    assert signature.signs(key, sent["device"]["signature"], statement(connect))
-
-
-def test_a_kept_token_serves_when_there_is_no_secret(path: Path) -> None:
-    own = credentials(path)
-    own.granted({"deviceToken": "t-1", "role": "operator", "scopes": [], "issuedAtMs": 1})
-    assert own.params(CLAIM, CHALLENGE)["auth"] == {"deviceToken": "t-1"}
-    assert not own.other_way(refused("AUTH_DEVICE_TOKEN_MISMATCH"), "operator")
-    assert Identity.load(path).token(HERE, "operator") is None
-
-
-def test_a_refused_secret_is_replaced_by_the_kept_token_once(path: Path) -> None:
-    Identity.load(path).keep(HERE, "operator", "t-1", [], 1)
-    own = credentials(path, token="wrong")
-    own.params(CLAIM, CHALLENGE)
-    assert own.other_way(refused("AUTH_TOKEN_MISMATCH"), "operator")
-    assert own.params(CLAIM, CHALLENGE)["auth"] == {"deviceToken": "t-1"}
-    assert not own.other_way(refused("AUTH_TOKEN_MISMATCH"), "operator")
-
-
-def test_the_kept_token_is_not_shown_on_an_open_road(path: Path) -> None:
-    Identity.load(path).keep(FAR, "operator", "t-1", [], 1)
-    own = credentials(path, FAR, token="wrong")
-    own.params(CLAIM, CHALLENGE)
-    assert not own.other_way(refused("AUTH_TOKEN_MISMATCH"), "operator")
-
-
-def test_the_older_signature_is_tried_once(path: Path) -> None:
-    own = credentials(path, token="secret")
-    first = own.params(CLAIM, CHALLENGE)["device"]["signature"]
-    assert own.other_way(refused("DEVICE_AUTH_SIGNATURE_INVALID"), "operator")
-    assert own.params(CLAIM, CHALLENGE)["device"]["signature"] != first
-    assert not own.other_way(refused("DEVICE_AUTH_SIGNATURE_INVALID"), "operator")
