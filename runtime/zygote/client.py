@@ -32,7 +32,7 @@ class Zygote:
         self._socket.settimeout(ANSWER_WITHIN)
         call = f"from runtime.zygote.server import main; main({theirs.fileno()}, {os.getpid()})"
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
-            [sys.executable, "-c", call],
+            [sys.executable, "-P", "-c", call],  # -P: nothing is imported from the cwd
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment(run_id),

@@ -198,7 +198,7 @@ class Launcher:
             arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
             call = f"from runtime.zygote.child import exec_main; exec_main(*{arguments!r})"
         started = subprocess.Popen(  # noqa: S603 — likewise
-            [sys.executable, "-c", call],
+            [sys.executable, "-P", "-c", call],  # -P: nothing is imported from the cwd
             pass_fds=list(passed.values()),
             stdin=subprocess.DEVNULL,
             stdout=stdout,

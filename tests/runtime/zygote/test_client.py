@@ -8,6 +8,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,19 @@ def test_its_environment_is_ours_with_the_run_and_no_relative_path(
     env = environment("r1")
     assert (env["TRUNKLINE_RUN_ID"], env["OURS"]) == ("r1", "yes")
     assert env["PYTHONPATH"] == f"/one{os.pathsep}/two"
+
+
+def test_nothing_is_imported_from_the_directory_in_which_the_daemon_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders with names like ours are common, and any module there would run in every account."""
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / "__init__.py").touch()
+    (tmp_path / "uvloop.py").write_text("raise SystemExit('taken from the cwd')")
+    monkeypatch.chdir(tmp_path)
+    with running() as zygote:
+        child = struct.unpack("q", request(zygote))[0]
+        os.waitid(os.P_PID, child, os.WEXITED)
 
 
 def test_it_forks_while_it_lives_and_answers_nothing_afterwards() -> None:

@@ -94,6 +94,17 @@ async def test_a_payload_may_be_larger_than_a_pipe(launcher: Launcher, how: Any)
         assert (await process.wait()).code == 0
 
 
+async def test_nothing_is_imported_from_the_directory_in_which_the_daemon_was_started(
+    launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    async with spawned(launcher, spec("count_payload", b"abc", launcher="exec")) as process:
+        assert await line(process.stdout) == "3"
+        assert (await process.wait()).code == 0
+
+
 async def test_one_that_dies_before_it_has_read_its_bootstrap_does_not_block_the_spawner(
     launcher: Launcher,
 ) -> None:
