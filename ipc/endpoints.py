@@ -16,7 +16,7 @@ MAX_PATH_BYTES = 107
 BINDING_SUFFIX_BYTES = 9  # ``.`` and 8 characters: a Router binds beside its path, then renames
 
 
-class Endpoints:
+class SocketPaths:
     """The sockets in ``run_dir``: two for ZeroMQ (``ipc://…``), and ``cli`` as a path."""
 
     def __init__(self, run_dir: Path) -> None:

@@ -25,7 +25,7 @@ Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]  # neither nan nor infinite: JSON has neither
 
 
-class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
+class ControlHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
     """First frame of a worker: who it is. Proves that the process is up, not that it is ready."""
 
     key: Key
@@ -34,7 +34,7 @@ class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
     pid: Annotated[int, Meta(ge=1, lt=1 << 31)]
 
 
-class Ready(msgspec.Struct, array_like=True, tag=2, frozen=True):
+class WorkerReady(msgspec.Struct, array_like=True, tag=2, frozen=True):
     """The plugin is loaded, configured and running."""
 
 
@@ -60,7 +60,7 @@ class Beat(msgspec.Struct, array_like=True, tag=3, frozen=True):
     ]
 
 
-class Status(msgspec.Struct, array_like=True, tag=4, frozen=True):
+class StatusPatch(msgspec.Struct, array_like=True, tag=4, frozen=True):
     """Fields of the account's status row that its plugin may set (see ``ipc.frames.status``)."""
 
     patch: dict[str, Any]
@@ -103,7 +103,7 @@ class Rechecked(msgspec.Struct, array_like=True, tag=7, frozen=True):
     problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
 
 
-FromWorker = Hello | Ready | Beat | Status | Pong | Drained | Rechecked
+FromWorker = ControlHello | WorkerReady | Beat | StatusPatch | Pong | Drained | Rechecked
 FromSupervisor = Ping | Drain | Pace | Recheck
 
 encode = msgspec.msgpack.Encoder().encode
@@ -123,7 +123,7 @@ def decode_from_worker(body: bytes) -> list[FromWorker]:
     except MALFORMED as error:
         raise FrameError(f"malformed control frame: {error}") from None
     for frame in frames:
-        if type(frame) is Status and not _plain(frame.patch, MAX_PATCH_DEPTH):
+        if type(frame) is StatusPatch and not _plain(frame.patch, MAX_PATCH_DEPTH):
             raise FrameError("malformed control frame: a patch that is too deep or not JSON")
     return frames
 

@@ -32,7 +32,7 @@ Token = Annotated[str, Meta(max_length=128)]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 
 
-class Hello(msgspec.Struct, array_like=True, tag=1, frozen=True):
+class DataHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
     """First frame of a worker: who it is, and the lowest sequence number that may follow.
 
     ``kept`` is the lowest it still has, acknowledged ones included; 0: none of those.
@@ -80,7 +80,7 @@ class Answer(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """The gateway's answer to ``Hello``: send, from after ``acked``.
+    """The gateway's answer to ``DataHello``: send, from after ``acked``.
 
     Where ``wanted`` is not 0, send before that what was acknowledged from ``wanted`` up to
     the ``oldest`` of the hello, marked ``HISTORY``: this gateway has never seen it.
@@ -111,7 +111,7 @@ class Refused(msgspec.Struct, array_like=True, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
-FromWorker = Hello | Messages | Answer
+FromWorker = DataHello | Messages | Answer
 FromGateway = Welcome | Ack | Call | Refused
 
 encode = msgspec.msgpack.Encoder().encode

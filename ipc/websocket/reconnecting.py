@@ -39,7 +39,7 @@ GAP = "client.gap"  # {missing} by seq, or {account, after, next} by cursor
 REPEATABLE = "repeatable-methods"  # the capability that makes the hello name them
 
 
-class Options(TypedDict, total=False):
+class ConnectOptions(TypedDict, total=False):
     """The options of ``Client.connect`` that hold for every session."""
 
     token: str | None
@@ -85,7 +85,7 @@ class ReconnectingClient:
         subscribe: Subscription | None = None,
         safe: Collection[str] = (),
         patience: float | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[ConnectOptions],
     ) -> None:
         self.hello: dict[str, Any] = {}
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -51,9 +51,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def cli_socket(places: Places) -> Path:
     """Return the path of the supervisor's socket."""
-    from ipc.endpoints import Endpoints
+    from ipc.endpoints import SocketPaths
 
-    return Endpoints(places.run_dir).cli
+    return SocketPaths(places.run_dir).cli
 
 
 @asynccontextmanager

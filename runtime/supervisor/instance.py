@@ -21,7 +21,7 @@ from types import TracebackType
 
 import msgspec
 
-from ipc.endpoints import Endpoints
+from ipc.endpoints import SocketPaths
 from ipc.errors import EndpointError
 from ipc.files import write_atomically
 from runtime.config.places import Places
@@ -144,7 +144,7 @@ def claim_sockets(places: Places) -> Iterator[None]:
     Raises ``EndpointError`` when that cannot be, or when another supervisor has it.
     """
     places.make_room()
-    Endpoints(places.run_dir).prepare()
+    SocketPaths(places.run_dir).prepare()
     lock = OwnedLock(places.run_dir / SOCKETS_LOCK, places.state_dir)
     try:
         lock.take()

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 import structlog
 
-from ipc.endpoints import Endpoints
+from ipc.endpoints import SocketPaths
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo, GatewayBoot, WorkerBoot
 from ipc.frames.control import Rechecked
@@ -110,7 +110,7 @@ class Supervisor:
         self._launcher = launcher
         self._secret = secrets.token_bytes(32)
         self._started_at = int(time.time() * 1000)
-        self._endpoints = Endpoints(places.run_dir)
+        self._endpoints = SocketPaths(places.run_dir)
         self.holds = Holds(places.state_dir / "holds.json")
         self._gate = StartGate(loaded.config.supervisor.start_concurrency)
         self.history = History(places.state_dir / "history.jsonl")

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import unix_connect
 
 from ipc.errors import RemoteError
-from ipc.frames.data import Hello, Messages, encode
+from ipc.frames.data import DataHello, Messages, encode
 from ipc.zeromq.link import Dealer
 from tests.support.daemon import PATIENCE, TOKEN, Daemon
 from tests.support.rawclient import RawClient, connect_params
@@ -303,7 +303,7 @@ async def test_wrong_frames_on_the_local_socket_are_answered(daemon: Daemon) -> 
 async def test_strangers_on_the_workers_links_change_nothing(daemon: Daemon, link: str) -> None:
     row = (await daemon.status())["accounts"]["local:one"]
     names = [f"local:one#{row['incarnation'] - 1}", "local:one#x", "\u00fc", "x" * 200]
-    hello = Hello("local:one", row["incarnation"] - 1, "wrong", 0)
+    hello = DataHello("local:one", row["incarnation"] - 1, "wrong", 0)
     bodies = [b"", b"\xc1", b"\xff" * 1000, b"\x91" * 5000, encode([hello])]
     bodies.append(encode([Messages(1, b"0", [b'{"account":"local:one"}'])]))
     for name in names:

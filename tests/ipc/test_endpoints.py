@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ipc.endpoints import MAX_PATH_BYTES, Endpoints, check_path, socket_path
+from ipc.endpoints import MAX_PATH_BYTES, SocketPaths, check_path, socket_path
 from ipc.errors import EndpointError
 
 
 def test_the_directory_is_made_for_us_alone(tmp_path: Path) -> None:
-    places = Endpoints(tmp_path / "deep" / "run")
+    places = SocketPaths(tmp_path / "deep" / "run")
     places.prepare()
     places.prepare()
     assert stat.S_IMODE(places.run_dir.stat().st_mode) == 0o700
@@ -26,7 +26,7 @@ def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir(mode=0o777)
     run.chmod(0o777)
-    Endpoints(run).prepare()
+    SocketPaths(run).prepare()
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
 
 
@@ -34,14 +34,14 @@ def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o755)
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EndpointError, match=r"run: not a directory; set TRUNKLINE_RUNTIME_DIR"):
-        Endpoints(tmp_path / "run").prepare()
+        SocketPaths(tmp_path / "run").prepare()
     assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o755
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(EndpointError, match="run"):
-        Endpoints(tmp_path / "run").prepare()
+        SocketPaths(tmp_path / "run").prepare()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
@@ -50,18 +50,18 @@ def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
     run.mkdir()
     os.chown(run, 12345, 12345)
     with pytest.raises(EndpointError, match="belongs to user 12345"):
-        Endpoints(run).prepare()
+        SocketPaths(run).prepare()
 
 
 def test_a_place_that_cannot_be_made_is_named() -> None:
     with pytest.raises(EndpointError, match="/proc/nothing/run"):
-        Endpoints(Path("/proc/nothing/run")).prepare()
+        SocketPaths(Path("/proc/nothing/run")).prepare()
 
 
 def test_a_path_that_is_too_long_is_named_with_its_length_and_the_cure(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 120)
     with pytest.raises(EndpointError) as caught:
-        Endpoints(long).prepare()
+        SocketPaths(long).prepare()
     for part in (str(long), "bytes", "107", "TRUNKLINE_RUNTIME_DIR", "XDG_RUNTIME_DIR"):
         assert part in str(caught.value)
     assert not long.exists()

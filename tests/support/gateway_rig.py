@@ -22,8 +22,8 @@ from ipc.frames.bootstrap import ChannelInfo, GatewayBoot
 from ipc.frames.data import (
     Answer,
     Call,
+    DataHello,
     FromWorker,
-    Hello,
     Messages,
     Welcome,
 )
@@ -102,7 +102,7 @@ class Worker:
 
     def hello(self, oldest: int = 1, token: str | None = None) -> None:
         proof = token or PeerProof(SECRET).token(self.key, self.incarnation)
-        self.send(Hello(self.key, self.incarnation, proof, oldest))
+        self.send(DataHello(self.key, self.incarnation, proof, oldest))
 
     def say(self, seq: int, flags: int = data.INBOUND, **more: Any) -> None:
         self.send(single(seq, flags, payload(self.key, seq, self.incarnation, **more)))

@@ -59,9 +59,9 @@ class PlayedWorker:
         self.boot = boot
         self.heard: list[bytes] = []
         self.dealer = Dealer(boot.control, peer_name(boot.key, boot.incarnation), self.heard.append)
-        self.say(control.Hello(boot.key, boot.incarnation, boot.token, os.getpid()))
+        self.say(control.ControlHello(boot.key, boot.incarnation, boot.token, os.getpid()))
         if ready:
-            self.say(control.Ready())
+            self.say(control.WorkerReady())
 
     def say(self, *frames: control.FromWorker) -> None:
         self.dealer.send(control.encode(frames))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ipc.endpoints import Endpoints
+from ipc.endpoints import SocketPaths
 from ipc.frames import control, data
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.zeromq.link import Router
@@ -63,7 +63,9 @@ class FakeSupervisor(Watched):
 
     def status(self) -> dict[str, Any]:
         return {
-            name: value for each in self.of(control.Status) for name, value in each.patch.items()
+            name: value
+            for each in self.of(control.StatusPatch)
+            for name, value in each.patch.items()
         }
 
     def ping(self, id: int) -> None:
@@ -100,7 +102,7 @@ class FakeGateway(Watched):
         self.acking = True
         self.raw: list[ReceivedMessage] = []
         self.accepted: list[ReceivedMessage] = []
-        self.hellos: list[data.Hello] = []
+        self.hellos: list[data.DataHello] = []
         self.answers: dict[int, data.Answer] = {}
         self.last = 0
         self.bodies = 0
@@ -118,7 +120,7 @@ class FakeGateway(Watched):
         self.bodies += 1
         for frame in data.decode_from_worker(body):
             match frame:
-                case data.Hello():
+                case data.DataHello():
                     self._greeted(peer, frame)
                 case _ if peer not in self._met:
                     self.send(data.Refused("hello first"), peer)
@@ -133,7 +135,7 @@ class FakeGateway(Watched):
             self.acknowledge()
         self.changed()
 
-    def _greeted(self, peer: bytes, hello: data.Hello) -> None:
+    def _greeted(self, peer: bytes, hello: data.DataHello) -> None:
         self.hellos.append(hello)
         if self.welcoming:
             if peer not in self._known:
@@ -215,7 +217,7 @@ class WorkerRig:
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
-        self.endpoints = Endpoints(run_dir)
+        self.endpoints = SocketPaths(run_dir)
         self.endpoints.prepare()
         self.supervisor = FakeSupervisor(self.endpoints.control)
         self.gateway = FakeGateway(self.endpoints.data)
@@ -244,7 +246,7 @@ class WorkerRig:
 
     async def up(self) -> ControllablePlugin:
         """Wait until the worker is ready and welcome; return its plugin."""
-        await self.supervisor.until(lambda: self.supervisor.of(control.Ready))
+        await self.supervisor.until(lambda: self.supervisor.of(control.WorkerReady))
         await self.gateway.until(lambda: self.gateway.hellos)
         return ControllablePlugin.latest
 

@@ -93,7 +93,7 @@ async def test_a_faulty_channel_installed_beside_it_fails_alone(
     assert {"faulty", "faulty-import", "faulty-extra"} <= set(found)
     async with worker_rig(run_dir) as rig:
         rig.start(found["faulty"].ref, key="faulty:x", config={"fault": "none"})
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
         rig.gateway.ask("send", {"to": "x", "text": "raise", "key": "k"})
         assert await rig.code() == 1
         assert rig.said == [("failed", "ValueError: the plugin is broken")]

@@ -16,17 +16,17 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import (
     MAX_PROBLEM,
     Beat,
+    ControlHello,
     Drain,
     Drained,
     FromWorker,
-    Hello,
     Pace,
     Ping,
     Pong,
-    Ready,
     Recheck,
     Rechecked,
-    Status,
+    StatusPatch,
+    WorkerReady,
     decode_from_supervisor,
     encode,
 )
@@ -66,7 +66,7 @@ class WorkerControlLink:
         self._paced = asyncio.Event()  # the pace has changed
 
     def open(self) -> None:
-        """Connect and send ``Hello``: the process is up."""
+        """Connect and send ``ControlHello``: the process is up."""
         self._dealer = Dealer(
             self._boot.control,
             peer_name(self._boot.key, self._boot.incarnation),
@@ -83,11 +83,11 @@ class WorkerControlLink:
             self._dealer.close()
 
     def send_ready(self) -> None:
-        """Send ``Ready`` once: the account works."""
+        """Send ``WorkerReady`` once: the account works."""
         if not self.ready:
             self.ready = True
             self._send_changes()
-            self._send(Ready())
+            self._send(WorkerReady())
 
     def send_drained(self) -> None:
         """Send ``Drained``: nothing is in flight any more."""
@@ -127,22 +127,22 @@ class WorkerControlLink:
             async with asyncio.timeout(self._pace):
                 await self._paced.wait()
 
-    def _hello(self) -> Hello:
-        return Hello(self._boot.key, self._boot.incarnation, self._boot.token, os.getpid())
+    def _hello(self) -> ControlHello:
+        return ControlHello(self._boot.key, self._boot.incarnation, self._boot.token, os.getpid())
 
     def _send_changes(self) -> None:
         self._scheduled = False
         if self._changes:
             changes, self._changes = self._changes, {}
-            self._send(Status(changes))
+            self._send(StatusPatch(changes))
 
     def _repeat(self) -> None:
         """Send the whole state again when part of it may be lost."""
         if self._owing:
             self._owing = False
-            frames: list[FromWorker] = [self._hello(), Status(dict(self._status))]
+            frames: list[FromWorker] = [self._hello(), StatusPatch(dict(self._status))]
             if self.ready:
-                frames.append(Ready())
+                frames.append(WorkerReady())
             self._send(*frames)
 
     def _send(self, *frames: FromWorker) -> None:

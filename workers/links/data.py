@@ -1,7 +1,7 @@
 """Connect a worker to the gateway: messages and answers up, acknowledgements and calls down.
 
-The gateway may be absent, restart or stall at any time. The worker sends ``Hello`` until it is
-welcomed, and sends nothing else until then. It sends ``Hello`` again when the connection is
+The gateway may be absent, restart or stall at any time. The worker sends ``DataHello`` until it is
+welcomed, and sends nothing else until then. It sends ``DataHello`` again when the connection is
 new, when the gateway refuses a frame (it does not know the worker, or misses a frame), and when
 acknowledgements stay away; the ``Welcome`` names the message from which everything is sent
 again. Cost per message: one append; one flush per loop turn.
@@ -22,7 +22,7 @@ from ipc.frames.data import (
     Ack,
     Answer,
     Call,
-    Hello,
+    DataHello,
     Refused,
     Welcome,
     decode_from_gateway,
@@ -32,9 +32,9 @@ from ipc.identity.peer import peer_name
 from ipc.zeromq.link import Dealer
 from workers.links.backlog import Backlog
 
-GREET_FIRST = 0.5  # seconds until the second Hello; doubles
+GREET_FIRST = 0.5  # seconds until the second DataHello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
-SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then Hello again
+SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then DataHello again
 TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
 
 
@@ -60,7 +60,7 @@ class WorkerDataLink:
         self._refusal = ""
         self._pause = GREET_FIRST
         self._timer: asyncio.TimerHandle | None = None
-        self._mark: int | None = None  # newest message sent before the Hello that is unanswered
+        self._mark: int | None = None  # newest message sent before the DataHello that is unanswered
         self._seen = 0  # acknowledged when the timer was set
         self._turn = 0
         self._scheduled = False
@@ -71,7 +71,7 @@ class WorkerDataLink:
         self._goals: list[tuple[int, asyncio.Future[None]]] = []
 
     def open(self) -> None:
-        """Connect and send the first ``Hello``; the gateway need not be there."""
+        """Connect and send the first ``DataHello``; the gateway need not be there."""
         self._dealer = Dealer(
             self._boot.data,
             peer_name(self._boot.key, self._boot.incarnation),
@@ -181,14 +181,14 @@ class WorkerDataLink:
         return pack
 
     def _greet(self) -> None:
-        """Send ``Hello`` until welcomed, ever more slowly."""
+        """Send ``DataHello`` until welcomed, ever more slowly."""
         self._say_hello()
         self._set_timer(self._pause, self._greet)
         self._pause = min(self._pause * 2, GREET_LAST)
 
     def _say_hello(self) -> None:
         boot, backlog = self._boot, self.backlog
-        hello = Hello(boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept)
+        hello = DataHello(boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept)
         if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
             self._mark = backlog.sent
 
@@ -232,7 +232,7 @@ class WorkerDataLink:
         self._notice_quiet()
 
     def _connected(self) -> None:
-        """Handle the router's greeting; on the first connection the Hello is under way already."""
+        """Handle the router's greeting; on the first connection the hello is under way already."""
         if self._met:
             self._lost()
         self._met = True
@@ -256,7 +256,7 @@ class WorkerDataLink:
             again = self.backlog.resend(marked=True)
             self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)
         elif not self._welcome or (mark is not None and self.backlog.acked < mark):
-            # It has read the Hello, and so everything it will ever see of what came before.
+            # It has read the DataHello, and so everything it will ever see of what came before.
             self.backlog.resend(marked=False)
         if not self._welcome and self._timer:
             self._timer.cancel()

@@ -23,8 +23,8 @@ from ipc.frames.data import (
     Ack,
     Answer,
     Call,
+    DataHello,
     FromGateway,
-    Hello,
     Messages,
     Refused,
     Welcome,
@@ -111,7 +111,7 @@ class DataRouter:
             elif type(each) is Answer:
                 if not self._calls.answered(peer, each):
                     self.dropped["late answer"] += 1
-            elif type(each) is Hello:
+            elif type(each) is DataHello:
                 peer = self._hello(id, each) or peer
 
     def _hand_on(self, peer: Peer, pack: Messages) -> None:
@@ -206,7 +206,7 @@ class DataRouter:
         self._calls.fail_all()
         self._router.close()
 
-    def _hello(self, id: bytes, hello: Hello) -> Peer | None:
+    def _hello(self, id: bytes, hello: DataHello) -> Peer | None:
         if not self._peers.accepts(id, hello):
             self.dropped["refused"] += 1
             log.warning("worker refused", peer=id.decode(errors="replace"))

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterable
 
 from ipc.errors import RemoteError
-from ipc.frames.data import Hello
+from ipc.frames.data import DataHello
 from ipc.frames.words import UNAVAILABLE, Phase
 from ipc.identity.peer import PeerProof
 from runtime.gateway.accounts.rows import Accounts
@@ -46,7 +46,7 @@ class Peers:
         self._proof = proof
         self._changed = asyncio.Event()
 
-    def accepts(self, id: bytes, hello: Hello) -> bool:
+    def accepts(self, id: bytes, hello: DataHello) -> bool:
         """Return whether the peer with this routing id is the incarnation that its hello names."""
         return self._proof.accepts(id, hello.key, hello.incarnation, hello.token)
 

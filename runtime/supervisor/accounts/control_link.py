@@ -143,7 +143,7 @@ class ControlLink:
             log.warning("control frame refused", peer=peer.decode(errors="replace"), why=str(error))
             return
         for frame in frames:
-            if isinstance(frame, control.Hello):
+            if isinstance(frame, control.ControlHello):
                 self._hello(peer, frame)
             elif (account := self._sender(peer)) is None:
                 self.stale += 1
@@ -159,7 +159,7 @@ class ControlLink:
         state = account.child.state
         return state.phase in ALIVE and peer == peer_name(account.key, state.incarnation).encode()
 
-    def _hello(self, peer: bytes, hello: control.Hello) -> None:
+    def _hello(self, peer: bytes, hello: control.ControlHello) -> None:
         account = self._find(hello.key)
         proved = self._proof.accepts(peer, hello.key, hello.incarnation, hello.token)
         if account is None or not proved:
@@ -177,12 +177,12 @@ class ControlLink:
         now = asyncio.get_running_loop().time()
         relieved = account.heard(now)
         match frame:
-            case control.Ready():
+            case control.WorkerReady():
                 account.child.post(Ready(account.child.state.incarnation))
             case control.Beat():
                 account.beat(frame, now)
                 self._on_figures(account)
-            case control.Status(patch=patch):
+            case control.StatusPatch(patch=patch):
                 relieved |= account.patch(patch)
             case control.Drained() | control.Rechecked():
                 peer = peer_name(account.key, account.child.state.incarnation).encode()

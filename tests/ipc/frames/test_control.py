@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ipc.errors import FrameError
 from ipc.frames import control
-from ipc.frames.control import Beat, Drain, Hello, Pace, Ping, Pong, Ready, Status
+from ipc.frames.control import Beat, ControlHello, Drain, Pace, Ping, Pong, StatusPatch, WorkerReady
 
 pack = msgspec.msgpack.encode
 BEAT: list[Any] = [3, 0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}]
@@ -25,10 +25,10 @@ def beat(**changed: Any) -> bytes:
 
 def test_frames_come_back() -> None:
     frames = [
-        Hello("irc:libera", 3, "token", 4711),
-        Ready(),
+        ControlHello("irc:libera", 3, "token", 4711),
+        WorkerReady(),
         Beat(0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}),
-        Status({"connected": True, "detail": {"servers": ["a", 1, 1.5, None]}}),
+        StatusPatch({"connected": True, "detail": {"servers": ["a", 1, 1.5, None]}}),
         Pong(7),
     ]
     assert control.decode_from_worker(control.encode(frames)) == frames
@@ -82,7 +82,7 @@ def test_a_bad_body_of_a_worker_is_refused(case: str) -> None:
 
 
 def test_a_patch_may_be_this_deep() -> None:
-    assert control.decode_from_worker(pack([[4, deep(8)]])) == [Status(deep(8))]
+    assert control.decode_from_worker(pack([[4, deep(8)]])) == [StatusPatch(deep(8))]
 
 
 @pytest.mark.parametrize("body", [b"", pack([[1, -1]]), pack([[9, 1]]), bytes(100_000)])

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from ipc.errors import FrameError
 from ipc.frames import data
-from ipc.frames.data import Ack, Answer, Call, Hello, Messages, Refused, Welcome
+from ipc.frames.data import Ack, Answer, Call, DataHello, Messages, Refused, Welcome
 
 counts = st.integers(0, (1 << 63) - 1)
 payloads = st.binary(max_size=300)
 from_worker = st.one_of(
-    st.builds(Hello, st.text(max_size=129), counts, st.text(max_size=128), counts),
+    st.builds(DataHello, st.text(max_size=129), counts, st.text(max_size=128), counts),
     st.builds(
         lambda first, some: Messages(
             first, bytes(flags for flags, _ in some), [b for _, b in some]

@@ -49,10 +49,13 @@ GOOD: list[tuple[str, Any]] = [
     ("fromGateway", json.loads(websocket.event("health", {}, 1, StateVersion(1, 2)))),
     (
         "dataFromWorker",
-        as_json([data.Hello("a:b", 1, "t", 0), data.Messages(1, b"3", [b"{}"])]),
+        as_json([data.DataHello("a:b", 1, "t", 0), data.Messages(1, b"3", [b"{}"])]),
     ),
     ("dataFromGateway", as_json([data.Welcome("g", 0), data.Call(1, "send", b"{}")])),
-    ("controlFromWorker", as_json([control.Ready(), control.Status({"connected": True})])),
+    (
+        "controlFromWorker",
+        as_json([control.WorkerReady(), control.StatusPatch({"connected": True})]),
+    ),
     ("controlFromSupervisor", as_json([control.Ping(1)])),
     ("status", json.loads(msgspec.json.encode(STATUS))),
 ]

@@ -213,7 +213,7 @@ async def test_a_plugin_that_talks_without_end_is_told_now_and_then(
         await at.is_in(Phase.RUNNING, A)
         worker, gateway = at.launcher.worker(A), at.launcher.gateway
         for number in range(500):
-            worker.say(control.Status({"detail": str(number)}))
+            worker.say(control.StatusPatch({"detail": str(number)}))
         worker.say(beat())
         await gateway.until(lambda: gateway.rows(A)[-1]["plugin"].get("detail") == "499")
         assert len(gateway.rows(A)) < 20

@@ -48,8 +48,8 @@ async def test_ready_is_sent_once_and_after_the_status(run_dir: Path) -> None:
         link.beat()
         await rig.supervisor.until(lambda: rig.supervisor.of(control.Beat))
         assert rig.supervisor.frames[1:] == [
-            control.Status({"connected": True}),
-            control.Ready(),
+            control.StatusPatch({"connected": True}),
+            control.WorkerReady(),
             BEAT,
         ]
 
@@ -58,8 +58,10 @@ async def test_changes_of_one_turn_are_one_frame_with_the_last_values(run_dir: P
     async with worker_rig(run_dir) as rig, opened(rig) as (link, _):
         link.patch({"busy": True, "detail": "a"})
         link.patch({"busy": False})
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Status))
-        assert rig.supervisor.of(control.Status) == [control.Status({"busy": False, "detail": "a"})]
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.StatusPatch))
+        assert rig.supervisor.of(control.StatusPatch) == [
+            control.StatusPatch({"busy": False, "detail": "a"})
+        ]
 
 
 async def test_a_long_problem_is_cut_to_what_the_frame_may_hold(run_dir: Path) -> None:
@@ -83,9 +85,9 @@ async def test_a_worker_says_hello_then_ready_then_beats(run_dir: Path) -> None:
         await rig.up()
         await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 3)
         hello = rig.supervisor.frames[0]
-        assert hello == control.Hello("controllable:one", INCARNATION, "proof", os.getpid())
+        assert hello == control.ControlHello("controllable:one", INCARNATION, "proof", os.getpid())
         assert rig.supervisor.peers == {b"controllable:one#7"}
-        assert len(rig.supervisor.of(control.Ready)) == 1
+        assert len(rig.supervisor.of(control.WorkerReady)) == 1
         beat = rig.supervisor.of(control.Beat)[-1]
         assert beat.rss_bytes > 1_000_000
         assert beat.fds > 3
@@ -119,7 +121,7 @@ async def test_what_did_not_change_is_not_told_again(run_dir: Path) -> None:
         plugin.ctx.status(connected=True)
         plugin.ctx.status(busy=False)
         await rig.supervisor.until(lambda: rig.supervisor.status()["busy"] is False)
-        assert [each.patch for each in rig.supervisor.of(control.Status)[1:]] == [
+        assert [each.patch for each in rig.supervisor.of(control.StatusPatch)[1:]] == [
             {"connected": True, "busy": True},
             {"busy": False},
         ]
@@ -133,6 +135,6 @@ async def test_a_supervisor_that_reconnects_hears_everything_again(run_dir: Path
         await rig.supervisor.until(lambda: rig.supervisor.status().get("connected"))
         rig.supervisor.close()
         rig.supervisor = FakeSupervisor(rig.endpoints.control)
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
-        assert len(rig.supervisor.of(control.Hello)) == 1
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
+        assert len(rig.supervisor.of(control.ControlHello)) == 1
         assert rig.supervisor.status() == {"connected": True, "mode": "test"}

@@ -118,7 +118,7 @@ async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start(config={"password": {"source": "exec", "id": "cat " + str(run_dir / "fifo")}})
         os.mkfifo(run_dir / "fifo")
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Hello))
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.ControlHello))
         signal.raise_signal(signal.SIGTERM)
         with open(run_dir / "fifo", "w") as fifo:  # noqa: ASYNC230 - `cat` is there to read
             fifo.write("secret")

@@ -14,7 +14,7 @@ from ipc.frames.data import (
     REDELIVERED,
     Ack,
     Answer,
-    Hello,
+    DataHello,
     Messages,
     Refused,
     Welcome,
@@ -143,7 +143,7 @@ async def test_a_stranger_is_told_to_say_hello_and_changes_nothing() -> None:
         assert (await stranger.next(Refused)).reason == "wrong token"
         other = Worker(rig, "irc:oftc", 1)
         rig.opened.append(other)
-        other.send(Hello(KEY, 1, "x", 1))
+        other.send(DataHello(KEY, 1, "x", 1))
         assert (await other.next(Refused)).reason == "wrong token"
         assert rig.hub.data_link.messages == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipc.frames.data import HISTORY, Ack, Hello, Messages, Welcome
+from ipc.frames.data import HISTORY, Ack, DataHello, Messages, Welcome
 from ipc.identity.peer import PeerProof
 from runtime.gateway.accounts.ring import Rings
 from tests.runtime.gateway.accounts.test_messages import acked, cursors, take
@@ -18,7 +18,7 @@ KEY = "irc:libera"
 def greet(worker: Worker, oldest: int, kept: int) -> None:
     """Say hello as a worker whose messages from ``kept`` to ``oldest`` were acknowledged."""
     proof = PeerProof(SECRET).token(KEY, worker.incarnation)
-    worker.send(Hello(KEY, worker.incarnation, proof, oldest, kept))
+    worker.send(DataHello(KEY, worker.incarnation, proof, oldest, kept))
 
 
 def recall(worker: Worker, *seqs: int) -> None:

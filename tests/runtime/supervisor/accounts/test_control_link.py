@@ -112,8 +112,8 @@ async def test_beats_are_figures_and_no_change() -> None:
 async def test_what_a_plugin_says_of_itself_is_a_change_once() -> None:
     async with table() as at:
         worker = at.worker()
-        worker.say(control.Status({"detail": "in 3 rooms"}))
-        worker.say(control.Status({"detail": "in 3 rooms"}))
+        worker.say(control.StatusPatch({"detail": "in 3 rooms"}))
+        worker.say(control.StatusPatch({"detail": "in 3 rooms"}))
         worker.say(beat())
         await until(lambda: at.figures)
         assert at.changes == [KEY]
@@ -168,12 +168,12 @@ def _gone(at: Table) -> bool:
 async def test_a_suspect_is_relieved_by_old_news_too() -> None:
     async with table() as at:
         worker = at.worker(ready=True)
-        worker.say(control.Status({"detail": "as ever"}))
+        worker.say(control.StatusPatch({"detail": "as ever"}))
         await until(lambda: at.changes)
         await phase(at.account, Phase.RUNNING)
         at.account.judge(at.account.figures.pulse.heard + 16)
         at.changes.clear()
-        worker.say(control.Status({"detail": "as ever"}))
+        worker.say(control.StatusPatch({"detail": "as ever"}))
         await until(lambda: at.changes)
 
 
@@ -197,8 +197,8 @@ async def test_a_stranger_is_refused(identity: str | None, boot: dict[str, Any])
         hello = at.boot(**boot)
         dealer = at.dealer(identity or peer_name(hello.key, hello.incarnation))
         with structlog.testing.capture_logs() as logs:
-            frame = control.Hello(hello.key, hello.incarnation, hello.token, 1)
-            dealer.send(control.encode([frame, control.Ready()]))
+            frame = control.ControlHello(hello.key, hello.incarnation, hello.token, 1)
+            dealer.send(control.encode([frame, control.WorkerReady()]))
             await until(lambda: at.link.refused)
         assert [line["event"] for line in logs] == ["worker refused"]
         assert at.hellos == []
@@ -220,7 +220,7 @@ async def test_frames_of_an_incarnation_that_ended_are_dropped() -> None:
         await phase(at.account, Phase.RUNNING)
         at.stage.last.die(Exit(code=1))
         await phase(at.account, Phase.BACKOFF)
-        worker.say(beat(), control.Status({"detail": "late"}))
+        worker.say(beat(), control.StatusPatch({"detail": "late"}))
         await until(lambda: at.link.stale == 2)
         assert "detail" not in at.account.status().plugin
 
@@ -287,7 +287,7 @@ async def test_a_fault_of_who_is_told_spoils_only_that_frame() -> None:
             worker.say(beat())
             await until(lambda: logs)
         assert logs[0]["event"] == "control frame failed"
-        worker.say(control.Status({"detail": "still there"}))
+        worker.say(control.StatusPatch({"detail": "still there"}))
         await until(lambda: at.account.figures.plugin.get("detail"))
 
 

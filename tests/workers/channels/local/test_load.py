@@ -24,7 +24,7 @@ RATE = 500
 async def load_source(run_dir: Path, **config: Any) -> AsyncIterator[WorkerRig]:
     async with worker_rig(run_dir) as rig:
         rig.start("workers.channels.local:manifest", key="local:demo", config=config)
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
         yield rig
 
 

@@ -41,7 +41,7 @@ class Person:
 async def account(run_dir: Path, **config: Any) -> AsyncIterator[WorkerRig]:
     async with worker_rig(run_dir) as rig:
         rig.start(LOCAL, key="local:demo", config=config)
-        await rig.supervisor.until(lambda: rig.supervisor.of(control.Ready))
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
         yield rig
 
 
@@ -68,8 +68,8 @@ async def test_an_account_that_is_ready_is_connected(run_dir: Path) -> None:
     """Else its row would call it degraded for a moment at every start."""
     async with account(run_dir) as rig:
         kinds = [type(frame) for frame in rig.supervisor.frames]
-        assert control.Status in kinds[: kinds.index(control.Ready)]
-        assert rig.supervisor.of(control.Status)[0].patch["connected"] is True
+        assert control.StatusPatch in kinds[: kinds.index(control.WorkerReady)]
+        assert rig.supervisor.of(control.StatusPatch)[0].patch["connected"] is True
 
 
 async def test_a_line_is_a_direct_message_to_the_account(run_dir: Path) -> None:
