@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from runtime.config.model import ChannelConfig
 from workers import registry
-from workers.registry import BUILT_IN, manifests
+from workers.registry import BUILT_IN, COMMON_FIELDS, manifests
 
 GOOD = """
 import msgspec
@@ -173,3 +175,8 @@ def test_an_interrupt_by_the_operator_is_not_swallowed(packages: Packages) -> No
 
 def test_a_manifest_can_be_loaded_by_its_import_string() -> None:
     assert registry.load("local", BUILT_IN["local"]).id == "local"
+
+
+def test_the_common_fields_are_those_of_the_configuration() -> None:
+    ours = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)}
+    assert ours == COMMON_FIELDS

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -87,6 +90,16 @@ def test_the_window_bounds_what_flies() -> None:
     assert seqs(backlog.take()) == [4, 5, 6]
 
 
+@pytest.mark.parametrize("again", [Backlog.putback, partial(Backlog.resend, marked=False)])
+def test_what_goes_back_to_wait_frees_the_window(again: Callable[[Backlog], object]) -> None:
+    backlog = filled(1, window=2 * (len(payload("x" * 10)) + FRAME_BYTES))
+    backlog.take()
+    again(backlog)
+    assert seqs(backlog.take()) == [1]
+    backlog.append(payload("x" * 10), 0)
+    assert seqs(backlog.take()) == [2]
+
+
 def test_it_is_full_by_count_and_by_bytes() -> None:
     assert filled(3, max_messages=3).full
     assert not filled(2, max_messages=3).full
@@ -167,6 +180,7 @@ def test_an_acknowledgement_that_comes_after_the_resend_still_counts() -> None:
     backlog.take()
     backlog.resend(marked=False)
     backlog.ack(2)
+    assert backlog.size_bytes == len(payload("x" * 10)) + FRAME_BYTES
     assert seqs(backlog.take()) == [3]
 
 
@@ -177,6 +191,8 @@ class Traffic(RuleBasedStateMachine):
         super().__init__()
         self.backlog = Backlog(max_messages=40, max_bytes=4_000, window=WINDOW)
         self.appended = 0
+        self.costs: dict[int, int] = {}  # bytes by sequence number
+        self.flight: list[range] = []  # packs that were taken and are not acknowledged
         self.wire: list[tuple[int, int, bytes]] = []
         self.gateway_last = 0  # of the living gateway
         self.handed_on: list[int] = []  # by all gateways, first times only
@@ -187,13 +203,21 @@ class Traffic(RuleBasedStateMachine):
         for _ in range(count):
             if not self.backlog.full:
                 self.appended += 1
-                assert self.backlog.append(payload("x" * size), 0) == self.appended
+                text = payload("x" * size)
+                self.costs[self.appended] = len(text) + FRAME_BYTES
+                assert self.backlog.append(text, 0) == self.appended
 
     @rule()
     def send(self) -> None:
         pack = self.backlog.take()
         if pack is not None:
+            self.flight.append(range(pack.first, pack.last + 1))
             self.wire += zip(seqs(pack), pack.flags, pack.payloads, strict=True)
+        elif self.backlog.unsent:
+            assert self.cost(range(self.backlog.acked + 1, self.backlog.last + 1)) > WINDOW
+
+    def cost(self, numbers: range) -> int:
+        return sum(self.costs[seq] for seq in numbers)
 
     @rule()
     def link_is_full(self) -> None:
@@ -218,15 +242,21 @@ class Traffic(RuleBasedStateMachine):
 
     @rule(behind=st.integers(0, 5))
     def acknowledge(self, behind: int) -> None:
-        self.backlog.ack(max(0, self.gateway_last - behind))
+        self.ack(max(0, self.gateway_last - behind))
+
+    def ack(self, seq: int) -> None:
+        self.backlog.ack(seq)
+        rest = [range(max(pack.start, seq + 1), pack.stop) for pack in self.flight]
+        self.flight = [pack for pack in rest if pack]
 
     @rule(lost=st.integers(0, 30))
     def connection_breaks(self, lost: int) -> None:
         """The tail of the wire is lost; the same gateway welcomes again."""
         self.deliver(max(1, len(self.wire) - lost))
         self.wire.clear()
-        self.backlog.ack(self.gateway_last)
+        self.ack(self.gateway_last)
         self.backlog.resend(marked=False)
+        self.flight.clear()
 
     @rule()
     def gateway_dies(self) -> None:
@@ -234,16 +264,17 @@ class Traffic(RuleBasedStateMachine):
         self.wire.clear()
         self.gateway_last = self.backlog.oldest - 1
         self.backlog.resend(marked=True)
+        self.flight.clear()
 
     @invariant()
     def bounds_hold(self) -> None:
         backlog = self.backlog
-        flying = list(backlog._flight)
-        size = sum(len(text) + FRAME_BYTES for pack in flying for text in pack.payloads)
+        flying = sum(map(self.cost, self.flight))
         assert len(backlog) <= 40
         assert backlog.size_bytes <= 4_000 + 400
-        assert len(flying) <= 1 or size <= WINDOW
-        assert size == backlog._flight_bytes
+        assert len(self.flight) <= 1 or flying <= WINDOW
+        assert backlog.flying == bool(self.flight)
+        assert backlog.size_bytes == self.cost(range(backlog.acked + 1, backlog.last + 1))
         assert backlog.acked <= backlog.sent <= backlog.last == self.appended
 
     @invariant()
@@ -256,7 +287,7 @@ class Traffic(RuleBasedStateMachine):
             self.send()
             assert self.wire or self.backlog.flying, "messages wait, and nothing is sent"
             self.deliver(len(self.wire))
-            self.backlog.ack(self.gateway_last)
+            self.ack(self.gateway_last)
         assert self.handed_on == list(range(1, self.appended + 1))
         assert self.backlog.size_bytes == 0
 

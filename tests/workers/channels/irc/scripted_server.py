@@ -47,7 +47,12 @@ class ScriptedServer:
 
     def reset(self) -> None:
         assert self._writer is not None
-        self._writer.transport.abort()
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection, if there is one."""
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -90,6 +95,5 @@ async def scripted_server(*, welcome: bool = True) -> AsyncIterator[ScriptedServ
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
-        if script._writer is not None:
-            script._writer.transport.abort()
+        script.abort()
         await server.wait_closed()
