@@ -1,38 +1,36 @@
-"""Exit codes of ``trunkline``, and the one way every command fails.
+"""Exit codes of ``trunkline``, and the exceptions that carry one.
 
 Stable, because cron jobs and other people's automation read them. The table with what to
-do about each stands in docs/operations.md; a test compares the two.
+do about each is in docs/operations.md; a test compares the two.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 
-from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
 
+class ExitCode(IntEnum):
+    """The exit codes of commands."""
 
-class Exit(IntEnum):
-    """What a finished command tells its caller."""
-
-    OK = EXIT_OK
-    ERROR = EXIT_ERROR
+    OK = 0
+    ERROR = 1
     USAGE = 2
     NOT_RUNNING = 3
     TIMEOUT = 4
-    CONFIGURATION = EXIT_CONFIG
+    CONFIGURATION = 78  # EX_CONFIG, sysexits(3)
     INTERRUPTED = 130  # Ctrl-C, as every shell has it
 
 
 class OperatorError(Exception):
-    """A failure told in one sentence on stderr; ``exit`` becomes the exit code."""
+    """A failure with one sentence for stderr; ``exit`` becomes the exit code."""
 
-    def __init__(self, message: str, exit: Exit = Exit.ERROR) -> None:
+    def __init__(self, message: str, exit: ExitCode = ExitCode.ERROR) -> None:
         super().__init__(message)
         self.exit = exit
 
 
 class UsageFailure(OperatorError):
-    """The command line itself is wrong in a way its parser could not see."""
+    """A mistake in the command line that its parser could not see; exit 2."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, Exit.USAGE)
+        super().__init__(message, ExitCode.USAGE)

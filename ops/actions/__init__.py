@@ -1,1 +1,1 @@
-"""What the commands do, apart from how they are typed."""
+"""Carries out what the commands ask for, apart from how they are typed."""

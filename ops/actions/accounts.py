@@ -1,19 +1,18 @@
-"""Starting, stopping and restarting accounts, with an outcome for each of them."""
+"""Starts, stops, restarts, resets and drains accounts, with an outcome for each of them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ops.actions.wait import Vigil
-from ops.connect.account_api import Verb
-from ops.exits import Exit, OperatorError
-from ops.output.stdout import show_json
+from ops.actions.wait import Goal, PhaseWaiter
+from ops.connect.account_api import Verb, connected_account_api
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
+from ops.output.show import show_json
 from ops.output.text import clean
-
-if TYPE_CHECKING:
-    from runtime.config.places import Places
 
 Row = dict[str, Any]
 MARGIN = 10.0  # seconds beyond the timeout: stops are bounded by the supervisor itself
@@ -21,7 +20,10 @@ MARGIN = 10.0  # seconds beyond the timeout: stops are bounded by the supervisor
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an operator wants done. ``wait``: until it is so, at most ``timeout`` seconds."""
+    """A verb, the accounts it is for, and whether to wait for its effect.
+
+    ``targets`` are keys, channel names or ``*``; ``timeout`` is in seconds.
+    """
 
     verb: Verb
     targets: list[str]
@@ -30,29 +32,30 @@ class Order:
     timeout: float = 30.0
 
     @property
-    def goal(self) -> str:
-        """Return the phase that the accounts should reach."""
-        return "stopped" if self.verb in ("stop", "drain") else "running"
+    def goal(self) -> Goal:
+        """The phase that the accounts should reach."""
+        return Goal.STOPPED if self.verb in ("stop", "drain") else Goal.RUNNING
 
 
-async def carry_out(places: Places, order: Order, url: str | None, token: str | None) -> list[Row]:
-    """Have it done, and wait where that is asked for; return one row for each account."""
-    vigil = Vigil(order.goal)
-    async with vigil.over(places, url, token) as runtime:
-        margin = 0.0 if order.verb == "drain" else MARGIN  # it is told how long it may take
-        rows = await runtime.act(order.verb, order.targets, order.reason, order.timeout + margin)
-        done = [row["account"] for row in rows if row["ok"]]
-        if order.wait and done:
-            # a restart counts only when another process than the one before runs
-            vigil.beyond = {
-                row["account"]: row["incarnation"] for row in rows if "incarnation" in row
-            }
-            await vigil.until(runtime, done, order.timeout)
-    return rows
+def carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
+    """Carry out ``order`` and return a row for each account.
+
+    Raises ``OperatorError``, exit 4, when the effect is waited for and does not come in time.
+    """
+    return asyncio.run(_carry_out(target, order))
+
+
+def read_status(target: RuntimeTarget) -> Row:
+    """Return the rows ``supervisor``, ``gateway`` and ``accounts`` of a runtime."""
+    return asyncio.run(_read_status(target))
 
 
 def show_outcome(order: Order, rows: Sequence[Row], *, as_json: bool) -> None:
-    """Print what came of it; raises ``OperatorError`` when something did not."""
+    """Print the outcome of ``order`` for each account.
+
+    Raises ``OperatorError`` when it failed for some: exit 4 when all of those are still
+    stopping, else 1.
+    """
     if as_json:
         show_json({"results": rows})
     else:
@@ -62,8 +65,28 @@ def show_outcome(order: Order, rows: Sequence[Row], *, as_json: bool) -> None:
     late = [row for row in rows if row.get("stopped") is False]
     bad = [row for row in rows if not row["ok"] or row.get("persisted") is False]
     if bad:
-        code = Exit.TIMEOUT if late == bad else Exit.ERROR
+        code = ExitCode.TIMEOUT if late == bad else ExitCode.ERROR
         raise OperatorError("\n".join(_complaint(row) for row in bad), code)
+
+
+async def _carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
+    waiter = PhaseWaiter(order.goal)
+    async with connected_account_api(target, on_event=waiter.on_event) as api:
+        margin = 0.0 if order.verb == "drain" else MARGIN  # it is told how long it may take
+        rows = await api.act(order.verb, order.targets, order.reason, order.timeout + margin)
+        done = [row["account"] for row in rows if row["ok"]]
+        if order.wait and done:
+            # a restart counts only when another process than the one before runs
+            waiter.beyond = {
+                row["account"]: row["incarnation"] for row in rows if "incarnation" in row
+            }
+            await waiter.wait(api, done, order.timeout)
+    return rows
+
+
+async def _read_status(target: RuntimeTarget) -> Row:
+    async with connected_account_api(target) as api:
+        return await api.status()
 
 
 def _outcome(order: Order, row: Row) -> str:

@@ -1,4 +1,4 @@
-"""A person's side of the local channel: lines from standard input, answers to the screen."""
+"""Carries a person's side of the local channel: lines of standard input out, answers to stdout."""
 
 from __future__ import annotations
 
@@ -7,120 +7,141 @@ import contextlib
 import os
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ops.actions.wait import Vigil
-from ops.connect import supervisor as clients
+from ops.actions.wait import Goal, PhaseWaiter
+from ops.connect.account_api import AccountApi
+from ops.connect.configuration import load_file
+from ops.connect.places import places_of
 from ops.connect.selection import split
-from ops.exits import Exit, OperatorError
-from ops.output.stdout import show_json_line
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
+from ops.output.show import show_json_line
 from ops.output.text import clean
-
-if TYPE_CHECKING:
-    from runtime.config.places import Places
+from runtime.config.errors import ConfigError
+from runtime.config.places import Places
 
 CHANNEL = "local"
 MAX_LINE = 1024 * 1024  # bytes of one answer
 BACK_WITHIN = 24 * 3600.0  # seconds; a person at a terminal ends it with Ctrl-C
 
 
-class Chat:
-    """One conversation. Without a terminal it ends by itself once everything is answered."""
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """How to talk: as ``nick``, one ``message`` or standard input.
 
-    def __init__(
-        self,
-        places: Places,
-        key: str,
-        *,
-        nick: str | None = None,
-        message: str | None = None,
-        timeout: float = 10.0,
-        as_json: bool = False,
-    ) -> None:
+    ``timeout`` is the seconds to wait for an answer when standard input is no terminal.
+    """
+
+    nick: str | None = None
+    message: str | None = None
+    timeout: float = 10.0
+    as_json: bool = False
+
+
+def chat_with(target: RuntimeTarget, key: str, options: ChatOptions) -> None:
+    """Talk to the account ``key`` until the person has no more to say, or presses Ctrl-C.
+
+    Without a terminal this ends by itself once everything is answered. Raises
+    ``OperatorError``: exit 4 when an answer does not come, 1 when the account does not run.
+    """
+    try:
+        asyncio.run(LocalChat(places_of(target), key, options).run())
+    except KeyboardInterrupt:
+        if not options.as_json:
+            print()
+
+
+class LocalChat:
+    """One conversation with an account of the local channel."""
+
+    def __init__(self, places: Places, key: str, options: ChatOptions) -> None:
         self._places = places
         self._key = key
-        self._nick = nick
-        self._timeout = timeout
-        self._json = as_json
+        self._options = options
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()
-        self._message = message
-        self._live = message is None and sys.stdin.isatty()
-        self._owed = 0
-        self._heard = asyncio.Condition()
+        self._live = options.message is None and sys.stdin.isatty()
+        self._owed = 0  # answers that are still to come
+        self._answered = asyncio.Condition()
 
     async def run(self) -> None:
         """Talk until the person has no more to say."""
         incarnation = await self._find()
-        self._listen()
+        self._read_input()
         while True:
             if await self._talk():
                 return
-            self._tell(f"({self._key} hung up; waiting until it is back, Ctrl-C ends)")
+            self._print(f"({self._key} hung up; waiting until it is back, Ctrl-C ends)")
             incarnation = await self._back(incarnation)
 
     async def _find(self) -> int:
-        """Return the incarnation that is to be talked to; say why when that cannot be."""
-        async with clients.supervisor(self._places) as client:
-            told = await client.call("channels.describe", {"account": self._key})
+        """Return the incarnation to talk to; raises ``OperatorError`` when there is none."""
+        async with connected_supervisor(self._places) as client:
+            found = await client.call("channels.describe", {"account": self._key})
         if split(self._key)[0] != CHANNEL:
             raise OperatorError(
                 f"chat is for accounts of the channel {CHANNEL}; to speak as {self._key} use"
                 f" `trunkline message send --account {self._key}`"
             )
-        status: dict[str, Any] = told["status"]
+        status: dict[str, Any] = found["status"]
         if status["phase"] != "running":
-            raise OperatorError(f"{self._key} is {status['phase']}: {told['why']}; {told['next']}")
+            raise OperatorError(
+                f"{self._key} is {status['phase']}: {found['why']}; {found['next']}"
+            )
         return int(status["incarnation"])
 
     async def _back(self, incarnation: int) -> int:
-        """Wait until a later incarnation runs."""
-        vigil = Vigil("running")
-        vigil.beyond[self._key] = incarnation
-        async with vigil.over(self._places, None, None) as runtime:
-            rows = await vigil.until(runtime, [self._key], BACK_WITHIN)
+        """Wait until a later incarnation runs and return it."""
+        waiter = PhaseWaiter(Goal.RUNNING)
+        waiter.beyond[self._key] = incarnation
+        async with connected_supervisor(self._places, on_event=waiter.on_event) as client:
+            api = AccountApi(client, through_gateway=False)
+            rows = await waiter.wait(api, [self._key], BACK_WITHIN)
         return int(rows[0]["incarnation"])
 
     async def _talk(self) -> bool:
-        """Talk over one connection; return whether the person is done, not the account."""
+        """Talk over one connection; return true when the person is done, false when it broke."""
         path = _socket(self._places, self._key)
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_LINE)
         except OSError as error:
             raise OperatorError(f"{path}: {error.strerror}") from None
-        hearing = asyncio.create_task(self._hear(reader))
-        saying = asyncio.create_task(self._say(writer))
+        receiving = asyncio.create_task(self._receive(reader))
+        sending = asyncio.create_task(self._send_all(writer))
         try:
             if self._live:
-                self._tell(f"talking to {self._key}; a line is a message, Ctrl-D ends")
-            await asyncio.wait({hearing, saying}, return_when=asyncio.FIRST_COMPLETED)
-            if saying.done():
-                saying.result()
+                self._print(f"talking to {self._key}; a line is a message, Ctrl-D ends")
+            await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
                 return True
-            hearing.result()
+            receiving.result()
             if self._live:
                 return False
             raise OperatorError(f"{self._key} hung up")
         finally:
-            for task in (hearing, saying):
+            for task in (receiving, sending):
                 task.cancel()
-            await asyncio.wait({hearing, saying})
+            await asyncio.wait({receiving, sending})
             writer.close()
 
-    async def _say(self, writer: asyncio.StreamWriter) -> None:
-        if self._nick:
-            await self._send(writer, f"/nick {self._nick}")
+    async def _send_all(self, writer: asyncio.StreamWriter) -> None:
+        if self._options.nick:
+            await self._send(writer, f"/nick {self._options.nick}")
         while (line := await self._typed.get()) is not None:
             if line:
                 await self._send(writer, line)
         if self._live:
             return
         try:
-            async with asyncio.timeout(self._timeout), self._heard:
-                await self._heard.wait_for(lambda: self._owed <= 0)
+            async with asyncio.timeout(self._options.timeout), self._answered:
+                await self._answered.wait_for(lambda: self._owed <= 0)
         except TimeoutError:
             raise OperatorError(
-                f"no answer from {self._key} within {self._timeout:g} s", Exit.TIMEOUT
+                f"no answer from {self._key} within {self._options.timeout:g} s", ExitCode.TIMEOUT
             ) from None
 
     async def _send(self, writer: asyncio.StreamWriter, line: str) -> None:
@@ -128,26 +149,26 @@ class Chat:
         writer.write(line.encode("utf-8", "surrogateescape") + b"\n")
         await writer.drain()
 
-    async def _hear(self, reader: asyncio.StreamReader) -> None:
+    async def _receive(self, reader: asyncio.StreamReader) -> None:
         self._owed += len(_greeting(self._places, self._key))
         while line := await reader.readline():
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if self._json:
+            if self._options.as_json:
                 show_json_line({"account": self._key, "text": text})
             else:
-                self._tell(clean(text))
-            async with self._heard:
+                self._print(clean(text))
+            async with self._answered:
                 self._owed -= 1
-                self._heard.notify_all()
+                self._answered.notify_all()
 
-    def _tell(self, text: str) -> None:
-        if not self._json:
+    def _print(self, text: str) -> None:
+        if not self._options.as_json:
             print(text, flush=True)
 
-    def _listen(self) -> None:
-        """Read standard input, whatever it is, without ever holding up the loop or the exit."""
-        if self._message is not None:
-            self._typed.put_nowait(self._message)
+    def _read_input(self) -> None:
+        """Read standard input in a thread: a file or a pipe would hold up the loop and the exit."""
+        if self._options.message is not None:
+            self._typed.put_nowait(self._options.message)
             self._typed.put_nowait(None)
             return
         loop = asyncio.get_running_loop()
@@ -157,12 +178,12 @@ class Chat:
             while chunk := os.read(0, 65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    tell(line.decode("utf-8", "surrogateescape"))
+                    put(line.decode("utf-8", "surrogateescape"))
             if rest:
-                tell(rest.decode("utf-8", "surrogateescape"))
-            tell(None)
+                put(rest.decode("utf-8", "surrogateescape"))
+            put(None)
 
-        def tell(line: str | None) -> None:
+        def put(line: str | None) -> None:
             with contextlib.suppress(RuntimeError):  # the conversation is over
                 loop.call_soon_threadsafe(self._typed.put_nowait, line)
 
@@ -176,12 +197,9 @@ def _socket(places: Places, key: str) -> Path:
 
 
 def _greeting(places: Places, key: str) -> list[str]:
-    """Return the lines that the account says by itself to whoever connects."""
-    from ops.connect.target import loaded
-    from runtime.config.errors import ConfigError
-
+    """Return the lines that the account sends by itself after each connect."""
     try:
-        spec = loaded(places).accounts.get(key)
+        spec = load_file(places).accounts.get(key)
     except (ConfigError, OperatorError):
         return []
     return str(spec.config.get("greeting") or "").splitlines() if spec else []

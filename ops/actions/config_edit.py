@@ -1,50 +1,54 @@
-"""Accounts in the configuration file: written, checked, and taken over by a running daemon."""
+"""Adds and removes accounts in the configuration file and has a running daemon take it over."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST
-from ops.connect import supervisor as clients
+from ops.connect.places import places_of
 from ops.connect.selection import split
-from ops.exits import Exit, OperatorError, UsageFailure
-from ops.output.stdout import show_json
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError, UsageFailure
+from ops.output.show import show_json
 from ops.output.text import clean
+from runtime.config.places import Places
 
-if TYPE_CHECKING:
-    from runtime.config.places import Places
-
-CHANGES = ("added", "changed", "removed")  # what a reload tells of accounts
+CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload
 
 
-def add_account(places: Places, key: str, fields: list[str], *, as_json: bool) -> None:
+def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: bool) -> None:
     """Add ``key`` with ``field=value`` pairs; the file changes only when the result is valid."""
     from runtime.config.edit import accounts
 
     split(key)
+    places = places_of(target)
     accounts.add_account(places.config_path, key, _pairs(fields))
-    _tell(places, key, "added", _take_over(places), "", as_json)
+    _report(places, key, "added", _take_over(places), "", as_json)
 
 
-def remove_account(places: Places, key: str, *, as_json: bool) -> None:
+def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
     """Remove ``key`` and its hold; a running daemon stops it."""
     from runtime.config.edit import accounts
     from runtime.supervisor.accounts.holds import HOLDS, Holds
 
     split(key)
+    places = places_of(target)
     holds = Holds(places.state_dir / HOLDS)
     held = holds.get(key) is not None
     accounts.remove_account(places.config_path, key)
     reloaded = _take_over(places)
     if held and reloaded is None:  # a daemon does it itself
         holds.release(key)
-    _tell(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
+    _report(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
 
 
-def show_reload(places: Places, *, as_json: bool) -> None:
-    """Have the daemon read the file again and say what that changed; exit 78 for a wrong file."""
-    done = clients.run(_reload(places))
+def show_reload(target: RuntimeTarget, *, as_json: bool) -> None:
+    """Have the daemon read the file again and print what that changed; exit 78 for a wrong file."""
+    places = places_of(target)
+    done = asyncio.run(_reload(places))
     if as_json:
         show_json(done)
         return
@@ -55,13 +59,13 @@ def show_reload(places: Places, *, as_json: bool) -> None:
 
 
 async def _reload(places: Places) -> Any:
-    async with clients.supervisor(places) as client:
+    async with connected_supervisor(places) as client:
         try:
             return await client.call("config.reload", {})
         except RemoteError as error:
             if error.code != INVALID_REQUEST:
                 raise
-            raise OperatorError(error.message, Exit.CONFIGURATION) from None
+            raise OperatorError(error.message, ExitCode.CONFIGURATION) from None
 
 
 def _pairs(fields: list[str]) -> dict[str, str]:
@@ -79,14 +83,14 @@ def _pairs(fields: list[str]) -> dict[str, str]:
 def _take_over(places: Places) -> Any:
     """Have a running daemon take the file over; ``None`` without one."""
     try:
-        return clients.run(_reload(places))
+        return asyncio.run(_reload(places))
     except OperatorError as error:
-        if error.exit is not Exit.NOT_RUNNING:
+        if error.exit is not ExitCode.NOT_RUNNING:
             raise
         return None  # the file is what counts; the next start reads it
 
 
-def _tell(places: Places, key: str, what: str, reloaded: Any, more: str, as_json: bool) -> None:
+def _report(places: Places, key: str, what: str, reloaded: Any, more: str, as_json: bool) -> None:
     if as_json:
         show_json({"account": key, what: True, "file": str(places.config_path), "reload": reloaded})
     else:

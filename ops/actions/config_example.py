@@ -1,23 +1,24 @@
-"""``config example CHANNEL``: an account to copy, with every field the channel knows."""
+"""Prints an account to copy into the configuration, with every field that its channel knows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from ops.exits import OperatorError
-from ops.output.stdout import show_json
-
-if TYPE_CHECKING:
-    from workers.plugin import Manifest
+from ops.output.show import show_json
+from workers.plugin import Manifest
 
 NAME = "main"  # of the account in the example
 
 
 def show_example(channel: str, *, as_json: bool) -> None:
-    """Print the example; an unknown channel is answered with those that exist."""
+    """Print an example of ``channel``.
+
+    Raises ``OperatorError`` for an unknown channel, naming those that exist.
+    """
     from workers.registry import manifests
 
     known = manifests()

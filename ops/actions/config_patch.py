@@ -1,12 +1,14 @@
-"""A change of a configuration from afar, ours or that of any OpenClaw gateway, made once.
+"""Changes a configuration by a merge patch through its owner, exactly once.
 
-A write names the revision that it was made from, so nothing of somebody else is overwritten:
-where somebody was first it is made anew, once. A gateway may restart because of the very
-change, and its answer be lost: then the configuration is read again, and what is in it counts.
+The owner is the supervisor, or any gateway of OpenClaw's kind. A write names the revision that
+it was made from, so no other change is overwritten: after one the write is made anew, once. A
+gateway may restart because of the very change, and its answer be lost: then the configuration
+is read again, and what is in it counts.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -14,7 +16,11 @@ import msgspec
 import pyjson5
 
 from ipc.errors import CallTimeout, PeerGone, RemoteError
-from ops.exits import Exit, OperatorError, UsageFailure
+from ops.connect.gateway import address_of, connected_gateway
+from ops.connect.places import places_of
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError, UsageFailure
 
 CHANGED = "config changed since last load"
 INVALID = "invalid config"
@@ -24,8 +30,8 @@ TRIES = 2
 Row = dict[str, Any]
 
 
-class Caller(Protocol):
-    """A session to whoever owns the configuration."""
+class ConfigOwner(Protocol):
+    """A connection to the process that owns the configuration."""
 
     async def call(self, method: str, params: Any = None, *, timeout: float) -> Any:
         """Return the answer of ``method``."""
@@ -42,11 +48,29 @@ def change_of(text: str) -> Row:
     return change
 
 
-async def patch(owner: Caller, change: Row, timeout: float) -> Row:
-    """Make a change; return the answer, in which ``confirmed`` says that it had been lost.
+def patch_config(
+    target: RuntimeTarget, change: Row, timeout: float, *, through_gateway: bool = False
+) -> Row:
+    """Make a change; return the answer, in which ``confirmed`` is true when it had been lost.
 
-    Raises ``OperatorError`` when it cannot be made, or nobody knows whether it was.
+    The supervisor makes it, unless ``target`` has a URL or ``through_gateway`` is true. Raises
+    ``OperatorError`` when it cannot be made (exit 78 when it would be wrong), or when it is
+    unknown whether it was.
     """
+    return asyncio.run(_patch_config(target, change, timeout, through_gateway=through_gateway))
+
+
+async def _patch_config(
+    target: RuntimeTarget, change: Row, timeout: float, *, through_gateway: bool
+) -> Row:
+    if target.url is None and not through_gateway:
+        async with connected_supervisor(places_of(target)) as supervisor:
+            return await _patch(supervisor, change, timeout)
+    async with connected_gateway(await address_of(target), timeout=timeout) as gateway:
+        return await _patch(gateway, change, timeout)
+
+
+async def _patch(owner: ConfigOwner, change: Row, timeout: float) -> Row:
     raw = msgspec.json.encode(change).decode()
     for tries_left in reversed(range(TRIES)):
         before = await _read(owner, timeout)
@@ -56,7 +80,7 @@ async def patch(owner: Caller, change: Row, timeout: float) -> Row:
             return answer
         except RemoteError as error:
             if error.message.startswith(INVALID):
-                raise OperatorError(error.message, Exit.CONFIGURATION) from None
+                raise OperatorError(error.message, ExitCode.CONFIGURATION) from None
             if CHANGED not in error.message or not tries_left:
                 raise
         except (PeerGone, CallTimeout):
@@ -71,19 +95,19 @@ async def patch(owner: Caller, change: Row, timeout: float) -> Row:
     raise OperatorError("the answer was lost twice, and the configuration is as it was")
 
 
-async def _read(owner: Caller, timeout: float) -> Row:
+async def _read(owner: ConfigOwner, timeout: float) -> Row:
     found: Row = await owner.call("config.get", {}, timeout=timeout)
     return found
 
 
 def _values(found: Row) -> Row:
-    """Return what stands in the file, without defaults where the two are told apart."""
+    """Return the values of the file, without defaults where the owner separates the two."""
     values = found.get("parsed", found.get("config"))
     return values if isinstance(values, dict) else {}
 
 
 def holds(values: Any, change: Any) -> bool:
-    """Say whether a merge patch (RFC 7396) would change nothing; a hidden secret may be any."""
+    """Return whether a merge patch (RFC 7396) would change nothing; a hidden secret may be any."""
     if not isinstance(change, Mapping):
         return bool(values in (change, HIDDEN))
     if not isinstance(values, Mapping):

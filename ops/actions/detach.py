@@ -1,7 +1,7 @@
-"""``trunkline up --detach``: the daemon in the background, seen up before we return.
+"""Starts the daemon in the background and waits until it is up.
 
-A fork, not a new program: the daemon is exactly what ``up`` is, with another terminal. What
-it says goes to ``up.log`` beside the logs, and to the operator when it does not come up.
+By a fork, not a new program: the daemon is exactly what ``up`` is, without the terminal. Its
+output goes to ``up.log`` beside the logs, and to the operator when it does not come up.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ipc.errors import IpcError
-from ops.connect import supervisor as clients
-from ops.exits import Exit, OperatorError
-
-if TYPE_CHECKING:
-    from runtime.config.places import Places
-    from runtime.supervisor.options import Options
+from ops.connect.supervisor import connected_supervisor
+from ops.exits import ExitCode, OperatorError
+from runtime.config.places import Places, resolve
+from runtime.supervisor.options import Options
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 
@@ -36,7 +34,7 @@ class _GatewayFailed(OperatorError):
             f"the gateway does not start: {gateway['lastError']}\n"
             f"the daemon runs without it as pid {pid}: correct the configuration (the gateway is"
             " then started), or `trunkline gateway start`; `trunkline down` ends it",
-            Exit.CONFIGURATION if gateway["cause"] == "misconfigured" else Exit.ERROR,
+            ExitCode.CONFIGURATION if gateway["cause"] == "misconfigured" else ExitCode.ERROR,
         )
 
 
@@ -46,32 +44,30 @@ def start_detached(options: Options, timeout: float) -> int:
     Raises ``OperatorError`` when its gateway cannot start (exit 78 or 1; the daemon goes on),
     and when it is not up after ``timeout`` seconds (exit 4).
     """
-    from runtime.config.places import resolve
-
     places = resolve(os.environ, options.flags)
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    said = places.log_dir / "up.log"
-    with open(said, "ab", opener=_private) as log:
+    output = places.log_dir / "up.log"
+    with open(output, "ab", opener=_private) as log:
         begin = log.tell()
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
-            _be_the_daemon(replace(options, detached=True), log.fileno())
+            _become_daemon(replace(options, detached=True), log.fileno())
     watch = os.pidfd_open(pid)
     try:
-        up = asyncio.run(_see_up(places, pid, watch, timeout))
+        up = asyncio.run(_wait_until_up(places, pid, watch, timeout))
     except TimeoutError:
-        told = _since(said, begin).replace("trunkline: ", "")
+        text = _text_since(output, begin).replace("trunkline: ", "")
         raise OperatorError(
-            f"{told}not up within {timeout:g} s; it goes on trying as pid {pid}, see {said}",
-            Exit.TIMEOUT,
+            f"{text}not up within {timeout:g} s; it goes on trying as pid {pid}, see {output}",
+            ExitCode.TIMEOUT,
         ) from None
     finally:
         os.close(watch)
     if up:
-        print(_since(said, begin).rstrip() or f"up (pid {pid})")
-        return Exit.OK
-    sys.stderr.write(_since(said, begin))
+        print(_text_since(output, begin).rstrip() or f"up (pid {pid})")
+        return ExitCode.OK
+    sys.stderr.write(_text_since(output, begin))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256
 
 
@@ -79,8 +75,8 @@ def _private(path: str, mode: int) -> int:
     return os.open(path, mode, 0o600)
 
 
-def _be_the_daemon(options: Options, log: int) -> NoReturn:
-    code = int(Exit.ERROR)
+def _become_daemon(options: Options, log: int) -> NoReturn:
+    code = int(ExitCode.ERROR)
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -98,7 +94,7 @@ def _be_the_daemon(options: Options, log: int) -> NoReturn:
         os._exit(code)
 
 
-async def _see_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
+async def _wait_until_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
     """Return true once it is up, false when it has ended; ``TimeoutError`` otherwise."""
     async with asyncio.timeout(timeout):
         while not select.select([watch], [], [], 0)[0]:
@@ -109,14 +105,14 @@ async def _see_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
 
 
 async def _is_up(places: Places, pid: int) -> bool:
-    """Say whether the supervisor that answers is ours, and has its gateway."""
+    """Return whether the supervisor that answers is ours, and has its gateway."""
     changed = asyncio.Event()
     try:
-        async with clients.supervisor(places, on_event=lambda _: changed.set()) as client:
+        async with connected_supervisor(places, on_event=lambda _: changed.set()) as client:
             while not client.closed.done():
                 status = await client.call("supervisor.status", {})
                 if status["supervisor"]["pid"] != pid:
-                    return False  # another one, which ours will name when it gives up
+                    return False  # another one: ours will name it when it gives up
                 if status["gateway"]["connected"]:
                     return True
                 if status["gateway"]["phase"] == "failed":
@@ -130,7 +126,7 @@ async def _is_up(places: Places, pid: int) -> bool:
     return False
 
 
-def _since(said: Path, begin: int) -> str:
-    with open(said, "rb") as log:
+def _text_since(output: Path, begin: int) -> str:
+    with open(output, "rb") as log:
         log.seek(begin)
         return log.read().decode(errors="replace")

@@ -1,72 +1,103 @@
-"""What ``gateway status`` knows: the process, apart from whether it can be reached, and by whom.
+"""Finds out about a gateway: its process, and apart from that whether it can be reached.
 
-The supervisor says how the process is; a probe says whether a client gets in; the two may
-differ, and both are shown with where they were looked for.
+The supervisor knows the process; a probe shows whether a client gets in. The two may
+differ, and a report has both, with where they were looked for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from ipc.errors import ConnectionFailed, IpcError
-from ops.connect import gateway as gateways
-from ops.connect import supervisor as clients
-from ops.exits import Exit, OperatorError
-
-if TYPE_CHECKING:
-    from ops.connect.address import Gateway
-    from runtime.config.places import Places
+from ipc.websocket.reconnecting import ReconnectingClient
+from ops.connect.gateway import GatewayAddress, address_at, address_of, connected_gateway
+from ops.connect.places import places_of
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
+from runtime.config.places import Places
 
 PROBE_SECONDS = 5.0
 NAMES = ("openclaw-gateway", "openclaw-gatewa", "gateway#")  # of processes; comm has 15 characters
+QUESTIONS = ("health", "status", "system-presence", "config.get")  # those that a client asks first
 Row = dict[str, Any]
 
 
-async def report(
-    places: Places, target: Gateway, *, local: bool, probed: bool, rpc: bool, deep: bool
-) -> Row:
-    """Return everything. ``local`` asks this host's supervisor too; raises exit 3 when neither
-    it nor the gateway is there.
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a report looks at: the connection, an answer to a call, other gateways found."""
+
+    probe: bool = True
+    rpc: bool = False
+    deep: bool = False
+
+
+def gateway_report(target: RuntimeTarget, checks: Checks) -> Row:
+    """Return everything that can be found out about the gateway that ``target`` means.
+
+    Raises ``OperatorError``, exit 3, when neither a supervisor nor the gateway is there.
     """
+    return asyncio.run(_report(target, checks))
+
+
+def exit_code(report: Row) -> ExitCode:
+    """Return the exit code: 1 for a call that was required and failed."""
+    return ExitCode.ERROR if report.get("rpc") and not report["rpc"]["ok"] else ExitCode.OK
+
+
+def timed_answers(target: RuntimeTarget, timeout: float) -> tuple[GatewayAddress, Row]:
+    """Ask the gateway all ``QUESTIONS`` at once; return its address and the answers' times.
+
+    ``parts`` has for each question whether it was answered and ``ms``; ``ok`` is that of
+    ``health``.
+    """
+    return asyncio.run(_timed_answers(target, timeout))
+
+
+async def _report(target: RuntimeTarget, checks: Checks) -> Row:
+    places, address = places_of(target), await address_of(target)
     row: Row = {}
     supervisor: Row | None = None
     absent: OperatorError | None = None
-    if local:
+    if target.url is None:
         try:
-            row, supervisor = await _supervised(places)
+            row, supervisor = await _ask_supervisor(places)
         except OperatorError as error:
             absent = error
-    found = await probe(target) if probed or rpc else None
+    found = await _probe(address) if checks.probe or checks.rpc else None
     if absent is not None and not (found and found["ok"]):
         raise absent
-    answer = {
+    report = {
         **row,
         "supervisor": supervisor,
         "config": {"path": str(places.config_path), "exists": places.config_path.exists()},
-        "target": target.url,
+        "target": address.url,
         "probe": found,
     }
-    if rpc:
-        answer["rpc"] = await _rpc(target)
-    answer["others"] = others(row.get("pid")) if local else []
-    if deep:
-        for other in answer["others"]:
+    if checks.rpc:
+        report["rpc"] = await _call_status(address)
+    report["others"] = _other_gateways(row.get("pid")) if target.url is None else []
+    if checks.deep:
+        for other in report["others"]:
             if other["url"]:
-                other["probe"] = await probe(gateways.elsewhere(other["url"], None))
-    return answer
+                other["probe"] = await _probe(address_at(other["url"], None))
+    return report
 
 
-async def _supervised(places: Places) -> tuple[Row, Row]:
-    async with clients.supervisor(places) as client:
+async def _ask_supervisor(places: Places) -> tuple[Row, Row]:
+    """Return the rows of the gateway and of the supervisor."""
+    async with connected_supervisor(places) as client:
         status = await client.call("supervisor.status", {}, timeout=PROBE_SECONDS)
         row: Row = dict(status["gateway"])
         with suppress(IpcError):
             logs = await client.call("channels.logs", {"accounts": ["gateway"], "lines": 200})
             row["lastErrorLine"] = _last_error(logs["lines"])
-    told = status["supervisor"]
-    return row, {"pid": told["pid"], "version": told["version"]}
+    supervisor = status["supervisor"]
+    return row, {"pid": supervisor["pid"], "version": supervisor["version"]}
 
 
 def _last_error(lines: list[Row]) -> str | None:
@@ -76,22 +107,22 @@ def _last_error(lines: list[Row]) -> str | None:
     return None
 
 
-async def probe(target: Gateway) -> Row:
-    """Connect and say hello; return whether that works, how long it took, and who answered."""
+async def _probe(address: GatewayAddress) -> Row:
+    """Connect; return whether that works, how long it took, and which server answered."""
     began = time.monotonic()
     try:
-        async with clients.gateway(target, timeout=PROBE_SECONDS) as client:
+        async with connected_gateway(address, timeout=PROBE_SECONDS) as client:
             server = client.hello.get("server") or {}
             auth = client.hello.get("auth") or {}
             found: Row = {"ok": True, "version": server.get("version")}
             found |= {"protocol": client.protocol, "capability": _capability(auth)}
     except (OperatorError, IpcError, ConnectionFailed) as error:
         found = {"ok": False, "error": str(error)}
-    return {"url": target.url, **found, "ms": round((time.monotonic() - began) * 1000, 1)}
+    return {"url": address.url, **found, "ms": _ms_since(began)}
 
 
 def _capability(auth: Row) -> str:
-    """Say in one word what the connection may do."""
+    """Return the widest scope of the connection, in one word."""
     scopes = set(auth.get("scopes") or ())
     for scope in ("admin", "write", "read"):
         if f"operator.{scope}" in scopes:
@@ -99,16 +130,16 @@ def _capability(auth: Row) -> str:
     return "connected"
 
 
-async def _rpc(target: Gateway) -> Row:
+async def _call_status(address: GatewayAddress) -> Row:
     try:
-        async with clients.gateway(target, timeout=PROBE_SECONDS) as client:
+        async with connected_gateway(address, timeout=PROBE_SECONDS) as client:
             await client.call("status", {}, timeout=PROBE_SECONDS)
     except (OperatorError, IpcError) as error:
         return {"ok": False, "error": str(error)}
     return {"ok": True}
 
 
-def others(own: int | None) -> list[Row]:
+def _other_gateways(own: int | None) -> list[Row]:
     """Return the gateways of other installations that run on this host, as far as we may look."""
     import psutil
 
@@ -125,34 +156,29 @@ def others(own: int | None) -> list[Row]:
     return found
 
 
-def sentence(answer: Row) -> list[str]:
-    """Return the lines for people that follow the one about the process."""
-    lines = [f"configuration  {answer['config']['path']}"]
-    if not answer["config"]["exists"]:
-        lines[0] += "  (does not exist)"
-    found = answer["probe"]
-    if found is None:
-        lines.append(f"probe          {answer['target']}  not asked")
-    elif found["ok"]:
-        version = found.get("version") or "?"
-        what = f"reachable in {found['ms']:g} ms, version {version}, {found['capability']}"
-        lines.append(f"probe          {found['url']}  {what}")
-    else:
-        lines.append(f"probe          {found['url']}  unreachable: {found['error']}")
-    if answer.get("rpc") and not answer["rpc"]["ok"]:
-        lines.append(f"rpc            failed: {answer['rpc']['error']}")
-    if answer.get("lastErrorLine"):
-        lines.append(f"last error     {answer['lastErrorLine']}")
-    for other in answer["others"]:
-        reached = other.get("probe")
-        tail = "" if reached is None else ("  reachable" if reached["ok"] else "  unreachable")
-        where = other["url"] or "port unknown"
-        lines.append(
-            f"warning        another gateway runs: {other['name']} pid {other['pid']} {where}{tail}"
-        )
-    return lines
+async def _timed_answers(target: RuntimeTarget, timeout: float) -> tuple[GatewayAddress, Row]:
+    address = await address_of(target)
+    async with connected_gateway(address, timeout=timeout) as client:
+        parts = await asyncio.gather(*(_timed(client, name, timeout) for name in QUESTIONS))
+        server = client.hello.get("server") or {}
+    answers = dict(zip(QUESTIONS, parts, strict=True))
+    return address, {
+        "ok": answers["health"]["ok"],
+        "version": server.get("version"),
+        "protocol": client.protocol,
+        "parts": answers,
+    }
 
 
-def exit_code(answer: Row) -> Exit:
-    """Return the exit code: what was required and failed is an error."""
-    return Exit.ERROR if answer.get("rpc") and not answer["rpc"]["ok"] else Exit.OK
+async def _timed(client: ReconnectingClient, method: str, timeout: float) -> Row:
+    began = time.monotonic()
+    try:
+        await client.call(method, {}, timeout=timeout)
+        found: Row = {"ok": True}
+    except IpcError as error:
+        found = {"ok": False, "error": str(error)}
+    return found | {"ms": _ms_since(began)}
+
+
+def _ms_since(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 1)

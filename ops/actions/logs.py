@@ -1,28 +1,58 @@
-"""Log lines: the last ones, and those that come."""
+"""Prints log lines: the last ones and, when following, those that come.
+
+The supervisor sends an event for each line. A gateway has no such event, so ``logs.tail`` is
+asked again from the last cursor.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
-from ops.connect import supervisor as clients
-from ops.connect.account_api import payload
-from ops.exits import Exit, OperatorError
+import msgspec
+
+from ipc.errors import ConnectionFailed, IpcError
+from ipc.frames.websocket import Event
+from ipc.websocket.reconnecting import ReconnectingClient
+from ops.connect.account_api import payload_of
+from ops.connect.gateway import GatewayAddress, address_at, connected_gateway
+from ops.connect.places import places_of
+from ops.connect.selection import matches
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
 from ops.output.narration import log_line
-from ops.output.stdout import show_json_line
+from ops.output.show import show_json_line
+from ops.output.text import clean
+from runtime.config.places import Places
 
-if TYPE_CHECKING:
-    from ipc.frames.websocket import Event
-    from runtime.config.places import Places
+POLL = 1.0  # seconds
+MAX_LINES = 5000  # in one answer of a gateway
 
 
-async def show_logs(
+def print_logs(
+    target: RuntimeTarget, names: Sequence[str], lines: int, *, follow: bool, as_json: bool
+) -> None:
+    """Print the last ``lines`` of ``names`` (none: of everything), and go on with ``follow``.
+
+    Returns at Ctrl-C. Raises ``OperatorError``, exit 3, when the other side is lost.
+    """
+    if target.url is None:
+        work = _print_local(places_of(target), names, lines, follow=follow, as_json=as_json)
+    else:
+        address = address_at(target.url, target.token)
+        work = _print_remote(address, names, lines, follow=follow, as_json=as_json)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(work)
+
+
+async def _print_local(
     places: Places, names: Sequence[str], lines: int, *, follow: bool, as_json: bool
 ) -> None:
-    """Print the last ``lines`` of ``names`` (none: of everything), and go on with ``follow``."""
-    stream = _Stream(as_json)
-    async with clients.supervisor(places, on_event=stream.on_event) as client:
+    stream = _LineStream(as_json)
+    async with connected_supervisor(places, on_event=stream.on_event) as client:
         if follow:
             await client.call("logs.follow", {"accounts": list(names)})
         found = await client.call("channels.logs", {"accounts": list(names), "lines": lines})
@@ -31,10 +61,10 @@ async def show_logs(
             return
         await asyncio.shield(client.closed)
     if not stream.ended:
-        raise OperatorError("the supervisor is gone", Exit.NOT_RUNNING)
+        raise OperatorError("the supervisor is gone", ExitCode.NOT_RUNNING)
 
 
-class _Stream:
+class _LineStream:
     """Joins the last lines and those that come: a line may be in both, and is shown once."""
 
     def __init__(self, as_json: bool) -> None:
@@ -43,13 +73,14 @@ class _Stream:
         self._early: list[dict[str, Any]] | None = []
 
     def on_event(self, event: Event) -> None:
+        """Take in one event of the supervisor."""
         if event.event == "shutdown":
             self.ended = True
         elif event.event == "log":
             if self._early is None:
-                self._show(payload(event))
+                self._show(payload_of(event))
             else:
-                self._early.append(payload(event))
+                self._early.append(payload_of(event))
 
     def begin(self, lines: list[dict[str, Any]]) -> None:
         """Show the last lines, then those that came meanwhile and are not among them."""
@@ -65,3 +96,56 @@ class _Stream:
             show_json_line(line)
         else:
             print(log_line(line), flush=True)
+
+
+async def _print_remote(
+    address: GatewayAddress, names: Sequence[str], lines: int, *, follow: bool, as_json: bool
+) -> None:
+    async with connected_gateway(address) as client:
+        limit = MAX_LINES if names else max(1, min(lines, MAX_LINES))
+        answer = await client.call("logs.tail", {"limit": limit})
+        found = [line for line in map(_parsed, answer["lines"]) if _wanted(line, names)]
+        for line in found[-lines:] if lines else []:
+            _show_foreign(line, as_json)
+        while follow:
+            await asyncio.sleep(POLL)
+            answer = await _tail_from(client, answer["cursor"])
+            if answer.get("skippedBytes") and not as_json:
+                print(f"… {answer['skippedBytes']} bytes of log skipped", flush=True)
+            for line in map(_parsed, answer["lines"]):
+                if _wanted(line, names):
+                    _show_foreign(line, as_json)
+
+
+async def _tail_from(client: ReconnectingClient, cursor: int) -> Any:
+    """Return the lines after ``cursor``, over restarts of the gateway."""
+    while True:
+        try:
+            return await client.call("logs.tail", {"cursor": cursor})
+        except ConnectionFailed as error:
+            if client.ended is not None:
+                text = f"the gateway is gone: {error}"
+                raise OperatorError(text, ExitCode.NOT_RUNNING) from None
+            with suppress(IpcError):  # the next call says why it was in vain
+                await client.opened()
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return a line as an object; another gateway than ours may write anything."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {"text": text}
+
+
+def _wanted(line: dict[str, Any], names: Sequence[str]) -> bool:
+    return not names or matches(str(line.get("account", "")), names)
+
+
+def _show_foreign(line: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json_line(line)
+    elif set(line) == {"text"}:
+        print(clean(str(line["text"])), flush=True)
+    else:
+        print(log_line(line), flush=True)

@@ -1,4 +1,4 @@
-"""Waiting until accounts are as they should be.
+"""Waits until accounts have reached a phase.
 
 The events come first and the snapshot after them, so no change can fall between the two.
 """
@@ -6,96 +6,96 @@ The events come first and the snapshot after them, so no change can fall between
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
 
+from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import OPENED
-from ops.connect.account_api import Reach, payload, reach
+from ops.connect.account_api import AccountApi, connected_account_api, payload_of
 from ops.connect.selection import chosen
-from ops.exits import Exit, OperatorError
-
-if TYPE_CHECKING:
-    from ipc.frames.websocket import Event
-    from runtime.config.places import Places
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
 
 Row = dict[str, Any]
 
 
-class Vigil:
-    """Waits for one goal, ``running`` or ``stopped``.
+class Goal(StrEnum):
+    """The phases that can be waited for."""
 
-    ``beyond`` holds, per account, the incarnation that does not count any more: after a
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class PhaseWaiter:
+    """Waits for accounts to reach the phase ``goal``.
+
+    Give ``on_event`` to the connection that is waited on, before anything is asked of it.
+    ``beyond`` holds, per account, the newest incarnation that does not count: after a
     restart the old process still runs for a moment.
     """
 
-    def __init__(self, goal: str) -> None:
+    def __init__(self, goal: Goal) -> None:
         self.goal = goal
         self.beyond: dict[str, int] = {}
         self._rows: dict[str, Row] = {}
         self._changed = asyncio.Event()
-        self._missed = False  # another session: what happened before it was told to nobody
+        self._missed = False  # another session: events between the two were lost
 
-    @asynccontextmanager
-    async def over(
-        self, places: Places, url: str | None, token: str | None
-    ) -> AsyncIterator[Reach]:
-        """Open the way to the accounts, with their events coming here."""
-        async with reach(places, url, token, on_event=self._on_event) as runtime:
-            yield runtime
-
-    def _on_event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
+        """Take in one event of the connection."""
         if event.event == "channel.status":
-            row = payload(event)
+            row = payload_of(event)
             self._rows[row["account"]] = row
             self._changed.set()
         elif event.event == OPENED:
             self._missed = True
             self._changed.set()
 
-    async def until(self, runtime: Reach, wanted: Sequence[str], timeout: float) -> list[Row]:
-        """Return the rows of the ``wanted`` accounts once all of them are as they should be.
+    async def wait(self, api: AccountApi, wanted: Sequence[str], timeout: float) -> list[Row]:
+        """Return the rows of the ``wanted`` accounts once all of them have reached the phase.
 
         Raises ``OperatorError``: exit 4 after ``timeout`` seconds, 1 for an account that
         cannot get there, 3 when the other side ends.
         """
-        keys = await self._look(runtime, wanted)
+        keys = await self._read_rows(api, wanted)
         try:
             async with asyncio.timeout(timeout):
-                while self._open(keys):
-                    await self._next(runtime)
+                while self._not_there(keys):
+                    await self._next_change(api)
                     if self._missed:
-                        await self._look(runtime, keys)
+                        await self._read_rows(api, keys)
         except TimeoutError:
-            raise OperatorError(self._late(keys, timeout), Exit.TIMEOUT) from None
+            raise OperatorError(self._late(keys, timeout), ExitCode.TIMEOUT) from None
         return [self._rows[key] for key in keys]
 
-    async def _look(self, runtime: Reach, wanted: Sequence[str]) -> list[str]:
+    async def _read_rows(self, api: AccountApi, wanted: Sequence[str]) -> list[str]:
         """Take the rows as they are now; return the keys of the ``wanted`` ones."""
         if self._missed:
             self._missed, self._rows = False, {}
-        rows = chosen((await runtime.status())["accounts"], wanted)
-        # What an event said is never older than the snapshot: one connection keeps its order.
+        rows = chosen((await api.status())["accounts"], wanted)
+        # An event's row is never older than the snapshot's: one connection keeps its order.
         self._rows = {row["account"]: row for row in rows} | self._rows
         return [row["account"] for row in rows]
 
-    async def _next(self, runtime: Reach) -> None:
+    async def _next_change(self, api: AccountApi) -> None:
         changed: asyncio.Future[Any] = asyncio.ensure_future(self._changed.wait())
-        closed: asyncio.Future[Any] = asyncio.shield(runtime.client.closed)
+        closed: asyncio.Future[Any] = asyncio.shield(api.client.closed)
         try:
             await asyncio.wait({changed, closed}, return_when=asyncio.FIRST_COMPLETED)
             if closed.done() and not self._changed.is_set():
-                raise OperatorError("the other side ended meanwhile", Exit.NOT_RUNNING)
+                raise OperatorError("the other side ended meanwhile", ExitCode.NOT_RUNNING)
         finally:
             changed.cancel()
             closed.cancel()
         self._changed.clear()
 
-    def _open(self, keys: Sequence[str]) -> list[str]:
-        """Return the accounts that are not there yet."""
+    def _not_there(self, keys: Sequence[str]) -> list[str]:
+        """Return the accounts that have not reached the phase; raises for one that cannot."""
         for key in keys:
             row = self._rows[key]
-            if self.goal == "running" and row["phase"] == "failed" and self._counts(key, row):
+            failed = self.goal is Goal.RUNNING and row["phase"] == "failed"
+            if failed and self._counts(key, row):
                 why = (
                     row.get("lastError") or row.get("cause") or "see `trunkline channels describe`"
                 )
@@ -110,15 +110,31 @@ class Vigil:
 
     def _late(self, keys: Sequence[str], timeout: float) -> str:
         states = []
-        for key in self._open(keys):
+        for key in self._not_there(keys):
             row = self._rows[key]
             why = _why(row)
             states.append(f"{key} is {row['phase']}" + (f" ({why})" if why else ""))
         return f"not {self.goal} within {timeout:g} s: {'; '.join(states)}"
 
 
+def wait_for(target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: float) -> list[Row]:
+    """Wait until the ``wanted`` accounts of a runtime have reached ``goal``; return their rows.
+
+    Raises as ``PhaseWaiter.wait``.
+    """
+    return asyncio.run(_wait_for(target, wanted, goal, timeout))
+
+
+async def _wait_for(
+    target: RuntimeTarget, wanted: Sequence[str], goal: Goal, timeout: float
+) -> list[Row]:
+    waiter = PhaseWaiter(goal)
+    async with connected_account_api(target, on_event=waiter.on_event) as api:
+        return await waiter.wait(api, wanted, timeout)
+
+
 def _why(row: Row) -> str | None:
-    """Return why an account is as it is; the last error of a stopped one is an old story."""
+    """Return why an account is as it is; the last error of a stopped one says nothing of that."""
     if row["phase"] != "stopped" or not row.get("cause"):
         return row.get("lastError") or row.get("cause")
     reason = (row.get("hold") or {}).get("reason")

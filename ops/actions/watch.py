@@ -1,7 +1,8 @@
-"""The two sources of ``watch``: the supervisor tells what happens, the gateway what is said.
+"""Prints what happens to accounts and the gateway, and every message.
 
-The supervisor's is followed through every outage of the gateway; the gateway is joined
-again whenever the supervisor says that it is back.
+What happens comes from the supervisor, through every outage of the gateway; messages come from
+the gateway, which is joined again whenever the supervisor reports that it is back. With a URL
+both come from the gateway there.
 """
 
 from __future__ import annotations
@@ -9,68 +10,66 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
 from ipc.errors import IpcError
+from ipc.frames.websocket import Event
 from ipc.websocket import reconnecting
-from ops.connect import gateway as gateways
-from ops.connect import supervisor as clients
-from ops.connect.account_api import There, payload
+from ipc.websocket.client import Client
+from ipc.websocket.reconnecting import ReconnectingClient
+from ops.connect.account_api import AccountApi, payload_of
+from ops.connect.gateway import GatewayAddress, address_at, connected_gateway, own_address
+from ops.connect.places import places_of
 from ops.connect.selection import chosen, matches
-from ops.exits import Exit, OperatorError
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
 from ops.output.narration import Narrator, message_line
-from ops.output.stdout import show_json_line
+from ops.output.show import show_json_line
 from ops.output.text import clean, clock
 
-if TYPE_CHECKING:
-    from ipc.frames.websocket import Event
-    from ipc.websocket.client import Client
-    from ops.connect.address import Gateway
-    from runtime.config.places import Places
+REJOIN = 0.5  # seconds in which our own gateway is back, or its supervisor reports when
 
 
-REJOIN = 0.5  # seconds in which our own gateway is back, or its supervisor says when
+def watch_accounts(target: RuntimeTarget, keys: Sequence[str], *, as_json: bool) -> None:
+    """Print until the other side ends or Ctrl-C; ``keys`` limit it to some accounts.
+
+    Raises ``OperatorError``, exit 3, when the other side was lost.
+    """
+    with suppress(KeyboardInterrupt):
+        asyncio.run(Watcher(target, keys, as_json=as_json).run())
 
 
-class Watch:
-    """One run of ``watch``: ``keys`` limit it to some accounts."""
+class Watcher:
+    """One run of ``trunkline watch``."""
 
-    def __init__(
-        self,
-        places: Places,
-        keys: Sequence[str],
-        *,
-        as_json: bool,
-        url: str | None,
-        token: str | None,
-    ) -> None:
-        self._places = places
+    def __init__(self, target: RuntimeTarget, keys: Sequence[str], *, as_json: bool) -> None:
+        self._target = target
         self._keys = keys
         self._json = as_json
-        self._url = url
-        self._token = token
         self._narrator = Narrator()
         self._up = asyncio.Event()
-        self._news = asyncio.Event()  # of the session with a gateway elsewhere
+        self._news = asyncio.Event()  # of the connection to a gateway elsewhere
         self._ending: str | None = None
 
     async def run(self) -> None:
         """Print until the other side ends; raises ``OperatorError`` when it was lost."""
-        if self._url is not None:
-            await self._through(gateways.elsewhere(self._url, self._token))
+        if self._target.url is not None:
+            await self._watch_gateway(address_at(self._target.url, self._target.token))
             return
-        async with clients.supervisor(self._places, on_event=self._on_event) as client:
+        async with connected_supervisor(places_of(self._target), on_event=self._on_event) as client:
             status = await client.call("supervisor.status", {})
             count = len(chosen(status["accounts"], self._keys))
             for row in status["accounts"]:
                 self._narrator.know(row["account"], row)
-            self._gateway_is(status["gateway"])
+            self._note_gateway(status["gateway"])
             self._narrator.know("gateway", status["gateway"])
-            self._say(f"watching {count} account{'' if count == 1 else 's'}; Ctrl-C ends")
+            self._print(f"watching {count} account{'' if count == 1 else 's'}; Ctrl-C ends")
             await self._until_closed(client)
 
     async def _until_closed(self, client: Client) -> None:
-        messages = asyncio.create_task(self._messages())
+        messages = asyncio.create_task(self._follow_messages())
         closed: asyncio.Future[Any] = asyncio.shield(client.closed)
         try:
             await asyncio.wait({messages, closed}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,88 +79,90 @@ class Watch:
             messages.cancel()
             await asyncio.wait({messages})
         if self._ending is None:
-            raise OperatorError("the supervisor is gone", Exit.NOT_RUNNING)
+            raise OperatorError("the supervisor is gone", ExitCode.NOT_RUNNING)
 
-    async def _messages(self) -> None:
+    async def _follow_messages(self) -> None:
         """Follow the messages of our own gateway, whenever there is one."""
         while True:
             await self._up.wait()
             try:
-                target = await gateways.own(self._places, self._token)
-                joined = clients.gateway(target, on_event=self._on_message, patience=REJOIN)
+                address = await own_address(places_of(self._target), self._target.token)
+                joined = connected_gateway(address, on_event=self._on_message, patience=REJOIN)
                 async with joined as client:
                     await asyncio.shield(client.closed)
             except (IpcError, OperatorError) as error:
                 if self._up.is_set() and self._ending is None:
-                    self._say(f"no messages from the gateway: {error}")
-                self._up.clear()  # not again before it says that it is back
+                    self._print(f"no messages from the gateway: {error}")
+                self._up.clear()  # not again before it is reported to be back
 
-    async def _through(self, target: Gateway) -> None:
+    async def _watch_gateway(self, address: GatewayAddress) -> None:
         """Follow a gateway alone, over its restarts: accounts and messages both come from it."""
-        async with clients.gateway(target, on_event=self._on_event) as client:
-            rows = (await There(client).status())["accounts"]
-            for row in chosen(rows, self._keys):
+        async with connected_gateway(address, on_event=self._on_event) as client:
+            api = AccountApi(client, through_gateway=True)
+            for row in chosen((await api.status())["accounts"], self._keys):
                 self._narrator.know(row["account"], row)
-            self._say(f"watching {target.url}; Ctrl-C ends")
+            self._print(f"watching {address.url}; Ctrl-C ends")
             client.closed.add_done_callback(lambda _: self._news.set())
-            while self._ending is None and client.ended is None:
+            while self._is_going_on(client):
                 self._news.clear()
                 await self._news.wait()
-                if (
-                    client.connected and self._ending is None
-                ):  # again: what changed meanwhile was told to nobody
-                    for row in (await There(client).status())["accounts"]:
-                        self._tell(row)
+                if client.connected and self._ending is None:
+                    # another session: changes between the two were not announced
+                    for row in (await api.status())["accounts"]:
+                        self._print_change(row)
             if self._ending is None:
-                text = f"the gateway at {target.url} is gone: {client.ended}"
-                raise OperatorError(text, Exit.NOT_RUNNING)
+                text = f"the gateway at {address.url} is gone: {client.ended}"
+                raise OperatorError(text, ExitCode.NOT_RUNNING)
+
+    def _is_going_on(self, client: ReconnectingClient) -> bool:
+        return self._ending is None and client.ended is None
 
     def _on_event(self, event: Event) -> None:
         match event.event:
             case "channel.status":
-                self._tell(payload(event))
+                self._print_change(payload_of(event))
             case "channel.removed":
-                self._removed(payload(event))
+                self._print_removal(payload_of(event))
             case "gateway.status":
-                row = payload(event)
-                self._gateway_is(row)
-                self._tell(row | {"account": "gateway"}, "gateway.status")
+                row = payload_of(event)
+                self._note_gateway(row)
+                self._print_change(row | {"account": "gateway"}, "gateway.status")
             case "channel.message":
                 self._on_message(event)
             case "shutdown":
-                self._shutdown(payload(event) or {})
+                self._note_shutdown(payload_of(event) or {})
             case reconnecting.LOST:
-                self._say(f"gateway lost: {clean(payload(event)['reason'])}")
+                self._print(f"gateway lost: {clean(payload_of(event)['reason'])}")
             case reconnecting.OPENED:
                 self._news.set()
 
-    def _shutdown(self, said: dict[str, Any]) -> None:
-        reason = clean(str(said.get("reason") or "no reason given"))
-        self._say(f"shutdown: {reason}")
-        if said.get("restartExpectedMs") is None:
+    def _note_shutdown(self, announced: dict[str, Any]) -> None:
+        reason = clean(str(announced.get("reason") or "no reason given"))
+        self._print(f"shutdown: {reason}")
+        if announced.get("restartExpectedMs") is None:
             self._ending = reason
             self._news.set()
 
     def _on_message(self, event: Event) -> None:
         if event.event != "channel.message":
             return
-        message = payload(event)
+        message = payload_of(event)
         if not self._keys or matches(message["account"], self._keys):
             self._show(event.event, message, message_line(message))
 
-    def _gateway_is(self, row: dict[str, Any]) -> None:
+    def _note_gateway(self, row: dict[str, Any]) -> None:
         if row.get("connected") and row.get("phase") == "running":
             self._up.set()
         else:
             self._up.clear()
 
-    def _tell(self, row: dict[str, Any], event: str = "channel.status") -> None:
+    def _print_change(self, row: dict[str, Any], event: str = "channel.status") -> None:
         name = row["account"]
         if self._keys and name != "gateway" and not matches(name, self._keys):
             return
         self._show(event, row, self._narrator.tell(name, row, time.time()))
 
-    def _removed(self, row: dict[str, Any]) -> None:
+    def _print_removal(self, row: dict[str, Any]) -> None:
         self._show("channel.removed", row, f"{clean(row['account'])}  removed")
 
     def _show(self, event: str, row: dict[str, Any], line: str | None) -> None:
@@ -170,8 +171,8 @@ class Watch:
         if self._json:
             show_json_line({"event": event, "ts": int(time.time() * 1000), "payload": row})
         else:
-            self._say(line)
+            self._print(line)
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if not self._json:
             print(f"{clock(time.time() * 1000)}  {line}", flush=True)

@@ -1,1 +1,1 @@
-"""The command line `trunkline`: parsing, dispatch, exit codes."""
+"""Parses the command line ``trunkline`` and runs its commands."""

@@ -1,8 +1,8 @@
-"""Plain conversion of what was typed: text, whole numbers, numbers, lists of text.
+"""Converts typed arguments to text, whole numbers, numbers and lists of text.
 
 typer converts through pydantic, whose import costs every command 0.1 to 0.2 s and the
-daemon several MiB for nothing more than this. A version of typer that asks in another way
-still works, only slower.
+daemon several MiB for nothing more than this. With a version of typer that asks in another
+way commands still work, only slower.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ _KINDS: dict[Any, tuple[type, str]] = {
 }
 
 
-class Plain:
-    """Converts the values of one parameter; ``kind`` raises ``ValueError`` for a bad one."""
+class PlainConversion:
+    """Converts the values of one parameter.
+
+    ``kind`` makes a value of a text and raises ``ValueError`` for a bad one, ``word`` names it
+    in that complaint, and ``minimum`` is the least allowed value.
+    """
 
     def __init__(self, kind: type, word: str, minimum: float | None) -> None:
         self.kind = kind
@@ -30,7 +34,7 @@ class Plain:
         self.minimum = minimum
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return ``value`` converted; ``BadParameter`` says what would have been right."""
+        """Return ``value`` converted; raises ``BadParameter`` naming what is allowed."""
         if param.multiple or param.nargs == -1:
             return [] if value is None else [self._one(item, param, ctx) for item in value]
         return None if value is None else self._one(value, param, ctx)
@@ -48,11 +52,11 @@ class Plain:
 
 
 def convert_plainly(command: Any) -> None:
-    """Give every parameter of ``command`` that is plain the plain conversion."""
-    all_params = command.get_params  # with the help option, which is made on demand
+    """Replace typer's conversion of every parameter of ``command`` whose type is plain."""
+    get_all = command.get_params  # with the help option, which is made on demand
 
     def params(ctx: Any) -> Any:
-        found = all_params(ctx)
+        found = get_all(ctx)
         for param in found:
             _convert_plainly(param)
         return found
@@ -65,5 +69,5 @@ def _convert_plainly(param: Any) -> None:
     found = _KINDS.get(getattr(described, "annotation", None))
     if found is not None:
         info = getattr(described, "parameter_info", None)
-        plain = Plain(*found, getattr(info, "min", None))
+        plain = PlainConversion(*found, getattr(info, "min", None))
         param.get_runtime_param = lambda: plain

@@ -1,31 +1,69 @@
-"""Which sentence and which exit code an unexpected-looking error deserves.
-
-Imported only when something failed: it knows the error trees of all packages.
-"""
+"""Prints what ended a command as sentences on stderr and chooses its exit code."""
 
 from __future__ import annotations
 
 import os
+import sys
+from typing import Any
 
-from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
-from ops.exits import Exit
+import typer
 
+from ops.exits import ExitCode, OperatorError
+
+SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
 _TIMEOUT_CODES = frozenset({"TIMEOUT", "AGENT_TIMEOUT"})
 
 
-def sentence(error: BaseException) -> tuple[str, Exit]:
-    """Return what to print on stderr and how to exit."""
+def report(error: Exception) -> ExitCode:
+    """Print the sentence that ``error`` deserves on stderr and return the exit code."""
+    if isinstance(error, OperatorError):
+        return _fail(str(error), error.exit)
+    if isinstance(error, typer.TyperException):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return ExitCode.USAGE
+        return _fail(_usage(error), ExitCode(error.exit_code))
+    return _fail(*sentence(error))
+
+
+def sentence(error: BaseException) -> tuple[str, ExitCode]:
+    """Return the sentence and the exit code of an exception that is no ``OperatorError``."""
+    # late: a command that fails in a foreseen way need not load the errors of all packages
+    from ipc.errors import CallTimeout, ConnectionFailed, PeerGone, RemoteError
+
     match error:
         case CallTimeout() | TimeoutError():
-            return str(error) or "no answer in time", Exit.TIMEOUT
+            return str(error) or "no answer in time", ExitCode.TIMEOUT
         case RemoteError(code=code):
-            return str(error), Exit.TIMEOUT if code in _TIMEOUT_CODES else Exit.ERROR
+            return str(error), ExitCode.TIMEOUT if code in _TIMEOUT_CODES else ExitCode.ERROR
         case ConnectionFailed(retryable=True):
-            return str(error), Exit.NOT_RUNNING
+            return str(error), ExitCode.NOT_RUNNING
         case ConnectionFailed() | PeerGone():
-            return str(error), Exit.ERROR
+            return str(error), ExitCode.ERROR
         case OSError(strerror=str(reason), filename=name):
-            return f"{os.fspath(name)}: {reason}" if name else reason, Exit.ERROR
+            return f"{os.fspath(name)}: {reason}" if name else reason, ExitCode.ERROR
     if type(error).__name__ == "ConfigError":
-        return str(error), Exit.CONFIGURATION
-    return f"{type(error).__name__}: {error} (this is a bug in trunkline)", Exit.ERROR
+        return str(error), ExitCode.CONFIGURATION
+    return f"{type(error).__name__}: {error} (this is a bug in trunkline)", ExitCode.ERROR
+
+
+def shortened(line: str) -> str:
+    """Return ``line`` without its middle where it is longer than a person reads."""
+    if len(line) <= 2 * SHOWN:
+        return line
+    return f"{line[:SHOWN]} […] {line[-SHOWN:]}"
+
+
+def _usage(error: typer.TyperException) -> str:
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context else "trunkline"
+    message = error.format_message().strip().rstrip(".")
+    return f"{message}; see `{command} --help`"
+
+
+def _fail(message: str, code: ExitCode) -> ExitCode:
+    from ops.output.text import clean
+
+    for line in message.splitlines() or [""]:  # a configuration has a line for each problem
+        print(f"trunkline: {clean(shortened(line))}", file=sys.stderr)
+    return code

@@ -1,7 +1,7 @@
-"""Command groups that import a command only when it runs.
+"""Loads the module of a command only when that command runs.
 
-``trunkline --help`` has to answer at once, so the names and one-line summaries live in a
-table here in the front, and the modules with their imports behind it.
+``trunkline --help`` has to answer at once, so it prints names and one-line summaries from a
+table; the modules with their imports come after it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from typer._click import Context as ClickContext
     from typer._click.core import Parameter
 
-Table = Mapping[str, tuple[str, str]]  # command -> (module, summary)
+# command -> (where it is defined, summary). A module name stands for a family of commands,
+# "module:name" for one command of a module that defines several.
+Table = Mapping[str, tuple[str, str]]
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are modules with a typer app named ``app``."""
+    """A command group whose commands come from modules, each with a typer app named ``app``."""
 
     table: ClassVar[Table] = {}
 
@@ -34,32 +36,34 @@ class LazyGroup(TyperGroup):
         return list(self.table)
 
     def get_command(self, ctx: ClickContext, cmd_name: str) -> Command | None:
-        """Import the command's module and return what it defines."""
+        """Import the command's module and return the command; ``None`` for an unknown name."""
         if cmd_name not in self.table:
             return None
-        module = importlib.import_module(self.table[cmd_name][0])
-        command = typer.main.get_command(module.app)
+        module, _, name = self.table[cmd_name][0].partition(":")
+        command: Command = typer.main.get_command(importlib.import_module(module).app)
+        if name and isinstance(command, TyperGroup):
+            command = command.commands[name]
         command.name = cmd_name
-        _complete(command)
+        _accept_places(command)
         return command
 
     def format_commands(self, ctx: ClickContext, formatter: HelpFormatter) -> None:
-        """Write the summaries without importing anything."""
+        """Write the names and summaries without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in self.table.items()])
 
     def resolve_command(self, ctx: ClickContext, args: list[str]) -> Any:
-        """Find the command; where there is none, name those that are near."""
+        """Return the command; the error for an unknown name suggests similar names."""
         known: Any = dict.fromkeys(self.table)  # names only: all that a suggestion needs
         self.commands = known
         return super().resolve_command(ctx, args)
 
 
-def _complete(command: Command) -> None:
-    """Let ``--profile`` and its kin stand after a command as well as before it."""
+def _accept_places(command: Command) -> None:
+    """Accept ``--profile``, ``--dev``, ``--state-dir`` and ``--config`` after a command too."""
     if isinstance(command, TyperGroup):
         for child in command.commands.values():
-            _complete(child)
+            _accept_places(child)
         return
     taken = {name for param in command.params for name in param.opts}
     command.params += [param for param in _places() if not taken.intersection(param.opts)]
@@ -68,7 +72,7 @@ def _complete(command: Command) -> None:
 
 @lru_cache(maxsize=1)
 def _places() -> list[Parameter]:
-    """Return the options that say which state to use, made by typer from their signature."""
+    """Return the options that name a runtime of this host, made by typer from a signature."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
     @app.command(add_help_option=False)

@@ -1,18 +1,16 @@
-"""``trunkline``: the command line, and where every failure becomes a sentence and an exit code."""
+"""Runs the command line ``trunkline`` and turns every failure into a sentence and an exit code."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import typer
 
 from ops.cli.conversion import convert_plainly
 from ops.cli.lazy import LazyGroup, Table
-from ops.exits import Exit, OperatorError, UsageFailure
-
-SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
+from ops.exits import ExitCode, UsageFailure
 
 
 class Commands(LazyGroup):
@@ -20,20 +18,23 @@ class Commands(LazyGroup):
 
     table: ClassVar[Table] = {
         "up": ("ops.commands.up", "Run the daemon in the foreground."),
-        "down": ("ops.commands.down", "Stop the daemon and wait until it is gone."),
-        "status": ("ops.commands.daemon", "Show the supervisor, the gateway and all accounts."),
-        "watch": ("ops.commands.watch", "Print what happens, as it happens."),
-        "logs": ("ops.commands.logs", "Print the logs of all processes as one stream."),
-        "chat": ("ops.commands.chat", "Talk to an account of the local channel."),
+        "down": ("ops.commands.daemon:down", "Stop the daemon and wait until it is gone."),
+        "status": (
+            "ops.commands.daemon:status",
+            "Show the supervisor, the gateway and all accounts.",
+        ),
+        "watch": ("ops.commands.follow:watch", "Print what happens, as it happens."),
+        "logs": ("ops.commands.follow:logs", "Print the logs of all processes as one stream."),
+        "chat": ("ops.commands.follow:chat", "Talk to an account of the local channel."),
         "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
-        "wait": ("ops.commands.follow", "Wait until accounts are running or stopped."),
+        "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
         "message": ("ops.commands.message", "Send a message through an account."),
         "gateway": ("ops.commands.gateway", "Ask or control the gateway."),
-        "metrics": ("ops.commands.metrics", "Print the figures, with or without a gateway."),
+        "metrics": ("ops.commands.daemon:metrics", "Print the figures, with or without a gateway."),
         "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
         "devices": ("ops.commands.devices", "Decide which devices may connect."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),
-        "version": ("ops.commands.version", "Show the version."),
+        "version": ("ops.commands.daemon:version", "Show the version."),
     }
 
 
@@ -49,10 +50,10 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from ops.commands.version import version
+        from ops.commands.daemon import show_version
 
-        version(json=False)
-        raise typer.Exit(Exit.OK)
+        show_version(as_json=False)
+        raise typer.Exit(ExitCode.OK)
 
 
 @app.callback()
@@ -86,40 +87,33 @@ def main(args: list[str] | None = None) -> None:
 
 
 def run(args: list[str]) -> int:
-    """Run one command and return its exit code; what failed stands on stderr."""
+    """Run one command and return its exit code; the sentence of a failure goes to stderr."""
     try:
         _must_be_text(args)
         command = typer.main.get_command(app)
         convert_plainly(command)
         result = command(args=args, prog_name="trunkline", standalone_mode=False)
         sys.stdout.flush()
-        return int(result or Exit.OK)
-    except OperatorError as error:
-        return _fail(str(error), error.exit)
-    except typer.TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message(), file=sys.stderr)
-            return Exit.USAGE
-        return _fail(_usage(error), Exit(error.exit_code))
+        return int(result or ExitCode.OK)
     except typer.Abort:
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        return _unread()
+        return _discard_output()
     except SystemExit as end:  # typer's, when the pipe broke while it was in charge
         if isinstance(end.__context__, BrokenPipeError):
-            return _unread()
+            return _discard_output()
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
-        from ops.cli.failures import sentence
+        from ops.cli.failures import report
 
-        return _fail(*sentence(error))
+        return report(error)
 
 
-def _unread() -> Exit:
-    """End well: the reader of `trunkline status | head -1` has what it wanted."""
+def _discard_output() -> ExitCode:
+    """Return success: the reader of `trunkline status | head -1` has what it wanted."""
     sys.stdout = sys.__stdout__
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _must_be_text(args: list[str]) -> None:
@@ -128,32 +122,12 @@ def _must_be_text(args: list[str]) -> None:
         try:
             arg.encode()
         except UnicodeEncodeError:
+            from ops.cli.failures import shortened
+
             shown = ascii(shortened(arg))
             raise UsageFailure(
                 f"{shown} is no Unicode text: it has bytes that are not UTF-8"
             ) from None
-
-
-def _usage(error: typer.TyperException) -> str:
-    context: Any = getattr(error, "ctx", None)
-    command = context.command_path if context else "trunkline"
-    message = error.format_message().strip().rstrip(".")
-    return f"{message}; see `{command} --help`"
-
-
-def shortened(line: str) -> str:
-    """Return a complaint without the middle of what is endless in it."""
-    if len(line) <= 2 * SHOWN:
-        return line
-    return f"{line[:SHOWN]} […] {line[-SHOWN:]}"
-
-
-def _fail(message: str, code: Exit) -> Exit:
-    from ops.output.text import clean
-
-    for line in message.splitlines() or [""]:  # a configuration has a line for each problem
-        print(f"trunkline: {clean(shortened(line))}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

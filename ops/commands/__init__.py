@@ -1,1 +1,1 @@
-"""One module per command, or per family of commands; each has a typer app named ``app``."""
+"""Defines the commands: a module for each, or for each family, with a typer app ``app``."""

@@ -1,4 +1,4 @@
-"""``trunkline channels``: everything about accounts. Each verb does its work in ``ops``."""
+"""The commands ``trunkline channels …``: list, control and configure accounts."""
 
 from __future__ import annotations
 
@@ -6,34 +6,27 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.commands.options import (
-    All,
-    Follow,
-    Json,
-    Keys,
-    Lines,
-    Names,
-    Reason,
-    Token,
-    Url,
-    Wait,
-    WaitTimeout,
-    command_app,
+from ops.commands.option_groups import (
+    AccountSelection,
+    LocalOptions,
+    LogSelection,
+    RuntimeOptions,
+    WaitOptions,
+    command,
 )
-from ops.connect.target import here
-from ops.output.stdout import show_json
+from ops.commands.options import Keys, Reason, WaitTimeout, command_app
+from ops.output.show import show_accounts, show_json, show_table
 
 app = command_app("List, start, stop and configure accounts.")
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
 
 
-@app.command("list")
-def list_accounts(context: typer.Context, json: Json = False) -> None:
+@command(app, "list")
+def list_accounts(*, options: LocalOptions) -> None:
     """List the accounts of the configuration; needs no running daemon."""
-    from ops.connect.target import loaded
-    from ops.output.show import show_table
+    from ops.connect.configuration import load_file
+    from ops.connect.places import places_of
 
-    specs = loaded(here(context)).accounts.values()
     rows = [
         {
             "account": spec.key,
@@ -46,9 +39,9 @@ def list_accounts(context: typer.Context, json: Json = False) -> None:
             "identity": spec.manifest.describe(spec.config),
             "agent": spec.agent,
         }
-        for spec in specs
+        for spec in load_file(places_of(options.target)).accounts.values()
     ]
-    if json:
+    if options.json:
         show_json({"accounts": rows})
         return
     yes = {True: "yes", False: "no"}
@@ -57,155 +50,113 @@ def list_accounts(context: typer.Context, json: Json = False) -> None:
     show_table(columns, [[row[name] for name in columns] for row in flat])
 
 
-@app.command()
-def status(
-    context: typer.Context,
-    keys: Keys = None,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
     """Show the state of accounts."""
-    from ops.connect import supervisor as clients
-    from ops.connect.account_api import reach
+    from ops.actions.accounts import read_status
     from ops.connect.selection import chosen
-    from ops.output.show import show_accounts
 
-    async def work() -> Any:
-        async with reach(here(context), url, token) as runtime:
-            return (await runtime.status())["accounts"]
-
-    rows = chosen(clients.run(work()), keys or [])
-    if json:
+    rows = chosen(read_status(options.target)["accounts"], keys or [])
+    if options.json:
         show_json({"accounts": rows})
     else:
         show_accounts(rows)
 
 
-@app.command()
-def describe(context: typer.Context, key: Key, json: Json = False) -> None:
+@command(app)
+def describe(*, key: Key, options: LocalOptions) -> None:
     """Say why an account is as it is, what happens next, its last events and log lines."""
     from ops.output.description import show_description
 
-    told = _ask(context, "channels.describe", {"account": key})
-    if json:
-        show_json(told)
+    found = _ask(options, "channels.describe", {"account": key})
+    if options.json:
+        show_json(found)
     else:
-        show_description(told)
+        show_description(found)
 
 
-@app.command()
-def start(
-    context: typer.Context,
-    keys: Keys = None,
-    everything: All = False,
-    wait: Wait = False,
-    timeout: WaitTimeout = 30.0,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def start(*, selection: AccountSelection, waiting: WaitOptions, options: RuntimeOptions) -> None:
     """Start accounts at once, whatever their backoff, and forget their holds."""
-    _act(context, "start", keys, everything, None, wait, timeout, json, url, token)
+    _act("start", selection, options, waiting)
 
 
-@app.command()
+@command(app)
 def stop(
-    context: typer.Context,
-    keys: Keys = None,
-    everything: All = False,
+    *,
+    selection: AccountSelection,
     reason: Reason = None,
-    wait: Wait = False,
-    timeout: WaitTimeout = 30.0,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
+    waiting: WaitOptions,
+    options: RuntimeOptions,
 ) -> None:
     """Stop accounts, and keep them stopped over restarts of the daemon."""
-    _act(context, "stop", keys, everything, reason, wait, timeout, json, url, token)
+    _act("stop", selection, options, waiting, reason)
 
 
-@app.command()
-def restart(
-    context: typer.Context,
-    keys: Keys = None,
-    everything: All = False,
-    wait: Wait = False,
-    timeout: WaitTimeout = 30.0,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def restart(*, selection: AccountSelection, waiting: WaitOptions, options: RuntimeOptions) -> None:
     """Replace the processes of accounts; a stopped account is started."""
-    _act(context, "restart", keys, everything, None, wait, timeout, json, url, token)
+    _act("restart", selection, options, waiting)
 
 
-@app.command()
-def reset(
-    context: typer.Context, keys: Keys = None, everything: All = False, json: Json = False
-) -> None:
+@command(app)
+def reset(*, selection: AccountSelection, options: LocalOptions) -> None:
     """Forget the failures of accounts; the wait of one in backoff goes on."""
-    _act(context, "reset", keys, everything, None, False, 30.0, json, None, None)
+    _act("reset", selection, options, WaitOptions())
 
 
-@app.command()
+@command(app)
 def drain(
-    context: typer.Context,
-    keys: Keys = None,
-    everything: All = False,
+    *,
+    selection: AccountSelection,
     reason: Reason = None,
     timeout: WaitTimeout = 30.0,
-    json: Json = False,
+    options: LocalOptions,
 ) -> None:
     """Stop accounts once their messages in flight are done, and keep them stopped."""
-    _act(context, "drain", keys, everything, reason, False, timeout, json, None, None)
+    _act("drain", selection, options, WaitOptions(timeout=timeout), reason)
 
 
-@app.command()
-def events(context: typer.Context, key: Key, json: Json = False) -> None:
+@command(app)
+def events(*, key: Key, options: LocalOptions) -> None:
     """Print the last events of an account."""
     from ops.output.description import show_events
 
-    told = _ask(context, "channels.events", {"account": key})
-    if json:
-        show_json(told)
+    found = _ask(options, "channels.events", {"account": key})
+    if options.json:
+        show_json(found)
     else:
-        show_events(told["events"])
+        show_events(found["events"])
 
 
-@app.command()
-def logs(
-    context: typer.Context,
-    keys: Names = None,
-    lines: Lines = 100,
-    follow: Follow = False,
-    json: Json = False,
-) -> None:
+@command(app)
+def logs(*, selection: LogSelection, options: LocalOptions) -> None:
     """Print what accounts wrote."""
-    from ops.actions.logs import show_logs
-    from ops.connect import supervisor as clients
+    from ops.actions.logs import print_logs
 
-    try:
-        clients.run(show_logs(here(context), keys or [], lines, follow=follow, as_json=json))
-    except KeyboardInterrupt:
-        return
+    print_logs(
+        options.target,
+        selection.names or [],
+        selection.lines,
+        follow=selection.follow,
+        as_json=options.json,
+    )
 
 
-@app.command()
-def holds(context: typer.Context, keys: Keys = None, json: Json = False) -> None:
+@command(app)
+def holds(*, keys: Keys = None, options: LocalOptions) -> None:
     """Show which accounts were stopped by hand, when and why."""
     from ops.connect.selection import chosen, matches
-    from ops.output.show import show_table
     from ops.output.text import moment
 
-    held = _ask(context, "channels.holds", {})["holds"]
+    held = _ask(options, "channels.holds", {})["holds"]
     if not all(any(matches(key, [name]) for key in held) for name in keys or []):
-        rows = _ask(context, "supervisor.status", {})["accounts"]
+        rows = _ask(options, "supervisor.status", {})["accounts"]
         # a hold may outlive its account, and an account need not be held; else it is a mistake
         known = dict.fromkeys([*(row["account"] for row in rows), *held])
         chosen([{"account": key} for key in known], keys or [])
     held = {key: hold for key, hold in held.items() if not keys or matches(key, keys)}
-    if json:
+    if options.json:
         show_json({"holds": held})
         return
     on_disk = {True: "yes", False: "no: forgotten at the next start"}
@@ -216,55 +167,43 @@ def holds(context: typer.Context, keys: Keys = None, json: Json = False) -> None
     show_table(("account", "since", "on disk", "reason"), table)
 
 
-@app.command()
+@command(app)
 def add(
-    context: typer.Context,
+    *,
     key: Key,
     fields: Annotated[
         list[str] | None, typer.Argument(metavar="[FIELD=VALUE…]", help="Its configuration.")
     ] = None,
-    json: Json = False,
+    options: LocalOptions,
 ) -> None:
     """Add an account: write the configuration, check it, have the daemon take it over."""
     from ops.actions.config_edit import add_account
 
-    add_account(here(context), key, fields or [], as_json=json)
+    add_account(options.target, key, fields or [], as_json=options.json)
 
 
-@app.command()
-def remove(context: typer.Context, key: Key, json: Json = False) -> None:
+@command(app)
+def remove(*, key: Key, options: LocalOptions) -> None:
     """Remove an account: stop it and take it out of the configuration."""
     from ops.actions.config_edit import remove_account
 
-    remove_account(here(context), key, as_json=json)
-
-
-def _ask(context: typer.Context, method: str, params: dict[str, Any]) -> Any:
-    from ops.connect import supervisor as clients
-
-    async def work() -> Any:
-        async with clients.supervisor(here(context)) as client:
-            return await client.call(method, params)
-
-    return clients.run(work())
+    remove_account(options.target, key, as_json=options.json)
 
 
 def _act(
-    context: typer.Context,
     verb: Any,
-    keys: list[str] | None,
-    everything: bool,
-    reason: str | None,
-    wait: bool,
-    timeout: float,
-    json: bool,
-    url: str | None,
-    token: str | None,
+    selection: AccountSelection,
+    options: LocalOptions,
+    waiting: WaitOptions,
+    reason: str | None = None,
 ) -> None:
     from ops.actions.accounts import Order, carry_out, show_outcome
-    from ops.connect.selection import targets
-    from ops.connect.supervisor import run
 
-    order = Order(verb, targets(keys, everything), reason, wait, timeout)
-    rows = run(carry_out(here(context), order, url, token))
-    show_outcome(order, rows, as_json=json)
+    order = Order(verb, selection.targets, reason, waiting.wait, waiting.timeout)
+    show_outcome(order, carry_out(options.target, order), as_json=options.json)
+
+
+def _ask(options: LocalOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.ask import ask_supervisor
+
+    return ask_supervisor(options.target, method, params)

@@ -1,24 +1,29 @@
-"""``trunkline config``: find, check and show the configuration; only ``reload`` needs a daemon."""
+"""The commands ``trunkline config …``: find, check, show and change the configuration.
+
+Only ``reload`` and ``patch`` need a daemon.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ops.commands.options import Json, Timeout, Token, Url, command_app
-from ops.connect.target import effective, here, loaded
-from ops.output.stdout import show_json
+from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
+from ops.commands.options import Json, Timeout, command_app
+from ops.output.show import show_json
 
 app = command_app("Find, check and show the configuration.")
 
 
-@app.command()
-def path(context: typer.Context, json: Json = False) -> None:
+@command(app)
+def path(*, options: LocalOptions) -> None:
     """Print where the configuration lies, and with --json everything else."""
-    places = here(context)
-    if json:
+    from ops.connect.places import places_of
+
+    places = places_of(options.target)
+    if options.json:
         show_json(
             {
                 "config": str(places.config_path),
@@ -32,15 +37,16 @@ def path(context: typer.Context, json: Json = False) -> None:
         print(places.config_path)
 
 
-@app.command()
-def validate(context: typer.Context, json: Json = False) -> None:
+@command(app)
+def validate(*, options: LocalOptions) -> None:
     """Check the configuration as `up` does; exits 78 and says what is wrong where."""
+    from ops.connect.configuration import load_as_up_does
     from ops.output.text import clean
     from runtime.config.load import doubts
 
-    found = effective(context)
+    found = load_as_up_does(options.target)
     warnings = doubts(found)
-    if json:
+    if options.json:
         show_json(
             {
                 "ok": True,
@@ -56,20 +62,22 @@ def validate(context: typer.Context, json: Json = False) -> None:
     print(clean(f"{found.path} is fine: {len(found.accounts)} accounts"))
 
 
-@app.command("reload")
-def reload_(context: typer.Context, json: Json = False) -> None:
+@command(app, "reload")
+def reload_(*, options: LocalOptions) -> None:
     """Have the daemon take the file over now; exits 78, with nothing changed, if it is wrong."""
     from ops.actions.config_edit import show_reload
 
-    show_reload(here(context), as_json=json)
+    show_reload(options.target, as_json=options.json)
 
 
-@app.command()
-def show(context: typer.Context, json: Json = False) -> None:
+@command(app)
+def show(*, options: LocalOptions) -> None:
     """Print the configuration with its secrets redacted, as JSON."""
+    from ops.connect.configuration import load_file
+    from ops.connect.places import places_of
     from runtime.config.redact import redacted
 
-    found = loaded(here(context))
+    found = load_file(places_of(options.target))
     show_json(redacted(found.raw, found.manifests))
 
 
@@ -84,9 +92,9 @@ def example(
     show_example(channel, as_json=json)
 
 
-@app.command()
+@command(app)
 def patch(
-    context: typer.Context,
+    *,
     change: Annotated[
         str, typer.Argument(metavar="CHANGE", help="A merge patch in JSON5; - reads it from stdin.")
     ],
@@ -94,27 +102,14 @@ def patch(
         bool, typer.Option("--gateway", help="Change that of the gateway, where it is not ours.")
     ] = False,
     timeout: Timeout = 30.0,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
+    options: RuntimeOptions,
 ) -> None:
     """Change the configuration, also of a gateway elsewhere, and overwrite nobody's change."""
-    from ops.actions import config_patch as patch
-    from ops.connect import gateway as gateways
-    from ops.connect import supervisor as clients
+    from ops.actions.config_patch import change_of, patch_config
 
-    wanted = patch.change_of(sys.stdin.read() if change == "-" else change)
-
-    async def work() -> Any:
-        if url is None and not gateway:
-            async with clients.supervisor(here(context)) as owner:
-                return await patch.patch(owner, wanted, timeout)
-        where = gateways.elsewhere(url, token) if url else await gateways.own(here(context), token)
-        async with clients.gateway(where, timeout=timeout) as afar:
-            return await patch.patch(afar, wanted, timeout)
-
-    answer = clients.run(work())
-    if json:
+    wanted = change_of(sys.stdin.read() if change == "-" else change)
+    answer = patch_config(options.target, wanted, timeout, through_gateway=gateway)
+    if options.json:
         show_json(answer)
     else:
         print("changed; its answer was lost" if answer.get("confirmed") else "changed")

@@ -1,65 +1,75 @@
-"""``trunkline status``: the supervisor, the gateway and all accounts at a glance."""
+"""The commands about the daemon as a whole: ``down``, ``status``, ``metrics``, ``version``."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+import sys
+from typing import Annotated
 
 import typer
 
-from ops.commands.options import Json, Keys, Token, Url, command_app
-from ops.connect.target import here
-from ops.output.stdout import show_json
+from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
+from ops.commands.options import Json, Keys, command_app
+from ops.connect.identity import own_version
+from ops.connect.target import RuntimeTarget
+from ops.output.show import show_accounts, show_json
 
 app = command_app()
 
 
 @app.command()
-def status(
+def down(
     context: typer.Context,
-    keys: Keys = None,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 15.0,
 ) -> None:
-    """Show the supervisor, the gateway and all accounts."""
-    from ops.connect import supervisor as clients
-    from ops.connect.selection import chosen
-    from ops.output.show import show_accounts
+    """Stop the daemon and wait until it is gone."""
+    from ops.actions.down import stop_daemon
 
-    found = clients.run(_status(here(context), url, token))
+    pid = stop_daemon(RuntimeTarget(context.find_root().params), timeout)
+    print(f"stopped (pid {pid})")
+
+
+@command(app)
+def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
+    """Show the supervisor, the gateway and all accounts."""
+    from ops.actions.accounts import read_status
+    from ops.connect.selection import chosen
+    from ops.output.daemon import show_daemon
+
+    found = read_status(options.target)
     found["accounts"] = chosen(found["accounts"], keys or [])
-    if json:
+    if options.json:
         show_json(found)
         return
-    _show_head(found)
+    show_daemon(found)
     show_accounts(found["accounts"])
 
 
-async def _status(places: Any, url: str | None, token: str | None) -> dict[str, Any]:
-    from ops.connect.account_api import reach
+@command(app)
+def metrics(*, options: LocalOptions) -> None:
+    """Print all figures as text for Prometheus; without a gateway those of the supervisor.
 
-    async with reach(places, url, token) as runtime:
-        return await runtime.status()
+    With --json a list of samples: name, labels, value.
+    """
+    from ops.actions.metrics import read_metrics, samples
+
+    text = read_metrics(options.target)
+    if options.json:
+        show_json({"metrics": samples(text)})
+    else:
+        sys.stdout.write(text)
 
 
-def _show_head(found: dict[str, Any]) -> None:
-    from ops.output.text import clean, duration, mebibytes
+@app.command()
+def version(json: Json = False) -> None:
+    """Show the version of Trunkline and of Python."""
+    show_version(as_json=json)
 
-    now = time.time()
-    supervisor, gateway = found.get("supervisor"), found["gateway"]
-    if supervisor:
-        print(
-            f"supervisor  pid {supervisor['pid']}  up "
-            f"{duration(now - supervisor['startedAt'] / 1000)}"
-            f"  {mebibytes(supervisor.get('rssBytes'))}  {clean(supervisor['stateDir'])}"
-        )
-    details = [f"pid {gateway['pid']}" if gateway.get("pid") else "", gateway.get("url") or ""]
-    if gateway.get("outages"):
-        details.append(f"{gateway['outages']} outages")
-    if gateway.get("phase") != "running" and gateway.get("lastError"):
-        details.append(gateway["lastError"])
-    print(f"gateway     {gateway['phase']}  {clean('  '.join(filter(None, details)))}".rstrip())
-    for warning in (supervisor or {}).get("warnings", []):
-        print(f"warning     {clean(warning)}")
-    print()
+
+def show_version(*, as_json: bool) -> None:
+    """Print the version of Trunkline and of Python."""
+    import platform
+
+    if as_json:
+        show_json({"version": own_version(), "python": platform.python_version()})
+        return
+    print(f"trunkline {own_version()} (Python {platform.python_version()})")

@@ -1,4 +1,4 @@
-"""``trunkline devices``: who may connect, and with which tokens."""
+"""The commands ``trunkline devices …``: which devices may connect, and with which tokens."""
 
 from __future__ import annotations
 
@@ -6,114 +6,84 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.actions.ask import ask, show
-from ops.commands.options import Json, Token, Url, command_app
-from ops.output.stdout import show_json
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import command_app
+from ops.output.show import show_fields, show_json
 
 app = command_app("List and approve devices, rotate and revoke their tokens.")
 
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Id of the device.")]
 Request = Annotated[str, typer.Argument(metavar="REQUEST", help="Id of the request.")]
 Role = Annotated[str, typer.Option(help="Role of the token.")]
+COLUMNS = {
+    "state": "state",
+    "request": "requestId",
+    "device": "deviceId",
+    "name": "displayName",
+    "roles": "roles",
+}
 
 
-@app.command("list")
-def list_(context: typer.Context, json: Json = False, url: Url = None, token: Token = None) -> None:
+@command(app, "list")
+def list_(*, options: RuntimeOptions) -> None:
     """Show the devices that wait and those that are paired."""
-    answer = ask(context, "device.pair.list", {}, url, token)
+    answer = _ask(options, "device.pair.list", {})
+    if options.json:
+        show_json(answer)
+        return
     rows = [{**row, "state": "waits"} for row in answer["pending"]]
     rows += [{**row, "state": "paired"} for row in answer["paired"]]
     for row in rows:
         row["displayName"] = row.get("operatorLabel") or row.get("displayName")
-    columns = {"state": "state", "request": "requestId", "device": "deviceId"}
-    show(answer, rows, columns | {"name": "displayName", "roles": "roles"}, json=json)
+    show_fields(rows, COLUMNS)
 
 
-@app.command()
-def approve(
-    context: typer.Context,
-    request: Request,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def approve(*, request: Request, options: RuntimeOptions) -> None:
     """Let a device in."""
-    _do(context, "device.pair.approve", {"requestId": request}, "approved", json, url, token)
+    _do(options, "device.pair.approve", {"requestId": request}, "approved")
 
 
-@app.command()
-def reject(
-    context: typer.Context,
-    request: Request,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def reject(*, request: Request, options: RuntimeOptions) -> None:
     """Send a device away."""
-    _do(context, "device.pair.reject", {"requestId": request}, "rejected", json, url, token)
+    _do(options, "device.pair.reject", {"requestId": request}, "rejected")
 
 
-@app.command()
-def remove(
-    context: typer.Context, device: Device, json: Json = False, url: Url = None, token: Token = None
-) -> None:
+@command(app)
+def remove(*, device: Device, options: RuntimeOptions) -> None:
     """Forget a device and its tokens."""
-    _do(context, "device.pair.remove", {"deviceId": device}, "removed", json, url, token)
+    _do(options, "device.pair.remove", {"deviceId": device}, "removed")
 
 
-@app.command()
-def rename(
-    context: typer.Context,
-    device: Device,
-    name: str,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def rename(*, device: Device, name: str, options: RuntimeOptions) -> None:
     """Give a paired device a name."""
-    params = {"deviceId": device, "label": name}
-    _do(context, "device.pair.rename", params, "renamed", json, url, token)
+    _do(options, "device.pair.rename", {"deviceId": device, "label": name}, "renamed")
 
 
-@app.command()
-def rotate(
-    context: typer.Context,
-    device: Device,
-    role: Role = "operator",
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def rotate(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
     """Replace a device's token."""
-    params = {"deviceId": device, "role": role}
-    _do(context, "device.token.rotate", params, "rotated", json, url, token)
+    _do(options, "device.token.rotate", {"deviceId": device, "role": role}, "rotated")
 
 
-@app.command()
-def revoke(
-    context: typer.Context,
-    device: Device,
-    role: Role = "operator",
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def revoke(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
     """Make a device's token worthless."""
-    params = {"deviceId": device, "role": role}
-    _do(context, "device.token.revoke", params, "revoked", json, url, token)
+    _do(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
 
 
-def _do(
-    context: typer.Context,
-    method: str,
-    params: dict[str, Any],
-    done: str,
-    json: bool,
-    url: str | None,
-    token: str | None,
-) -> None:
-    answer = ask(context, method, params, url, token)
-    if json:
+def _do(options: RuntimeOptions, method: str, params: dict[str, Any], done: str) -> None:
+    """Call ``method``; print ``done``, or the answer as JSON."""
+    answer = _ask(options, method, params)
+    if options.json:
         show_json(answer)
     else:
         print(done)
+
+
+def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.ask import ask_gateway
+
+    return ask_gateway(options.target, method, params)

@@ -1,60 +1,94 @@
-"""``trunkline wait``: until accounts are running, or stopped. By events, not by asking again."""
+"""The commands that follow accounts as they change: ``watch``, ``logs``, ``chat``, ``wait``."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ops.commands.options import All, Json, Keys, Token, Url, command_app
-from ops.connect.target import here
-from ops.output.stdout import show_json
+from ops.commands.option_groups import (
+    LocalOptions,
+    LogSelection,
+    RuntimeOptions,
+    command,
+)
+from ops.commands.options import All, Keys, command_app
+from ops.output.show import show_json
 
 app = command_app()
 
 
-class Goal(StrEnum):
-    """What can be waited for."""
+@command(app)
+def watch(*, keys: Keys = None, options: RuntimeOptions) -> None:
+    """Print what happens to accounts and the gateway, and every message, until Ctrl-C.
 
-    RUNNING = "running"
-    STOPPED = "stopped"
+    Exits 0 after Ctrl-C or when the daemon is stopped, 3 when it is lost.
+    """
+    from ops.actions.watch import watch_accounts
+
+    watch_accounts(options.target, keys or [], as_json=options.json)
 
 
-@app.command()
+@command(app)
+def logs(*, selection: LogSelection, options: RuntimeOptions) -> None:
+    """Print the logs of the supervisor, the gateway and the accounts as one stream."""
+    from ops.actions.logs import print_logs
+
+    print_logs(
+        options.target,
+        selection.names or [],
+        selection.lines,
+        follow=selection.follow,
+        as_json=options.json,
+    )
+
+
+@command(app)
+def chat(
+    *,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Account, like local:demo.")],
+    message: Annotated[
+        str | None, typer.Option("-m", "--message", help="Say this, print the answer, end.")
+    ] = None,
+    nick: Annotated[str | None, typer.Option(help="Your name in the chat.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds to wait for an answer, without a terminal.")
+    ] = 10.0,
+    options: LocalOptions,
+) -> None:
+    """Talk to an account of the local channel: a line is a message, Ctrl-D ends.
+
+    Reads standard input; when that is not a terminal, ends once every line was answered,
+    and exits 4 when an answer does not come. With --json each answer is an object on a line.
+    """
+    from ops.actions.chat import ChatOptions, chat_with
+    from ops.connect.selection import split
+
+    split(key)
+    chat_with(options.target, key, ChatOptions(nick, message, timeout, options.json))
+
+
+@command(app)
 def wait(
-    context: typer.Context,
+    *,
     keys: Keys = None,
     goal: Annotated[
         str, typer.Option("--for", metavar="running|stopped", help="What to wait for.")
     ] = "running",
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 30.0,
     everything: All = False,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
+    options: RuntimeOptions,
 ) -> None:
     """Wait until accounts are running or stopped.
 
     Exits 4 when the time is over, and 1 as soon as an account has failed for good.
     """
-    from ops.connect import supervisor as clients
+    from ops.actions.wait import Goal, wait_for
     from ops.connect.selection import targets
     from ops.exits import UsageFailure
 
     if goal not in list(Goal):
         raise UsageFailure(f"--for takes running or stopped, not {goal!r}")
-    wanted = targets(keys, everything)
-    rows = clients.run(_wait(here(context), wanted, Goal(goal), timeout, url, token))
-    if json:
+    rows = wait_for(options.target, targets(keys, everything), Goal(goal), timeout)
+    if options.json:
         show_json({"accounts": rows})
-
-
-async def _wait(
-    places: Any, wanted: list[str], goal: Goal, timeout: float, url: str | None, token: str | None
-) -> list[dict[str, Any]]:
-    from ops.actions.wait import Vigil
-
-    vigil = Vigil(goal)
-    async with vigil.over(places, url, token) as runtime:
-        return await vigil.until(runtime, wanted, timeout)

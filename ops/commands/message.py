@@ -1,4 +1,4 @@
-"""``trunkline message send``: one message out, through an account."""
+"""The command ``trunkline message send``, which sends one message through an account."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.actions.ask import ask
-from ops.commands.options import Json, Timeout, Token, Url, command_app
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import Timeout, command_app
 from ops.connect.selection import split
 from ops.exits import UsageFailure
-from ops.output.stdout import show_json
+from ops.output.show import show_json
 
 app = command_app("Send a message through an account.")
 
@@ -21,9 +21,9 @@ def message() -> None:
     """Send a message through an account."""
 
 
-@app.command()
+@command(app)
 def send(
-    context: typer.Context,
+    *,
     target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")],
     text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = "",
     media: Annotated[
@@ -39,11 +39,11 @@ def send(
         str | None, typer.Option("--idempotency-key", help="The same key is sent only once.")
     ] = None,
     timeout: Timeout = 30.0,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
+    options: RuntimeOptions,
 ) -> None:
     """Send a message; exits 0 once the platform has taken it."""
+    from ops.actions.ask import ask_gateway
+
     if not text and not media:
         raise UsageFailure("say --message or --media")
     params: dict[str, Any] = _params(account, channel) | {
@@ -55,8 +55,8 @@ def send(
         params["mediaUrls"] = media
     params |= {n: v for n, v in (("threadId", thread), ("replyToId", reply_to)) if v is not None}
 
-    sent = ask(context, "send", params, url, token, timeout)
-    if json:
+    sent = ask_gateway(options.target, "send", params, timeout)
+    if options.json:
         show_json(sent)
     else:
         print(f"sent ({sent.get('messageId') or sent.get('runId')})")

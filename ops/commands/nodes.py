@@ -1,4 +1,4 @@
-"""``trunkline nodes``: machines that carry out commands for the gateway's clients."""
+"""The commands ``trunkline nodes …``: machines that carry out commands for clients."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.actions.ask import ask, show
-from ops.commands.options import Json, Timeout, Token, Url, command_app
-from ops.output.stdout import show_json
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import Timeout, command_app, json_object
+from ops.output.show import show_fields, show_json
 
 app = command_app("List, approve and use nodes.")
 
@@ -24,102 +24,94 @@ COLUMNS = {
     "connected": "connected",
     "commands": "commands",
 }
+PAIR_COLUMNS = {
+    "state": "state",
+    "request": "requestId",
+    "node": "nodeId",
+    "platform": "platform",
+    "commands": "commands",
+}
 
 
-@app.command()
-def status(
-    context: typer.Context, json: Json = False, url: Url = None, token: Token = None
-) -> None:
+@command(app)
+def status(*, options: RuntimeOptions) -> None:
     """Show every node that is connected or approved."""
-    answer = ask(context, "node.list", {}, url, token)
-    show(answer, answer["nodes"], COLUMNS, json=json)
+    answer = _ask(options, "node.list", {})
+    if options.json:
+        show_json(answer)
+    else:
+        show_fields(answer["nodes"], COLUMNS)
 
 
-@app.command("list")
-def list_(context: typer.Context, json: Json = False, url: Url = None, token: Token = None) -> None:
+@command(app, "list")
+def list_(*, options: RuntimeOptions) -> None:
     """Show the nodes that wait for approval and those that have it."""
-    answer = ask(context, "node.pair.list", {}, url, token)
+    answer = _ask(options, "node.pair.list", {})
+    if options.json:
+        show_json(answer)
+        return
     rows = [{**row, "state": "waits"} for row in answer["pending"]]
     rows += [{**row, "state": "approved"} for row in answer["paired"]]
-    columns = {"state": "state", "request": "requestId", "node": "nodeId", "platform": "platform"}
-    show(answer, rows, columns | {"commands": "commands"}, json=json)
+    show_fields(rows, PAIR_COLUMNS)
 
 
-@app.command()
-def describe(
-    context: typer.Context, node: Node, json: Json = False, url: Url = None, token: Token = None
-) -> None:
+@command(app)
+def describe(*, node: Node, options: RuntimeOptions) -> None:
     """Show one node."""
-    show_json(ask(context, "node.describe", {"nodeId": node}, url, token))
+    show_json(_ask(options, "node.describe", {"nodeId": node}))
 
 
-@app.command()
-def approve(
-    context: typer.Context,
-    request: Request,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def approve(*, request: Request, options: RuntimeOptions) -> None:
     """Approve what a node offers."""
-    _do(ask(context, "node.pair.approve", {"requestId": request}, url, token), "approved", json)
+    _do(options, "node.pair.approve", {"requestId": request}, "approved")
 
 
-@app.command()
-def reject(
-    context: typer.Context,
-    request: Request,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def reject(*, request: Request, options: RuntimeOptions) -> None:
     """Refuse it."""
-    _do(ask(context, "node.pair.reject", {"requestId": request}, url, token), "rejected", json)
+    _do(options, "node.pair.reject", {"requestId": request}, "rejected")
 
 
-@app.command()
-def remove(
-    context: typer.Context, node: Node, json: Json = False, url: Url = None, token: Token = None
-) -> None:
+@command(app)
+def remove(*, node: Node, options: RuntimeOptions) -> None:
     """Forget a node."""
-    _do(ask(context, "node.pair.remove", {"nodeId": node}, url, token), "removed", json)
+    _do(options, "node.pair.remove", {"nodeId": node}, "removed")
 
 
-@app.command()
-def rename(
-    context: typer.Context,
-    node: Node,
-    name: str,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
-) -> None:
+@command(app)
+def rename(*, node: Node, name: str, options: RuntimeOptions) -> None:
     """Give a node a name."""
-    params = {"nodeId": node, "displayName": name}
-    _do(ask(context, "node.rename", params, url, token), "renamed", json)
+    _do(options, "node.rename", {"nodeId": node, "displayName": name}, "renamed")
 
 
-@app.command()
+@command(app)
 def invoke(
-    context: typer.Context,
+    *,
     node: Node,
     command: str,
     params: Annotated[str, typer.Option(help="Parameters, as JSON.")] = "{}",
     timeout: Timeout = 30.0,
-    json: Json = False,
-    url: Url = None,
-    token: Token = None,
+    options: RuntimeOptions,
 ) -> None:
     """Have a node carry out a command, and print what it says."""
-    from ops.commands.gateway import object_of
-
-    given: dict[str, Any] = {"nodeId": node, "command": command, "params": object_of(params)}
+    given: dict[str, Any] = {"nodeId": node, "command": command, "params": json_object(params)}
     given |= {"idempotencyKey": str(uuid.uuid4()), "timeoutMs": int(timeout * 1000)}
-    show_json(ask(context, "node.invoke", given, url, token, timeout + 5.0))
+    show_json(_ask(options, "node.invoke", given, timeout + 5.0))
 
 
-def _do(answer: Any, done: str, json: bool) -> None:
-    if json:
+def _do(options: RuntimeOptions, method: str, params: dict[str, Any], done: str) -> None:
+    """Call ``method``; print ``done``, or the answer as JSON."""
+    answer = _ask(options, method, params)
+    if options.json:
         show_json(answer)
     else:
         print(done)
+
+
+def _ask(
+    options: RuntimeOptions, method: str, params: dict[str, Any], timeout: float = 30.0
+) -> Any:
+    from ops.actions.ask import ask_gateway
+
+    return ask_gateway(options.target, method, params, timeout)

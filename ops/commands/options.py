@@ -1,10 +1,12 @@
-"""Options that many commands share, spelt once."""
+"""Defines the options that many commands share, and the typer app of a command module."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from ops.exits import UsageFailure
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Url = Annotated[
@@ -37,7 +39,7 @@ All = Annotated[bool, typer.Option("--all", help="Every account.")]
 
 
 def command_app(help: str | None = None) -> typer.Typer:
-    """Return the typer app of one command module, plain help and no tracebacks."""
+    """Return the typer app of one command module: plain help, no tracebacks."""
     return typer.Typer(
         help=help,
         add_completion=False,
@@ -46,3 +48,13 @@ def command_app(help: str | None = None) -> typer.Typer:
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in the ``--params`` of a command; exit 2 where it is none."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise UsageFailure(f"--params is not a JSON object: {error}") from None

@@ -1,4 +1,4 @@
-"""``trunkline up``: the daemon itself.
+"""The command ``trunkline up``, which runs the daemon.
 
 Imports nothing of the daemon before the command line is understood: the supervisor starts
 its zygote first and imports the rest beside it.
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ops.commands.options import command_app
-from ops.connect.target import flags
+from ops.connect.target import RuntimeTarget
 
 app = command_app()
 
@@ -42,11 +42,12 @@ def up(
     Writes a first configuration where there is none.
     """
     from ops.connect.identity import own_version
+    from ops.connect.places import flags_of
     from runtime.supervisor.main import up as run
     from runtime.supervisor.options import Options
 
     options = Options(
-        flags=flags(context, port=port),
+        flags=flags_of(RuntimeTarget(context.find_root().params), port=port),
         version=own_version,
         force=force,
         verbose=verbose,

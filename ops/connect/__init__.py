@@ -1,1 +1,1 @@
-"""Finds and reaches the supervisor or a gateway."""
+"""Finds the runtime that a command means and connects to its supervisor or gateway."""

@@ -1,106 +1,102 @@
-"""The runtime as account verbs see it: through ``cli.sock`` here, through a gateway anywhere.
+"""Reads and controls accounts over one connection, to the supervisor or to a gateway.
 
-Two implementations of one small interface, so that a verb is written once.
+Both have methods of the same names. The supervisor takes any number of accounts in a request
+and answers with a row for each; a gateway takes one, as OpenClaw's does. Everything else about
+a verb is written once here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
 from ipc.errors import PeerGone
-from ops.connect import gateway as gateways
-from ops.connect import supervisor as clients
+from ipc.frames.websocket import Event
+from ipc.websocket.client import Client
+from ipc.websocket.inbox import OnEvent
+from ipc.websocket.reconnecting import ReconnectingClient
+from ops.connect.gateway import address_at, connected_gateway
+from ops.connect.places import places_of
 from ops.connect.selection import EVERY
-from ops.exits import Exit, OperatorError
-
-if TYPE_CHECKING:
-    from ipc.frames.websocket import Event
-    from ipc.websocket.client import Client
-    from ipc.websocket.reconnecting import ReconnectingClient
-    from runtime.config.places import Places
+from ops.connect.supervisor import connected_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
 
 Verb = Literal["start", "stop", "restart", "reset", "drain"]
-DRAIN_MARGIN = 20.0  # seconds beyond the drain, for the stop after it
 Row = dict[str, Any]
+DRAIN_MARGIN = 20.0  # seconds beyond the drain, for the stop after it
+# Phases for OpenClaw's lifecycle words, whose rows have no phase.
+_PHASES = {
+    "starting": "starting",
+    "ready": "running",
+    "recovering": "backoff",
+    "stopped": "stopped",
+    "blocked": "failed",
+}
 
 
-class Reach(Protocol):
-    """What can be done to accounts, wherever they are."""
+class AccountApi:
+    """The status of accounts and the verbs on them.
 
-    @property
-    def client(self) -> Client | ReconnectingClient:
-        """The way there."""
+    ``through_gateway`` is true for a connection to a gateway, false for one to the supervisor.
+    """
 
-    async def status(self) -> Row:
-        """Return ``supervisor``, ``gateway`` and ``accounts`` as far as they are known."""
-
-    async def act(
-        self, verb: Verb, targets: Sequence[str], reason: str | None, timeout: float
-    ) -> list[Row]:
-        """Do ``verb`` to each account and return a row for each."""
-
-
-class Here:
-    """The supervisor of this state directory."""
-
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client | ReconnectingClient, *, through_gateway: bool) -> None:
         self.client = client
+        self._through_gateway = through_gateway
 
     async def status(self) -> Row:
-        """Return the supervisor's own status."""
-        found: Row = await self.client.call("supervisor.status", {})
-        return found
+        """Return the rows ``supervisor``, ``gateway`` and ``accounts``.
+
+        Through a gateway there is no row of the supervisor.
+        """
+        if not self._through_gateway:
+            found: Row = await self.client.call("supervisor.status", {})
+            return found
+        answer = await self.client.call("channels.status", {})
+        server = self.client.hello.get("server") or {}
+        return {
+            "supervisor": None,
+            "gateway": {"phase": "running", "connected": True, "version": server.get("version")},
+            "accounts": [
+                _status_row(channel, snapshot)
+                for channel, snapshots in answer["channelAccounts"].items()
+                for snapshot in snapshots
+            ],
+        }
 
     async def act(
         self, verb: Verb, targets: Sequence[str], reason: str | None, timeout: float
     ) -> list[Row]:
-        """Have the supervisor do it."""
-        params: Row = {"accounts": list(targets)}
-        if reason is not None:
-            params["reason"] = reason
+        """Do ``verb`` to each account of ``targets`` and return a row for each.
+
+        ``targets`` are keys, channel names or ``*``; ``timeout`` is in seconds, for each request.
+        """
+        extras: Row = {}
+        if reason is not None and not self._through_gateway:
+            extras["reason"] = reason
         if verb == "drain":
-            params["timeoutMs"] = round(timeout * 1000)
+            extras["timeoutMs"] = round(timeout * 1000)
             timeout += DRAIN_MARGIN
+        if self._through_gateway:
+            # side by side: accounts of other channels do not wait
+            requests = [
+                self._act_on_one(verb, key, extras, timeout) for key in await self._keys(targets)
+            ]
+            return list(await asyncio.gather(*requests))
+        params = {"accounts": list(targets)} | extras
         answer = await self.client.call(f"channels.{verb}", params, timeout=timeout)
         rows: list[Row] = answer["results"]
         return rows
 
-
-class There:
-    """A gateway at a URL, with OpenClaw's methods: one account per request."""
-
-    def __init__(self, client: ReconnectingClient) -> None:
-        self.client = client
-
-    async def status(self) -> Row:
-        """Return what ``channels.status`` tells about each account."""
-        answer = await self.client.call("channels.status", {})
-        rows = [
-            _row(channel, snapshot)
-            for channel, snapshots in answer["channelAccounts"].items()
-            for snapshot in snapshots
-        ]
-        return {"supervisor": None, "gateway": self._gateway(), "accounts": rows}
-
-    def _gateway(self) -> Row:
-        server = self.client.hello.get("server") or {}
-        return {"phase": "running", "connected": True, "version": server.get("version")}
-
-    async def act(
-        self, verb: Verb, targets: Sequence[str], reason: str | None, timeout: float
-    ) -> list[Row]:
-        """Ask for one account after the other: accounts of other channels do not wait."""
-        keys = await self._keys(targets)
-        return list(await asyncio.gather(*(self._one(verb, key, timeout) for key in keys)))
-
-    async def _one(self, verb: Verb, key: str, timeout: float) -> Row:
+    async def _act_on_one(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
+        """Have the gateway do ``verb`` to one account; return the row of the supervisor's form."""
         channel, _, account = key.partition(":")
-        params = {"channel": channel, "accountId": account}
+        params = {"channel": channel, "accountId": account} | extras
         answer: Row = await self.client.call(f"channels.{verb}", params, timeout=timeout)
         outcome = answer.get("outcome") or {}
         skipped = outcome.get("status") == "skipped" and outcome.get("reason") != "task-owned"
@@ -112,6 +108,7 @@ class There:
         }
 
     async def _keys(self, targets: Sequence[str]) -> list[str]:
+        """Return the keys of the accounts that ``targets`` name, each once."""
         if all(":" in target for target in targets):
             return list(targets)
         known = [row["account"] for row in (await self.status())["accounts"]]
@@ -126,10 +123,32 @@ class There:
         return list(dict.fromkeys(chosen))
 
 
-def _row(channel: str, snapshot: Row) -> Row:
-    """Return a status row from OpenClaw's account snapshot, ours or a stranger's."""
-    lifecycle = snapshot.get("lifecycle")
-    phase = snapshot.get("phase") or _PHASES.get(str(lifecycle))
+@asynccontextmanager
+async def connected_account_api(
+    target: RuntimeTarget, *, on_event: OnEvent | None = None
+) -> AsyncIterator[AccountApi]:
+    """Connect to the gateway at the target's URL, without one to the supervisor of this host."""
+    if target.url is None:
+        async with connected_supervisor(places_of(target), on_event=on_event) as client:
+            yield AccountApi(client, through_gateway=False)
+        return
+    address = address_at(target.url, target.token)
+    async with connected_gateway(address, on_event=on_event) as gateway:
+        try:
+            yield AccountApi(gateway, through_gateway=True)
+        except PeerGone as error:
+            text = f"the gateway at {target.url} ended: {error}"
+            raise OperatorError(text, ExitCode.ERROR) from error
+
+
+def payload_of(event: Event) -> Any:
+    """Return the decoded payload of an event, ``None`` where it has none."""
+    return None if event.payload is msgspec.UNSET else msgspec.json.decode(event.payload)
+
+
+def _status_row(channel: str, snapshot: Row) -> Row:
+    """Return a status row made of an account snapshot in OpenClaw's form, ours or another's."""
+    phase = snapshot.get("phase") or _PHASES.get(str(snapshot.get("lifecycle")))
     return {
         **snapshot,
         "account": f"{channel}:{snapshot['accountId']}",
@@ -137,37 +156,3 @@ def _row(channel: str, snapshot: Row) -> Row:
         "phase": phase or ("running" if snapshot.get("running") else "stopped"),
         "failures": snapshot.get("failures", snapshot.get("reconnectAttempts")),
     }
-
-
-_PHASES = {
-    "starting": "starting",
-    "ready": "running",
-    "recovering": "backoff",
-    "stopped": "stopped",
-    "blocked": "failed",
-}  # OpenClaw's lifecycle words
-
-
-@asynccontextmanager
-async def reach(
-    places: Places,
-    url: str | None,
-    token: str | None,
-    *,
-    on_event: Callable[[Event], None] | None = None,
-) -> AsyncIterator[Reach]:
-    """Open the way to the accounts: the gateway at ``url``, else the local supervisor."""
-    if url is None:
-        async with clients.supervisor(places, on_event=on_event) as client:
-            yield Here(client)
-        return
-    async with clients.gateway(gateways.elsewhere(url, token), on_event=on_event) as client:
-        try:
-            yield There(client)
-        except PeerGone as error:
-            raise OperatorError(f"the gateway at {url} ended: {error}", Exit.ERROR) from error
-
-
-def payload(event: Event) -> Any:
-    """Return the decoded payload of an event."""
-    return None if event.payload is msgspec.UNSET else msgspec.json.decode(event.payload)

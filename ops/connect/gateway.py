@@ -1,31 +1,70 @@
-"""Which gateway a command means, and with which secret.
+"""Finds the gateway that a command means, with its secret, and connects to it.
 
-``--url`` wins, then ``OPENCLAW_GATEWAY_URL``, then our own gateway as its supervisor
-says. The configuration's token goes only to our own gateway, never to a URL that was typed.
+``--url`` wins, then ``OPENCLAW_GATEWAY_URL``, then our own gateway as its supervisor names
+it. The configuration's token goes only to our own gateway, never to a URL that was typed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from ops.connect.address import Gateway
-from ops.exits import Exit, OperatorError
-
-if TYPE_CHECKING:
-    from runtime.config.places import Places
+from ipc.errors import ConnectionFailed
+from ipc.identity.trust import trusting
+from ipc.websocket.inbox import OnEvent
+from ipc.websocket.reconnecting import ReconnectingClient, Subscription
+from ops.connect.identity import client_description
+from ops.connect.places import places_of
+from ops.connect.supervisor import call_supervisor
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
+from runtime.config.places import Places
 
 TOKEN_VARIABLES = ("TRUNKLINE_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_TOKEN")
 PASSWORD_VARIABLE = "OPENCLAW_GATEWAY_PASSWORD"  # noqa: S105 - the name of a variable
+# Of OpenClaw, whose gateway does not name them: what may be asked twice.
+READ_ONLY = (
+    "agents.list",
+    "channels.status",
+    "config.get",
+    "device.pair.list",
+    "health",
+    "logs.tail",
+    "node.list",
+    "node.pair.list",
+    "status",
+    "system-presence",
+)
+PATIENCE = 60.0  # seconds; OpenClaw's gateway is away for 16 when it restarts
 
 
-def elsewhere(url: str, token: str | None) -> Gateway:
-    """Return the gateway at ``url`` with the secret given by flag or environment."""
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
+    """Where a gateway listens and which secret it wants.
+
+    ``certificate`` is the file of our own gateway whose port is encrypted.
+    """
+
+    url: str
+    token: str | None = None
+    password: str | None = None
+    certificate: str | None = None
+
+
+def address_at(url: str, token: str | None) -> GatewayAddress:
+    """Return the address of the gateway at ``url``, its secret from the flag or the environment.
+
+    Raises ``OperatorError`` (exit 2) for what is no WebSocket URL.
+    """
     if not url.startswith(("ws://", "wss://")):
-        raise OperatorError(f"--url must begin with ws:// or wss://, not {url!r}", Exit.USAGE)
+        raise OperatorError(f"--url must begin with ws:// or wss://, not {url!r}", ExitCode.USAGE)
     try:
         parts = urlsplit(url)
         whole = bool(parts.hostname) and parts.port != 0
@@ -33,24 +72,74 @@ def elsewhere(url: str, token: str | None) -> Gateway:
         whole = False
     if not whole:
         text = f"--url is no address of a gateway (ws://host:port): {url!r}"
-        raise OperatorError(text, Exit.USAGE)
-    return Gateway(url, token or _token_from_environment(), os.environ.get(PASSWORD_VARIABLE))
+        raise OperatorError(text, ExitCode.USAGE)
+    token = token or _token_from_environment()
+    return GatewayAddress(url, token, os.environ.get(PASSWORD_VARIABLE))
 
 
-async def own(places: Places, token: str | None = None) -> Gateway:
-    """Return our own gateway as the daemon runs with it; exit 3 without a daemon.
+async def own_address(places: Places, token: str | None = None) -> GatewayAddress:
+    """Return the address of our own gateway as the daemon runs with it; exit 3 without a daemon.
 
-    Never as the file says: who listens on that port then is a stranger to our secrets.
+    Never as the file says: a process that listens on that port then is a stranger to our secrets.
     """
-    from ops.connect.supervisor import supervisor
-
-    async with supervisor(places) as client:
-        found: Any = await client.call("gateway.access", {}, timeout=5.0)
+    found: Any = await call_supervisor(places, "gateway.access", {}, timeout=5.0)
     secret = token or os.environ.get(TOKEN_VARIABLES[0]) or _reveal(found["token"])
     password = None if secret else _reveal(found["password"])
-    return Gateway(
+    return GatewayAddress(
         found["url"], secret or _token_from_environment(), password, found["certificate"]
     )
+
+
+async def address_of(target: RuntimeTarget) -> GatewayAddress:
+    """Return the address of the gateway that ``target`` means: the one at its URL, else our own."""
+    if target.url:
+        return address_at(target.url, target.token)
+    return await own_address(places_of(target), target.token)
+
+
+@asynccontextmanager
+async def connected_gateway(
+    address: GatewayAddress,
+    *,
+    timeout: float = 10.0,
+    on_event: OnEvent | None = None,
+    patience: float = PATIENCE,
+) -> AsyncIterator[ReconnectingClient]:
+    """Connect to a gateway; close the connection at the end.
+
+    ``on_event`` gets our own events too. The client stays over restarts; it ends when the
+    gateway was away for ``patience`` seconds. Raises ``OperatorError``: exit 3 when nothing
+    answers there, 4 when that takes longer than ``timeout`` seconds.
+    """
+    client = ReconnectingClient(
+        address.url,
+        token=address.token,
+        password=address.password,
+        client=client_description("gateway-client", "backend"),
+        timeout=2 * timeout,
+        on_event=on_event,
+        subscribe=Subscription() if on_event else None,
+        safe=READ_ONLY,
+        patience=patience,
+        tls=None if address.certificate is None else trusting(address.certificate),
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            await client.open()
+    except TimeoutError:
+        raise OperatorError(
+            f"the gateway at {address.url} does not answer within {timeout:g} s", ExitCode.TIMEOUT
+        ) from None
+    except ConnectionFailed as error:
+        if not error.retryable:
+            raise
+        raise OperatorError(
+            f"no gateway answers at {address.url}: {error.reason}", ExitCode.NOT_RUNNING
+        ) from error
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def _token_from_environment() -> str | None:
@@ -67,4 +156,4 @@ def _reveal(secret: Any) -> str | None:
     try:
         return reveal(msgspec.convert(secret, str | SecretRef))
     except Misconfigured as error:
-        raise OperatorError(f"gateway.auth: {error}", Exit.CONFIGURATION) from None
+        raise OperatorError(f"gateway.auth: {error}", ExitCode.CONFIGURATION) from None

@@ -1,8 +1,9 @@
-"""The version of the installed distribution."""
+"""The installed version, and how the command line introduces itself to a server."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 
 @lru_cache(maxsize=1)
@@ -15,3 +16,16 @@ def own_version() -> str:
         return installed("trunkline")
     except PackageNotFoundError:
         return "0+source"
+
+
+def client_description(id: str, mode: str) -> dict[str, Any]:
+    """Return the ``client`` of a ``connect`` request; OpenClaw's schema lists ids and modes."""
+    import platform
+
+    return {
+        "id": id,
+        "version": own_version(),
+        "platform": platform.system().lower(),
+        "mode": mode,
+        "displayName": "trunkline",
+    }

@@ -1,4 +1,4 @@
-"""Which accounts were meant: keys, channel names, all of them, or a mistake."""
+"""Selects accounts by what was typed: keys, channel names, or all of them. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ EVERY = "*"
 
 
 def targets(keys: Sequence[str] | None, everything: bool) -> list[str]:
-    """Return what to ask for; one of KEY and ``--all`` must be there, and not both."""
+    """Return the targets of a request, ``*`` for all accounts.
+
+    Raises ``UsageFailure`` unless exactly one of KEY and ``--all`` was typed.
+    """
     if bool(keys) == everything:
         raise UsageFailure("name accounts (irc:libera) or channels (irc), or say --all")
     return [EVERY] if everything else list(dict.fromkeys(keys or ()))
 
 
 def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows that ``wanted`` names; all of them when it names none.
+    """Return the rows of the accounts that ``wanted`` names; all rows when it is empty.
 
     Raises ``OperatorError`` for a name that no account has.
     """
@@ -31,12 +34,12 @@ def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[s
 
 
 def matches(key: str, wanted: Sequence[str]) -> bool:
-    """Say whether ``key`` is one of ``wanted``, by itself or by its channel."""
+    """Return whether ``wanted`` names ``key``, by itself, by its channel or by ``*``."""
     return any(name in (EVERY, key, key.partition(":")[0]) for name in wanted)
 
 
 def split(key: str) -> tuple[str, str]:
-    """Return channel and account id of a key; a usage error when it is not one."""
+    """Return channel and account id of a key; raises ``UsageFailure`` when it is none."""
     channel, colon, account = key.partition(":")
     if not (channel and colon and account):
         raise UsageFailure(f"{key!r} is not an account; write CHANNEL:NAME, like irc:libera")

@@ -1,1 +1,1 @@
-"""What commands print."""
+"""Formats and prints what commands found out."""

@@ -1,4 +1,4 @@
-"""``channels describe`` and ``channels events`` for people."""
+"""Prints what ``channels describe`` and ``channels events`` found out about an account."""
 
 from __future__ import annotations
 
@@ -13,65 +13,65 @@ from ops.output.text import clean, mebibytes, moment
 _SHOWN = 10  # events; `channels events` has them all
 
 
-def show_description(told: dict[str, Any]) -> None:
-    """Print everything that ``channels.describe`` tells about one account."""
-    status = told["status"]
+def show_description(found: dict[str, Any]) -> None:
+    """Print the answer of ``channels.describe`` about one account."""
+    status = found["status"]
     facts: list[tuple[str, Any]] = [
-        ("channel", told.get("label")),
-        ("name", told.get("name")),
-        ("identity", told.get("identity")),
-        ("why", told.get("why")),
-        ("next", told.get("next")),
+        ("channel", found.get("label")),
+        ("name", found.get("name")),
+        ("identity", found.get("identity")),
+        ("why", found.get("why")),
+        ("next", found.get("next")),
     ]
     cells = dict(zip(ACCOUNT_COLUMNS, account_row(status, time.time()), strict=True))
     facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
     facts += [
-        ("configuration", _spawned_with(told)),
-        ("memory limits", _memory(told)),
+        ("configuration", _spawned_with(found)),
+        ("memory limits", _memory(found)),
         ("last exit", status.get("lastExit")),
         ("restarts", status.get("restarts")),
         ("possibly lost", status.get("possiblyLost")),
         ("log lines dropped", status.get("logDropped")),
     ]
-    said = status.get("plugin") or {}
-    facts += [(f"plugin {name}", _shown(name, value)) for name, value in said.items()]
+    reported = status.get("plugin") or {}
+    facts += [(f"plugin {name}", _shown(name, value)) for name, value in reported.items()]
     print(clean(status["account"]))
     shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0)]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:
         print(f"  {name.ljust(width)}  {value}")
     print("\nlast events")
-    show_events(told.get("events", [])[-_SHOWN:])
+    show_events(found.get("events", [])[-_SHOWN:])
     print("\nlast log lines")
-    for line in told.get("lines", []):
+    for line in found.get("lines", []):
         print(log_line(line))
 
 
 def _shown(name: str, value: Any) -> Any:
-    """Return a plugin's value as people read it: what is called so is a time."""
+    """Return a plugin's value for people: one whose name ends in ``At`` is a time."""
     if not (name.endswith("At") and isinstance(value, int | float)):
         return value
     try:
         return moment(value)
-    except (ValueError, OverflowError, OSError):  # a plugin may say anything
+    except (ValueError, OverflowError, OSError):  # a plugin may report anything
         return value
 
 
-def _spawned_with(told: dict[str, Any]) -> str | None:
-    """Say of which revision of the configuration the process was started."""
-    revision, present = told["status"].get("revision"), told.get("configRevision")
+def _spawned_with(found: dict[str, Any]) -> str | None:
+    """Return the revision of the configuration that the process was started with."""
+    revision, present = found["status"].get("revision"), found.get("configRevision")
     if not revision:
         return None
     return f"revision {revision}" + (f" (now {present})" if present not in (None, revision) else "")
 
 
-def _memory(told: dict[str, Any]) -> str | None:
-    """Say how much memory the account may use, and what holds it to that."""
-    limits = told.get("limits") or {}
+def _memory(found: dict[str, Any]) -> str | None:
+    """Return how much memory the account may use, and what enforces that."""
+    limits = found.get("limits") or {}
     sizes = [limits.get("memorySoftBytes"), limits.get("memoryHardBytes")]
     if not any(sizes):
         return None
-    return f"{_size(sizes[0])} soft, {_size(sizes[1])} hard; by {told.get('limitsBy')}"
+    return f"{_size(sizes[0])} soft, {_size(sizes[1])} hard; by {found.get('limitsBy')}"
 
 
 def _size(size_bytes: int | None) -> str:

@@ -1,7 +1,4 @@
-"""What ``watch`` says: one line per thing that happened.
-
-Pure: the time comes in, lines go out, so that every sentence has a test.
-"""
+"""Formulates the lines of ``watch`` and of logs, one for each thing that happened. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +12,17 @@ _LINE_FIELDS = frozenset({"ts", "account", "incarnation", "stream", "level", "ev
 
 
 class Narrator:
-    """Remembers the last phase of everything and tells only what differs."""
+    """Formulates changes of status: it keeps the last row of everything and compares."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[Any, ...]] = {}
 
     def know(self, name: str, row: Row) -> None:
-        """Take ``row`` as what was so before, without telling it; what was told is newer."""
+        """Take ``row`` as the status before, unless a newer one is known already."""
         self._last.setdefault(name, _gist(row))
 
     def tell(self, name: str, row: Row, now: float) -> str | None:
-        """Return the line about ``name`` at ``now`` (epoch seconds), ``None`` for old news."""
+        """Return the line about ``name`` at ``now`` (epoch seconds); ``None`` without a change."""
         gist = _gist(row)
         before = self._last.get(name)
         if before == gist:
@@ -82,7 +79,7 @@ def _ready(row: Row) -> str:
 
 
 def _error(row: Row) -> str:
-    """Return why it ended, which tells more than how it did."""
+    """Return why it ended, else how."""
     return clean(row.get("lastError") or row.get("lastExit") or "")
 
 
@@ -97,7 +94,7 @@ def _failures(row: Row) -> str:
 
 
 def message_line(event: Row) -> str:
-    """Return the line about one ``channel.message``: who said what to whom, where."""
+    """Return the line about one ``channel.message``: sender, chat or recipient, and text."""
     message: Row = event.get("message") or {}
     again = "  (again)" if event.get("redelivered") else ""
     text = clean(str(message.get("text", "")))
@@ -108,14 +105,14 @@ def message_line(event: Row) -> str:
     chat: Row = message.get("chat") or {}
     who = clean(str(sender.get("name") or sender.get("id") or "?"))
     place = "" if chat.get("kind") == "direct" else f" in {clean(str(chat.get('id', '?')))}"
-    said = f"* {text}" if message.get("action") else text
-    return f"{clean(event['account'])}  ← {who}{place}: {said}{again}"
+    text = f"* {text}" if message.get("action") else text
+    return f"{clean(event['account'])}  ← {who}{place}: {text}{again}"
 
 
 def log_line(line: Row) -> str:
-    """Return one captured log line: when, who, a mark when it is stderr, and what.
+    """Return one captured log line: time, account, a mark for stderr, and text.
 
-    A structured line is told as its event and its fields. Whatever a worker wrote is
+    A structured line is shown as its event and its fields. Whatever a worker wrote is
     possible in it, so nothing of it is trusted.
     """
     when = line.get("ts")
@@ -130,5 +127,5 @@ def _what(line: Row) -> str:
         return str(line.get("text", ""))
     level = str(line.get("level", "info"))
     fields = " ".join(f"{name}={value}" for name, value in line.items() if name not in _LINE_FIELDS)
-    said = f"{line['event']}  {fields}".rstrip()
-    return said if level in ("info", "debug") else f"{level}: {said}"
+    text = f"{line['event']}  {fields}".rstrip()
+    return text if level in ("info", "debug") else f"{level}: {text}"

@@ -1,4 +1,7 @@
-"""Tables for people: rich on a terminal, plain aligned columns everywhere else."""
+"""Prints values: as JSON for scripts, as tables for people.
+
+Tables are rich ones on a terminal and plain aligned columns everywhere else.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,23 @@ ACCOUNT_COLUMNS = (
 )
 
 
+def show_json(value: Any) -> None:
+    """Print ``value`` as one JSON document; structs in their wire form."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def show_json_line(value: Any) -> None:
+    """Print ``value`` as one line of JSON, at once: for commands that go on printing."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print ``rows`` under ``columns``; a value is cleaned of what a terminal would obey."""
+    """Print ``rows`` under ``columns``, control characters made visible."""
     cells = [[clean("" if value is None else str(value)) for value in row] for row in rows]
     if sys.stdout.isatty():
         _show_rich(columns, cells)
@@ -62,8 +80,24 @@ def _show_rich(columns: Sequence[str], cells: list[list[str]]) -> None:
     Console().print(table)
 
 
+def show_fields(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    """Print ``rows`` as a table; ``columns`` names a key of the rows for each title."""
+    if not rows:
+        print("none")
+        return
+    show_table(list(columns), [[_cell(row.get(key)) for key in columns.values()] for row in rows])
+
+
+def _cell(value: Any) -> object:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value
+
+
 def show_accounts(accounts: Sequence[Mapping[str, Any]]) -> None:
-    """Print the status rows of accounts."""
+    """Print the status rows of accounts as a table."""
     if not accounts:
         print("no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`")
         return
@@ -93,7 +127,7 @@ def account_row(row: Mapping[str, Any], now: float) -> list[object]:
 
 
 def _hint(row: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with an account that has no cause: its health, when not fine."""
+    """Return the health of an account that has no cause, unless it is fine."""
     health = row.get("health")
     return health if health not in (None, "ok") else None
 

@@ -1,4 +1,4 @@
-"""How figures, times and other people's text read on a terminal."""
+"""Formats figures, times and other people's text for a terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
-    """Return ``text`` on one line, with everything a terminal would obey made visible."""
+    """Return ``text`` on one line, with every character that a terminal would obey escaped."""
     return _UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def duration(seconds: float) -> str:
-    """Return a span for people: ``5.1 s``, ``3 m 12 s``, ``2 h 5 m``, ``4 d 3 h``."""
+    """Return a duration as ``5.1 s``, ``3 m 12 s``, ``2 h 5 m``, ``4 d 3 h``."""
     if seconds < 60:
         return f"{max(seconds, 0):.1f} s"
     minutes, rest = divmod(int(seconds), 60)
@@ -42,7 +42,7 @@ def clock(at_ms: float) -> str:
 def moment(at: float | str) -> str:
     """Return the local date and time of epoch milliseconds, or of an ISO 8601 text.
 
-    A text that is no time is returned as it is, cleaned: it came from somebody's log line.
+    A text that is no time is returned as it is, cleaned: it may come from any program's log.
     """
     if not isinstance(at, str):
         return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import Result, trunkline
 
 pytestmark = pytest.mark.e2e
@@ -53,7 +53,7 @@ async def test_every_kind_of_mistake_ends_up_with_78(tmp_path: Path) -> None:
         home = tmp_path / str(number)
         async with places:
             result = await up(home, text)
-        assert (result.code, result.out) == (Exit.CONFIGURATION, ""), (text, result)
+        assert (result.code, result.out) == (ExitCode.CONFIGURATION, ""), (text, result)
         for word in ["trunkline: ", str(home / "trunkline.json5"), *words]:
             assert word in result.err, (text, result.err)
         assert "Traceback" not in result.err
@@ -65,7 +65,7 @@ async def test_every_kind_of_mistake_ends_up_with_78(tmp_path: Path) -> None:
 async def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = "{gateway: {port: -1, bogus: 1}, channels: {nowhere: {}}, agents: {default: 'gpt'}}"
     result = await up(tmp_path / "home", text)
-    assert result.code == Exit.CONFIGURATION
+    assert result.code == ExitCode.CONFIGURATION
     for path in ("gateway.port", "gateway.bogus", "channels.nowhere", "agents.default"):
         assert path in result.err
 
@@ -83,6 +83,6 @@ async def test_what_overrides_the_file_is_judged_too(
     tmp_path: Path, args: list[str], env: dict[str, str], words: str
 ) -> None:
     result = await up(tmp_path / "home", "{" + GATEWAY + "}", *args, **env)
-    assert result.code == Exit.CONFIGURATION
+    assert result.code == ExitCode.CONFIGURATION
     assert words in result.err
     assert "Traceback" not in result.err

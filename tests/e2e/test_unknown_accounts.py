@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import Result
 from tests.support.daemon import TOKEN, Daemon
 
@@ -81,7 +81,7 @@ async def test_an_unknown_account_or_channel_is_named_by_every_verb(tmp_path: Pa
         )
         for (command, words), result in zip(COMPLAINTS.items(), results, strict=True):
             in_the_file = command.startswith(IN_THE_FILE)
-            result.complains(Exit.CONFIGURATION if in_the_file else Exit.ERROR, words)
+            result.complains(ExitCode.CONFIGURATION if in_the_file else ExitCode.ERROR, words)
             assert any(name in result.err for name in ("nobody", "nowhere")) or "URL" in command
         assert daemon.config_path.read_text() == text
         rows = (await daemon.status())["accounts"]

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from ops.cli.main import Commands, app
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import Result
 from tests.support.daemon import TOKEN, Daemon
 
@@ -107,7 +107,7 @@ NO_EXTRAS = [  # take no further argument
     "nodes remove x",
 ]
 
-Row = tuple[list[str], Exit, str]  # what is typed, how it ends, words of the complaint
+Row = tuple[list[str], ExitCode, str]  # what is typed, how it ends, words of the complaint
 
 
 def rows(url: str) -> list[Row]:
@@ -116,99 +116,111 @@ def rows(url: str) -> list[Row]:
     send = ["message", "send", "--account", "local:one"]
     call = ["gateway", "call"]
     return [
-        (["up"], Exit.ERROR, "already"),
-        (["up", "--port", "0"], Exit.USAGE, "port"),
-        (["up", "--port", "65536"], Exit.CONFIGURATION, "port"),
-        (["up", "--port", "1.5"], Exit.USAGE, "port"),
-        (["logs", "-n", "many"], Exit.USAGE, "many"),
-        (["logs", "-n", "-1"], Exit.USAGE, "-1"),
-        (["channels", "logs", "-n", "1.5"], Exit.USAGE, "1.5"),
-        (["wait", "local:one", "--for", "lunch"], Exit.USAGE, "lunch"),
-        (["wait"], Exit.USAGE, "--all"),
-        (["channels", "start"], Exit.USAGE, "--all"),
-        (["channels", "stop", "--all", "local:one"], Exit.USAGE, "--all"),
-        (["channels", "stop", "local:one", "--reason", "x" * 501], Exit.ERROR, "reason"),
-        (["channels", "drain", "local:one", "--reason", "x" * 501], Exit.ERROR, "reason"),
-        (["channels", "drain", "local:one", "--timeout", "601"], Exit.ERROR, "timeoutMs"),
-        (["channels", "stop", "local:one", "local:nobody"], Exit.ERROR, "local:nobody"),
-        ([*add, "colour=red"], Exit.CONFIGURATION, "colour"),
-        ([*add, "rate=fast"], Exit.CONFIGURATION, "rate"),
-        ([*add, "payloadBytes=0"], Exit.CONFIGURATION, "payloadBytes"),
-        ([*add, "payloadBytes=" + "9" * 400], Exit.CONFIGURATION, "payloadBytes"),
-        ([*add, "payloadBytes=1.5"], Exit.CONFIGURATION, "payloadBytes"),
-        ([*add, "greeting=" + LONG], Exit.CONFIGURATION, "greeting"),
-        ([*add, "enabled=maybe"], Exit.CONFIGURATION, "enabled"),
-        ([*add, "name=" + "x" * 201], Exit.CONFIGURATION, "name"),
-        ([*add, "restart={"], Exit.CONFIGURATION, "restart"),
-        ([*add, "restart=[1]"], Exit.CONFIGURATION, "restart"),
-        ([*add, "restart={initialSeconds: -1}"], Exit.CONFIGURATION, "initialSeconds"),
-        ([*add, "launcher=rocket"], Exit.CONFIGURATION, "launcher"),
-        ([*add, "greeting"], Exit.USAGE, "FIELD=VALUE"),
-        ([*add, "=x"], Exit.USAGE, "FIELD=VALUE"),
-        ([*add, "greeting=a", "greeting=b"], Exit.USAGE, "twice"),
-        ([*add, f"greeting={BYTES}"], Exit.USAGE, "no Unicode"),
-        ([*add, f"{ODD}=x"], Exit.CONFIGURATION, "unknown"),
-        (["channels", "add", "local:" + "x" * 65], Exit.CONFIGURATION, "x" * 65),
-        (["channels", "add", "local:one"], Exit.CONFIGURATION, "exists"),
-        (["channels", "add", "nowhere:one"], Exit.CONFIGURATION, "nowhere"),
-        (["channels", "remove", "local:nobody"], Exit.CONFIGURATION, "nobody"),
-        ([*send, "-m", "x"], Exit.USAGE, "--target"),
-        ([*send, "-t", "x"], Exit.USAGE, "--message or --media"),
-        ([*send, "-t", "", "-m", "x"], Exit.ERROR, "to"),
-        ([*send, "-t", LONG, "-m", "x"], Exit.ERROR, "to"),
-        ([*send, "-t", "x", "-m", "x" * 300_000], Exit.ERROR, "262144"),
-        ([*send, "-t", "x", "-m", BYTES], Exit.USAGE, "no Unicode"),
-        ([*send, "-t", "nobody", "-m", "x"], Exit.ERROR, "nobody"),
-        ([*send, "-t", "x", "-m", "y", "--idempotency-key", LONG], Exit.ERROR, "idempotencyKey"),
-        (["chat", "irc:one"], Exit.ERROR, "known"),
-        ([*call, "no.such.method"], Exit.ERROR, "unknown method"),
-        ([*call, LONG], Exit.ERROR, "method"),
-        ([*call, ODD], Exit.ERROR, "unknown method"),
-        ([*call, "health", "--params", "[1]"], Exit.USAGE, "JSON object"),
-        ([*call, "health", "--params", "{"], Exit.USAGE, "JSON object"),
-        ([*call, "health", "--params", "[" * 50_000], Exit.USAGE, "JSON object"),
-        ([*call, "send", "--params", '{"to": 5}'], Exit.ERROR, "send params"),
-        ([*call, "channels.stop", "--params", '{"channel": "nowhere"}'], Exit.ERROR, "channel"),
-        (["gateway", "health", "--url", "http://x"], Exit.USAGE, "ws://"),
-        (["gateway", "health", "--url", "ws://"], Exit.USAGE, "--url"),
-        (["gateway", "health", "--url", "ws://127.0.0.1:1"], Exit.NOT_RUNNING, "127.0.0.1:1"),
-        (["gateway", "health", "--url", "ws://127.0.0.1:99999"], Exit.USAGE, "99999"),
-        (["gateway", "health", "--url", "ws://[::1"], Exit.USAGE, "[::1"),
-        (["gateway", "health", "--url", f"ws://{ODD}"], Exit.USAGE, "--url"),
-        (["gateway", "health", "--url", url, "--token", "wrong"], Exit.ERROR, "token"),
-        (["gateway", "health", "--url", url, "--token", ODD], Exit.ERROR, "token"),
-        (["gateway", "health", "--url", url, "--token", LONG], Exit.ERROR, "1009"),
-        (["config", "example", "nowhere"], Exit.ERROR, "nowhere"),
-        (["config", "patch", "{"], Exit.USAGE, "JSON5"),
-        (["config", "patch", "[]"], Exit.USAGE, "object"),
-        (["config", "patch", "{gateway: {prot: 1}}"], Exit.CONFIGURATION, "gateway.prot"),
-        (["config", "patch", "{gateway: 5}"], Exit.CONFIGURATION, "gateway"),
-        (["config", "patch", ODD], Exit.USAGE, "JSON5"),
-        (["--config", "/no/such/file.json5", "config", "validate"], Exit.CONFIGURATION, "no/such"),
-        (["--config", "/proc/self/mem", "config", "show"], Exit.CONFIGURATION, "/proc/self/mem"),
-        (["--config", "/", "config", "validate"], Exit.CONFIGURATION, "/"),
-        (["--profile", "../x", "status"], Exit.CONFIGURATION, "profile"),
-        (["--profile", LONG, "status"], Exit.CONFIGURATION, "profile"),
-        (["--state-dir", "/dev/null", "status"], Exit.NOT_RUNNING, "/dev/null"),
+        (["up"], ExitCode.ERROR, "already"),
+        (["up", "--port", "0"], ExitCode.USAGE, "port"),
+        (["up", "--port", "65536"], ExitCode.CONFIGURATION, "port"),
+        (["up", "--port", "1.5"], ExitCode.USAGE, "port"),
+        (["logs", "-n", "many"], ExitCode.USAGE, "many"),
+        (["logs", "-n", "-1"], ExitCode.USAGE, "-1"),
+        (["channels", "logs", "-n", "1.5"], ExitCode.USAGE, "1.5"),
+        (["wait", "local:one", "--for", "lunch"], ExitCode.USAGE, "lunch"),
+        (["wait"], ExitCode.USAGE, "--all"),
+        (["channels", "start"], ExitCode.USAGE, "--all"),
+        (["channels", "stop", "--all", "local:one"], ExitCode.USAGE, "--all"),
+        (["channels", "stop", "local:one", "--reason", "x" * 501], ExitCode.ERROR, "reason"),
+        (["channels", "drain", "local:one", "--reason", "x" * 501], ExitCode.ERROR, "reason"),
+        (["channels", "drain", "local:one", "--timeout", "601"], ExitCode.ERROR, "timeoutMs"),
+        (["channels", "stop", "local:one", "local:nobody"], ExitCode.ERROR, "local:nobody"),
+        ([*add, "colour=red"], ExitCode.CONFIGURATION, "colour"),
+        ([*add, "rate=fast"], ExitCode.CONFIGURATION, "rate"),
+        ([*add, "payloadBytes=0"], ExitCode.CONFIGURATION, "payloadBytes"),
+        ([*add, "payloadBytes=" + "9" * 400], ExitCode.CONFIGURATION, "payloadBytes"),
+        ([*add, "payloadBytes=1.5"], ExitCode.CONFIGURATION, "payloadBytes"),
+        ([*add, "greeting=" + LONG], ExitCode.CONFIGURATION, "greeting"),
+        ([*add, "enabled=maybe"], ExitCode.CONFIGURATION, "enabled"),
+        ([*add, "name=" + "x" * 201], ExitCode.CONFIGURATION, "name"),
+        ([*add, "restart={"], ExitCode.CONFIGURATION, "restart"),
+        ([*add, "restart=[1]"], ExitCode.CONFIGURATION, "restart"),
+        ([*add, "restart={initialSeconds: -1}"], ExitCode.CONFIGURATION, "initialSeconds"),
+        ([*add, "launcher=rocket"], ExitCode.CONFIGURATION, "launcher"),
+        ([*add, "greeting"], ExitCode.USAGE, "FIELD=VALUE"),
+        ([*add, "=x"], ExitCode.USAGE, "FIELD=VALUE"),
+        ([*add, "greeting=a", "greeting=b"], ExitCode.USAGE, "twice"),
+        ([*add, f"greeting={BYTES}"], ExitCode.USAGE, "no Unicode"),
+        ([*add, f"{ODD}=x"], ExitCode.CONFIGURATION, "unknown"),
+        (["channels", "add", "local:" + "x" * 65], ExitCode.CONFIGURATION, "x" * 65),
+        (["channels", "add", "local:one"], ExitCode.CONFIGURATION, "exists"),
+        (["channels", "add", "nowhere:one"], ExitCode.CONFIGURATION, "nowhere"),
+        (["channels", "remove", "local:nobody"], ExitCode.CONFIGURATION, "nobody"),
+        ([*send, "-m", "x"], ExitCode.USAGE, "--target"),
+        ([*send, "-t", "x"], ExitCode.USAGE, "--message or --media"),
+        ([*send, "-t", "", "-m", "x"], ExitCode.ERROR, "to"),
+        ([*send, "-t", LONG, "-m", "x"], ExitCode.ERROR, "to"),
+        ([*send, "-t", "x", "-m", "x" * 300_000], ExitCode.ERROR, "262144"),
+        ([*send, "-t", "x", "-m", BYTES], ExitCode.USAGE, "no Unicode"),
+        ([*send, "-t", "nobody", "-m", "x"], ExitCode.ERROR, "nobody"),
+        (
+            [*send, "-t", "x", "-m", "y", "--idempotency-key", LONG],
+            ExitCode.ERROR,
+            "idempotencyKey",
+        ),
+        (["chat", "irc:one"], ExitCode.ERROR, "known"),
+        ([*call, "no.such.method"], ExitCode.ERROR, "unknown method"),
+        ([*call, LONG], ExitCode.ERROR, "method"),
+        ([*call, ODD], ExitCode.ERROR, "unknown method"),
+        ([*call, "health", "--params", "[1]"], ExitCode.USAGE, "JSON object"),
+        ([*call, "health", "--params", "{"], ExitCode.USAGE, "JSON object"),
+        ([*call, "health", "--params", "[" * 50_000], ExitCode.USAGE, "JSON object"),
+        ([*call, "send", "--params", '{"to": 5}'], ExitCode.ERROR, "send params"),
+        ([*call, "channels.stop", "--params", '{"channel": "nowhere"}'], ExitCode.ERROR, "channel"),
+        (["gateway", "health", "--url", "http://x"], ExitCode.USAGE, "ws://"),
+        (["gateway", "health", "--url", "ws://"], ExitCode.USAGE, "--url"),
+        (["gateway", "health", "--url", "ws://127.0.0.1:1"], ExitCode.NOT_RUNNING, "127.0.0.1:1"),
+        (["gateway", "health", "--url", "ws://127.0.0.1:99999"], ExitCode.USAGE, "99999"),
+        (["gateway", "health", "--url", "ws://[::1"], ExitCode.USAGE, "[::1"),
+        (["gateway", "health", "--url", f"ws://{ODD}"], ExitCode.USAGE, "--url"),
+        (["gateway", "health", "--url", url, "--token", "wrong"], ExitCode.ERROR, "token"),
+        (["gateway", "health", "--url", url, "--token", ODD], ExitCode.ERROR, "token"),
+        (["gateway", "health", "--url", url, "--token", LONG], ExitCode.ERROR, "1009"),
+        (["config", "example", "nowhere"], ExitCode.ERROR, "nowhere"),
+        (["config", "patch", "{"], ExitCode.USAGE, "JSON5"),
+        (["config", "patch", "[]"], ExitCode.USAGE, "object"),
+        (["config", "patch", "{gateway: {prot: 1}}"], ExitCode.CONFIGURATION, "gateway.prot"),
+        (["config", "patch", "{gateway: 5}"], ExitCode.CONFIGURATION, "gateway"),
+        (["config", "patch", ODD], ExitCode.USAGE, "JSON5"),
+        (
+            ["--config", "/no/such/file.json5", "config", "validate"],
+            ExitCode.CONFIGURATION,
+            "no/such",
+        ),
+        (
+            ["--config", "/proc/self/mem", "config", "show"],
+            ExitCode.CONFIGURATION,
+            "/proc/self/mem",
+        ),
+        (["--config", "/", "config", "validate"], ExitCode.CONFIGURATION, "/"),
+        (["--profile", "../x", "status"], ExitCode.CONFIGURATION, "profile"),
+        (["--profile", LONG, "status"], ExitCode.CONFIGURATION, "profile"),
+        (["--state-dir", "/dev/null", "status"], ExitCode.NOT_RUNNING, "/dev/null"),
         *(
-            ([group, verb, who], Exit.ERROR, "unknown")
+            ([group, verb, who], ExitCode.ERROR, "unknown")
             for who in ("nobody", ODD, LONG[:200])
             for group, verb in (("devices", "remove"), ("nodes", "describe"), ("nodes", "remove"))
         ),
         *(
-            ([group, verb, "nobody"], Exit.ERROR, "unknown requestId")
+            ([group, verb, "nobody"], ExitCode.ERROR, "unknown requestId")
             for group in ("devices", "nodes")
             for verb in ("approve", "reject")
         ),
-        (["devices", "rename", "nobody", "x"], Exit.ERROR, "unknown"),
-        (["devices", "rotate", "nobody"], Exit.ERROR, "denied"),
-        (["devices", "revoke", "nobody"], Exit.ERROR, "denied"),
-        (["nodes", "rename", "nobody", "x"], Exit.ERROR, "unknown"),
-        (["nodes", "invoke", "nobody", "camera.snap"], Exit.ERROR, "node pairing"),
-        (["nodes", "invoke", "nobody", "x", "--params", "{"], Exit.USAGE, "JSON"),
-        (["statsu"], Exit.USAGE, "status"),
-        ([LONG], Exit.USAGE, "xxx"),
-        ([ODD], Exit.USAGE, "No such command"),
+        (["devices", "rename", "nobody", "x"], ExitCode.ERROR, "unknown"),
+        (["devices", "rotate", "nobody"], ExitCode.ERROR, "denied"),
+        (["devices", "revoke", "nobody"], ExitCode.ERROR, "denied"),
+        (["nodes", "rename", "nobody", "x"], ExitCode.ERROR, "unknown"),
+        (["nodes", "invoke", "nobody", "camera.snap"], ExitCode.ERROR, "node pairing"),
+        (["nodes", "invoke", "nobody", "x", "--params", "{"], ExitCode.USAGE, "JSON"),
+        (["statsu"], ExitCode.USAGE, "status"),
+        ([LONG], ExitCode.USAGE, "xxx"),
+        ([ODD], ExitCode.USAGE, "No such command"),
     ]
 
 
@@ -242,14 +254,14 @@ def all_of(daemon: Daemon, commands: Sequence[list[str]]) -> list[Result]:
 
 
 def complaints(url: str) -> list[Row]:
-    """Return everything that is typed wrongly; ``Exit.OK`` stands for any kind of refusal."""
-    named = [([*verb.split(), key], Exit.OK, "") for verb in TAKE_KEYS for key in NO_KEYS]
+    """Return everything that is typed wrongly; ``ExitCode.OK`` stands for any kind of refusal."""
+    named = [([*verb.split(), key], ExitCode.OK, "") for verb in TAKE_KEYS for key in NO_KEYS]
     timed = [
-        ([*verb.split(), "--timeout", value], Exit.USAGE, "")
+        ([*verb.split(), "--timeout", value], ExitCode.USAGE, "")
         for verb in TAKE_SECONDS
         for value in SECONDS
     ]
-    surplus = [([*verb.split(), "surplus"], Exit.USAGE, "surplus") for verb in NO_EXTRAS]
+    surplus = [([*verb.split(), "surplus"], ExitCode.USAGE, "surplus") for verb in NO_EXTRAS]
     return [*rows(url), *named, *timed, *surplus]
 
 
@@ -282,9 +294,11 @@ async def test_whatever_is_typed_wrongly_is_told_and_changes_nothing(tmp_path: P
         assert TOKEN not in "".join(result.out + result.err for result in results)
 
 
-def fault(result: Result, code: Exit, words: str) -> str | None:
+def fault(result: Result, code: ExitCode, words: str) -> str | None:
     """Return what is wrong with a complaint."""
-    refusals = {Exit.ERROR, Exit.USAGE, Exit.CONFIGURATION} if code is Exit.OK else {code}
+    refusals = (
+        {ExitCode.ERROR, ExitCode.USAGE, ExitCode.CONFIGURATION} if code is ExitCode.OK else {code}
+    )
     if result.code not in refusals:
         return f"exit is not {code.name}"
     if not result.err.startswith("trunkline: ") or words not in result.err:

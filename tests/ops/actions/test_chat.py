@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import PROGRAM, ended, environment, started, trunkline
 from tests.support.fakeserver import HELD, FakeServer, account, fake_supervisor
 
@@ -75,20 +75,20 @@ async def test_piped_lines_are_all_answered_before_the_end(home: Path) -> None:
 async def test_no_answer_is_a_timeout(home: Path) -> None:
     async with demo(home, FakeAccount(answers=None)):
         result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--timeout", "0.2")
-    result.complains(Exit.TIMEOUT, "no answer from local:demo")
+    result.complains(ExitCode.TIMEOUT, "no answer from local:demo")
 
 
 async def test_an_account_that_does_not_run_says_why_and_what_to_do(home: Path) -> None:
     async with demo(home, FakeAccount(), **HELD):
         result = await trunkline(home, "chat", "local:demo", "-m", "hello")
-    result.complains(Exit.ERROR, "stopped by an operator")
+    result.complains(ExitCode.ERROR, "stopped by an operator")
 
 
 async def test_an_account_of_another_channel_is_told_how_to_be_spoken_for(home: Path) -> None:
     told = {"status": account("irc:libera"), "why": "", "next": ""}
     async with fake_supervisor(home, channels__describe=told):
         result = await trunkline(home, "chat", "irc:libera", "-m", "hello")
-    result.complains(Exit.ERROR, "message send --account irc:libera")
+    result.complains(ExitCode.ERROR, "message send --account irc:libera")
 
 
 async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(home: Path) -> None:
@@ -102,7 +102,7 @@ async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(home: Pat
         async with asyncio.timeout(20):  # before its input ends, which would be an end as well
             complaint = await process.stderr.readline()
         result = await ended(process)
-    assert (result.code, b"hung up" in complaint) == (Exit.ERROR, True)
+    assert (result.code, b"hung up" in complaint) == (ExitCode.ERROR, True)
 
 
 async def test_at_a_terminal_a_restart_of_the_account_is_waited_for(home: Path) -> None:

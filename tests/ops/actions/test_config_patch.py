@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ops.actions.config_patch import HIDDEN, change_of, holds
-from ops.exits import Exit, UsageFailure
+from ops.exits import ExitCode, UsageFailure
 from tests.ops.conftest import Here
 from tests.support.commandline import Result, trunkline
 from tests.support.fakeserver import FakeServer, Refusal, fake_supervisor
@@ -102,7 +102,7 @@ async def test_s057_a_write_that_was_lost_itself_is_made_again_once(home: Path) 
         assert at.writes == 1
         at.before = [lose, lose]
         result = await at.patched(home, "{agents: null}")
-        result.complains(Exit.ERROR, "lost twice", "as it was")
+        result.complains(ExitCode.ERROR, "lost twice", "as it was")
         assert at.writes == 1
 
 
@@ -118,7 +118,7 @@ async def test_s057_a_lost_answer_and_another_revision_are_for_a_person_to_look_
 
         at.before = [lose]
         result = await at.patched(home, CHANGE)
-        result.complains(Exit.ERROR, "changed by somebody else")
+        result.complains(ExitCode.ERROR, "changed by somebody else")
         assert at.values["theirs"]
         assert at.writes == 0
 
@@ -134,7 +134,7 @@ async def test_s058_over_another_change_it_is_made_anew_once_and_never_overwrite
         assert at.values["agents"] == {"default": "none"}
         at.before = [at.somebody_writes, at.somebody_writes]
         result = await at.patched(home, '{agents: {default: "echo"}}')
-        result.complains(Exit.ERROR, CHANGED)
+        result.complains(ExitCode.ERROR, CHANGED)
         assert at.values["agents"] == {"default": "none"}
 
 
@@ -152,7 +152,7 @@ async def test_a_change_that_would_be_wrong_is_an_error_of_configuration(home: P
     methods = {"config__get": {"config": {}, "hash": "h"}, "config__patch": refusal}
     async with fake_supervisor(home, **methods):
         result = await trunkline(home, "config", "patch", "{agents: {default: 5}}")
-    result.complains(Exit.CONFIGURATION, "agents.default: is 5")
+    result.complains(ExitCode.CONFIGURATION, "agents.default: is 5")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", "{a:}", "[" * 5000, "\u0000"])
@@ -162,7 +162,7 @@ def test_what_is_no_object_is_a_usage_error(text: str) -> None:
 
 
 def test_it_is_said_before_anybody_is_asked(here: Here) -> None:
-    here("config patch [1]").complains(Exit.USAGE, "must be an object")
+    here("config patch [1]").complains(ExitCode.USAGE, "must be an object")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ipc.metrics import Series, text
-from ops.output.samples import samples
+from ops.actions.metrics import samples
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import fake_supervisor, status
 

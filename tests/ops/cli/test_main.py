@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ops.cli.main import Commands
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.ops.conftest import Here
 from tests.support.commandline import PROGRAM, ROOT, environment
 
@@ -83,7 +83,7 @@ def test_profiles_are_isolated(here: Here, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_one_profile_at_a_time(here: Here) -> None:
-    here("config path --dev --profile blue").complains(Exit.USAGE, "--profile or --dev")
+    here("config path --dev --profile blue").complains(ExitCode.USAGE, "--profile or --dev")
 
 
 def test_the_version(here: Here) -> None:

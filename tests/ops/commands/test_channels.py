@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from ops.output.text import moment
 from runtime.supervisor.accounts.holds import HOLDS, Holds
 from tests.ops.conftest import Here
@@ -86,7 +86,7 @@ async def test_a_stop_that_takes_too_long_is_a_timeout(home: Path) -> None:
     row = {"account": "irc:a", "ok": False, "outcome": "stopped", "stopped": False}
     async with fake_supervisor(home, channels__stop=results(row)):
         result = await trunkline(home, "channels", "stop", "irc:a")
-    result.complains(Exit.TIMEOUT, "irc:a: still stopping")
+    result.complains(ExitCode.TIMEOUT, "irc:a: still stopping")
 
 
 async def test_start_with_wait_returns_when_it_runs(home: Path) -> None:
@@ -122,14 +122,14 @@ async def test_restart_with_wait_is_not_content_with_the_old_process(home: Path)
     answer = results(started_row("irc:libera", incarnation=3))
     async with fake_supervisor(home, supervisor__status=old, channels__restart=answer):
         args = ("channels", "restart", "irc:libera", "--wait", "--timeout", "0.2")
-        (await trunkline(home, *args)).complains(Exit.TIMEOUT, "irc:libera")
+        (await trunkline(home, *args)).complains(ExitCode.TIMEOUT, "irc:libera")
 
 
 async def test_waiting_ends_when_an_account_needs_a_person(home: Path) -> None:
     failed = account("irc:libera", phase="failed", pid=None, lastError="bad password")
     async with fake_supervisor(home, supervisor__status=status(failed)):
         result = await trunkline(home, "wait", "irc:libera")
-    result.complains(Exit.ERROR, "bad password", "needs a person")
+    result.complains(ExitCode.ERROR, "bad password", "needs a person")
 
 
 async def test_waiting_for_what_is_so_already(home: Path) -> None:
@@ -150,14 +150,14 @@ async def test_a_supervisor_that_ends_while_one_waits_is_not_running(home: Path)
         await fake.asked_for("supervisor.status")
         fake.people[0].transport.abort()
         result = await ended(process)
-    result.complains(Exit.NOT_RUNNING, "ended")
+    result.complains(ExitCode.NOT_RUNNING, "ended")
 
 
 async def test_a_held_account_is_not_waited_for_without_saying_that_it_is_held(home: Path) -> None:
     row = account("irc:libera", **HELD, lastError="exited (signal 9)")
     async with fake_supervisor(home, supervisor__status=status(row)):
         result = await trunkline(home, "wait", "irc:libera", "--timeout", "0.2")
-    result.complains(Exit.TIMEOUT, "irc:libera is stopped (held: moving house)")
+    result.complains(ExitCode.TIMEOUT, "irc:libera is stopped (held: moving house)")
 
 
 async def test_describe_says_why_and_what_next(home: Path) -> None:
@@ -195,7 +195,7 @@ async def test_events_and_holds_are_tables(home: Path) -> None:
         held["irc:libera"]["persisted"] = False
         unsaved = await trunkline(home, "channels", "holds", "irc")
         unknown = await trunkline(home, "channels", "holds", "nope:x")
-    unknown.complains(Exit.ERROR, "known: local:demo, irc:libera")
+    unknown.complains(ExitCode.ERROR, "known: local:demo, irc:libera")
     assert "no: forgotten at the next start" in unsaved.out
     assert "forgotten" not in holds.out
     assert "boom" in events.out
@@ -253,7 +253,7 @@ def test_a_change_that_would_be_wrong_leaves_the_file_alone(
 ) -> None:
     file = home / "trunkline.json5"
     file.write_text(CONFIGURATION)
-    here(command).complains(Exit.CONFIGURATION, word)
+    here(command).complains(ExitCode.CONFIGURATION, word)
     assert file.read_text() == CONFIGURATION
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyjson5
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.ops.conftest import Here
 from tests.support.commandline import trunkline
 from tests.support.daemon import Daemon
@@ -45,7 +45,7 @@ def test_a_configuration_that_is_fine(here: Here, home: Path) -> None:
 )
 def test_what_up_refuses_is_not_fine(here: Here, home: Path, gateway: str, word: str) -> None:
     (home / "trunkline.json5").write_text(f"{{gateway: {{{gateway}}}}}")
-    here("config validate").complains(Exit.CONFIGURATION, word)
+    here("config validate").complains(ExitCode.CONFIGURATION, word)
 
 
 def test_the_environment_is_checked_too(
@@ -53,10 +53,10 @@ def test_the_environment_is_checked_too(
 ) -> None:
     (home / "trunkline.json5").write_text("{}")
     monkeypatch.setenv("TRUNKLINE_GATEWAY_PORT", "abc")
-    here("config validate").complains(Exit.CONFIGURATION, "TRUNKLINE_GATEWAY_PORT")
+    here("config validate").complains(ExitCode.CONFIGURATION, "TRUNKLINE_GATEWAY_PORT")
     monkeypatch.setenv("TRUNKLINE_GATEWAY_PORT", "18999")
     monkeypatch.setenv("TRUNKLINE_GATEWAY_TOKEN", "t0psecret")
-    assert here("config validate").code == Exit.OK
+    assert here("config validate").code == ExitCode.OK
 
 
 def test_secrets_that_others_may_read_are_warned_of(here: Here, home: Path) -> None:
@@ -95,7 +95,7 @@ def test_an_example_is_a_configuration_that_validates(here: Here, home: Path) ->
         (home / "trunkline.json5").write_text(
             text.replace("{\n", '{\n  gateway: {auth: {token: "t"}},\n', 1)
         )
-        assert here("config validate").code == Exit.OK
+        assert here("config validate").code == ExitCode.OK
 
 
 def test_an_example_shows_every_other_field_with_its_default(here: Here) -> None:
@@ -105,11 +105,11 @@ def test_an_example_shows_every_other_field_with_its_default(here: Here) -> None
 
 
 def test_an_unknown_channel_names_those_that_exist(here: Here) -> None:
-    here("config example ircc").complains(Exit.ERROR, "unknown channel 'ircc'", "irc", "local")
+    here("config example ircc").complains(ExitCode.ERROR, "unknown channel 'ircc'", "irc", "local")
 
 
 def test_an_impossible_profile_is_a_configuration_error(here: Here) -> None:
-    here("config path --profile ../evil").complains(Exit.CONFIGURATION, "impossible name")
+    here("config path --profile ../evil").complains(ExitCode.CONFIGURATION, "impossible name")
 
 
 async def test_a_reload_says_what_it_changed(home: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_reload_says_what_it_changed(home: Path) -> None:
         told = await trunkline(home, "config", "reload")
         assert (await trunkline(home, "config", "reload", "--json")).json == done
     assert (told.code, told.out.splitlines()) == (
-        Exit.OK,
+        ExitCode.OK,
         [
             f"{home}/trunkline.json5 is in force; gateway unchanged",
             "added: irc:a",
@@ -133,7 +133,7 @@ async def test_a_reload_says_what_it_changed(home: Path) -> None:
             "warning: mind the gap",
         ],
     )
-    (await trunkline(home, "config", "reload")).complains(Exit.NOT_RUNNING)
+    (await trunkline(home, "config", "reload")).complains(ExitCode.NOT_RUNNING)
 
 
 @pytest.mark.e2e
@@ -145,14 +145,14 @@ async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
         text = daemon.config_path.read_text()
         daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {"echoo": 1}'))
         code, out, err = await daemon.command("config", "reload")
-        assert (code, out) == (Exit.CONFIGURATION, "")
+        assert (code, out) == (ExitCode.CONFIGURATION, "")
         assert "channels.local.accounts.demo.echoo" in err
-        assert await daemon.command("gateway", "health") == (Exit.OK, "ok\n", "")
+        assert await daemon.command("gateway", "health") == (ExitCode.OK, "ok\n", "")
         after = await daemon.status()
         assert after["supervisor"]["configRevision"] == before["supervisor"]["configRevision"]
         assert after["accounts"]["local:demo"]["pid"] == before["accounts"]["local:demo"]["pid"]
         daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {}, "two": {}'))
         code, out, err = await daemon.command("config", "reload")
-        assert (code, err) == (Exit.OK, "")
+        assert (code, err) == (ExitCode.OK, "")
         assert "added: local:two" in out
         await daemon.wait_phase("local:two", "running")

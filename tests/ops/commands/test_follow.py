@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import ended, interrupted, line, started, trunkline
 from tests.support.fakeserver import (
     BACKOFF,
@@ -48,7 +48,7 @@ async def test_a_killed_worker_is_seen_through_all_its_phases(home: Path) -> Non
         assert rest(await line(process)) == "local:demo  backoff → starting  incarnation 4"
         assert rest(await line(process)).startswith("local:demo  starting → running  ready")
         result = await interrupted(process)
-    assert (result.code, result.err) == (Exit.OK, "")
+    assert (result.code, result.err) == (ExitCode.OK, "")
 
 
 async def test_messages_come_from_the_gateway_and_again_after_an_outage(home: Path) -> None:
@@ -117,7 +117,7 @@ async def test_a_daemon_that_is_stopped_ends_watch_well(home: Path) -> None:
         await line(process)
         await _end(fake, announced=True)
         result = await ended(process)
-    assert (result.code, "SIGTERM" in result.out) == (Exit.OK, True)
+    assert (result.code, "SIGTERM" in result.out) == (ExitCode.OK, True)
 
 
 async def test_a_daemon_that_is_lost_is_not_running(home: Path) -> None:
@@ -128,7 +128,7 @@ async def test_a_daemon_that_is_lost_is_not_running(home: Path) -> None:
         await line(process)
         await _end(fake, announced=False)
         result = await ended(process)
-    result.complains(Exit.NOT_RUNNING, "gone")
+    result.complains(ExitCode.NOT_RUNNING, "gone")
 
 
 async def test_a_gateway_elsewhere_tells_both(home: Path) -> None:
@@ -176,7 +176,7 @@ async def test_following_shows_each_line_once_and_goes_on(home: Path) -> None:
         shown = [msgspec.json.decode(await line(process))["text"] for _ in range(3)]
         assert shown == ["one", "two", "three"]
         assert [method for method, _ in fake.asked][1:] == ["logs.follow", "channels.logs"]
-        assert (await interrupted(process)).code == Exit.OK
+        assert (await interrupted(process)).code == ExitCode.OK
 
 
 async def test_a_gateway_elsewhere_is_watched_over_its_restart(home: Path) -> None:

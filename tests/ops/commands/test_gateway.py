@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import line, started, trunkline
 from tests.support.fakeserver import fake_gateway, fake_supervisor, status
 
@@ -37,8 +37,8 @@ async def test_an_unreachable_gateway_fails_only_where_an_answer_is_required(hom
     async with fake_supervisor(home, supervisor__status=row):
         shown = await trunkline(home, "gateway", "status", "--json")
         required = await trunkline(home, "gateway", "status", "--require-rpc")
-    assert (shown.code, shown.json["probe"]["ok"]) == (Exit.OK, False)
-    assert required.code == Exit.ERROR
+    assert (shown.code, shown.json["probe"]["ok"]) == (ExitCode.OK, False)
+    assert required.code == ExitCode.ERROR
     assert "rpc            failed: " in required.out
 
 
@@ -46,7 +46,7 @@ async def test_a_gateway_elsewhere_can_be_required_too(home: Path) -> None:
     async with fake_gateway(status={}) as gate:
         args = ("gateway", "status", "--url", gate.url, "--token", "secret")
         result = await trunkline(home, *args, "--require-rpc", "--json")
-    assert (result.code, result.json["rpc"]) == (Exit.OK, {"ok": True})
+    assert (result.code, result.json["rpc"]) == (ExitCode.OK, {"ok": True})
     assert result.json["supervisor"] is None
 
 
@@ -55,7 +55,7 @@ async def test_a_probe_asks_all_at_once_and_judges_by_health(home: Path) -> None
     async with fake_gateway(**methods) as gate:
         args = ("gateway", "probe", "--url", gate.url, "--token", "secret", "--json")
         result = await trunkline(home, *args)
-    assert (result.code, result.json["ok"]) == (Exit.OK, True)
+    assert (result.code, result.json["ok"]) == (ExitCode.OK, True)
     assert result.json["parts"]["config.get"]["ok"] is True
     assert result.json["parts"]["system-presence"]["ok"] is False
 
@@ -68,7 +68,7 @@ async def test_media_needs_no_text(home: Path) -> None:
         nothing = await trunkline(home, *args)
     assert sent.out == "sent (m)\n"
     assert gate.asked[-1][1]["mediaUrls"] == ["http://a/1", "http://a/2"]
-    nothing.complains(Exit.USAGE, "--message or --media")
+    nothing.complains(ExitCode.USAGE, "--message or --media")
 
 
 async def test_the_log_of_a_gateway_elsewhere(home: Path) -> None:
@@ -115,7 +115,7 @@ async def test_each_verb_is_one_question(home: Path, typed: str, asked: Any) -> 
     methods: dict[str, Any] = {asked[0].replace(".", "__"): {"ok": True}}
     async with fake_gateway(**methods) as gate:
         args = (*typed.split(), "--url", gate.url, "--token", "secret")
-        assert (await trunkline(home, *args)).code == Exit.OK
+        assert (await trunkline(home, *args)).code == ExitCode.OK
     assert gate.asked[-1] == asked
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import Refusal, account, fake_gateway, fake_supervisor, status
 
@@ -46,7 +46,7 @@ async def test_a_message_that_was_not_sent_is_an_error(home: Path) -> None:
     async with fake_gateway(send=Refusal("UNAVAILABLE", "irc:libera is gone")) as fake:
         args = ["--account", "irc:libera", "-t", "x", "-m", "y", "--url", fake.url]
         result = await trunkline(home, "message", "send", *args, "--token", "secret")
-    result.complains(Exit.ERROR, "irc:libera is gone")
+    result.complains(ExitCode.ERROR, "irc:libera is gone")
 
 
 async def test_our_own_gateway_is_found_with_its_secret(home: Path) -> None:
@@ -57,14 +57,14 @@ async def test_our_own_gateway_is_found_with_its_secret(home: Path) -> None:
             result = await trunkline(home, "gateway", "health", GW="t0ken")
             missing = await trunkline(home, "gateway", "health")
     assert (result.code, result.out) == (0, "ok\n")
-    missing.complains(Exit.CONFIGURATION, "gateway.auth", "GW")
+    missing.complains(ExitCode.CONFIGURATION, "gateway.auth", "GW")
 
 
 async def test_the_configured_token_is_not_sent_to_a_url_that_was_typed(home: Path) -> None:
     (home / "trunkline.json5").write_text("{gateway: {auth: {token: 't0ken'}}}")
     async with fake_gateway("t0ken", health={"ok": True}) as fake:
         result = await trunkline(home, "gateway", "health", "--url", fake.url)
-    result.complains(Exit.ERROR, "unauthorized")
+    result.complains(ExitCode.ERROR, "unauthorized")
     assert "auth" not in fake.hellos[0]
 
 
@@ -79,14 +79,14 @@ async def test_any_method_can_be_called(home: Path) -> None:
             home, "gateway", "call", "no.such", "--url", fake.url, "--token", "secret"
         )
     assert result.json == {"got": {"a": [1, "ü"]}}
-    unknown.complains(Exit.ERROR, "unknown method: no.such")
+    unknown.complains(ExitCode.ERROR, "unknown method: no.such")
 
 
 async def test_a_gateway_that_is_not_well_fails_the_command(home: Path) -> None:
     async with fake_gateway(health={"ok": False}) as fake:
         args = ["gateway", "health", "--url", fake.url, "--token", "secret"]
         result = await trunkline(home, *args)
-    assert (result.code, result.out) == (Exit.ERROR, "not ok\n")
+    assert (result.code, result.out) == (ExitCode.ERROR, "not ok\n")
 
 
 async def test_the_supervisor_controls_the_gateway(home: Path) -> None:
@@ -109,7 +109,7 @@ async def test_a_gateway_that_does_not_come_up_is_a_timeout_with_its_reason(home
     row = status(phase="backoff", connected=False, lastError="port is taken")["gateway"]
     async with fake_supervisor(home, gateway__restart={"ok": False, "gateway": row}):
         result = await trunkline(home, "gateway", "restart")
-    assert result.code == Exit.TIMEOUT
+    assert result.code == ExitCode.TIMEOUT
     assert result.err == "trunkline: the gateway is backoff: port is taken\n"
 
 
@@ -128,7 +128,7 @@ async def test_without_a_supervisor_nobody_is_shown_the_token(home: Path, comman
     async with fake_gateway("t0ken", health={"ok": True}) as stranger:
         text = f"{{gateway: {{port: {stranger.port}, auth: {{token: 't0ken'}}}}}}"
         (home / "trunkline.json5").write_text(text)
-        (await trunkline(home, *command.split())).complains(Exit.NOT_RUNNING, "trunkline up")
+        (await trunkline(home, *command.split())).complains(ExitCode.NOT_RUNNING, "trunkline up")
         assert stranger.hellos == []
 
 
@@ -149,8 +149,8 @@ async def test_an_unknown_account_is_named_with_those_that_are_known(
     async with fake_gateway("secret", **methods) as fake:
         where = ("--url", fake.url, "--token", "secret")
         result = await trunkline(home, *command.split(), *where)
-        result.complains(Exit.ERROR, "invalid channel", f"{unknown} is unknown", "irc:libera")
+        result.complains(ExitCode.ERROR, "invalid channel", f"{unknown} is unknown", "irc:libera")
         fits = 'gateway call channels.stop --params {"channel":"irc"}'
         result = await trunkline(home, *fits.split(), *where)
-        result.complains(Exit.ERROR, "invalid channel")
+        result.complains(ExitCode.ERROR, "invalid channel")
         assert "unknown" not in result.err

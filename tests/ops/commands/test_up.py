@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.exits import Exit
+from ops.exits import ExitCode
 from tests.support.commandline import ended, line, started, trunkline
 
 pytestmark = pytest.mark.e2e
@@ -41,27 +41,27 @@ async def test_up_in_the_foreground_says_where_and_what_next(home: Path) -> None
             assert word in text
         process.send_signal(2)
         result = await ended(process)
-    assert (result.code, result.err) == (Exit.OK, "")
+    assert (result.code, result.err) == (ExitCode.OK, "")
     assert oct((home / "trunkline.json5").stat().st_mode & 0o777) == "0o600"
 
 
 async def test_detached_it_is_up_when_the_command_returns(home: Path) -> None:
     up = await trunkline(home, "up", "--detach", "--port", free_port())
     try:
-        assert (up.code, up.err) == (Exit.OK, "")
+        assert (up.code, up.err) == (ExitCode.OK, "")
         assert up.out.endswith("`trunkline down` ends it.\n")
         health = await trunkline(home, "gateway", "health")
-        assert (health.code, health.out) == (Exit.OK, "ok\n")
+        assert (health.code, health.out) == (ExitCode.OK, "ok\n")
         second = await trunkline(home, "up", "--detach", "--port", free_port())
         first_pid = (await trunkline(home, "status", "--json")).json["supervisor"]["pid"]
-        second.complains(Exit.ERROR, str(first_pid))
+        second.complains(ExitCode.ERROR, str(first_pid))
         chat = await trunkline(home, "chat", "local:demo", "-m", "hello")
         assert chat.out == "echo: hello\n"
     finally:
         down = await trunkline(home, "down")
-    assert (down.code, down.out) == (Exit.OK, f"stopped (pid {first_pid})\n")
+    assert (down.code, down.out) == (ExitCode.OK, f"stopped (pid {first_pid})\n")
     assert not _lives(first_pid)
-    (await trunkline(home, "down")).complains(Exit.NOT_RUNNING)
+    (await trunkline(home, "down")).complains(ExitCode.NOT_RUNNING)
 
 
 async def test_detached_it_tells_why_it_did_not_come_up(home: Path) -> None:
@@ -70,29 +70,29 @@ async def test_detached_it_tells_why_it_did_not_come_up(home: Path) -> None:
         stranger.listen()
         port = str(stranger.getsockname()[1])
         result = await trunkline(home, "up", "--detach", "--port", port)
-    assert result.code == Exit.ERROR
+    assert result.code == ExitCode.ERROR
     assert port in result.err
     assert str(os.getpid()) in result.err
     (home / "trunkline.json5").write_text("{")
     wrong = await trunkline(home, "up", "--detach")
-    wrong.complains(Exit.CONFIGURATION, "trunkline.json5")
+    wrong.complains(ExitCode.CONFIGURATION, "trunkline.json5")
 
 
 async def test_two_runtimes_never_share_a_runtime_directory(home: Path, tmp_path: Path) -> None:
     other = str(tmp_path)  # its sockets would lie where those of home do
     try:
-        assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == Exit.OK
+        assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == ExitCode.OK
         pid = (await trunkline(home, "status", "--json")).json["supervisor"]["pid"]
         second = await trunkline(home, "up", "-q", "--port", free_port(), TRUNKLINE_STATE_DIR=other)
-        second.complains(Exit.ERROR, f"pid {pid}", str(home), "TRUNKLINE_RUNTIME_DIR")
+        second.complains(ExitCode.ERROR, f"pid {pid}", str(home), "TRUNKLINE_RUNTIME_DIR")
         for command in ("status", "down", "channels restart local:demo"):
             result = await trunkline(home, *command.split(), TRUNKLINE_STATE_DIR=other)
-            result.complains(Exit.NOT_RUNNING, other, f"that of {home}")
+            result.complains(ExitCode.NOT_RUNNING, other, f"that of {home}")
         chat = await trunkline(home, "chat", "local:demo", "-m", "hello")
         assert chat.out == "echo: hello\n"
     finally:
         down = await trunkline(home, "down")
-    assert down.code == Exit.OK
+    assert down.code == ExitCode.OK
 
 
 async def test_a_gateway_that_cannot_start_is_told_at_once(home: Path) -> None:
@@ -115,14 +115,14 @@ async def test_a_gateway_that_cannot_start_is_told_at_once(home: Path) -> None:
     assert "not tried again" in said[1]
     try:
         result = await trunkline(home, "up", "--detach")
-        assert (result.code, result.out) == (Exit.CONFIGURATION, "")
+        assert (result.code, result.out) == (ExitCode.CONFIGURATION, "")
         assert "NOT_SET is not set" in result.err
         assert "trunkline down" in result.err
         configuration.write_text(configuration.read_text().replace("NOT_SET", "HOME"))
         async with started(home, "watch") as watching:  # the daemon sees the change by itself
             while "gateway" not in (said_now := await line(watching)) or "run" not in said_now:
                 pass
-        assert (await trunkline(home, "gateway", "health")).code == Exit.OK
+        assert (await trunkline(home, "gateway", "health")).code == ExitCode.OK
     finally:
         await trunkline(home, "down")
 
@@ -133,7 +133,7 @@ def modes(directory: Path) -> dict[Path, int]:
 
 async def test_nothing_that_is_made_is_for_others(home: Path) -> None:
     try:
-        assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == Exit.OK
+        assert (await trunkline(home, "up", "--detach", "--port", free_port())).code == ExitCode.OK
         await trunkline(home, "channels", "restart", "local:demo", "--wait")
         made = modes(home)
         assert {path.name for path in made} >= {"accounts", "history.jsonl", "control.ipc", "logs"}

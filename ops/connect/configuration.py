@@ -1,0 +1,39 @@
+"""Loads the configuration of a runtime on this host, for commands that need no daemon."""
+
+from __future__ import annotations
+
+import os
+
+from ops.connect.places import flags_of, places_of
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
+from runtime.config.load import Loaded, load, load_effective
+from runtime.config.places import Places
+
+
+def load_file(places: Places) -> Loaded:
+    """Load the configuration as it stands in the file.
+
+    Raises ``OperatorError`` (exit 78) where there is no file, ``ConfigError`` where it is wrong.
+    """
+    _must_exist(places)
+    return load(places.config_path, default_port=places.default_port)
+
+
+def load_as_up_does(target: RuntimeTarget) -> Loaded:
+    """Load the configuration as `trunkline up` would use it, environment and flags included.
+
+    Raises ``OperatorError`` (exit 78) where there is no file, ``ConfigError`` where `up` would
+    refuse it.
+    """
+    places = places_of(target)
+    _must_exist(places)
+    return load_effective(places, os.environ, flags_of(target))
+
+
+def _must_exist(places: Places) -> None:
+    if not places.config_path.exists():
+        raise OperatorError(
+            f"{places.config_path} does not exist; `trunkline up` writes a first one",
+            ExitCode.CONFIGURATION,
+        )

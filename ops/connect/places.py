@@ -1,0 +1,37 @@
+"""Resolves the directories of a runtime on this host from the options of a command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ops.connect.target import RuntimeTarget
+from ops.exits import UsageFailure
+from runtime.config.places import Flags, Places, resolve
+
+
+def flags_of(target: RuntimeTarget, **more: Any) -> Flags:
+    """Return the options that name a state directory as flags, with ``more`` of their fields.
+
+    Raises ``UsageFailure`` where ``--profile`` and ``--dev`` are both given.
+    """
+    given = target.given
+    if given.get("profile") and given.get("dev"):
+        raise UsageFailure("--dev is a profile itself; say --profile or --dev, not both")
+    return Flags(
+        state_dir=_path(given.get("state_dir")),
+        config_path=_path(given.get("config")),
+        profile=given.get("profile"),
+        dev=bool(given.get("dev")),
+        **more,
+    )
+
+
+def places_of(target: RuntimeTarget) -> Places:
+    """Return the directories of the runtime; raises ``ConfigError`` for an impossible profile."""
+    return resolve(os.environ, flags_of(target))
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

@@ -1,0 +1,75 @@
+"""Prints the state of the supervisor and of the gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ops.output.text import clean, duration, mebibytes
+
+Row = Mapping[str, Any]
+
+
+def show_daemon(status: Row) -> None:
+    """Print the lines of ``trunkline status`` above the table of accounts."""
+    supervisor, gateway = status.get("supervisor"), status["gateway"]
+    if supervisor:
+        print(
+            f"supervisor  pid {supervisor['pid']}  up "
+            f"{duration(time.time() - supervisor['startedAt'] / 1000)}"
+            f"  {mebibytes(supervisor.get('rssBytes'))}  {clean(supervisor['stateDir'])}"
+        )
+    details = [f"pid {gateway['pid']}" if gateway.get("pid") else "", gateway.get("url") or ""]
+    if gateway.get("outages"):
+        details.append(f"{gateway['outages']} outages")
+    if gateway.get("phase") != "running" and gateway.get("lastError"):
+        details.append(gateway["lastError"])
+    print(f"gateway     {gateway['phase']}  {clean('  '.join(filter(None, details)))}".rstrip())
+    for warning in (supervisor or {}).get("warnings", []):
+        print(f"warning     {clean(warning)}")
+    print()
+
+
+def show_gateway(row: Row) -> None:
+    """Print the gateway's status row on one line."""
+    details = [
+        row["phase"]
+        + ("" if row.get("connected") or row["phase"] != "running" else ", no session"),
+        f"pid {row['pid']}" if row.get("pid") else "",
+        row.get("url") or "",
+        f"{row['outages']} outages" if row.get("outages") else "",
+        row.get("lastError") or "",
+    ]
+    print(clean("  ".join(filter(None, details))))
+
+
+def gateway_report_lines(report: Row) -> list[str]:
+    """Return the lines of ``gateway status`` that follow the one about the process."""
+    lines = [f"configuration  {report['config']['path']}"]
+    if not report["config"]["exists"]:
+        lines[0] += "  (does not exist)"
+    lines.append(_probe_line(report))
+    if report.get("rpc") and not report["rpc"]["ok"]:
+        lines.append(f"rpc            failed: {report['rpc']['error']}")
+    if report.get("lastErrorLine"):
+        lines.append(f"last error     {report['lastErrorLine']}")
+    for other in report["others"]:
+        probe = other.get("probe")
+        tail = "" if probe is None else ("  reachable" if probe["ok"] else "  unreachable")
+        where = other["url"] or "port unknown"
+        lines.append(
+            f"warning        another gateway runs: {other['name']} pid {other['pid']} {where}{tail}"
+        )
+    return lines
+
+
+def _probe_line(report: Row) -> str:
+    probe = report["probe"]
+    if probe is None:
+        return f"probe          {report['target']}  not asked"
+    if not probe["ok"]:
+        return f"probe          {probe['url']}  unreachable: {probe['error']}"
+    version = probe.get("version") or "?"
+    result = f"reachable in {probe['ms']:g} ms, version {version}, {probe['capability']}"
+    return f"probe          {probe['url']}  {result}"
