@@ -1,4 +1,4 @@
-"""The 123 scenarios of SUPERVISION part 2: what each is, and which test shows it.
+"""The 123 scenarios of supervision: what each is, and which test shows it.
 
 A test in this folder carries the numbers of its scenarios in its name (``test_s023_…``).
 ``ELSEWHERE`` names tests of other folders, where the thing itself is tested already.

@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, channel manager: rows 96-123. A row's number is in its test's name.
+"""Scenarios 96-123: accounts. The number is in a test's name.
 
 Each row is about one account; ``local:b`` is its sibling, which must not notice.
 """

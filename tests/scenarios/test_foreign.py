@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, gateways that are not ours: rows 7, 13, 15, 74 and 85.
+"""Scenarios 7, 13, 15, 74 and 85: gateways that are not ours.
 
 The programs are real and end as they are told; only the supervisor around them is left out.
 """

@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, liveness: rows 70-73, 75-77, 79, 80, and 95. Numbers are in the names.
+"""Scenarios 70-73, 75-77, 79, 80 and 95: liveness. The numbers are in the names.
 
 Silence is a suspicion; then comes one question; only then the verdict. The clock is the
 loop's, which never jumps.

@@ -1,4 +1,4 @@
-"""The rows marked ★ of SUPERVISION part 2 again, with real processes and the real daemon."""
+"""The scenarios marked ★ again, with real processes and the real daemon."""
 
 from __future__ import annotations
 

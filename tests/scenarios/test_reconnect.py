@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, reconnect: rows 59-66 and 69. The number of a row is in its test's name."""
+"""Scenarios 59-66 and 69: reconnect. The number is in a test's name."""
 
 from __future__ import annotations
 

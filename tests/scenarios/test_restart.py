@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, restart: rows 36-49. The number of a row is in its test's name.
+"""Scenarios 36-49: restart. The number is in a test's name.
 
 There is no governor, no deferred-restart flag and no cooldown: one mailbox and the number of
 the incarnation do their work. A person's restart is never refused, only coalesced.

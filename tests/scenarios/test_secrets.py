@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, row 76: what is told of a failure holds no secret."""
+"""Scenario 76: what is reported of a failure holds no secret."""
 
 from __future__ import annotations
 

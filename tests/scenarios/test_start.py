@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, start: rows 1-22. The number of a row is in its test's name."""
+"""Scenarios 1-22: start. The number is in a test's name."""
 
 from __future__ import annotations
 

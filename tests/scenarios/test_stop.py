@@ -1,4 +1,4 @@
-"""SUPERVISION part 2, stop: rows 23-35. The number of a row is in its test's name."""
+"""Scenarios 23-35: stop. The number is in a test's name."""
 
 from __future__ import annotations
 

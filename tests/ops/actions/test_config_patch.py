@@ -1,4 +1,4 @@
-"""A change of a configuration from afar: rows 57 and 58 of SUPERVISION part 2."""
+"""A change of a configuration from afar: scenarios 57 and 58."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ def layered(channel: dict[str, Any], **supervisor: Any) -> dict[str, AccountSpec
 def test_the_monitor_is_on_unless_the_nearest_word_says_otherwise(
     account: bool | None, channel: bool | None
 ) -> None:
-    """SUPERVISION 1.3 M10, scenario 115: account, then channel, then on."""
+    """Scenario 115: account, then channel, then on."""
     own = {} if account is None else {"healthMonitor": {"enabled": account}}
     inherited = {} if channel is None else {"healthMonitor": {"enabled": channel}}
     spec = layered({**inherited, "accounts": {"a": own}})["local:a"]

@@ -1,4 +1,4 @@
-"""The handshake over real sockets: the rows of PROTOCOL.md 1.3 to 1.10, for both protocols."""
+"""The handshake over real sockets, in both protocols."""
 
 from __future__ import annotations
 

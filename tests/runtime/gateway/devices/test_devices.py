@@ -1,4 +1,4 @@
-"""Device identities over real sockets: PROTOCOL.md 1.4, for both protocols."""
+"""Device identities over real sockets, in both protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a changed file means for the gateway: rows 50, 51, 53 and 54 of SUPERVISION part 2."""
+"""What a changed file means for the gateway: scenarios 50, 51, 53 and 54."""
 
 from __future__ import annotations
 
