@@ -233,6 +233,19 @@ def test_a_folder_imports_no_folder_above_it(package: str) -> None:
                 )
 
 
+def test_the_configuration_s_folders_stand_in_the_order_of_dependence() -> None:
+    """The errors, the text (pure), the modules of the folder itself, and what writes the file."""
+
+    def floor(module: str) -> int:
+        name = module.removeprefix("runtime.config").removeprefix(".").split(".")[0]
+        return {"errors": 0, "text": 1, "edit": 3}.get(name, 2)
+
+    for path in files("runtime/config"):
+        for module in imports(path):
+            if module.startswith("runtime.config."):
+                assert floor(module) <= floor(module_of(path)), f"{name_of(path)} imports {module}"
+
+
 def test_only_plugins_and_late_parts_are_loaded_by_name() -> None:
     loading = {name_of(path) for path in product() if loads_by_name(path)}
     assert loading == set(LOADED_BY_NAME)

@@ -1,8 +1,8 @@
-"""What each account is, once its channel's defaults and the common fields are put together.
+"""Puts each account together from its own fields, its channel's and the supervisor's. Pure.
 
 Separate from the file's model because it needs the manifests: only they know the fields of a
-channel. A channel whose package is broken spoils its own accounts alone: they are
-unconfigured and say why, while everything else runs.
+channel. A channel whose package is broken spoils its own accounts alone: they are unconfigured
+with the reason, while everything else runs.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ OURS = frozenset(_OF_CHANNEL)  # what a section may hold that is not its channel
 
 @dataclass(frozen=True, slots=True)
 class AccountSpec:
-    """One account, ready to be run or to say why not.
+    """One account, complete, with the reason why it cannot run where it cannot.
 
-    ``config`` holds the channel's fields that are set, secrets as references. ``reason`` says
+    ``config`` holds the channel's fields that are set, secrets as references. ``reason`` is
     why it is not enabled or not configured. ``fingerprint`` changes exactly when the worker
     would see something else, so that a reload restarts nothing in vain.
     """
@@ -77,7 +77,7 @@ class AccountSpec:
     fingerprint: str
 
 
-class _Nothing(msgspec.Struct):
+class _NoFields(msgspec.Struct):
     """The configuration of a channel whose manifest cannot be loaded."""
 
 
@@ -109,7 +109,7 @@ def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str
 
 
 def channels(config: Config, manifests: Manifests) -> list[ChannelInfo]:
-    """Return what the gateway must know of each channel that the configuration has."""
+    """Return what the gateway needs to know of each channel in the configuration."""
     found = [_channel(config, manifests, *section) for section in config.channels.items()]
     return [
         ChannelInfo(
@@ -127,7 +127,7 @@ def channels(config: Config, manifests: Manifests) -> list[ChannelInfo]:
 
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """A section of the file, taken apart. ``broken`` says why its manifest cannot be loaded."""
+    """A section of the file, taken apart. ``broken`` is why its manifest cannot be loaded."""
 
     id: str
     path: str
@@ -138,7 +138,7 @@ class _Channel:
     inherited: dict[str, Any]  # the channel's fields, for all accounts
     accounts: Mapping[str, Any]
     implicit: bool
-    base: dict[str, Section]  # the supervisor's parts, under what channel and account say
+    base: dict[str, Section]  # the supervisor's parts, which channel and account override
 
 
 def _channel(config: Config, manifests: Manifests, id: str, section: dict[str, Any]) -> _Channel:
@@ -148,7 +148,7 @@ def _channel(config: Config, manifests: Manifests, id: str, section: dict[str, A
     if implicit:
         listed = {IMPLICIT: {}}
     usable = manifests.get(id)
-    manifest = usable.manifest if usable else Manifest(id, id, _Nothing, plugin="")
+    manifest = usable.manifest if usable else Manifest(id, id, _NoFields, plugin="")
     return _Channel(
         id=id,
         path=f"channels.{id}",
@@ -164,7 +164,7 @@ def _channel(config: Config, manifests: Manifests, id: str, section: dict[str, A
 
 
 def _channel_problems(channel: _Channel) -> list[Problem]:
-    """Return what is wrong with the channel's own part; its accounts are judged one by one."""
+    """Return what is wrong with the channel's own part; its accounts are checked one by one."""
     path, own = channel.path, channel.own
     shape = {**own, "accounts": {}} if isinstance(own.get("accounts"), Mapping) else own
     found = problems(shape, ChannelConfig, path)
@@ -194,7 +194,7 @@ def _account_problems(channel: _Channel, id: str, fields: object) -> list[Proble
 def _field_problems(
     channel: _Channel, fields: Mapping[str, Any], path: str, ours: Iterable[str]
 ) -> list[Problem]:
-    """Judge fields by the channel's struct; a misspelt one is told our names too."""
+    """Check fields by the channel's struct; for a misspelt one our names are listed too."""
     if channel.broken:
         return []
     struct, secrets = channel.manifest.config, channel.manifest.secrets
@@ -206,7 +206,7 @@ def _field_problems(
 
 
 def _layer_problems(channel: _Channel, layers: list[Mapping[str, Any]], path: str) -> list[Problem]:
-    """Judge the fields of the last layer, and whether all layers together make sense."""
+    """Check the fields of the last layer, and all layers together."""
     found: list[Problem] = []
     for name, (_, struct) in LAYERED.items():
         where, last = join(path, name), layers[-1].get(name, {})
@@ -218,7 +218,7 @@ def _layer_problems(channel: _Channel, layers: list[Mapping[str, Any]], path: st
 
 
 def _rule_problems(channel: _Channel, merged: Mapping[str, Any], path: str) -> list[Problem]:
-    """Ask the struct's own rules, which see several fields.
+    """Check the struct's own rules, which see several fields.
 
     A word stands for each reference; a rule about the secret itself waits for its value.
     """
@@ -235,7 +235,7 @@ def _rule_problems(channel: _Channel, merged: Mapping[str, Any], path: str) -> l
 
 
 def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any]) -> AccountSpec:
-    """Put an account together; everything has been judged before."""
+    """Put an account together; everything has been checked before."""
     own, given = _split(fields, _OF_ACCOUNT)
     over = msgspec.convert({**own, **UNLAYERED}, AccountConfig)
     common = {name: value for name, value in channel.own.items() if name in _OF_ACCOUNT}
@@ -276,17 +276,17 @@ def _disabled(channel: _Channel, id: str, under: AccountConfig, over: AccountCon
 
 
 def _reason(channel: _Channel, merged: Mapping[str, Any]) -> str | None:
-    """Say why the account cannot run yet, or ``None``."""
+    """Return why the account cannot run yet, or ``None``."""
     if channel.broken:
         return f"the channel {channel.id} cannot be used: {channel.broken}"
     return _safely(lambda: channel.manifest.unconfigured(merged))
 
 
 def _safely(ask: Callable[[], str | None]) -> str | None:
-    """Ask a manifest; what it raises becomes a reason, so that only its accounts suffer."""
+    """Call a manifest; what it raises becomes a reason, so that only its accounts suffer."""
     try:
         return ask()
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's manifest does
+    except Exception as error:  # noqa: BLE001 - a manifest is other people's code
         return f"the channel's manifest failed: {type(error).__name__}: {error}"
 
 
@@ -309,7 +309,7 @@ def _place(channel: _Channel, id: str) -> str:
 
 
 def _split(fields: Mapping[str, Any], ours: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part our fields from those of the channel."""
+    """Return our fields and those of the channel, apart."""
     own = {name: value for name, value in fields.items() if name in ours}
     return own, {name: value for name, value in fields.items() if name not in ours}
 

@@ -1,7 +1,8 @@
-"""Finds everything that is wrong with a value, not only the first thing.
+"""Finds everything that is wrong with a value, not only the first thing. Pure.
 
-msgspec stops at the first mistake and speaks to programmers. This walks the same types, so
-that every rule exists once, and says of each mistake where it is and what is allowed.
+msgspec stops at the first mistake, and its messages are for programmers. This module walks the
+same types, so that every rule exists once, and reports for each mistake where it is and what is
+allowed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from workers.secrets import SecretRef
 
 
 def problems(value: object, type: Any, path: str = "") -> list[Problem]:
-    """Return all that is wrong with ``value`` as a ``type``; an empty list: it converts."""
+    """Return all that is wrong with ``value`` as a ``type``; an empty list when it converts."""
     return list(_walk(value, type, path))
 
 
@@ -36,7 +37,7 @@ def account_problems(
 
 
 def not_finite(value: object, path: str = "") -> Iterator[Problem]:
-    """Find the numbers that JSON5 and TOML can write but no field can mean."""
+    """Yield a problem for each number that JSON5 and TOML can write but no field can mean."""
     if isinstance(value, float) and not math.isfinite(value):
         yield Problem(path, f"is {value}; allowed: a finite number")
     elif isinstance(value, Mapping):
@@ -61,12 +62,12 @@ def members(type: Any) -> tuple[Any, ...]:
 
 
 def is_struct(form: Any) -> bool:
-    """Whether this is a class of msgspec structs."""
+    """Return whether ``form`` is a class of msgspec structs."""
     return isinstance(form, type) and issubclass(form, msgspec.Struct)
 
 
 def _walk(value: object, type: Any, path: str) -> Iterator[Problem]:
-    """Judge by the member of the same form, so that the message is about what was meant."""
+    """Check by the member of the same form, so that the message is about what was meant."""
     found: list[Problem] = []
     if isinstance(value, Mapping):
         for member in _only(members(type), is_struct):
@@ -89,7 +90,7 @@ def _fields(
     *,
     partial: bool = False,
 ) -> Iterator[Problem]:
-    """Judge each field of an object by itself."""
+    """Check each field of an object by itself."""
     info = {field.encode_name: field for field in fields_of(struct)}
     strict = struct.__struct_config__.forbid_unknown_fields
     for name, each in value.items():
@@ -106,7 +107,7 @@ def _fields(
 
 
 def _field(value: object, type: Any, path: str, secrets: Collection[str]) -> Iterator[Problem]:
-    """Judge a field. ``secrets``: the names inside it that are secret, "" for all of it."""
+    """Check a field. ``secrets``: the names inside it that are secret, "" for all of it."""
     structs = list(_only(members(type), is_struct))
     if "" in secrets and isinstance(value, Mapping):
         yield from _walk(value, SecretRef, path)
@@ -120,7 +121,7 @@ def _field(value: object, type: Any, path: str, secrets: Collection[str]) -> Ite
 
 
 def _whole(value: object, type: Any, path: str) -> Iterator[Problem]:
-    """Convert: the last word on what is right is msgspec's."""
+    """Convert the whole value: what msgspec refuses is wrong, whatever else was found right."""
     try:
         msgspec.convert(value, type)
     except msgspec.ValidationError as error:
@@ -132,7 +133,7 @@ def _whole(value: object, type: Any, path: str) -> Iterator[Problem]:
 
 
 def _only(types: Collection[Any], form: Any) -> Iterator[Any]:
-    """Yield the type of this form, if it is the only one: else no guess is better than none."""
+    """Yield the type of this form if it is the only one; among several a guess may mislead."""
     found = [each for each in types if form(each)]
     if len(found) == 1:
         yield found[0]
@@ -143,7 +144,7 @@ def _bare(type: Any) -> Any:
 
 
 def is_list(form: Any) -> bool:
-    """Whether this is ``list[...]``."""
+    """Return whether ``form`` is ``list[...]``."""
     return get_origin(form) is list
 
 

@@ -1,8 +1,8 @@
-"""What may stand in the configuration file: every field, its default, and why that default.
+"""Defines every field of the configuration file, its range, its default and why that default.
 
 The shape follows ``openclaw.json``, so that its users feel at home. Only types and ranges
-live here; how an account is put together from its channel is in ``accounts.py``. Fields
-that are named without a unit are seconds, others say theirs. On the wire: camelCase.
+are here; ``accounts`` puts an account together from its channel. Every field of time or size
+has its unit in its name. In the file the names are camelCase.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ AgentName = Literal["echo", "none"]
 class Section(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
-    """Base of every part of the file: a misspelt field is an error, never ignored."""
+    """Base of every part of the file: an unknown field is an error, never ignored."""
 
 
 class RestartConfig(Section, frozen=True):
-    """When a failed account is tried again; ``runtime.supervisor.lifecycle`` has the formula."""
+    """When a failed account is started again; ``runtime.supervisor.lifecycle`` has the formula."""
 
     # 5 s doubling to 5 minutes: OpenClaw's channel policy, gentle to a platform that is down.
     initial_seconds: Seconds = 5.0
     factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
     maximum_seconds: Seconds = 300.0
-    # Accounts that were felled together must not come back together.
+    # Accounts that failed together must not come back together.
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
     # An account that ran this long was healthy: its earlier failures are forgiven.
     healthy_after_seconds: Seconds = 300.0
@@ -46,7 +46,7 @@ class RestartConfig(Section, frozen=True):
     slow_seconds: Seconds = 900.0
     # Slow logins exist; a start that takes longer hangs.
     ready_within_seconds: Seconds = 30.0
-    # Time for a polite goodbye and the last acknowledgements before SIGKILL.
+    # Time to log out and to get the last acknowledgements before SIGKILL.
     stop_within_seconds: Seconds = 5.0
 
     def __post_init__(self) -> None:
@@ -58,13 +58,13 @@ class RestartConfig(Section, frozen=True):
 
 
 class HealthMonitorConfig(Section, frozen=True):
-    """When an account that runs is not well (``runtime.supervisor.accounts.health_rules``)."""
+    """When a running account is unhealthy (``runtime.supervisor.accounts.health_rules``)."""
 
     enabled: bool = True
     # OpenClaw's numbers: a platform needs time to connect, and to connect again.
     startup_grace_seconds: Seconds = 120.0
     reconnect_grace_seconds: Seconds = 120.0
-    # Half an hour without any sign of the transport: the connection is dead and nobody said so.
+    # Half an hour without any sign of the transport: the connection died without a word.
     stale_after_seconds: Seconds = 1800.0
     # A long answer is not a hang as long as something happens in it.
     busy_within_seconds: Seconds = 1500.0
@@ -74,8 +74,9 @@ class HealthMonitorConfig(Section, frozen=True):
 
 
 class AccountLimitsConfig(Section, frozen=True):
-    """What one account may use. Memory is its proportional share (PSS), so that what the
-    accounts have in common is counted once.
+    """What one account may use.
+
+    Memory is its proportional share (PSS), so that what accounts have in common counts once.
     """
 
     # Above this the account is replaced in an orderly way: a leak ends before it hurts.
@@ -109,15 +110,15 @@ class RateLimitConfig(Section, frozen=True):
 
 
 class TrustedProxyConfig(Section, frozen=True):
-    """What a reverse proxy that has logged people in must say (mode ``trusted-proxy``)."""
+    """What a reverse proxy that has logged people in must send (mode ``trusted-proxy``)."""
 
     # The header with the person's name: the usual one of oauth2-proxy and its like.
     user_header: Text = "x-forwarded-user"
     # Headers that only the proxy adds: a request without them did not come through it.
     required_headers: list[Text] = []
-    # Empty: whoever the proxy lets in.
+    # Empty: everyone whom the proxy lets in.
     allow_users: list[Text] = []
-    # A proxy on this host looks like any local program: only when no other program may lie.
+    # A proxy on this host looks like any local program: only where all of them are trusted.
     allow_loopback: bool = False
 
 
@@ -138,18 +139,18 @@ class ReloadConfig(Section, frozen=True):
     """What happens when the file changes."""
 
     # hybrid: accounts that changed are restarted, the gateway only when its own part changed.
-    # hot (reload is the same): the gateway never, it is said what waits. restart: the gateway
-    # with every change. off: the file is not watched; asked for, a reload does as restart.
+    # hot (reload is the same): the gateway never, and what waits is reported. restart: the
+    # gateway with every change. off: the file is not watched; a requested reload is as restart.
     mode: Literal["hybrid", "hot", "reload", "restart", "off"] = "hybrid"
     # Editors write in several steps; wait until they are done. OpenClaw's numbers.
     debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] = 1200
 
 
 class HttpConfig(Section, frozen=True):
-    """The pages beside the WebSocket, on the same port."""
+    """The HTTP endpoints beside the WebSocket, on the same port."""
 
     enabled: bool = True
-    # /metrics tells a stranger how much goes on; from loopback it needs no token.
+    # /metrics shows how much goes on; from loopback it needs no token.
     metrics: bool = True
     max_body_bytes: Count = 4 * 1024 * 1024
 
@@ -206,16 +207,16 @@ class GatewayConfig(Section, frozen=True):
     allowed_origins: list[Text] = []
     handshake_timeout_ms: Millis = 15_000  # OpenClaw's
     tick_interval_ms: Millis = 30_000  # OpenClaw's; its clients give up after two missed ticks
-    # A gateway that is not ours, run as our child: the program and its arguments.
+    # A gateway that is not Trunkline's, run as a child: the program and its arguments.
     command: Annotated[list[Text], Meta(min_length=1)] | None = None
-    # A gateway that runs already and that we only connect to.
+    # A gateway that runs already, and is only connected to.
     url: Text | None = None
     # auto: a gateway that is found on our port is connected to instead of refused.
     attach: Literal["never", "auto"] = "never"
     # What makes the gateway of ``command`` read its configuration again. None: nothing, it is
     # restarted; the signal differs between versions, and the wrong one ends it.
     reload_signal: Literal["SIGHUP", "SIGUSR1", "SIGUSR2"] | None = None
-    # Run once when the gateway of ``command`` says that its configuration is damaged.
+    # Run once when the gateway of ``command`` reports that its configuration is damaged.
     repair_command: Annotated[list[Text], Meta(min_length=1)] | None = None
     # None: 30 for our own gateway, 300 for another: OpenClaw takes 10 to 40 s on a calm host.
     ready_within_seconds: Seconds | None = None
@@ -226,12 +227,12 @@ class GatewayConfig(Section, frozen=True):
 
     @property
     def foreign(self) -> bool:
-        """Whether the gateway is somebody else's."""
+        """Whether the gateway is not Trunkline's own."""
         return self.command is not None or self.url is not None
 
 
 class AgentsConfig(Section, frozen=True):
-    """Who answers. ``default`` is for accounts that name none."""
+    """Which agent answers. ``default`` is for accounts that name none."""
 
     default: AgentName = "echo"
 
@@ -266,7 +267,7 @@ class LoggingConfig(Section, frozen=True):
     # 10 MB in 5 files per account: days of an ordinary account, 10 GB at most for 200.
     max_bytes: Annotated[int, Meta(ge=4096, le=1 << 40)] = 10_000_000
     files: Annotated[int, Meta(ge=1, le=1000)] = 5
-    # Of all logs together: the oldest rotated files go first, whoever wrote them.
+    # Of all logs together: the oldest rotated files go first, of whichever process.
     total_bytes: Annotated[int, Meta(ge=65_536, le=1 << 50)] = 1_000_000_000
     # A log bomb is read and dropped above this; the burst lets a traceback through.
     lines_per_second: Count = 200
@@ -275,7 +276,7 @@ class LoggingConfig(Section, frozen=True):
 
 
 class Config(Section, frozen=True):
-    """The whole file. The fields of a channel are its manifest's; see ``accounts.py``."""
+    """The whole file. The fields of a channel are its manifest's; see ``accounts``."""
 
     gateway: GatewayConfig = GatewayConfig()
     channels: dict[str, dict[str, Any]] = {}
@@ -285,12 +286,12 @@ class Config(Section, frozen=True):
 
 
 class AccountConfig(Section, frozen=True):
-    """The fields of an account that are ours, beside those of its channel."""
+    """The fields that every account has, beside those of its channel."""
 
     enabled: bool = True
     # For people only: shown in tables.
     name: Annotated[str, Meta(max_length=200)] | None = None
-    # Any fields of these parts of `supervisor`, over those of the channel.
+    # Any fields of these parts of `supervisor`; they count before those of the channel.
     restart: dict[str, Any] = {}
     health_monitor: dict[str, Any] = {}
     limits: dict[str, Any] = {}
@@ -301,7 +302,7 @@ class AccountConfig(Section, frozen=True):
 
 
 class ChannelConfig(AccountConfig, frozen=True):
-    """The fields of a channel that are ours. Everything else is inherited by its accounts."""
+    """The fields that every channel has. All other fields are inherited by its accounts."""
 
     default_account: Text | None = None
     accounts: dict[str, dict[str, Any]] | None = None

@@ -1,4 +1,4 @@
-"""Shows a configuration without its secrets.
+"""Copies a configuration without its secrets. Pure.
 
 A manifest names the secret fields of its channel. What looks like a secret is hidden too:
 better one harmless value too many than one password in a bug report.
@@ -26,8 +26,8 @@ _ALL = frozenset({""})
 def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     """Return a copy of a configuration (as in the file) with ``REDACTED`` for each secret.
 
-    A reference is shown: it says where a secret lies, not what it is. Of a channel whose
-    manifest is missing all texts are hidden, for nobody knows which of them are secret.
+    A reference is shown: it names where a secret lies, not the secret. Of a channel whose
+    manifest is missing all texts are hidden, because it is not known which are secret.
     """
     result = {name: _hide(value, set()) for name, value in values.items()}
     if "gateway" in values:
@@ -41,7 +41,7 @@ def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
 
 
 def literal_secrets(values: Mapping[str, Any], manifests: Manifests) -> set[str]:
-    """Return the secrets that stand in the file itself, for whoever must keep them out of logs."""
+    """Return the secrets that stand in the file itself, so that they can be kept out of logs."""
     return set(_differences(values, redacted(values, manifests)))
 
 
@@ -85,7 +85,7 @@ def _hide(value: Any, secrets: Collection[str], name: str = "") -> Any:
 
 
 def _inside(name: str, secrets: Collection[str]) -> set[str]:
-    """Return the secrets inside the field ``name``: all of it stays all of it."""
+    """Return the names of the secrets inside the field ``name``; ``""`` (all of it) stays."""
     inner = {rest for each in secrets for head, _, rest in [each.partition(".")] if head == name}
     return inner | ({""} if "" in secrets else set())
 

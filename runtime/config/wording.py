@@ -1,4 +1,4 @@
-"""Says in an operator's words what a type allows and what a value is."""
+"""Describes what a type allows and what a value is, in an operator's words. Pure."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def allowed(type: Any) -> str:
 
 
 def unknown(name: str, known: Collection[str], what: str = "field") -> str:
-    """Say that ``name`` is not one of ``known``, with the nearest one where there is one."""
+    """Return that ``name`` is not one of ``known``, with the nearest one where there is one."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"unknown {what}{hint}; allowed: {', '.join(sorted(known)) or 'none'}"
 
 
 def shown(value: object, wanted: Any = str) -> str:
-    """Return what ``value`` is.
+    """Return what ``value`` is, e.g. ``5`` or ``a list``.
 
-    Of a text only the kind, because it may be a secret in the wrong place; but where one of
-    some fixed words was asked for, the misspelling itself is what helps.
+    Of a text only the kind, because it may be a secret in the wrong place; but where
+    ``wanted`` is one of some fixed words, the misspelling itself is what helps.
     """
     match value:
         case str() if value and "Literal[" in str(wanted):

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config.text.json5_edit import cut, put, render
-from runtime.config.text.json5_positions import duplicates, lines, scan
+from runtime.config.text.json5_edit import cut, put, render, replace_strings
 
 NAMES = st.text("ab c$\"'\\/{}:,ü\u2028", min_size=1, max_size=4)
 VALUES = st.recursive(
@@ -126,14 +125,10 @@ def test_a_long_object_is_written_on_several_lines() -> None:
     )
 
 
-def test_lines_are_counted_from_one() -> None:
-    text = "{\n a: 1,\n b: [\n  2,\n  {c: 3}],\n}"
-    assert dict(lines(text, scan(text))) == {"a": 2, "b": 3, "b[0]": 4, "b[1]": 5, "b[1].c": 5}
-
-
-def test_the_same_key_written_differently_is_the_same_key() -> None:
-    text = r"""{a: [{x: 1, 'x': 2}], "a": 3, \u0061: 4}"""
-    assert [(path, len(found)) for path, found in duplicates(scan(text))] == [
-        ("a[0].x", 2),
-        ("a", 3),
-    ]
+def test_a_string_is_replaced_between_the_quotes_that_stood_there() -> None:
+    text = """{a: 'x', "b": ["y", "z"], /* 'x' */ c: "x"}"""
+    changes = {("a",): "it's", ("b", 1): 'say "z"'}
+    assert replace_strings(text, changes) == (
+        r"""{a: 'it\'s', "b": ["y", "say \"z\""], /* 'x' */ c: "x"}"""
+    )
+    assert replace_strings(text, {}) == text
