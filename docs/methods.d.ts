@@ -10,7 +10,7 @@ export type AccountParams = { account: string };
 export type DrainParams = { accounts: Array<string>; reason?: string | null; timeoutMs?: number };
 
 /** One account; without ``account_id`` the channel's default one. ``reason`` is ours: it is kept with the hold. */
-export type TargetParams = { channel: string; accountId?: string | null; reason?: string | null };
+export type ChannelTargetParams = { channel: string; accountId?: string | null; reason?: string | null };
 
 /** The last ``lines`` of these accounts; of every process when none is named. */
 export type LinesParams = { accounts?: Array<string>; lines?: number };
@@ -111,19 +111,19 @@ export interface MethodParams {
   /** Answer with the manual stops that are remembered. */
   "channels.holds": NoParams;
   /** End an account's login; it stays down until it is started again. */
-  "channels.logout": TargetParams;
+  "channels.logout": ChannelTargetParams;
   /** Answer with the last log lines of accounts, or of every process. */
   "channels.logs": LinesParams;
   /** Forgive accounts their failures. */
   "channels.reset": AccountsParams;
   /** Replace the account's process. */
-  "channels.restart": TargetParams;
+  "channels.restart": ChannelTargetParams;
   /** Start an account, release its hold; an operator never waits for a backoff. */
-  "channels.start": TargetParams;
+  "channels.start": ChannelTargetParams;
   /** Answer with a summary and all accounts of each channel. */
   "channels.status": ChannelsStatusParams;
   /** Stop an account and remember it over every restart. ``persisted`` is ours: false when that could not be written down. */
-  "channels.stop": TargetParams;
+  "channels.stop": ChannelTargetParams;
   /** Do as `config.set`; here every write is taken over at once. */
   "config.apply": ApplyParams;
   /** Answer with the file as written and its values, secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */

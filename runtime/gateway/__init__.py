@@ -1,6 +1,6 @@
-"""The gateway: WebSocket control plane and HTTP on one port, the data link of the workers.
+"""Serves clients by WebSocket and HTTP on one port, and workers by the data link.
 
-Imports nothing of the supervisor. What happens for every message is in ``client`` (requests),
-``workers`` (what accounts say) and ``fanout`` (events to clients); everything else stands
-beside that path.
+Imports nothing of the supervisor. The path of every message goes through ``clients.client``
+(requests), ``accounts.data_link`` (messages of accounts) and ``accounts.fanout`` (events to
+clients); everything else stands beside it.
 """

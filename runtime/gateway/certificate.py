@@ -1,6 +1,6 @@
-"""The certificate of the gateway's port, read again when its files change.
+"""Loads the certificate of the gateway's port, and reloads it when its files change.
 
-Renewal tools replace files and signal nobody, so each handshake looks at the files' times;
+Renewal tools replace files and send no signal, so each handshake looks at the files' times;
 connections that are open keep what they began with. Files that do not fit together (the
 renewal is half done) leave the old certificate in use.
 """
@@ -20,7 +20,10 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """``context`` is for the server. Raises ``Misconfigured`` when the files cannot be used."""
+    """The certificate and its key; ``context`` is the server's TLS context.
+
+    Raises ``Misconfigured`` when the files cannot be used.
+    """
 
     def __init__(self, certificate: str | None, key: str | None) -> None:
         self._files = (certificate or "", key or "")

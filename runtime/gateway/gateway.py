@@ -94,7 +94,7 @@ class Gateway:
             rings=hub.rings,
             fanout=hub.fanout,
             output=server,
-            on_message=hub.agents.heard,
+            on_message=hub.agents.on_message,
         )
         server.surround_writes(GatewayTurn(hub.fanout, data_link))
         hub.open(server, peers, calls, data_link)

@@ -1,8 +1,8 @@
 """Holds what the clients, methods, endpoints and reports of one gateway share.
 
 The gateway builds it, and everything that serves clients works on it: the accounts and the
-links to workers and supervisor, the connected clients, the counters, and the events that
-concern everybody. It knows clients only as ``Listener``, so it stands below all of them.
+links to workers and supervisor, the connected clients, the counters, and the events for all
+clients. It knows clients only as ``ClientView``, so it stands below all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ipc.frames.websocket import StateVersion
 from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.auth import Secrets
-from runtime.gateway.access.listener import Listener, WaitingAdmission
+from runtime.gateway.access.client_view import ClientView, WaitingAdmission
 from runtime.gateway.access.origin import TrustedProxies
 from runtime.gateway.access.scopes import READ, SUPERVISOR
 from runtime.gateway.access.throttle import Throttle
@@ -87,7 +87,7 @@ class Hub:
         self.informed = self.draining = self.leaving = False
         self.restarting = True
         self.seq = 0
-        self._clients: set[Listener] = set()
+        self._clients: set[ClientView] = set()
         self._admissions: set[WaitingAdmission] = set()
         self._failures = self._malformed = 0
         self._requests_of_gone = 0
@@ -106,17 +106,17 @@ class Hub:
         self.data_link = data_link
 
     @property
-    def clients(self) -> Collection[Listener]:
+    def clients(self) -> Collection[ClientView]:
         """The connected clients, the supervisor among them."""
         return self._clients
 
-    def add(self, client: Listener) -> None:
+    def add(self, client: ClientView) -> None:
         """Enter a client that is about to get its hello."""
         self._clients.add(client)
         if self.presence.add(client):
             self.presence_changed()
 
-    def remove(self, client: Listener) -> None:
+    def remove(self, client: ClientView) -> None:
         """Remove a client whose connection has ended, wherever it stands."""
         self._clients.discard(client)
         self._requests_of_gone += client.asked
@@ -210,12 +210,12 @@ class Hub:
         for client in self._clients:
             if client.role != SUPERVISOR and client.covers(scope):
                 shown = payload(client.protocol) if callable(payload) else payload
-                client.tell(name, shown, version)
+                client.send_event(name, shown, version)
 
-    def tell_health(self, client: Listener) -> None:
+    def send_health(self, client: ClientView) -> None:
         """Send the event ``health`` to one client: it follows the hello."""
         self.seq += 1
-        client.tell("health", self.health.payload(client.protocol), self.state_version())
+        client.send_event("health", self.health.payload(client.protocol), self.state_version())
 
     def state_version(self) -> StateVersion:
         """Return how often presence and health have changed."""
@@ -230,14 +230,14 @@ class Hub:
     def presence_changed(self) -> None:
         """Broadcast the presence soon: once for all that changes meanwhile."""
         if self._presence_timer is None and not self.draining:
-            self._presence_timer = self.loop.call_later(PRESENCE_SECONDS, self._tell_presence)
+            self._presence_timer = self.loop.call_later(PRESENCE_SECONDS, self._broadcast_presence)
 
     def health_changed(self) -> None:
         """Broadcast the health of the accounts soon: once for all that changes meanwhile."""
         if self._health_timer is None and not self.draining:
             size = self.health.size * len(self._clients)
             wait = max(HEALTH_SECONDS, size / HEALTH_BYTES)
-            self._health_timer = self.loop.call_later(wait, self._tell_health)
+            self._health_timer = self.loop.call_later(wait, self._broadcast_health)
 
     def expect_end(self, *, restarting: bool) -> None:
         """Learn whether the end that the supervisor announces is followed by a new start."""
@@ -260,17 +260,17 @@ class Hub:
             calls.fail_all()
 
     def _next_tick(self) -> asyncio.TimerHandle:
-        return self.loop.call_later(self.config.tick_interval_ms / 1000, self._tell_tick)
+        return self.loop.call_later(self.config.tick_interval_ms / 1000, self._broadcast_tick)
 
-    def _tell_tick(self) -> None:
+    def _broadcast_tick(self) -> None:
         self._tick_timer = self._next_tick()
         self.broadcast("tick", {"ts": int(time.time() * 1000)})
 
-    def _tell_presence(self) -> None:
+    def _broadcast_presence(self) -> None:
         self._presence_timer = None
         self.broadcast("presence", lambda p: {"presence": self.presence.rows(p)}, scope=READ)
 
-    def _tell_health(self) -> None:
+    def _broadcast_health(self) -> None:
         self._health_timer = None
         self.broadcast("health", self.health.payload)
 

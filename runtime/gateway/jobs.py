@@ -1,4 +1,4 @@
-"""What is under way in the gateway: requests and answers that wait for somebody else.
+"""Runs and counts the requests that wait for another process.
 
 One owner for all of them, so that a drain can wait until they are done and the end can
 cancel what is left.
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Jobs:
-    """Runs coroutines in a task group; each must deal with its own errors."""
+    """Coroutines in a task group, each of which handles its own errors; the length counts all."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._group = tasks
@@ -25,24 +25,24 @@ class Jobs:
         return len(self._running) + self._others
 
     def start(self, job: Coroutine[Any, Any, None]) -> None:
-        """Run ``job`` beside everything else."""
+        """Run ``job`` in a task."""
         task = self._group.create_task(job)
         self._running.add(task)
         self._idle.clear()
         task.add_done_callback(self._done)
 
     def begin(self) -> None:
-        """Count something that has no task; ``end`` must follow."""
+        """Count a job that has no task; ``end`` must follow."""
         self._others += 1
         self._idle.clear()
 
     def end(self) -> None:
-        """It is done."""
+        """Count a job without a task as done."""
         self._others -= 1
         self._notice_idle()
 
     async def finish(self, seconds: float) -> bool:
-        """Wait until nothing runs, at most ``seconds``; say whether that was reached."""
+        """Wait until nothing runs, at most ``seconds``; return whether that was reached."""
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()

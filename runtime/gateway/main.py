@@ -1,4 +1,4 @@
-"""The gateway's process: from its bootstrap object to its exit code."""
+"""Runs the gateway's process, from its bootstrap object to its exit code."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from workers.errors import Misconfigured
 
 log = structlog.get_logger("gateway")
 
-Say = Callable[[str, str], None]
+ReportCause = Callable[[str, str], None]
 
 
-async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
-    """Serve until SIGTERM, then drain. ``fds["listen"]`` is the listening socket.
+async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -> int:
+    """Serve until SIGTERM, drain, and return the exit code.
 
-    ``say(cause, text)`` tells the supervisor why, when it is not SIGTERM.
+    ``fds["listen"]`` is the listening socket. ``report_cause(cause, text)`` sends the supervisor
+    the reason of an end without SIGTERM.
     """
     _raise_file_limit()
     boot = gateway_boot(payload)
@@ -41,10 +42,10 @@ async def main(payload: bytes, fds: dict[str, int], say: Say) -> int:
                 gateway = Gateway(boot, tasks)
                 await gateway.start(listen)
             except (msgspec.ValidationError, Misconfigured) as error:
-                say("misconfigured", str(error))
+                report_cause("misconfigured", str(error))
                 return EXIT_CONFIG
             gc.collect()
-            gc.freeze()  # what lives now lives for ever: never look at it again
+            gc.freeze()  # what is alive now stays so: the collector never needs to look at it again
             log.info("gateway up", incarnation=boot.incarnation, port=listen.getsockname()[1])
             await ended.wait()
             await drain(gateway)

@@ -1,8 +1,8 @@
-"""Who is connected: the rows of ``system-presence`` and of the event ``presence``.
+"""Keeps the list of connected clients, for ``system-presence`` and the event ``presence``.
 
-Many clients that come and go make one broadcast a second, not one each: each would be the
-whole list to everybody. Those who have left, and those who only say that they exist
-(``system-event``), stay in the list for five minutes.
+The hub broadcasts it once a second at most, however many clients come and go: each broadcast
+is the whole list to every client. Clients that have left, and programs that announce
+themselves without a connection (``system-event``), stay in the list for five minutes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from runtime.gateway.access.listener import Listener
-from runtime.gateway.accounts.snapshot import Picture
+from runtime.gateway.access.client_view import ClientView
+from runtime.gateway.accounts.snapshot import Snapshot
 
 KEPT_MS = 300_000
 MAX_ROWS = 200  # in one list: the newest; the number of clients is in the metrics
@@ -24,7 +24,7 @@ QUIET = frozenset({"backend", "probe"})  # Protocol 4 hides these without a devi
 
 
 class Presence:
-    """``version`` grows with every change."""
+    """The presence rows of all clients; ``version`` grows with every change."""
 
     def __init__(self, version: str, instance: str) -> None:
         self.version = 0
@@ -42,19 +42,19 @@ class Presence:
             "instanceId": instance,
             "text": f"Gateway: {host} · app {version} · mode gateway · reason self",
         }
-        self._rows: dict[Listener, dict[str, Any]] = {}
-        self._picture = Picture(lambda: self.version, self.rows)
-        self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # hidden in 4?, row
+        self._rows: dict[ClientView, dict[str, Any]] = {}
+        self._snapshot = Snapshot(lambda: self.version, self.rows)
+        self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # does 4 hide it?, row
 
-    def add(self, client: Listener) -> bool:
-        """Enter a client; false when nobody needs to be told."""
+    def add(self, client: ClientView) -> bool:
+        """Enter a client; return whether clients see a difference."""
         self._rows[client] = _row(client)
         self._others.pop(_key(client), None)
         self.version += 1
         return not _hidden(client)
 
-    def remove(self, client: Listener) -> bool:
-        """Take a client out; false when nobody needs to be told."""
+    def remove(self, client: ClientView) -> bool:
+        """Remove a client; return whether clients see a difference."""
         row = self._rows.pop(client, None)
         if row is None:
             return False
@@ -62,21 +62,21 @@ class Presence:
         self.version += 1
         return not _hidden(client)
 
-    def told(self, said: dict[str, Any]) -> None:
-        """Enter what somebody says about himself; it is added to what is known of him."""
+    def announce(self, fields: dict[str, Any]) -> None:
+        """Enter what a program announces about itself; it is added to what is known of it."""
         names = ("deviceId", "instanceId", "host", "ip", "text")
-        key = str(next(said[name] for name in names if name in said))
+        key = str(next(fields[name] for name in names if name in fields))
         for client, row in self._rows.items():
             if key in (client.device, row.get("instanceId")):
-                row |= said | {"ts": _now()}
+                row |= fields | {"ts": _now()}
                 break
         else:
             before = self._others.get(key, (False, {}))[1]
-            self._keep(key, False, before | said | {"ts": _now()})
+            self._keep(key, False, before | fields | {"ts": _now()})
         self.version += 1
 
     def rows(self, protocol: int) -> list[dict[str, Any]]:
-        """Return everybody, the gateway first, as that protocol shows them."""
+        """Return the rows of all, the gateway's first, as that protocol shows them."""
         now = _now()
         for key, (_, row) in list(self._others.items()):
             if now - row["ts"] > KEPT_MS:
@@ -87,8 +87,8 @@ class Presence:
         return [self._own | {"ts": now}, *shown[:MAX_ROWS]]
 
     def encoded(self, protocol: int) -> msgspec.Raw:
-        """Return ``rows`` as JSON text, made anew when somebody came or went, or it is old."""
-        return self._picture.of(protocol)
+        """Return ``rows`` as JSON text, made anew after a change or when it is too old."""
+        return self._snapshot.of(protocol)
 
     def _keep(self, key: str, hidden: bool, row: dict[str, Any]) -> None:
         self._others.pop(key, None)
@@ -97,7 +97,7 @@ class Presence:
             del self._others[next(iter(self._others))]
 
 
-def _row(client: Listener) -> dict[str, Any]:
+def _row(client: ClientView) -> dict[str, Any]:
     about = client.connect.client
     name = about.id if about.display_name is UNSET else about.display_name or about.id
     optional = {
@@ -127,12 +127,12 @@ def _row(client: Listener) -> dict[str, Any]:
     return row
 
 
-def _key(client: Listener) -> str:
+def _key(client: ClientView) -> str:
     instance = client.connect.client.instance_id
     return client.device or (instance if instance is not UNSET else "") or client.id
 
 
-def _hidden(client: Listener) -> bool:
+def _hidden(client: ClientView) -> bool:
     mode = client.connect.client.mode
     return mode == "cli" or (client.device is None and mode in QUIET)
 

@@ -1,7 +1,7 @@
-"""What a report of the supervisor changes here, and in which order that is told.
+"""Applies the supervisor's reports and publishes what has changed.
 
-The order is a contract (DESIGN section 2): what a worker said before its end is handed on
-before its end is told, and nothing of it afterwards.
+The order is a contract (DESIGN section 2): the messages that a worker sent before its end are
+handed on before its end is published, and none of them afterwards.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from runtime.gateway.accounts.fanout import REMOVED, STATUS
 from runtime.gateway.hub import Hub
 
 
-class Report(msgspec.Struct, rename="camel"):
-    """Accounts as they are now. ``figures`` are rows in which only numbers changed: nobody is
-    told. ``whole`` replaces everything that was known.
+class SupervisorReport(msgspec.Struct, rename="camel"):
+    """The accounts as they are now.
+
+    ``figures`` are rows in which only numbers changed: they are not published. ``whole``
+    replaces everything that was known.
     """
 
     revision: str = ""
@@ -33,8 +35,8 @@ class Report(msgspec.Struct, rename="camel"):
     metrics: list[Series] | None = None
 
 
-def take(hub: Hub, report: Report) -> None:
-    """Apply a report, and tell the clients that watch what has changed."""
+def take(hub: Hub, report: SupervisorReport) -> None:
+    """Apply a report, and send what has changed to the clients that subscribe to it."""
     accounts = hub.accounts
     if report.revision and report.revision != hub.revision:
         hub.revise(report.revision)

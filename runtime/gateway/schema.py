@@ -1,4 +1,4 @@
-"""``python -m runtime.gateway.schema`` prints what every method takes, from the table of methods.
+"""Prints what every method takes: ``python -m runtime.gateway.schema``, from the method table.
 
 Without an option the JSON Schema of all params (``docs/methods.json``), with ``--ts`` the same
 as TypeScript types (``docs/methods.d.ts``), with ``--docs`` the tables of ``docs/protocol.md``.

@@ -1,6 +1,6 @@
-"""What went wrong lately: the events behind ``diagnostics.stability``.
+"""Records what went wrong lately, for ``diagnostics.stability``.
 
-A bounded ring of small records without any content of messages; it dies with the process.
+A bounded ring of small records without any content of messages, lost with the process.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ CAPACITY = 1000
 
 
 class Stability:
-    """``seq`` numbers the events from 1."""
+    """The newest events; ``seq`` is the number of the last one, counted from 1."""
 
     def __init__(self) -> None:
         self.seq = 0
         self._events: deque[dict[str, Any]] = deque(maxlen=CAPACITY)
 
     def note(self, type: str, **fields: Any) -> None:
-        """Remember an event; a field of ``None`` does not apply."""
+        """Record an event; a field of ``None`` does not apply and is left out."""
         self.seq += 1
         event = {"seq": self.seq, "ts": int(time.time() * 1000), "type": type}
         event |= {name: value for name, value in fields.items() if value is not None}

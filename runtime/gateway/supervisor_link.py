@@ -1,6 +1,7 @@
-"""The supervisor's session as the gateway sees it: whom to ask, and what it answered.
+"""Sends requests to the supervisor over its WebSocket connection and awaits the answers.
 
-Asked the way OpenClaw asks a node: an event to that connection alone, answered by a request.
+A request goes the way OpenClaw's requests to a node go: as an event to that connection alone,
+which the supervisor answers by a request of its own.
 """
 
 from __future__ import annotations
@@ -13,36 +14,36 @@ from ipc.calls import Calls
 from ipc.errors import RemoteError
 from ipc.frames.websocket import ErrorShape, error_of
 from ipc.frames.words import UNAVAILABLE
-from runtime.gateway.access.listener import Listener
+from runtime.gateway.access.client_view import ClientView
 
 ASK_SECONDS = 20.0  # a stop may take its whole grace
 _SUPERVISOR = "the supervisor"
 
 
 class SupervisorLink:
-    """The newest connection that has proved to be the supervisor counts."""
+    """The link to the supervisor: the newest connection that has proved to be the supervisor."""
 
     def __init__(self) -> None:
-        self.client: Listener | None = None
+        self.client: ClientView | None = None
         self.calls: Calls[msgspec.Raw] = Calls()
 
-    def open(self, client: Listener) -> None:
-        """Ask this connection from now on; what the last one was asked fails."""
+    def open(self, client: ClientView) -> None:
+        """Use this connection from now on; calls over the last one fail."""
         self.calls.fail_all()
         self.client = client
 
-    def close(self, client: Listener) -> None:
-        """Forget a connection that is gone."""
+    def close(self, client: ClientView) -> None:
+        """Forget a connection that has ended; other clients are ignored."""
         if client is self.client:
             self.client = None
             self.calls.fail_all()
 
     async def ask(self, method: str, params: Any) -> Any:
-        """Return the supervisor's answer, as ``ask_raw``."""
+        """Return the supervisor's answer as JSON data; raises as ``ask_raw``."""
         return msgspec.json.decode(await self.ask_raw(method, params))
 
     async def ask_raw(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> msgspec.Raw:
-        """Return the supervisor's answer as its JSON text: a large one is passed on unread.
+        """Return the supervisor's answer as its JSON text, so that a large one passes unread.
 
         Raises ``RemoteError`` for its refusal or its absence, ``CallTimeout``, ``PeerGone``.
         """
@@ -51,11 +52,11 @@ class SupervisorLink:
             raise RemoteError(UNAVAILABLE, text, retryable=True)
         number, future = self.calls.start(_SUPERVISOR, seconds, method)
         request = {"id": number, "method": method, "params": params}
-        self.client.tell_alone("supervisor.request", request)
+        self.client.send_unnumbered("supervisor.request", request)
         return await self.calls.answer(number, future)
 
     def settle(self, id: int, ok: bool, payload: msgspec.Raw, error: ErrorShape | None) -> None:
-        """Take an answer."""
+        """Settle the call with this id; one that is not waited for any more is ignored."""
         if ok:
             self.calls.settle(id, payload)
             return

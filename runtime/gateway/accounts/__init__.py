@@ -1,1 +1,1 @@
-"""Accounts as the gateway sees them: rows, data link, fan-out to clients."""
+"""Knows the accounts, carries their messages to clients and calls to them."""

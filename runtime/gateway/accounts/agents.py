@@ -1,8 +1,8 @@
-"""Who answers messages. One small interface; the echo agent is the embedded default.
+"""Has agents answer messages; the echo agent is the embedded default.
 
-An agent sees what is meant for an account and returns the text of its answer, which leaves
-through the ordinary outbound path. The key of an answer follows from the message's cursor,
-so a message that comes twice is not answered twice.
+An agent gets the messages that are addressed to an account and returns the text of its answer,
+which leaves through the ordinary outbound path. The key of an answer follows from the message's
+cursor, so a message that comes twice is not answered twice.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Agent(Protocol):
 
 
 class EchoAgent:
-    """Says back what it hears."""
+    """Answers each message with its own text."""
 
     name = "echo"
 
@@ -56,9 +56,10 @@ class _Payload(msgspec.Struct):
 
 
 class Agents:
-    """Which agent answers for which account. ``config`` is ``{default, accounts?: {key: name}}``.
+    """The agents of all accounts. ``config`` is ``{default, accounts?: {key: name}}``.
 
-    ``answered`` and ``failed`` count; ``failed`` by reason.
+    ``answered`` counts the answers that were sent, ``failed`` by reason those that were not.
+    ``call`` calls an account, as ``AccountCalls.call``.
     """
 
     def __init__(self, config: dict[str, Any], jobs: Jobs, call: CallAccount) -> None:
@@ -71,13 +72,13 @@ class Agents:
         self.configure(config)
 
     def configure(self, config: dict[str, Any]) -> None:
-        """Take a new configuration."""
+        """Apply a new configuration."""
         self._default = AGENTS.get(config.get("default", "none"))
         named: dict[str, str] = config.get("accounts") or {}
         self._of_account = {key: AGENTS.get(name) for key, name in named.items()}
 
-    def heard(self, key: str, flags: int, payload: bytes) -> None:
-        """Begin to answer a message when it is meant for the account and not said by a bot."""
+    def on_message(self, key: str, flags: int, payload: bytes) -> None:
+        """Begin to answer a message that is addressed to the account."""
         if flags & MEANT != MEANT:
             return
         agent = self._of_account.get(key, self._default)
@@ -91,15 +92,15 @@ class Agents:
 
     async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
         try:
-            heard = self._decode(payload)
-            text = None if heard.message.sender.bot else await agent.reply(key, heard.message)
+            event = self._decode(payload)
+            text = None if event.message.sender.bot else await agent.reply(key, event.message)
             if text is None:
                 return
             answer = Outbound(
-                to=heard.message.chat.id,
+                to=event.message.chat.id,
                 text=text,
-                key=f"{agent.name}:{heard.cursor}",
-                thread=heard.message.thread,
+                key=f"{agent.name}:{event.cursor}",
+                thread=event.message.thread,
             )
             await self._call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
             self.answered += 1

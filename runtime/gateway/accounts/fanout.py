@@ -1,4 +1,4 @@
-"""Events to clients.
+"""Sends our own events to the clients that subscribe to them.
 
 Our own events are the same bytes for everyone: each is made once, those of one turn of the
 event loop are joined once per group of equal subscriptions, and every client gets one write
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ipc.websocket.connection import frame
-from runtime.gateway.access.listener import Listener
+from runtime.gateway.access.client_view import ClientView
 
 STATUS = "channel.status"
 MESSAGE = "channel.message"
@@ -20,38 +20,39 @@ GAP = "channel.gap"  # to one client: more is missing than can be replayed
 OWN_EVENTS = frozenset({STATUS, MESSAGE, REMOVED, GAP})
 
 
-class Group:
-    """The clients that want exactly the same. ``accounts`` of ``None`` means all."""
+class Subscribers:
+    """The clients with exactly the same subscription. ``accounts`` of ``None`` means all."""
 
     __slots__ = ("accounts", "clients", "count", "events", "pending")
 
     def __init__(self, accounts: frozenset[str] | None, events: frozenset[str]) -> None:
         self.accounts = accounts
         self.events = events
-        self.clients: set[Listener] = set()
+        self.clients: set[ClientView] = set()
         self.pending: list[bytes] = []  # pieces of frames
         self.count = 0  # frames that they make
 
     def wants(self, key: str, event: str) -> bool:
-        """Say whether an event of the account ``key`` belongs to this group."""
+        """Return whether an event of the account ``key`` belongs to this subscription."""
         return event in self.events and (self.accounts is None or key in self.accounts)
 
 
 class Fanout:
-    """Who gets which of our own events. ``published`` and ``delivered`` only grow."""
+    """The subscriptions to our own events.
+
+    ``published`` counts events, ``delivered`` events times clients; both only grow.
+    """
 
     def __init__(self, flush_soon: Callable[[], None]) -> None:
         self._flush_soon = flush_soon
-        self._groups: dict[tuple[frozenset[str] | None, frozenset[str]], Group] = {}
-        self._of_client: dict[Listener, Group] = {}
-        self._routes: dict[tuple[str, str], list[Group]] = {}  # forgotten when groups change
+        self._groups: dict[tuple[frozenset[str] | None, frozenset[str]], Subscribers] = {}
+        self._of_client: dict[ClientView, Subscribers] = {}
+        self._routes: dict[tuple[str, str], list[Subscribers]] = {}  # forgotten when groups change
         self.published = 0
         self.delivered = 0
 
-    # The hot path
-
     def publish(self, key: str, event: str, pieces: list[bytes], count: int) -> None:
-        """Queue ``count`` frames for whoever wants them; ``flush`` sends them in this turn."""
+        """Queue ``count`` frames for their subscribers; ``flush`` sends them in this turn."""
         groups = self._routes.get((key, event))
         if groups is None:
             groups = self._route(key, event)
@@ -70,29 +71,27 @@ class Fanout:
                 for client in group.clients:
                     client.connection.send_framed(joined)
 
-    # Beside it
-
     def publish_payload(self, key: str, event: str, payload: bytes) -> None:
         """Publish JSON text as an event."""
         self.publish(key, event, [event_frame(event, payload)], 1)
         self._flush_soon()
 
     def subscribe(
-        self, client: Listener, accounts: Iterable[str] | None, events: Iterable[str]
+        self, client: ClientView, accounts: Iterable[str] | None, events: Iterable[str]
     ) -> None:
-        """Let ``client`` have these events from now on, instead of what it had before."""
+        """Send ``client`` these events from now on, instead of those it got before."""
         self.flush()  # what is pending belongs to the time before
         self.unsubscribe(client)
         wanted = (None if accounts is None else frozenset(accounts), frozenset(events))
         group = self._groups.get(wanted)
         if group is None:
-            group = self._groups[wanted] = Group(*wanted)
+            group = self._groups[wanted] = Subscribers(*wanted)
             self._routes.clear()
         group.clients.add(client)
         self._of_client[client] = group
 
-    def unsubscribe(self, client: Listener) -> None:
-        """Send nothing more to ``client``."""
+    def unsubscribe(self, client: ClientView) -> None:
+        """Send no more events to ``client``."""
         group = self._of_client.pop(client, None)
         if group is None:
             return
@@ -101,7 +100,7 @@ class Fanout:
             del self._groups[group.accounts, group.events]
             self._routes.clear()
 
-    def _route(self, key: str, event: str) -> list[Group]:
+    def _route(self, key: str, event: str) -> list[Subscribers]:
         groups = [group for group in self._groups.values() if group.wants(key, event)]
         self._routes[key, event] = groups
         return groups

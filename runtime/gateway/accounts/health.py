@@ -1,6 +1,6 @@
-"""The pictures of everything that clients ask for: ``health``, ``status``, ``channels.status``.
+"""Builds the answers about all accounts: ``health``, ``status``, ``channels.status``.
 
-All of them are made from the same rows, in the shapes of PROTOCOL.md section 2. Fields of
+All are made from the same rows, in the shapes of PROTOCOL.md section 2. Fields of
 ours stand beside those of the protocol: ``phase``, ``cause``, ``incarnation``.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from ipc.frames.status import AccountStatus, GatewayStatus
 from runtime.gateway.accounts.rows import Accounts
-from runtime.gateway.accounts.snapshot import Picture
+from runtime.gateway.accounts.snapshot import Snapshot
 
 AGENT = "main"
 LIFECYCLE = {
@@ -28,26 +28,26 @@ LIFECYCLE = {
 
 
 class Health:
-    """Makes the pictures. ``version`` of the event ``health`` is the accounts' version."""
+    """The answers about all accounts, the one to ``health`` encoded once for all clients."""
 
     def __init__(self, accounts: Accounts, version: str) -> None:
         self._accounts = accounts
         self._version = version
         self._gateway: GatewayStatus | None = None
-        self._picture = Picture(lambda: accounts.version, self._make)
+        self._snapshot = Snapshot(lambda: accounts.version, self._make)
 
     def set_gateway(self, status: GatewayStatus) -> None:
         """Take what the supervisor reports about the gateway's process."""
         self._gateway = status
 
     def payload(self, protocol: int) -> msgspec.Raw:
-        """Return ``health`` as JSON text, made anew when something changed or it is old."""
-        return self._picture.of(protocol)
+        """Return ``health`` as JSON text, made anew after a change or when it is too old."""
+        return self._snapshot.of(protocol)
 
     @property
     def size(self) -> int:
-        """Bytes of the last picture."""
-        return self._picture.size
+        """The size of the last ``health`` in bytes."""
+        return self._snapshot.size
 
     def status(self) -> dict[str, Any]:
         """Return ``status``, with every row of the accounts."""

@@ -1,4 +1,4 @@
-"""Keeps the workers that have proved who they are, and lets others wait for them."""
+"""Keeps the workers that have proved their identity, and lets calls wait for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
 
 
 class Peer:
-    """One incarnation of one account that has proved who it is.
+    """One incarnation of one account that has proved its identity.
 
     ``seen`` is the newest message handed on. ``welcome`` is false until the peer may talk, and
     again after a gap, until it has said hello anew. ``wanted`` is the number from which on it

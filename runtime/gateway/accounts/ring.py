@@ -1,6 +1,6 @@
-"""The recent messages of each account, so that a client that was away gets what it missed.
+"""Keeps the recent messages of each account, to replay them to clients that missed them. Pure.
 
-Pure. Payloads are kept as they came, in the packs in which they came. Bounded per account,
+Payloads are kept as they came, in the packs in which they came. Bounded per account,
 and over all accounts by sharing one budget between them. A new gateway knows nothing of the
 time before it: workers give it the last of what its predecessor acknowledged (``fill``).
 """
@@ -20,8 +20,8 @@ Run = tuple[int, int, list[bytes], int]  # incarnation, first number, payloads, 
 class Ring:
     """Payloads of one account by cursor ``(incarnation, seq)``, which only grows.
 
-    All that came after the cursor ``floor`` is here; ``None``: nobody has said anything yet.
-    ``dropped``: a limit has raised the floor, so that filling in would be in vain.
+    All that came after the cursor ``floor`` is here; ``None``: no message has come yet.
+    ``dropped``: a limit has raised the floor, so that filling in what came before is no use.
     """
 
     __slots__ = ("_count", "_runs", "dropped", "floor", "size_bytes")

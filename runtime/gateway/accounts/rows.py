@@ -1,4 +1,4 @@
-"""What the gateway knows about the accounts: the rows of the supervisor's last reports."""
+"""Keeps the rows of all accounts, as the supervisor has last reported them. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
 
 
 class Accounts:
-    """Rows by key and channels by id. ``version`` grows with every change that is told."""
+    """Rows by key and channels by id. ``version`` grows with every change that is published."""
 
     def __init__(self, channels: Iterable[ChannelInfo]) -> None:
         self.rows: dict[str, AccountStatus] = {}
@@ -58,12 +58,12 @@ class Accounts:
         return sorted(found, key=lambda row: place.get(row.account_id, len(place)))
 
     def may_talk(self, key: str, incarnation: int) -> bool:
-        """Say whether this incarnation is ready, so that its messages count."""
+        """Return whether this incarnation is ready, so that its messages count."""
         row = self.rows.get(key)
         return row is not None and row.incarnation == incarnation and row.phase in TALKING
 
     def is_past(self, key: str, incarnation: int) -> bool:
-        """Say whether this incarnation has ended, as far as has been reported."""
+        """Return whether this incarnation has ended, as far as has been reported."""
         row = self.rows.get(key)
         if row is None:
             return False

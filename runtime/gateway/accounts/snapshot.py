@@ -1,4 +1,4 @@
-"""A large answer that many ask for: made and encoded once, until something changes or it is old."""
+"""Keeps a large answer that many clients ask for as JSON text, until it changes or is too old."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-FRESH = 1.0  # seconds a picture may be old when nothing has changed
+FRESH = 1.0  # seconds after which a text is made anew although nothing has changed
 
 
-class Picture:
-    """What ``make(protocol)`` returns, as JSON text; ``version()`` grows with every change.
+class Snapshot:
+    """The JSON text of what ``make(protocol)`` returns; ``version()`` grows with every change.
 
-    ``size`` is that of the last one, in bytes.
+    ``size`` is that of the last text, in bytes.
     """
 
     def __init__(self, version: Callable[[], int], make: Callable[[int], Any]) -> None:
@@ -24,7 +24,7 @@ class Picture:
         self._kept: dict[int, tuple[int, float, msgspec.Raw]] = {}
 
     def of(self, protocol: int) -> msgspec.Raw:
-        """Return it for a protocol, at most ``FRESH`` seconds old."""
+        """Return the text for a protocol, at most ``FRESH`` seconds old."""
         kept, now = self._kept.get(protocol), time.monotonic()
         if kept and kept[0] == self._version() and now - kept[1] < FRESH:
             return kept[2]

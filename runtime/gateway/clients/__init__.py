@@ -1,1 +1,1 @@
-"""Connected clients: admission, requests, the table of methods."""
+"""Admits clients and carries out their requests."""

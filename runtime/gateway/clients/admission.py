@@ -1,7 +1,7 @@
-"""The time between a connection's first byte and its hello: challenge, ``connect``, answer.
+"""Admits clients: from the challenge through ``connect`` to the hello, or to a refusal.
 
-While the gateway has not yet heard from its supervisor it would show an empty house, so
-clients wait for a moment; while it drains they are told to come back at once.
+Before the first report of its supervisor a gateway would show no accounts, so clients wait for
+that report for a moment; while it drains they are refused, to be retried at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from runtime.gateway.access.refusals import Refusal, not_now
 from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
 from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import Admitted, ConnectedClient
-from runtime.gateway.clients.decision import Entry
+from runtime.gateway.clients.decision import ConnectDecision
 from runtime.gateway.clients.hello import hello
 from runtime.gateway.hub import Hub
 from runtime.gateway.pairing import enter_node
@@ -40,7 +40,7 @@ log = structlog.get_logger("gateway.admission")
 
 
 class Admission:
-    """One connection that has not said hello. ``decided`` when its ``connect`` is answered."""
+    """A connection whose ``connect`` has not been answered yet."""
 
     def __init__(self, hub: Hub, connection: Connection) -> None:
         self.hub = hub
@@ -53,7 +53,7 @@ class Admission:
         connection.send(event("connect.challenge", challenge))
 
     def receive(self, data: bytes) -> None:
-        """Take the first request; keep what follows until that is decided."""
+        """Read the first request; keep what follows until that is decided."""
         if not self._undecided:
             self._queue(data)
             return
@@ -74,31 +74,31 @@ class Admission:
             self._refuse(request, refusal)
 
     def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
-        """Decide at once, or in a task when a device's signature must be looked at."""
-        entry = Entry(self.hub, self.connection, connect, claim, self.nonce)
-        grant = entry.decide()
+        """Decide at once, or in a task when a device's signature must be checked."""
+        decision = ConnectDecision(self.hub, self.connection, connect, claim, self.nonce)
+        grant = decision.decide()
         if grant is not None:
-            self._grant(request, entry, grant)
+            self._grant(request, decision, grant)
         else:
-            self.hub.jobs.start(self._consider_device(request, entry))
+            self.hub.jobs.start(self._consider_device(request, decision))
 
-    async def _consider_device(self, request: Request, entry: Entry) -> None:
+    async def _consider_device(self, request: Request, decision: ConnectDecision) -> None:
         try:
-            self._grant(request, entry, await entry.decide_device())
+            self._grant(request, decision, await decision.decide_device())
         except Refusal as refusal:
             self._refuse(request, refusal)
         except Exception:  # a fault in one handshake is that connection's alone
-            log.exception("handshake failed", remote=entry.origin.address)
+            log.exception("handshake failed", remote=decision.origin.address)
             self.connection.close(1011, "internal error")
 
-    def _grant(self, request: Request, entry: Entry, grant: Grant) -> None:
+    def _grant(self, request: Request, decision: ConnectDecision, grant: Grant) -> None:
         hub = self.hub
         if hub.draining:
             raise not_now("gateway restart in progress")
         if len(hub.clients) >= hub.config.limits.max_clients and grant.role != SUPERVISOR:
             raise not_now("gateway has too many clients")
-        protocol = entry.claim.protocol
-        admitted = Admitted(str(uuid.uuid4()), entry.connect, protocol, grant, entry.origin)
+        protocol = decision.claim.protocol
+        admitted = Admitted(str(uuid.uuid4()), decision.connect, protocol, grant, decision.origin)
         if hub.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
         else:
@@ -107,13 +107,13 @@ class Admission:
             hub.loop.call_later(WAIT_SECONDS, self._give_up)
 
     def proceed(self) -> None:
-        """The gateway has been told about its accounts: let the client in."""
+        """Admit the client that waited for the first report, if it still waits."""
         if self._pending is not None:
             (request, admitted), self._pending = self._pending, None
             self._admit(request, admitted)
 
     def turn_away(self) -> None:
-        """The gateway ends: tell a client that still waits to come back."""
+        """Refuse a client that still waits, because the gateway ends."""
         self._give_up("gateway restart in progress")
 
     def _give_up(self, reason: str = "gateway starting") -> None:
@@ -155,11 +155,11 @@ class Admission:
 
 
 def _welcome(hub: Hub, client: ConnectedClient) -> None:
-    """Do what follows the hello: the event ``health``, and what the client is entered for."""
+    """Do what follows the hello: the event ``health``, and what role and caps ask for."""
     if client.role == SUPERVISOR:
         hub.supervisor.open(client)
         return
-    hub.tell_health(client)
+    hub.send_health(client)
     if client.role == NODE:
         enter_node(hub, client)
     if CHANNEL_EVENTS in client.connect.caps and client.covers(READ):

@@ -1,4 +1,4 @@
-"""One authenticated client: its requests, from the bytes to the answer.
+"""Carries out the requests of one admitted client, from the bytes to the answer.
 
 ``receive`` is the hot path: decode, one look-up that decides existence and permission at
 once, validate, call, encode. Methods that must wait run as tasks, at most ``MAX_WAITING``
@@ -47,14 +47,14 @@ MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 100
 
 log = structlog.get_logger("gateway.client")
 
-RESTART_MS = 500  # told to clients; a restart takes less
+RESTART_MS = 500  # after which clients retry; a restart takes less
 
 _BUSY = ErrorShape(UNAVAILABLE, "The server is busy. Please try again in a moment.", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A client that may come in. ``id`` names the connection."""
+    """What an admission has found out about a client. ``id`` names the connection."""
 
     id: str
     connect: Connect
@@ -64,8 +64,10 @@ class Admitted:
 
 
 class ConnectedClient:
-    """A connection that has said hello. ``seq`` numbers the protocol's own events; ``since`` is
-    the loop's time when it got in, ``asked`` how many requests it has made.
+    """A client that has got its hello.
+
+    ``seq`` numbers the protocol's own events; ``since`` is the loop's time when it was admitted,
+    ``asked`` the number of its requests.
     """
 
     def __init__(self, hub: Hub, connection: Connection, admitted: Admitted) -> None:
@@ -88,10 +90,8 @@ class ConnectedClient:
         self._malformed = 0
         self._unauthorized = 0
 
-    # The hot path
-
     def receive(self, data: bytes) -> None:
-        """Carry out one request, or begin to."""
+        """Carry out one request, or begin to: the hot path."""
         try:
             request = decode_request(data)
         except FrameError as error:
@@ -131,10 +131,8 @@ class ConnectedClient:
             jobs.end()
             jobs.start(self._wait(id, method, _asked_late(calls, ask)))
 
-    # Requests that wait
-
     def _may_wait(self, id: str) -> bool:
-        """Count one more, or refuse it."""
+        """Count one more waiting request, or refuse it."""
         if self._waiting >= MAX_WAITING:
             self.connection.send(error_response(id, _BUSY))
             return False
@@ -150,7 +148,7 @@ class ConnectedClient:
             self._waiting -= 1
 
     def answered(self, id: str, method: Method, ask: AccountCall, answer: bytes) -> None:
-        """Take an account's answer."""
+        """Answer a request with what an account has answered."""
         try:
             self.connection.send(response(id, ask.result(answer)))
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
@@ -160,7 +158,7 @@ class ConnectedClient:
             self.hub.jobs.end()
 
     def unanswered(self, id: str, method: Method, error: Exception) -> None:
-        """Take what became of an account instead."""
+        """Answer a request with the error that came instead of an account's answer."""
         try:
             self._failed(id, method, error)
         finally:
@@ -175,26 +173,27 @@ class ConnectedClient:
             error = RemoteError(UNAVAILABLE, f"{method.name}: internal error")
         self._fail(id, error)
 
-    # Beside it
-
     @property
     def waiting(self) -> int:
-        """How many requests are being carried out."""
+        """How many requests wait for an answer."""
         return self._waiting
 
     def covers(self, scope: str | None) -> bool:
-        """Say whether this client may do what needs ``scope``."""
+        """Return whether this client may do what needs ``scope``."""
         return covers(self.scopes, scope)
 
-    def tell(self, name: str, payload: Any, state_version: StateVersion | None = None) -> None:
-        """Send a numbered event of the protocol: numbers count per client in Protocol 4, over
-        all clients in Protocol 3.
+    def send_event(
+        self, name: str, payload: Any, state_version: StateVersion | None = None
+    ) -> None:
+        """Send a numbered event of the protocol.
+
+        Numbers count per client in Protocol 4, over all clients in Protocol 3.
         """
         self.seq += 1
         seq = self.seq if self.protocol >= 4 else self.hub.seq
         self.connection.send(event(name, payload, seq, state_version))
 
-    def tell_alone(self, name: str, payload: Any) -> None:
+    def send_unnumbered(self, name: str, payload: Any) -> None:
         """Send an event that is for this client only: those have no number."""
         self.connection.send(event(name, payload))
 
@@ -224,7 +223,7 @@ class ConnectedClient:
 
 
 class _Asked:
-    """Waits for an account's answer in the place of a future."""
+    """Takes an account's answer in the place of a future, which would need a task."""
 
     __slots__ = ("_ask", "_client", "_id", "_method")
 
@@ -242,12 +241,12 @@ class _Asked:
 
 
 async def _asked_late(calls: AccountCalls, ask: AccountCall) -> Any:
-    """Ask an account that is not connected yet."""
+    """Call an account that is not connected yet."""
     return ask.result(await calls.call(ask.key, ask.method, ask.params, ask.seconds))
 
 
 def _not_any_more(method: str) -> RemoteError:
-    """Return the refusal of what comes after ``shutdown``: it has not been executed."""
+    """Return the refusal of a request after ``shutdown``: it has not been executed."""
     return RemoteError(
         UNAVAILABLE,
         f"{method} unavailable during gateway restart",

@@ -1,7 +1,7 @@
-"""The decision about one ``connect``: from secret, signature and pairing to a grant.
+"""Decides about a ``connect``: from secret, signature and pairing to a grant.
 
-Without a device it is made at once. With one it takes a task: the library for signatures is
-loaded at the first use, and a new token is written before it is given away.
+Without a device at once. With one in a task: the library for signatures is loaded at the first
+use, and a new token is on disk before the device gets it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
 from runtime.gateway.access.throttle import DEVICE, SHARED, key
 from runtime.gateway.devices.devices import Issued
 from runtime.gateway.hub import Hub
-from runtime.gateway.pairing import tell_requested, tell_resolved
+from runtime.gateway.pairing import announce_device_decision, announce_device_request
 
 
-class Entry:
-    """One ``connect``. ``decide`` first; ``decide_device`` when that leaves it open."""
+class ConnectDecision:
+    """One ``connect``: call ``decide``, then ``decide_device`` when that returns ``None``."""
 
     def __init__(
         self, hub: Hub, connection: Connection, connect: Connect, claim: ConnectClaim, nonce: str
@@ -50,9 +50,7 @@ class Entry:
         self._user: str | None = None
 
     def decide(self) -> Grant | None:
-        """Return what the client gets, ``None`` when its device must be looked at; raises
-        ``Refusal``.
-        """
+        """Return the grant, or ``None`` when the device must be checked; raises ``Refusal``."""
         hub, claim = self.hub, self.claim
         verdict = self._verdict = check_secret(claim, hub.secrets)
         if verdict.method == SUPERVISOR_LINK:
@@ -62,7 +60,7 @@ class Entry:
         if verdict.method is None and hub.secrets.mode == "trusted-proxy":
             verdict = self._verdict = self._judge_proxy()
         if self.connect.device is not UNSET:
-            return None  # its own token opens the door, whoever guesses the secret beside it
+            return None  # its own token is enough, whoever guesses the secret beside it
         self._check_lock(SHARED)
         if verdict.method is None:
             if verdict.missing:
@@ -75,7 +73,7 @@ class Entry:
         return Grant(claim.role, scopes, verdict.method, user=self._user)
 
     async def decide_device(self) -> Grant:
-        """Return what the device gets; raises ``Refusal``."""
+        """Check the device and return its grant; raises ``Refusal``."""
         device, claim = self.connect.device, self.claim
         assert device is not UNSET
         await asyncio.to_thread(signature.load)
@@ -95,12 +93,12 @@ class Entry:
         )
 
     def _prove(self, device: str, scopes: tuple[str, ...]) -> Issued:
-        """Let the device's own token open the door; while the shared secret is locked for its
-        address, nothing else does, and nobody learns whether the secret was right.
+        """Accept the device's own token. While the shared secret is locked for the client's
+        address, only that is accepted, and no answer shows whether the secret was right.
         """
         claim, devices = self.claim, self.hub.devices
         token, reason = claim.device_token or claim.token, self._verdict.reason
-        guessed = reason.endswith("_mismatch")  # counted, whatever came beside it
+        guessed = reason.endswith("_mismatch")  # counts as a guess, whatever came beside it
         if token is None:
             self._check_lock(SHARED)
             if guessed:
@@ -121,17 +119,17 @@ class Entry:
         return devices.used(device, claim.role, token)
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
-        """Pair silently on this host; from elsewhere an operator must approve first."""
+        """Pair a device of this host at once; for another one an operator must approve first."""
         claim, devices, now = self.claim, self.hub.devices, _now()
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
             request, new = devices.request(self.connect, scopes, self.origin.address, now)
             if self.origin.loopback or self._verdict.method == "trusted-proxy":
                 devices.approve(request, now)
-                tell_resolved(self.hub, request.request_id, device, "approved")
+                announce_device_decision(self.hub, request.request_id, device, "approved")
             else:
                 if new:
-                    tell_requested(self.hub, request)
+                    announce_device_request(self.hub, request)
                 known = devices.find(device)
                 more: dict[str, Any] = {"requestedRole": claim.role}
                 more["requestedScopes"] = list(scopes)

@@ -1,4 +1,4 @@
-"""The answer to a ``connect`` that is granted (PROTOCOL.md 1.6), for both protocols."""
+"""Builds the answer to a granted ``connect`` (PROTOCOL.md 1.6), for both protocols."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def hello(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
 
 
 def _snapshot(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
-    # Protocol 3 shows everybody who is here; 4 only to those who may read.
+    # Protocol 3 shows every connected client; 4 only clients that may read.
     shown = client.protocol < 4 or client.covers(READ)
     snapshot: dict[str, Any] = {
         "presence": hub.presence.rows(client.protocol) if shown else [],

@@ -1,4 +1,4 @@
-"""What a method is: a name, a scope, a struct for its params, and a function.
+"""Holds the table of methods: for each a name, a scope, a struct for its params, a function.
 
     class ThingParams(Params):
         key: str
@@ -51,7 +51,7 @@ class AccountCall(msgspec.Struct, frozen=True):
     then: Callable[[Any], Any]
 
     def result(self, answer: bytes) -> Any:
-        """Return the result; raises ``RemoteError`` for an answer that is none."""
+        """Return the result of the account's answer; raises ``RemoteError`` for a malformed one."""
         return self.then(read_answer(self.key, answer, self.decoder))
 
 
@@ -68,9 +68,11 @@ class Repeat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row of the table. ``waits`` says that the function is a coroutine function;
-    ``struct`` is what its params must be, ``absent`` what they are where a request has none
-    (``UNSET``: to be seen); ``ours`` says that OpenClaw does not have it.
+    """One row of the table.
+
+    ``waits``: the function is a coroutine function. ``struct`` is the type of its params,
+    ``absent`` their value where a request has none (``UNSET``: decoded from ``{}``). ``ours``:
+    OpenClaw does not have it.
     """
 
     name: str
@@ -86,7 +88,7 @@ class Method:
     repeat: Repeat = Repeat.NEVER
 
     def params(self, raw: Raw | UnsetType) -> Any:
-        """Return the validated params; raises ``RemoteError`` that says what is wrong."""
+        """Return the validated params; raises ``RemoteError`` with what is wrong."""
         if self.decoder is None:
             return None
         try:
@@ -162,12 +164,12 @@ def repeatable(protocol: int = 4) -> dict[str, list[str]]:
 def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:
     """Return why ``name`` is not in the client's part of the table (PROTOCOL.md 1.5).
 
-    Protocol 3 asks for the scope of a method before it asks whether there is one: what
-    nobody knows needs ``operator.admin``. A node learns of no method but its own.
+    Protocol 3 checks the scope of a method before its existence: a name that is not in the
+    table needs ``operator.admin``. A node learns of no method but its own.
     """
     entry = METHODS.get(name)
     if entry is not None and not (entry.roles & {OPERATOR, NODE} and protocol in entry.protocols):
-        entry = None  # the supervisor's own, or the other protocol's: nobody learns of it
+        entry = None  # the supervisor's own, or the other protocol's: it does not exist for clients
     if role == NODE or (entry is not None and role not in entry.roles):
         return RemoteError(INVALID_REQUEST, f"unauthorized role: {role}")
     if entry is not None:

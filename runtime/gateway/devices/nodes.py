@@ -18,7 +18,7 @@ from ipc.calls import Calls
 from ipc.errors import PeerGone
 from ipc.idempotency import Once
 from runtime.config.model import NodesConfig
-from runtime.gateway.access.listener import Listener
+from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import ADMIN, PAIRING, WRITE
 from runtime.gateway.devices.devices import about_client
 from runtime.gateway.devices.registry import ApprovedNode, Registry, Surface
@@ -57,14 +57,14 @@ class Nodes:
         self._config = config
         self._prefix = prefix  # ids of another boot's invocations never match ours
         self._requests: dict[str, NodeRequest] = {}
-        self.connected: dict[str, Listener] = {}
+        self.connected: dict[str, ClientView] = {}
         self.since: dict[str, int] = {}
         self.calls: Calls[Any] = Calls()
         self.invoked = Once(asyncio.get_running_loop().time, _interrupted)
 
     # Connections
 
-    def enter(self, client: Listener, now: int) -> tuple[NodeRequest | None, Listener | None]:
+    def enter(self, client: ClientView, now: int) -> tuple[NodeRequest | None, ClientView | None]:
         """Take a node that has connected.
 
         Returns the request for its approval when that is new, and the older connection that
@@ -83,7 +83,7 @@ class Nodes:
             return None, older
         return self._ask(offered, now), older
 
-    def leave(self, client: Listener, now: int) -> None:
+    def leave(self, client: ClientView, now: int) -> None:
         """Forget a connection; what it was asked to do fails."""
         node = client.device
         if node is not None and self.connected.get(node) is client:
@@ -250,7 +250,7 @@ class Nodes:
         return {name: value for name, value in row.items() if value is not None}
 
 
-def surface(client: Listener) -> Surface:
+def surface(client: ClientView) -> Surface:
     """Return what a connected node says of itself."""
     connect = client.connect
     assert connect.device is not UNSET

@@ -1,1 +1,1 @@
-"""HTTP endpoints on the gateway's port."""
+"""Answers HTTP on the gateway's port: health and metrics."""

@@ -1,4 +1,4 @@
-"""HTTP beside the WebSocket on the same port (PROTOCOL.md section 3): health and metrics."""
+"""Answers HTTP requests on the gateway's port (PROTOCOL.md section 3): health and metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Endpoint = Callable[[web.BaseRequest], web.Response]
 _log = logging.getLogger("gateway.http")
 
 
-class Endpoints:
+class HttpEndpoints:
     """Answers the HTTP requests of one gateway."""
 
     def __init__(self, hub: Hub) -> None:
@@ -61,7 +61,7 @@ class Endpoints:
             return _text(404, "Not Found")
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
-        where, now = self._whence(request), self._hub.loop.time()
+        where, now = self._origin_of(request), self._hub.loop.time()
         wait = self._hub.throttle.locked(key(SHARED, where.address), where.loopback, now)
         if wait and "Authorization" in request.headers:
             return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
@@ -93,11 +93,11 @@ class Endpoints:
         return web.Response(body=metrics.text(self._registry), headers=headers)
 
     def _proved(self, request: web.BaseRequest) -> bool:
-        """Say whether a request brings the secret; a wrong one counts as at ``connect``."""
+        """Return whether a request brings the secret; a wrong one counts as at ``connect``."""
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return False
-        hub, where = self._hub, self._whence(request)
+        hub, where = self._hub, self._origin_of(request)
         secrets, given = hub.secrets, given.strip()
         if same(given, secrets.token) or same(given, secrets.password):
             hub.throttle.succeeded(key(SHARED, where.address))
@@ -106,15 +106,15 @@ class Endpoints:
         return False
 
     def _is_local(self, request: web.BaseRequest) -> bool:
-        return self._whence(request).loopback
+        return self._origin_of(request).loopback
 
-    def _whence(self, request: web.BaseRequest) -> ClientOrigin:
+    def _origin_of(self, request: web.BaseRequest) -> ClientOrigin:
         peer = request.remote or ""
         return self._hub.proxies.origin_of(peer, is_loopback(peer), request.headers)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Say whether a failure is ours: any stranger could fill the log with what is no HTTP."""
+    """Return whether a failure is ours: what is no HTTP could otherwise fill the log."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 

@@ -18,7 +18,7 @@ LOAD_AFTER = 5.0  # seconds after the start, when 200 accounts are up
 
 
 class HttpServer(Protocol):
-    """What the module loaded late has: ``Endpoints``."""
+    """The interface of ``HttpEndpoints``, whose module is imported late."""
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one connection."""
@@ -38,7 +38,7 @@ class LateEndpoints:
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one HTTP connection."""
         if self._endpoints is None:
-            endpoints: HttpServer = importlib.import_module(MODULE).Endpoints(self._hub)
+            endpoints: HttpServer = importlib.import_module(MODULE).HttpEndpoints(self._hub)
             self._endpoints = endpoints
         return self._endpoints.protocol()
 

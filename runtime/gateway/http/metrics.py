@@ -1,7 +1,8 @@
-"""The figures of the gateway for Prometheus.
+"""Exports the gateway's figures to Prometheus.
 
 Nothing is counted here: each object counts for itself in plain integers, which costs the hot
-path nothing, and they are read when somebody asks. Every series exists from the start.
+path nothing, and they are read when the metrics are requested. Every series exists from the
+start.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ipc.frames.words import Phase
 from ipc.metrics import Series, of_accounts
 from runtime.gateway.hub import Hub
 
-PHASES = ("stopped", "starting", "running", "stopping", "backoff", "failed")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Figures(Collector):
-    """Reads the gateway."""
+class GatewayCollector(Collector):
+    """Reads the figures of one gateway."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -58,7 +59,7 @@ class Figures(Collector):
 def registry(hub: Hub) -> CollectorRegistry:
     """Return a registry of this gateway alone."""
     own = CollectorRegistry()
-    own.register(Figures(hub))
+    own.register(GatewayCollector(hub))
     ProcessCollector(namespace="trunkline_gateway", registry=own)
     return own
 
@@ -84,7 +85,7 @@ def _by(name: str, help: str, label: str, values: Mapping[str, int]) -> Metric:
 
 
 def _family(series: Series) -> Metric:
-    """Return a figure that came as plain data."""
+    """Return a figure that the supervisor has reported as plain data."""
     names = list(series.samples[0][0]) if series.samples else []
     make = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
     family: CounterMetricFamily | GaugeMetricFamily = make(series.name, series.help, labels=names)
@@ -95,7 +96,7 @@ def _family(series: Series) -> Metric:
 
 def _phases(hub: Hub) -> Metric:
     family = GaugeMetricFamily("trunkline_accounts", "Accounts by phase.", labels=["phase"])
-    for phase in PHASES:
+    for phase in Phase:
         count = sum(row.phase == phase for row in hub.accounts.rows.values())
         family.add_metric([phase], count)
     return family

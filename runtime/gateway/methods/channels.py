@@ -1,7 +1,7 @@
-"""``channels.status``, ``channels.start``, ``channels.stop``, ``channels.restart``.
+"""Answers how channels are, starts, stops and restarts their accounts, and ends logins.
 
-Starting and stopping is the supervisor's: the request goes to it over its session, and the
-change comes back as a report.
+Starting and stopping is the supervisor's: the request goes to it over its link, and the change
+comes back as a report.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOGOUT_SECONDS = 30.0
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class TargetParams(Params):
+class ChannelTargetParams(Params):
     """One account; without ``account_id`` the channel's default one. ``reason`` is ours: it
     is kept with the hold.
     """
@@ -52,15 +52,15 @@ async def channels_status(client: ConnectedClient, params: ChannelsStatusParams)
     return client.hub.health.channels_status(client.protocol, params.channel, probes)
 
 
-@method("channels.start", ADMIN, TargetParams, repeat=Repeat.ALWAYS)
-async def channels_start(client: ConnectedClient, params: TargetParams) -> Any:
+@method("channels.start", ADMIN, ChannelTargetParams, repeat=Repeat.ALWAYS)
+async def channels_start(client: ConnectedClient, params: ChannelTargetParams) -> Any:
     """Start an account, release its hold; an operator never waits for a backoff."""
     row, answer = await _ask(client, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
 
-@method("channels.stop", ADMIN, TargetParams, repeat=Repeat.ALWAYS)
-async def channels_stop(client: ConnectedClient, params: TargetParams) -> Any:
+@method("channels.stop", ADMIN, ChannelTargetParams, repeat=Repeat.ALWAYS)
+async def channels_stop(client: ConnectedClient, params: ChannelTargetParams) -> Any:
     """Stop an account and remember it over every restart. ``persisted`` is ours: false when
     that could not be written down.
     """
@@ -71,15 +71,15 @@ async def channels_stop(client: ConnectedClient, params: TargetParams) -> Any:
     return answer
 
 
-@method("channels.restart", ADMIN, TargetParams, ours=True)
-async def channels_restart(client: ConnectedClient, params: TargetParams) -> Any:
+@method("channels.restart", ADMIN, ChannelTargetParams, ours=True)
+async def channels_restart(client: ConnectedClient, params: ChannelTargetParams) -> Any:
     """Replace the account's process."""
     row, answer = await _ask(client, "channels.restart", params)
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
 
 
-@method("channels.logout", ADMIN, TargetParams)
-async def channels_logout(client: ConnectedClient, params: TargetParams) -> Any:
+@method("channels.logout", ADMIN, ChannelTargetParams)
+async def channels_logout(client: ConnectedClient, params: ChannelTargetParams) -> Any:
     """End an account's login; it stays down until it is started again."""
     accounts = client.hub.accounts
     key = accounts.resolve("channels.logout", params.channel, params.account_id)
@@ -123,7 +123,7 @@ async def _probe(hub: Hub, key: str, seconds: float) -> dict[str, Any]:
 
 
 async def _ask(
-    client: ConnectedClient, verb: str, params: TargetParams
+    client: ConnectedClient, verb: str, params: ChannelTargetParams
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     key = client.hub.accounts.resolve(verb, params.channel, params.account_id)
     request: dict[str, Any] = {"accounts": [key]}

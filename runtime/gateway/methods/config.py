@@ -1,7 +1,7 @@
-"""``config.get``, ``config.set``, ``config.patch``, ``config.apply``, ``config.schema*``.
+"""Has the supervisor read and write the configuration, and answers with its schema.
 
-The file is the supervisor's: it reads and writes, in a thread, and takes the change over.
-Its answers pass unread, for a configuration may be large.
+The file is the supervisor's: it reads and writes it in a thread and applies the change. Its
+answers pass unread, for a configuration may be large.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""``device.pair.*`` and ``device.token.*``: which devices may connect, and their tokens.
+"""Manages which devices may connect, and their tokens: ``device.pair.*``, ``device.token.*``.
 
-Without ``operator.admin`` a device manages nobody but itself, and only as an operator.
+Without ``operator.admin`` a device manages only itself, and only as an operator.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.devices import PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
-from runtime.gateway.pairing import invalidate, now_ms, tell_resolved
+from runtime.gateway.pairing import announce_device_decision, invalidate, now_ms
 
 log = structlog.get_logger("gateway.devices")
 
@@ -93,7 +93,7 @@ async def device_pair_approve(client: ConnectedClient, params: DeviceRequestPara
     device = hub.devices.approve(request, now_ms())
     await hub.pairings_saved()
     log.info("device approved", device=device.device_id, roles=device.roles)
-    tell_resolved(hub, request.request_id, device.device_id, "approved")
+    announce_device_decision(hub, request.request_id, device.device_id, "approved")
     return {"requestId": request.request_id, "device": _shown(device)}
 
 
@@ -104,7 +104,7 @@ def device_pair_reject(client: ConnectedClient, params: DeviceRequestParams) -> 
     request = _own_request(client, params.request_id)
     hub.devices.reject(request)
     log.info("device rejected", device=request.device_id)
-    tell_resolved(hub, request.request_id, request.device_id, "rejected")
+    announce_device_decision(hub, request.request_id, request.device_id, "rejected")
     return {"requestId": request.request_id, "deviceId": request.device_id}
 
 

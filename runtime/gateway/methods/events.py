@@ -1,4 +1,4 @@
-"""``events.subscribe`` (ours): which of our own events this client gets, and what it missed."""
+"""Subscribes clients to our own events and replays what they missed: ``events.subscribe``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _replay(client: ConnectedClient, key: str, cursor: Cursor) -> tuple[int, boo
         oldest = rings.oldest(key)
         if oldest is not None:
             gap["oldest"] = f"{oldest[0]}:{oldest[1]}"
-        client.tell_alone(GAP, gap)
+        client.send_unnumbered(GAP, gap)
     if payloads:
         client.connection.send_framed(b"".join(message_frames(payloads)))
     return len(payloads), complete

@@ -1,4 +1,4 @@
-"""``message.action``: send, edit, react to, delete or mark a message, as far as a channel can."""
+"""Sends, edits, deletes and marks messages, as far as a channel can: ``message.action``."""
 
 from __future__ import annotations
 

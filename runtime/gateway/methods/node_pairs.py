@@ -1,4 +1,4 @@
-"""``node.pair.*``: which commands of which nodes operators have approved."""
+"""Manages which commands of which nodes operators have approved: ``node.pair.*``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.nodes import NodeRequest, lacks
 from runtime.gateway.devices.registry import Surface
 from runtime.gateway.pairing import (
+    announce_node_decision,
+    announce_node_request,
     invalidate,
     now_ms,
-    tell_node_requested,
-    tell_node_resolved,
 )
 
 log = structlog.get_logger("gateway.nodes")
@@ -84,7 +84,7 @@ async def node_pair_approve(client: ConnectedClient, params: NodeRequestParams) 
     node = hub.nodes.approve(request, now_ms())
     await hub.pairings_saved()
     log.info("node approved", node=node.node_id, commands=node.commands)
-    tell_node_resolved(hub, request.request_id, node.node_id, "approved")
+    announce_node_decision(hub, request.request_id, node.node_id, "approved")
     return {"requestId": request.request_id, "node": node}
 
 
@@ -95,7 +95,7 @@ def node_pair_reject(client: ConnectedClient, params: NodeRequestParams) -> Any:
     request = _request(client, params.request_id)
     hub.nodes.reject(request)
     log.info("node rejected", node=request.node_id)
-    tell_node_resolved(hub, request.request_id, request.node_id, "rejected")
+    announce_node_decision(hub, request.request_id, request.node_id, "rejected")
     return {"requestId": request.request_id, "nodeId": request.node_id}
 
 
@@ -111,7 +111,7 @@ async def node_pair_remove(client: ConnectedClient, params: PairedNodeParams) ->
         hub.devices.remove(params.node_id, NODE)
     await hub.pairings_saved()
     log.info("node removed", node=params.node_id)
-    tell_node_resolved(hub, "", params.node_id, "removed")
+    announce_node_decision(hub, "", params.node_id, "removed")
     invalidate(hub, params.node_id, "node-pair-removed", NODE)
     return {"nodeId": params.node_id}
 
@@ -134,7 +134,7 @@ def node_pair_request(client: ConnectedClient, params: NodePairParams) -> Any:
     )
     request, created = client.hub.nodes.ask(offered, now_ms())
     if created:
-        tell_node_requested(client.hub, request)
+        announce_node_request(client.hub, request)
     return {"status": "pending", "request": request, "created": created}
 
 

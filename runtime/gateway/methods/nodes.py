@@ -1,4 +1,4 @@
-"""``node.list``, ``node.describe``, ``node.rename``, ``node.invoke``, and what nodes answer."""
+"""Lists and renames nodes, has them carry out commands, and takes what they answer."""
 
 from __future__ import annotations
 
@@ -147,12 +147,12 @@ async def _invoke(client: ConnectedClient, params: InvokeParams) -> Any:
     if params.params is not UNSET:
         request["paramsJSON"] = bytes(params.params).decode()
     request |= {"timeoutMs": params.timeout_ms, "idempotencyKey": params.idempotency_key}
-    node.tell_alone("node.invoke.request", request)
+    node.send_unnumbered("node.invoke.request", request)
     try:
         result = await nodes.calls.answer(number, future)
     except CallTimeout:
         cancel = {"invokeId": request["id"], "nodeId": params.node_id}
-        node.tell_alone("node.invoke.cancel", cancel)
+        node.send_unnumbered("node.invoke.cancel", cancel)
         raise _failed("TIMEOUT", "node invoke timed out") from None
     except PeerGone:
         raise _failed("NOT_CONNECTED", "node disconnected", retryable=True) from None

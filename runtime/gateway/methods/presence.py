@@ -1,4 +1,4 @@
-"""``system-presence`` and ``system-event``: who is connected, and who says so himself."""
+"""Lists the connected clients (``system-presence``) and takes announcements of others."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def system_presence(client: ConnectedClient, params: NoParams) -> Any:
 @method("system-event", ADMIN, SystemEventParams)
 def system_event(client: ConnectedClient, params: SystemEventParams) -> Any:
     """Enter or renew a row of the presence; everybody is told within a second."""
-    client.hub.presence.told(msgspec.to_builtins(params))
+    client.hub.presence.announce(msgspec.to_builtins(params))
     client.hub.presence_changed()
     return {"ok": True}

@@ -1,4 +1,4 @@
-"""``send``: a message out through an account."""
+"""Sends messages out through an account: ``send``."""
 
 from __future__ import annotations
 

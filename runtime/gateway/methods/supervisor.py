@@ -1,4 +1,4 @@
-"""The supervisor's private exchange: reports of accounts, answers to what it was asked."""
+"""Takes what the supervisor sends over its link: reports of accounts, and answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipc.frames.websocket import ErrorShape
 from runtime.gateway.access.scopes import SUPERVISOR
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
-from runtime.gateway.reports import Report, take
+from runtime.gateway.reports import SupervisorReport, take
 
 _ONLY = frozenset({SUPERVISOR})
 
@@ -31,8 +31,8 @@ class ClosingParams(msgspec.Struct, rename="camel"):
     restarting: bool
 
 
-@method("channels.report", None, Report, _ONLY)
-def channels_report(client: ConnectedClient, params: Report) -> Any:
+@method("channels.report", None, SupervisorReport, _ONLY)
+def channels_report(client: ConnectedClient, params: SupervisorReport) -> Any:
     """Take a report; the events about it leave before the answer."""
     take(client.hub, params)
     return {}

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ipc.frames.status import AccountStatus
-from runtime.gateway.reports import Report
+from runtime.gateway.reports import SupervisorReport
 from runtime.supervisor.gateways.reports import MAX_BATCHES, Reports
 
 
@@ -46,7 +46,7 @@ class House:
         """Return all reports that are due now."""
         found = []
         while (report := self.reports.changes()) is not None:
-            msgspec.convert(report, Report)  # the gateway's own struct takes it
+            msgspec.convert(report, SupervisorReport)  # the gateway's own struct takes it
             found.append(report)
         return found
 

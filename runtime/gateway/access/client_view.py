@@ -14,7 +14,7 @@ from runtime.gateway.access.auth import Grant
 from runtime.gateway.access.handshake import Connect
 
 
-class Listener(Protocol):
+class ClientView(Protocol):
     """A connected client: who it is, and the ways to send it something."""
 
     @property
@@ -64,10 +64,12 @@ class Listener(Protocol):
     def covers(self, scope: str | None) -> bool:
         """Return whether it may do what needs ``scope``."""
 
-    def tell(self, name: str, payload: Any, state_version: StateVersion | None = None) -> None:
+    def send_event(
+        self, name: str, payload: Any, state_version: StateVersion | None = None
+    ) -> None:
         """Send it a numbered event."""
 
-    def tell_alone(self, name: str, payload: Any) -> None:
+    def send_unnumbered(self, name: str, payload: Any) -> None:
         """Send it an event without a number."""
 
 
