@@ -20,7 +20,7 @@ from workers.process.logging import Redaction
 from workers.secrets import field_at, is_reference, resolve
 
 
-def imported(reference: str) -> Any:
+def import_object(reference: str) -> Any:
     """Import and return the object ``package.module:name``. Raises what the import raises."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
@@ -28,7 +28,7 @@ def imported(reference: str) -> Any:
 
 def manifest_of(boot: WorkerBoot) -> Manifest:
     """Return the manifest that the boot object names."""
-    manifest = imported(boot.manifest)
+    manifest = import_object(boot.manifest)
     if not isinstance(manifest, Manifest):
         raise Misconfigured(f"{boot.manifest} is {type(manifest).__name__}, not a Manifest")
     return manifest
@@ -63,7 +63,7 @@ def make_directory(path: Path) -> None:
 def plugin_class(manifest: Manifest) -> Any:
     """Import the plugin, SDK and all. Raises ``Misconfigured`` when its extra is not installed."""
     try:
-        return imported(manifest.plugin)
+        return import_object(manifest.plugin)
     except ModuleNotFoundError as error:
         if not manifest.extra:
             raise

@@ -91,7 +91,7 @@ class Worker:
     async def run(self) -> int:
         """Run the account until something ends it; return the exit code."""
         before = self._loop.get_exception_handler()
-        self._loop.set_exception_handler(self._stray)
+        self._loop.set_exception_handler(self._handle_uncaught)
         try:
             self._control.open()
             self._link.open()
@@ -194,7 +194,7 @@ class Worker:
             self._log.error("the plugin ignores its cancellation")
             self._leave(ending.code)
 
-    def _stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _handle_uncaught(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Handle an exception that no code caught.
 
         In a callback it ends the account: a plugin whose callbacks fail is only half alive.

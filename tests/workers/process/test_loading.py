@@ -11,7 +11,7 @@ from ipc.frames.bootstrap import WorkerBoot
 from tests.support.controllable_channel import Config, ControllablePlugin, manifest
 from tests.support.worker_rig import CONTROLLABLE, worker_rig
 from workers.errors import Misconfigured
-from workers.process.loading import config_of, imported, manifest_of, plugin_class
+from workers.process.loading import config_of, import_object, manifest_of, plugin_class
 from workers.process.logging import Redaction
 
 
@@ -30,7 +30,7 @@ def test_the_boot_object_leads_to_the_plugin() -> None:
     found = manifest_of(boot({}))
     assert found is manifest
     assert plugin_class(found) is ControllablePlugin
-    assert imported("workers.errors:Misconfigured") is Misconfigured
+    assert import_object("workers.errors:Misconfigured") is Misconfigured
 
 
 async def test_the_configuration_is_the_struct_of_the_manifest() -> None:

@@ -85,7 +85,7 @@ class Conversation:
             "channels": self.rooms.detail(),
             "lagMs": None if self.lag is None else round(self.lag * 1000, 1),
             "loggedIn": identity.logged_in,
-            "nickserv": identity.said or None,
+            "nickserv": identity.nickserv_text or None,
         }
         return {name: value for name, value in known.items() if value is not None}
 

@@ -27,7 +27,7 @@ class IrcIdentity:
         self.user = ""
         self.host = ""
         self.logged_in: bool | None = None  # None: not known
-        self.said = ""  # by NickServ, last
+        self.nickserv_text = ""  # the last answer of NickServ
         self._config = config
         self._features = Features()
         self._regain_at: float | None = None
@@ -163,7 +163,7 @@ class IrcIdentity:
         return bool(service) and fold(got.nick) == fold(service)
 
     def _serviced(self, text: str) -> list[Output]:
-        self.said = text
+        self.nickserv_text = text
         if self._take_at is not None:  # the answer to GHOST or REGAIN: the nick may be free
             self._take_at = None
             return [*self._take(), StatusChanged()]

@@ -1,7 +1,7 @@
 """Parse and build lines of IRC. Pure.
 
 This is the only module that knows the grammar (RFC 2812 2.3.1 and the IRCv3 message tags).
-``Received`` splits what a socket reads into lines; ``parse`` reads one; ``line`` builds an
+``LineBuffer`` splits what a socket reads into lines; ``parse`` reads one; ``line`` builds an
 outgoing one and refuses parameters that would add a second.
 """
 
@@ -43,7 +43,7 @@ class Line:
         return self.params[index] if index < len(self.params) else ""
 
 
-class Received:
+class LineBuffer:
     """Splits the bytes of a socket into lines.
 
     A line longer than ``limit_bytes`` is cut there: memory stays bounded whatever a server
@@ -66,7 +66,7 @@ def parse(raw: bytes) -> Line:
 
     Text that is not UTF-8 is taken as Windows-1252, which is what old clients send.
     """
-    rest = decoded(raw).strip("\r\n")
+    rest = decode_text(raw).strip("\r\n")
     tags: Mapping[str, str] = {}
     source = ""
     if rest.startswith("@"):
@@ -84,7 +84,7 @@ def parse(raw: bytes) -> Line:
     return Line(words[0].upper(), params, source, tags)
 
 
-def decoded(raw: bytes) -> str:
+def decode_text(raw: bytes) -> str:
     """Decode ``raw`` as UTF-8, else as Windows-1252 with undefined bytes replaced."""
     try:
         return raw.decode()

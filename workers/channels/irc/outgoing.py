@@ -36,7 +36,7 @@ class Outgoing(Generic[Ticket]):
         """Queue a line of the client itself."""
         (self._urgent if urgent else self._own).append(line)
 
-    def say(self, lines: Iterable[str], ticket: Ticket) -> None:
+    def put_message(self, lines: Iterable[str], ticket: Ticket) -> None:
         """Queue the lines of one message."""
         self._messages.extend((line, ticket) for line in lines)
 

@@ -23,7 +23,7 @@ from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.connecting import connect
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.deliveries import Deliveries, Delivery
-from workers.channels.irc.lines import LineError, Received, line, parse
+from workers.channels.irc.lines import LineBuffer, LineError, line, parse
 from workers.channels.irc.outgoing import Outgoing
 from workers.channels.irc.outputs import (
     AccountReady,
@@ -94,7 +94,7 @@ class Irc:
             raise SendFailed(f"{len(self._outgoing)} lines wait to be sent", retryable=True)
         lines = compose(message, self._config, self._conversation)
         delivery = self._deliveries.begin(self._conversation.features.fold(message.to), len(lines))
-        self._outgoing.say(lines, delivery)
+        self._outgoing.put_message(lines, delivery)
         self._flush()
         try:
             await delivery.outcome
@@ -120,7 +120,7 @@ class Irc:
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         self._perform(self._conversation.start())
-        received = Received()
+        received = LineBuffer()
         while data := await self._next(reader):
             for raw in received.feed(data):
                 try:

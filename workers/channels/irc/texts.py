@@ -74,4 +74,4 @@ def _cut(line: str, limit_bytes: int) -> list[str]:
         else:
             found.append(rest[:end])
             rest = rest[end:]
-    return [said for piece in (*found, rest) if (said := piece.decode()).strip()]
+    return [text for piece in (*found, rest) if (text := piece.decode()).strip()]

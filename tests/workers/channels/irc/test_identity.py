@@ -89,7 +89,7 @@ def test_without_an_answer_the_wait_ends() -> None:
     assert not identity.settled
     assert identity.wake(5.0) == []
     assert identity.settled
-    assert identity.said == "You are not identified."
+    assert identity.nickserv_text == "You are not identified."
 
 
 def test_a_logout_is_known() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.channels.irc.lines import Line, LineError, Received, decoded, line, parse
+from workers.channels.irc.lines import Line, LineBuffer, LineError, decode_text, line, parse
 
 WORD = st.text(
     st.characters(blacklist_characters="\r\n\0 ", blacklist_categories=["Cs"]), min_size=1
@@ -35,7 +35,7 @@ def test_no_bytes_break_the_parser(raw: bytes) -> None:
 def test_lines_do_not_depend_on_how_the_socket_cuts_them(lines: list[bytes], size: int) -> None:
     clean = [one.replace(b"\r", b"").replace(b"\n", b"") for one in lines]
     stream = b"".join(one + b"\r\n" for one in clean)
-    received = Received()
+    received = LineBuffer()
     found = []
     for start in range(0, len(stream), size):
         found += received.feed(stream[start : start + size])
@@ -43,7 +43,7 @@ def test_lines_do_not_depend_on_how_the_socket_cuts_them(lines: list[bytes], siz
 
 
 def test_an_endless_line_costs_bounded_memory() -> None:
-    received = Received(limit_bytes=100)
+    received = LineBuffer(limit_bytes=100)
     for _ in range(1000):
         assert received.feed(b"x" * 1000) == []
     assert [len(one) for one in received.feed(b"\n")] == [100]
@@ -100,5 +100,5 @@ def test_a_command_may_stand_alone() -> None:
 
 
 def test_text_of_old_clients_is_read_as_windows_1252() -> None:
-    assert decoded("grüß".encode("cp1252")) == "grüß"
-    assert decoded(b"\x81") == "\ufffd"
+    assert decode_text("grüß".encode("cp1252")) == "grüß"
+    assert decode_text(b"\x81") == "\ufffd"

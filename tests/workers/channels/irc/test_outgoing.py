@@ -16,7 +16,7 @@ def written(outgoing: Outgoing[str], now: float) -> list[str]:
 
 def test_the_burst_goes_at_once_and_the_rest_in_time() -> None:
     outgoing = queue()
-    outgoing.say(["a", "b", "c", "d"], "message")
+    outgoing.put_message(["a", "b", "c", "d"], "message")
     assert written(outgoing, 0.0) == ["a", "b"]
     assert outgoing.wait(0.0) == 2.0
     assert written(outgoing, 1.9) == []
@@ -30,7 +30,7 @@ def test_what_is_urgent_never_waits_but_counts() -> None:
     outgoing = queue()
     for _ in range(10):
         outgoing.put("PONG", urgent=True)
-    outgoing.say(["a"], "message")
+    outgoing.put_message(["a"], "message")
     assert outgoing.wait(0.0) == 0.0
     assert written(outgoing, 0.0) == ["PONG"] * 10
     assert outgoing.wait(0.0) == 6.0  # one burst is owed, not ten lines
@@ -38,7 +38,7 @@ def test_what_is_urgent_never_waits_but_counts() -> None:
 
 def test_the_client_itself_goes_first() -> None:
     outgoing = queue(burst=3)
-    outgoing.say(["a", "b"], "message")
+    outgoing.put_message(["a", "b"], "message")
     outgoing.put("JOIN #a")
     assert written(outgoing, 0.0) == ["JOIN #a", "a", "b"]
 
@@ -46,15 +46,15 @@ def test_the_client_itself_goes_first() -> None:
 def test_a_message_can_be_withdrawn() -> None:
     outgoing = queue(burst=9)
     first, second = "first", "second"
-    outgoing.say(["a", "b"], first)
-    outgoing.say(["c"], second)
+    outgoing.put_message(["a", "b"], first)
+    outgoing.put_message(["c"], second)
     outgoing.withdraw(first)
     assert list(outgoing.take(0.0)) == [("c", "second")]
 
 
 def test_the_pace_can_begin_anew() -> None:
     outgoing = queue()
-    outgoing.say(["a", "b", "c", "d"], "message")
+    outgoing.put_message(["a", "b", "c", "d"], "message")
     assert written(outgoing, 0.0) == ["a", "b"]
     outgoing.pace(TokenBucket(2, 0.5, 0.0))
     assert written(outgoing, 0.0) == ["c", "d"]
