@@ -29,6 +29,7 @@ from ops.exits import ExitCode, OperatorError
 Verb = Literal["start", "stop", "restart", "reset", "drain"]
 Row = dict[str, Any]
 DRAIN_MARGIN = 20.0  # seconds beyond the drain, for the stop after it
+KEEPS_REASONS = "channels.holds"  # a method of gateways that keep the reason of a stop
 # Phases for OpenClaw's lifecycle words, whose rows have no phase.
 _PHASES = {
     "starting": "starting",
@@ -77,7 +78,7 @@ class AccountApi:
         ``targets`` are keys, channel names or ``*``; ``timeout`` is in seconds, for each request.
         """
         extras: Row = {}
-        if reason is not None and not self._through_gateway:
+        if reason is not None and self._keeps_reasons():
             extras["reason"] = reason
         if verb == "drain":
             extras["timeoutMs"] = round(timeout * 1000)
@@ -92,6 +93,11 @@ class AccountApi:
         answer = await self.client.call(f"channels.{verb}", params, timeout=timeout)
         rows: list[Row] = answer["results"]
         return rows
+
+    def _keeps_reasons(self) -> bool:
+        """Return whether the other side takes a reason; OpenClaw's gateway refuses such a field."""
+        features = self.client.hello.get("features") or {}
+        return not self._through_gateway or KEEPS_REASONS in features.get("methods", ())
 
     async def _act_on_one(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
         """Have the gateway do ``verb`` to one account; return the row of the supervisor's form."""
