@@ -116,7 +116,7 @@ export interface MethodParams {
   "channels.logs": LinesParams;
   /** Forgive accounts their failures. */
   "channels.reset": AccountsParams;
-  /** Replace the account's process. */
+  /** Replace the account's process. ``incarnation`` is the one that ends. */
   "channels.restart": ChannelTargetParams;
   /** Start an account, release its hold; an operator never waits for a backoff. */
   "channels.start": ChannelTargetParams;

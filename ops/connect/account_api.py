@@ -76,6 +76,7 @@ class AccountApi:
         """Do ``verb`` to each account of ``targets`` and return a row for each.
 
         ``targets`` are keys, channel names or ``*``; ``timeout`` is in seconds, for each request.
+        The row of a restart has the ``incarnation`` that is replaced.
         """
         extras: Row = {}
         if reason is not None and self._keeps_reasons():
@@ -106,12 +107,15 @@ class AccountApi:
         answer: Row = await self.client.call(f"channels.{verb}", params, timeout=timeout)
         outcome = answer.get("outcome") or {}
         skipped = outcome.get("status") == "skipped" and outcome.get("reason") != "task-owned"
-        return {
+        row = {
             "account": key,
             "ok": not skipped,
             "outcome": outcome.get("status") or ("stopped" if verb == "stop" else verb),
             "reason": outcome.get("reason"),
         }
+        if "incarnation" in answer:
+            row["incarnation"] = answer["incarnation"]
+        return row
 
     async def _keys(self, targets: Sequence[str]) -> list[str]:
         """Return the keys of the accounts that ``targets`` name, each once."""

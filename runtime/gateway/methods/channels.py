@@ -73,8 +73,10 @@ async def channels_stop(client: ConnectedClient, params: ChannelTargetParams) ->
 
 @method("channels.restart", ADMIN, ChannelTargetParams, ours=True)
 async def channels_restart(client: ConnectedClient, params: ChannelTargetParams) -> Any:
-    """Replace the account's process."""
+    """Replace the account's process. ``incarnation`` is the one that ends."""
     row, answer = await _ask(client, "channels.restart", params)
+    if "incarnation" in row:
+        answer["incarnation"] = row["incarnation"]
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
 
 

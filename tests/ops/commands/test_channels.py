@@ -125,6 +125,20 @@ async def test_restart_with_wait_is_not_content_with_the_old_process(home: Path)
         (await trunkline(home, *args)).complains(ExitCode.TIMEOUT, "irc:libera")
 
 
+async def test_nor_is_it_through_a_gateway(home: Path) -> None:
+    snapshot = {"accountId": "libera", "phase": "running", "incarnation": 3}
+    methods: dict[str, Any] = {
+        "channels__status": {"channelAccounts": {"irc": [snapshot]}},
+        "channels__restart": {"incarnation": 3, "outcome": {"status": "handed-off"}},
+    }
+    async with fake_gateway(**methods) as fake:
+        where = ("--url", fake.url, "--token", "secret")
+        args = ("channels", "restart", "irc:libera", "--wait", *where)
+        (await trunkline(home, *args, "--timeout", "0.2")).complains(ExitCode.TIMEOUT, "irc:libera")
+        snapshot["incarnation"] = 4
+        assert (await trunkline(home, *args)).out == "irc:libera  running\n"
+
+
 async def test_waiting_ends_when_an_account_needs_a_person(home: Path) -> None:
     failed = account("irc:libera", phase="failed", pid=None, lastError="bad password")
     async with fake_supervisor(home, supervisor__status=status(failed)):

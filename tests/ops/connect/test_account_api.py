@@ -54,6 +54,22 @@ async def test_the_reason_of_a_stop_is_kept_with_the_hold(
             assert row["hold"]["reason"] == "moving house"
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_restart_names_the_incarnation_that_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What waits for the new process would else take the old one, which still runs, for it."""
+    async with real_api(tmp_path, way, monkeypatch) as (daemon, api):
+        before = (await daemon.status())["accounts"]
+        rows = await api.act("restart", ["local:a", "local:b"], None, 10.0)
+        assert {row["account"]: row["incarnation"] for row in rows} == {
+            key: row["incarnation"] for key, row in before.items()
+        }
+        shown = (await api.status())["accounts"]
+        assert all(row["incarnation"] >= before[row["account"]]["incarnation"] for row in shown)
+
+
 @pytest.mark.parametrize(("offered", "sent"), [({"channels__holds": {}}, "why"), ({}, None)])
 async def test_a_gateway_that_keeps_no_reasons_is_not_sent_one(
     home: Path, offered: dict[str, Any], sent: str | None
