@@ -32,9 +32,9 @@ from ipc.identity.peer import peer_name
 from ipc.zeromq.link import Dealer
 from workers.links.backlog import Backlog
 
-GREET_FIRST = 0.5  # seconds until the second DataHello; doubles
+GREET_FIRST = 0.5  # seconds until the second hello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
-SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then DataHello again
+SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then a hello again
 TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
 
 
@@ -60,7 +60,7 @@ class WorkerDataLink:
         self._refusal = ""
         self._pause = GREET_FIRST
         self._timer: asyncio.TimerHandle | None = None
-        self._mark: int | None = None  # newest message sent before the DataHello that is unanswered
+        self._mark: int | None = None  # newest message sent before the hello that is unanswered
         self._seen = 0  # acknowledged when the timer was set
         self._turn = 0
         self._scheduled = False
@@ -256,7 +256,7 @@ class WorkerDataLink:
             again = self.backlog.resend(marked=True)
             self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)
         elif not self._welcome or (mark is not None and self.backlog.acked < mark):
-            # It has read the DataHello, and so everything it will ever see of what came before.
+            # It has read the hello, and so everything it will ever see of what came before.
             self.backlog.resend(marked=False)
         if not self._welcome and self._timer:
             self._timer.cancel()

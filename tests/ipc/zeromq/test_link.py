@@ -6,100 +6,26 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zmq
 
-from ipc.errors import EndpointError, FrameError, PeerGone
-from ipc.zeromq import socket as zmqsocket
-from ipc.zeromq.link import Dealer, Router
+from ipc.errors import FrameError, PeerGone
+from tests.support.links import PEER, FrameList, LinkRig, closing
 
 ROOT = Path(__file__).parents[3]
-PEER = "irc:libera#1"
 
 
-class Inbox:
-    """Takes frames; ``until`` waits for what a test wants to see."""
-
-    def __init__(self) -> None:
-        self.frames: list[Any] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, *frame: Any) -> None:
-        self.frames.append(frame[0] if len(frame) == 1 else frame)
-        self._news.set()
-
-    async def until(self, true: Callable[[list[Any]], bool]) -> list[Any]:
-        async with asyncio.timeout(20):
-            while not true(self.frames):
-                self._news.clear()
-                await self._news.wait()
-        return self.frames
-
-
-class Rig:
-    """Makes links in one directory and closes them at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path / "data.ipc"
-        self.address = f"ipc://{self.path}"
-        self.links: list[Router | Dealer] = []
-
-    def router(self, on_frame: Callable[[bytes, bytes], None], **options: Any) -> Router:
-        link = Router(self.address, on_frame, **options)
-        self.links.append(link)
-        return link
-
-    def dealer(
-        self, on_frame: Callable[[bytes], None], identity: str = PEER, **options: Any
-    ) -> Dealer:
-        link = Dealer(self.address, identity, on_frame, **options)
-        self.links.append(link)
-        return link
-
-    def raw(self, identity: bytes) -> zmq.Socket[bytes]:
-        """A socket that keeps none of our rules."""
-        raw: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
-        raw.setsockopt(zmq.LINGER, 0)
-        raw.setsockopt(zmq.ROUTING_ID, identity)
-        raw.connect(self.address)
-        return raw
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    assert all(link.closed for link in rig.links), "the test closes its links"
-
-
-@contextmanager
-def closing(rig: Rig) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for link in rig.links:
-            link.close()
-        zmq.Context.instance().term()
-
-
-def bodies(frames: list[Any]) -> list[bytes]:
-    """Without the router's greetings."""
-    return [frame for frame in frames if frame]
-
-
-async def test_a_round_trip_in_order(rig: Rig) -> None:
+async def test_a_round_trip_in_order(rig: LinkRig) -> None:
     with closing(rig):
-        seen, back = Inbox(), Inbox()
+        seen, back = FrameList(), FrameList()
         router = rig.router(seen)
         dealer = rig.dealer(back)
         for number in range(100):
@@ -110,44 +36,9 @@ async def test_a_round_trip_in_order(rig: Rig) -> None:
         await back.until(lambda frames: b"answer" in frames)
 
 
-async def test_answers_from_within_the_drain_do_not_stall(rig: Rig) -> None:
-    """Sending consumes the edge of ZMQ_FD: forget to look again and this hangs."""
+async def test_drain_now_reads_what_is_queued_before_its_caller_goes_on(rig: LinkRig) -> None:
     with closing(rig):
-        router = rig.router(lambda peer, body: answered.append(router.send(peer, body)))
-        answered: list[bool] = []
-        got: list[bytes] = []
-        done = asyncio.get_running_loop().create_future()
-
-        def bounce(body: bytes) -> None:
-            got.append(body)
-            if len(got) == 5000:
-                done.set_result(None)
-            elif not done.done():
-                dealer.send(b"%d" % len(got))
-
-        dealer = rig.dealer(bounce)
-        async with asyncio.timeout(30):
-            await done
-
-
-async def test_a_flood_is_read_in_bounded_turns(rig: Rig) -> None:
-    with closing(rig):
-        seen = Inbox()
-        rig.router(seen, byte_budget=10_000)
-        dealer = rig.dealer(lambda body: None)
-        for _ in range(900):
-            assert dealer.send(bytes(1000))
-        await seen.until(lambda frames: len(frames) > 0)
-        worst, before = 0, len(seen.frames)
-        while len(seen.frames) < 900:
-            await asyncio.sleep(0)
-            worst, before = max(worst, len(seen.frames) - before), len(seen.frames)
-        assert worst <= 30  # the reader's drain and scheduled ones may share a turn
-
-
-async def test_drain_now_reads_what_is_queued_before_its_caller_goes_on(rig: Rig) -> None:
-    with closing(rig):
-        seen, back = Inbox(), Inbox()
+        seen, back = FrameList(), FrameList()
         router = rig.router(seen)
         dealer = rig.dealer(back)
         await back.until(lambda frames: frames == [b""])
@@ -161,9 +52,9 @@ async def test_drain_now_reads_what_is_queued_before_its_caller_goes_on(rig: Rig
         assert router.drain_now()
 
 
-async def test_drain_now_ends_at_its_budget_and_the_loop_reads_the_rest(rig: Rig) -> None:
+async def test_drain_now_ends_at_its_budget_and_the_loop_reads_the_rest(rig: LinkRig) -> None:
     with closing(rig):
-        seen, back = Inbox(), Inbox()
+        seen, back = FrameList(), FrameList()
         inside: list[bool] = []
 
         def curious(peer: bytes, body: bytes) -> None:
@@ -182,9 +73,9 @@ async def test_drain_now_ends_at_its_budget_and_the_loop_reads_the_rest(rig: Rig
         assert not any(inside), "within on_frame it does nothing"
 
 
-async def test_each_new_connection_is_greeted(rig: Rig) -> None:
+async def test_each_new_connection_is_greeted(rig: LinkRig) -> None:
     with closing(rig):
-        back = Inbox()
+        back = FrameList()
         first = rig.router(lambda peer, body: None)
         rig.dealer(back)
         await back.until(lambda frames: frames == [b""])
@@ -193,18 +84,18 @@ async def test_each_new_connection_is_greeted(rig: Rig) -> None:
         await back.until(lambda frames: frames == [b"", b""])
 
 
-async def test_what_is_said_before_there_is_a_router_waits(rig: Rig) -> None:
+async def test_what_is_said_before_there_is_a_router_waits(rig: LinkRig) -> None:
     with closing(rig):
         dealer = rig.dealer(lambda body: None)
         assert dealer.send(b"early")
-        seen = Inbox()
+        seen = FrameList()
         rig.router(seen)
         await seen.until(lambda frames: frames == [(PEER.encode(), b"early")])
 
 
-async def test_a_full_dealer_says_so_and_tells_when_there_is_room(rig: Rig) -> None:
+async def test_a_full_dealer_says_so_and_tells_when_there_is_room(rig: LinkRig) -> None:
     with closing(rig):
-        room = Inbox()
+        room = FrameList()
         dealer = rig.dealer(lambda body: None, hwm=10, on_writable=lambda: room("room"))
         sent = 0
         while dealer.send(bytes(100)):
@@ -213,14 +104,14 @@ async def test_a_full_dealer_says_so_and_tells_when_there_is_room(rig: Rig) -> N
         assert not dealer.send(b"one too many")
         await asyncio.sleep(0)
         assert room.frames == []
-        seen = Inbox()
+        seen = FrameList()
         rig.router(seen)
         await room.until(lambda frames: frames == ["room"])
         assert dealer.send(b"again")
         await seen.until(lambda frames: len(frames) == 11)
 
 
-async def test_a_peer_that_is_not_there_is_told_at_once(rig: Rig) -> None:
+async def test_a_peer_that_is_not_there_is_told_at_once(rig: LinkRig) -> None:
     with closing(rig):
         router = rig.router(lambda peer, body: None)
         with pytest.raises(PeerGone, match="irc:libera#1 is gone") as caught:
@@ -228,9 +119,9 @@ async def test_a_peer_that_is_not_there_is_told_at_once(rig: Rig) -> None:
         assert not caught.value.maybe_executed
 
 
-async def test_a_peer_that_left_is_gone(rig: Rig) -> None:
+async def test_a_peer_that_left_is_gone(rig: LinkRig) -> None:
     with closing(rig):
-        back = Inbox()
+        back = FrameList()
         router = rig.router(lambda peer, body: None)
         dealer = rig.dealer(back)
         await back.until(lambda frames: frames == [b""])
@@ -245,9 +136,9 @@ async def test_a_peer_that_left_is_gone(rig: Rig) -> None:
             router.send(PEER.encode(), b"x")
 
 
-async def test_a_peer_that_does_not_read_fills_only_its_own_queue(rig: Rig) -> None:
+async def test_a_peer_that_does_not_read_fills_only_its_own_queue(rig: LinkRig) -> None:
     with closing(rig):
-        seen, back = Inbox(), Inbox()
+        seen, back = FrameList(), FrameList()
         router = rig.router(seen, hwm=10)
         deaf = rig.raw(b"deaf")
         deaf.setsockopt(zmq.RCVHWM, 1)
@@ -264,9 +155,9 @@ async def test_a_peer_that_does_not_read_fills_only_its_own_queue(rig: Rig) -> N
         deaf.close()
 
 
-async def test_too_large_a_message_is_refused_before_it_breaks_the_link(rig: Rig) -> None:
+async def test_too_large_a_message_is_refused_before_it_breaks_the_link(rig: LinkRig) -> None:
     with closing(rig):
-        back = Inbox()
+        back = FrameList()
         router = rig.router(lambda peer, body: None, max_bytes=100)
         dealer = rig.dealer(back, max_bytes=100)
         await back.until(lambda frames: frames == [b""])
@@ -276,9 +167,9 @@ async def test_too_large_a_message_is_refused_before_it_breaks_the_link(rig: Rig
                 send(bytes(101))
 
 
-async def test_a_stranger_with_too_large_a_message_is_cut_off_alone(rig: Rig) -> None:
+async def test_a_stranger_with_too_large_a_message_is_cut_off_alone(rig: LinkRig) -> None:
     with closing(rig):
-        seen, back = Inbox(), Inbox()
+        seen, back = FrameList(), FrameList()
         rig.router(seen, max_bytes=1000)
         stranger = rig.raw(b"stranger")
         stranger.send(bytes(1001))
@@ -291,10 +182,10 @@ async def test_a_stranger_with_too_large_a_message_is_cut_off_alone(rig: Rig) ->
 
 @pytest.mark.parametrize("parts", [[b"a", b"b"], [b"a", b"b", b"c"], [b"", b"a"], [b"a"] * 8])
 async def test_a_message_of_several_parts_is_dropped_and_confuses_nothing(
-    rig: Rig, parts: list[bytes]
+    rig: LinkRig, parts: list[bytes]
 ) -> None:
     with closing(rig):
-        seen, faults = Inbox(), Inbox()
+        seen, faults = FrameList(), FrameList()
         router = rig.router(seen, on_error=faults)
         stranger = rig.raw(b"stranger")
         stranger.send_multipart(parts)
@@ -306,10 +197,10 @@ async def test_a_message_of_several_parts_is_dropped_and_confuses_nothing(
         stranger.close()
 
 
-async def test_a_known_peer_that_sends_parts_does_not_shift_the_others(rig: Rig) -> None:
+async def test_a_known_peer_that_sends_parts_does_not_shift_the_others(rig: LinkRig) -> None:
     """Its parts are read as peer and body; only what the next proper message is matters."""
     with closing(rig):
-        seen, faults = Inbox(), Inbox()
+        seen, faults = FrameList(), FrameList()
         rig.router(seen, on_error=faults)
         stranger = rig.raw(b"stranger")
         stranger.send(b"proper")
@@ -317,16 +208,16 @@ async def test_a_known_peer_that_sends_parts_does_not_shift_the_others(rig: Rig)
             stranger.send_multipart(parts)
         stranger.send(b"end")
         await seen.until(lambda frames: (b"stranger", b"end") in frames)
-        back = Inbox()
+        back = FrameList()
         dealer = rig.dealer(back)
         dealer.send(b"mine")
         await seen.until(lambda frames: (PEER.encode(), b"mine") in frames)
         stranger.close()
 
 
-async def test_a_fault_in_a_callback_spoils_one_message(rig: Rig) -> None:
+async def test_a_fault_in_a_callback_spoils_one_message(rig: LinkRig) -> None:
     with closing(rig):
-        seen, faults, back = Inbox(), Inbox(), Inbox()
+        seen, faults, back = FrameList(), FrameList(), FrameList()
 
         def careless(peer: bytes, body: bytes) -> None:
             if body == b"bad":
@@ -344,26 +235,9 @@ async def test_a_fault_in_a_callback_spoils_one_message(rig: Rig) -> None:
         assert [type(fault) for fault in faults.frames] == [ValueError, zmq.Again]
 
 
-async def test_a_fault_goes_to_the_loop_when_nobody_takes_it(rig: Rig) -> None:
+async def test_a_fault_of_the_writable_callback_is_told(rig: LinkRig) -> None:
     with closing(rig):
-        told = Inbox()
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told(context))
-        back = Inbox()
-
-        def careless(body: bytes) -> None:
-            back(body)
-            raise ValueError("cannot take it")
-
-        rig.router(lambda peer, body: None)
-        dealer = rig.dealer(careless)
-        await told.until(lambda frames: len(frames) == 1)
-        assert dealer.errors == 1
-        assert "cannot take it" in told.frames[0]["message"]
-
-
-async def test_a_fault_of_the_writable_callback_is_told(rig: Rig) -> None:
-    with closing(rig):
-        faults = Inbox()
+        faults = FrameList()
 
         def careless() -> None:
             raise ValueError("no")
@@ -375,59 +249,11 @@ async def test_a_fault_of_the_writable_callback_is_told(rig: Rig) -> None:
         await faults.until(lambda frames: len(frames) == 1)
 
 
-async def test_closing_within_a_callback_ends_the_drain(rig: Rig) -> None:
+async def test_a_socket_file_that_was_removed_comes_back_and_nobody_is_cut_off(
+    rig: LinkRig,
+) -> None:
     with closing(rig):
-        seen = Inbox()
-
-        def last(peer: bytes, body: bytes) -> None:
-            seen(body)
-            router.close()
-
-        router = rig.router(last)
-        dealer = rig.dealer(lambda body: None)
-        for _ in range(10):
-            dealer.send(b"x")
-        await seen.until(lambda frames: len(frames) > 0)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert seen.frames == [b"x"]
-
-
-async def test_closing_is_final_quick_and_repeatable(rig: Rig) -> None:
-    """With messages queued on both sides and a look at the socket already scheduled."""
-    with closing(rig):
-        router = rig.router(lambda peer, body: None)
-        dealer = rig.dealer(lambda body: None)
-        for _ in range(500):
-            dealer.send(bytes(1000))
-        begin = time.monotonic()
-        for link in (dealer, router, dealer, router):
-            link.close()
-        assert time.monotonic() - begin < 1
-        assert zmqsocket._context is None, "the context ends with its last socket"
-        await asyncio.sleep(0)
-        assert not dealer.send(b"x")
-        with pytest.raises(PeerGone):
-            router.send(PEER.encode(), b"x")
-        assert not rig.path.exists()
-
-
-async def test_a_socket_file_of_a_crash_is_replaced(rig: Rig) -> None:
-    left = socket.socket(socket.AF_UNIX)
-    left.bind(str(rig.path))
-    left.close()
-    assert rig.path.is_socket()
-    with closing(rig):
-        seen = Inbox()
-        rig.router(seen)
-        rig.dealer(lambda body: None).send(b"x")
-        await seen.until(lambda frames: len(frames) == 1)
-    assert list(rig.path.parent.iterdir()) == []
-
-
-async def test_a_socket_file_that_was_removed_comes_back_and_nobody_is_cut_off(rig: Rig) -> None:
-    with closing(rig):
-        seen = Inbox()
+        seen = FrameList()
         router = rig.router(seen)
         old = rig.dealer(lambda body: None)
         old.send(b"before")
@@ -441,43 +267,27 @@ async def test_a_socket_file_that_was_removed_comes_back_and_nobody_is_cut_off(r
     assert list(rig.path.parent.iterdir()) == []
 
 
-async def test_a_directory_that_was_removed_comes_back_too(rig: Rig) -> None:
+async def test_a_directory_that_was_removed_comes_back_too(rig: LinkRig) -> None:
     rig.path = rig.path.parent / "run" / "data.ipc"
     rig.address = f"ipc://{rig.path}"
     rig.path.parent.mkdir()
     with closing(rig):
-        seen = Inbox()
+        seen = FrameList()
         rig.router(seen)
         shutil.rmtree(rig.path.parent)
         rig.dealer(lambda body: None).send(b"x")
         await seen.until(lambda frames: len(frames) == 1)
 
 
-async def test_an_old_binder_that_closes_late_leaves_the_new_one_its_file(rig: Rig) -> None:
+async def test_an_old_binder_that_closes_late_leaves_the_new_one_its_file(rig: LinkRig) -> None:
     with closing(rig):
-        seen = Inbox()
+        seen = FrameList()
         old = rig.router(lambda peer, body: None)
         rig.router(seen)
         old.close()
         assert rig.path.is_socket()
         rig.dealer(lambda body: None).send(b"x")
         await seen.until(lambda frames: frames == [(PEER.encode(), b"x")])
-
-
-async def test_a_path_that_cannot_be_bound_is_named(rig: Rig, tmp_path: Path) -> None:
-    rig.path.write_text("precious")
-    with pytest.raises(EndpointError, match=r"data\.ipc: is there and is no socket"):
-        rig.router(lambda peer, body: None)
-    assert rig.path.read_text() == "precious"
-    rig.address = f"ipc://{tmp_path}/absent/data.ipc"
-    with pytest.raises(EndpointError, match=r"absent/data\.ipc"):
-        rig.router(lambda peer, body: None)
-    rig.address = f"ipc://{tmp_path}/{'x' * 100}"
-    with pytest.raises(EndpointError, match="too long"):
-        rig.router(lambda peer, body: None)
-    with pytest.raises(EndpointError, match="too long"):
-        rig.dealer(lambda body: None)
-    assert zmqsocket._context is None
 
 
 BINDER = """
@@ -512,9 +322,9 @@ def binder(address: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-async def test_a_killed_router_is_found_again(rig: Rig) -> None:
+async def test_a_killed_router_is_found_again(rig: LinkRig) -> None:
     with closing(rig):
-        back = Inbox()
+        back = FrameList()
         with binder(rig.address):
             dealer = rig.dealer(back)
             dealer.send(b"before")
@@ -526,12 +336,14 @@ async def test_a_killed_router_is_found_again(rig: Rig) -> None:
             assert back.frames[-2:] == [b"", b"between"]
 
 
-async def test_a_stopped_router_loses_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stopped_router_loses_nothing(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With heartbeats it did: the peers gave up the connection and what was queued in it."""
     monkeypatch.setattr("ipc.zeromq.link.HEARTBEAT_MS", 50)
     monkeypatch.setattr("ipc.zeromq.link.SILENCE_MS", 100)
     with closing(rig), binder(rig.address) as process:
-        back = Inbox()
+        back = FrameList()
         dealer = rig.dealer(back)
         await back.until(lambda frames: frames == [b""])
         os.kill(process.pid, signal.SIGSTOP)
@@ -545,10 +357,10 @@ async def test_a_stopped_router_loses_nothing(rig: Rig, monkeypatch: pytest.Monk
         assert back.frames == [b"", *(b"%d" % number for number in range(sent))]
 
 
-async def test_a_peer_that_comes_back_early_takes_its_name_over(rig: Rig) -> None:
+async def test_a_peer_that_comes_back_early_takes_its_name_over(rig: LinkRig) -> None:
     """Its old connection has unread messages; without the handover it was ignored for ever."""
     with closing(rig):
-        seen, faults = Inbox(), Inbox()
+        seen, faults = FrameList(), FrameList()
         router = rig.router(seen, hwm=10, on_error=faults)
         old = rig.raw(PEER.encode())
         old.send(b"first")
@@ -557,7 +369,7 @@ async def test_a_peer_that_comes_back_early_takes_its_name_over(rig: Rig) -> Non
         loop.remove_reader(router._fd)  # a router that does not get round to reading
         for _ in range(10):
             old.send(b"unread")
-        back = Inbox()
+        back = FrameList()
         await asyncio.sleep(0)
         dealer = rig.dealer(back)
         dealer.send(b"mine")
