@@ -1,7 +1,7 @@
 """Turn a PRIVMSG or NOTICE into ``Heard``. Pure.
 
 Of CTCP, ACTION (``/me``) is speech; every other request is neither answered nor passed on,
-because answers are what others flood and fingerprint robots with.
+because an answer lets others flood and fingerprint a robot.
 """
 
 from __future__ import annotations
