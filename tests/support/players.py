@@ -219,6 +219,9 @@ class PlayedLogs:
             raise self.error
         return self
 
+    async def capture_or_kill(self, *what: Any, **options: Any) -> Any:
+        return self.capture(*what, **options)
+
     dropped = 0
 
     def drain(self) -> None:
