@@ -34,13 +34,13 @@ from runtime.config.load import Loaded, Reader, doubts
 from runtime.config.model import Config
 from runtime.config.places import Places
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.control_link import ControlLink, HeardOut
-from runtime.supervisor.accounts.crash_storm import Surroundings
-from runtime.supervisor.accounts.health import Wellness
+from runtime.supervisor.accounts.control_link import ControlLink, DrainedProcess
+from runtime.supervisor.accounts.crash_storm import CrashStorm
+from runtime.supervisor.accounts.health import HealthCheck
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Roster, is_down
-from runtime.supervisor.accounts.start_queue import StartGate
+from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.api import config as _config  # noqa: F401
 from runtime.supervisor.api import logs as _logs  # noqa: F401
 from runtime.supervisor.api import table, upkeep  # noqa: F401
@@ -112,21 +112,21 @@ class Supervisor:
         self._started_at = int(time.time() * 1000)
         self._endpoints = SocketPaths(places.run_dir)
         self.holds = Holds(places.state_dir / "holds.json")
-        self._gate = StartGate(loaded.config.supervisor.start_concurrency)
+        self._gate = StartQueue(loaded.config.supervisor.start_concurrency)
         self.history = History(places.state_dir / "history.jsonl")
         self._zygote_check = ZygoteCheck(launcher)
-        self.surroundings = Surroundings(
+        self.crash_storm = CrashStorm(
             self._gate,
             lambda: self.accounts.values(),
             gateway_up=lambda: self.front.connected or not self.front.child.state.wanted,
-            mend=self._zygote_check.repair,
+            repair=self._zygote_check.repair,
         )
         self.remote = Remote(logs, setting.load)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._link: ControlLink | None = None
         self._cpu = (time.monotonic(), time.process_time())
-        self._wellness: WeakKeyDictionary[Account, Wellness] = WeakKeyDictionary()
+        self._health_checks: WeakKeyDictionary[Account, HealthCheck] = WeakKeyDictionary()
         self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
         self._patched: set[str] = set()  # and those that have spoken again
         self.roster = Roster(
@@ -236,7 +236,7 @@ class Supervisor:
                 tasks.create_task(self._watch(link)),
                 tasks.create_task(self._announce(on_up)),
                 tasks.create_task(run_optional("watching the configuration", self._watch_file())),
-                tasks.create_task(run_optional("watching for storms", self.surroundings.run())),
+                tasks.create_task(run_optional("watching for storms", self.crash_storm.run())),
             ]
             self.front.start()
             for spec in self.loaded.accounts.values():
@@ -322,7 +322,7 @@ class Supervisor:
             if account.judge(now) is Verdict.ASK:
                 link.ask(account)
                 self._account_changed(account)
-            self._wellness[account].look(now)
+            self._health_checks[account].look(now)
         patched, self._patched, self._talked = self._patched, set(), set()
         for key in patched:
             if key in self.accounts:
@@ -342,13 +342,13 @@ class Supervisor:
             past=self.history.shown(spec.key),
             on_event=self.history.add,
         )
-        self._wellness[account] = Wellness(account)
+        self._health_checks[account] = HealthCheck(account)
         return account
 
     def hasten(self, account: Account) -> None:
         """Let an account go ahead of all others, now or when it starts: a person waits for it."""
         account.urgent = True
-        self._gate.hasten(account.key)
+        self._gate.to_front(account.key)
 
     async def _spawn(self, account: Account, incarnation: int) -> Process:
         account.begin()
@@ -400,7 +400,7 @@ class Supervisor:
         account.captured(lambda: capture.dropped)
         account.figures.bounds = ProcessLimits(process, spec.limits)
         assert self._link is not None
-        return HeardOut(process, self._link)
+        return DrainedProcess(process, self._link)
 
     # -- configuration ------------------------------------------------------------------
 
@@ -518,7 +518,7 @@ class Supervisor:
             self._gate.leave(account.key)
         elif phase is Phase.STOPPING:
             self._gate.withdraw(account.key)  # where it still waits for its turn
-        self.surroundings.changed(account)
+        self.crash_storm.changed(account)
         row = account.status()
         self.reports.changed(account.key, row)
         self.local.broadcast("channel.status", msgspec.to_builtins(row))
@@ -552,7 +552,7 @@ class Supervisor:
     def _front_changed(self) -> None:
         state = self.front.child.state
         if state.phase is Phase.BACKOFF and state.failures > 1:
-            self.surroundings.doubt()
+            self.crash_storm.doubt()
         self.reports.common()
         self.local.broadcast("gateway.status", msgspec.to_builtins(self.front.status()))
 
@@ -576,7 +576,7 @@ class Supervisor:
                 *self._waiting(),
                 *self.holds.warnings,
                 *self.history.warnings,
-                *self.surroundings.warnings(),
+                *self.crash_storm.warnings(),
                 *self._zygote_check.warnings,
             ],
         )

@@ -406,14 +406,14 @@ async def test_s123_a_hundred_that_crash_at_once_come_back_spread_and_few_at_a_t
         await it.crash(*it.accounts)
         dues = {account.child.deadline for account in it.accounts.values()}
         assert len(dues) == 100  # each its own
-        assert it.surroundings.warnings()[0].startswith("100 of 100 accounts crashed within 30 s")
+        assert it.crash_storm.warnings()[0].startswith("100 of 100 accounts crashed within 30 s")
         await it.wait(120.0)
         assert all(account.phase is Phase.RUNNING for account in it.accounts.values())
         times = [at for at, _ in it.spawned]
         within = [sum(at <= other < at + 1.0 for other in times) for at in times]
         stormy = [count for at, count in zip(times, within, strict=True) if at < times[0] + 20]
         assert max(stormy) <= 3  # two per second, and one at the edge
-        assert it.surroundings.warnings() == []
+        assert it.crash_storm.warnings() == []
 
 
 async def test_s117_being_without_figures_is_not_being_unhealthy(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.crash_storm import Surroundings
+from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.network import Network
 from runtime.supervisor.accounts.roster import Roster
-from runtime.supervisor.accounts.start_queue import StartGate
+from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.instance import INCARNATIONS_BITS
 from runtime.supervisor.lifecycle import Exit, Ready, Reset, Restart, Start, Stop
 from tests.support.accounts import Puppet, spec_of
@@ -50,18 +50,18 @@ class Fleet:
         self.mended = 0
         self.holds = Holds(directory / "holds.json")
         self.history = History(directory / "history.jsonl")
-        self.gate = StartGate(concurrency)
+        self.gate = StartQueue(concurrency)
         self.roster = Roster(
             self.holds,
             first_incarnation=boot << INCARNATIONS_BITS,
             make=self._make,
             on_removed=self.removed.append,
         )
-        self.surroundings = Surroundings(
+        self.crash_storm = CrashStorm(
             self.gate,
             lambda: self.roster.accounts.values(),
             gateway_up=lambda: self.gateway_up,
-            mend=self._mend,
+            repair=self._mend,
             network=self._network,
             memory=lambda: self.free_memory,
         )
@@ -103,7 +103,7 @@ class Fleet:
     def _changed(self, account: Account) -> None:
         if account.phase is Phase.STOPPING:
             self.gate.withdraw(account.key)
-        self.surroundings.changed(account)
+        self.crash_storm.changed(account)
         self.told.append(account.status())
         assert len(self.alive(account.key)) <= 1
 
@@ -142,7 +142,7 @@ class Fleet:
         if self.roster.obstacle(account) is None:
             self.roster.release([account])
             account.urgent = True
-            self.gate.hasten(key)
+            self.gate.to_front(key)
             account.child.post(Start())
         await settle()
 
@@ -194,7 +194,7 @@ async def fleet(
 ) -> AsyncIterator[Fleet]:
     """Run a fleet; at its end no process may be left. ``graceful``: ended as by Ctrl-C."""
     made = Fleet(directory, specs or [spec_of("local:a"), spec_of("local:b")], boot=boot, **more)
-    watch = asyncio.create_task(made.surroundings.run())
+    watch = asyncio.create_task(made.crash_storm.run())
     try:
         for spec in made.specs.values():
             made.roster.add(spec)

@@ -21,9 +21,9 @@ from ipc.frames.status import PLUGIN_FIELDS, AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Pulse, Verdict
 from runtime.config.accounts import AccountSpec
-from runtime.supervisor.accounts.advice import todo
-from runtime.supervisor.accounts.history import EMPTY, EVENTS, Entry
-from runtime.supervisor.accounts.restart_reasons import Reasons
+from runtime.supervisor.accounts.explain import todo
+from runtime.supervisor.accounts.history import EMPTY, EVENTS, HistoryEntry
+from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
     UNHEALTHY,
@@ -60,7 +60,7 @@ def policy_of(spec: AccountSpec) -> Policy:
     )
 
 
-def _unheard(key: str, entry: Entry) -> None:
+def _unheard(key: str, entry: HistoryEntry) -> None:
     pass
 
 
@@ -94,7 +94,7 @@ class Account:
         on_change: Callable[[Account], None],
         hold: Hold | None,
         past: Iterable[dict[str, Any]] = (),
-        on_event: Callable[[str, Entry], None] = _unheard,
+        on_event: Callable[[str, HistoryEntry], None] = _unheard,
     ) -> None:
         self.spec = spec
         self.key = spec.key
@@ -106,7 +106,7 @@ class Account:
         self.urgent = False  # an operator waits for the next start
         self._on_change = on_change
         self._on_event = on_event
-        self._reasons = Reasons()
+        self._reasons = RestartReasons()
         self._totals = {"in": 0, "out": 0, "lost": 0}
         self._dropped: dict[str, int] = {}
         self._log_dropped: Callable[[], int] = lambda: 0
@@ -268,7 +268,7 @@ class Account:
         elif isinstance(event, Start):
             text = event.reason or state.reason if event.automatic else "started by an operator"
         how = event.exit if isinstance(event, Exited) else None
-        entry = Entry(
+        entry = HistoryEntry(
             at=now,
             phase=state.phase.value,
             cause=state.cause,

@@ -26,7 +26,7 @@ T = TypeVar("T")
 log = structlog.get_logger("link")
 
 
-class HeardOut:
+class DrainedProcess:
     """A worker's process. Its end is told after the last frames that it sent have been read."""
 
     def __init__(self, process: Process, link: ControlLink) -> None:

@@ -1,4 +1,4 @@
-"""Looks at one running account now and then: is it well, and does it use too much?
+"""Checks the health and the memory of one running account now and then.
 
 The health monitor's rules and the memory limits decide here; what follows is posted to the
 account's own mailbox, like everything else that happens to it.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ipc.frames.words import Phase
 from runtime.config.model import HealthMonitorConfig
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.health_rules import Rules, Sight, judge
+from runtime.supervisor.accounts.health_rules import HealthFacts, HealthRules, check
 from runtime.supervisor.lifecycle import MEMORY, Restart
 from runtime.supervisor.processes import vitals
 
@@ -22,10 +22,10 @@ ASKED = 64  # restarts remembered; more than any sensible cap per hour
 MIB = 1 << 20
 
 
-class Wellness:
-    """Of one account, over all its incarnations. ``recycled`` counts orderly replacements.
+class HealthCheck:
+    """Checks one account, over all its incarnations. ``recycled`` counts orderly replacements.
 
-    ``rand`` is uniform in [0, 1), ``pss`` tells a process's share of memory in bytes, and
+    ``rand`` returns a random number in [0, 1), ``pss`` a process's share of memory in bytes, and
     ``wall`` the time of day in seconds.
     """
 
@@ -47,7 +47,7 @@ class Wellness:
         self.recycled = 0
 
     def look(self, now: float) -> None:
-        """Judge the account; ``now`` is the loop's time."""
+        """Check the account; ``now`` is the loop's time."""
         if self._account.phase is not Phase.RUNNING:
             self._recycle = None
             return
@@ -59,8 +59,8 @@ class Wellness:
         ready_at = account.ready_at
         if ready_at is None:
             return
-        sight = Sight(True, ready_at / 1000, account.figures.plugin, tuple(self._asked))
-        reason = judge(rules_of(account.spec.health), sight, now)
+        facts = HealthFacts(True, ready_at / 1000, account.figures.plugin, tuple(self._asked))
+        reason = check(rules_of(account.spec.health), facts, now)
         if reason is not None:
             self._asked.append(now)
             account.unhealthy(reason)
@@ -101,9 +101,9 @@ class Wellness:
             self._recycle = (self._account.child.state.incarnation, at, reason)
 
 
-def rules_of(config: HealthMonitorConfig) -> Rules:
+def rules_of(config: HealthMonitorConfig) -> HealthRules:
     """Return the monitor's rules that the configuration asks for."""
-    return Rules(
+    return HealthRules(
         enabled=config.enabled,
         startup_grace=config.startup_grace_seconds,
         reconnect_grace=config.reconnect_grace_seconds,

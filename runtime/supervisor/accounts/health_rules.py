@@ -1,9 +1,9 @@
-"""When an account that runs is not well: the rules of the health monitor, and nothing else.
+"""Decides when a running account is unhealthy: the rules of the health monitor. Pure.
 
-Pure: rules, what is known about the account, and the time go in; a verdict comes out. The
-monitor never restarts anything itself: its verdict is posted to the account's own mailbox,
-so that there is one owner of restarts. What the plugin does not report is not judged: an
-account that says nothing about its connection is never looped.
+Rules, what is known about the account, and the time go in; a reason to restart it comes out. The
+monitor never restarts anything itself: the reason is posted to the account's own mailbox, so
+that there is one owner of restarts. What the plugin does not report is not checked: an account
+that reports nothing about its connection is never restarted in a loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class HealthRules:
     """Thresholds in seconds; the defaults are those of OpenClaw's monitor.
 
     ``startup_grace`` counts from readiness, ``reconnect_grace`` from the disconnect,
@@ -35,8 +35,8 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What is known: ``plugin`` is the account's own part of its status, in epoch milliseconds.
+class HealthFacts:
+    """What is known of an account: ``plugin`` is its own part of its status, in epoch ms.
 
     ``ready_at`` is when it became ready (epoch seconds), ``asked_at`` when the monitor last
     asked for its restart, in order.
@@ -48,24 +48,24 @@ class Sight:
     asked_at: tuple[float, ...] = ()
 
 
-def judge(rules: Rules, sight: Sight, now: float) -> str | None:
+def check(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
     """Return why the account should be restarted, or ``None``. ``now`` is epoch seconds."""
-    if not rules.enabled or not sight.running or sight.plugin.get("linked") is False:
+    if not rules.enabled or not facts.running or facts.plugin.get("linked") is False:
         return None
-    if now - sight.ready_at < rules.startup_grace:
+    if now - facts.ready_at < rules.startup_grace:
         return None
-    reason = _ill(rules, sight, now)
-    if reason is None or not _may_ask(rules, sight, now):
+    reason = _ill(rules, facts, now)
+    if reason is None or not _may_ask(rules, facts, now):
         return None
     return reason
 
 
-def _ill(rules: Rules, sight: Sight, now: float) -> str | None:
-    plugin = sight.plugin
+def _ill(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
+    plugin = facts.plugin
     if plugin.get("activeRuns") or plugin.get("busy"):
         return _stuck(rules, plugin, now)
     if plugin.get("connected") is False:
-        away = _age(plugin, "lastDisconnectAt", now, now - sight.ready_at)
+        away = _age(plugin, "lastDisconnectAt", now, now - facts.ready_at)
         if away >= rules.reconnect_grace:
             return f"disconnected for {away:.0f} s"
         return None
@@ -77,7 +77,7 @@ def _ill(rules: Rules, sight: Sight, now: float) -> str | None:
     )
 
 
-def _stuck(rules: Rules, plugin: Mapping[str, Any], now: float) -> str | None:
+def _stuck(rules: HealthRules, plugin: Mapping[str, Any], now: float) -> str | None:
     """A run may take long, but something must happen in it now and then."""
     idle = _age(plugin, "lastEventAt", now, 0.0)
     return f"stuck: busy without activity for {idle:.0f} s" if idle >= rules.busy_within else None
@@ -89,8 +89,8 @@ def _age(plugin: Mapping[str, Any], field: str, now: float, unknown: float) -> f
     return max(0.0, now - at / 1000) if isinstance(at, int | float) else unknown
 
 
-def _may_ask(rules: Rules, sight: Sight, now: float) -> bool:
-    recent = [at for at in sight.asked_at if 0 <= now - at < HOUR]
+def _may_ask(rules: HealthRules, facts: HealthFacts, now: float) -> bool:
+    recent = [at for at in facts.asked_at if 0 <= now - at < HOUR]
     if len(recent) >= rules.restarts_per_hour:
         return False
     return not recent or now - recent[-1] >= rules.cooldown

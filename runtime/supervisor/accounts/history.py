@@ -31,7 +31,7 @@ END_WITHIN = 1.0  # seconds for what is still unwritten when the supervisor ends
 log = structlog.get_logger("history")
 
 
-class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
+class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One event of one account. ``at`` is epoch milliseconds, for display only.
 
     ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom
@@ -48,9 +48,9 @@ class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     exit_cause: str | None = None
 
 
-class _Line(msgspec.Struct):
+class _HistoryLine(msgspec.Struct):
     account: str
-    entry: Entry
+    entry: HistoryEntry
 
 
 class History:
@@ -60,16 +60,16 @@ class History:
         self.path = path
         self.warnings: list[str] = []
         self.dropped = 0
-        self._events: dict[str, deque[Entry]] = {}
+        self._events: dict[str, deque[HistoryEntry]] = {}
         self._size = 0
-        self._lines: queue.Queue[_Line | None] = queue.Queue(WAITING)
+        self._lines: queue.Queue[_HistoryLine | None] = queue.Queue(WAITING)
         self._lock = threading.Lock()
         self._failing = False
         self._load()
         self._thread = threading.Thread(target=self._write, name="history", daemon=True)
         self._thread.start()
 
-    def of(self, account: str) -> list[Entry]:
+    def of(self, account: str) -> list[HistoryEntry]:
         """Return the events of an account, the oldest first."""
         return list(self._events.get(account, ()))
 
@@ -77,17 +77,17 @@ class History:
         """Return the events of an account as plain JSON data; every key is always there."""
         return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in self.of(account)]
 
-    def last(self, account: str) -> Entry | None:
+    def last(self, account: str) -> HistoryEntry | None:
         """Return the last event of an account."""
         events = self._events.get(account)
         return events[-1] if events else None
 
-    def add(self, account: str, entry: Entry) -> None:
+    def add(self, account: str, entry: HistoryEntry) -> None:
         """Remember an event; never blocks, never fails."""
         with self._lock:
             self._events.setdefault(account, deque(maxlen=EVENTS)).append(entry)
         try:
-            self._lines.put_nowait(_Line(account, entry))
+            self._lines.put_nowait(_HistoryLine(account, entry))
         except queue.Full:
             self.dropped += 1
 
@@ -116,7 +116,7 @@ class History:
             if lines:
                 self._append(lines)
 
-    def _append(self, lines: Iterable[_Line]) -> None:
+    def _append(self, lines: Iterable[_HistoryLine]) -> None:
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         try:
             if self._failing or self._size + len(data) > FILE_BYTES:
@@ -133,7 +133,7 @@ class History:
 
     def _renew(self) -> None:
         with self._lock:
-            lines = [_Line(key, e) for key, events in self._events.items() for e in events]
+            lines = [_HistoryLine(key, e) for key, events in self._events.items() for e in events]
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         write_atomically(self.path, data)
         self._size = len(data)
@@ -163,7 +163,7 @@ class History:
         lines = data.split(b"\n")
         for number, text in enumerate(lines[:-1], 1):  # the last one is empty, or torn by a kill
             try:
-                line = msgspec.json.decode(text, type=_Line)
+                line = msgspec.json.decode(text, type=_HistoryLine)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 damage = damage or f"line {number}: {error}"
                 continue

@@ -1,6 +1,6 @@
-"""Whether this host has a way to the network, and the moment at which it is there again.
+"""Watches whether this host has a route to the network, and notices when one returns.
 
-The kernel says on a netlink socket when links, addresses and routes change (rtnetlink(7));
+The kernel reports on a netlink socket when links, addresses and routes change (rtnetlink(7));
 then, and only then, the routes are read from /proc. Where netlink is not to be had they are
 read every few seconds.
 """
@@ -21,7 +21,7 @@ RTF_UP, RTF_REJECT = 0x1, 0x200  # route(8)
 
 
 def has_route(proc: Path = Path("/proc/net")) -> bool:
-    """Say whether there is a way to other hosts: a default route, or any that is not our own."""
+    """Return whether there is a route to other hosts: a default one, or any besides our own."""
     return _has_ipv4(proc / "route") or _has_ipv6(proc / "ipv6_route")
 
 
@@ -33,7 +33,7 @@ def _has_ipv4(path: Path) -> bool:
 
 
 def _has_ipv6(path: Path) -> bool:
-    """A link-local or multicast network leads nowhere: every link has one."""
+    """Ignore link-local and multicast networks: every link has one, and they lead nowhere."""
     for fields in _rows(path):
         if len(fields) < 10 or fields[9] == "lo" or not _is_up(fields[8]):
             continue
@@ -55,10 +55,10 @@ def _is_up(flags: str) -> bool:
 
 
 class Network:
-    """Calls ``on_return`` when a way to the network is there that was not.
+    """Calls ``on_return`` when a route to the network has come back.
 
-    ``has_route`` says whether there is one; ``notices`` opens the socket that says when to
-    look, ``None`` where there is none.
+    ``has_route`` returns whether there is one; ``notices`` opens the socket on which changes are
+    announced, ``None`` where there is none.
     """
 
     def __init__(
@@ -105,15 +105,15 @@ class Network:
         self._changed.clear()
 
     def _noticed(self, notices: socket.socket) -> None:
-        """Read what has come; what it says does not matter, only that it came."""
-        with contextlib.suppress(OSError):  # overrun: the kernel had more to say than fits
+        """Read all messages; their content does not matter, only that they came."""
+        with contextlib.suppress(OSError):  # overrun: there were more messages than fit
             while notices.recv(65536):
                 self._changed.set()
         self._changed.set()
 
 
 def netlink() -> socket.socket | None:
-    """Open a socket on which the kernel tells of changes; ``None`` where it may not be had."""
+    """Open a socket on which the kernel announces changes; ``None`` where that is not allowed."""
     try:
         notices = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     except OSError:

@@ -1,7 +1,7 @@
-"""Why an account was started again, counted by reason.
+"""Counts the restarts of an account by reason. Pure.
 
-The history tells each restart in full, but only the last ones; a figure that only grows needs
-few words, known beforehand, so that a plugin's own words cannot make a new series. Pure.
+The history shows each restart in full, but only the last ones; a figure that only grows needs
+few words, known beforehand, so that a plugin's own words cannot make a new series.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runtime.supervisor.lifecycle import (
 )
 
 
-class Reasons:
+class RestartReasons:
     """Counts the restarts of one account: together they are the ``restarts`` of its state."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Reasons:
         self._asked = OPERATOR  # by whom the restart that is under way was asked for
 
     def note(self, before: State, state: State, event: Event) -> None:
-        """Take note of a change from ``before`` to ``state``."""
+        """Count the restart in a change from ``before`` to ``state``, if there is one."""
         if isinstance(event, Restart):
             self._asked = event.why
         elif isinstance(event, Start) and state.phase is Phase.STOPPING:

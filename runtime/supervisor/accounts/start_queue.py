@@ -1,4 +1,4 @@
-"""How many accounts may be starting at the same moment, and who goes first.
+"""Limits how many accounts start at the same moment, and decides which goes first.
 
 Bounded so that 500 accounts do not start in one burst; an operator's start goes ahead of all
 others. A place is held only until the new worker has said hello, or for a few seconds: an
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 class Withdrawn(Exception):
-    """The account need not start any more: it was stopped while it waited."""
+    """The account was stopped while it waited for its turn to start."""
 
     def __init__(self) -> None:
         super().__init__("stopped while it waited for its turn")
@@ -25,24 +25,25 @@ class _Turn:
     come: asyncio.Future[bool]  # false: withdrawn
 
 
-class StartGate:
-    """Places by name. They are given back from callbacks (a hello, an exit), hence no context.
+class StartQueue:
+    """Places for starting accounts, by name.
 
-    ``patience`` is how many seconds a place is held at most. ``interval``, which may be set at
-    any time, is how many seconds lie at least between two starts that nobody asked for.
+    They are given back from callbacks (a hello, an exit), hence no context manager. ``patience``
+    is how many seconds a place is held at most. ``interval``, which may be set at any time, is
+    how many seconds lie at least between two automatic starts.
     """
 
     def __init__(self, limit: int, *, patience: float = 2.0) -> None:
         self.limit = limit
         self._patience = patience
         self._interval = 0.0
-        self._next = 0.0  # when the next start that nobody asked for may be, on the loop's clock
+        self._next = 0.0  # when the next automatic start may be, on the loop's clock
         self._timer: asyncio.TimerHandle | None = None
         self._inside: dict[str, asyncio.TimerHandle] = {}
         self._waiting: list[_Turn] = []
 
     async def enter(self, name: str, *, urgent: bool = False) -> None:
-        """Wait for a place; raises ``Withdrawn``. Who is ``urgent`` waits only for such others."""
+        """Wait for a place; raises ``Withdrawn``. An ``urgent`` one passes those that are not."""
         if not self._waiting and self._may_enter(urgent):
             self._admit(name, urgent)
             return
@@ -60,8 +61,8 @@ class StartGate:
         if not admitted:
             raise Withdrawn
 
-    def hasten(self, name: str) -> None:
-        """Let ``name`` go ahead, where it waits: an operator has asked for it."""
+    def to_front(self, name: str) -> None:
+        """Move ``name`` to the front of the queue, where it waits: an operator has asked for it."""
         for turn in [turn for turn in self._waiting if turn.name == name and not turn.urgent]:
             self._waiting.remove(turn)
             turn.urgent = True
@@ -69,14 +70,14 @@ class StartGate:
         self._call()
 
     def withdraw(self, name: str) -> None:
-        """Send ``name`` away from the queue: its ``enter`` raises ``Withdrawn``."""
+        """Remove ``name`` from the queue: its ``enter`` raises ``Withdrawn``."""
         for turn in [turn for turn in self._waiting if turn.name == name]:
             self._waiting.remove(turn)
             if not turn.come.done():
                 turn.come.set_result(False)
 
     def leave(self, name: str) -> None:
-        """Give the place back; harmless when ``name`` holds none."""
+        """Give the place back; does nothing when ``name`` holds none."""
         timer = self._inside.pop(name, None)
         if timer is None:
             return
@@ -85,7 +86,7 @@ class StartGate:
 
     @property
     def interval(self) -> float:
-        """Seconds between two starts that nobody asked for; 0: as many as there are places."""
+        """Seconds between two automatic starts; 0: no pause."""
         return self._interval
 
     @interval.setter
@@ -97,7 +98,7 @@ class StartGate:
         self._call()
 
     def close(self) -> None:
-        """Forget who is inside; pending timers are cancelled."""
+        """Cancel all timers and forget who holds a place."""
         if self._timer is not None:
             self._timer.cancel()
         for timer in self._inside.values():
@@ -105,7 +106,7 @@ class StartGate:
         self._inside.clear()
 
     def _call(self) -> None:
-        """Let in who may enter now; who must only wait for the time is called again then."""
+        """Admit those that may enter now; set a timer for one that only waits for its time."""
         while self._waiting and self._may_enter(self._waiting[0].urgent):
             turn = self._waiting.pop(0)
             if not turn.come.done():  # done: its task is being cancelled

@@ -28,7 +28,7 @@ from ipc.frames.websocket import explain
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.supervisor import metrics as figures
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.advice import todo
+from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.gateways.port import PortUnusable
 from runtime.supervisor.lifecycle import ENDS, Restart, Start, Stop
 from runtime.supervisor.lifecycle import Reset as ResetEvent

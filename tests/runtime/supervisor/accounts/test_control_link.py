@@ -15,7 +15,7 @@ from ipc.frames.words import Phase
 from ipc.identity.peer import PeerProof, peer_name
 from ipc.zeromq.link import Dealer
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.control_link import ControlLink, HeardOut
+from runtime.supervisor.accounts.control_link import ControlLink, DrainedProcess
 from runtime.supervisor.lifecycle import Exit, Start, Stop
 from tests.support.accounts import Stage, account_of, phase
 from tests.support.players import PlayedWorker, beat, short_directory
@@ -296,7 +296,7 @@ async def test_the_last_frames_of_a_worker_are_read_before_its_end_is_told() -> 
         worker = at.worker(ready=True)
         await phase(at.account, Phase.RUNNING)
         asyncio.get_running_loop().remove_reader(at.link._router._fd)  # it is not read by chance
-        process = HeardOut(at.stage.last, at.link)
+        process = DrainedProcess(at.stage.last, at.link)
         assert process.pid == at.stage.last.pid
         worker.say(beat(messages_in=3))
         await asyncio.sleep(0.1)  # the frame travels in threads of ZeroMQ

@@ -10,7 +10,7 @@ import pytest
 from ipc.frames.control import Beat
 from ipc.frames.words import Phase
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig
-from runtime.supervisor.accounts.health import Wellness
+from runtime.supervisor.accounts.health import HealthCheck
 from runtime.supervisor.lifecycle import MEMORY, Restart
 
 MIB = 1 << 20
@@ -31,7 +31,7 @@ class FakeProcess:
 
 
 class FakeAccount:
-    """Only what Wellness looks at; ``posted`` and ``ill`` are what it did."""
+    """Only what HealthCheck looks at; ``posted`` and ``ill`` are what it did."""
 
     def __init__(self, **plugin: Any) -> None:
         self.phase = Phase.RUNNING
@@ -72,8 +72,8 @@ class FakeAccount:
         self.ill.append(reason)
 
 
-def wellness(account: FakeAccount, share: int | None = 0) -> Wellness:
-    return Wellness(
+def health_check(account: FakeAccount, share: int | None = 0) -> HealthCheck:
+    return HealthCheck(
         account,  # type: ignore[arg-type]  # only what it looks at
         rand=lambda: 0.5,
         pss=lambda pid: share,
@@ -83,7 +83,7 @@ def wellness(account: FakeAccount, share: int | None = 0) -> Wellness:
 
 def test_an_unwell_account_is_restarted_once_in_a_while() -> None:
     account = FakeAccount(connected=False)
-    watch = wellness(account)
+    watch = health_check(account)
     watch.look(0.0)
     watch.look(1.0)
     assert account.ill == ["disconnected for 3600 s"]
@@ -92,21 +92,21 @@ def test_an_unwell_account_is_restarted_once_in_a_while() -> None:
 def test_the_thresholds_are_the_accounts_own() -> None:
     account = FakeAccount(connected=False)
     account.health = msgspec.structs.replace(account.health, enabled=False)
-    wellness(account).look(0.0)
+    health_check(account).look(0.0)
     assert not account.ill
 
 
 def test_an_account_that_never_was_ready_is_not_judged() -> None:
     account = FakeAccount(connected=False)
     account.ready_at = None
-    wellness(account).look(0.0)
+    health_check(account).look(0.0)
     assert not account.ill
 
 
 def test_above_the_soft_limit_it_is_recycled_in_order_after_its_share_of_the_jitter() -> None:
     account = FakeAccount()
     account.rss = 150 * MIB
-    watch = wellness(account, 120 * MIB)
+    watch = health_check(account, 120 * MIB)
     watch.look(0.0)
     watch.look(4.9)
     assert not account.posted
@@ -119,7 +119,7 @@ def test_above_the_soft_limit_it_is_recycled_in_order_after_its_share_of_the_jit
 def test_a_recycling_is_forgotten_when_the_process_was_replaced_meanwhile() -> None:
     account = FakeAccount()
     account.rss = 150 * MIB
-    watch = wellness(account, 120 * MIB)
+    watch = health_check(account, 120 * MIB)
     watch.look(0.0)
     account.incarnation, account.rss = 8, 10 * MIB
     watch.look(60.0)
@@ -129,7 +129,7 @@ def test_a_recycling_is_forgotten_when_the_process_was_replaced_meanwhile() -> N
 def test_above_the_hard_limit_it_is_killed_at_once() -> None:
     account = FakeAccount()
     account.rss = 300 * MIB
-    wellness(account, 201 * MIB).look(0.0)
+    health_check(account, 201 * MIB).look(0.0)
     assert account.ill == ["memory: 201 MiB, over the hard limit of 200 MiB"]
     assert account.process.killed == 1
 
@@ -140,7 +140,7 @@ def test_above_the_hard_limit_it_is_killed_at_once() -> None:
 def test_what_is_shared_with_others_does_not_count(rss: int, share: int | None) -> None:
     account = FakeAccount()
     account.rss = rss
-    watch = wellness(account, share)
+    watch = health_check(account, share)
     watch.look(0.0)
     watch.look(100.0)
     assert (account.posted, account.ill) == ([], [])
@@ -150,12 +150,12 @@ def test_without_limits_nothing_is_weighed() -> None:
     account = FakeAccount()
     account.rss = 5000 * MIB
     account.limits = AccountLimitsConfig(memory_soft_bytes=None, memory_hard_bytes=None)
-    wellness(account, 5000 * MIB).look(0.0)
+    health_check(account, 5000 * MIB).look(0.0)
     assert not account.ill
 
 
 def test_an_account_that_does_not_run_is_left_alone() -> None:
     account = FakeAccount(connected=False)
     account.phase, account.rss = Phase.STOPPING, 300 * MIB
-    wellness(account, 300 * MIB).look(0.0)
+    health_check(account, 300 * MIB).look(0.0)
     assert (account.posted, account.ill) == ([], [])

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.accounts.health_rules import Rules, Sight, judge
+from runtime.supervisor.accounts.health_rules import HealthFacts, HealthRules, check
 
 NOW = 1_000_000.0
-RULES = Rules()
+RULES = HealthRules()
 
 
-def seen(**plugin: Any) -> Sight:
+def seen(**plugin: Any) -> HealthFacts:
     """A running account, ready for an hour; times are given in seconds before now."""
     fields = {
         name: (NOW - value) * 1000 if name.startswith("last") else value
         for name, value in plugin.items()
     }
-    return Sight(running=True, ready_at=NOW - 3600, plugin=fields)
+    return HealthFacts(running=True, ready_at=NOW - 3600, plugin=fields)
 
 
 @pytest.mark.parametrize(
@@ -48,24 +48,24 @@ def seen(**plugin: Any) -> Sight:
     ],
 )
 def test_each_rule_at_its_threshold(plugin: dict[str, Any], reason: str | None) -> None:
-    assert judge(RULES, seen(**plugin), NOW) == reason
+    assert check(RULES, seen(**plugin), NOW) == reason
 
 
 ILL = seen(connected=False)
 
 
 def test_a_monitor_that_is_off_says_nothing() -> None:
-    assert judge(Rules(enabled=False), ILL, NOW) is None
+    assert check(HealthRules(enabled=False), ILL, NOW) is None
 
 
 def test_an_account_that_does_not_run_is_left_to_its_backoff() -> None:
-    assert judge(RULES, Sight(False, ILL.ready_at, ILL.plugin), NOW) is None
+    assert check(RULES, HealthFacts(False, ILL.ready_at, ILL.plugin), NOW) is None
 
 
 @pytest.mark.parametrize(("age", "judged"), [(119.9, False), (120.0, True)])
 def test_an_account_has_its_grace_after_it_became_ready(age: float, judged: bool) -> None:
-    sight = Sight(True, NOW - age, {"connected": False})
-    assert (judge(RULES, sight, NOW) is not None) is judged
+    sight = HealthFacts(True, NOW - age, {"connected": False})
+    assert (check(RULES, sight, NOW) is not None) is judged
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_an_account_has_its_grace_after_it_became_ready(age: float, judged: bool
 def test_restarts_are_asked_for_apart_and_not_too_often(
     asked: tuple[float, ...], judged: bool
 ) -> None:
-    sight = Sight(True, ILL.ready_at, ILL.plugin, asked)
-    assert (judge(RULES, sight, NOW) is not None) is judged
+    sight = HealthFacts(True, ILL.ready_at, ILL.plugin, asked)
+    assert (check(RULES, sight, NOW) is not None) is judged
 
 
 @given(
@@ -97,5 +97,5 @@ def test_restarts_are_asked_for_apart_and_not_too_often(
 def test_whatever_a_plugin_says_the_verdict_is_one_sentence_or_none(
     plugin: dict[str, Any], now: float
 ) -> None:
-    verdict = judge(RULES, Sight(True, 0.0, plugin), now)
+    verdict = check(RULES, HealthFacts(True, 0.0, plugin), now)
     assert verdict is None or verdict

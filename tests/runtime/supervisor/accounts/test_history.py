@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.supervisor.accounts import history as module
-from runtime.supervisor.accounts.history import EVENTS, Entry, History
+from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry
 
 KEY = "irc:libera"
 
@@ -23,8 +23,8 @@ def opened(path: Path) -> Iterator[History]:
         history.close()
 
 
-def entry(number: int, phase: str = "backoff") -> Entry:
-    return Entry(at=number, phase=phase, incarnation=number, cause="killed", text="ж\n")
+def entry(number: int, phase: str = "backoff") -> HistoryEntry:
+    return HistoryEntry(at=number, phase=phase, incarnation=number, cause="killed", text="ж\n")
 
 
 def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_last_fifty_of_each_account_are_kept(tmp_path: Path) -> None:
 
 def test_what_is_shown_has_every_field(tmp_path: Path) -> None:
     with opened(tmp_path / "history.jsonl") as history:
-        history.add(KEY, Entry(at=1, phase="running", incarnation=3))
+        history.add(KEY, HistoryEntry(at=1, phase="running", incarnation=3))
         (shown,) = history.shown(KEY)
         assert shown == {
             "at": 1,

@@ -7,7 +7,7 @@ import pytest
 from ipc.frames.status import RESTART_REASONS
 from ipc.frames.words import Phase
 from runtime.supervisor import lifecycle
-from runtime.supervisor.accounts.restart_reasons import Reasons
+from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.lifecycle import (
     CONFIGURATION,
     MEMORY,
@@ -32,7 +32,7 @@ UP: list[Event] = [Start(), Ready(1)]
 
 def counted(*events: Event) -> dict[str, int]:
     """Play events of the first incarnation, and check that no restart goes uncounted."""
-    state, reasons = State(), Reasons()
+    state, reasons = State(), RestartReasons()
     for event in events:
         before = state
         state, _ = step(POLICY, before, event)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.supervisor.accounts.start_queue import StartGate, Withdrawn
+from runtime.supervisor.accounts.start_queue import StartQueue, Withdrawn
 
 pytestmark = pytest.mark.virtual_time
 
@@ -13,7 +13,7 @@ class Queue:
     """Sends names to a gate and remembers in which order they came in."""
 
     def __init__(self, limit: int) -> None:
-        self.gate = StartGate(limit, patience=2.0)
+        self.gate = StartQueue(limit, patience=2.0)
         self.entered: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -81,9 +81,9 @@ async def test_operators_go_ahead_of_the_others_in_their_own_order() -> None:
 async def test_one_that_waits_can_be_hastened() -> None:
     queue = Queue(1)
     await queue.send("a", "b", "c", "d")
-    queue.gate.hasten("d")
-    queue.gate.hasten("d")
-    queue.gate.hasten("nobody")
+    queue.gate.to_front("d")
+    queue.gate.to_front("d")
+    queue.gate.to_front("nobody")
     for name in ("a", "d", "b", "c"):
         await queue.leave(name)
     assert queue.entered == ["a", "d", "b", "c"]
@@ -168,7 +168,7 @@ async def test_one_that_is_hastened_need_not_wait_for_the_pace() -> None:
     queue = Queue(8)
     queue.gate.interval = 100.0
     await queue.send("a", "b")
-    queue.gate.hasten("b")
+    queue.gate.to_front("b")
     await turn()
     assert queue.entered == ["b"]
     queue.gate.withdraw("a")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.supervisor.accounts.storm_rules import Storm
+from runtime.supervisor.accounts.storm_rules import StormDetector
 
 
 @pytest.mark.parametrize(
@@ -12,31 +12,31 @@ from runtime.supervisor.accounts.storm_rules import Storm
 def test_a_fifth_of_all_accounts_and_at_least_five_make_a_storm(
     accounts: int, crashes: int, rages: bool
 ) -> None:
-    storm = Storm()
+    storm = StormDetector()
     for number in range(crashes):
         storm.crashed(f"irc:a{number}", 1.0)
-    assert storm.rages(accounts, 2.0) is rages
+    assert storm.is_storm(accounts, 2.0) is rages
 
 
 def test_one_account_that_crashes_often_is_no_storm() -> None:
-    storm = Storm()
+    storm = StormDetector()
     for number in range(100):
         storm.crashed("irc:a", number / 10)
-    assert storm.felled(10.0) == 1
+    assert storm.crashed_lately(10.0) == 1
 
 
 def test_it_is_over_thirty_seconds_after() -> None:
-    storm = Storm()
+    storm = StormDetector()
     for number in range(5):
         storm.crashed(f"irc:a{number}", 100.0)
-    assert storm.rages(5, 129.9)
-    assert not storm.rages(5, 130.0)
-    assert storm.felled(130.0) == 0
+    assert storm.is_storm(5, 129.9)
+    assert not storm.is_storm(5, 130.0)
+    assert storm.crashed_lately(130.0) == 0
 
 
 def test_it_is_over_when_its_cause_is_gone() -> None:
-    storm = Storm()
+    storm = StormDetector()
     for number in range(5):
         storm.crashed(f"irc:a{number}", 100.0)
     storm.clear()
-    assert not storm.rages(5, 100.0)
+    assert not storm.is_storm(5, 100.0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ipc.frames.words import Phase
-from runtime.supervisor.accounts.advice import todo
+from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.lifecycle import State
 
 

@@ -1,4 +1,4 @@
-"""What a person must do about an account that does not come back by itself. Pure."""
+"""Explains what an operator must do about an account that does not come back by itself. Pure."""
 
 from __future__ import annotations
 
