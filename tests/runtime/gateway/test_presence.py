@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.devices import Key, offer
-from tests.support.gateway_rig import gateway_rig
+from tests.support.devices import Key, offer, paired
+from tests.support.gateway_rig import TOKEN, gateway_rig
+from tests.support.rawclient import RawClient
 from tests.support.until import until
 
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}
@@ -21,3 +22,16 @@ async def test_a_device_that_has_left_stays_in_the_list() -> None:
         await offer(rig, key, client=UI)
         rows = await watcher.call("system-presence")
         assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "connect")]
+
+
+async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
+    async with gateway_rig() as rig:
+        gone = await RawClient.open(rig.url)
+        rig.opened.append(gone)
+        await gone.hello(TOKEN)
+        await gone.socket.close()
+        client = await paired(rig, Key(), 3)
+        await until(lambda: len(rig.hub.clients) == 2)
+        rows = (await client.call("system-presence"))["payload"]
+        assert rows[0]["mode"] == "gateway"
+        assert [row["reason"] for row in rows[1:]].count("disconnect") == 1

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ipc.errors import CallTimeout, RemoteError
-from ipc.frames.data import Answer, Call
+from ipc.frames.data import MAX_PAYLOAD_BYTES, Answer, Call
 from tests.support.account_calls import SENT, action, calls_of, can
 from tests.support.gateway_rig import gateway_rig, row
 
@@ -109,3 +109,22 @@ async def test_an_error_that_is_none_is_told_and_names_the_account(error: bytes)
         client = await rig.client()
         with pytest.raises(RemoteError, match=f"UNAVAILABLE: {KEY}: malformed error"):
             await client.call("send", {"to": "#room", "idempotencyKey": "k", "message": "hi"})
+
+
+async def test_a_send_that_is_too_large_is_refused_alone() -> None:
+    async with gateway_rig(row(KEY), row("irc:oftc")) as rig:
+        for key in (KEY, "irc:oftc"):
+            worker = await rig.worker(key)
+            worker.on_call = lambda call: Answer(call.id, True, b'{"id":"1","chat":"x","ts":1}')
+        client = await rig.client()
+        params = {"channel": "irc", "to": "x", "message": "hi", "accountId": "libera"}
+        large = {"idempotencyKey": "large", "buffer": "A" * MAX_PAYLOAD_BYTES}
+        assert rig.tasks is not None
+        others = [
+            rig.tasks.create_task(client.call("send", params | more))
+            for more in ({"idempotencyKey": "a"}, {"idempotencyKey": "b", "accountId": "oftc"})
+        ]
+        with pytest.raises(RemoteError, match="at most 1048576 go to an account") as caught:
+            await client.call("send", params | large)
+        assert caught.value.code == "INVALID_REQUEST"
+        assert [(await other)["messageId"] for other in others] == ["1", "1"]

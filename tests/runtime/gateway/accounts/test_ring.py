@@ -1,6 +1,13 @@
 """Recent messages, kept for those who come back."""
 
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipc.frames.data import HISTORY, Messages
 from runtime.gateway.accounts.ring import Ring, Rings
+from workers.links.backlog import Backlog
 
 
 def test_frames_after_a_cursor_over_incarnations() -> None:
@@ -92,3 +99,122 @@ def test_an_account_without_a_ring_cannot_be_complete() -> None:
     rings.extend("irc:a", 1, 1, [b"x"])
     rings.remove("irc:a")
     assert rings.size_bytes == 0
+
+
+KEY = "irc:libera"
+
+
+def numbers(pack: Messages) -> range:
+    return range(pack.first, pack.last + 1)
+
+
+class Model:
+    """One account and the gateways it lives through; frames are lost only with a link.
+
+    ``handed`` is what clients have ever seen, once per gateway.
+    """
+
+    def __init__(self, keep: int, ring: int) -> None:
+        self.backlog = Backlog(keep=keep)
+        self.ring_size = ring
+        self.handed: list[int] = []
+        self.restart()
+
+    def restart(self) -> None:
+        self.rings = Rings(self.ring_size, 10_000)
+        self.seen = 0
+        self.fresh = True
+        self.hello()
+
+    def hello(self) -> None:
+        """The worker says hello and is welcomed; what was in flight is sent again."""
+        backlog, ring = self.backlog, self.rings.of(KEY)
+        ring.begin(1, backlog.oldest - 1, anew=backlog.oldest - 1 > self.seen)
+        self.seen = max(self.seen, backlog.oldest - 1)
+        if wanted := ring.lacks(1, backlog.kept):
+            packs = backlog.history(wanted, backlog.oldest)
+            found = [(seq, b"%d" % seq) for pack in packs for seq in numbers(pack)]
+            assert all(seq <= backlog.acked for seq, _ in found)
+            self.rings.fill(KEY, 1, found)
+        backlog.ack(self.seen)
+        backlog.resend(marked=self.fresh)
+        self.fresh = False
+
+    def emit(self) -> None:
+        self.backlog.append(b'{"x":1}', 1)
+
+    def deliver(self, *, acknowledge: bool) -> None:
+        pack = self.backlog.take()
+        if pack is not None and pack.last > self.seen:
+            fresh = [seq for seq in numbers(pack) if seq > self.seen]
+            assert fresh[0] == self.seen + 1
+            self.seen = pack.last
+            self.handed += fresh
+            self.rings.extend(KEY, 1, fresh[0], [b"%d" % seq for seq in fresh])
+        if acknowledge:
+            self.backlog.ack(self.seen)
+
+
+STEPS = st.lists(
+    st.sampled_from(["emit", "emit", "deliver", "deliver, no ack", "restart", "lost link"]),
+    max_size=60,
+)
+
+
+def play(model: Model, step: str) -> None:
+    match step:
+        case "emit":
+            model.emit()
+        case "restart":
+            model.restart()
+        case "lost link":
+            model.hello()
+        case _:
+            model.deliver(acknowledge=step == "deliver")
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, st.sampled_from([0, 60, 10_000]), st.sampled_from([2, 100]))
+def test_a_replay_is_exact_or_says_that_it_is_not(steps: list[str], keep: int, ring: int) -> None:
+    """Over every history of restarts: what is replayed after any cursor that a client can have
+    is what was handed on after it, or the gap is told.
+    """
+    model = Model(keep, ring)
+    for step in steps:
+        play(model, step)
+        newest = max(model.handed, default=0)
+        for cursor in range(newest + 1):
+            frames, complete = model.rings.after(KEY, (1, cursor))
+            replayed = [int(frame) for frame in frames]
+            assert replayed == sorted(set(replayed))
+            assert all(seq > cursor for seq in replayed)
+            if complete:
+                assert replayed == list(range(cursor + 1, model.seen + 1))
+            elif replayed:
+                assert replayed == list(range(replayed[0], model.seen + 1))
+
+
+@given(STEPS)
+def test_with_room_enough_nothing_that_was_handed_on_is_ever_missing(steps: list[str]) -> None:
+    model = Model(10_000, 1_000)
+    for step in steps:
+        play(model, step)
+        for cursor in range(model.seen + 1):
+            frames, complete = model.rings.after(KEY, (1, cursor))
+            assert complete
+            assert [int(frame) for frame in frames] == list(range(cursor + 1, model.seen + 1))
+
+
+@given(st.lists(st.integers(0, 300), max_size=60), st.integers(0, 500))
+def test_what_is_kept_is_bounded_in_order_and_marked(sizes: list[int], keep: int) -> None:
+    backlog = Backlog(keep=keep)
+    for size in sizes:
+        backlog.append(b"x" * size, 1)
+        backlog.take()
+        backlog.ack(backlog.sent)
+    packs = list(backlog.history(1, backlog.oldest))
+    found = [seq for pack in packs for seq in numbers(pack)]
+    assert sum(len(payload) + 16 for pack in packs for payload in pack.payloads) <= keep
+    assert found == list(range(backlog.oldest - len(found), backlog.oldest))
+    assert all(flags == 1 | HISTORY for pack in packs for flags in pack.flags)
+    assert backlog.kept == (found[0] if found else 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ipc.errors import RemoteError
 from ipc.frames.data import Answer, Call
 from tests.support.devices import Key, node
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
@@ -147,3 +148,17 @@ async def test_too_many_calls_of_one_client_are_answered_busy() -> None:
         worker.send(*(Answer(call.id, True, SENT) for call in calls))
         answered = {(await client.response())["id"] for _ in range(256)}
         assert answered == {str(number) for number in range(256)}
+
+
+async def test_a_fault_in_a_send_is_that_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*args: object) -> str:
+        raise ValueError("a fault of ours")
+
+    async with gateway_rig() as rig:
+        client = await rig.client()
+        params = {"channel": "irc", "to": "x", "message": "hi", "idempotencyKey": "k"}
+        with monkeypatch.context() as broken:
+            broken.setattr("runtime.gateway.accounts.rows.Accounts.resolve", fault)
+            with pytest.raises(RemoteError, match="send: internal error"):
+                await client.call("send", params)
+        assert (await client.call("health"))["ok"] is True

@@ -1,0 +1,110 @@
+"""Subscriptions to our own events, and the replay of what a client missed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from ipc.frames.websocket import Event
+from tests.support.gateway_rig import gateway_rig, row
+from tests.support.messages import KEY, acked, cursors, recall, take, with_past
+
+
+async def test_our_own_events_have_no_number_and_go_only_to_those_who_ask() -> None:
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
+        seen: list[Event] = []
+        watcher, other = await rig.watcher(), await rig.client(on_event=seen.append)
+        worker.say(1)
+        async with asyncio.timeout(5):
+            async for event in watcher.events():
+                if event.event == "channel.message":
+                    assert event.seq is msgspec.UNSET
+                    break
+        await other.call("health")
+        assert [event.event for event in seen if event.event.startswith("channel.")] == []
+
+
+async def test_a_subscription_may_name_accounts_and_events() -> None:
+    async with gateway_rig(row(KEY), row("irc:oftc")) as rig:
+        one, two = await rig.worker(KEY), await rig.worker("irc:oftc")
+        client = await rig.client()
+        wanted = {"accounts": ["irc:oftc"], "events": ["channel.message"]}
+        await client.call("events.subscribe", wanted)
+        one.say(1)
+        await acked(one, 1)
+        two.say(1)
+        await rig.report(row("irc:oftc", "stopping"))
+        two.say(2)
+        assert [body["account"] for _, body in await take(client, 2)] == ["irc:oftc"] * 2
+
+
+async def test_a_client_that_was_away_gets_what_it_missed() -> None:
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
+        for seq in range(1, 6):
+            worker.say(seq)
+        await acked(worker, 5)
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:2"}})
+        assert answer["replayed"] == 3
+        assert answer["gaps"] == []
+        worker.say(6)
+        assert cursors(await take(client, 4)) == ["1:3", "1:4", "1:5", "1:6"]
+
+
+async def test_a_replay_that_cannot_be_complete_says_so() -> None:
+    async with gateway_rig(limits={"ringMessages": 2}) as rig:
+        worker = await rig.worker(KEY)
+        for seq in range(1, 6):
+            worker.say(seq)
+        await acked(worker, 5)
+        client = await rig.client()
+        answer = await client.call(
+            "events.subscribe", {"cursors": {KEY: "1:1", "irc:never": "1:1"}}
+        )
+        assert answer["gaps"] == [KEY, "irc:never"]
+        assert cursors(await take(client, 4)) == ["1:4", "1:5"]
+
+
+async def test_a_new_gateway_asks_for_history_and_replays_it_without_handing_it_on() -> None:
+    async with gateway_rig() as rig:
+        watcher = await rig.watcher()
+        worker, welcome = await with_past(rig, oldest=5, kept=2)
+        assert (welcome.acked, welcome.wanted) == (4, 2)
+        recall(worker, 2, 3, 4)
+        worker.say(5)
+        await acked(worker, 5)
+        assert rig.hub.data_link.messages == 1
+        assert cursors(await take(watcher, 1)) == ["1:5"]
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
+        assert answer["gaps"] == []
+        assert cursors(await take(client, 4)) == ["1:2", "1:3", "1:4", "1:5"]
+
+
+async def test_a_cursor_before_the_history_gets_a_gap_and_then_what_there_is() -> None:
+    async with gateway_rig() as rig:
+        worker, _ = await with_past(rig, oldest=4, kept=3)
+        recall(worker, 3)
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
+        assert answer["gaps"] == [KEY]
+        found = await take(client, 2)
+        assert found[0] == ("channel.gap", {"account": KEY, "after": "1:1", "oldest": "1:3"})
+        assert cursors(found) == ["1:3"]
+
+
+async def test_a_client_that_is_faster_than_the_account_waits_for_its_history() -> None:
+    async with gateway_rig() as rig:
+        client = await rig.client()
+        asked = client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
+        assert rig.tasks is not None
+        answered = rig.tasks.create_task(asked)
+        await client.call("health")
+        assert not answered.done()
+        worker, _ = await with_past(rig, oldest=4, kept=2)
+        recall(worker, 2, 3)
+        assert (await answered)["gaps"] == []
+        assert cursors(await take(client, 2)) == ["1:2", "1:3"]
