@@ -235,3 +235,20 @@ async def gateway_rig(
                 if rig.supervisor is not None:
                     await rig.supervisor.close()
                 await gateway.close()
+
+
+def boot_of(place: Path, incarnation: int) -> bytes:
+    """Return the bootstrap object of a gateway process whose files are in ``place``."""
+    boot = GatewayBoot(
+        incarnation=incarnation,
+        version="0.0.test",
+        session_token=SESSION,
+        secret=SECRET,
+        data=f"ipc://{place / 'data.ipc'}",
+        gateway={"auth": {"token": TOKEN}},
+        agents={"default": "none"},
+        channels=CHANNELS,
+        state_dir="/state",
+        config_path="/state/trunkline.json5",
+    )
+    return msgspec.msgpack.encode(boot)

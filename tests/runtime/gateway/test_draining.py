@@ -14,8 +14,7 @@ import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from ipc.errors import ConnectionFailed, IpcError, PeerGone, RemoteError
-from ipc.frames.bootstrap import GatewayBoot
+from ipc.errors import IpcError, PeerGone, RemoteError
 from ipc.frames.data import Answer, Call
 from ipc.frames.websocket import Event
 from ipc.websocket.backoff import starting
@@ -24,7 +23,7 @@ from ipc.websocket.reconnecting import REPEATABLE
 from runtime.gateway import draining
 from runtime.gateway.draining import drain
 from runtime.gateway.main import main
-from tests.support.gateway_rig import CHANNELS, SECRET, SESSION, TOKEN, gateway_rig, row
+from tests.support.gateway_rig import SESSION, TOKEN, boot_of, gateway_rig, row
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import until
 
@@ -139,22 +138,6 @@ async def test_only_a_guest_who_goes_on_asking_is_waited_for(
             await ending
 
 
-def boot_of(place: Path, incarnation: int) -> bytes:
-    boot = GatewayBoot(
-        incarnation=incarnation,
-        version="0.0.test",
-        session_token=SESSION,
-        secret=SECRET,
-        data=f"ipc://{place / 'data.ipc'}",
-        gateway={"auth": {"token": TOKEN}},
-        agents={"default": "none"},
-        channels=CHANNELS,
-        state_dir="/state",
-        config_path="/state/trunkline.json5",
-    )
-    return msgspec.msgpack.encode(boot)
-
-
 async def supervise(url: str) -> None:
     """Be the supervisor of one gateway after the other, until cancelled."""
     while True:
@@ -258,29 +241,6 @@ async def fate(client: Client) -> str:
             raise
         return "refused"
     return "answered"
-
-
-async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-    said: list[tuple[str, str]] = []
-    boot = msgspec.msgpack.decode(boot_of(tmp_path, 1))
-    boot["gateway"] = {"auth": {"token": {"source": "env", "id": "NOT_SET_ANYWHERE"}}}
-    fds = {"listen": os.dup(listener.fileno())}
-    listener.close()
-
-    def say(cause: str, text: str) -> None:
-        said.append((cause, text))
-
-    assert await main(msgspec.msgpack.encode(boot), fds, say) == 78
-    assert said[0][0] == "misconfigured"
-    assert "NOT_SET_ANYWHERE" in said[0][1]
-
-
-async def test_after_the_end_nobody_is_served() -> None:
-    async with gateway_rig() as rig:
-        await drain(rig.gateway)
-        with pytest.raises((ConnectionFailed, OSError)):
-            await Client.connect(rig.url, token=TOKEN, timeout=1.0)
 
 
 async def test_what_has_no_answer_has_not_been_carried_out() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ipc.frames.data import Ack
+from runtime.gateway.access.client_view import ClientView
+from runtime.gateway.accounts.fanout import MESSAGE, STATUS, Fanout, event_frame, message_frames
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.rawclient import RawClient
 from tests.support.until import until
@@ -81,3 +83,88 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
         while (await worker.next(Ack)).seq < seq + 1:
             pass
         assert rig.hub.server.slow == 0
+
+
+class Watcher:
+    """A client as the fan-out sees it: it records what is written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.connection = self
+
+    def send_framed(self, framed: bytes) -> None:
+        self.written.append(framed)
+
+
+class Fanning:
+    """A fan-out, the number of flushes it has asked for, and its watchers."""
+
+    def __init__(self) -> None:
+        self.flushes = 0
+        self.fanout = Fanout(self.flush_soon)
+
+    def flush_soon(self) -> None:
+        self.flushes += 1
+
+    def watcher(self, accounts: list[str] | None, *events: str) -> Watcher:
+        watcher = Watcher()
+        self.fanout.subscribe(cast(ClientView, watcher), accounts, events)
+        return watcher
+
+    def publish(self, key: str, event: str, *pieces: bytes) -> None:
+        self.fanout.publish(key, event, list(pieces), 1)
+
+
+def test_the_events_of_a_turn_are_one_write_to_each_subscriber() -> None:
+    fanning = Fanning()
+    everything = [fanning.watcher(None, MESSAGE, STATUS) for _ in range(2)]
+    one = fanning.watcher(["irc:a"], MESSAGE)
+    for key, event, body in (("irc:a", MESSAGE, b"1"), ("irc:b", MESSAGE, b"2"),
+                             ("irc:a", STATUS, b"3")):  # fmt: skip
+        fanning.publish(key, event, body)
+    assert one.written == []
+    fanning.fanout.flush()
+    assert [each.written for each in everything] == [[b"123"], [b"123"]]
+    assert one.written == [b"1"]
+    assert (fanning.fanout.published, fanning.fanout.delivered) == (3, 7)
+    fanning.fanout.flush()
+    assert one.written == [b"1"], "nothing is sent twice"
+
+
+def test_a_new_subscription_replaces_the_old_one_and_gets_nothing_of_before() -> None:
+    fanning = Fanning()
+    watcher = fanning.watcher(["irc:a"], MESSAGE)
+    fanning.publish("irc:a", MESSAGE, b"before")
+    fanning.fanout.subscribe(cast(ClientView, watcher), ["irc:b"], [MESSAGE])
+    assert watcher.written == [b"before"], "what was pending belongs to the time before"
+    fanning.publish("irc:a", MESSAGE, b"old")
+    fanning.publish("irc:b", MESSAGE, b"new")
+    fanning.fanout.flush()
+    assert watcher.written == [b"before", b"new"]
+
+
+def test_a_client_that_has_left_gets_nothing_more() -> None:
+    fanning = Fanning()
+    watcher = fanning.watcher(None, MESSAGE)
+    fanning.publish("irc:a", MESSAGE, b"pending")
+    fanning.fanout.unsubscribe(cast(ClientView, watcher))
+    fanning.fanout.unsubscribe(cast(ClientView, watcher))
+    fanning.publish("irc:a", MESSAGE, b"late")
+    fanning.fanout.flush()
+    assert watcher.written == []
+
+
+def test_an_event_asks_for_its_flush() -> None:
+    fanning = Fanning()
+    watcher = fanning.watcher(None, STATUS)
+    fanning.fanout.publish_payload("irc:a", STATUS, b"{}")
+    assert fanning.flushes == 1
+    fanning.fanout.flush()
+    assert watcher.written == [event_frame(STATUS, b"{}")]
+
+
+@pytest.mark.parametrize("size", [2, 100, 200, 70_000])
+def test_the_pieces_of_messages_are_the_frames_of_their_events(size: int) -> None:
+    payloads = [b'"%b"' % (b"x" * size), b"{}"]
+    framed = b"".join(message_frames(payloads))
+    assert framed == b"".join(event_frame(MESSAGE, payload) for payload in payloads)

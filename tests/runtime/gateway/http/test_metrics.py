@@ -1,0 +1,64 @@
+"""The figures for Prometheus, as they follow what happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.metrics import Series
+from runtime.gateway.http import metrics
+from tests.support.gateway_rig import GatewayRig, gateway_rig, row
+from tests.support.messages import KEY, acked
+from tests.support.rawclient import RawClient, connect_params
+
+
+def figures(rig: GatewayRig) -> dict[str, float]:
+    """Return all samples of a gateway by their name and labels."""
+    text = metrics.text(metrics.registry(rig.hub)).decode()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    pairs = [line.rpartition(" ") for line in lines]
+    return {name: float(value) for name, _, value in pairs}
+
+
+async def test_every_series_is_there_from_the_start_at_zero() -> None:
+    async with gateway_rig() as rig:
+        found = figures(rig)
+        assert found["trunkline_messages_total"] == 0
+        assert found['trunkline_dropped_total{reason="stale"}'] == 0
+        assert found['trunkline_accounts{phase="running"}'] == 1
+        assert found['trunkline_accounts{phase="failed"}'] == 0
+        assert found["trunkline_slow_clients_total"] == 0
+        assert found["trunkline_session"] == 1
+        assert "trunkline_gateway_process_resident_memory_bytes" in found
+
+
+async def test_requests_messages_and_refusals_are_counted() -> None:
+    async with gateway_rig() as rig:
+        before = figures(rig)
+        worker, watcher = await rig.worker(KEY), await rig.watcher()
+        worker.say(1)
+        await acked(worker, 1)
+        with pytest.raises(RemoteError):
+            await watcher.call("no.such.method")
+        stranger = await RawClient.open(rig.url)
+        rig.opened.append(stranger)
+        await stranger.call("connect", connect_params("wrong"))
+        after = figures(rig)
+
+        def grown(name: str) -> float:
+            return after[name] - before.get(name, 0)
+
+        assert grown("trunkline_messages_total") == 1
+        assert grown("trunkline_deliveries_total") == 1
+        assert grown("trunkline_clients") == 1
+        assert grown("trunkline_request_failures_total") == 1
+        refused = [value for name, value in after.items() if "trunkline_refused_total{" in name]
+        assert refused == [1]
+
+
+async def test_the_supervisors_own_figures_are_passed_on() -> None:
+    async with gateway_rig() as rig:
+        samples = [({"name": "zygote"}, 3.0)]
+        series = Series("trunkline_restarts", "counter", "Restarts.", samples)
+        await rig.report(row(KEY), metrics=[series])
+        assert figures(rig)['trunkline_restarts_total{name="zygote"}'] == 3

@@ -1,0 +1,95 @@
+"""A gateway from its start to its end, and the order of what ends a turn of its loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from ipc.errors import ConnectionFailed, PeerGone, RemoteError
+from ipc.websocket.client import Client
+from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.draining import drain
+from runtime.gateway.gateway import GatewayTurn
+from tests.support.gateway_rig import TOKEN, gateway_rig
+from tests.support.rawclient import RawClient
+from tests.support.until import until
+
+KEY = "irc:libera"
+
+
+async def test_after_the_end_nobody_is_served() -> None:
+    async with gateway_rig() as rig:
+        await drain(rig.gateway)
+        with pytest.raises((ConnectionFailed, OSError)):
+            await Client.connect(rig.url, token=TOKEN, timeout=1.0)
+
+
+async def test_an_end_without_a_drain_fails_calls_under_way_and_closes_with_1012() -> None:
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
+        called = asyncio.Event()
+        worker.on_call = lambda call: called.set()
+        raw = await RawClient.open(rig.url)
+        rig.opened.append(raw)
+        await raw.hello(TOKEN)
+        params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
+        await raw.send({"type": "req", "id": "s", "method": "send", "params": params})
+        await called.wait()
+        await rig.gateway.close()
+        answer = await raw.response()
+        assert (answer["id"], answer["error"]["code"]) == ("s", "UNAVAILABLE")
+        assert await raw.closed() == (1012, "service restart")
+
+
+async def test_a_client_that_leaves_is_counted_no_more_but_its_requests_are() -> None:
+    async with gateway_rig() as rig:
+        before = rig.hub.requests
+        client = await rig.client()
+        await client.call("health")
+        assert (len(rig.hub.clients), rig.hub.requests) == (2, before + 1)
+        await client.close()
+        await until(lambda: len(rig.hub.clients) == 1)
+        assert rig.hub.requests == before + 1
+
+
+async def test_without_http_the_port_is_for_clients_alone() -> None:
+    async with gateway_rig(http={"enabled": False}) as rig:
+        assert (await (await rig.client()).call("health"))["ok"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert b'"status":"live"' not in await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_calls_meet_the_end_of_the_supervisor_and_of_workers_alike() -> None:
+    async with gateway_rig() as rig:
+        asking = asyncio.ensure_future(rig.hub.ask_supervisor("channels.holds", {}))
+        await rig.asked.get()
+        await rig.gateway.close()
+        with pytest.raises((PeerGone, RemoteError)):
+            await asking
+
+
+def test_a_turn_publishes_then_calls_and_acknowledges_after_the_write() -> None:
+    order: list[str] = []
+
+    class Parts:
+        def flush(self) -> None:
+            order.append("publish")
+
+        def send_calls(self) -> None:
+            order.append("calls")
+
+        def acknowledge(self) -> None:
+            order.append("acknowledge")
+
+    turn = GatewayTurn(cast(Fanout, Parts()), cast(DataRouter, Parts()))
+    turn.before_write()
+    order.append("write")
+    turn.after_write()
+    assert order == ["publish", "calls", "write", "acknowledge"]
