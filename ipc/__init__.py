@@ -1,1 +1,1 @@
-"""How bytes move: frames, links, calls. Imports nothing else of Trunkline."""
+"""Moves bytes between processes: frames, links, calls. Imports nothing else of Trunkline."""

@@ -1,4 +1,4 @@
-"""Requests on their way: who waits for which answer, and who has to give it.
+"""Matches answers to the requests that wait for them, by id.
 
 Knows no socket. When a peer dies its calls fail at once instead of running into their timeout.
 """
@@ -20,16 +20,16 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Waiter(Protocol[T_contra]):
-    """Who is told the result of a call: a future, or what needs no task to wait for it."""
+    """What takes the result of a call: a future, or an object that needs no task to wait."""
 
     def done(self) -> bool:
-        """Say whether nobody waits any more."""
+        """Return whether the result is not wanted any more."""
 
     def set_result(self, result: T_contra, /) -> None:
         """Take the answer."""
 
     def set_exception(self, exception: Exception, /) -> None:
-        """Take what the call failed with."""
+        """Take the error that the call failed with."""
 
 
 class _Pending(msgspec.Struct):
@@ -43,7 +43,7 @@ class _Pending(msgspec.Struct):
 class Calls(Generic[T]):
     """Pending calls by id. Ids count up from 1 and are never used twice.
 
-    ``late`` counts answers that nobody waits for any more (or never did). One timer serves all
+    ``late`` counts the answers to calls that are not pending. One timer serves all
     calls, set for the first that can expire: a timer for each cost more than the rest of it.
     """
 
@@ -68,7 +68,7 @@ class Calls(Generic[T]):
         return self.expect(future, peer, seconds, method), future
 
     def expect(self, waiter: Waiter[T], peer: str, seconds: float, method: str) -> int:
-        """Open a call to ``peer`` whose end ``waiter`` is told of, at most ``seconds`` later."""
+        """Open a call to ``peer`` whose result ``waiter`` gets, at most ``seconds`` later."""
         self._last = number = self._last + 1
         deadline = self._now() + seconds
         self._pending[number] = _Pending(waiter, peer, deadline, method, seconds)
@@ -77,12 +77,12 @@ class Calls(Generic[T]):
         return number
 
     def peer_of(self, id: int) -> str | None:
-        """Return who has to answer the call ``id``; ``None`` when it is not pending."""
+        """Return the peer that has to answer the call ``id``; ``None`` when it is not pending."""
         entry = self._pending.get(id)
         return None if entry is None else entry.peer
 
     def settle(self, id: int, result: T) -> bool:
-        """Give the answer of call ``id``; ``False`` (and counted) when it came too late."""
+        """Answer call ``id``; return ``False``, and count it as late, when it is not pending."""
         waiter = self._take(id)
         if waiter is None:
             self.late += 1
@@ -91,7 +91,7 @@ class Calls(Generic[T]):
         return True
 
     def fail(self, id: int, error: Exception) -> bool:
-        """Fail call ``id``; ``False`` (and counted) when nobody waits for it."""
+        """Fail call ``id``; return ``False``, and count it as late, when it is not pending."""
         waiter = self._take(id)
         if waiter is None:
             self.late += 1
@@ -117,8 +117,9 @@ class Calls(Generic[T]):
         self._take(id)
 
     async def answer(self, id: int, future: asyncio.Future[T]) -> T:
-        """Return the answer of call ``id``, which may be there already, or raise what it failed
-        with. A caller that is cancelled drops the call.
+        """Wait for the answer of call ``id`` and return it; raises the error that it failed with.
+
+        A caller that is cancelled drops the call.
         """
         try:
             return await future
@@ -132,7 +133,7 @@ class Calls(Generic[T]):
         self._timer = self._loop.call_at(when, self._expire)
 
     def _expire(self) -> None:
-        """Fail what is due; those that go on are looked at when the first of them is."""
+        """Fail the calls that are due, and set the timer for the next one."""
         self._timer, now = None, self._now()
         try:
             for number, entry in list(self._pending.items()):

@@ -1,4 +1,4 @@
-"""Where the sockets of one boot lie: one short directory of ours, checked before use.
+"""Names the sockets of one boot, and checks the directory that they lie in.
 
 A unix socket's path has room for 107 bytes (sun_path, unix(7)); beyond that the kernel's or
 ZeroMQ's error names neither the path nor the cure.
@@ -26,7 +26,7 @@ class SocketPaths:
         self.cli = run_dir / "cli.sock"
 
     def prepare(self) -> None:
-        """Make the directory, readable by nobody else. Raises ``EndpointError``.
+        """Make the directory, readable by its owner only. Raises ``EndpointError``.
 
         It may exist already; then it must be a directory (no symbolic link: the usual trick
         in /tmp) that belongs to us, and its mode is set to 0700.

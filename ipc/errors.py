@@ -1,4 +1,4 @@
-"""The errors of ``ipc``, in one tree.
+"""Defines the errors of ``ipc``, in one tree.
 
 IpcError
 ├── FrameError            a frame that breaks the protocol; says what was wrong
@@ -20,7 +20,7 @@ class IpcError(Exception):
 
 
 class FrameError(IpcError):
-    """A frame that cannot be accepted.
+    """A frame that breaks the protocol.
 
     ``reason`` is one short sentence for the peer; ``id`` is the request's id where the
     frame had one that could be read, so that the refusal can be addressed.
@@ -33,7 +33,7 @@ class FrameError(IpcError):
 
 
 class MalformedJson(FrameError):
-    """The text is no JSON (PROTOCOL.md 1.9: dropped without an answer)."""
+    """A text that is no JSON (PROTOCOL.md 1.9: dropped without an answer)."""
 
 
 class EndpointError(IpcError):
@@ -41,7 +41,7 @@ class EndpointError(IpcError):
 
 
 class PeerGone(IpcError):
-    """The peer of a call is not connected, or went away before it answered.
+    """A peer that is not connected, or went away before it answered a call.
 
     ``maybe_executed`` is true when the request had been handed over before.
     """
@@ -63,7 +63,7 @@ class CallTimeout(IpcError):
 
 
 class RemoteError(IpcError):
-    """The peer refused or failed the request (PROTOCOL.md 1.8)."""
+    """The peer's refusal of a request, or its failure (PROTOCOL.md 1.8)."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class RemoteError(IpcError):
 
 
 class ConnectionFailed(IpcError):
-    """A session could not be opened; ``retryable`` says whether trying again can help."""
+    """A session that could not be opened; ``retryable``: trying again can help."""
 
     def __init__(self, url: str, reason: str, *, retryable: bool, code: int | None = None) -> None:
         super().__init__(f"{url}: {reason}")

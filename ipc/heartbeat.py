@@ -1,4 +1,4 @@
-"""When a silent peer counts as gone: silence, then a question, then the verdict.
+"""Decides when a silent peer counts as gone: silence, then a question, then the verdict. Pure.
 
 Two steps, because killing what merely was busy is worse than killing late. The second step
 is measured from the question, not from the last sign of life: after a suspend of the host, or
@@ -21,7 +21,7 @@ class Verdict(Enum):
 
 
 class Pulse:
-    """One peer. Suspect after ``silence`` seconds, gone ``grace`` seconds after the question."""
+    """One peer: suspect after ``silence`` seconds, gone ``grace`` seconds after the question."""
 
     def __init__(self, silence: float, grace: float | None = None, *, now: float = 0.0) -> None:
         self.silence = silence
@@ -35,7 +35,7 @@ class Pulse:
         self.asked = None
 
     def due(self, now: float) -> Verdict:
-        """Say what is to be done now. ``ASK`` is said once per silence."""
+        """Return what is to be done now; ``ASK`` once per silence."""
         if self.asked is not None:
             return Verdict.GONE if now - self.asked >= self.grace else Verdict.SUSPECT
         if now - self.heard < self.silence:
@@ -44,5 +44,5 @@ class Pulse:
         return Verdict.ASK
 
     def next(self) -> float:
-        """Return the time at which ``due`` will next say something new."""
+        """Return the time at which ``due`` will next return something new."""
         return self.heard + self.silence if self.asked is None else self.asked + self.grace

@@ -1,4 +1,4 @@
-"""Each key is done once: who asks again gets the first one's result.
+"""Does the work of each key once, and gives its result to everyone who asks again.
 
 The last 1,000 keys are remembered for 300 s, those in flight included (PROTOCOL.md 2, ``send``).
 What failed is forgotten at once, so that it can be tried again.
@@ -18,8 +18,10 @@ KEEP = 300.0  # seconds after it was done
 
 
 class Once:
-    """Results by key. ``now`` is a monotonic clock in seconds; ``interrupted`` makes the error
-    for those who waited for something that was cancelled.
+    """Keeps results by key.
+
+    ``now`` is a monotonic clock in seconds; ``interrupted`` makes the error for those who
+    waited for work that was cancelled.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Once:
     async def once(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """Return the result of ``work()``, called only when ``key`` is new.
 
-        Raises what ``work`` raised, to everybody who waited for it.
+        Raises what ``work`` raised, for every caller that waited for it.
         """
         self._forget()
         if key in self._done:
@@ -68,7 +70,7 @@ class Once:
         return result
 
     def forget(self, key: Hashable) -> None:
-        """Remember a result no longer: it is too large, say."""
+        """Forget a result, for example because it is too large to keep."""
         self._done.pop(key, None)
 
     def _share(self, key: Hashable) -> asyncio.Future[Any]:

@@ -1,7 +1,7 @@
-"""Figures for Prometheus as plain data, so that they can travel in a report, and their text.
+"""Holds figures for Prometheus as plain data, and writes them as text. Pure.
 
 The supervisor serves no HTTP: its figures reach ``/metrics`` through its reports, and while
-the gateway is down the command line prints the same text. Pure.
+the gateway is down the command line prints the same text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PREFIX = "trunkline_"
 
 
 class Series(msgspec.Struct, frozen=True):
-    """One figure. Of a counter the name has no ``_total``: that is added where it is written.
+    """One figure; the name of a counter gets its ``_total`` where it is written.
 
     ``samples`` are pairs of labels and value.
     """

@@ -1,4 +1,4 @@
-"""structlog without what it would import to paint tracebacks.
+"""Imports structlog without what it would import to paint tracebacks.
 
 Where rich is installed, as typer has it, structlog imports it with pygments and attrs for a
 renderer that nothing here uses: 60 ms of every start, and 4 MiB that each fork has to map. So

@@ -1,4 +1,4 @@
-"""One value that a process keeps in a file: read at the start, saved off the event loop.
+"""Keeps one value in a file: read at the start, saved off the event loop.
 
 Separate from ``ipc.files``, which works without a loop and before ``asyncio`` is imported.
 """
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Why a state file could not be read, and where it lies now."""
+    """The reason why a state file could not be used, and the path where it lies now."""
 
     reason: str
     kept: Path

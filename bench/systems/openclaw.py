@@ -21,7 +21,8 @@ from bench.systems.product import connect_request
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import die_with_parent
 from ipc.errors import IpcError
-from ipc.websocket.client import OPERATOR, Client
+from ipc.websocket.client import Client
+from ipc.websocket.connect import OPERATOR
 from tests.support.daemon import TOKEN, free_port
 
 IN_FLIGHT = 16  # things told and not answered yet; more it calls busy

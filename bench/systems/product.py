@@ -16,7 +16,8 @@ from bench.source import install
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import TiedDaemon
 from ipc.errors import RemoteError
-from ipc.websocket.client import OPERATOR, Client
+from ipc.websocket.client import Client
+from ipc.websocket.connect import OPERATOR
 from tests.support.daemon import TOKEN
 
 PATIENT = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "slowAfter": 200}

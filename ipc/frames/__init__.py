@@ -1,1 +1,1 @@
-"""The frames of every link: their types, their checks, their JSON Schema."""
+"""Defines the frames of every link: types, checks, JSON Schema."""

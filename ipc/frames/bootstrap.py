@@ -1,6 +1,6 @@
-"""What a child is told at its birth, through a pipe: never in argv, never in the environment.
+"""Defines what a child reads from its pipe when it starts. Pure.
 
-The objects hold secrets of this boot, which is why they are not files.
+Never in argv, in the environment or in a file: the objects hold secrets of this boot.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 
 class WorkerBoot(msgspec.Struct, frozen=True):
-    """One account's worker. Secrets in ``config`` are still references: the worker resolves them.
+    """What a worker starts with. Secrets in ``config`` are references that it resolves itself.
 
     ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
     of its manifest object; ``beat`` is in seconds. ``niceness``, ``open_files`` and
@@ -36,7 +36,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """What the gateway needs to know of a channel without importing its plugin."""
+    """What the gateway knows of a channel without importing its plugin."""
 
     id: str
     label: str
@@ -48,7 +48,7 @@ class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class GatewayBoot(msgspec.Struct, frozen=True):
-    """The gateway. ``session_token`` is the supervisor's; ``secret`` proves workers (HMAC)."""
+    """What the gateway starts with: ``secret`` proves workers, ``session_token`` the supervisor."""
 
     incarnation: int
     version: str

@@ -1,4 +1,4 @@
-"""What a worker and the supervisor say to each other on the control link.
+"""Defines the frames between a worker and the supervisor, the control link. Pure.
 
 Same encoding as the data link: one MessagePack list of frames, each an array that starts
 with its kind. Small and rare on purpose: the supervisor carries no chat.
@@ -26,7 +26,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e12)]  # neither nan nor infinite: JSO
 
 
 class ControlHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """First frame of a worker: who it is. Proves that the process is up, not that it is ready."""
+    """A worker's first frame: its name and proof. The process is up, not yet ready."""
 
     key: Key
     incarnation: Incarnation
@@ -73,7 +73,7 @@ class Pong(msgspec.Struct, array_like=True, tag=5, frozen=True):
 
 
 class Ping(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """The supervisor verifies that a silent worker's loop still turns."""
+    """A question to a silent worker, to verify that its loop still turns."""
 
     id: Count
 
@@ -83,21 +83,21 @@ class Drained(msgspec.Struct, array_like=True, tag=6, frozen=True):
 
 
 class Drain(msgspec.Struct, array_like=True, tag=2, frozen=True):
-    """Take no more calls, finish those that run, and say when all said is acknowledged."""
+    """Take no more calls, finish those that run, and answer when all messages are acknowledged."""
 
 
 class Pace(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """Beat so often from now on: seconds between two beats."""
+    """The seconds between two beats from now on."""
 
     beat: Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Recheck(msgspec.Struct, array_like=True, tag=4, frozen=True):
-    """Read the secrets anew, and say whether they are others than those in use."""
+    """Read the secrets anew, and answer whether they differ from those in use."""
 
 
 class Rechecked(msgspec.Struct, array_like=True, tag=7, frozen=True):
-    """Answer to ``Recheck``: no secret, only whether one has ``changed``, and what is wrong."""
+    """Answer to ``Recheck``: whether a secret has ``changed``, and any ``problem`` with them."""
 
     changed: bool
     problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
@@ -116,7 +116,7 @@ _from_supervisor: msgspec.msgpack.Decoder[list[FromSupervisor]] = msgspec.msgpac
 
 
 def decode_from_worker(body: bytes) -> list[FromWorker]:
-    """Return the frames of one message from a worker; ``FrameError`` says what is wrong."""
+    """Return the frames of one message from a worker; raises ``FrameError``."""
     _check_size(body)
     try:
         frames = _from_worker.decode(body)
@@ -129,7 +129,7 @@ def decode_from_worker(body: bytes) -> list[FromWorker]:
 
 
 def decode_from_supervisor(body: bytes) -> list[FromSupervisor]:
-    """Return the frames of one message from the supervisor; ``FrameError`` as above."""
+    """Return the frames of one message from the supervisor; raises ``FrameError``."""
     _check_size(body)
     try:
         return _from_supervisor.decode(body)
@@ -143,7 +143,7 @@ def _check_size(body: bytes) -> None:
 
 
 def _plain(value: Any, depth: int) -> bool:
-    """Say whether a value can be shown as JSON: MessagePack also knows bytes, dates, odd keys."""
+    """Return whether a value is JSON: MessagePack also knows bytes, dates, odd keys."""
     if isinstance(value, dict):
         return depth > 0 and all(
             isinstance(key, str) and _plain(item, depth - 1) for key, item in value.items()

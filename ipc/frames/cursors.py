@@ -1,7 +1,8 @@
-"""How far a client has read each account, so that it can go on after a lost connection.
+"""Follows how far a client has read each account. Pure.
 
-Pure. Our own events carry ``cursor``, ``<incarnation>:<seq>``, in their payload; it only grows,
-and within one incarnation by one (docs/protocol.md, Events).
+So it can go on after a lost connection. Our own events carry ``cursor``,
+``<incarnation>:<seq>``, in their payload; it only grows, and within one incarnation by one
+(docs/protocol.md, Events).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Cursors:
         self._last: dict[str, Cursor] = {}
 
     def take(self, payload: msgspec.Raw) -> tuple[bool, dict[str, Any] | None]:
-        """Note the event with this payload.
+        """Note the event with this payload, and find what is missing before it.
 
         Returns whether it is new, and what is missing before it: ``{account, after, next}``
         with cursors, ``None`` when nothing is. Raises ``FrameError`` without a cursor.
@@ -57,7 +58,7 @@ class Cursors:
         return True, {"account": place.account, "after": _text(last), "next": place.cursor}
 
     def forget(self, payload: msgspec.Raw) -> None:
-        """Expect anything next from the account that the payload is about."""
+        """Accept any cursor next from the account of this payload."""
         with contextlib.suppress(msgspec.DecodeError):
             self._last.pop(_decode(payload).account, None)
 

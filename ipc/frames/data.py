@@ -1,4 +1,4 @@
-"""What a worker and the gateway say to each other on the data link.
+"""Defines the frames between a worker and the gateway, the data link. Pure.
 
 Every ZeroMQ message is one MessagePack list of frames, each frame an array that starts with
 its kind. A payload is JSON that is already encoded, so the gateway passes it on unread.
@@ -33,7 +33,7 @@ Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 
 
 class DataHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """First frame of a worker: who it is, and the lowest sequence number that may follow.
+    """A worker's first frame: its name and proof, and the lowest number that may follow.
 
     ``kept`` is the lowest it still has, acknowledged ones included; 0: none of those.
     """
@@ -46,10 +46,10 @@ class DataHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
 
 class Messages(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """Some ``channel.message`` events in a row: ``payloads[i]``, the event's payload as JSON
-    text, has the number ``first + i`` and the flags ``flags[i]``.
+    """Some ``channel.message`` events in a row.
 
-    Together in one frame, because a frame costs more than what is in it.
+    ``payloads[i]``, the event's payload as JSON text, has the number ``first + i`` and the
+    flags ``flags[i]``. Together in one frame, because a frame costs more than what is in it.
     """
 
     first: Seq
@@ -62,11 +62,11 @@ class Messages(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
 
     @property
     def last(self) -> int:
-        """The number of the last of them."""
+        """The number of the last message."""
         return self.first + len(self.payloads) - 1
 
     def part(self, first: int, last: int) -> Messages:
-        """Return those with the numbers from ``first`` to ``last``."""
+        """Return the messages with the numbers from ``first`` to ``last``."""
         some = slice(first - self.first, last - self.first + 1)
         return Messages(first, self.flags[some], self.payloads[some])
 
@@ -92,7 +92,7 @@ class Welcome(msgspec.Struct, array_like=True, tag=1, frozen=True):
 
 
 class Ack(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """Every message up to and with ``seq`` has been handed on."""
+    """Acknowledges every message up to and with ``seq``: it has been handed on."""
 
     seq: Seq
 
@@ -106,7 +106,7 @@ class Call(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
 
 
 class Refused(msgspec.Struct, array_like=True, tag=4, frozen=True):
-    """The gateway will not talk to this peer (wrong token, an earlier incarnation)."""
+    """The gateway's refusal of a peer: a wrong token, an earlier incarnation."""
 
     reason: Annotated[str, Meta(max_length=1024)]
 
@@ -126,7 +126,7 @@ MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)  # all that a de
 
 
 def decode_from_worker(body: bytes) -> list[FromWorker]:
-    """Return the frames of one message from a worker; ``FrameError`` says what is wrong with it."""
+    """Return the frames of one message from a worker; raises ``FrameError``."""
     if len(body) > MAX_BODY_BYTES:
         raise FrameError(f"a body of {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed")
     try:
@@ -136,7 +136,7 @@ def decode_from_worker(body: bytes) -> list[FromWorker]:
 
 
 def decode_from_gateway(body: bytes) -> list[FromGateway]:
-    """Return the frames of one message from the gateway; ``FrameError`` as above."""
+    """Return the frames of one message from the gateway; raises ``FrameError``."""
     if len(body) > MAX_BODY_BYTES:
         raise FrameError(f"a body of {len(body)} bytes, at most {MAX_BODY_BYTES} are allowed")
     try:

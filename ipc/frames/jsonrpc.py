@@ -1,7 +1,7 @@
-"""Reads what older gateways say: JSON-RPC 2.0 answers and notifications, as our own frames.
+"""Reads JSON-RPC 2.0 answers and notifications of older gateways as our own frames. Pure.
 
 Only a client meets them, and only from gateways that are not ours (ClawX 001 understood
-both). Pure.
+both).
 """
 
 from __future__ import annotations

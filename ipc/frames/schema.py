@@ -1,4 +1,4 @@
-"""``python -m ipc.frames.schema`` prints the JSON Schema of every frame, ``docs/schema.json``.
+"""Prints the JSON Schema of every frame, ``docs/schema.json``: ``python -m ipc.frames.schema``.
 
 Generated from the types, so that documentation, clients in other languages and the code
 cannot disagree. The frames between our own processes are MessagePack; their schema shows the
@@ -52,7 +52,7 @@ def text() -> str:
 
 
 def _tidy(shape: dict[str, Any]) -> dict[str, Any]:
-    """Take the indentation of the source out of a description."""
+    """Remove the indentation of the source from a description."""
     return (
         shape | {"description": cleandoc(shape["description"])} if "description" in shape else shape
     )

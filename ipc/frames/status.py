@@ -1,4 +1,4 @@
-"""What is known about an account, the gateway and the supervisor: the rows of every status.
+"""Defines the status of accounts, gateway and supervisor, the rows of every table. Pure.
 
 One shape for the ``channels.report`` of the session, for ``channel.status`` events, for
 ``trunkline status --json`` and for the tables, so that they cannot disagree. Times named
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A manual stop that is remembered."""
+    """A manual stop that is kept on disk; ``at`` is epoch milliseconds."""
 
     at: int
     reason: str | None = None
@@ -131,7 +131,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """The supervisor about itself. ``limits_by``: what holds the accounts to their limits."""
+    """The supervisor's own figures. ``limits_by``: what holds the accounts to their limits."""
 
     pid: int
     version: str
@@ -148,7 +148,7 @@ class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
-    """All of it: what ``trunkline status --json`` prints."""
+    """The whole status: what ``trunkline status --json`` prints."""
 
     supervisor: SupervisorStatus
     gateway: GatewayStatus

@@ -1,4 +1,4 @@
-"""Says what is wrong with a frame, in the words of the real gateway (PROTOCOL.md 1.8).
+"""Words what is wrong with a frame as the real gateway does (PROTOCOL.md 1.8). Pure.
 
 Clients show these texts to people and some match them, so msgspec's own wording stays inside.
 Separate from the frames because configuration-like parameters of any method use it too.
@@ -35,7 +35,7 @@ def explain(error: msgspec.ValidationError) -> str:
 
 
 def _pointer(path: str) -> str:
-    """Turn ``.client.caps[1]`` into ``/client/caps/1``; a dict's key is not told, so ``*``."""
+    """Turn ``.client.caps[1]`` into ``/client/caps/1``; a dict's key is unknown, so ``*``."""
     return path.replace("[...]", "/*").replace(".", "/").replace("[", "/").replace("]", "")
 
 

@@ -1,8 +1,8 @@
-"""The frames of the WebSocket protocol: request, response, event (PROTOCOL.md 1.7 and 1.8).
+"""Defines the frames of the WebSocket protocol: request, response, event. Pure.
 
-The source of truth for clients and servers alike. Payloads stay JSON text (``msgspec.Raw``),
-so that what is only passed on is never decoded. A key that does not apply is absent, never
-null: the real client drops a response with ``"error":null``.
+The source of truth for clients and servers alike (PROTOCOL.md 1.7 and 1.8). Payloads stay
+JSON text (``msgspec.Raw``), so that what is only passed on is never decoded. A key that does
+not apply is absent, never null: the real client drops a response with ``"error":null``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class ErrorShape(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why a request was refused or failed. ``code`` is one of PROTOCOL.md 1.8."""
+    """The reason why a request was refused or failed; ``code`` is one of PROTOCOL.md 1.8."""
 
     code: Name
     message: Annotated[str, Meta(min_length=1)]
@@ -41,7 +41,7 @@ class Request(
     Struct, frozen=True, gc=False, tag_field="type", tag="req", rename="camel",
     forbid_unknown_fields=True,
 ):  # fmt: skip
-    """A call of ``method``. ``params`` is JSON text that nobody has validated yet."""
+    """A call of ``method``. ``params`` is JSON text that is not validated yet."""
 
     id: Id
     method: Name
@@ -70,7 +70,7 @@ class StateVersion(Struct, frozen=True, gc=False):
 
 
 class Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", rename="camel"):
-    """Something happened. ``seq`` counts per connection from 1; targeted events have none."""
+    """A notice to a client. ``seq`` counts per connection from 1; targeted events have none."""
 
     event: Name
     payload: Raw | UnsetType = UNSET
@@ -194,7 +194,7 @@ def event(
 
 
 def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
-    """Say whether valid JSON text nests no deeper than ``limit``, without building it."""
+    """Return whether valid JSON text nests no deeper than ``limit``, without building it."""
     opened = text.count(0x7B)  # {, even those in strings
     if text.find(0x5B) >= 0:  # [ is rare: to look for it costs a tenth of counting it
         opened += text.count(0x5B)

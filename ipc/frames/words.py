@@ -1,4 +1,4 @@
-"""The words that both ends of a link must spell alike: error codes, exit codes, phases. Pure.
+"""Defines the words that both ends of a link spell alike: error codes, exit codes, phases. Pure.
 
 Error codes stand in ``ErrorShape.code`` (PROTOCOL.md 1.8); exit codes follow sysexits(3).
 """

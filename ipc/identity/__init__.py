@@ -1,1 +1,1 @@
-"""Device identities: keys, signatures, tokens and trusted certificates."""
+"""Proves identities: keys, signatures, tokens, trusted certificates, workers."""

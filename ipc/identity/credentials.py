@@ -1,4 +1,4 @@
-"""What a client proves itself with, over the tries of one ``connect``.
+"""Chooses what a client proves itself with, over the tries of one ``connect``.
 
 The shared secret first, the device's own token when there is no secret or it is refused;
 the newer signature first, the older one for a gateway that does not know it. Each other way
@@ -60,7 +60,7 @@ class Credentials:
         return ({"auth": auth} if auth else {}) | {"device": device}
 
     def other_way(self, error: RemoteError, role: str) -> bool:
-        """Learn from a refusal; say whether there is another way to try, at once."""
+        """Learn from a refusal; return whether there is another way to try, at once."""
         details = error.details if isinstance(error.details, dict) else {}
         code, identity = details.get("code"), self._identity
         if identity is None:

@@ -1,6 +1,6 @@
-"""Names the incarnations of workers on ZeroMQ links, and checks that a peer is the one it names.
+"""Names the incarnations of workers on ZeroMQ links, and checks their tokens. Pure.
 
-Pure. The supervisor makes the token of each incarnation and gives it to the worker at its
+The supervisor makes the token of each incarnation and gives it to the worker at its
 spawn; supervisor and gateway check it in the hello on their links.
 """
 

@@ -1,4 +1,4 @@
-"""What a device signs to prove who it is, and how that is checked (PROTOCOL.md 1.4).
+"""Signs what a device claims, and checks such signatures (PROTOCOL.md 1.4).
 
 The only module that imports ``cryptography``, and only when a signature is needed: a
 gateway or a command line without devices starts without it. Both sides use the same text,
@@ -18,7 +18,7 @@ V3, V2 = 3, 2
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is claimed in one ``connect``. ``signed_at`` is in milliseconds of the epoch.
+    """What a device claims in one ``connect``; ``signed_at`` is epoch milliseconds.
 
     ``token`` is the secret that goes with it, so that a signature cannot be used with
     another one; ``scopes`` stand in the order in which they were sent.
@@ -36,7 +36,7 @@ class Statement:
     family: str = ""
 
     def text(self, version: int = V3) -> str:
-        """Return the text to sign. Version 2 says nothing about platform and family."""
+        """Return the text to sign; that of version 2 has no platform and family."""
         parts = [
             f"v{version}",
             self.device,
@@ -94,7 +94,7 @@ def sign(private: bytes, text: str) -> str:
 
 
 def signs(public: bytes, signature: str, statement: Statement) -> bool:
-    """Say whether ``signature`` is the key's over this statement, in either version."""
+    """Return whether ``signature`` is the key's over this statement, in either version."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 

@@ -1,4 +1,4 @@
-"""Whom a client on this host trusts: exactly the certificate in the gateway's own file.
+"""Trusts exactly the certificate in the gateway's own file, for clients on this host.
 
 The supervisor and the command line know the file, so no authority need vouch for it and no
 name need match: a certificate that a person made himself works without further settings.

@@ -1,1 +1,1 @@
-"""The WebSocket server and client, with the hot path."""
+"""Serves WebSocket and connects to it; the hot path of clients."""

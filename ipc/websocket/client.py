@@ -1,19 +1,18 @@
-"""A client of the gateway, and of the supervisor's ``cli.sock``: the same frames on both.
+"""Calls a gateway, or the supervisor's ``cli.sock``, over one WebSocket session.
 
     async with await Client.connect("ws://127.0.0.1:18789", token="…") as client:
         print(await client.call("health"))
 
-One session and no more: ``wsreconnect`` opens another when it ends. A request that was on its
-way then fails with ``PeerGone(maybe_executed=True)``; only its caller knows whether to repeat it.
+One session and no more: ``ReconnectingClient`` opens another when it ends. A request that was
+on its way then fails with ``PeerGone(maybe_executed=True)``; only its caller knows whether to
+repeat it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Self, Unpack
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
@@ -33,23 +32,9 @@ from ipc.frames.websocket import (
     error_of,
 )
 from ipc.frames.words import UNAVAILABLE
-from ipc.identity.device import Identity
-from ipc.websocket.connect import Opening, open_session
+from ipc.websocket.connect import ConnectOptions, Opening, open_session
 from ipc.websocket.inbox import Inbox, OnEvent
 
-OPERATOR = tuple(
-    f"operator.{name}"
-    for name in (
-        "read",
-        "write",
-        "admin",
-        "approvals",
-        "questions",
-        "pairing",
-        "talk",
-        "talk.secrets",
-    )
-)
 RESTART = 1012  # the close code of a gateway that restarts or stops
 OnGap = Callable[[int], None]
 
@@ -94,50 +79,19 @@ class Client:
         cls,
         url: str = "ws://localhost/",
         *,
-        token: str | None = None,
-        password: str | None = None,
-        client: dict[str, Any] | None = None,
-        role: str = "operator",
-        scopes: Sequence[str] = OPERATOR,
-        caps: Sequence[str] = (),
-        min_protocol: int = 3,
-        max_protocol: int = 4,
-        timeout: float = 10.0,
         on_event: OnEvent | None = None,
         on_gap: OnGap | None = None,
-        unix: Path | None = None,
         retry: Iterable[float] = (),
-        identity: Identity | None = None,
-        commands: Sequence[str] = (),
-        tls: ssl.SSLContext | None = None,
+        **options: Unpack[ConnectOptions],
     ) -> Self:
-        """Open a session: wait for the challenge, say ``connect``, return after ``hello-ok``.
+        """Open a session: wait for the challenge, send ``connect``, return after ``hello-ok``.
 
-        ``timeout`` is for one try, in seconds; ``retry`` are the waits before further tries
-        (0.15, 0.35, 0.75, 1.5 outlive a restart of the gateway). ``client`` overrides
-        fields of the client's description. ``on_gap`` is told how many events are missing by their
-        ``seq``, before the next one. ``identity`` proves which device this is; the token
-        that the gateway gives it is kept and used (``Identity.load``). ``commands`` are what a
-        connection with ``role="node"`` can be asked to do. ``tls`` is for ``wss`` only, where
-        the system's authorities are not those to trust. Raises ``ConnectionFailed`` or
-        ``RemoteError``.
+        ``on_event`` gets each event at once, in place of ``events``; ``on_gap`` the number of
+        events that are missing by their ``seq``, before the next one. ``retry`` are the waits
+        in seconds before further tries (0.15, 0.35, 0.75, 1.5 outlive a restart of the
+        gateway). Raises ``ConnectionFailed`` or ``RemoteError``.
         """
-        opening = Opening(
-            url=url,
-            token=token,
-            password=password,
-            client=client,
-            role=role,
-            scopes=scopes,
-            caps=caps,
-            min_protocol=min_protocol,
-            max_protocol=max_protocol,
-            timeout=timeout,
-            unix=unix,
-            commands=commands,
-            identity=identity,
-            tls=tls,
-        )
+        opening = Opening(url=url, **options)
         connection, hello = await open_session(opening, retry)
         return cls(connection, hello, opening.place, on_event, on_gap)
 
@@ -149,29 +103,30 @@ class Client:
 
     @property
     def ending(self) -> bool:
-        """Whether the gateway has said that it ends, or the session has."""
+        """True when the gateway has announced its end, or the session has ended."""
         return self.leaving.done()
 
     @property
     def usable(self) -> bool:
-        """Whether it is any use to call now."""
+        """True while a call can be sent."""
         return not self.ending and self._connection.state is State.OPEN
 
     @property
     def dropped(self) -> int:
-        """Return how many events were thrown away because nobody read them."""
+        """The number of events that were dropped because they were not read."""
         return self._inbox.dropped
 
     @property
     def late(self) -> int:
-        """Return how many answers came that nobody waited for any more."""
+        """The number of answers to calls that were not pending any more."""
         return self._calls.late
 
     async def call(self, method: str, params: Any = None, *, timeout: float = 30.0) -> Any:
-        """Return the payload of the answer.
+        """Send a request and return the payload of its answer.
 
-        Without ``params`` the key is left out. Raises ``RemoteError``, ``CallTimeout``, or
-        ``PeerGone``, whose ``maybe_executed`` is true when the request had been sent.
+        ``timeout`` is in seconds. Without ``params`` the key is left out. Raises ``RemoteError``,
+        ``CallTimeout``, or ``PeerGone``, whose ``maybe_executed`` is true when the request had
+        been sent.
         """
         if self._ended or self._connection.state is not State.OPEN:
             raise PeerGone(self.place, maybe_executed=False)
@@ -199,7 +154,7 @@ class Client:
         return self._inbox.events()
 
     def abort(self) -> None:
-        """End the session without a word: the other side has stopped answering."""
+        """End the session at once, without a close frame, for a peer that does not answer."""
         self._connection.transport.abort()
 
     async def close(self) -> None:

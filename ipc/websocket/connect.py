@@ -1,4 +1,4 @@
-"""How a client gets from nothing to ``hello-ok``: socket, challenge, ``connect``, retries.
+"""Opens a client's session: socket, challenge, ``connect``, ``hello-ok``, retries.
 
 Separate from the session itself because everything that may be tried again lies here: after
 ``hello-ok`` nothing is ever repeated.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
@@ -42,14 +42,35 @@ from ipc.websocket.backoff import PASSING, asked, starting
 CONNECT_ID = "0"  # calls count from 1
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Everything ``connect`` says. ``unix`` replaces the host and port of ``url``."""
+OPERATOR = tuple(
+    f"operator.{name}"
+    for name in (
+        "read",
+        "write",
+        "admin",
+        "approvals",
+        "questions",
+        "pairing",
+        "talk",
+        "talk.secrets",
+    )
+)
 
-    url: str
+
+class ConnectOptions(TypedDict, total=False):
+    """The options of a session.
+
+    ``token`` and ``password`` are the gateway's shared secrets. ``client`` overrides fields of
+    the client's description. ``commands`` are what a connection with ``role="node"`` can be
+    asked to do. ``timeout`` is for one try, in seconds. ``unix`` is the path of a socket that
+    replaces host and port of the url. ``identity`` proves which device this is; the token
+    that the gateway gives it is kept and used (``Identity.load``). ``tls`` is for ``wss``
+    only, where the system's authorities are not those to trust.
+    """
+
     token: str | None
     password: str | None
-    client: dict[str, Any] | None
+    client: dict[str, Any]
     role: str
     scopes: Sequence[str]
     caps: Sequence[str]
@@ -57,18 +78,38 @@ class Opening:
     max_protocol: int
     timeout: float
     unix: Path | None
-    commands: Sequence[str] = ()
+    identity: Identity | None
+    commands: Sequence[str]
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a session is opened with: a url and its ``ConnectOptions``."""
+
+    url: str
+    token: str | None = None
+    password: str | None = None
+    client: dict[str, Any] | None = None
+    role: str = "operator"
+    scopes: Sequence[str] = OPERATOR
+    caps: Sequence[str] = ()
+    min_protocol: int = 3
+    max_protocol: int = 4
+    timeout: float = 10.0
+    unix: Path | None = None
     identity: Identity | None = None
+    commands: Sequence[str] = ()
     tls: ssl.SSLContext | None = None
 
     @property
     def place(self) -> str:
-        """Return where this leads to, for messages."""
+        """The url or path of the gateway, for messages."""
         return str(self.unix) if self.unix else self.url
 
     @property
     def claim(self) -> Claim:
-        """Return what a device signature is about."""
+        """The part of ``connect`` that a device signs."""
         client = self._client()
         return Claim(
             client["id"],
@@ -80,7 +121,7 @@ class Opening:
         )
 
     def params(self) -> dict[str, Any]:
-        """Return the parameters of ``connect``, but for what proves who we are."""
+        """Return the parameters of ``connect`` without ``auth`` and ``device``."""
         params = {
             "minProtocol": self.min_protocol,
             "maxProtocol": self.max_protocol,

@@ -86,7 +86,7 @@ class DemuxConnection(ServerConnection):
     loopback: bool
     peer_uid: int | None  # of a unix peer
 
-    _head: bytes | None  # None once decided
+    _head: bytes | None  # None once it is complete
     _timer: asyncio.TimerHandle | None
     _raw: asyncio.Transport
 

@@ -1,4 +1,4 @@
-"""Where the events of a client go: to its listener, or into a store that is read in a loop."""
+"""Hands a client's events to its listener, or keeps them until they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OnEvent = Callable[[Event], None]
 
 
 class Inbox:
-    """With ``on_event`` every event goes there at once, without it to ``events``."""
+    """Calls ``on_event`` with every event at once; without it, keeps them for ``events``."""
 
     def __init__(self, place: str, on_event: OnEvent | None) -> None:
         self.dropped = 0
@@ -24,7 +24,7 @@ class Inbox:
         self._ended = False
 
     def put(self, event: Event) -> None:
-        """Hand on one event. A fault of the listener is reported and costs nobody else."""
+        """Hand on one event; an exception of the listener goes to the loop's exception handler."""
         if self._on_event is None:
             if len(self._kept) >= EVENTS_KEPT:
                 self._kept.popleft()

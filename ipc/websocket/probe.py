@@ -1,4 +1,4 @@
-"""Is it a gateway that listens there? Only its challenge says so, an open socket does not."""
+"""Finds out whether a gateway listens at a url, by its challenge: an open port proves nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ipc.frames.websocket import MAX_PREAUTH_BYTES, Event, decode_from_server
 
 
 async def challenges(url: str, timeout: float = 5.0) -> bool:
-    """Say whether whatever listens at ``url`` greets as a gateway does, within so many seconds.
+    """Return whether a challenge comes from ``url`` within ``timeout`` seconds.
 
-    What else it may say is ignored; it is left without a word, by a reset.
+    What else may come is ignored; the connection ends with a reset.
     """
     try:
         async with asyncio.timeout(timeout):

@@ -1,4 +1,4 @@
-"""A client that stays: it opens another session whenever one ends (docs/protocol.md, Clients).
+"""Calls a gateway over one session after another (docs/protocol.md, Clients).
 
     async with ReconnectingClient("ws://127.0.0.1:18789", token="…") as client:
         print(await client.call("health"))
@@ -7,27 +7,26 @@
 
 A call made while the gateway restarts waits for the next session. One that was on its way when
 the session ended is made again only when that does no harm; else it fails with
-``PeerGone(maybe_executed=True)``. What says that trying is in vain (a wrong secret, no common
-protocol) ends the client; a gateway that is not there fails calls at once, and is tried again.
+``PeerGone(maybe_executed=True)``. A refusal that trying again cannot mend (a wrong secret, no
+common protocol) ends the client; while there is no gateway calls fail at once, and it goes on
+trying.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 import msgspec
 
 from ipc.errors import CallTimeout, ConnectionFailed, FrameError, IpcError, PeerGone, RemoteError
 from ipc.frames.cursors import Cursors
 from ipc.frames.websocket import Event
-from ipc.identity.device import Identity
 from ipc.websocket.backoff import asked, starting
 from ipc.websocket.client import Client
+from ipc.websocket.connect import ConnectOptions
 from ipc.websocket.inbox import Inbox, OnEvent
 from ipc.websocket.sessions import Sessions
 
@@ -39,34 +38,16 @@ GAP = "client.gap"  # {missing} by seq, or {account, after, next} by cursor
 REPEATABLE = "repeatable-methods"  # the capability that makes the hello name them
 
 
-class ConnectOptions(TypedDict, total=False):
-    """The options of ``Client.connect`` that hold for every session."""
-
-    token: str | None
-    password: str | None
-    client: dict[str, Any]
-    role: str
-    scopes: Sequence[str]
-    caps: Sequence[str]
-    min_protocol: int
-    max_protocol: int
-    timeout: float
-    unix: Path
-    identity: Identity | None
-    commands: Sequence[str]
-    tls: ssl.SSLContext | None
-
-
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Which of our own events are wanted, as in ``events.subscribe``; ``None`` means all."""
+    """The selection of our own events, as in ``events.subscribe``; ``None`` means all."""
 
     accounts: Sequence[str] | None = None
     events: Sequence[str] | None = None
 
 
 class ReconnectingClient:
-    """Sessions to one gateway, and calls over them. Made ready by ``open`` or ``async with``.
+    """A client that stays over restarts. Made ready by ``open`` or ``async with``.
 
     ``subscribe`` asks for our own events and, after a lost session, for those missed meanwhile.
     ``safe`` names methods that may be called twice, beside those that the gateway names.
@@ -129,17 +110,17 @@ class ReconnectingClient:
 
     @property
     def connected(self) -> bool:
-        """Whether a call would go out at once."""
+        """True when a call would be sent at once."""
         return self._sessions.connected
 
     @property
     def sessions(self) -> int:
-        """How many sessions there have been."""
+        """The number of sessions so far."""
         return self._sessions.opened
 
     @property
     def ended(self) -> IpcError | None:
-        """What ended the client, if anything did."""
+        """The error that ended the client, if one did."""
         return self._sessions.ended
 
     async def opened(self) -> None:
@@ -156,9 +137,10 @@ class ReconnectingClient:
     async def call(
         self, method: str, params: Any = None, *, timeout: float = 30.0, safe: bool = False
     ) -> Any:
-        """Return the payload of the answer; ``timeout`` covers waiting and calling again.
+        """Send a request, again where that does no harm, and return the payload of its answer.
 
-        ``safe`` says that this call may be executed twice. Raises ``RemoteError``,
+        ``timeout``, in seconds, covers waiting and calling again. ``safe``: this call may be
+        executed twice. Raises ``RemoteError``,
         ``CallTimeout``, ``ConnectionFailed`` when there is no gateway, or ``PeerGone``.
         """
         try:
@@ -185,8 +167,6 @@ class ReconnectingClient:
     def _may_repeat(self, method: str, params: Any) -> bool:
         keyed = isinstance(params, dict) and bool(params.get("idempotencyKey"))
         return method in self._always or (keyed and method in self._with_key)
-
-    # Sessions
 
     async def _connect(self) -> Client:
         client = await Client.connect(
@@ -219,8 +199,6 @@ class ReconnectingClient:
         self.closed.set_result(None)
         self._inbox.end()
 
-    # Events
-
     def _take(self, event: Event) -> None:
         if not isinstance(event.payload, msgspec.Raw):
             self._inbox.put(event)
@@ -230,7 +208,7 @@ class ReconnectingClient:
             self._inbox.put(event)
 
     def _is_new(self, payload: msgspec.Raw) -> bool:
-        """Note where a message stands; tell when others are missing before it."""
+        """Note the cursor of a message; report a gap before it. Return false for a duplicate."""
         try:
             fresh, gap = self._cursors.take(payload)
         except FrameError:

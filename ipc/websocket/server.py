@@ -28,10 +28,10 @@ PATIENCE = 0.25  # seconds between two looks at clients that are behind
 
 
 class TurnEnd(Protocol):
-    """What surrounds the write to all clients at the end of a turn of the event loop."""
+    """The work before and after the write to all clients at the end of a turn of the loop."""
 
     def before_write(self) -> None:
-        """Queue what else belongs to this turn: what it gathered for many clients."""
+        """Queue what the turn has gathered for many clients."""
 
     def after_write(self) -> None:
         """Do what clients need not wait for."""

@@ -1,6 +1,6 @@
-"""Sessions to one gateway, one after the other: when the next is opened, and why there is none.
+"""Keeps the present session to one gateway, and the reason when there is none.
 
-Separate from the calls (``wsreconnect``), which only ask for the present session.
+Separate from the calls (``reconnecting``), which only ask for the present session.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ TICK_MS = 30_000
 
 
 class Sessions:
-    """Keeps a session open from ``open`` until ``close``, or until trying is in vain.
+    """Keeps a session open from ``open`` until ``close``, or until trying cannot help.
 
-    ``connect()`` opens one. ``on_open(client)`` is awaited with each, ``on_lost(reason)`` told of
-    each end, ``on_end()`` of the end of it all. ``patience``: the seconds without a session after
+    ``connect()`` opens one. ``on_open(client)`` is awaited with each, ``on_lost(reason)`` called at
+    each end, ``on_end()`` at the last. ``patience``: the seconds without a session after
     which it is given up; ``None``: never. ``opened`` counts them; ``ended`` is what ended it all.
     """
 
@@ -52,11 +52,11 @@ class Sessions:
 
     @property
     def connected(self) -> bool:
-        """Whether there is one to be used at once."""
+        """True when there is a session that can be used at once."""
         return self._current is not None and self._current.usable
 
     async def open(self) -> None:
-        """Open the first one; raises why that failed, and nothing stays behind then."""
+        """Open the first session; raises why that failed, and nothing stays behind then."""
         self._keeper = asyncio.create_task(self._keep(), name=f"sessions of {self._place}")
         try:
             while not self._ready:
@@ -68,7 +68,7 @@ class Sessions:
             raise
 
     async def close(self) -> None:
-        """End them all. Closing twice does nothing."""
+        """End all sessions. Closing twice does nothing."""
         self._end(PeerGone(self._place, maybe_executed=False))
         if self._keeper is not None:
             self._keeper.cancel()
@@ -91,7 +91,7 @@ class Sessions:
             await self._news.wait()
 
     async def next(self) -> None:
-        """Wait until there is one, however long; raises what ended everything."""
+        """Wait until there is a session, however long; raises what ended everything."""
         while not self.connected:
             if self.ended is not None:
                 raise self.ended
@@ -119,7 +119,7 @@ class Sessions:
         return True
 
     def _failed(self, failure: Failure) -> bool:
-        """Note why there is no session; raise what makes trying again vain."""
+        """Note why there is no session; raise the error when trying again cannot help."""
         error = failure.error
         if not isinstance(error, ConnectionFailed | RemoteError) or final(error):
             raise error

@@ -1,1 +1,1 @@
-"""ZeroMQ sockets on the event loop, and the two ends of a link."""
+"""Puts ZeroMQ sockets on the event loop: the two ends of a link."""

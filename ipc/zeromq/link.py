@@ -1,7 +1,7 @@
-"""The two ends of a ZeroMQ link: a ``Router`` that many peers reach, a ``Dealer`` that is one.
+"""Links processes over ZeroMQ: a ``Router`` that many peers reach, a ``Dealer`` that is one.
 
 The binder and the connectors may start and restart in any order. A message is one body; what
-it means is the business of ``envelope`` and ``control``.
+it means is defined in ``ipc.frames.data`` and ``ipc.frames.control``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _POLLOUT = int(zmq.POLLOUT)
 
 
 class Router(Socket):
-    """The bound end; making one binds it. ``on_frame(peer, body)`` gets every message.
+    """The bound end, bound when it is made; calls ``on_frame(peer, body)`` with every message.
 
     An exception of ``on_frame`` goes to ``on_error`` and spoils only that message. Dropped the
     same way: a message of several parts, which no peer of ours sends, and what is left unread
@@ -81,7 +81,7 @@ class Router(Socket):
         self._look_later()
 
     def send(self, peer: bytes, body: bytes) -> bool:
-        """Queue ``body`` for ``peer``; ``False`` when that peer's queue is full.
+        """Queue ``body`` for ``peer``; return ``False`` when that peer's queue is full.
 
         Raises ``PeerGone`` when no such peer is connected. After a kill of a peer whose queue
         was full ZeroMQ may say "full" until what the peer had sent is read.
@@ -104,9 +104,9 @@ class Router(Socket):
         return True
 
     def drain_now(self, budget_bytes: int = 8 * 1024 * 1024) -> bool:
-        """Read at once what has arrived; ``False`` when the budget ended before the queue.
+        """Read at once what has arrived; return ``False`` when the budget ended before the queue.
 
-        For moments at which order matters: first what a peer said, then that it is dead.
+        For moments at which order matters: first what a peer sent, then that it is dead.
         Within ``on_frame`` it does nothing.
         """
         if self.closed or self._draining:
@@ -140,9 +140,9 @@ class Router(Socket):
         self._timer = asyncio.get_running_loop().call_later(LOOK, self._ensure)
 
     def _ensure(self) -> None:
-        """Bind once more when the socket file is gone: cleaners of /tmp and ends of logins take it.
+        """Bind once more when the socket file is gone: cleaners of /tmp and logouts remove it.
 
-        Those who are connected stay so, but nobody new would ever find us. A file that another
+        Peers that are connected stay so, but no new one would find the socket. A file that another
         binder has put there is left alone. Where it cannot be made it is tried again.
         """
         if self._inode_now() == GONE:
@@ -163,7 +163,7 @@ class Router(Socket):
                 body = recv(_NOBLOCK) if peer in known else self._first(peer)
                 budget_bytes -= len(body) + OVERHEAD_BYTES
                 on_frame(peer, body)
-            except Exception as error:  # noqa: BLE001 - told to on_error; the drain must go on
+            except Exception as error:  # noqa: BLE001 - handed to on_error; the drain must go on
                 budget_bytes -= OVERHEAD_BYTES
                 self._fault(error)
             if self.closed:
@@ -229,7 +229,7 @@ class Dealer(Socket):
         self._watch()
 
     def send(self, body: bytes) -> bool:
-        """Queue ``body``; ``False`` when the queue is full, then ``on_writable`` follows once."""
+        """Queue ``body``; return ``False`` when the queue is full: ``on_writable`` follows once."""
         if self.closed:
             return False
         if len(body) > self.max_bytes:
@@ -253,7 +253,7 @@ class Dealer(Socket):
             budget_bytes -= len(body) + OVERHEAD_BYTES
             try:
                 on_frame(body)
-            except Exception as error:  # noqa: BLE001 - told to on_error; the drain must go on
+            except Exception as error:  # noqa: BLE001 - handed to on_error; the drain must go on
                 self._fault(error)
             if self.closed:
                 return True

@@ -1,4 +1,4 @@
-"""One plain ZeroMQ socket on the event loop: made, watched, looked at again, closed.
+"""Drains a plain ZeroMQ socket on the event loop, within a budget per turn.
 
 ``zmq.asyncio`` costs 25-30 times as much per message (PERFORMANCE.md 2a). The price of doing
 without is one rule, kept here: ``ZMQ_FD`` is edge triggered, so after every send and after
@@ -35,9 +35,9 @@ _sockets = 0  # in the context; it ends with the last of them, so nothing can ha
 
 
 class Socket:
-    """Base of ``Router`` and ``Dealer``. ``errors`` counts what ``on_error`` was told.
+    """Base of ``Router`` and ``Dealer``. ``errors`` counts the calls of ``on_error``.
 
-    For ``linger_ms`` after the close what was said last may still leave.
+    For ``linger_ms`` after the close what was sent last may still leave.
     """
 
     linger_ms = 0
@@ -75,7 +75,7 @@ class Socket:
         _close(self._socket, self.linger_ms)
 
     def _watch(self) -> None:
-        """Begin: the first look is unconditional, since a first edge may be gone already."""
+        """Watch the socket; the first drain is unconditional: a first edge may be gone already."""
         self._loop.add_reader(self._fd, self._drain)
         self._look_again()
 
@@ -99,7 +99,7 @@ class Socket:
             self._look_again()
 
     def _read(self, budget_bytes: int) -> bool:
-        """Hand on what is queued; ``True`` when nothing was left (or the socket is closed)."""
+        """Hand on what is queued; return ``True`` when nothing is left or the socket is closed."""
         raise NotImplementedError
 
     def _fault(self, error: Exception) -> None:
@@ -113,7 +113,7 @@ class Socket:
 
 
 def bind(socket: zmq.Socket[bytes], path: Path) -> int:
-    """Bind beside ``path``, then rename: whatever a crash left there is replaced in one step.
+    """Bind beside ``path``, then rename: what a crash left there is replaced in one step.
 
     An old binder that closes late unlinks the name it bound, never the new socket; and there
     is no moment without a file, which a connector would answer by waiting longer.

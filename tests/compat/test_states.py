@@ -12,7 +12,8 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.identity.device import Identity
-from ipc.websocket.client import OPERATOR, Client
+from ipc.websocket.client import Client
+from ipc.websocket.connect import OPERATOR
 from runtime.config.load import load
 from runtime.config.places import resolve
 from tests.compat.record_state import PORT, REASON, TOKEN

@@ -19,7 +19,8 @@ from ipc.frames.websocket import Event
 from ipc.heartbeat import Pulse, Verdict
 from ipc.identity.device import Identity
 from ipc.websocket.backoff import starting
-from ipc.websocket.client import OPERATOR, Client
+from ipc.websocket.client import Client
+from ipc.websocket.connect import OPERATOR
 from runtime.supervisor.gateways.interface import SessionEvents
 
 VERIFY_WITHIN = 5.0
