@@ -64,3 +64,13 @@ def test_a_debt_leaves_nothing_to_take_up_to() -> None:
     bucket.owe(0.0)
     assert bucket.take_up_to(0.5, 3) == 0
     assert bucket.wait(0.5) == 1.5
+
+
+def test_a_debt_is_one_token_at_a_time_and_one_burst_at_most() -> None:
+    bucket = TokenBucket(burst=2, rate=1)
+    assert bucket.wait(0.0) == 0
+    waits = []
+    for _ in range(6):
+        bucket.owe(0.0)
+        waits.append(bucket.wait(0.0))
+    assert waits == [0, 1, 2, 3, 3, 3]

@@ -90,6 +90,7 @@ def test_only_a_starting_gateway_may_ask_for_less() -> None:
         (closed(1002, retryable=False), False, True),
         (REFUSED, False, False),
         (unavailable("startup-sidecars"), True, False),
+        (unavailable("gateway-restarting"), True, False),
         (unavailable(), False, False),
         (refused("AUTH_TOKEN_MISMATCH"), False, True),
         (refused("AUTH_RATE_LIMITED", retryable=True), False, True),

@@ -64,7 +64,8 @@ def test_an_account_that_does_not_run_is_left_to_its_backoff() -> None:
 
 @pytest.mark.parametrize(("age", "judged"), [(119.9, False), (120.0, True)])
 def test_an_account_has_its_grace_after_it_became_ready(age: float, judged: bool) -> None:
-    sight = HealthFacts(True, NOW - age, {"connected": False})
+    silent = {"lastTransportActivityAt": (NOW - 5000) * 1000}
+    sight = HealthFacts(True, NOW - age, silent)
     assert (check(RULES, sight, NOW) is not None) is judged
 
 
@@ -77,6 +78,8 @@ def test_an_account_has_its_grace_after_it_became_ready(age: float, judged: bool
         ((NOW - 3599, NOW - 700), True),
         (tuple(NOW - 3500 + n for n in range(10)), False),
         (tuple(NOW - 3601 - n for n in range(10)), True),
+        ((NOW,), False),
+        (tuple([NOW - 3600] * 10), True),
         ((NOW + 50,), True),
     ],
 )

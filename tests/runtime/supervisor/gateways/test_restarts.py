@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,7 +66,23 @@ def test_40_a_request_before_the_spawn_joins() -> None:
     assert restarts.ask(STARTING, 0.3).outcome is Outcome.JOINED
     restarts.spawned()
     assert restarts.settled(Phase.RUNNING, 0.5) is None
-    assert restarts.executed == 1
+    assert (restarts.executed, restarts.coalesced) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        State(phase=Phase.STOPPING, wanted=True, cause="unhealthy"),
+        State(phase=Phase.STOPPING, wanted=False, cause=RESTART),
+        State(phase=Phase.RUNNING, wanted=True, cause=RESTART),
+    ],
+    ids=["ended as unhealthy", "stopped meanwhile", "runs again"],
+)
+def test_only_a_restart_that_is_on_its_way_is_joined(state: State) -> None:
+    restarts = Restarts()
+    assert not restarts.coming(state)
+    assert restarts.coming(RETURNING)
+    assert restarts.ask(state, 0.0) == NOW
 
 
 def test_41_within_the_gap_it_follows_and_the_caller_is_told_when() -> None:
@@ -77,7 +94,9 @@ def test_41_within_the_gap_it_follows_and_the_caller_is_told_when() -> None:
     assert restarts.ask(RUNNING, 2.5).outcome is Outcome.DEFERRED
     restarts.begun()
     done(restarts, 4.0)
-    assert restarts.executed == 2
+    assert (restarts.executed, restarts.deferred, restarts.coalesced) == (2, 1, 1)
+    assert restarts.ask(RUNNING, 5.0).outcome is Outcome.DEFERRED
+    assert restarts.deferred == 2
 
 
 def test_42_unlimited_restarts_are_allowed_when_the_gap_is_over() -> None:
@@ -100,6 +119,15 @@ def test_a_deferred_restart_of_a_child_that_fails_meanwhile_is_done_at_once() ->
     restarts.spawned()
     restarts.ask(STARTING, 0.0)
     assert restarts.settled(Phase.BACKOFF, 1.0) == 0.0
+
+
+def test_the_gap_is_between_restarts_of_what_runs() -> None:
+    restarts = Restarts()
+    restarts.ask(RUNNING, 0.0)
+    done(restarts, 1.0)
+    assert restarts.ask(RUNNING, 2.0).outcome is Outcome.DEFERRED
+    assert restarts.settled(Phase.RUNNING, 2.5) == GAP - 1.5
+    assert restarts.settled(Phase.BACKOFF, 2.5) == 0.0
 
 
 @given(st.lists(st.floats(0, 5), max_size=30))

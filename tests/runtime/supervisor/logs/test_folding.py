@@ -23,10 +23,10 @@ def test_a_repetition_is_told_when_another_line_comes() -> None:
 
 @pytest.mark.parametrize(("now", "told"), [(9.9, (0, False)), (10.0, (2, False))])
 def test_a_repetition_that_lasts_is_told_now_and_then(now: float, told: tuple[int, bool]) -> None:
-    folding = Folding()
-    folding.take(b"a", 0.0)
-    folding.take(b"a", 5.0)
-    assert folding.take(b"a", now) == told
+    folding, began = Folding(), 1000.0
+    folding.take(b"a", began)
+    assert folding.take(b"a", began + 5.0) == (0, False)
+    assert folding.take(b"a", began + now) == told
 
 
 @pytest.mark.parametrize(("now", "told"), [(64.9, (2, False)), (65.0, (1, True))])
