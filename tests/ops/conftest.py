@@ -1,4 +1,4 @@
-"""A place for one runtime, with short paths for its sockets."""
+"""A state directory for one runtime, with short paths for its sockets."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from ops.cli.main import run
 from tests.support.commandline import Result, environment
 from tests.support.fakeserver import short_directory
 
-Here = Callable[[str], Result]
+CommandLine = Callable[[str], Result]
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
+def state() -> Iterator[Path]:
+    """The state directory of one runtime."""
     with short_directory() as path:
         yield path
 
 
 @pytest.fixture
-def here(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+def cli(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> CommandLine:
     """Run a command line within this process: what needs no second process needs not start one."""
     for name in list(os.environ):
         if name.startswith(("TRUNKLINE_", "OPENCLAW_", "XDG_")):
             monkeypatch.delenv(name)
-    for name, value in environment(home).items():
+    for name, value in environment(state).items():
         monkeypatch.setenv(name, value)
 
     def command(line: str) -> Result:

@@ -42,7 +42,7 @@ class Result:
             assert word in self.err, self.err
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
+def environment(state: Path, **more: str) -> dict[str, str]:
     """Return an environment in which everything lies in ``home``."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     covered = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
@@ -50,20 +50,20 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         kept
         | covered
         | {
-            "HOME": str(home),
+            "HOME": str(state),
             "PYTHONPATH": str(ROOT),
-            "TRUNKLINE_STATE_DIR": str(home),
-            "TRUNKLINE_RUNTIME_DIR": str(home),
+            "TRUNKLINE_STATE_DIR": str(state),
+            "TRUNKLINE_RUNTIME_DIR": str(state),
         }
         | more
     )
 
 
 @asynccontextmanager
-async def started(home: Path, *args: str, **env: str) -> AsyncIterator[Process]:
+async def started(state: Path, *args: str, **env: str) -> AsyncIterator[Process]:
     """Start a command; what still runs at the end is killed."""
     process = await asyncio.create_subprocess_exec(
-        *PROGRAM, *args, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(home, **env)
+        *PROGRAM, *args, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(state, **env)
     )
     try:
         yield process
@@ -74,9 +74,9 @@ async def started(home: Path, *args: str, **env: str) -> AsyncIterator[Process]:
         process._transport.close()  # type: ignore[attr-defined]  # the pipes, read or not
 
 
-async def trunkline(home: Path, *args: str, typed: bytes = b"", **env: str) -> Result:
+async def trunkline(state: Path, *args: str, typed: bytes = b"", **env: str) -> Result:
     """Run a command to its end."""
-    async with started(home, *args, **env) as process:
+    async with started(state, *args, **env) as process:
         return await ended(process, typed)
 
 

@@ -39,61 +39,61 @@ class FakeAccount:
 
 @asynccontextmanager
 async def demo(
-    home: Path, person: FakeAccount, **status: Any
+    state: Path, person: FakeAccount, **status: Any
 ) -> AsyncIterator[tuple[FakeServer, asyncio.Server]]:
     row = account("local:demo", **status)
     told = {"status": row, "why": "stopped by an operator", "next": "nothing"}
-    server = await asyncio.start_unix_server(person.talk, str(home / "local-demo.sock"))
-    async with server, fake_supervisor(home, channels__describe=told) as fake:
+    server = await asyncio.start_unix_server(person.talk, str(state / "local-demo.sock"))
+    async with server, fake_supervisor(state, channels__describe=told) as fake:
         yield fake, server
         if person.writer is not None:
             person.writer.close()
 
 
-async def test_scripts_get_an_object_for_each_answer(home: Path) -> None:
-    async with demo(home, FakeAccount()):
-        result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--json")
+async def test_scripts_get_an_object_for_each_answer(state: Path) -> None:
+    async with demo(state, FakeAccount()):
+        result = await trunkline(state, "chat", "local:demo", "-m", "hello", "--json")
     assert (result.code, result.err) == (0, "")
     assert result.json == {"account": "local:demo", "text": "echo: hello"}
 
 
-async def test_one_message_and_its_answer(home: Path) -> None:
+async def test_one_message_and_its_answer(state: Path) -> None:
     person = FakeAccount("echo: {}\x1b[2J")
-    async with demo(home, person):
-        result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--nick", "ann")
+    async with demo(state, person):
+        result = await trunkline(state, "chat", "local:demo", "-m", "hello", "--nick", "ann")
     assert (result.code, result.err) == (0, "")
     assert result.out == "echo: /nick ann\\x1b[2J\necho: hello\\x1b[2J\n"
     assert person.lines == ["/nick ann", "hello"]
 
 
-async def test_piped_lines_are_all_answered_before_the_end(home: Path) -> None:
-    async with demo(home, FakeAccount()):
-        result = await trunkline(home, "chat", "local:demo", typed=b"one\n\ntwo\nthree")
+async def test_piped_lines_are_all_answered_before_the_end(state: Path) -> None:
+    async with demo(state, FakeAccount()):
+        result = await trunkline(state, "chat", "local:demo", typed=b"one\n\ntwo\nthree")
     assert (result.code, result.out) == (0, "echo: one\necho: two\necho: three\n")
 
 
-async def test_no_answer_is_a_timeout(home: Path) -> None:
-    async with demo(home, FakeAccount(answers=None)):
-        result = await trunkline(home, "chat", "local:demo", "-m", "hello", "--timeout", "0.2")
+async def test_no_answer_is_a_timeout(state: Path) -> None:
+    async with demo(state, FakeAccount(answers=None)):
+        result = await trunkline(state, "chat", "local:demo", "-m", "hello", "--timeout", "0.2")
     result.complains(ExitCode.TIMEOUT, "no answer from local:demo")
 
 
-async def test_an_account_that_does_not_run_says_why_and_what_to_do(home: Path) -> None:
-    async with demo(home, FakeAccount(), **HELD):
-        result = await trunkline(home, "chat", "local:demo", "-m", "hello")
+async def test_an_account_that_does_not_run_says_why_and_what_to_do(state: Path) -> None:
+    async with demo(state, FakeAccount(), **HELD):
+        result = await trunkline(state, "chat", "local:demo", "-m", "hello")
     result.complains(ExitCode.ERROR, "stopped by an operator")
 
 
-async def test_an_account_of_another_channel_is_told_how_to_be_spoken_for(home: Path) -> None:
+async def test_an_account_of_another_channel_is_told_how_to_be_spoken_for(state: Path) -> None:
     told = {"status": account("irc:libera"), "why": "", "next": ""}
-    async with fake_supervisor(home, channels__describe=told):
-        result = await trunkline(home, "chat", "irc:libera", "-m", "hello")
+    async with fake_supervisor(state, channels__describe=told):
+        result = await trunkline(state, "chat", "irc:libera", "-m", "hello")
     result.complains(ExitCode.ERROR, "message send --account irc:libera")
 
 
-async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(home: Path) -> None:
+async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(state: Path) -> None:
     person = FakeAccount(answers=None)
-    async with demo(home, person), started(home, "chat", "local:demo") as process:
+    async with demo(state, person), started(state, "chat", "local:demo") as process:
         async with asyncio.timeout(20):
             await person.met.wait()
         assert person.writer is not None
@@ -105,12 +105,12 @@ async def test_an_account_that_hangs_up_is_an_error_without_a_terminal(home: Pat
     assert (result.code, b"hung up" in complaint) == (ExitCode.ERROR, True)
 
 
-async def test_at_a_terminal_a_restart_of_the_account_is_waited_for(home: Path) -> None:
+async def test_at_a_terminal_a_restart_of_the_account_is_waited_for(state: Path) -> None:
     person = FakeAccount()
     master, slave = pty.openpty()
-    async with demo(home, person) as (fake, _):
+    async with demo(state, person) as (fake, _):
         process = await asyncio.create_subprocess_exec(
-            *PROGRAM, "chat", "local:demo", stdin=slave, stdout=slave, env=environment(home)
+            *PROGRAM, "chat", "local:demo", stdin=slave, stdout=slave, env=environment(state)
         )
         try:
             await _speak(master, person, "first")

@@ -12,7 +12,7 @@ import pytest
 
 from ops.actions.config_patch import HIDDEN, change_of, holds
 from ops.exits import ExitCode, UsageFailure
-from tests.ops.conftest import Here
+from tests.ops.conftest import CommandLine
 from tests.support.commandline import Result, trunkline
 from tests.support.fakeserver import FakeServer, Refusal, fake_supervisor
 
@@ -58,8 +58,8 @@ class Owner:
     def somebody_writes(self) -> None:
         self.values = self.values | {"theirs": self.values.get("theirs", 0) + 1}
 
-    async def patched(self, home: Path, *args: str) -> Result:
-        return await trunkline(home, "config", "patch", *args, "--url", self.server.url)
+    async def patched(self, state: Path, *args: str) -> Result:
+        return await trunkline(state, "config", "patch", *args, "--url", self.server.url)
 
 
 @asynccontextmanager
@@ -72,24 +72,24 @@ async def owner() -> AsyncIterator[Owner]:
         await found.server.close()
 
 
-async def test_a_change_names_the_revision_that_it_was_made_from(home: Path) -> None:
+async def test_a_change_names_the_revision_that_it_was_made_from(state: Path) -> None:
     async with owner() as at:
-        result = await at.patched(home, CHANGE)
+        result = await at.patched(state, CHANGE)
         assert (result.code, result.out, result.err) == (0, "changed\n", "")
         assert at.values["agents"] == {"default": "none"}
 
 
 async def test_s057_a_write_whose_answer_is_lost_counts_when_it_is_in_the_configuration(
-    home: Path,
+    state: Path,
 ) -> None:
     async with owner() as at:
         at.after = [at.vanish]
-        result = await at.patched(home, CHANGE)
+        result = await at.patched(state, CHANGE)
         assert (result.code, result.out, result.err) == (0, "changed; its answer was lost\n", "")
         assert at.writes == 1
 
 
-async def test_s057_a_write_that_was_lost_itself_is_made_again_once(home: Path) -> None:
+async def test_s057_a_write_that_was_lost_itself_is_made_again_once(state: Path) -> None:
     async with owner() as at:
 
         def lose() -> None:
@@ -97,17 +97,17 @@ async def test_s057_a_write_that_was_lost_itself_is_made_again_once(home: Path) 
             raise Refusal("UNAVAILABLE", "said to nobody")
 
         at.before = [lose]
-        result = await at.patched(home, CHANGE)
+        result = await at.patched(state, CHANGE)
         assert (result.code, result.out) == (0, "changed\n"), result.err
         assert at.writes == 1
         at.before = [lose, lose]
-        result = await at.patched(home, "{agents: null}")
+        result = await at.patched(state, "{agents: null}")
         result.complains(ExitCode.ERROR, "lost twice", "as it was")
         assert at.writes == 1
 
 
 async def test_s057_a_lost_answer_and_another_revision_are_for_a_person_to_look_at(
-    home: Path,
+    state: Path,
 ) -> None:
     async with owner() as at:
 
@@ -117,41 +117,41 @@ async def test_s057_a_lost_answer_and_another_revision_are_for_a_person_to_look_
             raise Refusal("UNAVAILABLE", "said to nobody")
 
         at.before = [lose]
-        result = await at.patched(home, CHANGE)
+        result = await at.patched(state, CHANGE)
         result.complains(ExitCode.ERROR, "changed by somebody else")
         assert at.values["theirs"]
         assert at.writes == 0
 
 
 async def test_s058_over_another_change_it_is_made_anew_once_and_never_overwrites(
-    home: Path,
+    state: Path,
 ) -> None:
     async with owner() as at:
         at.before = [at.somebody_writes]
-        result = await at.patched(home, CHANGE)
+        result = await at.patched(state, CHANGE)
         assert (result.code, result.out) == (0, "changed\n"), result.err
         assert at.values["theirs"] == 1
         assert at.values["agents"] == {"default": "none"}
         at.before = [at.somebody_writes, at.somebody_writes]
-        result = await at.patched(home, '{agents: {default: "echo"}}')
+        result = await at.patched(state, '{agents: {default: "echo"}}')
         result.complains(ExitCode.ERROR, CHANGED)
         assert at.values["agents"] == {"default": "none"}
 
 
-async def test_without_a_url_it_is_the_supervisors(home: Path) -> None:
+async def test_without_a_url_it_is_the_supervisors(state: Path) -> None:
     methods = {"config__get": {"config": {}, "hash": "h"}, "config__patch": {"ok": True}}
-    async with fake_supervisor(home, **methods) as fake:
-        result = await trunkline(home, "config", "patch", CHANGE, "--json")
+    async with fake_supervisor(state, **methods) as fake:
+        result = await trunkline(state, "config", "patch", CHANGE, "--json")
         assert result.json == {"ok": True}
         given = {"raw": '{"agents":{"default":"none"}}', "baseHash": "h"}
         assert ("config.patch", given) in fake.asked
 
 
-async def test_a_change_that_would_be_wrong_is_an_error_of_configuration(home: Path) -> None:
+async def test_a_change_that_would_be_wrong_is_an_error_of_configuration(state: Path) -> None:
     refusal = Refusal("INVALID_REQUEST", "invalid config: agents.default: is 5")
     methods = {"config__get": {"config": {}, "hash": "h"}, "config__patch": refusal}
-    async with fake_supervisor(home, **methods):
-        result = await trunkline(home, "config", "patch", "{agents: {default: 5}}")
+    async with fake_supervisor(state, **methods):
+        result = await trunkline(state, "config", "patch", "{agents: {default: 5}}")
     result.complains(ExitCode.CONFIGURATION, "agents.default: is 5")
 
 
@@ -161,8 +161,8 @@ def test_what_is_no_object_is_a_usage_error(text: str) -> None:
         change_of(text)
 
 
-def test_it_is_said_before_anybody_is_asked(here: Here) -> None:
-    here("config patch [1]").complains(ExitCode.USAGE, "must be an object")
+def test_it_is_said_before_anybody_is_asked(cli: CommandLine) -> None:
+    cli("config patch [1]").complains(ExitCode.USAGE, "must be an object")
 
 
 @pytest.mark.parametrize(

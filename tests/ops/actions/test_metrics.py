@@ -33,10 +33,10 @@ def test_every_sample_is_read_as_it_was_written() -> None:
     ]
 
 
-async def test_the_command_prints_either(home: Path) -> None:
+async def test_the_command_prints_either(state: Path) -> None:
     row = status(connected=False)
-    async with fake_supervisor(home, supervisor__status=row, metrics={"text": FIGURES}):
-        plain = await trunkline(home, "metrics")
-        told = await trunkline(home, "metrics", "--json")
+    async with fake_supervisor(state, supervisor__status=row, metrics={"text": FIGURES}):
+        plain = await trunkline(state, "metrics")
+        told = await trunkline(state, "metrics", "--json")
     assert plain.out == FIGURES
     assert told.json == {"metrics": samples(FIGURES)}

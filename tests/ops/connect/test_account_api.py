@@ -72,12 +72,12 @@ async def test_a_restart_names_the_incarnation_that_it_replaces(
 
 @pytest.mark.parametrize(("offered", "sent"), [({"channels__holds": {}}, "why"), ({}, None)])
 async def test_a_gateway_that_keeps_no_reasons_is_not_sent_one(
-    home: Path, offered: dict[str, Any], sent: str | None
+    state: Path, offered: dict[str, Any], sent: str | None
 ) -> None:
     """OpenClaw's refuses unknown fields, and the account would run on."""
     async with fake_gateway(channels__stop={"stopped": True}, **offered) as fake:
         args = ("channels", "stop", "irc:a", "--reason", "why", "--url", fake.url)
-        assert (await trunkline(home, *args, "--token", "secret")).out == "irc:a  stopped\n"
+        assert (await trunkline(state, *args, "--token", "secret")).out == "irc:a  stopped\n"
     assert fake.asked[-1][1].get("reason") == sent
 
 

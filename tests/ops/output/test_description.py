@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,14 @@ import pytest
 
 from ipc.frames.status import AccountStatus
 from ops.output.description import show_description
+from ops.output.text import moment
+from tests.support.commandline import trunkline
+from tests.support.fakeserver import (
+    BACKOFF,
+    NOW,
+    account,
+    fake_supervisor,
+)
 
 MIB = 2**20
 
@@ -37,3 +46,28 @@ def test_an_account_without_limits_has_no_such_line(capsys: pytest.CaptureFixtur
     limits = {"memorySoftBytes": None, "memoryHardBytes": None}
     assert "memory limits" not in printed(capsys, limits=limits, limitsBy="polling")
     assert "memory limits" not in printed(capsys)  # an older supervisor
+
+
+async def test_describe_says_why_and_what_next(state: Path) -> None:
+    plugin = {"lastConnectedAt": NOW, "lastEventAt": 1e30, "detail": "3 rooms"}
+    told = {
+        "status": account("irc:libera", **BACKOFF, revision="0a1b", plugin=plugin),
+        "configRevision": "2c3d",
+        "label": "IRC",
+        "name": "Libera",
+        "identity": "bot on irc.libera.chat:6697",
+        "why": "exited (signal 9)",
+        "next": "it is started again by itself",
+        "events": [{"at": NOW, "phase": "running", "cause": None, "text": None, "incarnation": 3}],
+        "lines": [{"ts": NOW, "account": "irc:libera", "stream": "stderr", "text": "oops"}],
+    }
+    async with fake_supervisor(state, channels__describe=told) as fake:
+        result = await trunkline(state, "channels", "describe", "irc:libera")
+        as_json = await trunkline(state, "channels", "describe", "irc:libera", "--json")
+    assert as_json.json == told
+    for words in ("exited (signal 9)", "by itself", "bot on irc.libera.chat:6697", "oops"):
+        assert words in result.out
+    assert "revision 0a1b (now 2c3d)" in result.out
+    assert f"plugin lastConnectedAt  {moment(NOW)}\n" in result.out
+    assert "plugin lastEventAt      1e+30\n" in result.out
+    assert ("channels.describe", {"account": "irc:libera"}) in fake.asked

@@ -1,0 +1,126 @@
+"""Accounts added to and removed from the configuration file, with and without a daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.exits import ExitCode
+from runtime.supervisor.accounts.holds import HOLDS, Holds
+from tests.ops.conftest import CommandLine
+from tests.support.commandline import trunkline
+from tests.support.daemon import Daemon
+from tests.support.fakeserver import (
+    fake_supervisor,
+)
+
+CONFIGURATION = """// mine
+{
+  gateway: { auth: { token: "t0ken" } },
+  channels: { local: { accounts: { demo: {} } } },
+}
+"""
+
+
+async def test_add_writes_the_file_and_has_it_taken_over(state: Path) -> None:
+    file = state / "trunkline.json5"
+    file.write_text(CONFIGURATION)
+    async with fake_supervisor(state, config__reload={"added": ["irc:libera"]}) as fake:
+        fields = ("server=irc.example.org", "nick=bot", "port=6667", 'channels=["#a"]')
+        result = await trunkline(state, "channels", "add", "irc:libera", *fields)
+    assert (result.code, result.out) == (0, f"irc:libera added in {file}\n")
+    assert "// mine" in file.read_text()
+    assert [method for method, _ in fake.asked] == ["connect", "config.reload"]
+
+
+def test_added_accounts_are_listed_and_removed_again_without_a_daemon(
+    cli: CommandLine, state: Path
+) -> None:
+    (state / "trunkline.json5").write_text(CONFIGURATION)
+    added = cli("channels add irc:libera server=irc.example.org nick=bot")
+    assert (added.code, "next `trunkline up`" in added.out) == (0, True)
+    listed = cli("channels list --json").json["accounts"]
+    assert {row["account"]: row["configured"] for row in listed} == {
+        "local:demo": True,
+        "irc:libera": True,
+    }
+    assert "bot on irc.example.org" in cli("channels list").out
+    assert cli("channels remove irc:libera").code == 0
+    assert "irc:libera" not in cli("channels list").out
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("channels add irc:x server=a nick=b port=high", "port"),
+        ("channels add irc:x server=a nick=b bogus=1", "bogus"),
+        ("channels add nosuch:x", "nosuch"),
+        ("channels add local:demo", "exists already"),
+        ("channels remove irc:nobody", "nobody"),
+    ],
+)
+def test_a_change_that_would_be_wrong_leaves_the_file_alone(
+    cli: CommandLine, state: Path, command: str, word: str
+) -> None:
+    file = state / "trunkline.json5"
+    file.write_text(CONFIGURATION)
+    cli(command).complains(ExitCode.CONFIGURATION, word)
+    assert file.read_text() == CONFIGURATION
+
+
+async def test_a_hold_is_forgotten_with_its_account_without_a_daemon_too(state: Path) -> None:
+    text = "{channels: {local: {accounts: {demo: {}, two: {}}}}}"
+    (state / "trunkline.json5").write_text(text)
+    Holds(state / HOLDS).hold_all(["local:demo", "local:two"])
+    removed = await trunkline(state, "channels", "remove", "local:two")
+    assert "removed" in removed.out
+    assert "its hold forgotten; it counts from the next `trunkline up`" in removed.out
+    assert list(Holds(state / HOLDS).all()) == ["local:demo"]
+
+
+async def test_a_reload_says_what_it_changed(state: Path) -> None:
+    done = {
+        "revision": "r2",
+        "gateway": "unchanged",
+        "added": ["irc:a"],
+        "changed": [],
+        "removed": ["irc:b", "irc:c"],
+        "warnings": ["mind the gap"],
+    }
+    async with fake_supervisor(state, config__reload=done):
+        told = await trunkline(state, "config", "reload")
+        assert (await trunkline(state, "config", "reload", "--json")).json == done
+    assert (told.code, told.out.splitlines()) == (
+        ExitCode.OK,
+        [
+            f"{state}/trunkline.json5 is in force; gateway unchanged",
+            "added: irc:a",
+            "removed: irc:b, irc:c",
+            "warning: mind the gap",
+        ],
+    )
+    (await trunkline(state, "config", "reload")).complains(ExitCode.NOT_RUNNING)
+
+
+@pytest.mark.e2e
+async def test_a_wrong_file_is_not_taken_over(tmp_path: Path) -> None:
+    config: dict[str, Any] = {"channels": {"local": {"accounts": {"demo": {}}}}}
+    unwatched = {"gateway": {"reload": {"mode": "off"}}}  # the command alone takes it over
+    async with Daemon(tmp_path, config | unwatched) as daemon:
+        before = await daemon.status()
+        text = daemon.config_path.read_text()
+        daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {"echoo": 1}'))
+        code, out, err = await daemon.command("config", "reload")
+        assert (code, out) == (ExitCode.CONFIGURATION, "")
+        assert "channels.local.accounts.demo.echoo" in err
+        assert await daemon.command("gateway", "health") == (ExitCode.OK, "ok\n", "")
+        after = await daemon.status()
+        assert after["supervisor"]["configRevision"] == before["supervisor"]["configRevision"]
+        assert after["accounts"]["local:demo"]["pid"] == before["accounts"]["local:demo"]["pid"]
+        daemon.config_path.write_text(text.replace('"demo": {}', '"demo": {}, "two": {}'))
+        code, out, err = await daemon.command("config", "reload")
+        assert (code, err) == (ExitCode.OK, "")
+        assert "added: local:two" in out
+        await daemon.wait_phase("local:two", "running")

@@ -1,0 +1,60 @@
+"""Plain conversion of what is typed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from ops.cli.conversion import PlainConversion
+
+ONE = SimpleNamespace(multiple=False, nargs=1)
+MANY = SimpleNamespace(multiple=True, nargs=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [(int, "7", 7), (float, "1e3", 1000.0), (str, "7", "7"), (int, None, None), (bool, True, True)],
+)
+def test_text_becomes_a_value_of_its_kind(kind: type, text: Any, value: Any) -> None:
+    assert PlainConversion(kind, "", None).coerce(text, ONE, None) == value
+
+
+@pytest.mark.parametrize(("texts", "values"), [(["1", "2"], [1, 2]), (None, []), ([], [])])
+def test_each_of_several_is_converted(texts: Any, values: list[int]) -> None:
+    assert PlainConversion(int, "a whole number", None).coerce(texts, MANY, None) == values
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "minimum", "text", "complaint"),
+    [
+        (int, "a whole number", None, "1.5", "'1.5' is not a whole number"),
+        (float, "a number", None, "soon", "'soon' is not a number"),
+        (float, "a number", None, "inf", "inf is not a finite number"),
+        (float, "a number", None, "nan", "nan is not a finite number"),
+        (float, "a number", 0.001, "0", "0 is below 0.001"),
+        (int, "a whole number", 1, "0", "0 is below 1"),
+    ],
+)
+def test_what_is_none_is_refused_with_what_is_allowed(
+    kind: type, word: str, minimum: float | None, text: str, complaint: str
+) -> None:
+    with pytest.raises(typer.BadParameter) as caught:
+        PlainConversion(kind, word, minimum).coerce(text, ONE, None)
+    assert caught.value.message == complaint
+
+
+def test_the_pydantic_of_typer_is_not_asked() -> None:
+    """Every kind of value that our commands take is converted plainly."""
+    from ops.cli.main import Commands, app
+
+    root: Any = typer.main.get_command(app)
+    with root.make_context("trunkline", ["--help"], resilient_parsing=True) as context:
+        for name in Commands.table:
+            command = root.get_command(context, name)
+            for each in getattr(command, "commands", {name: command}).values():
+                for param in each.get_params(context):
+                    if hasattr(param, "type_descriptor"):
+                        assert isinstance(param.get_runtime_param(), PlainConversion), param.name

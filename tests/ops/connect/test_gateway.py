@@ -1,0 +1,115 @@
+"""Which gateway is meant, with which secret, and what its absence says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.connect.gateway import (
+    PASSWORD_VARIABLE,
+    TOKEN_VARIABLES,
+    GatewayAddress,
+    address_at,
+)
+from ops.exits import ExitCode, OperatorError
+from tests.support.commandline import trunkline
+from tests.support.fakeserver import (
+    account,
+    fake_gateway,
+    fake_supervisor,
+    status,
+)
+
+CONFIGURATION = "{gateway: {auth: {token: {source: 'env', id: 'GW'}}}}"
+
+
+async def test_a_gateway_that_is_not_there_is_not_running(state: Path) -> None:
+    result = await trunkline(state, "gateway", "health", "--url", "ws://127.0.0.1:1")
+    result.complains(ExitCode.NOT_RUNNING, "ws://127.0.0.1:1")
+
+
+async def test_a_wrong_token_is_an_error(state: Path) -> None:
+    async with fake_gateway("right", health={"ok": True}) as fake:
+        result = await trunkline(state, "gateway", "health", "--url", fake.url, "--token", "wrong")
+        result.complains(ExitCode.ERROR, "token mismatch")
+        assert "wrong" not in result.err
+
+
+async def test_a_gateway_that_does_not_answer_is_a_timeout(state: Path) -> None:
+    async with fake_gateway() as fake:
+        fake.hangs = True
+        args = ("--url", fake.url, "--token", "secret", "--timeout", "0.2")
+        result = await trunkline(state, "gateway", "health", *args)
+        result.complains(ExitCode.TIMEOUT, "0.2 s")
+
+
+async def test_our_own_gateway_is_found_with_its_secret(state: Path) -> None:
+    (state / "trunkline.json5").write_text(CONFIGURATION)
+    async with fake_gateway("t0ken", health={"ok": True}) as gateway:
+        rows = status(account("local:demo"), url=gateway.url)
+        async with fake_supervisor(state, supervisor__status=rows):
+            result = await trunkline(state, "gateway", "health", GW="t0ken")
+            missing = await trunkline(state, "gateway", "health")
+    assert (result.code, result.out) == (0, "ok\n")
+    missing.complains(ExitCode.CONFIGURATION, "gateway.auth", "GW")
+
+
+async def test_the_configured_token_is_not_sent_to_a_url_that_was_typed(state: Path) -> None:
+    (state / "trunkline.json5").write_text("{gateway: {auth: {token: 't0ken'}}}")
+    async with fake_gateway("t0ken", health={"ok": True}) as fake:
+        result = await trunkline(state, "gateway", "health", "--url", fake.url)
+    result.complains(ExitCode.ERROR, "unauthorized")
+    assert "auth" not in fake.hellos[0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "message send --account irc:a --target x --message m",
+        "gateway health",
+        "gateway call health",
+        "nodes list",
+        "devices list",
+    ],
+)
+async def test_without_a_supervisor_nobody_is_shown_the_token(state: Path, command: str) -> None:
+    """Whoever listens on the configured port then is a stranger."""
+    async with fake_gateway("t0ken", health={"ok": True}) as stranger:
+        text = f"{{gateway: {{port: {stranger.port}, auth: {{token: 't0ken'}}}}}}"
+        (state / "trunkline.json5").write_text(text)
+        (await trunkline(state, *command.split())).complains(ExitCode.NOT_RUNNING, "trunkline up")
+        assert stranger.hellos == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://x",
+        "ws://",
+        "ws://:1",
+        "ws://127.0.0.1:0",
+        "ws://127.0.0.1:99999",
+        "ws://[::1",
+        "127.0.0.1:1",
+    ],
+)
+def test_what_is_no_address_of_a_gateway_is_a_usage_error(url: str) -> None:
+    with pytest.raises(OperatorError, match="--url") as caught:
+        address_at(url, None)
+    assert caught.value.exit is ExitCode.USAGE
+
+
+def test_the_secret_of_an_address_is_the_flags_else_the_environments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (*TOKEN_VARIABLES, PASSWORD_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    assert address_at("ws://x:1", None) == GatewayAddress("ws://x:1")
+    monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", "theirs")
+    assert address_at("ws://x:1", None).token == "theirs"
+    monkeypatch.setenv("TRUNKLINE_GATEWAY_TOKEN", "ours")
+    assert address_at("ws://x:1", None).token == "ours"
+    monkeypatch.setenv("OPENCLAW_GATEWAY_PASSWORD", "word")
+    assert address_at("wss://x", "flag") == GatewayAddress("wss://x", "flag", "word")
