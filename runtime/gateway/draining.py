@@ -71,13 +71,13 @@ def _asked_by_guests(hub: Hub) -> dict[ClientView, int]:
     A client that has been connected for longer may go on asking for ever. ``shutdown`` sends it
     to the next gateway, and the sooner it gets there, the sooner it is served again.
     """
-    now = hub.loop.time()
+    now = hub.now()
     return {each: each.asked for each in hub.clients if now - each.since < GUEST_SECONDS}
 
 
 def _about_to_ask(hub: Hub) -> bool:
     """Return whether a client has just been admitted and has not asked anything yet."""
-    now = hub.loop.time()
+    now = hub.now()
     return any(
         client.role == OPERATOR and not client.asked and now - client.since < FIRST_CALL_SECONDS
         for client in hub.clients

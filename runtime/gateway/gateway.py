@@ -103,13 +103,13 @@ class Gateway:
         """Close everything at once: what is under way is answered, then all clients get 1012."""
         hub = self.hub
         hub.close()
-        await hub.registry.saved()
+        await hub.pairings_saved()
         await self._jobs.finish(ANSWER_SECONDS)
         await hub.server.close(1012, "service restart")
         if self._endpoints is not None:
             await self._endpoints.close()
         hub.data_link.close()
-        await hub.registry.saved()
+        await hub.pairings_saved()
         self._jobs.cancel()
 
     def _on_connect(self, connection: Connection) -> None:

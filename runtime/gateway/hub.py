@@ -21,11 +21,9 @@ from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import StateVersion
 from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
-from runtime.gateway.access.auth import Secrets
 from runtime.gateway.access.client_view import ClientView, WaitingAdmission
-from runtime.gateway.access.origin import TrustedProxies
+from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.access.scopes import READ, SUPERVISOR
-from runtime.gateway.access.throttle import Throttle
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.data_link import DataRouter
@@ -41,7 +39,6 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.presence import Presence
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import ASK_SECONDS, SupervisorLink
-from workers.secrets import reveal
 
 PRESENCE_SECONDS = 1.0  # between two broadcasts of the presence
 HEALTH_SECONDS = 1.0  # between two broadcasts of the health, at least
@@ -54,7 +51,8 @@ class Hub:
     ``informed`` is true since the supervisor's first whole report; ``draining`` since SIGTERM;
     ``leaving`` once no request is carried out any more. ``restarting`` says whether a
     successor is expected. ``seq`` numbers the events of Protocol 3, over all clients.
-    ``server``, ``calls``, ``peers`` and ``data_link`` exist once ``open`` has been called.
+    ``now()`` is the loop's time in seconds. ``server``, ``calls``, ``peers`` and ``data_link``
+    exist once ``open`` has been called.
     """
 
     server: Server
@@ -67,19 +65,18 @@ class Hub:
         self.config = config
         self.jobs = jobs
         self.loop = asyncio.get_running_loop()
-        self.began = self.loop.time()
+        self.now = self.loop.time
+        self._began = self.now()
         self.boot_id = secrets.token_hex(16)
         self.revision = boot.revision  # of the configuration, as clients see it
-        self.secrets = _secrets(boot, config)
-        self.proxies = TrustedProxies(config.trusted_proxies)
-        self.throttle = _throttle(config)
+        self.guard = AccessGuard(config.auth, boot.session_token, config.trusted_proxies, self.now)
         self.accounts = Accounts(boot.channels)
         self.health = Health(self.accounts, boot.version)
         self.presence = Presence(boot.version, self.boot_id)
         self.stability = Stability()
-        self.registry = Registry(Path(boot.state_dir) / "devices.json")
-        self.devices = Devices(self.registry)
-        self.nodes = Nodes(self.registry, config.nodes, self.boot_id[:8])
+        self._registry = Registry(Path(boot.state_dir) / "devices.json")
+        self.devices = Devices(self._registry)
+        self.nodes = Nodes(self._registry, config.nodes, self.boot_id[:8])
         self.supervisor = SupervisorLink()
         self.agents = Agents(boot.agents, jobs, self.call_account)
         self.rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
@@ -153,7 +150,7 @@ class Hub:
 
     def pairings_saved(self) -> Awaitable[None]:
         """Return once every change of devices and nodes so far is on disk."""
-        return self.registry.saved()
+        return self._registry.saved()
 
     def now_informed(self) -> None:
         """Admit the clients that wait for the first whole report, which has arrived."""
@@ -217,6 +214,10 @@ class Hub:
         self.seq += 1
         client.send_event("health", self.health.payload(client.protocol), self.state_version())
 
+    def uptime_ms(self) -> int:
+        """Return for how long the gateway has been up."""
+        return int((self.now() - self._began) * 1000)
+
     def state_version(self) -> StateVersion:
         """Return how often presence and health have changed."""
         return StateVersion(self.presence.version, self.accounts.version)
@@ -273,23 +274,3 @@ class Hub:
     def _broadcast_health(self) -> None:
         self._health_timer = None
         self.broadcast("health", self.health.payload)
-
-
-def _secrets(boot: GatewayBoot, config: GatewayConfig) -> Secrets:
-    auth = config.auth
-    return Secrets(
-        boot.session_token,
-        None if auth.token is None else reveal(auth.token),
-        None if auth.password is None else reveal(auth.password),
-        auth.mode,
-    )
-
-
-def _throttle(config: GatewayConfig) -> Throttle:
-    rate = config.auth.rate_limit
-    return Throttle(
-        attempts=rate.max_attempts,
-        window=rate.window_ms / 1000,
-        lockout=rate.lockout_ms / 1000,
-        exempt_loopback=rate.exempt_loopback,
-    )

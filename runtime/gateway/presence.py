@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from runtime.gateway.access.client_view import ClientView
-from runtime.gateway.accounts.snapshot import Snapshot
+from runtime.gateway.accounts.cached_answer import CachedAnswer
 
 KEPT_MS = 300_000
 MAX_ROWS = 200  # in one list: the newest; the number of clients is in the metrics
@@ -43,7 +43,7 @@ class Presence:
             "text": f"Gateway: {host} · app {version} · mode gateway · reason self",
         }
         self._rows: dict[ClientView, dict[str, Any]] = {}
-        self._snapshot = Snapshot(lambda: self.version, self.rows)
+        self._cached = CachedAnswer(lambda: self.version, self.rows)
         self._others: dict[str, tuple[bool, dict[str, Any]]] = {}  # does 4 hide it?, row
 
     def add(self, client: ClientView) -> bool:
@@ -88,7 +88,7 @@ class Presence:
 
     def encoded(self, protocol: int) -> msgspec.Raw:
         """Return ``rows`` as JSON text, made anew after a change or when it is too old."""
-        return self._snapshot.of(protocol)
+        return self._cached.of(protocol)
 
     def _keep(self, key: str, hidden: bool, row: dict[str, Any]) -> None:
         self._others.pop(key, None)

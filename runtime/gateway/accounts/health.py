@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from ipc.frames.status import AccountStatus, GatewayStatus
+from runtime.gateway.accounts.cached_answer import CachedAnswer
 from runtime.gateway.accounts.rows import Accounts
-from runtime.gateway.accounts.snapshot import Snapshot
 
 AGENT = "main"
 LIFECYCLE = {
@@ -34,7 +34,7 @@ class Health:
         self._accounts = accounts
         self._version = version
         self._gateway: GatewayStatus | None = None
-        self._snapshot = Snapshot(lambda: accounts.version, self._make)
+        self._cached = CachedAnswer(lambda: accounts.version, self._make)
 
     def set_gateway(self, status: GatewayStatus) -> None:
         """Take what the supervisor reports about the gateway's process."""
@@ -42,12 +42,12 @@ class Health:
 
     def payload(self, protocol: int) -> msgspec.Raw:
         """Return ``health`` as JSON text, made anew after a change or when it is too old."""
-        return self._snapshot.of(protocol)
+        return self._cached.of(protocol)
 
     @property
     def size(self) -> int:
         """The size of the last ``health`` in bytes."""
-        return self._snapshot.size
+        return self._cached.size
 
     def status(self) -> dict[str, Any]:
         """Return ``status``, with every row of the accounts."""

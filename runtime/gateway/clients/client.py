@@ -83,7 +83,7 @@ class ConnectedClient:
         self.device = admitted.grant.device
         self.address = admitted.origin.address
         self.seq = 0
-        self.since = hub.loop.time()
+        self.since = hub.now()
         self.asked = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0

@@ -27,7 +27,7 @@ from runtime.gateway.access.auth import (
 from runtime.gateway.access.handshake import Connect, check_origin
 from runtime.gateway.access.refusals import Refusal, no_identity, pairing_required, unauthorized
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
-from runtime.gateway.access.throttle import DEVICE, SHARED, key
+from runtime.gateway.access.throttle import DEVICE, SHARED
 from runtime.gateway.devices.devices import Issued
 from runtime.gateway.hub import Hub
 from runtime.gateway.pairing import announce_device_decision, announce_device_request
@@ -45,32 +45,32 @@ class ConnectDecision:
         self._nonce = nonce
         self._headers = connection.request.headers if connection.request else {}
         self._local = connection.loopback
-        self.origin = hub.proxies.origin_of(connection.remote, connection.loopback, self._headers)
-        self._verdict = SecretCheck(None)
+        self.origin = hub.guard.origin_of(connection.remote, connection.loopback, self._headers)
+        self._check = SecretCheck(None)
         self._user: str | None = None
 
     def decide(self) -> Grant | None:
         """Return the grant, or ``None`` when the device must be checked; raises ``Refusal``."""
-        hub, claim = self.hub, self.claim
-        verdict = self._verdict = check_secret(claim, hub.secrets)
-        if verdict.method == SUPERVISOR_LINK:
+        hub, claim, secrets = self.hub, self.claim, self.hub.guard.secrets
+        check = self._check = check_secret(claim, secrets)
+        if check.method == SUPERVISOR_LINK:
             return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
         headers = self._headers
         check_origin(headers.get("Origin"), headers.get("Host"), hub.config.allowed_origins)
-        if verdict.method is None and hub.secrets.mode == "trusted-proxy":
-            verdict = self._verdict = self._judge_proxy()
+        if check.method is None and secrets.mode == "trusted-proxy":
+            check = self._check = self._check_proxy()
         if self.connect.device is not UNSET:
             return None  # its own token is enough, whoever guesses the secret beside it
         self._check_lock(SHARED)
-        if verdict.method is None:
-            if verdict.missing:
+        if check.method is None:
+            if check.missing:
                 raise no_identity()
-            raise self._failed(SHARED, verdict.reason)
+            raise self._failed(SHARED, check.reason)
         self._succeeded(SHARED)
         if claim.role != OPERATOR:
             raise no_identity()  # a node is a device
-        scopes = scopes_without_device(claim, verdict.method, self.origin)
-        return Grant(claim.role, scopes, verdict.method, user=self._user)
+        scopes = scopes_without_device(claim, check.method, self.origin)
+        return Grant(claim.role, scopes, check.method, user=self._user)
 
     async def decide_device(self) -> Grant:
         """Check the device and return its grant; raises ``Refusal``."""
@@ -79,7 +79,7 @@ class ConnectDecision:
         await asyncio.to_thread(signature.load)
         proof.check(device, self.connect, claim, self._nonce, _now())
         scopes = claim.known_scopes if claim.role == OPERATOR else ()
-        method = self._verdict.method
+        method = self._check.method
         if method is None or self._locked(SHARED):
             issued = self._prove(device.id, scopes)
             method = "device-token"
@@ -97,7 +97,7 @@ class ConnectDecision:
         address, only that is accepted, and no answer shows whether the secret was right.
         """
         claim, devices = self.claim, self.hub.devices
-        token, reason = claim.device_token or claim.token, self._verdict.reason
+        token, reason = claim.device_token or claim.token, self._check.reason
         guessed = reason.endswith("_mismatch")  # counts as a guess, whatever came beside it
         if token is None:
             self._check_lock(SHARED)
@@ -124,7 +124,7 @@ class ConnectDecision:
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
             request, new = devices.request(self.connect, scopes, self.origin.address, now)
-            if self.origin.loopback or self._verdict.method == "trusted-proxy":
+            if self.origin.loopback or self._check.method == "trusted-proxy":
                 devices.approve(request, now)
                 announce_device_decision(self.hub, request.request_id, device, "approved")
             else:
@@ -138,18 +138,17 @@ class ConnectDecision:
                 raise pairing_required(reason, request.request_id, device, more)
         return devices.token(device, claim.role, scopes, now)
 
-    def _judge_proxy(self) -> SecretCheck:
+    def _check_proxy(self) -> SecretCheck:
         auth = self.hub.config.auth
-        if self._verdict.reason.endswith("_mismatch"):
-            return self._verdict  # a wrong secret is not made right by a proxy
+        if self._check.reason.endswith("_mismatch"):
+            return self._check  # a wrong secret is not made right by a proxy
         user, reason = user_of_proxy(auth.trusted_proxy, self.origin, self._local, self._headers)
         self._user = user
         return SecretCheck(None, reason) if user is None else SecretCheck("trusted-proxy")
 
     def _locked(self, kind: str) -> float:
         """Return for how many seconds the address is locked out; 0 when it is not."""
-        where, now = self.origin, self.hub.loop.time()
-        return self.hub.throttle.locked(key(kind, where.address), where.loopback, now)
+        return self.hub.guard.locked(kind, self.origin)
 
     def _check_lock(self, kind: str) -> None:
         if seconds := self._locked(kind):
@@ -158,15 +157,14 @@ class ConnectDecision:
 
     def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
         """Count a wrong secret and return its refusal."""
-        claim, where, now = self.claim, self.origin, self.hub.loop.time()
-        delay = self.hub.throttle.failed(key(kind, where.address), where.loopback, now)
+        claim, delay = self.claim, self.hub.guard.failed(kind, self.origin)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         if claim.protocol >= 4:
             refusal.delay = delay
         return refusal
 
     def _succeeded(self, kind: str) -> None:
-        self.hub.throttle.succeeded(key(kind, self.origin.address))
+        self.hub.guard.succeeded(kind, self.origin)
 
 
 def _now() -> int:

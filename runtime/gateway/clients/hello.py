@@ -74,7 +74,7 @@ def _snapshot(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
         "presence": hub.presence.rows(client.protocol) if shown else [],
         "health": hub.health.payload(client.protocol),
         "stateVersion": hub.state_version(),
-        "uptimeMs": int((hub.loop.time() - hub.began) * 1000),
+        "uptimeMs": hub.uptime_ms(),
         "sessionDefaults": SESSION_DEFAULTS,
     }
     if client.protocol >= 4:

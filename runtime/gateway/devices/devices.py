@@ -216,6 +216,11 @@ class Devices:
         self._registry.changed()
         return entry
 
+    def rename(self, device: str, label: str) -> None:
+        """Give a paired device the name that people call it."""
+        self._registry.devices[device].operator_label = label
+        self._registry.changed()
+
     def find(self, device: str) -> Device | None:
         """Return a paired device, or ``None``."""
         return self._registry.devices.get(device)

@@ -94,6 +94,11 @@ class Nodes:
             if node not in self._registry.nodes:
                 self._drop_requests(node)
 
+    def alive(self, id: str, reason: str, now: int) -> None:
+        """Record that a node has reported itself alive, and write it soon."""
+        self.seen(id, reason, now)
+        self._registry.changed()
+
     def seen(self, id: str, reason: str, now: int) -> None:
         """Remember a sign of life; it is written with the next change."""
         known = self._registry.nodes.get(id)

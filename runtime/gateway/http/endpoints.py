@@ -11,9 +11,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ipc.websocket.demux import is_loopback
-from runtime.gateway.access.auth import same
 from runtime.gateway.access.origin import ClientOrigin
-from runtime.gateway.access.throttle import SHARED, key
+from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import metrics
 from runtime.gateway.hub import Hub
 
@@ -35,6 +34,7 @@ class HttpEndpoints:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._guard = hub.guard
         self._registry = metrics.registry(hub)
         self._paths: dict[str, Endpoint] = {
             "/health": self._health,
@@ -61,8 +61,7 @@ class HttpEndpoints:
             return _text(404, "Not Found")
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
-        where, now = self._origin_of(request), self._hub.loop.time()
-        wait = self._hub.throttle.locked(key(SHARED, where.address), where.loopback, now)
+        wait = self._guard.locked(SHARED, self._origin_of(request))
         if wait and "Authorization" in request.headers:
             return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
         return endpoint(request)
@@ -82,8 +81,7 @@ class HttpEndpoints:
         ]
         answer: dict[str, object] = {"ready": not failing}
         if self._is_local(request) or self._proved(request):
-            uptime = int((hub.loop.time() - hub.began) * 1000)
-            answer |= {"failing": failing, "uptimeMs": uptime}
+            answer |= {"failing": failing, "uptimeMs": hub.uptime_ms()}
         return _json(503 if failing else 200, answer)
 
     def _metrics(self, request: web.BaseRequest) -> web.Response:
@@ -97,20 +95,14 @@ class HttpEndpoints:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return False
-        hub, where = self._hub, self._origin_of(request)
-        secrets, given = hub.secrets, given.strip()
-        if same(given, secrets.token) or same(given, secrets.password):
-            hub.throttle.succeeded(key(SHARED, where.address))
-            return True
-        hub.throttle.failed(key(SHARED, where.address), where.loopback, hub.loop.time())
-        return False
+        return self._guard.accepts(given.strip(), self._origin_of(request))
 
     def _is_local(self, request: web.BaseRequest) -> bool:
         return self._origin_of(request).loopback
 
     def _origin_of(self, request: web.BaseRequest) -> ClientOrigin:
         peer = request.remote or ""
-        return self._hub.proxies.origin_of(peer, is_loopback(peer), request.headers)
+        return self._guard.origin_of(peer, is_loopback(peer), request.headers)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -114,14 +114,14 @@ async def _probe_all(hub: Hub, query: ChannelsStatusParams) -> dict[str, Any]:
 
 
 async def _probe(hub: Hub, key: str, seconds: float) -> dict[str, Any]:
-    began = hub.loop.time()
+    began = hub.now()
     try:
         raw = await hub.call_account(key, "probe", b"{}", seconds)
         answer = read_answer(key, raw, ANYTHING)
         result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
     except IpcError as error:
         result = {"ok": False, "error": str(error)}
-    return result | {"elapsedMs": int((hub.loop.time() - began) * 1000)}
+    return result | {"elapsedMs": int((hub.now() - began) * 1000)}
 
 
 async def _ask(

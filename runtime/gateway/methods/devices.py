@@ -79,8 +79,8 @@ def device_pair_list(client: ConnectedClient, params: NoParams) -> Any:
 @method("device.pair.approve", PAIRING, DeviceRequestParams)
 async def device_pair_approve(client: ConnectedClient, params: DeviceRequestParams) -> Any:
     """Let a device in, with the role and scopes it asked for; nobody grants what he has not."""
-    hub = client.hub
-    request = hub.devices.waiting(params.request_id, now_ms())
+    hub, devices = client.hub, client.hub.devices
+    request = devices.waiting(params.request_id, now_ms())
     if not client.covers(ADMIN):
         own = request is not None and _manages(client, request.device_id)
         if request is None or not own or not is_operator(request.roles):
@@ -90,7 +90,7 @@ async def device_pair_approve(client: ConnectedClient, params: DeviceRequestPara
     for scope in request.scopes:
         if not client.covers(scope):
             raise RemoteError(INVALID_REQUEST, f"missing scope: {scope}")
-    device = hub.devices.approve(request, now_ms())
+    device = devices.approve(request, now_ms())
     await hub.pairings_saved()
     log.info("device approved", device=device.device_id, roles=device.roles)
     announce_device_decision(hub, request.request_id, device.device_id, "approved")
@@ -100,9 +100,9 @@ async def device_pair_approve(client: ConnectedClient, params: DeviceRequestPara
 @method("device.pair.reject", PAIRING, DeviceRequestParams)
 def device_pair_reject(client: ConnectedClient, params: DeviceRequestParams) -> Any:
     """Send a device away; it may ask again."""
-    hub = client.hub
+    hub, devices = client.hub, client.hub.devices
     request = _own_request(client, params.request_id)
-    hub.devices.reject(request)
+    devices.reject(request)
     log.info("device rejected", device=request.device_id)
     announce_device_decision(hub, request.request_id, request.device_id, "rejected")
     return {"requestId": request.request_id, "deviceId": request.device_id}
@@ -111,14 +111,14 @@ def device_pair_reject(client: ConnectedClient, params: DeviceRequestParams) -> 
 @method("device.pair.remove", PAIRING, DeviceParams)
 async def device_pair_remove(client: ConnectedClient, params: DeviceParams) -> Any:
     """Forget a device and its tokens; its connections end."""
-    hub = client.hub
-    known = hub.devices.find(params.device_id)
+    hub, devices, nodes = client.hub, client.hub.devices, client.hub.nodes
+    known = devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
         raise RemoteError(INVALID_REQUEST, "device pairing removal denied")
-    if not hub.devices.remove(params.device_id):
+    if not devices.remove(params.device_id):
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
-    hub.nodes.remove(params.device_id)
+    nodes.remove(params.device_id)
     await hub.pairings_saved()
     log.info("device removed", device=params.device_id)
     invalidate(hub, params.device_id, "device-pair-removed")
@@ -128,17 +128,16 @@ async def device_pair_remove(client: ConnectedClient, params: DeviceParams) -> A
 @method("device.pair.rename", PAIRING, LabelParams)
 async def device_pair_rename(client: ConnectedClient, params: LabelParams) -> Any:
     """Give a paired device a name for people: `operatorLabel` in the list."""
-    hub, label = client.hub, params.label.strip()
+    hub, devices, label = client.hub, client.hub.devices, params.label.strip()
     if not label:
         raise RemoteError(INVALID_REQUEST, "label required")
-    known = hub.devices.find(params.device_id)
+    known = devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
         raise RemoteError(INVALID_REQUEST, "device pairing rename denied")
     if known is None:
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
-    known.operator_label = label
-    hub.registry.changed()
+    devices.rename(params.device_id, label)
     await hub.pairings_saved()
     log.info("device renamed", device=params.device_id, label=label)
     return {"deviceId": params.device_id, "label": label}
@@ -147,9 +146,9 @@ async def device_pair_rename(client: ConnectedClient, params: LabelParams) -> An
 @method("device.token.rotate", PAIRING, RotateParams)
 async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> Any:
     """Replace a token. Only the device itself gets the new one; another one pairs again."""
-    hub, wanted = client.hub, params.scopes
+    hub, devices, wanted = client.hub, client.hub.devices, params.scopes
     denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
-    known = hub.devices.find(params.device_id)
+    known = devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
     for scope in wanted or ():
@@ -160,7 +159,7 @@ async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> 
         scopes = wanted if wanted is not None else (token.scopes if token else [])
         if not all(client.covers(scope) for scope in scopes):
             raise denied
-    found = hub.devices.rotate(params.device_id, params.role, wanted, now_ms())
+    found = devices.rotate(params.device_id, params.role, wanted, now_ms())
     if found is None:
         raise denied
     entry, text = found
@@ -184,15 +183,15 @@ async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> 
 @method("device.token.revoke", PAIRING, RevokeParams)
 async def device_token_revoke(client: ConnectedClient, params: RevokeParams) -> Any:
     """Make a token worthless; the connections of that role end."""
-    hub = client.hub
+    hub, devices = client.hub, client.hub.devices
     denied = RemoteError(INVALID_REQUEST, "device token revocation denied")
-    known = hub.devices.find(params.device_id)
+    known = devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
         raise denied
     token = known.tokens.get(params.role) if known else None
     if token is None or not all(covers(client.scopes, scope) for scope in token.scopes):
         raise denied
-    entry = hub.devices.revoke(params.device_id, params.role, now_ms())
+    entry = devices.revoke(params.device_id, params.role, now_ms())
     assert entry is not None
     await hub.pairings_saved()
     log.info("device token revoked", device=params.device_id, role=params.role)

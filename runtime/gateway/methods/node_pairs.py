@@ -76,12 +76,12 @@ def node_pair_list(client: ConnectedClient, params: NoParams) -> Any:
 @method("node.pair.approve", PAIRING, NodeRequestParams)
 async def node_pair_approve(client: ConnectedClient, params: NodeRequestParams) -> Any:
     """Approve the commands that a node offers."""
-    hub = client.hub
+    hub, nodes = client.hub, client.hub.nodes
     request = _request(client, params.request_id)
     missing = lacks(request.required_approve_scopes, client.scopes)
     if missing is not None:
         raise RemoteError(INVALID_REQUEST, f"missing scope: {missing}")
-    node = hub.nodes.approve(request, now_ms())
+    node = nodes.approve(request, now_ms())
     await hub.pairings_saved()
     log.info("node approved", node=node.node_id, commands=node.commands)
     announce_node_decision(hub, request.request_id, node.node_id, "approved")
@@ -91,9 +91,9 @@ async def node_pair_approve(client: ConnectedClient, params: NodeRequestParams) 
 @method("node.pair.reject", PAIRING, NodeRequestParams)
 def node_pair_reject(client: ConnectedClient, params: NodeRequestParams) -> Any:
     """Refuse them; the node stays connected and does nothing."""
-    hub = client.hub
+    hub, nodes = client.hub, client.hub.nodes
     request = _request(client, params.request_id)
-    hub.nodes.reject(request)
+    nodes.reject(request)
     log.info("node rejected", node=request.node_id)
     announce_node_decision(hub, request.request_id, request.node_id, "rejected")
     return {"requestId": request.request_id, "nodeId": request.node_id}
@@ -102,13 +102,13 @@ def node_pair_reject(client: ConnectedClient, params: NodeRequestParams) -> Any:
 @method("node.pair.remove", PAIRING, PairedNodeParams)
 async def node_pair_remove(client: ConnectedClient, params: PairedNodeParams) -> Any:
     """Forget a node, and its device as a node; its connection ends."""
-    hub = client.hub
-    device = hub.devices.find(params.node_id)
+    hub, devices, nodes = client.hub, client.hub.devices, client.hub.nodes
+    device = devices.find(params.node_id)
     is_device = device is not None and NODE in device.roles
-    if not hub.nodes.remove(params.node_id) and not is_device:
+    if not nodes.remove(params.node_id) and not is_device:
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     if is_device:
-        hub.devices.remove(params.node_id, NODE)
+        devices.remove(params.node_id, NODE)
     await hub.pairings_saved()
     log.info("node removed", node=params.node_id)
     announce_node_decision(hub, "", params.node_id, "removed")

@@ -176,8 +176,7 @@ def node_event(client: ConnectedClient, params: NodeEventParams) -> Any:
     """Take what a node tells: a sign of life counts, nothing else means anything here yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
-        client.hub.nodes.seen(client.device, _trigger(params), now_ms())
-        client.hub.registry.changed()
+        client.hub.nodes.alive(client.device, _trigger(params), now_ms())
     if client.protocol < 4:
         return {"ok": True}
     reason = "persisted" if alive else "unsupported"

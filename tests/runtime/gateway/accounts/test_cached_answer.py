@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from runtime.gateway.accounts import snapshot
-from runtime.gateway.accounts.snapshot import FRESH, Snapshot
+from runtime.gateway.accounts import cached_answer
+from runtime.gateway.accounts.cached_answer import FRESH, CachedAnswer
 
 
 class Source:
@@ -18,15 +18,15 @@ class Source:
         self.now = 100.0
         self.made: list[int] = []
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        monkeypatch.setattr(snapshot, "time", clock)
-        self.snapshot = Snapshot(lambda: self.version, self.make)
+        monkeypatch.setattr(cached_answer, "time", clock)
+        self.answer = CachedAnswer(lambda: self.version, self.make)
 
     def make(self, protocol: int) -> dict[str, int]:
         self.made.append(protocol)
         return {"protocol": protocol, "version": self.version}
 
     def text(self, protocol: int = 4) -> bytes:
-        return bytes(self.snapshot.of(protocol))
+        return bytes(self.answer.of(protocol))
 
 
 def test_the_text_is_kept_per_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def test_the_text_is_kept_per_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.text(4) == source.text(4) == b'{"protocol":4,"version":1}'
     assert source.text(3) == b'{"protocol":3,"version":1}'
     assert source.made == [4, 3]
-    assert source.snapshot.size == len(source.text())
+    assert source.answer.size == len(source.text())
 
 
 def test_a_change_makes_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import msgspec
 FRESH = 1.0  # seconds after which a text is made anew although nothing has changed
 
 
-class Snapshot:
+class CachedAnswer:
     """The JSON text of what ``make(protocol)`` returns; ``version()`` grows with every change.
 
     ``size`` is that of the last text, in bytes.

@@ -1,0 +1,66 @@
+"""The access rules of one gateway, made from its configuration."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from runtime.config.model import AuthConfig
+from runtime.gateway.access.guard import AccessGuard
+from runtime.gateway.access.origin import ClientOrigin
+from runtime.gateway.access.throttle import DEVICE, SHARED
+
+FAR, OTHER = ClientOrigin("203.0.113.9", False), ClientOrigin("203.0.113.10", False)
+
+
+class Clock:
+    """The time that a guard sees."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def guard(clock: Clock, proxies: list[str] | None = None, **auth: object) -> AccessGuard:
+    limits = {"maxAttempts": 3, "windowMs": 60_000, "lockoutMs": 30_000}
+    given = {"token": "right", "rateLimit": limits} | auth
+    config = msgspec.convert(given, AuthConfig)
+    return AccessGuard(config, "session", proxies or [], clock)
+
+
+def test_three_wrong_secrets_lock_an_address_for_the_configured_time() -> None:
+    clock = Clock()
+    made = guard(clock)
+    for _ in range(3):
+        assert made.locked(SHARED, FAR) == 0
+        assert not made.accepts("wrong", FAR)
+    assert made.locked(SHARED, FAR) == 30
+    assert made.locked(SHARED, OTHER) == 0
+    assert made.locked(DEVICE, FAR) == 0, "tokens of devices are counted apart"
+    clock.now += 31
+    assert made.locked(SHARED, FAR) == 0
+
+
+def test_the_right_secret_forgets_the_wrong_ones() -> None:
+    made = guard(Clock())
+    for given in ("wrong", "wrong", "right", "wrong", "wrong"):
+        assert made.accepts(given, FAR) is (given == "right")
+    assert made.locked(SHARED, FAR) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"), [("right", True), ("pass", True), ("session", False), ("", False)]
+)
+def test_token_and_password_are_accepted_and_the_supervisors_secret_is_not(
+    given: str, accepted: bool
+) -> None:
+    assert guard(Clock(), password="pass").accepts(given, FAR) is accepted
+
+
+def test_a_trusted_proxy_is_looked_through() -> None:
+    made = guard(Clock(), ["10.0.0.1"])
+    headers = {"x-forwarded-for": "203.0.113.9"}
+    assert made.origin_of("10.0.0.1", False, headers).address == "203.0.113.9"
+    assert made.origin_of("10.0.0.2", False, headers).address == "10.0.0.2"
