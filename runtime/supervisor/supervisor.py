@@ -37,6 +37,7 @@ from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink, DrainedProcess
 from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.health import HealthCheck
+from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Roster, is_down
@@ -319,7 +320,7 @@ class Supervisor:
         now = asyncio.get_running_loop().time()
         for account in list(self.accounts.values()):
             link.pace(account, self.loaded.config.supervisor.beat_seconds)
-            if account.judge(now) is Verdict.ASK:
+            if account.check(now) is Verdict.ASK:
                 link.ask(account)
                 self._account_changed(account)
             self._health_checks[account].look(now)
@@ -333,8 +334,7 @@ class Supervisor:
     def _make(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
         account = Account(
             spec,
-            suspect_after=self.loaded.config.supervisor.suspect_after_seconds,
-            silent_after=self.loaded.config.supervisor.silent_after_seconds,
+            silence=_silence(self.loaded.config),
             first_incarnation=first_incarnation,
             spawn=self._spawn,
             on_change=self._account_changed,
@@ -347,13 +347,12 @@ class Supervisor:
 
     def hasten(self, account: Account) -> None:
         """Let an account go ahead of all others, now or when it starts: a person waits for it."""
-        account.urgent = True
+        account.hurry()
         self._gate.to_front(account.key)
 
     async def _spawn(self, account: Account, incarnation: int) -> Process:
         account.begin()
-        urgent, account.urgent = account.urgent, False
-        await self._gate.enter(account.key, urgent=urgent)
+        await self._gate.enter(account.key, urgent=account.take_urgency())
         try:
             return await self._launch(account, incarnation)
         except BaseException:
@@ -381,7 +380,7 @@ class Supervisor:
             open_files=spec.limits.open_files,
             processes=spec.limits.processes,
         )
-        account.figures.revision, account.figures.pace = boot.revision, boot.beat
+        account.launching(boot.revision, boot.beat)
         process = await self._launcher.spawn(
             Spec(
                 name=peer_name(spec.key, incarnation),
@@ -397,8 +396,7 @@ class Supervisor:
             process.kill()
             await process.wait()
             raise
-        account.captured(lambda: capture.dropped)
-        account.figures.bounds = ProcessLimits(process, spec.limits)
+        account.launched(ProcessLimits(process, spec.limits), lambda: capture.dropped)
         assert self._link is not None
         return DrainedProcess(process, self._link)
 
@@ -489,9 +487,7 @@ class Supervisor:
         self._gate.limit = config.supervisor.start_concurrency
         self.logs.reconfigure(config.logging)
         for account in self.accounts.values():
-            account.allow(
-                config.supervisor.suspect_after_seconds, config.supervisor.silent_after_seconds
-            )
+            account.allow(_silence(config))
 
     # -- reports ------------------------------------------------------------------------
 
@@ -645,6 +641,11 @@ class Supervisor:
             config_path=str(self.places.config_path),
             revision=self.remote.seal(self.loaded.revision),
         )
+
+
+def _silence(config: Config) -> Silence:
+    own = config.supervisor
+    return Silence(own.suspect_after_seconds, own.silent_after_seconds)
 
 
 def _watching(config: Config) -> tuple[float, ...]:

@@ -324,7 +324,7 @@ async def test_s117_one_whose_plugin_says_nothing_of_its_connection_is_left_alon
         await it.ready()
         for _ in range(600):
             it.account(A).heard(now())
-            it.account(A).judge(now())
+            it.account(A).check(now())
             await it.wait(5.0)
         assert (it.row(A).health, len(it.spawns(A))) == ("ok", 1)
 

@@ -25,13 +25,13 @@ async def heard(it: Fleet) -> None:
     """Have both workers say hello and be ready."""
     await it.ready()
     for account in it.accounts.values():
-        account.figures.hello = True
+        account.heartbeat.met = True
         account.heard(now())
         account.patch({"connected": True})
 
 
 def judge(it: Fleet, key: str = A) -> Verdict:
-    return it.account(key).judge(now())
+    return it.account(key).check(now())
 
 
 async def test_s070_beats_that_are_missed_are_no_verdict(tmp_path: Path) -> None:
@@ -130,15 +130,11 @@ async def test_s080_after_a_suspend_everybody_gets_one_question_and_its_time(
 
 
 async def test_s095_a_fault_of_who_is_told_costs_nobody_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     async with fleet(tmp_path) as it:
         await it.ready()
-
-        def fail(account: object) -> None:
-            raise RuntimeError("nobody listens")
-
-        monkeypatch.setattr(it.account(A), "_on_change", fail)
+        it.failing.add(A)
         await it.crash(A)
         await it.wait(5.1)
         await it.ready(A)

@@ -12,6 +12,7 @@ from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.lifecycle import Exit, Ready, Start
 from tests.support.until import until
 from workers.channels.local import manifest
@@ -113,8 +114,7 @@ def account_of(
 ) -> Account:
     """Return an account on a stage; its incarnations begin with 101."""
     given: dict[str, Any] = {
-        "suspect_after": 15.0,
-        "silent_after": 30.0,
+        "silence": Silence(15.0, 30.0),
         "first_incarnation": 100,
         "hold": None,
     }

@@ -17,6 +17,7 @@ from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.crash_storm import CrashStorm
+from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.network import Network
@@ -48,6 +49,7 @@ class Fleet:
         self.free_memory = 0.5
         self.zygote_trouble: str | None = None
         self.mended = 0
+        self.failing: set[str] = set()  # keys whose changes cannot be told
         self.holds = Holds(directory / "holds.json")
         self.history = History(directory / "history.jsonl")
         self.gate = StartQueue(concurrency)
@@ -76,8 +78,7 @@ class Fleet:
     def _make(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
         return Account(
             spec,
-            suspect_after=15.0,
-            silent_after=30.0,
+            silence=Silence(15.0, 30.0),
             first_incarnation=first_incarnation,
             spawn=self._spawn,
             on_change=self._changed,
@@ -87,7 +88,7 @@ class Fleet:
         )
 
     async def _spawn(self, account: Account, incarnation: int) -> Any:
-        await self.gate.enter(account.key, urgent=account.urgent)
+        await self.gate.enter(account.key, urgent=account.take_urgency())
         self.spawned.append((asyncio.get_running_loop().time(), account.key))
         await asyncio.sleep(self.spawn_seconds)
         self.gate.leave(account.key)
@@ -101,6 +102,8 @@ class Fleet:
         return self.puppets[-1]
 
     def _changed(self, account: Account) -> None:
+        if account.key in self.failing:
+            raise RuntimeError("a follower of changes that fails")
         if account.phase is Phase.STOPPING:
             self.gate.withdraw(account.key)
         self.crash_storm.changed(account)
@@ -141,7 +144,7 @@ class Fleet:
         account = self.account(key)
         if self.roster.obstacle(account) is None:
             self.roster.release([account])
-            account.urgent = True
+            account.hurry()
             self.gate.to_front(key)
             account.child.post(Start())
         await settle()
@@ -156,7 +159,7 @@ class Fleet:
         account = self.account(key)
         if self.roster.obstacle(account) is None:
             self.roster.release([account])
-            account.urgent = True
+            account.hurry()
             account.child.post(Restart(reason="asked for by an operator"))
         await settle()
 

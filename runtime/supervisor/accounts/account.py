@@ -1,7 +1,7 @@
-"""One account under supervision: its child, its figures, its history, its status row.
+"""Supervises one account: its child, its heartbeat, its history, its status row.
 
 Everything that happens to the account's process goes through ``child.post``; this class
-only adds what a person wants to see and the judgement of a silent worker.
+only adds what an operator wants to see and the check of a silent worker.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import structlog
 
 from ipc.frames.control import Beat
-from ipc.frames.status import PLUGIN_FIELDS, AccountStatus, Hold
+from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
-from ipc.heartbeat import Pulse, Verdict
+from ipc.heartbeat import Verdict
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.explain import todo
+from runtime.supervisor.accounts.heartbeat import Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EMPTY, EVENTS, HistoryEntry
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
+from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
     UNHEALTHY,
@@ -35,11 +36,9 @@ from runtime.supervisor.lifecycle import (
     Unhealthy,
     blame,
 )
-from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.limits import ProcessLimits
 
 HISTORY = EVENTS
-BUSY = "using CPU (a busy loop, or code that holds the GIL)"
 
 log = structlog.get_logger("account")
 
@@ -64,31 +63,19 @@ def _unheard(key: str, entry: HistoryEntry) -> None:
     pass
 
 
-@dataclass(slots=True)
-class Figures:
-    """What the worker of one incarnation said about itself last. Times are loop seconds."""
-
-    pulse: Pulse
-    beat_at: float = 0.0
-    cpu_when_asked: float = 0.0
-    beat: Beat | None = None
-    cpu_percent: float | None = None
-    plugin: dict[str, Any] = field(default_factory=dict)
-    hello: bool = False
-    pace: float = 0.0  # seconds between two beats, as it has been told
-    revision: str = ""  # of the configuration that its process was started with
-    bounds: ProcessLimits | None = None  # of its process, once that has been started
-
-
 class Account:
-    """An account and everything known about it."""
+    """An account and everything known about it.
+
+    ``spawn(account, incarnation)`` starts its process, ``on_change(account)`` is called after
+    every change, and ``on_event(key, entry)`` with each entry of its history, which begins with
+    ``past``.
+    """
 
     def __init__(
         self,
         spec: AccountSpec,
         *,
-        suspect_after: float,
-        silent_after: float,
+        silence: Silence,
         first_incarnation: int,
         spawn: Callable[[Account, int], Awaitable[Process]],
         on_change: Callable[[Account], None],
@@ -96,24 +83,23 @@ class Account:
         past: Iterable[dict[str, Any]] = (),
         on_event: Callable[[str, HistoryEntry], None] = _unheard,
     ) -> None:
-        self.spec = spec
+        self._spec = spec
         self.key = spec.key
-        self.hold = hold
+        self._hold = hold
         self.history: deque[dict[str, Any]] = deque(past, maxlen=HISTORY)
-        self._suspect_after = suspect_after
-        self._silent_after = silent_after
-        self.figures = self._fresh()
-        self.urgent = False  # an operator waits for the next start
-        self._on_change = on_change
+        self._silence = silence
+        self.heartbeat = Heartbeat(silence)
+        self._revision = ""  # of the configuration that its process was started with
+        self._limits: ProcessLimits | None = None  # of its process
+        self._urgent = False
+        self._changes = Changes(spec.key, lambda: on_change(self))
         self._on_event = on_event
         self._reasons = RestartReasons()
-        self._totals = {"in": 0, "out": 0, "lost": 0}
-        self._dropped: dict[str, int] = {}
+        self._totals = Totals()
         self._log_dropped: Callable[[], int] = lambda: 0
         self._at: dict[str, tuple[int, int]] = {}  # epoch ms, and of which incarnation
         self._last_error: str | None = None
         self._last_exit: str | None = None
-        self._settled: list[tuple[Callable[[State], bool], asyncio.Future[None]]] = []
         self.child = Child(
             spec.key,
             policy_of(spec),
@@ -134,105 +120,96 @@ class Account:
         """When the account became ready last, in epoch milliseconds."""
         return self._when("ready")
 
+    @property
+    def spec(self) -> AccountSpec:
+        """What the configuration says about it."""
+        return self._spec
+
+    @property
+    def hold(self) -> Hold | None:
+        """The manual stop that keeps it down, if there is one."""
+        return self._hold
+
+    def configure(self, spec: AccountSpec) -> None:
+        """Take over a changed configuration; the process is not touched."""
+        self._spec = spec
+        self.child.policy = policy_of(spec)
+
+    def set_hold(self, hold: Hold | None) -> None:
+        """Show this hold in the status; ``None``: it is not held."""
+        self._hold = hold
+
+    def hurry(self) -> None:
+        """Let the next start go ahead of automatic ones: an operator waits for it."""
+        self._urgent = True
+
+    def take_urgency(self) -> bool:
+        """Return whether an operator waits for the start that begins now."""
+        urgent, self._urgent = self._urgent, False
+        return urgent
+
     def begin(self) -> None:
-        """Begin the figures of a new incarnation, before it can say anything."""
+        """Begin the figures of a new incarnation, before its first frame can come."""
         self._fold()
-        self.figures = self._fresh()
+        self.heartbeat = Heartbeat(self._silence)
+        self._revision, self._limits = "", None
 
-    def captured(self, log_dropped: Callable[[], int]) -> None:
-        """Take the counter of dropped lines of the new incarnation's output."""
-        self._log_dropped = log_dropped
+    def launching(self, revision: str, pace: float) -> None:
+        """Note what the new process is started with: the configuration, seconds between beats."""
+        self._revision, self.heartbeat.pace = revision, pace
 
-    def _fresh(self) -> Figures:
-        grace = self._silent_after - self._suspect_after
-        return Figures(Pulse(self._suspect_after, grace))
+    def launched(self, limits: ProcessLimits, log_dropped: Callable[[], int]) -> None:
+        """Note the limits of the new process, and how many lines of its output were dropped."""
+        self._limits, self._log_dropped = limits, log_dropped
 
-    def allow(self, suspect_after: float, silent_after: float) -> None:
-        """Set how many seconds of silence raise a suspicion, and how many end the worker.
-
-        The silence begins anew: a worker that beats as seldom as it was told is no suspect.
-        """
-        if (suspect_after, silent_after) == (self._suspect_after, self._silent_after):
-            return
-        self._suspect_after, self._silent_after = suspect_after, silent_after
-        pulse = self.figures.pulse
-        pulse.silence, pulse.grace = suspect_after, silent_after - suspect_after
-        if pulse.asked is None:
-            pulse.heard = asyncio.get_running_loop().time()
+    def allow(self, silence: Silence) -> None:
+        """Set how many seconds of silence raise a suspicion, and how many end the worker."""
+        if silence != self._silence:
+            self._silence = silence
+            self.heartbeat.allow(silence, asyncio.get_running_loop().time())
 
     def bind(self) -> None:
-        """Bring the limits that are configured now to a worker that runs.
+        """Apply the configured limits to a worker that runs.
 
         Before its hello it may still be about to take on those that it was started with.
         """
-        if self.figures.bounds is not None and self.figures.hello:
-            self.figures.bounds.change(self.spec.limits)
+        if self._limits is not None and self.heartbeat.met:
+            self._limits.change(self.spec.limits)
+
+    @property
+    def unmet_limits(self) -> list[str]:
+        """The limits that its process could not be given, while it runs."""
+        return self._limits.unmet if self._limits is not None and self.phase in ALIVE else []
 
     def heard(self, now: float) -> bool:
         """Take a frame as a sign of life; return whether the worker had been suspected."""
-        suspected = self.figures.pulse.asked is not None
-        self.figures.pulse.seen(now)
-        return suspected
+        return self.heartbeat.heard(now)
 
     def beat(self, beat: Beat, now: float) -> None:
         """Keep the figures of a beat."""
-        figures = self.figures
-        if figures.beat is not None and now > figures.beat_at:
-            used = beat.cpu - figures.beat.cpu
-            figures.cpu_percent = round(100 * used / (now - figures.beat_at), 1)
-        figures.beat, figures.beat_at = beat, now
+        self.heartbeat.take(beat, now)
 
     def patch(self, fields: dict[str, Any]) -> bool:
-        """Take what the plugin says about itself; return whether anything changed."""
-        allowed = {name: value for name, value in fields.items() if name in PLUGIN_FIELDS}
-        if "lastError" in allowed:
-            said = allowed["lastError"]
+        """Take what the plugin reports about itself; return whether anything changed."""
+        if "lastError" in fields:
+            said = fields["lastError"]
             self._last_error = None if said is None else str(said)
-        changed = any(self.figures.plugin.get(name) != allowed[name] for name in allowed)
-        self.figures.plugin.update(allowed)
-        return changed
+        return self.heartbeat.patch(fields)
 
-    def judge(self, now: float) -> Verdict:
-        """Say whether a running worker has been silent for too long (see ``Pulse.due``)."""
-        if self.phase is not Phase.RUNNING or not self.figures.hello:
+    def check(self, now: float) -> Verdict:
+        """Return whether a running worker has been silent for too long, and end it then."""
+        if self.phase is not Phase.RUNNING:
             return Verdict.ALIVE
-        verdict = self.figures.pulse.due(now)
-        if verdict is Verdict.ASK:
-            self.figures.cpu_when_asked = self._cpu_used()
-        elif verdict is Verdict.GONE:
-            silence = now - self.figures.pulse.heard
-            self.unhealthy(f"silent for {silence:.0f} s: {self._why_silent()}")
+        verdict = self.heartbeat.check(now, self.child.process)
+        if verdict is Verdict.GONE:
+            self.unhealthy(self.heartbeat.why_silent(now, self.child.process))
         return verdict
-
-    def _why_silent(self) -> str:
-        """Tell a stopped process from a busy and from a blocked event loop.
-
-        A busy loop and code that holds the GIL look alike from outside: a thread that runs.
-        Telling them apart takes a thread in every worker that does nothing else.
-        """
-        process = self.child.process
-        state = vitals.state(process.pid) if process else None
-        if state is None:
-            return "process is gone"
-        if state == vitals.STOPPED:
-            return "process is stopped (SIGSTOP)"
-        busy = self._cpu_used() - self.figures.cpu_when_asked > 0.5
-        return f"event loop blocked, {BUSY if busy else 'idle'}"
-
-    def _cpu_used(self) -> float:
-        process = self.child.process
-        return (vitals.cpu_seconds(process.pid) if process else None) or 0.0
 
     def _fold(self) -> None:
         """Add the figures of the ended incarnation to the account's totals."""
-        beat = self.figures.beat
-        if beat is None:
-            return
-        self._totals["in"] += beat.messages_in
-        self._totals["out"] += beat.messages_out
-        for reason, count in beat.dropped.items():
-            self._dropped[reason] = self._dropped.get(reason, 0) + count
-        self.figures.beat = None
+        if self.heartbeat.beat is not None:
+            self._totals.add(self.heartbeat.beat)
+            self.heartbeat.beat = None
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         try:
@@ -240,7 +217,7 @@ class Account:
         except Exception:  # one account's row must never cost the supervisor
             log.exception("account not noted", account=self.key)
         self._before = state
-        self._tell(state)
+        self._changes.notify()
 
     def _note(self, state: State, event: Event) -> None:
         now = int(time.time() * 1000)
@@ -257,7 +234,7 @@ class Account:
         self._enter(state, event, now)
 
     def _enter(self, state: State, event: Event, now: int) -> None:
-        """Enter what happened into the history, unless nothing did that a person would miss."""
+        """Add an entry to the history, unless nothing changed that an operator would miss."""
         before, text = self._before, state.reason
         forgiven = before.failures > state.failures
         same = (before.phase, before.cause, before.incarnation)
@@ -290,59 +267,36 @@ class Account:
         return self._at[name][0] if name in self._at else None
 
     def _ended(self, state: State, now: int) -> None:
-        beat = self.figures.beat
+        beat = self.heartbeat.beat
         unclean = state.phase is not Phase.STOPPED
         if beat is not None and unclean:
-            self._totals["lost"] = max(0, beat.emitted - beat.acked)
+            self._totals.lost = max(0, beat.emitted - beat.acked)
         if "started" in self._at:
             self._stamp("stopped", now, state)
         self._fold()
         if unclean:
             self._last_exit = str(self.child.last_exit) if self.child.last_exit else None
             self._last_error = state.reason
-        self.figures.plugin.update({"connected": False} if self.figures.plugin else {})
-
-    def _tell(self, state: State) -> None:
-        for until, future in self._settled:
-            if not future.done() and until(state):
-                future.set_result(None)
-        try:
-            self._on_change(self)
-        except Exception:  # as above: whoever is told must not cost the supervisor either
-            log.exception("change not told", account=self.key)
+        if self.heartbeat.plugin:
+            self.heartbeat.plugin["connected"] = False
 
     async def settled(self, until: Callable[[State], bool], timeout: float | None) -> bool:
         """Wait until the state satisfies ``until``; return whether it did within ``timeout``.
 
-        What was posted before counts: the state is looked at after it has been worked off.
+        What was posted before counts.
         """
-        await asyncio.sleep(0)  # the child empties its mailbox in the turn that is due now
-        if until(self.child.state):
-            return True
-        entry = (until, asyncio.get_running_loop().create_future())
-        self._settled.append(entry)
-        try:
-            async with asyncio.timeout(timeout):
-                await entry[1]
-        except TimeoutError:
-            return False
-        finally:
-            self._settled.remove(entry)
-        return True
+        return await self._changes.until(lambda: until(self.child.state), timeout)
 
     def unhealthy(self, reason: str) -> None:
-        """Have the current incarnation ended and started anew."""
+        """End the present incarnation as unhealthy; the lifecycle starts another."""
         self.child.post(Unhealthy(self.child.state.incarnation, reason))
 
     def status(self) -> AccountStatus:
-        """Return the row that everybody is shown."""
-        state, spec, figures = self.child.state, self.spec, self.figures
-        beat, process = figures.beat, self.child.process
+        """Return the status row of the account."""
+        state, spec, totals = self.child.state, self.spec, self._totals
+        beat, process = self.heartbeat.beat, self.child.process
         alive = state.phase in ALIVE
-        plugin = {**spec.manifest.status, **figures.plugin}
-        dropped = dict(self._dropped)
-        for reason, count in (beat.dropped if beat else {}).items():
-            dropped[reason] = dropped.get(reason, 0) + count
+        plugin = {**spec.manifest.status, **self.heartbeat.plugin}
         return AccountStatus(
             account=self.key,
             channel=spec.channel,
@@ -356,11 +310,11 @@ class Account:
             agent=spec.agent,
             pid=process.pid if alive and process is not None else None,
             incarnation=state.incarnation,
-            revision=figures.revision,
+            revision=self._revision,
             failures=state.failures,
             restarts=state.restarts,
             restart_reasons=dict(self._reasons.counts),
-            next_try_at=self._next_try_at(state),
+            next_try_at=next_try_at(self.child),
             started_at=self._when("started"),
             ready_at=self._when("ready") if state.phase is Phase.RUNNING else None,
             stopped_at=self._when("stopped"),
@@ -370,14 +324,14 @@ class Account:
             health=self._health(state, plugin),
             todo=todo(self.key, state),
             rss_bytes=beat.rss_bytes if beat and alive else None,
-            cpu_percent=figures.cpu_percent if alive else None,
+            cpu_percent=self.heartbeat.cpu_percent if alive else None,
             fds=beat.fds if beat and alive else None,
             loop_lag_ms=round(beat.lag * 1000, 1) if beat and alive else None,
             queued=beat.queued if beat and alive else 0,
-            messages_in=self._totals["in"] + (beat.messages_in if beat else 0),
-            messages_out=self._totals["out"] + (beat.messages_out if beat else 0),
-            dropped=dropped,
-            possibly_lost=self._totals["lost"],
+            messages_in=totals.messages_in + (beat.messages_in if beat else 0),
+            messages_out=totals.messages_out + (beat.messages_out if beat else 0),
+            dropped=totals.dropped_with(beat),
+            possibly_lost=totals.lost,
             log_dropped=self._log_dropped(),
             plugin=plugin,
         )
@@ -385,13 +339,6 @@ class Account:
     def _health(self, state: State, plugin: dict[str, Any]) -> str | None:
         if state.phase is not Phase.RUNNING:
             return None
-        if self.figures.pulse.asked is not None:
+        if self.heartbeat.pulse.asked is not None:
             return "degraded: silent"
         return "degraded: not connected" if plugin.get("connected") is False else "ok"
-
-    def _next_try_at(self, state: State) -> int | None:
-        due = self.child.deadline
-        if state.phase is not Phase.BACKOFF or due is None:
-            return None
-        left = due - asyncio.get_running_loop().time()
-        return int((time.time() + left) * 1000)

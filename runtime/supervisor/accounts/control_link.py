@@ -89,8 +89,8 @@ class ControlLink:
 
     def pace(self, account: Account, beat: float) -> None:
         """Have a worker beat every so many seconds, unless it does so already."""
-        figures = account.figures
-        if not figures.hello or figures.pace == beat:
+        heartbeat = account.heartbeat
+        if not heartbeat.met or heartbeat.pace == beat:
             return
         peer = peer_name(account.key, account.child.state.incarnation)
         try:
@@ -98,7 +98,7 @@ class ControlLink:
         except IpcError as error:  # the next look tries again
             log.debug("pace not sent", account=account.key, error=str(error))
         else:
-            figures.pace = beat
+            heartbeat.pace = beat
 
     async def drained(self, account: Account, seconds: float) -> bool:
         """Have the worker finish what is in flight; say whether it did within ``seconds``."""
@@ -169,7 +169,7 @@ class ControlLink:
             self.stale += 1
         else:
             self._proved[account.key] = peer, account
-            account.figures.hello = True
+            account.heartbeat.met = True
             account.heard(asyncio.get_running_loop().time())
             self._on_hello(account)
 

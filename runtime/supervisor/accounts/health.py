@@ -59,7 +59,7 @@ class HealthCheck:
         ready_at = account.ready_at
         if ready_at is None:
             return
-        facts = HealthFacts(True, ready_at / 1000, account.figures.plugin, tuple(self._asked))
+        facts = HealthFacts(True, ready_at / 1000, account.heartbeat.plugin, tuple(self._asked))
         reason = check(rules_of(account.spec.health), facts, now)
         if reason is not None:
             self._asked.append(now)
@@ -75,7 +75,7 @@ class HealthCheck:
                 self.recycled += 1
                 self._account.child.post(Restart(automatic=True, reason=reason, why=MEMORY))
             return
-        beat = self._account.figures.beat
+        beat = self._account.heartbeat.beat
         if beat is None or beat is self._beat_seen:
             return
         self._beat_seen = beat

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ipc.frames.status import Hold
-from ipc.frames.words import ALIVE, Phase
+from ipc.frames.words import Phase
 from ipc.identity.peer import peer_name
 from runtime.config.accounts import AccountSpec
-from runtime.supervisor.accounts.account import Account, policy_of
+from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.child import supervise
 from runtime.supervisor.lifecycle import CONFIGURATION, Restart, Start, State, Stop
@@ -118,14 +118,14 @@ class Roster:
         chosen = list(accounts)
         persisted = self._holds.hold_all([account.key for account in chosen], reason)
         for account in chosen:
-            account.hold = self._holds.get(account.key)
+            account.set_hold(self._holds.get(account.key))
         return persisted
 
     def release(self, accounts: Iterable[Account]) -> bool:
         """Forget manual stops; return whether that is on disk."""
         held = [account for account in accounts if account.hold is not None]
         for account in held:
-            account.hold = None
+            account.set_hold(None)
         return self._holds.release_all([account.key for account in held]) if held else True
 
     def apply_limits(self, limit_group: Callable[[str, GroupLimits], None]) -> None:
@@ -142,9 +142,8 @@ class Roster:
         """Return a warning for each worker that could not be given all its new limits."""
         found = []
         for account in self.accounts.values():
-            bounds = account.figures.bounds
-            if bounds is not None and bounds.unmet and account.phase in ALIVE:
-                fields = ", ".join(f"limits.{name}" for name in bounds.unmet)
+            if account.unmet_limits:
+                fields = ", ".join(f"limits.{name}" for name in account.unmet_limits)
                 found.append(
                     f"{account.key}: {fields}: counts from its next start, for we may not give a "
                     "running process more than it has"
@@ -184,8 +183,7 @@ class Roster:
 
     def _update(self, account: Account, spec: AccountSpec) -> None:
         changed = _differs(account.spec, spec)
-        account.spec = spec
-        account.child.policy = policy_of(spec)
+        account.configure(spec)
         returned = self._leaving.pop(account.key, None)
         if returned is not None:
             returned.cancel()

@@ -236,11 +236,11 @@ async def test_odd_trouble_while_watching_is_logged_and_the_watch_goes_on(
     monkeypatch.setattr(module, "WATCH", 0.01)
     async with house(A) as at:
         await at.is_in(Phase.RUNNING, A)
-        judge = at.supervisor.accounts[A].judge
+        judge = at.supervisor.accounts[A].check
         with structlog.testing.capture_logs() as logs:
-            at.supervisor.accounts[A].judge = None  # type: ignore[assignment, method-assign]
+            at.supervisor.accounts[A].check = None  # type: ignore[assignment, method-assign]
             await until(lambda: logs)
-            at.supervisor.accounts[A].judge = judge  # type: ignore[method-assign]
+            at.supervisor.accounts[A].check = judge  # type: ignore[method-assign]
         assert logs[0]["event"] == "watching failed"
         (at.places.run_dir / "cli.sock").unlink()
         await until((at.places.run_dir / "cli.sock").exists, PATIENCE)

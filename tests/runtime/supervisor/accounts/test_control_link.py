@@ -93,8 +93,8 @@ async def test_a_worker_that_proves_itself_becomes_ready() -> None:
         at.worker(ready=True)
         await phase(at.account, Phase.RUNNING)
         assert at.hellos == [KEY]
-        assert at.account.figures.hello
-        assert at.account.figures.pulse.heard > 0
+        assert at.account.heartbeat.met
+        assert at.account.heartbeat.pulse.heard > 0
         assert (at.link.stale, at.link.refused) == (0, 0)
 
 
@@ -124,7 +124,7 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
     async with table() as at:
         worker = at.worker(ready=True)
         await phase(at.account, Phase.RUNNING)
-        at.account.judge(at.account.figures.pulse.heard + 16)
+        at.account.check(at.account.heartbeat.pulse.heard + 16)
         at.link.ask(at.account)
         await until(lambda: [body for body in worker.heard if body])
         (ping,) = control.decode_from_supervisor(worker.heard[-1])
@@ -132,13 +132,13 @@ async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
         at.changes.clear()
         worker.say(control.Pong(ping.id))
         await until(lambda: at.changes)
-        assert at.account.figures.pulse.asked is None
+        assert at.account.heartbeat.pulse.asked is None
 
 
 async def test_a_worker_is_told_once_to_beat_at_another_pace() -> None:
     async with table() as at:
         at.link.pace(at.account, 2.0)  # it has not said hello: its boot tells it
-        at.account.figures.pace = 5.0
+        at.account.heartbeat.pace = 5.0
         worker = at.worker(ready=True)
         await phase(at.account, Phase.RUNNING)
         for beat_seconds in (5.0, 2.0, 2.0):
@@ -155,14 +155,14 @@ async def test_a_pace_that_cannot_be_told_is_told_later() -> None:
         await phase(at.account, Phase.RUNNING)
         worker.close()
         await until(lambda: _gone(at))
-        assert at.account.figures.pace == 0.0
+        assert at.account.heartbeat.pace == 0.0
 
 
 def _gone(at: Table) -> bool:
     """Say whether the router has noticed that the worker is not there."""
-    at.account.figures.pace = 0.0
+    at.account.heartbeat.pace = 0.0
     at.link.pace(at.account, 2.0)
-    return at.account.figures.pace == 0.0
+    return at.account.heartbeat.pace == 0.0
 
 
 async def test_a_suspect_is_relieved_by_old_news_too() -> None:
@@ -171,7 +171,7 @@ async def test_a_suspect_is_relieved_by_old_news_too() -> None:
         worker.say(control.StatusPatch({"detail": "as ever"}))
         await until(lambda: at.changes)
         await phase(at.account, Phase.RUNNING)
-        at.account.judge(at.account.figures.pulse.heard + 16)
+        at.account.check(at.account.heartbeat.pulse.heard + 16)
         at.changes.clear()
         worker.say(control.StatusPatch({"detail": "as ever"}))
         await until(lambda: at.changes)
@@ -288,7 +288,7 @@ async def test_a_fault_of_who_is_told_spoils_only_that_frame() -> None:
             await until(lambda: logs)
         assert logs[0]["event"] == "control frame failed"
         worker.say(control.StatusPatch({"detail": "still there"}))
-        await until(lambda: at.account.figures.plugin.get("detail"))
+        await until(lambda: at.account.heartbeat.plugin.get("detail"))
 
 
 async def test_the_last_frames_of_a_worker_are_read_before_its_end_is_told() -> None:

@@ -58,7 +58,7 @@ class FakeAccount:
         return self
 
     @property
-    def figures(self) -> FakeAccount:
+    def heartbeat(self) -> FakeAccount:
         return self
 
     @property

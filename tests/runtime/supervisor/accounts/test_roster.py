@@ -307,12 +307,12 @@ async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_name
         house.add(spec_of(A))
         account = await house.run(A)
         limits = PlayedLimits()
-        account.figures.bounds = cast(ProcessLimits, limits)
-        account.spec = spec_of(A, limits=AccountLimitsConfig(niceness=3, processes=20))
+        account.launched(cast(ProcessLimits, limits), lambda: 0)
+        account.configure(spec_of(A, limits=AccountLimitsConfig(niceness=3, processes=20)))
         house.roster.apply_limits(groups.__setitem__)
         assert groups == {f"{A}#101": group_limits(account.spec.limits)}
         assert limits.changed == []  # it may still be about to take on the older ones
-        account.figures.hello = True
+        account.heartbeat.met = True
         house.roster.apply_limits(groups.__setitem__)
         assert limits.changed == [account.spec.limits]
         assert house.roster.pending_limits() == []

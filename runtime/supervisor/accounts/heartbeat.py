@@ -1,0 +1,130 @@
+"""Keeps what a worker reported last, and decides when its silence means that it hangs.
+
+A worker that is stopped, busy or blocked is told apart by what the kernel reports of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ipc.frames.control import Beat
+from ipc.frames.status import PLUGIN_FIELDS
+from ipc.heartbeat import Pulse, Verdict
+from runtime.supervisor.child import Process
+from runtime.supervisor.processes import vitals
+
+BUSY = "using CPU (a busy loop, or code that holds the GIL)"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """After how many seconds without a frame a worker is suspected, and when it is ended."""
+
+    suspect_after: float
+    silent_after: float
+
+    @property
+    def grace(self) -> float:
+        """Seconds from the suspicion to the end."""
+        return self.silent_after - self.suspect_after
+
+
+class Heartbeat:
+    """The frames of the worker of one incarnation. Times are loop seconds.
+
+    ``met``: it has proved who it is. ``pace`` is the number of seconds between two beats that it
+    was told last. ``plugin`` is the plugin's own part of the status.
+    """
+
+    def __init__(self, silence: Silence) -> None:
+        self.pulse = Pulse(silence.suspect_after, silence.grace)
+        self.beat: Beat | None = None
+        self.beat_at = 0.0
+        self.cpu_percent: float | None = None
+        self.plugin: dict[str, Any] = {}
+        self.met = False
+        self.pace = 0.0
+        self._cpu_when_asked = 0.0
+
+    def allow(self, silence: Silence, now: float) -> None:
+        """Set other bounds. The silence begins anew: a worker keeps the pace it was told."""
+        self.pulse.silence, self.pulse.grace = silence.suspect_after, silence.grace
+        if self.pulse.asked is None:
+            self.pulse.heard = now
+
+    def heard(self, now: float) -> bool:
+        """Take a frame as a sign of life; return whether the worker had been suspected."""
+        suspected = self.pulse.asked is not None
+        self.pulse.seen(now)
+        return suspected
+
+    def take(self, beat: Beat, now: float) -> None:
+        """Keep the figures of a beat."""
+        if self.beat is not None and now > self.beat_at:
+            used = beat.cpu - self.beat.cpu
+            self.cpu_percent = round(100 * used / (now - self.beat_at), 1)
+        self.beat, self.beat_at = beat, now
+
+    def patch(self, fields: dict[str, Any]) -> bool:
+        """Keep the fields that a plugin may set; return whether any of them changed."""
+        allowed = {name: value for name, value in fields.items() if name in PLUGIN_FIELDS}
+        changed = any(self.plugin.get(name) != allowed[name] for name in allowed)
+        self.plugin.update(allowed)
+        return changed
+
+    def check(self, now: float, process: Process | None) -> Verdict:
+        """Return whether the worker has been silent for too long (see ``Pulse.due``)."""
+        if not self.met:
+            return Verdict.ALIVE
+        verdict = self.pulse.due(now)
+        if verdict is Verdict.ASK:
+            self._cpu_when_asked = _cpu_used(process)
+        return verdict
+
+    def why_silent(self, now: float, process: Process | None) -> str:
+        """Return for how long the worker has been silent, and what it does meanwhile.
+
+        A busy loop and code that holds the GIL look alike from outside: a thread that runs.
+        Telling them apart takes a thread in every worker that does nothing else.
+        """
+        return f"silent for {now - self.pulse.heard:.0f} s: {self._what_it_does(process)}"
+
+    def _what_it_does(self, process: Process | None) -> str:
+        state = vitals.state(process.pid) if process else None
+        if state is None:
+            return "process is gone"
+        if state == vitals.STOPPED:
+            return "process is stopped (SIGSTOP)"
+        busy = _cpu_used(process) - self._cpu_when_asked > 0.5
+        return f"event loop blocked, {BUSY if busy else 'idle'}"
+
+
+def _cpu_used(process: Process | None) -> float:
+    return (vitals.cpu_seconds(process.pid) if process else None) or 0.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """What all ended incarnations of an account counted.
+
+    ``lost`` is how many messages the last one that ended uncleanly may have lost.
+    """
+
+    messages_in: int = 0
+    messages_out: int = 0
+    lost: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def add(self, beat: Beat) -> None:
+        """Add the counters of an incarnation that has ended."""
+        self.messages_in += beat.messages_in
+        self.messages_out += beat.messages_out
+        self.dropped = self.dropped_with(beat)
+
+    def dropped_with(self, beat: Beat | None) -> dict[str, int]:
+        """Return what was dropped by reason, that of a running incarnation included."""
+        dropped = dict(self.dropped)
+        for reason, count in (beat.dropped if beat else {}).items():
+            dropped[reason] = dropped.get(reason, 0) + count
+        return dropped
