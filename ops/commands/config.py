@@ -42,10 +42,10 @@ def validate(*, options: LocalOptions) -> None:
     """Check the configuration as `up` does; exits 78 and says what is wrong where."""
     from ops.connect.configuration import load_as_up_does
     from ops.output.text import clean
-    from runtime.config.load import doubts
+    from runtime.config.load import config_warnings
 
     found = load_as_up_does(options.target)
-    warnings = doubts(found)
+    warnings = config_warnings(found)
     if options.json:
         show_json(
             {

@@ -36,7 +36,7 @@ def gateway_problems(gateway: object) -> list[Problem]:
     ]
 
 
-def exposure(gateway: GatewayConfig) -> Problem | None:
+def exposure_problem(gateway: GatewayConfig) -> Problem | None:
     """Return why a stranger could use the gateway where it listens, or ``None``."""
     auth = gateway.auth
     if gateway.url is not None:
@@ -67,7 +67,7 @@ def is_local(bind: str) -> bool:
         return False
 
 
-def companions(specs: Mapping[str, AccountSpec]) -> list[Problem]:
+def beside_foreign_problems(specs: Mapping[str, AccountSpec]) -> list[Problem]:
     """Return a problem for each account that would run beside a foreign gateway."""
     return [
         Problem(f"channels.{spec.channel}.accounts.{spec.account_id}", _BESIDE_FOREIGN)

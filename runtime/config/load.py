@@ -19,7 +19,7 @@ from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import read_text
-from runtime.config.gateway_rules import companions, exposure, gateway_problems
+from runtime.config.gateway_rules import beside_foreign_problems, exposure_problem, gateway_problems
 from runtime.config.model import Config
 from runtime.config.places import DEFAULT_PORT, Flags, Places
 from runtime.config.redact import redacted
@@ -88,7 +88,7 @@ def load_text(
     except ConfigError as error:
         found += error.problems
     if config.gateway.foreign:
-        found += companions(specs)
+        found += beside_foreign_problems(specs)
     if found:
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
     if "port" not in raw.get("gateway", {}):
@@ -112,7 +112,7 @@ def load_effective(
     found = read_text(path) if text is None else text
     loaded = load_text(path, found, default_port=places.default_port)
     config = effective(loaded.config, environ, flags)
-    if problem := exposure(config.gateway):
+    if problem := exposure_problem(config.gateway):
         raise ConfigError(str(loaded.path), [problem])
     return replace(loaded, config=config)
 
@@ -145,7 +145,7 @@ def revision_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def doubts(loaded: Loaded) -> list[str]:
+def config_warnings(loaded: Loaded) -> list[str]:
     """Return warnings about a configuration that is valid, each one sentence."""
     found = list(loaded.manifests.warnings)
     if _readable_by_others(loaded.path) and redacted(loaded.raw, loaded.manifests) != loaded.raw:

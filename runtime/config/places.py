@@ -55,7 +55,7 @@ class Places:
     profile: str | None
     default_port: int = DEFAULT_PORT
 
-    def record(self) -> None:
+    def link_run_dir(self) -> None:
         """Leave a link to ``run_dir`` in the state directory, for commands that run elsewhere.
 
         A login session has ``XDG_RUNTIME_DIR`` and a service often has not: through the link
@@ -70,7 +70,7 @@ class Places:
         fresh.symlink_to(self.run_dir)
         fresh.replace(link)
 
-    def make_room(self) -> None:
+    def unlink_run_dir(self) -> None:
         """Remove the link where ``run_dir`` itself is to lie."""
         here = self.run_dir.parent.resolve() == self.state_dir.resolve()
         if here and self.run_dir.name == RUN and self.run_dir.is_symlink():

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from runtime.config.accounts import OURS
+from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
 
 REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
@@ -40,9 +41,16 @@ def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     return result
 
 
-def literal_secrets(values: Mapping[str, Any], manifests: Manifests) -> set[str]:
-    """Return the secrets that stand in the file itself, so that they can be kept out of logs."""
-    return set(_differences(values, redacted(values, manifests)))
+def hidden(values: Any, shown: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, str, str]]:
+    """Yield where ``shown``, a redacted copy of ``values``, differs: path, secret and mark."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from hidden(value, shown[name], (*path, name))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from hidden(value, shown[index], (*path, index))
+    elif values != shown:
+        yield path, values, shown
 
 
 def _channel(section: Any, secrets: Collection[str]) -> Any:
@@ -88,14 +96,3 @@ def _inside(name: str, secrets: Collection[str]) -> set[str]:
     """Return the names of the secrets inside the field ``name``; ``""`` (all of it) stays."""
     inner = {rest for each in secrets for head, _, rest in [each.partition(".")] if head == name}
     return inner | ({""} if "" in secrets else set())
-
-
-def _differences(before: Any, after: Any) -> Iterator[str]:
-    if isinstance(before, Mapping):
-        for name, value in before.items():
-            yield from _differences(value, after[name])
-    elif isinstance(before, list):
-        for value, shown in zip(before, after, strict=True):
-            yield from _differences(value, shown)
-    elif before != after:
-        yield before

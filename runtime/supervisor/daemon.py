@@ -62,7 +62,7 @@ async def _serve(
     notifier: Notifier,
 ) -> int:
     gateway = loaded.config.gateway
-    places.record()
+    places.link_run_dir()
     logs = LogStore(places.log_dir, loaded.config.logging)
     configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
     setting = Setting(

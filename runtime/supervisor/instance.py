@@ -143,7 +143,7 @@ def claim_sockets(places: Places) -> Iterator[None]:
 
     Raises ``EndpointError`` when that cannot be, or when another supervisor has it.
     """
-    places.make_room()
+    places.unlink_run_dir()
     SocketPaths(places.run_dir).prepare()
     lock = OwnedLock(places.run_dir / SOCKETS_LOCK, places.state_dir)
     try:

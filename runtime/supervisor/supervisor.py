@@ -29,8 +29,8 @@ from ipc.identity.peer import PeerProof, peer_name
 from ipc.websocket.probe import challenges
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.errors import ConfigError
-from runtime.config.gateway_rules import companions
-from runtime.config.load import Loaded, Reader, doubts
+from runtime.config.gateway_rules import beside_foreign_problems
+from runtime.config.load import Loaded, Reader, config_warnings
 from runtime.config.model import Config
 from runtime.config.places import Places
 from runtime.supervisor.accounts.account import Account
@@ -105,7 +105,7 @@ class Supervisor:
         self.version = setting.version
         self.pid = os.getpid()
         self.logs = logs
-        self.warnings: list[str] = doubts(loaded)
+        self.warnings: list[str] = config_warnings(loaded)
         self._setting = setting
         self._instance = instance
         self._launcher = launcher
@@ -224,7 +224,7 @@ class Supervisor:
                 raise
             if config.attach != "auto":
                 raise error.by_a_gateway() from None
-            if found := companions(self.loaded.accounts):
+            if found := beside_foreign_problems(self.loaded.accounts):
                 raise ConfigError(str(self.loaded.path), found) from None
             log.info("attaching", url=self.front.url)
             self.front.become(self._factory.attach(config, self.front.url))
@@ -458,7 +458,7 @@ class Supervisor:
             return {"revision": loaded.revision}
         self.notifier.reloading()
         old, self.loaded = self.loaded, loaded
-        self.warnings = doubts(loaded)
+        self.warnings = config_warnings(loaded)
         self._log_warnings()
         modules = zygote_modules(loaded)
         if modules != zygote_modules(old):  # before anything is started that needs them

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.config.errors import config_error
-from runtime.config.redact import REDACTED, redacted
+from runtime.config.redact import REDACTED, hidden, redacted
 from runtime.config.text.json5_edit import replace_strings
 from runtime.config.text.json5_positions import ValuePath
 from runtime.config.text.parse import parse
@@ -25,11 +25,11 @@ def masked(path: Path, text: str, manifests: Manifests) -> tuple[str, dict[str, 
     """Return the text, and its values, without secrets. ``text`` must be valid."""
     values, _ = parse(path, text)
     shown = redacted(values, manifests)
-    hidden = {place: (old, new) for place, old, new in _differences(values, shown, ())}
-    result = _with(path, text, {place: new for place, (_, new) in hidden.items()})
-    for old, _ in hidden.values():
-        if len(old) >= MIN_SECRET:  # a comment may repeat it
-            result = result.replace(old, REDACTED)
+    found = list(hidden(values, shown))
+    result = _with(path, text, {place: mark for place, _, mark in found})
+    for _, secret, _ in found:
+        if len(secret) >= MIN_SECRET:  # a comment may repeat it
+            result = result.replace(secret, REDACTED)
     return result, shown
 
 
@@ -72,17 +72,6 @@ def _leaves(value: Any, place: ValuePath) -> Iterator[tuple[ValuePath, Any]]:
             yield from _leaves(each, (*place, index))
     else:
         yield place, value
-
-
-def _differences(old: Any, new: Any, place: ValuePath) -> Iterator[tuple[ValuePath, str, str]]:
-    if isinstance(old, Mapping):
-        for name, value in old.items():
-            yield from _differences(value, new[name], (*place, name))
-    elif isinstance(old, list):
-        for index, value in enumerate(old):
-            yield from _differences(value, new[index], (*place, index))
-    elif old != new:
-        yield place, old, new
 
 
 def _at(values: Any, place: ValuePath) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.gateway_rules import companions, exposure, gateway_problems
+from runtime.config.gateway_rules import beside_foreign_problems, exposure_problem, gateway_problems
 from runtime.config.load import load_text
 
 
@@ -32,7 +32,7 @@ from runtime.config.load import load_text
 )
 def test_what_is_open_to_all_is_refused(gateway: dict[str, Any], path: str | None) -> None:
     config = load_text(Path("trunkline.json5"), json.dumps({"gateway": gateway})).config
-    problem = exposure(config.gateway)
+    problem = exposure_problem(config.gateway)
     assert (problem.path if problem else None) == path
 
 
@@ -72,4 +72,6 @@ def test_only_accounts_that_would_run_are_in_the_way_of_a_foreign_gateway() -> N
     channels = {"local": {"accounts": {"a": {}, "b": {"enabled": False}}}, "irc": {"nick": "n"}}
     specs = load_text(Path("trunkline.json5"), json.dumps({"channels": channels})).accounts
     assert list(specs) == ["local:a", "local:b", "irc:default"]
-    assert [problem.path for problem in companions(specs)] == ["channels.local.accounts.a"]
+    assert [problem.path for problem in beside_foreign_problems(specs)] == [
+        "channels.local.accounts.a"
+    ]

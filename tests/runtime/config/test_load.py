@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.config.errors import ConfigError
-from runtime.config.load import doubts, effective, load, load_effective, load_text
+from runtime.config.load import config_warnings, effective, load, load_effective, load_text
 from runtime.config.model import Config
 from runtime.config.places import Flags, Places, resolve
 from tests.runtime.config.example import known, read, refused, write
@@ -276,12 +276,12 @@ def test_a_reference_is_a_secret_too(tmp_path: Path) -> None:
 def test_a_file_with_secrets_that_others_may_read_is_doubtful(tmp_path: Path) -> None:
     loaded = read(tmp_path, "{gateway: {auth: {token: 'x'}}}")
     loaded.path.chmod(0o640)
-    (warning,) = doubts(loaded)
+    (warning,) = config_warnings(loaded)
     assert warning.startswith(f"{loaded.path} holds secrets and others may read it")
     loaded.path.chmod(0o600)
-    assert doubts(loaded) == []
+    assert config_warnings(loaded) == []
     harmless = read(tmp_path, "{gateway: {port: 1}}")
     harmless.path.chmod(0o644)
-    assert doubts(harmless) == []
+    assert config_warnings(harmless) == []
     loaded.path.unlink()
-    assert doubts(loaded) == []
+    assert config_warnings(loaded) == []

@@ -124,23 +124,23 @@ def test_the_link_leads_to_sockets_of_a_daemon_started_elsewhere(home: Path) -> 
     environ = {"TRUNKLINE_STATE_DIR": str(state)}
     daemon = resolve({**environ, "XDG_RUNTIME_DIR": str(session)})
     daemon.run_dir.mkdir()
-    daemon.record()
+    daemon.link_run_dir()
     assert resolve(environ).run_dir == daemon.run_dir
-    daemon.record()  # the next start
+    daemon.link_run_dir()  # the next start
     daemon.run_dir.rmdir()
     assert resolve(environ).run_dir.parent == Path("/tmp")
 
 
 def test_the_sockets_may_lie_where_the_link_would(home: Path) -> None:
     elsewhere = resolve({"TRUNKLINE_STATE_DIR": str(home)})
-    elsewhere.record()  # an earlier daemon, with its sockets where they usually are
+    elsewhere.link_run_dir()  # an earlier daemon, with its sockets where they usually are
     places = resolve({"TRUNKLINE_STATE_DIR": str(home), "TRUNKLINE_RUNTIME_DIR": str(home / "run")})
     for _ in range(2):
         with claim_sockets(places):
-            places.record()
+            places.link_run_dir()
             assert places.run_dir.is_dir()
             assert not places.run_dir.is_symlink()
-    elsewhere.record()  # and one after it
+    elsewhere.link_run_dir()  # and one after it
     assert sorted(path.name for path in home.iterdir()) == ["run"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.config.redact import REDACTED, literal_secrets, redacted
+from runtime.config.redact import REDACTED, hidden, redacted
 from tests.runtime.config.example import known
 
 VALUES: dict[str, Any] = {
@@ -70,7 +70,11 @@ def test_a_configuration_of_wrong_types_can_be_shown() -> None:
     assert redacted(values, known()) == values
 
 
-def test_the_secrets_themselves_are_known_to_whoever_must_hide_them() -> None:
-    found = literal_secrets({"gateway": VALUES["gateway"]}, known())
-    assert found == {"t1", "t2"}
-    assert {"t3", "t4", "t5", "t8", "t9", "t10"} < literal_secrets(VALUES, known(odd="no"))
+def test_what_is_hidden_is_found_with_its_path() -> None:
+    found = list(hidden(VALUES, redacted(VALUES, known(odd="no"))))
+    assert {secret for _, secret, _ in found} == {
+        *("t1", "t2", "t3", "t4", "t5", "t8", "t9", "t10"),
+        "https://u:t6@host/x",
+    }
+    assert (("gateway", "auth", "token"), "t1", REDACTED) in found
+    assert (("channels", "odd", "anything", 0), "t8", REDACTED) in found
