@@ -34,10 +34,13 @@ class SessionEvents:
 
 
 class GatewaySession(Protocol):
-    """A session to one incarnation of the gateway. ``attempts`` counts tries to open it."""
+    """A session to one incarnation of the gateway."""
 
     connected: bool
-    attempts: int
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried to open the session."""
 
     def changed(self) -> None:
         """Send the changes of the reporter soon."""

@@ -18,9 +18,10 @@ from ipc.errors import CallTimeout, IpcError, RemoteError
 from ipc.frames.websocket import Event
 from ipc.heartbeat import Pulse, Verdict
 from ipc.identity.device import Identity
-from ipc.websocket.backoff import starting
+from ipc.websocket.backoff import RetryPolicy
 from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
+from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
 from runtime.supervisor.gateways.interface import SessionEvents
 
 VERIFY_WITHIN = 5.0
@@ -66,7 +67,6 @@ class OperatorSession:
         once: bool = False,
     ) -> None:
         self.connected = False
-        self.attempts = 0
         self._access = access
         self._events = events
         self._silence = silence
@@ -74,40 +74,47 @@ class OperatorSession:
         self._once = once
         self._client: Client | None = None
         self._token: str | None = None
+        self._loop = ReconnectLoop(
+            self._connect,
+            self._serve,
+            policy=RetryPolicy(RETRY, RETRY[-1], jitter=0.0, starting=STARTING),
+            on_lost=self._lost,
+            on_failure=self._failed,
+        )
 
     def changed(self) -> None:
         """Do nothing: nothing is reported to a foreign gateway."""
 
     async def run(self) -> None:
         """Connect, and look after the session, until cancelled."""
-        loop = asyncio.get_running_loop()
-        failures, waits, lost_at = 0, RETRY, loop.time()
-        while True:
-            self.attempts += 1
-            try:
-                client = await self._connect()
-                reason = await self._serve(client)
-                failures, waits, lost_at = 0, RETRY, loop.time()
-                self._events.lost(reason)
-                if self._once:
-                    return
-                continue
-            except RemoteError as error:
-                reason = self._hide(str(error))
-                if not error.retryable:
-                    self._events.refused(reason)
-                    return
-                waits = STARTING if starting(error) else RETRY
-            except (IpcError, OSError) as error:
-                reason, waits = self._hide(str(error)), RETRY
-                if self._once:
-                    self._events.lost(reason)
-                    return
-            if loop.time() - lost_at > self._lost_within:
-                self._events.fault(f"not reached for {self._lost_within:g} s: {reason}")
-            log.debug("session not open", error=reason, tries=failures)
-            await asyncio.sleep(waits[min(failures, len(waits) - 1)])
-            failures += 1
+        await self._loop.run()
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried to open the session."""
+        return self._loop.attempts
+
+    def _lost(self, reason: str) -> bool:
+        self._events.lost(reason)
+        return not self._once
+
+    def _failed(self, failure: Failure) -> bool:
+        """Report a failure; return whether another try can help."""
+        error = failure.error
+        if not isinstance(error, (IpcError, OSError)):
+            raise error
+        reason = self._hide(str(error))
+        if isinstance(error, RemoteError):
+            if not error.retryable:
+                self._events.refused(reason)
+                return False
+        elif self._once:
+            self._events.lost(reason)
+            return False
+        if failure.without > self._lost_within:
+            self._events.fault(f"not reached for {self._lost_within:g} s: {reason}")
+        log.debug("session not open", error=reason, tries=failure.earlier)
+        return True
 
     async def tell(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway where that is possible; return what went wrong, if anything did."""

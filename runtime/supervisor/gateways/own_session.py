@@ -9,7 +9,6 @@ late can reach its successor.
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,8 +21,9 @@ from ipc.frames.data import MALFORMED
 from ipc.frames.websocket import ErrorShape, Event, shape_of
 from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
-from ipc.websocket.backoff import Backoff, RetryPolicy
+from ipc.websocket.backoff import RetryPolicy
 from ipc.websocket.client import Client
+from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
 from runtime.supervisor.gateways.interface import Reporter, SessionEvents
 
 BEAT = 10.0  # seconds between calls that only show that the gateway answers
@@ -75,7 +75,13 @@ class OwnSession:
         self._tasks: asyncio.TaskGroup | None = None
         self._pulse = Pulse(silence)
         self.connected = False  # open, and the gateway knows all accounts
-        self.attempts = 0  # to open it
+        self._loop = ReconnectLoop(
+            self._connect,
+            self._serve,
+            policy=RetryPolicy(RETRY, RETRY[-1]),
+            on_lost=self._lost,
+            on_failure=self._failed,
+        )
 
     def changed(self) -> None:
         """Send the changes of the reporter as soon as the last report is answered."""
@@ -83,32 +89,29 @@ class OwnSession:
 
     async def run(self) -> None:
         """Connect, report and answer until cancelled."""
-        loop = asyncio.get_running_loop()
-        backoff = Backoff(RetryPolicy(RETRY, RETRY[-1]), random.random)
-        lost_at = loop.time()
-        while True:
-            final = False
-            failure: Exception = IpcError("closed at once")
-            self.attempts += 1
-            try:
-                client = await self._connect()
-                reason, worked = await self._serve(client)
-            except (IpcError, OSError) as error:
-                reason, worked, failure = str(error), False, error
-                final = isinstance(error, RemoteError) and not error.retryable
-            except Exception as error:  # whatever a gateway says must not end the supervisor
-                reason, worked = f"{type(error).__name__}: {error}", False
-                log.exception("session failed")
-            _still_wanted()
-            if worked:
-                backoff.reset()
-                lost_at = loop.time()
-                self._events.lost(reason)
-                continue
-            if final or loop.time() - lost_at > LOST_WITHIN:
-                self._events.fault(f"session refused: {reason}")
-            log.debug("session not open", error=reason, tries=backoff.failures)
-            await asyncio.sleep(backoff.wait(failure))
+        await self._loop.run()
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried to open the session."""
+        return self._loop.attempts
+
+    def _lost(self, reason: str) -> bool:
+        self._events.lost(reason)
+        return True
+
+    def _failed(self, failure: Failure) -> bool:
+        """Report a gateway that refuses us, or is out of reach for too long; try again."""
+        error = failure.error
+        reason = str(error)
+        if not isinstance(error, (IpcError, OSError)):  # it must not end the supervisor
+            reason = f"{type(error).__name__}: {error}"
+            log.error("session failed", exc_info=error)
+        final = isinstance(error, RemoteError) and not error.retryable
+        if final or failure.without > LOST_WITHIN:
+            self._events.fault(f"session refused: {reason}")
+        log.debug("session not open", error=reason, tries=failure.earlier)
+        return True
 
     async def tell(self, method: str, params: dict[str, Any]) -> str | None:
         """Call the gateway where that is possible; return what went wrong, if anything did."""
@@ -137,8 +140,11 @@ class OwnSession:
             tls=None if self._tls is None else self._tls(),
         )
 
-    async def _serve(self, client: Client) -> tuple[str, bool]:
-        """Work on an open session until it closes; return why it did, and whether it worked."""
+    async def _serve(self, client: Client) -> str:
+        """Work on an open session until it closes; return why it did.
+
+        Raises ``IpcError`` when the gateway did not take the first report.
+        """
         self._pulse.seen(asyncio.get_running_loop().time())
         self._client = client
         worked = False
@@ -158,7 +164,9 @@ class OwnSession:
             self.connected = False
             self._client = self._tasks = None
             await client.close()
-        return reason, worked
+        if not worked:
+            raise IpcError(reason)
+        return reason
 
     async def _report(self, client: Client) -> None:
         """Send what changed, one report at a time: a slow gateway gets fewer, larger ones."""
@@ -223,10 +231,3 @@ class _Closed(IpcError):
 
 def _refusal(code: str, message: str) -> dict[str, Any]:
     return {"ok": False, "error": msgspec.to_builtins(ErrorShape(code, message))}
-
-
-def _still_wanted() -> None:
-    """Raise a cancellation that came together with an error: 3.11's TaskGroup drops it then."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
