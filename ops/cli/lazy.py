@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from ops.cli.conversion import convert_plainly
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # private names of typer: a version without them runs all the same
     from typer._click import Command, HelpFormatter
     from typer._click import Context as ClickContext
     from typer._click.core import Parameter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -21,55 +22,60 @@ def message() -> None:
     """Send a message through an account."""
 
 
-@command(app)
-def send(
-    *,
-    target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")],
-    text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = "",
+@dataclass(frozen=True)
+class MessageOptions:
+    """The message to send: through which account, where to, what."""
+
+    target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")]
+    text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = ""
     media: Annotated[
         list[str] | None, typer.Option("--media", help="Address of a file; may be repeated.")
-    ] = None,
+    ] = None
     account: Annotated[
         str, typer.Option(help="KEY (irc:libera), or with --channel the account's name.")
-    ] = "",
-    channel: Annotated[str | None, typer.Option(help="Channel; OpenClaw's spelling.")] = None,
-    thread: Annotated[str | None, typer.Option(help="Thread within the chat.")] = None,
-    reply_to: Annotated[str | None, typer.Option(help="Id of the message to reply to.")] = None,
+    ] = ""
+    channel: Annotated[str | None, typer.Option(help="Channel; OpenClaw's spelling.")] = None
+    thread: Annotated[str | None, typer.Option(help="Thread within the chat.")] = None
+    reply_to: Annotated[str | None, typer.Option(help="Id of the message to reply to.")] = None
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="The same key is sent only once.")
-    ] = None,
-    timeout: Timeout = 30.0,
-    options: RuntimeOptions,
-) -> None:
+    ] = None
+
+    def params(self) -> dict[str, Any]:
+        """Return the params of the method ``send``; raises ``UsageFailure``."""
+        if not self.text and not self.media:
+            raise UsageFailure("say --message or --media")
+        params: dict[str, Any] = self._account_params() | {
+            "to": self.target,
+            "message": self.text,
+            "idempotencyKey": self.key or str(uuid.uuid4()),
+        }
+        if self.media:
+            params["mediaUrls"] = self.media
+        optional = (("threadId", self.thread), ("replyToId", self.reply_to))
+        return params | {name: value for name, value in optional if value is not None}
+
+    def _account_params(self) -> dict[str, str]:
+        """Return channel and account id from either spelling."""
+        channel, account = self.channel, self.account
+        if channel is None:
+            if not account:
+                raise UsageFailure("say --account KEY (irc:libera), or --channel and --account")
+            channel, account = split(account)
+        elif ":" in account:
+            named, account = split(account)
+            if named != channel:
+                raise UsageFailure(f"--channel {channel} and --account {named}:{account} differ")
+        return {"channel": channel} | ({"accountId": account} if account else {})
+
+
+@command(app)
+def send(*, message: MessageOptions, timeout: Timeout = 30.0, options: RuntimeOptions) -> None:
     """Send a message; exits 0 once the platform has taken it."""
     from ops.actions.ask import ask_gateway
 
-    if not text and not media:
-        raise UsageFailure("say --message or --media")
-    params: dict[str, Any] = _params(account, channel) | {
-        "to": target,
-        "message": text,
-        "idempotencyKey": key or str(uuid.uuid4()),
-    }
-    if media:
-        params["mediaUrls"] = media
-    params |= {n: v for n, v in (("threadId", thread), ("replyToId", reply_to)) if v is not None}
-
-    sent = ask_gateway(options.target, "send", params, timeout)
+    sent = ask_gateway(options.target, "send", message.params(), timeout)
     if options.json:
         show_json(sent)
     else:
         print(f"sent ({sent.get('messageId') or sent.get('runId')})")
-
-
-def _params(account: str, channel: str | None) -> dict[str, str]:
-    """Return channel and account id from either spelling."""
-    if channel is None:
-        if not account:
-            raise UsageFailure("say --account KEY (irc:libera), or --channel and --account")
-        channel, account = split(account)
-    elif ":" in account:
-        named, account = split(account)
-        if named != channel:
-            raise UsageFailure(f"--channel {channel} and --account {named}:{account} differ")
-    return {"channel": channel} | ({"accountId": account} if account else {})

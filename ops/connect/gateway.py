@@ -111,18 +111,7 @@ async def connected_gateway(
     gateway was away for ``patience`` seconds. Raises ``OperatorError``: exit 3 when nothing
     answers there, 4 when that takes longer than ``timeout`` seconds.
     """
-    client = ReconnectingClient(
-        address.url,
-        token=address.token,
-        password=address.password,
-        client=client_description("gateway-client", "backend"),
-        timeout=2 * timeout,
-        on_event=on_event,
-        subscribe=Subscription() if on_event else None,
-        safe=READ_ONLY,
-        patience=patience,
-        tls=None if address.certificate is None else trusting(address.certificate),
-    )
+    client = _client_of(address, timeout, on_event, patience)
     try:
         async with asyncio.timeout(timeout):
             await client.open()
@@ -140,6 +129,23 @@ async def connected_gateway(
         yield client
     finally:
         await client.close()
+
+
+def _client_of(
+    address: GatewayAddress, timeout: float, on_event: OnEvent | None, patience: float
+) -> ReconnectingClient:
+    return ReconnectingClient(
+        address.url,
+        token=address.token,
+        password=address.password,
+        client=client_description("gateway-client", "backend"),
+        timeout=2 * timeout,  # the caller's own is to end it first, with its sentence
+        on_event=on_event,
+        subscribe=Subscription() if on_event else None,
+        safe=READ_ONLY,
+        patience=patience,
+        tls=None if address.certificate is None else trusting(address.certificate),
+    )
 
 
 def _token_from_environment() -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.commands.message import MessageOptions
 from ops.exits import ExitCode
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import Refusal, fake_gateway
@@ -56,3 +57,10 @@ async def test_media_needs_no_text(state: Path) -> None:
     assert sent.out == "sent (m)\n"
     assert gate.asked[-1][1]["mediaUrls"] == ["http://a/1", "http://a/2"]
     nothing.complains(ExitCode.USAGE, "--message or --media")
+
+
+def test_what_is_not_given_is_not_sent() -> None:
+    params = MessageOptions(target="#x", text="hi", channel="irc", key="k").params()
+    assert params == {"channel": "irc", "to": "#x", "message": "hi", "idempotencyKey": "k"}
+    more = MessageOptions(target="#x", text="hi", account="irc:a", thread="t", reply_to="r")
+    assert (more.params()["threadId"], more.params()["replyToId"]) == ("t", "r")
