@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ipc.errors import PeerGone
+from ipc.errors import PeerGone, RemoteError
 from ipc.frames.websocket import Event
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
@@ -29,6 +29,7 @@ from ops.exits import ExitCode, OperatorError
 Verb = Literal["start", "stop", "restart", "reset", "drain"]
 Row = dict[str, Any]
 DRAIN_MARGIN = 20.0  # seconds beyond the drain, for the stop after it
+KEPT = ("incarnation", "persisted")  # of a gateway's answer, as in the supervisor's rows
 KEEPS_REASONS = "channels.holds"  # a method of gateways that keep the reason of a stop
 # Phases for OpenClaw's lifecycle words, whose rows have no phase.
 _PHASES = {
@@ -85,10 +86,10 @@ class AccountApi:
             extras["timeoutMs"] = round(timeout * 1000)
             timeout += DRAIN_MARGIN
         if self._through_gateway:
+            keys = await self._keys(targets)
+            act = self._act_on_one if len(keys) == 1 else self._act_on_one_of_many
             # side by side: accounts of other channels do not wait
-            requests = [
-                self._act_on_one(verb, key, extras, timeout) for key in await self._keys(targets)
-            ]
+            requests = [act(verb, key, extras, timeout) for key in keys]
             return list(await asyncio.gather(*requests))
         params = {"accounts": list(targets)} | extras
         answer = await self.client.call(f"channels.{verb}", params, timeout=timeout)
@@ -113,9 +114,14 @@ class AccountApi:
             "outcome": outcome.get("status") or ("stopped" if verb == "stop" else verb),
             "reason": outcome.get("reason"),
         }
-        if "incarnation" in answer:
-            row["incarnation"] = answer["incarnation"]
-        return row
+        return row | {name: answer[name] for name in KEPT if name in answer}
+
+    async def _act_on_one_of_many(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
+        """Do as ``_act_on_one``; a refusal becomes the row of this account, like the others'."""
+        try:
+            return await self._act_on_one(verb, key, extras, timeout)
+        except RemoteError as error:
+            return {"account": key, "ok": False, "outcome": "refused", "error": error.message}
 
     async def _keys(self, targets: Sequence[str]) -> list[str]:
         """Return the keys of the accounts that ``targets`` name, each once."""

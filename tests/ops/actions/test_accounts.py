@@ -10,6 +10,7 @@ import pytest
 from ops.exits import ExitCode
 from tests.support.commandline import ended, started, trunkline
 from tests.support.fakeserver import (
+    Refusal,
     account,
     fake_gateway,
     fake_supervisor,
@@ -135,3 +136,30 @@ async def test_through_a_gateway_each_account_is_asked_for(state: Path) -> None:
         result = await trunkline(state, *args)
     assert (result.code, result.out) == (0, "irc:a  starting\nirc:b  starting\n")
     assert ("channels.start", {"channel": "irc", "accountId": "b"}) in fake.asked
+
+
+async def test_a_stop_through_a_gateway_that_could_not_be_remembered_is_an_error(
+    state: Path,
+) -> None:
+    async with fake_gateway(channels__stop={"stopped": True, "persisted": False}) as fake:
+        args = ("channels", "stop", "irc:a", "--url", fake.url, "--token", "secret")
+        result = await trunkline(state, *args)
+    assert (result.code, result.out) == (ExitCode.ERROR, "irc:a  stopped\n")
+    assert result.err == "trunkline: irc:a: done, but it could not be remembered on disk\n"
+
+
+async def test_one_that_a_gateway_refuses_fails_the_command_and_not_the_others(
+    state: Path,
+) -> None:
+    def start(params: Any) -> Any:
+        if params["accountId"] == "b":
+            raise Refusal("UNAVAILABLE", "irc:b is disabled")
+        return {"outcome": {"status": "handed-off"}}
+
+    async with fake_gateway(channels__start=start) as fake:
+        where = ("--url", fake.url, "--token", "secret")
+        both = await trunkline(state, "channels", "start", "irc:a", "irc:b", *where)
+        alone = await trunkline(state, "channels", "start", "irc:b", *where)
+    assert (both.code, both.out) == (ExitCode.ERROR, "irc:a  starting\n")
+    assert both.err == "trunkline: irc:b: irc:b is disabled\n"
+    alone.complains(ExitCode.ERROR, "irc:b is disabled")
