@@ -6,12 +6,13 @@ the gateway is down the command line prints the same text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
 
 from ipc.frames.status import RESTART_REASONS, AccountStatus
+from ipc.frames.words import Phase
 
 PREFIX = "trunkline_"
 
@@ -42,46 +43,52 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     """Return the figures of every account; ``now`` is epoch seconds."""
     known = list(rows)
 
-    def each(kind: Literal["counter", "gauge"], name: str, help: str, field: str) -> Series:
-        found = [({"account": row.account}, getattr(row, field)) for row in known]
-        return Series(
-            f"{PREFIX}account_{name}",
-            kind,
-            help,
-            [(labels, float(value)) for labels, value in found if value is not None],
-        )
+    def each(
+        kind: Literal["counter", "gauge"],
+        name: str,
+        help: str,
+        value: Callable[[AccountStatus], float | None],
+    ) -> Series:
+        found = [({"account": row.account}, value(row)) for row in known]
+        samples = [(labels, float(one)) for labels, one in found if one is not None]
+        return Series(f"{PREFIX}account_{name}", kind, help, samples)
 
-    waits = [
-        ({"account": row.account}, max(0.0, row.next_try_at / 1000 - now))
-        for row in known
-        if row.next_try_at is not None
+    def wait(row: AccountStatus) -> float | None:
+        return None if row.next_try_at is None else max(0.0, row.next_try_at / 1000 - now)
+
+    def lag(row: AccountStatus) -> float | None:
+        return None if row.loop_lag_ms is None else row.loop_lag_ms / 1000
+
+    return [
+        each("gauge", "up", "1 while the account is running.", _is_running),
+        each("gauge", "backoff_seconds", "Seconds to the next try.", wait),
+        each("gauge", "loop_lag_seconds", "Lag of the worker's loop.", lag),
+        _restarts(known),
+        each("gauge", "failures", "Failures in a row.", lambda row: row.failures),
+        each("gauge", "rss_bytes", "Resident memory of the worker.", lambda row: row.rss_bytes),
+        each("counter", "log_dropped", "Lines of output not kept.", lambda row: row.log_dropped),
+        each(
+            "counter",
+            "possibly_lost",
+            "Messages that may be lost, at most.",
+            lambda row: row.possibly_lost,
+        ),
     ]
-    up = [({"account": row.account}, float(row.phase == "running")) for row in known]
-    lag = [
-        ({"account": row.account}, row.loop_lag_ms / 1000)
-        for row in known
-        if row.loop_lag_ms is not None
-    ]
-    restarts = [
+
+
+def _is_running(row: AccountStatus) -> float:
+    return float(row.phase == Phase.RUNNING)
+
+
+def _restarts(rows: Iterable[AccountStatus]) -> Series:
+    """Return the restarts of every account by reason, those that never happened too."""
+    samples = [
         ({"account": row.account, "reason": reason}, float(row.restart_reasons.get(reason, 0)))
-        for row in known
+        for row in rows
         for reason in RESTART_REASONS
     ]
-    return [
-        Series(f"{PREFIX}account_up", "gauge", "1 while the account is running.", up),
-        Series(f"{PREFIX}account_backoff_seconds", "gauge", "Seconds to the next try.", waits),
-        Series(f"{PREFIX}account_loop_lag_seconds", "gauge", "Lag of the worker's loop.", lag),
-        Series(
-            f"{PREFIX}account_restarts",
-            "counter",
-            "Starts that no orderly stop came before, by reason.",
-            restarts,
-        ),
-        each("gauge", "failures", "Failures in a row.", "failures"),
-        each("gauge", "rss_bytes", "Resident memory of the worker.", "rss_bytes"),
-        each("counter", "log_dropped", "Lines of output not kept.", "log_dropped"),
-        each("counter", "possibly_lost", "Messages that may be lost, at most.", "possibly_lost"),
-    ]
+    meaning = "Starts that no orderly stop came before, by reason."
+    return Series(f"{PREFIX}account_restarts", "counter", meaning, samples)
 
 
 def text(series: Iterable[Series]) -> str:

@@ -58,7 +58,7 @@ class Side:
         self.connection.transport.abort()
 
 
-class House:
+class ScriptedServer:
     """Serves one script per connection; the last one again and again."""
 
     def __init__(self, *scripts: Script) -> None:
@@ -81,20 +81,20 @@ class House:
 
 
 @asynccontextmanager
-async def house(
+async def scripted(
     *scripts: Script, path: Path | None = None, port: int = 0, **options: Any
-) -> AsyncIterator[House]:
-    home = House(*scripts)
+) -> AsyncIterator[ScriptedServer]:
+    server = ScriptedServer(*scripts)
     started = (
-        unix_serve(home.serve, str(path), **options)
+        unix_serve(server.serve, str(path), **options)
         if path
-        else serve(home.serve, "127.0.0.1", port, **options)
+        else serve(server.serve, "127.0.0.1", port, **options)
     )
-    async with started as server:
+    async with started as library:
         if path is None:
-            home.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
-        yield home
-    assert home.faults == []
+            server.url = f"ws://127.0.0.1:{next(iter(library.sockets)).getsockname()[1]}"
+        yield server
+    assert server.faults == []
 
 
 async def welcoming(side: Side) -> None:

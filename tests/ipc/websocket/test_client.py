@@ -14,13 +14,13 @@ from websockets.protocol import State
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.websocket import Event
 from ipc.websocket.client import Client
-from tests.support.scripted import Side, house, welcoming
+from tests.support.scripted import Side, scripted, welcoming
 from tests.support.until import until
 
 
 async def test_over_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "cli.sock"
-    async with house(welcoming, path=path), await Client.connect(unix=path) as client:
+    async with scripted(welcoming, path=path), await Client.connect(unix=path) as client:
         assert client.place == str(path)
 
 
@@ -33,7 +33,7 @@ async def test_calls_are_answered_in_any_order() -> None:
         for request in (two, one):
             await side.say(type="res", id=request["id"], ok=True, payload=request["method"])
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         got = await asyncio.gather(client.call("one"), client.call("two", {"a": 1}))
         assert list(got) == ["one", "two"]
 
@@ -53,7 +53,7 @@ async def test_a_refusal_carries_everything() -> None:
         await side.answer(ok=False, error={"code": "FORBIDDEN", "message": "no"})
         await side.answer(ok=False)
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         with pytest.raises(RemoteError, match="UNAVAILABLE: busy") as caught:
             await client.call("x")
         assert caught.value.details == {"reason": "x"}
@@ -76,7 +76,7 @@ async def test_no_answer_in_time_and_then_too_late() -> None:
         await side.say(type="res", id=request["id"], ok=True)
         await side.answer("second")
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         with pytest.raises(CallTimeout, match=r"slow: no answer within 0.05 s"):
             await client.call("slow", timeout=0.05)
         release.set()
@@ -93,8 +93,8 @@ async def test_a_server_that_stops_reading_cannot_hold_a_call_beyond_its_time() 
         await release.wait()
         side.abort()
 
-    async with house(script) as home:
-        client = await Client.connect(home.url)
+    async with scripted(script) as server:
+        client = await Client.connect(server.url)
         begin = time.monotonic()
         with pytest.raises(CallTimeout):
             await client.call("x", "y" * 20_000_000, timeout=0.2)
@@ -110,7 +110,7 @@ async def test_pending_calls_fail_when_the_session_ends() -> None:
         await side.request()
         await side.connection.close(1012, "service restart")
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         with pytest.raises(PeerGone) as caught:
             await client.call("send", {"x": 1})
         assert caught.value.maybe_executed
@@ -127,7 +127,7 @@ async def test_what_is_called_after_the_close_frame_was_not_sent() -> None:
         await side.welcome()
         await side.connection.close(1012, "service restart")
 
-    async with house(script) as there:
+    async with scripted(script) as there:
         client = await Client.connect(there.url)
         await until(lambda: client._connection.state is not State.OPEN)
         with pytest.raises(PeerGone) as caught:
@@ -145,7 +145,7 @@ async def test_a_session_says_when_it_is_about_to_end() -> None:
         await side.say(type="res", id="1", ok=True, payload="answered")
         await side.connection.wait_closed()
 
-    async with house(script) as there, await Client.connect(there.url) as client:
+    async with scripted(script) as there, await Client.connect(there.url) as client:
         assert not client.ending
         assert await client.call("health") == "answered"
         assert client.ending
@@ -156,7 +156,7 @@ async def test_an_end_without_a_close_frame_is_1006() -> None:
         await side.welcome()
         side.abort()
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         assert await client.closed == (1006, "")
 
 
@@ -165,7 +165,7 @@ async def test_giving_up_on_closed_does_not_end_the_session() -> None:
         await side.welcome()
         await side.answer("still here")
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.closed, 0.01)
         assert await client.call("x") == "still here"
@@ -178,7 +178,7 @@ async def test_events_are_iterated_until_the_end() -> None:
             await side.say(type="event", event="tick", payload={"n": number}, seq=number + 1)
         await side.connection.close()
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         got = [msgspec.json.decode(event.payload) async for event in client.events()]  # type: ignore[arg-type]
     assert got == [{"n": 0}, {"n": 1}, {"n": 2}]
 
@@ -199,7 +199,10 @@ async def test_a_listener_gets_events_at_once_and_its_faults_stay_its_own() -> N
         await side.say(type="event", event="good")
         await side.answer("done")
 
-    async with house(script) as home, await Client.connect(home.url, on_event=listen) as client:
+    async with (
+        scripted(script) as server,
+        await Client.connect(server.url, on_event=listen) as client,
+    ):
         assert await client.call("x") == "done"
     assert heard == ["bad", "good"]
     assert len(faults) == 1
@@ -213,7 +216,7 @@ async def test_gaps_are_counted_per_missing_event() -> None:
         await side.say(type="event", event="channel.message")
         await side.answer()
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         await client.call("x")
         assert client.gaps == 2
 
@@ -228,7 +231,7 @@ async def test_frames_that_make_no_sense_are_counted_and_skipped() -> None:
         await side.say(type="res", id=-5, ok=True)
         await side.answer("fine")
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         assert await client.call("x") == "fine"
         assert client.malformed == 5
         assert client.late == 3
@@ -239,5 +242,5 @@ async def test_a_large_answer_arrives() -> None:
         await side.welcome()
         await side.answer("x" * 20_000_000)
 
-    async with house(script) as home, await Client.connect(home.url) as client:
+    async with scripted(script) as server, await Client.connect(server.url) as client:
         assert len(await client.call("x")) == 20_000_000

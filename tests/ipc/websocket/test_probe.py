@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from ipc.websocket.probe import challenges
-from tests.support.scripted import CHALLENGE, Side, house
+from tests.support.scripted import CHALLENGE, Side, scripted
 
 
 async def test_a_gateway_is_known_by_its_challenge() -> None:
@@ -16,8 +16,8 @@ async def test_a_gateway_is_known_by_its_challenge() -> None:
         await side.say(type="event", event="tick")
         await side.say(**CHALLENGE)
 
-    async with house(script) as home:
-        assert await challenges(home.url)
+    async with scripted(script) as server:
+        assert await challenges(server.url)
 
 
 async def test_another_websocket_server_is_none() -> None:
@@ -28,9 +28,9 @@ async def test_another_websocket_server_is_none() -> None:
     async def is_silent(side: Side) -> None:
         await side.connection.wait_closed()
 
-    async with house(closes, is_silent) as home:
-        assert not await challenges(home.url)
-        assert not await challenges(home.url, 0.1)
+    async with scripted(closes, is_silent) as server:
+        assert not await challenges(server.url)
+        assert not await challenges(server.url, 0.1)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ws://127.0.0.1:99999", "nonsense"])

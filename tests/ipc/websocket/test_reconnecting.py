@@ -14,7 +14,7 @@ import pytest
 from ipc.errors import CallTimeout, ConnectionFailed, IpcError, PeerGone, RemoteError
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import GAP, LOST, OPENED, ReconnectingClient, Subscription
-from tests.support.scripted import HELLO, Side, house, welcoming
+from tests.support.scripted import HELLO, Side, scripted, welcoming
 from tests.support.until import until
 
 REPEATABLE = {"always": ["logs.tail"], "withKey": ["send"]}
@@ -79,13 +79,13 @@ async def test_another_session_is_opened_when_one_ends() -> None:
     heard: list[Event] = []
     go = asyncio.Event()
     async with (
-        house(ends_when(go), refusing, answering) as home,
-        ReconnectingClient(home.url, on_event=heard.append) as client,
+        scripted(ends_when(go), refusing, answering) as server,
+        ReconnectingClient(server.url, on_event=heard.append) as client,
     ):
         go.set()
         await until(lambda: client.sessions == 2)
         assert await client.call("health") == "done"
-        assert home.connections == 3
+        assert server.connections == 3
     assert names(heard) == [OPENED, LOST, OPENED]
     assert decoded(heard[0]) == OURS
     assert decoded(heard[1]) == {"reason": "closed with 1012 service restart"}
@@ -93,7 +93,10 @@ async def test_another_session_is_opened_when_one_ends() -> None:
 
 async def test_a_call_waits_for_the_next_session() -> None:
     go = asyncio.Event()
-    async with house(ends_when(go), answering) as home, ReconnectingClient(home.url) as client:
+    async with (
+        scripted(ends_when(go), answering) as server,
+        ReconnectingClient(server.url) as client,
+    ):
         go.set()
         await until(lambda: not client.connected)
         assert await client.call("send", {"to": "x"}) == "done"
@@ -106,8 +109,8 @@ async def test_a_call_waits_for_the_next_session() -> None:
 )
 async def test_what_does_no_harm_twice_is_asked_again(method: str, params: Any) -> None:
     async with (
-        house(dies_after(1), answering) as home,
-        ReconnectingClient(home.url, safe=["mine"]) as client,
+        scripted(dies_after(1), answering) as server,
+        ReconnectingClient(server.url, safe=["mine"]) as client,
     ):
         assert await client.call(method, params) == "done"
         assert client.repeated == 1
@@ -118,7 +121,10 @@ async def test_what_does_no_harm_twice_is_asked_again(method: str, params: Any) 
     [("send", {"to": "x"}), ("other", {"idempotencyKey": "k"}), ("send", None)],
 )
 async def test_what_may_have_been_executed_is_not_asked_again(method: str, params: Any) -> None:
-    async with house(dies_after(1), answering) as home, ReconnectingClient(home.url) as client:
+    async with (
+        scripted(dies_after(1), answering) as server,
+        ReconnectingClient(server.url) as client,
+    ):
         with pytest.raises(PeerGone) as gone:
             await client.call(method, params)
         assert gone.value.maybe_executed
@@ -127,13 +133,19 @@ async def test_what_may_have_been_executed_is_not_asked_again(method: str, param
 
 
 async def test_what_a_restarting_gateway_has_not_answered_was_not_executed() -> None:
-    async with house(ends_after(1), answering) as home, ReconnectingClient(home.url) as client:
+    async with (
+        scripted(ends_after(1), answering) as server,
+        ReconnectingClient(server.url) as client,
+    ):
         assert await client.call("send", {"to": "x"}) == "done"
         assert client.repeated == 0
 
 
 async def test_one_call_may_be_declared_safe() -> None:
-    async with house(dies_after(1), answering) as home, ReconnectingClient(home.url) as client:
+    async with (
+        scripted(dies_after(1), answering) as server,
+        ReconnectingClient(server.url) as client,
+    ):
         assert await client.call("other", safe=True) == "done"
         assert client.repeated == 1
 
@@ -146,7 +158,7 @@ async def test_a_refusal_because_of_the_restart_is_waited_out() -> None:
         await side.say(type="res", id=request["id"], ok=False, error=error)
         await side.answer("done")
 
-    async with house(script) as home, ReconnectingClient(home.url) as client:
+    async with scripted(script) as server, ReconnectingClient(server.url) as client:
         assert await client.call("send", {"to": "x"}) == "done"
         with pytest.raises(CallTimeout):
             await client.call("send", {"to": "x"}, timeout=0.05)
@@ -158,7 +170,7 @@ async def test_other_refusals_are_the_callers() -> None:
         request = await side.request()
         await side.say(type="res", id=request["id"], ok=False, error=BUSY)
 
-    async with house(script) as home, ReconnectingClient(home.url) as client:
+    async with scripted(script) as server, ReconnectingClient(server.url) as client:
         with pytest.raises(RemoteError, match="gateway starting"):
             await client.call("send")
 
@@ -175,7 +187,7 @@ async def test_a_gateway_that_shuts_down_answers_what_it_owes() -> None:
         await side.say(type="res", id=request["id"], ok=True, payload="old")
         await side.connection.close(1012)
 
-    async with house(old, answering) as home, ReconnectingClient(home.url) as client:
+    async with scripted(old, answering) as server, ReconnectingClient(server.url) as client:
         owed = asyncio.create_task(client.call("send"))
         await until(lambda: client.sessions == 2)
         assert await client.call("send") == "done"
@@ -194,11 +206,11 @@ async def test_a_wrong_secret_fails_at_once_and_for_good() -> None:
     async def script(side: Side) -> None:
         await side.refuse(mismatch, 1008, "unauthorized")
 
-    async with house(script) as home:
-        client = ReconnectingClient(home.url, token="wrong")
+    async with scripted(script) as server:
+        client = ReconnectingClient(server.url, token="wrong")
         with pytest.raises(RemoteError, match="token mismatch"):
             await client.open()
-        assert home.connections == 1
+        assert server.connections == 1
 
 
 async def test_a_secret_that_has_changed_ends_a_client_that_was_in() -> None:
@@ -207,14 +219,14 @@ async def test_a_secret_that_has_changed_ends_a_client_that_was_in() -> None:
         await side.refuse(error, 1008, "unauthorized")
 
     go = asyncio.Event()
-    async with house(ends_when(go), refused) as home, ReconnectingClient(home.url) as client:
+    async with scripted(ends_when(go), refused) as server, ReconnectingClient(server.url) as client:
         go.set()
         assert names([event async for event in client.events()]) == [OPENED, LOST]
         for waiting in (client.opened(), client.call("health")):
             with pytest.raises(RemoteError, match="unauthorized"):
                 await waiting
         assert isinstance(client.ended, RemoteError)
-        assert home.connections == 2
+        assert server.connections == 2
 
 
 async def test_no_common_protocol_fails_at_once() -> None:
@@ -222,10 +234,10 @@ async def test_no_common_protocol_fails_at_once() -> None:
         error = {"code": "INVALID_REQUEST", "message": "protocol mismatch"}
         await side.refuse(error, 1002, "protocol mismatch")
 
-    async with house(script) as home:
+    async with scripted(script) as server:
         with pytest.raises(RemoteError, match="protocol mismatch"):
-            await ReconnectingClient(home.url, min_protocol=9, max_protocol=9).open()
-        assert home.connections == 1
+            await ReconnectingClient(server.url, min_protocol=9, max_protocol=9).open()
+        assert server.connections == 1
 
 
 async def test_where_nobody_listens_it_fails_at_once_and_says_so() -> None:
@@ -241,16 +253,16 @@ async def test_where_nobody_listens_it_fails_at_once_and_says_so() -> None:
 
 async def test_a_gateway_that_stays_away_fails_calls_at_once_until_it_is_back() -> None:
     """It is tried again all the time, and ``opened`` waits for it."""
-    async with house(welcoming) as home:
-        client = ReconnectingClient(home.url)
+    async with scripted(welcoming) as server:
+        client = ReconnectingClient(server.url)
         await client.open()
-        port = int(home.url.rpartition(":")[2])
+        port = int(server.url.rpartition(":")[2])
     try:
         async with asyncio.timeout(10):
             with pytest.raises(ConnectionFailed, match=r"refused|before hello"):
                 await client.call("health")
         waiting = asyncio.create_task(client.opened())
-        async with house(answering, port=port):
+        async with scripted(answering, port=port):
             async with asyncio.timeout(10):
                 await waiting
                 assert await client.call("health") == "done"
@@ -260,8 +272,8 @@ async def test_a_gateway_that_stays_away_fails_calls_at_once_until_it_is_back() 
 
 
 async def test_patience_ends() -> None:
-    async with house(welcoming) as home:
-        client = ReconnectingClient(home.url, patience=0.1)
+    async with scripted(welcoming) as server:
+        client = ReconnectingClient(server.url, patience=0.1)
         await client.open()
     await until(lambda: client.ended)
     for waiting in (client.opened(), client.call("health")):
@@ -284,8 +296,8 @@ async def test_a_gateway_that_falls_silent_is_left() -> None:
 
     heard: list[Event] = []
     async with (
-        house(mute, answering) as home,
-        ReconnectingClient(home.url, on_event=heard.append) as client,
+        scripted(mute, answering) as server,
+        ReconnectingClient(server.url, on_event=heard.append) as client,
     ):
         assert await client.call("logs.tail") == "done"
         assert client.repeated == 1
@@ -294,7 +306,10 @@ async def test_a_gateway_that_falls_silent_is_left() -> None:
 
 async def test_a_call_that_no_session_comes_for_says_what_happened() -> None:
     go = asyncio.Event()
-    async with house(ends_when(go), refusing) as home, ReconnectingClient(home.url) as client:
+    async with (
+        scripted(ends_when(go), refusing) as server,
+        ReconnectingClient(server.url) as client,
+    ):
         go.set()
         await until(lambda: not client.connected)
         with pytest.raises(ConnectionFailed, match=r"no session within 0\.2 s"):
@@ -330,8 +345,8 @@ async def test_what_was_missed_is_asked_for_and_comes_once() -> None:
     heard: list[Event] = []
     wanted = Subscription(accounts=["irc:a"], events=["channel.message"])
     async with (
-        house(tells("1:1", "1:2", ends=True), tells("1:2", "1:3")) as home,
-        ReconnectingClient(home.url, on_event=heard.append, subscribe=wanted) as client,
+        scripted(tells("1:1", "1:2", ends=True), tells("1:2", "1:3")) as server,
+        ReconnectingClient(server.url, on_event=heard.append, subscribe=wanted) as client,
     ):
         await client.call("health")
         go.set()
@@ -360,8 +375,8 @@ async def test_gaps_are_told_before_what_follows_them() -> None:
 
     heard: list[Event] = []
     async with (
-        house(script) as home,
-        ReconnectingClient(home.url, on_event=heard.append) as client,
+        scripted(script) as server,
+        ReconnectingClient(server.url, on_event=heard.append) as client,
     ):
         await client.call("health")
     message_, gap = "channel.message", "channel.gap"
@@ -380,8 +395,8 @@ async def test_in_protocol_3_numbers_count_for_everybody_and_tell_nothing() -> N
 
     heard: list[Event] = []
     async with (
-        house(script) as home,
-        ReconnectingClient(home.url, on_event=heard.append) as client,
+        scripted(script) as server,
+        ReconnectingClient(server.url, on_event=heard.append) as client,
     ):
         await client.call("health")
         assert client.protocol == 3
@@ -395,30 +410,30 @@ async def test_a_subscription_that_is_refused_ends_the_client() -> None:
         error = {"code": "FORBIDDEN", "message": "missing scope: operator.read"}
         await side.say(type="res", id=request["id"], ok=False, error=error)
 
-    async with house(script) as home:
+    async with scripted(script) as server:
         with pytest.raises(RemoteError, match="missing scope"):
-            await ReconnectingClient(home.url, subscribe=Subscription()).open()
+            await ReconnectingClient(server.url, subscribe=Subscription()).open()
 
 
 async def test_a_session_that_ends_while_subscribing_is_replaced() -> None:
     async with (
-        house(dies_after(1), answering) as home,
-        ReconnectingClient(home.url, subscribe=Subscription()) as client,
+        scripted(dies_after(1), answering) as server,
+        ReconnectingClient(server.url, subscribe=Subscription()) as client,
     ):
         assert client.sessions == 2
 
 
 async def test_a_fault_of_ours_lets_nobody_wait() -> None:
-    async with house(welcoming) as home:
-        client = ReconnectingClient(home.url, client={"displayName": object()})
+    async with scripted(welcoming) as server:
+        client = ReconnectingClient(server.url, client={"displayName": object()})
         with pytest.raises(IpcError, match="TypeError"):
             await client.open()
 
 
 async def test_closing_fails_what_waits() -> None:
     go = asyncio.Event()
-    async with house(ends_when(go), refusing) as home:
-        client = ReconnectingClient(home.url)
+    async with scripted(ends_when(go), refusing) as server:
+        client = ReconnectingClient(server.url)
         await client.open()
         go.set()
         await until(lambda: not client.connected)
@@ -432,9 +447,9 @@ async def test_closing_fails_what_waits() -> None:
 
 
 async def test_opening_may_be_cancelled() -> None:
-    async with house(refusing) as home:
-        opening = asyncio.create_task(ReconnectingClient(home.url).open())
-        await until(lambda: home.connections > 0)
+    async with scripted(refusing) as server:
+        opening = asyncio.create_task(ReconnectingClient(server.url).open())
+        await until(lambda: server.connections > 0)
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
@@ -442,6 +457,6 @@ async def test_opening_may_be_cancelled() -> None:
 
 async def test_over_a_unix_socket(tmp_path: Any) -> None:
     path = tmp_path / "cli.sock"
-    async with house(welcoming, path=path), ReconnectingClient(unix=path) as client:
+    async with scripted(welcoming, path=path), ReconnectingClient(unix=path) as client:
         assert client.place == str(path)
         assert client.hello == HELLO

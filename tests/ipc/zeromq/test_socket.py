@@ -40,7 +40,7 @@ async def test_a_path_that_cannot_be_bound_is_named(rig: LinkRig, tmp_path: Path
         rig.router(lambda peer, body: None)
     with pytest.raises(EndpointError, match="too long"):
         rig.dealer(lambda body: None)
-    assert zmqsocket._context is None
+    assert zmqsocket._context is None  # a context that stays would hang the exit, out of sight
 
 
 async def test_closing_is_final_quick_and_repeatable(rig: LinkRig) -> None:
@@ -54,7 +54,7 @@ async def test_closing_is_final_quick_and_repeatable(rig: LinkRig) -> None:
         for link in (dealer, router, dealer, router):
             link.close()
         assert time.monotonic() - begin < 1
-        assert zmqsocket._context is None, "the context ends with its last socket"
+        assert zmqsocket._context is None, "the context ends with its last socket"  # as above
         await asyncio.sleep(0)
         assert not dealer.send(b"x")
         with pytest.raises(PeerGone):
