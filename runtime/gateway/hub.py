@@ -86,8 +86,8 @@ class Hub:
         self.seq = 0
         self._clients: set[ClientView] = set()
         self._admissions: set[WaitingAdmission] = set()
-        self._failures = self._malformed = 0
-        self._requests_of_gone = 0
+        self._malformed = 0
+        self._requests_of_gone = self._failures_of_gone = 0
         self._refused: Counter[str] = Counter()
         self._presence_timer: asyncio.TimerHandle | None = None
         self._health_timer: asyncio.TimerHandle | None = None
@@ -117,6 +117,7 @@ class Hub:
         """Remove a client whose connection has ended, wherever it stands."""
         self._clients.discard(client)
         self._requests_of_gone += client.asked
+        self._failures_of_gone += client.failed
         self.fanout.unsubscribe(client)
         self.supervisor.close(client)
         self.nodes.leave(client, int(time.time() * 1000))
@@ -168,7 +169,7 @@ class Hub:
     @property
     def failures(self) -> int:
         """How many requests were answered with an error."""
-        return self._failures
+        return self._failures_of_gone + sum(client.failed for client in self._clients)
 
     @property
     def malformed(self) -> int:
@@ -183,10 +184,6 @@ class Hub:
     def dropped(self) -> dict[str, int]:
         """Return what has been dropped, by reason: messages of workers, and slow clients."""
         return dict(self.data_link.dropped) | {"slow client": self.server.slow}
-
-    def failed(self) -> None:
-        """Count a request that is answered with an error."""
-        self._failures += 1
 
     def received_malformed(self) -> None:
         """Count a frame of a client that is not JSON."""

@@ -61,6 +61,10 @@ class ClientView(Protocol):
     def asked(self) -> int:
         """How many requests it has made."""
 
+    @property
+    def failed(self) -> int:
+        """How many of its requests were answered with an error."""
+
     def covers(self, scope: str | None) -> bool:
         """Return whether it may do what needs ``scope``."""
 

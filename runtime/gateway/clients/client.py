@@ -67,7 +67,7 @@ class ConnectedClient:
     """A client that has got its hello.
 
     ``seq`` numbers the protocol's own events; ``since`` is the loop's time when it was admitted,
-    ``asked`` the number of its requests.
+    ``asked`` the number of its requests, ``failed`` how many were answered with an error.
     """
 
     def __init__(self, hub: Hub, connection: Connection, admitted: Admitted) -> None:
@@ -85,6 +85,7 @@ class ConnectedClient:
         self.seq = 0
         self.since = hub.now()
         self.asked = 0
+        self.failed = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
         self._waiting = 0
         self._malformed = 0
@@ -198,7 +199,7 @@ class ConnectedClient:
         self.connection.send(event(name, payload))
 
     def _fail(self, id: str | int, error: RemoteError) -> None:
-        self.hub.failed()
+        self.failed += 1
         self.connection.send(error_response(id, shape_of(error)))
 
     def _refuse_frame(self, error: FrameError) -> None:
