@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
+
 
 class ExitCode(IntEnum):
     """The exit codes of commands."""
 
-    OK = 0
-    ERROR = 1
+    OK = EXIT_OK
+    ERROR = EXIT_ERROR
     USAGE = 2
     NOT_RUNNING = 3
     TIMEOUT = 4
-    CONFIGURATION = 78  # EX_CONFIG, sysexits(3)
+    CONFIGURATION = EXIT_CONFIG
     INTERRUPTED = 130  # Ctrl-C, as every shell has it
 
 

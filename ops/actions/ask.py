@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipc.errors import IpcError, RemoteError
+from ipc.frames.words import INVALID_REQUEST
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.account_api import AccountApi
 from ops.connect.gateway import address_of, connected_gateway
@@ -52,7 +53,7 @@ async def _explained(
 ) -> Exception:
     """Return ``error``, with the known accounts where the params name an unknown one."""
     channel, account = params.get("channel"), params.get("accountId")
-    if error.code != "INVALID_REQUEST" or not isinstance(channel, str):
+    if error.code != INVALID_REQUEST or not isinstance(channel, str):
         return error
     try:
         status = await AccountApi(client, through_gateway=True).status()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ipc.frames.words import Phase
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
 from ops.connect.configuration import load_file
@@ -87,7 +88,7 @@ class LocalChat:
                 f" `trunkline message send --account {self._key}`"
             )
         status: dict[str, Any] = found["status"]
-        if status["phase"] != "running":
+        if status["phase"] != Phase.RUNNING:
             raise OperatorError(
                 f"{self._key} is {status['phase']}: {found['why']}; {found['next']}"
             )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ipc.errors import IpcError
+from ipc.frames.words import Phase
 from ops.connect.supervisor import connected_supervisor
 from ops.exits import ExitCode, OperatorError
 from runtime.config.places import Places, resolve
@@ -115,7 +116,7 @@ async def _is_up(places: Places, pid: int) -> bool:
                     return False  # another one: ours will name it when it gives up
                 if status["gateway"]["connected"]:
                     return True
-                if status["gateway"]["phase"] == "failed":
+                if status["gateway"]["phase"] == Phase.FAILED:
                     raise _GatewayFailed(pid, status["gateway"])
                 await changed.wait()
                 changed.clear()

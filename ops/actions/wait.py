@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from ipc.frames.websocket import Event
+from ipc.frames.words import Phase
 from ipc.websocket.reconnecting import OPENED
 from ops.connect.account_api import AccountApi, connected_account_api, payload_of
 from ops.connect.selection import chosen
@@ -23,8 +24,8 @@ Row = dict[str, Any]
 class Goal(StrEnum):
     """The phases that can be waited for."""
 
-    RUNNING = "running"
-    STOPPED = "stopped"
+    RUNNING = Phase.RUNNING.value
+    STOPPED = Phase.STOPPED.value
 
 
 class PhaseWaiter:
@@ -94,7 +95,7 @@ class PhaseWaiter:
         """Return the accounts that have not reached the phase; raises for one that cannot."""
         for key in keys:
             row = self._rows[key]
-            failed = self.goal is Goal.RUNNING and row["phase"] == "failed"
+            failed = self.goal is Goal.RUNNING and row["phase"] == Phase.FAILED
             if failed and self._counts(key, row):
                 why = (
                     row.get("lastError") or row.get("cause") or "see `trunkline channels describe`"
@@ -135,7 +136,7 @@ async def _wait_for(
 
 def _why(row: Row) -> str | None:
     """Return why an account is as it is; the last error of a stopped one says nothing of that."""
-    if row["phase"] != "stopped" or not row.get("cause"):
+    if row["phase"] != Phase.STOPPED or not row.get("cause"):
         return row.get("lastError") or row.get("cause")
     reason = (row.get("hold") or {}).get("reason")
     return f"{row['cause']}: {reason}" if reason else str(row["cause"])

@@ -15,6 +15,7 @@ from typing import Any
 
 from ipc.errors import IpcError
 from ipc.frames.websocket import Event
+from ipc.frames.words import Phase
 from ipc.websocket import reconnecting
 from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import ReconnectingClient
@@ -151,7 +152,7 @@ class Watcher:
             self._show(event.event, message, message_line(message))
 
     def _note_gateway(self, row: dict[str, Any]) -> None:
-        if row.get("connected") and row.get("phase") == "running":
+        if row.get("connected") and row.get("phase") == Phase.RUNNING:
             self._up.set()
         else:
             self._up.clear()

@@ -16,6 +16,7 @@ import msgspec
 
 from ipc.errors import PeerGone, RemoteError
 from ipc.frames.websocket import Event
+from ipc.frames.words import Phase
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
 from ipc.websocket.reconnecting import ReconnectingClient
@@ -33,11 +34,11 @@ KEPT = ("incarnation", "persisted")  # of a gateway's answer, as in the supervis
 KEEPS_REASONS = "channels.holds"  # a method of gateways that keep the reason of a stop
 # Phases for OpenClaw's lifecycle words, whose rows have no phase.
 _PHASES = {
-    "starting": "starting",
-    "ready": "running",
-    "recovering": "backoff",
-    "stopped": "stopped",
-    "blocked": "failed",
+    "starting": Phase.STARTING,
+    "ready": Phase.RUNNING,
+    "recovering": Phase.BACKOFF,
+    "stopped": Phase.STOPPED,
+    "blocked": Phase.FAILED,
 }
 
 
@@ -63,7 +64,11 @@ class AccountApi:
         server = self.client.hello.get("server") or {}
         return {
             "supervisor": None,
-            "gateway": {"phase": "running", "connected": True, "version": server.get("version")},
+            "gateway": {
+                "phase": Phase.RUNNING,
+                "connected": True,
+                "version": server.get("version"),
+            },
             "accounts": [
                 _status_row(channel, snapshot)
                 for channel, snapshots in answer["channelAccounts"].items()
@@ -143,7 +148,7 @@ class AccountApi:
 async def connected_account_api(
     target: RuntimeTarget, *, on_event: OnEvent | None = None
 ) -> AsyncIterator[AccountApi]:
-    """Connect to the gateway at the target's URL, without one to the supervisor of this host."""
+    """Connect to the gateway at the target's URL; without a URL to the supervisor of this host."""
     if target.url is None:
         async with connected_supervisor(places_of(target), on_event=on_event) as client:
             yield AccountApi(client, through_gateway=False)
@@ -169,6 +174,6 @@ def _status_row(channel: str, snapshot: Row) -> Row:
         **snapshot,
         "account": f"{channel}:{snapshot['accountId']}",
         "channel": channel,
-        "phase": phase or ("running" if snapshot.get("running") else "stopped"),
+        "phase": phase or (Phase.RUNNING if snapshot.get("running") else Phase.STOPPED),
         "failures": snapshot.get("failures", snapshot.get("reconnectAttempts")),
     }

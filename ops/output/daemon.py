@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ipc.frames.words import Phase
 from ops.output.text import clean, duration, mebibytes
 
 Row = Mapping[str, Any]
@@ -23,7 +24,7 @@ def show_daemon(status: Row) -> None:
     details = [f"pid {gateway['pid']}" if gateway.get("pid") else "", gateway.get("url") or ""]
     if gateway.get("outages"):
         details.append(f"{gateway['outages']} outages")
-    if gateway.get("phase") != "running" and gateway.get("lastError"):
+    if gateway.get("phase") != Phase.RUNNING and gateway.get("lastError"):
         details.append(gateway["lastError"])
     print(f"gateway     {gateway['phase']}  {clean('  '.join(filter(None, details)))}".rstrip())
     for warning in (supervisor or {}).get("warnings", []):
@@ -35,7 +36,7 @@ def show_gateway(row: Row) -> None:
     """Print the gateway's status row on one line."""
     details = [
         row["phase"]
-        + ("" if row.get("connected") or row["phase"] != "running" else ", no session"),
+        + ("" if row.get("connected") or row["phase"] != Phase.RUNNING else ", no session"),
         f"pid {row['pid']}" if row.get("pid") else "",
         row.get("url") or "",
         f"{row['outages']} outages" if row.get("outages") else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ipc.frames.words import Phase
 from ops.output.text import clean, duration, moment
 
 Row = Mapping[str, Any]
@@ -41,25 +42,25 @@ def _gist(row: Row) -> tuple[Any, ...]:
         row.get("cause"),
         row.get("incarnation"),
         row.get("health"),
-        row.get("connected", True) or row.get("phase") != "running",
+        row.get("connected", True) or row.get("phase") != Phase.RUNNING,
         row.get("nextTryAt") is not None,
     )
 
 
 def _because(row: Row, now: float) -> list[str]:
     match row.get("phase"):
-        case "running":
+        case Phase.RUNNING:
             return [_ready(row)]
-        case "starting":
+        case Phase.STARTING:
             return [f"incarnation {row.get('incarnation')}"]
-        case "stopping":
+        case Phase.STOPPING:
             cause = clean(row.get("cause") or "")
             return [f"{cause}: {_error(row)}" if cause == "unhealthy" else cause]
-        case "backoff":
+        case Phase.BACKOFF:
             return [", ".join(filter(None, [_error(row), _next(row, now), _failures(row)]))]
-        case "failed":
+        case Phase.FAILED:
             return [_error(row) or clean(row.get("cause") or "")]
-        case "stopped":
+        case Phase.STOPPED:
             hold = row.get("hold") or {}
             return [": ".join(clean(x) for x in (row.get("cause"), hold.get("reason")) if x)]
     return []

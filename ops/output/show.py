@@ -10,15 +10,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ipc.frames.words import Phase
 from ops.output.text import clean, duration, mebibytes
 
-PHASE_COLOURS = {
-    "running": "green",
-    "starting": "cyan",
-    "stopping": "yellow",
-    "backoff": "yellow",
-    "failed": "red",
-    "stopped": "dim",
+PHASE_COLOURS: dict[str, str] = {
+    Phase.RUNNING: "green",
+    Phase.STARTING: "cyan",
+    Phase.STOPPING: "yellow",
+    Phase.BACKOFF: "yellow",
+    Phase.FAILED: "red",
+    Phase.STOPPED: "dim",
 }
 
 ACCOUNT_COLUMNS = (
@@ -134,7 +135,7 @@ def _hint(row: Mapping[str, Any]) -> str | None:
 
 def _uptime(row: Mapping[str, Any], now: float) -> str:
     ready = row.get("readyAt")
-    return duration(now - ready / 1000) if ready and row.get("phase") == "running" else ""
+    return duration(now - ready / 1000) if ready and row.get("phase") == Phase.RUNNING else ""
 
 
 def _next_try(row: Mapping[str, Any], now: float) -> str:
