@@ -41,7 +41,8 @@ def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
     accounts.remove_account(places.config_path, key)
     reloaded = _take_over(places)
     if held and reloaded is None:  # a daemon does it itself
-        holds.release(key)
+        holds.release_all([key])
+        holds.write()
     _report(places, key, "removed", reloaded, " and its hold forgotten" if held else "", as_json)
 
 

@@ -143,24 +143,27 @@ class Fleet:
     async def start(self, key: str) -> None:
         account = self.account(key)
         if self.roster.obstacle(account) is None:
-            self.roster.release([account])
+            saving = self.roster.release([account])
             account.hurry()
             self.gate.to_front(key)
             account.child.post(Start())
+            await saving
         await settle()
 
     async def stop(self, key: str, reason: str | None = None) -> None:
         account = self.account(key)
-        self.roster.hold([account], reason)
+        saving = self.roster.hold([account], reason)
         account.child.post(Stop("held", reason))
+        await saving
         await settle()
 
     async def restart(self, key: str) -> None:
         account = self.account(key)
         if self.roster.obstacle(account) is None:
-            self.roster.release([account])
+            saving = self.roster.release([account])
             account.hurry()
             account.child.post(Restart(reason="asked for by an operator"))
+            await saving
         await settle()
 
     async def reset(self, key: str) -> None:

@@ -1,7 +1,7 @@
-"""What a person stopped stays stopped: the holds, on disk.
+"""Keeps the holds on disk: accounts that an operator stopped stay stopped over restarts.
 
-Separate from the lifecycle, which never knows about files: a hold is written by the stop
-command before it is acknowledged, and read once at the start.
+Separate from the lifecycle, which never knows about files: a hold is on disk before the stop
+command is acknowledged, and is read once at the start.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 import structlog
 
-from ipc.files import write_atomically
 from ipc.frames.status import Hold
+from ipc.state_file import StateFile
 
 HOLDS = "holds.json"  # in the state directory
 
@@ -27,12 +26,16 @@ class Holds:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._warnings: list[str] = []
-        self._held: dict[str, Hold] = self._load()
-        self._on_disk = dict(self._held)
+        self._file = StateFile(path, dict[str, Hold], on_error=self._failed)
+        self._held = self._load()
+
+    @property
+    def _on_disk(self) -> dict[str, Hold]:
+        return self._file.on_disk or {}
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know: a file that was damaged, holds that are not on disk."""
+        """Warnings for the operator: a file that was damaged, holds that are not on disk."""
         held = ", ".join(self.unsaved)
         free = ", ".join(key for key in self._on_disk if key not in self._held)
         return [
@@ -62,61 +65,46 @@ class Holds:
         """Return every hold, in the order in which they were made."""
         return dict(self._held)
 
-    def hold(self, key: str, reason: str | None = None) -> bool:
-        """Hold an account; return whether that is on disk. A hold keeps its first time."""
-        return self.hold_all([key], reason)
-
-    def hold_all(self, keys: Iterable[str], reason: str | None = None) -> bool:
-        """Hold many accounts with one write."""
+    def hold_all(self, keys: Iterable[str], reason: str | None = None) -> None:
+        """Hold accounts, in memory; a hold keeps its first time. See ``save_soon``."""
         for key in keys:
             old = self._held.get(key)
             at = old.at if old is not None else int(time.time() * 1000)
             kept = reason if reason is not None or old is None else old.reason
             self._held[key] = Hold(at, kept)
-        return self._save()
 
-    def release(self, key: str) -> bool:
-        """Forget a hold; return whether that is on disk."""
-        return self.release_all([key])
-
-    def release_all(self, keys: Iterable[str]) -> bool:
-        """Forget many holds with one write."""
+    def release_all(self, keys: Iterable[str]) -> None:
+        """Forget holds, in memory. See ``save_soon``."""
         for key in keys:
             self._held.pop(key, None)
-        return self._save()
+
+    def save_soon(self) -> None:
+        """Write the holds in a thread; ``saved`` returns whether they are on disk."""
+        self._file.save_soon(dict(self._held))
+
+    async def saved(self) -> bool:
+        """Wait until all changes so far are on disk; return ``False`` if they are not."""
+        return await self._file.saved()
+
+    def write(self) -> bool:
+        """Write the holds now; return whether they are on disk. Blocks; needs no event loop."""
+        try:
+            self._file.write(dict(self._held))
+        except OSError as error:
+            self._failed(error)
+            return False
+        return True
+
+    def _failed(self, error: OSError) -> None:
+        log.error("holds not written", path=str(self.path), error=str(error))
 
     def _load(self) -> dict[str, Hold]:
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            self._warnings.append(
-                f"{self.path} cannot be read: {error.strerror}; holds are unknown"
+        held = self._file.load()
+        damage = self._file.damage
+        if damage is not None:
+            text = f"{self.path} is damaged ({damage.reason}); kept as {damage.kept}"
+            self._warnings.append(f"{text}, all holds are lost")
+            log.error(
+                "holds are lost", path=str(self.path), kept=str(damage.kept), error=damage.reason
             )
-            return {}
-        try:
-            return msgspec.json.decode(data, type=dict[str, Hold])
-        except msgspec.DecodeError as error:
-            return self._quarantine(error)
-
-    def _quarantine(self, error: msgspec.DecodeError) -> dict[str, Hold]:
-        """Keep a damaged file for whoever wants to mend it, and say so loudly."""
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
-        try:
-            self.path.replace(aside)
-        except OSError:
-            aside = self.path
-        text = f"{self.path} is damaged ({error}); kept as {aside}, all holds are lost"
-        self._warnings.append(text)
-        log.error("holds are lost", path=str(self.path), kept=str(aside), error=str(error))
-        return {}
-
-    def _save(self) -> bool:
-        try:
-            write_atomically(self.path, msgspec.json.format(msgspec.json.encode(self._held)))
-        except OSError as error:
-            log.error("holds not written", path=str(self.path), error=str(error))
-            return False
-        self._on_disk = dict(self._held)
-        return True
+        return dict(held or {})

@@ -1,4 +1,4 @@
-"""The accounts of a running supervisor: added, changed, removed, held, released.
+"""Adds, changes, removes, holds and releases the accounts of a running supervisor.
 
 One account has one process, whatever the configuration does meanwhile: an account that is
 removed stays until its process is gone, and one that comes back before goes on where it was.
@@ -8,8 +8,9 @@ Its incarnation numbers only grow, over removals too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
@@ -36,7 +37,7 @@ class Difference:
 
 
 def is_down(state: State) -> bool:
-    """Say whether nothing of the account runs, and nothing will by itself."""
+    """Return whether nothing of the account runs, and nothing will by itself."""
     return state.phase in (Phase.STOPPED, Phase.FAILED)
 
 
@@ -83,7 +84,7 @@ class Roster:
             removed=[key for key in old if key not in specs],
             changed=[key for key in specs if key in old and old[key] != specs[key]],
         )
-        self.release(self.accounts[key] for key in difference.removed)
+        self._release(self.accounts[key] for key in difference.removed)
         for key in difference.removed:
             self.accounts[key].child.post(Stop("removed"))
             self._leaving[key] = asyncio.create_task(self._forget(self.accounts[key]))
@@ -113,20 +114,31 @@ class Roster:
         obstacle = self.obstacle(account)
         return obstacle[0] if obstacle and obstacle[0] in ("disabled", "unconfigured") else None
 
-    def hold(self, accounts: Iterable[Account], reason: str | None) -> bool:
-        """Remember manual stops; return whether all of them are on disk."""
+    def hold(self, accounts: Iterable[Account], reason: str | None) -> Coroutine[Any, Any, bool]:
+        """Hold accounts at once; await the result to know whether all holds are on disk.
+
+        The caller stops them meanwhile, and acknowledges that after the result.
+        """
         chosen = list(accounts)
-        persisted = self._holds.hold_all([account.key for account in chosen], reason)
+        self._holds.hold_all([account.key for account in chosen], reason)
         for account in chosen:
             account.set_hold(self._holds.get(account.key))
-        return persisted
+        self._holds.save_soon()
+        return self._holds.saved()
 
-    def release(self, accounts: Iterable[Account]) -> bool:
-        """Forget manual stops; return whether that is on disk."""
+    def release(self, accounts: Iterable[Account]) -> Coroutine[Any, Any, bool]:
+        """Forget manual stops at once; await the result to know whether that is on disk."""
+        return self._holds.saved() if self._release(accounts) else _nothing_to_save()
+
+    def _release(self, accounts: Iterable[Account]) -> bool:
+        """Forget manual stops; return whether there were any."""
         held = [account for account in accounts if account.hold is not None]
         for account in held:
             account.set_hold(None)
-        return self._holds.release_all([account.key for account in held]) if held else True
+        if held:
+            self._holds.release_all([account.key for account in held])
+            self._holds.save_soon()
+        return bool(held)
 
     def apply_limits(self, limit_group: Callable[[str, GroupLimits], None]) -> None:
         """Bring the configured limits to the workers that run.
@@ -151,7 +163,7 @@ class Roster:
         return found
 
     def stop_all(self) -> None:
-        """Have every account end, for the end of the supervisor."""
+        """Stop every account, for the end of the supervisor."""
         self.closing = True
         for account in self.accounts.values():
             account.child.post(Stop("shutdown"))
@@ -170,9 +182,10 @@ class Roster:
             await asyncio.wait(tasks)
         self._lives.clear()
         self._leaving.clear()
+        await self._holds.saved()
 
     def _as_wanted(self, account: Account) -> None:
-        """Start an account by itself, or say why not."""
+        """Start an account automatically, or post why it may not run."""
         obstacle = self.obstacle(account)
         if obstacle is not None:
             account.child.post(Stop(obstacle[0]))
@@ -203,7 +216,11 @@ class Roster:
         self._on_removed(key)
 
 
+async def _nothing_to_save() -> bool:
+    return True
+
+
 def _differs(old: AccountSpec, new: AccountSpec) -> bool:
-    """Say whether the worker would see something else, or may run now and might not before."""
+    """Return whether the worker would see something else, or may run now but might not before."""
     seen = (old.fingerprint, old.enabled, old.configured)
     return seen != (new.fingerprint, new.enabled, new.configured)

@@ -133,6 +133,9 @@ def select(supervisor: Supervisor, targets: list[str]) -> list[Account]:
     return list(chosen.values())
 
 
+Rows = list[tuple[Account, dict[str, Any]]]
+
+
 @method("supervisor.status", NoParams)
 async def _status(supervisor: Supervisor, params: NoParams) -> Any:
     return msgspec.to_builtins(supervisor.status())
@@ -141,7 +144,7 @@ async def _status(supervisor: Supervisor, params: NoParams) -> Any:
 @method("channels.start", TargetParams)
 async def _start(supervisor: Supervisor, params: TargetParams) -> Any:
     """Start accounts for an operator: at once, whatever the backoff says."""
-    rows = _released(supervisor, params)
+    rows, saving = _released(supervisor, params)
     for account, row in rows:
         if not row["ok"]:
             continue
@@ -149,7 +152,7 @@ async def _start(supervisor: Supervisor, params: TargetParams) -> Any:
         row |= {"outcome": "skipped", "reason": "task-owned"} if runs else HANDED_OFF
         supervisor.hasten(account)
         account.child.post(Start())  # even if it runs: a stop may be on its way
-    return {"results": [row for _, row in rows]}
+    return await _once_saved(rows, saving)
 
 
 @method("channels.stop", TargetParams)
@@ -160,11 +163,12 @@ async def _stop(supervisor: Supervisor, params: TargetParams) -> Any:
     that may not run anyway goes on saying why, and its row has a ``note``.
     """
     chosen = select(supervisor, params.accounts)
-    persisted = supervisor.roster.hold(chosen, params.reason)
+    saving = supervisor.roster.hold(chosen, params.reason)
     idle = {account.key: supervisor.roster.idle_for(account) for account in chosen}
     for account in chosen:
         cause = idle[account.key]
         account.child.post(Stop("held", params.reason) if cause is None else Stop(cause))
+    persisted = await saving
     rows = await asyncio.gather(*(_stopped(account, params.wait) for account in chosen))
     for row in rows:
         if (cause := idle[row["account"]]) is not None:
@@ -191,31 +195,40 @@ async def _stopped(account: Account, wait: bool) -> dict[str, Any]:
 @method("channels.restart", TargetParams)
 async def _restart(supervisor: Supervisor, params: TargetParams) -> Any:
     """Replace the accounts' processes; a stopped or waiting account is started."""
-    rows = _released(supervisor, params)
+    rows, saving = _released(supervisor, params)
     for account, row in rows:
         if row["ok"]:
             row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
             supervisor.hasten(account)
             account.child.post(Restart(reason="asked for by an operator"))
+    return await _once_saved(rows, saving)
+
+
+async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
+    """Return the rows as results, once it is known whether the releases are on disk."""
+    persisted = await saving
+    for _, row in rows:
+        if "persisted" in row:
+            row["persisted"] = persisted
     return {"results": [row for _, row in rows]}
 
 
-def _released(supervisor: Supervisor, params: TargetParams) -> list[tuple[Account, dict[str, Any]]]:
-    """Release the holds of all chosen accounts that may run; say of the others why not."""
+def _released(supervisor: Supervisor, params: TargetParams) -> tuple[Rows, Awaitable[bool]]:
+    """Release the holds of all chosen accounts that may run; the other rows get the reason."""
     chosen = select(supervisor, params.accounts)
     obstacles = {account.key: supervisor.roster.obstacle(account) for account in chosen}
     free = [account for account in chosen if obstacles[account.key] is None]
-    persisted = supervisor.roster.release(free)
+    saving = supervisor.roster.release(free)
     rows = []
     for account in chosen:
-        row: dict[str, Any] = {"account": account.key, "ok": True, "persisted": persisted}
+        row: dict[str, Any] = {"account": account.key, "ok": True, "persisted": False}
         obstacle = obstacles[account.key]
         if obstacle is not None:
             del row["persisted"]
             row |= {"ok": False, "outcome": "skipped"}
             row["reason"], row["error"] = obstacle
         rows.append((account, row))
-    return rows
+    return rows, saving
 
 
 @method("channels.reset", TargetParams)

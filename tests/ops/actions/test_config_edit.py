@@ -73,7 +73,9 @@ def test_a_change_that_would_be_wrong_leaves_the_file_alone(
 async def test_a_hold_is_forgotten_with_its_account_without_a_daemon_too(state: Path) -> None:
     text = "{channels: {local: {accounts: {demo: {}, two: {}}}}}"
     (state / "trunkline.json5").write_text(text)
-    Holds(state / HOLDS).hold_all(["local:demo", "local:two"])
+    holds = Holds(state / HOLDS)
+    holds.hold_all(["local:demo", "local:two"])
+    assert holds.write()
     removed = await trunkline(state, "channels", "remove", "local:two")
     assert "removed" in removed.out
     assert "its hold forgotten; it counts from the next `trunkline up`" in removed.out

@@ -6,8 +6,19 @@ from pathlib import Path
 
 import pytest
 
-import runtime.supervisor.accounts.holds
 from runtime.supervisor.accounts.holds import Holds
+
+
+def hold(holds: Holds, *keys: str, reason: str | None = None) -> bool:
+    """Hold accounts; return whether that is on disk."""
+    holds.hold_all(keys, reason)
+    return holds.write()
+
+
+def release(holds: Holds, *keys: str) -> bool:
+    """Release accounts; return whether that is on disk."""
+    holds.release_all(keys)
+    return holds.write()
 
 
 @pytest.fixture
@@ -16,32 +27,32 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_hold_survives_a_restart_with_its_reason_and_time(path: Path) -> None:
-    assert Holds(path).hold("irc:libera", "maintenance")
-    hold = Holds(path).get("irc:libera")
-    assert hold is not None
-    assert hold.reason == "maintenance"
-    assert hold.at > 1_600_000_000_000
+    assert hold(Holds(path), "irc:libera", reason="maintenance")
+    kept = Holds(path).get("irc:libera")
+    assert kept is not None
+    assert kept.reason == "maintenance"
+    assert kept.at > 1_600_000_000_000
 
 
 def test_a_release_survives_a_restart(path: Path) -> None:
     holds = Holds(path)
-    holds.hold("irc:a")
-    holds.hold("irc:b")
-    assert holds.release("irc:a")
+    hold(holds, "irc:a")
+    hold(holds, "irc:b")
+    assert release(holds, "irc:a")
     assert list(Holds(path).all()) == ["irc:b"]
 
 
 def test_releasing_what_is_not_held_is_no_error(path: Path) -> None:
-    assert Holds(path).release("irc:a")
+    assert release(Holds(path), "irc:a")
 
 
 def test_holding_again_keeps_the_first_time_and_takes_a_new_reason(path: Path) -> None:
     holds = Holds(path)
-    holds.hold("irc:a", "first")
+    hold(holds, "irc:a", reason="first")
     first = holds.get("irc:a")
-    holds.hold("irc:a")
+    hold(holds, "irc:a")
     assert holds.get("irc:a") == first
-    holds.hold("irc:a", "second")
+    hold(holds, "irc:a", reason="second")
     second = holds.get("irc:a")
     assert first is not None
     assert second is not None
@@ -49,7 +60,7 @@ def test_holding_again_keeps_the_first_time_and_takes_a_new_reason(path: Path) -
 
 
 def test_only_its_owner_may_read_the_file(path: Path) -> None:
-    Holds(path).hold("irc:a")
+    hold(Holds(path), "irc:a")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["holds.json"]
 
@@ -63,17 +74,17 @@ def test_a_damaged_file_is_kept_aside_and_warned_of(path: Path, damage: bytes) -
     assert kept.read_bytes() == damage
     (warning,) = holds.warnings
     assert str(kept) in warning
-    assert holds.hold("irc:b")
+    assert hold(holds, "irc:b")
     assert list(Holds(path).all()) == ["irc:b"]
 
 
 def test_a_hold_that_cannot_be_written_lasts_in_memory_and_says_so(tmp_path: Path) -> None:
     holds = Holds(tmp_path / "gone" / "holds.json")  # as when the directory vanished
-    assert not holds.hold("irc:a")
+    assert not hold(holds, "irc:a")
     assert holds.get("irc:a") is not None
     assert holds.unsaved == ["irc:a"]
     assert holds.warnings == ["not on disk, and forgotten at the next start: the hold of irc:a"]
-    assert not holds.release("irc:a")
+    assert not release(holds, "irc:a")
     assert holds.get("irc:a") is None
     assert holds.warnings == []
 
@@ -81,13 +92,13 @@ def test_a_hold_that_cannot_be_written_lasts_in_memory_and_says_so(tmp_path: Pat
 def test_a_release_that_cannot_be_written_is_warned_of(path: Path) -> None:
     path.parent.joinpath("state").mkdir()
     holds = Holds(path.parent / "state" / "holds.json")
-    assert holds.hold_all(["irc:a", "irc:b"])
+    assert hold(holds, "irc:a", "irc:b")
     shutil.rmtree(holds.path.parent)
-    assert not holds.release("irc:a")
+    assert not release(holds, "irc:a")
     assert holds.unsaved == []
     assert holds.warnings == ["still on disk, and in force at the next start: the hold of irc:a"]
     holds.path.parent.mkdir()
-    assert holds.hold("irc:b")
+    assert hold(holds, "irc:b")
     assert holds.warnings == []
 
 
@@ -96,9 +107,9 @@ def test_a_full_disk_leaves_the_old_file_whole(path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     holds = Holds(path)
-    holds.hold("irc:a")
-    monkeypatch.setattr(runtime.supervisor.accounts.holds, "write_atomically", full)
-    assert not holds.hold("irc:b")
+    hold(holds, "irc:a")
+    monkeypatch.setattr("ipc.state_file.write_atomically", full)
+    assert not hold(holds, "irc:b")
     assert list(Holds(path).all()) == ["irc:a"]
     assert list(holds.all()) == ["irc:a", "irc:b"]
 
@@ -119,3 +130,23 @@ def test_a_damaged_file_that_cannot_be_moved_does_not_stop_the_start(
     path.write_bytes(b"{")
     monkeypatch.setattr(Path, "replace", refuse)
     assert "damaged" in Holds(path).warnings[0]
+
+
+async def test_a_hold_is_on_disk_when_it_is_reported_as_saved(path: Path) -> None:
+    holds = Holds(path)
+    holds.hold_all(["irc:a"], "night")
+    holds.save_soon()
+    assert await holds.saved()
+    assert list(Holds(path).all()) == ["irc:a"]
+    holds.release_all(["irc:a"])
+    holds.save_soon()
+    assert await holds.saved()
+    assert Holds(path).all() == {}
+
+
+async def test_a_write_in_a_thread_that_fails_is_reported(tmp_path: Path) -> None:
+    holds = Holds(tmp_path / "gone" / "holds.json")
+    holds.hold_all(["irc:a"])
+    holds.save_soon()
+    assert not await holds.saved()
+    assert holds.unsaved == ["irc:a"]

@@ -112,14 +112,14 @@ async def test_an_account_that_may_not_run_says_why(
 async def test_a_held_account_stays_down_over_a_new_beginning(tmp_path: Path) -> None:
     async with living(tmp_path) as house:
         house.add(spec_of(A), spec_of(B))
-        assert house.roster.hold([house[A], house[B]], "night")
+        assert await house.roster.hold([house[A], house[B]], "night")
     async with living(tmp_path) as house:
         house.add(spec_of(A))
         assert await house[A].settled(lambda state: state.cause == "held", 1.0)
         hold = house[A].hold
         assert hold is not None
         assert hold.reason == house[A].child.state.reason == "night"
-        assert house.roster.release([house[A]])
+        assert await house.roster.release([house[A]])
         assert house[A].hold is None
         assert set(Holds(tmp_path / "holds.json").all()) == {B}
 
@@ -127,8 +127,9 @@ async def test_a_held_account_stays_down_over_a_new_beginning(tmp_path: Path) ->
 async def test_a_removed_account_is_forgotten_with_its_hold(tmp_path: Path) -> None:
     async with living(tmp_path) as house:
         house.add(spec_of(A), spec_of(B))
-        house.roster.hold([house[A], house[B]], "night")
+        await house.roster.hold([house[A], house[B]], "night")
         house.replace(spec_of(B))
+        assert await house.holds.saved()
         assert set(Holds(tmp_path / "holds.json").all()) == {B}
         house.replace(spec_of(A), spec_of(B))
         assert await house[A].settled(lambda state: state.wanted, 1.0)
@@ -137,10 +138,10 @@ async def test_a_removed_account_is_forgotten_with_its_hold(tmp_path: Path) -> N
 async def test_holds_that_cannot_be_written_are_kept_and_confessed(tmp_path: Path) -> None:
     async with living(tmp_path / "missing") as house:
         house.add(spec_of(A))
-        assert house.roster.release([house[A]])  # nothing held: nothing to write
-        assert not house.roster.hold([house[A]], None)
+        assert await house.roster.release([house[A]])  # nothing held: nothing to write
+        assert not await house.roster.hold([house[A]], None)
         assert house[A].hold is not None
-        assert not house.roster.release([house[A]])
+        assert not await house.roster.release([house[A]])
         assert house[A].hold is None
 
 
@@ -252,7 +253,7 @@ async def test_a_change_does_not_undo_a_manual_stop(tmp_path: Path, deaf: bool) 
         house.add(spec_of(A))
         house.stage.deaf = deaf
         account = await house.run(A)
-        house.roster.hold([account], None)
+        await house.roster.hold([account], None)
         account.child.post(Stop("held"))
         await phase(account, Phase.STOPPING if deaf else Phase.STOPPED)
         house.replace(spec_of(A, fingerprint="2"))
