@@ -100,8 +100,7 @@ class Server:
         server = cls(on_connect, on_text, on_close, http, limits or Limits())
         owner: Owner = server
         if isinstance(listen, Path):
-            server._unix, server._inode = listen, _inode(listen)
-            server._uids = frozenset({0, os.geteuid()})
+            server._admit_owner_only(listen)
         if tls is not None:
             kwargs |= {"ssl": tls, "ssl_handshake_timeout": server.limits.handshake}
         server._library = await serve(
@@ -118,6 +117,10 @@ class Server:
         # While draining, the library would answer late handshakes with 503: we answer them.
         server._library.is_serving = lambda: True  # type: ignore[method-assign]
         return server
+
+    def _admit_owner_only(self, unix: Path) -> None:
+        self._unix, self._inode = unix, _inode(unix)
+        self._uids = frozenset({0, os.geteuid()})
 
     def output_queued(self, connection: Connection) -> None:
         """Write what ``connection`` has queued at the end of this turn of the loop."""
