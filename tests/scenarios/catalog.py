@@ -145,6 +145,7 @@ STARRED = {1, 18, 23, 24, 25, 27, 31, 55, 56, 78, 81, 82, 98, 102, 107, 123}  # 
 
 SESSION = "tests/runtime/supervisor/gateways/test_own_session.py::"
 CLIENT = "tests/ipc/websocket/test_client.py::"
+CONNECT = "tests/ipc/websocket/test_connect.py::"
 PROCESS = "tests/runtime/supervisor/processes/test_process.py::"
 DEVICE = "tests/ipc/identity/test_device.py::"
 MONITOR = "tests/runtime/supervisor/accounts/test_health_rules.py::"
@@ -162,10 +163,10 @@ ELSEWHERE: dict[int, list[str]] = {
     13: [FOREIGN + "test_its_configuration_is_repaired_once"],
     14: [FOREIGN + "test_what_another_try_cannot_mend_needs_a_person"],
     15: [FOREIGN + "test_what_another_try_cannot_mend_needs_a_person"],
-    17: [CLIENT + "test_a_starting_gateway_is_tried_again_after_the_time_it_asks_for"],
+    17: [CONNECT + "test_a_starting_gateway_is_tried_again_after_the_time_it_asks_for"],
     19: [
         SESSION + "test_a_gateway_that_accepts_and_says_nothing_becomes_a_fault",
-        CLIENT + "test_silence_before_the_challenge_ends_the_try",
+        CONNECT + "test_silence_before_the_challenge_ends_the_try",
     ],
     20: [CLIENT + "test_frames_that_make_no_sense_are_counted_and_skipped"],
     25: [PROCESS + "test_what_a_worker_started_ends_with_it"],
@@ -178,8 +179,8 @@ ELSEWHERE: dict[int, list[str]] = {
         "tests/runtime/gateway/test_draining.py::test_clients_are_told_and_closed_with_1012",
     ],
     68: [
-        CLIENT + "test_a_close_of_a_restart_is_tried_again",
-        CLIENT + "test_a_gateway_that_dies_before_hello_is_tried_again",
+        CONNECT + "test_a_close_of_a_restart_is_tried_again",
+        CONNECT + "test_a_gateway_that_dies_before_hello_is_tried_again",
     ],
     72: [SESSION + "test_an_answer_to_the_last_question_saves_the_gateway"],
     73: [SESSION + "test_a_gateway_that_hangs_is_asked_once_more_then_faulty"],
@@ -204,9 +205,9 @@ ELSEWHERE: dict[int, list[str]] = {
         CLIENT + "test_frames_that_make_no_sense_are_counted_and_skipped",
     ],
     93: [
-        CLIENT + "test_silence_before_the_challenge_ends_the_try",
-        CLIENT + "test_a_wrong_token_is_a_refusal_and_never_tried_again",
-        CLIENT + "test_something_else_that_listens_is_told_apart",
+        CONNECT + "test_silence_before_the_challenge_ends_the_try",
+        CONNECT + "test_a_wrong_token_is_a_refusal_and_never_tried_again",
+        CONNECT + "test_something_else_that_listens_is_told_apart",
     ],
     94: [
         DEVICE + "test_an_identity_is_made_once_and_for_its_owner_only",
