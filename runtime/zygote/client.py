@@ -1,8 +1,8 @@
 """Starts a zygote (``runtime.zygote.server``) and sends it requests.
 
-It is started before anything else of the daemon is imported. A zygote's own imports are the longest
-part of a start, so this module needs next to nothing: they are under way while the supervisor
-does its own.
+It is started before anything else of the daemon is imported. A zygote's own imports are the
+longest part of a start, so this module needs next to nothing: they are under way while the
+supervisor does its own.
 """
 
 from __future__ import annotations
