@@ -36,7 +36,7 @@ class Once:
         self._interrupted = interrupted
         self._max_keys = max_keys
         self._keep = keep
-        # Of most nobody asks for the result meanwhile: the future is made for the first who does.
+        # Most keys are asked for once: a future is made only for the first that asks again.
         self._flying: dict[Hashable, asyncio.Future[Any] | None] = {}
         self._done: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()  # oldest first
 
@@ -61,7 +61,7 @@ class Once:
             if shared is not None:
                 cancelled = isinstance(error, asyncio.CancelledError)
                 shared.set_exception(self._interrupted() if cancelled else error)
-                shared.exception()  # seen, even when those who waited have given up
+                shared.exception()  # seen, even when the callers that waited have given up
             raise
         shared = self._flying.pop(key)
         if shared is not None:

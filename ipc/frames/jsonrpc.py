@@ -43,7 +43,7 @@ def read(data: bytes | str) -> Response | Event | None:
             return None
         return Event(message.method, message.params)
     if message.method is not UNSET:
-        return None  # a request: nobody may ask us that way
+        return None  # a request: a gateway sends none of that kind
     if isinstance(message.error, _Error):
         text = message.error.message or "failed without a reason"
         shape = ErrorShape(str(message.error.code), text, details=message.error.data)

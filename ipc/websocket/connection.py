@@ -27,7 +27,7 @@ except ImportError:
     from websockets.utils import apply_mask
 
 CLOSE_SECONDS = 1.0  # between our close frame and the end of the socket
-MAX_UNWRITTEN = 32  # answers; who asks more at once can deal with these meanwhile
+MAX_UNWRITTEN = 32  # answers; a client that asks more at once can deal with these meanwhile
 MAX_EARLY = 15  # messages sent before the handshake is answered
 MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes
 _FIN_TEXT, _FIN_BINARY, _PING = 0x81, 0x82, b"\x89\x00"
@@ -337,7 +337,7 @@ class Connection(DemuxConnection):
 
     def _assemble(self, event: Frame) -> None:
         if self.protocol.state is CLOSING:
-            return  # after our close frame nobody gets an answer, so nothing is carried out
+            return  # after our close frame no answer is sent, so nothing is carried out
         if self._fragments is None:
             self._fragments = []
             self._first = 0x80 | event.opcode

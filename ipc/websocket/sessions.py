@@ -110,7 +110,7 @@ class Sessions:
             await tries.run()
         except IpcError as error:
             self._end(error)
-        except Exception as error:  # a fault of ours: nobody must wait for ever
+        except Exception as error:  # a fault of ours: no caller must wait for ever
             self._end(IpcError(f"{self._place}: {type(error).__name__}: {error}"))
             raise
 

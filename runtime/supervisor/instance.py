@@ -9,7 +9,6 @@ than all earlier ones.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -23,7 +22,7 @@ import msgspec
 
 from ipc.endpoints import SocketPaths
 from ipc.errors import EndpointError
-from ipc.files import write_atomically
+from ipc.files import lock, write_atomically
 from runtime.config.places import Places
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
@@ -59,16 +58,16 @@ class OwnedLock:
 
         Raises ``LockHeld`` when another process holds it, ``OSError`` when it cannot be made.
         """
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = lock(self._path, wait=False)
+        except BlockingIOError:
+            raise LockHeld(self._path, _read_owner(self._path)) from None
+        try:
             owner = LockOwner(os.getpid(), int(time.time()), str(self._state_dir))
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, msgspec.json.encode(owner), 0)
-        except BaseException as error:
+        except BaseException:
             self.release()
-            if isinstance(error, BlockingIOError):
-                raise LockHeld(self._path, _read_owner(self._path)) from None
             raise
 
     def release(self) -> None:
