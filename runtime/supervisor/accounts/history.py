@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.files import write_atomically
+from ipc.files import set_aside, write_atomically
 
 EVENTS = 50  # kept of each account
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
@@ -171,10 +170,6 @@ class History:
         return damage
 
     def _quarantine(self, damage: str) -> None:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
-        try:
-            self.path.replace(aside)
-        except OSError:
-            aside = self.path
+        aside = set_aside(self.path)
         self.warnings.append(f"{self.path} was damaged ({damage}); kept as {aside}")
         log.error("history damaged", path=str(self.path), kept=str(aside), error=damage)
