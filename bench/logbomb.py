@@ -3,7 +3,7 @@
     python -m bench.logbomb [--rate 100] [--seconds 5] [--json FILE] [--publish]
 
 The real daemon, one account that prints ``--rate`` megabytes a second in lines of several lengths,
-and a calm one. The supervisor's CPU is ``schedstat`` over the window; a row says how much it read,
+and a calm one. The supervisor's CPU is ``schedstat`` over the window; a row has how much it read,
 and how much of that was kept. Exits with 1 when a line length costs more than 20 % of a core.
 """
 

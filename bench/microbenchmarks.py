@@ -29,7 +29,7 @@ def run(quick: bool = True) -> list[dict[str, Any]]:
             cwd=ROOT, check=False, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode != 0:
-            # A test that fails is told on stdout, a plugin or an option that is missing on stderr.
+            # A test that fails is on stdout, a plugin or an option that is missing on stderr.
             said = "\n".join(text[-LAST:] for text in (done.stdout, done.stderr) if text)
             raise RuntimeError(f"the pieces failed (exit code {done.returncode}):\n{said}")
         found = json.loads(file.read_text())["benchmarks"]

@@ -56,11 +56,11 @@ def _ordered(name: str, order: str, injected: str) -> None:
     @fault(name, injected)
     async def _commit(rig: FaultRig, observed: Observation) -> None:
         before = rig.incarnation()
-        told = asyncio.create_task(rig.order(order))
+        ordered = asyncio.create_task(rig.order(order))
         try:
             await recovers(rig, observed, before)
         finally:
-            await told
+            await ordered
 
 
 _ordered("exit", "exit", "the plugin ends the process (status 3)")
@@ -128,8 +128,8 @@ async def _endless_line(rig: FaultRig, observed: Observation) -> None:
 @fault("flood", f"messages as fast as emit allows, for {HARM:g} s")
 async def _flood(rig: FaultRig, observed: Observation) -> None:
     before = rig.incarnation()
-    told = asyncio.create_task(rig.order("flood"))
+    ordered = asyncio.create_task(rig.order("flood"))
     await asyncio.sleep(HARM)
-    await told
+    await ordered
     left_alone(rig, before)
     await replace_target(rig, observed)

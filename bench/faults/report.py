@@ -27,7 +27,7 @@ What the siblings notice when something goes wrong. Written by `python -m bench.
 ({siblings} accounts of `local` that say {rate:g} messages a second each, one account that goes
 wrong, eight more that are only killed; rounds: {rounds}; the faults are in `bench/faults/`).
 
-* **seen**: from the injection to the first change of the account's status, told on `cli.sock`; of
+* **seen**: from the injection to the first change of the account's status, seen on `cli.sock`; of
   a shared fault, to the loss of the session. **recovered**: until everything is as before. Both
   include the first backoff, set to 0.2 s here, and for hangs the beat's limits, set to a fifth of
   the default (silent for 3 s: asked; for 6 s: ended); for a gateway, 5 s of silence.

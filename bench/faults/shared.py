@@ -68,7 +68,7 @@ async def _sockets(rig: FaultRig, observed: Observation) -> None:
     before = rig.incarnation()
     rig.kill()
     await recovers(rig, observed, before)
-    while not (rig.daemon.run_dir / "cli.sock").is_socket():  # noqa: ASYNC110 - nobody tells
+    while not (rig.daemon.run_dir / "cli.sock").is_socket():  # noqa: ASYNC110 - no event says so
         await asyncio.sleep(LOOK)
     observed.remark = "the two old sockets stay open: closing them would cut those connected"
 
@@ -81,7 +81,9 @@ async def _full_disk(rig: FaultRig, observed: Observation) -> None:
         rig.kill()
         await recovers(rig, observed, before)
         stop = (await rig.call("stop"))["results"][0]
-        observed.remark = f"a stop then is not remembered, and says so: {not stop['persisted']}"
+        observed.remark = (
+            f"a stop then is not remembered, and its answer shows it: {not stop['persisted']}"
+        )
     await rig.call("start")
     await rig.rows.until(TARGET, up(after=before))
 
@@ -146,15 +148,15 @@ async def _slow_client(rig: FaultRig, observed: Observation) -> None:
     calm = gateway.num_fds()
     client = await receiver(rig.daemon.port, connect_request().encode())
     client.transport.pause_reading()
-    told = asyncio.create_task(rig.order("flood"))
+    ordered = asyncio.create_task(rig.order("flood"))
     ends = time.monotonic() + PATIENCE
-    while gateway.num_fds() > calm:  # it does not read, so it is not told
+    while gateway.num_fds() > calm:  # its own end would show nothing: it does not read
         if time.monotonic() > ends:
             raise TimeoutError("the client that does not read was not closed")
         await asyncio.sleep(LOOK)
     observed.noticed()
     client.transport.abort()
-    await told
+    await ordered
     left_alone(rig, before)
     await replace_target(rig, observed)
 
@@ -164,7 +166,7 @@ async def _supervisor_kill(rig: FaultRig, observed: Observation) -> None:
     family = rig.daemon.family()
     killed = time.monotonic()
     rig.daemon.kill()
-    while any(map(_runs, family)):  # noqa: ASYNC110 - nobody is left to tell
+    while any(map(_runs, family)):  # noqa: ASYNC110 - no process is left to ask
         await asyncio.sleep(0.005)
     observed.noticed()
     observed.remark = (

@@ -1,6 +1,6 @@
 """Generates load from Python, for machines without a compiler; same options, same output.
 
-It says ``"generator": "python"`` in its result: above some 50,000 messages a second it is
+Its result has ``"generator": "python"``: above some 50,000 messages a second it is
 what is measured. Of the options of ``load.c`` it lacks those that need its speed: ``--raw``
 without ``--bytes``, slow clients.
 """

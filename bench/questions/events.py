@@ -17,7 +17,7 @@ FULL = (
     "1w 1c 200 B", "1w 10c 200 B", "4w 1c 200 B", "4w 10c 200 B", "4w 50c 200 B",
     "4w 200c 200 B", "4w 1c 2048 B", "4w 10c 2048 B", "4w 1c 65536 B",
 )  # fmt: skip
-SETTLE = 0.15  # seconds after each window: what is on its way arrives, nobody is disturbed
+SETTLE = 0.15  # seconds after each window: what is on its way arrives and disturbs no other
 OURS, FLOOR, PACKED = "trunkline", "floor", "floor ×16"
 
 

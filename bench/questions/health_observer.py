@@ -3,7 +3,7 @@
 Fast answers are worth nothing when they are old or wrong. A client of its own asks ten times a
 second, looks how old the picture is (``ts``), whether all accounts are in it, and holds the frame
 against the checked-in schema, and against the published one where the package is there. Meanwhile
-one account is stopped and started again, and the time until ``health`` says so is taken.
+one account is stopped and started again, and the time until ``health`` shows it is taken.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class HealthObserver:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._told("start")
+            await self._control("start")
             await watcher.close()
 
     def found(self) -> dict[str, Any]:
@@ -83,14 +83,14 @@ class HealthObserver:
             for verb, running in (("stop", False), ("start", True)):
                 await asyncio.sleep(HOLD / 2)
                 begun = time.monotonic()
-                await self._told(verb)
+                await self._control(verb)
                 while await self._runs(client) is not running:  # noqa: ASYNC110 - seen from outside
                     await asyncio.sleep(0.002)
                 self.shown.append((time.monotonic() - begun) * 1e3)
         finally:
             await client.close()
 
-    async def _told(self, verb: str) -> None:
+    async def _control(self, verb: str) -> None:
         accounts = self._product.keys[-1:]
         await self._product.daemon.call(f"channels.{verb}", {"accounts": accounts})
 

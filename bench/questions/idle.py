@@ -37,7 +37,7 @@ async def _each_kib(system: System, clients: int) -> float:
     before = pss_bytes(gateway)
     async with load("idle", entry.port, entry.words(), clients=clients) as running:
         running.go()
-        await asyncio.sleep(2.5)  # presence is told once a second
+        await asyncio.sleep(2.5)  # presence is sent once a second
         return (pss_bytes(gateway) - before) / 1024 / clients
 
 

@@ -1,6 +1,6 @@
 """The channel ``source``: emits messages at an ordered rate, and fails on order.
 
-Installed for a benchmark as somebody else's package, by a real entry point, so that the
+Installed for a benchmark as a third-party package, by a real entry point, so that the
 product is measured whole. The channel ``local`` can emit at a rate too, but that is fixed in
 its configuration; here a message to the account changes it while everything runs. Imports
 nothing of the benchmarks.

@@ -44,7 +44,7 @@ class Client(asyncio.Protocol):
             source.pause_reading()
 
     def resume_writing(self) -> None:
-        """Let them go on when nobody is slow."""
+        """Let them go on when no client is slow."""
         _slow.discard(self)
         if not _slow:
             for source in _sources:

@@ -15,7 +15,7 @@ from bench.systems.sources import Orders, Payloads
 from ipc.websocket.connection import frame
 
 
-class Source(asyncio.Protocol):
+class FloorSource(asyncio.Protocol):
     """Writes ``pack`` messages at a time while the stream takes them."""
 
     def __init__(self, name: str, pack: int) -> None:
@@ -68,7 +68,7 @@ class Source(asyncio.Protocol):
 
 async def _main(path: str, name: str, pack: int) -> None:
     loop = asyncio.get_running_loop()
-    await loop.create_unix_connection(lambda: Source(name, pack), path)
+    await loop.create_unix_connection(lambda: FloorSource(name, pack), path)
     print("ready", flush=True)
     await loop.create_future()
 

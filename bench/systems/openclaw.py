@@ -25,7 +25,7 @@ from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
 from tests.support.daemon import TOKEN, free_port
 
-IN_FLIGHT = 16  # things told and not answered yet; more it calls busy
+IN_FLIGHT = 16  # requests that are not answered yet; it refuses more as busy
 PATIENCE = 120.0  # seconds; it needs 10 to 40 to start
 
 
@@ -42,8 +42,8 @@ def program() -> list[str] | None:
 
 
 class OpenClaw:
-    """The gateway of OpenClaw. It has no workers: it emits when one more client tells it
-    something about itself (``system-event``), of which it tells everybody (``presence``).
+    """The gateway of OpenClaw. It has no workers: it emits when one more client reports
+    something about itself (``system-event``), which goes to every client (``presence``).
     """
 
     name = "openclaw"

@@ -36,7 +36,7 @@ class Payloads:
 
 
 class Orders:
-    """Reads ``rate size`` lines from stdin and says how many messages are due."""
+    """Reads ``rate size`` lines from stdin and counts how many messages are due."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self.rate, self.size = 0.0, 200
