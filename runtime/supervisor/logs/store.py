@@ -180,6 +180,10 @@ class LogStore:
             return self.capture(name, incarnation, process, filter_line=filter_line)
         except BaseException:
             process.kill()
+            loop = asyncio.get_running_loop()
+            for fd in (process.stdout, process.stderr):
+                loop.remove_reader(fd)
+                os.close(fd)
             await process.wait()
             raise
 
