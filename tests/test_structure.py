@@ -27,6 +27,7 @@ MAY_IMPORT = {
 # Inside a package, from the lowest folder to the highest: a folder imports itself and lower ones.
 FLOORS = {
     "runtime": ["config", "zygote", "supervisor", "gateway"],
+    "runtime/supervisor": ["processes", "logs", "accounts", "gateways", "api"],
     "ops": ["output", "connect", "actions", "commands", "cli"],
 }
 # What runtime may take from workers: the interface, never a channel or the worker itself.
@@ -74,7 +75,9 @@ LOADED_BY_NAME = {
 MAX_PRODUCT_LINES = 400
 MAX_TEST_LINES = 600
 # Modules that need no test file of their own name, each with its reason.
-UNTESTED: dict[str, str] = {}
+UNTESTED: dict[str, str] = {
+    "runtime/supervisor/gateways/interface.py": "protocols and values only: their kinds are tested",
+}
 
 
 BEING_BUILT = pytest.mark.xfail(strict=False, reason="the rooms are being sorted")
@@ -225,10 +228,11 @@ def test_a_folder_imports_no_folder_above_it(package: str) -> None:
         parts = path.relative_to(ROOT / package).parts
         if parts[0] not in order:
             continue
+        inside = package.replace("/", ".") + "."
         for module in imports(path):
-            names = module.split(".")
-            if names[0] == package and len(names) > 1 and names[1] in order:
-                assert order.index(names[1]) <= order.index(parts[0]), (
+            folder = module.removeprefix(inside).split(".")[0]
+            if module.startswith(inside) and folder in order:
+                assert order.index(folder) <= order.index(parts[0]), (
                     f"{name_of(path)} imports {module}"
                 )
 
