@@ -156,7 +156,8 @@ class Account:
 
     def launching(self, revision: str, pace: float) -> None:
         """Note what the new process is started with: the configuration, seconds between beats."""
-        self._revision, self.heartbeat.pace = revision, pace
+        self._revision = revision
+        self.heartbeat.set_pace(pace)
 
     def launched(self, limits: ProcessLimits, log_dropped: Callable[[], int]) -> None:
         """Note the limits of the new process, and how many lines of its output were dropped."""
@@ -207,9 +208,8 @@ class Account:
 
     def _fold(self) -> None:
         """Add the figures of the ended incarnation to the account's totals."""
-        if self.heartbeat.beat is not None:
-            self._totals.add(self.heartbeat.beat)
-            self.heartbeat.beat = None
+        if (beat := self.heartbeat.pop_beat()) is not None:
+            self._totals.add(beat)
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         try:
@@ -277,8 +277,7 @@ class Account:
         if unclean:
             self._last_exit = str(self.child.last_exit) if self.child.last_exit else None
             self._last_error = state.reason
-        if self.heartbeat.plugin:
-            self.heartbeat.plugin["connected"] = False
+        self.heartbeat.end()
 
     async def settled(self, until: Callable[[State], bool], timeout: float | None) -> bool:
         """Wait until the state satisfies ``until``; return whether it did within ``timeout``.

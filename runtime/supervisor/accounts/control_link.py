@@ -1,4 +1,4 @@
-"""The supervisor's end of the control links: one ROUTER for all workers.
+"""Takes the control frames of all workers at one ROUTER, and sends them pings and questions.
 
 A frame counts only when the peer has proved who it is, and only for the incarnation that
 is alive now; everything else is dropped and counted.
@@ -27,7 +27,7 @@ log = structlog.get_logger("link")
 
 
 class DrainedProcess:
-    """A worker's process. Its end is told after the last frames that it sent have been read."""
+    """A worker's process whose exit is returned after the last frames it sent have been read."""
 
     def __init__(self, process: Process, link: ControlLink) -> None:
         self.pid = process.pid
@@ -37,14 +37,18 @@ class DrainedProcess:
         self._link = link
 
     async def wait(self) -> Exit:
-        """Return how it ended."""
+        """Return how it ended, once its last frames have been taken."""
         how = await self._process.wait()
         self._link.drain_now()
         return how
 
 
 class ControlLink:
-    """Takes hellos, beats, readiness and status patches from the workers."""
+    """Takes hellos, beats, readiness and status patches from the workers.
+
+    ``find(key)`` returns the account of a key. ``stale`` counts the frames of earlier
+    incarnations, ``refused`` those without a proof or a meaning.
+    """
 
     def __init__(
         self,
@@ -75,7 +79,7 @@ class ControlLink:
         self._router.close()
 
     def drain_now(self) -> None:
-        """Read what has arrived already: before judging silence."""
+        """Take the frames that have arrived already, for example before silence is checked."""
         self._router.drain_now()
 
     def ask(self, account: Account) -> None:
@@ -88,7 +92,7 @@ class ControlLink:
             log.debug("ping not sent", account=account.key, error=str(error))
 
     def pace(self, account: Account, beat: float) -> None:
-        """Have a worker beat every so many seconds, unless it does so already."""
+        """Tell a worker to beat every so many seconds, unless it has been told already."""
         heartbeat = account.heartbeat
         if not heartbeat.met or heartbeat.pace == beat:
             return
@@ -98,20 +102,20 @@ class ControlLink:
         except IpcError as error:  # the next look tries again
             log.debug("pace not sent", account=account.key, error=str(error))
         else:
-            heartbeat.pace = beat
+            heartbeat.set_pace(beat)
 
     async def drained(self, account: Account, seconds: float) -> bool:
-        """Have the worker finish what is in flight; say whether it did within ``seconds``."""
+        """Let the worker finish what is in flight; return whether it did within ``seconds``."""
         return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
 
     async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:
-        """Have the worker look whether its secrets are others now; ``None``: it did not say."""
+        """Let the worker compare its secrets with those of now; ``None``: it did not answer."""
         return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
 
     async def _answer(
         self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
     ) -> T | None:
-        """Return the frame that answers; who asks the same meanwhile gets it too."""
+        """Return the frame that answers; callers with the same question share it."""
         peer = peer_name(account.key, account.child.state.incarnation).encode()
         future = asyncio.get_running_loop().create_future()
         answer = self._asked.setdefault((peer, kind), future)
@@ -169,8 +173,7 @@ class ControlLink:
             self.stale += 1
         else:
             self._proved[account.key] = peer, account
-            account.heartbeat.met = True
-            account.heard(asyncio.get_running_loop().time())
+            account.heartbeat.meet(asyncio.get_running_loop().time())
             self._on_hello(account)
 
     def _take(self, account: Account, frame: control.FromWorker) -> None:

@@ -53,6 +53,25 @@ class Heartbeat:
         if self.pulse.asked is None:
             self.pulse.heard = now
 
+    def meet(self, now: float) -> None:
+        """Note that the worker has proved who it is."""
+        self.met = True
+        self.heard(now)
+
+    def set_pace(self, seconds: float) -> None:
+        """Note how many seconds between two beats the worker has been told."""
+        self.pace = seconds
+
+    def end(self) -> None:
+        """Note that the worker has ended: its plugin is not connected any more."""
+        if self.plugin:
+            self.plugin["connected"] = False
+
+    def pop_beat(self) -> Beat | None:
+        """Return the last beat and forget it, so that its counters are added up once."""
+        beat, self.beat = self.beat, None
+        return beat
+
     def heard(self, now: float) -> bool:
         """Take a frame as a sign of life; return whether the worker had been suspected."""
         suspected = self.pulse.asked is not None

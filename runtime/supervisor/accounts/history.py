@@ -1,4 +1,4 @@
-"""What happened to each account: its last 50 events, kept over restarts of the supervisor.
+"""Keeps the last 50 events of each account over restarts of the supervisor.
 
 One file for all accounts, to which a thread of its own appends: a decision never waits for
 the disk, and a disk that fails costs the history and nothing else. The file is written anew,
@@ -82,7 +82,7 @@ class History:
         return events[-1] if events else None
 
     def add(self, account: str, entry: HistoryEntry) -> None:
-        """Remember an event; never blocks, never fails."""
+        """Add an event; never blocks and never raises."""
         with self._lock:
             self._events.setdefault(account, deque(maxlen=EVENTS)).append(entry)
         try:
@@ -96,12 +96,10 @@ class History:
             self._events.pop(account, None)
 
     def close(self) -> None:
-        """Write what is left, for a second at most: a disk that hangs must not hold us up."""
+        """Write what is left, within a second: a disk that hangs must not delay the end."""
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
         self._thread.join(END_WITHIN)
-
-    # In the thread
 
     def _write(self) -> None:
         ended = False
@@ -136,8 +134,6 @@ class History:
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         write_atomically(self.path, data)
         self._size = len(data)
-
-    # Once, at the start
 
     def _load(self) -> None:
         try:
