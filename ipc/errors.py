@@ -33,7 +33,7 @@ class FrameError(IpcError):
 
 
 class MalformedJson(FrameError):
-    """A text that is no JSON (PROTOCOL.md 1.9: dropped without an answer)."""
+    """A text that is no JSON; it is dropped without an answer."""
 
 
 class EndpointError(IpcError):
@@ -63,7 +63,7 @@ class CallTimeout(IpcError):
 
 
 class RemoteError(IpcError):
-    """The peer's refusal of a request, or its failure (PROTOCOL.md 1.8)."""
+    """The peer's refusal of a request, or its failure."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Does the work of each key once, and gives its result to everyone who asks again.
 
-The last 1,000 keys are remembered for 300 s, those in flight included (PROTOCOL.md 2, ``send``).
+The last 1,000 keys are remembered for 300 s, those in flight included.
 What failed is forgotten at once, so that it can be tried again.
 """
 

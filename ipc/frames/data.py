@@ -22,7 +22,7 @@ MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + PACK_BYTES
 
 INBOUND = 1  # flags of a message: it came from the platform
 ADDRESSED = 2  # it is meant for the account: a direct message, or one that names it
-REDELIVERED = 4  # it may have been handed on before (at-least-once, DESIGN section 3)
+REDELIVERED = 4  # it may have been handed on before (delivery is at least once)
 HISTORY = 8  # it was acknowledged before: for the ring alone, never handed on again
 
 Key = Annotated[str, Meta(max_length=129)]

@@ -1,4 +1,4 @@
-"""Words what is wrong with a frame as the real gateway does (PROTOCOL.md 1.8). Pure.
+"""Words what is wrong with a frame as the real gateway does. Pure.
 
 Clients show these texts to people and some match them, so msgspec's own wording stays inside.
 Separate from the frames because configuration-like parameters of any method use it too.

@@ -1,6 +1,6 @@
 """Defines the frames of the WebSocket protocol: request, response, event. Pure.
 
-The source of truth for clients and servers alike (PROTOCOL.md 1.7 and 1.8). Payloads stay
+The source of truth for clients and servers alike. Payloads stay
 JSON text (``msgspec.Raw``), so that what is only passed on is never decoded. A key that does
 not apply is absent, never null: the real client drops a response with ``"error":null``.
 """
@@ -28,7 +28,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class ErrorShape(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The reason why a request was refused or failed; ``code`` is one of PROTOCOL.md 1.8."""
+    """The reason why a request was refused or failed; ``code`` is one of ``ipc.frames.words``."""
 
     code: Name
     message: Annotated[str, Meta(min_length=1)]

@@ -1,6 +1,6 @@
 """Defines the words that both ends of a link spell alike: error codes, exit codes, phases. Pure.
 
-Error codes stand in ``ErrorShape.code`` (PROTOCOL.md 1.8); exit codes follow sysexits(3).
+Error codes stand in ``ErrorShape.code``; exit codes follow sysexits(3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Signs what a device claims, and checks such signatures (PROTOCOL.md 1.4).
+"""Signs what a device claims, and checks such signatures.
 
 The only module that imports ``cryptography``, and only when a signature is needed: a
 gateway or a command line without devices starts without it. Both sides use the same text,

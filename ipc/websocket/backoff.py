@@ -1,6 +1,6 @@
 """Decides how long a client waits before it connects again, and whether that can help. Pure.
 
-The numbers are those that outlive a restart of the gateway (PROTOCOL.md 5).
+The numbers are those that outlive a restart of the gateway.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ async def _try(
 
 async def _dial(opening: Opening) -> ClientConnection:
     options: dict[str, Any] = {
-        "compression": None,  # costs more than it saves (PERFORMANCE.md 1a)
+        "compression": None,  # costs more than it saves
         "ping_interval": None,
         "open_timeout": None,
         "close_timeout": 1,

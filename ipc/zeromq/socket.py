@@ -1,6 +1,6 @@
 """Drains a plain ZeroMQ socket on the event loop, within a budget per turn.
 
-``zmq.asyncio`` costs 25-30 times as much per message (PERFORMANCE.md 2a). The price of doing
+``zmq.asyncio`` costs 25-30 times as much per message. The price of doing
 without is one rule, kept here: ``ZMQ_FD`` is edge triggered, so after every send and after
 every drain that stops early the socket is looked at again, else the link stalls for ever.
 """

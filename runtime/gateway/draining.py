@@ -1,4 +1,4 @@
-"""Ends a gateway so that no client loses a call (DESIGN section 2, "Draining").
+"""Ends a gateway so that no client loses a call.
 
 Stop accepting; answer what is connected until it is quiet; send ``shutdown``; finish the calls
 that are under way; refuse what still comes; close with 1012. A request without an answer has

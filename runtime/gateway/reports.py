@@ -1,6 +1,6 @@
 """Applies the supervisor's reports and publishes what has changed.
 
-The order is a contract (DESIGN section 2): the messages that a worker sent before its end are
+The order is a contract: the messages that a worker sent before its end are
 handed on before its end is published, and none of them afterwards.
 """
 

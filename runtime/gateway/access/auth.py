@@ -15,7 +15,7 @@ from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.scopes import ALL, OPERATOR
 
 SUPERVISOR_LINK = "session"  # ``hello.auth`` of our own supervisor; no other client gets it
-# PROTOCOL.md 1.5: without a device identity only these keep the scopes they ask for.
+# As OpenClaw does: without a device identity only these keep the scopes they ask for.
 TRUSTED_CLIENTS = frozenset({("gateway-client", "backend"), ("cli", "cli")})
 
 
@@ -134,7 +134,7 @@ def user_of_proxy(
 def scopes_without_device(
     claim: ConnectClaim, method: str, origin: ClientOrigin
 ) -> tuple[str, ...]:
-    """Return the scopes of a client that has no device identity (PROTOCOL.md 1.5)."""
+    """Return the scopes of a client that has no device identity."""
     if claim.role != OPERATOR:
         return ()
     trusted = claim.protocol >= 4 and (claim.client, claim.mode) in TRUSTED_CLIENTS

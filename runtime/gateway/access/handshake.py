@@ -1,4 +1,4 @@
-"""Reads the ``connect`` request and negotiates the protocol (PROTOCOL.md 1.3). Pure.
+"""Reads the ``connect`` request and negotiates the protocol. Pure.
 
 Refusals use the words of the real gateway. Permission is decided in ``auth``.
 """
@@ -66,7 +66,7 @@ class AuthParams(_Strict):
 
 
 class SignedDevice(_Strict):
-    """A device identity with its signature (PROTOCOL.md 1.4)."""
+    """A device identity with its signature."""
 
     id: Text
     public_key: Text

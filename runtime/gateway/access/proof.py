@@ -1,4 +1,4 @@
-"""Checks the signature of a device identity (PROTOCOL.md 1.4). Pure: the caller has the clock."""
+"""Checks the signature of a device identity. Pure: the caller has the clock."""
 
 from __future__ import annotations
 

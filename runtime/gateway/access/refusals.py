@@ -1,4 +1,4 @@
-"""Builds the refusals of a ``connect``, in the words of each protocol (PROTOCOL.md 1). Pure."""
+"""Builds the refusals of a ``connect``, in the words of each protocol. Pure."""
 
 from __future__ import annotations
 

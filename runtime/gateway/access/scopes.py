@@ -1,4 +1,4 @@
-"""Roles and operator scopes (PROTOCOL.md 1.5). Pure."""
+"""Roles and operator scopes. Pure."""
 
 from __future__ import annotations
 

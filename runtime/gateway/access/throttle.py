@@ -1,4 +1,4 @@
-"""Limits guesses of secrets per address (PROTOCOL.md 1.11). Pure: the caller has the clock.
+"""Limits guesses of secrets per address. Pure: the caller has the clock.
 
 Ten failures within a minute lock a remote address for five minutes. Loopback is never locked
 out; there each failure delays its answer twice as long as the one before.

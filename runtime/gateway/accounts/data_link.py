@@ -2,7 +2,7 @@
 
 Every message is numbered by its worker. It is handed on once (to the clients' output, the
 ring and the agent), in order, without gaps, and acknowledged afterwards, once per turn of
-the event loop (DESIGN section 3). A worker counts from the moment the supervisor has reported
+the event loop. A worker counts from the moment the supervisor has reported
 it running until its end is reported: before and after that its frames change nothing.
 """
 

@@ -1,6 +1,6 @@
 """Builds the answers about all accounts: ``health``, ``status``, ``channels.status``.
 
-All are made from the same rows, in the shapes of PROTOCOL.md section 2. Fields of
+All are made from the same rows, in the shapes of OpenClaw. Fields of
 ours stand beside those of the protocol: ``phase``, ``cause``, ``incarnation``.
 """
 

@@ -1,4 +1,4 @@
-"""Builds the answer to a granted ``connect`` (PROTOCOL.md 1.6), for both protocols."""
+"""Builds the answer to a granted ``connect``, for both protocols."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def repeatable(protocol: int = 4) -> dict[str, list[str]]:
 
 
 def refusal(name: str, role: str, protocol: int, scopes: tuple[str, ...] = (ADMIN,)) -> RemoteError:
-    """Return why ``name`` is not in the client's part of the table (PROTOCOL.md 1.5).
+    """Return why ``name`` is not in the client's part of the table.
 
     Protocol 3 checks the scope of a method before its existence: a name that is not in the
     table needs ``operator.admin``. A node learns of no method but its own.

@@ -1,4 +1,4 @@
-"""Manages paired devices: requests, approved roles and scopes, tokens (PROTOCOL.md 1.4).
+"""Manages paired devices: requests, approved roles and scopes, tokens.
 
 A request that waits for an operator lives for five minutes and in memory only, since the
 device asks again. Connections are not known here: ``pairing`` publishes what changed.

@@ -1,4 +1,4 @@
-"""Nodes: devices that carry out commands for operators (PROTOCOL.md section 2, ``node.*``).
+"""Nodes: devices that carry out commands for operators.
 
 A node is connected, approved, both, or neither. What it offers is approved as a whole; a
 node that comes back with more must be approved again, and may do meanwhile what was

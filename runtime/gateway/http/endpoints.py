@@ -1,4 +1,4 @@
-"""Answers HTTP requests on the gateway's port (PROTOCOL.md section 3): health and metrics."""
+"""Answers HTTP requests on the gateway's port: health and metrics."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Diagnoses why a gateway ended, from its exit code and its last stderr lines. Pure.
 
 A transient failure passes by itself; a damaged configuration can be repaired, once; with a
-fatal one a person is needed, and trying again only hides it (SUPERVISION S10 to S12). A
+fatal one a person is needed, and trying again only hides it. A
 foreign gateway shows which only in what it prints, so that is read.
 """
 

@@ -2,7 +2,7 @@
 
 Nothing is reported over it and the gateway makes no requests; it shows whether it works.
 Any frame is a sign of life. After a long silence one verifying call is made, and only when
-that fails too the gateway counts as hung (SUPERVISION H4).
+that fails too the gateway counts as hung.
 """
 
 from __future__ import annotations

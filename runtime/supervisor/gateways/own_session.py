@@ -1,7 +1,7 @@
 """Holds the supervisor's WebSocket session to one incarnation of our own gateway.
 
 A client like any other, so that its health is what clients see. Over it the supervisor
-reports the accounts, and answers what the gateway asks of it (DESIGN section 2). One
+reports the accounts, and answers what the gateway asks of it. One
 object per incarnation of the gateway: it is thrown away when that process ends, so nothing
 late can reach its successor.
 """

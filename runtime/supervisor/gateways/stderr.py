@@ -2,7 +2,7 @@
 
 A gateway prints there why it does not start, and between that much that is of no use, again and
 again. So each line gets a level, a repeated one is logged only now and then, and the last 120
-are kept to classify an exit (SUPERVISION S18, S19).
+are kept to classify an exit.
 """
 
 from __future__ import annotations
