@@ -129,7 +129,7 @@ class CrashStorm:
             for account in self._accounts()
             if account.phase is Phase.BACKOFF and account.child.state.cause in CAUSED_BY_THE_NETWORK
         ]
-        self._storm.clear()  # its cause is gone: nobody need wait for the pace any more
+        self._storm.clear()  # its cause is gone: no start has to be paced any more
         self._end_storm()
         log.info("the network is back", accounts=len(waiting))
         for account in waiting:

@@ -157,7 +157,7 @@ class OwnSession:
                 self._events.up()
                 tasks.create_task(self._report(client))
                 code, text = await asyncio.shield(client.closed)
-                raise _Closed(code, text)  # ends the tasks too: nobody takes their answers
+                raise _Closed(code, text)  # ends the tasks too, whose calls cannot be answered
         except* IpcError as group:
             reason = str(group.exceptions[0])
         finally:

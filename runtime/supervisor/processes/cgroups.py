@@ -24,7 +24,7 @@ NEEDED = ("memory",)
 OURS = "trunkline-"  # begins the names of all groups that we make
 OURSELVES = f"{OURS}supervisor"
 DELEGATED = ("user.delegate", "trusted.delegate")  # xattrs of systemd, systemd.resource-control(5)
-WEIGHT = 100  # cpu.weight of who asks for nothing, 1 to 10,000
+WEIGHT = 100  # the default cpu.weight, of 1 to 10,000
 STEP = 1.25  # how much less a step of niceness(2) gets: what the kernel gives to processes
 
 

@@ -89,97 +89,97 @@ async def table(first: int = 100) -> AsyncIterator[Table]:
 
 
 async def test_a_worker_that_proves_itself_becomes_ready() -> None:
-    async with table() as at:
-        at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        assert at.hellos == [KEY]
-        assert at.account.heartbeat.met
-        assert at.account.heartbeat.pulse.heard > 0
-        assert (at.link.stale, at.link.refused) == (0, 0)
+    async with table() as rig:
+        rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        assert rig.hellos == [KEY]
+        assert rig.account.heartbeat.met
+        assert rig.account.heartbeat.pulse.heard > 0
+        assert (rig.link.stale, rig.link.refused) == (0, 0)
 
 
 async def test_beats_are_figures_and_no_change() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        at.changes.clear()
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        rig.changes.clear()
         worker.say(beat(messages_in=7))
-        await until(lambda: at.figures)
-        assert at.account.status().messages_in == 7
-        assert at.changes == []
+        await until(lambda: rig.figures)
+        assert rig.account.status().messages_in == 7
+        assert rig.changes == []
 
 
 async def test_what_a_plugin_says_of_itself_is_a_change_once() -> None:
-    async with table() as at:
-        worker = at.worker()
+    async with table() as rig:
+        worker = rig.worker()
         worker.say(control.StatusPatch({"detail": "in 3 rooms"}))
         worker.say(control.StatusPatch({"detail": "in 3 rooms"}))
         worker.say(beat())
-        await until(lambda: at.figures)
-        assert at.changes == [KEY]
-        assert at.account.status().plugin["detail"] == "in 3 rooms"
+        await until(lambda: rig.figures)
+        assert rig.changes == [KEY]
+        assert rig.account.status().plugin["detail"] == "in 3 rooms"
 
 
 async def test_any_frame_relieves_a_suspect_and_that_is_a_change() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        at.account.check(at.account.heartbeat.pulse.heard + 16)
-        at.link.ask(at.account)
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        rig.account.check(rig.account.heartbeat.pulse.heard + 16)
+        rig.link.ask(rig.account)
         await until(lambda: [body for body in worker.heard if body])
         (ping,) = control.decode_from_supervisor(worker.heard[-1])
         assert isinstance(ping, control.Ping)
-        at.changes.clear()
+        rig.changes.clear()
         worker.say(control.Pong(ping.id))
-        await until(lambda: at.changes)
-        assert at.account.heartbeat.pulse.asked is None
+        await until(lambda: rig.changes)
+        assert rig.account.heartbeat.pulse.asked is None
 
 
 async def test_a_worker_is_told_once_to_beat_at_another_pace() -> None:
-    async with table() as at:
-        at.link.pace(at.account, 2.0)  # it has not said hello: its boot tells it
-        at.account.heartbeat.pace = 5.0
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
+    async with table() as rig:
+        rig.link.pace(rig.account, 2.0)  # it has not said hello: its boot tells it
+        rig.account.heartbeat.pace = 5.0
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
         for beat_seconds in (5.0, 2.0, 2.0):
-            at.link.pace(at.account, beat_seconds)
-        at.link.ask(at.account)
+            rig.link.pace(rig.account, beat_seconds)
+        rig.link.ask(rig.account)
         await until(lambda: len([body for body in worker.heard if body]) == 2)
         told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
         assert told == [control.Pace(2.0), control.Ping(1)]
 
 
 async def test_a_pace_that_cannot_be_told_is_told_later() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
         worker.close()
-        await until(lambda: _gone(at))
-        assert at.account.heartbeat.pace == 0.0
+        await until(lambda: _gone(rig))
+        assert rig.account.heartbeat.pace == 0.0
 
 
-def _gone(at: Table) -> bool:
+def _gone(rig: Table) -> bool:
     """Say whether the router has noticed that the worker is not there."""
-    at.account.heartbeat.pace = 0.0
-    at.link.pace(at.account, 2.0)
-    return at.account.heartbeat.pace == 0.0
+    rig.account.heartbeat.pace = 0.0
+    rig.link.pace(rig.account, 2.0)
+    return rig.account.heartbeat.pace == 0.0
 
 
 async def test_a_suspect_is_relieved_by_old_news_too() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
+    async with table() as rig:
+        worker = rig.worker(ready=True)
         worker.say(control.StatusPatch({"detail": "as ever"}))
-        await until(lambda: at.changes)
-        await phase(at.account, Phase.RUNNING)
-        at.account.check(at.account.heartbeat.pulse.heard + 16)
-        at.changes.clear()
+        await until(lambda: rig.changes)
+        await phase(rig.account, Phase.RUNNING)
+        rig.account.check(rig.account.heartbeat.pulse.heard + 16)
+        rig.changes.clear()
         worker.say(control.StatusPatch({"detail": "as ever"}))
-        await until(lambda: at.changes)
+        await until(lambda: rig.changes)
 
 
 async def test_asking_one_that_is_gone_is_no_error() -> None:
-    async with table() as at:
-        at.link.ask(at.account)
+    async with table() as rig:
+        rig.link.ask(rig.account)
 
 
 @pytest.mark.parametrize(
@@ -193,115 +193,115 @@ async def test_asking_one_that_is_gone_is_no_error() -> None:
     ids=["wrong token", "odd token", "unknown account", "the name of another"],
 )
 async def test_a_stranger_is_refused(identity: str | None, boot: dict[str, Any]) -> None:
-    async with table() as at:
-        hello = at.boot(**boot)
-        dealer = at.dealer(identity or peer_name(hello.key, hello.incarnation))
+    async with table() as rig:
+        hello = rig.boot(**boot)
+        dealer = rig.dealer(identity or peer_name(hello.key, hello.incarnation))
         with structlog.testing.capture_logs() as logs:
             frame = control.ControlHello(hello.key, hello.incarnation, hello.token, 1)
             dealer.send(control.encode([frame, control.WorkerReady()]))
-            await until(lambda: at.link.refused)
+            await until(lambda: rig.link.refused)
         assert [line["event"] for line in logs] == ["worker refused"]
-        assert at.hellos == []
-        assert at.account.phase is Phase.STARTING
-        assert at.link.stale == 1  # the readiness of nobody
+        assert rig.hellos == []
+        assert rig.account.phase is Phase.STARTING
+        assert rig.link.stale == 1  # the readiness of nobody
 
 
 async def test_an_earlier_incarnation_is_late_not_wrong() -> None:
-    async with table() as at:
-        at.worker(100, ready=True)
-        await until(lambda: at.link.stale == 2)
-        assert at.link.refused == 0
-        assert at.account.phase is Phase.STARTING
+    async with table() as rig:
+        rig.worker(100, ready=True)
+        await until(lambda: rig.link.stale == 2)
+        assert rig.link.refused == 0
+        assert rig.account.phase is Phase.STARTING
 
 
 async def test_frames_of_an_incarnation_that_ended_are_dropped() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        at.stage.last.die(Exit(code=1))
-        await phase(at.account, Phase.BACKOFF)
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        rig.stage.last.die(Exit(code=1))
+        await phase(rig.account, Phase.BACKOFF)
         worker.say(beat(), control.StatusPatch({"detail": "late"}))
-        await until(lambda: at.link.stale == 2)
-        assert "detail" not in at.account.status().plugin
+        await until(lambda: rig.link.stale == 2)
+        assert "detail" not in rig.account.status().plugin
 
 
 async def test_a_new_incarnation_takes_the_place_of_the_old_proof() -> None:
-    async with table() as at:
-        at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
+    async with table() as rig:
+        rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
         for incarnation in (102, 103):
-            at.stage.last.die(Exit(code=1))
-            await phase(at.account, Phase.BACKOFF)
-            at.account.child.post(Start())
-            await phase(at.account, Phase.STARTING)
-            at.worker(incarnation, ready=True)
-            await phase(at.account, Phase.RUNNING)
-        assert len(at.link._proved) == 1
+            rig.stage.last.die(Exit(code=1))
+            await phase(rig.account, Phase.BACKOFF)
+            rig.account.child.post(Start())
+            await phase(rig.account, Phase.STARTING)
+            rig.worker(incarnation, ready=True)
+            await phase(rig.account, Phase.RUNNING)
+        assert len(rig.link._proved) == 1
 
 
 async def test_the_proof_of_one_incarnation_is_none_for_the_next() -> None:
-    async with table() as at:
-        at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        at.stage.last.die(Exit(code=1))
-        await phase(at.account, Phase.BACKOFF)
-        at.account.child.post(Start())
-        await phase(at.account, Phase.STARTING)
-        at.worker(102, ready=True, token="wrong")
-        await until(lambda: at.link.refused and at.link.stale)
-        assert at.account.phase is Phase.STARTING
+    async with table() as rig:
+        rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        rig.stage.last.die(Exit(code=1))
+        await phase(rig.account, Phase.BACKOFF)
+        rig.account.child.post(Start())
+        await phase(rig.account, Phase.STARTING)
+        rig.worker(102, ready=True, token="wrong")
+        await until(lambda: rig.link.refused and rig.link.stale)
+        assert rig.account.phase is Phase.STARTING
 
 
 async def test_a_removed_account_is_forgotten() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        at.link.forget(KEY)
-        at.link.forget("local:never")
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        rig.link.forget(KEY)
+        rig.link.forget("local:never")
         worker.say(beat())
-        await until(lambda: at.link.stale == 1)
-        assert at.figures == []
+        await until(lambda: rig.link.stale == 1)
+        assert rig.figures == []
 
 
 async def test_a_malformed_frame_is_counted_and_named() -> None:
-    async with table() as at:
-        dealer = at.dealer("local:demo#101")
+    async with table() as rig:
+        dealer = rig.dealer("local:demo#101")
         with structlog.testing.capture_logs() as logs:
             dealer.send(b"\xc1nonsense")
-            await until(lambda: at.link.refused)
+            await until(lambda: rig.link.refused)
         assert logs[0]["event"] == "control frame refused"
         assert "malformed control frame" in logs[0]["why"]
-        at.worker(ready=False).close()
+        rig.worker(ready=False).close()
 
 
 async def test_a_fault_of_who_is_told_spoils_only_that_frame() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
 
         def broken(account: Account) -> None:
             raise RuntimeError("no room")
 
-        at.link._on_figures = broken
+        rig.link._on_figures = broken
         with structlog.testing.capture_logs() as logs:
             worker.say(beat())
             await until(lambda: logs)
         assert logs[0]["event"] == "control frame failed"
         worker.say(control.StatusPatch({"detail": "still there"}))
-        await until(lambda: at.account.heartbeat.plugin.get("detail"))
+        await until(lambda: rig.account.heartbeat.plugin.get("detail"))
 
 
 async def test_the_last_frames_of_a_worker_are_read_before_its_end_is_told() -> None:
-    async with table() as at:
-        worker = at.worker(ready=True)
-        await phase(at.account, Phase.RUNNING)
-        asyncio.get_running_loop().remove_reader(at.link._router._fd)  # it is not read by chance
-        process = DrainedProcess(at.stage.last, at.link)
-        assert process.pid == at.stage.last.pid
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        asyncio.get_running_loop().remove_reader(rig.link._router._fd)  # it is not read by chance
+        process = DrainedProcess(rig.stage.last, rig.link)
+        assert process.pid == rig.stage.last.pid
         worker.say(beat(messages_in=3))
         await asyncio.sleep(0.1)  # the frame travels in threads of ZeroMQ
         process.kill()
         process.terminate()
         assert await process.wait() == Exit(signal=9)
-        assert at.account.status().messages_in == 3
-        at.account.child.post(Stop())
+        assert rig.account.status().messages_in == 3
+        rig.account.child.post(Stop())

@@ -36,7 +36,7 @@ class PlayedLimits:
         self.changed.append(limits)
 
 
-class House:
+class RosterRig:
     """A roster whose accounts live on a stage."""
 
     def __init__(self, directory: Path) -> None:
@@ -73,20 +73,20 @@ class House:
 
 
 @asynccontextmanager
-async def living(directory: Path) -> AsyncIterator[House]:
-    house = House(directory)
+async def living(directory: Path) -> AsyncIterator[RosterRig]:
+    rig = RosterRig(directory)
     try:
-        yield house
+        yield rig
     finally:
-        await house.roster.close()
-        assert not any(puppet.alive for puppet in house.stage.puppets)
+        await rig.roster.close()
+        assert not any(puppet.alive for puppet in rig.stage.puppets)
 
 
 async def test_an_account_that_may_run_is_started(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        account = await house.run(A)
-        assert house.roster.obstacle(account) is None
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        account = await rig.run(A)
+        assert rig.roster.obstacle(account) is None
         assert account.child.state.incarnation == 101
 
 
@@ -102,201 +102,201 @@ async def test_an_account_that_may_run_is_started(tmp_path: Path) -> None:
 async def test_an_account_that_may_not_run_says_why(
     tmp_path: Path, spec: AccountSpec, cause: str, text: str
 ) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec)
-        assert await house[A].settled(lambda state: state.cause == cause, 1.0)
-        assert house.roster.obstacle(house[A]) == (cause, text)
-        assert house.stage.puppets == []
+    async with living(tmp_path) as rig:
+        rig.add(spec)
+        assert await rig[A].settled(lambda state: state.cause == cause, 1.0)
+        assert rig.roster.obstacle(rig[A]) == (cause, text)
+        assert rig.stage.puppets == []
 
 
 async def test_a_held_account_stays_down_over_a_new_beginning(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A), spec_of(B))
-        assert await house.roster.hold([house[A], house[B]], "night")
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        assert await house[A].settled(lambda state: state.cause == "held", 1.0)
-        hold = house[A].hold
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A), spec_of(B))
+        assert await rig.roster.hold([rig[A], rig[B]], "night")
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        assert await rig[A].settled(lambda state: state.cause == "held", 1.0)
+        hold = rig[A].hold
         assert hold is not None
-        assert hold.reason == house[A].child.state.reason == "night"
-        assert await house.roster.release([house[A]])
-        assert house[A].hold is None
+        assert hold.reason == rig[A].child.state.reason == "night"
+        assert await rig.roster.release([rig[A]])
+        assert rig[A].hold is None
         assert set(Holds(tmp_path / "holds.json").all()) == {B}
 
 
 async def test_a_removed_account_is_forgotten_with_its_hold(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A), spec_of(B))
-        await house.roster.hold([house[A], house[B]], "night")
-        house.replace(spec_of(B))
-        assert await house.holds.saved()
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A), spec_of(B))
+        await rig.roster.hold([rig[A], rig[B]], "night")
+        rig.replace(spec_of(B))
+        assert await rig.holds.saved()
         assert set(Holds(tmp_path / "holds.json").all()) == {B}
-        house.replace(spec_of(A), spec_of(B))
-        assert await house[A].settled(lambda state: state.wanted, 1.0)
+        rig.replace(spec_of(A), spec_of(B))
+        assert await rig[A].settled(lambda state: state.wanted, 1.0)
 
 
 async def test_holds_that_cannot_be_written_are_kept_and_confessed(tmp_path: Path) -> None:
-    async with living(tmp_path / "missing") as house:
-        house.add(spec_of(A))
-        assert await house.roster.release([house[A]])  # nothing held: nothing to write
-        assert not await house.roster.hold([house[A]], None)
-        assert house[A].hold is not None
-        assert not await house.roster.release([house[A]])
-        assert house[A].hold is None
+    async with living(tmp_path / "missing") as rig:
+        rig.add(spec_of(A))
+        assert await rig.roster.release([rig[A]])  # nothing held: nothing to write
+        assert not await rig.roster.hold([rig[A]], None)
+        assert rig[A].hold is not None
+        assert not await rig.roster.release([rig[A]])
+        assert rig[A].hold is None
 
 
 async def test_a_reload_touches_only_what_changed(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A), spec_of(B))
-        await house.run(A)
-        await house.run(B)
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A), spec_of(B))
+        await rig.run(A)
+        await rig.run(B)
         patient = RestartConfig(initial_seconds=60.0, jitter=0.0)
-        found = house.replace(spec_of(B, fingerprint="2"), spec_of(A, restart=patient))
+        found = rig.replace(spec_of(B, fingerprint="2"), spec_of(A, restart=patient))
         assert found == Difference([], [], [B, A])
-        await until(lambda: house.stage.alive(B) == [102])
-        await house.run(B)
-        assert house.stage.alive(A) == [101]
-        assert house[A].child.policy.initial == 60.0
-        assert list(house.roster.accounts) == [B, A]
+        await until(lambda: rig.stage.alive(B) == [102])
+        await rig.run(B)
+        assert rig.stage.alive(A) == [101]
+        assert rig[A].child.policy.initial == 60.0
+        assert list(rig.roster.accounts) == [B, A]
 
 
 async def test_an_account_is_added(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        assert house.replace(spec_of(A)) == Difference([A], [], [])
-        await house.run(A)
+    async with living(tmp_path) as rig:
+        assert rig.replace(spec_of(A)) == Difference([A], [], [])
+        await rig.run(A)
 
 
 async def test_a_removed_account_is_there_until_its_process_is_gone(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        house.stage.deaf = True
-        account = await house.run(A)
-        assert house.replace() == Difference([], [A], [])
-        assert house.roster.obstacle(account) == ("removed", "it is no longer in the configuration")
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        rig.stage.deaf = True
+        account = await rig.run(A)
+        assert rig.replace() == Difference([], [A], [])
+        assert rig.roster.obstacle(account) == ("removed", "it is no longer in the configuration")
         await asyncio.sleep(4.9)
-        assert list(house.roster.accounts) == [A]
-        assert house.removed == []
+        assert list(rig.roster.accounts) == [A]
+        assert rig.removed == []
         await asyncio.sleep(0.2)
-        assert house.stage.last.signals == ["terminate", "kill"]
-        assert house.removed == [A]
-        assert house.roster.accounts == {}
+        assert rig.stage.last.signals == ["terminate", "kill"]
+        assert rig.removed == [A]
+        assert rig.roster.accounts == {}
 
 
 async def test_one_that_comes_back_before_it_is_gone_never_has_two_processes(
     tmp_path: Path,
 ) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        house.stage.deaf = True
-        account = await house.run(A)
-        house.replace()
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        rig.stage.deaf = True
+        account = await rig.run(A)
+        rig.replace()
         await asyncio.sleep(1.0)
-        assert house.replace(spec_of(A, fingerprint="2")) == Difference([A], [], [])
-        assert house[A] is account
+        assert rig.replace(spec_of(A, fingerprint="2")) == Difference([A], [], [])
+        assert rig[A] is account
         for _ in range(60):
             await asyncio.sleep(0.1)
-            assert len(house.stage.alive(A)) <= 1
-        assert house.stage.alive(A) == [102]
+            assert len(rig.stage.alive(A)) <= 1
+        assert rig.stage.alive(A) == [102]
         assert account.spec.fingerprint == "2"
-        assert house.removed == []
-        assert house.roster.obstacle(account) is None
+        assert rig.removed == []
+        assert rig.roster.obstacle(account) is None
 
 
 async def test_one_that_comes_back_as_it_goes_stays(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        account = await house.run(A)
-        house.replace()
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        account = await rig.run(A)
+        rig.replace()
         await phase(account, Phase.STOPPED)  # its end is known in this very turn
-        house.replace(spec_of(A))
-        await until(lambda: house.stage.alive(A) == [102])
+        rig.replace(spec_of(A))
+        await until(lambda: rig.stage.alive(A) == [102])
         await asyncio.sleep(1.0)
-        assert house.removed == []
-        assert list(house.roster.accounts) == [A]
+        assert rig.removed == []
+        assert list(rig.roster.accounts) == [A]
 
 
 async def test_incarnations_only_grow_over_removals(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
+    async with living(tmp_path) as rig:
         for incarnation in (101, 102, 103):
-            house.replace(spec_of(A))
-            await house.run(A)
-            assert house.stage.alive(A) == [incarnation]
-            house.replace()
-            await until(lambda: not house.roster.accounts)
-        assert house.removed == [A, A, A]
+            rig.replace(spec_of(A))
+            await rig.run(A)
+            assert rig.stage.alive(A) == [incarnation]
+            rig.replace()
+            await until(lambda: not rig.roster.accounts)
+        assert rig.removed == [A, A, A]
 
 
 async def test_disabling_stops_and_enabling_starts(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        account = await house.run(A)
-        assert house.replace(spec_of(A, enabled=False)).changed == [A]
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        account = await rig.run(A)
+        assert rig.replace(spec_of(A, enabled=False)).changed == [A]
         await phase(account, Phase.STOPPED)
         assert account.child.state.cause == "disabled"
-        assert house.replace(spec_of(A)).changed == [A]
-        await until(lambda: house.stage.alive(A) == [102])
+        assert rig.replace(spec_of(A)).changed == [A]
+        await until(lambda: rig.stage.alive(A) == [102])
 
 
 async def test_a_change_wakes_an_account_from_backoff(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        account = await house.run(A)
-        house.stage.last.die(Exit(code=1))
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        account = await rig.run(A)
+        rig.stage.last.die(Exit(code=1))
         await phase(account, Phase.BACKOFF)
-        house.replace(spec_of(A, fingerprint="2"))
-        await until(lambda: house.stage.alive(A) == [102])
+        rig.replace(spec_of(A, fingerprint="2"))
+        await until(lambda: rig.stage.alive(A) == [102])
 
 
 @pytest.mark.parametrize("deaf", [True, False])
 async def test_a_change_does_not_undo_a_manual_stop(tmp_path: Path, deaf: bool) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        house.stage.deaf = deaf
-        account = await house.run(A)
-        await house.roster.hold([account], None)
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        rig.stage.deaf = deaf
+        account = await rig.run(A)
+        await rig.roster.hold([account], None)
         account.child.post(Stop("held"))
         await phase(account, Phase.STOPPING if deaf else Phase.STOPPED)
-        house.replace(spec_of(A, fingerprint="2"))
+        rig.replace(spec_of(A, fingerprint="2"))
         await asyncio.sleep(60.0)
         assert account.phase is Phase.STOPPED
         assert account.child.state.cause == "held"
-        assert len(house.stage.puppets) == 1
+        assert len(rig.stage.puppets) == 1
 
 
 async def test_at_the_end_nothing_starts_any_more(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A), spec_of(B))
-        account = await house.run(A)
-        await house.run(B)
-        house.roster.stop_all()
-        await house.roster.down(10.0)
-        assert {each.child.state.cause for each in house.roster.accounts.values()} == {"shutdown"}
-        assert house.roster.obstacle(account) == ("shutdown", "the supervisor is stopping")
-        house.replace(spec_of(A, fingerprint="2"), spec_of("local:new"))
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A), spec_of(B))
+        account = await rig.run(A)
+        await rig.run(B)
+        rig.roster.stop_all()
+        await rig.roster.down(10.0)
+        assert {each.child.state.cause for each in rig.roster.accounts.values()} == {"shutdown"}
+        assert rig.roster.obstacle(account) == ("shutdown", "the supervisor is stopping")
+        rig.replace(spec_of(A, fingerprint="2"), spec_of("local:new"))
         await asyncio.sleep(10.0)
-        assert not any(puppet.alive for puppet in house.stage.puppets)
+        assert not any(puppet.alive for puppet in rig.stage.puppets)
 
 
 async def test_waiting_for_the_end_has_an_end(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        house.stage.deaf = True
-        await house.run(A)
-        house.roster.stop_all()
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        rig.stage.deaf = True
+        await rig.run(A)
+        rig.roster.stop_all()
         began = asyncio.get_running_loop().time()
-        await house.roster.down(2.0)
+        await rig.roster.down(2.0)
         assert asyncio.get_running_loop().time() == began + 2.0
 
 
 async def test_closing_kills_what_is_left(tmp_path: Path) -> None:
-    async with living(tmp_path) as house:
-        house.add(spec_of(A), spec_of(B))
-        house.stage.deaf = True
-        await house.run(A)
-        await house.run(B)
-        house.replace(spec_of(B))
-        await house.roster.close()
-        assert [puppet.signals[-1] for puppet in house.stage.puppets] == ["kill", "kill"]
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A), spec_of(B))
+        rig.stage.deaf = True
+        await rig.run(A)
+        await rig.run(B)
+        rig.replace(spec_of(B))
+        await rig.roster.close()
+        assert [puppet.signals[-1] for puppet in rig.stage.puppets] == ["kill", "kill"]
 
 
 async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_named(
@@ -304,22 +304,22 @@ async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_name
 ) -> None:
     """The limits of the process itself are tested in test_limits."""
     groups: dict[str, GroupLimits] = {}
-    async with living(tmp_path) as house:
-        house.add(spec_of(A))
-        account = await house.run(A)
+    async with living(tmp_path) as rig:
+        rig.add(spec_of(A))
+        account = await rig.run(A)
         limits = PlayedLimits()
         account.launched(cast(ProcessLimits, limits), lambda: 0)
         account.configure(spec_of(A, limits=AccountLimitsConfig(niceness=3, processes=20)))
-        house.roster.apply_limits(groups.__setitem__)
+        rig.roster.apply_limits(groups.__setitem__)
         assert groups == {f"{A}#101": group_limits(account.spec.limits)}
         assert limits.changed == []  # it may still be about to take on the older ones
         account.heartbeat.met = True
-        house.roster.apply_limits(groups.__setitem__)
+        rig.roster.apply_limits(groups.__setitem__)
         assert limits.changed == [account.spec.limits]
-        assert house.roster.pending_limits() == []
+        assert rig.roster.pending_limits() == []
         limits.unmet = ["niceness"]
-        (warning,) = house.roster.pending_limits()
+        (warning,) = rig.roster.pending_limits()
         assert warning.startswith(f"{A}: limits.niceness: counts from its next start")
-        house.stage.last.die(Exit(code=1))
+        rig.stage.last.die(Exit(code=1))
         await phase(account, Phase.BACKOFF)
-        assert house.roster.pending_limits() == []
+        assert rig.roster.pending_limits() == []

@@ -27,7 +27,7 @@ SILENCE = 0.2
 PRESENCE = "system-presence"
 
 
-class Desk:
+class OperatorSessionRig:
     """A session to a gateway, and what it tells."""
 
     def __init__(self, server: PlayedGateway) -> None:
@@ -47,17 +47,17 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(**methods: Any) -> AsyncIterator[Desk]:
+async def open_session(**methods: Any) -> AsyncIterator[OperatorSessionRig]:
     """A session that is open to a gateway which answers ``methods``, or nothing any more."""
     server = PlayedGateway({name.replace("_", "-"): value for name, value in methods.items()})
     if not methods:
         server.leaves_unanswered(PRESENCE, "health")
     await server.on_tcp()
-    found = Desk(server)
-    task = asyncio.create_task(found.session.run())
+    rig = OperatorSessionRig(server)
+    task = asyncio.create_task(rig.session.run())
     try:
-        await until(lambda: found.told == ["up"])
-        yield found
+        await until(lambda: rig.told == ["up"])
+        yield rig
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -70,33 +70,33 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_s072_silence_and_an_answer_to_the_question_means_healthy() -> None:
-    async with desk(system_presence=[]) as at:
-        await at.server.asked_for(PRESENCE, times=3)
-        assert at.told == ["up"]
+    async with open_session(system_presence=[]) as rig:
+        await rig.server.asked_for(PRESENCE, times=3)
+        assert rig.told == ["up"]
 
 
 async def test_s073_s090_silence_and_no_answer_is_a_fault_of_the_transport() -> None:
-    async with desk() as at:
-        await until(lambda: len(at.told) == 2)
-        assert at.told[1] == "fault: no answer for 0.5 s"
+    async with open_session() as rig:
+        await until(lambda: len(rig.told) == 2)
+        assert rig.told[1] == "fault: no answer for 0.5 s"
 
 
 async def test_s090_an_error_that_the_gateway_declares_is_an_answer() -> None:
     refusal = Refusal("UNAVAILABLE", "not now")
-    async with desk(system_presence=refusal, slow=refusal) as at:
-        await at.server.asked_for(PRESENCE, times=3)
-        assert await at.session.tell("slow", {}) == "UNAVAILABLE: not now"
-        assert at.told == ["up"]
+    async with open_session(system_presence=refusal, slow=refusal) as rig:
+        await rig.server.asked_for(PRESENCE, times=3)
+        assert await rig.session.tell("slow", {}) == "UNAVAILABLE: not now"
+        assert rig.told == ["up"]
 
 
 async def test_s091_a_call_that_is_slow_is_no_failure_of_a_gateway_that_talks() -> None:
-    async with desk() as at:
-        talking = asyncio.create_task(talk(at.server))
-        said = await at.session.tell("health", {})
+    async with open_session() as rig:
+        talking = asyncio.create_task(talk(rig.server))
+        said = await rig.session.tell("health", {})
         assert said == "health: no answer within 0.3 s"
         await asyncio.sleep(3 * SILENCE)
-        assert at.told == ["up"]
-        assert at.session.connected
+        assert rig.told == ["up"]
+        assert rig.session.connected
         talking.cancel()
         await asyncio.wait([talking])
 
@@ -109,12 +109,12 @@ async def test_s075_no_answer_in_time_is_no_verdict_when_it_has_talked_since_the
         asked.set_result(asyncio.get_running_loop().time())
         await over.wait()
 
-    async with desk() as at:
-        at.server.methods[PRESENCE] = note
+    async with open_session() as rig:
+        rig.server.methods[PRESENCE] = note
         began = await asked
-        await at.server.tell("tick", {})
-        await until(lambda: len(at.told) == 2)  # the next silence is judged again
-        assert at.told[1].startswith("fault: no answer")
+        await rig.server.tell("tick", {})
+        await until(lambda: len(rig.told) == 2)  # the next silence is judged again
+        assert rig.told[1].startswith("fault: no answer")
         assert asyncio.get_running_loop().time() - began > 2 * operator_session.VERIFY_WITHIN
         over.set()
 
@@ -168,12 +168,12 @@ async def test_s020_a_client_waits_for_the_challenge_and_names_who_talks_another
 
 
 async def test_s086_a_call_while_not_connected_fails_at_once() -> None:
-    async with desk(system_presence=[]) as at:
+    async with open_session(system_presence=[]) as rig:
         unopened = OperatorSession(
-            at.session._access, at.session._events, silence=60.0, lost_within=60.0
+            rig.session._access, rig.session._events, silence=60.0, lost_within=60.0
         )
         assert await unopened.tell("system-presence", {}) == "not connected"
-        await at.server.close()
-        await until(lambda: not at.session.connected)
-        assert await at.session.tell("system-presence", {}) == "not connected"
-        await at.server.on_tcp()
+        await rig.server.close()
+        await until(lambda: not rig.session.connected)
+        assert await rig.session.tell("system-presence", {}) == "not connected"
+        await rig.server.on_tcp()

@@ -35,7 +35,7 @@ class Reporter:
         return self.news.pop(0) if self.news else None
 
 
-class Desk:
+class OwnSessionRig:
     """A session at work, and what it tells."""
 
     def __init__(self, url: str, silence: float) -> None:
@@ -79,11 +79,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(url: str, silence: float = 30.0) -> AsyncIterator[Desk]:
-    found = Desk(url, silence)
-    task = asyncio.create_task(found.session.run())
+async def open_session(url: str, silence: float = 30.0) -> AsyncIterator[OwnSessionRig]:
+    rig = OwnSessionRig(url, silence)
+    task = asyncio.create_task(rig.session.run())
     try:
-        yield found
+        yield rig
         assert not task.done(), task
     finally:
         task.cancel()
@@ -92,12 +92,12 @@ async def desk(url: str, silence: float = 30.0) -> AsyncIterator[Desk]:
 
 @asynccontextmanager
 async def gateway(**methods: Any) -> AsyncIterator[PlayedGateway]:
-    found = PlayedGateway({name.replace("_", "."): value for name, value in methods.items()})
-    await found.on_tcp()
+    rig = PlayedGateway({name.replace("_", "."): value for name, value in methods.items()})
+    await rig.on_tcp()
     try:
-        yield found
+        yield rig
     finally:
-        await found.close()
+        await rig.close()
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_it_introduces_itself_reports_everything_and_is_up() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         assert here.session.connected
         assert there.reports == [{"whole": True, "accounts": {}}]
@@ -120,7 +120,7 @@ async def test_it_introduces_itself_reports_everything_and_is_up() -> None:
 
 
 async def test_changes_follow_one_report_at_a_time() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         here.news(number=1)
         await there.until(lambda: len(there.reports) == 2)
@@ -131,7 +131,7 @@ async def test_changes_follow_one_report_at_a_time() -> None:
 
 
 async def test_what_the_gateway_asks_is_answered() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         await there.ask(7, "channels.stop", {"accounts": ["irc:a"]})
         assert await there.told(7) == {"id": 7, "ok": True, "payload": {"done": "channels.stop"}}
@@ -151,7 +151,7 @@ def fail(method: str, params: Any) -> Any:
 
 
 async def test_a_refusal_is_passed_on() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         here.answer = refuse
         await there.ask(1, "channels.stop", {})
@@ -160,7 +160,7 @@ async def test_a_refusal_is_passed_on() -> None:
 
 
 async def test_a_request_that_fails_costs_neither_the_session_nor_us() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         here.answer = fail
         with structlog.testing.capture_logs() as logs:
@@ -175,7 +175,7 @@ async def test_a_request_that_fails_costs_neither_the_session_nor_us() -> None:
 
 @pytest.mark.parametrize("payload", [None, {}, {"id": "x", "method": 1}, [1], "text"])
 async def test_nonsense_is_not_answered_and_costs_nothing(payload: Any) -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         with structlog.testing.capture_logs() as logs:
             await there.tell("supervisor.request", payload)
@@ -186,7 +186,7 @@ async def test_nonsense_is_not_answered_and_costs_nothing(payload: Any) -> None:
 
 
 async def test_a_lost_session_is_told_and_opened_again() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         await there.people[0].close(1012, "service restart")
         await here.until("up", "lost: closed with 1012 service restart", "up")
@@ -194,7 +194,7 @@ async def test_a_lost_session_is_told_and_opened_again() -> None:
 
 
 async def test_an_answer_that_takes_long_does_not_delay_the_next_session() -> None:
-    async with gateway() as there, desk(there.url) as here:
+    async with gateway() as there, open_session(there.url) as here:
         await here.until("up")
         here.answer = lambda method, params: asyncio.sleep(60)
         await there.ask(1, "channels.stop", {})
@@ -206,7 +206,7 @@ async def test_an_answer_that_takes_long_does_not_delay_the_next_session() -> No
 async def test_a_refused_token_is_a_fault_at_once() -> None:
     async with gateway() as there:
         there.token = "another"
-        async with desk(there.url) as here:
+        async with open_session(there.url) as here:
             await here.until("fault: session refused: INVALID_REQUEST: unauthorized")
             assert not here.session.connected
 
@@ -214,14 +214,14 @@ async def test_a_refused_token_is_a_fault_at_once() -> None:
 async def test_a_gateway_that_cannot_be_reached_becomes_a_fault() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        async with desk(f"ws://127.0.0.1:{nobody.getsockname()[1]}") as here:
+        async with open_session(f"ws://127.0.0.1:{nobody.getsockname()[1]}") as here:
             await here.until("fault")
             assert "lost" not in here.told
 
 
 async def test_a_gateway_that_refuses_reports_is_not_tried_in_a_tight_loop() -> None:
     async with gateway(channels_report=Refusal("UNAVAILABLE", "no")) as there:
-        async with desk(there.url) as here:
+        async with open_session(there.url) as here:
             await here.until("fault: session refused: UNAVAILABLE: no")
         assert here.told[0].startswith("fault")
         assert 2 <= len(there.hellos) < 15
@@ -229,13 +229,13 @@ async def test_a_gateway_that_refuses_reports_is_not_tried_in_a_tight_loop() -> 
 
 async def test_a_report_that_cannot_be_made_is_logged_and_tried_again() -> None:
     async with gateway() as there:
-        found = Desk(there.url, 30.0)
-        found.reporter.error = RuntimeError("a bug")
+        rig = OwnSessionRig(there.url, 30.0)
+        rig.reporter.error = RuntimeError("a bug")
         with structlog.testing.capture_logs() as logs:
-            task = asyncio.create_task(found.session.run())
-            await found.until("fault: session refused: ExceptionGroup")
-            found.reporter.error = None
-            await until(lambda: "up" in found.told)
+            task = asyncio.create_task(rig.session.run())
+            await rig.until("fault: session refused: ExceptionGroup")
+            rig.reporter.error = None
+            await until(lambda: "up" in rig.told)
         task.cancel()
         await asyncio.wait([task])
         assert "session failed" in {line["event"] for line in logs}
@@ -244,7 +244,7 @@ async def test_a_report_that_cannot_be_made_is_logged_and_tried_again() -> None:
 async def test_a_gateway_that_hangs_is_asked_once_more_then_faulty() -> None:
     async with gateway() as there:
         there.leaves_unanswered("last-heartbeat")
-        async with desk(there.url, silence=0.15) as here:
+        async with open_session(there.url, silence=0.15) as here:
             await here.until("up", "fault: no answer for 0.25 s")
             assert here.told.count("up") == 1
         asked = [name for name, _ in there.asked]
@@ -254,7 +254,7 @@ async def test_a_gateway_that_hangs_is_asked_once_more_then_faulty() -> None:
 async def test_a_gateway_that_hangs_in_its_first_report_is_faulty_too() -> None:
     async with gateway() as there:
         there.leaves_unanswered("channels.report")
-        async with desk(there.url, silence=0.15) as here:
+        async with open_session(there.url, silence=0.15) as here:
             await here.until("fault: no answer for 0.25 s")
             assert not here.session.connected
 
@@ -262,7 +262,7 @@ async def test_a_gateway_that_hangs_in_its_first_report_is_faulty_too() -> None:
 async def test_a_refused_beat_is_a_sign_of_life() -> None:
     async with gateway() as there:
         there.methods["last-heartbeat"] = Refusal("UNAVAILABLE", "busy")
-        async with desk(there.url, silence=0.15) as here:
+        async with open_session(there.url, silence=0.15) as here:
             await there.asked_for("last-heartbeat", 5)
         assert here.told == ["up"]
 
@@ -273,7 +273,7 @@ async def test_an_answer_to_the_last_question_saves_the_gateway(
     monkeypatch.setattr(module, "VERIFY_WITHIN", 5.0)
     async with gateway() as there:
         there.methods["last-heartbeat"] = lambda params: asyncio.sleep(0.2, {})
-        async with desk(there.url, silence=0.15) as here:
+        async with open_session(there.url, silence=0.15) as here:
             await there.asked_for("system-presence", 2)
         assert here.told == ["up"]
 
@@ -281,7 +281,7 @@ async def test_an_answer_to_the_last_question_saves_the_gateway(
 async def test_other_news_of_a_gateway_count_as_a_sign_of_life() -> None:
     async with gateway() as there:
         there.leaves_unanswered("last-heartbeat")
-        async with desk(there.url, silence=0.3) as here:
+        async with open_session(there.url, silence=0.3) as here:
             await here.until("up")
             for _ in range(20):
                 await asyncio.sleep(0.03)
@@ -296,11 +296,11 @@ async def test_a_cancellation_that_meets_an_error_is_not_lost(turns: int) -> Non
         raise PeerGone("gateway", maybe_executed=True)
 
     async with gateway() as there:
-        found = Desk(there.url, 30.0)
-        task = asyncio.create_task(found.session.run())
-        await found.until("up")
-        assert found.session._tasks is not None
-        found.session._tasks.create_task(gone())
+        rig = OwnSessionRig(there.url, 30.0)
+        task = asyncio.create_task(rig.session.run())
+        await rig.until("up")
+        assert rig.session._tasks is not None
+        rig.session._tasks.create_task(gone())
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
@@ -311,7 +311,7 @@ async def test_a_cancellation_that_meets_an_error_is_not_lost(turns: int) -> Non
 async def test_a_gateway_has_its_time_to_come_back_from_when_it_was_lost() -> None:
     there = PlayedGateway({})
     await there.on_tcp()
-    async with desk(there.url) as here:
+    async with open_session(there.url) as here:
         await here.until("up")
         await asyncio.sleep(2 * module.LOST_WITHIN)
         await there.close()
@@ -323,7 +323,7 @@ async def test_tries_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY", (0.0, 0.0, 1000.0))
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        async with desk(f"ws://127.0.0.1:{nobody.getsockname()[1]}") as here:
+        async with open_session(f"ws://127.0.0.1:{nobody.getsockname()[1]}") as here:
             await until(lambda: here.session.attempts == 3)
             await asyncio.sleep(0.05)
             assert here.session.attempts == 3
@@ -332,7 +332,7 @@ async def test_tries_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_gateway_that_accepts_and_says_nothing_becomes_a_fault() -> None:
     async with gateway() as there:
         there.hangs = True
-        async with desk(there.url, silence=0.15) as here:
+        async with open_session(there.url, silence=0.15) as here:
             await here.until("fault: session refused: ")
 
 
@@ -356,20 +356,20 @@ async def test_a_gateway_that_talks_nonsense_ends_nothing() -> None:
     for met in (talk, babble):
         async with serve(met, "127.0.0.1", 0) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            async with desk(f"ws://127.0.0.1:{port}") as here:
+            async with open_session(f"ws://127.0.0.1:{port}") as here:
                 await here.until("fault")
 
 
 async def test_telling_without_a_session_does_nothing() -> None:
     async with gateway() as there:
-        found = Desk(there.url, 30.0)
-        assert await found.session.tell("gateway.closing", {}) == "not connected"
+        rig = OwnSessionRig(there.url, 30.0)
+        assert await rig.session.tell("gateway.closing", {}) == "not connected"
         assert there.asked == []
 
 
 async def test_a_gateway_that_does_not_listen_may_be_told_in_vain() -> None:
     refusal = Refusal("INVALID_REQUEST", "what?")
-    async with gateway(gateway_closing=refusal) as there, desk(there.url) as here:
+    async with gateway(gateway_closing=refusal) as there, open_session(there.url) as here:
         await here.until("up")
         said = await here.session.tell("gateway.closing", {"restarting": True})
         assert said == "INVALID_REQUEST: what?"

@@ -10,7 +10,7 @@ from runtime.gateway.reports import SupervisorReport
 from runtime.supervisor.gateways.reports import MAX_BATCHES, Reports
 
 
-class House:
+class ReportsRig:
     """Accounts whose rows a test changes, and their reports."""
 
     def __init__(self) -> None:
@@ -61,125 +61,125 @@ def phases(reports: list[dict[str, Any]], part: str = "accounts") -> list[list[t
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def rig() -> ReportsRig:
+    return ReportsRig()
 
 
-def test_the_whole_is_everything_and_forgets_what_had_changed(house: House) -> None:
-    house.change("irc:a", "running")
-    house.reports.figures("irc:b")
-    house.reports.common()
-    whole = house.reports.whole()
+def test_the_whole_is_everything_and_forgets_what_had_changed(rig: ReportsRig) -> None:
+    rig.change("irc:a", "running")
+    rig.reports.figures("irc:b")
+    rig.reports.common()
+    whole = rig.reports.whole()
     assert whole["whole"] is True
     assert whole["revision"] == "r1"
     assert whole["channels"] == []
     assert phases([whole]) == [[("irc:a", "running"), ("irc:b", "stopped")]]
-    assert house.sent() == []
+    assert rig.sent() == []
 
 
-def test_nothing_new_is_no_report(house: House) -> None:
-    assert house.sent() == []
-    house.reports.hurry()
-    assert house.woken == 0
+def test_nothing_new_is_no_report(rig: ReportsRig) -> None:
+    assert rig.sent() == []
+    rig.reports.hurry()
+    assert rig.woken == 0
 
 
-def test_changes_of_different_accounts_share_a_report(house: House) -> None:
-    house.change("irc:a", "starting")
-    house.change("irc:b", "starting")
-    (report,) = house.sent()
+def test_changes_of_different_accounts_share_a_report(rig: ReportsRig) -> None:
+    rig.change("irc:a", "starting")
+    rig.change("irc:b", "starting")
+    (report,) = rig.sent()
     assert phases([report]) == [[("irc:a", "starting"), ("irc:b", "starting")]]
     assert report["whole"] is False
     assert "channels" not in report
 
 
-def test_every_phase_of_one_account_is_told_in_order(house: House) -> None:
+def test_every_phase_of_one_account_is_told_in_order(rig: ReportsRig) -> None:
     for phase in ("starting", "running", "backoff"):
-        house.change("irc:a", phase)
-    assert phases(house.sent()) == [
+        rig.change("irc:a", phase)
+    assert phases(rig.sent()) == [
         [("irc:a", "starting")],
         [("irc:a", "running")],
         [("irc:a", "backoff")],
     ]
 
 
-def test_the_session_is_woken_as_long_as_something_waits(house: House) -> None:
-    house.change("irc:a", "starting")
-    house.change("irc:a", "running")
-    house.woken = 0
-    house.reports.changes()
-    assert house.woken == 1
-    house.reports.changes()
-    assert house.woken == 1
+def test_the_session_is_woken_as_long_as_something_waits(rig: ReportsRig) -> None:
+    rig.change("irc:a", "starting")
+    rig.change("irc:a", "running")
+    rig.woken = 0
+    rig.reports.changes()
+    assert rig.woken == 1
+    rig.reports.changes()
+    assert rig.woken == 1
 
 
-def test_a_removal_is_told_and_so_is_the_return(house: House) -> None:
-    house.remove("irc:a")
-    house.change("irc:a", "starting")
-    removed, returned = house.sent()
+def test_a_removal_is_told_and_so_is_the_return(rig: ReportsRig) -> None:
+    rig.remove("irc:a")
+    rig.change("irc:a", "starting")
+    removed, returned = rig.sent()
     assert removed["removed"] == ["irc:a"]
     assert removed["accounts"] == {}
     assert phases([returned]) == [[("irc:a", "starting")]]
 
 
-def test_a_gateway_that_is_far_behind_gets_the_newest_of_what_does_not_fit(house: House) -> None:
+def test_a_gateway_that_is_far_behind_gets_the_newest_of_what_does_not_fit(rig: ReportsRig) -> None:
     for number in range(MAX_BATCHES + 10):
-        house.change("irc:a", f"phase{number}")
+        rig.change("irc:a", f"phase{number}")
         if number == MAX_BATCHES + 5:
-            house.change("irc:b", "running")
-    told = phases(house.sent())
+            rig.change("irc:b", "running")
+    told = phases(rig.sent())
     assert len(told) == MAX_BATCHES
     assert told[-1] == [("irc:b", "running"), ("irc:a", f"phase{MAX_BATCHES + 9}")]
 
 
-def test_figures_wait_until_they_are_hurried_and_are_told_apart(house: House) -> None:
-    house.reports.figures("irc:a")
-    assert house.woken == 0
-    house.reports.hurry()
-    assert house.woken == 1
-    (report,) = house.sent()
+def test_figures_wait_until_they_are_hurried_and_are_told_apart(rig: ReportsRig) -> None:
+    rig.reports.figures("irc:a")
+    assert rig.woken == 0
+    rig.reports.hurry()
+    assert rig.woken == 1
+    (report,) = rig.sent()
     assert report["accounts"] == {}
     assert phases([report], "figures") == [[("irc:a", "stopped")]]
 
 
-def test_figures_never_overtake_a_change_that_waits(house: House) -> None:
-    house.change("irc:b", "starting")
-    house.change("irc:b", "running")
-    house.reports.figures("irc:a")
-    house.reports.figures("irc:b")  # its row would say "running" before that is told
-    first, second, third = house.sent()
+def test_figures_never_overtake_a_change_that_waits(rig: ReportsRig) -> None:
+    rig.change("irc:b", "starting")
+    rig.change("irc:b", "running")
+    rig.reports.figures("irc:a")
+    rig.reports.figures("irc:b")  # its row would say "running" before that is told
+    first, second, third = rig.sent()
     assert phases([first, second]) == [[("irc:b", "starting")], [("irc:b", "running")]]
     told = phases([first, second, third], "figures")
     assert told == [[("irc:a", "stopped")], [], [("irc:b", "running")]]
 
 
-def test_only_the_rows_that_are_told_are_made(house: House) -> None:
+def test_only_the_rows_that_are_told_are_made(rig: ReportsRig) -> None:
     """With 200 accounts that start, all rows for each report were half the supervisor's work."""
-    house.change("irc:a", "running")
-    house.reports.figures("irc:b")
-    house.sent()
-    assert house.made == ["irc:b"]
+    rig.change("irc:a", "running")
+    rig.reports.figures("irc:b")
+    rig.sent()
+    assert rig.made == ["irc:b"]
 
 
-def test_figures_of_an_account_that_is_gone_are_left_out(house: House) -> None:
-    house.reports.figures("irc:gone")
-    (report,) = house.sent()
+def test_figures_of_an_account_that_is_gone_are_left_out(rig: ReportsRig) -> None:
+    rig.reports.figures("irc:gone")
+    (report,) = rig.sent()
     assert report["figures"] == {}
 
 
-def test_what_is_beside_the_accounts_is_told_once(house: House) -> None:
-    house.reports.common()
-    assert house.woken == 1
-    (report,) = house.sent()
+def test_what_is_beside_the_accounts_is_told_once(rig: ReportsRig) -> None:
+    rig.reports.common()
+    assert rig.woken == 1
+    (report,) = rig.sent()
     assert report["channels"] == []
     assert report["accounts"] == {}
 
 
-def test_no_revision_is_told_that_passwords_could_be_tried_on(house: House) -> None:
+def test_no_revision_is_told_that_passwords_could_be_tried_on(rig: ReportsRig) -> None:
     """It is a hash of the whole file, secrets included."""
-    house.rows["irc:a"] = msgspec.structs.replace(row("irc:a", "running"), revision="r1")
-    house.reports.changed("irc:a", house.rows["irc:a"])
-    house.reports.figures("irc:b")
-    told = [*house.sent(), house.reports.whole()]
+    rig.rows["irc:a"] = msgspec.structs.replace(row("irc:a", "running"), revision="r1")
+    rig.reports.changed("irc:a", rig.rows["irc:a"])
+    rig.reports.figures("irc:b")
+    told = [*rig.sent(), rig.reports.whole()]
     revisions = {
         key: each["revision"]
         for report in told
