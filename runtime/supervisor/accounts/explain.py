@@ -1,9 +1,10 @@
-"""Explains what an operator must do about an account that does not come back by itself. Pure."""
+"""Explains why an account is as it is, what happens next, and what an operator can do. Pure."""
 
 from __future__ import annotations
 
+from ipc.frames.status import Hold
 from ipc.frames.words import Phase
-from runtime.supervisor.lifecycle import MISCONFIGURED, NEEDS_LOGIN, State
+from runtime.supervisor.lifecycle import ENDS, MISCONFIGURED, NEEDS_LOGIN, State
 
 
 def todo(key: str, state: State) -> str | None:
@@ -19,3 +20,37 @@ def todo(key: str, state: State) -> str | None:
             return f"correct {path} in the configuration (it is then started), or {then[5:]}"
         case _:
             return f"see `trunkline channels describe {key}`, {then}"
+
+
+def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
+    """Return in one sentence why the account is as it is.
+
+    ``obstacle`` is the sentence why it may not run.
+    """
+    if state.phase is Phase.RUNNING:
+        return "it runs"
+    if obstacle is not None:
+        return obstacle
+    if state.phase is Phase.STOPPED and hold is not None:
+        because = f": {hold.reason}" if hold.reason else ""
+        return f"stopped by an operator{because}"
+    return state.reason or state.cause or state.phase.value
+
+
+def what_next(key: str, state: State, *, held: bool) -> str:
+    """Return what happens next, and what an operator can do."""
+    match state.phase:
+        case Phase.BACKOFF:
+            return f"it is started again by itself; `trunkline channels start {key}` does it now"
+        case Phase.FAILED:
+            return f"nothing until a person acts: {todo(key, state)}"
+        case Phase.STOPPED if held or state.cause in ENDS:
+            return f"nothing until `trunkline channels start {key}`"
+        case Phase.STOPPED:
+            return "nothing until its configuration changes"
+        case Phase.STARTING:
+            return "it becomes ready, or is stopped and tried again later"
+        case Phase.STOPPING:
+            return "it ends, at the latest after its grace"
+        case _:
+            return "nothing: it runs"

@@ -28,10 +28,10 @@ from ipc.frames.websocket import explain
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
 from runtime.supervisor import metrics as figures
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.explain import todo
+from runtime.supervisor.accounts.explain import what_next, why
 from runtime.supervisor.gateways.port import PortUnusable
-from runtime.supervisor.lifecycle import ENDS, Restart, Start, Stop
 from runtime.supervisor.lifecycle import Reset as ResetEvent
+from runtime.supervisor.lifecycle import Restart, Start, Stop
 
 if TYPE_CHECKING:
     from runtime.supervisor.gateways.managed import ManagedGateway
@@ -243,6 +243,7 @@ async def _reset(supervisor: Supervisor, params: TargetParams) -> Any:
 @method("channels.describe", AccountParams)
 async def _describe(supervisor: Supervisor, params: AccountParams) -> Any:
     account = find(supervisor, params.account)
+    state, obstacle = account.child.state, supervisor.roster.obstacle(account)
     return {
         "status": msgspec.to_builtins(account.status()),
         "label": account.spec.manifest.label,
@@ -251,45 +252,11 @@ async def _describe(supervisor: Supervisor, params: AccountParams) -> Any:
         "configRevision": supervisor.loaded.revision,
         "limits": msgspec.to_builtins(account.spec.limits),
         "limitsBy": supervisor.limits_by,
-        "why": why(supervisor, account),
-        "next": what_next(account),
+        "why": why(state, obstacle[1] if obstacle else None, account.hold),
+        "next": what_next(account.key, state, held=account.hold is not None),
         "events": list(account.history),
         "lines": supervisor.logs.tail([account.key], 20),
     }
-
-
-def why(supervisor: Supervisor, account: Account) -> str:
-    """Say in one sentence why the account is as it is."""
-    state = account.child.state
-    obstacle = supervisor.roster.obstacle(account)
-    if state.phase is Phase.RUNNING:
-        return "it runs"
-    if obstacle is not None:
-        return obstacle[1]
-    if state.phase is Phase.STOPPED and account.hold is not None:
-        because = f": {account.hold.reason}" if account.hold.reason else ""
-        return f"stopped by an operator{because}"
-    return state.reason or state.cause or state.phase.value
-
-
-def what_next(account: Account) -> str:
-    """Say what happens next, and what a person can do."""
-    state, key = account.child.state, account.key
-    match state.phase:
-        case Phase.BACKOFF:
-            return f"it is started again by itself; `trunkline channels start {key}` does it now"
-        case Phase.FAILED:
-            return f"nothing until a person acts: {todo(key, state)}"
-        case Phase.STOPPED if account.hold is not None or state.cause in ENDS:
-            return f"nothing until `trunkline channels start {key}`"
-        case Phase.STOPPED:
-            return "nothing until its configuration changes"
-        case Phase.STARTING:
-            return "it becomes ready, or is stopped and tried again later"
-        case Phase.STOPPING:
-            return "it ends, at the latest after its grace"
-        case _:
-            return "nothing: it runs"
 
 
 @method("channels.events", AccountParams)

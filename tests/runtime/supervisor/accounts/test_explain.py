@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from ipc.frames.status import Hold
 from ipc.frames.words import Phase
-from runtime.supervisor.accounts.explain import todo
+from runtime.supervisor.accounts.explain import todo, what_next, why
 from runtime.supervisor.lifecycle import State
 
 
@@ -21,3 +22,38 @@ def test_a_failed_account_says_what_to_do(cause: str | None, word: str) -> None:
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.FAILED])
 def test_all_others_need_nobody(phase: Phase) -> None:
     assert todo("irc:libera", State(phase, cause="misconfigured")) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "obstacle", "hold", "text"),
+    [
+        (State(Phase.RUNNING), "disabled", Hold(1, None), "it runs"),
+        (State(Phase.STOPPED), "not configured", Hold(1, None), "not configured"),
+        (State(Phase.STOPPED), None, Hold(1, "night"), "stopped by an operator: night"),
+        (State(Phase.STOPPED), None, Hold(1, None), "stopped by an operator"),
+        (State(Phase.BACKOFF, cause="transient", reason="no route"), None, None, "no route"),
+        (State(Phase.STOPPED, cause="finished"), None, None, "finished"),
+        (State(Phase.STARTING), None, None, "starting"),
+    ],
+)
+def test_why_an_account_is_as_it_is(
+    state: State, obstacle: str | None, hold: Hold | None, text: str
+) -> None:
+    assert why(state, obstacle, hold) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "word"),
+    [
+        (State(Phase.BACKOFF), False, "`trunkline channels start irc:a` does it now"),
+        (State(Phase.FAILED), False, "nothing until a person acts: see"),
+        (State(Phase.STOPPED), True, "nothing until `trunkline channels start irc:a`"),
+        (State(Phase.STOPPED, cause="finished"), False, "nothing until `trunkline"),
+        (State(Phase.STOPPED), False, "nothing until its configuration changes"),
+        (State(Phase.STARTING), False, "it becomes ready"),
+        (State(Phase.STOPPING), False, "it ends, at the latest"),
+        (State(Phase.RUNNING), False, "nothing: it runs"),
+    ],
+)
+def test_what_happens_next(state: State, held: bool, word: str) -> None:
+    assert word in what_next("irc:a", state, held=held)

@@ -15,10 +15,11 @@ from ipc.frames.status import GatewayStatus, Hold, Status, SupervisorStatus
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.explain import what_next, why
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Roster
 from runtime.supervisor.api import table
-from runtime.supervisor.api.table import METHODS, what_next, why
+from runtime.supervisor.api.table import METHODS
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.gateways.restarts import Outcome, RestartAnswer
 from runtime.supervisor.lifecycle import Exit, Ready, State, Stop
@@ -146,7 +147,11 @@ class Desk:
 
     def why(self, key: str) -> tuple[str, str]:
         account = self.accounts[key]
-        return why(self, account), what_next(account)  # type: ignore[arg-type]
+        state, obstacle = account.child.state, self.roster.obstacle(account)
+        return (
+            why(state, obstacle[1] if obstacle else None, account.hold),
+            what_next(key, state, held=account.hold is not None),
+        )
 
 
 @asynccontextmanager
