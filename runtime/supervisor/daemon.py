@@ -1,4 +1,9 @@
-"""The supervisor's event loop: signals in, exit code out, and what a person sees meanwhile."""
+"""Runs the supervisor's event loop: signals in, exit code out, and what people see meanwhile.
+
+The service manager gets a sign of life and one line of status; a person at the terminal is told
+that the daemon is up, and why there is no gateway where it does not start: the accounts run
+meanwhile and messages wait, so nothing else would show it.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +13,34 @@ import gc
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TextIO
 
 import structlog
 import uvloop
 
 from ipc.errors import EndpointError
-from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, Phase
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
+from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable, address
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.logs.structured import configure
-from runtime.supervisor.notify import Notifier
+from runtime.supervisor.options import Options
+from runtime.supervisor.parts import Parts
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.limits import enable_groups
-from runtime.supervisor.service import summary, tell
+from runtime.supervisor.reload import reread_soon
+from runtime.supervisor.status import summary
 from runtime.supervisor.supervisor import Setting, Supervisor
-from runtime.supervisor.trouble import tell_trouble
+from runtime.supervisor.systemd import Notifier
 
-if TYPE_CHECKING:
-    from runtime.supervisor.options import Options
-
+PACE = 1.0  # seconds: what changes faster is told to the service manager once
+STUBBORN = 2  # failures in a row: one alone is over before it is read
 
 log = structlog.get_logger("supervisor")
 
@@ -48,109 +57,140 @@ def serve(
 ) -> int:
     """Run a supervisor until it is stopped; return the exit code."""
     gc.freeze()  # what has been imported lives for ever: never look at it
+
+    async def run() -> int:
+        places.link_run_dir()
+        logs = LogStore(places.log_dir, loaded.config.logging)
+        configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
+        enable_groups(launcher)
+        gateway = loaded.config.gateway
+        setting = Setting(
+            version=options.version(),
+            host=address(gateway.bind),
+            port=gateway.port,
+            read=read,
+            force=options.force,
+            notifier=notifier,
+        )
+        try:
+            return await _run(
+                options,
+                Supervisor(
+                    loaded, places, setting, instance=instance, launcher=launcher, logs=logs
+                ),
+            )
+        finally:
+            logs.close()
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(options, places, loaded, read, instance, launcher, notifier))
+        return runner.run(run())
 
 
-async def _serve(
-    options: Options,
-    places: Places,
-    loaded: Loaded,
-    read: Reader,
-    instance: Instance,
-    launcher: Launcher,
-    notifier: Notifier,
-) -> int:
-    gateway = loaded.config.gateway
-    places.link_run_dir()
-    logs = LogStore(places.log_dir, loaded.config.logging)
-    configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
-    setting = Setting(
-        version=options.version(),
-        host=address(gateway.bind),
-        port=gateway.port,
-        load=read,
-        force=options.force,
-    )
-    enable_groups(launcher)
-    supervisor = Supervisor(
-        loaded, places, setting, instance=instance, launcher=launcher, logs=logs
-    )
-    supervisor.notifier = notifier
-    logs.subscribe(supervisor.local.log_line)
-    _on_signals(supervisor)
+async def _run(options: Options, supervisor: Supervisor) -> int:
+    parts = supervisor.parts
+    _on_signals(parts)
     beside = [
-        asyncio.create_task(tell(supervisor)),
-        asyncio.create_task(tell_trouble(supervisor.front, _complain)),
+        asyncio.create_task(report_to_service_manager(parts)),
+        asyncio.create_task(report_trouble(parts.gateway, _complain)),
     ]
     try:
-        return await supervisor.run(lambda: _announce(options, supervisor))
+        return await supervisor.run(lambda: _announce(options, parts))
     except ConfigError as error:
-        _say(sys.stderr, f"trunkline: {error}\n")
+        _complain(str(error))
         return EXIT_CONFIG
     except (PortUnusable, EndpointError) as error:
-        _say(sys.stderr, f"trunkline: {error}\n")
+        _complain(str(error))
         return EXIT_ERROR
     finally:
         for task in beside:
             task.cancel()
-        logs.close()
 
 
-def _on_signals(supervisor: Supervisor) -> None:
+def _on_signals(parts: Parts) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_stray)
+    loop.set_exception_handler(_log_stray)
     for number in (signal.SIGINT, signal.SIGTERM):
-        name = signal.Signals(number).name
-        loop.add_signal_handler(number, supervisor.request_stop, name)
-    loop.add_signal_handler(signal.SIGUSR1, _restart_gateway, supervisor)
-    loop.add_signal_handler(signal.SIGHUP, _reload, supervisor)
+        loop.add_signal_handler(number, parts.ending.request, signal.Signals(number).name)
+    loop.add_signal_handler(signal.SIGUSR1, _restart_gateway, parts)
+    loop.add_signal_handler(signal.SIGHUP, partial(reread_soon, parts, refused=_complain))
 
 
-def _stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what nobody caught; the daemon goes on."""
+def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an exception that nothing caught; the daemon goes on."""
     error = context.get("exception")
     log.error(context.get("message") or "error on the loop", exc_info=error)
 
 
-def _restart_gateway(supervisor: Supervisor) -> None:
+def _restart_gateway(parts: Parts) -> None:
     try:
-        if not supervisor.stopping:
-            supervisor.front.restart()
+        if not parts.ending.begun:
+            parts.gateway.restart()
     except PortUnusable as error:
-        _say(sys.stderr, f"trunkline: {error}\n")
+        _complain(str(error))
 
 
-def _reload(supervisor: Supervisor) -> None:
-    supervisor.read_again(refused=lambda text: _say(sys.stderr, f"trunkline: {text}\n"))
+async def report_to_service_manager(parts: Parts) -> None:
+    """Send a sign of life and the status until cancelled.
+
+    It runs on the supervisor's loop: when that hangs, so does this.
+    """
+    notifier = parts.notifier
+    if not notifier.wanted:
+        return
+    pace = min(PACE, notifier.watchdog or PACE)
+    while True:
+        notifier.alive()
+        if not parts.ending.begun:
+            notifier.status(summary(parts))
+        await asyncio.sleep(pace)
 
 
-def _say(stream: TextIO, text: str) -> None:
-    """Tell a person, who may have closed the terminal: that is no reason to end."""
-    with contextlib.suppress(OSError, ValueError):
-        stream.write(text)
-        stream.flush()
+async def report_trouble(gateway: ManagedGateway, say: Callable[[str], None]) -> None:
+    """Say why the gateway does not start, each reason once, until cancelled."""
+    said: str | None = None
+    while True:
+        await gateway.until(partial(_is_new, gateway, said), None)
+        said = None if gateway.connected else _trouble(gateway)
+        if said is not None:
+            say(said)
 
 
-def _complain(text: str) -> None:
-    _say(sys.stderr, "".join(f"trunkline: {line}\n" for line in text.splitlines()))
+def _is_new(gateway: ManagedGateway, said: str | None) -> bool:
+    """Return whether there is a trouble that was not said, or the one that was is over."""
+    if gateway.connected:
+        return said is not None
+    return _trouble(gateway) not in (None, said)
 
 
-def _announce(options: Options, supervisor: Supervisor) -> None:
-    log.info("up", pid=os.getpid(), url=supervisor.front.url)
-    supervisor.notifier.ready(summary(supervisor))
+def _trouble(gateway: ManagedGateway) -> str | None:
+    state = gateway.child.state
+    why = gateway.status().last_error or state.cause
+    if state.phase is Phase.FAILED:
+        return (
+            f"the gateway does not start: {why}\n"
+            "It is not tried again by itself: correct the configuration (it is then started),"
+            " or `trunkline gateway start`. The accounts run without it."
+        )
+    if state.phase is Phase.BACKOFF and state.failures >= STUBBORN:
+        return f"the gateway does not start: {why}\nIt is tried again. The accounts run without it."
+    return None
+
+
+def _announce(options: Options, parts: Parts) -> None:
+    log.info("up", pid=os.getpid(), url=parts.gateway.url)
+    parts.notifier.ready(summary(parts))
     if options.quiet:
         return
-    first = next(iter(supervisor.accounts), None)
+    first = next(iter(parts.accounts), None)
     chat = (
         f"trunkline chat {first}" if first and first.startswith("local:") else "trunkline logs -f"
     )
     _say(
         sys.stdout,
-        f"""Trunkline {supervisor.version} is up.
-  gateway         {supervisor.front.url}
-  configuration   {supervisor.places.config_path}
-  state           {supervisor.places.state_dir}
+        f"""Trunkline {parts.about.version} is up.
+  gateway         {parts.gateway.url}
+  configuration   {parts.places.config_path}
+  state           {parts.places.state_dir}
 Try, in another terminal:
   {chat}
   trunkline watch
@@ -158,3 +198,15 @@ Try, in another terminal:
 {"`trunkline down`" if options.detached else "Ctrl-C"} ends it.
 """,
     )
+
+
+def _complain(text: str) -> None:
+    """Write to standard error."""
+    _say(sys.stderr, "".join(f"trunkline: {line}\n" for line in text.splitlines()))
+
+
+def _say(stream: TextIO, text: str) -> None:
+    """Write for a person, who may have closed the terminal: that is no reason to end."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text)
+        stream.flush()

@@ -1,7 +1,7 @@
-"""``trunkline up``: from a command line to a running supervisor.
+"""Starts ``trunkline up``: first of all the zygote, whose imports take longest.
 
-The order is for a fast start: as soon as it is known which state this is about, the zygote is
-started, whose imports are the longest part. What may be wrong is looked at while it is busy.
+It is started as soon as the state directory is known. What may be wrong is checked while it is
+busy, in ``startup``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
 from runtime.config.places import resolve
 from runtime.supervisor.instance import Instance
-from runtime.supervisor.notify import Notifier
 from runtime.supervisor.options import Options, refuse, words
+from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
 
 OURS_ALONE = 0o077  # what we and our children make is 0600 and 0700, whoever made it

@@ -1,6 +1,6 @@
-"""The rest of ``trunkline up``, with all that is heavy to import: done beside the zygote.
+"""Does the rest of ``trunkline up`` beside the zygote, with all that is heavy to import.
 
-What can be wrong, the configuration and another daemon, is looked at before anything is made.
+What can be wrong, the configuration and another daemon, is checked before anything is made.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ipc.errors import EndpointError
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
@@ -20,11 +19,9 @@ from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers
 from runtime.supervisor.processes.launcher import Launcher, zygote_modules
+from runtime.supervisor.systemd import Notifier
+from runtime.zygote.client import Zygote
 from runtime.zygote.prctl import become_subreaper
-
-if TYPE_CHECKING:
-    from runtime.supervisor.notify import Notifier
-    from runtime.zygote.client import Zygote
 
 
 def start(

@@ -354,13 +354,13 @@ async def test_s120_after_an_hour_without_network_500_accounts_come_back_by_them
     async with fleet(tmp_path, *specs) as it:
         await it.wait(1.0)
         await it.ready()
-        it.route = False
+        it.outside.route = False
         no_route = Exit(code=75, said="transient", text="no route to host")
         begun = now()
         while now() < begun + 3600:
             await it.crash(*it.accounts, how=no_route)
             await it.wait(60.0)
-        it.route, it.ready_by_itself = True, True
+        it.outside.route, it.ready_by_itself = True, True
         await it.crash(*it.accounts, how=no_route)
         began = now()
         while any(account.phase is not Phase.RUNNING for account in it.accounts.values()):
@@ -406,14 +406,14 @@ async def test_s123_a_hundred_that_crash_at_once_come_back_spread_and_few_at_a_t
         await it.crash(*it.accounts)
         dues = {account.child.deadline for account in it.accounts.values()}
         assert len(dues) == 100  # each its own
-        assert it.crash_storm.warnings()[0].startswith("100 of 100 accounts crashed within 30 s")
+        assert it.parts.storm.warnings()[0].startswith("100 of 100 accounts crashed within 30 s")
         await it.wait(120.0)
         assert all(account.phase is Phase.RUNNING for account in it.accounts.values())
         times = [at for at, _ in it.spawned]
         within = [sum(at <= other < at + 1.0 for other in times) for at in times]
         stormy = [count for at, count in zip(times, within, strict=True) if at < times[0] + 20]
         assert max(stormy) <= 3  # two per second, and one at the edge
-        assert it.crash_storm.warnings() == []
+        assert it.parts.storm.warnings() == []
 
 
 async def test_s117_being_without_figures_is_not_being_unhealthy(tmp_path: Path) -> None:

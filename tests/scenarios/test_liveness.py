@@ -134,7 +134,7 @@ async def test_s095_a_fault_of_who_is_told_costs_nobody_anything(
 ) -> None:
     async with fleet(tmp_path) as it:
         await it.ready()
-        it.failing.add(A)
+        it.rig.failing.add(A)
         await it.crash(A)
         await it.wait(5.1)
         await it.ready(A)

@@ -212,7 +212,7 @@ class Accounts(RuleBasedStateMachine):
 
     @rule(up=st.booleans())
     def turn_the_network(self, up: bool) -> None:
-        self.it.route = up
+        self.it.outside.route = up
 
     # The supervisor
 
@@ -295,7 +295,7 @@ class Accounts(RuleBasedStateMachine):
         it = self.it
         it.broken.clear()
         it.deaf.clear()
-        it.spawn_seconds, it.route, it.ready_by_itself = 0.0, True, True
+        it.spawn_seconds, it.outside.route, it.ready_by_itself = 0.0, True, True
         await it.ready(*[k for k, a in it.accounts.items() if a.phase is Phase.STARTING])
         await it.wait(2000.0)
         it.ready_by_itself = False

@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.heartbeat import Silence
+from runtime.supervisor.accounts.launch import Launched
 from runtime.supervisor.lifecycle import Exit, Ready, Start
+from runtime.supervisor.processes.limits import ProcessLimits
 from tests.support.until import until
 from workers.channels.local import manifest
 
@@ -80,21 +83,42 @@ class Puppet:
 
 
 class Stage:
-    """Spawns puppets, deaf ones when ``deaf``; or raises ``error`` instead."""
+    """Launches puppets, deaf ones when ``deaf``; or raises ``error`` instead.
+
+    ``log_dropped`` is how many lines of an incarnation's output were dropped.
+    """
 
     def __init__(self) -> None:
         self.puppets: list[Puppet] = []
         self.deaf = False
         self.pid = 999_999_999  # of nobody
         self.error: Exception | None = None
+        self.log_dropped = 0
+        self.turns: list[tuple[str, bool]] = []  # which account waited for its turn, how urgently
+        self.limits: ProcessLimits | None = None
 
-    async def spawn(self, account: Account, incarnation: int) -> Any:
-        account.begin()
+    async def turn(self, key: str, *, urgent: bool) -> None:
+        self.turns.append((key, urgent))
         await asyncio.sleep(0)
+
+    def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
+        return WorkerBoot(
+            spec.key,
+            incarnation,
+            token="",
+            control="",
+            data="",
+            manifest=spec.manifest_ref,
+            config=spec.config,
+            storage="",
+            run_dir="",
+        )
+
+    async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
         if self.error is not None:
             raise self.error
-        self.puppets.append(Puppet(account.key, incarnation, self.pid, deaf=self.deaf))
-        return self.puppets[-1]
+        self.puppets.append(Puppet(spec.key, boot.incarnation, self.pid, deaf=self.deaf))
+        return Launched(self.puppets[-1], self.limits, lambda: self.log_dropped)
 
     @property
     def last(self) -> Puppet:
@@ -118,7 +142,7 @@ def account_of(
         "first_incarnation": 100,
         "hold": None,
     }
-    return Account(spec or spec_of(), spawn=stage.spawn, on_change=on_change, **(given | fields))
+    return Account(spec or spec_of(), launcher=stage, on_change=on_change, **(given | fields))
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from ipc.frames.status import AccountStatus, GatewayStatus, Hold, Status, SupervisorStatus
 from runtime.config.load import load
 from runtime.config.model import GatewayConfig
-from runtime.supervisor.api.access import access
+from runtime.supervisor.api.socket import access
 
 NOW = 1_790_000_000_000
 Answer = Any

@@ -1,32 +1,52 @@
-"""Many accounts on virtual time: the real roster, holds, start gate, history and surroundings.
+"""Many accounts on virtual time: a supervisor's real parts, and processes that are played.
 
-Only the processes are played. A fleet can be ended and begun again on the same directory, as
-a supervisor is.
+A fleet can be ended and begun again on the same directory, as a supervisor is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ipc.frames.status import AccountStatus, Hold
+from ipc.frames.status import AccountStatus
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.crash_storm import CrashStorm
-from runtime.supervisor.accounts.heartbeat import Silence
-from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
-from runtime.supervisor.accounts.network import Network
 from runtime.supervisor.accounts.roster import Roster
-from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.instance import INCARNATIONS_BITS
-from runtime.supervisor.lifecycle import Exit, Ready, Reset, Restart, Start, Stop
+from runtime.supervisor.lifecycle import Exit, Ready
+from runtime.supervisor.processes.process import Spec
+from runtime.supervisor.reactions import account_met
 from tests.support.accounts import Puppet, spec_of
 from tests.support.life import CRASH, pass_time, settle
+from tests.support.parts_rig import Outside, PartsRig
+from tests.support.players import PlayedLauncher
+
+
+class PuppetLauncher(PlayedLauncher):
+    """Spawns puppets, which say hello at once and are ready when the fleet says so."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__()
+        self._fleet = fleet
+
+    async def spawn(self, spec: Spec) -> Any:
+        fleet, (key, _, incarnation) = self._fleet, spec.name.rpartition("#")
+        fleet.spawned.append((asyncio.get_running_loop().time(), key))
+        await asyncio.sleep(fleet.spawn_seconds)
+        if key in fleet.broken:
+            raise fleet.broken[key]
+        puppet = Puppet(key, int(incarnation), 999_999_999, deaf=key in fleet.deaf)
+        fleet.puppets.append(puppet)
+        assert len(fleet.alive(key)) == 1
+        account_met(fleet.rig.parts, fleet.account(key))
+        if fleet.ready_by_itself:
+            fleet.account(key).child.post(Ready(int(incarnation)))
+        return puppet
 
 
 class Fleet:
@@ -38,84 +58,49 @@ class Fleet:
         self.specs = {spec.key: spec for spec in specs}
         self.puppets: list[Puppet] = []
         self.spawned: list[tuple[float, str]] = []
-        self.told: list[AccountStatus] = []
         self.deaf: set[str] = set()
         self.broken: dict[str, Exception] = {}  # by key: raised instead of a spawn
         self.spawn_seconds = 0.0
         self.ready_by_itself = False
-        self.removed: list[str] = []
-        self.route = True
-        self.gateway_up = True
-        self.free_memory = 0.5
         self.zygote_trouble: str | None = None
-        self.mended = 0
-        self.failing: set[str] = set()  # keys whose changes cannot be told
-        self.holds = Holds(directory / "holds.json")
-        self.history = History(directory / "history.jsonl")
-        self.gate = StartQueue(concurrency)
-        self.roster = Roster(
-            self.holds,
+        self.repaired = 0
+        self.outside = Outside(gateway_up=True, repair=self._repair)
+        self.rig = PartsRig(
+            directory,
+            launcher=PuppetLauncher(self),
+            outside=self.outside,
+            boot=boot,
             first_incarnation=boot << INCARNATIONS_BITS,
-            make=self._make,
-            on_removed=self.removed.append,
+            concurrency=concurrency,
         )
-        self.crash_storm = CrashStorm(
-            self.gate,
-            lambda: self.roster.accounts.values(),
-            gateway_up=lambda: self.gateway_up,
-            repair=self._mend,
-            network=self._network,
-            memory=lambda: self.free_memory,
-        )
+        self.parts = self.rig.parts
 
-    async def _mend(self) -> str | None:
-        self.mended += 1
+    async def _repair(self) -> str | None:
+        self.repaired += 1
         return self.zygote_trouble
 
-    def _network(self, on_return: Callable[[], None]) -> Network:
-        return Network(on_return, has_route=lambda: self.route, notices=lambda: None)
+    @property
+    def roster(self) -> Roster:
+        return self.parts.roster
 
-    def _make(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
-        return Account(
-            spec,
-            silence=Silence(15.0, 30.0),
-            first_incarnation=first_incarnation,
-            spawn=self._spawn,
-            on_change=self._changed,
-            hold=hold,
-            past=self.history.shown(spec.key),
-            on_event=self.history.add,
-        )
-
-    async def _spawn(self, account: Account, incarnation: int) -> Any:
-        await self.gate.enter(account.key, urgent=account.take_urgency())
-        self.spawned.append((asyncio.get_running_loop().time(), account.key))
-        await asyncio.sleep(self.spawn_seconds)
-        self.gate.leave(account.key)
-        if account.key in self.broken:
-            raise self.broken[account.key]
-        account.begin()
-        deaf = account.key in self.deaf
-        self.puppets.append(Puppet(account.key, incarnation, 999_999_999, deaf=deaf))
-        if self.ready_by_itself:
-            account.child.post(Ready(incarnation))
-        return self.puppets[-1]
-
-    def _changed(self, account: Account) -> None:
-        if account.key in self.failing:
-            raise RuntimeError("a follower of changes that fails")
-        if account.phase is Phase.STOPPING:
-            self.gate.withdraw(account.key)
-        self.crash_storm.changed(account)
-        self.told.append(account.status())
-        assert len(self.alive(account.key)) <= 1
+    @property
+    def holds(self) -> Holds:
+        return self.parts.holds
 
     @property
     def accounts(self) -> dict[str, Account]:
-        return self.roster.accounts
+        return self.parts.accounts
+
+    @property
+    def told(self) -> list[AccountStatus]:
+        return self.rig.told
+
+    @property
+    def removed(self) -> list[str]:
+        return self.rig.removed
 
     def account(self, key: str) -> Account:
-        return self.roster.accounts[key]
+        return self.parts.accounts[key]
 
     def phase(self, key: str) -> Phase:
         return self.account(key).phase
@@ -138,45 +123,30 @@ class Fleet:
                 found.append(row.phase)
         return found
 
-    # What a person does (``runtime.supervisor.api.table`` does the same)
+    async def ask(self, name: str, key: str, **params: Any) -> dict[str, Any]:
+        """Have an operator ask something about one account; return its row of the answer."""
+        answer = await self.rig.ask(name, accounts=[key], **params)
+        await settle()
+        (row,) = answer["results"]
+        return dict(row)
 
     async def start(self, key: str) -> None:
-        account = self.account(key)
-        if self.roster.obstacle(account) is None:
-            saving = self.roster.release([account])
-            account.hurry()
-            self.gate.to_front(key)
-            account.child.post(Start())
-            await saving
-        await settle()
+        await self.ask("channels.start", key)
 
     async def stop(self, key: str, reason: str | None = None) -> None:
-        account = self.account(key)
-        saving = self.roster.hold([account], reason)
-        account.child.post(Stop("held", reason))
-        await saving
-        await settle()
+        await self.ask("channels.stop", key, reason=reason, wait=False)
 
     async def restart(self, key: str) -> None:
-        account = self.account(key)
-        if self.roster.obstacle(account) is None:
-            saving = self.roster.release([account])
-            account.hurry()
-            account.child.post(Restart(reason="asked for by an operator"))
-            await saving
-        await settle()
+        await self.ask("channels.restart", key)
 
     async def reset(self, key: str) -> None:
-        self.account(key).child.post(Reset())
-        await settle()
+        await self.ask("channels.reset", key)
 
     async def configure(self, *specs: AccountSpec) -> None:
         """Take over another configuration."""
         self.specs = {spec.key: spec for spec in specs}
-        self.roster.replace(self.specs)
+        self.rig.take_over(self.specs)
         await settle()
-
-    # What processes do
 
     async def ready(self, *keys: str) -> None:
         for key in keys or list(self.accounts):
@@ -200,7 +170,7 @@ async def fleet(
 ) -> AsyncIterator[Fleet]:
     """Run a fleet; at its end no process may be left. ``graceful``: ended as by Ctrl-C."""
     made = Fleet(directory, specs or [spec_of("local:a"), spec_of("local:b")], boot=boot, **more)
-    watch = asyncio.create_task(made.crash_storm.run())
+    watch = asyncio.create_task(made.parts.storm.run())
     try:
         for spec in made.specs.values():
             made.roster.add(spec)
@@ -213,6 +183,5 @@ async def fleet(
         watch.cancel()
         await asyncio.wait([watch])
         await made.roster.close()
-        made.gate.close()
-        made.history.close()
+        made.rig.close()
         assert not [puppet for puppet in made.puppets if puppet.alive]

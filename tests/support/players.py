@@ -219,8 +219,15 @@ class PlayedLogs:
             raise self.error
         return self
 
-    async def capture_or_kill(self, *what: Any, **options: Any) -> Any:
-        return self.capture(*what, **options)
+    async def capture_or_kill(
+        self, name: str, incarnation: int, process: Any, **options: Any
+    ) -> Any:
+        try:
+            return self.capture(name, incarnation, process, **options)
+        except OSError:
+            process.kill()
+            await process.wait()
+            raise
 
     dropped = 0
 

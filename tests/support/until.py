@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,5 +21,9 @@ def eventfds() -> set[str]:
 
     The thread of watchfiles closes its own a moment after its watch has ended.
     """
-    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
-    return {path.name for path in links if "eventfd" in os.readlink(path)}
+    found = set()
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # another thread has closed it
+            if "eventfd" in os.readlink(path):
+                found.add(path.name)
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EMPTY, EVENTS, HistoryEntry
+from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
@@ -66,8 +67,8 @@ def _unheard(key: str, entry: HistoryEntry) -> None:
 class Account:
     """An account and everything known about it.
 
-    ``spawn(account, incarnation)`` starts its process, ``on_change(account)`` is called after
-    every change, and ``on_event(key, entry)`` with each entry of its history, which begins with
+    ``launcher`` starts its processes, ``on_change(account)`` is called after every change, and
+    ``on_event(key, entry)`` with each entry of its history, which begins with
     ``past``.
     """
 
@@ -77,7 +78,7 @@ class Account:
         *,
         silence: Silence,
         first_incarnation: int,
-        spawn: Callable[[Account, int], Awaitable[Process]],
+        launcher: AccountLauncher,
         on_change: Callable[[Account], None],
         hold: Hold | None,
         past: Iterable[dict[str, Any]] = (),
@@ -91,6 +92,7 @@ class Account:
         self.heartbeat = Heartbeat(silence)
         self._revision = ""  # of the configuration that its process was started with
         self._limits: ProcessLimits | None = None  # of its process
+        self._launcher = launcher
         self._urgent = False
         self._changes = Changes(spec.key, lambda: on_change(self))
         self._on_event = on_event
@@ -103,7 +105,7 @@ class Account:
         self.child = Child(
             spec.key,
             policy_of(spec),
-            lambda incarnation: spawn(self, incarnation),
+            self._spawn,
             first_incarnation=first_incarnation,
             failures=self.history[-1]["failures"] if self.history else 0,
             on_change=self._child_changed,
@@ -143,25 +145,19 @@ class Account:
         """Let the next start go ahead of automatic ones: an operator waits for it."""
         self._urgent = True
 
-    def take_urgency(self) -> bool:
-        """Return whether an operator waits for the start that begins now."""
-        urgent, self._urgent = self._urgent, False
-        return urgent
-
-    def begin(self) -> None:
-        """Begin the figures of a new incarnation, before its first frame can come."""
+    async def _spawn(self, incarnation: int) -> Process:
+        """Start the process of an incarnation, whose figures begin before its first frame."""
         self._fold()
         self.heartbeat = Heartbeat(self._silence)
         self._revision, self._limits = "", None
-
-    def launching(self, revision: str, pace: float) -> None:
-        """Note what the new process is started with: the configuration, seconds between beats."""
-        self._revision = revision
-        self.heartbeat.set_pace(pace)
-
-    def launched(self, limits: ProcessLimits, log_dropped: Callable[[], int]) -> None:
-        """Note the limits of the new process, and how many lines of its output were dropped."""
-        self._limits, self._log_dropped = limits, log_dropped
+        urgent, self._urgent = self._urgent, False
+        await self._launcher.turn(self.key, urgent=urgent)
+        boot = self._launcher.prepare(self.spec, incarnation)
+        self._revision = boot.revision
+        self.heartbeat.set_pace(boot.beat)
+        launched = await self._launcher.spawn(self.spec, boot)
+        self._limits, self._log_dropped = launched.limits, launched.log_dropped
+        return launched.process
 
     def allow(self, silence: Silence) -> None:
         """Set how many seconds of silence raise a suspicion, and how many end the worker."""

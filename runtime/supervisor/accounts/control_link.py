@@ -18,29 +18,11 @@ from ipc.frames.words import ALIVE
 from ipc.identity.peer import PeerProof, parse_peer, peer_name
 from ipc.zeromq.link import Router
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.child import Process
-from runtime.supervisor.lifecycle import Exit, Ready
+from runtime.supervisor.lifecycle import Ready
 
 T = TypeVar("T")
 
 log = structlog.get_logger("link")
-
-
-class DrainedProcess:
-    """A worker's process whose exit is returned after the last frames it sent have been read."""
-
-    def __init__(self, process: Process, link: ControlLink) -> None:
-        self.pid = process.pid
-        self.terminate = process.terminate
-        self.kill = process.kill
-        self._process = process
-        self._link = link
-
-    async def wait(self) -> Exit:
-        """Return how it ended, once its last frames have been taken."""
-        how = await self._process.wait()
-        self._link.drain_now()
-        return how
 
 
 class ControlLink:
@@ -70,24 +52,35 @@ class ControlLink:
         self._asked: dict[tuple[bytes, type], asyncio.Future[Any]] = {}  # by kind of answer
         self.stale = 0
         self.refused = 0
+        self._address = address
+        self._router: Router | None = None
+
+    def open(self) -> None:
+        """Bind the socket; raises ``EndpointError``."""
         self._router = Router(
-            address, self._on_frame, max_bytes=control.MAX_BODY_BYTES, on_error=self._on_error
+            self._address,
+            self._on_frame,
+            max_bytes=control.MAX_BODY_BYTES,
+            on_error=self._on_error,
         )
 
     def close(self) -> None:
-        """Close the socket."""
-        self._router.close()
+        """Close the socket, if it was opened."""
+        if self._router is not None:
+            self._router.close()
+            self._router = None
 
     def drain_now(self) -> None:
         """Take the frames that have arrived already, for example before silence is checked."""
-        self._router.drain_now()
+        if self._router is not None:
+            self._router.drain_now()
 
     def ask(self, account: Account) -> None:
         """Send a ping; the answer, like any frame, is a sign of life."""
         self._ping += 1
         peer = peer_name(account.key, account.child.state.incarnation)
         try:
-            self._router.send(peer.encode(), control.encode([control.Ping(self._ping)]))
+            self._send(peer.encode(), control.Ping(self._ping))
         except IpcError as error:
             log.debug("ping not sent", account=account.key, error=str(error))
 
@@ -98,7 +91,7 @@ class ControlLink:
             return
         peer = peer_name(account.key, account.child.state.incarnation)
         try:
-            self._router.send(peer.encode(), control.encode([control.Pace(beat)]))
+            self._send(peer.encode(), control.Pace(beat))
         except IpcError as error:  # the next look tries again
             log.debug("pace not sent", account=account.key, error=str(error))
         else:
@@ -120,7 +113,7 @@ class ControlLink:
         future = asyncio.get_running_loop().create_future()
         answer = self._asked.setdefault((peer, kind), future)
         try:
-            self._router.send(peer, control.encode([question]))
+            self._send(peer, question)
             async with asyncio.timeout(seconds):
                 found: T = await asyncio.shield(answer)
                 return found
@@ -131,6 +124,12 @@ class ControlLink:
             return None
         finally:
             self._asked.pop((peer, kind), None)
+
+    def _send(self, peer: bytes, frame: control.FromSupervisor) -> None:
+        """Send a frame; raises ``IpcError`` when the peer is not there."""
+        if self._router is None:
+            raise IpcError("the control link is not open")
+        self._router.send(peer, control.encode([frame]))
 
     def forget(self, key: str) -> None:
         """Drop the proof of an account that has been removed."""

@@ -162,9 +162,13 @@ class Roster:
                 )
         return found
 
+    def close_entry(self) -> None:
+        """Start no account any more: the end of the supervisor has begun."""
+        self.closing = True
+
     def stop_all(self) -> None:
         """Stop every account, for the end of the supervisor."""
-        self.closing = True
+        self.close_entry()
         for account in self.accounts.values():
             account.child.post(Stop("shutdown"))
 

@@ -34,13 +34,17 @@ class StartQueue:
     """
 
     def __init__(self, limit: int, *, patience: float = 2.0) -> None:
-        self.limit = limit
+        self._limit = limit
         self._patience = patience
         self._interval = 0.0
         self._next = 0.0  # when the next automatic start may be, on the loop's clock
         self._timer: asyncio.TimerHandle | None = None
         self._inside: dict[str, asyncio.TimerHandle] = {}
         self._waiting: list[_Turn] = []
+
+    def allow(self, limit: int) -> None:
+        """Have so many places from the next start on."""
+        self._limit = limit
 
     async def enter(self, name: str, *, urgent: bool = False) -> None:
         """Wait for a place; raises ``Withdrawn``. An ``urgent`` one passes those that are not."""
@@ -115,11 +119,11 @@ class StartQueue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._waiting and len(self._inside) < self.limit:
+        if self._waiting and len(self._inside) < self._limit:
             self._timer = asyncio.get_running_loop().call_at(self._next, self._call)
 
     def _may_enter(self, urgent: bool) -> bool:
-        if len(self._inside) >= self.limit:
+        if len(self._inside) >= self._limit:
             return False
         # A timer may fire a clock tick early (asyncio, _clock_resolution).
         soon = asyncio.get_running_loop().time() + 0.001

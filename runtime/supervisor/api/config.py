@@ -1,7 +1,7 @@
-"""The configuration from afar: ``config.get``, ``set``, ``patch``, ``apply``, ``schema*``.
+"""Reads, checks and writes the configuration for operators, and looks its schema up.
 
-The file is read, checked and written in a thread; then the supervisor takes it over as after
-any change. Refusals have the words of OpenClaw's gateway, which its clients look for.
+The file is read, checked and written in a thread; then it is taken over as after any change.
+Refusals have the words of OpenClaw's gateway, which its clients look for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pyjson5
@@ -23,9 +23,8 @@ from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
 from runtime.config.schema import hints, look_up, schema
 from runtime.supervisor.api.table import method
-
-if TYPE_CHECKING:
-    from runtime.supervisor.supervisor import Supervisor
+from runtime.supervisor.parts import Parts
+from runtime.supervisor.reload import take_over
 
 SHOWN_PROBLEMS = 3
 REQUIRED = "config base hash required; re-run config.get and retry"
@@ -33,22 +32,26 @@ CHANGED = "config changed since last load; re-run config.get and retry"
 
 
 @method("config.get", NoParams)
-async def _get(supervisor: Supervisor, params: NoParams) -> Any:
-    return await supervisor.remote.aside(_shown, supervisor)
+async def get(parts: Parts, params: NoParams) -> Any:
+    """Answer with the file as text and as values, secrets hidden, and its hash."""
+    return await parts.offload.run(_shown, parts)
 
 
 @method("config.set", WriteParams)
-async def _set(supervisor: Supervisor, params: WriteParams) -> Any:
-    return await _write(supervisor, params, _writing().set_text, params.raw)
+async def set_text(parts: Parts, params: WriteParams) -> Any:
+    """Write the whole text and take it over."""
+    return await _write(parts, params, _writing().set_text, params.raw)
 
 
 @method("config.apply", WriteParams)
-async def _apply(supervisor: Supervisor, params: WriteParams) -> Any:
-    return await _write(supervisor, params, _writing().set_text, params.raw)
+async def apply(parts: Parts, params: WriteParams) -> Any:
+    """Do as ``config.set``: here every write is taken over at once."""
+    return await _write(parts, params, _writing().set_text, params.raw)
 
 
 @method("config.patch", WriteParams)
-async def _patch(supervisor: Supervisor, params: WriteParams) -> Any:
+async def patch(parts: Parts, params: WriteParams) -> Any:
+    """Change what a merge patch names and take it over."""
     try:
         patch = pyjson5.decode(params.raw)
     except pyjson5.Json5Exception as error:
@@ -57,34 +60,36 @@ async def _patch(supervisor: Supervisor, params: WriteParams) -> Any:
         ) from None
     if not isinstance(patch, dict):
         raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
-    return await _write(supervisor, params, _writing().patch_text, patch)
+    return await _write(parts, params, _writing().patch_text, patch)
 
 
 @method("config.schema", NoParams)
-async def _schema(supervisor: Supervisor, params: NoParams) -> Any:
-    manifests = supervisor.loaded.manifests
+async def config_schema(parts: Parts, params: NoParams) -> Any:
+    """Answer with the JSON Schema of the configuration and how to show its fields."""
+    manifests = parts.configuration.loaded.manifests
 
     def make() -> msgspec.Raw:
         answer = {
             "schema": schema(manifests),
             "uiHints": hints(manifests),
-            "version": supervisor.version,
+            "version": parts.about.version,
             "generatedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         return msgspec.Raw(msgspec.json.encode(answer))
 
-    return await supervisor.remote.aside(make)
+    return await parts.offload.run(make)
 
 
 @method("config.schema.lookup", PlaceParams)
-async def _lookup(supervisor: Supervisor, params: PlaceParams) -> Any:
-    manifests = supervisor.loaded.manifests
+async def lookup(parts: Parts, params: PlaceParams) -> Any:
+    """Answer with one place of that schema."""
+    manifests = parts.configuration.loaded.manifests
 
     def find() -> msgspec.Raw | None:
         found = look_up(schema(manifests), hints(manifests), params.path)
         return None if found is None else msgspec.Raw(msgspec.json.encode(found))
 
-    answer = await supervisor.remote.aside(find)
+    answer = await parts.offload.run(find)
     if answer is None:
         raise RemoteError(INVALID_REQUEST, "config schema path not found")
     return answer
@@ -95,10 +100,10 @@ def _writing() -> ModuleType:
     return importlib.import_module("runtime.config.edit.whole")
 
 
-def _shown(supervisor: Supervisor) -> msgspec.Raw:
+def _shown(parts: Parts) -> msgspec.Raw:
     """Return the file as JSON text: made here, for encoding a large one takes its time too."""
-    loaded, seal = supervisor.loaded, supervisor.remote.seal
-    found = _writing().snapshot(loaded.path, loaded.manifests, supervisor.remote.load)
+    loaded, seal = parts.configuration.loaded, parts.configuration.seal
+    found = _writing().snapshot(loaded.path, loaded.manifests, parts.configuration.read)
     answer: dict[str, Any] = {
         "path": str(loaded.path),
         "exists": found.exists,
@@ -106,7 +111,7 @@ def _shown(supervisor: Supervisor) -> msgspec.Raw:
         "config": found.values,
         "valid": not found.problems,
         "issues": [_issue(problem) for problem in found.problems],
-        "warnings": [{"path": "", "message": text} for text in supervisor.warnings],
+        "warnings": [{"path": "", "message": text} for text in parts.configuration.warnings],
         "legacyIssues": [],
         "includedPaths": [],
         "appliedConfigHash": seal(loaded.revision),
@@ -117,9 +122,9 @@ def _shown(supervisor: Supervisor) -> msgspec.Raw:
 
 
 async def _write(
-    supervisor: Supervisor, params: WriteParams, write: Callable[..., Loaded], change: Any
+    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any
 ) -> Any:
-    before, seal = supervisor.loaded, supervisor.remote.seal
+    before, seal = parts.configuration.loaded, parts.configuration.seal
 
     def check(revision: str) -> None:
         if params.base_hash is UNSET:
@@ -128,15 +133,15 @@ async def _write(
             raise RemoteError(INVALID_REQUEST, CHANGED)
 
     def do() -> tuple[Loaded, msgspec.Raw]:
-        loaded = write(before.path, change, check, before.manifests, supervisor.remote.load)
+        loaded = write(before.path, change, check, before.manifests, parts.configuration.read)
         found = _writing().snapshot(before.path, before.manifests)
         return loaded, msgspec.Raw(msgspec.json.encode(found.values))
 
     try:
-        loaded, values = await supervisor.remote.aside(do)
+        loaded, values = await parts.offload.run(do)
     except ConfigError as error:
         raise refusal(error) from None
-    taken = supervisor.reload(loaded)
+    taken = take_over(parts, loaded)
     answer = {"ok": True, "path": str(before.path), "hash": seal(loaded.revision)}
     answer |= {"config": values, "restart": _restart(taken["gateway"])}
     return answer | {name: taken[name] for name in ("added", "removed", "changed") if name in taken}

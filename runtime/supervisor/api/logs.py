@@ -1,7 +1,7 @@
-"""``logs.tail``: all processes' log lines, from a cursor on.
+"""Reads the log lines of all processes: the last of some logs, or everything from a cursor on.
 
-Lines of this supervisor come from memory; older ones are read from the files, in a thread,
-by who asks for the first time.
+``logs.tail`` takes the lines of this supervisor's time from memory; older ones are read from the
+files, in a thread, by a client that asks for the first time.
 """
 
 from __future__ import annotations
@@ -10,34 +10,49 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import UNSET
 
-from ipc.frames.requests import TailParams
-from runtime.supervisor.api.table import method
+from ipc.frames.requests import LinesParams, TailParams
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.api.table import method, select
 from runtime.supervisor.logs.recent import line_bytes
 from runtime.supervisor.logs.store import TAIL_BYTES
-
-if TYPE_CHECKING:
-    from runtime.supervisor.supervisor import Supervisor
+from runtime.supervisor.parts import Parts
 
 FILE = "supervisor.log"  # one that exists; all others lie beside it
+OTHERS = ("gateway", "supervisor")  # logs that are not an account's
+
+
+@method("channels.logs", LinesParams)
+async def lines(parts: Parts, params: LinesParams) -> Any:
+    """Answer with the last lines of some logs, or of all."""
+    return {"lines": parts.logs.tail(log_names(parts.accounts, params.accounts), params.lines)}
+
+
+def log_names(accounts: dict[str, Account], targets: list[str]) -> list[str] | None:
+    """Return the names of the logs that ``targets`` mean, ``None`` for all of them."""
+    if not targets:
+        return None
+    own = [name for name in targets if name in OTHERS]
+    others = [name for name in targets if name not in own]
+    return own + [account.key for account in select(accounts, others)]
 
 
 @method("logs.tail", TailParams)
-async def _tail(supervisor: Supervisor, params: TailParams) -> Any:
-    remote = supervisor.remote
+async def tail(parts: Parts, params: TailParams) -> Any:
+    """Answer with lines from a cursor on, and the cursor to go on from."""
     cursor = None if params.cursor is UNSET else params.cursor
-    found = remote.recent.after(cursor or 0, params.limit, params.max_bytes)
+    directory, recent = parts.places.log_dir, parts.recent_log
+    found = recent.after(cursor or 0, params.limit, params.max_bytes)
     lines = found.lines
     if cursor is None and len(lines) < params.limit and not found.truncated:
         room = params.max_bytes - sum(map(line_bytes, lines))
         count = params.limit - len(lines)
-        directory = supervisor.places.log_dir
-        lines = await remote.aside(older, directory, remote.since, count, room) + lines
+        lines = await parts.offload.run(older, directory, recent.since, count, room) + lines
     answer: dict[str, Any] = {
-        "file": str(supervisor.places.log_dir / FILE),
+        "file": str(directory / FILE),
         "cursor": found.cursor,
         "size": found.size,
         "lines": lines,
@@ -50,8 +65,9 @@ async def _tail(supervisor: Supervisor, params: TailParams) -> Any:
 
 
 def older(directory: Path, before: str, count: int, room: int) -> list[str]:
-    """Return the last ``count`` lines of the files from before ``before``, at most ``room``
-    bytes of them with their line ends.
+    """Return the last ``count`` lines of the files from before the timestamp ``before``.
+
+    At most ``room`` bytes of them, with their line ends.
     """
     lines = sorted(_lines(directory, before))[-count:]
     while lines and sum(line_bytes(text) for _, text in lines) > room:

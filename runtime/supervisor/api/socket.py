@@ -10,9 +10,9 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,19 +20,28 @@ import structlog
 from ipc.errors import FrameError, RemoteError
 from ipc.frames import websocket
 from ipc.frames.data import MALFORMED
+from ipc.frames.requests import Key, Params
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.websocket.connection import Connection
 from ipc.websocket.server import Server
-from runtime.supervisor.api.access import access
+from runtime.config.model import GatewayConfig
+from runtime.supervisor.api.logs import log_names
+from runtime.supervisor.api.table import METHODS, convert, dispatch
+from runtime.supervisor.parts import Parts
 
-if TYPE_CHECKING:
-    from runtime.supervisor.supervisor import Supervisor
+CarryOut = Callable[[Parts, str, Any], Awaitable[Any]]
 
 PROTOCOL = 4
 EVENTS = ("channel.status", "channel.removed", "gateway.status", "log", "shutdown")
 
 log = structlog.get_logger("local")
+
+
+class FollowParams(Params):
+    """``accounts`` as in ``LinesParams``."""
+
+    accounts: list[Key] = []
 
 
 class Follower:
@@ -51,9 +60,10 @@ class Follower:
 class LocalServer:
     """Serves the supervisor's table of methods, and tells everybody about changes."""
 
-    def __init__(self, path: Path, supervisor: Supervisor) -> None:
-        self._path = path
-        self._supervisor = supervisor
+    def __init__(self, parts: Parts, carry_out: CarryOut = dispatch) -> None:
+        self._path: Path = parts.endpoints.cli
+        self._parts = parts
+        self._carry_out = carry_out
         self._servers: list[Server] = []  # the last one has the socket file
         self._inode: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,35 +167,31 @@ class LocalServer:
             task.add_done_callback(self._tasks.discard)
 
     def _connect(self, connection: Connection, id: str) -> None:
-        from runtime.supervisor.api.table import METHODS
-
         connection.data.connected = True
         connection.admit(websocket.MAX_FRAME_BYTES)
         hello = {
             "type": "hello-ok",
             "protocol": PROTOCOL,
-            "server": {"version": self._supervisor.version, "connId": secrets.token_hex(8)},
+            "server": {"version": self._parts.about.version, "connId": secrets.token_hex(8)},
             "features": {
                 "methods": [*METHODS, "gateway.access", "logs.follow"],
                 "events": list(EVENTS),
             },
-            "snapshot": {"stateDir": str(self._supervisor.places.state_dir)},
+            "snapshot": {"stateDir": str(self._parts.places.state_dir)},
             "auth": {"method": "peer", "role": "operator", "scopes": ["operator.admin"]},
             "policy": {"maxPayload": websocket.MAX_FRAME_BYTES},
         }
         connection.send(websocket.response(id, hello))
 
     def _follow(self, connection: Connection, params: Any) -> Any:
-        from runtime.supervisor.api.table import FollowParams, log_names, params_of
-
-        wanted = params_of("logs.follow", FollowParams, params)
-        names = log_names(self._supervisor, wanted.accounts)
+        wanted = convert("logs.follow", FollowParams, params)
+        names = log_names(self._parts.accounts, wanted.accounts)
         connection.data.logs = None if names is None else frozenset(names)
         connection.data.follows = True
         return {"following": names or "*"}
 
     def _access(self) -> Any:
-        return access(self._supervisor.front.url, self._supervisor.loaded.config.gateway)
+        return access(self._parts.gateway.url, self._parts.configuration.config.gateway)
 
     async def _answer(
         self, connection: Connection, request: websocket.Request, params: Any
@@ -196,7 +202,7 @@ class LocalServer:
             elif request.method == "gateway.access":  # not for the gateway, which asks too
                 result = self._access()
             else:
-                result = await self._supervisor.dispatch(request.method, params)
+                result = await self._carry_out(self._parts, request.method, params)
             answer = websocket.response(request.id, result)
         except RemoteError as error:
             shape = websocket.shape_of(error)
@@ -220,3 +226,18 @@ def _params(request: websocket.Request) -> Any:
 
 def _refuse(connection: Connection, id: str | int, text: str) -> None:
     connection.send(websocket.error_response(id, ErrorShape(INVALID_REQUEST, text)))
+
+
+def access(url: str, config: GatewayConfig) -> dict[str, Any]:
+    """Return how this host's operator gets into the gateway: address, secrets, certificate.
+
+    As the daemon runs with it, not as the file says; only over ``cli.sock``, to our own user, who
+    may read the configuration anyway. A secret that is a reference stays one: the command line
+    resolves it.
+    """
+    return {
+        "url": url,
+        "token": msgspec.to_builtins(config.auth.token),
+        "password": msgspec.to_builtins(config.auth.password),
+        "certificate": config.tls.cert_path if config.tls.enabled else None,
+    }

@@ -48,6 +48,10 @@ class Reconfiguration:
         self._moving = False
         self._obstacle: str | None = None  # why the last move was not made
 
+    def attach(self, url: str) -> None:
+        """Use the gateway that runs already at ``url``; before the first start."""
+        self._gateway.become(self._factory.attach(self._loaded().config.gateway, url))
+
     def apply(self, *, asked: bool, changed: bool) -> str:
         """Do what the configuration needs; return what is done, in one word.
 

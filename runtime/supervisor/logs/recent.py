@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 KEEP_BYTES = 1024 * 1024
 
@@ -29,14 +32,22 @@ class Stretch:
     skipped_bytes: int = 0
 
 
-class Recent:
-    """Keeps ``keep_bytes`` of lines. ``size`` counts all bytes there have ever been."""
+class RecentLog:
+    """Keeps ``keep_bytes`` of lines. ``size`` counts all bytes there have ever been.
 
-    def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:
+    ``since`` is the timestamp from which on all lines are here; older ones are in the files.
+    """
+
+    def __init__(self, since: str = "", keep_bytes: int = KEEP_BYTES) -> None:
         self.size = 0
+        self.since = since
         self._keep_bytes = keep_bytes
         self._lines: deque[tuple[int, str]] = deque()  # offset and line
         self._start = 0
+
+    def keep(self, name: str, line: dict[str, Any]) -> None:
+        """Append a line of the log ``name`` as JSON text."""
+        self.add(msgspec.json.encode(line, enc_hook=str).decode(errors="replace"))
 
     def add(self, line: str) -> None:
         """Append one line and drop the oldest ones."""

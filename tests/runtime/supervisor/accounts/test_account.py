@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import structlog
@@ -22,7 +22,6 @@ from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.lifecycle import Exit, Reset, Start, Stop
 from runtime.supervisor.processes import vitals
-from runtime.supervisor.processes.limits import ProcessLimits
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
 
 pytestmark = pytest.mark.virtual_time
@@ -211,7 +210,8 @@ async def test_figures_are_added_up_over_incarnations() -> None:
         row = account.status()
         assert (row.messages_in, row.messages_out) == (7, 3)
         assert row.dropped == {"late": 3, "big": 5}
-        account.begin()  # what comes after is a new incarnation
+        stage.last.die(Exit(signal=9))
+        await phase(account, Phase.BACKOFF)
         row = account.status()
         assert (row.messages_in, row.messages_out, row.dropped["late"]) == (7, 3, 3)
 
@@ -287,10 +287,12 @@ async def test_a_crashed_account_is_not_connected() -> None:
 
 
 async def test_dropped_log_lines_are_those_of_the_present_output() -> None:
-    account = account_of(Stage())
-    assert account.status().log_dropped == 0
-    account.launched(cast(ProcessLimits, None), lambda: 17)
-    assert account.status().log_dropped == 17
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        assert account.status().log_dropped == 0
+        stage.log_dropped = 17
+        await start(account)
+        assert account.status().log_dropped == 17
 
 
 async def test_the_hold_and_the_wish_are_shown() -> None:
@@ -355,7 +357,9 @@ async def test_other_thresholds_count_at_once_and_for_the_next_worker_too() -> N
         assert account.check(began + 8.9) is Verdict.SUSPECT
         account.allow(Silence(2.0, 5.0))
         assert account.check(began + 5.0) is Verdict.GONE
-        account.begin()
+        stage.last.die(Exit(signal=9))
+        await phase(account, Phase.BACKOFF)
+        await start(account)
         assert (account.heartbeat.pulse.silence, account.heartbeat.pulse.grace) == (2.0, 3.0)
 
 

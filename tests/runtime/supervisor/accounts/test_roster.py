@@ -305,10 +305,10 @@ async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_name
     """The limits of the process itself are tested in test_limits."""
     groups: dict[str, GroupLimits] = {}
     async with living(tmp_path) as rig:
+        limits = PlayedLimits()
+        rig.stage.limits = cast(ProcessLimits, limits)
         rig.add(spec_of(A))
         account = await rig.run(A)
-        limits = PlayedLimits()
-        account.launched(cast(ProcessLimits, limits), lambda: 0)
         account.configure(spec_of(A, limits=AccountLimitsConfig(niceness=3, processes=20)))
         rig.roster.apply_limits(groups.__setitem__)
         assert groups == {f"{A}#101": group_limits(account.spec.limits)}

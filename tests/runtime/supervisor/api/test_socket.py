@@ -1,3 +1,5 @@
+"""Frames over ``cli.sock``: introductions, requests, events, a socket that is taken away."""
+
 from __future__ import annotations
 
 import asyncio
@@ -16,25 +18,23 @@ from websockets.exceptions import ConnectionClosed
 
 from ipc.errors import ConnectionFailed, RemoteError
 from ipc.websocket.client import Client
-from runtime.config.places import Flags, resolve
-from runtime.supervisor.api.socket import LocalServer
+from runtime.supervisor.api.socket import LocalServer, access
+from runtime.supervisor.parts import Parts
+from tests.support.parts_rig import PartsRig
 from tests.support.players import short_directory
 from tests.support.until import until
 
 
-class Office:
-    """A supervisor as far as ``cli.sock`` is concerned."""
+class SocketRig:
+    """A server of ``cli.sock`` whose requests are carried out as a test says."""
 
-    version = "1.2"
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.places = resolve({}, Flags(state_dir=path.parent))
-        self.accounts: dict[str, Any] = {}
+    def __init__(self, directory: Path) -> None:
+        self.rig = PartsRig(directory)
+        self.path = self.rig.parts.endpoints.cli
         self.answer: Callable[[str, Any], Any] = lambda name, params: {name: params}
-        self.server = LocalServer(path, self)  # type: ignore[arg-type]
+        self.server = LocalServer(self.rig.parts, self._carry_out)
 
-    async def dispatch(self, name: str, params: Any) -> Any:
+    async def _carry_out(self, parts: Parts, name: str, params: Any) -> Any:
         result = self.answer(name, params)
         return await result if asyncio.iscoroutine(result) else result
 
@@ -43,16 +43,17 @@ class Office:
 
 
 @asynccontextmanager
-async def office() -> AsyncIterator[Office]:
+async def serving() -> AsyncIterator[SocketRig]:
     with short_directory() as directory:
-        found = Office(directory / "run" / "cli.sock")
-        found.path.parent.mkdir()
-        await found.server.start()
+        rig = SocketRig(directory)
+        rig.path.parent.mkdir()
+        await rig.server.start()
         try:
-            yield found
+            yield rig
         finally:
-            await found.server.close()
-            assert not found.path.exists()
+            await rig.server.close()
+            rig.rig.close()
+            assert not rig.path.exists()
 
 
 async def raw(path: Path, *texts: str) -> list[str]:
@@ -73,9 +74,9 @@ CONNECT = '{"type":"req","id":"1","method":"connect","params":{}}'
 
 
 async def test_the_socket_is_for_its_owner_alone() -> None:
-    async with office() as at:
-        assert stat.S_IMODE(at.path.stat().st_mode) == 0o600
-        client = await at.client()
+    async with serving() as rig:
+        assert stat.S_IMODE(rig.path.stat().st_mode) == 0o600
+        client = await rig.client()
         assert client.hello["server"]["version"] == "1.2"
         assert "channels.stop" in client.hello["features"]["methods"]
         assert "logs.follow" in client.hello["features"]["methods"]
@@ -83,22 +84,23 @@ async def test_the_socket_is_for_its_owner_alone() -> None:
 
 
 async def test_a_stale_socket_is_replaced() -> None:
-    async with office() as at:
-        at.path.unlink()
-        at.path.touch()
-        second = Office(at.path)
+    async with serving() as rig:
+        rig.path.unlink()
+        rig.path.touch()
+        second = SocketRig(rig.path.parent.parent)
         await second.server.start()
         client = await second.client()
         assert await client.call("x", {"y": 1}) == {"x": {"y": 1}}
         await client.close()
         await second.server.close()
+        second.rig.close()
 
 
 async def test_a_slow_request_delays_no_other() -> None:
-    async with office() as at:
+    async with serving() as rig:
         go = asyncio.Event()
-        at.answer = lambda name, params: go.wait() if name == "slow" else name
-        client = await at.client()
+        rig.answer = lambda name, params: go.wait() if name == "slow" else name
+        client = await rig.client()
         slow = asyncio.create_task(client.call("slow", {}))
         assert await client.call("fast", {}) == "fast"
         go.set()
@@ -113,27 +115,27 @@ async def test_a_refusal_keeps_its_code_and_a_fault_is_logged() -> None:
     def fail(name: str, params: Any) -> Any:
         raise KeyError("a bug")
 
-    async with office() as at:
-        client = await at.client()
-        at.answer = refuse
+    async with serving() as rig:
+        client = await rig.client()
+        rig.answer = refuse
         with pytest.raises(RemoteError, match="INVALID_REQUEST: unknown account"):
             await client.call("x")
-        at.answer = fail
+        rig.answer = fail
         failed = pytest.raises(RemoteError, match="UNAVAILABLE: x failed; see the supervisor")
         with structlog.testing.capture_logs() as logs, failed:
             await client.call("x")
         assert logs[0]["event"] == "request failed"
-        at.answer = lambda name, params: object()  # nothing that could be sent
+        rig.answer = lambda name, params: object()  # nothing that could be sent
         with structlog.testing.capture_logs(), pytest.raises(RemoteError, match="x failed"):
             await client.call("x")
-        at.answer = lambda name, params: "fine"
+        rig.answer = lambda name, params: "fine"
         assert await client.call("x") == "fine"
         await client.close()
 
 
 async def test_who_does_not_introduce_itself_is_closed() -> None:
-    async with office() as at:
-        challenge, refusal, end = await raw(at.path, '{"type":"req","id":"7","method":"version"}')
+    async with serving() as rig:
+        challenge, refusal, end = await raw(rig.path, '{"type":"req","id":"7","method":"version"}')
         assert "connect.challenge" in challenge
         assert '"id":"7","ok":false' in refusal
         assert end == "1008 invalid handshake: first request must be connect"
@@ -148,21 +150,21 @@ async def test_who_does_not_introduce_itself_is_closed() -> None:
     ],
 )
 async def test_nonsense_is_answered_and_the_connection_stays(text: str, said: str) -> None:
-    async with office() as at:
-        at.answer = lambda name, params: "still here"
-        answers = await raw(at.path, CONNECT, text, '{"type":"req","id":"9","method":"y"}')
+    async with serving() as rig:
+        rig.answer = lambda name, params: "still here"
+        answers = await raw(rig.path, CONNECT, text, '{"type":"req","id":"9","method":"y"}')
         assert said in answers[2]
         assert "still here" in answers[3]
         assert answers[-1].startswith("None")
 
 
 async def test_events_go_to_those_who_have_introduced_themselves() -> None:
-    async with office() as at:
-        at.server.broadcast("gateway.status", {"phase": "running"})  # to nobody
-        client = await at.client()
-        stranger = await unix_connect(str(at.path), "ws://localhost/").__aenter__()
+    async with serving() as rig:
+        rig.server.broadcast("gateway.status", {"phase": "running"})  # to nobody
+        client = await rig.client()
+        stranger = await unix_connect(str(rig.path), "ws://localhost/").__aenter__()
         await stranger.recv()
-        at.server.broadcast("gateway.status", {"phase": "running"})
+        rig.server.broadcast("gateway.status", {"phase": "running"})
         event = await anext(aiter(client.events()))
         assert event.event == "gateway.status"
         with pytest.raises(TimeoutError):
@@ -173,21 +175,21 @@ async def test_events_go_to_those_who_have_introduced_themselves() -> None:
 
 
 async def test_what_is_no_json_is_not_sent_and_costs_nothing() -> None:
-    async with office() as at:
-        client = await at.client()
+    async with serving() as rig:
+        client = await rig.client()
         await client.call("logs.follow", {})
-        at.server.log_line("supervisor", {"text": "half a surrogate: \ud800"})
-        at.server.broadcast("channel.status", {"x": object()})
-        at.server.log_line("supervisor", {"text": "next"})
+        rig.server.log_line("supervisor", {"text": "half a surrogate: \ud800"})
+        rig.server.broadcast("channel.status", {"x": object()})
+        rig.server.log_line("supervisor", {"text": "next"})
         event = await anext(aiter(client.events()))
         assert b"next" in bytes(event.payload)  # type: ignore[arg-type]
-        assert at.server.unsent == 2
+        assert rig.server.unsent == 2
         await client.close()
 
 
 async def test_log_lines_go_to_those_who_follow_that_log() -> None:
-    async with office() as at:
-        one, everything, nothing = [await at.client() for _ in range(3)]
+    async with serving() as rig:
+        one, everything, nothing = [await rig.client() for _ in range(3)]
         assert await one.call("logs.follow", {"accounts": ["gateway"]}) == {
             "following": ["gateway"]
         }
@@ -197,8 +199,8 @@ async def test_log_lines_go_to_those_who_follow_that_log() -> None:
         with pytest.raises(RemoteError, match="invalid logs\\.follow params"):
             await nothing.call("logs.follow", ["irc"])
         for name in ("supervisor", "gateway"):
-            at.server.log_line(name, {"text": name})
-        at.server.broadcast("shutdown", {})
+            rig.server.log_line(name, {"text": name})
+        rig.server.broadcast("shutdown", {})
         texts = []
         for client in (one, everything, nothing):
             events = aiter(client.events())
@@ -212,75 +214,86 @@ async def test_log_lines_go_to_those_who_follow_that_log() -> None:
 
 
 async def test_a_socket_that_was_cleaned_away_comes_back() -> None:
-    async with office() as at:
-        old = await at.client()
-        await at.server.ensure()
-        at.path.unlink()
-        at.path.parent.rmdir()
+    async with serving() as rig:
+        old = await rig.client()
+        await rig.server.ensure()
+        rig.path.unlink()
+        rig.path.parent.rmdir()
         with structlog.testing.capture_logs() as logs:
-            await at.server.ensure()
-            await at.server.ensure()
+            await rig.server.ensure()
+            await rig.server.ensure()
         assert [line["event"] for line in logs] == ["the socket was removed from outside"]
-        assert at.path.exists()
-        new = await at.client()
+        assert rig.path.exists()
+        new = await rig.client()
         assert [await each.call("x", {}) for each in (old, new)] == [{"x": {}}, {"x": {}}]
-        at.server.broadcast("shutdown", {})
+        rig.server.broadcast("shutdown", {})
         for client in (old, new):
             assert (await anext(aiter(client.events()))).event == "shutdown"
         await old.close()
-        first = at.server._servers[0]
-        os.unlink(at.path)
-        await at.server.ensure()  # the first server has nobody left: it is let go
+        first = rig.server._servers[0]
+        os.unlink(rig.path)
+        await rig.server.ensure()  # the first server has nobody left: it is let go
         await new.close()
-        assert at.path.exists()  # the old server's end did not take the new file
-        assert len(at.server._servers) == 2
-        assert first not in at.server._servers
+        assert rig.path.exists()  # the old server's end did not take the new file
+        assert len(rig.server._servers) == 2
+        assert first not in rig.server._servers
         assert first._ping_timer.cancelled()
 
 
 async def test_a_socket_that_cannot_come_back_is_tried_again() -> None:
-    async with office() as at:
-        at.path.unlink()
-        at.path.parent.rmdir()
-        at.path.parent.touch()  # a file where the directory was
+    async with serving() as rig:
+        rig.path.unlink()
+        rig.path.parent.rmdir()
+        rig.path.parent.touch()  # a file where the directory was
         with structlog.testing.capture_logs() as logs:
-            await at.server.ensure()
+            await rig.server.ensure()
         assert logs[-1]["event"] == "no socket for the command line"
-        at.path.parent.unlink()
+        rig.path.parent.unlink()
         with structlog.testing.capture_logs():
-            await at.server.ensure()
-        await (await at.client()).close()
+            await rig.server.ensure()
+        await (await rig.client()).close()
 
 
 async def test_nothing_is_ensured_before_the_start_or_after_the_end() -> None:
     with short_directory() as directory:
-        at = Office(directory / "cli.sock")
-        await at.server.ensure()
-        assert not at.path.exists()
-        await at.server.close()
+        rig = SocketRig(directory)
+        await rig.server.ensure()
+        assert not rig.path.exists()
+        await rig.server.close()
+        rig.rig.close()
 
 
 async def test_at_the_end_running_requests_are_answered_and_everybody_is_told() -> None:
-    async with office() as at:
-        at.answer = lambda name, params: asyncio.sleep(0.05, "done")
-        client = await at.client()
+    async with serving() as rig:
+        rig.answer = lambda name, params: asyncio.sleep(0.05, "done")
+        client = await rig.client()
         late = asyncio.create_task(client.call("late"))
-        await until(lambda: at.server._tasks)
-        await at.server.close()
+        await until(lambda: rig.server._tasks)
+        await rig.server.close()
         assert await late == "done"
         assert await client.closed == (1001, "supervisor stopped")
         await client.close()
         with pytest.raises(ConnectionFailed):
-            await at.client()
+            await rig.client()
 
 
 async def test_a_request_that_does_not_end_is_cut_off() -> None:
-    async with office() as at:
-        at.answer = lambda name, params: asyncio.sleep(3600)
-        client = await at.client()
+    async with serving() as rig:
+        rig.answer = lambda name, params: asyncio.sleep(3600)
+        client = await rig.client()
         late = asyncio.create_task(client.call("late"))
-        await until(lambda: at.server._tasks)
-        await at.server.close()
+        await until(lambda: rig.server._tasks)
+        await rig.server.close()
         await asyncio.wait([late])
         assert late.exception() is not None
+        await client.close()
+
+
+async def test_the_gateways_secret_is_told_as_the_daemon_runs_with_it() -> None:
+    async with serving() as rig:
+        client = await rig.client()
+        found = await client.call("gateway.access")
+        gateway = rig.rig.parts.gateway
+        assert found == access(gateway.url, rig.rig.configuration.config.gateway)
+        assert (found["token"], found["certificate"]) == ("t", None)
         await client.close()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.api.logs import older
-from runtime.supervisor.logs.recent import Recent
+from runtime.supervisor.logs.recent import RecentLog
 
 
-def filled(*lines: str, keep: int = 1000) -> Recent:
-    recent = Recent(keep)
+def filled(*lines: str, keep: int = 1000) -> RecentLog:
+    recent = RecentLog(keep_bytes=keep)
     for line in lines:
         recent.add(line)
     return recent
@@ -54,16 +50,3 @@ def test_what_is_kept_is_the_end_of_what_was_said(lines: list[str], keep: int) -
     assert found.lines == lines[len(lines) - len(found.lines) :]
     assert found.size == sum(len(line.encode()) + 1 for line in lines)
     assert found.skipped_bytes == found.size - sum(len(x.encode()) + 1 for x in found.lines)
-
-
-def test_older_lines_are_read_from_the_files_in_the_order_of_their_time(tmp_path: Path) -> None:
-    for name, times in (("a", "13"), ("b", "24")):
-        lines = [json.dumps({"ts": ts, "text": name + ts}) for ts in times]
-        (tmp_path / f"{name}.log").write_text("\n".join([*lines, "no json"]) + "\n")
-    found = [json.loads(line)["text"] for line in older(tmp_path, "4", 10, 10_000)]
-    assert found == ["a1", "b2", "a3"]
-    assert [json.loads(line)["text"] for line in older(tmp_path, "4", 1, 10_000)] == ["a3"]
-    assert older(tmp_path, "4", 10, 0) == []
-    (line,) = older(tmp_path, "4", 1, 10_000)
-    assert older(tmp_path, "4", 1, len(line)) == []
-    assert older(tmp_path, "4", 1, len(line) + 1) == [line]

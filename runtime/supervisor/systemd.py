@@ -1,4 +1,4 @@
-"""What systemd is told, where it started us: ready, status, sign of life, stopping.
+"""Tells systemd, where it started us: ready, status, sign of life, stopping.
 
 The protocol of sd_notify(3): datagrams of ``NAME=value`` lines to the socket that
 ``NOTIFY_SOCKET`` names. Without that variable nothing is sent.
@@ -15,7 +15,7 @@ from typing import Self
 
 
 class Notifier:
-    """Tells the service manager; never fails, because it is only told.
+    """Sends datagrams to the service manager; never fails, because it is only told.
 
     ``watchdog`` is how often, in seconds, a sign of life is wanted: half of what the unit
     allows (``WatchdogSec``), as sd_watchdog_enabled(3) advises; 0 for never.
@@ -36,7 +36,7 @@ class Notifier:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody listens."""
+        """Whether a service manager listens."""
         return bool(self._address)
 
     def ready(self, status: str) -> None:

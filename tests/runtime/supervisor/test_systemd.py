@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.notify import Notifier
+from runtime.supervisor.systemd import Notifier
 
 
 @pytest.fixture

@@ -1,0 +1,143 @@
+"""Starts the process of one incarnation of an account: waits its turn, spawns, captures output.
+
+What an incarnation is started with is a value that is returned; ``Account`` keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from ipc.endpoints import SocketPaths
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.identity.peer import PeerProof, peer_name
+from runtime.config.accounts import AccountSpec
+from runtime.config.places import Places
+from runtime.supervisor.accounts.start_queue import StartQueue
+from runtime.supervisor.child import Process
+from runtime.supervisor.configuration import Configuration
+from runtime.supervisor.lifecycle import Exit
+from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.limits import ProcessLimits, group_limits
+from runtime.supervisor.processes.process import Spec
+
+TARGET = "workers.process.worker:main"
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A worker's process, its resource limits, and how many lines of its output were dropped."""
+
+    process: Process
+    limits: ProcessLimits | None = None
+    log_dropped: Callable[[], int] = lambda: 0
+
+
+class AccountLauncher(Protocol):
+    """Starts incarnations of accounts, in three steps."""
+
+    async def turn(self, key: str, *, urgent: bool) -> None:
+        """Wait for a place in the start queue; raises ``Withdrawn``."""
+
+    def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
+        """Return what the worker is started with; the place is given back if this raises."""
+
+    async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
+        """Start the process; the place is given back if this raises."""
+
+
+class WorkerLauncher:
+    """Starts workers for one supervisor. ``drain`` reads what has come over the control link."""
+
+    def __init__(
+        self,
+        starts: StartQueue,
+        launcher: Launcher,
+        logs: LogStore,
+        *,
+        configuration: Configuration,
+        places: Places,
+        proof: PeerProof,
+        drain: Callable[[], None],
+    ) -> None:
+        self._starts = starts
+        self._launcher = launcher
+        self._logs = logs
+        self._configuration = configuration
+        self._places = places
+        self._endpoints = SocketPaths(places.run_dir)
+        self._proof = proof
+        self._drain = drain
+
+    async def turn(self, key: str, *, urgent: bool) -> None:
+        """Wait for a place in the start queue; raises ``Withdrawn``."""
+        await self._starts.enter(key, urgent=urgent)
+
+    def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
+        """Return what the worker is started with; its storage directory is made."""
+        with self._giving_up(spec.key):
+            storage = self._places.state_dir / "accounts" / spec.key
+            storage.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return WorkerBoot(
+                key=spec.key,
+                incarnation=incarnation,
+                token=self._proof.token(spec.key, incarnation),
+                control=self._endpoints.control,
+                data=self._endpoints.data,
+                manifest=spec.manifest_ref,
+                config=spec.config,
+                storage=str(storage),
+                run_dir=str(self._places.run_dir),
+                beat=self._configuration.config.supervisor.beat_seconds,
+                stop_within=spec.restart.stop_within_seconds,
+                revision=self._configuration.revision,
+                niceness=spec.limits.niceness,
+                open_files=spec.limits.open_files,
+                processes=spec.limits.processes,
+            )
+
+    async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
+        """Start the process and capture its output."""
+        with self._giving_up(spec.key):
+            process = await self._launcher.spawn(
+                Spec(
+                    name=peer_name(boot.key, boot.incarnation),
+                    target=TARGET,
+                    payload=msgspec.msgpack.encode(boot),
+                    launcher=spec.launcher,
+                    limits=group_limits(spec.limits),
+                )
+            )
+            capture = await self._logs.capture_or_kill(boot.key, boot.incarnation, process)
+        limits = ProcessLimits(process, spec.limits)
+        return Launched(DrainedProcess(process, self._drain), limits, lambda: capture.dropped)
+
+    @contextmanager
+    def _giving_up(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._starts.leave(key)
+            raise
+
+
+class DrainedProcess:
+    """A worker's process whose exit is reported after the last frames that it sent were read."""
+
+    def __init__(self, process: Process, drain: Callable[[], None]) -> None:
+        self.pid = process.pid
+        self.terminate = process.terminate
+        self.kill = process.kill
+        self._process = process
+        self._drain = drain
+
+    async def wait(self) -> Exit:
+        """Return how it ended."""
+        how = await self._process.wait()
+        self._drain()
+        return how

@@ -1,0 +1,65 @@
+"""Looks after all accounts together: silence, health, memory, and plugins that talk too much."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from weakref import WeakKeyDictionary
+
+from ipc.heartbeat import Verdict
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.control_link import ControlLink
+from runtime.supervisor.accounts.health import HealthCheck
+
+
+class AccountWatch:
+    """Checks every account with each ``look``.
+
+    ``accounts()`` are those there are, by key; ``beat()`` is how often, in seconds, each worker is
+    to beat; ``on_change(account)`` is called when a row changed.
+    """
+
+    def __init__(
+        self,
+        accounts: Callable[[], Mapping[str, Account]],
+        *,
+        beat: Callable[[], float],
+        on_change: Callable[[Account], None],
+    ) -> None:
+        self._accounts = accounts
+        self._beat = beat
+        self._on_change = on_change
+        self._health: WeakKeyDictionary[Account, HealthCheck] = WeakKeyDictionary()
+        self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
+        self._patched: set[str] = set()  # and those that have spoken again
+
+    def look(self, link: ControlLink) -> None:
+        """Check every account. What has come is read first: our own delay is not the workers'."""
+        link.drain_now()
+        now = asyncio.get_running_loop().time()
+        for account in list(self._accounts().values()):
+            link.pace(account, self._beat())
+            if account.check(now) is Verdict.ASK:
+                link.ask(account)
+                self._on_change(account)
+            self._health_of(account).look(now)
+        patched, self._patched, self._talked = self._patched, set(), set()
+        for key in patched:
+            if key in self._accounts():
+                self._on_change(self._accounts()[key])
+
+    def patched(self, account: Account) -> None:
+        """Report what a plugin says at once, and what it adds before the next look then.
+
+        A plugin that talks without end must not keep the supervisor from its siblings.
+        """
+        if account.key in self._talked:
+            self._patched.add(account.key)
+        else:
+            self._talked.add(account.key)
+            self._on_change(account)
+
+    def _health_of(self, account: Account) -> HealthCheck:
+        if account not in self._health:
+            self._health[account] = HealthCheck(account)
+        return self._health[account]

@@ -1,0 +1,238 @@
+"""Starts, stops, restarts, drains and describes accounts for operators."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+
+from ipc.frames.control import Rechecked
+from ipc.frames.requests import AccountParams, AccountsParams, DrainParams, NoParams, Reason
+from ipc.frames.words import Phase
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.explain import what_next, why
+from runtime.supervisor.api.table import find, method, select
+from runtime.supervisor.lifecycle import Reset, Restart, Start, Stop
+from runtime.supervisor.parts import Parts
+
+STOP_MARGIN = 3.0  # seconds beyond the stop grace for the kill and the reaping
+RECHECK_SECONDS = 15.0  # a password store may take its time; who asks waits 20
+DESCRIBED_LINES = 20
+HANDED_OFF = {"outcome": "handed-off"}
+
+Row = dict[str, Any]
+Rows = list[tuple[Account, Row]]
+
+
+class TargetParams(AccountsParams):
+    """Keys, bare channel names, or ``*``; ``wait``: answer once they have stopped."""
+
+    reason: Reason | None = None
+    wait: bool = True
+
+
+@method("channels.start", TargetParams)
+async def start(parts: Parts, params: TargetParams) -> Any:
+    """Start accounts for an operator: at once, whatever the backoff says."""
+    rows, saving = _release(parts, params)
+    for account, row in rows:
+        if row["ok"]:
+            runs = account.phase in (Phase.STARTING, Phase.RUNNING)
+            row |= {"outcome": "skipped", "reason": "task-owned"} if runs else HANDED_OFF
+            _hurry(parts, account)
+            account.child.post(Start())  # even if it runs: a stop may be on its way
+    return await _once_saved(rows, saving)
+
+
+@method("channels.restart", TargetParams)
+async def restart(parts: Parts, params: TargetParams) -> Any:
+    """Replace the accounts' processes; a stopped or waiting account is started."""
+    rows, saving = _release(parts, params)
+    for account, row in rows:
+        if row["ok"]:
+            row |= {"incarnation": account.child.state.incarnation} | HANDED_OFF
+            _hurry(parts, account)
+            account.child.post(Restart(reason="asked for by an operator"))
+    return await _once_saved(rows, saving)
+
+
+async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
+    """Return the rows as results, once it is known whether the releases are on disk."""
+    persisted = await saving
+    for _, row in rows:
+        if "persisted" in row:
+            row["persisted"] = persisted
+    return {"results": [row for _, row in rows]}
+
+
+def _release(parts: Parts, params: TargetParams) -> tuple[Rows, Awaitable[bool]]:
+    """Release the holds of all chosen accounts that may run; the other rows get the reason."""
+    chosen = select(parts.accounts, params.accounts)
+    obstacles = {account.key: parts.roster.obstacle(account) for account in chosen}
+    free = [account for account in chosen if obstacles[account.key] is None]
+    saving = parts.roster.release(free)
+    rows = []
+    for account in chosen:
+        row: Row = {"account": account.key, "ok": True, "persisted": False}
+        obstacle = obstacles[account.key]
+        if obstacle is not None:
+            del row["persisted"]
+            row |= {"ok": False, "outcome": "skipped"}
+            row["reason"], row["error"] = obstacle
+        rows.append((account, row))
+    return rows, saving
+
+
+def _hurry(parts: Parts, account: Account) -> None:
+    """Let an account go ahead of all others, now or when it starts: a person waits for it."""
+    account.hurry()
+    parts.starts.to_front(account.key)
+
+
+@method("channels.stop", TargetParams)
+async def stop(parts: Parts, params: TargetParams) -> Any:
+    """Stop accounts and remember it. The hold is on disk before the stop is acknowledged.
+
+    Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
+    that may not run anyway keeps its cause, and its row has a ``note``.
+    """
+    return {"results": await _stop(parts, select(parts.accounts, params.accounts), params)}
+
+
+async def _stop(
+    parts: Parts, chosen: list[Account], params: TargetParams | DrainParams
+) -> list[Row]:
+    saving = parts.roster.hold(chosen, params.reason)
+    idle = {account.key: parts.roster.idle_for(account) for account in chosen}
+    for account in chosen:
+        cause = idle[account.key]
+        account.child.post(Stop("held", params.reason) if cause is None else Stop(cause))
+    persisted = await saving
+    wait = not isinstance(params, TargetParams) or params.wait
+    rows = await asyncio.gather(*(_stopped(account, wait=wait) for account in chosen))
+    for row in rows:
+        if (cause := idle[row["account"]]) is not None:
+            row["note"] = f"it is {cause} anyway; it stays stopped when that changes"
+        row["persisted"] = persisted
+        if not persisted:
+            row.setdefault("error", "the hold could not be written: the next restart forgets it")
+    return rows
+
+
+async def _stopped(account: Account, *, wait: bool) -> Row:
+    row: Row = {"account": account.key, "ok": True, "outcome": "stopped"}
+    if not wait:
+        return row
+    within = account.spec.restart.stop_within_seconds + STOP_MARGIN
+    row["stopped"] = row["ok"] = await account.settled(
+        lambda state: state.phase is Phase.STOPPED, within
+    )
+    if not row["ok"]:
+        row |= {"outcome": "stopping", "error": f"still stopping after {within:g} s"}
+    return row
+
+
+@method("channels.drain", DrainParams)
+async def drain(parts: Parts, params: DrainParams) -> Any:
+    """Stop accounts once what is in flight is done; they are held, as after a stop."""
+    chosen = select(parts.accounts, params.accounts)
+    seconds = params.timeout_ms / 1000
+    drained = await asyncio.gather(*(_drained(parts, account, seconds) for account in chosen))
+    keys = [account.key for account in chosen]  # one may have been removed meanwhile
+    rows = await _stop(parts, select(parts.accounts, keys), params)
+    for row, done in zip(rows, drained, strict=True):
+        row["drained"] = done
+    return {"results": rows}
+
+
+async def _drained(parts: Parts, account: Account, seconds: float) -> bool:
+    if account.phase is not Phase.RUNNING:
+        return True
+    return await parts.link.drained(account, seconds)
+
+
+@method("channels.reset", TargetParams)
+async def reset(parts: Parts, params: TargetParams) -> Any:
+    """Forgive accounts their failures."""
+    rows = []
+    for account in select(parts.accounts, params.accounts):
+        account.child.post(Reset())
+        rows.append({"account": account.key, "ok": True, "outcome": "reset"})
+    return {"results": rows}
+
+
+@method("channels.describe", AccountParams)
+async def describe(parts: Parts, params: AccountParams) -> Any:
+    """Answer with everything about one account, and why it is as it is."""
+    account = find(parts.accounts, params.account)
+    state, obstacle = account.child.state, parts.roster.obstacle(account)
+    return {
+        "status": msgspec.to_builtins(account.status()),
+        "label": account.spec.manifest.label,
+        "name": account.spec.name,
+        "identity": account.spec.label,
+        "configRevision": parts.configuration.revision,
+        "limits": msgspec.to_builtins(account.spec.limits),
+        "limitsBy": parts.launcher.limits_by,
+        "why": why(state, obstacle[1] if obstacle else None, account.hold),
+        "next": what_next(account.key, state, held=account.hold is not None),
+        "events": list(account.history),
+        "lines": parts.logs.tail([account.key], DESCRIBED_LINES),
+    }
+
+
+@method("channels.events", AccountParams)
+async def events(parts: Parts, params: AccountParams) -> Any:
+    """Answer with the history of an account."""
+    return {"events": list(find(parts.accounts, params.account).history)}
+
+
+@method("channels.holds", NoParams)
+async def holds(parts: Parts, params: NoParams) -> Any:
+    """Answer with the manual stops; one that is not on disk has ``persisted`` false."""
+    held = {key: msgspec.to_builtins(hold) for key, hold in parts.holds.all().items()}
+    for key in parts.holds.unsaved:
+        held[key]["persisted"] = False
+    return {"holds": held}
+
+
+@method("secrets.reload", NoParams)
+async def reload_secrets(parts: Parts, params: NoParams) -> Any:
+    """Replace the accounts whose secrets are others now: a worker reads them at its birth.
+
+    Each compares for itself, so that the supervisor sees none. Where one cannot be read the
+    account goes on with what it has.
+    """
+    chosen = [
+        account
+        for account in parts.accounts.values()
+        if account.phase in (Phase.RUNNING, Phase.STARTING) and _refers(account.spec.config)
+    ]
+    answers = await asyncio.gather(*(_recheck(parts, account) for account in chosen))
+    replaced, warnings = [], []
+    for account, answer in zip(chosen, answers, strict=True):
+        if account.phase not in (Phase.RUNNING, Phase.STARTING):
+            continue  # it has ended meanwhile: the next one reads them
+        if answer is None or answer.changed:
+            account.child.post(Restart())
+            replaced.append(account.key)
+        elif answer.problem:
+            warnings.append({"account": account.key, "message": answer.problem})
+    found: Row = {"ok": True, "warningCount": len(warnings), "restarted": replaced}
+    return found | ({"warnings": warnings} if warnings else {})
+
+
+async def _recheck(parts: Parts, account: Account) -> Rechecked | None:
+    """Return ``None`` for a worker that cannot answer: it is replaced to be sure."""
+    if account.phase is not Phase.RUNNING:
+        return None
+    return await parts.link.rechecked(account, RECHECK_SECONDS)
+
+
+def _refers(value: Any) -> bool:
+    """Return whether a configuration refers to a secret that lies elsewhere."""
+    if isinstance(value, dict):
+        return set(value) == {"source", "id"} or any(map(_refers, value.values()))
+    return isinstance(value, list) and any(map(_refers, value))

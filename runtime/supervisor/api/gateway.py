@@ -1,0 +1,99 @@
+"""Starts, stops and restarts the gateway for operators."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import NoParams, Params, RestartParams
+from ipc.frames.words import UNAVAILABLE, Phase
+from runtime.supervisor.api.table import method
+from runtime.supervisor.gateways.managed import ManagedGateway
+from runtime.supervisor.gateways.port import PortUnusable
+from runtime.supervisor.parts import Parts
+
+UP_WITHIN, DOWN_WITHIN = 15.0, 10.0  # seconds that a gateway of ours is waited for
+
+
+class ForceParams(Params):
+    """``force`` ends a stranger that holds the port."""
+
+    force: bool = False
+
+
+class ShutdownParams(Params):
+    """``shutdown`` asks a gateway that is not ours to end, before it is let go."""
+
+    shutdown: bool = False
+
+
+@method("gateway.start", ForceParams)
+async def start(parts: Parts, params: ForceParams) -> Any:
+    """Start the gateway; answer once it is up, or as it is when that takes too long."""
+    gateway = _unless_ending(parts)
+    try:
+        if params.force:
+            await gateway.open(force=True)
+        _unless_ending(parts).start()  # asked again: the end may have begun meanwhile
+    except PortUnusable as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    up = await gateway.until(lambda: gateway.connected, _up_within(gateway))
+    return {"ok": up, "gateway": msgspec.to_builtins(gateway.status())}
+
+
+@method("gateway.stop", ShutdownParams)
+async def stop(parts: Parts, params: ShutdownParams) -> Any:
+    """Stop the gateway; answer once it is down, or as it is when that takes too long."""
+    gateway = parts.gateway
+    answer: dict[str, Any] = {}
+    if params.shutdown:
+        answer["shutdown"] = await gateway.shut_down() or "asked for"
+    gateway.stop()
+    within = gateway.child.policy.stop_within + DOWN_WITHIN
+    answer["ok"] = await gateway.until(lambda: gateway.child.state.phase is Phase.STOPPED, within)
+    return answer | {"gateway": msgspec.to_builtins(gateway.status())}
+
+
+@method("gateway.restart", NoParams)
+async def restart(parts: Parts, params: NoParams) -> Any:
+    """Restart the gateway; answer once a process that was spawned after the request is up.
+
+    Only such a process has read the configuration as it is now.
+    """
+    gateway = _unless_ending(parts)
+    before = gateway.spawned
+    try:
+        answer = gateway.restart()
+    except PortUnusable as error:
+        raise RemoteError(UNAVAILABLE, str(error)) from None
+    up = await gateway.until(
+        lambda: gateway.connected and gateway.spawned > before, _up_within(gateway)
+    )
+    row: dict[str, Any] = {"ok": up, "outcome": answer.outcome.value}
+    if answer.after:
+        row["retryAfterMs"] = round(answer.after * 1000)
+    return row | {"gateway": msgspec.to_builtins(gateway.status())}
+
+
+@method("gateway.restart.request", RestartParams)
+async def request_restart(parts: Parts, params: RestartParams) -> Any:
+    """Restart the gateway soon: a client that asks through it gets this answer before."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(params.delay_ms / 1000, parts.gateway.restart)
+    scheduled = {"ok": True, "delayMs": params.delay_ms, "reason": params.reason or "requested"}
+    return {"ok": True, "status": "scheduled", "restart": scheduled}
+
+
+def _up_within(gateway: ManagedGateway) -> float:
+    """Return how many seconds a start is waited for; a foreign gateway is slow."""
+    return UP_WITHIN if gateway.kind.name == "own" else gateway.child.policy.ready_within
+
+
+def _unless_ending(parts: Parts) -> ManagedGateway:
+    """Return the gateway; raises ``RemoteError`` when the end has begun."""
+    if parts.ending.begun:
+        raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
+    return parts.gateway

@@ -1,0 +1,48 @@
+"""Answers about the supervisor itself: status, metrics, version; reloads and ends it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from ipc import metrics
+from ipc.frames.requests import NoParams
+from runtime.supervisor import status as describing
+from runtime.supervisor.api.table import method
+from runtime.supervisor.parts import Parts
+from runtime.supervisor.reload import reread
+
+
+@method("supervisor.status", NoParams)
+async def status(parts: Parts, params: NoParams) -> Any:
+    """Answer with everything that ``trunkline status`` shows."""
+    return msgspec.to_builtins(describing.status(parts))
+
+
+@method("metrics", NoParams)
+async def prometheus(parts: Parts, params: NoParams) -> Any:
+    """Answer with all series as text for Prometheus: the gateway need not be up for them."""
+    rows = [account.status() for account in parts.accounts.values()]
+    series = [*describing.metrics(parts), *metrics.of_accounts(rows, time.time())]
+    return {"text": metrics.text(series)}
+
+
+@method("config.reload", NoParams)
+async def reload(parts: Parts, params: NoParams) -> Any:
+    """Read the configuration file and take it over."""
+    return await reread(parts)
+
+
+@method("shutdown", NoParams)
+async def shutdown(parts: Parts, params: NoParams) -> Any:
+    """Begin the end of the supervisor and everything it runs."""
+    parts.ending.request("asked to by an operator")
+    return {"ok": True, "pid": parts.about.pid}
+
+
+@method("version", NoParams)
+async def version(parts: Parts, params: NoParams) -> Any:
+    """Answer with the version and the pid."""
+    return {"version": parts.about.version, "pid": parts.about.pid}

@@ -1,0 +1,85 @@
+"""Holds the configuration in force, how to read it again, and how its revision is shown."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from functools import lru_cache
+
+import structlog
+
+from ipc.frames.bootstrap import ChannelInfo
+from runtime.config.accounts import channels
+from runtime.config.load import Loaded, Reader, config_warnings
+from runtime.config.model import Config
+
+log = structlog.get_logger("supervisor")
+
+
+class Configuration:
+    """The configuration that the supervisor works by. ``read`` reads the file, or a text.
+
+    ``warnings`` are doubts about what is in force; ``invalid`` says what is wrong with the file
+    where it was not taken over.
+    """
+
+    def __init__(self, loaded: Loaded, read: Reader) -> None:
+        self.read = read
+        self.invalid: str | None = None
+        self._loaded = loaded
+        self._warnings = config_warnings(loaded)
+        self._key = secrets.token_bytes(32)
+        self._sealed = lru_cache(maxsize=64)(self._seal)  # each row of an account has one
+
+    @property
+    def loaded(self) -> Loaded:
+        """What was read last and taken over."""
+        return self._loaded
+
+    @property
+    def config(self) -> Config:
+        """Its values."""
+        return self._loaded.config
+
+    @property
+    def revision(self) -> str:
+        """Its revision, a hash over its values, secrets too: not for clients."""
+        return self._loaded.revision
+
+    @property
+    def warnings(self) -> list[str]:
+        """Doubts about what is in force, one sentence each."""
+        return list(self._warnings)
+
+    def log_warnings(self) -> None:
+        """Log every doubt once."""
+        for warning in self._warnings:
+            log.warning(warning)
+
+    def take_over(self, loaded: Loaded) -> None:
+        """Put another configuration in force."""
+        self._loaded = loaded
+        self._warnings = config_warnings(loaded)
+
+    def refuse(self, error: Exception) -> None:
+        """Log and remember why a configuration was not taken over."""
+        log.error("configuration not taken over", error=str(error))
+        self.invalid = f"the configuration was not taken over: {error}"
+
+    def accept(self) -> None:
+        """Forget what was wrong with the file: it is valid now."""
+        self.invalid = None
+
+    def channels(self) -> list[ChannelInfo]:
+        """Return the channels that have accounts, for clients."""
+        return channels(self._loaded.config, self._loaded.manifests)
+
+    def seal(self, revision: str) -> str:
+        """Return a revision id that reveals nothing: without the key no guess can be checked."""
+        return self._sealed(revision)
+
+    def _seal(self, revision: str) -> str:
+        mac = hmac.new(self._key, revision.encode(), hashlib.sha256).digest()
+        return f"hmac-sha256:v1:{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"

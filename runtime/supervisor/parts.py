@@ -1,0 +1,101 @@
+"""What a running supervisor consists of, for everything that works on it.
+
+``supervisor`` puts the parts together, runs and ends them. Requests, reload and status are
+functions that take ``Parts``: they stand above this module and know nothing of ``Supervisor``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ipc.endpoints import SocketPaths
+from runtime.config.places import Places
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.control_link import ControlLink
+from runtime.supervisor.accounts.crash_storm import CrashStorm
+from runtime.supervisor.accounts.history import History
+from runtime.supervisor.accounts.holds import Holds
+from runtime.supervisor.accounts.launch import WorkerLauncher
+from runtime.supervisor.accounts.roster import Roster
+from runtime.supervisor.accounts.start_queue import StartQueue
+from runtime.supervisor.accounts.watch import AccountWatch
+from runtime.supervisor.background import Background
+from runtime.supervisor.config_watch import ConfigWatch
+from runtime.supervisor.configuration import Configuration
+from runtime.supervisor.ending import Ending
+from runtime.supervisor.gateways.managed import ManagedGateway
+from runtime.supervisor.gateways.reconfigure import Reconfiguration
+from runtime.supervisor.gateways.reports import Reports
+from runtime.supervisor.logs.recent import RecentLog
+from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.offload import Offload
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.zygote_check import ZygoteCheck
+from runtime.supervisor.systemd import Notifier
+
+
+class About:
+    """This supervisor's process: its version, boot number, pid, start and use of CPU."""
+
+    def __init__(self, version: str, boot: int) -> None:
+        self.version = version
+        self.boot = boot
+        self.pid = os.getpid()
+        self.started_at = int(time.time() * 1000)  # epoch milliseconds
+        self._cpu = (time.monotonic(), time.process_time())
+
+    def cpu_percent(self) -> float | None:
+        """Return the share of a core since the last call."""
+        (then, before), self._cpu = self._cpu, (time.monotonic(), time.process_time())
+        now, used = self._cpu
+        if now <= then:
+            return None
+        return round(100 * (used - before) / (now - then), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that one supervisor runs.
+
+    ``secret`` is this boot's, from which the workers' tokens are made. ``broadcast(event,
+    payload)`` sends an event to everybody who is connected to ``cli.sock``.
+    """
+
+    about: About
+    places: Places
+    endpoints: SocketPaths
+    secret: bytes
+    configuration: Configuration
+    config_watch: ConfigWatch
+    # Accounts, and what starts and watches them.
+    roster: Roster
+    holds: Holds
+    history: History
+    starts: StartQueue
+    storm: CrashStorm
+    link: ControlLink
+    watch: AccountWatch
+    workers: WorkerLauncher
+    # The gateway, and what it is sent.
+    gateway: ManagedGateway
+    reconfiguration: Reconfiguration
+    reports: Reports
+    # What they all use.
+    launcher: Launcher
+    zygote: ZygoteCheck
+    logs: LogStore
+    recent_log: RecentLog
+    offload: Offload
+    notifier: Notifier
+    background: Background
+    ending: Ending
+    broadcast: Callable[[str, Any], None]
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """The accounts by key, in the order of the configuration."""
+        return self.roster.accounts

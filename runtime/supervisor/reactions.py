@@ -1,0 +1,45 @@
+"""Carries out what follows from a change of an account or of the gateway."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ipc.frames.words import Phase
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.parts import Parts
+
+
+def account_changed(parts: Parts, account: Account) -> None:
+    """Pass on that a row changed: its place in the start queue, the reports, ``cli.sock``."""
+    phase = account.phase
+    if phase in (Phase.STOPPED, Phase.BACKOFF, Phase.FAILED):
+        parts.starts.leave(account.key)
+    elif phase is Phase.STOPPING:
+        parts.starts.withdraw(account.key)  # where it still waits for its turn
+    parts.storm.changed(account)
+    row = account.status()
+    parts.reports.changed(account.key, row)
+    parts.broadcast("channel.status", msgspec.to_builtins(row))
+
+
+def account_met(parts: Parts, account: Account) -> None:
+    """Give the place of a worker that has said hello back, and bring it today's limits."""
+    parts.starts.leave(account.key)
+    account.bind()  # the configuration may be another than at its start
+
+
+def account_removed(parts: Parts, key: str) -> None:
+    """Forget an account that is gone, and report it."""
+    parts.link.forget(key)
+    parts.history.forget(key)
+    parts.reports.changed(key, None)
+    parts.broadcast("channel.removed", {"account": key})
+
+
+def gateway_changed(parts: Parts) -> None:
+    """Report the gateway's row; where it keeps failing have the zygote checked."""
+    state = parts.gateway.child.state
+    if state.phase is Phase.BACKOFF and state.failures > 1:
+        parts.storm.doubt()
+    parts.reports.common()
+    parts.broadcast("gateway.status", msgspec.to_builtins(parts.gateway.status()))

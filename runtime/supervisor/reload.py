@@ -1,0 +1,103 @@
+"""Takes another configuration over and touches only what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import structlog
+
+from ipc.errors import RemoteError
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from runtime.config.errors import ConfigError
+from runtime.config.load import Loaded
+from runtime.config.model import Config
+from runtime.supervisor.accounts.heartbeat import Silence
+from runtime.supervisor.accounts.roster import Difference
+from runtime.supervisor.parts import Parts
+from runtime.supervisor.processes.launcher import zygote_modules
+from runtime.supervisor.reactions import account_changed
+from runtime.supervisor.status import pending, summary
+
+log = structlog.get_logger("supervisor")
+
+
+def reread_soon(
+    parts: Parts, *, asked: bool = True, refused: Callable[[str], None] = lambda text: None
+) -> None:
+    """Do as ``reread`` in a task; what is wrong is logged, in the status, given to ``refused``."""
+
+    async def work() -> None:
+        try:
+            await reread(parts, asked=asked)
+        except RemoteError as error:
+            refused(error.message)
+
+    parts.background.start("reading the configuration", work())
+
+
+async def reread(parts: Parts, *, asked: bool = True) -> dict[str, Any]:
+    """Read the file in a thread, since a large one takes a second, and take it over."""
+    try:
+        loaded = await parts.offload.run(parts.configuration.read)
+    except (ConfigError, OSError) as error:
+        parts.configuration.refuse(error)
+        raise RemoteError(INVALID_REQUEST, str(error)) from None
+    return take_over(parts, loaded, asked=asked)
+
+
+def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, Any]:
+    """Put ``loaded`` in force; return what it changed, as JSON data.
+
+    ``asked``: a person wants it, the file need not have changed. Raises ``RemoteError`` when the
+    supervisor is ending.
+    """
+    if parts.ending.begun:
+        raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
+    configuration = parts.configuration
+    configuration.accept()
+    if not asked and loaded.revision == configuration.revision:
+        return {"revision": loaded.revision}
+    parts.notifier.reloading()
+    old = configuration.loaded
+    configuration.take_over(loaded)
+    configuration.log_warnings()
+    difference = _change_accounts(parts, old, loaded)
+    parts.reports.common()
+    changed = loaded.revision != old.revision
+    gateway = parts.reconfiguration.apply(asked=asked, changed=changed)
+    done = {"revision": loaded.revision, "gateway": gateway, **asdict(difference)}
+    log.info("configuration", **done)
+    parts.notifier.ready(summary(parts))
+    return {**done, "warnings": [*configuration.warnings, *pending(parts)]}
+
+
+def _change_accounts(parts: Parts, old: Loaded, new: Loaded) -> Difference:
+    modules = zygote_modules(new)
+    if modules != zygote_modules(old):  # before anything is started that needs them
+        parts.background.start("replacing the zygote", parts.zygote.replace(modules))
+    _change_thresholds(parts, new.config)
+    difference = parts.roster.replace(new.accounts)
+    if _thresholds(new.config) != _thresholds(old.config):  # which are every account's
+        others = [key for key in new.accounts if key not in difference.added]
+        difference = replace(difference, changed=others)
+    parts.roster.apply_limits(parts.launcher.limit)
+    for key in difference.changed:
+        account_changed(parts, parts.accounts[key])
+    return difference
+
+
+def _change_thresholds(parts: Parts, config: Config) -> None:
+    """Take over thresholds and limits of our own; no process needs to know of them."""
+    own = config.supervisor
+    parts.starts.allow(own.start_concurrency)
+    parts.logs.reconfigure(config.logging)
+    for account in parts.accounts.values():
+        account.allow(Silence(own.suspect_after_seconds, own.silent_after_seconds))
+
+
+def _thresholds(config: Config) -> tuple[float, ...]:
+    """Return how closely every worker is watched."""
+    own = config.supervisor
+    return own.beat_seconds, own.suspect_after_seconds, own.silent_after_seconds

@@ -1,0 +1,140 @@
+"""Describes the running supervisor: its status, its metrics, one line for people, its reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from ipc.frames.bootstrap import GatewayBoot
+from ipc.frames.status import AccountStatus, Status, SupervisorStatus
+from ipc.frames.words import Phase
+from ipc.metrics import Series, counter, gauge
+from runtime.supervisor.parts import Parts
+from runtime.supervisor.processes import vitals
+
+# The order in which ``summary`` names phases.
+ORDER = (
+    Phase.RUNNING,
+    Phase.STARTING,
+    Phase.STOPPING,
+    Phase.BACKOFF,
+    Phase.FAILED,
+    Phase.STOPPED,
+)
+
+
+def status(parts: Parts) -> Status:
+    """Return everything that ``trunkline status`` shows."""
+    about, places = parts.about, parts.places
+    own = SupervisorStatus(
+        pid=about.pid,
+        version=about.version,
+        boot=about.boot,
+        started_at=about.started_at,
+        state_dir=str(places.state_dir),
+        config_path=str(places.config_path),
+        config_revision=parts.configuration.revision,
+        rss_bytes=vitals.rss_bytes(about.pid),
+        cpu_percent=about.cpu_percent(),
+        stale_events=stale_events(parts),
+        limits_by=parts.launcher.limits_by,
+        warnings=_warnings(parts),
+    )
+    rows = [account.status() for account in parts.accounts.values()]
+    return Status(supervisor=own, gateway=parts.gateway.status(), accounts=rows)
+
+
+def summary(parts: Parts) -> str:
+    """Return one line: the gateway's phase, and how many accounts are in which."""
+    counts = Counter(account.phase for account in parts.accounts.values())
+    accounts = ", ".join(f"{counts[phase]} {phase.value}" for phase in ORDER if counts[phase])
+    gateway = parts.gateway.child.state.phase.value
+    return f"gateway {gateway}; accounts: {accounts or 'none'}"
+
+
+def pending(parts: Parts) -> list[str]:
+    """Return a warning for each part of the configuration that is not in force yet."""
+    return [*parts.reconfiguration.waiting(), *parts.roster.pending_limits()]
+
+
+def stale_events(parts: Parts) -> int:
+    """Return how many events of ended processes were dropped."""
+    return sum(account.child.stale for account in parts.accounts.values()) + parts.link.stale
+
+
+def metrics(parts: Parts) -> list[Series]:
+    """Return the supervisor's own series; every one exists from the start."""
+    gateway = parts.gateway
+    restarts, attempts = gateway.restarts, gateway.attempts
+    share = gateway.sessions / attempts if attempts else 1.0
+    failures = gateway.child.state.failures
+    return [
+        gauge("gateway_up", "1 while the gateway answers.", gateway.connected),
+        gauge("gateway_failures", "Failures of the gateway in a row.", failures),
+        counter("gateway_spawns", "Starts of the gateway.", gateway.spawned),
+        counter("gateway_outages", "Losses of a working session.", gateway.outages),
+        counter("gateway_session_attempts", "Tries to open a session.", attempts),
+        counter("gateway_sessions", "Sessions that were opened.", gateway.sessions),
+        counter("gateway_reconnects", "Sessions after the first.", max(0, gateway.sessions - 1)),
+        gauge("gateway_session_success_ratio", "Sessions by tries.", share),
+        counter("gateway_restarts_asked", "Restarts that were asked for.", restarts.asked),
+        counter("gateway_restarts", "Restarts that were made.", restarts.executed),
+        counter("gateway_restarts_deferred", "Restarts that were put off.", restarts.deferred),
+        counter("gateway_restarts_folded", "Restarts that joined another.", restarts.coalesced),
+        counter("stale_events", "Late news of ended processes, dropped.", stale_events(parts)),
+        counter("swept", "Processes that children left behind, ended.", parts.launcher.swept),
+    ]
+
+
+def account_row(parts: Parts, key: str) -> AccountStatus | None:
+    """Return the row of an account, ``None`` when there is none."""
+    account = parts.accounts.get(key)
+    return None if account is None else account.status()
+
+
+def beside_accounts(parts: Parts) -> dict[str, Any]:
+    """Return what a report says beside the accounts: the gateway's row, channels, agents."""
+    gateway: dict[str, Any] = msgspec.to_builtins(parts.gateway.status())
+    if gateway["revision"]:
+        gateway["revision"] = parts.configuration.seal(gateway["revision"])
+    channels = [msgspec.to_builtins(channel) for channel in parts.configuration.channels()]
+    return {"gateway": gateway, "channels": channels, "agents": _agents(parts)}
+
+
+def gateway_boot(parts: Parts, incarnation: int, session_token: str) -> GatewayBoot:
+    """Return the bootstrap object of one incarnation of our own gateway."""
+    configuration = parts.configuration
+    return GatewayBoot(
+        incarnation=incarnation,
+        version=parts.about.version,
+        session_token=session_token,
+        secret=parts.secret,
+        data=parts.endpoints.data,
+        gateway=msgspec.to_builtins(configuration.config.gateway),
+        agents=_agents(parts),
+        channels=configuration.channels(),
+        state_dir=str(parts.places.state_dir),
+        config_path=str(parts.places.config_path),
+        revision=configuration.seal(configuration.revision),
+    )
+
+
+def _agents(parts: Parts) -> dict[str, Any]:
+    """Return which agent answers for which account."""
+    named = {key: account.spec.agent for key, account in parts.accounts.items()}
+    return {"default": parts.configuration.config.agents.default, "accounts": named}
+
+
+def _warnings(parts: Parts) -> list[str]:
+    configuration = parts.configuration
+    return [
+        *filter(None, [configuration.invalid, parts.config_watch.failed]),
+        *configuration.warnings,
+        *pending(parts),
+        *parts.holds.warnings,
+        *parts.history.warnings,
+        *parts.storm.warnings(),
+        *parts.zygote.warnings,
+    ]

@@ -1,0 +1,120 @@
+"""What operators do with the gateway: a real lifecycle, a gateway and sessions that are played."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.frames.words import Phase
+from runtime.supervisor.api.table import dispatch
+from runtime.supervisor.gateways.port import PortTaken
+from runtime.supervisor.parts import Parts
+from tests.support.managed_gateway import GatewayRig, gateway_rig
+from tests.support.parts_rig import PartsRig
+
+pytestmark = pytest.mark.virtual_time
+
+
+class GatewayApiRig:
+    """Parts with a played gateway."""
+
+    def __init__(self, parts: Parts, gateway: GatewayRig) -> None:
+        self.parts = parts
+        self.gateway = gateway
+
+    async def ask(self, name: str, **params: Any) -> Any:
+        return await dispatch(self.parts, name, params)
+
+    async def ask_until_up(self, name: str, **params: Any) -> Any:
+        """Ask, and have the process that is spawned for it open its session."""
+        born = len(self.gateway.kind.puppets)
+        asking = asyncio.create_task(self.ask(name, **params))
+        while len(self.gateway.kind.puppets) == born:  # noqa: ASYNC110 - time must pass meanwhile
+            await asyncio.sleep(0.1)
+        self.gateway.link.open()
+        return await asking
+
+
+@asynccontextmanager
+async def api_rig(directory: Path) -> AsyncIterator[GatewayApiRig]:
+    rig = PartsRig(directory)
+    async with gateway_rig() as gateway:
+        yield GatewayApiRig(replace(rig.parts, gateway=gateway.gateway), gateway)
+    rig.close()
+
+
+async def test_the_gateway_is_started_restarted_and_stopped(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        answer = await rig.ask_until_up("gateway.start")
+        assert (answer["ok"], answer["gateway"]["phase"]) == (True, "running")
+        answer = await rig.ask_until_up("gateway.restart")
+        assert (answer["ok"], answer["outcome"]) == (True, "restarted")
+        answer = await rig.ask("gateway.stop")
+        assert (answer["ok"], answer["gateway"]["phase"]) == (True, "stopped")
+        assert [puppet.alive for puppet in rig.gateway.kind.puppets] == [False, False]
+
+
+async def test_one_that_does_not_come_up_or_go_down_is_said_to(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        assert not (await rig.ask("gateway.start"))["ok"]
+        rig.gateway.kind.deaf = True
+        assert not (await rig.ask("gateway.restart"))["ok"]
+
+
+async def test_force_takes_the_port_first(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        await rig.ask_until_up("gateway.start", force=True)
+        assert rig.gateway.kind.did[0] == "open by force"
+
+
+@pytest.mark.parametrize("name", ["gateway.start", "gateway.restart"])
+async def test_a_taken_port_is_told(tmp_path: Path, name: str) -> None:
+    async with api_rig(tmp_path) as rig:
+        rig.gateway.kind.taken = PortTaken("127.0.0.1", 18789, [])
+        with pytest.raises(RemoteError, match="UNAVAILABLE: port 18789"):
+            await rig.ask(name)
+
+
+@pytest.mark.parametrize("name", ["gateway.start", "gateway.restart"])
+async def test_no_gateway_is_started_at_the_end(tmp_path: Path, name: str) -> None:
+    async with api_rig(tmp_path) as rig:
+        rig.parts.ending.request("the test")
+        with pytest.raises(RemoteError, match="UNAVAILABLE: the supervisor is stopping"):
+            await rig.ask(name)
+        assert rig.gateway.kind.puppets == []
+
+
+async def test_a_restart_that_is_put_off_says_for_how_long(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        await rig.gateway.up()
+        await rig.ask_until_up("gateway.restart")
+        row = await rig.ask_until_up("gateway.restart")
+        assert (row["ok"], row["outcome"], row["retryAfterMs"]) == (True, "deferred", 2500)
+
+
+async def test_a_restart_that_is_requested_comes_after_its_answer(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        await rig.gateway.up()
+        answer = await rig.ask("gateway.restart.request", delayMs=5000)
+        assert answer["restart"] == {"ok": True, "delayMs": 5000, "reason": "requested"}
+        await asyncio.sleep(4.9)
+        assert rig.gateway.phase is Phase.RUNNING
+        await asyncio.sleep(0.2)
+        assert len(rig.gateway.kind.puppets) == 2
+
+
+async def test_a_foreign_gateway_may_be_shut_down_first(tmp_path: Path) -> None:
+    async with api_rig(tmp_path) as rig:
+        await rig.gateway.up()
+        assert "left out" in (await rig.ask("gateway.stop", shutdown=True))["shutdown"]
+        rig.gateway.kind.name = "command"
+        await rig.gateway.up()
+        assert (await rig.ask("gateway.stop", shutdown=True))["shutdown"] == "asked for"
+        assert rig.gateway.kind.links[-1].told[0][0] == "shutdown"
