@@ -65,7 +65,7 @@ from runtime.supervisor.systemd import Notifier
 
 WATCH = 1.0  # seconds between looks at silent workers
 FIGURES = 5.0  # seconds between reports of mere figures
-STOP_ACCOUNTS = 6.0  # DESIGN section 7: everything is stopped after 7 s, at worst
+STOP_ACCOUNTS = 6.0  # everything is stopped after 7 s, at worst
 STOP_ALL = 7.0
 
 log = structlog.get_logger("supervisor")
