@@ -189,6 +189,18 @@ def test_one_place_starts_processes() -> None:
             assert name_of(path) in STARTS_PROCESSES, f"{name_of(path)} can start processes"
 
 
+def test_one_room_limits_the_time_of_a_block() -> None:
+    """``asyncio.timeout`` of Debian's Python misses its end: see ``ipc/timeouts.py``."""
+    limits = {"asyncio.timeout", "asyncio.timeout_at", "asyncio.wait_for"}
+    for path in product():
+        if name_of(path) == "ipc/timeouts.py":
+            continue
+        used = {
+            ast.unparse(node) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)
+        }
+        assert not used & limits, f"{name_of(path)}: use ipc.timeouts"
+
+
 @BEING_BUILT
 def test_what_calls_itself_pure_touches_nothing_outside() -> None:
     """A module is pure when the first paragraph of its docstring says "Pure."."""

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
+from ipc import timeouts
 from ipc.calls import Calls
 from ipc.errors import CallTimeout, FrameError, PeerGone, RemoteError
 from ipc.frames import jsonrpc
@@ -134,7 +135,7 @@ class Client:
         number, future = self._calls.start(self.place, timeout, method)
         request = encode(Request(str(number), method, raw))
         try:
-            async with asyncio.timeout(timeout):
+            async with timeouts.timeout(timeout):
                 await self._connection.send(request, text=True)
             return await self._calls.answer(number, future)
         except TimeoutError:

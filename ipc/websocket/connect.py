@@ -23,6 +23,7 @@ from websockets.exceptions import (
     WebSocketException,
 )
 
+from ipc import timeouts
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames.websocket import (
     MAX_FRAME_BYTES,
@@ -176,7 +177,7 @@ async def _try(
 ) -> tuple[ClientConnection, dict[str, Any]]:
     connection: ClientConnection | None = None
     try:
-        async with asyncio.timeout(opening.timeout):
+        async with timeouts.timeout(opening.timeout):
             connection = await _dial(opening)
             hello = await _greet(connection, opening, credentials)
         await credentials.save()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from ipc import timeouts
 from ipc.errors import FrameError
 from ipc.frames.websocket import MAX_PREAUTH_BYTES, Event, decode_from_server
 
@@ -17,7 +16,7 @@ async def challenges(url: str, timeout: float = 5.0) -> bool:
     What else may come is ignored; the connection ends with a reset.
     """
     try:
-        async with asyncio.timeout(timeout):
+        async with timeouts.timeout(timeout):
             connection = await connect(
                 url,
                 proxy=None,

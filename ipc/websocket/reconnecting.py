@@ -21,6 +21,7 @@ from typing import Any, Self, Unpack
 
 import msgspec
 
+from ipc import timeouts
 from ipc.errors import CallTimeout, ConnectionFailed, FrameError, IpcError, PeerGone, RemoteError
 from ipc.frames.cursors import Cursors
 from ipc.frames.websocket import Event
@@ -144,7 +145,7 @@ class ReconnectingClient:
         ``CallTimeout``, ``ConnectionFailed`` when there is no gateway, or ``PeerGone``.
         """
         try:
-            async with asyncio.timeout(timeout):
+            async with timeouts.timeout(timeout):
                 while True:
                     client = await self._sessions.current()
                     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ipc import timeouts
 from ipc.frames.words import Phase
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
@@ -138,7 +139,7 @@ class LocalChat:
         if self._live:
             return
         try:
-            async with asyncio.timeout(self._options.timeout), self._answered:
+            async with timeouts.timeout(self._options.timeout), self._answered:
                 await self._answered.wait_for(lambda: self._owed <= 0)
         except TimeoutError:
             raise OperatorError(

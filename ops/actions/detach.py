@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ipc import timeouts
 from ipc.errors import IpcError
 from ipc.frames.words import Phase
 from ops.connect.supervisor import connected_supervisor
@@ -97,7 +98,7 @@ def _become_daemon(options: Options, log: int) -> NoReturn:
 
 async def _wait_until_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
     """Return true once it is up, false when it has ended; ``TimeoutError`` otherwise."""
-    async with asyncio.timeout(timeout):
+    async with timeouts.timeout(timeout):
         while not select.select([watch], [], [], 0)[0]:
             if await _is_up(places, pid):
                 return True

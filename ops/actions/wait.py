@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from ipc import timeouts
 from ipc.frames.websocket import Event
 from ipc.frames.words import Phase
 from ipc.websocket.reconnecting import OPENED
@@ -61,7 +62,7 @@ class PhaseWaiter:
         """
         keys = await self._read_rows(api, wanted)
         try:
-            async with asyncio.timeout(timeout):
+            async with timeouts.timeout(timeout):
                 while self._not_there(keys):
                     await self._next_change(api)
                     if self._missed:

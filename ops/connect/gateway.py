@@ -6,7 +6,6 @@ it. The configuration's token goes only to our own gateway, never to a URL that 
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ipc import timeouts
 from ipc.errors import ConnectionFailed
 from ipc.identity.trust import trusting
 from ipc.websocket.inbox import OnEvent
@@ -113,7 +113,7 @@ async def connected_gateway(
     """
     client = _client_of(address, timeout, on_event, patience)
     try:
-        async with asyncio.timeout(timeout):
+        async with timeouts.timeout(timeout):
             await client.open()
     except TimeoutError:
         raise OperatorError(

@@ -5,13 +5,13 @@ The absence of a supervisor is exit code 3, at once, with the command that start
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from ipc import timeouts
 from ipc.endpoints import SocketPaths
 from ipc.errors import ConnectionFailed, PeerGone
 from ipc.websocket.client import Client
@@ -36,7 +36,7 @@ async def connected_supervisor(
     if not path.exists():
         raise not_running(places)
     try:
-        async with asyncio.timeout(within):
+        async with timeouts.timeout(within):
             client = await Client.connect(
                 unix=path,
                 client=client_description("cli", "cli"),

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from ipc import timeouts
+
 
 class Jobs:
     """Coroutines in a task group, each of which handles its own errors; the length counts all."""
@@ -44,7 +46,7 @@ class Jobs:
     async def finish(self, seconds: float) -> bool:
         """Wait until nothing runs, at most ``seconds``; return whether that was reached."""
         try:
-            async with asyncio.timeout(seconds):
+            async with timeouts.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
             return False

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from ipc import timeouts
 from ipc.frames.words import Phase
 from runtime.supervisor.child import Child
 
@@ -46,7 +47,7 @@ class Changes:
         entry = (condition, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         try:
-            async with asyncio.timeout(timeout):
+            async with timeouts.timeout(timeout):
                 await entry[1]
         except TimeoutError:
             return False

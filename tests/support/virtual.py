@@ -40,3 +40,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         except Exception as error:  # noqa: BLE001 - it is the caller's
             future.set_exception(error)
         return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Join the threads however long that takes: 300 s of this clock are over at once."""
+        await super().shutdown_default_executor()

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ipc import timeouts
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import (
     MAX_PROBLEM,
@@ -124,7 +125,7 @@ class WorkerControlLink:
         """Wait until the next beat is due, or until the pace changes."""
         self._paced.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pace):
+            async with timeouts.timeout(self._pace):
                 await self._paced.wait()
 
     def _hello(self) -> ControlHello:

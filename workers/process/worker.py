@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from ipc import timeouts
 from ipc.frames.bootstrap import WorkerBoot, worker_boot
 from ipc.frames.control import Beat
 from ipc.frames.words import EXIT_ERROR
@@ -185,7 +186,7 @@ class Worker:
         await self._calls.cancel(deadline)
         if self._control.ready:  # the gateway accepts nothing of an account that never was
             try:
-                async with asyncio.timeout_at(deadline):
+                async with timeouts.timeout_at(deadline):
                     await self._link.settled()
             except TimeoutError:
                 self._log.warning("ended without all acknowledged", count=len(self._link.backlog))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
+from ipc import timeouts
 from ipc.errors import RemoteError
 from ipc.frames.data import DataHello
 from ipc.frames.words import UNAVAILABLE, Phase
@@ -95,7 +96,7 @@ class Peers:
         ``RemoteError`` for an account that is not there.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MEET_SECONDS):
+            async with timeouts.timeout(MEET_SECONDS):
                 while self._is_running(key) and key not in self.by_key:
                     self._changed.clear()
                     await self._changed.wait()
@@ -108,7 +109,7 @@ class Peers:
         """Wait until the accounts have sent the history they still have, at most ``seconds``."""
         keys = list(keys)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with timeouts.timeout(seconds):
                 while not all(map(self._has_told_all, keys)):
                     self._changed.clear()
                     await self._changed.wait()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from ipc import timeouts
 from ipc.errors import FrameError, IpcError
 from ipc.frames import control
 from ipc.frames.words import ALIVE
@@ -114,7 +115,7 @@ class ControlLink:
         answer = self._asked.setdefault((peer, kind), future)
         try:
             self._send(peer, question)
-            async with asyncio.timeout(seconds):
+            async with timeouts.timeout(seconds):
                 found: T = await asyncio.shield(answer)
                 return found
         except (TimeoutError, IpcError) as error:

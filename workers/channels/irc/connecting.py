@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from ipc import timeouts
 from workers.channels.irc.config import IrcConfig
 from workers.errors import ChannelError, Misconfigured, Transient
 
@@ -24,7 +25,7 @@ async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.Stre
     host, port = config.address
     context = tls_context(config) if config.tls else None
     try:
-        async with asyncio.timeout(config.connect_seconds):
+        async with timeouts.timeout(config.connect_seconds):
             return await asyncio.open_connection(host, port, ssl=context)
     except TimeoutError:
         doubt = " (does it speak TLS?)" if config.tls else ""

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable
 from typing import assert_never
 
+from ipc import timeouts
 from ipc.token_bucket import TokenBucket
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.connecting import connect
@@ -163,7 +164,7 @@ class Irc:
                 self._flush()
             self._stirred.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._next_deadline()):
+                async with timeouts.timeout_at(self._next_deadline()):
                     await self._stirred.wait()
 
     def _next_deadline(self) -> float | None:
@@ -242,7 +243,7 @@ class Irc:
     async def _quit(self, reader: asyncio.StreamReader) -> None:
         assert self._writer is not None
         with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-            async with asyncio.timeout(QUIT_SECONDS):
+            async with timeouts.timeout(QUIT_SECONDS):
                 self._writer.write(line("QUIT", self._config.quit_message).encode() + b"\r\n")
                 while await reader.read(READ_BYTES):
                     pass
@@ -250,7 +251,7 @@ class Irc:
     async def _hand_over(self, emitting: asyncio.Task[None]) -> None:
         """Emit the messages that still wait; log how many the worker does not take in time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HANDOVER_SECONDS):
+            async with timeouts.timeout(HANDOVER_SECONDS):
                 if not emitting.done():
                     self._heard.put_nowait(None)
                     await asyncio.wait({emitting})
@@ -268,7 +269,7 @@ class Irc:
         assert writer is not None
         writer.transport.abort()
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(QUIT_SECONDS):
+            async with timeouts.timeout(QUIT_SECONDS):
                 await writer.wait_closed()
         self._ctx.status(connected=False, last_disconnect_at=_now_ms())
 

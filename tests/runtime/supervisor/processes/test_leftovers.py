@@ -28,6 +28,9 @@ def left(run_id: str | None, *command: str) -> Iterator[subprocess.Popen[bytes]]
         command or ("sleep", "60"), env=env, stdout=subprocess.PIPE, start_new_session=True
     )
     try:
+        # execve(2) closes what Popen waits for before the new environment can be read.
+        while not Path(f"/proc/{process.pid}/environ").read_bytes():
+            os.sched_yield()
         yield process
     finally:
         process.kill()

@@ -1,0 +1,49 @@
+"""Limits the time of a block of code, on every interpreter and in a task that is being ended.
+
+``asyncio.timeout`` of Python 3.11.0 to 3.11.2, which Debian 12 has, raises ``TimeoutError`` only
+in a task that nothing else has cancelled. Where it cleans up after a cancellation, or after a
+``TaskGroup`` that failed (there it leaves one behind), ``CancelledError`` comes out of it instead
+and passes every ``except TimeoutError``. From 3.11.3 on it counts its own cancellation alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from types import TracebackType
+
+MENDED_IN = (3, 11, 3)
+
+
+class Timeout(asyncio.Timeout):  # type: ignore[misc]  # final for others; this puts it right
+    """A timeout that expires also where the task had been cancelled before it was entered."""
+
+    async def __aenter__(self) -> Timeout:
+        task = asyncio.current_task()
+        self._before = 0 if task is None else task.cancelling()
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        task = asyncio.current_task()
+        assert task is not None
+        ours = self.expired() and task.cancelling() <= self._before
+        if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
+            raise TimeoutError from error
+
+
+def _timeout(delay: float | None) -> asyncio.Timeout:
+    """Return a timeout ``delay`` seconds from now; ``None``: none."""
+    loop = asyncio.get_running_loop()
+    return Timeout(None if delay is None else loop.time() + delay)
+
+
+timeout, timeout_at = (
+    (asyncio.timeout, asyncio.timeout_at) if sys.version_info >= MENDED_IN else (_timeout, Timeout)
+)
