@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import TOKEN, Daemon
 from tests.support.restarts import (
     FreshCaller,
     LastingCaller,
@@ -74,3 +74,26 @@ async def test_a_kill_refuses_nobody_and_costs_only_calls_in_flight(
     for calls in noted:
         assert not calls.failed  # neither refused nor anything else: each was answered at last
         assert len(calls.seconds) > count
+
+
+async def test_a_gateway_that_fails_refuses_its_clients_until_it_is_started(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(TOKEN)
+    token = {"source": "file", "id": str(secret)}
+    async with Daemon(tmp_path, CONFIG | {"gateway": {"auth": {"token": token}}}) as daemon:
+        await daemon.wait_phase("local:one", "running")
+        secret.unlink()
+        asked = asyncio.create_task(daemon.command("gateway", "restart"))
+        status = await daemon.wait(lambda s: s["gateway"]["phase"] == "failed")
+        assert "cannot be read" in status["gateway"]["lastError"]
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", daemon.port)
+        secret.write_text(TOKEN)
+        code, out, err = await daemon.command("gateway", "start")
+        assert code == 0, (out, err)
+        client = await daemon.client()
+        assert (await client.call("health"))["ok"]
+        await client.close()
+        await asked

@@ -40,6 +40,9 @@ log = structlog.get_logger("gateway")
 class ManagedGateway:
     """Owns the gateway of one kind at a time.
 
+    Clients wait in the backlog of its socket while another process is on its way; where none is
+    (stopped, failed) the socket is closed, so that they are refused at once.
+
     ``loaded()`` returns the present configuration. ``spawned`` counts processes that were
     started and ``sessions`` those that were opened; ``revision`` and ``spawned_with`` are the
     configuration of the present process.
@@ -245,7 +248,7 @@ class ManagedGateway:
             self._count_outage(state)
         if state.phase not in ALIVE:
             self._close_session()
-        if state.phase is Phase.STOPPED:
+        if state.phase in (Phase.STOPPED, Phase.FAILED):  # the next start opens it again
             self.close_socket()
         if state.reason:
             self._last_error = state.reason

@@ -1,7 +1,7 @@
 """Our own gateway: a child with the listening socket that the supervisor opened.
 
-The socket is the supervisor's, so that a gateway restart refuses no client; it is closed only
-when the gateway is stopped on purpose.
+The socket is the supervisor's, so that a gateway restart refuses no client; it is closed when no
+other process is to follow: the gateway is stopped on purpose, or failed.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class OwnGateway:
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
         """Start it with the socket."""
-        self._socket.open()  # a stop that was taken back may have closed it
+        self._socket.open()  # it is closed after a stop that was taken back, and while failed
         boot = self._context.boot(incarnation, self._token)
         process = await self._context.launcher.spawn(
             Spec(

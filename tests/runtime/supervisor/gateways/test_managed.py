@@ -122,6 +122,17 @@ async def test_a_restart_replaces_it_in_place() -> None:
         assert "close" not in rig.kind.did
 
 
+async def test_a_failed_gateway_has_no_open_port_until_it_is_tried_again() -> None:
+    async with gateway_rig() as rig:
+        await rig.up()
+        rig.kind.puppets[-1].die(Exit(code=78, text="the secret env:NO_SUCH is not set"))
+        await rig.is_in(Phase.FAILED)
+        assert rig.kind.did[-1] == "close", "clients are refused, they do not hang in the backlog"
+        rig.gateway.start()
+        await rig.is_in(Phase.STARTING)
+        assert rig.kind.did[-1] == "open"
+
+
 async def test_a_restart_that_follows_too_closely_is_put_off_not_refused() -> None:
     async with gateway_rig() as rig:
         await rig.up()
