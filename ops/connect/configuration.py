@@ -9,6 +9,7 @@ from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from runtime.config.load import Loaded, load, load_effective
 from runtime.config.places import Places
+from runtime.supervisor.gateways.preflight import GatewayPreflight
 
 
 def load_file(places: Places) -> Loaded:
@@ -28,7 +29,9 @@ def load_as_up_does(target: RuntimeTarget) -> Loaded:
     """
     places = places_of(target)
     _must_exist(places)
-    return load_effective(places, os.environ, flags_of(target))
+    loaded = load_effective(places, os.environ, flags_of(target))
+    GatewayPreflight().check(loaded)
+    return loaded
 
 
 def _must_exist(places: Places) -> None:

@@ -15,6 +15,7 @@ from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader, load_effective
 from runtime.config.places import Places
+from runtime.supervisor.gateways.preflight import GatewayPreflight
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers
@@ -39,8 +40,12 @@ def start(
             write_first(places)
             _say(options, f"Wrote a first configuration: {places.config_path}")
 
+        preflight = GatewayPreflight()
+
         def read(text: str | None = None) -> Loaded:
-            return load_effective(places, environ, options.flags, text)
+            loaded = load_effective(places, environ, options.flags, text)
+            preflight.check(loaded)
+            return loaded
 
         loaded = read()
         with instance, claim_sockets(places):

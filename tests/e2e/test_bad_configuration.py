@@ -29,6 +29,10 @@ WRONG = {
     ],
     "{" + GATEWAY + ", supervisor: {beatSeconds: 99}}": ["supervisor", "beatSeconds"],
     "\udcff": ["UTF-8"],
+    "{gateway: {auth: {token: {source: 'env', id: 'NO_SUCH_VARIABLE'}}}}": [
+        "gateway.auth.token: cannot be resolved",
+        "NO_SUCH_VARIABLE is not set",
+    ],
 }
 
 

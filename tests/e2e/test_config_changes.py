@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -127,6 +128,11 @@ async def test_an_invalid_file_is_reported_and_changes_nothing(tmp_path: Path) -
         assert "gateway.prot" in str(status["supervisor"]["warnings"])
         assert pids(status) == before
         assert status["supervisor"]["configRevision"] == revision
+        text = json.loads(good)
+        text["gateway"]["auth"] = {"token": {"source": "env", "id": "NO_SUCH"}}
+        daemon.config_path.write_text(json.dumps(text))  # right, but nobody could come in then
+        status = await daemon.wait(lambda s: "NO_SUCH" in str(s["supervisor"]["warnings"]))
+        assert (pids(status), status["gateway"]["phase"]) == (before, "running")
         os.kill(daemon.pid, signal.SIGHUP)  # asked for, it says the same
         fresh = daemon.config_path.with_name("new")
         fresh.write_text(good)

@@ -90,6 +90,9 @@ async def test_what_the_next_start_would_refuse_is_not_written(tmp_path: Path) -
         "{gateway: {auth: {token: null}}}": "gateway.auth.token: is missing",
         "{gateway: {bind: 'lan', auth: {mode: 'none'}}}": "gateway.bind: is 'lan'",
         "{gateway: {auth: {mode: 'trusted-proxy'}}}": "gateway.trustedProxies: is empty",
+        "{gateway: {auth: {token: {source: 'env', id: 'NO_SUCH'}}}}": "NO_SUCH is not set",
+        "{gateway: {auth: {password: {source: 'file', id: '/no'}}}}": "gateway.auth.password",
+        "{gateway: {tls: {enabled: true, certPath: '/no', keyPath: '/no'}}}": "gateway.tls",
     }
     async with Daemon(tmp_path, CONFIG) as daemon:
         client = await up(daemon)

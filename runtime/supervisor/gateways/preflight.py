@@ -1,0 +1,68 @@
+"""Checks what the gateway's process will read at its start, before a configuration is taken over.
+
+A gateway that finds out by itself is ``failed`` then, and closes the door behind the remote
+operator who wrote the configuration. So its secrets and its certificate are looked at here: where
+they cannot be had, the file is refused as one that is wrong, and everything stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.load import Loaded
+from runtime.config.model import AuthConfig, GatewayConfig
+from workers.errors import Misconfigured
+from workers.secrets import reveal
+
+RESTARTING = ("restart", "off")  # modes in which any change replaces the gateway
+
+
+class GatewayPreflight:
+    """Refuses configurations whose gateway could not start, or could not be signed in to.
+
+    What was found good is not looked at again while the gateway's section stays the same and no
+    other change replaces the gateway: a password store is not asked for every edit.
+    """
+
+    def __init__(self) -> None:
+        self._good: GatewayConfig | None = None
+
+    def check(self, loaded: Loaded) -> None:
+        """Raise ``ConfigError`` for what cannot be had; blocks as ``workers.secrets.resolve``."""
+        gateway = loaded.config.gateway
+        if gateway == self._good and gateway.reload.mode not in RESTARTING:
+            return
+        if found := list(gateway_problems(gateway)):
+            raise ConfigError(str(loaded.path), found)
+        self._good = gateway
+
+
+def gateway_problems(gateway: GatewayConfig) -> Iterator[Problem]:
+    """Yield each secret and certificate of the gateway that cannot be read now."""
+    yield from _secret_problems(gateway.auth, foreign=gateway.foreign)
+    tls = gateway.tls
+    if tls.enabled and not gateway.foreign:
+        import ssl  # 15 ms that only an encrypted port waits for
+
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.cert_path or "", tls.key_path)
+        except OSError as error:  # ssl.SSLError is one
+            why = error.strerror or str(error)
+            text = f"{tls.cert_path} and {tls.key_path} cannot be used: {why}"
+            yield Problem("gateway.tls", text)
+
+
+def _secret_problems(auth: AuthConfig, *, foreign: bool) -> Iterator[Problem]:
+    """Yield the references that fail; of a foreign gateway only the first secret is used."""
+    for name in ("token", "password"):
+        secret = getattr(auth, name)
+        if secret is None:
+            continue
+        try:
+            reveal(secret)
+        except Misconfigured as error:
+            yield Problem(f"gateway.auth.{name}", f"cannot be resolved: {error}")
+        if foreign:
+            return
