@@ -110,7 +110,7 @@ def _on_signals(parts: Parts) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_stray)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, parts.ending.request, signal.Signals(number).name)
+        loop.add_signal_handler(number, parts.shutdown.request, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGUSR1, _restart_gateway, parts)
     loop.add_signal_handler(signal.SIGHUP, partial(reread_soon, parts, refused=_complain))
 
@@ -123,7 +123,7 @@ def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 def _restart_gateway(parts: Parts) -> None:
     try:
-        if not parts.ending.begun:
+        if not parts.shutdown.begun:
             parts.gateway.restart()
     except PortUnusable as error:
         _complain(str(error))
@@ -140,7 +140,7 @@ async def report_to_service_manager(parts: Parts) -> None:
     pace = min(PACE, notifier.watchdog or PACE)
     while True:
         notifier.alive()
-        if not parts.ending.begun:
+        if not parts.shutdown.begun:
             notifier.status(summary(parts))
         await asyncio.sleep(pace)
 

@@ -26,7 +26,6 @@ from runtime.supervisor.accounts.watch import AccountWatch
 from runtime.supervisor.background import Background
 from runtime.supervisor.config_watch import ConfigWatch
 from runtime.supervisor.configuration import Configuration
-from runtime.supervisor.ending import Ending
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.reconfigure import Reconfiguration
 from runtime.supervisor.gateways.reports import Reports
@@ -35,10 +34,11 @@ from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.offload import Offload
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
+from runtime.supervisor.shutdown import Shutdown
 from runtime.supervisor.systemd import Notifier
 
 
-class About:
+class SupervisorProcess:
     """This supervisor's process: its version, boot number, pid, start and use of CPU."""
 
     def __init__(self, version: str, boot: int) -> None:
@@ -65,7 +65,7 @@ class Parts:
     payload)`` sends an event to everybody who is connected to ``cli.sock``.
     """
 
-    about: About
+    about: SupervisorProcess
     places: Places
     endpoints: SocketPaths
     secret: bytes
@@ -92,7 +92,7 @@ class Parts:
     offload: Offload
     notifier: Notifier
     background: Background
-    ending: Ending
+    shutdown: Shutdown
     broadcast: Callable[[str, Any], None]
 
     @property

@@ -53,7 +53,7 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
     ``asked``: a person wants it, the file need not have changed. Raises ``RemoteError`` when the
     supervisor is ending.
     """
-    if parts.ending.begun:
+    if parts.shutdown.begun:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
     configuration = parts.configuration
     configuration.accept()

@@ -39,7 +39,6 @@ from runtime.supervisor.api.table import dispatch
 from runtime.supervisor.background import Background, run_optional
 from runtime.supervisor.config_watch import ConfigWatch
 from runtime.supervisor.configuration import Configuration
-from runtime.supervisor.ending import Ending
 from runtime.supervisor.gateways.factory import GatewayFactory
 from runtime.supervisor.gateways.interface import GatewayContext
 from runtime.supervisor.gateways.managed import ManagedGateway
@@ -51,7 +50,7 @@ from runtime.supervisor.logs.line import timestamp
 from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.offload import Offload
-from runtime.supervisor.parts import About, Parts
+from runtime.supervisor.parts import Parts, SupervisorProcess
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
@@ -61,6 +60,7 @@ from runtime.supervisor.reactions import (
     gateway_changed,
 )
 from runtime.supervisor.reload import reread_soon
+from runtime.supervisor.shutdown import Shutdown
 from runtime.supervisor.systemd import Notifier
 
 WATCH = 1.0  # seconds between looks at silent workers
@@ -122,7 +122,7 @@ class Supervisor:
         gateway = self._gateway(configuration, factory)
         background = Background()
         return Parts(
-            about=About(self._setting.version, self._instance.boot),
+            about=SupervisorProcess(self._setting.version, self._instance.boot),
             places=places,
             endpoints=endpoints,
             secret=secret,
@@ -156,7 +156,7 @@ class Supervisor:
             offload=Offload(),
             notifier=self._setting.notifier,
             background=background,
-            ending=Ending(self._ending_begun),
+            shutdown=Shutdown(self._ending_begun),
             broadcast=lambda event, payload: self.local.broadcast(event, payload),
         )
 
@@ -315,7 +315,7 @@ class Supervisor:
             parts.gateway.start()
             for spec in parts.configuration.loaded.accounts.values():
                 parts.roster.add(spec)
-            await parts.ending.wait()
+            await parts.shutdown.wait()
             await self._wind_down()
             for task in helpers:
                 task.cancel()
@@ -359,7 +359,7 @@ class Supervisor:
         ends = loop.time() + STOP_ALL
         self.local.broadcast("shutdown", {"reason": "supervisor stopping"})
         parts.roster.stop_all()
-        await parts.ending.unless_hurried(parts.roster.down(STOP_ACCOUNTS))
+        await parts.shutdown.unless_hurried(parts.roster.down(STOP_ACCOUNTS))
         for account in parts.accounts.values():
             if account.child.process is not None and not is_down(account.child.state):
                 log.warning("killed at the end", account=account.key)
@@ -367,6 +367,6 @@ class Supervisor:
         parts.gateway.close_socket()
         parts.gateway.stop()
         child, left = parts.gateway.child, ends - loop.time()
-        await parts.ending.unless_hurried(
+        await parts.shutdown.unless_hurried(
             parts.gateway.until(lambda: child.state.phase is Phase.STOPPED, left)
         )

@@ -32,7 +32,6 @@ from runtime.supervisor.api.table import dispatch
 from runtime.supervisor.background import Background
 from runtime.supervisor.config_watch import ConfigWatch
 from runtime.supervisor.configuration import Configuration
-from runtime.supervisor.ending import Ending
 from runtime.supervisor.gateways.factory import GatewayFactory
 from runtime.supervisor.gateways.interface import GatewayContext
 from runtime.supervisor.gateways.managed import ManagedGateway
@@ -40,7 +39,7 @@ from runtime.supervisor.gateways.reconfigure import Reconfiguration
 from runtime.supervisor.gateways.reports import Reports
 from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.offload import Offload
-from runtime.supervisor.parts import About, Parts
+from runtime.supervisor.parts import Parts, SupervisorProcess
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
     account_changed,
@@ -49,6 +48,7 @@ from runtime.supervisor.reactions import (
     gateway_changed,
 )
 from runtime.supervisor.reload import take_over
+from runtime.supervisor.shutdown import Shutdown
 from runtime.supervisor.systemd import Notifier
 from tests.support.players import PlayedLauncher, PlayedLogs
 
@@ -137,7 +137,7 @@ class PartsRig:
             on_change=lambda: gateway_changed(self.parts),
         )
         return Parts(
-            about=About(VERSION, self.boot),
+            about=SupervisorProcess(VERSION, self.boot),
             places=places,
             endpoints=SocketPaths(places.run_dir),
             secret=SECRET,
@@ -178,7 +178,7 @@ class PartsRig:
             offload=Offload(),
             notifier=Notifier({}),
             background=background,
-            ending=Ending(self._ending),
+            shutdown=Shutdown(self._ending),
             broadcast=lambda name, payload: self.events.append((name, payload)),
         )
 

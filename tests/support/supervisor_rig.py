@@ -113,8 +113,8 @@ async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
             yield rig
             assert not task.done(), task
         finally:
-            rig.parts.ending.request("the test is over")
-            rig.parts.ending.request("at once")
+            rig.parts.shutdown.request("the test is over")
+            rig.parts.shutdown.request("at once")
             assert await task == 0
             await until(lambda: eventfds() <= before)
         assert not any(child.alive for child in rig.launcher.children)

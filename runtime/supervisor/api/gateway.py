@@ -94,6 +94,6 @@ def _up_within(gateway: ManagedGateway) -> float:
 
 def _unless_ending(parts: Parts) -> ManagedGateway:
     """Return the gateway; raises ``RemoteError`` when the end has begun."""
-    if parts.ending.begun:
+    if parts.shutdown.begun:
         raise RemoteError(UNAVAILABLE, "the supervisor is stopping")
     return parts.gateway

@@ -38,7 +38,7 @@ async def reload(parts: Parts, params: NoParams) -> Any:
 @method("shutdown", NoParams)
 async def shutdown(parts: Parts, params: NoParams) -> Any:
     """Begin the end of the supervisor and everything it runs."""
-    parts.ending.request("asked to by an operator")
+    parts.shutdown.request("asked to by an operator")
     return {"ok": True, "pid": parts.about.pid}
 
 

@@ -63,7 +63,7 @@ async def test_the_end_does_not_wait_for_what_it_will_not_take_over() -> None:
         file = SlowFile(rig)
         reread_soon(rig.parts)
         await until(file.begun.is_set, PATIENCE)
-        rig.parts.ending.request("SIGTERM")
+        rig.parts.shutdown.request("SIGTERM")
         file.go.set()
 
 
@@ -160,7 +160,7 @@ async def test_the_end_takes_no_reload_and_no_start() -> None:
     async with running(A) as rig:
         await rig.is_in(Phase.RUNNING, A)
         rig.launcher.of(A)[-1].deaf = True
-        rig.parts.ending.request("SIGTERM")
+        rig.parts.shutdown.request("SIGTERM")
         with pytest.raises(RemoteError, match="the supervisor is stopping"):
             rig.reload()
         rows = (await rig.ask("channels.start", accounts=[A]))["results"]

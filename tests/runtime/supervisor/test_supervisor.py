@@ -200,7 +200,7 @@ async def test_the_command_line_hears_of_changes() -> None:
 async def ends(rig: SupervisorRig, *, within: float) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    rig.parts.ending.request("SIGTERM")
+    rig.parts.shutdown.request("SIGTERM")
     await until(lambda: not any(child.alive for child in rig.launcher.children), PATIENCE)
     assert loop.time() - began < within
 
@@ -209,7 +209,7 @@ async def test_the_accounts_end_before_the_gateway() -> None:
     async with ending(A, B) as (rig, task):
         gateway = rig.launcher.of("gateway")[-1]
         rig.launcher.of(A)[-1].deaf = True
-        rig.parts.ending.request("SIGTERM")
+        rig.parts.shutdown.request("SIGTERM")
         await until(lambda: not rig.launcher.of(B)[-1].alive, PATIENCE)
         assert gateway.alive
         assert await task == 0
@@ -222,8 +222,8 @@ async def test_a_second_request_ends_everything_at_once() -> None:
         rig.launcher.of(A)[-1].deaf = True
         rig.launcher.of("gateway")[-1].deaf = True
         began = asyncio.get_running_loop().time()
-        rig.parts.ending.request("SIGINT")
-        rig.parts.ending.request("SIGINT")
+        rig.parts.shutdown.request("SIGINT")
+        rig.parts.shutdown.request("SIGINT")
         assert await task == 0
         assert asyncio.get_running_loop().time() - began < 1.0
         assert rig.launcher.of(A)[-1].signals[-1] == "kill"
@@ -235,7 +235,7 @@ async def test_the_end_comes_in_time_whatever_hangs(monkeypatch: pytest.MonkeyPa
     async with ending(A) as (rig, task):
         rig.launcher.of(A)[-1].deaf = True
         rig.launcher.of("gateway")[-1].deaf = True
-        rig.parts.ending.request("SIGTERM")
+        rig.parts.shutdown.request("SIGTERM")
         assert await task == 0
         assert rig.launcher.of(A)[-1].signals[-1] == "kill"
         assert rig.launcher.of("gateway")[-1].signals[-1] == "kill"
@@ -247,7 +247,7 @@ async def test_the_end_while_the_gateway_waits_for_its_next_try() -> None:
         rig.launcher.of("gateway")[-1].die(Exit(signal=9))
         child = rig.parts.gateway.child
         await until(lambda: child.state.phase is Phase.BACKOFF, PATIENCE)
-        rig.parts.ending.request("SIGTERM")
+        rig.parts.shutdown.request("SIGTERM")
         assert await task == 0
 
 
@@ -263,7 +263,7 @@ async def test_nobody_to_tell_that_it_is_up_is_no_reason_to_end() -> None:
         task = asyncio.create_task(rig.supervisor.run(rig.up))
         await until(lambda: rig.ups, PATIENCE)
         await rig.is_in(Phase.RUNNING, A)
-        rig.parts.ending.request("SIGTERM")
+        rig.parts.shutdown.request("SIGTERM")
         assert await task == 0
         await until(lambda: eventfds() <= before)
 

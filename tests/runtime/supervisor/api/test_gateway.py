@@ -85,7 +85,7 @@ async def test_a_taken_port_is_told(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["gateway.start", "gateway.restart"])
 async def test_no_gateway_is_started_at_the_end(tmp_path: Path, name: str) -> None:
     async with api_rig(tmp_path) as rig:
-        rig.parts.ending.request("the test")
+        rig.parts.shutdown.request("the test")
         with pytest.raises(RemoteError, match="UNAVAILABLE: the supervisor is stopping"):
             await rig.ask(name)
         assert rig.gateway.kind.puppets == []

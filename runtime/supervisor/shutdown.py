@@ -11,7 +11,7 @@ import structlog
 log = structlog.get_logger("supervisor")
 
 
-class Ending:
+class Shutdown:
     """The end of one supervisor. ``on_begin`` is called once, with the first request."""
 
     def __init__(self, on_begin: Callable[[], None]) -> None:

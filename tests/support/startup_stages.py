@@ -1,0 +1,68 @@
+"""``trunkline up`` whose steps are noted instead of done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.config.places import Flags
+from runtime.supervisor import daemon, main, startup
+from runtime.supervisor.main import up
+from runtime.supervisor.options import Options
+from runtime.supervisor.processes import leftovers
+
+
+class Stages:
+    """What ``up`` does, step by step, instead of starting anything."""
+
+    def __init__(self) -> None:
+        self.did: list[Any] = []
+        self.umasks: list[int] = []
+        self.serve: Callable[[], int] = lambda: 0
+
+    def zygote(self, run_id: str) -> Stages:
+        self.did.append("zygote")
+        return self
+
+    def launcher(self, *, run_id: str, zygote: Stages) -> Stages:
+        assert zygote is self
+        self.did.append("launcher")
+        return self
+
+    def preload(self, modules: list[str]) -> None:
+        self.did.append(modules)
+
+    def close(self) -> None:
+        self.did.append("close")
+
+    def end(self) -> None:
+        self.did.append("end")
+
+    def served(self, options: Options, places: Any, loaded: Any, read: Any, **parts: Any) -> int:
+        self.did.append("serve")
+        assert read().revision == loaded.revision
+        assert parts["instance"].boot > 0
+        return self.serve()
+
+
+def replace_stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
+    """Replace what starts processes and serves."""
+    found = Stages()
+    monkeypatch.setattr(main, "Zygote", found.zygote)
+    monkeypatch.setattr(startup, "Launcher", found.launcher)
+    monkeypatch.setattr(startup, "become_subreaper", lambda: found.did.append("subreaper"))
+    monkeypatch.setattr(main, "raise_file_limit", lambda: None)
+    monkeypatch.setattr(os, "umask", found.umasks.append)
+    monkeypatch.setattr(leftovers, "sweep", lambda prefix, but: [])
+    monkeypatch.setattr(daemon, "serve", found.served)
+    return found
+
+
+def run(state: Path, **options: Any) -> int:
+    """Do what ``trunkline up`` does; return the exit code."""
+    flags = Flags(state_dir=state, port=18999)
+    return up(Options(flags, version=lambda: "1", **options), {})
