@@ -61,20 +61,37 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def is_named(path: Path, fd: int) -> bool:
+    """Return whether ``path`` still names the open file ``fd`` (device and inode, stat(2)).
+
+    It does not after the file was rotated, replaced or removed: what is written to it then is
+    read by no one, and a lock on it keeps no one out.
+    """
+    try:
+        named = os.stat(path)
+    except OSError:
+        return False
+    return os.path.samestat(named, os.fstat(fd))
+
+
 def lock(path: Path, *, wait: bool) -> int:
     """Lock a file or a directory; return the descriptor that holds the lock until it is closed.
 
     A file that does not exist is made, readable by its owner only. Without ``wait`` a lock
     that another process holds raises ``BlockingIOError``. The lock is the kernel's
-    (flock(2)): it ends with the process, however that ends. Raises ``OSError``.
+    (flock(2)): it ends with the process, however that ends. A file that was replaced while
+    this waited for it is left, and the new one is locked. Raises ``OSError``.
     """
-    if path.is_dir():
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    else:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
+    while True:
+        if path.is_dir():
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_named(path, fd):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
         os.close(fd)
-        raise
-    return fd

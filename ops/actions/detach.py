@@ -48,7 +48,7 @@ def start_detached(options: Options, timeout: float) -> int:
     """
     places = resolve(os.environ, options.flags)
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    output = places.log_dir / "up.log"
+    output = places.output
     with open(output, "ab", opener=_private) as log:
         begin = log.tell()
         sys.stdout.flush()

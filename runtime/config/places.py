@@ -55,6 +55,11 @@ class Places:
     profile: str | None
     default_port: int = DEFAULT_PORT
 
+    @property
+    def output(self) -> Path:
+        """The file that a detached supervisor prints into."""
+        return self.log_dir / "up.log"
+
     def link_run_dir(self) -> None:
         """Leave a link to ``run_dir`` in the state directory, for commands that run elsewhere.
 

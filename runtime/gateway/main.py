@@ -14,6 +14,7 @@ import structlog
 
 from ipc.frames.bootstrap import gateway_boot
 from ipc.frames.words import EXIT_CONFIG, EXIT_OK
+from ipc.record_limit import limiter
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway
 from workers.errors import Misconfigured
@@ -30,6 +31,7 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
     the reason of an end without SIGTERM.
     """
     _raise_file_limit()
+    limit_records()
     boot = gateway_boot(payload)
     listen = socket.socket(fileno=fds["listen"])
     listen.setblocking(False)
@@ -54,6 +56,12 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
         loop.remove_signal_handler(signal.SIGTERM)
         listen.close()
     return EXIT_OK
+
+
+def limit_records() -> None:
+    """Limit the records of each kind: a client can cause as many of them as it likes."""
+    processors = structlog.get_config()["processors"]
+    structlog.configure(processors=[limiter(structlog.DropEvent), *processors])
 
 
 def _raise_file_limit() -> None:

@@ -70,6 +70,7 @@ def serve(
             port=gateway.port,
             read=read,
             force=options.force,
+            output=places.output if options.detached else None,
             notifier=notifier,
         )
         try:
@@ -112,13 +113,18 @@ def _on_signals(parts: Parts) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, parts.shutdown.request, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGUSR1, _restart_gateway, parts)
-    loop.add_signal_handler(signal.SIGHUP, partial(reread_soon, parts, refused=_complain))
+    loop.add_signal_handler(signal.SIGHUP, _reload, parts)
 
 
 def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log an exception that nothing caught; the daemon goes on."""
     error = context.get("exception")
     log.error(context.get("message") or "error on the loop", exc_info=error)
+
+
+def _reload(parts: Parts) -> None:
+    parts.files.reopen()  # as programs that rotate logs expect of this signal
+    reread_soon(parts, refused=_complain)
 
 
 def _restart_gateway(parts: Parts) -> None:

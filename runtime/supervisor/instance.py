@@ -22,7 +22,7 @@ import msgspec
 
 from ipc.endpoints import SocketPaths
 from ipc.errors import EndpointError
-from ipc.files import lock, write_atomically
+from ipc.files import is_named, lock, write_atomically
 from runtime.config.places import Places
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
@@ -70,6 +70,30 @@ class OwnedLock:
             self.release()
             raise
 
+    def keep(self) -> str | None:
+        """Lock the file once more where it was removed or replaced; return what is in the way.
+
+        A lock on a file without a name keeps nobody out: another supervisor would make the
+        file anew, and run beside this one.
+        """
+        old = self._file
+        if old is None or is_named(self._path, old):
+            return None
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.take()
+        except LockHeld as error:
+            self._file = old
+            return (
+                f"{self._path} was removed, and {describe(error.owner)} has taken it: two"
+                " supervisors run on the same directory; end one of them"
+            )
+        except OSError as error:
+            self._file = old
+            return f"{self._path} was removed and cannot be made again: {error.strerror}"
+        os.close(old)
+        return None
+
     def release(self) -> None:
         """Unlock the file; it stays, since another process may be waiting at it."""
         if self._file is not None:
@@ -100,11 +124,20 @@ class Instance:
         self.run_id = f"{self.runs}-{secrets.token_hex(8)}"
         self.boot = 0
         self._lock = OwnedLock(state_dir / "supervisor.lock", state_dir)
+        self._locks = [self._lock]
 
     @property
     def first_incarnation(self) -> int:
         """The number before this boot's first incarnation of every child."""
         return self.boot << INCARNATIONS_BITS
+
+    def keep_locks(self) -> list[str]:
+        """Lock again what others have removed (see ``OwnedLock.keep``); return the warnings."""
+        return [trouble for lock in self._locks if (trouble := lock.keep()) is not None]
+
+    def keep_too(self, lock: OwnedLock) -> None:
+        """Have ``keep_locks`` look after another lock that this supervisor has taken."""
+        self._locks.append(lock)
 
     def __enter__(self) -> Instance:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -137,8 +170,8 @@ class Instance:
 
 
 @contextmanager
-def claim_sockets(places: Places) -> Iterator[None]:
-    """Hold the runtime directory, made where it is missing.
+def claim_sockets(places: Places, instance: Instance | None = None) -> Iterator[None]:
+    """Hold the runtime directory, made where it is missing; ``instance`` looks after its lock.
 
     Raises ``EndpointError`` when that cannot be, or when another supervisor has it.
     """
@@ -153,6 +186,8 @@ def claim_sockets(places: Places) -> Iterator[None]:
             f"{places.run_dir}: {describe(error.owner)} has its sockets{of} there;"
             " set TRUNKLINE_RUNTIME_DIR to another directory, or to none"
         ) from None
+    if instance is not None:
+        instance.keep_too(lock)
     try:
         yield
     finally:

@@ -32,6 +32,7 @@ from runtime.supervisor.gateways.reports import Reports
 from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.offload import Offload
+from runtime.supervisor.own_files import OwnFiles
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.shutdown import Shutdown
@@ -88,6 +89,7 @@ class Parts:
     launcher: Launcher
     zygote: ZygoteCheck
     logs: LogStore
+    files: OwnFiles
     recent_log: RecentLog
     offload: Offload
     notifier: Notifier

@@ -48,7 +48,7 @@ def start(
             return loaded
 
         loaded = read()
-        with instance, claim_sockets(places):
+        with instance, claim_sockets(places, instance):
             return _supervise(options, places, loaded, read, instance, zygote, notifier)
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)

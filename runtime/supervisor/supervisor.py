@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -50,6 +51,7 @@ from runtime.supervisor.logs.line import timestamp
 from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.offload import Offload
+from runtime.supervisor.own_files import OwnFiles
 from runtime.supervisor.parts import Parts, SupervisorProcess
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
@@ -75,7 +77,8 @@ log = structlog.get_logger("supervisor")
 class Setting:
     """What the command line decided, beyond the configuration.
 
-    ``force`` ends a stranger's program that holds the gateway's port.
+    ``force`` ends a stranger's program that holds the gateway's port. ``output`` is the file that
+    a detached supervisor prints into.
     """
 
     version: str
@@ -83,6 +86,7 @@ class Setting:
     port: int
     read: Reader
     force: bool = False
+    output: Path | None = None
     notifier: Notifier = field(default_factory=lambda: Notifier({}))
 
 
@@ -152,6 +156,7 @@ class Supervisor:
             launcher=launcher,
             zygote=zygote,
             logs=logs,
+            files=OwnFiles(self._instance, logs, self._setting.output),
             recent_log=RecentLog(timestamp()),
             offload=Offload(),
             notifier=self._setting.notifier,
@@ -346,6 +351,7 @@ class Supervisor:
             await asyncio.sleep(min(WATCH, beat / 2))
             try:
                 parts.watch.look(parts.link)
+                parts.files.look()
                 await self.local.ensure()
             except Exception:  # one odd account must not leave the others unwatched
                 log.exception("watching failed")

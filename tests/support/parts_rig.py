@@ -37,8 +37,10 @@ from runtime.supervisor.gateways.interface import GatewayContext
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.reconfigure import Reconfiguration
 from runtime.supervisor.gateways.reports import Reports
+from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.offload import Offload
+from runtime.supervisor.own_files import OwnFiles
 from runtime.supervisor.parts import Parts, SupervisorProcess
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
@@ -174,6 +176,7 @@ class PartsRig:
             launcher=self.launcher,
             zygote=ZygoteCheck(self.launcher),
             logs=cast(Any, self.logs),
+            files=OwnFiles(Instance(places.state_dir), cast(Any, self.logs)),
             recent_log=RecentLog(),
             offload=Offload(),
             notifier=Notifier({}),

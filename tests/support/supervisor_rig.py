@@ -67,7 +67,7 @@ class SupervisorRig:
     def make(self, *, force: bool = False) -> Supervisor:
         """Return another supervisor for the same place."""
         setting = Setting("1.2", "127.0.0.1", self.port, self.load, force=force)
-        instance: Any = SimpleNamespace(first_incarnation=100, boot=7, run_id="r")
+        instance: Any = SimpleNamespace(first_incarnation=100, boot=7, run_id="r", keep_locks=list)
         return Supervisor(
             self.load(),
             self.places,

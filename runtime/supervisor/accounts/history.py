@@ -116,8 +116,10 @@ class History:
     def _append(self, lines: Iterable[_HistoryLine]) -> None:
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         try:
-            if self._failing or self._size + len(data) > FILE_BYTES:
-                self._renew()  # from memory: what could not be written before is in it too
+            if self._failing or self._size + len(data) > FILE_BYTES or not self.path.exists():
+                # From memory: what could not be written before is in it too, and what was in a
+                # file that others have removed.
+                self._renew()
             else:
                 with self.path.open("ab") as file:
                     file.write(data)

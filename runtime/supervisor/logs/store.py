@@ -28,7 +28,10 @@ Subscriber = Callable[[str, Line], None]
 
 
 class LogFile:
-    """One log on disk with rotation: ``name.log``, ``name.log.1``, …"""
+    """One log on disk with rotation: ``name.log``, ``name.log.1``, …
+
+    A file that others have rotated or removed is opened anew by the next write.
+    """
 
     def __init__(
         self, path: Path, max_bytes: int, files: int, on_rotate: Callable[[], None] = lambda: None
@@ -40,6 +43,7 @@ class LogFile:
         self._max_bytes = max_bytes
         self._files = files
         self._fd: int | None = None
+        self._inode = (0, 0)  # device and number of what is open
         self._size = 0
         self._retry_at = 0.0
 
@@ -54,7 +58,10 @@ class LogFile:
             return
         try:
             data = b"".join(encode_line(each) for each in lines)
-            full = self._size > 0 and self._size + len(data) > self._max_bytes
+            self._follow_name()
+            full = (
+                self._fd is not None and self._size > 0 and self._size + len(data) > self._max_bytes
+            )
             if self._fd is None or full:
                 self._open(full=full)
             assert self._fd is not None
@@ -83,6 +90,22 @@ class LogFile:
             os.close(self._fd)
             self._fd = None
 
+    def _follow_name(self) -> None:
+        """Let go of a file that has lost its name; the size is that of the file as it is now.
+
+        One stat(2) for each write (2 µs): a write that goes to a removed file would succeed.
+        """
+        if self._fd is None:
+            return
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            self.close()
+            return
+        if (found.st_dev, found.st_ino) != self._inode:
+            self.close()
+        self._size = found.st_size  # another program may have truncated it
+
     def _open(self, *, full: bool) -> None:
         self.close()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -90,7 +113,8 @@ class LogFile:
             self._rotate()
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._fd = os.open(self.path, flags, 0o600)
-        self._size = os.fstat(self._fd).st_size
+        found = os.fstat(self._fd)
+        self._inode, self._size = (found.st_dev, found.st_ino), found.st_size
 
     def _rotate(self) -> None:
         for number in range(self._files - 1, 0, -1):
@@ -206,6 +230,12 @@ class LogStore:
         now = time.monotonic()
         for name, lines in pending.items():
             self._file(name).write(lines, now)
+
+    def reopen(self) -> None:
+        """Close every file; the next write opens it by its name. For programs that rotate."""
+        self.flush()
+        for file in self._files.values():
+            file.close()
 
     def tail(self, names: Iterable[str] | None, count: int) -> list[Line]:
         """Return the last ``count`` lines of some logs, or of all, in the order of their time."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from ipc.record_limit import limiter
 from runtime.supervisor.logs.line import Line, encode_line, timestamp
 
 SUPERVISOR = "supervisor"  # the name of our own log
@@ -18,7 +19,8 @@ SECRET_WORDS = ("token", "password", "secret", "authorization")
 def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) -> None:
     """Send our own structured records to ``add(name, line)``, and to stderr if wanted.
 
-    Records below ``level`` are dropped; values of fields named like secrets are hidden.
+    Records below ``level`` are dropped, and those of one kind beyond a rate (see
+    ``ipc.record_limit``); values of fields named like secrets are hidden.
     """
 
     def keep(logger: Any, method: str, event: Any) -> Any:
@@ -31,6 +33,7 @@ def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) 
 
     structlog.configure(
         processors=[
+            limiter(structlog.DropEvent),  # first: what is dropped costs nothing more
             structlog.stdlib.add_log_level,
             structlog.processors.format_exc_info,
             redact,

@@ -179,3 +179,14 @@ def test_an_account_that_is_gone_is_forgotten_at_the_next_start(tmp_path: Path) 
         history._renew()
     with opened(path) as history:
         assert history.of(KEY) == []
+
+
+def test_a_file_that_was_removed_is_written_anew_with_all_that_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        history.add(KEY, entry(1))
+    with opened(path) as history:
+        path.rename(tmp_path / "rotated")
+        history.add(KEY, entry(2))
+    with opened(path) as history:
+        assert history.of(KEY) == [entry(1), entry(2)]
