@@ -20,7 +20,7 @@ async def run_optional(name: str, work: Awaitable[object]) -> None:
 
 
 class Background:
-    """Tasks of the supervisor. What is started while it is not entered is not run."""
+    """The supervisor's group of tasks. Work that is started outside its ``with`` is not run."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

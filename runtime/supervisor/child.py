@@ -35,7 +35,7 @@ log = structlog.get_logger("supervisor")
 
 
 class Process(Protocol):
-    """A started operating-system process (see ``runtime.supervisor.processes.process``)."""
+    """A started operating-system process (see ``processes/process.py``)."""
 
     @property
     def pid(self) -> int:
@@ -102,11 +102,11 @@ class Child:
         return self._timer.when() if self._timer else None
 
     def post(self, event: Event) -> None:
-        """Hand over an event; never blocks. Not from another thread."""
+        """Put an event into the mailbox; never blocks. Not from another thread."""
         self._inbox.put_nowait(event)
 
     async def run(self) -> None:
-        """Live until cancelled; a process that is still there then is killed."""
+        """Work events off until cancelled; a process that is still there then is killed."""
         try:
             async with asyncio.TaskGroup() as watchers:
                 while True:

@@ -27,7 +27,7 @@ Signature = tuple[int, int, int, int] | None
 
 
 class Burst:
-    """Tells when a burst of changes is over: after a while of quiet, at the latest at a limit.
+    """Computes when a burst of changes is over: after a while of quiet, or at a limit.
 
     Without the limit a change would never be taken over from a person who saves every second.
     ``quiet`` may be changed at any time. Reads no clock; times are seconds.
@@ -52,7 +52,7 @@ class Burst:
         return min(self._last + self.quiet, self._first + self._at_most)
 
     def clear(self) -> None:
-        """Forget the burst: it has been dealt with."""
+        """Forget the burst."""
         self._first = None
 
 

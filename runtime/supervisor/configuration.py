@@ -35,17 +35,17 @@ class Configuration:
 
     @property
     def loaded(self) -> Loaded:
-        """What was read last and taken over."""
+        """The configuration that was taken over last."""
         return self._loaded
 
     @property
     def config(self) -> Config:
-        """Its values."""
+        """The values of the configuration."""
         return self._loaded.config
 
     @property
     def revision(self) -> str:
-        """Its revision, a hash over its values, secrets too: not for clients."""
+        """The hash over all values, secrets too: not for clients, see ``seal``."""
         return self._loaded.revision
 
     @property

@@ -1,4 +1,4 @@
-"""What a supervised process does next, and why.
+"""Decides what a supervised process does next, and why. Pure.
 
 ``step`` is the whole policy: a function from a state and an event to the next state and a
 list of actions. It reads no clock, draws no random number and touches no process, so every

@@ -18,7 +18,7 @@ from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
 
-OURS_ALONE = 0o077  # what we and our children make is 0600 and 0700, whoever made it
+OURS_ALONE = 0o077  # files that we and our children make are 0600, directories 0700
 
 
 def up(options: Options, environ: Mapping[str, str]) -> int:

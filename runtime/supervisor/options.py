@@ -1,4 +1,4 @@
-"""What ``trunkline up`` was told, and how it says no."""
+"""Holds the options of ``trunkline up`` and words its refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime.config.places import Flags
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``trunkline up`` was told. ``flags`` are those that choose places, port and token.
+    """The options of ``trunkline up``. ``flags`` are those that choose places, port and token.
 
     ``version`` is looked up late: it takes 12 ms, for which the zygote need not wait.
     """
@@ -31,6 +31,6 @@ def words(error: OSError) -> str:
 
 
 def refuse(text: str, code: int) -> int:
-    """Say why not; return ``code``."""
+    """Write why it does not start to standard error; return ``code``."""
     sys.stderr.write(f"trunkline: {text}\n")
     return code

@@ -1,4 +1,4 @@
-"""Holds when the supervisor ends: asked for once, at once when asked for again."""
+"""Begins the end of the supervisor with the first request, and hurries it with the second."""
 
 from __future__ import annotations
 

@@ -91,6 +91,6 @@ def _supervise(
 
 def _say(options: Options, text: str) -> None:
     if not options.quiet:
-        with contextlib.suppress(OSError):  # nobody listens any more: no reason not to start
+        with contextlib.suppress(OSError):  # a closed terminal is no reason not to start
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()

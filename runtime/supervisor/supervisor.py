@@ -75,7 +75,7 @@ log = structlog.get_logger("supervisor")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the command line decided, beyond the configuration.
+    """The decisions of the command line, beyond the configuration.
 
     ``force`` ends a stranger's program that holds the gateway's port. ``output`` is the file that
     a detached supervisor prints into.
@@ -331,7 +331,7 @@ class Supervisor:
         try:
             on_up()
         except Exception:  # the terminal may be gone, or a full disk behind it
-            log.exception("nobody could be told that it is up")
+            log.exception("the start could not be announced")
 
     async def _watch_file(self) -> None:
         gateway = self.parts.gateway
@@ -343,7 +343,7 @@ class Supervisor:
         await self.parts.config_watch.run()
 
     async def _watch(self) -> None:
-        """Look after the workers and our own socket, for ever."""
+        """Check the workers and our own socket until cancelled."""
         parts, loop = self.parts, asyncio.get_running_loop()
         reported = loop.time()
         while True:

@@ -1,4 +1,4 @@
-"""Tells systemd, where it started us: ready, status, sign of life, stopping.
+"""Reports to systemd, where it started us: ready, status, sign of life, stopping.
 
 The protocol of sd_notify(3): datagrams of ``NAME=value`` lines to the socket that
 ``NOTIFY_SOCKET`` names. Without that variable nothing is sent.
@@ -15,7 +15,7 @@ from typing import Self
 
 
 class Notifier:
-    """Sends datagrams to the service manager; never fails, because it is only told.
+    """Sends datagrams to the service manager; never raises: nothing depends on them.
 
     ``watchdog`` is how often, in seconds, a sign of life is wanted: half of what the unit
     allows (``WatchdogSec``), as sd_watchdog_enabled(3) advises; 0 for never.
@@ -28,7 +28,7 @@ class Notifier:
 
     @classmethod
     def taken(cls, environ: MutableMapping[str, str]) -> Self:
-        """Return one for ``environ``, without leaving it to children: they are not the service."""
+        """Return one for ``environ`` and take its variables away: children are not the service."""
         notifier = cls(environ)
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)
@@ -40,26 +40,26 @@ class Notifier:
         return bool(self._address)
 
     def ready(self, status: str) -> None:
-        """Say that the service works."""
+        """Report that the service works."""
         self._status = status
         self._send(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
 
     def status(self, text: str) -> None:
-        """Say how it goes, in one line for people; the same line is not said twice."""
+        """Send one line of status for people; the same line is not sent twice in a row."""
         if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
 
     def alive(self) -> None:
-        """Say that the event loop turns."""
+        """Send a sign of life: the event loop turns."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Say that the configuration was read again; ``ready`` must follow."""
+        """Report that the configuration was read again; ``ready`` must follow."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Report that the end has begun."""
         self._send("STOPPING=1\nSTATUS=stopping")
 
     def _send(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""``cli.sock``: the same frames as everywhere, for this host's operator, without the gateway.
+"""Serves ``cli.sock``: the same frames as everywhere, for this host's operator, no gateway needed.
 
 A unix socket of mode 0600 in the 0700 run directory; the kernel says who is at the other
 end (SO_PEERCRED), so there is no token. A slow request never delays another: each is a task.
@@ -45,7 +45,7 @@ class FollowParams(Params):
 
 
 class Follower:
-    """What one connection has said about itself. ``logs`` names those it follows, or all."""
+    """The state of one connection. ``logs`` names the logs that it follows, ``None``: all."""
 
     def __init__(self) -> None:
         self.connected = False
@@ -53,12 +53,12 @@ class Follower:
         self.logs: frozenset[str] | None = None
 
     def follows_log(self, name: str) -> bool:
-        """Whether lines of this log are wanted."""
+        """Return whether lines of this log are to be sent."""
         return self.follows and (self.logs is None or name in self.logs)
 
 
 class LocalServer:
-    """Serves the supervisor's table of methods, and tells everybody about changes."""
+    """Answers requests by the table of methods, and broadcasts changes."""
 
     def __init__(self, parts: Parts, carry_out: CarryOut = dispatch) -> None:
         self._path: Path = parts.endpoints.cli
@@ -70,7 +70,7 @@ class LocalServer:
         self.unsent = 0  # events that are no JSON
 
     async def start(self) -> None:
-        """Serve; a socket file that a dead supervisor left is replaced."""
+        """Begin to serve; a socket file that a dead supervisor left is replaced."""
         self._servers.append(
             await Server.start(
                 self._path,
@@ -82,9 +82,9 @@ class LocalServer:
         self._inode = self._inode_now()
 
     async def ensure(self) -> None:
-        """Serve anew when the socket file is gone: cleaners of /tmp and ends of logins take it.
+        """Serve anew when the socket file is gone: cleaners of /tmp and ends of logins remove it.
 
-        Those who are connected stay so. Where it cannot be made it is tried again later.
+        Open connections stay. A socket that cannot be made is tried again with the next call.
         """
         if not self._servers or self._inode_now() == self._inode:
             return
@@ -103,7 +103,7 @@ class LocalServer:
                 await unused.close(1001, "supervisor stopped")
 
     async def close(self) -> None:
-        """Let running requests end, close every connection, and remove the socket."""
+        """Give running requests a second, close every connection, and remove the socket."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
         for task in self._tasks:
@@ -117,7 +117,7 @@ class LocalServer:
         self._send(name, payload, lambda person: person.connected)
 
     def log_line(self, name: str, line: dict[str, Any]) -> None:
-        """Send a log line to those who follow that log."""
+        """Send a line of the log ``name`` to the connections that follow it."""
         self._send("log", line, lambda person: person.follows_log(name))
 
     def _send(self, name: str, payload: Any, to: Callable[[Follower], bool]) -> None:
