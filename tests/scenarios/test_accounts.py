@@ -23,245 +23,245 @@ pytestmark = pytest.mark.virtual_time
 A, B = "local:a", "local:b"
 
 
-def sibling_untouched(it: Fleet) -> bool:
+def sibling_untouched(rig: Fleet) -> bool:
     """Say whether the sibling was started once and nothing else happened to it."""
-    (puppet,) = [puppet for puppet in it.puppets if puppet.key == B]
-    state = it.account(B).child.state
+    (puppet,) = [puppet for puppet in rig.puppets if puppet.key == B]
+    state = rig.account(B).child.state
     return puppet.signals == [] and (state.phase, state.restarts) == (Phase.RUNNING, 0)
 
 
 async def test_s096_a_persons_start_clears_the_hold_the_error_and_the_failures(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A)
-        await it.stop(A, "lunch")
-        await it.start(A)
-        await it.ready(A)
-        row = it.row(A)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A)
+        await rig.stop(A, "lunch")
+        await rig.start(A)
+        await rig.ready(A)
+        row = rig.row(A)
         assert (row.phase, row.failures, row.hold, row.cause) == ("running", 0, None, None)
         assert row.started_at is not None
-        assert it.holds.get(A) is None
-        assert sibling_untouched(it)
+        assert rig.holds.get(A) is None
+        assert sibling_untouched(rig)
 
 
 async def test_s097_two_starts_at_once_make_one_worker(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.stop(A)
-        it.spawn_seconds = 3.0
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.stop(A)
+        rig.spawn_seconds = 3.0
         for _ in range(3):
-            it.account(A).child.post(Start())
-        await it.wait(4.0)
-        await it.ready(A)
-        assert (it.phase(A), len(it.spawns(A)), len(it.alive(A))) == (Phase.RUNNING, 2, 1)
-        assert sibling_untouched(it)
+            rig.account(A).child.post(Start())
+        await rig.wait(4.0)
+        await rig.ready(A)
+        assert (rig.phase(A), len(rig.spawns(A)), len(rig.alive(A))) == (Phase.RUNNING, 2, 1)
+        assert sibling_untouched(rig)
 
 
 async def test_s098_a_crash_is_told_and_tried_again_after_five_seconds(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A, how=Exit(signal=11))
-        row = it.row(A)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A, how=Exit(signal=11))
+        row = rig.row(A)
         assert (row.phase, row.failures, row.wanted) == ("backoff", 1, True)
         assert (row.cause, row.last_exit) == ("killed", "exited (signal 11)")
         assert row.next_try_at is not None
-        await it.wait(5.1)
-        assert it.phases(A) == ["starting", "running", "backoff", "starting"]
-        assert sibling_untouched(it)
+        await rig.wait(5.1)
+        assert rig.phases(A) == ["starting", "running", "backoff", "starting"]
+        assert sibling_untouched(rig)
 
 
 async def test_s099_crash_after_crash_climbs_to_the_slow_tail_and_says_so(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready(B)
+    async with fleet(tmp_path) as rig:
+        await rig.ready(B)
         for _ in range(12):
-            await it.crash(A)
-            assert it.account(A).child.deadline is not None
-            await it.wait(it.account(A).child.deadline - now())  # type: ignore[operator]
-        times = it.spawns(A)
+            await rig.crash(A)
+            assert rig.account(A).child.deadline is not None
+            await rig.wait(rig.account(A).child.deadline - now())  # type: ignore[operator]
+        times = rig.spawns(A)
         waits = [round(b - a) for a, b in pairwise(times)]
         assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300, 900, 900, 900]
-        assert it.row(A).failures == 12
-        assert it.row(A).last_error == "exited (code 1)"
-        assert sibling_untouched(it)
+        assert rig.row(A).failures == 12
+        assert rig.row(A).last_error == "exited (code 1)"
+        assert sibling_untouched(rig)
 
 
 async def test_s100_a_run_that_returns_is_a_failure_unless_it_says_that_it_is_over(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A, how=Exit(code=1, said="returned", text="run returned"))
-        assert (it.row(A).phase, it.row(A).cause) == ("backoff", "returned")
-        await it.wait(5.1)
-        await it.ready(A)
-        await it.crash(A, how=Exit(code=0, said="finished", text="all is said"))
-        assert (it.row(A).phase, it.row(A).cause) == ("stopped", "finished")
-        await it.wait(24 * 3600)
-        assert it.phase(A) is Phase.STOPPED
-        assert sibling_untouched(it)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A, how=Exit(code=1, said="returned", text="run returned"))
+        assert (rig.row(A).phase, rig.row(A).cause) == ("backoff", "returned")
+        await rig.wait(5.1)
+        await rig.ready(A)
+        await rig.crash(A, how=Exit(code=0, said="finished", text="all is said"))
+        assert (rig.row(A).phase, rig.row(A).cause) == ("stopped", "finished")
+        await rig.wait(24 * 3600)
+        assert rig.phase(A) is Phase.STOPPED
+        assert sibling_untouched(rig)
 
 
 async def test_s101_a_crash_after_five_healthy_minutes_is_the_first_one(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A)
-        await it.wait(5.1)
-        await it.ready(A)
-        await it.wait(301)
-        assert it.row(A).failures == 0
-        await it.crash(A)
-        assert it.row(A).failures == 1
-        assert it.account(A).child.deadline == pytest.approx(now() + 5)
-        assert sibling_untouched(it)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A)
+        await rig.wait(5.1)
+        await rig.ready(A)
+        await rig.wait(301)
+        assert rig.row(A).failures == 0
+        await rig.crash(A)
+        assert rig.row(A).failures == 1
+        assert rig.account(A).child.deadline == pytest.approx(now() + 5)
+        assert sibling_untouched(rig)
 
 
 async def test_s102_a_manual_stop_lasts_over_a_restart_of_the_supervisor(tmp_path: Path) -> None:
     for graceful in (True, False):
-        async with fleet(tmp_path, graceful=graceful) as it:
-            await it.ready(B)
-            await it.stop(A, "moving house")
-        async with fleet(tmp_path, boot=2) as it:
-            await it.ready(B)
-            await it.wait(24 * 3600)
-            row = it.row(A)
+        async with fleet(tmp_path, graceful=graceful) as rig:
+            await rig.ready(B)
+            await rig.stop(A, "moving house")
+        async with fleet(tmp_path, boot=2) as rig:
+            await rig.ready(B)
+            await rig.wait(24 * 3600)
+            row = rig.row(A)
             assert (row.phase, row.cause, row.wanted) == ("stopped", "held", False)
             assert row.hold is not None
             assert row.hold.reason == "moving house"
-            assert it.spawns(A) == []
-            assert len(it.spawns(B)) == 1
+            assert rig.spawns(A) == []
+            assert len(rig.spawns(B)) == 1
 
 
 async def test_s103_a_manual_stop_in_backoff_cancels_the_wait_at_once(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A)
         begun = now()
-        await it.stop(A)
-        assert (it.phase(A), it.row(A).next_try_at, now()) == (Phase.STOPPED, None, begun)
-        await it.wait(24 * 3600)
-        assert len(it.spawns(A)) == 1
-        assert sibling_untouched(it)
+        await rig.stop(A)
+        assert (rig.phase(A), rig.row(A).next_try_at, now()) == (Phase.STOPPED, None, begun)
+        await rig.wait(24 * 3600)
+        assert len(rig.spawns(A)) == 1
+        assert sibling_untouched(rig)
 
 
 async def test_s104_a_manual_stop_while_it_waits_to_be_started_starts_nothing(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path, concurrency=1) as it:
-        await it.stop(A)
-        await it.stop(B)
-        it.spawn_seconds = 3.0
-        await it.start(A)
-        await it.start(B)  # it waits for its turn behind the other one
-        assert it.phase(B) is Phase.STARTING
-        await it.stop(B)
-        assert it.phase(B) is Phase.STOPPED
-        await it.wait(60)
-        assert (it.alive(B), len(it.spawns(B))) == ([], 1)
+    async with fleet(tmp_path, concurrency=1) as rig:
+        await rig.stop(A)
+        await rig.stop(B)
+        rig.spawn_seconds = 3.0
+        await rig.start(A)
+        await rig.start(B)  # it waits for its turn behind the other one
+        assert rig.phase(B) is Phase.STARTING
+        await rig.stop(B)
+        assert rig.phase(B) is Phase.STOPPED
+        await rig.wait(60)
+        assert (rig.alive(B), len(rig.spawns(B))) == ([], 1)
 
 
 async def test_s105_a_persons_start_in_backoff_is_now_and_forgives(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A)
         begun = now()
-        await it.start(A)
-        assert (it.spawns(A)[-1], it.row(A).failures) == (begun, 0)
-        assert sibling_untouched(it)
+        await rig.start(A)
+        assert (rig.spawns(A)[-1], rig.row(A).failures) == (begun, 0)
+        assert sibling_untouched(rig)
 
 
 async def test_s106_a_start_while_stopping_comes_after_the_stop(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        it.deaf.add(A)
-        await it.restart(A)  # the deaf one takes its place
-        await it.ready()
-        await it.stop(A)
-        await it.start(A)
-        assert (it.phase(A), it.holds.get(A)) == (Phase.STOPPING, None)
-        await it.wait(5.1)
-        await it.ready(A)
-        assert (it.phase(A), len(it.alive(A))) == (Phase.RUNNING, 1)
+    async with fleet(tmp_path) as rig:
+        rig.deaf.add(A)
+        await rig.restart(A)  # the deaf one takes its place
+        await rig.ready()
+        await rig.stop(A)
+        await rig.start(A)
+        assert (rig.phase(A), rig.holds.get(A)) == (Phase.STOPPING, None)
+        await rig.wait(5.1)
+        await rig.ready(A)
+        assert (rig.phase(A), len(rig.alive(A))) == (Phase.RUNNING, 1)
 
 
 async def test_s107_a_worker_that_ignores_the_stop_is_killed_and_never_shown_as_running(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        it.deaf.add(A)
-        await it.restart(A)
-        await it.ready()
-        await it.stop(A)
-        assert it.row(A).phase == "stopping"
-        await it.wait(5.1)
-        assert (it.row(A).phase, it.row(A).pid, it.alive(A)) == ("stopped", None, [])
-        assert it.account(A).history[-1]["exitCause"] == "operator"
+    async with fleet(tmp_path) as rig:
+        rig.deaf.add(A)
+        await rig.restart(A)
+        await rig.ready()
+        await rig.stop(A)
+        assert rig.row(A).phase == "stopping"
+        await rig.wait(5.1)
+        assert (rig.row(A).phase, rig.row(A).pid, rig.alive(A)) == ("stopped", None, [])
+        assert rig.account(A).history[-1]["exitCause"] == "operator"
 
 
 async def test_s108_a_stop_for_recovery_comes_back_and_a_manual_one_does_not(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        it.deaf = {A, B}
-        await it.restart(A)
-        await it.restart(B)
-        await it.ready()
-        it.account(A).unhealthy("silent for 30 s")
-        await it.stop(B)
-        await it.wait(5.1)
-        assert it.account(A).history[-1]["exitCause"] == "unhealthy"
-        await it.wait(5.1)
-        await it.ready(A)
-        await it.wait(3600)
-        assert (it.phase(A), it.phase(B)) == (Phase.RUNNING, Phase.STOPPED)
+    async with fleet(tmp_path) as rig:
+        rig.deaf = {A, B}
+        await rig.restart(A)
+        await rig.restart(B)
+        await rig.ready()
+        rig.account(A).unhealthy("silent for 30 s")
+        await rig.stop(B)
+        await rig.wait(5.1)
+        assert rig.account(A).history[-1]["exitCause"] == "unhealthy"
+        await rig.wait(5.1)
+        await rig.ready(A)
+        await rig.wait(3600)
+        assert (rig.phase(A), rig.phase(B)) == (Phase.RUNNING, Phase.STOPPED)
 
 
 async def test_s109_one_that_fails_to_stop_keeps_no_other_from_stopping(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
 
         def fail() -> None:
             raise PermissionError("not allowed")
 
-        (stuck,) = it.alive(A)
+        (stuck,) = rig.alive(A)
         stuck.terminate = fail  # type: ignore[method-assign]  # the fault
-        await it.stop(A)
-        await it.stop(B)
-        assert it.phase(B) is Phase.STOPPED
-        await it.wait(10)
-        assert it.alive(A) == []
+        await rig.stop(A)
+        await rig.stop(B)
+        assert rig.phase(B) is Phase.STOPPED
+        await rig.wait(10)
+        assert rig.alive(A) == []
 
 
 async def test_s110_what_an_old_worker_says_late_is_dropped_and_counted(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        child = it.account(A).child
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        child = rig.account(A).child
         old = child.state.incarnation
-        await it.restart(A)
-        await it.ready(A)
-        before = it.row(A)
+        await rig.restart(A)
+        await rig.ready(A)
+        before = rig.row(A)
         for late in (Ready(old), Unhealthy(old, "mute"), Exited(old, Exit(code=78))):
             child.post(late)
         await settle()
         assert child.stale == 3
-        assert it.row(A) == before
-        assert sibling_untouched(it)
+        assert rig.row(A) == before
+        assert sibling_untouched(rig)
 
 
 async def test_s111_one_that_cannot_be_spawned_is_tried_again_and_the_others_start(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        it.broken[A] = ValueError("poison")
-        await it.restart(A)
-        await it.ready(B)
-        assert it.row(A).phase == "backoff"
-        assert it.row(A).last_error == "cannot start: poison"
-        del it.broken[A]
-        await it.wait(5.1)
-        await it.ready(A)
-        assert it.phase(A) is Phase.RUNNING
-        assert sibling_untouched(it)
+    async with fleet(tmp_path) as rig:
+        rig.broken[A] = ValueError("poison")
+        await rig.restart(A)
+        await rig.ready(B)
+        assert rig.row(A).phase == "backoff"
+        assert rig.row(A).last_error == "cannot start: poison"
+        del rig.broken[A]
+        await rig.wait(5.1)
+        await rig.ready(A)
+        assert rig.phase(A) is Phase.RUNNING
+        assert sibling_untouched(rig)
 
 
 @pytest.mark.parametrize("reason", ["no token", None])
@@ -270,80 +270,80 @@ async def test_s112_one_that_may_not_run_has_no_worker_until_the_configuration_a
     tmp_path: Path, field: str, reason: str | None
 ) -> None:
     barred = spec_of(A, **{field: False}, reason=reason)
-    async with fleet(tmp_path, barred, spec_of(B)) as it:
-        await it.ready(B)
-        await it.start(A)
-        row = it.row(A)
+    async with fleet(tmp_path, barred, spec_of(B)) as rig:
+        await rig.ready(B)
+        await rig.start(A)
+        row = rig.row(A)
         cause = "disabled" if field == "enabled" else "unconfigured"
-        assert (row.phase, row.cause, row.wanted, it.spawns(A)) == ("stopped", cause, False, [])
-        obstacle = it.roster.obstacle(it.account(A))
+        assert (row.phase, row.cause, row.wanted, rig.spawns(A)) == ("stopped", cause, False, [])
+        obstacle = rig.roster.obstacle(rig.account(A))
         assert obstacle is not None
         assert obstacle[1] == (reason or obstacle[1]) != ""
-        await it.configure(spec_of(A, fingerprint="2"), spec_of(B))
-        await it.ready(A)
-        assert it.phase(A) is Phase.RUNNING
-        assert sibling_untouched(it)
+        await rig.configure(spec_of(A, fingerprint="2"), spec_of(B))
+        await rig.ready(A)
+        assert rig.phase(A) is Phase.RUNNING
+        assert sibling_untouched(rig)
 
 
 async def test_s113_one_that_was_logged_out_is_down_until_a_person_starts_it(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        it.account(A).patch({"connected": True, "linked": True})
-        await it.crash(A, how=Exit(code=0, said="logged_out", text="session ended elsewhere"))
-        row = it.row(A)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        rig.account(A).patch({"connected": True, "linked": True})
+        await rig.crash(A, how=Exit(code=0, said="logged_out", text="session ended elsewhere"))
+        row = rig.row(A)
         assert (row.phase, row.cause, row.pid) == ("stopped", "logged_out", None)
         assert row.plugin["connected"] is False
-        await it.wait(24 * 3600)
-        assert len(it.spawns(A)) == 1
-        await it.start(A)
-        await it.ready(A)
-        assert it.phase(A) is Phase.RUNNING
-        assert sibling_untouched(it)
+        await rig.wait(24 * 3600)
+        assert len(rig.spawns(A)) == 1
+        await rig.start(A)
+        await rig.ready(A)
+        assert rig.phase(A) is Phase.RUNNING
+        assert sibling_untouched(rig)
 
 
 async def test_s114_a_reset_in_backoff_forgives_and_the_wait_goes_on(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        await it.crash(A)
-        due = it.account(A).child.deadline
-        await it.wait(2.0)
-        await it.reset(A)
-        assert (it.row(A).failures, it.account(A).child.deadline) == (0, due)
-        assert it.account(A).history[-1]["text"] == "failures forgiven"
-        await it.wait(3.1)
-        assert it.spawns(A)[-1] == due
-        assert sibling_untouched(it)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        await rig.crash(A)
+        due = rig.account(A).child.deadline
+        await rig.wait(2.0)
+        await rig.reset(A)
+        assert (rig.row(A).failures, rig.account(A).child.deadline) == (0, due)
+        assert rig.account(A).history[-1]["text"] == "failures forgiven"
+        await rig.wait(3.1)
+        assert rig.spawns(A)[-1] == due
+        assert sibling_untouched(rig)
 
 
 async def test_s117_one_whose_plugin_says_nothing_of_its_connection_is_left_alone(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path, spec_of(A, status={}), spec_of(B)) as it:
-        await it.ready()
+    async with fleet(tmp_path, spec_of(A, status={}), spec_of(B)) as rig:
+        await rig.ready()
         for _ in range(600):
-            it.account(A).heard(now())
-            it.account(A).check(now())
-            await it.wait(5.0)
-        assert (it.row(A).health, len(it.spawns(A))) == ("ok", 1)
+            rig.account(A).heard(now())
+            rig.account(A).check(now())
+            await rig.wait(5.0)
+        assert (rig.row(A).health, len(rig.spawns(A))) == ("ok", 1)
 
 
 async def test_s119_nothing_starts_once_the_supervisor_is_stopping(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        it.deaf.add(A)
-        await it.restart(A)
-        await it.ready()
-        it.account(A).unhealthy("stuck")
+    async with fleet(tmp_path) as rig:
+        rig.deaf.add(A)
+        await rig.restart(A)
+        await rig.ready()
+        rig.account(A).unhealthy("stuck")
         await settle()
-        assert it.phase(A) is Phase.STOPPING  # its recovery has begun
-        it.roster.stop_all()
-        count = len(it.spawned)
-        await it.wait(60)
-        await it.start(A)
-        await it.wait(3600)
-        assert len(it.spawned) == count
-        assert (it.phase(A), it.phase(B)) == (Phase.STOPPED, Phase.STOPPED)
+        assert rig.phase(A) is Phase.STOPPING  # its recovery has begun
+        rig.roster.stop_all()
+        count = len(rig.spawned)
+        await rig.wait(60)
+        await rig.start(A)
+        await rig.wait(3600)
+        assert len(rig.spawned) == count
+        assert (rig.phase(A), rig.phase(B)) == (Phase.STOPPED, Phase.STOPPED)
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
@@ -351,21 +351,21 @@ async def test_s120_after_an_hour_without_network_500_accounts_come_back_by_them
     tmp_path: Path, count: int
 ) -> None:
     specs = [spec_of(f"local:a{number}") for number in range(count)]
-    async with fleet(tmp_path, *specs) as it:
-        await it.wait(1.0)
-        await it.ready()
-        it.outside.route = False
+    async with fleet(tmp_path, *specs) as rig:
+        await rig.wait(1.0)
+        await rig.ready()
+        rig.outside.route = False
         no_route = Exit(code=75, said="transient", text="no route to host")
         begun = now()
         while now() < begun + 3600:
-            await it.crash(*it.accounts, how=no_route)
-            await it.wait(60.0)
-        it.outside.route, it.ready_by_itself = True, True
-        await it.crash(*it.accounts, how=no_route)
+            await rig.crash(*rig.accounts, how=no_route)
+            await rig.wait(60.0)
+        rig.outside.route, rig.ready_by_itself = True, True
+        await rig.crash(*rig.accounts, how=no_route)
         began = now()
-        while any(account.phase is not Phase.RUNNING for account in it.accounts.values()):
+        while any(account.phase is not Phase.RUNNING for account in rig.accounts.values()):
             assert now() < began + 60, "not all are back"
-            await it.wait(5.0)
+            await rig.wait(5.0)
 
 
 @pytest.mark.parametrize("deaf", [False, True])
@@ -373,54 +373,54 @@ async def test_s120_after_an_hour_without_network_500_accounts_come_back_by_them
 async def test_s121_an_account_that_is_taken_out_of_the_configuration_ends_and_disappears(
     tmp_path: Path, phase: str, deaf: bool
 ) -> None:
-    async with fleet(tmp_path) as it:
+    async with fleet(tmp_path) as rig:
         if deaf:
-            it.deaf.add(A)
-            await it.restart(A)
-        await it.ready(*([B] if phase == "starting" else [A, B]))
+            rig.deaf.add(A)
+            await rig.restart(A)
+        await rig.ready(*([B] if phase == "starting" else [A, B]))
         if phase == "backoff":
-            await it.crash(A)
-        await it.configure(spec_of(B))
-        await it.wait(60.0)
-        assert (list(it.accounts), it.removed, it.alive(A)) == ([B], [A], [])
-        assert sibling_untouched(it)
+            await rig.crash(A)
+        await rig.configure(spec_of(B))
+        await rig.wait(60.0)
+        assert (list(rig.accounts), rig.removed, rig.alive(A)) == ([B], [A], [])
+        assert sibling_untouched(rig)
 
 
 async def test_s122_equal_names_on_two_channels_are_two_accounts(tmp_path: Path) -> None:
-    async with fleet(tmp_path, spec_of("local:one"), spec_of("irc:one")) as it:
-        await it.ready()
-        await it.stop("local:one")
-        assert (it.phase("local:one"), it.phase("irc:one")) == (Phase.STOPPED, Phase.RUNNING)
-        assert set(it.holds.all()) == {"local:one"}
+    async with fleet(tmp_path, spec_of("local:one"), spec_of("irc:one")) as rig:
+        await rig.ready()
+        await rig.stop("local:one")
+        assert (rig.phase("local:one"), rig.phase("irc:one")) == (Phase.STOPPED, Phase.RUNNING)
+        assert set(rig.holds.all()) == {"local:one"}
 
 
 async def test_s123_a_hundred_that_crash_at_once_come_back_spread_and_few_at_a_time(
     tmp_path: Path,
 ) -> None:
     specs = [spec_of(f"local:a{n}", restart=RestartConfig()) for n in range(100)]
-    async with fleet(tmp_path, *specs) as it:
-        await it.wait(1.0)
-        await it.ready()
-        it.ready_by_itself = True
-        it.spawned.clear()
-        await it.crash(*it.accounts)
-        dues = {account.child.deadline for account in it.accounts.values()}
+    async with fleet(tmp_path, *specs) as rig:
+        await rig.wait(1.0)
+        await rig.ready()
+        rig.ready_by_itself = True
+        rig.spawned.clear()
+        await rig.crash(*rig.accounts)
+        dues = {account.child.deadline for account in rig.accounts.values()}
         assert len(dues) == 100  # each its own
-        assert it.parts.storm.warnings()[0].startswith("100 of 100 accounts crashed within 30 s")
-        await it.wait(120.0)
-        assert all(account.phase is Phase.RUNNING for account in it.accounts.values())
-        times = [at for at, _ in it.spawned]
+        assert rig.parts.storm.warnings()[0].startswith("100 of 100 accounts crashed within 30 s")
+        await rig.wait(120.0)
+        assert all(account.phase is Phase.RUNNING for account in rig.accounts.values())
+        times = [at for at, _ in rig.spawned]
         within = [sum(at <= other < at + 1.0 for other in times) for at in times]
         stormy = [count for at, count in zip(times, within, strict=True) if at < times[0] + 20]
         assert max(stormy) <= 3  # two per second, and one at the edge
-        assert it.parts.storm.warnings() == []
+        assert rig.parts.storm.warnings() == []
 
 
 async def test_s117_being_without_figures_is_not_being_unhealthy(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
         beat = Beat(0.0, 1, 0.0, 1, 0, 0, 0, 0, 0, 0, {})
-        it.account(A).beat(beat, now())
-        assert it.row(A).health in ("ok", "degraded: not connected")
-        await it.wait(3600)
-        assert it.phase(A) is Phase.RUNNING
+        rig.account(A).beat(beat, now())
+        assert rig.row(A).health in ("ok", "degraded: not connected")
+        await rig.wait(3600)
+        assert rig.phase(A) is Phase.RUNNING

@@ -21,121 +21,121 @@ pytestmark = pytest.mark.virtual_time
 A, B = "local:a", "local:b"
 
 
-async def heard(it: Fleet) -> None:
+async def heard(rig: Fleet) -> None:
     """Have both workers say hello and be ready."""
-    await it.ready()
-    for account in it.accounts.values():
+    await rig.ready()
+    for account in rig.accounts.values():
         account.heartbeat.met = True
         account.heard(now())
         account.patch({"connected": True})
 
 
-def judge(it: Fleet, key: str = A) -> Verdict:
-    return it.account(key).check(now())
+def judge(rig: Fleet, key: str = A) -> Verdict:
+    return rig.account(key).check(now())
 
 
 async def test_s070_beats_that_are_missed_are_no_verdict(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
         for _ in range(14):
-            await it.wait(1.0)
-            assert judge(it) is Verdict.ALIVE
-        await it.wait(1.5)
-        assert judge(it) is Verdict.ASK
-        assert it.row(A).health == "degraded: silent"
-        await it.wait(10.0)
-        assert (judge(it), it.phase(A)) == (Verdict.SUSPECT, Phase.RUNNING)
+            await rig.wait(1.0)
+            assert judge(rig) is Verdict.ALIVE
+        await rig.wait(1.5)
+        assert judge(rig) is Verdict.ASK
+        assert rig.row(A).health == "degraded: silent"
+        await rig.wait(10.0)
+        assert (judge(rig), rig.phase(A)) == (Verdict.SUSPECT, Phase.RUNNING)
 
 
 async def test_s071_s075_any_sign_of_life_clears_the_suspicion_and_all_that_was_asked(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
-        await it.wait(16.0)
-        assert judge(it) is Verdict.ASK
-        await it.wait(14.0)
-        assert it.account(A).heard(now())  # just before the verdict
-        await it.wait(14.0)  # the old question would have been over long ago
-        assert judge(it) is Verdict.ALIVE
-        assert it.row(A).health == "ok"
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
+        await rig.wait(16.0)
+        assert judge(rig) is Verdict.ASK
+        await rig.wait(14.0)
+        assert rig.account(A).heard(now())  # just before the verdict
+        await rig.wait(14.0)  # the old question would have been over long ago
+        assert judge(rig) is Verdict.ALIVE
+        assert rig.row(A).health == "ok"
 
 
 async def test_s072_an_answer_to_the_question_means_healthy_and_no_restart(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
         for _ in range(20):
-            await it.wait(16.0)
-            assert judge(it) is Verdict.ASK
-            it.account(A).heard(now())
-        assert (it.phase(A), it.row(A).restarts, it.row(A).health) == (Phase.RUNNING, 0, "ok")
+            await rig.wait(16.0)
+            assert judge(rig) is Verdict.ASK
+            rig.account(A).heard(now())
+        assert (rig.phase(A), rig.row(A).restarts, rig.row(A).health) == (Phase.RUNNING, 0, "ok")
 
 
 async def test_s073_no_answer_means_exactly_one_restart(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
-        await it.wait(16.0)
-        judge(it)
-        await it.wait(15.0)
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
+        await rig.wait(16.0)
+        judge(rig)
+        await rig.wait(15.0)
         for _ in range(3):
-            judge(it)  # said again, it is still one
-        await it.wait(0)
-        assert (it.row(A).failures, it.row(A).cause) == (1, "unhealthy")
-        await it.wait(5.1)
-        await it.ready(A)
-        assert (it.phase(A), it.row(A).restarts, len(it.spawns(B))) == (Phase.RUNNING, 1, 1)
+            judge(rig)  # said again, it is still one
+        await rig.wait(0)
+        assert (rig.row(A).failures, rig.row(A).cause) == (1, "unhealthy")
+        await rig.wait(5.1)
+        await rig.ready(A)
+        assert (rig.phase(A), rig.row(A).restarts, len(rig.spawns(B))) == (Phase.RUNNING, 1, 1)
 
 
 async def test_s077_a_worker_that_ended_meanwhile_is_judged_no_more(tmp_path: Path) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
-        await it.wait(16.0)
-        assert judge(it) is Verdict.ASK
-        await it.crash(A)
-        await it.wait(15.0)
-        assert judge(it) is Verdict.ALIVE  # that question was of another incarnation
-        await it.ready(A)
-        assert (it.phase(A), it.row(A).failures) == (Phase.RUNNING, 1)
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
+        await rig.wait(16.0)
+        assert judge(rig) is Verdict.ASK
+        await rig.crash(A)
+        await rig.wait(15.0)
+        assert judge(rig) is Verdict.ALIVE  # that question was of another incarnation
+        await rig.ready(A)
+        assert (rig.phase(A), rig.row(A).failures) == (Phase.RUNNING, 1)
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 365 * 86400.0])
 async def test_s079_a_jump_of_the_wall_clock_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
-        await it.crash(B)
-        due = it.account(B).child.deadline
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
+        await rig.crash(B)
+        due = rig.account(B).child.deadline
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + jump)
-        await it.wait(1.0)
-        assert judge(it) is Verdict.ALIVE
-        assert it.account(B).child.deadline == due
-        await it.wait(4.1)
-        assert it.spawns(B)[-1] == due
-        assert it.row(A).restarts == 0
+        await rig.wait(1.0)
+        assert judge(rig) is Verdict.ALIVE
+        assert rig.account(B).child.deadline == due
+        await rig.wait(4.1)
+        assert rig.spawns(B)[-1] == due
+        assert rig.row(A).restarts == 0
 
 
 async def test_s080_after_a_suspend_everybody_gets_one_question_and_its_time(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await heard(it)
-        await it.wait(8 * 3600.0)  # the host slept
-        assert [judge(it, key) for key in (A, B)] == [Verdict.ASK] * 2
-        await it.wait(14.0)
-        it.account(A).heard(now())
-        assert [judge(it, key) for key in (A, B)] == [Verdict.ALIVE, Verdict.SUSPECT]
-        assert it.phase(B) is Phase.RUNNING
+    async with fleet(tmp_path) as rig:
+        await heard(rig)
+        await rig.wait(8 * 3600.0)  # the host slept
+        assert [judge(rig, key) for key in (A, B)] == [Verdict.ASK] * 2
+        await rig.wait(14.0)
+        rig.account(A).heard(now())
+        assert [judge(rig, key) for key in (A, B)] == [Verdict.ALIVE, Verdict.SUSPECT]
+        assert rig.phase(B) is Phase.RUNNING
 
 
 async def test_s095_a_fault_of_who_is_told_costs_nobody_anything(
     tmp_path: Path,
 ) -> None:
-    async with fleet(tmp_path) as it:
-        await it.ready()
-        it.rig.failing.add(A)
-        await it.crash(A)
-        await it.wait(5.1)
-        await it.ready(A)
-        assert (it.phase(A), it.phase(B)) == (Phase.RUNNING, Phase.RUNNING)
+    async with fleet(tmp_path) as rig:
+        await rig.ready()
+        rig.rig.failing.add(A)
+        await rig.crash(A)
+        await rig.wait(5.1)
+        await rig.ready(A)
+        assert (rig.phase(A), rig.phase(B)) == (Phase.RUNNING, Phase.RUNNING)

@@ -67,7 +67,7 @@ class Accounts(RuleBasedStateMachine):
         self.specs = {key: spec_of(key, restart=RestartConfig()) for key in KEYS}
         self.incarnations: dict[str, int] = {}
         self.spawns_while_held: dict[str, int] = {}
-        self.it: Fleet
+        self.fleet: Fleet
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         type(self).steps += 1
@@ -81,7 +81,7 @@ class Accounts(RuleBasedStateMachine):
         self.boot += 1
         place = Path(self.directory.name)
         specs = self.specs.values()
-        self.it = await self.stack.enter_async_context(
+        self.fleet = await self.stack.enter_async_context(
             fleet(place, *specs, boot=self.boot, concurrency=2)
         )
         self.spawns_while_held = dict.fromkeys(self.held, 0)
@@ -90,91 +90,94 @@ class Accounts(RuleBasedStateMachine):
 
     @rule(key=keys)
     def start(self, key: str) -> None:
-        if key in self.it.accounts:
-            may = self.it.roster.obstacle(self.it.account(key)) is None
-            self.do(self.it.start(key))
+        if key in self.fleet.accounts:
+            may = self.fleet.roster.obstacle(self.fleet.account(key)) is None
+            self.do(self.fleet.start(key))
             if may:
                 self.held.discard(key)
-                assert self.it.account(key).child.state.wanted
+                assert self.fleet.account(key).child.state.wanted
 
     @rule(key=keys)
     def stop(self, key: str) -> None:
-        if key in self.it.accounts:
-            self.do(self.it.stop(key, "by the model"))
+        if key in self.fleet.accounts:
+            self.do(self.fleet.stop(key, "by the model"))
             self._hold(key)
 
     def _hold(self, key: str) -> None:
         self.held.add(key)
-        self.spawns_while_held[key] = len(self.it.spawns(key))
+        self.spawns_while_held[key] = len(self.fleet.spawns(key))
 
     @rule(key=keys)
     def restart(self, key: str) -> None:
-        if key in self.it.accounts:
-            may = self.it.roster.obstacle(self.it.account(key)) is None
-            self.do(self.it.restart(key))
+        if key in self.fleet.accounts:
+            may = self.fleet.roster.obstacle(self.fleet.account(key)) is None
+            self.do(self.fleet.restart(key))
             if may:
                 self.held.discard(key)
 
     @rule(key=keys)
     def reset(self, key: str) -> None:
-        if key in self.it.accounts:
-            self.do(self.it.reset(key))
-            assert self.it.account(key).child.state.failures == 0
+        if key in self.fleet.accounts:
+            self.do(self.fleet.reset(key))
+            assert self.fleet.account(key).child.state.failures == 0
 
     @rule(key=keys)
     def stop_and_start_at_once(self, key: str) -> None:
-        if key in self.it.accounts and self.it.roster.obstacle(self.it.account(key)) is None:
+        if (
+            key in self.fleet.accounts
+            and self.fleet.roster.obstacle(self.fleet.account(key)) is None
+        ):
             self.do(self._both(key))
             self.held.discard(key)
 
     async def _both(self, key: str) -> None:
-        await self.it.stop(key)
-        await self.it.start(key)
+        await self.fleet.stop(key)
+        await self.fleet.start(key)
 
     # The configuration
 
     @rule(key=keys, number=st.integers(0, 3))
     def change(self, key: str, number: int) -> None:
         self.specs[key] = spec_of(key, restart=RestartConfig(), fingerprint=str(number))
-        self.do(self.it.configure(*self.specs.values()))
+        self.do(self.fleet.configure(*self.specs.values()))
 
     @rule(key=keys)
     def disable(self, key: str) -> None:
         self.specs[key] = spec_of(key, restart=RestartConfig(), enabled=False, fingerprint="off")
-        self.do(self.it.configure(*self.specs.values()))
+        self.do(self.fleet.configure(*self.specs.values()))
 
     @rule(key=keys)
     def remove(self, key: str) -> None:
         if len(self.specs) > 1:
             if self.specs.pop(key, None) is not None:
                 self.held.discard(key)  # who adds it later means another account
-            self.do(self.it.configure(*self.specs.values()))
+            self.do(self.fleet.configure(*self.specs.values()))
 
     # Processes and platforms
 
     @rule(key=keys)
     def ready(self, key: str) -> None:
-        if key in self.it.accounts:
-            self.do(self.it.ready(key))
+        if key in self.fleet.accounts:
+            self.do(self.fleet.ready(key))
 
     @rule(key=keys, how=exits)
     def crash(self, key: str, how: Exit) -> None:
-        self.do(self.it.crash(key, how=how))
+        self.do(self.fleet.crash(key, how=how))
 
     @rule(how=exits)
     def crash_all(self, how: Exit) -> None:
-        self.do(self.it.crash(*KEYS, how=how))
+        self.do(self.fleet.crash(*KEYS, how=how))
 
     @rule(key=keys)
     def hang(self, key: str) -> None:
-        if key in self.it.accounts:
-            self.it.account(key).unhealthy("silent for 30 s")
-            self.do(self.it.wait(0))
+        if key in self.fleet.accounts:
+            self.fleet.account(key).unhealthy("silent for 30 s")
+            self.do(self.fleet.wait(0))
 
     @rule(key=keys, deaf=st.booleans())
     def be_deaf(self, key: str, deaf: bool) -> None:
-        (self.it.deaf.add if deaf else self.it.deaf.discard)(key)
-        for puppet in self.it.alive(key):
+        (self.fleet.deaf.add if deaf else self.fleet.deaf.discard)(key)
+        for puppet in self.fleet.alive(key):
             puppet.deaf = deaf
 
     @rule(key=keys, orders=st.sampled_from(["stop", "stop start", "restart stop", "hang stop"]))
@@ -186,33 +189,33 @@ class Accounts(RuleBasedStateMachine):
     @rule(key=keys, how=exits, back=st.integers(1, 3))
     def hear_late_news(self, key: str, how: Exit, back: int) -> None:
         """What an earlier incarnation says changes nothing."""
-        if key in self.it.accounts:
-            child = self.it.account(key).child
+        if key in self.fleet.accounts:
+            child = self.fleet.account(key).child
             before, old = child.state, child.state.incarnation - back
             for news in (Spawned(old), Ready(old), Unhealthy(old, "late"), Exited(old, how)):
                 child.post(news)
             child.post(Deadline(old, before.phase))
-            self.do(self.it.wait(0))
+            self.do(self.fleet.wait(0))
             assert child.state == before
 
     @rule(key=keys, broken=st.booleans())
     def break_the_spawn(self, key: str, broken: bool) -> None:
         if broken:
-            self.it.broken[key] = OSError("no more processes")
+            self.fleet.broken[key] = OSError("no more processes")
         else:
-            self.it.broken.pop(key, None)
+            self.fleet.broken.pop(key, None)
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 4.0]))
     def slow_down_spawns(self, seconds: float) -> None:
-        self.it.spawn_seconds = seconds
+        self.fleet.spawn_seconds = seconds
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, 5.0, 6.0, 31.0, 301.0, 1000.0]))
     def pass_time(self, seconds: float) -> None:
-        self.do(self.it.wait(seconds))
+        self.do(self.fleet.wait(seconds))
 
     @rule(up=st.booleans())
     def turn_the_network(self, up: bool) -> None:
-        self.it.outside.route = up
+        self.fleet.outside.route = up
 
     # The supervisor
 
@@ -221,14 +224,14 @@ class Accounts(RuleBasedStateMachine):
         self.do(self._again(graceful))
 
     async def _again(self, graceful: bool) -> None:
-        failures = {k: a.child.state.failures for k, a in self.it.accounts.items()}
+        failures = {k: a.child.state.failures for k, a in self.fleet.accounts.items()}
         if graceful:
-            self.it.roster.stop_all()
-            await self.it.roster.down(60.0)
+            self.fleet.roster.stop_all()
+            await self.fleet.roster.down(60.0)
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         await self._begin()
-        for key, account in self.it.accounts.items():
+        for key, account in self.fleet.accounts.items():
             if key in failures:  # an automatic start forgives nothing
                 assert account.child.state.failures >= failures[key]
 
@@ -238,17 +241,17 @@ class Accounts(RuleBasedStateMachine):
     def at_most_one_process_of_each_account(self) -> None:
         if hasattr(self, "it"):
             for key in KEYS:
-                assert len(self.it.alive(key)) <= 1
-            names = [(puppet.key, puppet.incarnation) for puppet in self.it.puppets]
+                assert len(self.fleet.alive(key)) <= 1
+            names = [(puppet.key, puppet.incarnation) for puppet in self.fleet.puppets]
             assert len(names) == len(set(names))
 
     @invariant()
     def nothing_is_started_after_a_manual_stop(self) -> None:
         for key in self.held if hasattr(self, "it") else ():
-            assert len(self.it.spawns(key)) == self.spawns_while_held.get(key, 0)
-            if key in self.it.accounts:
-                assert self.it.account(key).child.state.wanted is False
-                assert self.it.holds.get(key) is not None
+            assert len(self.fleet.spawns(key)) == self.spawns_while_held.get(key, 0)
+            if key in self.fleet.accounts:
+                assert self.fleet.account(key).child.state.wanted is False
+                assert self.fleet.holds.get(key) is not None
 
     @invariant()
     def the_row_agrees_with_the_process(self) -> None:
@@ -256,8 +259,8 @@ class Accounts(RuleBasedStateMachine):
             self.runner.run(self._compare())
 
     async def _compare(self) -> None:
-        for key, account in self.it.accounts.items():
-            state, alive = account.child.state, self.it.alive(key)
+        for key, account in self.fleet.accounts.items():
+            state, alive = account.child.state, self.fleet.alive(key)
             if state.phase not in ALIVE:
                 assert alive == []
             row = account.status()
@@ -270,7 +273,7 @@ class Accounts(RuleBasedStateMachine):
 
     @invariant()
     def the_history_is_bounded_and_ends_with_what_is(self) -> None:
-        for account in self.it.accounts.values() if hasattr(self, "it") else ():
+        for account in self.fleet.accounts.values() if hasattr(self, "it") else ():
             events = account.history
             assert len(events) <= 50
             if events and account.child.state.incarnation == events[-1]["incarnation"]:
@@ -281,7 +284,7 @@ class Accounts(RuleBasedStateMachine):
     def converge(self) -> None:
         """Once the world is good again, every account is what people want it to be."""
         self.do(self._converge())
-        for key, account in self.it.accounts.items():
+        for key, account in self.fleet.accounts.items():
             state = account.child.state
             if key in self.held or not account.spec.enabled:
                 assert state.phase is Phase.STOPPED
@@ -289,16 +292,16 @@ class Accounts(RuleBasedStateMachine):
                 assert state.phase in (Phase.STOPPED, Phase.FAILED)
             else:
                 assert state.phase is Phase.RUNNING
-        assert set(self.it.accounts) == set(self.specs)
+        assert set(self.fleet.accounts) == set(self.specs)
 
     async def _converge(self) -> None:
-        it = self.it
-        it.broken.clear()
-        it.deaf.clear()
-        it.spawn_seconds, it.outside.route, it.ready_by_itself = 0.0, True, True
-        await it.ready(*[k for k, a in it.accounts.items() if a.phase is Phase.STARTING])
-        await it.wait(2000.0)
-        it.ready_by_itself = False
+        rig = self.fleet
+        rig.broken.clear()
+        rig.deaf.clear()
+        rig.spawn_seconds, rig.outside.route, rig.ready_by_itself = 0.0, True, True
+        await rig.ready(*[k for k, a in rig.accounts.items() if a.phase is Phase.STARTING])
+        await rig.wait(2000.0)
+        rig.ready_by_itself = False
 
     def teardown(self) -> None:
         try:

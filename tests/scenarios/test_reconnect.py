@@ -22,11 +22,11 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def test_s059_the_ladder_is_exact_and_ends_in_a_slow_tail() -> None:
-    async with life() as it:
-        await it.post(Start())
-        await it.crashes(12)
+    async with life() as rig:
+        await rig.post(Start())
+        await rig.crashes(12)
         await pass_time(900.0)
-        assert it.waits == [5, 10, 20, 40, 80, 160, 300, 300, 300, 900, 900, 900]
+        assert rig.waits == [5, 10, 20, 40, 80, 160, 300, 300, 300, 900, 900, 900]
 
 
 @pytest.mark.parametrize("failures", [1, 2, 5, 9, 10, 40])
@@ -37,98 +37,98 @@ def test_s059_every_wait_is_spread_by_a_fifth_both_ways(failures: int) -> None:
 
 
 async def test_s060_there_is_one_timer_whatever_happens_in_backoff() -> None:
-    async with life() as it:
-        await it.post(Start())
-        await it.crash()
-        gone = it.state.incarnation
+    async with life() as rig:
+        await rig.post(Start())
+        await rig.crash()
+        gone = rig.state.incarnation
         late: list[Event] = [
             Exited(gone, CRASH),
             Unhealthy(gone, "mute"),
             Ready(gone),
             Exited(gone, CRASH),
         ]
-        await it.post(*late)
-        assert (it.phase, it.state.failures) == (Phase.BACKOFF, 1)
+        await rig.post(*late)
+        assert (rig.phase, rig.state.failures) == (Phase.BACKOFF, 1)
         await pass_time(5.0)
-        await it.ready()
+        await rig.ready()
         await pass_time(3600)
-        assert len(it.spawned) == 2
+        assert len(rig.spawned) == 2
 
 
 async def test_s061_what_is_not_wanted_is_not_tried_again() -> None:
-    async with life() as it:
-        it.deaf = True
-        await it.start()
-        await it.post(Stop("disabled"))
-        await it.crash(Exit(code=75))
-        assert (it.phase, it.child.deadline) == (Phase.STOPPED, None)
+    async with life() as rig:
+        rig.deaf = True
+        await rig.start()
+        await rig.post(Stop("disabled"))
+        await rig.crash(Exit(code=75))
+        assert (rig.phase, rig.child.deadline) == (Phase.STOPPED, None)
         await pass_time(24 * 3600)
-        assert len(it.spawned) == 1
+        assert len(rig.spawned) == 1
 
 
 async def test_s062_a_timer_of_another_incarnation_starts_nothing() -> None:
-    async with life() as it:
-        await it.post(Start())
-        await it.crash()
-        old = Deadline(it.state.incarnation, Phase.BACKOFF)
-        await it.post(Start())
-        await it.crash()
-        await it.post(old)
-        assert (it.phase, len(it.spawned), it.child.stale) == (Phase.BACKOFF, 2, 1)
+    async with life() as rig:
+        await rig.post(Start())
+        await rig.crash()
+        old = Deadline(rig.state.incarnation, Phase.BACKOFF)
+        await rig.post(Start())
+        await rig.crash()
+        await rig.post(old)
+        assert (rig.phase, len(rig.spawned), rig.child.stale) == (Phase.BACKOFF, 2, 1)
 
 
 async def test_s063_health_forgives_and_the_restarts_stay_counted() -> None:
-    async with life() as it:
-        await it.post(Start())
-        await it.crashes(2)
+    async with life() as rig:
+        await rig.post(Start())
+        await rig.crashes(2)
         await pass_time(10.0)
-        await it.ready()
-        assert it.state.failures == 2  # being ready is not yet being healthy
+        await rig.ready()
+        assert rig.state.failures == 2  # being ready is not yet being healthy
         await pass_time(301.0)
-        assert (it.state.failures, it.state.restarts) == (0, 2)
+        assert (rig.state.failures, rig.state.restarts) == (0, 2)
 
 
 async def test_s064_an_exit_and_the_loss_of_its_session_are_one_failure() -> None:
     for first, second in ((0, 1), (1, 0)):
-        async with life() as it:
-            await it.start()
-            number = it.state.incarnation
-            it.last.die(CRASH)
+        async with life() as rig:
+            await rig.start()
+            number = rig.state.incarnation
+            rig.last.die(CRASH)
             news: list[Event] = [Exited(number, CRASH), Unhealthy(number, "session lost")]
-            await it.post(news[first], news[second])
-            assert (it.phase, it.state.failures) == (Phase.BACKOFF, 1)
+            await rig.post(news[first], news[second])
+            assert (rig.phase, rig.state.failures) == (Phase.BACKOFF, 1)
             await pass_time(5.0)
-            assert len(it.spawned) == 2
+            assert len(rig.spawned) == 2
 
 
 async def test_s065_a_late_exit_of_the_old_process_does_not_touch_the_new_one() -> None:
-    async with life() as it:
-        await it.start()
-        old = it.state.incarnation
-        await it.restart()
-        await it.ready()
-        before = it.state
-        await it.post(Exited(old, Exit(code=3)))
-        assert (it.state, it.child.process, it.child.stale) == (before, it.last, 1)
-        assert it.child.last_exit == Exit(code=0)  # of the orderly end
+    async with life() as rig:
+        await rig.start()
+        old = rig.state.incarnation
+        await rig.restart()
+        await rig.ready()
+        before = rig.state
+        await rig.post(Exited(old, Exit(code=3)))
+        assert (rig.state, rig.child.process, rig.child.stale) == (before, rig.last, 1)
+        assert rig.child.last_exit == Exit(code=0)  # of the orderly end
 
 
 async def test_s066_news_of_a_replaced_session_are_ignored() -> None:
-    async with life() as it:
-        await it.start()
-        old = it.state.incarnation
-        await it.restart()
-        await it.ready()
-        await it.post(Unhealthy(old, "socket closed"), Ready(old))
-        assert (it.phase, it.last.signals) == (Phase.RUNNING, [])
+    async with life() as rig:
+        await rig.start()
+        old = rig.state.incarnation
+        await rig.restart()
+        await rig.ready()
+        await rig.post(Unhealthy(old, "socket closed"), Ready(old))
+        assert (rig.phase, rig.last.signals) == (Phase.RUNNING, [])
 
 
 @pytest.mark.parametrize("code", [77, 78])
 async def test_s069_what_has_failed_for_good_can_be_started_by_a_person(code: int) -> None:
-    async with life() as it:
-        await it.post(Start())
-        await it.crash(Exit(code=code))
-        assert it.phase is Phase.FAILED
+    async with life() as rig:
+        await rig.post(Start())
+        await rig.crash(Exit(code=code))
+        assert rig.phase is Phase.FAILED
         begun = now()
-        await it.start()
-        assert (it.phase, it.state.failures, it.spawned[-1]) == (Phase.RUNNING, 0, begun)
+        await rig.start()
+        assert (rig.phase, rig.state.failures, rig.spawned[-1]) == (Phase.RUNNING, 0, begun)
