@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from ipc.frames.requests import LinesParams, TailParams
+from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api.table import method, select
 from runtime.supervisor.logs.recent import line_bytes
@@ -22,13 +25,28 @@ from runtime.supervisor.logs.store import TAIL_BYTES
 from runtime.supervisor.parts import Parts
 
 FILE = "supervisor.log"  # one that exists; all others lie beside it
+# A longer frame ends the session that carries it, and with it every call in flight.
+ANSWER_BYTES = MAX_FRAME_BYTES * 3 // 4
 OTHERS = ("gateway", "supervisor")  # logs that are not an account's
 
 
 @method("channels.logs", LinesParams)
 async def lines(parts: Parts, params: LinesParams) -> Any:
-    """Answer with the last lines of some logs, or of all."""
-    return {"lines": parts.logs.tail(log_names(parts.accounts, params.accounts), params.lines)}
+    """Answer with the last lines of some logs, or of all: as many as one frame can carry."""
+    found = parts.logs.tail(log_names(parts.accounts, params.accounts), params.lines)
+    return {"lines": newest_within(found, ANSWER_BYTES)}
+
+
+def newest_within(lines: list[dict[str, Any]], room: int) -> list[msgspec.Raw]:
+    """Return the newest lines as JSON, of at most ``room`` bytes together, in their order."""
+    kept: deque[msgspec.Raw] = deque()
+    for line in reversed(lines):
+        raw = msgspec.json.encode(line, enc_hook=str)
+        room -= len(raw) + 1  # and the comma
+        if room < 0:
+            break
+        kept.appendleft(msgspec.Raw(raw))
+    return list(kept)
 
 
 def log_names(accounts: dict[str, Account], targets: list[str]) -> list[str] | None:

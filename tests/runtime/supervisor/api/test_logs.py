@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from ipc.errors import RemoteError
+from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.supervisor.api.logs import older
 from tests.support.accounts import spec_of
 from tests.support.parts_rig import PartsRig
@@ -21,11 +24,17 @@ def rig(tmp_path: Path) -> Iterator[PartsRig]:
     made.close()
 
 
+def texts(answer: dict[str, Any]) -> list[str]:
+    """Return the texts of an answer as its client reads it."""
+    read = msgspec.json.decode(msgspec.json.encode(answer))
+    return [line["text"] for line in read["lines"]]
+
+
 async def test_logs_are_of_all_or_of_those_named(rig: PartsRig) -> None:
     for key in ("local:a", "local:b"):
         rig.parts.roster.add(spec_of(key, enabled=False))
     rig.logs.lines = [{"text": "1"}, {"text": "2"}]
-    assert (await rig.ask("channels.logs", lines=1))["lines"] == [{"text": "2"}]
+    assert texts(await rig.ask("channels.logs", lines=1)) == ["2"]
     await rig.ask("channels.logs", accounts=["gateway", "local", "supervisor"])
     assert rig.logs.asked == [
         (None, 1),
@@ -34,6 +43,15 @@ async def test_logs_are_of_all_or_of_those_named(rig: PartsRig) -> None:
     with pytest.raises(RemoteError, match="/lines"):
         await rig.ask("channels.logs", lines=-1)
     await rig.parts.roster.close()
+
+
+async def test_an_answer_fits_into_a_frame_and_ends_with_the_newest_line(rig: PartsRig) -> None:
+    rig.logs.lines = [{"text": f"{number}{'x' * 10_000}"} for number in range(3000)]
+    answer = await rig.ask("channels.logs", lines=3000)
+    assert len(msgspec.json.encode(answer)) < MAX_FRAME_BYTES
+    found = texts(answer)
+    assert 1000 < len(found) < 3000
+    assert found[-1] == rig.logs.lines[-1]["text"]
 
 
 async def test_a_tail_goes_on_from_its_cursor(rig: PartsRig) -> None:
