@@ -23,13 +23,15 @@ class FrameError(IpcError):
     """A frame that breaks the protocol.
 
     ``reason`` is one short sentence for the peer; ``id`` is the request's id where the
-    frame had one that could be read, so that the refusal can be addressed.
+    frame had one that could be read, so that the refusal can be addressed. ``peer`` is the name
+    of the sender on a link that names its peers.
     """
 
     def __init__(self, reason: str, *, id: str | int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.id = id
+        self.peer: str | None = None
 
 
 class MalformedJson(FrameError):

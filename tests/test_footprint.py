@@ -38,7 +38,7 @@ before = set(sys.modules)
 
 async def live(place):
     link = f"ipc://{{place}}/none.ipc"
-    boot = WorkerBoot("local:a", 1, "", link, link, "workers.channels.local:manifest", {{}},
+    boot = WorkerBoot("local:a", 1, "0" * 64, link, link, "workers.channels.local:manifest", {{}},
                       place, place, stop_within=0.2)
     work = asyncio.create_task(main(msgspec.msgpack.encode(boot), {{}}, print))
     while not any(name.endswith(".sock") for name in os.listdir(place)):

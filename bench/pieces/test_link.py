@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from ipc.identity.peer import PeerProof
 from ipc.zeromq.link import Dealer, Router
 
 COUNT = 10_000
@@ -19,6 +20,7 @@ def test_ten_thousand_messages(
 ) -> None:
     """10,000 messages of 300 bytes, alone or in packs of 16; all arrive."""
     address = f"ipc://{tmp_path}/link.ipc"
+    proof = PeerProof(b"secret")
     body, total = b"x" * 300 * pack, COUNT // pack
 
     async def run() -> int:
@@ -31,7 +33,7 @@ def test_ten_thousand_messages(
             if got == total:
                 done.set_result(None)
 
-        router = Router(address, on_frame)
+        router = Router(address, proof, on_frame)
         left = total
 
         def push() -> None:
@@ -39,7 +41,7 @@ def test_ten_thousand_messages(
             while left and dealer.send(body):
                 left -= 1
 
-        dealer = Dealer(address, "w#1", lambda body: None, on_writable=push)
+        dealer = Dealer(address, proof.credentials("w", 1), lambda body: None, on_writable=push)
         push()
         await done
         dealer.close()

@@ -16,6 +16,7 @@ from bench.measuring.figures import Spread, paired, percentile, table
 from bench.measuring.processes import cpu_ns
 from bench.questions.question import Found, Plan, Question
 from bench.questions.rounds import times
+from bench.systems.link_echo import PROOF
 from bench.systems.programs import module
 from bench.tied import spawn
 from ipc.zeromq.link import Router
@@ -63,7 +64,7 @@ async def _zmq(count: int) -> tuple[float, float]:
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
         answer: asyncio.Future[None] = loop.create_future()
-        router = Router(f"ipc://{place}/s", lambda peer, body: answer.set_result(None))
+        router = Router(f"ipc://{place}/s", PROOF, lambda peer, body: answer.set_result(None))
         echo = spawn(*module("link_echo", "zmq", f"{place}/s"))
         await answer
 

@@ -11,7 +11,10 @@ from typing import cast
 
 import uvloop
 
+from ipc.identity.peer import PeerProof
 from ipc.zeromq.link import Dealer
+
+PROOF = PeerProof(b"of both ends")
 
 
 class Echo(asyncio.Protocol):
@@ -41,7 +44,7 @@ async def main(kind: str, path: str) -> None:
             if body:  # an empty one is the router's greeting
                 dealer.send(body)
 
-        dealer = Dealer(f"ipc://{path}", "echo#1", back)
+        dealer = Dealer(f"ipc://{path}", PROOF.credentials("echo", 1), back)
         dealer.send(b"here")
     await loop.create_future()
 

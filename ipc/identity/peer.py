@@ -1,24 +1,47 @@
-"""Names the incarnations of workers on ZeroMQ links, and checks their tokens. Pure.
+"""Names the incarnations of workers on ZeroMQ links, and proves them. Pure.
 
 The supervisor makes the token of each incarnation and gives it to the worker at its
-spawn; supervisor and gateway check it in the hello on their links.
+spawn. With it the worker opens a connection (ZAP PLAIN, ``ipc.zeromq.handshakes``), and from it
+follows the routing id under which it speaks. Its public name, ``key#incarnation``, proves
+nothing and may stand in logs; token and routing id are secrets and stand in none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass, field
+
+ID_BYTES = 20  # unguessable; with the first byte short enough for ZeroMQ to copy (33 bytes)
 
 
 def peer_name(key: str, incarnation: int) -> str:
-    """Return the ZeroMQ routing id of one incarnation, e.g. ``irc:libera#3``."""
+    """Return the public name of one incarnation, e.g. ``irc:libera#3``."""
     return f"{key}#{incarnation}"
 
 
 def parse_peer(peer: bytes) -> tuple[str, int]:
-    """Return key and incarnation of a routing id; incarnation 0 where it names none."""
+    """Return key and incarnation of a public name; incarnation 0 where it names none."""
     key, _, incarnation = peer.decode(errors="replace").rpartition("#")
     return key, int(incarnation) if incarnation.isdecimal() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCredentials:
+    """What one incarnation connects with: its public name and its token."""
+
+    name: str
+    token: str = field(repr=False)
+
+    @property
+    def routing_id(self) -> bytes:
+        """The secret ZeroMQ routing id.
+
+        ZeroMQ does not tell the authenticator which routing id a connection will claim. So a
+        proven worker could claim another's, if it knew it.
+        """
+        digest = hmac.digest(self.token.encode(), b"routing id", "sha256")
+        return b"w" + digest[:ID_BYTES]
 
 
 class PeerProof:
@@ -36,8 +59,19 @@ class PeerProof:
         name = peer_name(key, incarnation).encode()
         return hmac.new(self._secret, name, hashlib.sha256).hexdigest()
 
+    def credentials(self, key: str, incarnation: int) -> PeerCredentials:
+        """Return what one incarnation connects with."""
+        return PeerCredentials(peer_name(key, incarnation), self.token(key, incarnation))
+
+    def admits(self, name: bytes, token: bytes) -> PeerCredentials | None:
+        """Return the credentials of the peer that this token proves, ``None`` if it does not."""
+        key, incarnation = parse_peer(name)
+        known = self.credentials(key, incarnation)
+        named = name == known.name.encode()
+        return known if named and hmac.compare_digest(known.token.encode(), token) else None
+
     def accepts(self, peer: bytes, key: str, incarnation: int, token: str) -> bool:
-        """Return whether the peer with this routing id is the incarnation that its hello names."""
+        """Return whether the peer with this public name is the incarnation its hello names."""
         named = peer == peer_name(key, incarnation).encode()
         # As bytes: compare_digest raises TypeError for strings that are not ASCII.
         return named and hmac.compare_digest(self.token(key, incarnation).encode(), token.encode())

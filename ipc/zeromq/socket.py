@@ -35,15 +35,23 @@ _sockets = 0  # in the context; it ends with the last of them, so nothing can ha
 
 
 class Socket:
-    """Base of ``Router`` and ``Dealer``. ``errors`` counts the calls of ``on_error``.
+    """Base of the sockets. ``errors`` counts the calls of ``on_error``.
 
-    For ``linger_ms`` after the close what was sent last may still leave.
+    For ``linger_ms`` after the close what was sent last may still leave. The socket is made by
+    ``_open`` in ``context``, which its owner ends; without one in the context that they share.
     """
 
     linger_ms = 0
 
     def __init__(
-        self, kind: int, *, hwm: int, byte_budget: int, max_bytes: int, on_error: OnError | None
+        self,
+        kind: int,
+        *,
+        hwm: int,
+        byte_budget: int,
+        max_bytes: int,
+        on_error: OnError | None,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
         self.errors = 0
         self.closed = False
@@ -53,12 +61,18 @@ class Socket:
         self._on_error = on_error
         self._draining = False
         self._scheduled = False
-        self._socket = _open(kind)
+        self._kind = kind
+        self._hwm = hwm
+        self._context = context
+
+    def _open(self) -> None:
+        """Make the socket, in ``_context`` or in the one that all such sockets share."""
+        self._socket = _open(self._kind, self._context)
         for option, value in (
             (zmq.LINGER, 0),
-            (zmq.SNDHWM, hwm),
-            (zmq.RCVHWM, hwm),
-            (zmq.MAXMSGSIZE, max_bytes),
+            (zmq.SNDHWM, self._hwm),
+            (zmq.RCVHWM, self._hwm),
+            (zmq.MAXMSGSIZE, self.max_bytes),
             (zmq.BACKLOG, BACKLOG),
         ):
             self._socket.setsockopt(option, value)
@@ -71,8 +85,11 @@ class Socket:
         if self.closed:
             return
         self.closed = True
+        self._shut()
+
+    def _shut(self) -> None:
         self._loop.remove_reader(self._fd)
-        _close(self._socket, self.linger_ms)
+        _close(self._socket, self.linger_ms, self._context)
 
     def _watch(self) -> None:
         """Watch the socket; the first drain is unconditional: a first edge may be gone already."""
@@ -132,8 +149,10 @@ def bind(socket: zmq.Socket[bytes], path: Path) -> int:
     return os.lstat(path).st_ino
 
 
-def _open(kind: int) -> zmq.Socket[bytes]:
+def _open(kind: int, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> zmq.Socket[bytes]:
     global _context, _sockets
+    if context is not None:
+        return context.socket(kind)
     if _context is None:
         _context = zmq.Context()
     socket: zmq.Socket[bytes] = _context.socket(kind)
@@ -141,9 +160,15 @@ def _open(kind: int) -> zmq.Socket[bytes]:
     return socket
 
 
-def _close(socket: zmq.Socket[bytes], linger_ms: int) -> None:
+def _close(
+    socket: zmq.Socket[bytes],
+    linger_ms: int,
+    context: zmq.Context[zmq.Socket[bytes]] | None = None,
+) -> None:
     global _context, _sockets
     socket.close(linger=linger_ms)
+    if context is not None:
+        return
     _sockets -= 1
     if _sockets == 0 and _context is not None:
         _context.term()  # cannot hang: no socket is open, none is a monitor, none lingers long

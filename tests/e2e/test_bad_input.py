@@ -13,6 +13,7 @@ from websockets.asyncio.client import unix_connect
 
 from ipc.errors import RemoteError
 from ipc.frames.data import DataHello, Messages, encode
+from ipc.identity.peer import PeerCredentials
 from ipc.zeromq.link import Dealer
 from tests.support.daemon import PATIENCE, TOKEN, Daemon
 from tests.support.rawclient import RawClient, connect_params
@@ -307,7 +308,8 @@ async def test_strangers_on_the_workers_links_change_nothing(daemon: Daemon, lin
     bodies = [b"", b"\xc1", b"\xff" * 1000, b"\x91" * 5000, encode([hello])]
     bodies.append(encode([Messages(1, b"0", [b'{"account":"local:one"}'])]))
     for name in names:
-        dealer = Dealer(f"ipc://{daemon.run_dir}/{link}.ipc", name, lambda body: None)
+        known = PeerCredentials(name, "0" * 64)
+        dealer = Dealer(f"ipc://{daemon.run_dir}/{link}.ipc", known, lambda body: None)
         for body in bodies:
             assert dealer.send(body)
         await asyncio.to_thread(lambda: None)

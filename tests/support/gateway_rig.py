@@ -29,7 +29,7 @@ from ipc.frames.data import (
 )
 from ipc.frames.status import AccountStatus
 from ipc.frames.websocket import Event
-from ipc.identity.peer import PeerProof, peer_name
+from ipc.identity.peer import PeerProof
 from ipc.websocket.client import Client
 from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
@@ -83,8 +83,8 @@ class Worker:
         self.key, self.incarnation = account, incarnation
         self.frames: asyncio.Queue[data.FromGateway] = asyncio.Queue()
         self.on_call: Callable[[Call], Answer | None] | None = None
-        name = peer_name(account, incarnation)
-        self.dealer = Dealer(rig.hub.boot.data, name, self._on_frame)
+        known = PeerProof(SECRET).credentials(account, incarnation)
+        self.dealer = Dealer(rig.hub.boot.data, known, self._on_frame)
 
     def _on_frame(self, body: bytes) -> None:
         if not body:

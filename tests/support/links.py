@@ -10,9 +10,16 @@ from typing import Any
 
 import zmq
 
+from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer
 from ipc.zeromq.link import Dealer, Router
 
+PROOF = PeerProof(b"secret of the rig")
 PEER = "irc:libera#1"
+
+
+def credentials(name: str = PEER) -> PeerCredentials:
+    """Return what a peer of the rig connects with."""
+    return PROOF.credentials(*parse_peer(name.encode()))
 
 
 class FrameList:
@@ -41,24 +48,28 @@ class LinkRig:
         self.path = path / "data.ipc"
         self.address = f"ipc://{self.path}"
         self.links: list[Router | Dealer] = []
+        self.raws: list[zmq.Socket[bytes]] = []
 
     def router(self, on_frame: Callable[[bytes, bytes], None], **options: Any) -> Router:
-        link = Router(self.address, on_frame, **options)
+        link = Router(self.address, PROOF, on_frame, **options)
         self.links.append(link)
         return link
 
-    def dealer(
-        self, on_frame: Callable[[bytes], None], identity: str = PEER, **options: Any
-    ) -> Dealer:
-        link = Dealer(self.address, identity, on_frame, **options)
+    def dealer(self, on_frame: Callable[[bytes], None], name: str = PEER, **options: Any) -> Dealer:
+        link = Dealer(self.address, credentials(name), on_frame, **options)
         self.links.append(link)
         return link
 
-    def raw(self, identity: bytes) -> zmq.Socket[bytes]:
-        """A socket that keeps none of our rules."""
+    def raw(self, name: str, *, routing_id: bytes | None = None) -> zmq.Socket[bytes]:
+        """A socket that proves itself, and keeps no other of our rules."""
+        proven = credentials(name)
         raw: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         raw.setsockopt(zmq.LINGER, 0)
-        raw.setsockopt(zmq.ROUTING_ID, identity)
+        raw.setsockopt(zmq.PLAIN_USERNAME, proven.name.encode())
+        raw.setsockopt(zmq.PLAIN_PASSWORD, proven.token.encode())
+        if claimed := proven.routing_id if routing_id is None else routing_id:
+            raw.setsockopt(zmq.ROUTING_ID, claimed)
+        self.raws.append(raw)
         raw.connect(self.address)
         return raw
 
@@ -70,6 +81,8 @@ def closing(rig: LinkRig) -> Iterator[None]:
     finally:
         for link in rig.links:
             link.close()
+        for raw in rig.raws:
+            raw.close()
         zmq.Context.instance().term()
 
 

@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 
 from ipc.frames import control
 from ipc.frames.bootstrap import GatewayBoot, WorkerBoot
-from ipc.identity.peer import peer_name
+from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
 from runtime.config.model import LoggingConfig
 from runtime.supervisor.lifecycle import Exit
@@ -55,11 +55,12 @@ def short_directory() -> Iterator[Path]:
 class PlayedWorker:
     """Says hello and ready as a worker does, then only what a test has it say."""
 
-    def __init__(self, boot: WorkerBoot, *, ready: bool = True) -> None:
+    def __init__(self, boot: WorkerBoot, *, ready: bool = True, hello: str | None = None) -> None:
         self.boot = boot
         self.heard: list[bytes] = []
-        self.dealer = Dealer(boot.control, peer_name(boot.key, boot.incarnation), self.heard.append)
-        self.say(control.ControlHello(boot.key, boot.incarnation, boot.token, os.getpid()))
+        known = PeerCredentials(peer_name(boot.key, boot.incarnation), boot.token)
+        self.dealer = Dealer(boot.control, known, self.heard.append)
+        self.say(control.ControlHello(boot.key, boot.incarnation, hello or boot.token, os.getpid()))
         if ready:
             self.say(control.WorkerReady())
 

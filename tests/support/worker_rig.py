@@ -16,12 +16,15 @@ import msgspec
 from ipc.endpoints import SocketPaths
 from ipc.frames import control, data
 from ipc.frames.bootstrap import WorkerBoot
+from ipc.identity.peer import PeerProof
 from ipc.zeromq.link import Router
 from tests.support.controllable_channel import ControllablePlugin
 from workers.process.worker import main
 
 PATIENCE = 10.0  # seconds until a test gives up; nothing waits for it to pass
 INCARNATION = 7
+PROOF = PeerProof(b"secret of the rig")
+TOKEN = PROOF.token("controllable:one", INCARNATION)
 CONTROLLABLE = "tests.support.controllable_channel:manifest"
 T = TypeVar("T")
 
@@ -51,7 +54,7 @@ class FakeSupervisor(Watched):
         super().__init__()
         self.frames: list[control.FromWorker] = []
         self.peers: set[bytes] = set()
-        self._router = Router(address, self._on_frame)
+        self._router = Router(address, PROOF, self._on_frame)
 
     def _on_frame(self, peer: bytes, body: bytes) -> None:
         self.peers.add(peer)
@@ -110,7 +113,7 @@ class FakeGateway(Watched):
         self._met: set[bytes] = set()  # welcomed
         self._known: set[bytes] = set()
         self.lose = 0  # how many of the next messages are lost
-        self._router = Router(address, self._on_frame, on_error=self._failed)
+        self._router = Router(address, PROOF, self._on_frame, on_error=self._failed)
         self.failed: list[Exception] = []
 
     def _failed(self, error: Exception) -> None:
@@ -228,7 +231,6 @@ class WorkerRig:
         fields: dict[str, Any] = {
             "key": "controllable:one",
             "incarnation": INCARNATION,
-            "token": "proof",
             "control": self.endpoints.control,
             "data": self.endpoints.data,
             "manifest": manifest,
@@ -236,7 +238,9 @@ class WorkerRig:
             "storage": str(self.run_dir / "storage" / "one"),
             "run_dir": str(self.run_dir),
         }
-        return WorkerBoot(**(fields | changes))
+        fields |= changes
+        token = PROOF.token(fields["key"], fields["incarnation"])
+        return WorkerBoot(**({"token": token} | fields))
 
     def start(self, manifest: str = CONTROLLABLE, **changes: Any) -> None:
         payload = msgspec.msgpack.encode(self.boot(manifest, **changes))

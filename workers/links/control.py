@@ -31,7 +31,7 @@ from ipc.frames.control import (
     decode_from_supervisor,
     encode,
 )
-from ipc.identity.peer import peer_name
+from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
 
 LAST_BEAT_MS = 100  # for the last beat to be sent: its counts are the final ones
@@ -70,7 +70,7 @@ class WorkerControlLink:
         """Connect and send ``ControlHello``: the process is up."""
         self._dealer = Dealer(
             self._boot.control,
-            peer_name(self._boot.key, self._boot.incarnation),
+            PeerCredentials(peer_name(self._boot.key, self._boot.incarnation), self._boot.token),
             self._on_body,
             on_error=lambda error: None,  # the link counts it; a malformed order changes nothing
             on_writable=self._repeat,

@@ -28,7 +28,7 @@ from ipc.frames.data import (
     decode_from_gateway,
     encode,
 )
-from ipc.identity.peer import peer_name
+from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
 from workers.links.backlog import Backlog
 
@@ -74,7 +74,7 @@ class WorkerDataLink:
         """Connect and send the first ``DataHello``; the gateway need not be there."""
         self._dealer = Dealer(
             self._boot.data,
-            peer_name(self._boot.key, self._boot.incarnation),
+            PeerCredentials(peer_name(self._boot.key, self._boot.incarnation), self._boot.token),
             self._on_body,
             on_error=self._on_error,
             on_writable=self._flush,

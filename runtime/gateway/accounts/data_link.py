@@ -97,7 +97,12 @@ class DataRouter:
         self.messages = 0
         self.dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self._router = Router(
-            address, self._on_frame, max_bytes=MAX_BODY_BYTES, on_error=self._on_error
+            address,
+            peers.proof,
+            self._on_frame,
+            max_bytes=MAX_BODY_BYTES,
+            on_error=self._on_error,
+            on_warning=lambda text: log.warning(text, link="data"),
         )
 
     def _on_frame(self, id: bytes, body: bytes) -> None:
@@ -291,6 +296,6 @@ class DataRouter:
     def _on_error(self, error: Exception) -> None:
         self.dropped["malformed"] += 1
         if isinstance(error, FrameError):
-            log.warning("worker frame refused", why=str(error))
+            log.warning("worker frame refused", peer=error.peer, why=str(error))
         else:
             log.error("worker frame failed", exc_info=error)

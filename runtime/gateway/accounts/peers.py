@@ -38,18 +38,21 @@ class Peer:
 
 
 class Peers:
-    """All peers by routing id (``by_id``), and the welcome ones by account key (``by_key``)."""
+    """All peers by public name (``by_id``), and the welcome ones by account key (``by_key``).
+
+    ``proof`` is what admits their connections and checks their hellos.
+    """
 
     def __init__(self, accounts: Accounts, proof: PeerProof) -> None:
         self.by_id: dict[bytes, Peer] = {}
         self.by_key: dict[str, Peer] = {}
         self._accounts = accounts
-        self._proof = proof
+        self.proof = proof
         self._changed = asyncio.Event()
 
     def accepts(self, id: bytes, hello: DataHello) -> bool:
-        """Return whether the peer with this routing id is the incarnation that its hello names."""
-        return self._proof.accepts(id, hello.key, hello.incarnation, hello.token)
+        """Return whether the peer with this name is the incarnation that its hello names."""
+        return self.proof.accepts(id, hello.key, hello.incarnation, hello.token)
 
     def is_past(self, key: str, incarnation: int) -> bool:
         """Return whether this incarnation has ended, as far as has been reported."""
@@ -64,7 +67,7 @@ class Peers:
         return self._accounts.may_talk(peer.key, peer.incarnation)
 
     def enter(self, id: bytes, key: str, incarnation: int) -> Peer:
-        """Return the peer with this routing id, a new one where there is none."""
+        """Return the peer with this name, a new one where there is none."""
         peer = self.by_id.get(id)
         if peer is None:
             peer = self.by_id[id] = Peer(id, key, incarnation)

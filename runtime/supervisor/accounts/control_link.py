@@ -60,9 +60,11 @@ class ControlLink:
         """Bind the socket; raises ``EndpointError``."""
         self._router = Router(
             self._address,
+            self._proof,
             self._on_frame,
             max_bytes=control.MAX_BODY_BYTES,
             on_error=self._on_error,
+            on_warning=lambda text: log.warning(text, link="control"),
         )
 
     def close(self) -> None:
@@ -136,16 +138,20 @@ class ControlLink:
         """Drop the proof of an account that has been removed."""
         self._proved.pop(key, None)
 
+    @property
+    def handshakes_refused(self) -> int:
+        """How many connections were refused because they proved no worker of this boot."""
+        return self._router.refused if self._router is not None else 0
+
     def _on_error(self, error: Exception) -> None:
-        log.error("control frame failed", error=str(error), exc_info=error)
+        if isinstance(error, FrameError):
+            self.refused += 1
+            log.warning("control frame refused", peer=error.peer, why=str(error))
+        else:
+            log.error("control frame failed", error=str(error), exc_info=error)
 
     def _on_frame(self, peer: bytes, body: bytes) -> None:
-        try:
-            frames = control.decode_from_worker(body)
-        except FrameError as error:
-            self.refused += 1
-            log.warning("control frame refused", peer=peer.decode(errors="replace"), why=str(error))
-            return
+        frames = control.decode_from_worker(body)
         for frame in frames:
             if isinstance(frame, control.ControlHello):
                 self._hello(peer, frame)

@@ -53,3 +53,42 @@ def test_only_the_right_token_under_the_right_name_is_accepted(
 )
 def test_a_routing_id_is_read_whatever_is_in_it(peer: bytes, parsed: tuple[str, int]) -> None:
     assert parse_peer(peer) == parsed
+
+
+def test_credentials_hold_a_routing_id_that_nothing_public_tells() -> None:
+    known = PROOF.credentials("irc:libera", 3)
+    assert (known.name, known.token) == ("irc:libera#3", TOKEN)
+    assert (known.routing_id[:1], len(known.routing_id)) == (b"w", 21)
+    others = [
+        PROOF.credentials("irc:libera", 4),
+        PROOF.credentials("irc:other", 3),
+        PeerProof(b"another").credentials("irc:libera", 3),
+    ]
+    assert len({known.routing_id, *(each.routing_id for each in others)}) == 4
+    for shown in (repr(known), str(known)):
+        assert TOKEN not in shown
+        assert known.routing_id.hex() not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [
+        (b"irc:libera#3", b""),
+        (b"irc:libera#3", TOKEN.upper().encode()),
+        (b"irc:libera#3", "gr\u00fc\u00dfe".encode()),
+        (b"irc:libera#3", b"\xff" * 64),
+        (b"irc:libera#4", TOKEN.encode()),
+        (b"irc:libera#03", TOKEN.encode()),  # the same number, not the same name
+        ("irc:libera#\u0663".encode(), TOKEN.encode()),  # a decimal in another script
+        (b"irc:libera", TOKEN.encode()),
+        (b"\xff\xfe", TOKEN.encode()),
+        (b"", b""),
+    ],
+)
+def test_what_does_not_prove_a_peer_is_no_error(name: bytes, token: bytes) -> None:
+    assert PROOF.admits(name, token) is None
+
+
+def test_a_peer_is_admitted_with_its_credentials() -> None:
+    known = PROOF.admits(b"irc:libera#3", TOKEN.encode())
+    assert known == PROOF.credentials("irc:libera", 3)

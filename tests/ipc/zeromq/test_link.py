@@ -10,15 +10,18 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
 
 from ipc.errors import FrameError, PeerGone
-from tests.support.links import PEER, FrameList, LinkRig, closing
+from ipc.zeromq.link import INCARNATIONS
+from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
 
 ROOT = Path(__file__).parents[3]
 
@@ -140,14 +143,14 @@ async def test_a_peer_that_does_not_read_fills_only_its_own_queue(rig: LinkRig) 
     with closing(rig):
         seen, back = FrameList(), FrameList()
         router = rig.router(seen, hwm=10)
-        deaf = rig.raw(b"deaf")
+        deaf = rig.raw("deaf#1")
         deaf.setsockopt(zmq.RCVHWM, 1)
         deaf.send(b"hello")
         rig.dealer(back)
-        await seen.until(lambda frames: (b"deaf", b"hello") in frames)
+        await seen.until(lambda frames: (b"deaf#1", b"hello") in frames)
         await back.until(lambda frames: frames == [b""])
         tries = 0
-        while router.send(b"deaf", bytes(10_000)):
+        while router.send(b"deaf#1", bytes(10_000)):
             tries += 1
             assert tries < 10_000
         assert router.send(PEER.encode(), b"others still hear")
@@ -167,17 +170,28 @@ async def test_too_large_a_message_is_refused_before_it_breaks_the_link(rig: Lin
                 send(bytes(101))
 
 
-async def test_a_stranger_with_too_large_a_message_is_cut_off_alone(rig: LinkRig) -> None:
+async def test_a_odd_with_too_large_a_message_is_cut_off_alone(rig: LinkRig) -> None:
     with closing(rig):
         seen, back = FrameList(), FrameList()
         rig.router(seen, max_bytes=1000)
-        stranger = rig.raw(b"stranger")
-        stranger.send(bytes(1001))
+        odd = rig.raw("odd#1")
+        odd.send(bytes(1001))
         dealer = rig.dealer(back)
         await back.until(lambda frames: frames == [b""])
         dealer.send(b"mine")
         await seen.until(lambda frames: frames == [(PEER.encode(), b"mine")])
-        stranger.close()
+        odd.close()
+
+
+def picky(seen: FrameList) -> Callable[[bytes, bytes], None]:
+    """Take bodies that begin with ``proper``, as the product takes those that it can decode."""
+
+    def on_frame(peer: bytes, body: bytes) -> None:
+        if not body.startswith(b"proper"):
+            raise FrameError("malformed")
+        seen(peer, body)
+
+    return on_frame
 
 
 @pytest.mark.parametrize("parts", [[b"a", b"b"], [b"a", b"b", b"c"], [b"", b"a"], [b"a"] * 8])
@@ -186,33 +200,115 @@ async def test_a_message_of_several_parts_is_dropped_and_confuses_nothing(
 ) -> None:
     with closing(rig):
         seen, faults = FrameList(), FrameList()
-        router = rig.router(seen, on_error=faults)
-        stranger = rig.raw(b"stranger")
-        stranger.send_multipart(parts)
-        stranger.send(b"proper")
-        await seen.until(lambda frames: (b"stranger", b"proper") in frames)
-        assert seen.frames == [(b"stranger", b"proper")]
+        router = rig.router(picky(seen), on_error=faults)
+        odd = rig.raw("odd#1")
+        odd.send_multipart(parts)
+        odd.send(b"proper")
+        await seen.until(lambda frames: (b"odd#1", b"proper") in frames)
+        odd.close()
+        assert seen.frames == [(b"odd#1", b"proper")]
         assert router.errors == len(faults.frames) == 1
         assert isinstance(faults.frames[0], FrameError)
-        stranger.close()
+        assert faults.frames[0].peer == "odd#1"
 
 
-async def test_a_known_peer_that_sends_parts_does_not_shift_the_others(rig: LinkRig) -> None:
-    """Its parts are read as peer and body; only what the next proper message is matters."""
+ODD = credentials("odd#1").routing_id
+VICTIM = credentials().routing_id
+ATTACKS = {
+    "a name": [b"\x90", PEER.encode(), b"proper forged"],
+    "a name, right at the start": [PEER.encode(), b"proper forged"],
+    "one's own id at the end: it takes the next one's id for its body": [b"proper own", ODD],
+    "the same after nonsense": [b"a", ODD],
+    "one's own id twice": [b"proper own", ODD, ODD],
+    "one's own id and a message": [b"a", ODD, b"proper own"],
+    "many parts": [b"proper own", *[b"proper forged"] * 9],
+    "ids that nobody has": [b"a", b"w" + bytes(20), b"proper forged"],
+    "empty parts": [b"", b"", PEER.encode(), b"", b"proper forged"],
+    "what names a connection that was taken over": [b"\0abcd", b"proper forged"],
+}
+
+
+@pytest.mark.parametrize("parts", ATTACKS.values(), ids=ATTACKS.keys())
+async def test_parts_are_never_taken_for_messages_of_another(
+    rig: LinkRig, parts: list[bytes]
+) -> None:
+    """Between them the victim's own messages all arrive, in order."""
     with closing(rig):
-        seen, faults = FrameList(), FrameList()
-        rig.router(seen, on_error=faults)
-        stranger = rig.raw(b"stranger")
-        stranger.send(b"proper")
-        for parts in ([b"a", b"b"], [b"a", b"b", b"c"], [b"a", b"b", b"c", b"d"]):
-            stranger.send_multipart(parts)
-        stranger.send(b"end")
-        await seen.until(lambda frames: (b"stranger", b"end") in frames)
-        back = FrameList()
+        seen = FrameList()
+        rig.router(picky(seen), on_error=lambda error: None)
+        odd, victim = rig.raw("odd#1"), rig.raw(PEER)
+        for number in range(50):
+            for _ in range(number % 3):
+                odd.send_multipart(parts)
+            victim.send(b"proper %d" % number)
+        own = [(PEER.encode(), b"proper %d" % number) for number in range(50)]
+        heard = await seen.until(lambda frames: own[-1] in frames)
+        odd.close()
+        victim.close()
+        assert [frame for frame in heard if frame[0] == PEER.encode()] == own
+        assert {peer for peer, _ in heard} <= {PEER.encode(), b"odd#1"}
+
+
+CLAIMS = {
+    "its public name": PEER.encode(),
+    "no id": b"",
+    "one that nobody has": b"w" + bytes(20),
+}
+
+
+@pytest.mark.parametrize("claimed", CLAIMS.values(), ids=CLAIMS.keys())
+async def test_a_proven_peer_takes_no_other_s_connection_over(rig: LinkRig, claimed: bytes) -> None:
+    with closing(rig):
+        seen, back = FrameList(), FrameList()
+        router = rig.router(picky(seen), on_error=lambda error: None)
+        victim = rig.dealer(back)
+        victim.send(b"proper 1")
+        await seen.until(lambda frames: len(frames) == 1)
+        thief = rig.raw("odd#1", routing_id=claimed)
+        thief.send(b"proper forged")
+        await asyncio.to_thread(thief.poll, 5000)  # greeted: it is connected
+        assert router.send(PEER.encode(), b"call")
+        await back.until(lambda frames: b"call" in frames)
+        victim.send(b"proper 2")
+        await seen.until(lambda frames: len(frames) == 2)
+        assert seen.frames == [(PEER.encode(), b"proper 1"), (PEER.encode(), b"proper 2")]
+        assert thief.recv() == b""
+        assert not thief.poll(0)
+        thief.close()
+
+
+def latest(peer: bytes, frames: list[Any]) -> bool:
+    return bool(frames) and frames[-1][0] == peer
+
+
+async def test_the_ids_of_long_ended_incarnations_are_forgotten(rig: LinkRig) -> None:
+    with closing(rig):
+        seen = FrameList()
+        router = rig.router(seen)
+        for incarnation in range(1, 30):
+            dealer = rig.dealer(lambda body: None, f"irc:libera#{incarnation}")
+            dealer.send(b"x")
+            await seen.until(partial(latest, b"irc:libera#%d" % incarnation))
+            dealer.close()
+        assert router.known == 1
+        assert len(router._names) == len(router._ids) == INCARNATIONS
+
+
+async def test_a_router_that_is_bound_anew_is_found_again(rig: LinkRig) -> None:
+    with closing(rig):
+        seen, back = FrameList(), FrameList()
+        router = rig.router(seen)
         dealer = rig.dealer(back)
-        dealer.send(b"mine")
-        await seen.until(lambda frames: (PEER.encode(), b"mine") in frames)
-        stranger.close()
+        dealer.send(b"1")
+        await seen.until(lambda frames: len(frames) == 1)
+        router.rebind()
+        await back.until(lambda frames: frames == [b"", b""])
+        dealer.send(b"2")
+        await seen.until(lambda frames: len(frames) == 2)
+        assert router.send(PEER.encode(), b"answer")
+        await back.until(lambda frames: b"answer" in frames)
+        assert router.bytes_read >= 2
+    assert list(rig.path.parent.iterdir()) == []
 
 
 async def test_a_fault_in_a_callback_spoils_one_message(rig: LinkRig) -> None:
@@ -293,6 +389,7 @@ async def test_an_old_binder_that_closes_late_leaves_the_new_one_its_file(rig: L
 BINDER = """
     import asyncio, sys, uvloop
     from ipc.errors import PeerGone
+    from ipc.identity.peer import PeerProof
     from ipc.zeromq.link import Router
 
     async def main():
@@ -301,7 +398,7 @@ BINDER = """
                 router.send(peer, body)
             except PeerGone:
                 pass
-        router = Router(sys.argv[1], echo)
+        router = Router(sys.argv[1], PeerProof(b"secret of the rig"), echo)
         print("bound", flush=True)
         await asyncio.Event().wait()
 
@@ -362,7 +459,7 @@ async def test_a_peer_that_comes_back_early_takes_its_name_over(rig: LinkRig) ->
     with closing(rig):
         seen, faults = FrameList(), FrameList()
         router = rig.router(seen, hwm=10, on_error=faults)
-        old = rig.raw(PEER.encode())
+        old = rig.raw(PEER)
         old.send(b"first")
         await seen.until(lambda frames: len(frames) == 1)
         loop = asyncio.get_running_loop()

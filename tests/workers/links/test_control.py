@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ipc.frames import control
-from tests.support.worker_rig import INCARNATION, FakeSupervisor, WorkerRig, worker_rig
+from tests.support.worker_rig import INCARNATION, TOKEN, FakeSupervisor, WorkerRig, worker_rig
 from workers.links.control import WorkerControlLink
 
 BEAT = control.Beat(0.0, 1, 0.0, 1, 0, 0, 0, 0, 0, 0, {})
@@ -85,7 +85,7 @@ async def test_a_worker_says_hello_then_ready_then_beats(run_dir: Path) -> None:
         await rig.up()
         await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 3)
         hello = rig.supervisor.frames[0]
-        assert hello == control.ControlHello("controllable:one", INCARNATION, "proof", os.getpid())
+        assert hello == control.ControlHello("controllable:one", INCARNATION, TOKEN, os.getpid())
         assert rig.supervisor.peers == {b"controllable:one#7"}
         assert len(rig.supervisor.of(control.WorkerReady)) == 1
         beat = rig.supervisor.of(control.Beat)[-1]

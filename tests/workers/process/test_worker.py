@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from ipc.frames import control
-from tests.support.worker_rig import PATIENCE, WorkerRig, worker_rig
+from tests.support.worker_rig import PATIENCE, TOKEN, WorkerRig, worker_rig
 from workers.errors import NeedsLogin
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker
@@ -33,7 +33,7 @@ async def test_it_greets_the_gateway_with_its_proof(run_dir: Path) -> None:
         rig.start()
         await rig.up()
         hello = rig.gateway.hellos[0]
-        assert (hello.key, hello.incarnation, hello.token) == ("controllable:one", 7, "proof")
+        assert (hello.key, hello.incarnation, hello.token) == ("controllable:one", 7, TOKEN)
         assert hello.oldest == 1
 
 

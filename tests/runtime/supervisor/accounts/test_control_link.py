@@ -12,7 +12,7 @@ import structlog
 from ipc.frames import control
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.words import Phase
-from ipc.identity.peer import PeerProof, peer_name
+from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer, peer_name
 from ipc.zeromq.link import Dealer
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink
@@ -22,6 +22,7 @@ from tests.support.players import PlayedWorker, beat, short_directory
 from tests.support.until import until
 
 SECRET = b"s" * 32
+PROOF = PeerProof(SECRET)
 KEY = "local:demo"
 
 
@@ -50,7 +51,7 @@ class Table:
         given: dict[str, Any] = {
             "key": KEY,
             "incarnation": incarnation,
-            "token": PeerProof(SECRET).token(KEY, incarnation),
+            "token": PROOF.token(KEY, incarnation),
             "control": self.address,
             "data": "",
             "manifest": "",
@@ -60,13 +61,17 @@ class Table:
         }
         return WorkerBoot(**(given | fields))
 
-    def worker(self, incarnation: int = 101, *, ready: bool = False, **fields: Any) -> PlayedWorker:
-        worker = PlayedWorker(self.boot(incarnation, **fields), ready=ready)
+    def worker(
+        self, incarnation: int = 101, *, ready: bool = False, hello: str | None = None
+    ) -> PlayedWorker:
+        worker = PlayedWorker(self.boot(incarnation), ready=ready, hello=hello)
         self.closing.append(worker)
         return worker
 
-    def dealer(self, identity: str) -> Dealer:
-        dealer = Dealer(self.address, identity, lambda body: None)
+    def dealer(self, name: str, token: str | None = None) -> Dealer:
+        known = PROOF.credentials(*parse_peer(name.encode()))
+        known = known if token is None else PeerCredentials(name, token)
+        dealer = Dealer(self.address, known, lambda body: None)
         self.closing.append(dealer)
         return dealer
 
@@ -184,19 +189,19 @@ async def test_asking_one_that_is_gone_is_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "boot"),
+    ("name", "boot"),
     [
         (None, {"token": "wrong"}),
-        (None, {"token": "schlüssel"}),  # compare_digest takes no such string
-        (None, {"key": "local:stranger", "token": PeerProof(SECRET).token("local:stranger", 101)}),
+        (None, {"token": "schl\u00fcssel"}),  # compare_digest takes no such string
+        (None, {"key": "local:stranger", "token": PROOF.token("local:stranger", 101)}),
         ("local:demo#99", {}),
     ],
     ids=["wrong token", "odd token", "unknown account", "the name of another"],
 )
-async def test_a_stranger_is_refused(identity: str | None, boot: dict[str, Any]) -> None:
+async def test_a_wrong_hello_is_refused(name: str | None, boot: dict[str, Any]) -> None:
     async with table() as rig:
         hello = rig.boot(**boot)
-        dealer = rig.dealer(identity or peer_name(hello.key, hello.incarnation))
+        dealer = rig.dealer(name or peer_name(hello.key, hello.incarnation))
         with structlog.testing.capture_logs() as logs:
             frame = control.ControlHello(hello.key, hello.incarnation, hello.token, 1)
             dealer.send(control.encode([frame, control.WorkerReady()]))
@@ -205,6 +210,18 @@ async def test_a_stranger_is_refused(identity: str | None, boot: dict[str, Any])
         assert rig.hellos == []
         assert rig.account.phase is Phase.STARTING
         assert rig.link.stale == 1  # the readiness of nobody
+
+
+@pytest.mark.parametrize("token", ["0", "wrong", "schl\u00fcssel", PROOF.token(KEY, 100)])
+async def test_a_stranger_is_refused_before_it_says_anything(token: str) -> None:
+    async with table() as rig:
+        with structlog.testing.capture_logs() as logs:
+            dealer = rig.dealer(f"{KEY}#101", token)
+            dealer.send(control.encode([control.WorkerReady()]))
+            await until(lambda: rig.link.handshakes_refused)
+        assert [(line["link"], line["log_level"]) for line in logs] == [("control", "warning")]
+        assert "was refused: it is no worker of this boot" in logs[0]["event"]
+        assert (rig.link.stale, rig.link.refused) == (0, 0)
 
 
 async def test_an_earlier_incarnation_is_late_not_wrong() -> None:
@@ -248,7 +265,7 @@ async def test_the_proof_of_one_incarnation_is_none_for_the_next() -> None:
         await phase(rig.account, Phase.BACKOFF)
         rig.account.child.post(Start())
         await phase(rig.account, Phase.STARTING)
-        rig.worker(102, ready=True, token="wrong")
+        rig.worker(102, ready=True, hello="wrong")
         await until(lambda: rig.link.refused and rig.link.stale)
         assert rig.account.phase is Phase.STARTING
 
