@@ -249,9 +249,8 @@ def _failure(
             return ConnectionFailed(place, text, retryable=code in PASSING, code=code)
         case InvalidStatus():
             status = error.response.status_code
-            return ConnectionFailed(
-                place, f"answered with HTTP {status}", retryable=status == 503, code=status
-            )
+            text = f"answered with HTTP {status}{_explained(error.response.body)}"
+            return ConnectionFailed(place, text, retryable=status == 503, code=status)
         case InvalidMessage() if isinstance(error.__cause__, EOFError | ConnectionError):
             # It was accepted, or waited in the backlog, when the gateway ended.
             return ConnectionFailed(place, "closed before hello", retryable=True, code=1006)
@@ -264,3 +263,9 @@ def _failure(
         case WebSocketException() | FrameError() | msgspec.DecodeError():
             return ConnectionFailed(place, f"no gateway there: {error}", retryable=False)
     return error
+
+
+def _explained(body: bytes | bytearray) -> str:
+    """Return the sentence with which a gateway explains its HTTP answer; nothing for a page."""
+    text = bytes(body[:400]).decode(errors="replace").strip()
+    return f": {text}" if text and text.isprintable() and not text.startswith("<") else ""

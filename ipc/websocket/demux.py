@@ -24,6 +24,10 @@ _TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: 32\r\nConnection: close\r\n\r\nToo many unauthenticated sockets"
 )
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class SocketOwner(Protocol):
 
     def head_received(self, connection: DemuxConnection, /) -> None:
         """Note that the socket has sent a whole request head."""
+
+    def refuse_head(self, head: bytes, upgrade: bool, /) -> bytes | None:
+        """Return the answer to a head that is refused before all else; ``None``: go on."""
 
     def is_crowded(self, connection: DemuxConnection, /) -> bool:
         """Return whether this address has too many unauthenticated sockets."""
@@ -114,11 +121,15 @@ class DemuxConnection(ServerConnection):
         head, self._head = self._head, None
         self._stop_timer()
         self.owner.head_received(self)
-        if end < 0 or not wants_websocket(head[:end]):
-            self._become_http(head)
-        elif self.owner.is_crowded(self):
-            self._raw.write(_TOO_MANY)
+        upgrade = end >= 0 and wants_websocket(head[:end])
+        refusal = self.owner.refuse_head(head[:end], upgrade) if end >= 0 else _TOO_LARGE
+        if refusal is None and upgrade and self.owner.is_crowded(self):
+            refusal = _TOO_MANY
+        if refusal is not None:
+            self._raw.write(refusal)
             self._raw.close()
+        elif not upgrade:
+            self._become_http(head)
         else:
             super().connection_made(self._raw)
             super().data_received(head[: end + 4])

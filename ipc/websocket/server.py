@@ -27,6 +27,10 @@ from ipc.websocket.demux import DemuxConnection, Limits
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
 
 
+def _refuse_none(head: bytes, upgrade: bool) -> None:
+    """Let every request head pass."""
+
+
 class TurnEnd(Protocol):
     """The work before and after the write to all clients at the end of a turn of the loop."""
 
@@ -52,8 +56,10 @@ class Server:
         on_close: Callable[[Connection], None],
         http: Callable[[], asyncio.Protocol] | None,
         limits: Limits,
+        refuse_head: Callable[[bytes, bool], bytes | None],
     ) -> None:
         self.http = http
+        self.refuse_head = refuse_head
         self.limits = limits
         self.connections: set[Connection] = set()
         self.slow = 0
@@ -84,6 +90,7 @@ class Server:
         on_text: Callable[[Connection, bytes], None],
         on_close: Callable[[Connection], None],
         http: Callable[[], asyncio.Protocol] | None = None,
+        refuse_head: Callable[[bytes, bool], bytes | None] = _refuse_none,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> Server:
@@ -91,13 +98,15 @@ class Server:
 
         The unix socket gets mode 0600 and only our own user and root may connect; a stale
         file in its place is removed. Each callback gets the connection; ``on_text`` is
-        called with every message unless ``on_connect`` sets ``connection.receive``. With
-        ``tls`` the port is encrypted, for HTTP too.
+        called with every message unless ``on_connect`` sets ``connection.receive``.
+        ``refuse_head`` gets the request head of each connection and whether it asks for a
+        WebSocket; what it returns is answered, and the connection closed. With ``tls`` the port
+        is encrypted, for HTTP too.
         """
         kwargs: dict[str, Any] = {"sock": listen}
         if isinstance(listen, Path):
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
-        server = cls(on_connect, on_text, on_close, http, limits or Limits())
+        server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head)
         owner: Owner = server
         if isinstance(listen, Path):
             server._admit_owner_only(listen)

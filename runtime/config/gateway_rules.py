@@ -46,6 +46,9 @@ def exposure_problem(gateway: GatewayConfig) -> Problem | None:
         if not is_local(gateway.bind):
             text = f"is {gateway.bind!r}; allowed with auth.mode none: loopback"
             return Problem("gateway.bind", text)
+        if "*" in gateway.allowed_origins:
+            text = "holds '*', every web page; allowed with auth.mode none: origins by name"
+            return Problem("gateway.allowedOrigins", text)
     elif auth.mode == "trusted-proxy":
         if not gateway.trusted_proxies:
             text = "is empty; auth.mode trusted-proxy needs the addresses of the proxies"
@@ -97,6 +100,10 @@ def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
     if isinstance(bind, str) and bind and bind not in BINDS and not _is_address(bind):
         words = " | ".join(f'"{word}"' for word in BINDS)
         yield Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address")
+    url = gateway.get("publicUrl")
+    if isinstance(url, str) and not _is_public(url):
+        text = f"is {url!r}; allowed: http(s)://HOST[:PORT], or ws(s)"
+        yield Problem("gateway.publicUrl", text)
     proxies = gateway.get("trustedProxies")
     for index, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
         if isinstance(proxy, str) and not _is_network(proxy):
@@ -116,6 +123,15 @@ def _is_websocket(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_public(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https", "ws", "wss")
+        return known and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
     except ValueError:
         return False
 

@@ -205,6 +205,9 @@ class GatewayConfig(Section, frozen=True):
     limits: LimitsConfig = LimitsConfig()
     # Web pages of these origins may connect, beside those of the gateway's own address.
     allowed_origins: list[Text] = []
+    # Where people reach it from elsewhere, through a reverse proxy say. On a loopback bind no
+    # other name than this host's own counts: a web page whose name leads here is a stranger.
+    public_url: Text | None = None
     handshake_timeout_ms: Millis = 15_000  # OpenClaw's
     tick_interval_ms: Millis = 30_000  # OpenClaw's; its clients give up after two missed ticks
     # A gateway that is not Trunkline's, run as a child: the program and its arguments.

@@ -74,6 +74,7 @@ class Gateway:
             on_connect=self._on_connect,
             on_text=lambda connection, data: None,
             on_close=self._on_close,
+            refuse_head=hub.guard.hosts.refuse_head,
             http=None if self._endpoints is None else self._endpoints.protocol,
             tls=None if self._certificate is None else self._certificate.context,
             limits=Limits(

@@ -69,7 +69,7 @@ class Hub:
         self._began = self.now()
         self.boot_id = secrets.token_hex(16)
         self.revision = boot.revision  # of the configuration, as clients see it
-        self.guard = AccessGuard(config.auth, boot.session_token, config.trusted_proxies, self.now)
+        self.guard = AccessGuard(config, boot.session_token, self.now)
         self.accounts = Accounts(boot.channels)
         self.health = Health(self.accounts, boot.version)
         self.presence = Presence(boot.version, self.boot_id)

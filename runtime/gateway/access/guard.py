@@ -1,4 +1,4 @@
-"""Holds what decides over access to one gateway: its secrets, trusted proxies and guess limits.
+"""Holds what decides over access to one gateway: secrets, names, trusted proxies, guess limits.
 
 WebSocket handshakes and HTTP requests count wrong secrets together.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from runtime.config.model import AuthConfig
+from runtime.config.model import GatewayConfig
 from runtime.gateway.access.auth import Secrets, same
+from runtime.gateway.access.hosts import HostRules
 from runtime.gateway.access.origin import ClientOrigin, TrustedProxies
 from runtime.gateway.access.throttle import SHARED, Throttle, key
 from workers.secrets import reveal
@@ -20,13 +21,9 @@ class AccessGuard:
     ``session_token`` proves the supervisor of this boot.
     """
 
-    def __init__(
-        self,
-        auth: AuthConfig,
-        session_token: str,
-        trusted_proxies: list[str],
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, config: GatewayConfig, session_token: str, now: Callable[[], float]) -> None:
+        auth = config.auth
+        self.hosts = HostRules(config.bind, config.allowed_origins, config.public_url)
         self.secrets = Secrets(
             session_token,
             None if auth.token is None else reveal(auth.token),
@@ -40,7 +37,7 @@ class AccessGuard:
             lockout=rate.lockout_ms / 1000,
             exempt_loopback=rate.exempt_loopback,
         )
-        self._proxies = TrustedProxies(trusted_proxies)
+        self._proxies = TrustedProxies(config.trusted_proxies)
         self._now = now
 
     def origin_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientOrigin:

@@ -6,7 +6,6 @@ Refusals use the words of the real gateway. Permission is decided in ``auth``.
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -140,14 +139,3 @@ def claim_of(connect: Connect, protocol: int) -> ConnectClaim:
         device_token=auth.device_token or None,
         protocol=protocol,
     )
-
-
-def check_origin(origin: str | None, host: str | None, allowed: list[str]) -> None:
-    """Raise ``Refusal`` for a web page of another origin, which could otherwise guess tokens."""
-    if origin is None or "*" in allowed or origin in allowed:
-        return
-    if host is not None and urlsplit(origin).netloc.lower() == host.lower():
-        return
-    text = "origin not allowed"
-    hint = "open the Control UI from the gateway host or allow it in gateway.allowedOrigins"
-    raise invalid(f"{text} ({hint})", {"code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": text})

@@ -46,6 +46,14 @@ def no_identity() -> Refusal:
     return Refusal(ErrorShape(NOT_PAIRED, "device identity required", details))
 
 
+def foreign_origin() -> Refusal:
+    """Return the refusal of a web page of another origin, which could otherwise guess tokens."""
+    text = "origin not allowed"
+    hint = "open the Control UI from the gateway host or allow it in gateway.allowedOrigins"
+    details = {"code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": text}
+    return invalid(f"{text} ({hint})", details)
+
+
 _UNAUTHORIZED = {
     "token_missing": ("AUTH_TOKEN_MISSING", "gateway token missing ({token})"),
     "token_mismatch": ("AUTH_TOKEN_MISMATCH", "gateway token mismatch ({token})"),

@@ -24,8 +24,14 @@ from runtime.gateway.access.auth import (
     scopes_without_device,
     user_of_proxy,
 )
-from runtime.gateway.access.handshake import Connect, check_origin
-from runtime.gateway.access.refusals import Refusal, no_identity, pairing_required, unauthorized
+from runtime.gateway.access.handshake import Connect
+from runtime.gateway.access.refusals import (
+    Refusal,
+    foreign_origin,
+    no_identity,
+    pairing_required,
+    unauthorized,
+)
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
 from runtime.gateway.access.throttle import DEVICE, SHARED
 from runtime.gateway.devices.devices import Issued
@@ -56,7 +62,8 @@ class ConnectDecision:
         if check.method == SUPERVISOR_LINK:
             return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
         headers = self._headers
-        check_origin(headers.get("Origin"), headers.get("Host"), hub.config.allowed_origins)
+        if not hub.guard.hosts.allows(headers.get("Origin"), headers.get("Host")):
+            raise foreign_origin()
         if check.method is None and secrets.mode == "trusted-proxy":
             check = self._check = self._check_proxy()
         if self.connect.device is not UNSET:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ipc.websocket.demux import is_loopback
+from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import metrics
@@ -56,6 +57,10 @@ class HttpEndpoints:
         await self._server.shutdown(0.2)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if refusal := self._guard.hosts.refuse(_head_of(request)):
+            refused = _text(refusal.status, refusal.text)
+            refused.force_close()
+            return refused
         endpoint = self._paths.get(request.path)
         if endpoint is None:
             return _text(404, "Not Found")
@@ -98,11 +103,19 @@ class HttpEndpoints:
         return self._guard.accepts(given.strip(), self._origin_of(request))
 
     def _is_local(self, request: web.BaseRequest) -> bool:
-        return self._origin_of(request).loopback
+        """Return whether a program of this host asks, and not a page whose name leads here."""
+        own = self._guard.hosts.is_own(request.headers.get("Host"))
+        return own and self._origin_of(request).loopback
 
     def _origin_of(self, request: web.BaseRequest) -> ClientOrigin:
         peer = request.remote or ""
         return self._guard.origin_of(peer, is_loopback(peer), request.headers)
+
+
+def _head_of(request: web.BaseRequest) -> RequestHead:
+    headers = request.headers
+    hosts, origins = headers.getall("Host", []), headers.getall("Origin", [])
+    return RequestHead(request.path, tuple(hosts), tuple(origins))
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

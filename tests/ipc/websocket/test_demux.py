@@ -76,6 +76,24 @@ async def test_without_pages_a_plain_request_is_ended(tmp_path: Path) -> None:
     await made.server.close()
 
 
+@pytest.mark.parametrize("head", [UPGRADE, b"GET /page HTTP/1.1\r\nHost: x"])
+async def test_a_head_may_be_refused_before_anything_else(head: bytes) -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        made.server.refuse_head = lambda head, upgrade: b"HTTP/1.1 403 Forbidden\r\n\r\n"
+        writer.write(head.rstrip() + b"\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b"HTTP/1.1 403 Forbidden\r\n\r\n"
+        assert not made.server.undecided
+        assert not made.server.connections
+
+
+async def test_a_head_without_end_is_refused() -> None:
+    async with echo() as made, plain(made) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 3000)
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+
+
 @pytest.mark.parametrize(
     ("head", "answer"),
     [

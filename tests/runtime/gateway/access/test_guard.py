@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from runtime.config.model import AuthConfig
+from runtime.config.model import GatewayConfig
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import DEVICE, SHARED
@@ -26,8 +26,8 @@ class Clock:
 def guard(clock: Clock, proxies: list[str] | None = None, **auth: object) -> AccessGuard:
     limits = {"maxAttempts": 3, "windowMs": 60_000, "lockoutMs": 30_000}
     given = {"token": "right", "rateLimit": limits} | auth
-    config = msgspec.convert(given, AuthConfig)
-    return AccessGuard(config, "session", proxies or [], clock)
+    config = msgspec.convert({"auth": given, "trustedProxies": proxies or []}, GatewayConfig)
+    return AccessGuard(config, "session", clock)
 
 
 def test_three_wrong_secrets_lock_an_address_for_the_configured_time() -> None:

@@ -57,7 +57,7 @@ async def test_metrics_can_be_switched_off() -> None:
 async def test_a_request_may_come_byte_by_byte_and_the_next_one_behind_it() -> None:
     async with gateway_rig() as rig:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
-        request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         for byte in request:
             writer.write(bytes([byte]))
             await writer.drain()

@@ -1,0 +1,206 @@
+"""Decides which Host and Origin a request may name, against DNS rebinding. Pure.
+
+A web page whose name is made to lead to this host is, for the browser, of the same origin as the
+gateway: its requests come from loopback, and its Origin equals its Host. What gives it away is
+the Host, which is the page's name. So on a loopback bind only names of this host count, and those
+that the configuration gives: ``publicUrl`` and the hosts of ``allowedOrigins``. Where strangers
+reach the gateway every name counts, for there no request is trusted for where it comes from;
+what loopback is shown without a secret needs a name of this host there too (``is_own``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from runtime.config.gateway_rules import is_local
+
+# Requests below these paths carry a proof of their own (a signature, a hook's token), come from
+# servers under any name, and open no session of a browser. Never an upgrade to WebSocket.
+EXEMPT = ("/channels/", "/hooks/")
+
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+ANY = "*"  # every origin
+OPAQUE = frozenset({"null", "file://"})  # of a page without a host: a file, or a sandbox
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_SHOWN = 80
+
+_AUTHORITY = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::(\d{0,5}))?")
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#@\\\s]*)")
+
+Origin = tuple[str, str, int | None]  # scheme, name, port
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """The part of a request's head that tells where a browser believes to be."""
+
+    path: str
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    upgrade: bool = False  # to WebSocket
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRefusal:
+    """The HTTP answer to a request that is not carried out: 400 malformed, 403 not ours."""
+
+    status: int
+    text: str
+
+    def response(self) -> bytes:
+        """Return the answer as the bytes of HTTP, after which the connection is closed."""
+        body = self.text.encode()
+        reason = "Bad Request" if self.status == 400 else "Forbidden"
+        return (
+            f"HTTP/1.1 {self.status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        ).encode() + body
+
+
+def read_head(head: bytes, *, upgrade: bool) -> RequestHead | None:
+    """Return what a head says, without its last empty line; ``None`` for one that is no HTTP."""
+    request, *lines = head.lstrip(b"\r\n").decode("latin-1").split("\r\n")
+    words = request.split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/"):
+        return None
+    found: dict[str, list[str]] = {"host": [], "origin": []}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or "\n" in line or "\r" in line or name != name.strip():
+            return None
+        if name.lower() in found:
+            found[name.lower()].append(value.strip(" \t"))
+    path = words[1].partition("?")[0]
+    return RequestHead(path, tuple(found["host"]), tuple(found["origin"]), upgrade)
+
+
+class HostRules:
+    """The names under which one gateway may be reached, and the pages that may use it."""
+
+    def __init__(
+        self, bind: str, allowed_origins: Iterable[str] = (), public_url: str | None = None
+    ) -> None:
+        allowed = list(allowed_origins)
+        self._strict = is_local(bind)
+        self._any = ANY in allowed
+        self._opaque = OPAQUE & {each.lower() for each in allowed}
+        given = [*allowed, *([] if public_url is None else [_as_page(public_url)])]
+        self._allowed = {found for each in given if (found := _origin(each)) is not None}
+        self._names = {*OWN_NAMES, _name_of(bind), *(name for _, name, _ in self._allowed)}
+
+    def refuse_head(self, head: bytes, upgrade: bool) -> bytes | None:
+        """Return the answer to a request that is refused for its head, ``None`` to go on."""
+        read = read_head(head, upgrade=upgrade)
+        if read is None:
+            return HeadRefusal(400, "the request is no HTTP").response()
+        refusal = self.refuse(read)
+        return None if refusal is None else refusal.response()
+
+    def refuse(self, head: RequestHead) -> HeadRefusal | None:
+        """Return why a request is refused, ``None`` when it may go on.
+
+        The Origin of an upgrade that is well-formed is left to ``connect``, whose answer clients
+        of the protocol understand.
+        """
+        if len(head.hosts) != 1:
+            return HeadRefusal(400, f"a request names one Host, this one {len(head.hosts)}")
+        host = head.hosts[0]
+        if _authority(host) is None:
+            return HeadRefusal(400, "the header Host is malformed")
+        if len(head.origins) > 1:
+            return HeadRefusal(400, f"a request names one Origin, this one {len(head.origins)}")
+        origin = head.origins[0] if head.origins else None
+        if origin is not None and origin not in OPAQUE and _origin(origin) is None:
+            return HeadRefusal(400, "the header Origin is malformed")
+        if head.path.startswith(EXEMPT) and not head.upgrade:
+            return None
+        if self._strict and not (self._any or self.is_own(host)):
+            return HeadRefusal(403, _not_ours(host))
+        if not head.upgrade and not self.allows(origin, host):
+            text = f"origin {_shown(origin or '')} not allowed; add it to gateway.allowedOrigins"
+            return HeadRefusal(403, text)
+        return None
+
+    def allows(self, origin: str | None, host: str | None) -> bool:
+        """Return whether the page of ``origin`` may use the gateway that it reaches at ``host``.
+
+        A client that is no browser has no Origin. A page of the gateway itself has the Host as
+        its own; on loopback under any name of this host, at the same port.
+        """
+        if origin is None or self._any:
+            return True
+        if origin in OPAQUE:
+            return origin in self._opaque
+        page, reached = _origin(origin), _authority(host or "")
+        if page is None or reached is None:
+            return False
+        if page in self._allowed:
+            return True
+        scheme, name, port = page
+        if port != (reached[1] or DEFAULT_PORTS.get(scheme)):
+            return False
+        return name == reached[0] or (self._strict and {name, reached[0]} <= OWN_NAMES)
+
+    def is_own(self, host: str | None) -> bool:
+        """Return whether ``host`` names this gateway: this host, or what the configuration says."""
+        found = _authority(host or "")
+        return found is not None and found[0] in self._names
+
+
+def _not_ours(host: str) -> str:
+    return (
+        f"Host {_shown(host)} is no address of this gateway, which listens on loopback: use"
+        " localhost or 127.0.0.1, or set gateway.publicUrl to the address that clients use"
+    )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
+
+
+def _authority(text: str) -> tuple[str, int | None] | None:
+    """Return name and port of ``name[:port]``, ``None`` where it is malformed."""
+    found = _AUTHORITY.fullmatch(text)
+    if found is None:
+        return None
+    port = int(found[2]) if found[2] else None
+    if port is not None and port > 65_535:
+        return None
+    name = found["name"]
+    if name.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(name[1:-1])), port
+        except ValueError:
+            return None
+    return _name_of(name), port
+
+
+def _origin(text: str) -> Origin | None:
+    """Return an Origin in its parts, with the port that its scheme implies; ``None`` for none."""
+    found = _ORIGIN.fullmatch(text.rstrip("/"))
+    authority = None if found is None else _authority(found["authority"])
+    if authority is None:
+        return None
+    scheme = text.partition(":")[0].lower()
+    name, port = authority
+    return scheme, name, port or DEFAULT_PORTS.get(scheme)
+
+
+def _as_page(url: str) -> str:
+    """Return the origin of pages at the address of a gateway, whose scheme may be ``wss``."""
+    parts = urlsplit(url)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    return f"{scheme}://{parts.netloc}"
+
+
+def _name_of(text: str) -> str:
+    """Return a name or address as it is compared: in small letters, without the root's dot."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return text.lower().removesuffix(".")
