@@ -15,6 +15,7 @@ from runtime.gateway.access.scopes import OPERATOR
 from runtime.gateway.clients.client import RESTART_MS
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 QUIET_SECONDS = 0.05  # without a request, it is quiet
 DRAIN_SECONDS = 0.3  # at most, until ``shutdown`` is sent
@@ -26,25 +27,25 @@ LEAVE_SECONDS = 0.1  # for the refusals of clients that go on calling
 
 async def drain(gateway: Gateway) -> None:
     """Drain ``gateway``, then close it."""
-    hub = gateway.hub
-    hub.start_draining()
-    hub.server.stop_accepting()
-    await _until_quiet(hub)
-    reason = "gateway restarting" if hub.restarting else "gateway stopping"
-    expected = {"restartExpectedMs": RESTART_MS} if hub.restarting else {}
+    parts = gateway.parts
+    hub, readiness = parts.hub, parts.readiness
+    readiness.start_draining()
+    parts.server.stop_accepting()
+    await _until_quiet(parts)
+    reason = "gateway restarting" if readiness.restarting else "gateway stopping"
+    expected = {"restartExpectedMs": RESTART_MS} if readiness.restarting else {}
     hub.broadcast("shutdown", {"reason": reason} | expected)
     if hub.clients:
         await asyncio.sleep(QUIET_SECONDS)  # what clients sent before the event is answered
-    await hub.jobs.finish(FINISH_SECONDS)
-    await _refuse_until_quiet(hub)
-    for admission in list(hub.admissions):
-        admission.turn_away()
+    await parts.jobs.finish(FINISH_SECONDS)
+    readiness.leave()
+    await _until_none_is_refused(hub)
+    readiness.turn_away_waiting()
     await gateway.close()
 
 
-async def _refuse_until_quiet(hub: Hub) -> None:
-    """Refuse every request until none comes: then no request crosses our close."""
-    hub.leave()
+async def _until_none_is_refused(hub: Hub) -> None:
+    """Wait until no request comes that is refused: then none crosses our close."""
     loop = asyncio.get_running_loop()
     end = loop.time() + LEAVE_SECONDS
     before = -1
@@ -53,14 +54,15 @@ async def _refuse_until_quiet(hub: Hub) -> None:
         await asyncio.sleep(LEAVE_SECONDS / 5)
 
 
-async def _until_quiet(hub: Hub) -> None:
+async def _until_quiet(parts: GatewayParts) -> None:
+    hub, server, jobs = parts.hub, parts.server, parts.jobs
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
     while loop.time() < end or _about_to_ask(hub):
         before = _asked_by_guests(hub)
         await asyncio.sleep(QUIET_SECONDS)
         asked = any(n > before.get(client, 0) for client, n in _asked_by_guests(hub).items())
-        busy = asked or hub.server.undecided or hub.jobs
+        busy = asked or server.undecided or jobs
         if not busy and not _about_to_ask(hub):
             return
 
@@ -71,13 +73,13 @@ def _asked_by_guests(hub: Hub) -> dict[ClientView, int]:
     A client that has been connected for longer may go on asking for ever. ``shutdown`` sends it
     to the next gateway, and the sooner it gets there, the sooner it is served again.
     """
-    now = hub.now()
+    now = asyncio.get_running_loop().time()
     return {each: each.asked for each in hub.clients if now - each.since < GUEST_SECONDS}
 
 
 def _about_to_ask(hub: Hub) -> bool:
     """Return whether a client has just been admitted and has not asked anything yet."""
-    now = hub.now()
+    now = asyncio.get_running_loop().time()
     return any(
         client.role == OPERATOR and not client.asked and now - client.since < FIRST_CALL_SECONDS
         for client in hub.clients

@@ -7,7 +7,9 @@ say hello again.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
+from pathlib import Path
 
 import msgspec
 
@@ -19,16 +21,30 @@ from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
+from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.accounts.account_calls import AccountCalls
+from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.health import Health
 from runtime.gateway.accounts.peers import Peers
+from runtime.gateway.accounts.ring import Rings
+from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.certificate import Certificate
 from runtime.gateway.clients.admission import Admission
 from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.devices.devices import Devices
+from runtime.gateway.devices.nodes import Nodes
+from runtime.gateway.devices.registry import Registry
 from runtime.gateway.http.late import LateEndpoints
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.pairing import now_ms
+from runtime.gateway.parts import GatewayParts
+from runtime.gateway.presence import Presence
+from runtime.gateway.readiness import Readiness
+from runtime.gateway.stability import Stability
+from runtime.gateway.supervisor_link import SupervisorLink
 
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
 
@@ -56,67 +72,130 @@ class GatewayTurn:
 
 
 class Gateway:
-    """One gateway process. ``hub`` is what its clients and methods share."""
+    """One gateway process; its ``parts`` exist once it has been started."""
+
+    parts: GatewayParts
 
     def __init__(self, boot: GatewayBoot, tasks: asyncio.TaskGroup) -> None:
-        config = msgspec.convert(boot.gateway, GatewayConfig)
+        self._boot = boot
+        self._config = msgspec.convert(boot.gateway, GatewayConfig)
+        # What is misconfigured fails here, before anything is served.
+        config, now = self._config, asyncio.get_running_loop().time
+        self._guard = AccessGuard(config, boot.session_token, now)
         tls = config.tls
         self._certificate = Certificate(tls.cert_path, tls.key_path) if tls.enabled else None
         self._jobs = Jobs(tasks)
-        self.hub = Hub(boot, config, self._jobs)
-        self._endpoints = LateEndpoints(self.hub) if config.http.enabled else None
+        self._endpoints: LateEndpoints | None = None
 
     async def start(self, listen: socket.socket) -> None:
         """Serve workers, and clients on the listening socket ``listen``."""
-        hub, limits = self.hub, self.hub.config.limits
-        server = await Server.start(
+        server = await self._serve(listen)
+        # The loop accepts the first client after this turn, when the parts are there.
+        self.parts = parts = _parts(self._boot, self._config, self._jobs, self._guard, server)
+        server.surround_writes(GatewayTurn(parts.fanout, parts.data_link))
+        if self._config.http.enabled:
+            self._endpoints = LateEndpoints(parts)
+
+    async def close(self) -> None:
+        """Close everything at once: what is under way is answered, then all clients get 1012."""
+        parts = self.parts
+        parts.hub.close()
+        for calls in (parts.calls, parts.supervisor, parts.nodes):
+            calls.fail_all()
+        await parts.registry.saved()
+        await self._jobs.finish(ANSWER_SECONDS)
+        await parts.server.close(1012, "service restart")
+        if self._endpoints is not None:
+            await self._endpoints.close()
+        parts.data_link.close()
+        await parts.registry.saved()
+        self._jobs.cancel()
+
+    async def _serve(self, listen: socket.socket) -> Server:
+        config, limits = self._config, self._config.limits
+        return await Server.start(
             listen,
             on_connect=self._on_connect,
             on_text=lambda connection, data: None,
             on_close=self._on_close,
-            refuse_head=hub.guard.hosts.refuse_head,
-            http=None if self._endpoints is None else self._endpoints.protocol,
+            refuse_head=self._guard.hosts.refuse_head,
+            http=self._http if config.http.enabled else None,
             tls=None if self._certificate is None else self._certificate.context,
             limits=Limits(
-                handshake=hub.config.handshake_timeout_ms / 1000,
+                handshake=config.handshake_timeout_ms / 1000,
                 preauth_bytes=MAX_PREAUTH_BYTES,
                 preauth_per_address=limits.preauth_per_address,
                 buffered_bytes=limits.buffered_bytes,
                 buffered_total_bytes=limits.buffered_total_bytes,
             ),
         )
-        peers = Peers(hub.accounts, PeerProof(hub.boot.secret))
-        calls = AccountCalls(peers, server.flush_soon)
-        data_link = DataRouter(
-            hub.boot.data,
-            hub.boot_id,
-            peers=peers,
-            calls=calls,
-            rings=hub.rings,
-            fanout=hub.fanout,
-            output=server,
-            on_message=hub.agents.on_message,
-        )
-        server.surround_writes(GatewayTurn(hub.fanout, data_link))
-        hub.open(server, peers, calls, data_link)
 
-    async def close(self) -> None:
-        """Close everything at once: what is under way is answered, then all clients get 1012."""
-        hub = self.hub
-        hub.close()
-        await hub.pairings_saved()
-        await self._jobs.finish(ANSWER_SECONDS)
-        await hub.server.close(1012, "service restart")
-        if self._endpoints is not None:
-            await self._endpoints.close()
-        hub.data_link.close()
-        await hub.pairings_saved()
-        self._jobs.cancel()
+    def _http(self) -> asyncio.Protocol:
+        assert self._endpoints is not None
+        return self._endpoints.protocol()
 
     def _on_connect(self, connection: Connection) -> None:
         connection.data = None
-        connection.receive = Admission(self.hub, connection).receive
+        connection.receive = Admission(self.parts, connection).receive
 
     def _on_close(self, connection: Connection) -> None:
         if isinstance(connection.data, ConnectedClient):
-            self.hub.remove(connection.data)
+            _remove(self.parts, connection.data)
+
+
+def _parts(
+    boot: GatewayBoot, config: GatewayConfig, jobs: Jobs, guard: AccessGuard, server: Server
+) -> GatewayParts:
+    """Make the parts of a gateway around the server of its clients."""
+    boot_id = secrets.token_hex(16)
+    accounts = Accounts(boot.channels, boot.revision)
+    health = Health(accounts, boot.version)
+    presence = Presence(boot.version, boot_id)
+    readiness = Readiness(asyncio.get_running_loop().time)
+    registry = Registry(Path(boot.state_dir) / "devices.json")
+    peers = Peers(accounts, PeerProof(boot.secret))
+    calls = AccountCalls(peers, server.flush_soon)
+    agents = Agents(boot.agents, jobs, calls.call)
+    rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
+    fanout = Fanout(server.flush_soon)
+    return GatewayParts(
+        boot=boot,
+        boot_id=boot_id,
+        config=config,
+        jobs=jobs,
+        guard=guard,
+        readiness=readiness,
+        stability=Stability(),
+        server=server,
+        hub=Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000),
+        presence=presence,
+        supervisor=SupervisorLink(),
+        registry=registry,
+        devices=Devices(registry),
+        nodes=Nodes(registry, config.nodes, boot_id[:8]),
+        accounts=accounts,
+        health=health,
+        agents=agents,
+        rings=rings,
+        fanout=fanout,
+        peers=peers,
+        calls=calls,
+        data_link=DataRouter(
+            boot.data,
+            boot_id,
+            peers=peers,
+            calls=calls,
+            rings=rings,
+            fanout=fanout,
+            output=server,
+            on_message=agents.on_message,
+        ),
+    )
+
+
+def _remove(parts: GatewayParts, client: ConnectedClient) -> None:
+    """Remove a client whose connection has ended, wherever it stands."""
+    parts.hub.remove(client)
+    parts.fanout.unsubscribe(client)
+    parts.supervisor.close(client)
+    parts.nodes.leave(client, now_ms())

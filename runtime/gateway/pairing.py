@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from runtime.gateway.access.client_view import ClientView
@@ -9,6 +10,7 @@ from runtime.gateway.access.scopes import PAIRING
 from runtime.gateway.devices.devices import PairRequest
 from runtime.gateway.devices.nodes import NodeRequest
 from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 INVALIDATED = 4001  # close code: the connection's permission has ended
 
@@ -29,29 +31,30 @@ def announce_node_request(hub: Hub, request: NodeRequest) -> None:
     hub.broadcast("node.pair.requested", request, scope=PAIRING)
 
 
-def announce_node_decision(hub: Hub, request: str, node: str, decision: str) -> None:
+def announce_node_decision(parts: GatewayParts, request: str, node: str, decision: str) -> None:
     """Announce to operators, and to the node itself, what was decided about it."""
     payload = {"requestId": request, "nodeId": node, "decision": decision, "ts": now_ms()}
-    hub.broadcast("node.pair.resolved", payload, scope=PAIRING)
-    connected = hub.nodes.connected.get(node)
+    parts.hub.broadcast("node.pair.resolved", payload, scope=PAIRING)
+    connected = parts.nodes.connected.get(node)
     if connected is not None:
         connected.send_unnumbered("node.pair.resolved", payload)
 
 
 def invalidate(hub: Hub, device: str, why: str, role: str | None = None) -> None:
     """Close the connections of a device, after the answers that are queued for them."""
+    call_soon = asyncio.get_running_loop().call_soon
     for client in hub.clients:
         if client.device == device and role in (None, client.role):
-            hub.loop.call_soon(client.connection.close, INVALIDATED, f"client invalidated: {why}")
+            call_soon(client.connection.close, INVALIDATED, f"client invalidated: {why}")
 
 
-def enter_node(hub: Hub, client: ClientView) -> None:
+def enter_node(parts: GatewayParts, client: ClientView) -> None:
     """Enter a node that has connected, and announce what it asks for."""
-    request, older = hub.nodes.enter(client, now_ms())
+    request, older = parts.nodes.enter(client, now_ms())
     if older is not None:
         older.connection.close(INVALIDATED, "client invalidated: node connected anew")
     if request is not None:
-        announce_node_request(hub, request)
+        announce_node_request(parts.hub, request)
 
 
 def now_ms() -> int:

@@ -13,8 +13,10 @@ import msgspec
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
+from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import REMOVED, STATUS
-from runtime.gateway.hub import Hub
+from runtime.gateway.pairing import now_ms
+from runtime.gateway.parts import GatewayParts
 
 
 class SupervisorReport(msgspec.Struct, rename="camel"):
@@ -35,47 +37,48 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
     metrics: list[Series] | None = None
 
 
-def take(hub: Hub, report: SupervisorReport) -> None:
+def take(parts: GatewayParts, report: SupervisorReport) -> None:
     """Apply a report, and send what has changed to the clients that subscribe to it."""
-    accounts = hub.accounts
-    if report.revision and report.revision != hub.revision:
-        hub.revise(report.revision)
+    accounts = parts.accounts
+    if report.revision and accounts.set_revision(report.revision):
+        told = {"path": parts.boot.config_path, "hash": report.revision, "ts": now_ms()}
+        parts.hub.broadcast("config.changed", told, scope=READ)
     if report.channels is not None:
         accounts.set_channels(report.channels)
     if report.gateway is not None:
-        hub.health.set_gateway(report.gateway)
+        parts.health.set_gateway(report.gateway)
     if report.metrics is not None:
         accounts.set_series(report.metrics)
     if report.agents is not None:
-        hub.agents.configure(report.agents)
+        parts.agents.configure(report.agents)
     removed = list(report.removed)
     if report.whole:
         removed += [key for key in accounts.rows if key not in report.accounts]
     if report.accounts or removed:
-        hub.data_link.drain_now()
+        parts.data_link.drain_now()
     for key, row in report.accounts.items():
-        _change(hub, key, row)
+        _change(parts, key, row)
     for key in removed:
-        _remove(hub, key)
+        _remove(parts, key)
     accounts.learn_figures(report.figures)
     if report.whole:
-        hub.now_informed()
+        parts.readiness.report_arrived()
 
 
-def _change(hub: Hub, key: str, row: AccountStatus) -> None:
-    if hub.accounts.learn(key, row):
-        hub.health_changed()
+def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
+    if parts.accounts.learn(key, row):
+        parts.hub.health_changed()
         if row.phase in ("backoff", "failed"):
-            hub.stability.note(
+            parts.stability.note(
                 f"account.{row.phase}", account=key, reason=row.cause, failures=row.failures
             )
-        hub.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
-    hub.data_link.reported(key)
+        parts.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
+    parts.data_link.reported(key)
 
 
-def _remove(hub: Hub, key: str) -> None:
-    if hub.accounts.remove(key):
-        hub.health_changed()
-        hub.data_link.reported(key)
-        hub.rings.remove(key)
-        hub.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
+def _remove(parts: GatewayParts, key: str) -> None:
+    if parts.accounts.remove(key):
+        parts.hub.health_changed()
+        parts.data_link.reported(key)
+        parts.rings.remove(key)
+        parts.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))

@@ -25,18 +25,22 @@ class SupervisorLink:
 
     def __init__(self) -> None:
         self.client: ClientView | None = None
-        self.calls: Calls[msgspec.Raw] = Calls()
+        self._calls: Calls[msgspec.Raw] = Calls()
 
     def open(self, client: ClientView) -> None:
         """Use this connection from now on; calls over the last one fail."""
-        self.calls.fail_all()
+        self._calls.fail_all()
         self.client = client
 
     def close(self, client: ClientView) -> None:
         """Forget a connection that has ended; other clients are ignored."""
         if client is self.client:
             self.client = None
-            self.calls.fail_all()
+            self._calls.fail_all()
+
+    def fail_all(self) -> None:
+        """Fail every request that waits for an answer, because the gateway ends."""
+        self._calls.fail_all()
 
     async def ask(self, method: str, params: Any) -> Any:
         """Return the supervisor's answer as JSON data; raises as ``ask_raw``."""
@@ -50,15 +54,15 @@ class SupervisorLink:
         if self.client is None:
             text = f"{method}: the supervisor is not connected"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
-        number, future = self.calls.start(_SUPERVISOR, seconds, method)
+        number, future = self._calls.start(_SUPERVISOR, seconds, method)
         request = {"id": number, "method": method, "params": params}
         self.client.send_unnumbered("supervisor.request", request)
-        return await self.calls.answer(number, future)
+        return await self._calls.answer(number, future)
 
     def settle(self, id: int, ok: bool, payload: msgspec.Raw, error: ErrorShape | None) -> None:
         """Settle the call with this id; one that is not waited for any more is ignored."""
         if ok:
-            self.calls.settle(id, payload)
+            self._calls.settle(id, payload)
             return
         shape = error or ErrorShape(UNAVAILABLE, "the supervisor failed without saying why")
-        self.calls.fail(id, error_of(shape))
+        self._calls.fail(id, error_of(shape))

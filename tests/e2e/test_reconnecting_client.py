@@ -99,4 +99,4 @@ async def test_the_real_gateway_ends_it_at_once(options: Any, words: str) -> Non
         with pytest.raises(RemoteError, match=words):
             await client.open()
         assert client.sessions == 0
-        assert sum(rig.hub.refused.values()) == 1
+        assert sum(rig.parts.hub.refused.values()) == 1

@@ -179,7 +179,7 @@ async def run(
             grammatical,
             there.tally.frames - grammatical,
             len(asyncio.all_tasks()) - tasks_before,
-            len(there.rig.hub.server.connections) - 1,  # the supervisor's
+            len(there.rig.parts.server.connections) - 1,  # the supervisor's
             rss_warm,
             process.memory_info().rss,
         )
@@ -197,6 +197,6 @@ async def _settled(there: Target, tasks: int) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + SETTLE_SECONDS
     while loop.time() < end:
-        if len(asyncio.all_tasks()) <= tasks and len(there.rig.hub.server.connections) <= 1:
+        if len(asyncio.all_tasks()) <= tasks and len(there.rig.parts.server.connections) <= 1:
             return
         await asyncio.sleep(0.05)

@@ -21,7 +21,7 @@ SECONDS = 4.0
 def broken_method(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A method with a fault that only some params bring to light."""
 
-    def fault(client: Any, params: Any) -> Any:
+    def fault(parts: Any, client: Any, params: Any) -> Any:
         return {"rest": 1 // (len(params.text) % 2)}
 
     name = "system-event"

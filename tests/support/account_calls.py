@@ -29,7 +29,7 @@ async def calls_of(rig: GatewayRig, answer: bytes = SENT, *, ok: bool = True) ->
 def can(rig: GatewayRig, *actions: str) -> None:
     """Let the channel do ``actions``, as its manifest would say."""
     info = ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera"], list(actions))
-    rig.hub.accounts.set_channels([info])
+    rig.parts.accounts.set_channels([info])
 
 
 def action(name: str, **inner: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from ipc.identity.peer import PeerProof
 from ipc.websocket.client import Client
 from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 TOKEN = "token-of-the-test"
 SESSION = "token-of-this-boot"
@@ -84,7 +84,7 @@ class Worker:
         self.frames: asyncio.Queue[data.FromGateway] = asyncio.Queue()
         self.on_call: Callable[[Call], Answer | None] | None = None
         known = PeerProof(SECRET).credentials(account, incarnation)
-        self.dealer = Dealer(rig.hub.boot.data, known, self._on_frame)
+        self.dealer = Dealer(rig.parts.boot.data, known, self._on_frame)
 
     def _on_frame(self, body: bytes) -> None:
         if not body:
@@ -135,8 +135,8 @@ class GatewayRig:
     tasks: asyncio.TaskGroup | None = None
 
     @property
-    def hub(self) -> Hub:
-        return self.gateway.hub
+    def parts(self) -> GatewayParts:
+        return self.gateway.parts
 
     @property
     def url(self) -> str:

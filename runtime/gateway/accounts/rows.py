@@ -14,9 +14,13 @@ TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
 
 
 class Accounts:
-    """Rows by key and channels by id. ``version`` grows with every change that is published."""
+    """Rows by key and channels by id. ``version`` grows with every change that is published.
 
-    def __init__(self, channels: Iterable[ChannelInfo]) -> None:
+    ``revision`` is that of the configuration which the accounts follow.
+    """
+
+    def __init__(self, channels: Iterable[ChannelInfo], revision: str = "") -> None:
+        self.revision = revision
         self.rows: dict[str, AccountStatus] = {}
         self.channels: dict[str, ChannelInfo] = {}
         self.series: list[Series] = []  # the supervisor's own figures
@@ -26,6 +30,13 @@ class Accounts:
     def set_channels(self, channels: Iterable[ChannelInfo]) -> None:
         """Replace the list of channels, in their order."""
         self.channels = {channel.id: channel for channel in channels}
+
+    def set_revision(self, revision: str) -> bool:
+        """Take the revision of the configuration; return whether it is another one."""
+        if revision == self.revision:
+            return False
+        self.revision = revision
+        return True
 
     def set_series(self, series: list[Series]) -> None:
         """Replace the supervisor's own figures."""

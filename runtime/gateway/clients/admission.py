@@ -6,6 +6,7 @@ that report for a moment; while it drains they are refused, to be retried at onc
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 
@@ -29,8 +30,8 @@ from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import Admitted, ConnectedClient
 from runtime.gateway.clients.decision import ConnectDecision
 from runtime.gateway.clients.hello import hello
-from runtime.gateway.hub import Hub
 from runtime.gateway.pairing import enter_node
+from runtime.gateway.parts import GatewayParts
 
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
@@ -42,8 +43,8 @@ log = structlog.get_logger("gateway.admission")
 class Admission:
     """A connection whose ``connect`` has not been answered yet."""
 
-    def __init__(self, hub: Hub, connection: Connection) -> None:
-        self.hub = hub
+    def __init__(self, parts: GatewayParts, connection: Connection) -> None:
+        self._parts = parts
         self.connection = connection
         self.nonce = str(uuid.uuid4())
         self._queued: list[bytes] = []
@@ -75,12 +76,12 @@ class Admission:
 
     def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
         """Decide at once, or in a task when a device's signature must be checked."""
-        decision = ConnectDecision(self.hub, self.connection, connect, claim, self.nonce)
+        decision = ConnectDecision(self._parts, self.connection, connect, claim, self.nonce)
         grant = decision.decide()
         if grant is not None:
             self._grant(request, decision, grant)
         else:
-            self.hub.jobs.start(self._consider_device(request, decision))
+            self._parts.jobs.start(self._consider_device(request, decision))
 
     async def _consider_device(self, request: Request, decision: ConnectDecision) -> None:
         try:
@@ -92,19 +93,20 @@ class Admission:
             self.connection.close(1011, "internal error")
 
     def _grant(self, request: Request, decision: ConnectDecision, grant: Grant) -> None:
-        hub = self.hub
-        if hub.draining:
+        parts, readiness = self._parts, self._parts.readiness
+        if readiness.draining:
             raise not_now("gateway restart in progress")
-        if len(hub.clients) >= hub.config.limits.max_clients and grant.role != SUPERVISOR:
+        most = parts.config.limits.max_clients
+        if len(parts.hub.clients) >= most and grant.role != SUPERVISOR:
             raise not_now("gateway has too many clients")
         protocol = decision.claim.protocol
         admitted = Admitted(str(uuid.uuid4()), decision.connect, protocol, grant, decision.origin)
-        if hub.informed or grant.role == SUPERVISOR:
+        if readiness.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
         else:
             self._pending = request, admitted
-            hub.wait_for_report(self)
-            hub.loop.call_later(WAIT_SECONDS, self._give_up)
+            readiness.wait_for_report(self)
+            asyncio.get_running_loop().call_later(WAIT_SECONDS, self._give_up)
 
     def proceed(self) -> None:
         """Admit the client that waited for the first report, if it still waits."""
@@ -119,18 +121,18 @@ class Admission:
     def _give_up(self, reason: str = "gateway starting") -> None:
         if self._pending is not None:
             request, self._pending = self._pending[0], None
-            self.hub.wait_no_more(self)
+            self._parts.readiness.wait_no_more(self)
             self._refuse(request, not_now(reason))
 
     def _admit(self, request: Request, admitted: Admitted) -> None:
-        connection = self.connection
+        connection, parts = self.connection, self._parts
         if not connection.open:
             return
         connection.admit(MAX_FRAME_BYTES)
-        client = connection.data = ConnectedClient(self.hub, connection, admitted)
-        self.hub.add(client)
-        connection.send(response(request.id, hello(self.hub, client)))
-        _welcome(self.hub, client)
+        client = connection.data = ConnectedClient(parts, connection, admitted)
+        parts.hub.add(client)
+        connection.send(response(request.id, hello(parts, client)))
+        _welcome(parts, client)
         connection.receive = client.receive
         for data in self._queued:
             client.receive(data)
@@ -141,10 +143,11 @@ class Admission:
             self.connection.close(1008, "too many pending handshake frames")
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
-        self.hub.refuse(refusal.kind)
+        self._parts.hub.refuse(refusal.kind)
+        self._parts.stability.note("client.refused", reason=refusal.kind)
         log.info("client refused", reason=refusal.reason, remote=self.connection.remote)
         if refusal.delay:
-            self.hub.loop.call_later(refusal.delay, self._answer, request, refusal)
+            asyncio.get_running_loop().call_later(refusal.delay, self._answer, request, refusal)
         else:
             self._answer(request, refusal)
 
@@ -154,13 +157,13 @@ class Admission:
             self.connection.close(refusal.code, refusal.reason)
 
 
-def _welcome(hub: Hub, client: ConnectedClient) -> None:
+def _welcome(parts: GatewayParts, client: ConnectedClient) -> None:
     """Do what follows the hello: the event ``health``, and what role and caps ask for."""
     if client.role == SUPERVISOR:
-        hub.supervisor.open(client)
+        parts.supervisor.open(client)
         return
-    hub.send_health(client)
+    parts.hub.send_health(client)
     if client.role == NODE:
-        enter_node(hub, client)
+        enter_node(parts, client)
     if CHANNEL_EVENTS in client.connect.caps and client.covers(READ):
-        hub.fanout.subscribe(client, None, OWN_EVENTS)
+        parts.fanout.subscribe(client, None, OWN_EVENTS)

@@ -7,6 +7,7 @@ per client; everything else is answered within the same read of the socket.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ from runtime.gateway.clients.method_table import (
     allowed,
     refusal,
 )
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 MAX_WAITING = 256
 MAX_ABUSE = 10  # malformed frames, or calls of another role's methods; then 1008
@@ -70,8 +71,12 @@ class ConnectedClient:
     ``asked`` the number of its requests, ``failed`` how many were answered with an error.
     """
 
-    def __init__(self, hub: Hub, connection: Connection, admitted: Admitted) -> None:
-        self.hub = hub
+    def __init__(self, parts: GatewayParts, connection: Connection, admitted: Admitted) -> None:
+        self._parts = parts
+        self._hub = parts.hub
+        self._readiness = parts.readiness
+        self._jobs = parts.jobs
+        self._calls = parts.calls
         self.connection = connection
         self.id = admitted.id
         self.connect = admitted.connect
@@ -83,7 +88,7 @@ class ConnectedClient:
         self.device = admitted.grant.device
         self.address = admitted.origin.address
         self.seq = 0
-        self.since = hub.now()
+        self.since = asyncio.get_running_loop().time()
         self.asked = 0
         self.failed = 0
         self._allowed = allowed(self.role, self.scopes, self.protocol)
@@ -102,7 +107,7 @@ class ConnectedClient:
         if method is None:
             self._refuse_method(request)
             return
-        if self.hub.leaving and self.role != SUPERVISOR:
+        if self._readiness.leaving and self.role != SUPERVISOR:
             self._fail(request.id, _not_any_more(request.method))
             return
         self.asked += 1
@@ -112,10 +117,10 @@ class ConnectedClient:
                 params = method.params(request.params)
             if method.waits:
                 if self._may_wait(request.id):
-                    waiting = self._wait(request.id, method, method.function(self, params))
-                    self.hub.jobs.start(waiting)
+                    result = method.function(self._parts, self, params)
+                    self._jobs.start(self._wait(request.id, method, result))
                 return
-            result = method.function(self, params)
+            result = method.function(self._parts, self, params)
         except Exception as error:  # noqa: BLE001 - as in ``_wait``
             self._failed(request.id, method, error)
             return
@@ -125,7 +130,7 @@ class ConnectedClient:
             self._ask(request.id, method, result)
 
     def _ask(self, id: str, method: Method, ask: AccountCall) -> None:
-        calls, jobs = self.hub.calls, self.hub.jobs
+        calls, jobs = self._calls, self._jobs
         waiter = _Asked(self, id, method, ask)
         jobs.begin()
         if not calls.ask(ask.key, ask.method, ask.params, ask.seconds, waiter):
@@ -156,7 +161,7 @@ class ConnectedClient:
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
-            self.hub.jobs.end()
+            self._jobs.end()
 
     def unanswered(self, id: str, method: Method, error: Exception) -> None:
         """Answer a request with the error that came instead of an account's answer."""
@@ -164,7 +169,7 @@ class ConnectedClient:
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
-            self.hub.jobs.end()
+            self._jobs.end()
 
     def _failed(self, id: str, method: Method, error: Exception) -> None:
         if isinstance(error, (PeerGone, CallTimeout)):
@@ -191,7 +196,7 @@ class ConnectedClient:
         Numbers count per client in Protocol 4, over all clients in Protocol 3.
         """
         self.seq += 1
-        seq = self.seq if self.protocol >= 4 else self.hub.seq
+        seq = self.seq if self.protocol >= 4 else self._hub.seq
         self.connection.send(event(name, payload, seq, state_version))
 
     def send_unnumbered(self, name: str, payload: Any) -> None:
@@ -207,7 +212,7 @@ class ConnectedClient:
         self._fail("invalid" if error.id is None else error.id, RemoteError(INVALID_REQUEST, text))
         if isinstance(error, MalformedJson):
             self._malformed += 1
-            self.hub.received_malformed()
+            self._hub.received_malformed()
             if self._malformed > MAX_ABUSE:
                 self.connection.close(1008, "repeated malformed frames")
 

@@ -35,34 +35,43 @@ from runtime.gateway.access.refusals import (
 from runtime.gateway.access.scopes import ALL, OPERATOR, SUPERVISOR
 from runtime.gateway.access.throttle import DEVICE, SHARED
 from runtime.gateway.devices.devices import Issued
-from runtime.gateway.hub import Hub
 from runtime.gateway.pairing import announce_device_decision, announce_device_request
+from runtime.gateway.parts import GatewayParts
 
 
 class ConnectDecision:
     """One ``connect``: call ``decide``, then ``decide_device`` when that returns ``None``."""
 
     def __init__(
-        self, hub: Hub, connection: Connection, connect: Connect, claim: ConnectClaim, nonce: str
+        self,
+        parts: GatewayParts,
+        connection: Connection,
+        connect: Connect,
+        claim: ConnectClaim,
+        nonce: str,
     ) -> None:
-        self.hub = hub
+        self._hub = parts.hub
+        self._guard = parts.guard
+        self._config = parts.config
+        self._devices = parts.devices
+        self._registry = parts.registry
         self.connect = connect
         self.claim = claim
         self._nonce = nonce
         self._headers = connection.request.headers if connection.request else {}
         self._local = connection.loopback
-        self.origin = hub.guard.origin_of(connection.remote, connection.loopback, self._headers)
+        self.origin = parts.guard.origin_of(connection.remote, connection.loopback, self._headers)
         self._check = SecretCheck(None)
         self._user: str | None = None
 
     def decide(self) -> Grant | None:
         """Return the grant, or ``None`` when the device must be checked; raises ``Refusal``."""
-        hub, claim, secrets = self.hub, self.claim, self.hub.guard.secrets
+        claim, secrets = self.claim, self._guard.secrets
         check = self._check = check_secret(claim, secrets)
         if check.method == SUPERVISOR_LINK:
             return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
         headers = self._headers
-        if not hub.guard.hosts.allows(headers.get("Origin"), headers.get("Host")):
+        if not self._guard.hosts.allows(headers.get("Origin"), headers.get("Host")):
             raise foreign_origin()
         if check.method is None and secrets.mode == "trusted-proxy":
             check = self._check = self._check_proxy()
@@ -93,8 +102,8 @@ class ConnectDecision:
         else:
             self._succeeded(SHARED)
             issued = self._pair(device.id, scopes)
-        await self.hub.pairings_saved()
-        self.hub.devices.seen(device.id, "connect", _now())
+        await self._registry.saved()
+        self._devices.seen(device.id, "connect", _now())
         return Grant(
             claim.role, scopes, method, device.id, issued.token, issued.issued_at, self._user
         )
@@ -103,7 +112,7 @@ class ConnectDecision:
         """Accept the device's own token. While the shared secret is locked for the client's
         address, only that is accepted, and no answer shows whether the secret was right.
         """
-        claim, devices = self.claim, self.hub.devices
+        claim, devices = self.claim, self._devices
         token, reason = claim.device_token or claim.token, self._check.reason
         guessed = reason.endswith("_mismatch")  # counts as a guess, whatever came beside it
         if token is None:
@@ -127,16 +136,16 @@ class ConnectDecision:
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
         """Pair a device of this host at once; for another one an operator must approve first."""
-        claim, devices, now = self.claim, self.hub.devices, _now()
+        claim, devices, now = self.claim, self._devices, _now()
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
             request, new = devices.request(self.connect, scopes, self.origin.address, now)
             if self.origin.loopback or self._check.method == "trusted-proxy":
                 devices.approve(request, now)
-                announce_device_decision(self.hub, request.request_id, device, "approved")
+                announce_device_decision(self._hub, request.request_id, device, "approved")
             else:
                 if new:
-                    announce_device_request(self.hub, request)
+                    announce_device_request(self._hub, request)
                 known = devices.find(device)
                 more: dict[str, Any] = {"requestedRole": claim.role}
                 more["requestedScopes"] = list(scopes)
@@ -146,7 +155,7 @@ class ConnectDecision:
         return devices.token(device, claim.role, scopes, now)
 
     def _check_proxy(self) -> SecretCheck:
-        auth = self.hub.config.auth
+        auth = self._config.auth
         if self._check.reason.endswith("_mismatch"):
             return self._check  # a wrong secret is not made right by a proxy
         user, reason = user_of_proxy(auth.trusted_proxy, self.origin, self._local, self._headers)
@@ -155,7 +164,7 @@ class ConnectDecision:
 
     def _locked(self, kind: str) -> float:
         """Return for how many seconds the address is locked out; 0 when it is not."""
-        return self.hub.guard.locked(kind, self.origin)
+        return self._guard.locked(kind, self.origin)
 
     def _check_lock(self, kind: str) -> None:
         if seconds := self._locked(kind):
@@ -164,14 +173,14 @@ class ConnectDecision:
 
     def _failed(self, kind: str, reason: str, *, device: bool = False) -> Refusal:
         """Count a wrong secret and return its refusal."""
-        claim, delay = self.claim, self.hub.guard.failed(kind, self.origin)
+        claim, delay = self.claim, self._guard.failed(kind, self.origin)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         if claim.protocol >= 4:
             refusal.delay = delay
         return refusal
 
     def _succeeded(self, kind: str) -> None:
-        self.hub.guard.succeeded(kind, self.origin)
+        self._guard.succeeded(kind, self.origin)
 
 
 def _now() -> int:

@@ -9,7 +9,7 @@ from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 EVENTS = (
     "connect.challenge",
@@ -33,10 +33,10 @@ SESSION_DEFAULTS = {
 }
 
 
-def hello(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
+def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
     """Return the payload ``hello-ok`` for ``client``."""
     modern = client.protocol >= 4
-    server: dict[str, Any] = {"version": hub.boot.version, "connId": client.id}
+    server: dict[str, Any] = {"version": parts.boot.version, "connId": client.id}
     features: dict[str, Any] = {
         "methods": public(client.protocol),
         "events": [*EVENTS, *sorted(OWN_EVENTS)],
@@ -48,11 +48,11 @@ def hello(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
         "protocol": client.protocol,
         "server": server,
         "features": features,
-        "snapshot": _snapshot(hub, client),
+        "snapshot": _snapshot(parts, client),
         "policy": {
             "maxPayload": MAX_FRAME_BYTES,
-            "maxBufferedBytes": hub.config.limits.buffered_bytes,
-            "tickIntervalMs": hub.config.tick_interval_ms,
+            "maxBufferedBytes": parts.config.limits.buffered_bytes,
+            "tickIntervalMs": parts.config.tick_interval_ms,
         },
     }
     grant = client.grant
@@ -61,30 +61,30 @@ def hello(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
         auth |= {"deviceToken": grant.device_token, "issuedAtMs": grant.issued_at}
         answer["auth"] = auth
     if modern:
-        server |= {"bootId": hub.boot_id, "buildId": hub.boot.version}
+        server |= {"bootId": parts.boot_id, "buildId": parts.boot.version}
         features["capabilities"] = []
         answer["auth"] = {"method": client.method} | auth
     return answer
 
 
-def _snapshot(hub: Hub, client: ConnectedClient) -> dict[str, Any]:
+def _snapshot(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
     # Protocol 3 shows every connected client; 4 only clients that may read.
     shown = client.protocol < 4 or client.covers(READ)
     snapshot: dict[str, Any] = {
-        "presence": hub.presence.rows(client.protocol) if shown else [],
-        "health": hub.health.payload(client.protocol),
-        "stateVersion": hub.state_version(),
-        "uptimeMs": hub.uptime_ms(),
+        "presence": parts.presence.rows(client.protocol) if shown else [],
+        "health": parts.health.payload(client.protocol),
+        "stateVersion": parts.hub.state_version(),
+        "uptimeMs": parts.readiness.uptime_ms(),
         "sessionDefaults": SESSION_DEFAULTS,
     }
     if client.protocol >= 4:
         snapshot["suspension"] = {"phase": "accepting"}
-        if hub.revision:
-            snapshot["appliedConfigHash"] = hub.revision
+        if parts.accounts.revision:
+            snapshot["appliedConfigHash"] = parts.accounts.revision
     if client.covers(ADMIN):
         snapshot |= {
-            "configPath": hub.boot.config_path,
-            "stateDir": hub.boot.state_dir,
-            "authMode": hub.config.auth.mode,
+            "configPath": parts.boot.config_path,
+            "stateDir": parts.boot.state_dir,
+            "authMode": parts.config.auth.mode,
         }
     return snapshot

@@ -4,7 +4,7 @@
         key: str
 
     @method("thing.get", READ, ThingParams)
-    def thing_get(client: ConnectedClient, params: ThingParams) -> object:
+    def thing_get(parts: GatewayParts, client: ConnectedClient, params: ThingParams) -> Any:
         ...
 
 A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
@@ -33,7 +33,7 @@ from runtime.gateway.accounts.account_calls import read_answer
 
 BOTH = frozenset({3, 4})  # protocols
 
-Function = Callable[[Any, Any], Any]
+Function = Callable[[Any, Any, Any], Any]  # of the parts, the client and the params
 
 
 class AccountCall(msgspec.Struct, frozen=True):

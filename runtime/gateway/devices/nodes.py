@@ -94,6 +94,10 @@ class Nodes:
             if node not in self._registry.nodes:
                 self._drop_requests(node)
 
+    def fail_all(self) -> None:
+        """Fail every invocation that waits for an answer, because the gateway ends."""
+        self.calls.fail_all()
+
     def alive(self, id: str, reason: str, now: int) -> None:
         """Record that a node has reported itself alive, and write it soon."""
         self.seen(id, reason, now)

@@ -15,7 +15,7 @@ from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import metrics
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,17 +33,17 @@ _log = logging.getLogger("gateway.http")
 class HttpEndpoints:
     """Answers the HTTP requests of one gateway."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._guard = hub.guard
-        self._registry = metrics.registry(hub)
+    def __init__(self, parts: GatewayParts) -> None:
+        self._readiness = parts.readiness
+        self._guard = parts.guard
+        self._registry = metrics.registry(parts)
         self._paths: dict[str, Endpoint] = {
             "/health": self._health,
             "/healthz": self._health,
             "/ready": self._ready,
             "/readyz": self._ready,
         }
-        if hub.config.http.metrics:
+        if parts.config.http.metrics:
             self._paths["/metrics"] = self._metrics
         answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
         self._server = web.Server(answer, access_log=None, logger=_log)
@@ -75,18 +75,18 @@ class HttpEndpoints:
         return _json(200, {"ok": True, "status": "live"})
 
     def _ready(self, request: web.BaseRequest) -> web.Response:
-        hub = self._hub
+        readiness = self._readiness
         failing = [
             name
             for name, fails in (
-                ("gateway-draining", hub.draining),
-                ("startup-sidecars", not hub.informed),
+                ("gateway-draining", readiness.draining),
+                ("startup-sidecars", not readiness.informed),
             )
             if fails
         ]
         answer: dict[str, object] = {"ready": not failing}
         if self._is_local(request) or self._proved(request):
-            answer |= {"failing": failing, "uptimeMs": hub.uptime_ms()}
+            answer |= {"failing": failing, "uptimeMs": readiness.uptime_ms()}
         return _json(503 if failing else 200, answer)
 
     def _metrics(self, request: web.BaseRequest) -> web.Response:

@@ -11,7 +11,7 @@ import asyncio
 import importlib
 from typing import Protocol
 
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 MODULE = "runtime.gateway.http.endpoints"
 LOAD_AFTER = 5.0  # seconds after the start, when 200 accounts are up
@@ -30,15 +30,15 @@ class HttpServer(Protocol):
 class LateEndpoints:
     """The HTTP endpoints, imported when they are needed first."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
         self._endpoints: HttpServer | None = None
-        self._timer = hub.loop.call_later(LOAD_AFTER, self._load)
+        self._timer = asyncio.get_running_loop().call_later(LOAD_AFTER, self._load)
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one HTTP connection."""
         if self._endpoints is None:
-            endpoints: HttpServer = importlib.import_module(MODULE).HttpEndpoints(self._hub)
+            endpoints: HttpServer = importlib.import_module(MODULE).HttpEndpoints(self._parts)
             self._endpoints = endpoints
         return self._endpoints.protocol()
 
@@ -49,4 +49,4 @@ class LateEndpoints:
             await self._endpoints.close()
 
     def _load(self) -> None:
-        self._hub.loop.run_in_executor(None, importlib.import_module, MODULE)
+        asyncio.get_running_loop().run_in_executor(None, importlib.import_module, MODULE)

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from ipc.frames.words import Phase
 from ipc.metrics import Series, of_accounts
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -24,19 +24,19 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class GatewayCollector(Collector):
     """Reads the figures of one gateway."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
 
     def collect(self) -> Iterable[Metric]:
         """Return every series."""
-        hub = self._hub
-        data_link, fanout, server = hub.data_link, hub.fanout, hub.server
+        parts, hub = self._parts, self._parts.hub
+        data_link, fanout, server = parts.data_link, parts.fanout, parts.server
         yield _gauge("clients", "Authenticated WebSocket clients.", len(hub.clients))
         yield _gauge("connections", "Open WebSockets.", len(server.connections))
-        yield _gauge("calls_pending", "Calls to accounts on their way.", len(hub.calls))
-        yield _gauge("ring_bytes", "Recent events kept for replay.", hub.rings.size_bytes)
+        yield _gauge("calls_pending", "Calls to accounts on their way.", len(parts.calls))
+        yield _gauge("ring_bytes", "Recent events kept for replay.", parts.rings.size_bytes)
         yield _gauge(
-            "session", "1 while the supervisor is connected.", hub.supervisor.client is not None
+            "session", "1 while the supervisor is connected.", parts.supervisor.client is not None
         )
         yield _counter("requests", "Requests of clients.", hub.requests)
         yield _counter("request_failures", "Requests answered with an error.", hub.failures)
@@ -46,20 +46,20 @@ class GatewayCollector(Collector):
         yield _counter("messages", "Messages of accounts handed on.", data_link.messages)
         yield _counter("events", "Events of ours, made once each.", fanout.published)
         yield _counter("deliveries", "Events of ours, per client.", fanout.delivered)
-        yield _counter("agent_answers", "Answers of agents that were sent.", hub.agents.answered)
+        yield _counter("agent_answers", "Answers of agents that were sent.", parts.agents.answered)
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
-        yield _by("agent_failures", "Answers that were not.", "reason", hub.agents.failed)
-        yield _phases(hub)
-        rows = hub.accounts.rows.values()
-        for series in (*hub.accounts.series, *of_accounts(rows, time.time())):
+        yield _by("agent_failures", "Answers that were not.", "reason", parts.agents.failed)
+        yield _phases(parts)
+        rows = parts.accounts.rows.values()
+        for series in (*parts.accounts.series, *of_accounts(rows, time.time())):
             yield _family(series)
 
 
-def registry(hub: Hub) -> CollectorRegistry:
+def registry(parts: GatewayParts) -> CollectorRegistry:
     """Return a registry of this gateway alone."""
     own = CollectorRegistry()
-    own.register(GatewayCollector(hub))
+    own.register(GatewayCollector(parts))
     ProcessCollector(namespace="trunkline_gateway", registry=own)
     return own
 
@@ -94,9 +94,9 @@ def _family(series: Series) -> Metric:
     return family
 
 
-def _phases(hub: Hub) -> Metric:
+def _phases(parts: GatewayParts) -> Metric:
     family = GaugeMetricFamily("trunkline_accounts", "Accounts by phase.", labels=["phase"])
     for phase in Phase:
-        count = sum(row.phase == phase for row in hub.accounts.rows.values())
+        count = sum(row.phase == phase for row in parts.accounts.rows.values())
         family.add_metric([phase], count)
     return family

@@ -15,10 +15,10 @@ from ipc.errors import IpcError, RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import ADMIN, READ
-from runtime.gateway.accounts.account_calls import AN_OBJECT, ANYTHING, read_answer
+from runtime.gateway.accounts.account_calls import AN_OBJECT, ANYTHING, AccountCalls, read_answer
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
-from runtime.gateway.hub import Hub
+from runtime.gateway.parts import GatewayParts
 
 LOGOUT_SECONDS = 30.0
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -43,28 +43,34 @@ class ChannelsStatusParams(Params):
 
 
 @method("channels.status", READ, ChannelsStatusParams)
-async def channels_status(client: ConnectedClient, params: ChannelsStatusParams) -> Any:
+async def channels_status(
+    parts: GatewayParts, client: ConnectedClient, params: ChannelsStatusParams
+) -> Any:
     """Answer with a summary and all accounts of each channel."""
-    accounts = client.hub.accounts
+    accounts = parts.accounts
     if params.channel is not None and params.channel not in accounts.channels:
         raise RemoteError(INVALID_REQUEST, "invalid channels.status channel")
-    probes = await _probe_all(client.hub, params) if params.probe else {}
-    return client.hub.health.channels_status(client.protocol, params.channel, probes)
+    probes = await _probe_all(parts, params) if params.probe else {}
+    return parts.health.channels_status(client.protocol, params.channel, probes)
 
 
 @method("channels.start", ADMIN, ChannelTargetParams, repeat=Repeat.ALWAYS)
-async def channels_start(client: ConnectedClient, params: ChannelTargetParams) -> Any:
+async def channels_start(
+    parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
+) -> Any:
     """Start an account, release its hold; an operator never waits for a backoff."""
-    row, answer = await _ask(client, "channels.start", params)
+    row, answer = await _ask(parts, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
 
 @method("channels.stop", ADMIN, ChannelTargetParams, repeat=Repeat.ALWAYS)
-async def channels_stop(client: ConnectedClient, params: ChannelTargetParams) -> Any:
+async def channels_stop(
+    parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
+) -> Any:
     """Stop an account and remember it over every restart. ``persisted`` is ours: false when
     that could not be written down.
     """
-    row, answer = await _ask(client, "channels.stop", params)
+    row, answer = await _ask(parts, "channels.stop", params)
     answer["stopped"] = True
     if row.get("persisted") is False:
         answer["persisted"] = False
@@ -72,21 +78,25 @@ async def channels_stop(client: ConnectedClient, params: ChannelTargetParams) ->
 
 
 @method("channels.restart", ADMIN, ChannelTargetParams, ours=True)
-async def channels_restart(client: ConnectedClient, params: ChannelTargetParams) -> Any:
+async def channels_restart(
+    parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
+) -> Any:
     """Replace the account's process. ``incarnation`` is the one that ends."""
-    row, answer = await _ask(client, "channels.restart", params)
+    row, answer = await _ask(parts, "channels.restart", params)
     if "incarnation" in row:
         answer["incarnation"] = row["incarnation"]
     return answer | {"restarted": _runs(row), "outcome": _outcome(row)}
 
 
 @method("channels.logout", ADMIN, ChannelTargetParams)
-async def channels_logout(client: ConnectedClient, params: ChannelTargetParams) -> Any:
+async def channels_logout(
+    parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
+) -> Any:
     """End an account's login; it stays down until it is started again."""
-    accounts = client.hub.accounts
+    accounts = parts.accounts
     key = accounts.resolve("channels.logout", params.channel, params.account_id)
     try:
-        raw = await client.hub.call_account(key, "logout", b"{}", LOGOUT_SECONDS)
+        raw = await parts.calls.call(key, "logout", b"{}", LOGOUT_SECONDS)
     except RemoteError as error:
         if error.code != INVALID_REQUEST:
             raise
@@ -102,36 +112,37 @@ async def channels_logout(client: ConnectedClient, params: ChannelTargetParams) 
     }
 
 
-async def _probe_all(hub: Hub, query: ChannelsStatusParams) -> dict[str, Any]:
+async def _probe_all(parts: GatewayParts, query: ChannelsStatusParams) -> dict[str, Any]:
     """Ask the plugins of running accounts whether their login works."""
     keys = [
         key
-        for key, row in hub.accounts.rows.items()
+        for key, row in parts.accounts.rows.items()
         if row.phase == "running" and query.channel in (None, row.channel)
     ]
-    probes = (_probe(hub, key, query.timeout_ms / 1000) for key in keys)
+    probes = (_probe(parts.calls, key, query.timeout_ms / 1000) for key in keys)
     return dict(zip(keys, await asyncio.gather(*probes), strict=True))
 
 
-async def _probe(hub: Hub, key: str, seconds: float) -> dict[str, Any]:
-    began = hub.now()
+async def _probe(calls: AccountCalls, key: str, seconds: float) -> dict[str, Any]:
+    now = asyncio.get_running_loop().time
+    began = now()
     try:
-        raw = await hub.call_account(key, "probe", b"{}", seconds)
+        raw = await calls.call(key, "probe", b"{}", seconds)
         answer = read_answer(key, raw, ANYTHING)
         result = answer if isinstance(answer, dict) else {"ok": bool(answer)}
     except IpcError as error:
         result = {"ok": False, "error": str(error)}
-    return result | {"elapsedMs": int((hub.now() - began) * 1000)}
+    return result | {"elapsedMs": int((now() - began) * 1000)}
 
 
 async def _ask(
-    client: ConnectedClient, verb: str, params: ChannelTargetParams
+    parts: GatewayParts, verb: str, params: ChannelTargetParams
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    key = client.hub.accounts.resolve(verb, params.channel, params.account_id)
+    key = parts.accounts.resolve(verb, params.channel, params.account_id)
     request: dict[str, Any] = {"accounts": [key]}
     if params.reason is not None:
         request["reason"] = params.reason
-    result = await client.hub.supervisor.ask(verb, request)
+    result = await parts.supervisor.ask(verb, request)
     rows = result.get("results") if isinstance(result, dict) else None
     if not rows:
         raise RemoteError(UNAVAILABLE, f"{verb}: the supervisor gave no result")

@@ -15,6 +15,7 @@ from ipc.frames.requests import NoParams, PlaceParams, Text, WriteParams
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
 
 CONFIG_SECONDS = 60.0  # checking thousands of accounts takes some
 COPY_BYTES = 128 * 1024  # a larger configuration is told once, not under all of its names
@@ -37,11 +38,11 @@ class PatchParams(ApplyParams):
 
 
 @method("config.get", READ, NoParams)
-async def config_get(client: ConnectedClient, params: NoParams) -> Any:
+async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the file as written and its values, secrets as `__OPENCLAW_REDACTED__`, and
     the `hash` that a write must name.
     """
-    raw = await client.hub.ask_supervisor("config.get", {}, CONFIG_SECONDS)
+    raw = await parts.supervisor.ask_raw("config.get", {}, CONFIG_SECONDS)
     answer = msgspec.json.decode(raw, type=dict[str, Raw])
     values = answer["config"]
     if len(bytes(values)) <= COPY_BYTES:
@@ -50,38 +51,40 @@ async def config_get(client: ConnectedClient, params: NoParams) -> Any:
 
 
 @method("config.set", ADMIN, WriteParams)
-async def config_set(client: ConnectedClient, params: WriteParams) -> Any:
+async def config_set(parts: GatewayParts, client: ConnectedClient, params: WriteParams) -> Any:
     """Write the whole text, if nobody has changed it since; marks keep their secrets."""
-    return await _write(client, "config.set", params)
+    return await _write(parts, "config.set", params)
 
 
 @method("config.apply", ADMIN, ApplyParams)
-async def config_apply(client: ConnectedClient, params: ApplyParams) -> Any:
+async def config_apply(parts: GatewayParts, client: ConnectedClient, params: ApplyParams) -> Any:
     """Do as `config.set`; here every write is taken over at once."""
-    return await _write(client, "config.apply", params)
+    return await _write(parts, "config.apply", params)
 
 
 @method("config.patch", ADMIN, PatchParams)
-async def config_patch(client: ConnectedClient, params: PatchParams) -> Any:
+async def config_patch(parts: GatewayParts, client: ConnectedClient, params: PatchParams) -> Any:
     """Change what a merge patch names and leave the rest, comments too, as it is written."""
-    return await _write(client, "config.patch", params)
+    return await _write(parts, "config.patch", params)
 
 
 @method("config.schema", READ, NoParams)
-async def config_schema(client: ConnectedClient, params: NoParams) -> Any:
+async def config_schema(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the JSON Schema of the configuration, installed channels included."""
-    return await client.hub.ask_supervisor("config.schema", {}, CONFIG_SECONDS)
+    return await parts.supervisor.ask_raw("config.schema", {}, CONFIG_SECONDS)
 
 
 @method("config.schema.lookup", READ, PlaceParams)
-async def config_schema_lookup(client: ConnectedClient, params: PlaceParams) -> Any:
+async def config_schema_lookup(
+    parts: GatewayParts, client: ConnectedClient, params: PlaceParams
+) -> Any:
     """Answer with one place of that schema and what is in it: `channels.irc.accounts.*`."""
     given = {"path": params.path}
-    return await client.hub.ask_supervisor("config.schema.lookup", given, CONFIG_SECONDS)
+    return await parts.supervisor.ask_raw("config.schema.lookup", given, CONFIG_SECONDS)
 
 
-async def _write(client: ConnectedClient, name: str, params: WriteParams) -> Raw:
+async def _write(parts: GatewayParts, name: str, params: WriteParams) -> Raw:
     given: dict[str, Any] = {"raw": params.raw}
     if params.base_hash is not UNSET:
         given["baseHash"] = params.base_hash
-    return await client.hub.ask_supervisor(name, given, CONFIG_SECONDS)
+    return await parts.supervisor.ask_raw(name, given, CONFIG_SECONDS)

@@ -17,9 +17,10 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, PAIRING, covers
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
-from runtime.gateway.devices.devices import PairRequest, is_operator, rows_of
+from runtime.gateway.devices.devices import Devices, PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
 from runtime.gateway.pairing import announce_device_decision, invalidate, now_ms
+from runtime.gateway.parts import GatewayParts
 
 log = structlog.get_logger("gateway.devices")
 
@@ -61,10 +62,10 @@ class RotateParams(Params):
 
 
 @method("device.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
-def device_pair_list(client: ConnectedClient, params: NoParams) -> Any:
+def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the devices that wait and those that are paired."""
-    hub, devices = client.hub, client.hub.devices
-    connected = {other.device for other in hub.clients}
+    devices = parts.devices
+    connected = {other.device for other in parts.hub.clients}
     pending, paired = devices.pending(now_ms()), devices.paired()
     return {
         "pending": [each for each in pending if _manages(client, each.device_id)],
@@ -77,9 +78,11 @@ def device_pair_list(client: ConnectedClient, params: NoParams) -> Any:
 
 
 @method("device.pair.approve", PAIRING, DeviceRequestParams)
-async def device_pair_approve(client: ConnectedClient, params: DeviceRequestParams) -> Any:
+async def device_pair_approve(
+    parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
+) -> Any:
     """Let a device in, with the role and scopes it asked for; nobody grants what he has not."""
-    hub, devices = client.hub, client.hub.devices
+    devices = parts.devices
     request = devices.waiting(params.request_id, now_ms())
     if not client.covers(ADMIN):
         own = request is not None and _manages(client, request.device_id)
@@ -91,27 +94,31 @@ async def device_pair_approve(client: ConnectedClient, params: DeviceRequestPara
         if not client.covers(scope):
             raise RemoteError(INVALID_REQUEST, f"missing scope: {scope}")
     device = devices.approve(request, now_ms())
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("device approved", device=device.device_id, roles=device.roles)
-    announce_device_decision(hub, request.request_id, device.device_id, "approved")
+    announce_device_decision(parts.hub, request.request_id, device.device_id, "approved")
     return {"requestId": request.request_id, "device": _shown(device)}
 
 
 @method("device.pair.reject", PAIRING, DeviceRequestParams)
-def device_pair_reject(client: ConnectedClient, params: DeviceRequestParams) -> Any:
+def device_pair_reject(
+    parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
+) -> Any:
     """Send a device away; it may ask again."""
-    hub, devices = client.hub, client.hub.devices
-    request = _own_request(client, params.request_id)
+    devices = parts.devices
+    request = _own_request(devices, client, params.request_id)
     devices.reject(request)
     log.info("device rejected", device=request.device_id)
-    announce_device_decision(hub, request.request_id, request.device_id, "rejected")
+    announce_device_decision(parts.hub, request.request_id, request.device_id, "rejected")
     return {"requestId": request.request_id, "deviceId": request.device_id}
 
 
 @method("device.pair.remove", PAIRING, DeviceParams)
-async def device_pair_remove(client: ConnectedClient, params: DeviceParams) -> Any:
+async def device_pair_remove(
+    parts: GatewayParts, client: ConnectedClient, params: DeviceParams
+) -> Any:
     """Forget a device and its tokens; its connections end."""
-    hub, devices, nodes = client.hub, client.hub.devices, client.hub.nodes
+    devices, nodes = parts.devices, parts.nodes
     known = devices.find(params.device_id)
     mine = _manages(client, params.device_id)
     if not mine or (known and not client.covers(ADMIN) and not is_operator(known.roles)):
@@ -119,16 +126,18 @@ async def device_pair_remove(client: ConnectedClient, params: DeviceParams) -> A
     if not devices.remove(params.device_id):
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     nodes.remove(params.device_id)
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("device removed", device=params.device_id)
-    invalidate(hub, params.device_id, "device-pair-removed")
+    invalidate(parts.hub, params.device_id, "device-pair-removed")
     return {"deviceId": params.device_id}
 
 
 @method("device.pair.rename", PAIRING, LabelParams)
-async def device_pair_rename(client: ConnectedClient, params: LabelParams) -> Any:
+async def device_pair_rename(
+    parts: GatewayParts, client: ConnectedClient, params: LabelParams
+) -> Any:
     """Give a paired device a name for people: `operatorLabel` in the list."""
-    hub, devices, label = client.hub, client.hub.devices, params.label.strip()
+    devices, label = parts.devices, params.label.strip()
     if not label:
         raise RemoteError(INVALID_REQUEST, "label required")
     known = devices.find(params.device_id)
@@ -138,15 +147,17 @@ async def device_pair_rename(client: ConnectedClient, params: LabelParams) -> An
     if known is None:
         raise RemoteError(INVALID_REQUEST, "unknown deviceId")
     devices.rename(params.device_id, label)
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("device renamed", device=params.device_id, label=label)
     return {"deviceId": params.device_id, "label": label}
 
 
 @method("device.token.rotate", PAIRING, RotateParams)
-async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> Any:
+async def device_token_rotate(
+    parts: GatewayParts, client: ConnectedClient, params: RotateParams
+) -> Any:
     """Replace a token. Only the device itself gets the new one; another one pairs again."""
-    hub, devices, wanted = client.hub, client.hub.devices, params.scopes
+    devices, wanted = parts.devices, params.scopes
     denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
     known = devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
@@ -163,9 +174,9 @@ async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> 
     if found is None:
         raise denied
     entry, text = found
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("device token rotated", device=params.device_id, role=params.role)
-    invalidate(hub, params.device_id, "device-token-rotated", params.role)
+    invalidate(parts.hub, params.device_id, "device-token-rotated", params.role)
     own = client.device == params.device_id
     answer = {
         "deviceId": params.device_id,
@@ -181,9 +192,11 @@ async def device_token_rotate(client: ConnectedClient, params: RotateParams) -> 
 
 
 @method("device.token.revoke", PAIRING, RevokeParams)
-async def device_token_revoke(client: ConnectedClient, params: RevokeParams) -> Any:
+async def device_token_revoke(
+    parts: GatewayParts, client: ConnectedClient, params: RevokeParams
+) -> Any:
     """Make a token worthless; the connections of that role end."""
-    hub, devices = client.hub, client.hub.devices
+    devices = parts.devices
     denied = RemoteError(INVALID_REQUEST, "device token revocation denied")
     known = devices.find(params.device_id)
     if not _manages_role(client, params.device_id, params.role):
@@ -193,9 +206,9 @@ async def device_token_revoke(client: ConnectedClient, params: RevokeParams) -> 
         raise denied
     entry = devices.revoke(params.device_id, params.role, now_ms())
     assert entry is not None
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("device token revoked", device=params.device_id, role=params.role)
-    invalidate(hub, params.device_id, "device-token-revoked", params.role)
+    invalidate(parts.hub, params.device_id, "device-token-revoked", params.role)
     return {
         "deviceId": params.device_id,
         "role": params.role,
@@ -211,8 +224,8 @@ def _manages_role(client: ConnectedClient, device: str, role: str) -> bool:
     return _manages(client, device) and (role == OPERATOR or client.covers(ADMIN))
 
 
-def _own_request(client: ConnectedClient, id: str) -> PairRequest:
-    request = client.hub.devices.waiting(id, now_ms())
+def _own_request(devices: Devices, client: ConnectedClient, id: str) -> PairRequest:
+    request = devices.waiting(id, now_ms())
     own = request is not None and _manages(client, request.device_id)
     if client.device is not None and not client.covers(ADMIN) and not own:
         raise RemoteError(INVALID_REQUEST, "device pairing rejection denied")

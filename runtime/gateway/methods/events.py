@@ -12,8 +12,10 @@ from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
+from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
 
 REMEMBER_SECONDS = 2.0  # for accounts to tell a new gateway what they still have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
@@ -30,7 +32,9 @@ class SubscribeParams(Params):
 
 
 @method("events.subscribe", READ, SubscribeParams, ours=True)
-async def events_subscribe(client: ConnectedClient, params: SubscribeParams) -> Any:
+async def events_subscribe(
+    parts: GatewayParts, client: ConnectedClient, params: SubscribeParams
+) -> Any:
     """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`.
     """
@@ -44,21 +48,19 @@ async def events_subscribe(client: ConnectedClient, params: SubscribeParams) -> 
     wanted = [key for key in cursors if params.accounts is None or key in params.accounts]
     if MESSAGE not in events:
         wanted = []
-    hub = client.hub
     # A gateway that has just begun may not have met the accounts yet.
-    await hub.peers.remembered(wanted, REMEMBER_SECONDS)
-    if client not in hub.clients:
+    await parts.peers.remembered(wanted, REMEMBER_SECONDS)
+    if client not in parts.hub.clients:
         raise PeerGone("the client", maybe_executed=False)
-    hub.fanout.subscribe(client, params.accounts, events)
-    found = [_replay(client, key, cursors[key]) for key in wanted]
+    parts.fanout.subscribe(client, params.accounts, events)
+    found = [_replay(parts.rings, client, key, cursors[key]) for key in wanted]
     gaps = [key for key, (_, complete) in zip(wanted, found, strict=True) if not complete]
     replayed = sum(count for count, _ in found)
     return {"ok": True, "events": sorted(events), "replayed": replayed, "gaps": gaps}
 
 
-def _replay(client: ConnectedClient, key: str, cursor: Cursor) -> tuple[int, bool]:
+def _replay(rings: Rings, client: ConnectedClient, key: str, cursor: Cursor) -> tuple[int, bool]:
     """Send what came after ``cursor``; return how many messages, and whether that is all."""
-    rings = client.hub.rings
     payloads, complete = rings.after(key, cursor)
     if not complete:
         gap = {"account": key, "after": f"{cursor[0]}:{cursor[1]}"}

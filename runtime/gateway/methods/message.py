@@ -15,6 +15,7 @@ from runtime.gateway.accounts.account_calls import AN_OBJECT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
 from runtime.gateway.methods.send import SEND_SECONDS, delivery
+from runtime.gateway.parts import GatewayParts
 from workers.messages import Action, Attachment, Id, Outbound, Sent
 
 T = TypeVar("T")
@@ -50,9 +51,11 @@ class MessageActionParams(Params):
 
 
 @method("message.action", WRITE, MessageActionParams, repeat=Repeat.WITH_KEY)
-def message_action(client: ConnectedClient, params: MessageActionParams) -> Any:
+def message_action(
+    parts: GatewayParts, client: ConnectedClient, params: MessageActionParams
+) -> Any:
     """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
-    accounts = client.hub.accounts
+    accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id
     inner = params.params
     account = account or _text(inner, ("accountId",))

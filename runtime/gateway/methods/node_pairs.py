@@ -13,7 +13,7 @@ from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import NODE, PAIRING
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
-from runtime.gateway.devices.nodes import NodeRequest, lacks
+from runtime.gateway.devices.nodes import NodeRequest, Nodes, lacks
 from runtime.gateway.devices.registry import Surface
 from runtime.gateway.pairing import (
     announce_node_decision,
@@ -21,6 +21,7 @@ from runtime.gateway.pairing import (
     invalidate,
     now_ms,
 )
+from runtime.gateway.parts import GatewayParts
 
 log = structlog.get_logger("gateway.nodes")
 
@@ -67,57 +68,63 @@ class VerifyParams(Params):
 
 
 @method("node.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
-def node_pair_list(client: ConnectedClient, params: NoParams) -> Any:
+def node_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the nodes that wait and those that are approved."""
-    nodes = client.hub.nodes
+    nodes = parts.nodes
     return {"pending": nodes.pending(), "paired": nodes.paired()}
 
 
 @method("node.pair.approve", PAIRING, NodeRequestParams)
-async def node_pair_approve(client: ConnectedClient, params: NodeRequestParams) -> Any:
+async def node_pair_approve(
+    parts: GatewayParts, client: ConnectedClient, params: NodeRequestParams
+) -> Any:
     """Approve the commands that a node offers."""
-    hub, nodes = client.hub, client.hub.nodes
-    request = _request(client, params.request_id)
+    nodes = parts.nodes
+    request = _request(nodes, params.request_id)
     missing = lacks(request.required_approve_scopes, client.scopes)
     if missing is not None:
         raise RemoteError(INVALID_REQUEST, f"missing scope: {missing}")
     node = nodes.approve(request, now_ms())
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("node approved", node=node.node_id, commands=node.commands)
-    announce_node_decision(hub, request.request_id, node.node_id, "approved")
+    announce_node_decision(parts, request.request_id, node.node_id, "approved")
     return {"requestId": request.request_id, "node": node}
 
 
 @method("node.pair.reject", PAIRING, NodeRequestParams)
-def node_pair_reject(client: ConnectedClient, params: NodeRequestParams) -> Any:
+def node_pair_reject(
+    parts: GatewayParts, client: ConnectedClient, params: NodeRequestParams
+) -> Any:
     """Refuse them; the node stays connected and does nothing."""
-    hub, nodes = client.hub, client.hub.nodes
-    request = _request(client, params.request_id)
+    nodes = parts.nodes
+    request = _request(nodes, params.request_id)
     nodes.reject(request)
     log.info("node rejected", node=request.node_id)
-    announce_node_decision(hub, request.request_id, request.node_id, "rejected")
+    announce_node_decision(parts, request.request_id, request.node_id, "rejected")
     return {"requestId": request.request_id, "nodeId": request.node_id}
 
 
 @method("node.pair.remove", PAIRING, PairedNodeParams)
-async def node_pair_remove(client: ConnectedClient, params: PairedNodeParams) -> Any:
+async def node_pair_remove(
+    parts: GatewayParts, client: ConnectedClient, params: PairedNodeParams
+) -> Any:
     """Forget a node, and its device as a node; its connection ends."""
-    hub, devices, nodes = client.hub, client.hub.devices, client.hub.nodes
+    devices, nodes = parts.devices, parts.nodes
     device = devices.find(params.node_id)
     is_device = device is not None and NODE in device.roles
     if not nodes.remove(params.node_id) and not is_device:
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     if is_device:
         devices.remove(params.node_id, NODE)
-    await hub.pairings_saved()
+    await parts.registry.saved()
     log.info("node removed", node=params.node_id)
-    announce_node_decision(hub, "", params.node_id, "removed")
-    invalidate(hub, params.node_id, "node-pair-removed", NODE)
+    announce_node_decision(parts, "", params.node_id, "removed")
+    invalidate(parts.hub, params.node_id, "node-pair-removed", NODE)
     return {"nodeId": params.node_id}
 
 
 @method("node.pair.request", PAIRING, NodePairParams, protocols=_ONLY_3)
-def node_pair_request(client: ConnectedClient, params: NodePairParams) -> Any:
+def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: NodePairParams) -> Any:
     """Ask for a node's approval; the same question again is the same request."""
     offered = Surface(
         node_id=params.node_id,
@@ -132,20 +139,20 @@ def node_pair_request(client: ConnectedClient, params: NodePairParams) -> Any:
         commands=params.commands,
         permissions=params.permissions,
     )
-    request, created = client.hub.nodes.ask(offered, now_ms())
+    request, created = parts.nodes.ask(offered, now_ms())
     if created:
-        announce_node_request(client.hub, request)
+        announce_node_request(parts.hub, request)
     return {"status": "pending", "request": request, "created": created}
 
 
 @method("node.pair.verify", PAIRING, VerifyParams, protocols=_ONLY_3)
-def node_pair_verify(client: ConnectedClient, params: VerifyParams) -> Any:
+def node_pair_verify(parts: GatewayParts, client: ConnectedClient, params: VerifyParams) -> Any:
     """Say whether a node's token is right: nodes prove themselves as devices, so none is."""
     return {"ok": False}
 
 
-def _request(client: ConnectedClient, id: str) -> NodeRequest:
-    request = client.hub.nodes.waiting(id)
+def _request(nodes: Nodes, id: str) -> NodeRequest:
+    request = nodes.waiting(id)
     if request is None:
         raise RemoteError(INVALID_REQUEST, "unknown requestId")
     return request

@@ -14,7 +14,9 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.pairing import now_ms
+from runtime.gateway.parts import GatewayParts
 
 INVOKE_MS = 30_000
 LONGEST_MS = 3_600_000
@@ -78,38 +80,38 @@ class NodeEventParams(Params):
 
 
 @method("node.list", READ, NoParams)
-def node_list(client: ConnectedClient, params: NoParams) -> Any:
+def node_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with every node that is connected or approved."""
-    rows = [row | _of_protocol(client) for row in client.hub.nodes.rows()]
+    rows = [row | _of_protocol(client) for row in parts.nodes.rows()]
     return {"ts": now_ms(), "nodes": rows}
 
 
 @method("node.describe", READ, NodeParams)
-def node_describe(client: ConnectedClient, params: NodeParams) -> Any:
+def node_describe(parts: GatewayParts, client: ConnectedClient, params: NodeParams) -> Any:
     """Answer with one of them."""
-    row = client.hub.nodes.row(params.node_id)
+    row = parts.nodes.row(params.node_id)
     if row is None:
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
     return {"ts": now_ms()} | row | _of_protocol(client)
 
 
 @method("node.rename", PAIRING, RenameParams)
-async def node_rename(client: ConnectedClient, params: RenameParams) -> Any:
+async def node_rename(parts: GatewayParts, client: ConnectedClient, params: RenameParams) -> Any:
     """Give an approved node a name."""
     name = params.display_name.strip()
     if not name:
         raise RemoteError(INVALID_REQUEST, "displayName required")
-    if not client.hub.nodes.rename(params.node_id, name):
+    if not parts.nodes.rename(params.node_id, name):
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
-    await client.hub.pairings_saved()
+    await parts.registry.saved()
     return {"nodeId": params.node_id, "displayName": name}
 
 
 @method("node.invoke", WRITE, InvokeParams)
-async def node_invoke(client: ConnectedClient, params: InvokeParams) -> Any:
+async def node_invoke(parts: GatewayParts, client: ConnectedClient, params: InvokeParams) -> Any:
     """Have a node carry out a command, once per key (300 s), and answer with what it says."""
-    key, invoked = _key(params), client.hub.nodes.invoked
-    answer = await invoked.once(key, lambda: _invoke(client, params))
+    key, invoked = _key(params), parts.nodes.invoked
+    answer = await invoked.once(key, lambda: _invoke(parts.nodes, client, params))
     if _size(answer) > KEPT_BYTES:
         invoked.forget(key)
     return answer
@@ -130,8 +132,7 @@ def _size(answer: dict[str, Any]) -> int:
     )
 
 
-async def _invoke(client: ConnectedClient, params: InvokeParams) -> Any:
-    nodes = client.hub.nodes
+async def _invoke(nodes: Nodes, client: ConnectedClient, params: InvokeParams) -> Any:
     node = nodes.connected.get(params.node_id)
     if node is None:
         raise _offline(client)
@@ -160,11 +161,13 @@ async def _invoke(client: ConnectedClient, params: InvokeParams) -> Any:
 
 
 @method("node.invoke.result", None, InvokeResultParams, _ONLY_NODES)
-def node_invoke_result(client: ConnectedClient, params: InvokeResultParams) -> Any:
+def node_invoke_result(
+    parts: GatewayParts, client: ConnectedClient, params: InvokeResultParams
+) -> Any:
     """Take the answer of a node; one that nobody waits for any more is ignored."""
     if params.node_id != client.device:
         raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
-    nodes = client.hub.nodes
+    nodes = parts.nodes
     number = nodes.parse(params.id)
     if number is None or not nodes.calls.settle(number, params):
         return {"ok": True, "ignored": True}
@@ -172,11 +175,11 @@ def node_invoke_result(client: ConnectedClient, params: InvokeResultParams) -> A
 
 
 @method("node.event", None, NodeEventParams, _ONLY_NODES)
-def node_event(client: ConnectedClient, params: NodeEventParams) -> Any:
+def node_event(parts: GatewayParts, client: ConnectedClient, params: NodeEventParams) -> Any:
     """Take what a node tells: a sign of life counts, nothing else means anything here yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
-        client.hub.nodes.alive(client.device, _trigger(params), now_ms())
+        parts.nodes.alive(client.device, _trigger(params), now_ms())
     if client.protocol < 4:
         return {"ok": True}
     reason = "persisted" if alive else "unsupported"

@@ -11,6 +11,7 @@ from ipc.frames.requests import NoParams, Params
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
 
 Word = Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType
 Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)]
@@ -37,14 +38,14 @@ class SystemEventParams(Params):
 
 
 @method("system-presence", READ, NoParams)
-def system_presence(client: ConnectedClient, params: NoParams) -> Any:
+def system_presence(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the rows of everybody, the gateway itself first."""
-    return client.hub.presence.encoded(client.protocol)
+    return parts.presence.encoded(client.protocol)
 
 
 @method("system-event", ADMIN, SystemEventParams)
-def system_event(client: ConnectedClient, params: SystemEventParams) -> Any:
+def system_event(parts: GatewayParts, client: ConnectedClient, params: SystemEventParams) -> Any:
     """Enter or renew a row of the presence; everybody is told within a second."""
-    client.hub.presence.announce(msgspec.to_builtins(params))
-    client.hub.presence_changed()
+    parts.presence.announce(msgspec.to_builtins(params))
+    parts.hub.presence_changed()
     return {"ok": True}

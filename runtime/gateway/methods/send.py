@@ -15,6 +15,7 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.parts import GatewayParts
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
 SEND_SECONDS = 30.0
@@ -53,7 +54,7 @@ def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> Accoun
 
 
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
-def send(client: ConnectedClient, params: SendParams) -> Any:
+def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
     """Send once per key: the worker knows for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]
@@ -63,9 +64,9 @@ def send(client: ConnectedClient, params: SendParams) -> Any:
         files.append(Attachment(url=url, mime_type=params.content_type, name=params.filename))
     if not params.message and not files:
         raise RemoteError(INVALID_REQUEST, "invalid send params: text or media is required")
-    hub = client.hub
-    channel = params.channel or hub.accounts.only_channel()
-    key = hub.accounts.resolve("send", channel, params.account_id)
+    accounts = parts.accounts
+    channel = params.channel or accounts.only_channel()
+    key = accounts.resolve("send", channel, params.account_id)
     message = Outbound(
         to=params.to,
         text=params.message,

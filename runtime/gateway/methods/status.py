@@ -18,6 +18,7 @@ from runtime.gateway.accounts.agents import AGENTS
 from runtime.gateway.accounts.health import AGENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.parts import GatewayParts
 from runtime.gateway.stability import CAPACITY
 
 
@@ -30,29 +31,32 @@ class StabilityParams(Params):
 
 
 @method("health", None, params=None, roles=frozenset({OPERATOR, NODE}), repeat=Repeat.ALWAYS)
-def health(client: ConnectedClient, params: None) -> Any:
+def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
     """Answer with the snapshot of all accounts, as the event ``health`` has it."""
-    return client.hub.health.payload(client.protocol)
+    return parts.health.payload(client.protocol)
 
 
 @method("status", READ, params=None)
-def status(client: ConnectedClient, params: None) -> Any:
+def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
     """Answer with the version, a line per account, and (ours) every row of the accounts and
     what the gateway itself has dropped, by reason.
     """
-    return client.hub.health.status() | {"dropped": client.hub.dropped()}
+    dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.slow}
+    return parts.health.status() | {"dropped": dropped}
 
 
 @method("last-heartbeat", READ)
-def last_heartbeat(client: ConnectedClient, params: NoParams) -> Any:
+def last_heartbeat(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the last heartbeat run of an agent: there is none."""
     return None
 
 
 @method("gateway.identity.get", READ)
-async def gateway_identity_get(client: ConnectedClient, params: NoParams) -> Any:
+async def gateway_identity_get(
+    parts: GatewayParts, client: ConnectedClient, params: NoParams
+) -> Any:
     """Answer with the gateway's own device identity, which is made at the first question."""
-    path = Path(client.hub.boot.state_dir) / "identity.json"
+    path = Path(parts.boot.state_dir) / "identity.json"
     try:
         identity = await asyncio.to_thread(Identity.load, path)
     except IdentityError as error:
@@ -61,13 +65,15 @@ async def gateway_identity_get(client: ConnectedClient, params: NoParams) -> Any
 
 
 @method("diagnostics.stability", READ, StabilityParams)
-def diagnostics_stability(client: ConnectedClient, params: StabilityParams) -> Any:
+def diagnostics_stability(
+    parts: GatewayParts, client: ConnectedClient, params: StabilityParams
+) -> Any:
     """Answer with what went wrong lately: refused clients, accounts that failed."""
-    return client.hub.stability.snapshot(params.limit, params.type, params.since_seq)
+    return parts.stability.snapshot(params.limit, params.type, params.since_seq)
 
 
 @method("agents.list", READ)
-def agents_list(client: ConnectedClient, params: NoParams) -> Any:
+def agents_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the agents: the echo agent is the embedded default."""
     names = ", ".join(AGENTS)
     return {
@@ -79,6 +85,6 @@ def agents_list(client: ConnectedClient, params: NoParams) -> Any:
 
 
 @method("logs.tail", READ, TailParams)
-async def logs_tail(client: ConnectedClient, params: TailParams) -> Any:
+async def logs_tail(parts: GatewayParts, client: ConnectedClient, params: TailParams) -> Any:
     """Answer with log lines, each a JSON object as text, and the `cursor` to go on from."""
-    return await client.hub.ask_supervisor("logs.tail", msgspec.to_builtins(params))
+    return await parts.supervisor.ask_raw("logs.tail", msgspec.to_builtins(params))

@@ -22,6 +22,7 @@ from ipc.frames.requests import (
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
 from runtime.gateway.supervisor_link import ASK_SECONDS
 
 DRAIN_MARGIN = 15.0  # seconds for the stop after the drain
@@ -34,77 +35,85 @@ class DeferrableRestartParams(RestartParams):
 
 
 @method("channels.describe", READ, AccountParams, ours=True)
-async def channels_describe(client: ConnectedClient, params: AccountParams) -> Any:
+async def channels_describe(
+    parts: GatewayParts, client: ConnectedClient, params: AccountParams
+) -> Any:
     """Say why an account is as it is and what comes next."""
-    return await _ask(client, "channels.describe", params)
+    return await _ask(parts, "channels.describe", params)
 
 
 @method("channels.events", READ, AccountParams, ours=True)
-async def channels_events(client: ConnectedClient, params: AccountParams) -> Any:
+async def channels_events(
+    parts: GatewayParts, client: ConnectedClient, params: AccountParams
+) -> Any:
     """Answer with the history of an account: its phases, causes and incarnations."""
-    return await _ask(client, "channels.events", params)
+    return await _ask(parts, "channels.events", params)
 
 
 @method("channels.logs", READ, LinesParams, ours=True)
-async def channels_logs(client: ConnectedClient, params: LinesParams) -> Any:
+async def channels_logs(parts: GatewayParts, client: ConnectedClient, params: LinesParams) -> Any:
     """Answer with the last log lines of accounts, or of every process."""
-    return await _ask(client, "channels.logs", params)
+    return await _ask(parts, "channels.logs", params)
 
 
 @method("channels.holds", READ, ours=True)
-async def channels_holds(client: ConnectedClient, params: NoParams) -> Any:
+async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Answer with the manual stops that are remembered."""
-    return await _ask(client, "channels.holds", params)
+    return await _ask(parts, "channels.holds", params)
 
 
 @method("channels.reset", ADMIN, AccountsParams, ours=True)
-async def channels_reset(client: ConnectedClient, params: AccountsParams) -> Any:
+async def channels_reset(
+    parts: GatewayParts, client: ConnectedClient, params: AccountsParams
+) -> Any:
     """Forgive accounts their failures."""
-    return await _ask(client, "channels.reset", params)
+    return await _ask(parts, "channels.reset", params)
 
 
 @method("channels.drain", ADMIN, DrainParams, ours=True)
-async def channels_drain(client: ConnectedClient, params: DrainParams) -> Any:
+async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: DrainParams) -> Any:
     """Stop accounts once their messages in flight are done, inbound acknowledged and outbound
     sent; `drained` says of each whether that was in time.
     """
-    return await _ask(client, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN)
+    return await _ask(parts, "channels.drain", params, params.timeout_ms / 1000 + DRAIN_MARGIN)
 
 
 @method("gateway.restart.request", ADMIN, DeferrableRestartParams)
-async def gateway_restart_request(client: ConnectedClient, params: DeferrableRestartParams) -> Any:
+async def gateway_restart_request(
+    parts: GatewayParts, client: ConnectedClient, params: DeferrableRestartParams
+) -> Any:
     """Restart the gateway in a moment; calls under way are finished, nobody is refused."""
-    return await _restart(client, params.reason, params.delay_ms)
+    return await _restart(parts, params.reason, params.delay_ms)
 
 
 @method("gateway.restart", ADMIN, ours=True)
-async def gateway_restart(client: ConnectedClient, params: NoParams) -> Any:
+async def gateway_restart(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Restart the gateway at once, as `gateway.restart.request` does later."""
-    return await _restart(client, "gateway.restart", 0)
+    return await _restart(parts, "gateway.restart", 0)
 
 
 @method("secrets.reload", ADMIN)
-async def secrets_reload(client: ConnectedClient, params: NoParams) -> Any:
+async def secrets_reload(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """Have every secret read anew: accounts for which one is another now are replaced
     (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours).
     """
-    return await client.hub.ask_supervisor("secrets.reload", {})
+    return await parts.supervisor.ask_raw("secrets.reload", {})
 
 
 @method("shutdown", ADMIN, ours=True)
-async def shutdown(client: ConnectedClient, params: NoParams) -> Any:
+async def shutdown(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
     """End everything: accounts, gateway and supervisor."""
-    return await client.hub.ask_supervisor("shutdown", {})
+    return await parts.supervisor.ask_raw("shutdown", {})
 
 
 async def _ask(
-    client: ConnectedClient, name: str, params: Params, seconds: float = ASK_SECONDS
+    parts: GatewayParts, name: str, params: Params, seconds: float = ASK_SECONDS
 ) -> msgspec.Raw:
     given = {key: each for key, each in msgspec.to_builtins(params).items() if each is not None}
-    return await client.hub.ask_supervisor(name, given, seconds)
+    return await parts.supervisor.ask_raw(name, given, seconds)
 
 
-async def _restart(client: ConnectedClient, reason: str | None, delay_ms: int) -> msgspec.Raw:
+async def _restart(parts: GatewayParts, reason: str | None, delay_ms: int) -> msgspec.Raw:
     return await _ask(
-        client, "gateway.restart.request", RestartParams(reason=reason, delay_ms=delay_ms)
+        parts, "gateway.restart.request", RestartParams(reason=reason, delay_ms=delay_ms)
     )

@@ -11,6 +11,7 @@ from ipc.frames.websocket import ErrorShape
 from runtime.gateway.access.scopes import SUPERVISOR
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.parts import GatewayParts
 from runtime.gateway.reports import SupervisorReport, take
 
 _ONLY = frozenset({SUPERVISOR})
@@ -32,22 +33,24 @@ class ClosingParams(msgspec.Struct, rename="camel"):
 
 
 @method("channels.report", None, SupervisorReport, _ONLY)
-def channels_report(client: ConnectedClient, params: SupervisorReport) -> Any:
+def channels_report(parts: GatewayParts, client: ConnectedClient, params: SupervisorReport) -> Any:
     """Take a report; the events about it leave before the answer."""
-    take(client.hub, params)
+    take(parts, params)
     return {}
 
 
 @method("supervisor.result", None, SupervisorResultParams, _ONLY)
-def supervisor_result(client: ConnectedClient, params: SupervisorResultParams) -> Any:
+def supervisor_result(
+    parts: GatewayParts, client: ConnectedClient, params: SupervisorResultParams
+) -> Any:
     """Take an answer; one that nobody waits for any more is counted."""
     error = None if params.error is UNSET else params.error
-    client.hub.supervisor.settle(params.id, params.ok, params.payload, error)
+    parts.supervisor.settle(params.id, params.ok, params.payload, error)
     return {}
 
 
 @method("gateway.closing", None, ClosingParams, _ONLY)
-def gateway_closing(client: ConnectedClient, params: ClosingParams) -> Any:
+def gateway_closing(parts: GatewayParts, client: ConnectedClient, params: ClosingParams) -> Any:
     """Learn what to tell clients at the end: that a successor comes, or that none does."""
-    client.hub.expect_end(restarting=params.restarting)
+    parts.readiness.expect_end(restarting=params.restarting)
     return {}

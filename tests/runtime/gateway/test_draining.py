@@ -62,7 +62,7 @@ async def test_a_late_connect_is_told_to_come_back_and_a_silent_socket_gets_1012
         late, silent = await RawClient.open(rig.url), await RawClient.open(rig.url)
         rig.opened += [late, silent]
         ending = asyncio.create_task(drain(rig.gateway))
-        await until(lambda: rig.hub.draining)
+        await until(lambda: rig.parts.readiness.draining)
         answer = await late.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"] == {"reason": "startup-sidecars"}
         assert answer["error"]["retryAfterMs"] == 500
@@ -302,7 +302,7 @@ async def test_a_call_that_takes_too_long_is_answered_before_the_close(
         await client.hello(TOKEN)
         params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
         asking = asyncio.create_task(client.call("send", params))
-        await until(lambda: rig.hub.jobs)
+        await until(lambda: rig.parts.jobs)
         await drain(rig.gateway)
         answer = await asking
     assert answer["error"]["code"] == "UNAVAILABLE"

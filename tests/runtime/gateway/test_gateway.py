@@ -46,13 +46,13 @@ async def test_an_end_without_a_drain_fails_calls_under_way_and_closes_with_1012
 
 async def test_a_client_that_leaves_is_counted_no_more_but_its_requests_are() -> None:
     async with gateway_rig() as rig:
-        before = rig.hub.requests
+        before = rig.parts.hub.requests
         client = await rig.client()
         await client.call("health")
-        assert (len(rig.hub.clients), rig.hub.requests) == (2, before + 1)
+        assert (len(rig.parts.hub.clients), rig.parts.hub.requests) == (2, before + 1)
         await client.close()
-        await until(lambda: len(rig.hub.clients) == 1)
-        assert rig.hub.requests == before + 1
+        await until(lambda: len(rig.parts.hub.clients) == 1)
+        assert rig.parts.hub.requests == before + 1
 
 
 async def test_without_http_the_port_is_for_clients_alone() -> None:
@@ -68,7 +68,7 @@ async def test_without_http_the_port_is_for_clients_alone() -> None:
 
 async def test_calls_meet_the_end_of_the_supervisor_and_of_workers_alike() -> None:
     async with gateway_rig() as rig:
-        asking = asyncio.ensure_future(rig.hub.ask_supervisor("channels.holds", {}))
+        asking = asyncio.ensure_future(rig.parts.supervisor.ask_raw("channels.holds", {}))
         await rig.asked.get()
         await rig.gateway.close()
         with pytest.raises((PeerGone, RemoteError)):

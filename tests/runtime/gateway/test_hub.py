@@ -64,7 +64,7 @@ async def test_a_change_of_an_account_is_told_to_everybody_once() -> None:
         await client.hello(TOKEN)
         first = await client.event("health")
         for phase in ("stopping", "stopped"):
-            row = rig.hub.accounts.rows["irc:libera"]
+            row = rig.parts.accounts.rows["irc:libera"]
 
             changed = msgspec.to_builtins(row) | {"phase": phase}
             await rig.report(changed)

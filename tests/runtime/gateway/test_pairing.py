@@ -18,7 +18,7 @@ async def test_a_decision_is_announced_to_those_who_may_decide() -> None:
             await rig.client(scopes=[scope], on_event=events.append)
             for scope, events in seen.items()
         ]
-        announce_device_decision(rig.hub, "request-1", "device-1", "rejected")
+        announce_device_decision(rig.parts.hub, "request-1", "device-1", "rejected")
         for client in clients:
             await client.call("health")
         (event,) = [each for each in seen["operator.pairing"] if "pair" in each.event]
@@ -34,7 +34,7 @@ async def test_only_the_connections_of_that_device_end() -> None:
     async with gateway_rig() as rig:
         key, other = Key(), Key()
         gone, stays = await paired(rig, key), await paired(rig, other)
-        invalidate(rig.hub, key.id, "test")
+        invalidate(rig.parts.hub, key.id, "test")
         assert await gone.closed() == (4001, "client invalidated: test")
         assert (await stays.call("health"))["ok"]
 
@@ -43,7 +43,7 @@ async def test_a_role_may_end_alone() -> None:
     async with gateway_rig() as rig:
         key = Key()
         operator, as_node = await paired(rig, key), await node(rig, key)
-        invalidate(rig.hub, key.id, "test", NODE)
+        invalidate(rig.parts.hub, key.id, "test", NODE)
         assert await as_node.closed() == (4001, "client invalidated: test")
         assert (await operator.call("health"))["ok"]
 

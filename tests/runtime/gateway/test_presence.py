@@ -15,7 +15,7 @@ async def test_a_device_that_has_left_stays_in_the_list() -> None:
         key = Key()
         client, _ = await offer(rig, key, client=UI)
         await client.socket.close()
-        await until(lambda: len(rig.hub.clients) == 1)
+        await until(lambda: len(rig.parts.hub.clients) == 1)
         watcher = await rig.client()
         rows = await watcher.call("system-presence")
         assert [(row["deviceId"], row["reason"]) for row in rows[1:]] == [(key.id, "disconnect")]
@@ -31,7 +31,7 @@ async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
         await gone.hello(TOKEN)
         await gone.socket.close()
         client = await paired(rig, Key(), 3)
-        await until(lambda: len(rig.hub.clients) == 2)
+        await until(lambda: len(rig.parts.hub.clients) == 2)
         rows = (await client.call("system-presence"))["payload"]
         assert rows[0]["mode"] == "gateway"
         assert [row["reason"] for row in rows[1:]].count("disconnect") == 1

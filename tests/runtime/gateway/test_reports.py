@@ -51,7 +51,7 @@ async def test_an_account_that_is_gone_from_a_whole_report_is_forgotten() -> Non
         watcher = await rig.watcher()
         await rig.report(row(KEY), whole=True)
         assert await take(watcher, 1) == [("channel.removed", {"account": "irc:oftc"})]
-        assert list(rig.hub.accounts.rows) == [KEY]
+        assert list(rig.parts.accounts.rows) == [KEY]
 
 
 async def test_what_was_said_before_an_end_is_told_before_the_end() -> None:

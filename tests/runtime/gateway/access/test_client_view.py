@@ -20,7 +20,7 @@ async def test_a_connected_client_has_all_that_a_view_shows() -> None:
     async with gateway_rig() as rig:
         key = Key()
         await paired(rig, key)
-        (client,) = [each for each in rig.hub.clients if each.device == key.id]
+        (client,) = [each for each in rig.parts.hub.clients if each.device == key.id]
         assert members(ClientView) >= {"connection", "device", "send_event"}
         for name in members(ClientView):
             assert getattr(client, name) is not None, name

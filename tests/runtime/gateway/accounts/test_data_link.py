@@ -34,7 +34,7 @@ async def test_messages_are_acknowledged_once_handed_on() -> None:
         for seq in range(1, 4):
             worker.say(seq)
         await acked(worker, 3)
-        assert rig.hub.data_link.messages == 3
+        assert rig.parts.data_link.messages == 3
 
 
 async def test_a_message_that_comes_twice_is_handed_on_once() -> None:
@@ -63,7 +63,7 @@ async def test_a_gap_is_never_acknowledged_and_closes_after_a_hello() -> None:
         worker.say(2)
         worker.say(3)
         assert cursors(await take(watcher, 3)) == ["1:1", "1:2", "1:3"]
-        assert rig.hub.data_link.dropped["gap"] == 1
+        assert rig.parts.data_link.dropped["gap"] == 1
 
 
 async def test_a_worker_is_welcome_only_when_it_is_reported_running() -> None:
@@ -71,7 +71,7 @@ async def test_a_worker_is_welcome_only_when_it_is_reported_running() -> None:
         worker = await rig.worker(KEY, 7, ready=False)
         worker.say(1)
         assert (await worker.next(Refused)).reason == "hello first"
-        assert rig.hub.data_link.messages == 0
+        assert rig.parts.data_link.messages == 0
         await rig.report(row(KEY, "running", 7))
         assert (await worker.next(Welcome)).acked == 0
 
@@ -100,7 +100,7 @@ async def test_a_stranger_is_told_to_say_hello_and_changes_nothing() -> None:
         rig.opened.append(other)
         other.send(DataHello(KEY, 1, "x", 1))
         assert (await other.next(Refused)).reason == "wrong token"
-        assert rig.hub.data_link.messages == 0
+        assert rig.parts.data_link.messages == 0
 
 
 async def test_frames_of_an_incarnation_that_ended_are_stale() -> None:
@@ -111,8 +111,8 @@ async def test_frames_of_an_incarnation_that_ended_are_stale() -> None:
         await worker.next(Refused)
         worker.hello()
         assert (await worker.next(Refused)).reason == "this incarnation has ended"
-        assert rig.hub.data_link.dropped["stale"] == 2
-        assert rig.hub.data_link.messages == 0
+        assert rig.parts.data_link.dropped["stale"] == 2
+        assert rig.parts.data_link.messages == 0
 
 
 async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() -> None:
@@ -125,7 +125,7 @@ async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() 
         worker.send(Messages(2, bytes(7), [bad, *good[1:4], bad, good[5], bad]))
         await acked(worker, 8)
         assert cursors(await take(watcher, 4)) == ["1:3", "1:4", "1:5", "1:7"]
-        assert rig.hub.data_link.dropped["malformed"] == 4
+        assert rig.parts.data_link.dropped["malformed"] == 4
         answer = await watcher.call("events.subscribe", {"cursors": {KEY: "1:3"}})
         assert (answer["replayed"], answer["gaps"]) == (3, [])
 
@@ -138,7 +138,7 @@ async def test_what_is_known_of_a_pack_is_dropped_and_the_rest_handed_on() -> No
         worker.send(Messages(2, bytes(3), [payload(KEY, seq) for seq in (2, 3, 4)]))
         await acked(worker, 4)
         assert cursors(await take(watcher, 4)) == ["1:1", "1:2", "1:3", "1:4"]
-        assert rig.hub.data_link.dropped["duplicate"] == 2
+        assert rig.parts.data_link.dropped["duplicate"] == 2
 
 
 async def test_garbage_on_the_data_link_is_counted_and_changes_nothing() -> None:
@@ -149,8 +149,8 @@ async def test_garbage_on_the_data_link_is_counted_and_changes_nothing() -> None
         worker.send(Answer(12345, True, b"{}"))
         worker.say(1)
         await acked(worker, 1)
-        assert rig.hub.data_link.dropped["malformed"] == 2
-        assert rig.hub.data_link.dropped["late answer"] == 1
+        assert rig.parts.data_link.dropped["malformed"] == 2
+        assert rig.parts.data_link.dropped["late answer"] == 1
 
 
 async def test_many_frames_in_one_message_keep_their_order() -> None:
@@ -187,4 +187,4 @@ async def test_history_is_neither_acknowledged_nor_answered_by_an_agent() -> Non
         recall(worker, 1, 2)
         worker.say(3)
         assert (await worker.next(Ack)).seq == 3
-        assert rig.hub.agents.answered == 0
+        assert rig.parts.agents.answered == 0

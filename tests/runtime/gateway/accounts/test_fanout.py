@@ -51,7 +51,7 @@ async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothi
                 if seen == count:
                     break
         assert watcher.gaps == 0
-        assert rig.hub.server.slow == 1
+        assert rig.parts.server.slow == 1
         deaf.socket.transport.resume_reading()
         code, reason = await deaf.closed()
         assert (code, reason) in ((1008, "slow consumer"), (1006, ""))
@@ -67,12 +67,12 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
         reader = await raw(rig, caps=["channel-events"])
         reader.socket.transport.pause_reading()
         seq, text = 0, "x" * 1000
-        while not rig.hub.server.patient:  # the kernel takes some hundreds at first
+        while not rig.parts.server.patient:  # the kernel takes some hundreds at first
             seq += 1
             worker.say(seq, text=text)
-            await until(lambda: rig.hub.data_link.messages == seq)  # noqa: B023 - at once
+            await until(lambda: rig.parts.data_link.messages == seq)  # noqa: B023 - at once
         worker.say(seq + 1, text=text)
-        await until(lambda: rig.hub.data_link.messages == seq + 1)
+        await until(lambda: rig.parts.data_link.messages == seq + 1)
         await other.call("health")
         frames = [worker.frames.get_nowait() for _ in range(worker.frames.qsize())]
         acked = [frame.seq for frame in frames if isinstance(frame, Ack)]
@@ -82,7 +82,7 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
             assert (await event(reader, "channel.message"))["payload"]["cursor"] == f"1:{number}"
         while (await worker.next(Ack)).seq < seq + 1:
             pass
-        assert rig.hub.server.slow == 0
+        assert rig.parts.server.slow == 0
 
 
 class Watcher:

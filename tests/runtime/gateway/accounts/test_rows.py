@@ -107,3 +107,10 @@ def test_the_channel_may_be_left_out_where_there_is_one() -> None:
         accounts(channels=(IRC, BARE)).only_channel()
     with pytest.raises(RemoteError, match="configured: none"):
         accounts(channels=()).only_channel()
+
+
+def test_only_another_revision_is_news() -> None:
+    known = Accounts([IRC], "r1")
+    assert not known.set_revision("r1")
+    assert known.set_revision("r2")
+    assert known.revision == "r2"

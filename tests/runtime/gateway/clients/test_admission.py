@@ -103,7 +103,7 @@ async def test_clients_wait_until_the_supervisor_has_reported() -> None:
     async with gateway_rig(supervisor=False) as rig:
         client = await raw(rig)
         connecting = asyncio.create_task(client.hello(TOKEN))
-        await until(lambda: rig.hub.admissions)
+        await until(lambda: rig.parts.readiness.waiting)
         await connect_supervisor(rig, row("irc:libera"))
         hello = await connecting
         assert hello["snapshot"]["health"]["channelOrder"] == ["irc"]

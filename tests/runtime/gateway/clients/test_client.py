@@ -67,7 +67,7 @@ async def test_half_of_a_character_is_json_and_is_answered_under_its_id() -> Non
             answer = await client.response()
             assert answer["id"] == f"s{number}"
             assert answer["error"]["message"].endswith("half of a surrogate pair in a string")
-        assert rig.hub.malformed == 0
+        assert rig.parts.hub.malformed == 0
         assert (await client.call("health"))["ok"]
 
 

@@ -127,7 +127,7 @@ async def test_behind_a_proxy_nobody_is_local() -> None:
 async def test_our_supervisor_comes_in_whatever_the_mode() -> None:
     for auth in (PROXY, {"mode": "none"}, {"mode": "password", "password": "p"}):
         async with gateway_rig(auth=auth, trustedProxies=["192.0.2.1"]) as rig:
-            assert rig.hub.supervisor.client is not None
+            assert rig.parts.supervisor.client is not None
 
 
 @pytest.mark.parametrize("protocol", [3, 4])

@@ -35,4 +35,4 @@ async def test_the_newest_connection_of_a_node_counts() -> None:
         first = await node(rig, key, "a.b")
         await node(rig, key, "a.b")
         assert await first.closed() == (4001, "client invalidated: node connected anew")
-        assert len(rig.hub.nodes.connected) == 1
+        assert len(rig.parts.nodes.connected) == 1

@@ -45,7 +45,7 @@ async def test_readiness_follows_the_supervisor_and_the_drain() -> None:
         status, text, _ = await get(rig, "/ready")
         assert status == 200
         assert '"ready":true' in text
-        rig.hub.start_draining()
+        rig.parts.readiness.start_draining()
         assert '"failing":["gateway-draining"]' in (await get(rig, "/ready"))[1]
 
 

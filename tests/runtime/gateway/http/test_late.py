@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -19,7 +20,7 @@ def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_the_first_request_imports_them() -> None:
     async with gateway_rig() as rig:
-        endpoints = LateEndpoints(rig.hub)
+        endpoints = LateEndpoints(rig.parts)
         assert MODULE not in sys.modules
         first = endpoints.protocol()
         assert MODULE in sys.modules
@@ -38,9 +39,9 @@ async def test_without_a_request_they_are_imported_a_while_after_the_start(
 async def test_a_gateway_that_ends_before_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "LOAD_AFTER", 0.01)
     async with gateway_rig(http={"enabled": False}) as rig:
-        endpoints = LateEndpoints(rig.hub)
-        ended = rig.hub.loop.create_future()
-        rig.hub.loop.call_later(0.02, ended.set_result, None)
+        endpoints = LateEndpoints(rig.parts)
+        ended = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.02, ended.set_result, None)
         await endpoints.close()
         await ended
         assert MODULE not in sys.modules

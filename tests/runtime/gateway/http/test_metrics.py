@@ -14,7 +14,7 @@ from tests.support.rawclient import RawClient, connect_params
 
 def figures(rig: GatewayRig) -> dict[str, float]:
     """Return all samples of a gateway by their name and labels."""
-    text = metrics.text(metrics.registry(rig.hub)).decode()
+    text = metrics.text(metrics.registry(rig.parts)).decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     pairs = [line.rpartition(" ") for line in lines]
     return {name: float(value) for name, _, value in pairs}

@@ -76,7 +76,7 @@ async def test_a_new_gateway_asks_for_history_and_replays_it_without_handing_it_
         recall(worker, 2, 3, 4)
         worker.say(5)
         await acked(worker, 5)
-        assert rig.hub.data_link.messages == 1
+        assert rig.parts.data_link.messages == 1
         assert cursors(await take(watcher, 1)) == ["1:5"]
         client = await rig.client()
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:1"}})

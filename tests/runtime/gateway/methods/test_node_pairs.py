@@ -89,7 +89,7 @@ async def test_rename_reject_and_remove() -> None:
             "nodeId": key.id
         }
         assert await other.closed() == (4001, "client invalidated: node-pair-removed")
-        await until(lambda: not rig.hub.nodes.connected)
+        await until(lambda: not rig.parts.nodes.connected)
         assert (await client.call("node.list"))["payload"]["nodes"] == []
         for method in ("node.pair.remove", "node.rename"):
             params = renamed if method == "node.rename" else {"nodeId": key.id}

@@ -50,7 +50,7 @@ async def test_a_command_is_carried_out_once_per_key() -> None:
         client = await rig.client()
         asked = [asyncio.create_task(client.call("node.invoke", params)) for _ in range(2)]
         request = (await other.event("node.invoke.request"))["payload"]
-        await until(lambda: len(rig.hub.jobs) == 2)
+        await until(lambda: len(rig.parts.jobs) == 2)
         result = {"id": request["id"], "nodeId": key.id, "ok": True, "payload": {"n": 1}}
         await other.call("node.invoke.result", result)
         answers = [await each for each in asked] + [await client.call("node.invoke", params)]
@@ -61,7 +61,7 @@ async def test_a_command_is_carried_out_once_per_key() -> None:
         large = {"id": second["id"], "nodeId": key.id, "ok": True, "payload": "x" * 20_000}
         await other.call("node.invoke.result", large)
         assert (await again)["payload"] == "x" * 20_000
-        assert len(rig.hub.nodes.invoked) == 1, "a large answer is not remembered"
+        assert len(rig.parts.nodes.invoked) == 1, "a large answer is not remembered"
 
 
 async def test_another_command_under_the_same_key_is_not_given_the_old_answer() -> None:

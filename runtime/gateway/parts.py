@@ -1,0 +1,63 @@
+"""Holds the parts of one gateway, which its clients, methods, endpoints and reports work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipc.frames.bootstrap import GatewayBoot
+from ipc.websocket.server import Server
+from runtime.config.model import GatewayConfig
+from runtime.gateway.access.guard import AccessGuard
+from runtime.gateway.accounts.account_calls import AccountCalls
+from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.peers import Peers
+from runtime.gateway.accounts.ring import Rings
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.devices.devices import Devices
+from runtime.gateway.devices.nodes import Nodes
+from runtime.gateway.devices.registry import Registry
+from runtime.gateway.hub import Hub
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.presence import Presence
+from runtime.gateway.readiness import Readiness
+from runtime.gateway.stability import Stability
+from runtime.gateway.supervisor_link import SupervisorLink
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayParts:
+    """The parts of one gateway process. ``Gateway.start`` makes them, and none is replaced.
+
+    ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
+    ``peers`` are the workers' side, ``calls`` the calls to accounts, ``supervisor`` the link to
+    the supervisor.
+    """
+
+    boot: GatewayBoot
+    boot_id: str
+    config: GatewayConfig
+    jobs: Jobs
+    guard: AccessGuard
+    readiness: Readiness
+    stability: Stability
+
+    server: Server
+    hub: Hub
+    presence: Presence
+    supervisor: SupervisorLink
+
+    registry: Registry
+    devices: Devices
+    nodes: Nodes
+
+    accounts: Accounts
+    health: Health
+    agents: Agents
+    rings: Rings
+    fanout: Fanout
+    peers: Peers
+    calls: AccountCalls
+    data_link: DataRouter
