@@ -61,6 +61,7 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
 
     return [
         each("gauge", "up", "1 while the account is running.", _is_running),
+        each("gauge", "failed", "1 while a person is needed.", _is_failed),
         each("gauge", "backoff_seconds", "Seconds to the next try.", wait),
         each("gauge", "loop_lag_seconds", "Lag of the worker's loop.", lag),
         _restarts(known),
@@ -74,6 +75,10 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
             lambda row: row.possibly_lost,
         ),
     ]
+
+
+def _is_failed(row: AccountStatus) -> float:
+    return float(row.phase == Phase.FAILED)
 
 
 def _is_running(row: AccountStatus) -> float:

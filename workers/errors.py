@@ -2,8 +2,8 @@
 
 ChannelError
 ├── Transient        try again with backoff (the default for anything unexpected too)
-├── NeedsLogin       a person must log in again; no retry (exit code 77)
-├── Misconfigured    a person must correct the configuration; no retry (exit code 78)
+├── NeedsLogin       a person must log in again, if it lasts (exit code 77)
+├── Misconfigured    a person must correct the configuration, if it lasts (exit code 78)
 ├── Finished         the account has done its work and stays down (exit code 0)
 ├── LoggedOut        the login is ended; the account stays down until the next login
 └── SendFailed       one message could not be sent; the account lives on
@@ -25,12 +25,26 @@ class Transient(ChannelError):
     """The fault passes by itself: the account is restarted with backoff."""
 
 
-class NeedsLogin(ChannelError):
-    """The platform refuses the credentials: trying again cannot help."""
+class NeedsAPerson(ChannelError):
+    """The base of what a person must mend, if it lasts.
+
+    A platform may refuse for a minute what it takes again afterwards, so one refusal of an
+    account that has worked before is tried again. ``final`` is for what cannot pass by itself:
+    the platform has said by a code that the credentials are revoked, or the configuration
+    contradicts itself. A text for people is never a reason for it.
+    """
+
+    def __init__(self, message: str = "", *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
-class Misconfigured(ChannelError):
-    """The configuration cannot work: trying again cannot help."""
+class NeedsLogin(NeedsAPerson):
+    """The platform refuses the credentials."""
+
+
+class Misconfigured(NeedsAPerson):
+    """The configuration cannot work, or the platform refuses what it asks for."""
 
 
 class Finished(ChannelError):
@@ -42,8 +56,13 @@ class LoggedOut(ChannelError):
 
 
 class SendFailed(ChannelError):
-    """A message was not sent. ``retryable``: sending it again can help."""
+    """A message was not sent, or nobody can tell whether it was.
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
+    ``retryable``: sending it again can help. ``maybe_sent``: it was handed over, and no answer
+    came, so that it may have arrived; sending it again could send it twice.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False, maybe_sent: bool = False) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable = retryable and not maybe_sent
+        self.maybe_sent = maybe_sent

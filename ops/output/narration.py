@@ -59,7 +59,8 @@ def _because(row: Row, now: float) -> list[str]:
         case Phase.BACKOFF:
             return [", ".join(filter(None, [_error(row), _next(row, now), _failures(row)]))]
         case Phase.FAILED:
-            return [_error(row) or clean(row.get("cause") or "")]
+            why = _error(row) or clean(row.get("cause") or "")
+            return [", ".join(filter(None, [why, _next(row, now)]))]
         case Phase.STOPPED:
             hold = row.get("hold") or {}
             return [": ".join(clean(x) for x in (row.get("cause"), hold.get("reason")) if x)]

@@ -57,9 +57,9 @@ class Changes:
 
 
 def next_try_at(child: Child) -> int | None:
-    """Return when a child in BACKOFF is started again, in epoch milliseconds; else ``None``."""
+    """Return when a child is tried again by itself, in epoch milliseconds; ``None``: it is not."""
     due = child.deadline
-    if child.state.phase is not Phase.BACKOFF or due is None:
+    if child.state.phase not in (Phase.BACKOFF, Phase.FAILED) or due is None:
         return None
     left = due - asyncio.get_running_loop().time()
     return int((time.time() + left) * 1000)

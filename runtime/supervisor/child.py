@@ -34,6 +34,9 @@ from runtime.supervisor.lifecycle import (
 log = structlog.get_logger("supervisor")
 
 
+NEW = State()
+
+
 class Process(Protocol):
     """A started operating-system process (see ``processes/process.py``)."""
 
@@ -63,10 +66,11 @@ class Child:
     """One supervised process. Everything that happens to it arrives through ``post``.
 
     ``spawn(incarnation)`` starts the process; what it raises counts as a failure with that
-    text. ``first_incarnation`` is the number before the first one used, ``failures`` those of
-    an earlier supervisor that were not forgiven. ``on_change(name, state, event)`` is called
-    after every state change, and once more if the child became ready before its process handle
-    was known. ``policy`` may be replaced at any time. ``last_exit`` is how the last process ended.
+    text. ``state`` is where it begins: its incarnation is the number before the first one used,
+    its failures those of an earlier supervisor that were not forgiven.
+    ``on_change(name, state, event)`` is called after every state change, and once more if the
+    child became ready before its process handle was known. ``policy`` may be replaced at any
+    time. ``last_exit`` is how the last process ended.
     """
 
     def __init__(
@@ -75,14 +79,13 @@ class Child:
         policy: Policy,
         spawn: Callable[[int], Awaitable[Process]],
         *,
-        first_incarnation: int = 0,
-        failures: int = 0,
+        state: State = NEW,
         on_change: Callable[[str, State, Event], None] = _unwatched,
         rand: Callable[[], float] = _symmetric,
     ) -> None:
         self.name = name
         self.policy = policy
-        self.state = State(incarnation=first_incarnation, failures=failures)
+        self.state = state
         self.process: Process | None = None
         self.last_exit: Exit | None = None
         self.stale = 0  # events of earlier incarnations, dropped
@@ -97,7 +100,7 @@ class Child:
     def deadline(self) -> float | None:
         """When the present phase's time is over, on the loop's clock; ``None``: never.
 
-        In BACKOFF that is the time of the next try.
+        In BACKOFF, and in FAILED where tries go on, that is the time of the next try.
         """
         return self._timer.when() if self._timer else None
 
@@ -159,7 +162,7 @@ class Child:
             self.post(born)
             how = await self._outlive(process, born)
         self.last_exit = how
-        self.post(Exited(incarnation, how))
+        self.post(Exited(incarnation, how, _now()))
 
     async def _outlive(self, process: Process, born: Spawned) -> Exit:
         self.process = process
@@ -196,7 +199,7 @@ async def supervise(child: Child) -> None:
         except Exception as error:  # its process, if there was one, has been killed
             log.exception("supervision failed", child=child.name)
             text = f"supervision failed: {_innermost(error)}"
-            child.post(Exited(child.state.incarnation, Exit(text=text)))
+            child.post(Exited(child.state.incarnation, Exit(text=text), _now()))
 
 
 def _innermost(error: BaseException) -> str:

@@ -5,7 +5,8 @@ list of actions. It reads no clock, draws no random number and touches no proces
 rule about crashes, backoff and manual stops can be read here and tested without waiting.
 One deadline belongs to each phase: STARTING → not ready in time, from the moment on at which
 the process exists, because waiting for a turn to start is nobody's fault; RUNNING → healthy
-long enough, forgive; STOPPING → kill; BACKOFF → respawn. All times are seconds.
+long enough, forgive; STOPPING → kill; BACKOFF, and FAILED where tries go on → respawn. All
+times are seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_NEEDS_LOGIN, EXIT_TEMPORARY, EXIT_UNKNOWN, Phase
+from runtime.supervisor.refusals import NO_REFUSALS, RefusalPolicy, Refusals, judge
 
 SIGKILL = 9  # signal(7): how the kernel ends a process when memory runs out
 
@@ -37,6 +39,7 @@ LOGGED_OUT = "logged_out"
 
 ENDS = frozenset({FINISHED, LOGGED_OUT})  # the account has ended by itself: it stays down
 NEEDS_A_PERSON = frozenset({NEEDS_LOGIN, MISCONFIGURED})
+SLOW = "slow"  # of FAILED: a person is needed, and there are tries now and then
 _CAUSE_OF_CODE = {
     EXIT_TEMPORARY: TRANSIENT,
     EXIT_NEEDS_LOGIN: NEEDS_LOGIN,
@@ -51,6 +54,7 @@ class Policy:
 
     From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;
     it is never given up. ``jitter`` is the share of a delay that chance may add or take.
+    Without ``refusals`` the first exit that needs a person is final.
     """
 
     initial: float = 5.0
@@ -62,6 +66,7 @@ class Policy:
     slow: float = 900.0
     ready_within: float = 30.0
     stop_within: float = 5.0
+    refusals: RefusalPolicy | None = None
 
     def delay(self, failures: int, jitter: float) -> float:
         """Return how long to wait after the ``failures``-th failure in a row (from 1).
@@ -73,10 +78,14 @@ class Policy:
             base = self.slow
         else:  # the exponent is bounded so that no count overflows a float
             base = min(self.maximum, self.initial * self.factor ** min(failures - 1, 64))
-        return base * (1 + self.jitter * jitter)
+        return base * self.spread(jitter)
+
+    def spread(self, jitter: float) -> float:
+        """Return the factor by which chance changes a delay."""
+        return 1 + self.jitter * jitter
 
 
-ACCOUNT_POLICY = Policy()
+ACCOUNT_POLICY = Policy(refusals=RefusalPolicy())
 # Every client waits for the gateway: with half a second of first delay alone, it could not be
 # ready again within the half second that is promised after a kill -9.
 GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_after=None)
@@ -86,7 +95,8 @@ GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_afte
 class Exit:
     """How a process ended. Neither ``code`` nor ``signal``: it was never spawned.
 
-    ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people.
+    ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people;
+    ``final`` that the cause cannot pass by itself.
     ``oom``: the kernel has just ended a process for want of memory; a hint, for SIGKILL only.
     """
 
@@ -94,6 +104,7 @@ class Exit:
     signal: int | None = None
     said: str | None = None
     text: str | None = None
+    final: bool = False
     oom: bool = False
 
     @property
@@ -121,7 +132,8 @@ class State:
 
     ``cause`` and ``reason`` (one word, one sentence) say why it is not running, or, while it
     is started again, why it went down. ``restarts`` counts spawns after something other
-    than an orderly stop.
+    than an orderly stop. ``proven``: it has been RUNNING once, so that it can work at all.
+    ``retry`` is ``SLOW`` in a FAILED phase that ends by itself.
     """
 
     phase: Phase = Phase.STOPPED
@@ -131,6 +143,9 @@ class State:
     cause: str | None = None
     reason: str | None = None
     restarts: int = 0
+    proven: bool = False
+    refusals: Refusals = NO_REFUSALS
+    retry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +208,11 @@ class Unhealthy:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process is gone, or could not be spawned."""
+    """The process is gone, or could not be spawned; ``at`` is in seconds of one steady clock."""
 
     incarnation: int
     exit: Exit
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +256,16 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
     """Return the next state and what to do on entering it; ``jitter`` is in [-1, 1)."""
     match event:
         case Start(automatic) | Restart(automatic) if not automatic:
-            state = replace(state, failures=0)
-        case Start() | Restart() if state.cause == HELD and not state.wanted:
+            state = replace(state, failures=0, refusals=NO_REFUSALS)
+        case Restart(why=why) if why == CONFIGURATION:  # what was refused may be other now
+            state = replace(state, refusals=NO_REFUSALS)
+    match event:
+        case Start(automatic) | Restart(automatic) if (
+            automatic and state.cause == HELD and not state.wanted
+        ):
             return state, []  # what a person stopped only a person starts
         case Reset():
-            return replace(state, failures=0), []
+            return replace(state, failures=0, refusals=state.refusals.interrupted()), []
         case Spawned(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (
             i != state.incarnation
         ):
@@ -272,20 +293,20 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
         case Phase.STARTING, Spawned():
             return state, [Wake(policy.ready_within)]
         case Phase.STARTING, Ready():
-            state = replace(state, phase=Phase.RUNNING, cause=None, reason=None)
+            state = replace(state, phase=Phase.RUNNING, cause=None, reason=None, proven=True)
             return state, [Wake(policy.healthy_after)]
         case Phase.RUNNING, Deadline():
-            return replace(state, failures=0), []
+            return replace(state, failures=0, refusals=NO_REFUSALS), []
         case Phase.STARTING, Deadline():
             return _stop(policy, state, NOT_READY, f"not ready within {policy.ready_within:g} s")
         case Phase.STARTING | Phase.RUNNING, Unhealthy(reason=reason):
             return _stop(policy, state, UNHEALTHY, reason)
         case Phase.STOPPING, Deadline():
             return state, [Kill(), Wake(policy.stop_within)]  # again, should it not die of it
-        case Phase.BACKOFF, Deadline():
+        case Phase.BACKOFF | Phase.FAILED, Deadline():
             return _spawn(state)
-        case Phase.STARTING | Phase.RUNNING | Phase.STOPPING, Exited(exit=how):
-            return _exited(policy, state, how, jitter)
+        case Phase.STARTING | Phase.RUNNING | Phase.STOPPING, Exited(exit=how, at=at):
+            return _exited(policy, state, how, at, jitter)
     return state, []
 
 
@@ -295,6 +316,7 @@ def _spawn(state: State) -> Step:
         phase=Phase.STARTING,
         incarnation=state.incarnation + 1,
         restarts=state.restarts + (state.phase is not Phase.STOPPED),
+        retry=None,
     )
     return state, [Spawn(state.incarnation)]
 
@@ -306,10 +328,11 @@ def _stop(policy: Policy, state: State, cause: str, reason: str | None) -> Step:
 
 def _stopped(state: State, cause: str | None, reason: str | None) -> State:
     # The failures stay: only health forgives them, or an operator's start or reset.
-    return replace(state, phase=Phase.STOPPED, wanted=False, cause=cause, reason=reason)
+    stopped = replace(state, phase=Phase.STOPPED, wanted=False, retry=None)
+    return replace(stopped, cause=cause, reason=reason)
 
 
-def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
+def _exited(policy: Policy, state: State, how: Exit, at: float, jitter: float) -> Step:
     if not state.wanted:
         return _stopped(state, state.cause, state.reason), []
     if state.phase is Phase.STOPPING and state.cause == RESTART:
@@ -317,14 +340,28 @@ def _exited(policy: Policy, state: State, how: Exit, jitter: float) -> Step:
     cause, reason = how.cause, how.text or str(how)
     if cause in ENDS:
         return _stopped(state, cause, reason), []
-    failures = state.failures + 1
+    after = replace(state, failures=state.failures + 1, cause=cause, reason=reason)
     if cause in NEEDS_A_PERSON:
-        phase, actions = Phase.FAILED, list[Action]()
-    else:
-        phase, actions = Phase.BACKOFF, [Wake(policy.delay(failures, jitter))]
-        if state.phase is Phase.STOPPING:  # we ended it: why we did is the better reason
-            cause, reason = state.cause or cause, state.reason or reason
-    return replace(state, phase=phase, failures=failures, cause=cause, reason=reason), actions
+        return _refused(policy, after, how, at, jitter)
+    if state.phase is Phase.STOPPING:  # we ended it: why we did is the better reason
+        after = replace(after, cause=state.cause or cause, reason=state.reason or reason)
+    after = replace(after, phase=Phase.BACKOFF, refusals=state.refusals.interrupted())
+    return after, [Wake(policy.delay(after.failures, jitter))]
+
+
+def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) -> Step:
+    """Decide about an exit whose cause needs a person, if it lasts."""
+    rules = policy.refusals
+    if rules is None:
+        return replace(state, phase=Phase.FAILED), []
+    login, cause = state.cause == NEEDS_LOGIN, state.cause or UNKNOWN
+    state = replace(state, refusals=state.refusals.add(rules, cause, at, login=login))
+    if how.final or not state.proven:  # it cannot pass, or nothing shows that it ever worked
+        return replace(state, phase=Phase.FAILED), []
+    verdict = judge(rules, state.refusals, at, policy.spread(jitter))
+    if verdict.needs_a_person:
+        return replace(state, phase=Phase.FAILED, retry=SLOW), [Wake(verdict.wait)]
+    return replace(state, phase=Phase.BACKOFF), [Wake(verdict.wait)]
 
 
 def blame(before: State, how: Exit) -> str:

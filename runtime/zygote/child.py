@@ -17,13 +17,23 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from runtime.zygote.prctl import become_subreaper, die_with, set_name
 
 STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every child gets
 
-Say = Callable[[str, str], None]
+
+class Say(Protocol):
+    """Writes the last words of this process: the cause and text of its end.
+
+    ``final``: the cause cannot pass by itself.
+    """
+
+    def __call__(self, cause: str, text: str, final: bool = False) -> None:
+        """Write them."""
+
+
 Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
 
 _fds: dict[str, int] = {}  # the inherited descriptors by name
@@ -111,9 +121,9 @@ async def run(target: str, payload: bytes) -> None:
     words = _fds["words"]
     fds = {name: fd for name, fd in _fds.items() if name not in STREAMS}
 
-    def say(cause: str, text: str) -> None:
+    def say(cause: str, text: str, final: bool = False) -> None:
         with contextlib.suppress(OSError):
-            _write_last_words(words, cause, text)
+            _write_last_words(words, cause, text, final)
 
     try:
         module, _, name = target.partition(":")
@@ -126,10 +136,12 @@ async def run(target: str, payload: bytes) -> None:
         exit_now(code)
 
 
-def _write_last_words(fd: int, cause: str, text: str) -> None:
+def _write_last_words(fd: int, cause: str, text: str, final: bool = False) -> None:
     """Write why this process ends, as one line of JSON; raises ``OSError``."""
-    line = json.dumps({"cause": cause, "text": text[:2000]}).encode()
-    os.write(fd, line + b"\n")
+    words: dict[str, Any] = {"cause": cause, "text": text[:2000]}
+    if final:
+        words["final"] = True
+    os.write(fd, json.dumps(words).encode() + b"\n")
 
 
 async def nothing(payload: bytes, fds: dict[str, int], say: Say) -> int:

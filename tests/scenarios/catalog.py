@@ -139,6 +139,9 @@ WHAT = """
 121 an account is taken out of the configuration
 122 equal names on two channels
 123 a hundred accounts crash at once
+124 a platform that refuses for a minute what it takes again afterwards
+125 refused again and again: a person is needed, and it is tried slowly
+126 a password that is refused is tried three times an hour at most
 """
 
 STARRED = {1, 18, 23, 24, 25, 27, 31, 55, 56, 78, 81, 82, 98, 102, 107, 123}  # real processes too

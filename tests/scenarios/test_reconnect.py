@@ -1,6 +1,8 @@
-"""Scenarios 59-66 and 69: reconnect. The number is in a test's name."""
+"""Scenarios 59-66, 69 and 124-126: reconnect. The number is in a test's name."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import pytest
 
@@ -16,7 +18,7 @@ from runtime.supervisor.lifecycle import (
     Stop,
     Unhealthy,
 )
-from tests.support.life import CRASH, life, now, pass_time
+from tests.support.life import CRASH, Life, life, now, pass_time
 
 pytestmark = pytest.mark.virtual_time
 
@@ -132,3 +134,52 @@ async def test_s069_what_has_failed_for_good_can_be_started_by_a_person(code: in
         begun = now()
         await rig.start()
         assert (rig.phase, rig.state.failures, rig.spawned[-1]) == (Phase.RUNNING, 0, begun)
+
+
+REFUSED = {
+    "needs login": Exit(code=77, said="needs_login", text="services are away"),
+    "misconfigured": Exit(code=78, said="misconfigured", text="the nick is held for now"),
+}
+EARNED = dataclasses.replace(ACCOUNT_POLICY, jitter=0.0)
+
+
+def to_next_try(rig: Life) -> float:
+    assert rig.child.deadline is not None
+    return round(rig.child.deadline - now(), 3)
+
+
+@pytest.mark.parametrize("how", REFUSED.values(), ids=REFUSED.keys())
+async def test_s124_a_passing_refusal_ends_in_nothing_worse_than_a_wait(how: Exit) -> None:
+    async with life(EARNED) as rig:
+        await rig.start()
+        for wait in (5.0, 60.0):
+            await rig.crash(how)
+            assert (rig.phase, to_next_try(rig)) == (Phase.BACKOFF, wait)
+            await pass_time(wait)
+        await rig.ready()
+        await pass_time(301.0)
+        assert (rig.phase, rig.state.failures) == (Phase.RUNNING, 0)
+
+
+async def test_s125_what_is_refused_again_and_again_needs_a_person_and_is_tried_slowly() -> None:
+    async with life(EARNED) as rig:
+        await rig.start()
+        for wait in (5.0, 60.0, 900.0, 900.0):
+            await rig.crash(REFUSED["misconfigured"])
+            slow = (Phase.FAILED, "slow") if wait == 900 else (Phase.BACKOFF, None)
+            assert (rig.phase, rig.state.retry, to_next_try(rig)) == (*slow, wait)
+            await pass_time(wait)
+        await rig.ready()  # the network has lifted its ban
+        assert (rig.phase, rig.state.retry) == (Phase.RUNNING, None)
+
+
+async def test_s126_a_refused_password_is_tried_three_times_an_hour_at_most() -> None:
+    async with life(EARNED) as rig:
+        await rig.start()
+        refused: list[float] = []
+        for _ in range(20):
+            refused.append(now())
+            await rig.crash(REFUSED["needs login"])
+            await pass_time(to_next_try(rig))
+        for first, fourth in zip(refused, refused[3:], strict=False):
+            assert fourth - first >= 3600 - 0.01

@@ -51,7 +51,7 @@ class Life:
         self.error: Exception | None = None
         self.deaf = False
         self.child = Child(
-            "irc:libera", policy, self._spawn, first_incarnation=100, on_change=self._changed
+            "irc:libera", policy, self._spawn, state=State(incarnation=100), on_change=self._changed
         )
 
     async def _spawn(self, incarnation: int) -> Puppet:

@@ -225,6 +225,7 @@ class WorkerRig:
         self.supervisor = FakeSupervisor(self.endpoints.control)
         self.gateway = FakeGateway(self.endpoints.data)
         self.said: list[tuple[str, str]] = []
+        self.final: bool | None = None  # whether its last words were
         self.task: asyncio.Task[int] | None = None
 
     def boot(self, manifest: str = CONTROLLABLE, **changes: Any) -> WorkerBoot:
@@ -244,9 +245,11 @@ class WorkerRig:
 
     def start(self, manifest: str = CONTROLLABLE, **changes: Any) -> None:
         payload = msgspec.msgpack.encode(self.boot(manifest, **changes))
-        self.task = asyncio.create_task(
-            main(payload, {}, lambda cause, text: self.said.append((cause, text)))
-        )
+        self.task = asyncio.create_task(main(payload, {}, self._say))
+
+    def _say(self, cause: str, text: str, final: bool = False) -> None:
+        self.said.append((cause, text))
+        self.final = final
 
     async def up(self) -> ControllablePlugin:
         """Wait until the worker is ready and welcome; return its plugin."""

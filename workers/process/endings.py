@@ -7,18 +7,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_NEEDS_LOGIN, EXIT_OK, EXIT_TEMPORARY
-from workers.errors import ChannelError, Finished, LoggedOut, Misconfigured, NeedsLogin, Transient
+from workers.errors import (
+    ChannelError,
+    Finished,
+    LoggedOut,
+    Misconfigured,
+    NeedsAPerson,
+    NeedsLogin,
+    Transient,
+)
 
 MAX_TEXT = 2_000  # characters of the text: it is shown in a status row
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a worker ends: exit code, cause and text. ``cause`` is ``None`` after a stop."""
+    """How a worker ends: exit code, cause and text. ``cause`` is ``None`` after a stop.
+
+    ``final``: the cause needs a person, and cannot pass by itself.
+    """
 
     code: int
     cause: str | None
     text: str
+    final: bool = False
 
 
 STOPPED = Ending(EXIT_OK, None, "stopped")
@@ -40,7 +52,9 @@ def ending_of(error: BaseException) -> Ending:
     for kind, code, cause in _MEANINGS:
         for leaf in leaves:
             if isinstance(leaf, kind):
-                return Ending(code, cause, _on_one_line(str(leaf)) or cause.replace("_", " "))
+                text = _on_one_line(str(leaf)) or cause.replace("_", " ")
+                final = isinstance(leaf, NeedsAPerson) and leaf.final
+                return Ending(code, cause, text, final)
     return Ending(EXIT_ERROR, "failed", last_line(leaves[0]))
 
 

@@ -30,7 +30,9 @@ def manifest_of(boot: WorkerBoot) -> Manifest:
     """Return the manifest that the boot object names."""
     manifest = import_object(boot.manifest)
     if not isinstance(manifest, Manifest):
-        raise Misconfigured(f"{boot.manifest} is {type(manifest).__name__}, not a Manifest")
+        raise Misconfigured(
+            f"{boot.manifest} is {type(manifest).__name__}, not a Manifest", final=True
+        )
     return manifest
 
 
@@ -39,7 +41,8 @@ async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> 
 
     ``redact`` learns every secret before it can be part of an error. Raises ``Misconfigured``.
     """
-    if any(is_reference(boot.config, name) for name in manifest.secrets):
+    outside = any(is_reference(boot.config, name) for name in manifest.secrets)
+    if outside:
         # A thread: a password store may take seconds, and SIGTERM must be handled meanwhile.
         config = await asyncio.to_thread(resolve, boot.config, manifest.secrets)
     else:
@@ -49,7 +52,8 @@ async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> 
     try:
         return msgspec.convert(config, manifest.config)
     except msgspec.ValidationError as error:
-        raise Misconfigured(redact(f"configuration of {boot.key}: {error}")) from None
+        text = redact(f"configuration of {boot.key}: {error}")
+        raise Misconfigured(text, final=not outside) from None
 
 
 def make_directory(path: Path) -> None:
@@ -69,5 +73,6 @@ def plugin_class(manifest: Manifest) -> Any:
             raise
         raise Misconfigured(
             f"channel {manifest.id} needs {', '.join(manifest.extra)} ({error.msg});"
-            f" install: pip install {' '.join(manifest.extra)}"
+            f" install: pip install {' '.join(manifest.extra)}",
+            final=True,
         ) from None

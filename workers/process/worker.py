@@ -32,7 +32,7 @@ from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
 
-Report = Callable[[str, str], None]  # of the cause and the text of an ending
+Report = Callable[[str, str, bool], None]  # of the cause and text of an ending, and ``final``
 
 MARGIN = 0.5  # seconds between the end of the process and the supervisor's SIGKILL
 
@@ -40,7 +40,7 @@ MARGIN = 0.5  # seconds between the end of the process and the supervisor's SIGK
 async def main(payload: bytes, fds: dict[str, int], report: Report) -> int:
     """Run the account that ``payload`` (a ``WorkerBoot``) describes; return the exit code.
 
-    ``report(cause, text)`` is called at most once, before the exit.
+    ``report(cause, text, final)`` is called at most once, before the exit.
     """
     boot = worker_boot(payload)
     resources.apply_limits(boot)
@@ -172,7 +172,7 @@ class Worker:
             self._log.info("stopping")
         else:
             self._log.warning("ending", cause=ending.cause, text=text, code=ending.code)
-            self._report(ending.cause, text)
+            self._report(ending.cause, text, ending.final)
 
     async def _finish(self, life: asyncio.Task[None], ending: Ending) -> None:
         """Stop the plugin and wait for acknowledgements, within the supervisor's grace."""

@@ -24,6 +24,7 @@ from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EMPTY, EVENTS, HistoryEntry
 from runtime.supervisor.accounts.launch import AccountLauncher
+from runtime.supervisor.accounts.recollection import recollect
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
@@ -38,6 +39,7 @@ from runtime.supervisor.lifecycle import (
     blame,
 )
 from runtime.supervisor.processes.limits import ProcessLimits
+from runtime.supervisor.refusals import RefusalPolicy
 
 HISTORY = EVENTS
 
@@ -57,7 +59,12 @@ def policy_of(spec: AccountSpec) -> Policy:
         ready_within=restart.ready_within_seconds,
         stop_within=restart.stop_within_seconds,
         healthy_after=restart.healthy_after_seconds,
+        refusals=RefusalPolicy(slow=restart.slow_seconds),
     )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _unheard(key: str, entry: HistoryEntry) -> None:
@@ -106,8 +113,7 @@ class Account:
             spec.key,
             policy_of(spec),
             self._spawn,
-            first_incarnation=first_incarnation,
-            failures=self.history[-1]["failures"] if self.history else 0,
+            state=recollect(self.history, first_incarnation, time.time(), _now()),
             on_change=self._child_changed,
         )
         self._before = self.child.state
@@ -250,6 +256,7 @@ class Account:
             failures=state.failures,
             exit=str(how) if how else None,
             exit_cause=blame(before, how) if how else None,
+            proven=state.proven,
         )
         self.history.append({**EMPTY, **msgspec.to_builtins(entry)})
         self._on_event(self.key, entry)
@@ -310,6 +317,7 @@ class Account:
             restarts=state.restarts,
             restart_reasons=dict(self._reasons.counts),
             next_try_at=next_try_at(self.child),
+            retry=state.retry,
             started_at=self._when("started"),
             ready_at=self._when("ready") if state.phase is Phase.RUNNING else None,
             stopped_at=self._when("stopped"),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
-from runtime.supervisor.lifecycle import ENDS, MISCONFIGURED, NEEDS_LOGIN, State
+from runtime.supervisor.lifecycle import (
+    ENDS,
+    MISCONFIGURED,
+    NEEDS_A_PERSON,
+    NEEDS_LOGIN,
+    State,
+)
 
 
 def todo(key: str, state: State) -> str | None:
@@ -40,8 +46,15 @@ def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
 def what_next(key: str, state: State, *, held: bool) -> str:
     """Return what happens next, and what an operator can do."""
     match state.phase:
+        case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
+            return (
+                "it is tried again by itself, for what refuses it may pass; after several refusals"
+                f" a person is needed. `trunkline channels start {key}` tries now"
+            )
         case Phase.BACKOFF:
             return f"it is started again by itself; `trunkline channels start {key}` does it now"
+        case Phase.FAILED if state.retry is not None:
+            return f"a slow try now and then; a person should act: {todo(key, state)}"
         case Phase.FAILED:
             return f"nothing until a person acts: {todo(key, state)}"
         case Phase.STOPPED if held or state.cause in ENDS:

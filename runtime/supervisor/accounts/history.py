@@ -34,7 +34,8 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One event of one account. ``at`` is epoch milliseconds, for display only.
 
     ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom
-    the exit is blamed on (see ``runtime.supervisor.lifecycle.blame``).
+    the exit is blamed on (see ``runtime.supervisor.lifecycle.blame``), ``proven`` that the
+    account has been running once.
     """
 
     at: int
@@ -45,6 +46,7 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     text: str | None = None
     exit: str | None = None
     exit_cause: str | None = None
+    proven: bool = False
 
 
 class _HistoryLine(msgspec.Struct):

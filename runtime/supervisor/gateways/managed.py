@@ -79,7 +79,7 @@ class ManagedGateway:
             NAME,
             kind.policy,
             self._spawn,
-            first_incarnation=first_incarnation,
+            state=State(incarnation=first_incarnation),
             on_change=self._child_changed,
         )
 

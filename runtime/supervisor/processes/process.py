@@ -108,16 +108,16 @@ class SpawnedProcess:
         status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222 — it has ended
         self._reaped = True
         os.close(self._pidfd)
-        said, text = self._last_words()
+        said, text, final = self._last_words()
         kills = self._leave_group()
         self._on_reaped(self.pid)
         assert status is not None
         if status.si_code == os.CLD_EXITED:
-            return Exit(code=status.si_status, said=said, text=text)
+            return Exit(code=status.si_status, said=said, text=text, final=final)
         killed = status.si_status == SIGKILL and not self._killed
         # Without a control group there is only the count of the whole machine: a hint.
         oom = killed and (self._memory.increased() if kills is None else kills > 0)
-        return Exit(signal=status.si_status, said=said, text=text, oom=oom)
+        return Exit(signal=status.si_status, said=said, text=text, final=final, oom=oom)
 
     async def _until_ended(self) -> None:
         loop = asyncio.get_running_loop()
@@ -136,8 +136,11 @@ class SpawnedProcess:
         self.group.remove()
         return kills
 
-    def _last_words(self) -> tuple[str | None, str | None]:
-        """Return the cause and text it wrote last; a grandchild may hold the pipe open."""
+    def _last_words(self) -> tuple[str | None, str | None, bool]:
+        """Return the cause and text it wrote last, and whether the cause is final.
+
+        A grandchild may hold the pipe open.
+        """
         try:
             data = os.read(self._words, LAST_WORDS_BYTES)
         except BlockingIOError:
@@ -145,10 +148,11 @@ class SpawnedProcess:
         finally:
             os.close(self._words)
         for line in reversed(data.splitlines()):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 said = json.loads(line)
-                return str(said["cause"]), str(said["text"]) or None
-        return None, None
+                final = said.get("final") is True
+                return str(said["cause"]), str(said["text"]) or None, final
+        return None, None, False
 
 
 class Pipes:

@@ -117,7 +117,7 @@ async def living(
         "irc:libera",
         Policy(jitter=0.0, stop_within=stop_within),
         spawn,
-        first_incarnation=100,
+        state=State(incarnation=100),
         on_change=witness,
     )
     task = asyncio.create_task(child.run())

@@ -98,7 +98,7 @@ def test_that_it_exists_matters_only_while_it_starts(state: State) -> None:
 def test_ready_clears_the_cause_and_arms_forgiveness() -> None:
     troubled = dataclasses.replace(STARTING, failures=2, cause="x", reason="y")
     state, actions = step(POLICY, troubled, Ready(3))
-    assert state == dataclasses.replace(RUNNING, failures=2)
+    assert state == dataclasses.replace(RUNNING, failures=2, proven=True)
     assert actions == [Wake(POLICY.healthy_after)]
 
 

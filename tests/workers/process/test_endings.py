@@ -26,6 +26,8 @@ BOOM = "RuntimeError: run boom second line"
         (Transient("down"), Ending(75, "transient", "down")),
         (NeedsLogin("revoked"), Ending(77, "needs_login", "revoked")),
         (Misconfigured("no server"), Ending(78, "misconfigured", "no server")),
+        (NeedsLogin("no", final=True), Ending(77, "needs_login", "no", True)),
+        (Misconfigured("no", final=True), Ending(78, "misconfigured", "no", True)),
         (Transient("down\nfor good"), Ending(75, "transient", "down for good")),
         (NeedsLogin(), Ending(77, "needs_login", "needs login")),
         (ChannelError("?"), Ending(1, "failed", "workers.errors.ChannelError: ?")),

@@ -273,7 +273,7 @@ async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None
             assert await running == 0
 
 
-def _say(cause: str, text: str) -> None:
+def _say(cause: str, text: str, final: bool) -> None:
     raise AssertionError(f"{cause}: {text}")
 
 

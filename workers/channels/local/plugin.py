@@ -41,7 +41,8 @@ def _bound(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise Misconfigured(
             f"{path}: longer than {MAX_SOCKET_PATH} bytes; use a shorter account id"
-            " or set TRUNKLINE_RUNTIME_DIR to a shorter directory"
+            " or set TRUNKLINE_RUNTIME_DIR to a shorter directory",
+            final=True,
         )
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     mask = os.umask(0o177)  # born with mode 0600

@@ -20,9 +20,10 @@ from runtime.supervisor import changes
 from runtime.supervisor.accounts import account as module
 from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
 from runtime.supervisor.accounts.heartbeat import Silence
-from runtime.supervisor.lifecycle import Exit, Reset, Start, Stop
+from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop
 from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
+from tests.support.until import until
 
 pytestmark = pytest.mark.virtual_time
 
@@ -140,6 +141,35 @@ async def test_a_crash_is_told_with_its_text_its_exit_and_the_next_try(clock: Cl
     assert row.stopped_at == clock.ms
     assert row.started_at == clock.ms - 60_000
     assert (row.ready_at, row.pid, row.health) == (None, None, None)
+
+
+async def test_a_refusal_is_told_with_its_slow_tries_and_outlives_the_supervisor(
+    clock: Clock,
+) -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        for _ in range(3):
+            await until(lambda: account.child.process is not None)
+            stage.last.die(Exit(code=77, said="needs_login", text="services are away"))
+            await account.settled(lambda state: state.phase in (Phase.BACKOFF, Phase.FAILED), 9.0)
+            row = account.status()
+            if row.phase == "backoff":
+                account.child.post(Deadline(account.child.state.incarnation, Phase.BACKOFF))
+                await phase(account, Phase.STARTING)
+        assert (row.phase, row.cause, row.retry, row.failures) == (
+            "failed",
+            "needs_login",
+            "slow",
+            3,
+        )
+        assert row.todo is not None
+        assert row.next_try_at is not None
+        assert row.next_try_at > clock.ms + 3_500_000
+        events = list(account.history)
+    again = account_of(Stage(), past=events)
+    assert again.child.state.proven
+    assert len(again.child.state.refusals.logins) == 3
 
 
 async def test_what_was_never_spawned_has_no_exit_code() -> None:

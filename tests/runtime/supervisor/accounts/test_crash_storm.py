@@ -61,7 +61,7 @@ async def test_the_return_of_the_network_starts_those_that_wait_because_of_it(
         await rig.wait(6.0)
         await rig.crash("local:a0", how=NO_ROUTE)
         await rig.crash("local:a1", how=Exit(code=1))
-        await rig.crash("local:a2", how=Exit(code=78))
+        await rig.crash("local:a2", how=Exit(code=78, final=True))
         await rig.stop("local:a3")
         assert rig.parts.storm.shared_causes() == ["this host has no route to the network"]
         failures = rig.row("local:a0").failures

@@ -46,7 +46,9 @@ def test_why_an_account_is_as_it_is(
     ("state", "held", "word"),
     [
         (State(Phase.BACKOFF), False, "`trunkline channels start irc:a` does it now"),
+        (State(Phase.BACKOFF, cause="needs_login"), False, "what refuses it may pass"),
         (State(Phase.FAILED), False, "nothing until a person acts: see"),
+        (State(Phase.FAILED, retry="slow"), False, "a slow try now and then; a person should act"),
         (State(Phase.STOPPED), True, "nothing until `trunkline channels start irc:a`"),
         (State(Phase.STOPPED, cause="finished"), False, "nothing until `trunkline"),
         (State(Phase.STOPPED), False, "nothing until its configuration changes"),

@@ -288,7 +288,15 @@ async def test_each_way_to_be_down_has_its_words(tmp_path: Path) -> None:
             "the room is closed",
             f"nothing until `trunkline channels start {A}`",
         )
-        rig.stage.puppets[1].die(Exit(code=77, said="needs_login", text="token expired"))
+        rig.stage.puppets[1].die(Exit(code=77, said="needs_login", text="try later"))
+        await phase(rig.accounts[B], Phase.BACKOFF)
+        assert "after several refusals a person is needed" in (await rig.why(B))[1]
+        await rig.rows("channels.start", B)
+        await phase(rig.accounts[B], Phase.STARTING)
+        await until(lambda: rig.stage.alive(B) != [])
+        rig.stage.puppets[-1].die(
+            Exit(code=77, said="needs_login", text="token expired", final=True)
+        )
         await phase(rig.accounts[B], Phase.FAILED)
         assert (await rig.why(B))[0] == "token expired"
         assert "nothing until a person acts: " in (await rig.why(B))[1]

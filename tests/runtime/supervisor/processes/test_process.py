@@ -34,7 +34,8 @@ async def test_the_exit_code_is_what_the_coroutine_returned(launcher: Launcher, 
 @pytest.mark.parametrize("how", LAUNCHERS)
 async def test_the_last_word_counts(launcher: Launcher, how: Any) -> None:
     async with spawned(launcher, spec("say_and_leave", launcher=how)) as process:
-        assert await process.wait() == Exit(code=78, said="misconfigured", text="bad nick: ж")
+        end = Exit(code=78, said="misconfigured", text="bad nick: ж", final=True)
+        assert await process.wait() == end
 
 
 @pytest.mark.parametrize("how", LAUNCHERS)

@@ -1,0 +1,87 @@
+"""Decides when repeated refusals have earned the verdict that a person is needed. Pure.
+
+A platform that refuses an account may do so for a minute: services are away, an address is
+throttled, a nick is held. So one refusal proves nothing, whatever words come with it. Several
+in a row do, or some minutes of them; even then the account is tried again, slowly. Passwords
+are tried rarely in any case, because many platforms lock an account out for wrong ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalPolicy:
+    """How many refusals prove that a person is needed. All times are seconds.
+
+    ``waits`` follow the first, second and later refusals in a row. ``in_a_row`` of one cause,
+    or refusals for ``within``, are enough; from then on there is a try every ``slow``.
+    ``logins`` passwords are tried in any span of ``login_span`` at most.
+    """
+
+    waits: tuple[float, ...] = (5.0, 60.0, 300.0)
+    in_a_row: int = 3
+    within: float = 600.0
+    slow: float = 900.0
+    logins: int = 3
+    login_span: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The refusals since the account last worked; times are those of ``refused``.
+
+    ``count`` are in a row, ``same`` of them at the end have the ``cause``, ``since`` is when the
+    first one was. ``logins`` says when passwords were refused, the last ones only.
+    """
+
+    count: int = 0
+    same: int = 0
+    cause: str | None = None
+    since: float = 0.0
+    logins: tuple[float, ...] = ()
+
+    def interrupted(self) -> Refusals:
+        """Return them after an end of another kind: no row any longer."""
+        return Refusals(logins=self.logins)
+
+    def add(self, rules: RefusalPolicy, cause: str, at: float, *, login: bool) -> Refusals:
+        """Return them after another one at ``at``; ``login``: a password was refused."""
+        return Refusals(
+            count=self.count + 1,
+            same=self.same + 1 if cause == self.cause else 1,
+            cause=cause,
+            since=self.since if self.count else at,
+            logins=(*self.logins, at)[-rules.logins :] if login else self.logins,
+        )
+
+
+NO_REFUSALS = Refusals()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows a refusal: a try after ``wait`` seconds, and whether a person is needed."""
+
+    wait: float
+    needs_a_person: bool
+
+
+def judge(rules: RefusalPolicy, refusals: Refusals, at: float, spread: float) -> Verdict:
+    """Return what follows the last of ``refusals``, which was at ``at``.
+
+    ``spread`` is the factor by which chance changes a wait; it never brings a password forward.
+    """
+    login_wait = 0.0
+    if len(refusals.logins) >= rules.logins:
+        login_wait = max(0.0, refusals.logins[-rules.logins] + rules.login_span - at)
+    wait = rules.waits[min(refusals.count, len(rules.waits)) - 1] * spread
+    earned = (
+        refusals.same >= rules.in_a_row
+        or at - refusals.since >= rules.within
+        or login_wait > rules.within  # the next password is far off: say now what it waits for
+    )
+    if earned:
+        wait = rules.slow * spread
+    return Verdict(max(wait, login_wait), earned)
