@@ -135,12 +135,14 @@ class Gateway:
         return self._endpoints.protocol()
 
     def _on_connect(self, connection: Connection) -> None:
-        connection.data = None
-        connection.receive = Admission(self.parts, connection).receive
+        admission = connection.data = Admission(self.parts, connection)
+        connection.receive = admission.receive
 
     def _on_close(self, connection: Connection) -> None:
         if isinstance(connection.data, ConnectedClient):
             _remove(self.parts, connection.data)
+        elif isinstance(connection.data, Admission):
+            connection.data.gone()
 
 
 def _parts(

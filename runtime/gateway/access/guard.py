@@ -5,13 +5,14 @@ WebSocket handshakes and HTTP requests count wrong secrets together.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.auth import Secrets, same
 from runtime.gateway.access.hosts import HostRules
 from runtime.gateway.access.origin import ClientOrigin, TrustedProxies
-from runtime.gateway.access.throttle import SHARED, Throttle, key
+from runtime.gateway.access.throttle import SHARED, Attempts, Throttle, key
 from workers.secrets import reveal
 
 
@@ -39,6 +40,8 @@ class AccessGuard:
         )
         self._proxies = TrustedProxies(config.trusted_proxies)
         self._now = now
+        self._attempts = Attempts()
+        self._due: deque[Turn] = deque()
 
     def origin_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientOrigin:
         """Return where a connection of ``peer`` really comes from."""
@@ -54,15 +57,62 @@ class AccessGuard:
         address = key(kind, origin.address)
         return self._throttle.failed(address, origin.loopback, self._now())
 
-    def succeeded(self, kind: str, origin: ClientOrigin) -> None:
-        """Forget the wrong secrets of an address."""
-        self._throttle.succeeded(key(kind, origin.address))
+    def success_delay(self, origin: ClientOrigin) -> float:
+        """Return the seconds to wait before the right shared secret is answered."""
+        return self._throttle.success_delay(key(SHARED, origin.address), self._now())
 
-    def accepts(self, given: str, origin: ClientOrigin) -> bool:
-        """Return whether ``given`` is the configured secret; a wrong one is counted."""
+    def turn(self, origin: ClientOrigin, begin: Callable[[], None]) -> Turn:
+        """Return a turn of this address, which calls ``begin`` when it has come."""
+        return Turn(self, origin.address, begin)
+
+    def take_turn(self, turn: Turn) -> None:
+        """Begin a turn now, or when another one of its address ends."""
+        if self._attempts.begin(turn.address, turn):
+            self._begin(turn)
+
+    def end_turn(self, turn: Turn) -> None:
+        """End a turn, and begin the next one of its address."""
+        following = self._attempts.end(turn.address, turn)
+        if isinstance(following, Turn):
+            self._begin(following)
+
+    def _begin(self, turn: Turn) -> None:
+        """Begin a turn; what ends at once must not begin the next one inside itself."""
+        self._due.append(turn)
+        if len(self._due) > 1:
+            return
+        while self._due:
+            try:
+                self._due[0].begin()
+            finally:
+                self._due.popleft()
+
+    def judge(self, given: str, origin: ClientOrigin) -> tuple[bool, float]:
+        """Return whether ``given`` is the configured secret, and the seconds to the answer.
+
+        A wrong one is counted.
+        """
         secrets = self.secrets
         if same(given, secrets.token) or same(given, secrets.password):
-            self.succeeded(SHARED, origin)
-            return True
-        self.failed(SHARED, origin)
-        return False
+            return True, self.success_delay(origin)
+        return False, self.failed(SHARED, origin)
+
+
+class Turn:
+    """The turn of one attempt to sign in with the shared secret.
+
+    ``take`` it, and ``end`` it when the attempt is answered or nobody waits for that any more.
+    """
+
+    def __init__(self, guard: AccessGuard, address: str, begin: Callable[[], None]) -> None:
+        self.address = address
+        self.begin = begin
+        self._guard = guard
+
+    def take(self) -> None:
+        """Call ``begin`` when a secret of this address may be looked at, perhaps at once."""
+        self._guard.take_turn(self)
+
+    def end(self) -> None:
+        """End it, or its waiting; ending twice does nothing."""
+        self._guard.end_turn(self)

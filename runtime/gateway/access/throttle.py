@@ -1,15 +1,26 @@
 """Limits guesses of secrets per address. Pure: the caller has the clock.
 
 Ten failures within a minute lock a remote address for five minutes. Loopback is never locked
-out; there each failure delays its answer twice as long as the one before.
+out; there each failure delays its answer twice as long as the one before. A right secret does not
+forget the wrong ones before: else a program that signs in every second would cover for another
+that guesses.
+
+A late answer alone slows nobody who guesses on many connections and waits for none of them. So
+of one address only a few attempts are in flight, and while it has failed lately the right secret
+is answered late too: what is silent for a moment may still be right, and each guess costs that
+moment.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 5.0
+LATELY = 10.0  # seconds after a failure in which a right secret is answered late
+SUCCESS_DELAY = 0.25  # seconds, for that
+IN_FLIGHT = 8  # attempts of one address
 MAX_ADDRESSES = 10_000
 SHARED, DEVICE = "shared-secret", "device-token"  # counted separately
 
@@ -64,9 +75,12 @@ class Throttle:
             record.failures.clear()
         return 0.0
 
-    def succeeded(self, address: str) -> None:
-        """Forget the failures of ``address``."""
-        self._records.pop(address, None)
+    def success_delay(self, address: str, now: float) -> float:
+        """Return the seconds by which to delay the answer to a right secret."""
+        record = self._records.get(address)
+        if record is None or not record.failures or now - record.failures[-1] >= LATELY:
+            return 0.0
+        return SUCCESS_DELAY
 
     def _prune(self, now: float) -> None:
         for address, record in list(self._records.items()):
@@ -75,3 +89,47 @@ class Throttle:
                 del self._records[address]
         if len(self._records) >= MAX_ADDRESSES:
             self._records.pop(next(iter(self._records)))
+
+
+@dataclass(slots=True)
+class _Queue:
+    in_flight: set[Hashable] = field(default_factory=set)
+    waiting: dict[Hashable, None] = field(default_factory=dict)  # in the order of their coming
+
+
+class Attempts:
+    """Keeps few attempts of each address in flight; the others wait for their turn."""
+
+    def __init__(self, limit: int = IN_FLIGHT) -> None:
+        self._limit = limit
+        self._queues: dict[str, _Queue] = {}
+
+    def begin(self, address: str, attempt: Hashable) -> bool:
+        """Return whether ``attempt`` is in flight now; else it waits until ``end`` returns it."""
+        queue = self._queues.setdefault(address, _Queue())
+        if len(queue.in_flight) < self._limit:
+            queue.in_flight.add(attempt)
+            return True
+        queue.waiting[attempt] = None
+        return False
+
+    def end(self, address: str, attempt: Hashable) -> Hashable | None:
+        """End an attempt, or its waiting; return the one that is in flight instead, if any.
+
+        Ending twice does nothing.
+        """
+        queue = self._queues.get(address)
+        if queue is None:
+            return None
+        queue.waiting.pop(attempt, None)
+        if attempt not in queue.in_flight:
+            return None
+        queue.in_flight.discard(attempt)
+        if queue.waiting:
+            following = next(iter(queue.waiting))
+            del queue.waiting[following]
+            queue.in_flight.add(following)
+            return following
+        if not queue.in_flight:
+            del self._queues[address]
+        return None

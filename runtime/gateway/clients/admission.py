@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -23,6 +26,7 @@ from ipc.frames.websocket import (
 )
 from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import ConnectClaim, Grant
+from runtime.gateway.access.guard import Turn
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
 from runtime.gateway.access.refusals import Refusal, not_now
 from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
@@ -37,6 +41,8 @@ CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of ou
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
 WAIT_SECONDS = 3.0  # for the first report of the supervisor
 
+T = TypeVar("T")
+
 log = structlog.get_logger("gateway.admission")
 
 
@@ -50,6 +56,7 @@ class Admission:
         self._queued: list[bytes] = []
         self._pending: tuple[Request, Admitted] | None = None
         self._undecided = True
+        self._turn: Turn | None = None  # to have its shared secret looked at
         challenge = {"nonce": self.nonce, "ts": int(time.time() * 1000), "capabilities": []}
         connection.send(event("connect.challenge", challenge))
 
@@ -74,31 +81,72 @@ class Admission:
         except Refusal as refusal:
             self._refuse(request, refusal)
 
+    def gone(self) -> None:
+        """Note that the connection has ended: nobody waits for the answer any more."""
+        self._end_turn()
+
     def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
         """Decide at once, or in a task when a device's signature must be checked."""
         decision = ConnectDecision(self._parts, self.connection, connect, claim, self.nonce)
-        grant = decision.decide()
-        if grant is not None:
-            self._grant(request, decision, grant)
+        decision.check_page()
+        if decision.has_device:
+            check = decision.check_device()
+            self._start(request, decision, check, lambda _: self._await_turn(request, decision))
         else:
-            self._parts.jobs.start(self._consider_device(request, decision))
+            self._await_turn(request, decision)
 
-    async def _consider_device(self, request: Request, decision: ConnectDecision) -> None:
+    def _await_turn(self, request: Request, decision: ConnectDecision) -> None:
+        decide = partial(self._decide, request, decision)
+        if not decision.guesses:
+            decide()
+        elif self.connection.open:
+            self._turn = self._parts.guard.turn(decision.origin, decide)
+            self._turn.take()
+
+    def _decide(self, request: Request, decision: ConnectDecision) -> None:
+        grant_soon = partial(self._grant, request, decision)
+        if decision.has_device:
+            self._start(request, decision, decision.decide_device(), grant_soon)
+            return
         try:
-            self._grant(request, decision, await decision.decide_device())
+            grant = decision.decide()
         except Refusal as refusal:
             self._refuse(request, refusal)
-        except Exception:  # a fault in one handshake is that connection's alone
-            log.exception("handshake failed", remote=decision.origin.address)
-            self.connection.close(1011, "internal error")
+            return
+        if delay := decision.success_delay:
+            asyncio.get_running_loop().call_later(delay, grant_soon, grant)
+        else:
+            grant_soon(grant)
+
+    def _start(
+        self,
+        request: Request,
+        decision: ConnectDecision,
+        work: Coroutine[Any, Any, T],
+        then: Callable[[T], None],
+    ) -> None:
+        """Do a part of the decision in a task, and go on with its result."""
+
+        async def run() -> None:
+            try:
+                then(await work)
+            except Refusal as refusal:
+                self._refuse(request, refusal)
+            except Exception:  # a fault in one handshake is that connection's alone
+                log.exception("handshake failed", remote=decision.origin.address)
+                self.connection.close(1011, "internal error")
+
+        self._parts.jobs.start(run())
 
     def _grant(self, request: Request, decision: ConnectDecision, grant: Grant) -> None:
-        parts, readiness = self._parts, self._parts.readiness
-        if readiness.draining:
-            raise not_now("gateway restart in progress")
-        most = parts.config.limits.max_clients
-        if len(parts.hub.clients) >= most and grant.role != SUPERVISOR:
-            raise not_now("gateway has too many clients")
+        """Admit a client, or have it wait for the first report."""
+        self._end_turn()
+        try:
+            self._check_room(grant)
+        except Refusal as refusal:
+            self._refuse(request, refusal)
+            return
+        readiness = self._parts.readiness
         protocol = decision.claim.protocol
         admitted = Admitted(str(uuid.uuid4()), decision.connect, protocol, grant, decision.origin)
         if readiness.informed or grant.role == SUPERVISOR:
@@ -107,6 +155,15 @@ class Admission:
             self._pending = request, admitted
             readiness.wait_for_report(self)
             asyncio.get_running_loop().call_later(WAIT_SECONDS, self._give_up)
+
+    def _check_room(self, grant: Grant) -> None:
+        """Raise ``Refusal`` when no more clients are admitted."""
+        parts = self._parts
+        if parts.readiness.draining:
+            raise not_now("gateway restart in progress")
+        most = parts.config.limits.max_clients
+        if len(parts.hub.clients) >= most and grant.role != SUPERVISOR:
+            raise not_now("gateway has too many clients")
 
     def proceed(self) -> None:
         """Admit the client that waited for the first report, if it still waits."""
@@ -137,6 +194,10 @@ class Admission:
         for data in self._queued:
             client.receive(data)
 
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.end()
+
     def _queue(self, data: bytes) -> None:
         self._queued.append(data)
         if len(self._queued) > MAX_QUEUED:
@@ -152,6 +213,7 @@ class Admission:
             self._answer(request, refusal)
 
     def _answer(self, request: Request, refusal: Refusal) -> None:
+        self._end_turn()
         if self.connection.open:
             self.connection.send(error_response(request.id, refusal.error))
             self.connection.close(refusal.code, refusal.reason)

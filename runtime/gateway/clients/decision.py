@@ -1,7 +1,8 @@
 """Decides about a ``connect``: from secret, signature and pairing to a grant.
 
 Without a device at once. With one in a task: the library for signatures is loaded at the first
-use, and a new token is on disk before the device gets it.
+use, and a new token is on disk before the device gets it. Who brings the shared secret has to
+wait for its turn first; the token of this boot and a device's own token never wait.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ from runtime.gateway.parts import GatewayParts
 
 
 class ConnectDecision:
-    """One ``connect``: call ``decide``, then ``decide_device`` when that returns ``None``."""
+    """One ``connect``.
+
+    ``check_device`` first where there is one (``has_device``); then, in its turn where the client
+    may be guessing (``guesses``), ``decide`` or ``decide_device``.
+    """
 
     def __init__(
         self,
@@ -61,52 +66,88 @@ class ConnectDecision:
         self._headers = connection.request.headers if connection.request else {}
         self._local = connection.loopback
         self.origin = parts.guard.origin_of(connection.remote, connection.loopback, self._headers)
-        self._check = SecretCheck(None)
+        self._check = check_secret(claim, parts.guard.secrets)
         self._user: str | None = None
+        self._own_token = False  # the device's own one has come, and is right
 
-    def decide(self) -> Grant | None:
-        """Return the grant, or ``None`` when the device must be checked; raises ``Refusal``."""
-        claim, secrets = self.claim, self._guard.secrets
-        check = self._check = check_secret(claim, secrets)
-        if check.method == SUPERVISOR_LINK:
-            return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
+    @property
+    def has_device(self) -> bool:
+        """True for a client with a device identity, unless it is the supervisor."""
+        return self.connect.device is not UNSET and not self._is_supervisor
+
+    @property
+    def guesses(self) -> bool:
+        """True when the answer tells whether a shared secret is right."""
+        if self._is_supervisor or self._own_token or self._guard.secrets.mode == "none":
+            return False
+        return self.claim.token is not None or self.claim.password is not None
+
+    @property
+    def success_delay(self) -> float:
+        """The seconds by which a grant is delayed."""
+        return self._guard.success_delay(self.origin) if self.guesses else 0.0
+
+    @property
+    def _is_supervisor(self) -> bool:
+        return self._check.method == SUPERVISOR_LINK
+
+    def check_page(self) -> None:
+        """Raise ``Refusal`` for a web page of another origin."""
         headers = self._headers
-        if not self._guard.hosts.allows(headers.get("Origin"), headers.get("Host")):
+        allowed = self._guard.hosts.allows(headers.get("Origin"), headers.get("Host"))
+        if not allowed and not self._is_supervisor:
             raise foreign_origin()
-        if check.method is None and secrets.mode == "trusted-proxy":
-            check = self._check = self._check_proxy()
-        if self.connect.device is not UNSET:
-            return None  # its own token is enough, whoever guesses the secret beside it
+
+    def decide(self) -> Grant:
+        """Return the grant of a client without a device; raises ``Refusal``."""
+        claim = self.claim
+        if self._is_supervisor:
+            return Grant(SUPERVISOR, tuple(sorted(ALL)), "token")
+        check = self._check_with_proxy()
         self._check_lock(SHARED)
         if check.method is None:
             if check.missing:
                 raise no_identity()
             raise self._failed(SHARED, check.reason)
-        self._succeeded(SHARED)
         if claim.role != OPERATOR:
             raise no_identity()  # a node is a device
         scopes = scopes_without_device(claim, check.method, self.origin)
         return Grant(claim.role, scopes, check.method, user=self._user)
 
-    async def decide_device(self) -> Grant:
-        """Check the device and return its grant; raises ``Refusal``."""
+    async def check_device(self) -> None:
+        """Check the device's signature, and look whether its own token has come.
+
+        Raises ``Refusal``.
+        """
         device, claim = self.connect.device, self.claim
         assert device is not UNSET
         await asyncio.to_thread(signature.load)
         proof.check(device, self.connect, claim, self._nonce, _now())
-        scopes = claim.known_scopes if claim.role == OPERATOR else ()
-        method = self._check.method
+        token = claim.device_token or claim.token
+        if token is not None:
+            why = self._devices.proves(device.id, claim.role, self._scopes, token, _now())
+            self._own_token = why in (None, "scope_mismatch")
+
+    async def decide_device(self) -> Grant:
+        """Return the grant of a device whose signature is right; raises ``Refusal``."""
+        device, claim, scopes = self.connect.device, self.claim, self._scopes
+        assert device is not UNSET
+        method = self._check_with_proxy().method
         if method is None or self._locked(SHARED):
             issued = self._prove(device.id, scopes)
             method = "device-token"
         else:
-            self._succeeded(SHARED)
+            await asyncio.sleep(self.success_delay)
             issued = self._pair(device.id, scopes)
         await self._registry.saved()
         self._devices.seen(device.id, "connect", _now())
         return Grant(
             claim.role, scopes, method, device.id, issued.token, issued.issued_at, self._user
         )
+
+    @property
+    def _scopes(self) -> tuple[str, ...]:
+        return self.claim.known_scopes if self.claim.role == OPERATOR else ()
 
     def _prove(self, device: str, scopes: tuple[str, ...]) -> Issued:
         """Accept the device's own token. While the shared secret is locked for the client's
@@ -131,7 +172,6 @@ class ConnectDecision:
             if guessed:
                 self._failed(SHARED, reason)
             raise self._failed(DEVICE, why)
-        self._succeeded(DEVICE)
         return devices.used(device, claim.role, token)
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
@@ -154,13 +194,17 @@ class ConnectDecision:
                 raise pairing_required(reason, request.request_id, device, more)
         return devices.token(device, claim.role, scopes, now)
 
-    def _check_proxy(self) -> SecretCheck:
+    def _check_with_proxy(self) -> SecretCheck:
+        """Return the check of the secret, or of what a trusted proxy says where none came."""
         auth = self._config.auth
+        if self._check.method is not None or auth.mode != "trusted-proxy":
+            return self._check
         if self._check.reason.endswith("_mismatch"):
             return self._check  # a wrong secret is not made right by a proxy
         user, reason = user_of_proxy(auth.trusted_proxy, self.origin, self._local, self._headers)
         self._user = user
-        return SecretCheck(None, reason) if user is None else SecretCheck("trusted-proxy")
+        self._check = SecretCheck(None, reason) if user is None else SecretCheck("trusted-proxy")
+        return self._check
 
     def _locked(self, kind: str) -> float:
         """Return for how many seconds the address is locked out; 0 when it is not."""
@@ -175,12 +219,8 @@ class ConnectDecision:
         """Count a wrong secret and return its refusal."""
         claim, delay = self.claim, self._guard.failed(kind, self.origin)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
-        if claim.protocol >= 4:
-            refusal.delay = delay
+        refusal.delay = delay
         return refusal
-
-    def _succeeded(self, kind: str) -> None:
-        self._guard.succeeded(kind, self.origin)
 
 
 def _now() -> int:

@@ -25,7 +25,7 @@ HEADERS = {
 }
 METHODS = ("GET", "HEAD")
 
-Endpoint = Callable[[web.BaseRequest], web.Response]
+Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 _log = logging.getLogger("gateway.http")
 
@@ -69,12 +69,12 @@ class HttpEndpoints:
         wait = self._guard.locked(SHARED, self._origin_of(request))
         if wait and "Authorization" in request.headers:
             return _text(429, "Too Many Requests", **{"Retry-After": str(int(wait) + 1)})
-        return endpoint(request)
+        return await endpoint(request)
 
-    def _health(self, request: web.BaseRequest) -> web.Response:
+    async def _health(self, request: web.BaseRequest) -> web.Response:
         return _json(200, {"ok": True, "status": "live"})
 
-    def _ready(self, request: web.BaseRequest) -> web.Response:
+    async def _ready(self, request: web.BaseRequest) -> web.Response:
         readiness = self._readiness
         failing = [
             name
@@ -85,22 +85,37 @@ class HttpEndpoints:
             if fails
         ]
         answer: dict[str, object] = {"ready": not failing}
-        if self._is_local(request) or self._proved(request):
+        if self._is_local(request) or await self._proved(request):
             answer |= {"failing": failing, "uptimeMs": readiness.uptime_ms()}
         return _json(503 if failing else 200, answer)
 
-    def _metrics(self, request: web.BaseRequest) -> web.Response:
-        if not (self._is_local(request) or self._proved(request)):
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
+        if not (self._is_local(request) or await self._proved(request)):
             return _text(401, "Unauthorized")
         headers = {**HEADERS, "Content-Type": metrics.CONTENT_TYPE}
         return web.Response(body=metrics.text(self._registry), headers=headers)
 
-    def _proved(self, request: web.BaseRequest) -> bool:
-        """Return whether a request brings the secret; a wrong one counts as at ``connect``."""
+    async def _proved(self, request: web.BaseRequest) -> bool:
+        """Return whether a request brings the secret; a wrong one counts as at ``connect``.
+
+        It waits for its turn and for its answer as there too.
+        """
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return False
-        return self._guard.accepts(given.strip(), self._origin_of(request))
+        guard, origin = self._guard, self._origin_of(request)
+        ready = asyncio.Event()
+        turn = guard.turn(origin, ready.set)
+        turn.take()
+        try:
+            await ready.wait()
+            if guard.locked(SHARED, origin):  # meanwhile
+                return False
+            right, delay = guard.judge(given.strip(), origin)
+            await asyncio.sleep(delay)
+        finally:
+            turn.end()
+        return right
 
     def _is_local(self, request: web.BaseRequest) -> bool:
         """Return whether a program of this host asks, and not a page whose name leads here."""

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway_rig import TOKEN, GatewayRig, connect_supervisor, gateway_rig, row
+from ipc.websocket.client import Client
+from tests.support.devices import Key, offer, paired
+from tests.support.gateway_rig import (
+    SESSION,
+    TOKEN,
+    GatewayRig,
+    connect_supervisor,
+    gateway_rig,
+    row,
+)
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import until
 
@@ -133,3 +142,53 @@ async def test_without_a_supervisor_clients_are_told_to_come_back(
             "retryAfterMs": 500,
         }
         assert (code, reason) == (1013, "gateway starting")
+
+
+async def guess(client: RawClient, token: str) -> None:
+    await client.send(
+        {"type": "req", "id": "1", "method": "connect", "params": connect_params(token)}
+    )
+
+
+async def test_a_few_guesses_of_an_address_are_in_flight_and_the_others_wait() -> None:
+    """However many connections guess: eight secrets are looked at in the time of an answer."""
+    async with gateway_rig() as rig:
+        loop, key = asyncio.get_running_loop(), Key()
+        own = (await paired(rig, key)).auth["deviceToken"]
+        guessing = [await raw(rig) for _ in range(30)]
+        for number, client in enumerate(guessing):
+            await guess(client, f"wrong {number}")
+        await until(lambda: rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] == 8)
+        began = loop.time()  # who proves itself otherwise never waits
+        _, answer = await offer(rig, key, auth={"token": own})
+        assert answer["ok"], answer
+        await (await Client.connect(rig.url, token=SESSION)).close()
+        assert loop.time() - began < 0.25
+        assert rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] == 8
+        await until(lambda: rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] > 8)  # one was answered
+
+
+async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_given_up() -> None:
+    """Who does not wait for the answer learns nothing before that moment, and frees the turn."""
+    async with gateway_rig() as rig:
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            guessing = [await raw(rig) for _ in range(20)]
+            for client in guessing:
+                await guess(client, "wrong")
+            await until(lambda: rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] >= 8)
+            for client in guessing:
+                client.socket.transport.abort()
+        await until(lambda: len(rig.parts.server.connections) == 1)  # the supervisor
+        began = loop.time()
+        assert await (await raw(rig)).hello(TOKEN)
+        assert 0.25 <= loop.time() - began < 1.0
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+async def test_a_wrong_secret_is_answered_late_in_each_protocol(protocol: int) -> None:
+    async with gateway_rig() as rig:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await refused(rig, connect_params("wrong", protocol))
+        assert loop.time() - began >= 0.25
