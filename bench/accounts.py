@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from bench.measuring.figures import percentile, table
 from bench.measuring.processes import cpu_ns, pss_bytes
 from bench.measuring.rows import down, rows_of, up
 from bench.tied import TiedDaemon
+from tests.support.short_directory import ShortDirectory
 
 BACKOFF = 0.2  # seconds; without jitter, so that it can be subtracted
 IDLE_SECONDS = 15.0  # three beats at the default
@@ -47,8 +47,8 @@ def config(count: int) -> dict[str, Any]:
 
 async def measure(count: int, kills: int = KILLS, idle: float = IDLE_SECONDS) -> dict[str, Any]:
     """Run ``count`` accounts and return every figure."""
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-        daemon = TiedDaemon(Path(place), config(count))
+    with ShortDirectory() as place:
+        daemon = TiedDaemon(place, config(count))
         began = time.monotonic()
         try:
             await daemon.start()

@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from bench.measuring.processes import pss_bytes
 from bench.tied import TiedDaemon
 from ipc.errors import IpcError
 from ipc.websocket.client import Client
+from tests.support.short_directory import ShortDirectory
 
 PATIENCE = 30.0  # seconds
 SETTLE_SECONDS = 3.0
@@ -102,8 +102,8 @@ async def measure(rounds: int, clients: int) -> dict[str, Any]:
     starts = []
     before = more = 0.0
     for number in range(rounds):
-        with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-            daemon = TiedDaemon(Path(place), config())
+        with ShortDirectory() as place:
+            daemon = TiedDaemon(place, config())
             try:
                 starts.append(await first_answer(daemon))
                 if number == rounds - 1:

@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -34,6 +33,7 @@ from bench.measuring.processes import pss_bytes
 from bench.systems.product import Product
 from bench.systems.system import REQUESTS, Order
 from bench.tied import TiedDaemon
+from tests.support.short_directory import ShortDirectory
 
 MIB = 2**20
 PAIRS = 15
@@ -72,8 +72,8 @@ async def cold_start(checkouts: dict[str, Checkout], order: Sequence[str]) -> Ro
     """Start each with one account and stop it."""
     found = {}
     for role in order:
-        with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-            daemon = TiedDaemon(Path(place), coldstart.config(), checkout=checkouts[role])
+        with ShortDirectory() as place:
+            daemon = TiedDaemon(place, coldstart.config(), checkout=checkouts[role])
             try:
                 found[role] = {COLD_START[0].name: await coldstart.first_answer(daemon)}
             finally:
@@ -88,9 +88,9 @@ async def memory(checkouts: dict[str, Checkout], order: Sequence[str]) -> Round:
     """
     found = {}
     for role in order:
-        with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
+        with ShortDirectory() as place:
             config = accounts.config(ACCOUNTS)
-            daemon = TiedDaemon(Path(place), config, checkout=checkouts[role])
+            daemon = TiedDaemon(place, config, checkout=checkouts[role])
             try:
                 found[role] = await _at_rest(daemon)
             finally:

@@ -17,7 +17,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from bench.measuring.figures import percentile, table
 from bench.measuring.rows import Rows, down, rows_of, up
 from bench.tied import TiedDaemon
 from tests.support.daemon import Daemon
+from tests.support.short_directory import ShortDirectory
 
 MIB = 2**20
 ALLOWED_BYTES = 2 * MIB
@@ -160,8 +160,8 @@ async def _usage(daemon: Daemon, cycles: int) -> SupervisorUse:
 
 async def run(cycles: int) -> Outcome:
     """Start a daemon, crash, stop it."""
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-        daemon = TiedDaemon(Path(place), config())
+    with ShortDirectory() as place:
+        daemon = TiedDaemon(place, config())
         try:
             await daemon.start()
             return await measure(daemon, cycles)

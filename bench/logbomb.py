@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from bench.measuring.figures import table
 from bench.measuring.processes import cpu_ns
 from bench.tied import TiedDaemon
 from tests.support import faulty
+from tests.support.short_directory import ShortDirectory
 
 ALLOWED = 20.0  # % of a core at 100 MB/s
 LENGTHS = (2, 20, 100, 1000, 100_000)  # bytes of a line; the log cuts them at 16 KiB
@@ -59,10 +59,10 @@ def config() -> dict[str, Any]:
 
 async def measure(length: int, rate: int, seconds: float) -> Bomb:
     """Let an account print lines of ``length`` bytes for ``seconds``."""
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-        site = Path(place) / "site"
+    with ShortDirectory() as place:
+        site = place / "site"
         site.mkdir()
-        daemon = TiedDaemon(Path(place), config(), site=str(faulty.install(site)))
+        daemon = TiedDaemon(place, config(), site=str(faulty.install(site)))
         try:
             await daemon.start()
             for key in (BOMBER, "local:calm"):

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from bench.load.native import cache_dir
 from bench.measuring.figures import percentile
 from bench.measuring.processes import family, pss_bytes
 from bench.tied import spawn
+from tests.support.short_directory import ShortDirectory
 
 PATIENCE = 120.0
 KILLS = 5
@@ -79,11 +79,11 @@ def _environment(name: str) -> Path:
 
 
 async def _measure(name: str, template: str, python: Path, count: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-        worker = Path(place) / "worker.py"
+    with ShortDirectory() as place:
+        worker = place / "worker.py"
         worker.write_text(WORKER)
         address = f"ipc://{place}/hello"
-        config = Path(place) / "config.ini"
+        config = place / "config.ini"
         values = {"place": place, "python": python, "worker": worker, "address": address}
         config.write_text(template.format(count=count, **values))
         words = (

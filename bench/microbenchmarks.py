@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from bench.machine import ROOT
 from bench.measuring.figures import table
+from tests.support.short_directory import ShortDirectory
 
 PIECES = "bench/pieces"
 LAST = 4000  # characters of each output, when it fails
@@ -18,8 +17,8 @@ LAST = 4000  # characters of each output, when it fails
 
 def run(quick: bool = True) -> list[dict[str, Any]]:
     """Return name, median and spread (microseconds) of each piece; raises when one failed."""
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-        file = Path(place) / "pieces.json"
+    with ShortDirectory() as place:
+        file = place / "pieces.json"
         most = "0.3" if quick else "1.0"
         done = subprocess.run(
             [

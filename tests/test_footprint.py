@@ -47,7 +47,7 @@ async def live(place):
     os.kill(os.getpid(), signal.SIGTERM)
     await work
 
-with tempfile.TemporaryDirectory(prefix="tl-") as place:
+with tempfile.TemporaryDirectory(dir="/tmp") as place:
     asyncio.Runner(loop_factory=uvloop.new_event_loop).run(live(place))
 sys.modules = {{name: None for name in set(sys.modules) - before}}
 """

@@ -201,6 +201,13 @@ def test_one_room_limits_the_time_of_a_block() -> None:
         assert not used & limits, f"{name_of(path)}: use ipc.timeouts"
 
 
+def test_tests_make_directories_in_one_place() -> None:
+    """``TMPDIR`` may be long, and a socket's path has room for 107 bytes only."""
+    for path in [*files("tests"), *files("bench")]:
+        if name_of(path) != "tests/support/short_directory.py":
+            assert "tempfile" not in imports(path), f"{name_of(path)}: tmp_path or ShortDirectory"
+
+
 @BEING_BUILT
 def test_what_calls_itself_pure_touches_nothing_outside() -> None:
     """A module is pure when the first paragraph of its docstring says "Pure."."""

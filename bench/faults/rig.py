@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +20,7 @@ from bench.tied import TiedDaemon
 from ipc.errors import IpcError
 from tests.support import faulty
 from tests.support.daemon import PATIENCE
+from tests.support.short_directory import ShortDirectory
 
 TARGET = "faulty:bad"  # the account that goes wrong
 GROUP = tuple(f"faulty:m{number}" for number in range(8))  # those that are killed together
@@ -183,11 +183,11 @@ def config(siblings: int, rate: float) -> dict[str, Any]:
 @asynccontextmanager
 async def fault_rig(siblings: int, rate: float) -> AsyncIterator[FaultRig]:
     """Start the daemon, wait until all accounts run and talk; end everything afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
-        site = Path(place) / "site"
+    with ShortDirectory() as place:
+        site = place / "site"
         site.mkdir()
         made = config(siblings, rate)
-        daemon = TiedDaemon(Path(place), made, site=str(faulty.install(site)))
+        daemon = TiedDaemon(place, made, site=str(faulty.install(site)))
         try:
             await daemon.start()
             await daemon.wait(all_run)

@@ -7,7 +7,6 @@ input and output, and a plain unix stream.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -20,6 +19,7 @@ from bench.systems.link_echo import PROOF
 from bench.systems.programs import module
 from bench.tied import spawn
 from ipc.zeromq.link import Router
+from tests.support.short_directory import ShortDirectory
 
 MESSAGE = b"x" * 200
 
@@ -42,7 +42,7 @@ class _Stream(asyncio.Protocol):
 
 async def _unix(count: int) -> tuple[float, float]:
     loop = asyncio.get_running_loop()
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
+    with ShortDirectory() as place:
         stream = _Stream()
         server = await loop.create_unix_server(lambda: stream, f"{place}/s")
         echo = spawn(*module("link_echo", "unix", f"{place}/s"))
@@ -62,7 +62,7 @@ async def _unix(count: int) -> tuple[float, float]:
 
 async def _zmq(count: int) -> tuple[float, float]:
     loop = asyncio.get_running_loop()
-    with tempfile.TemporaryDirectory(prefix="tl-bench-") as place:
+    with ShortDirectory() as place:
         answer: asyncio.Future[None] = loop.create_future()
         router = Router(f"ipc://{place}/s", PROOF, lambda peer, body: answer.set_result(None))
         echo = spawn(*module("link_echo", "zmq", f"{place}/s"))

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ipc.errors import IpcError
 from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
 from tests.support.daemon import TOKEN, free_port
+from tests.support.short_directory import ShortDirectory
 
 IN_FLIGHT = 16  # requests that are not answered yet; it refuses more as busy
 PATIENCE = 120.0  # seconds; it needs 10 to 40 to start
@@ -54,8 +54,8 @@ class OpenClaw:
         """Start it and wait until it lets a client in."""
         command = program()
         assert command is not None, "ask program() first"
-        self._place = tempfile.TemporaryDirectory(prefix="tl-bench-")
-        state = Path(self._place.name)
+        self._place = ShortDirectory()
+        state = self._place.path
         self._port = free_port()
         self._url = f"ws://127.0.0.1:{self._port}"
         self._number = 0
@@ -109,7 +109,7 @@ class OpenClaw:
         for pid in reversed(family(self._process.pid)):
             os.kill(pid, 9)
         self._process.wait()
-        shutil.rmtree(self._place.name, ignore_errors=True)
+        shutil.rmtree(self._place.path, ignore_errors=True)
         self._place.cleanup()
 
     def entry(self, *, events: bool = True) -> Entry:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +17,7 @@ from ipc.errors import RemoteError
 from ipc.websocket.client import Client
 from ipc.websocket.connect import OPERATOR
 from tests.support.daemon import TOKEN
+from tests.support.short_directory import ShortDirectory
 
 PATIENT = {"initialSeconds": 0.2, "maximumSeconds": 0.2, "jitter": 0, "slowAfter": 200}
 AT_A_TIME = 100  # calls of one client; the gateway refuses more than 256
@@ -65,8 +64,8 @@ class Product:
 
     async def start(self) -> None:
         """Start the daemon and wait until every account is ready."""
-        self._place = tempfile.TemporaryDirectory(prefix="tl-bench-")
-        site = Path(self._place.name) / "site"
+        self._place = ShortDirectory()
+        site = self._place.path / "site"
         site.mkdir()
         own: dict[str, Any] = {
             "channels": {"source": {"accounts": {key[7:]: {} for key in self.keys}}},
@@ -75,7 +74,7 @@ class Product:
         }
         merged = own | self._config
         merged["channels"] = own["channels"] | self._config.get("channels", {})
-        place = Path(self._place.name)
+        place = self._place.path
         self.daemon = TiedDaemon(place, merged, checkout=self._checkout, site=install(site))
         try:
             await self._begin()

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import spawn
+from tests.support.short_directory import ShortDirectory
 
 SOURCES = 4
 SAMPLE = 200
@@ -42,8 +41,8 @@ class Programs:
 
     async def start(self) -> None:
         """Start the gateway, then the sources; wait until each is ready."""
-        self._directory = tempfile.TemporaryDirectory(prefix="tl-bench-")
-        place = str(Path(self._directory.name))
+        self._directory = ShortDirectory()
+        place = str(self._directory.path)
         self._gateway = _started(self.gateway(place))
         self.port = int(await _line(self._gateway))
         self._sources = [_started(self.source(place, f"w{number}")) for number in range(SOURCES)]

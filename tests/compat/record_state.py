@@ -13,13 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from ipc.identity.device import Identity
 from ipc.websocket.client import Client
+from tests.support.short_directory import ShortDirectory
 
 PORT = 28917  # as CONFIG has it; a reader replaces it by a free one
 TOKEN = "compatibility-token"
@@ -86,14 +86,14 @@ def live(state: Path) -> None:
 
 def main(destination: Path) -> None:
     """Run two boots in a temporary place and copy their state directory to ``destination``."""
-    with tempfile.TemporaryDirectory(prefix="tl-state-") as place:
-        state = Path(place) / "state"
+    with ShortDirectory() as place:
+        state = place / "state"
         for directory in (state, state / "client"):
             directory.mkdir(mode=0o700)
         (state / "trunkline.json5").write_text(CONFIG)
         (state / "trunkline.json5").chmod(0o600)
         os.environ |= {
-            "HOME": place,
+            "HOME": str(place),
             "TRUNKLINE_STATE_DIR": str(state),
             "TRUNKLINE_RUNTIME_DIR": f"{place}/sockets",
         }

@@ -12,7 +12,7 @@ import uvloop
 
 from ops.cli.main import run
 from tests.support.commandline import Result, environment
-from tests.support.fakeserver import short_directory
+from tests.support.short_directory import ShortDirectory
 
 CommandLine = Callable[[str], Result]
 
@@ -20,7 +20,7 @@ CommandLine = Callable[[str], Result]
 @pytest.fixture
 def state() -> Iterator[Path]:
     """The state directory of one runtime."""
-    with short_directory() as path:
+    with ShortDirectory() as path:
         yield path
 
 

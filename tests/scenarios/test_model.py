@@ -8,10 +8,8 @@ start after a manual stop; the counters match; nothing is left over.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -31,6 +29,7 @@ from runtime.config.model import RestartConfig
 from runtime.supervisor.lifecycle import Deadline, Exit, Exited, Ready, Spawned, Unhealthy
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
+from tests.support.short_directory import ShortDirectory
 from tests.support.virtual import VirtualTimeLoop
 
 KEYS = [f"local:a{number}" for number in range(4)]
@@ -60,7 +59,7 @@ class Accounts(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualTimeLoop()
         self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
-        self.directory = tempfile.TemporaryDirectory(prefix="model-")
+        self.directory = ShortDirectory()
         self.stack = AsyncExitStack()
         self.boot = 0
         self.held: set[str] = set()
@@ -79,7 +78,7 @@ class Accounts(RuleBasedStateMachine):
 
     async def _begin(self) -> None:
         self.boot += 1
-        place = Path(self.directory.name)
+        place = self.directory.path
         specs = self.specs.values()
         self.fleet = await self.stack.enter_async_context(
             fleet(place, *specs, boot=self.boot, concurrency=2)

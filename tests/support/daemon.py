@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ import psutil
 from ipc.errors import IpcError
 from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import ReconnectingClient
+from tests.support.short_directory import ShortDirectory
 
 TOKEN = "test-token-0123456789"
 PATIENCE = 30.0  # seconds; ten times and more of what anything here takes
@@ -50,9 +50,8 @@ class Daemon:
         self.directory = directory
         self.port = free_port()
         self.config_path = directory / "trunkline.json5"
-        # Sockets need short paths; pytest's directories are long.
-        self._run_dir = tempfile.TemporaryDirectory(prefix="tl-")
-        self.run_dir = Path(self._run_dir.name) / "run"
+        self._run_dir = ShortDirectory()  # pytest's are long
+        self.run_dir = self._run_dir.path / "run"
         self.write(config)
         self.env = {
             **os.environ,

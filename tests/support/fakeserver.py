@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,13 +199,6 @@ def status(*accounts: dict[str, Any], **gateway: Any) -> dict[str, Any]:
     plain["gateway"] |= gateway
     plain["accounts"] = list(accounts)
     return plain
-
-
-@contextmanager
-def short_directory() -> Iterator[Path]:
-    """Make a directory whose sockets have short paths."""
-    with tempfile.TemporaryDirectory(prefix="tl-", dir="/tmp") as name:
-        yield Path(name)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from ipc.websocket.client import Client
 from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.parts import GatewayParts
+from tests.support.short_directory import ShortDirectory
 
 TOKEN = "token-of-the-test"
 SESSION = "token-of-this-boot"
@@ -205,17 +205,17 @@ async def gateway_rig(
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     port = listener.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="tl") as place:
+    with ShortDirectory() as place:
         boot = GatewayBoot(
             incarnation=1,
             version="0.0.test",
             session_token=SESSION,
             secret=SECRET,
-            data=f"ipc://{Path(place) / 'data.ipc'}",
+            data=f"ipc://{place / 'data.ipc'}",
             gateway={"auth": {"token": TOKEN}} | config,
             agents={"default": agents},
             channels=CHANNELS,
-            state_dir=place if state_dir is None else str(state_dir),
+            state_dir=str(place if state_dir is None else state_dir),
             config_path="/state/trunkline.json5",
             revision="r1",
         )

@@ -17,13 +17,14 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trustme
+
+from tests.support.short_directory import ShortDirectory
 
 HOST = "127.0.0.1"
 START_SECONDS = 10.0
@@ -152,12 +153,9 @@ def _certificate() -> tuple[trustme.CA, trustme.LeafCert]:
 @contextlib.contextmanager
 def _directory() -> Iterator[Path]:
     """A directory that a server without root's rights can read as well."""
-    place = Path(tempfile.mkdtemp(prefix="irc-"))
-    place.chmod(0o755)
-    try:
+    with ShortDirectory() as place:
+        place.chmod(0o755)
         yield place
-    finally:
-        shutil.rmtree(place)
 
 
 @contextlib.contextmanager

@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -43,13 +39,6 @@ BEAT = {
 def beat(**fields: Any) -> control.Beat:
     """Return a beat; what is not given is zero or ordinary."""
     return control.Beat(**({**BEAT, **fields}))
-
-
-@contextmanager
-def short_directory() -> Iterator[Path]:
-    """Yield a directory whose path is short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="tl-") as name:
-        yield Path(name)
 
 
 class PlayedWorker:

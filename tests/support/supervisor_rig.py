@@ -20,7 +20,8 @@ from runtime.supervisor.api.table import dispatch
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.reload import take_over
 from runtime.supervisor.supervisor import Setting, Supervisor
-from tests.support.players import PlayedLauncher, PlayedLogs, short_directory
+from tests.support.players import PlayedLauncher, PlayedLogs
+from tests.support.short_directory import ShortDirectory
 from tests.support.until import eventfds, until
 
 PATIENCE = 20.0
@@ -105,7 +106,7 @@ class SupervisorRig:
 async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
     """Run a supervisor whose gateway is up; it ends as by two times Ctrl-C."""
     before = eventfds()
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(rig.supervisor.run(rig.up))
         try:
@@ -125,7 +126,7 @@ async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
 async def ending(*keys: str, **own: Any) -> AsyncIterator[tuple[SupervisorRig, asyncio.Task[int]]]:
     """Run a supervisor that the test itself ends."""
     before = eventfds()
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(rig.supervisor.run(rig.up))
         await until(lambda: task.done() or rig.ups, PATIENCE)

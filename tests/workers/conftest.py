@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import uvloop
+
+from tests.support.short_directory import ShortDirectory
 
 uvloop.new_event_loop().close()  # libuv opens a pipe for the whole process once: not a leak
 
@@ -16,6 +16,5 @@ uvloop.new_event_loop().close()  # libuv opens a pipe for the whole process once
 @pytest.fixture
 def run_dir() -> Iterator[Path]:
     """A directory with a path short enough for unix sockets."""
-    path = Path(tempfile.mkdtemp(prefix="tw-"))
-    yield path
-    shutil.rmtree(path)
+    with ShortDirectory() as path:
+        yield path

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.links import LinkRig
+from tests.support.short_directory import ShortDirectory
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[LinkRig]:
-    rig = LinkRig(tmp_path)
-    yield rig
+def rig() -> Iterator[LinkRig]:
+    with ShortDirectory() as place:
+        rig = LinkRig(place)
+        yield rig
     assert all(link.closed for link in rig.links), "the test closes its links"

@@ -14,7 +14,8 @@ from ipc.frames.words import Phase
 from runtime.supervisor import supervisor as module
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.lifecycle import Exit
-from tests.support.players import beat, short_directory
+from tests.support.players import beat
+from tests.support.short_directory import ShortDirectory
 from tests.support.supervisor_rig import PATIENCE, SupervisorRig, ending, running
 from tests.support.until import eventfds, until
 
@@ -253,7 +254,7 @@ async def test_the_end_while_the_gateway_waits_for_its_next_try() -> None:
 
 async def test_nobody_to_tell_that_it_is_up_is_no_reason_to_end() -> None:
     before = eventfds()
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {"a": {}}, {})
 
         def broken() -> None:
@@ -271,7 +272,7 @@ async def test_nobody_to_tell_that_it_is_up_is_no_reason_to_end() -> None:
 async def test_a_taken_port_leaves_nothing_behind() -> None:
     stranger = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with stranger:
-        with short_directory() as directory:
+        with ShortDirectory() as directory:
             rig = SupervisorRig(directory, {}, {})
             rig.port = stranger.sockets[0].getsockname()[1]
             with pytest.raises(PortTaken):
@@ -281,7 +282,7 @@ async def test_a_taken_port_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize("name", ["cli.sock", "control.ipc"])
 async def test_a_socket_that_cannot_be_made_leaves_nothing_behind(name: str) -> None:
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {}, {})
         (rig.places.run_dir / name).mkdir(parents=True)
         with pytest.raises((OSError, EndpointError)):

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from runtime.supervisor.systemd import Notifier
+from tests.support.short_directory import ShortDirectory
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[socket.socket]:
+def manager() -> Iterator[socket.socket]:
     """A service manager's end."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(str(tmp_path / "notify"))
+    with ShortDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(place / "notify"))
         sock.setblocking(False)
         yield sock
 

@@ -18,7 +18,8 @@ from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.lifecycle import Exit, Start, Stop
 from tests.support.accounts import Stage, account_of, phase
-from tests.support.players import PlayedWorker, beat, short_directory
+from tests.support.players import PlayedWorker, beat
+from tests.support.short_directory import ShortDirectory
 from tests.support.until import until
 
 SECRET = b"s" * 32
@@ -80,7 +81,7 @@ class Table:
 async def table(first: int = 100) -> AsyncIterator[Table]:
     stage = Stage()
     account = account_of(stage, first_incarnation=first)
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         found = Table(directory, account, stage)
         task = asyncio.create_task(account.child.run())
         try:

@@ -21,7 +21,7 @@ from ipc.websocket.client import Client
 from runtime.supervisor.api.socket import LocalServer, access
 from runtime.supervisor.parts import Parts
 from tests.support.parts_rig import PartsRig
-from tests.support.players import short_directory
+from tests.support.short_directory import ShortDirectory
 from tests.support.until import until
 
 
@@ -44,7 +44,7 @@ class SocketRig:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[SocketRig]:
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         rig = SocketRig(directory)
         rig.path.parent.mkdir()
         await rig.server.start()
@@ -255,7 +255,7 @@ async def test_a_socket_that_cannot_come_back_is_tried_again() -> None:
 
 
 async def test_nothing_is_ensured_before_the_start_or_after_the_end() -> None:
-    with short_directory() as directory:
+    with ShortDirectory() as directory:
         rig = SocketRig(directory)
         await rig.server.ensure()
         assert not rig.path.exists()

@@ -1,0 +1,26 @@
+"""Temporary directories with short paths, wherever ``TMPDIR`` leads."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+
+class ShortDirectory:
+    """A directory of its own for sockets, whose paths have room for 107 bytes (unix(7)).
+
+    Removed with all that is in it by ``cleanup``, or at the end of its ``with``.
+    """
+
+    def __init__(self) -> None:
+        self._made = tempfile.TemporaryDirectory(prefix="tl-", dir="/tmp")
+        self.path = Path(self._made.name)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.cleanup()
+
+    def cleanup(self) -> None:
+        self._made.cleanup()
