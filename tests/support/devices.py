@@ -6,6 +6,7 @@ from typing import Any
 
 from ipc.identity import signature
 from tests.support.gateway_rig import TOKEN, GatewayRig
+from tests.support.handshakes import challenged
 from tests.support.rawclient import SCOPES, RawClient, connect_params
 
 CLI = {"id": "cli", "version": "0.0.1", "platform": "linux", "mode": "cli"}
@@ -64,10 +65,20 @@ async def offer(
     **more: Any,
 ) -> tuple[RawClient, Any]:
     """Connect with a device; return the connection and the answer to ``connect``."""
-    client = await RawClient.open(rig.url, additional_headers=headers)
-    rig.opened.append(client)
+    client = await challenged(rig, additional_headers=headers)
     params = key.params(client.challenge, protocol, **more)
     return client, await client.call("connect", params, id="connect")
+
+
+async def refused_device(
+    rig: GatewayRig, key: Key, protocol: int = 4, **more: Any
+) -> tuple[Any, str]:
+    """Return the error and the close reason of a ``connect`` that fails with 1008."""
+    client, answer = await offer(rig, key, protocol, **more)
+    assert answer["ok"] is False, answer
+    code, reason = await client.closed()
+    assert code == 1008
+    return answer["error"], reason or ""
 
 
 async def paired(rig: GatewayRig, key: Key, protocol: int = 4, **more: Any) -> RawClient:

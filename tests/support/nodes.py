@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.devices import Key, node
-from tests.support.gateway_rig import TOKEN, GatewayRig
+from tests.support.gateway_rig import GatewayRig
+from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient
 
 PLACE = Path(__file__).parents[1] / "golden/node_invoke.jsonl"
@@ -25,12 +26,9 @@ def recorded(method: str, nth: int = 0) -> tuple[Any, Any]:
 
 
 async def operator(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
+    """Return a client that may do everything, pairing included."""
     scopes = ["operator.admin", "operator.pairing", "operator.read", "operator.write"]
-    more = {"scopes": scopes} | more
-    await client.hello(TOKEN, protocol, **more)
-    return client
+    return await greeted(rig, protocol, **({"scopes": scopes} | more))
 
 
 async def approved(rig: GatewayRig, client: RawClient, *commands: str) -> tuple[Key, RawClient]:

@@ -24,6 +24,7 @@ from runtime.gateway import draining
 from runtime.gateway.draining import drain
 from runtime.gateway.main import main
 from tests.support.gateway_rig import SESSION, TOKEN, boot_of, gateway_rig, row
+from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import until
 
@@ -32,9 +33,7 @@ KEY = "irc:libera"
 
 async def test_clients_are_told_and_closed_with_1012() -> None:
     async with gateway_rig() as rig:
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         ending = asyncio.create_task(drain(rig.gateway))
         while (event := await client.next())["event"] != "shutdown":
             pass
@@ -45,9 +44,7 @@ async def test_clients_are_told_and_closed_with_1012() -> None:
 
 async def test_a_gateway_that_ends_for_good_says_so() -> None:
     async with gateway_rig() as rig:
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         assert rig.supervisor is not None
         await rig.supervisor.call("gateway.closing", {"restarting": False})
         ending = asyncio.create_task(drain(rig.gateway))
@@ -101,9 +98,7 @@ async def test_one_that_just_got_in_is_waited_for_until_it_has_asked(
     """A command line on a busy host takes its time between its hello and its only call."""
     monkeypatch.setattr(draining, "FIRST_CALL_SECONDS", 600.0)
     async with gateway_rig() as rig:
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         ending = asyncio.create_task(drain(rig.gateway))
         await asyncio.sleep(draining.DRAIN_SECONDS + 0.1)
         assert (await client.call("health"))["ok"] is True
@@ -254,9 +249,7 @@ async def test_what_has_no_answer_has_not_been_carried_out() -> None:
     async with gateway_rig() as rig:
         worker = await rig.worker(KEY)
         worker.on_call = on_call
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         asked = 0
 
         async def ask() -> None:
@@ -297,9 +290,7 @@ async def test_a_call_that_takes_too_long_is_answered_before_the_close(
     async with gateway_rig() as rig:
         worker = await rig.worker(KEY)
         worker.on_call = lambda call: None
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
         asking = asyncio.create_task(client.call("send", params))
         await until(lambda: rig.parts.jobs)

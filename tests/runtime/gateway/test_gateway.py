@@ -14,7 +14,7 @@ from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import GatewayTurn
 from tests.support.gateway_rig import TOKEN, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.handshakes import greeted
 from tests.support.until import until
 
 KEY = "irc:libera"
@@ -32,9 +32,7 @@ async def test_an_end_without_a_drain_fails_calls_under_way_and_closes_with_1012
         worker = await rig.worker(KEY)
         called = asyncio.Event()
         worker.on_call = lambda call: called.set()
-        raw = await RawClient.open(rig.url)
-        rig.opened.append(raw)
-        await raw.hello(TOKEN)
+        raw = await greeted(rig)
         params = {"to": "x", "message": "hi", "idempotencyKey": "k"}
         await raw.send({"type": "req", "id": "s", "method": "send", "params": params})
         await called.wait()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.support.devices import Key, offer, paired
-from tests.support.gateway_rig import TOKEN, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import greeted
 from tests.support.until import until
 
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}
@@ -26,9 +26,7 @@ async def test_a_device_that_has_left_stays_in_the_list() -> None:
 
 async def test_protocol_3_lists_every_connection_and_who_has_left() -> None:
     async with gateway_rig() as rig:
-        gone = await RawClient.open(rig.url)
-        rig.opened.append(gone)
-        await gone.hello(TOKEN)
+        gone = await greeted(rig)
         await gone.socket.close()
         client = await paired(rig, Key(), 3)
         await until(lambda: len(rig.parts.hub.clients) == 2)

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.support.gateway_rig import GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient, connect_params
-
-
-async def connect(
-    rig: GatewayRig, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
-) -> Any:
-    headers = more.pop("headers", None)
-    client = await RawClient.open(rig.url, additional_headers=headers)
-    rig.opened.append(client)
-    params = connect_params(None, protocol, **more)
-    return await client.call("connect", params | ({"auth": auth} if auth is not None else {}))
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import connect
 
 
 async def test_what_went_wrong_lately_is_told() -> None:

@@ -8,34 +8,17 @@ from typing import Any
 import pytest
 
 from ipc.websocket.client import Client
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient, connect_params
+from tests.support.gateway_rig import TOKEN, gateway_rig
+from tests.support.handshakes import challenged, greeted, refused
+from tests.support.rawclient import connect_params
 
 CLIENT = {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"}
-
-
-async def raw(rig: GatewayRig, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url, **more)
-    rig.opened.append(client)
-    return client
-
-
-async def refused(
-    rig: GatewayRig, params: dict[str, Any], **more: Any
-) -> tuple[Any, int | None, str]:
-    """Return error, close code and reason of a ``connect`` that fails."""
-    client = await raw(rig, **more)
-    answer = await client.call("connect", params)
-    assert answer["ok"] is False
-    assert "payload" not in answer
-    code, reason = await client.closed()
-    return answer["error"], code, reason or ""
 
 
 @pytest.mark.parametrize(("low", "high", "chosen"), [(3, 4, 4), (2, 9, 4), (3, 3, 3), (1, 3, 3)])
 async def test_the_highest_common_protocol_is_chosen(low: int, high: int, chosen: int) -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         hello = await client.hello(TOKEN, minProtocol=low, maxProtocol=high)
         assert hello["protocol"] == chosen
 
@@ -127,14 +110,14 @@ async def test_a_wrong_token_is_answered_ever_more_slowly() -> None:
 
 async def test_a_password_may_come_in_either_place() -> None:
     async with gateway_rig(auth={"token": TOKEN, "password": "secret-word"}) as rig:
-        hello = await (await raw(rig)).hello(TOKEN, auth={"password": "secret-word"})
+        hello = await (await challenged(rig)).hello(TOKEN, auth={"password": "secret-word"})
         assert hello["auth"]["method"] == "password"
-        assert (await (await raw(rig)).hello("secret-word"))["auth"]["method"] == "password"
+        assert (await (await challenged(rig)).hello("secret-word"))["auth"]["method"] == "password"
 
 
 async def test_a_foreign_origin() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig, origin="http://evil.example")
+        client = await challenged(rig, origin="http://evil.example")
         answer = await client.call("connect", connect_params(TOKEN))
         assert answer["error"]["details"]["code"] == "CONTROL_UI_ORIGIN_NOT_ALLOWED"
         assert (await client.closed())[0] == 1008
@@ -143,7 +126,7 @@ async def test_a_foreign_origin() -> None:
 async def test_an_origin_that_is_the_gateway_itself_or_allowed() -> None:
     async with gateway_rig(allowedOrigins=["https://panel.example"]) as rig:
         for origin in (f"http://127.0.0.1:{rig.port}", "https://panel.example"):
-            assert await (await raw(rig, origin=origin)).hello(TOKEN)
+            assert await (await challenged(rig, origin=origin)).hello(TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +141,8 @@ async def test_an_origin_that_is_the_gateway_itself_or_allowed() -> None:
 )
 async def test_scopes_without_a_device(protocol: int, client: dict[str, str], kept: bool) -> None:
     async with gateway_rig() as rig:
-        opened = await raw(rig)
-        await opened.hello(TOKEN, protocol, client=CLIENT | client)
-        answer = await opened.call("status")
+        admitted = await greeted(rig, protocol, client=CLIENT | client)
+        answer = await admitted.call("status")
         assert answer["ok"] is kept
         if kept:
             return
@@ -176,7 +158,7 @@ async def test_scopes_without_a_device(protocol: int, client: dict[str, str], ke
             }
             error = error | {"code": "FORBIDDEN", "details": details}
         assert answer["error"] == error
-        assert (await opened.call("health"))["ok"]
+        assert (await admitted.call("health"))["ok"]
 
 
 async def test_the_real_client_library_gets_in_with_both_protocols() -> None:

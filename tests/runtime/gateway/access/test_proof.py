@@ -7,25 +7,9 @@ from typing import Any
 import pytest
 
 from ipc.identity import signature
-from tests.support.devices import Key, offer, paired
+from tests.support.devices import Key, paired, refused_device
 from tests.support.gateway_rig import gateway_rig
-from tests.support.rawclient import RawClient
-
-
-async def challenged(rig: Any) -> RawClient:
-    """Return a connection that has said nothing yet."""
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    return client
-
-
-async def refused(rig: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
-    """Return the error and the close reason of a ``connect`` that fails with 1008."""
-    client, answer = await offer(rig, key, protocol, **more)
-    assert answer["ok"] is False, answer
-    code, reason = await client.closed()
-    assert code == 1008
-    return answer["error"], reason or ""
+from tests.support.handshakes import challenged
 
 
 @pytest.mark.parametrize(
@@ -52,7 +36,7 @@ async def test_a_device_that_does_not_hold(
     protocol: int, change: dict[str, Any], message: str, code: str, reason: str
 ) -> None:
     async with gateway_rig() as rig:
-        error, closed = await refused(rig, Key(), protocol, change=change)
+        error, closed = await refused_device(rig, Key(), protocol, change=change)
         assert error == {
             "code": "INVALID_REQUEST",
             "message": f"device {message}",

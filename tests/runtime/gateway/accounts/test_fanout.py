@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from ipc.frames.data import Ack
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.accounts.fanout import MESSAGE, STATUS, Fanout, event_frame, message_frames
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import greeted
 from tests.support.until import until
 
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": "ui"}
 
 
-async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    await client.hello(TOKEN, protocol, **more)
-    return client
-
-
-async def event(client: RawClient, name: str) -> Any:
-    while (frame := await client.next()).get("event") != name:
-        pass
-    return frame
-
-
 async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothing() -> None:
     async with gateway_rig(limits={"bufferedBytes": 65536}) as rig:
         worker = await rig.worker("irc:libera")
-        deaf = await raw(rig, caps=["channel-events"])
+        deaf = await greeted(rig, caps=["channel-events"])
         deaf.socket.transport.pause_reading()
         watcher = await rig.watcher()
         count, text = 2000, "x" * 1000
@@ -64,7 +51,7 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
     async with gateway_rig(limits={"bufferedBytes": 65536}) as rig:
         worker = await rig.worker("irc:libera")
         other = await rig.client()
-        reader = await raw(rig, caps=["channel-events"])
+        reader = await greeted(rig, caps=["channel-events"])
         reader.socket.transport.pause_reading()
         seq, text = 0, "x" * 1000
         while not rig.parts.server.patient:  # the kernel takes some hundreds at first
@@ -79,7 +66,7 @@ async def test_a_flood_waits_for_a_client_that_reads_instead_of_having_it_closed
         assert max(acked) <= seq  # the last one was handed on, but no credit for more yet
         reader.socket.transport.resume_reading()
         for number in range(1, seq + 2):
-            assert (await event(reader, "channel.message"))["payload"]["cursor"] == f"1:{number}"
+            assert (await reader.event("channel.message"))["payload"]["cursor"] == f"1:{number}"
         while (await worker.next(Ack)).seq < seq + 1:
             pass
         assert rig.parts.server.slow == 0

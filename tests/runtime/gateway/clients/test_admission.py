@@ -12,36 +12,18 @@ from tests.support.devices import Key, offer, paired
 from tests.support.gateway_rig import (
     SESSION,
     TOKEN,
-    GatewayRig,
     connect_supervisor,
     gateway_rig,
     row,
 )
+from tests.support.handshakes import challenged, refused
 from tests.support.rawclient import RawClient, connect_params
 from tests.support.until import until
 
 
-async def raw(rig: GatewayRig, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url, **more)
-    rig.opened.append(client)
-    return client
-
-
-async def refused(
-    rig: GatewayRig, params: dict[str, Any], **more: Any
-) -> tuple[Any, int | None, str]:
-    """Return error, close code and reason of a ``connect`` that fails."""
-    client = await raw(rig, **more)
-    answer = await client.call("connect", params)
-    assert answer["ok"] is False
-    assert "payload" not in answer
-    code, reason = await client.closed()
-    return answer["error"], code, reason or ""
-
-
 async def test_the_server_speaks_first() -> None:
     async with gateway_rig() as rig:
-        challenge = (await raw(rig)).challenge
+        challenge = (await challenged(rig)).challenge
         assert challenge["event"] == "connect.challenge"
         assert challenge["payload"]["nonce"]
         assert isinstance(challenge["payload"]["ts"], int)
@@ -71,14 +53,14 @@ async def test_any_path_upgrades(path: str) -> None:
 )
 async def test_a_first_frame_that_is_no_request(first: Any, code: int, reason: str) -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         await client.send(first)
         assert await client.closed() == (code, reason)
 
 
 async def test_a_first_request_that_is_not_connect() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         answer = await client.call("health", {})
         text = "invalid handshake: first request must be connect"
         assert answer["error"] == {"code": "INVALID_REQUEST", "message": text}
@@ -87,19 +69,19 @@ async def test_a_first_request_that_is_not_connect() -> None:
 
 async def test_an_oversized_frame_before_hello() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         await client.send("x" * 70_000)
         assert await client.closed() == (1009, "")
 
 
 async def test_a_client_that_never_connects_is_closed() -> None:
     async with gateway_rig(handshakeTimeoutMs=50) as rig:
-        assert await (await raw(rig)).closed() == (1000, "")
+        assert await (await challenged(rig)).closed() == (1000, "")
 
 
 async def test_requests_that_follow_connect_at_once_are_answered_in_order() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         connect = {"type": "req", "id": "0", "method": "connect"}
         await client.send(connect | {"params": connect_params(TOKEN)})
         for number in range(1, 21):
@@ -110,7 +92,7 @@ async def test_requests_that_follow_connect_at_once_are_answered_in_order() -> N
 
 async def test_clients_wait_until_the_supervisor_has_reported() -> None:
     async with gateway_rig(supervisor=False) as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         connecting = asyncio.create_task(client.hello(TOKEN))
         await until(lambda: rig.parts.readiness.waiting)
         await connect_supervisor(rig, row("irc:libera"))
@@ -120,7 +102,7 @@ async def test_clients_wait_until_the_supervisor_has_reported() -> None:
 
 async def test_too_many_frames_behind_a_connect_that_waits() -> None:
     async with gateway_rig(supervisor=False) as rig:
-        client = await raw(rig)
+        client = await challenged(rig)
         connect = {"type": "req", "id": "0", "method": "connect"}
         await client.send(connect | {"params": connect_params(TOKEN)})
         for number in range(16):
@@ -155,7 +137,7 @@ async def test_a_few_guesses_of_an_address_are_in_flight_and_the_others_wait() -
     async with gateway_rig() as rig:
         loop, key = asyncio.get_running_loop(), Key()
         own = (await paired(rig, key)).auth["deviceToken"]
-        guessing = [await raw(rig) for _ in range(30)]
+        guessing = [await challenged(rig) for _ in range(30)]
         for number, client in enumerate(guessing):
             await guess(client, f"wrong {number}")
         await until(lambda: rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] == 8)
@@ -173,7 +155,7 @@ async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_giv
     async with gateway_rig() as rig:
         loop = asyncio.get_running_loop()
         for _ in range(2):
-            guessing = [await raw(rig) for _ in range(20)]
+            guessing = [await challenged(rig) for _ in range(20)]
             for client in guessing:
                 await guess(client, "wrong")
             await until(lambda: rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] >= 8)
@@ -181,7 +163,7 @@ async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_giv
                 client.socket.transport.abort()
         await until(lambda: len(rig.parts.server.connections) == 1)  # the supervisor
         began = loop.time()
-        assert await (await raw(rig)).hello(TOKEN)
+        assert await (await challenged(rig)).hello(TOKEN)
         assert 0.25 <= loop.time() - began < 1.0
 
 

@@ -10,20 +10,13 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer, Call
 from tests.support.devices import Key, node
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import greeted
 from tests.support.until import until
 
 KEY = "irc:libera"
 SENT = b'{"id":"m-1","chat":"#room","ts":5}'
 SEND = {"to": "#room", "message": "hi", "idempotencyKey": "k-1"}
-
-
-async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    await client.hello(TOKEN, protocol, **more)
-    return client
 
 
 @pytest.mark.parametrize(
@@ -46,7 +39,7 @@ async def test_a_bad_frame_is_answered_and_the_connection_stays(
     frame: Any, id: Any, message: str | None
 ) -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         await client.send(frame)
         answer = await client.response()
         assert answer["id"] == id
@@ -60,7 +53,7 @@ async def test_a_bad_frame_is_answered_and_the_connection_stays(
 async def test_half_of_a_character_is_json_and_is_answered_under_its_id() -> None:
     """A program that cuts a text between the halves of an emoji sends it without knowing."""
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         for number in range(12):
             cut = r'"method":"health","params":{"x":"\ud83d"}'
             await client.send(f'{{"type":"req","id":"s{number}",{cut}}}')
@@ -73,7 +66,7 @@ async def test_half_of_a_character_is_json_and_is_answered_under_its_id() -> Non
 
 async def test_repeated_malformed_frames_close() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         for _ in range(11):
             await client.send("{")
         assert await client.closed() == (1008, "repeated malformed frames")
@@ -82,7 +75,7 @@ async def test_repeated_malformed_frames_close() -> None:
 @pytest.mark.parametrize("protocol", [3, 4])
 async def test_a_second_connect_and_an_unknown_method(protocol: int) -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig, protocol)
+        client = await greeted(rig, protocol)
         answer = await client.call("connect", {})
         assert answer["error"]["message"] == "connect is only valid as the first request"
         answer = await client.call("no.such", {})
@@ -103,7 +96,7 @@ async def test_a_node_may_ask_for_health_only_and_is_closed_when_it_insists() ->
 
 async def test_duplicate_ids_are_both_answered() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         for _ in range(2):
             await client.send({"type": "req", "id": "same", "method": "health"})
         assert [(await client.response())["id"] for _ in range(2)] == ["same", "same"]
@@ -111,7 +104,7 @@ async def test_duplicate_ids_are_both_answered() -> None:
 
 async def test_fragments_binary_frames_and_large_frames_are_requests_too() -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         text = json.dumps({"type": "req", "id": "1", "method": "health", "params": {"é": "é"}})
         await client.socket.send([text[:10], text[10:11], text[11:]])
         assert (await client.response())["ok"]
@@ -133,7 +126,7 @@ async def test_too_many_calls_of_one_client_are_answered_busy() -> None:
         worker = await rig.worker(KEY)
         calls: list[Call] = []
         worker.on_call = calls.append
-        client = await raw(rig)
+        client = await greeted(rig)
         for number in range(257):
             frame = {"type": "req", "id": str(number), "method": "send", "params": SEND}
             await client.send(frame)

@@ -9,24 +9,15 @@ import pytest
 
 from ipc.websocket.client import Client
 from tests.support.devices import Key, offer, paired
-from tests.support.gateway_rig import SESSION, TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import SCOPES, RawClient, connect_params
+from tests.support.gateway_rig import SESSION, TOKEN, gateway_rig
+from tests.support.handshakes import connect
+from tests.support.rawclient import SCOPES
 
 PROXY: dict[str, Any] = {"mode": "trusted-proxy", "trustedProxy": {"allowLoopback": True}}
 TRUSTED: dict[str, Any] = {"auth": PROXY, "trustedProxies": ["127.0.0.1"]}
 ANN = {"x-forwarded-user": "ann", "x-forwarded-for": "203.0.113.9"}
 CLI = {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}
-
-
-async def connect(
-    rig: GatewayRig, auth: dict[str, str] | None = None, protocol: int = 4, **more: Any
-) -> Any:
-    headers = more.pop("headers", None)
-    client = await RawClient.open(rig.url, additional_headers=headers)
-    rig.opened.append(client)
-    params = connect_params(None, protocol, **more)
-    return await client.call("connect", params | ({"auth": auth} if auth is not None else {}))
 
 
 def reason(answer: Any) -> str | None:

@@ -9,15 +9,8 @@ import pytest
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.scopes import ADMIN, ALL, OPERATOR, READ, SUPERVISOR
 from runtime.gateway.clients.method_table import METHODS, allowed, public, refusal
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient
-
-
-async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    await client.hello(TOKEN, protocol, **more)
-    return client
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import greeted
 
 
 @pytest.mark.parametrize(
@@ -34,7 +27,7 @@ async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
 )
 async def test_params_are_strict(method: str, params: Any, message: str) -> None:
     async with gateway_rig() as rig:
-        answer = await (await raw(rig)).call(method, params)
+        answer = await (await greeted(rig)).call(method, params)
         assert answer["error"] == {
             "code": "INVALID_REQUEST",
             "message": f"invalid {method} params: {message}",

@@ -12,29 +12,14 @@ from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
 from ipc.identity import signature
 from ipc.identity.device import Identity
-from tests.support.devices import Key, node, offer, paired
+from tests.support.devices import Key, node, paired, refused_device
 from tests.support.gateway_rig import gateway_rig
-from tests.support.rawclient import SCOPES, RawClient
+from tests.support.handshakes import challenged
+from tests.support.rawclient import SCOPES
 from tests.support.until import until
 
 FAR = {"x-forwarded-for": "203.0.113.9"}
 PROXIED: dict[str, Any] = {"trustedProxies": ["127.0.0.1"]}
-
-
-async def challenged(rig: Any) -> RawClient:
-    """Return a connection that has said nothing yet."""
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    return client
-
-
-async def refused(rig: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
-    """Return the error and the close reason of a ``connect`` that fails with 1008."""
-    client, answer = await offer(rig, key, protocol, **more)
-    assert answer["ok"] is False, answer
-    code, reason = await client.closed()
-    assert code == 1008
-    return answer["error"], reason or ""
 
 
 @pytest.mark.parametrize("protocol", [3, 4])
@@ -109,7 +94,7 @@ async def test_a_device_with_a_wrong_secret(
     auth: dict[str, str], message: str, code: str, reason: str, retry: bool
 ) -> None:
     async with gateway_rig() as rig:
-        error, closed = await refused(rig, Key(), auth=auth)
+        error, closed = await refused_device(rig, Key(), auth=auth)
         step = "retry_with_device_token" if retry else "update_auth_credentials"
         assert error == {
             "code": "INVALID_REQUEST",
@@ -128,21 +113,23 @@ async def test_a_device_token_opens_no_more_than_it_was_given_for() -> None:
     async with gateway_rig() as rig:
         key = Key()
         token = (await paired(rig, key, scopes=["operator.read"])).auth["deviceToken"]
-        error, _ = await refused(rig, key, auth={"token": token}, scopes=["operator.admin"])
+        error, _ = await refused_device(rig, key, auth={"token": token}, scopes=["operator.admin"])
         assert error["details"]["code"] == "AUTH_SCOPE_MISMATCH"
         less = await paired(rig, key, auth={"token": token}, scopes=["operator.read"])
         assert (await less.call("status"))["ok"]
         assert (await less.call("channels.stop", {"channel": "irc"}))["error"][
             "code"
         ] == "FORBIDDEN"
-        error, _ = await refused(rig, key, auth={"deviceToken": token}, role="node", scopes=[])
+        error, _ = await refused_device(
+            rig, key, auth={"deviceToken": token}, role="node", scopes=[]
+        )
         assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
 
 
 async def test_another_devices_token_is_worth_nothing() -> None:
     async with gateway_rig() as rig:
         token = (await paired(rig, Key())).auth["deviceToken"]
-        error, _ = await refused(rig, Key(), auth={"deviceToken": token})
+        error, _ = await refused_device(rig, Key(), auth={"deviceToken": token})
         assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
 
 
@@ -152,7 +139,7 @@ async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> N
         heard: list[Event] = []
         operator = await rig.client(max_protocol=4, on_event=heard.append)
         key = Key()
-        error, closed = await refused(rig, key, protocol, headers=FAR)
+        error, closed = await refused_device(rig, key, protocol, headers=FAR)
         details = error.pop("details")
         assert error == {
             "code": "NOT_PAIRED",
@@ -161,7 +148,7 @@ async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> N
         assert (details["code"], details["reason"]) == ("PAIRING_REQUIRED", "not-paired")
         request = details["requestId"]
         assert closed == f"{error['message']} (requestId: {request})"
-        again, _ = await refused(rig, key, protocol, headers=FAR)
+        again, _ = await refused_device(rig, key, protocol, headers=FAR)
         assert again["details"]["requestId"] == request
         listed = await operator.call("device.pair.list")
         assert [each["requestId"] for each in listed["pending"]] == [request]
@@ -176,13 +163,13 @@ async def test_a_device_from_elsewhere_waits_for_an_operator(protocol: int) -> N
 async def test_a_rejected_device_may_ask_again() -> None:
     async with gateway_rig(**PROXIED) as rig:
         operator, key = await rig.client(), Key()
-        error, _ = await refused(rig, key, headers=FAR)
+        error, _ = await refused_device(rig, key, headers=FAR)
         request = error["details"]["requestId"]
         answer = await operator.call("device.pair.reject", {"requestId": request})
         assert answer == {"requestId": request, "deviceId": key.id}
         with pytest.raises(RemoteError, match="unknown requestId"):
             await operator.call("device.pair.approve", {"requestId": request})
-        again, _ = await refused(rig, key, headers=FAR)
+        again, _ = await refused_device(rig, key, headers=FAR)
         assert again["details"]["requestId"] != request
 
 
@@ -190,10 +177,10 @@ async def test_more_scopes_or_another_role_need_another_approval() -> None:
     async with gateway_rig(**PROXIED) as rig:
         operator, key = await rig.client(), Key()
         await paired(rig, key, scopes=["operator.read"])  # silently, on this host
-        error, _ = await refused(rig, key, headers=FAR, scopes=["operator.write"])
+        error, _ = await refused_device(rig, key, headers=FAR, scopes=["operator.write"])
         assert error["details"]["reason"] == "scope-upgrade"
         assert error["details"]["approvedScopes"] == ["operator.read"]
-        error, _ = await refused(rig, key, headers=FAR, role="node", scopes=[])
+        error, _ = await refused_device(rig, key, headers=FAR, role="node", scopes=[])
         assert error["details"]["reason"] == "role-upgrade"
         await operator.call("device.pair.approve", {"requestId": error["details"]["requestId"]})
         assert await node(rig, key, headers=FAR)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tests.support.devices import Key, node
 from tests.support.gateway_rig import TOKEN, gateway_rig
+from tests.support.handshakes import challenged
 from tests.support.nodes import approved, operator
-from tests.support.rawclient import RawClient, connect_params
+from tests.support.rawclient import connect_params
 
 
 async def test_approvals_outlive_the_gateway(tmp_path: Path) -> None:
@@ -23,8 +24,7 @@ async def test_approvals_outlive_the_gateway(tmp_path: Path) -> None:
 
 async def test_a_node_must_be_a_device() -> None:
     async with gateway_rig() as rig:
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
+        client = await challenged(rig)
         answer = await client.call("connect", connect_params(TOKEN, role="node"))
         assert answer["error"]["code"] == "NOT_PAIRED"
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.handshakes import greeted
 
 
 async def get(rig: GatewayRig, path: str, method: str = "GET", **more: Any) -> tuple[int, str, Any]:
@@ -82,9 +82,7 @@ async def test_garbage_is_answered_and_closed() -> None:
 
 async def test_web_sockets_and_pages_share_the_port() -> None:
     async with gateway_rig() as rig:
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         assert (await get(rig, "/health"))[0] == 200
         assert (await client.call("health"))["ok"]
 

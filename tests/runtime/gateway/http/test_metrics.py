@@ -8,8 +8,9 @@ from ipc.errors import RemoteError
 from ipc.metrics import Series
 from runtime.gateway.http import metrics
 from tests.support.gateway_rig import GatewayRig, gateway_rig, row
+from tests.support.handshakes import challenged
 from tests.support.messages import KEY, acked
-from tests.support.rawclient import RawClient, connect_params
+from tests.support.rawclient import connect_params
 
 
 def figures(rig: GatewayRig) -> dict[str, float]:
@@ -40,8 +41,7 @@ async def test_requests_messages_and_refusals_are_counted() -> None:
         await acked(worker, 1)
         with pytest.raises(RemoteError):
             await watcher.call("no.such.method")
-        stranger = await RawClient.open(rig.url)
-        rig.opened.append(stranger)
+        stranger = await challenged(rig)
         await stranger.call("connect", connect_params("wrong"))
         after = figures(rig)
 

@@ -9,23 +9,16 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer
 from tests.support.account_calls import calls_of
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig, row
-from tests.support.rawclient import RawClient
+from tests.support.gateway_rig import gateway_rig, row
+from tests.support.handshakes import greeted
 
 KEY = "irc:libera"
-
-
-async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    await client.hello(TOKEN, protocol, **more)
-    return client
 
 
 async def test_channels_status_has_the_shape_of_the_protocol() -> None:
     rows = row(KEY), row("irc:oftc", "failed", last_error="bad password")
     async with gateway_rig(*rows) as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         status = (await client.call("channels.status", {}))["payload"]
         assert status["channelOrder"] == ["irc"]
         assert status["channelDefaultAccountId"] == {"irc": "libera"}
@@ -43,7 +36,7 @@ async def test_channels_status_probes_running_accounts() -> None:
     async with gateway_rig() as rig:
         worker = await rig.worker(KEY)
         worker.on_call = lambda call: Answer(call.id, True, b'{"ok":true,"bot":"me"}')
-        client = await raw(rig)
+        client = await greeted(rig)
         status = (await client.call("channels.status", {"probe": True}))["payload"]
         probe = status["channelAccounts"]["irc"][0]["probe"]
         assert probe["ok"] is True
@@ -98,7 +91,7 @@ async def test_an_error_of_the_supervisor_comes_back_as_it_is() -> None:
     async with gateway_rig() as rig:
         error = {"code": "UNAVAILABLE", "message": "no", "retryable": True, "retryAfterMs": 5}
         rig.answers["channels.restart"] = {"ok": False, "error": error}
-        client = await raw(rig)
+        client = await greeted(rig)
         assert (await client.call("channels.restart", {"channel": "irc"}))["error"] == error
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ipc.errors import RemoteError
-from tests.support.devices import Key, offer, paired
+from tests.support.devices import Key, paired, refused_device
 from tests.support.gateway_rig import gateway_rig
 
 FAR = {"x-forwarded-for": "203.0.113.9"}
@@ -17,18 +17,9 @@ FAR = {"x-forwarded-for": "203.0.113.9"}
 PROXIED: dict[str, Any] = {"trustedProxies": ["127.0.0.1"]}
 
 
-async def refused(rig: Any, key: Key, protocol: int = 4, **more: Any) -> tuple[Any, str]:
-    """Return the error and the close reason of a ``connect`` that fails with 1008."""
-    client, answer = await offer(rig, key, protocol, **more)
-    assert answer["ok"] is False, answer
-    code, reason = await client.closed()
-    assert code == 1008
-    return answer["error"], reason or ""
-
-
 async def test_nobody_approves_more_than_he_may_himself() -> None:
     async with gateway_rig(**PROXIED) as rig:
-        error, _ = await refused(rig, Key(), headers=FAR, scopes=["operator.admin"])
+        error, _ = await refused_device(rig, Key(), headers=FAR, scopes=["operator.admin"])
         request = {"requestId": error["details"]["requestId"]}
         lesser = await rig.client(scopes=["operator.pairing"])
         with pytest.raises(RemoteError, match=r"missing scope: operator\.admin"):
@@ -46,7 +37,7 @@ async def test_a_revoked_token_ends_its_connections() -> None:
         answer = await operator.call("device.token.revoke", params)
         assert answer.keys() == {"deviceId", "role", "revokedAtMs"}
         assert await client.closed() == (4001, "client invalidated: device-token-revoked")
-        error, _ = await refused(rig, key, auth={"deviceToken": token})
+        error, _ = await refused_device(rig, key, auth={"deviceToken": token})
         assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
         (row,) = (await operator.call("device.pair.list"))["paired"]
         assert row["tokens"][0]["revokedAtMs"] == answer["revokedAtMs"]
@@ -65,7 +56,7 @@ async def test_only_the_device_itself_gets_a_rotated_token(protocol: int) -> Non
         assert own.get("tokenDelivery") == ("in-band" if protocol == 4 else None)
         assert (await client.closed())[0] == 4001
         assert (await paired(rig, key, auth={"token": own["token"]})).auth
-        await refused(rig, key, auth={"token": old})
+        await refused_device(rig, key, auth={"token": old})
         operator = await rig.client()
         other = await operator.call("device.token.rotate", params | {"deviceId": key.id})
         assert "token" not in other
@@ -111,7 +102,7 @@ async def test_a_removed_device_is_a_stranger() -> None:
             "deviceId": key.id
         }
         assert (await client.closed())[0] == 4001
-        error, _ = await refused(rig, key, headers=FAR)
+        error, _ = await refused_device(rig, key, headers=FAR)
         assert error["details"]["reason"] == "not-paired"
         with pytest.raises(RemoteError, match="unknown deviceId"):
             await operator.call("device.pair.remove", {"deviceId": key.id})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from tests.support.gateway_rig import TOKEN, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import greeted
 
 
 async def test_a_system_event_is_a_row_of_the_presence() -> None:
     async with gateway_rig() as rig:
-        client = await RawClient.open(rig.url)
-        rig.opened.append(client)
-        await client.hello(TOKEN)
+        client = await greeted(rig)
         told = {"text": "Node: bench online", "deviceId": "bench1", "host": "h1", "tags": ["a"]}
         assert (await client.call("system-event", told))["payload"] == {"ok": True}
         event = await client.event("presence")

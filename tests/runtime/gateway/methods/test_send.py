@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from ipc.frames.data import Answer, Call
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
-from tests.support.rawclient import RawClient
+from tests.support.gateway_rig import gateway_rig
+from tests.support.handshakes import greeted
 
 KEY = "irc:libera"
 
@@ -17,13 +17,6 @@ SENT = b'{"id":"m-1","chat":"#room","ts":5}'
 
 
 SEND = {"to": "#room", "message": "hi", "idempotencyKey": "k-1"}
-
-
-async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    await client.hello(TOKEN, protocol, **more)
-    return client
 
 
 async def test_a_message_is_sent_by_its_account() -> None:
@@ -51,5 +44,5 @@ async def test_a_refusal_of_the_plugin_comes_back_as_it_is() -> None:
         worker = await rig.worker(KEY)
         shape = b'{"code":"UNAVAILABLE","message":"no such nick","retryable":false}'
         worker.on_call = lambda call: Answer(call.id, False, shape)
-        answer = await (await raw(rig)).call("send", SEND)
+        answer = await (await greeted(rig)).call("send", SEND)
         assert answer["error"]["message"] == "no such nick"

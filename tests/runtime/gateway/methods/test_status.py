@@ -8,28 +8,21 @@ from typing import Any
 import pytest
 
 from ipc.identity.device import Identity
-from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig, row
-from tests.support.rawclient import RawClient
-
-
-async def raw(rig: GatewayRig, protocol: int = 4, **more: Any) -> RawClient:
-    client = await RawClient.open(rig.url)
-    rig.opened.append(client)
-    await client.hello(TOKEN, protocol, **more)
-    return client
+from tests.support.gateway_rig import gateway_rig, row
+from tests.support.handshakes import greeted
 
 
 @pytest.mark.parametrize("params", [None, {"x": 1}, [1], "junk"])
 async def test_health_and_status_take_any_params(params: Any) -> None:
     async with gateway_rig() as rig:
-        client = await raw(rig)
+        client = await greeted(rig)
         assert (await client.call("health", params))["payload"]["ok"] is True
         assert (await client.call("status", params))["payload"]["runtimeVersion"] == "0.0.test"
 
 
 async def test_last_heartbeat_is_null_and_present() -> None:
     async with gateway_rig() as rig:
-        answer = await (await raw(rig)).call("last-heartbeat", {})
+        answer = await (await greeted(rig)).call("last-heartbeat", {})
         assert answer == {"type": "res", "id": "1", "ok": True, "payload": None}
 
 
