@@ -1,4 +1,4 @@
-"""Nodes: devices that carry out commands for operators.
+"""Manages nodes: devices that carry out commands for operators.
 
 A node is connected, approved, both, or neither. What it offers is approved as a whole; a
 node that comes back with more must be approved again, and may do meanwhile what was
@@ -24,7 +24,7 @@ from runtime.gateway.devices.devices import about_client
 from runtime.gateway.devices.registry import ApprovedNode, Registry, Surface
 
 MAX_REQUESTS = 64
-# They see, hear or write to people: OpenClaw too refuses them unless they are configured.
+# These see, hear or write to people. As OpenClaw does, they are refused unless configured.
 SENSITIVE = frozenset(
     {
         "camera.snap",
@@ -37,11 +37,15 @@ SENSITIVE = frozenset(
         "sms.search",
     }
 )
-POWERFUL = ("system.run", "system.execApprovals", "terminal.")  # whoever may approve them is admin
+POWERFUL = (
+    "system.run",
+    "system.execApprovals",
+    "terminal.",
+)  # approving these takes ``operator.admin``
 
 
 class NodeRequest(Surface, kw_only=True):
-    """A node whose commands wait for an operator."""
+    """The commands of a node that wait for an operator's approval."""
 
     request_id: str
     required_approve_scopes: list[str]
@@ -50,22 +54,26 @@ class NodeRequest(Surface, kw_only=True):
 
 
 class Nodes:
-    """All times are milliseconds of the epoch, given by the caller."""
+    """The connected and the approved nodes, the requests for approval, and their invocations.
+
+    All times are milliseconds of the epoch, given by the caller. ``connected`` holds the
+    connections and ``since`` their beginnings by node id, ``calls`` the invocations that wait
+    for an answer, ``invoked`` those that must not be carried out twice. ``prefix`` starts the
+    ids of all invocations of this boot.
+    """
 
     def __init__(self, registry: Registry, config: NodesConfig, prefix: str) -> None:
         self._registry = registry
         self._config = config
-        self._prefix = prefix  # ids of another boot's invocations never match ours
+        self._prefix = prefix  # so the ids of another boot never match ours
         self._requests: dict[str, NodeRequest] = {}
         self.connected: dict[str, ClientView] = {}
         self.since: dict[str, int] = {}
         self.calls: Calls[Any] = Calls()
         self.invoked = Once(asyncio.get_running_loop().time, _interrupted)
 
-    # Connections
-
     def enter(self, client: ClientView, now: int) -> tuple[NodeRequest | None, ClientView | None]:
-        """Take a node that has connected.
+        """Enter a node that has connected.
 
         Returns the request for its approval when that is new, and the older connection that
         this one replaces.
@@ -84,7 +92,10 @@ class Nodes:
         return self._ask(offered, now), older
 
     def leave(self, client: ClientView, now: int) -> None:
-        """Forget a connection; what it was asked to do fails."""
+        """Remove a node whose connection has ended, and fail its invocations.
+
+        An older connection of the same node changes nothing.
+        """
         node = client.device
         if node is not None and self.connected.get(node) is client:
             del self.connected[node]
@@ -99,20 +110,18 @@ class Nodes:
         self.calls.fail_all()
 
     def alive(self, id: str, reason: str, now: int) -> None:
-        """Record that a node has reported itself alive, and write it soon."""
+        """Record that a node has reported itself alive, and save that soon."""
         self.seen(id, reason, now)
         self._registry.changed()
 
     def seen(self, id: str, reason: str, now: int) -> None:
-        """Remember a sign of life; it is written with the next change."""
+        """Record when an approved node was last seen; the next change saves it."""
         known = self._registry.nodes.get(id)
         if known is not None:
             known.last_seen_at_ms, known.last_seen_reason = now, reason
 
-    # Pairing
-
     def pending(self) -> list[NodeRequest]:
-        """Return the requests that wait, the newest first."""
+        """Return the requests for approval, the newest first."""
         return sorted(self._requests.values(), key=lambda each: -each.ts)
 
     def paired(self) -> list[ApprovedNode]:
@@ -120,15 +129,15 @@ class Nodes:
         return list(self._registry.nodes.values())
 
     def find(self, id: str) -> ApprovedNode | None:
-        """Return an approved node."""
+        """Return an approved node, or ``None``."""
         return self._registry.nodes.get(id)
 
     def waiting(self, request: str) -> NodeRequest | None:
-        """Return one request."""
+        """Return a request for approval, or ``None``."""
         return self._requests.get(request)
 
     def ask(self, offered: Surface, now: int) -> tuple[NodeRequest, bool]:
-        """Return the request for a surface, and whether it is new (Protocol 3)."""
+        """Return the request for what a node offers, and whether it is new (Protocol 3)."""
         known = {id(each) for each in self._requests.values()}
         request = self._ask(offered, now) or next(
             each for each in self._requests.values() if each.node_id == offered.node_id
@@ -136,7 +145,7 @@ class Nodes:
         return request, id(request) not in known
 
     def approve(self, request: NodeRequest, now: int) -> ApprovedNode:
-        """Approve what a node offers."""
+        """Approve what a node offers; return the approved node."""
         self._drop_requests(request.node_id)
         known = self._registry.nodes.get(request.node_id)
         fields = {name: getattr(request, name) for name in Surface.__struct_fields__}
@@ -152,11 +161,11 @@ class Nodes:
         return node
 
     def reject(self, request: NodeRequest) -> None:
-        """Forget a request."""
+        """Drop a request for approval."""
         self._requests.pop(request.request_id, None)
 
     def remove(self, id: str) -> bool:
-        """Forget a node; false when there is none."""
+        """Remove the approval of a node and its requests; return false when it is not approved."""
         self._drop_requests(id)
         if self._registry.nodes.pop(id, None) is None:
             return False
@@ -164,7 +173,7 @@ class Nodes:
         return True
 
     def rename(self, id: str, name: str) -> bool:
-        """Give an approved node a name; false when there is none."""
+        """Name an approved node; return false when there is none."""
         known = self._registry.nodes.get(id)
         if known is None:
             return False
@@ -172,20 +181,18 @@ class Nodes:
         self._registry.changed()
         return True
 
-    # What operators see
-
     def rows(self) -> list[dict[str, Any]]:
-        """Return every node that is connected or approved."""
+        """Return a row for each node that is connected or approved."""
         known = dict.fromkeys([*self._registry.nodes, *self.connected])
         return [self._row(node) for node in known]
 
     def row(self, id: str) -> dict[str, Any] | None:
-        """Return one of them."""
+        """Return the row of one node, or ``None`` when it is neither connected nor approved."""
         exists = id in self._registry.nodes or id in self.connected
         return self._row(id) if exists else None
 
     def may(self, id: str, command: str) -> bool:
-        """Say whether an approved node may be asked to do ``command``."""
+        """Return whether an approved node may be asked to carry out ``command``."""
         node = self._registry.nodes.get(id)
         if node is None or command in self._config.deny_commands:
             return False
@@ -194,11 +201,11 @@ class Nodes:
         return command in node.commands
 
     def number(self, id: int) -> str:
-        """Return the id of an invocation as nodes see it."""
+        """Return the id by which nodes see the invocation with this number."""
         return f"{self._prefix}-{id}"
 
     def parse(self, text: str) -> int | None:
-        """Return the number in the id of an invocation of this boot."""
+        """Return the number in the id of an invocation, ``None`` for one of another boot."""
         prefix, _, number = text.rpartition("-")
         return (
             int(number)
@@ -260,7 +267,7 @@ class Nodes:
 
 
 def surface(client: ClientView) -> Surface:
-    """Return what a connected node says of itself."""
+    """Return what a connected node offers, as its ``connect`` states it."""
     connect = client.connect
     assert connect.device is not UNSET
     return Surface(
@@ -278,7 +285,7 @@ def _interrupted() -> PeerGone:
 
 
 def needed(commands: Iterable[str]) -> list[str]:
-    """Return the scopes that approving these commands takes."""
+    """Return the scopes that the approval of these commands takes."""
     commands = list(commands)
     scopes = [PAIRING]
     if commands:
@@ -289,5 +296,5 @@ def needed(commands: Iterable[str]) -> list[str]:
 
 
 def lacks(scopes: Iterable[str], has: Collection[str]) -> str | None:
-    """Return the first scope that is not there; admin includes all."""
+    """Return the first of ``scopes`` that ``has`` lacks, or ``None``; admin includes all."""
     return None if ADMIN in has else next((each for each in scopes if each not in has), None)

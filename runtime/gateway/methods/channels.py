@@ -1,6 +1,6 @@
-"""Answers how channels are, starts, stops and restarts their accounts, and ends logins.
+"""Shows the state of channels; starts, stops and restarts their accounts; logs them out.
 
-Starting and stopping is the supervisor's: the request goes to it over its link, and the change
+The supervisor starts and stops accounts: the request goes to it over its link, and the change
 comes back as a report.
 """
 
@@ -25,8 +25,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ChannelTargetParams(Params):
-    """One account; without ``account_id`` the channel's default one. ``reason`` is ours: it
-    is kept with the hold.
+    """The params that name one account, the channel's default one without ``account_id``.
+
+    ``reason`` is ours: it is kept with the hold.
     """
 
     channel: Name
@@ -35,7 +36,7 @@ class ChannelTargetParams(Params):
 
 
 class ChannelsStatusParams(Params):
-    """``probe`` asks the platforms, each for at most ``timeout_ms``."""
+    """The params of ``channels.status``: ``probe`` asks each platform for ``timeout_ms``."""
 
     probe: bool = False
     timeout_ms: Annotated[int, Meta(ge=0, le=600_000)] = 10_000
@@ -58,7 +59,7 @@ async def channels_status(
 async def channels_start(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
-    """Start an account, release its hold; an operator never waits for a backoff."""
+    """Start an account at once, even in a backoff, and release its hold."""
     row, answer = await _ask(parts, "channels.start", params)
     return answer | {"started": _runs(row), "outcome": _outcome(row)}
 
@@ -67,8 +68,8 @@ async def channels_start(
 async def channels_stop(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
-    """Stop an account and remember it over every restart. ``persisted`` is ours: false when
-    that could not be written down.
+    """Stop an account and hold it stopped over every restart. `persisted` is ours: false when
+    the hold could not be saved.
     """
     row, answer = await _ask(parts, "channels.stop", params)
     answer["stopped"] = True
@@ -92,7 +93,7 @@ async def channels_restart(
 async def channels_logout(
     parts: GatewayParts, client: ConnectedClient, params: ChannelTargetParams
 ) -> Any:
-    """End an account's login; it stays down until it is started again."""
+    """Log an account out of its platform; it stays stopped until it is started again."""
     accounts = parts.accounts
     key = accounts.resolve("channels.logout", params.channel, params.account_id)
     try:
@@ -113,7 +114,7 @@ async def channels_logout(
 
 
 async def _probe_all(parts: GatewayParts, query: ChannelsStatusParams) -> dict[str, Any]:
-    """Ask the plugins of running accounts whether their login works."""
+    """Return what the plugins of running accounts answer about their logins, by account key."""
     keys = [
         key
         for key, row in parts.accounts.rows.items()

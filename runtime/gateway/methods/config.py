@@ -1,7 +1,7 @@
-"""Has the supervisor read and write the configuration, and answers with its schema.
+"""Reads and writes the configuration through the supervisor, and returns its schema.
 
-The file is the supervisor's: it reads and writes it in a thread and applies the change. Its
-answers pass unread, for a configuration may be large.
+The supervisor owns the file: it reads and writes it in a thread and applies the change. Its
+answers pass undecoded, for a configuration may be large.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from runtime.gateway.clients.method_table import method
 from runtime.gateway.parts import GatewayParts
 
 CONFIG_SECONDS = 60.0  # checking thousands of accounts takes some
-COPY_BYTES = 128 * 1024  # a larger configuration is told once, not under all of its names
+COPY_BYTES = 128 * 1024  # a larger configuration is sent once, not under all of its names
 COPIES = ("parsed", "sourceConfig", "resolved", "runtimeConfig")
 
 
 class ApplyParams(WriteParams):
-    """As ``config.set``; what concerns agents and delays is accepted and without a meaning."""
+    """The params of ``config.apply``; those about agents and delays are accepted and ignored."""
 
     session_key: str | UnsetType = UNSET
     delivery_context: dict[str, Any] | UnsetType = UNSET
@@ -32,7 +32,10 @@ class ApplyParams(WriteParams):
 
 
 class PatchParams(ApplyParams):
-    """``raw`` is a merge patch (RFC 7396) in JSON5; lists are always replaced."""
+    """The params of ``config.patch``: ``raw`` is a merge patch (RFC 7396) in JSON5.
+
+    Lists are always replaced.
+    """
 
     replace_paths: Annotated[list[Text], Meta(max_length=256)] | UnsetType = UNSET
 
@@ -52,19 +55,19 @@ async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoPar
 
 @method("config.set", ADMIN, WriteParams)
 async def config_set(parts: GatewayParts, client: ConnectedClient, params: WriteParams) -> Any:
-    """Write the whole text, if nobody has changed it since; marks keep their secrets."""
+    """Write the whole text, unless the file has changed since; redacted secrets are kept."""
     return await _write(parts, "config.set", params)
 
 
 @method("config.apply", ADMIN, ApplyParams)
 async def config_apply(parts: GatewayParts, client: ConnectedClient, params: ApplyParams) -> Any:
-    """Do as `config.set`; here every write is taken over at once."""
+    """Write the whole text as `config.set` does; either way it is applied at once."""
     return await _write(parts, "config.apply", params)
 
 
 @method("config.patch", ADMIN, PatchParams)
 async def config_patch(parts: GatewayParts, client: ConnectedClient, params: PatchParams) -> Any:
-    """Change what a merge patch names and leave the rest, comments too, as it is written."""
+    """Apply a merge patch to the text; what it does not name stays as written, comments too."""
     return await _write(parts, "config.patch", params)
 
 
@@ -78,7 +81,7 @@ async def config_schema(parts: GatewayParts, client: ConnectedClient, params: No
 async def config_schema_lookup(
     parts: GatewayParts, client: ConnectedClient, params: PlaceParams
 ) -> Any:
-    """Answer with one place of that schema and what is in it: `channels.irc.accounts.*`."""
+    """Answer with the schema at one path, such as `channels.irc.accounts.*`, and its keys."""
     given = {"path": params.path}
     return await parts.supervisor.ask_raw("config.schema.lookup", given, CONFIG_SECONDS)
 

@@ -28,33 +28,33 @@ Word = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class DeviceRequestParams(Params):
-    """One request."""
+    """The params that name one pairing request."""
 
     request_id: Word
 
 
 class DeviceParams(Params):
-    """One paired device."""
+    """The params that name one paired device."""
 
     device_id: Word
 
 
 class LabelParams(Params):
-    """A name for a paired device."""
+    """The params of ``device.pair.rename``: a paired device and its new name."""
 
     device_id: Word
     label: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class RevokeParams(Params):
-    """The token of one role."""
+    """The params that name a device's token of one role."""
 
     device_id: Word
     role: Word
 
 
 class RotateParams(Params):
-    """The same; ``scopes`` of the new token, else those of the old one."""
+    """The params of ``device.token.rotate``; without ``scopes`` the new token has the old ones."""
 
     device_id: Word
     role: Word
@@ -63,7 +63,7 @@ class RotateParams(Params):
 
 @method("device.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
 def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the devices that wait and those that are paired."""
+    """Answer with the devices that wait for approval and those that are paired."""
     devices = parts.devices
     connected = {other.device for other in parts.hub.clients}
     pending, paired = devices.pending(now_ms()), devices.paired()
@@ -81,7 +81,7 @@ def device_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoPar
 async def device_pair_approve(
     parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
 ) -> Any:
-    """Let a device in, with the role and scopes it asked for; nobody grants what he has not."""
+    """Approve a device with the role and scopes it asked for, which the approver must have too."""
     devices = parts.devices
     request = devices.waiting(params.request_id, now_ms())
     if not client.covers(ADMIN):
@@ -104,7 +104,7 @@ async def device_pair_approve(
 def device_pair_reject(
     parts: GatewayParts, client: ConnectedClient, params: DeviceRequestParams
 ) -> Any:
-    """Send a device away; it may ask again."""
+    """Reject a device's pairing request; the device may ask again."""
     devices = parts.devices
     request = _own_request(devices, client, params.request_id)
     devices.reject(request)
@@ -117,7 +117,7 @@ def device_pair_reject(
 async def device_pair_remove(
     parts: GatewayParts, client: ConnectedClient, params: DeviceParams
 ) -> Any:
-    """Forget a device and its tokens; its connections end."""
+    """Remove a device and its tokens, and close its connections."""
     devices, nodes = parts.devices, parts.nodes
     known = devices.find(params.device_id)
     mine = _manages(client, params.device_id)
@@ -136,7 +136,7 @@ async def device_pair_remove(
 async def device_pair_rename(
     parts: GatewayParts, client: ConnectedClient, params: LabelParams
 ) -> Any:
-    """Give a paired device a name for people: `operatorLabel` in the list."""
+    """Name a paired device: `operatorLabel` in the list."""
     devices, label = parts.devices, params.label.strip()
     if not label:
         raise RemoteError(INVALID_REQUEST, "label required")
@@ -156,7 +156,7 @@ async def device_pair_rename(
 async def device_token_rotate(
     parts: GatewayParts, client: ConnectedClient, params: RotateParams
 ) -> Any:
-    """Replace a token. Only the device itself gets the new one; another one pairs again."""
+    """Replace a token. Only its own device gets the new one; else the device must pair again."""
     devices, wanted = parts.devices, params.scopes
     denied = RemoteError(INVALID_REQUEST, "device token rotation denied")
     known = devices.find(params.device_id)
@@ -195,7 +195,7 @@ async def device_token_rotate(
 async def device_token_revoke(
     parts: GatewayParts, client: ConnectedClient, params: RevokeParams
 ) -> Any:
-    """Make a token worthless; the connections of that role end."""
+    """Revoke a token, and close the device's connections of that role."""
     devices = parts.devices
     denied = RemoteError(INVALID_REQUEST, "device token revocation denied")
     known = devices.find(params.device_id)
@@ -235,6 +235,6 @@ def _own_request(devices: Devices, client: ConnectedClient, id: str) -> PairRequ
 
 
 def _shown(device: Device) -> dict[str, Any]:
-    """Return a device without what proves it."""
+    """Return a device as JSON data, without the hashes of its tokens."""
     row: dict[str, Any] = msgspec.to_builtins(device)
     return row | {"tokens": msgspec.to_builtins(rows_of(device.tokens))}

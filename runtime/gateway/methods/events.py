@@ -17,13 +17,15 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.parts import GatewayParts
 
-REMEMBER_SECONDS = 2.0  # for accounts to tell a new gateway what they still have
+REMEMBER_SECONDS = 2.0  # in which accounts send a new gateway the history they have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 
 
 class SubscribeParams(Params):
-    """``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of
-    each account: what came after it is sent before anything new.
+    """The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all.
+
+    ``cursors`` holds the last cursor seen of each account: what came after it is sent before
+    anything new.
     """
 
     accounts: list[Key] | None = None

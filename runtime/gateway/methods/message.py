@@ -1,4 +1,4 @@
-"""Sends, edits, deletes and marks messages, as far as a channel can: ``message.action``."""
+"""Carries out actions on messages that a channel supports: ``message.action``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ THREAD = ("threadId", "thread")
 
 
 class MessageActionParams(Params):
-    """The fields of the OpenClaw schema; those that concern agents are accepted."""
+    """The params of the OpenClaw schema; those that concern agents are accepted and ignored."""
 
     channel: Name
     action: Name
@@ -54,7 +54,7 @@ class MessageActionParams(Params):
 def message_action(
     parts: GatewayParts, client: ConnectedClient, params: MessageActionParams
 ) -> Any:
-    """Do what the channel's manifest says it can: send, edit, react, delete, read; once per key."""
+    """Send, edit, react, delete or read, as the channel's manifest allows; once per key."""
     accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id
     inner = params.params
@@ -124,7 +124,7 @@ def _converted(value: dict[str, Any], struct: type[T]) -> T:
 
 
 def _text(values: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """Return the first of several spellings that is given; numbers are ids on some platforms."""
+    """Return the first value given under one of ``names``; numbers are ids on some platforms."""
     for name in names:
         value = values.get(name)
         if isinstance(value, str) and value:

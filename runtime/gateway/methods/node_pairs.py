@@ -1,4 +1,4 @@
-"""Manages which commands of which nodes operators have approved: ``node.pair.*``."""
+"""Manages the operators' approvals of nodes and their commands: ``node.pair.*``."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _ONLY_3 = frozenset({3})
 
 
 class NodeRequestParams(Params):
-    """One request."""
+    """The params that name one request for approval."""
 
     request_id: Word
 
 
 class PairedNodeParams(Params):
-    """One approved node."""
+    """The params that name one approved node."""
 
     node_id: Word
 
 
 class NodePairParams(Params):
-    """A node that asks in its own words (Protocol 3)."""
+    """The params of ``node.pair.request``: what a node offers (Protocol 3)."""
 
     node_id: Word
     display_name: Word | None = None
@@ -61,7 +61,7 @@ class NodePairParams(Params):
 
 
 class VerifyParams(Params):
-    """A node's token of the time before devices had identities."""
+    """The params of ``node.pair.verify``: a node's token from before devices had identities."""
 
     node_id: Word
     token: Word
@@ -69,7 +69,7 @@ class VerifyParams(Params):
 
 @method("node.pair.list", PAIRING, NoParams, repeat=Repeat.ALWAYS)
 def node_pair_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the nodes that wait and those that are approved."""
+    """Answer with the nodes that wait for approval and those that are approved."""
     nodes = parts.nodes
     return {"pending": nodes.pending(), "paired": nodes.paired()}
 
@@ -95,7 +95,7 @@ async def node_pair_approve(
 def node_pair_reject(
     parts: GatewayParts, client: ConnectedClient, params: NodeRequestParams
 ) -> Any:
-    """Refuse them; the node stays connected and does nothing."""
+    """Reject the commands that a node offers; it stays connected without them."""
     nodes = parts.nodes
     request = _request(nodes, params.request_id)
     nodes.reject(request)
@@ -108,7 +108,7 @@ def node_pair_reject(
 async def node_pair_remove(
     parts: GatewayParts, client: ConnectedClient, params: PairedNodeParams
 ) -> Any:
-    """Forget a node, and its device as a node; its connection ends."""
+    """Remove a node and its device's role as one, and close its connection."""
     devices, nodes = parts.devices, parts.nodes
     device = devices.find(params.node_id)
     is_device = device is not None and NODE in device.roles
@@ -125,7 +125,7 @@ async def node_pair_remove(
 
 @method("node.pair.request", PAIRING, NodePairParams, protocols=_ONLY_3)
 def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: NodePairParams) -> Any:
-    """Ask for a node's approval; the same question again is the same request."""
+    """Request the approval of a node; asking again returns the same request."""
     offered = Surface(
         node_id=params.node_id,
         platform=params.platform or "unknown",
@@ -147,7 +147,7 @@ def node_pair_request(parts: GatewayParts, client: ConnectedClient, params: Node
 
 @method("node.pair.verify", PAIRING, VerifyParams, protocols=_ONLY_3)
 def node_pair_verify(parts: GatewayParts, client: ConnectedClient, params: VerifyParams) -> Any:
-    """Say whether a node's token is right: nodes prove themselves as devices, so none is."""
+    """Answer that no node token is valid: nodes prove themselves as devices."""
     return {"ok": False}
 
 

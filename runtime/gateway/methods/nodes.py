@@ -1,4 +1,4 @@
-"""Lists and renames nodes, has them carry out commands, and takes what they answer."""
+"""Lists and renames nodes, invokes their commands, and takes their answers and events."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _ONLY_NODES = frozenset({NODE})
 
 
 class NodeParams(Params):
-    """One node."""
+    """The params that name one node."""
 
     node_id: Word
 
 
 class RenameParams(Params):
-    """The name that people see."""
+    """The params of ``node.rename``: a node and the name that people see."""
 
     node_id: Word
     display_name: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class InvokeParams(Params):
-    """A command for a node. Which turn of a conversation it belongs to is accepted and ignored."""
+    """The params of ``node.invoke``; those about the conversation are accepted and ignored."""
 
     node_id: Word
     command: Word
@@ -54,14 +54,14 @@ class InvokeParams(Params):
 
 
 class NodeError(msgspec.Struct):
-    """Why a node could not do it."""
+    """The reason why a node could not carry out a command."""
 
     code: str = UNAVAILABLE
     message: str = "node invoke failed"
 
 
 class InvokeResultParams(Params):
-    """A node's answer: the payload as JSON, or as text that holds JSON."""
+    """The params of ``node.invoke.result``: the payload as JSON, or as text that holds JSON."""
 
     id: Word
     node_id: Word
@@ -72,7 +72,7 @@ class InvokeResultParams(Params):
 
 
 class NodeEventParams(Params):
-    """Something that a node tells."""
+    """The params of ``node.event``."""
 
     event: Word
     payload: Raw | UnsetType = UNSET
@@ -88,7 +88,7 @@ def node_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) ->
 
 @method("node.describe", READ, NodeParams)
 def node_describe(parts: GatewayParts, client: ConnectedClient, params: NodeParams) -> Any:
-    """Answer with one of them."""
+    """Answer with one node that is connected or approved."""
     row = parts.nodes.row(params.node_id)
     if row is None:
         raise RemoteError(INVALID_REQUEST, "unknown nodeId")
@@ -97,7 +97,7 @@ def node_describe(parts: GatewayParts, client: ConnectedClient, params: NodePara
 
 @method("node.rename", PAIRING, RenameParams)
 async def node_rename(parts: GatewayParts, client: ConnectedClient, params: RenameParams) -> Any:
-    """Give an approved node a name."""
+    """Name an approved node."""
     name = params.display_name.strip()
     if not name:
         raise RemoteError(INVALID_REQUEST, "displayName required")
@@ -109,7 +109,7 @@ async def node_rename(parts: GatewayParts, client: ConnectedClient, params: Rena
 
 @method("node.invoke", WRITE, InvokeParams)
 async def node_invoke(parts: GatewayParts, client: ConnectedClient, params: InvokeParams) -> Any:
-    """Have a node carry out a command, once per key (300 s), and answer with what it says."""
+    """Have a node carry out a command once per key (300 s), and pass on its answer."""
     key, invoked = _key(params), parts.nodes.invoked
     answer = await invoked.once(key, lambda: _invoke(parts.nodes, client, params))
     if _size(answer) > KEPT_BYTES:
@@ -118,9 +118,9 @@ async def node_invoke(parts: GatewayParts, client: ConnectedClient, params: Invo
 
 
 def _key(params: InvokeParams) -> tuple[str, ...]:
-    """Return what is done once: another command, or other params, is another thing to do."""
+    """Return the key of an invocation that is carried out once, its command and params included."""
     given = b"" if params.params is UNSET else bytes(params.params)
-    said = hashlib.sha256(given).hexdigest()  # for they may be large, and 300 s is long
+    said = hashlib.sha256(given).hexdigest()  # params may be large, and are kept for 300 s
     return (params.node_id, params.command, said, params.idempotency_key)
 
 
@@ -164,7 +164,7 @@ async def _invoke(nodes: Nodes, client: ConnectedClient, params: InvokeParams) -
 def node_invoke_result(
     parts: GatewayParts, client: ConnectedClient, params: InvokeResultParams
 ) -> Any:
-    """Take the answer of a node; one that nobody waits for any more is ignored."""
+    """Take the answer of a node; one that is not waited for any more is ignored."""
     if params.node_id != client.device:
         raise RemoteError(INVALID_REQUEST, "nodeId mismatch")
     nodes = parts.nodes
@@ -176,7 +176,7 @@ def node_invoke_result(
 
 @method("node.event", None, NodeEventParams, _ONLY_NODES)
 def node_event(parts: GatewayParts, client: ConnectedClient, params: NodeEventParams) -> Any:
-    """Take what a node tells: a sign of life counts, nothing else means anything here yet."""
+    """Take an event of a node: it records a sign of life; no other event has a meaning yet."""
     alive = params.event == "node.presence.alive"
     if alive and client.device is not None:
         parts.nodes.alive(client.device, _trigger(params), now_ms())
@@ -225,7 +225,7 @@ def _forbidden(platform: str, command: str) -> RemoteError:
 
 
 def _trigger(params: NodeEventParams) -> str:
-    """Return why a node says that it is alive."""
+    """Return the trigger that a sign of life names, ``alive`` where it names none."""
     try:
         said: Any = None
         if params.payload is not UNSET:

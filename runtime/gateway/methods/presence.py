@@ -1,4 +1,4 @@
-"""Lists the connected clients (``system-presence``) and takes announcements of others."""
+"""Lists the connected clients (``system-presence``) and enters announcements of others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta
 
 
 class SystemEventParams(Params):
-    """What somebody says about himself."""
+    """The params of ``system-event``: what a program announces about itself."""
 
     text: Annotated[str, Meta(min_length=1, max_length=4096)]
     device_id: Word = UNSET
@@ -39,13 +39,13 @@ class SystemEventParams(Params):
 
 @method("system-presence", READ, NoParams)
 def system_presence(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the rows of everybody, the gateway itself first."""
+    """Answer with the presence rows, the gateway's own first."""
     return parts.presence.encoded(client.protocol)
 
 
 @method("system-event", ADMIN, SystemEventParams)
 def system_event(parts: GatewayParts, client: ConnectedClient, params: SystemEventParams) -> Any:
-    """Enter or renew a row of the presence; everybody is told within a second."""
+    """Enter or renew a row of the presence, which is broadcast within a second."""
     parts.presence.announce(msgspec.to_builtins(params))
     parts.hub.presence_changed()
     return {"ok": True}

@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SendParams(Params):
-    """The fields of the OpenClaw schema; those without a meaning here are accepted."""
+    """The params of the OpenClaw schema; those without a meaning here are accepted and ignored."""
 
     to: Id
     idempotency_key: Id
@@ -49,13 +49,13 @@ class SendParams(Params):
 
 
 def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> AccountCall:
-    """Have the account ``key`` send a message; ``then`` makes the result."""
+    """Return the call by which the account ``key`` sends a message; ``then`` makes the result."""
     return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, then)
 
 
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
 def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
-    """Send once per key: the worker knows for 300 s what it has sent."""
+    """Send a message once per key: the worker remembers for 300 s what it has sent."""
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]
     if params.buffer:

@@ -1,4 +1,4 @@
-"""Answers how the gateway and its accounts are: health, status, stability, agents, logs."""
+"""Returns the state of the gateway and its accounts: health, status, stability, agents, logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runtime.gateway.stability import CAPACITY
 
 
 class StabilityParams(Params):
-    """The newest ``limit`` events of a ``type``, after the number ``since_seq``."""
+    """The params of ``diagnostics.stability``: how many events, their type, after which."""
 
     limit: Annotated[int, Meta(ge=1, le=CAPACITY)] = 50
     type: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
@@ -32,7 +32,7 @@ class StabilityParams(Params):
 
 @method("health", None, params=None, roles=frozenset({OPERATOR, NODE}), repeat=Repeat.ALWAYS)
 def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
-    """Answer with the snapshot of all accounts, as the event ``health`` has it."""
+    """Answer with the state of all accounts, as the event `health` has it."""
     return parts.health.payload(client.protocol)
 
 
@@ -55,7 +55,7 @@ def last_heartbeat(parts: GatewayParts, client: ConnectedClient, params: NoParam
 async def gateway_identity_get(
     parts: GatewayParts, client: ConnectedClient, params: NoParams
 ) -> Any:
-    """Answer with the gateway's own device identity, which is made at the first question."""
+    """Answer with the gateway's own device identity, which is made at the first request."""
     path = Path(parts.boot.state_dir) / "identity.json"
     try:
         identity = await asyncio.to_thread(Identity.load, path)
@@ -68,13 +68,13 @@ async def gateway_identity_get(
 def diagnostics_stability(
     parts: GatewayParts, client: ConnectedClient, params: StabilityParams
 ) -> Any:
-    """Answer with what went wrong lately: refused clients, accounts that failed."""
+    """Answer with recent faults: refused clients, accounts that failed."""
     return parts.stability.snapshot(params.limit, params.type, params.since_seq)
 
 
 @method("agents.list", READ)
 def agents_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the agents: the echo agent is the embedded default."""
+    """Answer with the agents; the echo agent is the embedded default."""
     names = ", ".join(AGENTS)
     return {
         "defaultId": AGENT,

@@ -1,7 +1,7 @@
-"""Passes on to the supervisor what only it can do.
+"""Passes requests on to the supervisor that only it can carry out.
 
 About accounts: history, log lines, holds, reset, drain. About processes: restart of the gateway,
-reload of the secrets, shutdown. Its answers are passed back unread.
+reload of the secrets, shutdown. Its answers are passed back undecoded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ DRAIN_MARGIN = 15.0  # seconds for the stop after the drain
 
 
 class DeferrableRestartParams(RestartParams):
-    """``reason`` is noted. Nothing needs to be deferred: calls under way are finished."""
+    """The params of ``gateway.restart.request``; ``reason`` is logged.
+
+    ``skip_deferral`` is ignored, for nothing is deferred: calls under way are finished.
+    """
 
     skip_deferral: bool = False
 
@@ -38,7 +41,7 @@ class DeferrableRestartParams(RestartParams):
 async def channels_describe(
     parts: GatewayParts, client: ConnectedClient, params: AccountParams
 ) -> Any:
-    """Say why an account is as it is and what comes next."""
+    """Explain the state of an account and what comes next."""
     return await _ask(parts, "channels.describe", params)
 
 
@@ -58,7 +61,7 @@ async def channels_logs(parts: GatewayParts, client: ConnectedClient, params: Li
 
 @method("channels.holds", READ, ours=True)
 async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the manual stops that are remembered."""
+    """Answer with the manual stops that are in force."""
     return await _ask(parts, "channels.holds", params)
 
 
@@ -66,7 +69,7 @@ async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: N
 async def channels_reset(
     parts: GatewayParts, client: ConnectedClient, params: AccountsParams
 ) -> Any:
-    """Forgive accounts their failures."""
+    """Clear the failures of accounts, so that their next backoff is the shortest."""
     return await _ask(parts, "channels.reset", params)
 
 
@@ -82,7 +85,7 @@ async def channels_drain(parts: GatewayParts, client: ConnectedClient, params: D
 async def gateway_restart_request(
     parts: GatewayParts, client: ConnectedClient, params: DeferrableRestartParams
 ) -> Any:
-    """Restart the gateway in a moment; calls under way are finished, nobody is refused."""
+    """Restart the gateway in a moment; calls under way are finished and none is refused."""
     return await _restart(parts, params.reason, params.delay_ms)
 
 
@@ -94,15 +97,15 @@ async def gateway_restart(parts: GatewayParts, client: ConnectedClient, params: 
 
 @method("secrets.reload", ADMIN)
 async def secrets_reload(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Have every secret read anew: accounts for which one is another now are replaced
-    (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours).
+    """Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours);
+    one that cannot be read is a warning (`warnings`, ours).
     """
     return await parts.supervisor.ask_raw("secrets.reload", {})
 
 
 @method("shutdown", ADMIN, ours=True)
 async def shutdown(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """End everything: accounts, gateway and supervisor."""
+    """Stop accounts, gateway and supervisor."""
     return await parts.supervisor.ask_raw("shutdown", {})
 
 

@@ -1,4 +1,4 @@
-"""Takes what the supervisor sends over its link: reports of accounts, and answers."""
+"""Takes the supervisor's reports of accounts and its answers, sent over its link."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ONLY = frozenset({SUPERVISOR})
 
 
 class SupervisorResultParams(msgspec.Struct):
-    """The answer to the event ``supervisor.request`` ``id``."""
+    """The params of ``supervisor.result``: the answer to a ``supervisor.request``."""
 
     id: int
     ok: bool
@@ -27,14 +27,14 @@ class SupervisorResultParams(msgspec.Struct):
 
 
 class ClosingParams(msgspec.Struct, rename="camel"):
-    """Why the gateway will be asked to end soon."""
+    """The params of ``gateway.closing``: whether a successor follows."""
 
     restarting: bool
 
 
 @method("channels.report", None, SupervisorReport, _ONLY)
 def channels_report(parts: GatewayParts, client: ConnectedClient, params: SupervisorReport) -> Any:
-    """Take a report; the events about it leave before the answer."""
+    """Apply a report; the events about it leave before the answer."""
     take(parts, params)
     return {}
 
@@ -43,7 +43,7 @@ def channels_report(parts: GatewayParts, client: ConnectedClient, params: Superv
 def supervisor_result(
     parts: GatewayParts, client: ConnectedClient, params: SupervisorResultParams
 ) -> Any:
-    """Take an answer; one that nobody waits for any more is counted."""
+    """Take an answer of the supervisor; one that is not waited for any more is ignored."""
     error = None if params.error is UNSET else params.error
     parts.supervisor.settle(params.id, params.ok, params.payload, error)
     return {}
@@ -51,6 +51,6 @@ def supervisor_result(
 
 @method("gateway.closing", None, ClosingParams, _ONLY)
 def gateway_closing(parts: GatewayParts, client: ConnectedClient, params: ClosingParams) -> Any:
-    """Learn what to tell clients at the end: that a successor comes, or that none does."""
+    """Learn whether a successor follows, which clients are told at the end."""
     parts.readiness.expect_end(restarting=params.restarting)
     return {}
