@@ -120,6 +120,8 @@ export interface MethodParams {
   "channels.restart": ChannelTargetParams;
   /** Start an account at once, even in a backoff, and release its hold. */
   "channels.start": ChannelTargetParams;
+  /** Start every account of which it is not known whether a person had stopped it, because the holds were damaged (cause `hold_unknown`). */
+  "channels.start.unknown": NoParams;
   /** Answer with a summary and all accounts of each channel. */
   "channels.status": ChannelsStatusParams;
   /** Stop an account and hold it stopped over every restart. `persisted` is ours: false when the hold could not be saved. */

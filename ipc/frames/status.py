@@ -13,10 +13,14 @@ import msgspec
 
 
 class Hold(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A manual stop that is kept on disk; ``at`` is epoch milliseconds."""
+    """A manual stop that is kept on disk; ``at`` is epoch milliseconds.
+
+    ``unknown``: whether there was one cannot be known any more, so the account waits for a person.
+    """
 
     at: int
     reason: str | None = None
+    unknown: bool = False
 
 
 RESTART_REASONS = (

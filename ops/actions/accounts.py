@@ -22,11 +22,12 @@ MARGIN = 10.0  # seconds beyond the timeout: stops are bounded by the supervisor
 class Order:
     """A verb, the accounts it is for, and whether to wait for its effect.
 
-    ``targets`` are keys, channel names or ``*``; ``timeout`` is in seconds.
+    ``targets`` are keys, channel names or ``*``; ``None`` means the accounts whose hold is not
+    known, which can only be started. ``timeout`` is in seconds.
     """
 
     verb: Verb
-    targets: list[str]
+    targets: list[str] | None
     reason: str | None = None
     wait: bool = False
     timeout: float = 30.0
@@ -73,7 +74,11 @@ async def _carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
     waiter = PhaseWaiter(order.goal)
     async with connected_account_api(target, on_event=waiter.on_event) as api:
         margin = 0.0 if order.verb == "drain" else MARGIN  # it is told how long it may take
-        rows = await api.act(order.verb, order.targets, order.reason, order.timeout + margin)
+        within = order.timeout + margin
+        if order.targets is None:
+            rows = await api.start_unknown(within)
+        else:
+            rows = await api.act(order.verb, order.targets, order.reason, within)
         done = [row["account"] for row in rows if row["ok"]]
         if order.wait and done:
             # a restart counts only when another process than the one before runs

@@ -15,9 +15,17 @@ from ops.commands.option_groups import (
     command,
 )
 from ops.commands.options import Keys, Reason, WaitTimeout, command_app
+from ops.exits import UsageFailure
 from ops.output.show import show_accounts, show_json, show_table
 
 app = command_app("List, start, stop and configure accounts.")
+AllUnknown = Annotated[
+    bool,
+    typer.Option(
+        "--all-unknown",
+        help="All accounts of which it is not known whether a person had stopped them.",
+    ),
+]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
 
 
@@ -76,9 +84,20 @@ def describe(*, key: Key, options: LocalOptions) -> None:
 
 
 @command(app)
-def start(*, selection: AccountSelection, waiting: WaitOptions, options: RuntimeOptions) -> None:
+def start(
+    *,
+    selection: AccountSelection,
+    all_unknown: AllUnknown = False,
+    waiting: WaitOptions,
+    options: RuntimeOptions,
+) -> None:
     """Start accounts at once, whatever their backoff, and forget their holds."""
-    _act("start", selection, options, waiting)
+    if not all_unknown:
+        _act("start", selection, options, waiting)
+        return
+    if selection.keys or selection.everything:
+        raise UsageFailure("--all-unknown goes with no KEY and without --all")
+    _carry_out("start", None, options, waiting)
 
 
 @command(app)
@@ -197,9 +216,19 @@ def _act(
     waiting: WaitOptions,
     reason: str | None = None,
 ) -> None:
+    _carry_out(verb, selection.targets, options, waiting, reason)
+
+
+def _carry_out(
+    verb: Any,
+    targets: list[str] | None,
+    options: LocalOptions,
+    waiting: WaitOptions,
+    reason: str | None = None,
+) -> None:
     from ops.actions.accounts import Order, carry_out, show_outcome
 
-    order = Order(verb, selection.targets, reason, waiting.wait, waiting.timeout)
+    order = Order(verb, targets, reason, waiting.wait, waiting.timeout)
     show_outcome(order, carry_out(options.target, order), as_json=options.json)
 
 

@@ -101,6 +101,12 @@ class AccountApi:
         rows: list[Row] = answer["results"]
         return rows
 
+    async def start_unknown(self, timeout: float) -> list[Row]:
+        """Start every account whose hold is not known; return a row for each as ``act`` does."""
+        answer = await self.client.call("channels.start.unknown", {}, timeout=timeout)
+        rows: list[Row] = answer["results"]
+        return rows
+
     def _keeps_reasons(self) -> bool:
         """Return whether the other side takes a reason; OpenClaw's gateway refuses such a field."""
         features = self.client.hello.get("features") or {}

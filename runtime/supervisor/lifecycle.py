@@ -20,6 +20,7 @@ SIGKILL = 9  # signal(7): how the kernel ends a process when memory runs out
 
 # Causes. Those an operator or the configuration gives to Stop: held, disabled, unconfigured.
 HELD = "held"
+HOLD_UNKNOWN = "hold_unknown"  # whether a person had stopped it cannot be known any more
 RESTART = "restart"  # stopping, only to be spawned again at once
 NOT_READY = "not_ready"
 UNHEALTHY = "unhealthy"
@@ -37,6 +38,7 @@ MISCONFIGURED = "misconfigured"
 FINISHED = "finished"
 LOGGED_OUT = "logged_out"
 
+KEPT_DOWN = frozenset({HELD, HOLD_UNKNOWN})  # only a person starts it again
 ENDS = frozenset({FINISHED, LOGGED_OUT})  # the account has ended by itself: it stays down
 NEEDS_A_PERSON = frozenset({NEEDS_LOGIN, MISCONFIGURED})
 SLOW = "slow"  # of FAILED: a person is needed, and there are tries now and then
@@ -261,7 +263,7 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             state = replace(state, refusals=NO_REFUSALS)
     match event:
         case Start(automatic) | Restart(automatic) if (
-            automatic and state.cause == HELD and not state.wanted
+            automatic and state.cause in KEPT_DOWN and not state.wanted
         ):
             return state, []  # what a person stopped only a person starts
         case Reset():

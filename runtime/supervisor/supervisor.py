@@ -118,7 +118,9 @@ class Supervisor:
         self, configuration: Configuration, places: Places, launcher: Launcher, logs: LogStore
     ) -> Parts:
         endpoints, secret = SocketPaths(places.run_dir), secrets.token_bytes(32)
+        history = History(places.state_dir / "history.jsonl")
         holds = Holds(places.state_dir / "holds.json")
+        holds.recover(configuration.loaded.accounts, history.of)
         starts = StartQueue(configuration.config.supervisor.start_concurrency)
         zygote = ZygoteCheck(launcher)
         reports = self._reports()
@@ -134,7 +136,7 @@ class Supervisor:
             config_watch=ConfigWatch(places.config_path, self._quiet, self._file_changed),
             roster=self._roster(holds),
             holds=holds,
-            history=History(places.state_dir / "history.jsonl"),
+            history=history,
             starts=starts,
             storm=self._storm(starts, zygote),
             link=self._control_link(endpoints, secret),

@@ -128,7 +128,9 @@ class PartsRig:
         self.parts.history.close()
 
     def _assemble(self, places: Places) -> Parts:
+        history = History(places.state_dir / "history.jsonl")
         holds = Holds(places.state_dir / "holds.json")
+        holds.recover(self.configuration.loaded.accounts, history.of)
         starts = StartQueue(self.concurrency)
         reports, background = self._reports(), Background()
         factory = self._factory(places, reports)
@@ -152,7 +154,7 @@ class PartsRig:
                 on_removed=self._removed,
             ),
             holds=holds,
-            history=History(places.state_dir / "history.jsonl"),
+            history=history,
             starts=starts,
             storm=self._storm(starts),
             link=self._link(places),

@@ -65,6 +65,16 @@ async def channels_holds(parts: GatewayParts, client: ConnectedClient, params: N
     return await _ask(parts, "channels.holds", params)
 
 
+@method("channels.start.unknown", ADMIN, ours=True)
+async def channels_start_unknown(
+    parts: GatewayParts, client: ConnectedClient, params: NoParams
+) -> Any:
+    """Start every account of which it is not known whether a person had stopped it, because the
+    holds were damaged (cause `hold_unknown`).
+    """
+    return await _ask(parts, "channels.start.unknown", params)
+
+
 @method("channels.reset", ADMIN, AccountsParams, ours=True)
 async def channels_reset(
     parts: GatewayParts, client: ConnectedClient, params: AccountsParams

@@ -37,6 +37,8 @@ def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
         return "it runs"
     if obstacle is not None:
         return obstacle
+    if state.phase is Phase.STOPPED and hold is not None and hold.unknown:
+        return hold.reason or "whether a person had stopped it is not known"
     if state.phase is Phase.STOPPED and hold is not None:
         because = f": {hold.reason}" if hold.reason else ""
         return f"stopped by an operator{because}"

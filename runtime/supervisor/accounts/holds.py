@@ -1,21 +1,30 @@
 """Keeps the holds on disk: accounts that an operator stopped stay stopped over restarts.
 
 Separate from the lifecycle, which never knows about files: a hold is on disk before the stop
-command is acknowledged, and is read once at the start.
+command is acknowledged, and is read once at the start. A damaged file must not start what a
+person had stopped: there is a second copy, and behind it the history, and what cannot be found
+in any of them waits for a person.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
 
 from ipc.frames.status import Hold
+from ipc.frames.words import Phase
 from ipc.state_file import StateFile
+from runtime.supervisor.accounts.history import HistoryEntry
+from runtime.supervisor.lifecycle import HELD, HOLD_UNKNOWN
 
 HOLDS = "holds.json"  # in the state directory
+COPY = ".1"  # behind the name: the second copy, written after the first
+ANSWER = "start or stop each, or `trunkline channels start --all-unknown`"
+UNKNOWN = "whether it was stopped by hand is not known: the holds were damaged"
 
 log = structlog.get_logger("holds")
 
@@ -27,6 +36,9 @@ class Holds:
         self.path = path
         self._warnings: list[str] = []
         self._file = StateFile(path, dict[str, Hold], on_error=self._failed)
+        self._copy = StateFile(path.with_name(path.name + COPY), dict[str, Hold])
+        self._damaged = False
+        self._copied = True  # whether a damaged file could be replaced by its copy
         self._held = self._load()
 
     @property
@@ -37,9 +49,11 @@ class Holds:
     def warnings(self) -> list[str]:
         """Warnings for the operator: a file that was damaged, holds that are not on disk."""
         held = ", ".join(self.unsaved)
+        unknown = ", ".join(key for key, hold in self._held.items() if hold.unknown)
         free = ", ".join(key for key in self._on_disk if key not in self._held)
         return [
             *self._warnings,
+            *([f"{UNKNOWN}: {unknown}; {ANSWER}"] if unknown else []),
             *(
                 [f"not on disk, and forgotten at the next start: the hold of {held}"]
                 if held
@@ -69,6 +83,8 @@ class Holds:
         """Hold accounts, in memory; a hold keeps its first time. See ``save_soon``."""
         for key in keys:
             old = self._held.get(key)
+            if old is not None and old.unknown:
+                old = None
             at = old.at if old is not None else int(time.time() * 1000)
             kept = reason if reason is not None or old is None else old.reason
             self._held[key] = Hold(at, kept)
@@ -78,13 +94,40 @@ class Holds:
         for key in keys:
             self._held.pop(key, None)
 
+    def recover(
+        self, keys: Iterable[str], entries: Callable[[str], Sequence[HistoryEntry]]
+    ) -> None:
+        """Find the holds of the accounts ``keys`` again, where the file was damaged. Blocks.
+
+        ``entries(key)`` are the events of an account, the oldest first. What they say is added
+        to the copy; without a copy an account of which they say nothing is held as unknown.
+        """
+        if not self._damaged:
+            if self._held and not self._copy.path.exists():
+                self._write_copy()
+            return
+        self._damaged = False
+        found = {key: hold_in(entries(key)) for key in keys}
+        held = {key: hold for key, hold in found.items() if hold is not None}
+        if not self._copied:
+            now = int(time.time() * 1000)
+            held |= {key: Hold(now, UNKNOWN, unknown=True) for key in _unsaid(found, entries)}
+        self._held = held | self._held
+        named = ", ".join(key for key, hold in self._held.items() if not hold.unknown)
+        self._warnings.append(f"holds found again: {named or 'none'}")
+        log.warning("holds found again", accounts=list(self._held))
+        self.write()
+
     def save_soon(self) -> None:
         """Write the holds in a thread; ``saved`` returns whether they are on disk."""
         self._file.save_soon(dict(self._held))
+        self._copy.save_soon(dict(self._held))
 
     async def saved(self) -> bool:
-        """Wait until all changes so far are on disk; return ``False`` if they are not."""
-        return await self._file.saved()
+        """Wait until all changes so far are on disk, twice; return ``False`` if they are not."""
+        saved = await self._file.saved()
+        await self._copy.saved()
+        return saved
 
     def write(self) -> bool:
         """Write the holds now; return whether they are on disk. Blocks; needs no event loop."""
@@ -93,18 +136,55 @@ class Holds:
         except OSError as error:
             self._failed(error)
             return False
+        self._write_copy()
         return True
+
+    def _write_copy(self) -> None:
+        with contextlib.suppress(OSError):  # the first one is there: the next change tries again
+            self._copy.write(dict(self._held))
 
     def _failed(self, error: OSError) -> None:
         log.error("holds not written", path=str(self.path), error=str(error))
 
     def _load(self) -> dict[str, Hold]:
         held = self._file.load()
-        damage = self._file.damage
-        if damage is not None:
-            text = f"{self.path} is damaged ({damage.reason}); kept as {damage.kept}"
-            self._warnings.append(f"{text}, all holds are lost")
-            log.error(
-                "holds are lost", path=str(self.path), kept=str(damage.kept), error=damage.reason
-            )
-        return dict(held or {})
+        if held is not None:
+            return dict(held)
+        damage, copy = self._file.damage, self._copy.load()
+        if damage is None and not copy:
+            return {}  # there was none, and nothing says otherwise
+        self._damaged, self._copied = True, copy is not None
+        text = (
+            f"{self.path} is damaged ({damage.reason}); kept as {damage.kept}"
+            if damage
+            else (f"{self.path} was removed")
+        )
+        self._warnings.append(text)
+        log.error("holds damaged", path=str(self.path), error=text, copy=copy is not None)
+        return dict(copy or {})
+
+
+def hold_in(entries: Sequence[HistoryEntry]) -> Hold | None:
+    """Return the hold that an account's events, the oldest first, tell of; ``None``: of none."""
+    entry = _telling(entries)
+    if entry is None or entry.cause not in (HELD, HOLD_UNKNOWN):
+        return None
+    return Hold(entry.at, entry.text, unknown=entry.cause == HOLD_UNKNOWN)
+
+
+def _telling(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:
+    """Return the last event that shows whether the account was held.
+
+    A stop for another reason, such as the end of the daemon, does not: a hold outlasts it.
+    """
+    for entry in reversed(entries):
+        down = entry.phase in (Phase.STOPPED, Phase.STOPPING)
+        if not down or entry.cause in (HELD, HOLD_UNKNOWN):
+            return entry
+    return None
+
+
+def _unsaid(
+    found: dict[str, Hold | None], entries: Callable[[str], Sequence[HistoryEntry]]
+) -> list[str]:
+    return [key for key, hold in found.items() if hold is None and _telling(entries(key)) is None]

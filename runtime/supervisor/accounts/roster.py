@@ -19,7 +19,15 @@ from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.child import supervise
-from runtime.supervisor.lifecycle import CONFIGURATION, Restart, Start, State, Stop
+from runtime.supervisor.lifecycle import (
+    CONFIGURATION,
+    HELD,
+    HOLD_UNKNOWN,
+    Restart,
+    Start,
+    State,
+    Stop,
+)
 from runtime.supervisor.processes.cgroups import GroupLimits
 from runtime.supervisor.processes.limits import group_limits
 
@@ -194,7 +202,8 @@ class Roster:
         if obstacle is not None:
             account.child.post(Stop(obstacle[0]))
         elif account.hold is not None:
-            account.child.post(Stop("held", account.hold.reason))
+            cause = HOLD_UNKNOWN if account.hold.unknown else HELD
+            account.child.post(Stop(cause, account.hold.reason))
         else:
             account.child.post(Start(automatic=True))
 

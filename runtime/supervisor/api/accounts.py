@@ -58,6 +58,14 @@ async def restart(parts: Parts, params: TargetParams) -> Any:
     return await _once_saved(rows, saving)
 
 
+@method("channels.start.unknown", NoParams)
+async def start_unknown(parts: Parts, params: NoParams) -> Any:
+    """Start every account of which it is not known whether a person had stopped it."""
+    unknown = [key for key, hold in parts.holds.all().items() if hold.unknown]
+    known = [key for key in unknown if key in parts.accounts]
+    return await start(parts, TargetParams(accounts=known))
+
+
 async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
     """Return the rows as results, once it is known whether the releases are on disk."""
     persisted = await saving

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from runtime.supervisor.accounts.holds import Holds
+from runtime.supervisor.accounts.history import HistoryEntry
+from runtime.supervisor.accounts.holds import Holds, hold_in
 
 
 def hold(holds: Holds, *keys: str, reason: str | None = None) -> bool:
@@ -62,7 +64,7 @@ def test_holding_again_keeps_the_first_time_and_takes_a_new_reason(path: Path) -
 def test_only_its_owner_may_read_the_file(path: Path) -> None:
     hold(Holds(path), "irc:a")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [each.name for each in path.parent.iterdir()] == ["holds.json"]
+    assert {each.name for each in path.parent.iterdir()} == {"holds.json", "holds.json.1"}
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"irc:a": 3}', b"\xff\xfe\x00"])
@@ -150,3 +152,86 @@ async def test_a_write_in_a_thread_that_fails_is_reported(tmp_path: Path) -> Non
     holds.save_soon()
     assert not await holds.saved()
     assert holds.unsaved == ["irc:a"]
+
+
+def entry(phase: str, cause: str | None = None) -> HistoryEntry:
+    return HistoryEntry(at=5, phase=phase, incarnation=1, cause=cause, text=cause)
+
+
+HELD = [entry("running"), entry("stopping", "held"), entry("stopped", "held")]
+HELD_AT_THE_END = [*HELD, entry("stopped", "shutdown")]
+RAN = [entry("stopped", "held"), entry("starting"), entry("running")]
+RAN_AT_THE_END = [*RAN, entry("stopping", "shutdown"), entry("stopped", "shutdown")]
+SILENT = [entry("stopped", "shutdown")]
+
+
+@pytest.mark.parametrize(
+    ("entries", "held"),
+    [
+        (HELD, True),
+        (HELD_AT_THE_END, True),
+        ([*HELD, entry("stopped", "disabled")], True),
+        (RAN, False),
+        (RAN_AT_THE_END, False),
+        ([*HELD, entry("backoff", "killed")], False),
+        (SILENT, False),
+        ([], False),
+        ([entry("stopped", "hold_unknown")], True),
+    ],
+)
+def test_the_history_tells_of_a_hold(entries: list[HistoryEntry], held: bool) -> None:
+    assert (hold_in(entries) is not None) is held
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(b"{")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("spoil", [damage, empty, remove])
+def test_the_second_copy_keeps_all_holds(path: Path, spoil: Callable[[Path], None]) -> None:
+    hold(Holds(path), "irc:a", reason="night")
+    spoil(path)
+    holds = Holds(path)
+    holds.recover(["irc:a", "irc:b"], lambda key: [])
+    assert {key: each.reason for key, each in holds.all().items()} == {"irc:a": "night"}
+    assert any("irc:a" in warning for warning in holds.warnings)
+    again = Holds(path)  # it is on disk again
+    assert (list(again.all()), again.warnings) == (["irc:a"], [])
+
+
+def test_without_both_copies_the_history_says_and_what_it_does_not_say_is_unknown(
+    path: Path,
+) -> None:
+    past = {"irc:held": HELD_AT_THE_END, "irc:ran": RAN_AT_THE_END, "irc:silent": SILENT}
+    hold(Holds(path), *past)
+    for each in (path, path.with_name("holds.json.1")):
+        each.write_bytes(b"no JSON")
+    holds = Holds(path)
+    holds.recover([*past, "irc:new"], lambda key: past.get(key, []))
+    found = {key: each.unknown for key, each in holds.all().items()}
+    assert found == {"irc:held": False, "irc:silent": True, "irc:new": True}
+    assert Holds(path).all() == holds.all()  # unknown until a person has said
+    hold(holds, "irc:new")
+    (kept,) = [each for key, each in holds.all().items() if key == "irc:new"]
+    assert (kept.unknown, kept.reason) == (False, None)
+
+
+def test_a_first_start_and_an_earlier_version_need_no_recovery(path: Path) -> None:
+    holds = Holds(path)
+    holds.recover(["irc:a"], lambda key: [])
+    assert (holds.all(), holds.warnings) == ({}, [])
+    path.write_text('{"irc:a": {"at": 1}}')  # without a second copy
+    holds = Holds(path)
+    holds.recover(["irc:a", "irc:b"], lambda key: [])
+    assert (list(holds.all()), holds.warnings) == (["irc:a"], [])
+    path.write_bytes(b"{")
+    holds = Holds(path)
+    assert list(holds.all()) == ["irc:a"]  # it was copied at once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.api import accounts
 from runtime.supervisor.api.table import METHODS
-from runtime.supervisor.lifecycle import Exit, Ready, Stop
+from runtime.supervisor.lifecycle import Exit, Ready, Start, Stop
 from tests.support.accounts import Stage, phase, spec_of
 from tests.support.parts_rig import PartsRig
 from tests.support.until import until
@@ -60,14 +61,14 @@ class AccountsRig:
 
 
 @asynccontextmanager
-async def accounts_rig(directory: Path) -> AsyncIterator[AccountsRig]:
-    """Run two accounts, and have one that is disabled."""
+async def accounts_rig(directory: Path, *running: str) -> AsyncIterator[AccountsRig]:
+    """Have two accounts, which run unless ``running`` names others, and one that is disabled."""
     rig = AccountsRig(directory)
     for spec in (spec_of(A), spec_of(B), spec_of(OFF, enabled=False)):
         rig.parts.roster.add(spec)
     try:
-        await rig.run(A)
-        await rig.run(B)
+        for key in running or (A, B):
+            await rig.run(key)
         yield rig
     finally:
         await rig.parts.roster.close()
@@ -137,6 +138,20 @@ async def test_a_stop_is_on_disk_and_done_before_it_is_acknowledged(tmp_path: Pa
             "stopped by an operator: night",
             f"nothing until `trunkline channels start {A}`",
         )
+
+
+async def test_accounts_whose_hold_is_unknown_wait_for_a_person(tmp_path: Path) -> None:
+    unknown = {"at": 1, "reason": "not known", "unknown": True}
+    (tmp_path / "holds.json").write_text(json.dumps(dict.fromkeys((B, OFF), unknown)))
+    async with accounts_rig(tmp_path, A) as rig:
+        assert await rig.accounts[B].settled(lambda s: s.cause == "hold_unknown", 5.0)
+        assert (await rig.why(B))[0] == "not known"
+        rig.accounts[B].child.post(Start(automatic=True))
+        answer = await rig.rig.ask("channels.start.unknown")
+        rows = {row["account"]: row for row in answer["results"]}
+        assert (list(rows), rows[B]["ok"], rows[OFF]["ok"]) == ([B, OFF], True, False)
+        assert await rig.accounts[B].settled(lambda state: state.wanted, 5.0)
+        assert list(rig.parts.holds.all()) == [OFF]  # it may not run: it was not released
 
 
 async def test_a_stop_of_one_that_is_disabled_anyway_is_kept_and_says_so(tmp_path: Path) -> None:
