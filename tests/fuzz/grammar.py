@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
+import runtime.gateway.methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.clients.method_table import METHODS
 from tests.support.rawclient import connect_params
 
