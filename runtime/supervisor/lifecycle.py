@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_NEEDS_LOGIN, EXIT_TEMPORARY, EXIT_UNKNOWN, Phase
-from runtime.supervisor.refusals import NO_REFUSALS, RefusalPolicy, Refusals, judge
+from runtime.supervisor.refusals import NO_REFUSALS, RefusalPolicy, Refusals, next_try
 
 SIGKILL = 9  # signal(7): how the kernel ends a process when memory runs out
 
@@ -360,7 +360,7 @@ def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) 
     state = replace(state, refusals=state.refusals.add(rules, cause, at, login=login))
     if how.final or not state.proven:  # it cannot pass, or nothing shows that it ever worked
         return replace(state, phase=Phase.FAILED), []
-    verdict = judge(rules, state.refusals, at, policy.spread(jitter))
+    verdict = next_try(rules, state.refusals, at, policy.spread(jitter))
     if verdict.needs_a_person:
         return replace(state, phase=Phase.FAILED, retry=SLOW), [Wake(verdict.wait)]
     return replace(state, phase=Phase.BACKOFF), [Wake(verdict.wait)]

@@ -61,14 +61,14 @@ NO_REFUSALS = Refusals()
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class NextTry:
     """What follows a refusal: a try after ``wait`` seconds, and whether a person is needed."""
 
     wait: float
     needs_a_person: bool
 
 
-def judge(rules: RefusalPolicy, refusals: Refusals, at: float, spread: float) -> Verdict:
+def next_try(rules: RefusalPolicy, refusals: Refusals, at: float, spread: float) -> NextTry:
     """Return what follows the last of ``refusals``, which was at ``at``.
 
     ``spread`` is the factor by which chance changes a wait; it never brings a password forward.
@@ -84,4 +84,4 @@ def judge(rules: RefusalPolicy, refusals: Refusals, at: float, spread: float) ->
     )
     if earned:
         wait = rules.slow * spread
-    return Verdict(max(wait, login_wait), earned)
+    return NextTry(max(wait, login_wait), earned)

@@ -25,7 +25,7 @@ from runtime.supervisor.lifecycle import (
     Wake,
     step,
 )
-from runtime.supervisor.refusals import NO_REFUSALS, RefusalPolicy, Refusals, Verdict, judge
+from runtime.supervisor.refusals import NO_REFUSALS, NextTry, RefusalPolicy, Refusals, next_try
 
 POLICY = dataclasses.replace(ACCOUNT_POLICY, jitter=0.0)
 RULES = RefusalPolicy()
@@ -225,17 +225,17 @@ def test_a_stop_ends_the_slow_tries() -> None:
 @pytest.mark.parametrize(("spread", "wait"), [(0.8, 4.0), (1.2, 6.0)])
 def test_chance_spreads_a_wait(spread: float, wait: float) -> None:
     one = NO_REFUSALS.add(RULES, "misconfigured", 0.0, login=False)
-    assert judge(RULES, one, 0.0, spread).wait == pytest.approx(wait)
+    assert next_try(RULES, one, 0.0, spread).wait == pytest.approx(wait)
 
 
 def test_chance_never_brings_a_password_forward() -> None:
     full = Refusals(3, 3, "needs_login", 0.0, (0.0, 5.0, 65.0))
-    assert judge(RULES, full, 65.0, 0.8).wait == 3535
+    assert next_try(RULES, full, 65.0, 0.8).wait == 3535
 
 
 def test_a_password_that_is_allowed_soon_is_no_reason_to_call_a_person() -> None:
     full = Refusals(1, 1, "needs_login", 3500.0, (0.0, 5.0, 3500.0))
-    assert judge(RULES, full, 3500.0, 1.0) == Verdict(100.0, False)
+    assert next_try(RULES, full, 3500.0, 1.0) == NextTry(100.0, False)
 
 
 _ends = st.sampled_from([LOGIN, CONFIG, CRASH])
