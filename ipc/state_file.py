@@ -84,7 +84,7 @@ class StateFile(Generic[T]):
         return self.on_disk
 
     def set_aside(self, reason: str) -> None:
-        """Rename the file, whose value cannot be used for this reason, and note the damage."""
+        """Rename the file, whose contents cannot be used for ``reason``, and note the damage."""
         self.on_disk = None
         self.damage = Damage(reason, set_aside(self.path))
 

@@ -1,4 +1,4 @@
-"""Limits the time of a block of code, on every interpreter and in a task that is being ended.
+"""Limits the time of a block of code: on every Python, also in a task being cancelled.
 
 ``asyncio.timeout`` of Python 3.11.0 to 3.11.2, which Debian 12 has, raises ``TimeoutError`` only
 in a task that nothing else has cancelled. Where it cleans up after a cancellation, or after a

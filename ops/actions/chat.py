@@ -1,4 +1,4 @@
-"""Carries a person's side of the local channel: lines of standard input out, answers to stdout."""
+"""Talks to an account of the local channel: sends lines of stdin, prints the answers."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
 
 @command(app)
 def describe(*, key: Key, options: LocalOptions) -> None:
-    """Say why an account is as it is, what happens next, its last events and log lines."""
+    """Show why an account is as it is, what happens next, its last events and log lines."""
     from ops.output.description import show_description
 
     found = _ask(options, "channels.describe", {"account": key})

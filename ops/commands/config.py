@@ -104,7 +104,7 @@ def patch(
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Change the configuration, also of a gateway elsewhere, and overwrite nobody's change."""
+    """Change the configuration, also a remote gateway's, overwriting no change made meanwhile."""
     from ops.actions.config_patch import change_of, patch_config
 
     wanted = change_of(sys.stdin.read() if change == "-" else change)

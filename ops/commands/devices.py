@@ -40,13 +40,13 @@ def list_(*, options: RuntimeOptions) -> None:
 
 @command(app)
 def approve(*, request: Request, options: RuntimeOptions) -> None:
-    """Let a device in."""
+    """Approve a device that waits, with the role and scopes it asked for."""
     _do(options, "device.pair.approve", {"requestId": request}, "approved")
 
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Send a device away."""
+    """Reject the request of a device."""
     _do(options, "device.pair.reject", {"requestId": request}, "rejected")
 
 
@@ -70,7 +70,7 @@ def rotate(*, device: Device, role: Role = "operator", options: RuntimeOptions) 
 
 @command(app)
 def revoke(*, device: Device, role: Role = "operator", options: RuntimeOptions) -> None:
-    """Make a device's token worthless."""
+    """Revoke a device's token."""
     _do(options, "device.token.revoke", {"deviceId": device, "role": role}, "revoked")
 
 

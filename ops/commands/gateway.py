@@ -111,7 +111,7 @@ def stop(
     timeout: Timeout = 30.0,
     options: LocalOptions,
 ) -> None:
-    """Stop the gateway; accounts run on, and clients are refused. One not ours is let go."""
+    """Stop the gateway; accounts run on, and clients are refused. An attached one runs on."""
     _control("stop", {"shutdown": True} if shutdown else {}, timeout, options)
 
 

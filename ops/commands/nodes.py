@@ -69,7 +69,7 @@ def approve(*, request: Request, options: RuntimeOptions) -> None:
 
 @command(app)
 def reject(*, request: Request, options: RuntimeOptions) -> None:
-    """Refuse it."""
+    """Reject what a node offers."""
     _do(options, "node.pair.reject", {"requestId": request}, "rejected")
 
 
@@ -94,7 +94,7 @@ def invoke(
     timeout: Timeout = 30.0,
     options: RuntimeOptions,
 ) -> None:
-    """Have a node carry out a command, and print what it says."""
+    """Have a node carry out a command, and print its result."""
     given: dict[str, Any] = {"nodeId": node, "command": command, "params": json_object(params)}
     given |= {"idempotencyKey": str(uuid.uuid4()), "timeoutMs": int(timeout * 1000)}
     show_json(_ask(options, "node.invoke", given, timeout + 5.0))

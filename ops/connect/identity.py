@@ -1,4 +1,4 @@
-"""The installed version, and how the command line introduces itself to a server."""
+"""Returns the installed version, and how the command line describes itself to a server."""
 
 from __future__ import annotations
 

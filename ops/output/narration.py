@@ -19,7 +19,7 @@ class Narrator:
         self._last: dict[str, tuple[Any, ...]] = {}
 
     def know(self, name: str, row: Row) -> None:
-        """Take ``row`` as the status before, unless a newer one is known already."""
+        """Remember ``row`` as the previous status, unless a newer one is known already."""
         self._last.setdefault(name, _gist(row))
 
     def tell(self, name: str, row: Row, now: float) -> str | None:

@@ -68,7 +68,7 @@ async def _until_quiet(parts: GatewayParts) -> None:
 
 
 def _asked_by_guests(hub: Hub) -> dict[ClientView, int]:
-    """Return how much each client that came lately has asked: a command line is soon done.
+    """Return how many requests each new client has made: a command line is soon done.
 
     A client that has been connected for longer may go on asking for ever. ``shutdown`` sends it
     to the next gateway, and the sooner it gets there, the sooner it is served again.

@@ -52,7 +52,7 @@ class Readiness:
                 admission.proceed()
 
     def expect_end(self, *, restarting: bool) -> None:
-        """Learn whether the end that the supervisor announces is followed by a new start."""
+        """Note whether the end that the supervisor announces is followed by a new start."""
         self.restarting = restarting
 
     def start_draining(self) -> None:

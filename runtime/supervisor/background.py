@@ -1,4 +1,4 @@
-"""Runs work beside the supervision, which must neither end it nor outlive it."""
+"""Runs background tasks, which must neither end the supervisor nor outlive it."""
 
 from __future__ import annotations
 

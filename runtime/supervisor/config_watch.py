@@ -1,4 +1,4 @@
-"""Watches the configuration file and reports a change once its writer has come to rest.
+"""Watches the configuration file and reports a change once its writes have ceased.
 
 A file may be written in place, by renaming, or by swapping a link somewhere above it. Its
 directories are watched, because an editor that renames leaves a watch on the file itself

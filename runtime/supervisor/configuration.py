@@ -50,11 +50,11 @@ class Configuration:
 
     @property
     def warnings(self) -> list[str]:
-        """Doubts about what is in force, one sentence each."""
+        """Warnings about the configuration in force, one sentence each."""
         return list(self._warnings)
 
     def log_warnings(self) -> None:
-        """Log every doubt once."""
+        """Log every warning once."""
         for warning in self._warnings:
             log.warning(warning)
 

@@ -1,4 +1,4 @@
-"""Runs the supervisor's event loop: signals in, exit code out, and what people see meanwhile.
+"""Runs the supervisor's event loop: handles signals, prints troubles, returns the exit code.
 
 The service manager gets a sign of life and one line of status; a person at the terminal is told
 that the daemon is up, and why there is no gateway where it does not start: the accounts run
@@ -152,7 +152,7 @@ async def report_to_service_manager(parts: Parts) -> None:
 
 
 async def report_trouble(gateway: ManagedGateway, say: Callable[[str], None]) -> None:
-    """Say why the gateway does not start, each reason once, until cancelled."""
+    """Print why the gateway does not start, each reason once, until cancelled."""
     said: str | None = None
     while True:
         await gateway.until(partial(_is_new, gateway, said), None)
@@ -162,7 +162,7 @@ async def report_trouble(gateway: ManagedGateway, say: Callable[[str], None]) ->
 
 
 def _is_new(gateway: ManagedGateway, said: str | None) -> bool:
-    """Return whether there is a trouble that was not said, or the one that was is over."""
+    """Return whether there is a trouble not printed yet, or the printed one is over."""
     if gateway.connected:
         return said is not None
     return _trouble(gateway) not in (None, said)

@@ -52,7 +52,7 @@ _CAUSE_OF_CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How patiently a child is kept alive.
+    """When a child is started again, and how long it may take to start, to stop, to be forgiven.
 
     From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;
     it is never given up. ``jitter`` is the share of a delay that chance may add or take.
@@ -188,7 +188,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """The process exists. From now on it may be asked for why it is not ready."""
+    """The process exists: the time within which it must be ready begins."""
 
     incarnation: int
 
@@ -367,7 +367,7 @@ def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) 
 
 
 def blame(before: State, how: Exit) -> str:
-    """Return the cause of an exit as the history tells it; ``before`` is the state it met.
+    """Return the cause of an exit for the history; ``before`` is the state it happened in.
 
     What we ended ourselves is told by why we did: by an operator's stop or restart, or
     because it was unhealthy. Everything else is told by the exit.

@@ -1,4 +1,4 @@
-"""Holds the options of ``trunkline up`` and words its refusals."""
+"""Holds the options of ``trunkline up``, and prints why it does not start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Options:
 
 
 def words(error: OSError) -> str:
-    """Return what is wrong, with the file where there is one."""
+    """Return the text of an error of the system, with the file where there is one."""
     text = error.strerror or str(error)
     return f"{error.filename}: {text}" if error.filename else text
 

@@ -1,4 +1,4 @@
-"""Keeps the files that the supervisor holds open under their names.
+"""Reopens files of the supervisor that other programs have renamed or removed.
 
 Whoever rotates or removes a file leaves an open handle behind that outlives the name: lines
 that are written to it are read by no one, and a lock on it keeps no one out. Log files look at
@@ -36,7 +36,7 @@ class OwnFiles:
         self._output = output
 
     def look(self) -> None:
-        """Make anew what has lost its name."""
+        """Lock and open again what was renamed or removed."""
         before, self.warnings = self.warnings, self._instance.keep_locks()
         for warning in self.warnings:
             if warning not in before:

@@ -1,4 +1,4 @@
-"""Carries out what follows from a change of an account or of the gateway."""
+"""Reacts to changes of accounts and the gateway: start queue, reports, events, crash storms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime.supervisor.parts import Parts
 
 
 def account_changed(parts: Parts, account: Account) -> None:
-    """Pass on that a row changed: its place in the start queue, the reports, ``cli.sock``."""
+    """Give up its place in the start queue if it is down, and report its row to all clients."""
     phase = account.phase
     if phase in (Phase.STOPPED, Phase.BACKOFF, Phase.FAILED):
         parts.starts.leave(account.key)
@@ -23,7 +23,7 @@ def account_changed(parts: Parts, account: Account) -> None:
 
 
 def account_met(parts: Parts, account: Account) -> None:
-    """Give the place of a worker that has said hello back, and bring it today's limits."""
+    """Give up the start place of a worker that has said hello, and apply the present limits."""
     parts.starts.leave(account.key)
     account.bind()  # the configuration may be another than at its start
 

@@ -26,7 +26,7 @@ log = structlog.get_logger("supervisor")
 def reread_soon(
     parts: Parts, *, asked: bool = True, refused: Callable[[str], None] = lambda text: None
 ) -> None:
-    """Do as ``reread`` in a task; what is wrong is logged, in the status, given to ``refused``."""
+    """Do as ``reread`` in a task; an error is logged, kept for the status, given to ``refused``."""
 
     async def work() -> None:
         try:

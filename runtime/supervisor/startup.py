@@ -1,4 +1,4 @@
-"""Does the rest of ``trunkline up`` beside the zygote, with all that is heavy to import.
+"""Does the rest of ``trunkline up``, with what is slow to import, while the zygote starts.
 
 What can be wrong, the configuration and another daemon, is checked before anything is made.
 """

@@ -1,4 +1,4 @@
-"""Check the shared secrets of a ``connect``. Pure.
+"""Checks the shared secrets of a ``connect``: token and password. Pure.
 
 Every secret is compared in constant time. The token of this boot belongs to the supervisor;
 all other clients prove the configured token or password, each in either field.

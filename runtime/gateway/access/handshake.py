@@ -1,6 +1,6 @@
 """Reads the ``connect`` request and negotiates the protocol. Pure.
 
-Refusals use the words of the real gateway. Permission is decided in ``auth``.
+Refusals use the words of the real gateway. Secrets are checked in ``auth``.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class HeadRefusal:
 
 
 def read_head(head: bytes, *, upgrade: bool) -> RequestHead | None:
-    """Return what a head says, without its last empty line; ``None`` for one that is no HTTP."""
+    """Return the parsed head, given without its last empty line; ``None``: it is no HTTP."""
     request, *lines = head.lstrip(b"\r\n").decode("latin-1").split("\r\n")
     words = request.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/"):

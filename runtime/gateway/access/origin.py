@@ -1,8 +1,8 @@
 """Determines the address that a connection really comes from. Pure.
 
-Behind a reverse proxy every client looks local. So a connection that carries forwarding
-headers never counts as loopback, and the address in them is used only when the proxy is one
-that the configuration trusts.
+Not the header ``Origin`` of web pages: that is checked in ``hosts``. Behind a reverse proxy every
+client looks local. So a connection that carries forwarding headers never counts as loopback, and
+the address in them is used only when the proxy is one that the configuration trusts.
 """
 
 from __future__ import annotations

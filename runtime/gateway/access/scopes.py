@@ -1,4 +1,4 @@
-"""Roles and operator scopes. Pure."""
+"""Defines the roles and scopes of clients, and which scope includes which. Pure."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class AccountCalls:
     def ask(
         self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
     ) -> bool:
-        """Do as ``call``, with ``waiter`` in the place of a task; return whether it was done.
+        """Do as ``call``, but answer to ``waiter``: that takes no task; return whether it was done.
 
         ``False`` when the account is not connected: only ``call`` waits for that.
         """

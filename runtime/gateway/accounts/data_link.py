@@ -190,7 +190,7 @@ class DataRouter:
                 self._calls.fail(pack, not_connected(peer))
 
     def drain_now(self) -> None:
-        """Hand on everything that has arrived, before an end is made known."""
+        """Hand on everything that has arrived, before the end of an incarnation is published."""
         for _ in range(MAX_DRAINS):
             if self._router.drain_now():
                 return

@@ -89,7 +89,7 @@ class Peers:
         return [peer for peer in self.by_id.values() if peer.key == key]
 
     def changed(self) -> None:
-        """Have those that wait look again: a report has come, or history is complete."""
+        """Wake the waiting calls to check again: a report has come, or history is complete."""
         self._changed.set()
 
     async def meet(self, key: str) -> Peer:

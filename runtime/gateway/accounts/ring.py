@@ -63,7 +63,7 @@ class Ring:
         self.dropped = True
 
     def begin(self, incarnation: int, seq: int, *, anew: bool) -> None:
-        """Learn that what comes next is after ``seq``. ``anew``: something in between has
+        """Note that the next payload follows ``seq``. ``anew``: something in between has
         never been here, so what came before it is of no use any more.
         """
         if anew:

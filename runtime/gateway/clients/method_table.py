@@ -1,4 +1,4 @@
-"""Holds the table of methods: for each a name, a scope, a struct for its params, a function.
+"""Holds the table of methods, with scopes and functions, and checks the params of requests.
 
     class ThingParams(Params):
         key: str

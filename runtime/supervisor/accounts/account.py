@@ -148,11 +148,11 @@ class Account:
         self._hold = hold
 
     def hurry(self) -> None:
-        """Let the next start go ahead of automatic ones: an operator waits for it."""
+        """Put the next start before automatic ones in the queue: an operator waits for it."""
         self._urgent = True
 
     async def _spawn(self, incarnation: int) -> Process:
-        """Start the process of an incarnation, whose figures begin before its first frame."""
+        """Start the process of an incarnation; its figures begin at zero before its first frame."""
         self._fold()
         self.heartbeat = Heartbeat(self._silence)
         self._revision, self._limits = "", None
@@ -166,7 +166,7 @@ class Account:
         return launched.process
 
     def allow(self, silence: Silence) -> None:
-        """Set how many seconds of silence raise a suspicion, and how many end the worker."""
+        """Set after how many seconds of silence the worker is suspected, and when it is ended."""
         if silence != self._silence:
             self._silence = silence
             self.heartbeat.allow(silence, asyncio.get_running_loop().time())

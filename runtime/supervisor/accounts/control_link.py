@@ -105,7 +105,7 @@ class ControlLink:
         return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
 
     async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:
-        """Let the worker compare its secrets with those of now; ``None``: it did not answer."""
+        """Have the worker read its secrets again and compare; ``None``: it did not answer."""
         return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
 
     async def _answer(

@@ -91,7 +91,7 @@ class CrashStorm:
         ]
 
     def shared_causes(self) -> list[str]:
-        """Return what is wrong with what all accounts share, one phrase each."""
+        """Return what is wrong with what all accounts share (zygote, network, …), as phrases."""
         found = [self._broken] if self._broken else []
         if not self._network.up:
             found.append("this host has no route to the network")

@@ -82,8 +82,10 @@ class HealthCheck:
         self._weigh(beat.rss_bytes, now)
 
     def _weigh(self, rss: int, now: float) -> None:
-        """Compare with the limits. The share costs the kernel a walk through all pages, so it is
-        asked for only when the resident size, which is never smaller, is above a limit.
+        """Compare the memory with its limits.
+
+        The share costs the kernel a walk through all pages, so it is asked for only when the
+        resident size, which is never smaller, is above a limit.
         """
         limits, process = self._account.spec.limits, self._account.child.process
         lowest = limits.memory_soft_bytes or limits.memory_hard_bytes

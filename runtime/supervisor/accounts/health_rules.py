@@ -78,7 +78,7 @@ def _ill(rules: HealthRules, facts: HealthFacts, now: float) -> str | None:
 
 
 def _stuck(rules: HealthRules, plugin: Mapping[str, Any], now: float) -> str | None:
-    """A run may take long, but something must happen in it now and then."""
+    """Return why an account that is busy counts as stuck: nothing has happened for too long."""
     idle = _age(plugin, "lastEventAt", now, 0.0)
     return f"stuck: busy without activity for {idle:.0f} s" if idle >= rules.busy_within else None
 

@@ -31,7 +31,7 @@ class Silence:
 
 
 class Heartbeat:
-    """The frames of the worker of one incarnation. Times are loop seconds.
+    """What one incarnation's worker has reported, and when. Times are loop seconds.
 
     ``met``: it has proved who it is. ``pace`` is the number of seconds between two beats that it
     was told last. ``plugin`` is the plugin's own part of the status.
@@ -125,7 +125,7 @@ def _cpu_used(process: Process | None) -> float:
 
 @dataclass(slots=True)
 class Totals:
-    """What all ended incarnations of an account counted.
+    """The counters of an account, summed over its incarnations that have ended.
 
     ``lost`` is how many messages the last one that ended uncleanly may have lost.
     """

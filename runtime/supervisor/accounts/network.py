@@ -33,7 +33,7 @@ def _has_ipv4(path: Path) -> bool:
 
 
 def _has_ipv6(path: Path) -> bool:
-    """Ignore link-local and multicast networks: every link has one, and they lead nowhere."""
+    """Return whether an IPv6 route leads to other hosts: link-local and multicast ones do not."""
     for fields in _rows(path):
         if len(fields) < 10 or fields[9] == "lo" or not _is_up(fields[8]):
             continue

@@ -74,7 +74,7 @@ class Roster:
         self._last: dict[str, int] = {}  # incarnations of accounts that were removed
 
     def add(self, spec: AccountSpec) -> None:
-        """Take in an account and start it, unless something is in its way."""
+        """Add an account and start it, unless something prevents that (see ``obstacle``)."""
         first = self._last.get(spec.key, self._first_incarnation)
         account = self._make(spec, first, self._holds.get(spec.key))
         self.accounts[spec.key] = account
@@ -118,7 +118,7 @@ class Roster:
         return None
 
     def idle_for(self, account: Account) -> str | None:
-        """Return the cause why the configuration lets it not run; ``None`` when it does."""
+        """Return the cause by which the configuration keeps it down; ``None``: it does not."""
         obstacle = self.obstacle(account)
         return obstacle[0] if obstacle and obstacle[0] in ("disabled", "unconfigured") else None
 

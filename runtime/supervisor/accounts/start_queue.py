@@ -26,7 +26,7 @@ class _Turn:
 
 
 class StartQueue:
-    """Places for starting accounts, by name.
+    """Lets a few accounts start at a time: each holds a place, by name, while it starts.
 
     They are given back from callbacks (a hello, an exit), hence no context manager. ``patience``
     is how many seconds a place is held at most. ``interval``, which may be set at any time, is
@@ -43,7 +43,7 @@ class StartQueue:
         self._waiting: list[_Turn] = []
 
     def allow(self, limit: int) -> None:
-        """Have so many places from the next start on."""
+        """Set how many places there are, from the next start on."""
         self._limit = limit
 
     async def enter(self, name: str, *, urgent: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Looks after all accounts together: silence, health, memory, and plugins that talk too much."""
+"""Checks all accounts regularly: silence, health, memory; and limits what plugins report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AccountWatch:
                 self._on_change(self._accounts()[key])
 
     def patched(self, account: Account) -> None:
-        """Report what a plugin says at once, and what it adds before the next look then.
+        """Report a plugin's status patch at once, and further ones together at the next look.
 
         A plugin that talks without end must not keep the supervisor from its siblings.
         """

@@ -1,4 +1,4 @@
-"""Fills the table of requests of operators: importing this package imports every family of them."""
+"""The requests of operators: importing this package enters every family into their table."""
 
 from runtime.supervisor.api import accounts, config, gateway, logs, system
 

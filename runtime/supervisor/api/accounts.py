@@ -208,7 +208,7 @@ async def holds(parts: Parts, params: NoParams) -> Any:
 
 @method("secrets.reload", NoParams)
 async def reload_secrets(parts: Parts, params: NoParams) -> Any:
-    """Replace the accounts whose secrets are others now: a worker reads them at its birth.
+    """Replace the processes of accounts whose secrets have changed: a worker reads them once.
 
     Each compares for itself, so that the supervisor sees none. Where one cannot be read the
     account goes on with what it has.
@@ -233,7 +233,7 @@ async def reload_secrets(parts: Parts, params: NoParams) -> Any:
 
 
 async def _recheck(parts: Parts, account: Account) -> Rechecked | None:
-    """Return ``None`` for a worker that cannot answer: it is replaced to be sure."""
+    """Ask a worker whether its secrets have changed; ``None``: it cannot answer, so replace it."""
     if account.phase is not Phase.RUNNING:
         return None
     return await parts.link.rechecked(account, RECHECK_SECONDS)

@@ -148,7 +148,7 @@ async def _write(
 
 
 def _restart(done: str) -> dict[str, Any] | None:
-    """Say whether the gateway is replaced; it answers this call first."""
+    """Return the field ``restart`` of an answer; ``None``: the gateway is not replaced."""
     if done in ("unchanged", "waits"):
         return None
     return {"ok": True, "delayMs": 0, "reason": f"gateway settings changed: {done}"}

@@ -19,20 +19,20 @@ UP_WITHIN, DOWN_WITHIN = 15.0, 10.0  # seconds that a gateway of ours is waited 
 
 
 class ForceParams(Params):
-    """``force`` ends a stranger that holds the port."""
+    """``force`` ends other programs that hold the port."""
 
     force: bool = False
 
 
 class ShutdownParams(Params):
-    """``shutdown`` asks a gateway that is not ours to end, before it is let go."""
+    """``shutdown`` asks a gateway that is not ours to end, before we disconnect from it."""
 
     shutdown: bool = False
 
 
 @method("gateway.start", ForceParams)
 async def start(parts: Parts, params: ForceParams) -> Any:
-    """Start the gateway; answer once it is up, or as it is when that takes too long."""
+    """Start the gateway; answer with its row once it is up, or when that takes too long."""
     gateway = _unless_ending(parts)
     try:
         if params.force:
@@ -46,7 +46,7 @@ async def start(parts: Parts, params: ForceParams) -> Any:
 
 @method("gateway.stop", ShutdownParams)
 async def stop(parts: Parts, params: ShutdownParams) -> Any:
-    """Stop the gateway; answer once it is down, or as it is when that takes too long."""
+    """Stop the gateway; answer with its row once it is down, or when that takes too long."""
     gateway = parts.gateway
     answer: dict[str, Any] = {}
     if params.shutdown:

@@ -41,7 +41,7 @@ class AttachedGateway:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the gateway."""
         return self._access.url
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:

@@ -17,7 +17,7 @@ from runtime.supervisor.lifecycle import Exit
 
 
 class Kind(StrEnum):
-    """What can be done about it."""
+    """What can be done about a gateway that has ended."""
 
     TRANSIENT = "transient"
     CONFIGURATION = "configuration"
@@ -46,7 +46,7 @@ _TRANSIENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """``text`` is the line that decided, or how the process ended."""
+    """Why a gateway ended. ``text`` is the line that shows it, or how the process ended."""
 
     kind: Kind
     text: str

@@ -51,7 +51,7 @@ class GatewayFactory:
         )
 
     def attach(self, config: GatewayConfig, url: str) -> AttachedGateway:
-        """Return a gateway that runs already and stays what it is."""
+        """Return the connection to a gateway that runs already at ``url``, whoever started it."""
         return AttachedGateway(
             self._access(config, url),
             port_of(url),
@@ -93,7 +93,7 @@ class GatewayFactory:
 
 
 def policy_of(config: GatewayConfig, *, attached: bool = False) -> Policy:
-    """Return how patiently the gateway is kept alive."""
+    """Return the lifecycle policy of the gateway."""
     if attached:
         return replace(_ATTACHED, ready_within=config.ready_within_seconds or 60.0)
     if config.command is None:

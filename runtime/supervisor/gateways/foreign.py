@@ -39,7 +39,7 @@ log = structlog.get_logger("gateway")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. It gets its port and its token through its environment."""
+    """The foreign program. It gets its port and its token through its environment."""
 
     command: tuple[str, ...]
     host: str
@@ -212,5 +212,5 @@ class UnstartedProcess:
         """Do nothing."""
 
     async def wait(self) -> Exit:
-        """Return why."""
+        """Return the exit with the reason why it was not started."""
         return self._how

@@ -40,7 +40,7 @@ class GatewaySession(Protocol):
 
     @property
     def attempts(self) -> int:
-        """How often it was tried to open the session."""
+        """How many times opening the session was tried."""
 
     def changed(self) -> None:
         """Send the changes of the reporter soon."""
@@ -56,10 +56,10 @@ class Listener(Protocol):
     """The port of a gateway that is started by us."""
 
     def open(self) -> None:
-        """Make ready for a start; raises ``PortUnusable``."""
+        """Take the port, or check that it is free; raises ``PortUnusable``."""
 
     async def open_by_force(self) -> None:
-        """Make ready, and end the programs that hold the port; raises ``PortUnusable``."""
+        """Do as ``open``, after ending the programs that hold the port; raises ``PortUnusable``."""
 
     def close(self) -> None:
         """Give back what ``open`` took."""
@@ -88,14 +88,14 @@ class GatewayKind(Protocol):
         """The last line on its standard error that is worth a warning."""
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
-        """Start it; what comes before the process is given up when ``stopping`` is set."""
+        """Start it; work before the process exists is given up when ``stopping`` is set."""
 
     def session(self, incarnation: int, events: SessionEvents) -> GatewaySession:
         """Return a session to it that is not open yet."""
 
 
 class Reporter(Protocol):
-    """Where the rows of ``channels.report`` come from."""
+    """Makes the params of ``channels.report``, which reports the accounts to the gateway."""
 
     def whole(self) -> dict[str, Any]:
         """Return the params of a complete report, and forget what had changed."""

@@ -1,4 +1,4 @@
-"""Keeps the gateway as it is wanted: its process, its session, its restarts, its status row.
+"""Keeps the gateway running as wanted: restarts one that ends or hangs, makes its status row.
 
 One lifecycle for every kind of gateway; what differs between them is its ``GatewayKind``.
 """
@@ -133,7 +133,7 @@ class ManagedGateway:
 
     @property
     def attempts(self) -> int:
-        """How often a session was tried to be opened."""
+        """How many times opening a session was tried."""
         return self._attempts + (self._session.attempts if self._session is not None else 0)
 
     def start(self) -> None:
@@ -214,7 +214,7 @@ class ManagedGateway:
             await supervise(self.child)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside; it ends with the gateway's keeper at the latest."""
+        """Do ``work`` in a task, which is cancelled when ``run`` ends."""
         assert self._tasks is not None
         self._tasks.create_task(run_optional("work beside the gateway", work))
 

@@ -91,7 +91,7 @@ class OperatorSession:
 
     @property
     def attempts(self) -> int:
-        """How often it was tried to open the session."""
+        """How many times opening the session was tried."""
         return self._loop.attempts
 
     def _lost(self, reason: str) -> bool:

@@ -1,4 +1,4 @@
-"""Holds the supervisor's WebSocket session to one incarnation of our own gateway.
+"""Holds the supervisor's session to our own gateway, and detects when the gateway hangs.
 
 A client like any other, so that its health is what clients see. Over it the supervisor
 reports the accounts, and answers what the gateway asks of it. One
@@ -93,7 +93,7 @@ class OwnSession:
 
     @property
     def attempts(self) -> int:
-        """How often it was tried to open the session."""
+        """How many times opening the session was tried."""
         return self._loop.attempts
 
     def _lost(self, reason: str) -> bool:
@@ -179,7 +179,7 @@ class OwnSession:
                 self._pulse.seen(asyncio.get_running_loop().time())
 
     async def _beat(self, client: Client) -> None:
-        """Call now and then; after too long a silence make one verifying call, then give up."""
+        """Call now and then; after a silence make one verifying call, then report a fault."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(BEAT, self._silence / 3))

@@ -62,7 +62,7 @@ class PortTaken(PortUnusable):
 
 
 def address(bind: str) -> str:
-    """Return the address to listen on for ``gateway.bind``: a word, or an IP address itself."""
+    """Return the IP address that ``bind`` means: a word like ``loopback``, or an address."""
     return {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}.get(bind, bind)  # noqa: S104
 
 

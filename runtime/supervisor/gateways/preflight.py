@@ -29,7 +29,7 @@ class GatewayPreflight:
         self._good: GatewayConfig | None = None
 
     def check(self, loaded: Loaded) -> None:
-        """Raise ``ConfigError`` for what cannot be had; blocks as ``workers.secrets.resolve``."""
+        """Raise ``ConfigError`` for files and secrets that cannot be read; blocks meanwhile."""
         gateway = loaded.config.gateway
         if gateway == self._good and gateway.reload.mode not in RESTARTING:
             return

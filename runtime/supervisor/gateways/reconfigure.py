@@ -28,7 +28,7 @@ log = structlog.get_logger("gateway")
 
 
 class Reconfiguration:
-    """Brings the configuration, which ``loaded()`` returns, to the gateway.
+    """Applies the configuration, which ``loaded()`` returns, to the gateway.
 
     ``start(name, work)`` runs work beside it.
     """
@@ -84,7 +84,7 @@ class Reconfiguration:
         return "started"
 
     def waiting(self) -> list[str]:
-        """Return the warnings for what is not in force and not about to be."""
+        """Return warnings for settings of the gateway that wait for a person to restart it."""
         runs = self._gateway.child.state.phase in ALIVE
         said = waiting(self._need()) if runs and not self._gateway.renewing else None
         return [each for each in (self._obstacle, None if self._moving else said) if each]

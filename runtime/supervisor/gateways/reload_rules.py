@@ -1,4 +1,4 @@
-"""Decides what a new configuration means for the gateway, by ``gateway.reload.mode``. Pure.
+"""Decides whether a new configuration replaces the gateway, by ``gateway.reload.mode``. Pure.
 
 What a gateway gets in its bootstrap it keeps, so a change of that needs another process; where
 it listens, or whose it is, needs another kind. All else counts without either.

@@ -63,16 +63,16 @@ class Reports:
         self._wake()
 
     def figures(self, key: str) -> None:
-        """Note that mere figures of an account changed: they go with the next ``hurry``."""
+        """Note that only numbers of an account changed: ``hurry``, or any report, sends them."""
         self._figures.add(key)
 
     def hurry(self) -> None:
-        """Send the figures now, if there are any."""
+        """Have a report made now if numbers have changed (see ``figures``)."""
         if self._figures:
             self._wake()
 
     def common(self) -> None:
-        """Note that something beside the accounts changed."""
+        """Note that the gateway's own row, the channels or the agents changed."""
         self._common_changed = True
         self._wake()
 
@@ -124,5 +124,5 @@ class Reports:
         return shown
 
     def _beside(self) -> dict[str, Any]:
-        """Return what goes beside the accounts."""
+        """Return the fields of a report beside the accounts."""
         return self._common() | {"metrics": msgspec.to_builtins(self._metrics())}

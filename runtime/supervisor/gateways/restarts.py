@@ -1,4 +1,4 @@
-"""Decides when a requested gateway restart happens: now, or once after a pause. Pure.
+"""Decides when a gateway restart that was requested happens: now, or after a pause. Pure.
 
 No request is dropped. A restart is satisfied only by a process that was spawned after it was
 asked for, because only that one has read the configuration of then. Requests that come while
@@ -18,7 +18,7 @@ GAP = 2.5  # between the end of one restart and the beginning of the next: ClawX
 
 
 class Outcome(StrEnum):
-    """What happens with a request."""
+    """What happens with a request for a restart."""
 
     NOW = "restarted"
     JOINED = "joined"  # a restart is on its way whose process is not spawned yet
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RestartAnswer:
-    """``after``: how many seconds a deferred restart waits; ``None``: until the start is over."""
+    """The answer to a request. ``after``: seconds to wait; ``None``: until the start is over."""
 
     outcome: Outcome
     after: float | None = 0.0

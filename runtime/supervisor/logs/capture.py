@@ -1,4 +1,4 @@
-"""Reads what a child prints, line by line and bounded.
+"""Reads what a child prints, line by line and within a rate limit.
 
 A worker that prints without end is read and dropped, and counted; it never blocks, and it
 costs its siblings nothing.

@@ -11,7 +11,7 @@ FORGET_AFTER = 60.0  # a line that comes back after so long is news
 
 
 class Folding:
-    """Folds one stream of lines. ``repeats`` of the last line are not reported yet."""
+    """Folds one stream. ``repeats`` counts those of the last line that are not reported yet."""
 
     def __init__(self) -> None:
         self._last: bytes | None = None

@@ -91,7 +91,7 @@ class LogFile:
             self._fd = None
 
     def _follow_name(self) -> None:
-        """Let go of a file that has lost its name; the size is that of the file as it is now.
+        """Close a file that was renamed or removed; note the size of one that was not.
 
         One stat(2) for each write (2 µs): a write that goes to a removed file would succeed.
         """

@@ -111,7 +111,7 @@ def _renice(pid: int, niceness: int) -> bool:
 
 
 def _resize(pid: int, which: int, wanted: int | None) -> bool:
-    """Set a limit as a worker does at its birth, ``None`` as inherited; return if it is set."""
+    """Set a limit as a worker does at its start, ``None`` as inherited; return if it is set."""
     soft, hard = resource.getrlimit(which)
     if wanted is not None:
         soft = hard = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
