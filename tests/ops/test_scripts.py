@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,19 +18,34 @@ SCRIPTS = ROOT / "ops"
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """An environment that counts as made; its trunkline prints its arguments and exits 7."""
-    sources = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
-    stamp = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    programs = tmp_path / "venv" / "bin"
-    programs.mkdir(parents=True)
-    for extra in ("base", "test"):
-        (tmp_path / "venv" / f".made-{extra}").write_text(f"{stamp}\n")
-    _program(programs / "trunkline", 'printf "[%s]" "$@"; exit 7')
-    return tmp_path / "venv"
+    return _made(tmp_path / "venv")
+
+
+def _made(venv: Path, **env: str) -> Path:
+    (venv / "bin").mkdir(parents=True)
+    for extra in ("", "test"):
+        stamp = shell(f"choose_python; stamp_of {extra}", **env)
+        (venv / f".made-{extra or 'base'}").write_text(stamp)
+    _program(venv / "bin" / "trunkline", 'printf "[%s]" "$@"; exit 7')
+    return venv
 
 
 def _program(path: Path, script: str) -> None:
+    path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def shell(script: str, **env: str) -> str:
+    """Return what a script prints that has sourced environment.sh."""
+    path = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return subprocess.run(
+        ["bash", "-ec", f". {SCRIPTS}/environment.sh; {script}"],
+        env=path | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def run(script: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -123,9 +139,64 @@ def test_check_ends_in_the_summary_of_the_tests(tools: Path) -> None:
     assert "cov" not in done.stderr
 
 
-def test_check_in_full_runs_the_slow_suites_with_coverage(tools: Path) -> None:
-    done = run("ops/check", "--full", TRUNKLINE_VENV=str(tools))
-    assert "--full --cov" in done.stderr
+def _python(path: Path, version: str) -> Path:
+    """Make a program that answers as that interpreter does, as far as the scripts ask."""
+    old = "exit 1" if version < "3.11" else "exit 0"
+    _program(
+        path,
+        f'case "$*" in *version_info*) echo {version}; {old};; *base_prefix*) echo {path};; esac',
+    )
+    return path
+
+
+def test_check_in_full_runs_the_slow_suites_with_every_interpreter(
+    tools: Path, tmp_path: Path
+) -> None:
+    chosen = _python(tmp_path / "bin" / "chosen", "3.11")
+    found = _python(tmp_path / "bin" / "python3.13", "3.13")
+    _python(tmp_path / "bin" / "python3.14", "3.14")  # of which no environment can be made
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    here = {"PATH": path, "PYTHON": str(chosen), "TRUNKLINE_VENV": str(tools)}
+    (tools / ".made-test").write_text(shell("choose_python; stamp_of test", **here))
+    other = _made(Path(f"{tools}-3.13"), PATH=path, PYTHON=str(found))
+    _program(other / "bin" / "python", 'echo "== 3 passed with 3.13 =="; echo "other: $*" >&2')
+    done = run("ops/check", "--full", **here)
+    assert done.returncode == 0, done.stderr
+    assert "other: -m pytest -n 4 --dist worksteal --full\n" in done.stderr
+    assert "-m pytest -n 4 --dist worksteal --cov --cov-report=term --full\n" in done.stderr
+    assert done.stdout.splitlines()[-1] == "== 3 passed in 0.1s =="
+    assert "not run, for no environment could be made: Python 3.14" in done.stderr
+
+
+SYSTEM = Path("/usr/bin/python3")
+
+
+@pytest.mark.parametrize(
+    ("first", "given", "chosen"),
+    [
+        ("3.13", "", "/usr/bin/python3"),
+        ("3.9", "", "/usr/bin/python3"),
+        ("3.13", "/opt/python", "/opt/python"),
+    ],
+)
+@pytest.mark.skipif(not SYSTEM.exists(), reason="the system has no Python of its own")
+def test_the_system_s_own_interpreter_is_chosen_whatever_stands_first(
+    tmp_path: Path, first: str, given: str, chosen: str
+) -> None:
+    _python(tmp_path / "python3", first)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    assert shell('choose_python; printf %s "$python"', PATH=path, PYTHON=given) == chosen
+
+
+def test_an_environment_of_another_interpreter_is_made_anew_for_the_checks(
+    tools: Path, tmp_path: Path
+) -> None:
+    other = _python(tmp_path / "other", "3.13")
+    _program(tmp_path / "uv", 'echo "uv $*" >&2; exit 1')
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = run("ops/check", TRUNKLINE_VENV=str(tools), PATH=path, PYTHON=str(other))
+    assert done.returncode == 1
+    assert f"uv venv --quiet --python {other} {tools}" in done.stderr
 
 
 @pytest.mark.parametrize("tool", ["ruff", "mypy", "python"])
@@ -171,3 +242,14 @@ def test_the_pins_hold_names_and_versions_only() -> None:
     pins = [line for line in lines if not line.startswith("#")]
     assert pins
     assert all(len(line.split("==")) == 2 and "/" not in line for line in pins)
+
+
+def test_the_readme_names_the_interpreters_that_the_package_does() -> None:
+    (line,) = (
+        each for each in (ROOT / "README.md").read_text().splitlines() if "Tested with" in each
+    )
+    tested = re.findall(r"\b(3\.\d+)\.\d+\b", line)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [each.rpartition(" :: ")[2] for each in project["classifiers"] if "Python :: " in each]
+    assert tested == named
+    assert project["requires-python"] == f">={named[0]}"
