@@ -136,7 +136,7 @@ async def _wait_for(
 
 
 def _why(row: Row) -> str | None:
-    """Return why an account is as it is; the last error of a stopped one says nothing of that."""
+    """Return why an account is in its phase; the last error of a stopped one is not the reason."""
     if row["phase"] != Phase.STOPPED or not row.get("cause"):
         return row.get("lastError") or row.get("cause")
     reason = (row.get("hold") or {}).get("reason")

@@ -39,7 +39,7 @@ def path(*, options: LocalOptions) -> None:
 
 @command(app)
 def validate(*, options: LocalOptions) -> None:
-    """Check the configuration as `up` does; exits 78 and says what is wrong where."""
+    """Check the configuration as `up` does; exits 78 and prints each mistake with its place."""
     from ops.connect.configuration import load_as_up_does
     from ops.output.text import clean
     from runtime.config.load import config_warnings

@@ -128,7 +128,7 @@ class AccountApi:
         return row | {name: answer[name] for name in KEPT if name in answer}
 
     async def _act_on_one_of_many(self, verb: Verb, key: str, extras: Row, timeout: float) -> Row:
-        """Do as ``_act_on_one``; a refusal becomes the row of this account, like the others'."""
+        """Do as ``_act_on_one``, but return a row for a refusal too, so that the others go on."""
         try:
             return await self._act_on_one(verb, key, extras, timeout)
         except RemoteError as error:

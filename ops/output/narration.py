@@ -23,7 +23,7 @@ class Narrator:
         self._last.setdefault(name, _gist(row))
 
     def tell(self, name: str, row: Row, now: float) -> str | None:
-        """Return the line about ``name`` at ``now`` (epoch seconds); ``None`` without a change."""
+        """Return the line about a change of ``name`` at ``now`` (epoch seconds); ``None``: none."""
         gist = _gist(row)
         before = self._last.get(name)
         if before == gist:

@@ -128,7 +128,7 @@ def account_row(row: Mapping[str, Any], now: float) -> list[object]:
 
 
 def _hint(row: Mapping[str, Any]) -> str | None:
-    """Return the health of an account that has no cause, unless it is fine."""
+    """Return the health of an account, for a row without a cause; ``None`` when it is fine."""
     health = row.get("health")
     return health if health not in (None, "ok") else None
 

@@ -283,7 +283,7 @@ def _reason(channel: _Channel, merged: Mapping[str, Any]) -> str | None:
 
 
 def _safely(ask: Callable[[], str | None]) -> str | None:
-    """Call a manifest; what it raises becomes a reason, so that only its accounts suffer."""
+    """Call a manifest; an exception becomes a reason, so that only its accounts cannot run."""
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - a manifest is other people's code

@@ -37,7 +37,7 @@ def gateway_problems(gateway: object) -> list[Problem]:
 
 
 def exposure_problem(gateway: GatewayConfig) -> Problem | None:
-    """Return why a stranger could use the gateway where it listens, or ``None``."""
+    """Return why other people could use the gateway at its address, or ``None``."""
     auth = gateway.auth
     if gateway.url is not None:
         return None  # not ours to protect

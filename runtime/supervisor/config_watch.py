@@ -74,7 +74,7 @@ class ConfigWatch:
         self.failed: str | None = None  # why nothing is noticed at the moment
 
     async def run(self) -> None:
-        """Watch until cancelled. Where inotify fails ``failed`` says why; SIGHUP still works."""
+        """Watch until cancelled. Where inotify fails, ``failed`` is why; SIGHUP still works."""
         try:
             while True:
                 try:

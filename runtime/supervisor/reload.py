@@ -98,6 +98,6 @@ def _change_thresholds(parts: Parts, config: Config) -> None:
 
 
 def _thresholds(config: Config) -> tuple[float, ...]:
-    """Return how closely every worker is watched."""
+    """Return the intervals and bounds by which every worker is watched."""
     own = config.supervisor
     return own.beat_seconds, own.suspect_after_seconds, own.silent_after_seconds

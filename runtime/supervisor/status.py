@@ -95,7 +95,7 @@ def account_row(parts: Parts, key: str) -> AccountStatus | None:
 
 
 def beside_accounts(parts: Parts) -> dict[str, Any]:
-    """Return what a report says beside the accounts: the gateway's row, channels, agents."""
+    """Return the fields of a report beside the accounts: the gateway's row, channels, agents."""
     gateway: dict[str, Any] = msgspec.to_builtins(parts.gateway.status())
     if gateway["revision"]:
         gateway["revision"] = parts.configuration.seal(gateway["revision"])

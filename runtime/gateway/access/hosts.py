@@ -36,7 +36,7 @@ Origin = tuple[str, str, int | None]  # scheme, name, port
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The part of a request's head that tells where a browser believes to be."""
+    """The part of a request's head that shows which address a browser asked for, and whose page."""
 
     path: str
     hosts: tuple[str, ...]
@@ -147,7 +147,7 @@ class HostRules:
         return name == reached[0] or (self._strict and {name, reached[0]} <= OWN_NAMES)
 
     def is_own(self, host: str | None) -> bool:
-        """Return whether ``host`` names this gateway: this host, or what the configuration says."""
+        """Return whether ``host`` is a name of this gateway: of this host, or a configured one."""
         found = _authority(host or "")
         return found is not None and found[0] in self._names
 

@@ -238,7 +238,7 @@ class DataRouter:
             self._peers.welcome(peer)
 
     def _out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
-        """Drop messages that come twice, too early, after a gap, or from a stranger."""
+        """Drop messages that come twice, too early, after a gap, or from an unknown peer."""
         count = len(pack.payloads)
         if peer is None:
             stale = self._peers.is_past(*parse_peer(id))

@@ -74,7 +74,7 @@ class Peers:
         return peer
 
     def welcome(self, peer: Peer) -> None:
-        """Let others reach a peer by the key of its account."""
+        """Enter a peer in ``by_key``, so that calls to its account reach it."""
         self.by_key[peer.key] = peer
         self._changed.set()
 

@@ -96,7 +96,7 @@ class HttpEndpoints:
         return web.Response(body=metrics.text(self._registry), headers=headers)
 
     async def _proved(self, request: web.BaseRequest) -> bool:
-        """Return whether a request brings the secret; a wrong one counts as at ``connect``.
+        """Return whether a request carries the secret; a wrong one counts as at ``connect``.
 
         It waits for its turn and for its answer as there too.
         """

@@ -130,7 +130,7 @@ class Account:
 
     @property
     def spec(self) -> AccountSpec:
-        """What the configuration says about it."""
+        """Its part of the configuration."""
         return self._spec
 
     @property

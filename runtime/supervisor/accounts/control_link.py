@@ -101,7 +101,7 @@ class ControlLink:
             heartbeat.set_pace(beat)
 
     async def drained(self, account: Account, seconds: float) -> bool:
-        """Let the worker finish what is in flight; return whether it did within ``seconds``."""
+        """Have the worker finish what is in flight; return whether it did within ``seconds``."""
         return await self._answer(account, control.Drain(), control.Drained, seconds) is not None
 
     async def rechecked(self, account: Account, seconds: float) -> control.Rechecked | None:

@@ -80,7 +80,7 @@ class CrashStorm:
             self._stirred.set()
 
     def warnings(self) -> list[str]:
-        """Return what a person should know, one sentence each."""
+        """Return warnings for the operator, one sentence each."""
         if self._began is None:
             return []
         crashed, total = self._storm.crashed_lately(_now()), len(list(self._accounts()))

@@ -165,7 +165,7 @@ class Holds:
 
 
 def hold_in(entries: Sequence[HistoryEntry]) -> Hold | None:
-    """Return the hold that an account's events, the oldest first, tell of; ``None``: of none."""
+    """Return the hold that follows from an account's events, the oldest first, if any."""
     entry = _telling(entries)
     if entry is None or entry.cause not in (HELD, HOLD_UNKNOWN):
         return None

@@ -35,7 +35,7 @@ class TargetParams(AccountsParams):
 
 @method("channels.start", TargetParams)
 async def start(parts: Parts, params: TargetParams) -> Any:
-    """Start accounts for an operator: at once, whatever the backoff says."""
+    """Start accounts for an operator: at once, without waiting for a backoff."""
     rows, saving = _release(parts, params)
     for account, row in rows:
         if row["ok"]:
@@ -94,7 +94,7 @@ def _release(parts: Parts, params: TargetParams) -> tuple[Rows, Awaitable[bool]]
 
 
 def _hurry(parts: Parts, account: Account) -> None:
-    """Let an account go ahead of all others, now or when it starts: a person waits for it."""
+    """Put an account first in the start queue, now or when it starts: a person waits for it."""
     account.hurry()
     parts.starts.to_front(account.key)
 

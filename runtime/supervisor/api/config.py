@@ -101,7 +101,7 @@ def _writing() -> ModuleType:
 
 
 def _shown(parts: Parts) -> msgspec.Raw:
-    """Return the file as JSON text: made here, for encoding a large one takes its time too."""
+    """Return the file as JSON text, encoded in this thread: a large one takes its time."""
     loaded, seal = parts.configuration.loaded, parts.configuration.seal
     found = _writing().snapshot(loaded.path, loaded.manifests, parts.configuration.read)
     answer: dict[str, Any] = {
@@ -155,7 +155,7 @@ def _restart(done: str) -> dict[str, Any] | None:
 
 
 def refusal(error: ConfigError) -> RemoteError:
-    """Return what is wrong with a configuration as the protocol says it."""
+    """Return the error of the protocol for a configuration that cannot be used."""
     said = [str(problem) for problem in error.problems[:SHOWN_PROBLEMS]]
     more = len(error.problems) - len(said)
     text = "; ".join(said) + (f" (+{more} more issue{'s' if more > 1 else ''})" if more else "")

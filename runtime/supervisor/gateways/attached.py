@@ -69,7 +69,7 @@ class AttachedGateway:
 
 
 class AttachedProcess:
-    """Stands for the process of a gateway that is not ours: it ends with the session."""
+    """Stands for the process of a gateway that we only connect to: it ends with the session."""
 
     pid = 0
 

@@ -1,4 +1,4 @@
-"""What differs between our own gateway, a foreign program and one that runs already.
+"""Declares what differs between our own gateway, a foreign program and one that runs already.
 
 ``ManagedGateway`` keeps any of them as it is wanted, with one lifecycle. Behind ``GatewayKind``
 is how it is started, how the session to it is held, and how patient we are.

@@ -162,7 +162,7 @@ class ManagedGateway:
         return answer
 
     def respawn(self, reason: str) -> None:
-        """Let its next process follow at once when the present one ends, which is no failure.
+        """Start its next process at once when the present one ends, and count no failure.
 
         Does nothing when the gateway is not wanted any more.
         """

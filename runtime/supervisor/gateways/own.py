@@ -144,5 +144,5 @@ class OwnGateway:
 
 
 def _unchanged(how: Exit, lines: list[str]) -> Exit:
-    """Return the exit as it is: our own gateway says what is wrong by code and last words."""
+    """Return the exit as it is: our own gateway gives its cause by exit code and last words."""
     return how

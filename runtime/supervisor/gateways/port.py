@@ -130,7 +130,7 @@ def holders_of(port: int) -> list[Holder]:
 
 
 def _on_one_line(arguments: list[str]) -> str:
-    """Return a command for people: a stranger's arguments may hold whole programs, or escapes."""
+    """Return a command on one short line: its arguments may be long, or hold escape sequences."""
     words = " ".join(" ".join(arguments).split())
     shown = "".join(char for char in words if char.isprintable())
     return shown if len(shown) <= MAX_COMMAND else f"{shown[: MAX_COMMAND - 1]}…"

@@ -102,7 +102,7 @@ class Reconfiguration:
             self._start("moving the gateway", self._move())
 
     async def _move(self) -> None:
-        """Let the old gateway end, and start another one where it is wanted now."""
+        """End the old gateway, then start one of the configured kind if one is wanted."""
         gateway = self._gateway
         try:
             while self._place != (place := _place(config := self._loaded().config.gateway)):

@@ -74,13 +74,13 @@ class LineCapture:
         self._looks = TokenBucket(looks * config.burst_lines, looks * config.lines_per_second)
 
     def close(self) -> None:
-        """Read what is there, then close both pipes."""
+        """Read what the pipes hold, then close both."""
         for fd in list(self._streams):
             self._on_readable(fd)
             self._close(fd)
 
     def drain(self) -> None:
-        """Read what is there now: the last lines before an exit is classified."""
+        """Read what the pipes hold now: the last lines, before an exit is classified."""
         for fd in list(self._streams):
             self._on_readable(fd)
 

@@ -38,7 +38,7 @@ def timestamp() -> str:
 
 
 def encode_line(line: Line) -> bytes:
-    """Return a line as JSON for the file; one that has no JSON becomes a line that says so."""
+    """Return a line as JSON for the file; one that cannot be encoded is replaced by a note."""
     try:
         text = json.dumps(line, ensure_ascii=False, default=str)
     except (ValueError, TypeError, RecursionError):  # circular, odd keys, too deep

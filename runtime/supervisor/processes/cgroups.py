@@ -29,7 +29,7 @@ STEP = 1.25  # how much less a step of niceness(2) gets: what the kernel gives t
 
 
 class Unusable(Exception):
-    """There is no part of the tree that we may use; the text says why."""
+    """No part of the cgroup tree may be used by us; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class GroupLeader(Protocol):
 
     @property
     def reaped(self) -> bool:
-        """Whether its pid may belong to a stranger by now."""
+        """Whether it has been reaped, so that its pid may belong to another process."""
 
 
 class ProcessLimits:

@@ -75,7 +75,7 @@ class SpawnedProcess:
 
     @property
     def reaped(self) -> bool:
-        """Whether it is gone, so that its pid may belong to a stranger."""
+        """Whether it is gone, so that its pid may belong to another process."""
         return self._reaped
 
     def terminate(self) -> None:
