@@ -16,6 +16,8 @@ from typing import Any, Protocol, cast
 
 from websockets.asyncio.server import ServerConnection
 
+from ipc.websocket.http_socket import HttpSocket
+
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
 SEND_BUFFER_BYTES = 256 * 1024  # the kernel's default hides 4 MB from the slow-consumer rule
@@ -23,6 +25,10 @@ SEND_BUFFER_BYTES = 256 * 1024  # the kernel's default hides 4 MB from the slow-
 _TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: 32\r\nConnection: close\r\n\r\nToo many unauthenticated sockets"
+)
+_TOO_MANY_HTTP = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 20\r\nConnection: close\r\n\r\nToo many connections"
 )
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
@@ -37,6 +43,9 @@ class Limits:
     handshake: float = 15.0  # from the upgrade to ``admit``; then close 1000
     preauth_bytes: int = 65536
     preauth_per_address: int = 32  # unauthenticated sockets; loopback is exempt
+    http_per_address: int = 64  # HTTP connections; the longest idle one gives way
+    unproven: int | None = None  # sockets of all addresses that have proved nothing
+    files: int | None = None  # descriptors from this number on are kept free
     buffered_bytes: int = 4 * 1024 * 1024  # unread by one client; then close 1008
     buffered_total_bytes: int = 256 * 1024 * 1024  # unread by all: the fullest goes
     ping: float = 25.0  # between pings; without any answer until the next, the socket ends
@@ -64,6 +73,15 @@ class SocketOwner(Protocol):
     def release_socket(self, connection: DemuxConnection, /) -> None:
         """Count the socket no longer: it is authenticated, or gone, or speaks HTTP."""
 
+    def count_http(self, connection: HttpSocket, address: str, loopback: bool, /) -> bool:
+        """Count a socket that speaks HTTP; return false when its address has too many."""
+
+    def http_used(self, connection: HttpSocket, /) -> None:
+        """Note that an HTTP connection has sent something."""
+
+    def release_http(self, connection: HttpSocket, /) -> None:
+        """Count an HTTP connection no longer: it has ended."""
+
 
 def wants_websocket(head: bytes) -> bool:
     """Return whether a request head asks for an upgrade to WebSocket."""
@@ -86,12 +104,13 @@ class DemuxConnection(ServerConnection):
     of each connection would be one of its own, of 1.6 KiB.
     """
 
-    __slots__ = ("_head", "_raw", "_timer", "loopback", "peer_uid", "remote")
+    __slots__ = ("_head", "_raw", "_timer", "fd", "loopback", "peer_uid", "remote")
 
     owner: SocketOwner  # set by the subclass that each server makes for itself
     remote: str  # the peer's address; "" on a unix socket
     loopback: bool
     peer_uid: int | None  # of a unix peer
+    fd: int  # the number of its descriptor: the kernel gives the lowest that is free
 
     _head: bytes | None  # None once it is complete
     _timer: asyncio.TimerHandle | None
@@ -154,6 +173,11 @@ class DemuxConnection(ServerConnection):
         """End the socket at once; the client sees 1006."""
         self._raw.abort()
 
+    def give_way(self) -> bool:
+        """End the socket, which has proved nothing, for another one."""
+        self._raw.abort()
+        return True
+
     def pause_writing(self) -> None:
         """Pause the writing of a WebSocket; the other kinds have their own handler."""
         if not self._undecided:
@@ -173,12 +197,18 @@ class DemuxConnection(ServerConnection):
         if self.owner.http is None:
             self._raw.abort()
             return
-        protocol = self.owner.http()
+        owner = self.owner
+        protocol = HttpSocket(self.owner.http(), owner.http_used, owner.release_http)
+        if not owner.count_http(protocol, self.remote, self.loopback):
+            self._raw.write(_TOO_MANY_HTTP)
+            self._raw.close()
+            return
         self._raw.set_protocol(protocol)
         protocol.connection_made(self._raw)
         protocol.data_received(head)
 
     def _look_at(self, sock: socket.socket) -> None:
+        self.fd = sock.fileno()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if sock.family == socket.AF_UNIX:
             credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

@@ -12,7 +12,6 @@ import asyncio
 import os
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from ipc.websocket.connection import CLOSE_SECONDS, Connection, Owner
 from ipc.websocket.demux import DemuxConnection, Limits
+from ipc.websocket.http_socket import HttpSocket
+from ipc.websocket.sockets import UnprovenSockets
 
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
 
@@ -45,8 +46,9 @@ class Server:
     """A listening socket and its connections: made by ``start``, ended by ``close``.
 
     ``connections`` holds every open WebSocket, ``undecided`` the sockets that have not sent a
-    request yet. ``slow`` counts the clients closed because they did not read, ``crowded`` the
-    sockets refused because their address had too many.
+    request yet. ``slow`` counts the clients closed because they did not read, ``starved`` the
+    sockets that came when no files were left. ``unproven`` are the sockets that have proved
+    nothing, with counters of their own.
     """
 
     def __init__(
@@ -63,7 +65,10 @@ class Server:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.slow = 0
-        self.crowded = 0
+        self.starved = 0
+        self.unproven = UnprovenSockets(
+            limits.preauth_per_address, limits.http_per_address, limits.unproven
+        )
         self._turn_end: TurnEnd | None = None
         self._on_connect, self._on_text, self._on_close = on_connect, on_text, on_close
         self.undecided: set[DemuxConnection] = set()
@@ -73,8 +78,6 @@ class Server:
         self._behind: dict[Connection, int] = {}  # what each had unread at the last look
         self._patience: asyncio.TimerHandle | None = None
         self._flushing = False
-        self._preauth: Counter[str] = Counter()
-        self._counted: set[DemuxConnection] = set()
         self._uids: frozenset[int] | None = None
         self._unix: Path | None = None
         self._inode: int | None = None  # of the socket file that is ours
@@ -203,14 +206,14 @@ class Server:
         """Count a new socket; return false when it must be closed at once."""
         if self._uids is not None and connection.peer_uid not in self._uids:
             return False
-        self.undecided.add(connection)
-        if connection.loopback:
-            return True
-        if self._preauth[connection.remote] >= 2 * self.limits.preauth_per_address:
-            self.crowded += 1
+        files = self.limits.files
+        if files is not None and connection.fd >= files:
+            self.starved += 1
+            if not self.unproven.evict():
+                return False
+        if not self.unproven.add(connection, connection.remote, exempt=connection.loopback):
             return False
-        self._counted.add(connection)
-        self._preauth[connection.remote] += 1
+        self.undecided.add(connection)
         return True
 
     def head_received(self, connection: DemuxConnection) -> None:
@@ -219,18 +222,24 @@ class Server:
 
     def is_crowded(self, connection: DemuxConnection) -> bool:
         """Return whether this address has too many unauthenticated sockets."""
-        crowded = self._preauth[connection.remote] > self.limits.preauth_per_address
-        self.crowded += crowded
-        return crowded
+        return self.unproven.is_crowded(connection.remote)
 
     def release_socket(self, connection: DemuxConnection) -> None:
         """Count a socket no longer that is authenticated, or gone, or speaks HTTP."""
         self.undecided.discard(connection)
-        if connection in self._counted:
-            self._counted.discard(connection)
-            self._preauth[connection.remote] -= 1
-            if not self._preauth[connection.remote]:
-                del self._preauth[connection.remote]
+        self.unproven.remove(connection)
+
+    def count_http(self, connection: HttpSocket, address: str, loopback: bool) -> bool:
+        """Count a socket that speaks HTTP; return false when its address has too many."""
+        return self.unproven.add_http(connection, address, exempt=loopback)
+
+    def http_used(self, connection: HttpSocket) -> None:
+        """Note that an HTTP connection has sent something."""
+        self.unproven.used(connection)
+
+    def release_http(self, connection: HttpSocket) -> None:
+        """Count an HTTP connection no longer: it has ended."""
+        self.unproven.remove(connection)
 
     def stop_accepting(self) -> None:
         """Accept no more clients: they wait in the backlog for the next process on the socket."""

@@ -179,6 +179,8 @@ class LimitsConfig(Section, frozen=True):
     max_clients: Count = 10_000
     # OpenClaw's: sockets of one address that have not authenticated; loopback is exempt.
     preauth_per_address: Count = 32
+    # HTTP connections of one address: beyond them the one that was idle for longest is closed.
+    http_per_address: Count = 64
     # What may wait for one client that does not read before it is closed (1008).
     buffered_bytes: Count = 4 * 1024 * 1024
     # The same for all clients together, so that many slow ones cannot use up the memory.

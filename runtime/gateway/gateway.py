@@ -7,12 +7,14 @@ say hello again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 from pathlib import Path
 
 import msgspec
 
+from ipc.errors import IpcError
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import MAX_PREAUTH_BYTES
 from ipc.identity.peer import PeerProof
@@ -36,6 +38,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
+from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
 from runtime.gateway.http.late import LateEndpoints
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
@@ -85,6 +88,9 @@ class Gateway:
         tls = config.tls
         self._certificate = Certificate(tls.cert_path, tls.key_path) if tls.enabled else None
         self._jobs = Jobs(tasks)
+        self._file_limit = open_file_limit()
+        self._shares = shares(self._file_limit)
+        self._files: FileWatch | None = None
         self._endpoints: LateEndpoints | None = None
 
     async def start(self, listen: socket.socket) -> None:
@@ -93,12 +99,15 @@ class Gateway:
         # The loop accepts the first client after this turn, when the parts are there.
         self.parts = parts = _parts(self._boot, self._config, self._jobs, self._guard, server)
         server.surround_writes(GatewayTurn(parts.fanout, parts.data_link))
+        self._files = FileWatch(self._file_limit, lambda: server.starved, self._warn)
         if self._config.http.enabled:
             self._endpoints = LateEndpoints(parts)
 
     async def close(self) -> None:
         """Close everything at once: what is under way is answered, then all clients get 1012."""
         parts = self.parts
+        if self._files is not None:
+            self._files.close()
         parts.hub.close()
         for calls in (parts.calls, parts.supervisor, parts.nodes):
             calls.fail_all()
@@ -125,10 +134,22 @@ class Gateway:
                 handshake=config.handshake_timeout_ms / 1000,
                 preauth_bytes=MAX_PREAUTH_BYTES,
                 preauth_per_address=limits.preauth_per_address,
+                http_per_address=limits.http_per_address,
+                unproven=self._shares.unproven,
+                files=self._shares.top,
                 buffered_bytes=limits.buffered_bytes,
                 buffered_total_bytes=limits.buffered_total_bytes,
             ),
         )
+
+    def _warn(self, warnings: list[str]) -> None:
+        """Have the supervisor show warnings of ours, instead of those before."""
+
+        async def send() -> None:
+            with contextlib.suppress(IpcError):  # there is none: the log has it
+                await self.parts.supervisor.ask("gateway.warnings", {"warnings": warnings})
+
+        self._jobs.start(send())
 
     def _http(self) -> asyncio.Protocol:
         assert self._endpoints is not None
@@ -169,6 +190,7 @@ def _parts(
         readiness=readiness,
         stability=Stability(),
         server=server,
+        most_clients=min(config.limits.max_clients, shares(open_file_limit()).clients),
         hub=Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000),
         presence=presence,
         supervisor=SupervisorLink(),

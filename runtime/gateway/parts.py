@@ -45,6 +45,7 @@ class GatewayParts:
     stability: Stability
 
     server: Server
+    most_clients: int  # the configured number, or what the process has files for
     hub: Hub
     presence: Presence
     supervisor: SupervisorLink

@@ -133,6 +133,7 @@ def _warnings(parts: Parts) -> list[str]:
         *filter(None, [configuration.invalid, parts.config_watch.failed]),
         *configuration.warnings,
         *pending(parts),
+        *parts.gateway.warnings,
         *parts.files.warnings,
         *parts.holds.warnings,
         *parts.history.warnings,

@@ -161,7 +161,7 @@ class Admission:
         parts = self._parts
         if parts.readiness.draining:
             raise not_now("gateway restart in progress")
-        most = parts.config.limits.max_clients
+        most = parts.most_clients
         if len(parts.hub.clients) >= most and grant.role != SUPERVISOR:
             raise not_now("gateway has too many clients")
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ipc.websocket.demux import is_loopback
+from ipc.websocket.http_socket import HttpSocket
 from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import SHARED
@@ -24,6 +25,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 METHODS = ("GET", "HEAD")
+# An idle connection; the library's 3630 s would let a stranger keep what costs a file each.
+KEEP_ALIVE_SECONDS = 15.0
 
 Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -46,7 +49,9 @@ class HttpEndpoints:
         if parts.config.http.metrics:
             self._paths["/metrics"] = self._metrics
         answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
-        self._server = web.Server(answer, access_log=None, logger=_log)
+        self._server = web.Server(
+            answer, access_log=None, logger=_log, keepalive_timeout=KEEP_ALIVE_SECONDS
+        )
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one HTTP connection."""
@@ -61,6 +66,14 @@ class HttpEndpoints:
             refused = _text(refusal.status, refusal.text)
             refused.force_close()
             return refused
+        transport = request.transport
+        connection = None if transport is None else transport.get_protocol()
+        if not isinstance(connection, HttpSocket):
+            return await self._answer_at(request)
+        with connection.answering():
+            return await self._answer_at(request)
+
+    async def _answer_at(self, request: web.BaseRequest) -> web.Response:
         endpoint = self._paths.get(request.path)
         if endpoint is None:
             return _text(404, "Not Found")

@@ -42,7 +42,11 @@ class GatewayCollector(Collector):
         yield _counter("request_failures", "Requests answered with an error.", hub.failures)
         yield _counter("malformed_frames", "Frames of clients that are not JSON.", hub.malformed)
         yield _counter("slow_clients", "Clients closed because they do not read.", server.slow)
-        yield _counter("crowded", "Sockets refused: too many of one address.", server.crowded)
+        unproven = server.unproven
+        yield _gauge("unproven_sockets", "Sockets that have proved nothing yet.", len(unproven))
+        yield _counter("crowded", "Sockets refused: too many of one address.", unproven.crowded)
+        yield _counter("evicted", "Idle sockets closed to make room.", unproven.evicted)
+        yield _counter("starved", "Sockets that came when no files were left.", server.starved)
         yield _counter("messages", "Messages of accounts handed on.", data_link.messages)
         yield _counter("events", "Events of ours, made once each.", fanout.published)
         yield _counter("deliveries", "Events of ours, per client.", fanout.delivered)

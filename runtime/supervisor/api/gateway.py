@@ -24,6 +24,12 @@ class ForceParams(Params):
     force: bool = False
 
 
+class WarningsParams(Params):
+    """What the gateway has to warn of now, instead of what it said before."""
+
+    warnings: list[str] = []
+
+
 class ShutdownParams(Params):
     """``shutdown`` asks a gateway that is not ours to end, before we disconnect from it."""
 
@@ -55,6 +61,13 @@ async def stop(parts: Parts, params: ShutdownParams) -> Any:
     within = gateway.child.policy.stop_within + DOWN_WITHIN
     answer["ok"] = await gateway.until(lambda: gateway.child.state.phase is Phase.STOPPED, within)
     return answer | {"gateway": msgspec.to_builtins(gateway.status())}
+
+
+@method("gateway.warnings", WarningsParams)
+async def warnings(parts: Parts, params: WarningsParams) -> Any:
+    """Show the warnings of our own gateway's process as long as it lives."""
+    parts.gateway.warn(params.warnings)
+    return {"ok": True}
 
 
 @method("gateway.restart", NoParams)

@@ -72,6 +72,7 @@ class ManagedGateway:
         self._due: asyncio.TimerHandle | None = None  # of a restart that was put off
         self._ready_at: int | None = None
         self._last_error: str | None = None
+        self.warnings: list[str] = []  # of its present process
         self._no_shutdown = False  # it has answered that it does not know that method
         self._stopping = asyncio.Event()  # the present start is to be given up
         self._up = False
@@ -222,6 +223,11 @@ class ManagedGateway:
         """Wait until ``true()``, tested after every change; return whether it became so."""
         return await self._changes.until(true, timeout)
 
+    def warn(self, warnings: list[str]) -> None:
+        """Take the warnings of the present process, instead of those before."""
+        self.warnings = warnings
+        self._changes.notify()
+
     def _tell_gateway(self, *, restarting: bool) -> None:
         """Announce the end and whether a successor comes, which the gateway tells its clients."""
         if self._kind.name == "own" and self._session is not None and self._tasks is not None:
@@ -240,6 +246,7 @@ class ManagedGateway:
         if state.phase is Phase.STARTING:
             self.restarts.starting()
             self._stopping = asyncio.Event()
+            self.warnings = []
             self._open_session(state.incarnation)
         elif state.phase is Phase.STOPPING:
             self._stopping.set()

@@ -53,7 +53,7 @@ async def test_an_address_with_too_many_unauthenticated_sockets_gets_503() -> No
             assert await one.recv() == "admit"
             async with connect(url):
                 pass
-            assert made.server.crowded == 1
+            assert made.server.unproven.crowded == 1
             await two.close()
 
 

@@ -29,6 +29,9 @@ async def test_every_series_is_there_from_the_start_at_zero() -> None:
         assert found['trunkline_accounts{phase="running"}'] == 1
         assert found['trunkline_accounts{phase="failed"}'] == 0
         assert found["trunkline_slow_clients_total"] == 0
+        for name in ("crowded", "evicted", "starved"):
+            assert found[f"trunkline_{name}_total"] == 0
+        assert found["trunkline_unproven_sockets"] == 0
         assert found["trunkline_session"] == 1
         assert "trunkline_gateway_process_resident_memory_bytes" in found
 

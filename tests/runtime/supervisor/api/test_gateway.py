@@ -16,6 +16,7 @@ from ipc.frames.words import Phase
 from runtime.supervisor.api.table import dispatch
 from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.parts import Parts
+from runtime.supervisor.status import status
 from tests.support.managed_gateway import GatewayRig, gateway_rig
 from tests.support.parts_rig import PartsRig
 
@@ -118,3 +119,21 @@ async def test_a_foreign_gateway_may_be_shut_down_first(tmp_path: Path) -> None:
         await rig.gateway.up()
         assert (await rig.ask("gateway.stop", shutdown=True))["shutdown"] == "asked for"
         assert rig.gateway.kind.links[-1].told[0][0] == "shutdown"
+
+
+async def test_warnings_of_the_gateway_are_shown_as_long_as_that_process_lives(
+    tmp_path: Path,
+) -> None:
+    async with api_rig(tmp_path) as rig:
+        await rig.ask_until_up("gateway.start")
+        await rig.ask("gateway.warnings", warnings=["no files left"])
+        assert "no files left" in _warnings(rig)
+        await rig.ask("gateway.warnings", warnings=[])
+        assert "no files left" not in _warnings(rig)
+        await rig.ask("gateway.warnings", warnings=["no files left"])
+        await rig.ask_until_up("gateway.restart")
+        assert "no files left" not in _warnings(rig)
+
+
+def _warnings(rig: GatewayApiRig) -> list[str]:
+    return status(rig.parts).supervisor.warnings

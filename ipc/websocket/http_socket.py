@@ -1,0 +1,79 @@
+"""Stands between an HTTP connection and the library that serves it, so that it is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import cast
+
+UNREAD_MS = 30_000  # for which a client may not read its answer, before the kernel ends it
+
+
+class HttpSocket(asyncio.Protocol):
+    """The protocol of one HTTP connection; all goes on to ``handler``, the library's.
+
+    ``on_data(self)`` is called with every piece of a request, ``on_end(self)`` at the end.
+    """
+
+    def __init__(
+        self,
+        handler: asyncio.Protocol,
+        on_data: Callable[[HttpSocket], None],
+        on_end: Callable[[HttpSocket], None],
+    ) -> None:
+        self._handler = handler
+        self._on_data, self._on_end = on_data, on_end
+        self._transport: asyncio.Transport | None = None
+        self._answering = 0
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Keep the connection while a request is being answered: it gives way to no other."""
+        self._answering += 1
+        try:
+            yield
+        finally:
+            self._answering -= 1
+
+    def give_way(self) -> bool:
+        """End an idle connection; return false when a request on it is being answered."""
+        if self._answering or self._transport is None:
+            return False
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()  # its client does not read
+        else:
+            self._transport.close()
+        return True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: the socket has been open for a while."""
+        self._transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on a piece of a request."""
+        self._on_data(self)
+        self._handler.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Hand on that the client sends no more."""
+        return self._handler.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it no longer."""
+        self._transport = None
+        self._on_end(self)
+        self._handler.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hand on that the client does not read."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand on that the client reads again."""
+        self._handler.resume_writing()

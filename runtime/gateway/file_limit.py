@@ -1,0 +1,110 @@
+"""Shares the files that the process may open, and reports when none are left.
+
+Each socket is a file. Without a rule whoever opens sockets first has them all, and the event
+loop then accepts and closes every other client without a word (libuv does). So sockets that
+prove nothing have a share, clients have another, and what is left is the gateway's own. Where
+files run out in spite of that it is logged, counted, and reported to the supervisor, whose
+status shows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+OWN = 64  # files of the gateway itself: links, pipes, its state
+KEPT_FREE = 8  # descriptors of the limit that sockets do not take
+LEAST = 16  # sockets that prove nothing, however few files there are
+LOOK_SECONDS = 2.0
+QUIET_SECONDS = 60.0  # without want of files, until the report is taken back
+
+log = structlog.get_logger("gateway.files")
+
+
+@dataclass(frozen=True, slots=True)
+class FileShares:
+    """How many sockets of each kind fit; ``top`` is the first descriptor that is kept free."""
+
+    unproven: int
+    clients: int
+    top: int
+
+
+def shares(files: int) -> FileShares:
+    """Return the shares of ``files`` descriptors: a quarter is for sockets that prove nothing."""
+    unproven = max(LEAST, (files - OWN) // 4)
+    return FileShares(unproven, max(1, files - OWN - unproven), max(1, files - KEPT_FREE))
+
+
+def open_file_limit() -> int:
+    """Return how many files this process may open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 30 if soft == resource.RLIM_INFINITY else soft
+
+
+class FileWatch:
+    """Looks every two seconds whether files are left.
+
+    ``starved()`` returns how many sockets came when there were none; ``report(warnings)`` is
+    called when there is something to say, and with nothing when it is over. The kernel gives the
+    lowest descriptor that is free: to open one is to know, whoever has the others.
+    """
+
+    def __init__(
+        self, limit: int, starved: Callable[[], int], report: Callable[[list[str]], None]
+    ) -> None:
+        self._limit = limit
+        self._starved = starved
+        self._report = report
+        self._seen = 0
+        self._want: float | None = None  # the loop's time when files were last wanted
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look_on)
+
+    @property
+    def short(self) -> bool:
+        """True while files are, or were lately, wanted."""
+        return self._want is not None
+
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+    def look(self) -> None:
+        """Look now."""
+        now, seen = self._loop.time(), self._starved()
+        if seen > self._seen or not _files_left(self._limit):
+            if self._want is None:
+                log.warning("no files left", limit=self._limit, sockets=seen)
+                self._report([_warning(self._limit)])
+            self._want = now
+        elif self._want is not None and now - self._want >= QUIET_SECONDS:
+            self._want = None
+            log.info("files left again", limit=self._limit)
+            self._report([])
+        self._seen = seen
+
+    def _look_on(self) -> None:
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look_on)
+        self.look()
+
+
+def _files_left(limit: int) -> bool:
+    try:
+        fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # EMFILE; ENFILE is as bad
+        return False
+    os.close(fd)
+    return fd < shares(limit).top
+
+
+def _warning(limit: int) -> str:
+    return (
+        f"the gateway has no files left for new clients, of {limit}: some are refused; raise its"
+        " limit (ulimit -n, LimitNOFILE=) or see in its metrics who holds the sockets"
+    )

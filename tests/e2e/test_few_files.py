@@ -1,0 +1,51 @@
+"""A gateway whose files run out, or would if strangers could keep them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_idle_connections_take_no_place_from_a_new_client(tmp_path: Path) -> None:
+    """With few files: what a stranger keeps open gives way."""
+    async with contextlib.AsyncExitStack() as stack:
+        daemon = Daemon(tmp_path, {"channels": {}})
+        daemon.prefix = ("sh", "-c", 'ulimit -n 300; exec "$@"', "sh")
+        await stack.enter_async_context(daemon)
+        request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for _ in range(400):
+            _, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+            stack.callback(writer.close)
+            writer.write(request)
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        stack.callback(writer.close)
+        writer.write(request.replace(b"/health", b"/metrics"))
+        async with asyncio.timeout(10):
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            await reader.readuntil(b"\ntrunkline_evicted_total ")
+            assert float(await reader.readline()) > 300
+        client = await daemon.client()
+        assert (await client.call("health"))["ok"]
+        await client.close()
+
+
+async def test_a_gateway_without_files_says_so(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, {"channels": {}}) as daemon:
+        pid = (await daemon.status())["gateway"]["pid"]
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, before[1]))
+        try:
+            await daemon.wait(lambda s: "no files left" in str(s["supervisor"]["warnings"]))
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        code, out, _ = await daemon.command("status")
+        assert code == 0
+        assert "LimitNOFILE" in out

@@ -1,0 +1,106 @@
+"""HTTP connections that nobody uses, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from ipc.websocket.http_socket import UNREAD_MS, HttpSocket
+from tests.support.echo_server import EchoServer, echo
+from tests.support.until import until
+
+GET = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def idle(made: EchoServer, count: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """Connections that were answered once."""
+    opened = []
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        opened.append((reader, writer))
+        writer.write(GET)
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"/page")
+    try:
+        yield [reader for reader, _ in opened]
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
+@pytest.mark.parametrize("limits", [{"unproven": 5}, {"http_per_address": 5}])
+async def test_however_many_are_kept_open_a_new_client_is_served(limits: dict[str, Any]) -> None:
+    async with echo(**limits) as made, idle(made, 20) as readers:
+        assert len(made.server.unproven) == 5
+        assert made.server.unproven.evicted == 15
+        async with asyncio.timeout(5):
+            for reader in readers[:15]:
+                assert await reader.read() == b"", "the oldest ones are closed"
+        assert not any(reader.at_eof() for reader in readers[15:])
+
+
+async def test_sockets_that_never_ask_give_way_too() -> None:
+    async with echo(unproven=5) as made:
+        silent = [await asyncio.open_connection("127.0.0.1", made.port) for _ in range(20)]
+        await until(lambda: made.server.unproven.evicted == 15)
+        async with idle(made, 1):
+            assert len(made.server.unproven) == 5
+        for _, writer in silent:
+            writer.close()
+        await until(lambda: not len(made.server.unproven))
+
+
+async def test_without_files_a_socket_takes_the_place_of_an_idle_one() -> None:
+    async with echo(files=1) as made:  # every descriptor is above it
+        _, first = await asyncio.open_connection("127.0.0.1", made.port)
+        await until(lambda: made.server.starved == 1)
+        async with asyncio.timeout(5):
+            reader, second = await asyncio.open_connection("127.0.0.1", made.port)
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b"", "nothing to close for it"
+        assert made.server.starved == 2
+        first.close()
+        second.close()
+
+
+class PlayedTransport(asyncio.Transport):
+    """A transport whose client has not read ``unread`` bytes."""
+
+    def __init__(self, sock: socket.socket, unread: int = 0) -> None:
+        super().__init__({"socket": sock})
+        self.unread = unread
+        self.ended = ""
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+@pytest.mark.parametrize(
+    ("unread", "answering", "ended"),
+    [(0, False, "closed"), (9, False, "aborted"), (0, True, ""), (9, True, "")],
+)
+def test_how_one_gives_way(unread: int, answering: bool, ended: str) -> None:
+    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None)
+    assert not made.give_way(), "it has not begun"
+    with socket.socket() as sock:
+        transport = PlayedTransport(sock, unread)
+        made.connection_made(transport)
+        timeout = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert timeout == UNREAD_MS, "the kernel ends one whose client does not read"
+        with made.answering() if answering else contextlib.nullcontext():
+            assert made.give_way() is bool(ended)
+        assert transport.ended == ended
+        made.connection_lost(None)
+        assert not made.give_way()
