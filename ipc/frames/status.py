@@ -83,7 +83,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     messages_in: int = 0
     messages_out: int = 0
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
-    possibly_lost: int = 0
+    possibly_lost: int | None = 0
     log_dropped: int = 0
     plugin: dict[str, Any] = msgspec.field(default_factory=dict)
 

@@ -30,7 +30,7 @@ def show_description(found: dict[str, Any]) -> None:
         ("memory limits", _memory(found)),
         ("last exit", status.get("lastExit")),
         ("restarts", status.get("restarts")),
-        ("possibly lost", status.get("possiblyLost")),
+        ("possibly lost", _lost(status)),
         ("log lines dropped", status.get("logDropped")),
     ]
     reported = status.get("plugin") or {}
@@ -45,6 +45,12 @@ def show_description(found: dict[str, Any]) -> None:
     print("\nlast log lines")
     for line in found.get("lines", []):
         print(log_line(line))
+
+
+def _lost(status: dict[str, Any]) -> int | str | None:
+    """Return how many messages may be lost; unknown where it died before its first beat."""
+    lost: int | None = status.get("possiblyLost", 0)
+    return "unknown" if lost is None else lost
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -20,11 +20,34 @@ async def run_optional(name: str, work: Awaitable[object]) -> None:
 
 
 class Background:
-    """The supervisor's group of tasks. Work that is started outside its ``with`` is not run."""
+    """The supervisor's group of tasks. Work that is started outside its ``with`` is not run.
+
+    ``warnings`` names each task for life that has ended all the same.
+    """
 
     def __init__(self) -> None:
+        self.warnings: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = False
+
+    def keep(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+        """Run ``work``, which is to last as long as the supervisor; its end is a warning."""
+        self.start(name, self.for_life(name, work))
+
+    async def for_life(self, name: str, work: Awaitable[object]) -> None:
+        """Await ``work`` as ``keep`` does, for a task that is another one's."""
+        why = "it returned"
+        try:
+            await work
+        except Exception as error:
+            why = repr(error)
+            raise
+        finally:
+            if self._open:
+                self.warnings.append(
+                    f"{name} has ended ({why}); a restart of the daemon begins it again"
+                )
+                log.error("a helper task has ended", what=name, why=why)
 
     def start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         """Run ``work`` as a task; its exception is logged under ``name``."""

@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 STEP_MS = 50  # in which events of one write are gathered
+LOOK_EVERY = 3.0  # also without an event: a bind mount of one file has none, a watcher may die
 AGAIN = 30.0  # seconds until a watch that failed is tried again
 AT_MOST = 10.0  # seconds that one burst lasts, however often the file is saved
 
@@ -74,13 +75,24 @@ class ConfigWatch:
         self.failed: str | None = None  # why nothing is noticed at the moment
 
     async def run(self) -> None:
-        """Watch until cancelled. Where inotify fails, ``failed`` is why; SIGHUP still works."""
+        """Watch until cancelled. ``failed`` says why inotify does not work: changes come late."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_now_and_then())
+            await self._watch_again_and_again()
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self.look()
+
+    async def _watch_again_and_again(self) -> None:
         try:
             while True:
                 try:
                     await self._watch()
                 except (OSError, RuntimeError, ValueError) as error:
-                    self.failed = f"{self._path}: changes are not noticed: {error}"
+                    late = f"changes are noticed {LOOK_EVERY:g} s late"
+                    self.failed = f"{self._path}: {late}: {error}"
                     log.warning("configuration not watched", error=str(error))
                 await asyncio.sleep(AGAIN)
                 self.look()

@@ -25,6 +25,7 @@ from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, Phase
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
+from runtime.supervisor.background import run_optional
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable, address
 from runtime.supervisor.instance import Instance
@@ -90,9 +91,12 @@ def serve(
 async def _run(options: Options, supervisor: Supervisor) -> int:
     parts = supervisor.parts
     _on_signals(parts)
+    helpers = {"reporting trouble": report_trouble(parts.gateway, _complain)}
+    if parts.notifier.wanted:
+        helpers["reporting to the service manager"] = report_to_service_manager(parts)
     beside = [
-        asyncio.create_task(report_to_service_manager(parts)),
-        asyncio.create_task(report_trouble(parts.gateway, _complain)),
+        asyncio.create_task(run_optional(name, parts.background.for_life(name, work)))
+        for name, work in helpers.items()
     ]
     try:
         return await supervisor.run(lambda: _announce(options, parts))

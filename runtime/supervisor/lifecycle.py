@@ -110,6 +110,11 @@ class Exit:
     oom: bool = False
 
     @property
+    def spawned(self) -> bool:
+        """Whether there was a process at all."""
+        return self.code is not None or self.signal is not None
+
+    @property
     def cause(self) -> str:
         """The cause of this exit: a code for a person first, then what was said, then the rest."""
         if self.code in (EXIT_NEEDS_LOGIN, EXIT_CONFIG):

@@ -33,6 +33,7 @@ from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.offload import Offload
 from runtime.supervisor.own_files import OwnFiles
+from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.shutdown import Shutdown
@@ -53,9 +54,7 @@ class SupervisorProcess:
         """Return the share of a core since the last call."""
         (then, before), self._cpu = self._cpu, (time.monotonic(), time.process_time())
         now, used = self._cpu
-        if now <= then:
-            return None
-        return round(100 * (used - before) / (now - then), 1)
+        return vitals.share_percent(used - before, now - then)
 
 
 @dataclass(frozen=True, slots=True)

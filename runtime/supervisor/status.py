@@ -134,6 +134,7 @@ def _warnings(parts: Parts) -> list[str]:
         *configuration.warnings,
         *pending(parts),
         *parts.gateway.warnings,
+        *parts.background.warnings,
         *parts.files.warnings,
         *parts.holds.warnings,
         *parts.history.warnings,

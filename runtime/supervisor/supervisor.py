@@ -37,7 +37,7 @@ from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.accounts.watch import AccountWatch
 from runtime.supervisor.api.socket import LocalServer
 from runtime.supervisor.api.table import dispatch
-from runtime.supervisor.background import Background, run_optional
+from runtime.supervisor.background import Background
 from runtime.supervisor.config_watch import ConfigWatch
 from runtime.supervisor.configuration import Configuration
 from runtime.supervisor.gateways.factory import GatewayFactory
@@ -316,9 +316,9 @@ class Supervisor:
                 tasks.create_task(parts.gateway.run()),
                 tasks.create_task(self._watch()),
                 tasks.create_task(self._announce(on_up)),
-                tasks.create_task(run_optional("watching the configuration", self._watch_file())),
-                tasks.create_task(run_optional("watching for storms", parts.storm.run())),
             ]
+            parts.background.keep("watching the configuration", self._watch_file())
+            parts.background.keep("watching for storms", parts.storm.run())
             parts.gateway.start()
             for spec in parts.configuration.loaded.accounts.values():
                 parts.roster.add(spec)

@@ -232,7 +232,7 @@ class Account:
             case Phase.STOPPING if state.cause == UNHEALTHY:
                 self._last_error = state.reason
             case Phase.STOPPED | Phase.BACKOFF | Phase.FAILED:
-                self._ended(state, now)
+                self._ended(state, event, now)
         self._enter(state, event, now)
 
     def _enter(self, state: State, event: Event, now: int) -> None:
@@ -269,11 +269,13 @@ class Account:
     def _when(self, name: str) -> int | None:
         return self._at[name][0] if name in self._at else None
 
-    def _ended(self, state: State, now: int) -> None:
+    def _ended(self, state: State, event: Event, now: int) -> None:
         beat = self.heartbeat.beat
         unclean = state.phase is not Phase.STOPPED
-        if beat is not None and unclean:
+        if unclean and isinstance(event, Exited) and beat is not None:
             self._totals.lost = max(0, beat.emitted - beat.acked)
+        elif unclean and isinstance(event, Exited) and event.exit.spawned:
+            self._totals.lost = None  # it has told nothing of itself: not known is not none
         if "started" in self._at:
             self._stamp("stopped", now, state)
         self._fold()

@@ -82,7 +82,7 @@ class Heartbeat:
         """Keep the figures of a beat."""
         if self.beat is not None and now > self.beat_at:
             used = beat.cpu - self.beat.cpu
-            self.cpu_percent = round(100 * used / (now - self.beat_at), 1)
+            self.cpu_percent = vitals.share_percent(used, now - self.beat_at)
         self.beat, self.beat_at = beat, now
 
     def patch(self, fields: dict[str, Any]) -> bool:
@@ -127,12 +127,13 @@ def _cpu_used(process: Process | None) -> float:
 class Totals:
     """The counters of an account, summed over its incarnations that have ended.
 
-    ``lost`` is how many messages the last one that ended uncleanly may have lost.
+    ``lost`` is how many messages the last one that ended uncleanly may have lost, as far as its
+    last beat says; ``None`` where no beat had come.
     """
 
     messages_in: int = 0
     messages_out: int = 0
-    lost: int = 0
+    lost: int | None = 0
     dropped: dict[str, int] = field(default_factory=dict)
 
     def add(self, beat: Beat) -> None:

@@ -51,6 +51,14 @@ def cpu_seconds(pid: int) -> float | None:
     return _or_none(lambda: float(sum(_process(pid).cpu_times()[:2])))
 
 
+def share_percent(used: float, seconds: float) -> float | None:
+    """Return CPU seconds that were used within ``seconds`` as a share of a core in per cent.
+
+    Never negative, whatever two clocks say of each other; ``None`` where no time has passed.
+    """
+    return round(100 * max(0.0, used) / seconds, 1) if seconds > 0 else None
+
+
 def state(pid: int) -> str | None:
     """Return psutil's word for the state, for example ``STOPPED``."""
     return _or_none(lambda: str(_process(pid).status()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 import structlog
@@ -76,3 +78,28 @@ async def test_nothing_is_begun_before_it_is_entered_or_after_the_end() -> None:
     background.start("too late", work())
     await asyncio.sleep(1.0)
     assert begun == []
+
+
+async def returns() -> None:
+    await asyncio.sleep(1.0)
+
+
+async def fails() -> None:
+    await asyncio.sleep(1.0)
+    raise OSError("no inotify left")
+
+
+@pytest.mark.parametrize(("helper", "why"), [(returns, "it returned"), (fails, "no inotify left")])
+async def test_the_end_of_a_helper_is_a_warning(
+    helper: Callable[[], Coroutine[Any, Any, None]], why: str
+) -> None:
+    async with Background() as background:
+        background.keep("watching", helper())
+        background.keep("others", asyncio.Event().wait())
+        await asyncio.sleep(0.5)
+        assert background.warnings == []
+        await asyncio.sleep(1.0)
+        (warning,) = background.warnings
+        assert warning.startswith("watching has ended")
+        assert why in warning
+    assert len(background.warnings) == 1  # those that the end cancels are no news

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.config_watch import AT_MOST, Burst, ConfigWatch, signature
+from runtime.supervisor.config_watch import AT_MOST, LOOK_EVERY, Burst, ConfigWatch, signature
 from tests.support.until import eventfds, until
 
 
@@ -145,8 +146,33 @@ async def test_a_directory_that_is_gone_is_said_and_ends_nothing(tmp_path: Path)
     home.rmdir()
     task = asyncio.create_task(file.watch.run())
     await until(lambda: file.watch.failed, 10.0)
-    assert "changes are not noticed" in str(file.watch.failed)
+    assert "changes are noticed 3 s late" in str(file.watch.failed)
     assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def silence(self: ConfigWatch) -> None:
+    await asyncio.Event().wait()  # as inotify where the file alone is a bind mount
+
+
+async def death(self: ConfigWatch) -> None:
+    """Return, as a watcher whose thread has ended."""
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("watcher", [silence, death])
+async def test_a_change_without_an_event_is_noticed_within_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watcher: Callable[[ConfigWatch], Any]
+) -> None:
+    monkeypatch.setattr(ConfigWatch, "_watch", watcher)
+    file = WatchedFile(tmp_path / "c.json5")
+    task = asyncio.create_task(file.watch.run())
+    await asyncio.sleep(10.0)
+    assert file.reported == 0
+    file.path.write_text("{  }")
+    await asyncio.sleep(LOOK_EVERY + 2 * file.quiet)  # type: ignore[operator]
+    assert file.reported == 1
     task.cancel()
     await asyncio.wait([task])
 

@@ -256,6 +256,20 @@ async def test_a_killed_account_may_have_lost_what_was_not_acknowledged() -> Non
         assert account.status().possibly_lost == 3
 
 
+async def test_what_one_has_lost_that_never_beat_is_unknown() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        assert account.status().possibly_lost == 0
+        await start(account)
+        stage.last.die(Exit(signal=9))
+        await phase(account, Phase.BACKOFF)
+        assert account.status().possibly_lost is None
+        account.beat(beat(emitted=5, acked=5), now())
+        account.child.post(Reset())  # nothing has ended: nothing is learnt
+        await asyncio.sleep(0)
+        assert account.status().possibly_lost is None
+
+
 async def test_a_stopped_account_has_lost_nothing() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:

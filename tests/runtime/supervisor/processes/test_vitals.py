@@ -84,3 +84,13 @@ def test_a_kernel_that_does_not_count_reports_no_memory_kill(tmp_path: Path, tex
 
 def test_this_kernel_counts_memory_kills() -> None:
     assert "oom_kill " in VMSTAT.read_text()
+
+
+@pytest.mark.parametrize(
+    ("used", "seconds", "percent"),
+    [(0.5, 1.0, 50.0), (0.0, 1.0, 0.0), (-0.1, 1.0, 0.0), (1.0, 0.0, None), (1.0, -1.0, None)],
+)
+def test_a_share_of_a_core_is_never_negative(
+    used: float, seconds: float, percent: float | None
+) -> None:
+    assert vitals.share_percent(used, seconds) == percent
