@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from ipc.calls import RESOLUTION
 from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
@@ -132,16 +133,18 @@ class PluginCalls:
         except InvalidCall as error:
             self._refuse(call, gateway, str(error), code=INVALID_REQUEST)
         except SendFailed as error:
-            self._refuse(call, gateway, str(error) or "not sent", retryable=error.retryable)
+            text, maybe = str(error) or "not sent", error.maybe_sent
+            self._refuse(call, gateway, text, retryable=error.retryable, maybe=maybe)
         except ChannelError as error:
             self._refuse(call, gateway, str(error) or type(error).__name__)
             self._fail(error)
         except asyncio.CancelledError:
             if asyncio.current_task() not in self._overdue:
-                self._refuse(call, gateway, "the account is stopping", retryable=True)
+                stopping, again = _stopping(), call.method == "probe"
+                self._refuse(call, gateway, str(stopping), retryable=again, maybe=not again)
                 raise
             text = f"{call.method}: no result within {TIME_LIMIT:g} s; it may have been executed"
-            self._refuse(call, gateway, text)
+            self._refuse(call, gateway, text, maybe=True)
         except (SystemExit, KeyboardInterrupt) as error:
             self._refuse(call, gateway, last_line(error))
             self._fail(error)
@@ -206,8 +209,11 @@ class PluginCalls:
         *,
         code: str = UNAVAILABLE,
         retryable: bool = False,
+        maybe: bool = False,
     ) -> None:
-        shape = ErrorShape(code, self._redact(text)[:2000], retryable=retryable)
+        """Answer with an error; ``maybe``: it may have been executed all the same."""
+        details = {"maybeExecuted": True} if maybe else UNSET
+        shape = ErrorShape(code, self._redact(text)[:2000], details, retryable)
         self._reply(call.id, gateway, False, _encode(shape))
 
 
@@ -219,5 +225,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
 
 
 def _stopping() -> SendFailed:
-    """Return the error for those who waited for a send that was cancelled."""
-    return SendFailed("the account is stopping", retryable=True)
+    """Return the error of a call that was cancelled after it had begun."""
+    return SendFailed("the account is stopping; it may have been executed", maybe_sent=True)

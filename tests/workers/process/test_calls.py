@@ -390,7 +390,26 @@ async def test_a_call_that_runs_when_the_account_stops_is_answered(run_dir: Path
         assert await rig.stop() == 0
         answer = await rig.gateway.until(lambda: rig.gateway.answers.get(asked))
         assert answer is not None
-        assert json.loads(answer.payload)["message"] == "the account is stopping"
+        refusal = json.loads(answer.payload)
+        assert refusal["message"] == "the account is stopping; it may have been executed"
+        assert (refusal["retryable"], refusal["details"]) == (False, {"maybeExecuted": True})
+
+
+async def test_a_message_whose_fate_is_unknown_is_neither_sent_nor_to_be_sent_again(
+    run_dir: Path,
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+
+        async def cut(message: Outbound) -> Sent:
+            raise SendFailed("connection lost", retryable=True, maybe_sent=True)
+
+        plugin.on_send = cut
+        answer = await rig.gateway.call("send", HI)
+        refusal = json.loads(answer.payload)
+        assert (answer.ok, refusal["message"]) == (False, "connection lost")
+        assert (refusal["retryable"], refusal["details"]) == (False, {"maybeExecuted": True})
 
 
 async def test_draining_refuses_new_calls_finishes_those_that_run_and_says_so(

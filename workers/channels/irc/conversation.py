@@ -13,7 +13,7 @@ from typing import Any
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.features import Features
 from workers.channels.irc.identity import IrcIdentity
-from workers.channels.irc.lines import Line, line
+from workers.channels.irc.lines import Line, echo, line
 from workers.channels.irc.outputs import (
     AccountReady,
     Output,
@@ -22,7 +22,9 @@ from workers.channels.irc.outputs import (
     SendLine,
     StatusChanged,
     Undelivered,
+    Warned,
 )
+from workers.channels.irc.playback import Playback
 from workers.channels.irc.registration import Registration, banned
 from workers.channels.irc.rooms import Rooms
 from workers.channels.irc.speech import read_speech
@@ -32,20 +34,25 @@ from workers.errors import Transient
 MOTD_SECONDS = 5.0  # after 001, for the features and the message of the day
 READY_SECONDS = 10.0  # after 001 the account counts as ready whatever its channels say
 _MOTD_END = frozenset({"376", "422"})
+_SAID_NOW = frozenset({"001", "002", "003", "004", "PONG"})  # no bouncer repeats these
+
+_SPEAKING = frozenset({"PRIVMSG", "NOTICE"})
 
 
 class Conversation:
     """The state of one connection, from its first line to its end.
 
-    ``now`` is the monotonic time in seconds, here and in all methods.
+    ``now`` is the monotonic time in seconds, here and in all methods; ``epoch_ms`` is when the
+    connection began by this host's clock.
     """
 
-    def __init__(self, config: IrcConfig, now: float) -> None:
+    def __init__(self, config: IrcConfig, now: float, epoch_ms: int = 0) -> None:
         self.features = Features()
         self.identity = IrcIdentity(config)
         self.rooms = Rooms(config)
         self.lag: float | None = None  # seconds of the last round trip
         self._config = config
+        self._playback = Playback(epoch_ms)
         self._registration = Registration(config)
         self._register_by: float | None = now + config.connect_seconds
         self._settle_at: float | None = None  # when the MOTD counts as ended at the latest
@@ -100,7 +107,13 @@ class Conversation:
     def receive(self, got: Line, now: float) -> list[Output]:
         """Return the outputs for one line. Raises ``ChannelError`` when it ends the connection."""
         if got.command == "PING":
-            return [SendLine(line("PONG", *got.params), urgent=True)]
+            pong = echo("PONG", *got.params)
+            return [] if pong is None else [SendLine(pong, urgent=True)]
+        if got.command == "BATCH":
+            self._playback.batch(got)
+            return []
+        if got.command in _SAID_NOW:
+            self._playback.learn(got)
         if not self.registered:
             out = self._registration.receive(got)
             return [*out, *self._let_in(now)] if self.registered else out
@@ -135,33 +148,59 @@ class Conversation:
     def _receive_registered(self, got: Line, now: float) -> list[Output]:
         match got.command:
             case "PRIVMSG" | "NOTICE":
-                said = read_speech(got, self.identity.nick, self.features)
-                return [*([said] if said else []), *self.identity.receive(got, now)]
+                return self._hear(got, now)
+            case _ if self._playback.marks(got):
+                return []  # who came and went then is not who comes and goes now
             case "PONG":
                 return self._pong(got, now)
             case "005":
-                self.features = self.features.updated(got.params[1:-1])
+                self._announced(got)
                 return []
+            case "CAP":
+                return self._registration.receive_later(got)
+            case "FAIL" if got.param(0).upper() in _SPEAKING:
+                targets = tuple(map(self.features.fold, got.params[2:-1]))
+                return [Undelivered(targets, f"{got.param(1)} {got.text}")]
+            case "WARN" | "NOTE":
+                return [Warned(f"the server: {' '.join(got.params)}")]
             case command if command in _MOTD_END and self._settle_at is not None:
                 return self._settle(now)
             case "ERROR":
                 raise Transient(f"the server closed the connection: {got.text}")
             case "465":
-                raise banned(got.text, logged_in=self._config.sasl is not None)
+                raise banned(got.text)
             case "KILL" if self._is_me(got.param(0)):
                 raise Transient(f"killed by {got.nick}: {got.text}")
+        if got.command == "JOIN" and self._is_me(got.nick):
+            for name in got.param(0).split(","):
+                self._playback.entered(self.features.fold(name), got)
         out = self.identity.receive(got, now)
         out += self.rooms.receive(got, self.identity.nick, now)
         return out or self._refusal(got)
+
+    def _hear(self, got: Line, now: float) -> list[Output]:
+        history = self._playback.holds(got, self.features)
+        said = read_speech(got, self.identity.nick, self.features, history=history)
+        out: list[Output] = [] if said is None else [said]
+        return out if history else [*out, *self.identity.receive(got, now)]
+
+    def _announced(self, got: Line) -> None:
+        """Take one line of features: there may be several, and more at any time."""
+        text = bool(got.params) and " " in got.text  # "are supported by this server"
+        self.features = self.features.updated(got.params[1 : -1 if text else None])
+        self.identity.adopt(self.features)
+        self.rooms.adopt(self.features)
 
     def _is_me(self, nick: str) -> bool:
         return self.features.fold(nick) == self.features.fold(self.identity.nick)
 
     def _refusal(self, got: Line) -> list[Output]:
         """Return an error about a target as the refusal of the message that was sent to it."""
+        if got.command == "FAIL":
+            return [Warned(f"the server refused: {' '.join(got.params)}")]
         if len(got.params) < 3 or not got.command.isdigit() or got.command[0] not in "457":
             return []
-        return [Undelivered(self.features.fold(got.param(1)), f"{got.command} {got.text}")]
+        return [Undelivered((self.features.fold(got.param(1)),), f"{got.command} {got.text}")]
 
     def _settle(self, now: float) -> list[Output]:
         """Return the outputs after the message of the day: login, nick and bot mode."""

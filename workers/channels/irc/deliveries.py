@@ -9,6 +9,7 @@ waits, so it costs no pace under load.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from workers.errors import SendFailed
@@ -41,12 +42,14 @@ class Delivery:
             self.outcome.set_result(None)
 
     def lose(self) -> None:
-        """End it because the connection is gone: as delivered when it was written whole."""
-        if self.whole:
-            self.settle()
-        elif not self.outcome.done():
-            text = f"connection lost after {self.written} of {self.parts} parts"
-            self.outcome.set_exception(SendFailed(text, retryable=self.written == 0))
+        """End it because the connection is gone; what was written may have arrived, or not."""
+        if self.outcome.done():
+            return
+        text = f"connection lost after {self.written} of {self.parts} parts"
+        if self.written:
+            text += ", before the server had answered; the message may have been delivered"
+        maybe = self.written > 0
+        self.outcome.set_exception(SendFailed(text, retryable=not maybe, maybe_sent=maybe))
 
 
 class Deliveries:
@@ -79,16 +82,20 @@ class Deliveries:
     def answered(self, token: str) -> None:
         """Settle what was written before the PING with this token."""
         number = token.removeprefix(_FENCE)
-        if not token.startswith(_FENCE) or not number.isdecimal():
+        if not token.startswith(_FENCE) or not number.isdecimal() or len(number) > 18:
             return
         for delivery in self._open:
             if delivery.fence is not None and delivery.fence <= int(number):
                 delivery.settle()
 
-    def refuse(self, target: str, text: str) -> bool:
-        """Fail the oldest written message to ``target``; return whether there was one."""
+    def refuse(self, targets: Collection[str], text: str) -> bool:
+        """Fail the oldest written message to one of ``targets``; return whether there was one.
+
+        Without targets the oldest one is meant.
+        """
         for delivery in self._open:
-            if delivery.target == target and delivery.written and not delivery.outcome.done():
+            meant = not targets or delivery.target in targets
+            if meant and delivery.written and not delivery.outcome.done():
                 delivery.outcome.set_exception(SendFailed(text))
                 return True
         return False

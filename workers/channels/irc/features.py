@@ -5,10 +5,14 @@ The defaults hold on a server that announces nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from workers.channels.irc.names import CHANNEL_TYPES, fold
+
+_ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})")  # how a value holds a space (ISUPPORT draft, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,10 @@ class Features:
     network: str | None = None
 
     def updated(self, tokens: Iterable[str]) -> Features:
-        """Return a copy with the ``NAME=value`` tokens of one 005 line."""
+        """Return a copy with the ``NAME=value`` tokens of one 005 line; ``-NAME`` takes one back.
+
+        A server sends as many lines as it likes, at any time.
+        """
         known = {
             "CASEMAPPING": "casemapping",
             "CHANTYPES": "channel_types",
@@ -30,11 +37,15 @@ class Features:
             "BOT": "bot_mode",
             "NETWORK": "network",
         }
-        found = {}
+        found: dict[str, Any] = {}
         for token in tokens:
             name, _, value = token.partition("=")
-            if name in known and value:
-                found[known[name]] = value
+            if name.startswith("-") and name[1:] in known:
+                found[known[name[1:]]] = getattr(_DEFAULTS, known[name[1:]])
+            elif name in known and value:
+                found[known[name]] = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
+        if len(found.get("bot_mode") or "B") != 1 or not (found.get("bot_mode") or "B").isalpha():
+            del found["bot_mode"]  # a mode is one letter
         return replace(self, **found)
 
     def fold(self, name: str) -> str:
@@ -46,3 +57,6 @@ class Features:
         if target[:1] in self.status_prefixes and target[1:2] in self.channel_types:
             return target[1:] or None
         return target if target and target[0] in self.channel_types else None
+
+
+_DEFAULTS = Features()

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.features import Features
-from workers.channels.irc.lines import Line, line
+from workers.channels.irc.lines import Line, line, one_word
 from workers.channels.irc.outputs import Output, SendLine, StatusChanged, Warned
 
 LOGIN_SECONDS = 5.0  # joins wait this long for NickServ: some channels want a login
 GHOST_SECONDS = 2.0  # from asking NickServ for the nick to taking it
-_NOT_YET = frozenset({"433", "436", "437", "438"})
+_NOT_YET = frozenset({"432", "433", "436", "437", "438"})
 _WELCOMES = ("identified", "logged in", "recognized", "recognised", "accepted")
 
 
@@ -49,6 +49,10 @@ class IrcIdentity:
             out += self._regain(now) if self._taken_back else []
             self._regain_at = self._regain_at or now + self._config.regain_seconds
         return out
+
+    def adopt(self, features: Features) -> None:
+        """Compare nicks as the server has announced it by now."""
+        self._features = features
 
     @property
     def settled(self) -> bool:
@@ -89,7 +93,7 @@ class IrcIdentity:
         match got.command:
             case "JOIN" if mine:
                 self._see(got.source)
-            case "NICK" if mine and got.param(0):
+            case "NICK" if mine and one_word(got.param(0)):
                 return self._renamed(got.param(0), now)
             case "NICK" | "QUIT" if fold(got.nick) == fold(self._config.nick) and not mine:
                 return self._take()

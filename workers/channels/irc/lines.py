@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 MAX_LINE_BYTES = 512  # with CR LF, without tags (RFC 2812 2.3)
 MAX_TAGS_BYTES = 8191  # IRCv3 message-tags, server to client
+MAX_WORD = 200  # characters of a nick or channel: longer ones fit into no line
 _UNESCAPED = {":": ";", "s": " ", "r": "\r", "n": "\n", "\\": "\\"}
 
 
@@ -112,6 +113,24 @@ def line(command: str, *params: str) -> str:
     if any(character in built for character in "\r\n\0"):
         raise LineError("a line break or NUL within a line")
     return built
+
+
+def echo(command: str, *params: str) -> str | None:
+    """Build a line of what a server sent us; ``None`` when it cannot be sent back.
+
+    A server may send what no line of ours can carry (a NUL, more than 512 bytes).
+    """
+    try:
+        built = line(command, *params)
+    except LineError:
+        return None
+    return built if len(built.encode()) <= MAX_LINE_BYTES - 2 else None
+
+
+def one_word(text: str) -> bool:
+    """Return whether ``text`` can be sent as a parameter that is not the last one."""
+    bad = any(character.isspace() or character < "!" for character in text)
+    return 0 < len(text) <= MAX_WORD and not bad and not text.startswith(":")
 
 
 def _parse_tags(text: str) -> dict[str, str]:

@@ -22,7 +22,8 @@ class Heard:
     """Hand in a message of a person or robot. ``room`` is ``None`` for a direct message.
 
     ``id`` and ``at`` (epoch milliseconds) are the server's, ``None`` when it gives none.
-    ``robot`` is true for a NOTICE and for a sender that the server marks as a bot.
+    ``robot`` is true for a NOTICE and for a sender that the server marks as a bot, ``history``
+    for what was said before this connection.
     """
 
     nick: str
@@ -36,13 +37,17 @@ class Heard:
     id: str | None = None
     at: int | None = None
     login: str | None = None
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Fail a message to ``target`` (already folded): the server did not deliver it."""
+    """Fail a message to one of ``targets`` (already folded): the server did not deliver it.
 
-    target: str
+    Without targets it is the oldest one that is open.
+    """
+
+    targets: tuple[str, ...]
     text: str
 
 

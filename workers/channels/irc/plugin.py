@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from ipc import timeouts
@@ -24,7 +24,7 @@ from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.connecting import connect
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.deliveries import Deliveries, Delivery
-from workers.channels.irc.lines import LineBuffer, LineError, line, parse
+from workers.channels.irc.lines import Line, LineBuffer, LineError, line, parse
 from workers.channels.irc.outgoing import Outgoing
 from workers.channels.irc.outputs import (
     AccountReady,
@@ -38,16 +38,18 @@ from workers.channels.irc.outputs import (
     Warned,
 )
 from workers.channels.irc.translation import compose, to_inbound
-from workers.errors import SendFailed, Transient
+from workers.errors import ChannelError, SendFailed, Transient
 from workers.messages import Inbound, Outbound, Sent
 from workers.plugin import Context
 
 READ_BYTES = 64 * 1024
 MAX_HEARD = 1000  # messages that wait for the worker before the socket is left unread
 MAX_WAITING_LINES = 500  # some minutes at the usual rate
-REFUSAL_SECONDS = 5.0  # without a complaint for so long a message counts as delivered
+FENCE_SECONDS = 10.0  # after so long a message is asked for though others wait behind it
 QUIT_SECONDS = 1.0
 HANDOVER_SECONDS = 2.0  # to hand in what was heard before the end
+
+_LAST = (Heard, PongReceived, Undelivered)  # what still counts after QUIT
 
 
 class Irc:
@@ -59,6 +61,7 @@ class Irc:
         self._loop = asyncio.get_running_loop()
         self._outgoing: Outgoing[Delivery] = Outgoing(self._full_bucket())
         self._conversation = Conversation(self._config, self._loop.time())
+        self._received = LineBuffer()
         self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue()  # None ends the emitting
         self._emitted = asyncio.Event()  # the worker has taken a message
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
@@ -71,8 +74,8 @@ class Irc:
 
     async def run(self) -> None:
         """Stay connected until cancelled. Raises ``ChannelError`` when the connection ends."""
-        self._conversation = Conversation(self._config, self._loop.time())
         reader, self._writer = await connect(self._config)
+        self._conversation = Conversation(self._config, self._loop.time(), _now_ms())
         emitting = asyncio.create_task(self._emit_heard())
         try:
             await self._converse(reader, emitting)
@@ -121,16 +124,17 @@ class Irc:
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         self._perform(self._conversation.start())
-        received = LineBuffer()
         while data := await self._next(reader):
-            for raw in received.feed(data):
-                try:
-                    got = parse(raw)
-                except LineError:
-                    continue
+            for got in self._lines(data):
                 self._perform(self._conversation.receive(got, self._loop.time()))
                 await self._until_taken()
         raise Transient("the server closed the connection")
+
+    def _lines(self, data: bytes) -> Iterator[Line]:
+        """Yield the lines that ``data`` completes; those that are none are left out."""
+        for raw in self._received.feed(data):
+            with contextlib.suppress(LineError):
+                yield parse(raw)
 
     async def _next(self, reader: asyncio.StreamReader) -> bytes:
         try:
@@ -219,16 +223,22 @@ class Irc:
             self._ctx.status(linked=linked, **({"authenticated_at": _now_ms()} if linked else {}))
 
     def _refuse(self, refused: Undelivered) -> None:
-        if not self._deliveries.refuse(refused.target, refused.text):
-            self._ctx.log.warning("the server refused", target=refused.target, text=refused.text)
+        if not self._deliveries.refuse(refused.targets, refused.text):
+            target = " ".join(refused.targets)
+            self._ctx.log.warning("the server refused", target=target, text=refused.text)
 
     def _flush(self) -> None:
         """Write the lines that may be written now, and a fence when no others wait."""
         self._write_due()
-        if not self._outgoing and (token := self._deliveries.fence()) is not None:
+        if not self._outgoing:
+            self._fence()
+        self._stirred.set()
+
+    def _fence(self) -> None:
+        """Ask the server for its answer to the messages written so far, if any is open."""
+        if self._writer is not None and (token := self._deliveries.fence()) is not None:
             self._outgoing.put(line("PING", token), urgent=True)
             self._write_due()
-        self._stirred.set()
 
     def _write_due(self) -> None:
         if self._writer is None:
@@ -238,15 +248,24 @@ class Irc:
             if delivery is not None:
                 delivery.count_line()
                 if delivery.whole:
-                    self._loop.call_later(REFUSAL_SECONDS, delivery.settle)
+                    self._loop.call_later(FENCE_SECONDS, self._fence)
 
     async def _quit(self, reader: asyncio.StreamReader) -> None:
+        """Leave, and take what still comes: the answers to the last messages are among it."""
         assert self._writer is not None
+        self._fence()
         with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
             async with timeouts.timeout(QUIT_SECONDS):
                 self._writer.write(line("QUIT", self._config.quit_message).encode() + b"\r\n")
-                while await reader.read(READ_BYTES):
-                    pass
+                while data := await reader.read(READ_BYTES):
+                    self._take_last(data)
+
+    def _take_last(self, data: bytes) -> None:
+        """Take messages, and answers to ours, that come after QUIT; nothing else matters."""
+        for got in self._lines(data):
+            with contextlib.suppress(ChannelError):  # the goodbye is an ERROR
+                outputs = self._conversation.receive(got, self._loop.time())
+                self._perform(one for one in outputs if isinstance(one, _LAST))
 
     async def _hand_over(self, emitting: asyncio.Task[None]) -> None:
         """Emit the messages that still wait; log how many the worker does not take in time."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+from workers.channels.irc.capabilities import Capabilities
 from workers.channels.irc.config import IrcConfig, Sasl
-from workers.channels.irc.lines import Line, line
+from workers.channels.irc.lines import Line, line, one_word
 from workers.channels.irc.names import spare_nicks
 from workers.channels.irc.outputs import Output, SendLine
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 
-WANTED_CAPABILITIES = ("message-tags", "server-time", "account-tag")
 _AUTHENTICATE_BYTES = 400  # a longer answer goes in pieces (IRCv3 sasl-3.1)
 _NICK_TAKEN = frozenset({"433", "436", "437"})
 _SASL_FAILED = frozenset({"902", "904", "905", "906"})
@@ -30,8 +30,11 @@ class Registration:
         self.done = False
         self._config = config
         self._spare = iter(spare_nicks(config.nick))
-        self._offered: dict[str, str] = {}
+        self._only_invalid = True  # no nick was refused for being taken
+        self._capabilities = Capabilities(sasl=config.sasl is not None)
         self._mechanisms = ""
+        self._challenge = ""  # the pieces of it that have come
+        self._answered = False  # the credentials have been sent: once
         self._logged_in = False
 
     def start(self) -> list[Output]:
@@ -48,82 +51,101 @@ class Registration:
         """Return the answers to one line before 001. Raises ``ChannelError`` for a refusal."""
         match got.command:
             case "CAP":
-                return self._capabilities(got)
-            case "AUTHENTICATE" if got.text == "+" and self._config.sasl is not None:
-                return list(_credentials(self._config.sasl))
+                return self._negotiate(got)
+            case "AUTHENTICATE" if self._config.sasl is not None:
+                return self._authenticate(got.param(0), self._config.sasl)
             case "903" | "907":
                 self._logged_in = True
-                return [_urgent("CAP", "END")]
+                return self._finish()
             case "908":
                 self._mechanisms = got.param(1)
                 return []
             case "001":
                 return self._let_in(got)
             case command if command in _NICK_TAKEN:
+                self._only_invalid = False
                 return [self._another_nick(got)]
-            case "432":
-                return [self._bad_nick(got)]
+            case "432":  # services hold it, or it is invalid: the text alone would tell
+                return [self._another_nick(got)]
             case _:
                 self._raise_refusal(got)
                 return []
 
-    def _capabilities(self, got: Line) -> list[Output]:
-        what, text = got.param(1).upper(), got.text
-        if what == "LS":
-            self._offered |= {name: value for name, _, value in _partitioned(text)}
-            return [] if got.param(2) == "*" and len(got.params) > 3 else self._request()
-        if what == "ACK" and "sasl" in text.split() and self._config.sasl is not None:
-            return [_urgent("AUTHENTICATE", "PLAIN")]
-        if what == "NAK" and self._config.sasl is not None:
+    def receive_later(self, got: Line) -> list[Output]:
+        """Return the answers to a CAP line after the registration."""
+        return [_urgent("CAP", "REQ", names) for names in self._capabilities.receive(got)]
+
+    def _negotiate(self, got: Line) -> list[Output]:
+        requests = self._capabilities.receive(got)
+        if self._capabilities.sasl_refused:
             raise Transient("the server refuses the capability sasl")
-        return [_urgent("CAP", "END")] if what in ("ACK", "NAK") else []
+        if not self._capabilities.listed:
+            return []
+        missing = not self._capabilities.asked_for("sasl")
+        if self._config.sasl is not None and (missing or "sasl" in requests):
+            self._check_sasl()
+        out: list[Output] = [_urgent("CAP", "REQ", names) for names in requests]
+        if self._config.sasl is not None and self._capabilities.begin_sasl():
+            out.append(_urgent("AUTHENTICATE", "PLAIN"))
+        return [*out, *self._finish()]
 
-    def _request(self) -> list[Output]:
-        wanted = [name for name in WANTED_CAPABILITIES if name in self._offered]
-        if self._config.sasl is not None:
-            wanted.append(self._sasl())
-        return [_urgent("CAP", "REQ", " ".join(wanted)) if wanted else _urgent("CAP", "END")]
+    def _finish(self) -> list[Output]:
+        """Return the end of the negotiation, once everything is answered and we are logged in."""
+        waiting = self._config.sasl is not None and not self._logged_in
+        return [] if waiting or not self._capabilities.end() else [_urgent("CAP", "END")]
 
-    def _sasl(self) -> str:
-        if "sasl" not in self._offered:
+    def _check_sasl(self) -> None:
+        """Raise when the server's offer shows that the login cannot succeed."""
+        mechanisms = self._capabilities.offered.get("sasl")
+        if mechanisms is None:
             # The services may be away for a while; without the login nothing may go on.
             raise Transient("the server offers no SASL (now)")
-        mechanisms = self._offered["sasl"]
         if mechanisms and "PLAIN" not in mechanisms.upper().split(","):
             raise Misconfigured(f"the server offers SASL {mechanisms}, not PLAIN")
-        return "sasl"
+
+    def _authenticate(self, piece: str, sasl: Sasl) -> list[Output]:
+        """Answer a challenge, which may come in pieces, and only the first one.
+
+        The credentials are never sent again: a server that asks for more does not speak PLAIN.
+        """
+        self._challenge = "" if piece == "+" else (self._challenge + piece)[-_AUTHENTICATE_BYTES:]
+        if len(piece) == _AUTHENTICATE_BYTES:
+            return []
+        if self._answered:
+            return [_urgent("AUTHENTICATE", "*")]
+        self._answered = True
+        return list(_credentials(sasl))
 
     def _let_in(self, got: Line) -> list[Output]:
         if self._config.sasl is not None and not self._logged_in:
             raise Transient("the server let us in without SASL")
-        self.nick = got.param(0) or self.nick
+        self.nick = got.param(0) if one_word(got.param(0)) else self.nick
         self.done = True
         return []
 
     def _another_nick(self, got: Line) -> Output:
         nick = next(self._spare, None)
+        if nick is None and self._only_invalid:
+            raise Misconfigured(f"the server takes no nick like {self._config.nick}: {got.text}")
         if nick is None:
             raise Transient(f"every nick like {self._config.nick} is taken: {got.text}")
         self.nick = nick
         return _urgent("NICK", nick)
 
-    def _bad_nick(self, got: Line) -> Output:
-        if self.nick == self._config.nick:
-            raise Misconfigured(f"the server takes no nick {self.nick}: {got.text}")
-        return self._another_nick(got)
-
     def _raise_refusal(self, got: Line) -> None:
-        """Raise the error that a line means when it ends the registration."""
+        """Raise the error that a line means when it ends the registration.
+
+        The numeric decides, never the text: servers word a ban for a minute, a throttle and a
+        wrong password as they like.
+        """
         error: ChannelError | None = None
         if got.command in _SASL_FAILED:
             error = self._sasl_refusal(got)
         elif got.command == "464":
             error = NeedsLogin(f"server password refused: {got.text}")
         elif got.command == "465":
-            error = banned(got.text, logged_in=self._logged_in)
-        elif got.command == "ERROR" and "password" in got.text.lower():
-            error = NeedsLogin(got.text)  # ngircd refuses a password in no other way
-        elif got.command == "ERROR":
+            error = banned(got.text)
+        elif got.command == "ERROR":  # ngircd refuses a password in no other way
             error = Transient(f"the server closed the connection: {got.text}")
         if error is not None:
             raise error
@@ -148,16 +170,10 @@ def _credentials(sasl: Sasl) -> Iterator[Output]:
         yield _urgent("AUTHENTICATE", "+")
 
 
-def banned(text: str, *, logged_in: bool) -> ChannelError:
-    """Return the error for a ban from the server (465, K-line)."""
-    if "sasl" in text.lower() and not logged_in:
-        return NeedsLogin(f"the server wants a login first: {text}")
-    return Misconfigured(f"banned from this server: {text}")
+def banned(text: str) -> ChannelError:
+    """Return the error for a ban from the server (465, K-line): most of them pass."""
+    return Transient(f"banned from this server: {text}")
 
 
 def _urgent(command: str, *params: str) -> SendLine:
     return SendLine(line(command, *params), urgent=True)
-
-
-def _partitioned(text: str) -> Iterator[tuple[str, str, str]]:
-    return (word.partition("=") for word in text.split())

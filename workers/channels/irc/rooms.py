@@ -75,6 +75,11 @@ class Rooms:
             self._rooms[features.fold(name)] = Room(name, key)
         return self._join(self._rooms.values(), now)
 
+    def adopt(self, features: Features) -> None:
+        """Compare names as the server has announced it by now."""
+        self._features = features
+        self._rooms = {features.fold(room.name): room for room in self._rooms.values()}
+
     @property
     def settled(self) -> bool:
         """True when every JOIN has been answered."""
@@ -105,12 +110,15 @@ class Rooms:
         mine = fold(got.nick) == fold(me)
         match got.command:
             case "JOIN" if mine:
-                return self._joined(got.param(0), now)
+                return [out for name in _listed(got) for out in self._joined(name, now)]
             case "KICK" if fold(got.param(1)) == fold(me):
                 reason = f"kicked by {got.nick}: {got.param(2)}".rstrip(": ")
                 return self._left(got.param(0), reason, now)
             case "PART" if mine:
-                return self._left(got.param(0), f"parted: {got.param(1)}".rstrip(": "), now)
+                reason = f"parted: {got.param(1)}".rstrip(": ")
+                return [out for name in _listed(got) for out in self._left(name, reason, now)]
+            case "FAIL" if got.param(0).upper() == "JOIN":
+                return self._failed(got, now)
             case "INVITE":
                 room = self._rooms.get(fold(got.text))
                 return self._join([room], now) if room and room.state != "joined" else []
@@ -144,6 +152,15 @@ class Rooms:
         after = self._soon(room) if got.command in _SHORT else self._config.retry_seconds
         return self._out(room, reason, after, now)
 
+    def _failed(self, got: Line, now: float) -> list[Output]:
+        """Take a standard reply to a JOIN: ``FAIL JOIN code context… :text``."""
+        for name in got.params[2:-1]:
+            room = self._rooms.get(self._features.fold(name))
+            if room is not None and room.state == "joining":
+                reason = f"refused ({got.param(1)} {got.text})"
+                return self._out(room, reason, self._config.retry_seconds, now)
+        return []
+
     def _soon(self, room: Room) -> float:
         """Return the seconds until the next try after a setback; doubles up to the slow pace."""
         config = self._config
@@ -163,6 +180,11 @@ class Rooms:
         for room in chosen:
             room.state, room.due = "joining", now + ANSWER_SECONDS
         return [SendLine(join) for join in _joins(chosen)]
+
+
+def _listed(got: Line) -> list[str]:
+    """Return the channels of a JOIN or PART: a server should not send several, but may."""
+    return [name for name in got.param(0).split(",") if name]
 
 
 def _joins(rooms: Sequence[Room]) -> Iterator[str]:

@@ -6,28 +6,30 @@ because an answer lets others flood and fingerprint a robot.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from workers.channels.irc.features import Features
-from workers.channels.irc.lines import Line
+from workers.channels.irc.lines import MAX_WORD, Line
 from workers.channels.irc.names import mentions
 from workers.channels.irc.outputs import Heard
+from workers.channels.irc.playback import server_time
 from workers.channels.irc.texts import action_of, strip_markup
 
 _BOT_TAGS = frozenset({"bot", "draft/bot", "inspircd.org/bot"})
 
 
-def read_speech(got: Line, me: str, features: Features) -> Heard | None:
+def read_speech(got: Line, me: str, features: Features, *, history: bool = False) -> Heard | None:
     """Return the message in ``got``; ``None`` for what is not for people.
 
     That is CTCP, the text of a server (no ``!`` in the source of a NOTICE), and what a bouncer
     repeats of our own messages. ``me`` is the client's present nick. A NOTICE never counts as
     addressed: RFC 2812 3.3.2 forbids robots to answer one, which keeps two robots from
-    answering each other for ever.
+    answering each other for ever. ``history`` is what was said before this connection, which
+    never counts as addressed either: it was answered then, or is not to be answered any more.
     """
     notice = got.command == "NOTICE"
     fold = features.fold
     if fold(got.nick) == fold(me) or (notice and "!" not in got.source):
+        return None
+    if not 0 < len(got.nick) <= MAX_WORD or len(got.param(0)) > MAX_WORD:
         return None
     text: str | None = got.text
     action = got.text.startswith("\1")
@@ -42,19 +44,13 @@ def read_speech(got: Line, me: str, features: Features) -> Heard | None:
         mask=got.source,
         room=room,
         text=text,
-        addressed=not notice and (room is None or mentions(text, me, features.casemapping)),
+        addressed=not (notice or history)
+        and (room is None or mentions(text, me, features.casemapping)),
         action=action,
         notice=notice,
         robot=notice or not _BOT_TAGS.isdisjoint(got.tags),
         id=got.tags.get("msgid") or None,
-        at=_epoch_ms(got.tags.get("time", "")),
+        at=server_time(got),
         login=got.tags.get("account") or None,
+        history=history,
     )
-
-
-def _epoch_ms(text: str) -> int | None:
-    """Return the tag ``time`` (IRCv3 server-time) in epoch ms; ``None`` when it is not a time."""
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None

@@ -16,6 +16,7 @@ from workers.errors import SendFailed
 from workers.messages import Chat, Inbound, Outbound, Sender
 
 # Any nick that a server may have given, but no list, mask, server or robot address.
+MAX_ID = 512  # of workers.messages
 _NICK_LIKE = re.compile(r"[^\s,*?!@:$#&\x00-\x1f][^\s,*?!@:\x00-\x1f]*")
 
 
@@ -56,9 +57,11 @@ def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
         meta["notice"] = True
     if heard.login:
         meta["account"] = heard.login
+    if heard.history:
+        meta["history"] = True
     room = heard.room
     return Inbound(
-        id=heard.id or new_id(),
+        id=heard.id if heard.id and len(heard.id) <= MAX_ID else new_id(),
         chat=Chat(heard.nick, "direct") if room is None else Chat(room, "group"),
         sender=Sender(heard.nick, heard.nick, bot=heard.robot),
         text=heard.text,

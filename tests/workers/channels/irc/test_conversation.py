@@ -19,7 +19,7 @@ from workers.channels.irc.outputs import (
     StatusChanged,
     Undelivered,
 )
-from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
+from workers.errors import ChannelError, Transient
 
 
 def test_joins_come_after_the_motd_and_ready_after_the_joins() -> None:
@@ -113,8 +113,8 @@ def test_a_server_that_does_not_let_us_in_is_left() -> None:
     ("text", "error", "words"),
     [
         ("ERROR :Closing Link: x (K-Lined)", Transient, "K-Lined"),
-        (":s 465 tester :You are banned", Misconfigured, "banned"),
-        (":s 465 tester :SASL only", NeedsLogin, "wants a login"),
+        (":s 465 tester :You are banned", Transient, "banned"),
+        (":s 465 tester :SASL only", Transient, "SASL only"),
         (":op!o@h KILL tester :spam", Transient, "killed by op: spam"),
     ],
 )
@@ -127,10 +127,10 @@ def test_the_server_may_end_it(text: str, error: type[ChannelError], words: str)
 def test_an_undelivered_message_is_told() -> None:
     conversation, _ = registered()
     assert play(conversation, ":s 401 tester Ghost :No such nick") == [
-        Undelivered("ghost", "401 No such nick")
+        Undelivered(("ghost",), "401 No such nick")
     ]
     assert play(conversation, ":s 404 tester #A :Cannot send") == [
-        Undelivered("#a", "404 Cannot send")
+        Undelivered(("#a",), "404 Cannot send")
     ]
     assert play(conversation, ":s 301 tester al :away", ":s 501 tester :Unknown mode") == []
 

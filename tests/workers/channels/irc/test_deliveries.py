@@ -39,7 +39,7 @@ async def test_other_answers_settle_nothing() -> None:
     deliveries = Deliveries()
     delivery = said(deliveries, "#a")
     deliveries.fence()
-    for token in ("", "lag-1", "said-", "said-x", "1"):
+    for token in ("", "lag-1", "said-", "said-x", "1", "said-" + "9" * 9000):
         deliveries.answered(token)
     assert not delivery.outcome.done()
 
@@ -51,8 +51,8 @@ async def test_a_refusal_is_for_the_oldest_message_to_the_target() -> None:
         said(deliveries, "al"),
         said(deliveries, "al"),
     )
-    assert not deliveries.refuse("bo", "no")
-    assert deliveries.refuse("al", "no such nick")
+    assert not deliveries.refuse(("bo",), "no")
+    assert deliveries.refuse(("al",), "no such nick")
     with pytest.raises(SendFailed, match="no such nick"):
         await first.outcome
     deliveries.fence()
@@ -67,11 +67,23 @@ async def test_a_lost_connection_tells_how_far_it_came() -> None:
     whole, part, none = (said(deliveries, "#a", 2, written=written) for written in (2, 1, 0))
     deliveries.lose()
     deliveries.lose()
-    await whole.outcome
-    with pytest.raises(SendFailed, match="after 1 of 2 parts") as failure:
-        await part.outcome
-    assert not failure.value.retryable
+    for delivery, text in ((whole, "after 2 of 2 parts"), (part, "after 1 of 2 parts")):
+        with pytest.raises(SendFailed, match=f"{text}.* may have been delivered") as failure:
+            await delivery.outcome
+        assert (failure.value.retryable, failure.value.maybe_sent) == (False, True)
     with pytest.raises(SendFailed, match="after 0 of 2") as failure:
         await none.outcome
-    assert failure.value.retryable
+    assert (failure.value.retryable, failure.value.maybe_sent) == (True, False)
     deliveries.end(none)
+
+
+async def test_a_refusal_without_a_target_is_for_the_oldest_message() -> None:
+    deliveries = Deliveries()
+    waiting, first, second = (said(deliveries, "#a", written=n) for n in (0, 1, 1))
+    assert deliveries.refuse((), "no")
+    assert deliveries.refuse((), "no")
+    assert not deliveries.refuse((), "no")
+    for delivery in (first, second):
+        with pytest.raises(SendFailed, match="no"):
+            await delivery.outcome
+    assert not waiting.outcome.done()

@@ -13,7 +13,7 @@ from tests.support.irc_server import HOST, free_port
 from tests.workers.channels.irc.running_account import RunningAccount, account
 from tests.workers.channels.irc.scripted_server import scripted_server
 from workers.channels.irc.plugin import MAX_HEARD, MAX_WAITING_LINES
-from workers.errors import ChannelError, Misconfigured, NeedsLogin, SendFailed, Transient
+from workers.errors import ChannelError, NeedsLogin, SendFailed, Transient
 
 
 async def ending(bot: RunningAccount, timeout: float = 10) -> BaseException:
@@ -48,7 +48,7 @@ async def test_a_server_that_ignores_quit_holds_us_a_second_at_most(tmp_path: Pa
     [
         (":s 904 tester :SASL authentication failed", NeedsLogin, "SASL authentication failed"),
         (":s 464 tester :Password incorrect", NeedsLogin, "Password incorrect"),
-        (":s 465 tester :You are banned", Misconfigured, "You are banned"),
+        (":s 465 tester :You are banned", Transient, "You are banned"),
         ("ERROR :Closing Link: too many connections", Transient, "too many connections"),
     ],
 )
@@ -158,6 +158,59 @@ async def test_a_lost_connection_ends_what_was_being_sent(tmp_path: Path) -> Non
         with pytest.raises(SendFailed, match="connection lost after 0 of 1") as failure:
             await sending[1]
         assert failure.value.retryable
+
+
+async def test_a_connection_cut_behind_a_message_leaves_its_fate_unknown(tmp_path: Path) -> None:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+        server.answer("PING")  # it reads the message, and passes on nothing
+        sending = asyncio.create_task(bot.say("#a", "hello"))
+        await server.expect("PING said-")
+        server.reset()
+        with pytest.raises(SendFailed, match="may have been delivered") as failure:
+            await sending
+        assert (failure.value.maybe_sent, failure.value.retryable) == (True, False)
+
+
+async def test_a_message_behind_others_is_asked_for_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.channels.irc.plugin.FENCE_SECONDS", 0.2)
+    slow: dict[str, Any] = {"floodBurst": 4, "floodRate": 0.01, "channels": ["#a"]}
+    async with scripted_server() as server, account(tmp_path, server.port, **slow) as bot:
+        first = asyncio.create_task(bot.say("#a", "1"))
+        behind = asyncio.create_task(bot.say("#a", "2\n3\n4\n5\n6"))
+        await first
+        assert not behind.done()
+        behind.cancel()
+
+
+async def test_the_answer_to_the_last_message_is_awaited_when_stopping(tmp_path: Path) -> None:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+        server.polite = False
+        server.answer("PING")
+        server.answer("QUIT", ":s PONG s :said-1", ":al!a@h PRIVMSG #a :bye", "ERROR :Closing")
+        sending = asyncio.create_task(bot.say("#a", "hello"))
+        await server.expect("PING said-")
+        await bot.stop()
+        assert (await sending).parts == 1
+        assert [message.text for message in bot.ctx.emitted] == ["bye"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "FAIL PRIVMSG CANNOT_SEND #a :You may not speak here",
+        "FAIL PRIVMSG CANNOT_SEND :You may not speak here",
+        "FAIL PRIVMSG CANNOT_SEND other #a :You may not speak here",
+    ],
+)
+async def test_a_standard_reply_is_a_refusal(tmp_path: Path, reply: str) -> None:
+    async with scripted_server() as server, account(tmp_path, server.port, channels=["#a"]) as bot:
+        server.answer("PRIVMSG", ":s WARN PRIVMSG SLOW #a :too many", f":s {reply}")
+        with pytest.raises(SendFailed, match="CANNOT_SEND You may not speak here") as failure:
+            await bot.say("#a", "hello")
+        assert not failure.value.maybe_sent
+        assert any("SLOW" in record["event"] for record in bot.ctx.logged)
 
 
 async def test_a_message_that_nobody_waits_for_is_withdrawn(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.workers.channels.irc.running_account import config
 from tests.workers.channels.irc.transcript import line, sent
-from workers.channels.irc.registration import Registration, banned
+from workers.channels.irc.registration import Registration
 from workers.errors import ChannelError, Misconfigured, NeedsLogin, Transient
 
 SASL = {"user": "bot", "password": "secret"}
@@ -30,10 +30,11 @@ def test_the_first_lines_do_not_wait_for_the_server() -> None:
 
 
 def test_what_is_offered_and_useful_is_requested() -> None:
-    assert play("CAP * LS :server-time sasl=PLAIN chghost") == ["CAP REQ server-time"]
+    offer = "CAP * LS :server-time sasl=PLAIN chghost"
+    assert play(offer) == ["CAP REQ server-time"]
     assert play("CAP * LS :") == ["CAP END"]
-    assert play("CAP * ACK :server-time") == ["CAP END"]
-    assert play("CAP * NAK :server-time") == ["CAP END"]
+    assert play(offer, "CAP * ACK :server-time") == ["CAP END"]
+    assert play(offer, "CAP * NAK :server-time") == ["CAP END"]
     assert play("CAP * NEW :batch") == []
 
 
@@ -56,7 +57,10 @@ def test_sasl_plain() -> None:
 @pytest.mark.parametrize("length", [286, 287, 300, 700])
 def test_a_long_password_goes_in_pieces(length: int) -> None:
     sasl = {"user": "bot", "password": "x" * length}
-    answer = [one.split()[1] for one in play("CAP * ACK :sasl", "AUTHENTICATE +", sasl=sasl)]
+    answer = [
+        one.split()[1]
+        for one in play("CAP * LS :sasl", "CAP * ACK :sasl", "AUTHENTICATE +", sasl=sasl)
+    ]
     assert all(len(piece) <= 400 for piece in answer)
     assert len(answer[-1]) < 400
     plain = base64.b64decode("".join(piece for piece in answer if piece != "+"))
@@ -74,7 +78,7 @@ def test_a_long_password_goes_in_pieces(length: int) -> None:
         ([":s 908 x PLAIN,X :are available", ":s 904 x :no"], NeedsLogin, "refused"),
         (["CAP * LS :server-time"], Transient, "offers no SASL"),
         (["CAP * LS :sasl=EXTERNAL"], Misconfigured, "EXTERNAL, not PLAIN"),
-        (["CAP * NAK :sasl"], Transient, "refuses the capability"),
+        (["CAP * LS :sasl", "CAP * NAK :sasl"], Transient, "refuses the capability"),
         ([":s 001 tester :Welcome"], Transient, "without SASL"),
     ],
 )
@@ -89,20 +93,18 @@ def test_without_the_login_there_is_no_going_on(
     ("text", "error", "words"),
     [
         (":s 464 x :Password incorrect", NeedsLogin, "server password refused"),
-        ("ERROR :Access denied: Bad password?", NeedsLogin, "Bad password"),
+        ("ERROR :Access denied: Bad password?", Transient, "Bad password"),
+        ("ERROR :Throttled: Reconnecting too fast, password or not", Transient, "Throttled"),
         ("ERROR :Trying to reconnect too fast.", Transient, "too fast"),
-        (":s 465 x :You are banned (spam)", Misconfigured, r"banned from this server.*spam"),
-        (":s 465 x :Use SASL to connect", NeedsLogin, "wants a login"),
-        (":s 432 * tester :Erroneous nickname", Misconfigured, "no nick tester"),
+        (":s 465 x :You are banned (spam)", Transient, r"banned from this server.*spam"),
+        (":s 465 x :banned - temporary, 1 min", Transient, "temporary"),
+        (":s 465 x :Your host is throttled", Transient, "throttled"),
+        (":s 465 x :Use SASL to connect", Transient, "Use SASL"),
     ],
 )
 def test_a_refusal_says_who_can_help(text: str, error: type[ChannelError], words: str) -> None:
     with pytest.raises(error, match=words):
         play(text)
-
-
-def test_a_ban_with_a_login_is_a_ban() -> None:
-    assert isinstance(banned("use SASL", logged_in=True), Misconfigured)
 
 
 def test_a_taken_nick_is_replaced_until_one_is_free() -> None:
@@ -113,6 +115,16 @@ def test_a_taken_nick_is_replaced_until_one_is_free() -> None:
         play(*[":s 433 * x :in use"] * 40)
 
 
+def test_a_nick_that_services_hold_is_replaced_too() -> None:
+    held = ":s 432 * tester :Nickname is reserved by services for now"
+    assert play(held) == ["NICK tester_"]
+    with pytest.raises(Misconfigured, match="takes no nick like tester") as refused:
+        play(*[held] * 40)
+    assert not refused.value.final
+    with pytest.raises(Transient, match="every nick like tester"):
+        play(":s 433 * tester :in use", *[held] * 40)
+
+
 def test_the_server_decides_what_we_are_called() -> None:
     registration = Registration(config(nick="averylongnick"))
     registration.receive(line(":s 001 averylong :Welcome"))
@@ -121,7 +133,7 @@ def test_the_server_decides_what_we_are_called() -> None:
 
 
 def test_nobody_gets_a_password_that_is_not_there() -> None:
-    assert play("CAP * ACK :sasl") == ["CAP END"]
+    assert play("CAP * LS :", "CAP * ACK :sasl") == []
     assert play("AUTHENTICATE +") == []
 
 

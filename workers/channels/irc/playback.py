@@ -1,0 +1,79 @@
+"""Tell what was said before this connection from what is said now. Pure.
+
+A bouncer, and a server that keeps the history of its channels, repeat at every connection what
+was said before, as ordinary messages. In a batch of that kind (IRCv3 chathistory, ZNC playback)
+they are marked; else the server's own time tells: a message is history when it is older than
+our connection, or than our entry into its channel. Both times are the server's, so that a wrong
+clock of this host changes nothing, and a message that waited unread is not taken for old.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+
+from workers.channels.irc.features import Features
+from workers.channels.irc.lines import Line
+
+HISTORY_BATCHES = frozenset({"chathistory", "draft/chathistory", "znc.in/playback", "playback"})
+MAX_OPEN_BATCHES = 100  # the oldest is forgotten: a server may never end them
+SLACK_MS = 1_000  # servers of one network disagree a little
+UNKNOWN_CLOCK_MS = 60_000  # how far this host's clock may be ahead, where the server's is unknown
+
+
+class Playback:
+    """What is known about the past of one connection, which began at ``epoch_ms`` by our clock."""
+
+    def __init__(self, epoch_ms: int) -> None:
+        self._began_ms = epoch_ms - UNKNOWN_CLOCK_MS
+        self._learnt = False
+        self._entered_ms: dict[str, int] = {}  # by channel, folded
+        self._batches: OrderedDict[str, bool] = OrderedDict()  # the open ones: is it history?
+
+    def batch(self, got: Line) -> None:
+        """Take a BATCH line: ``+reference type …`` begins one, ``-reference`` ends it."""
+        sign, reference = got.param(0)[:1], got.param(0)[1:]
+        if sign == "+":
+            within = self._batches.get(got.tags.get("batch", ""), False)
+            self._batches[reference] = within or got.param(1).lower() in HISTORY_BATCHES
+            if len(self._batches) > MAX_OPEN_BATCHES:
+                self._batches.popitem(last=False)
+        elif sign == "-":
+            self._batches.pop(reference, None)
+
+    def learn(self, got: Line) -> None:
+        """Learn the server's clock from the first line that is certainly said now."""
+        at = server_time(got)
+        if at is not None and not self._learnt:
+            self._began_ms, self._learnt = at, True
+
+    def entered(self, room: str, got: Line) -> None:
+        """Note that we have entered ``room`` (folded) by the JOIN ``got``."""
+        at = server_time(got)
+        if at is not None:
+            self._entered_ms[room] = at
+
+    def marks(self, got: Line) -> bool:
+        """Return whether a line is in a batch of history: whatever it says, it was then."""
+        return self._batches.get(got.tags.get("batch", ""), False)
+
+    def holds(self, got: Line, features: Features) -> bool:
+        """Return whether a message was said before we were here."""
+        if self.marks(got):
+            return True
+        at = server_time(got)
+        if at is None:
+            return False
+        room = features.room_of(got.param(0))
+        entered = self._began_ms
+        if room is not None:
+            entered = max(entered, self._entered_ms.get(features.fold(room), entered))
+        return at < entered - SLACK_MS
+
+
+def server_time(got: Line) -> int | None:
+    """Return the tag ``time`` (IRCv3 server-time) in epoch ms; ``None`` when it is not a time."""
+    try:
+        return max(0, round(datetime.fromisoformat(got.tags["time"]).timestamp() * 1000))
+    except (KeyError, ValueError, OverflowError, OSError):
+        return None
