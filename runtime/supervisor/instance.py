@@ -9,6 +9,7 @@ than all earlier ones.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -56,19 +57,17 @@ class OwnedLock:
     def take(self) -> None:
         """Lock the file and write who holds it.
 
-        Raises ``LockHeld`` when another process holds it, ``OSError`` when it cannot be made.
+        Raises ``LockHeld`` when another process holds it, ``OSError`` when it cannot be made. On a
+        full disk its holder has no name.
         """
         try:
             self._file = lock(self._path, wait=False)
         except BlockingIOError:
             raise LockHeld(self._path, _read_owner(self._path)) from None
-        try:
-            owner = LockOwner(os.getpid(), int(time.time()), str(self._state_dir))
+        owner = msgspec.json.encode(LockOwner(os.getpid(), int(time.time()), str(self._state_dir)))
+        with contextlib.suppress(OSError):  # a full disk: it is locked, only its owner has no name
             os.ftruncate(self._file, 0)
-            os.pwrite(self._file, msgspec.json.encode(owner), 0)
-        except BaseException:
-            self.release()
-            raise
+            os.pwrite(self._file, owner, 0)
 
     def keep(self) -> str | None:
         """Lock the file once more where it was removed or replaced; return what is in the way.
@@ -125,6 +124,7 @@ class Instance:
         self.boot = 0
         self._lock = OwnedLock(state_dir / "supervisor.lock", state_dir)
         self._locks = [self._lock]
+        self._unwritten: int | None = None  # the boot number, until it is on disk
 
     @property
     def first_incarnation(self) -> int:
@@ -132,7 +132,12 @@ class Instance:
         return self.boot << INCARNATIONS_BITS
 
     def keep_locks(self) -> list[str]:
-        """Lock again what others have removed (see ``OwnedLock.keep``); return the warnings."""
+        """Lock again what others have removed (see ``OwnedLock.keep``); return the warnings.
+
+        A boot number that a full disk did not take is written as soon as there is room.
+        """
+        if self._unwritten is not None and _write_boot(self.state_dir / "boot", self._unwritten):
+            self._unwritten = None
         return [trouble for lock in self._locks if (trouble := lock.keep()) is not None]
 
     def keep_too(self, lock: OwnedLock) -> None:
@@ -162,10 +167,13 @@ class Instance:
         self._lock.release()
 
     def _count_boot(self) -> int:
-        """Return the next boot number, once it is on disk: two boots must never share one."""
+        """Return the next boot number, on disk where possible: two boots must not share one."""
         path = self.state_dir / "boot"
         boot = _last_boot(path) + 1
-        write_atomically(path, f"{boot}\n".encode())
+        if not _write_boot(path, boot):
+            # A full or read-only disk: the accounts run all the same. As where the number was lost.
+            boot = max(boot, _boot_by_clock())
+            self._unwritten = boot
         return boot
 
 
@@ -215,6 +223,35 @@ def _last_boot(path: Path) -> int:
         text = path.read_bytes()
     except FileNotFoundError:
         return 0
-    # Minutes since 1970: no supervisor boots more often. Counting from 0 again would make
-    # late news of this boot look like news of an earlier one.
-    return int(text) if text.strip().isdigit() else int(time.time() / 60)
+    # Counting from 0 again would make late news of this boot look like news of an earlier one.
+    return int(text) if text.strip().isdigit() else _boot_by_clock()
+
+
+def _boot_by_clock() -> int:
+    """Return the minutes since 1970: no supervisor boots more often."""
+    return int(time.time() / 60)
+
+
+def _write_boot(path: Path, boot: int) -> bool:
+    """Write the number of this boot; return whether it is on disk.
+
+    On a full disk it replaces the old one in place: a few bytes have their block already. Torn
+    by a power cut it is no number, for which ``_last_boot`` has an answer.
+    """
+    data = f"{boot}\n".encode()
+    try:
+        write_atomically(path, data)
+    except OSError:
+        pass
+    else:
+        return True
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(fd, data, 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+    return True

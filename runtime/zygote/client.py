@@ -12,10 +12,17 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replaced
+LOOK_EVERY = 0.5  # while it does not answer
+LOOKS_STOPPED = 2  # in a row: a debugger may stop it for a moment
+
+
+class ZygoteStopped(OSError):
+    """The zygote was stopped by a signal (SIGSTOP) and will not answer; it is sound otherwise."""
 
 
 def environment(run_id: str) -> dict[str, str]:
@@ -29,7 +36,7 @@ class Zygote:
 
     def __init__(self, run_id: str) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(ANSWER_WITHIN)
+        self._socket.settimeout(LOOK_EVERY)
         call = f"from runtime.zygote.server import main; main({theirs.fileno()}, {os.getpid()})"
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
             [sys.executable, "-P", "-c", call],  # -P: nothing is imported from the cwd
@@ -58,13 +65,32 @@ class Zygote:
     def request_fork(self, message: bytes, fds: list[int]) -> bytes:
         """Return the zygote's answer to a request to fork; empty when it has ended.
 
-        Blocks up to ``ANSWER_WITHIN``; raises ``OSError``.
+        Blocks up to ``ANSWER_WITHIN``; raises ``OSError``, and after ``LOOKS_STOPPED`` looks at a
+        stopped one ``ZygoteStopped``.
         """
         socket.send_fds(self._socket, [message], fds)
-        return self._socket.recv(4096)
+        ends, stopped = time.monotonic() + ANSWER_WITHIN, 0
+        while True:
+            try:
+                return self._socket.recv(4096)
+            except TimeoutError:
+                stopped = stopped + 1 if _is_stopped(self.pid) else 0
+                if stopped >= LOOKS_STOPPED:
+                    raise ZygoteStopped("it was stopped by a signal") from None
+                if time.monotonic() >= ends:
+                    raise
 
     def end(self) -> None:
         """Kill and reap the zygote."""
         self._process.kill()
         self._process.wait()
         self._socket.close()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped by a signal or a tracer (proc_pid_stat(5))."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except (OSError, IndexError):
+        return False

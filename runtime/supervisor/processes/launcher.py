@@ -23,7 +23,7 @@ from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
 from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
 from runtime.supervisor.processes.termination import kill_and_reap
-from runtime.zygote.client import Zygote, environment
+from runtime.zygote.client import Zygote, ZygoteStopped, environment
 from runtime.zygote.forked import fork, write_bootstrap
 
 SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
@@ -220,16 +220,19 @@ class Launcher:
             try:
                 answer = self._zygote.request_fork(message, fds)
             except OSError as error:
-                answer = b""
+                answer, stopped = b"", isinstance(error, ZygoteStopped)
                 if last:
                     raise SpawnError(f"zygote: {error}") from None
+            else:
+                stopped = False
             if len(answer) == 8:
                 return int(struct.unpack("q", answer)[0])
             if answer:
                 raise SpawnError(answer.decode(errors="replace"))
             if last:
                 break
-            self._preload = []  # whatever it imported last may have killed it, or hung
+            if not stopped:
+                self._preload = []  # whatever it imported last may have killed it, or hung
             self._renew()
         raise SpawnError("the zygote died twice")
 

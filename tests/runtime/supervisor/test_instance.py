@@ -94,6 +94,39 @@ def test_a_directory_that_cannot_be_made_is_an_error_and_leaks_nothing(tmp_path:
         pass
 
 
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_takes_the_next_number_in_the_place_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Instance(tmp_path):
+        pass
+    monkeypatch.setattr("runtime.supervisor.instance.write_atomically", full)
+    for boot in (2, 3):
+        with Instance(tmp_path) as instance:
+            assert instance.boot == boot
+
+
+def test_a_disk_that_takes_nothing_gives_way_to_the_clock_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("runtime.supervisor.instance.write_atomically", full)
+        patch.setattr(os, "pwrite", full)
+        instance = Instance(tmp_path)
+        with instance:
+            assert instance.boot > 1_000_000
+            assert instance.keep_locks() == []
+            assert not (tmp_path / "boot").exists()
+            patch.undo()
+            instance.keep_locks()  # there is room
+            assert int((tmp_path / "boot").read_text()) == instance.boot
+    with Instance(tmp_path) as later:
+        assert later.boot == instance.boot + 1
+
+
 def test_a_boot_that_cannot_be_counted_is_no_boot(tmp_path: Path) -> None:
     (tmp_path / "boot").mkdir()
     with pytest.raises(OSError, match="boot"), Instance(tmp_path):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from runtime.zygote.client import Zygote, environment
+from runtime.zygote.client import Zygote, ZygoteStopped, environment
 from runtime.zygote.prctl import become_subreaper
 
 
@@ -37,6 +40,31 @@ def request(zygote: Zygote) -> bytes:
     finally:
         os.close(reader)
         os.close(null)
+
+
+def reap(answer: bytes) -> None:
+    """Wait for the child whose pid is the answer of a zygote."""
+    os.waitpid(struct.unpack("q", answer)[0], 0)
+
+
+def test_one_that_is_stopped_is_seen_within_two_seconds() -> None:
+    with running() as zygote:
+        reap(request(zygote))  # it has imported what it needs
+        os.kill(zygote.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(ZygoteStopped):
+            request(zygote)
+        assert time.monotonic() - began < 2.0
+
+
+def test_one_that_is_stopped_for_a_moment_answers() -> None:
+    with running() as zygote:
+        reap(request(zygote))
+        os.kill(zygote.pid, signal.SIGSTOP)
+        timer = threading.Timer(0.7, os.kill, (zygote.pid, signal.SIGCONT))
+        timer.start()
+        reap(request(zygote))
+        timer.join()
 
 
 def test_its_environment_is_ours_with_the_run_and_no_relative_path(
