@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 from ipc.errors import RemoteError
@@ -97,3 +98,9 @@ def _report(places: Places, key: str, what: str, reloaded: Any, more: str, as_js
     else:
         when = "" if reloaded else "; it counts from the next `trunkline up`"
         print(clean(f"{key} {what} in {places.config_path}{more}{when}"))
+    from runtime.config.files import MOUNTED, is_mounted
+
+    path = places.config_path
+    if is_mounted(path):
+        hint = f"{MOUNTED} and was written in place; the old text is in {path.name}.bak"
+        print(clean(f"trunkline: {path}: {hint}"), file=sys.stderr)

@@ -42,8 +42,9 @@ def sentence(error: BaseException) -> tuple[str, ExitCode]:
             return str(error), ExitCode.ERROR
         case OSError(strerror=str(reason), filename=name):
             return f"{os.fspath(name)}: {reason}" if name else reason, ExitCode.ERROR
-    if type(error).__name__ == "ConfigError":
-        return str(error), ExitCode.CONFIGURATION
+    # by name: a command that fails otherwise need not load the configuration's package
+    if any(each.__name__ == "ConfigError" for each in type(error).__mro__):
+        return str(error), ExitCode(getattr(error, "exit_code", ExitCode.CONFIGURATION))
     return f"{type(error).__name__}: {error} (this is a bug in trunkline)", ExitCode.ERROR
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ipc.frames.words import EXIT_CONFIG
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,12 @@ class ConfigError(Exception):
             f"{self.source}{f':{problem.line}' if problem.line else ''}: {problem}"
             for problem in self.problems
         )
+
+
+class ConfigUnwritten(ConfigError):
+    """A configuration that is right and could not be written, for example on a full disk."""
+
+    exit_code = EXIT_ERROR
 
 
 def config_error(source: object, text: str, path: str = "") -> ConfigError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from runtime.config.errors import ConfigError, Problem, config_error
 
 MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
 SUFFIXES = (".json5", ".json", ".toml")
+MOUNTED = "the file is mounted by itself (a bind mount)"
 PRIVATE_FILE = 0o600  # the file may hold tokens
 PRIVATE_DIR = 0o700
 
@@ -60,7 +62,11 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace the text of a file, keeping its mode and owner; the old one stays as ``.bak``."""
+    """Replace the text of a file, keeping its mode and owner; the old one stays as ``.bak``.
+
+    A file that is mounted by itself has no other name to be replaced by (EBUSY): it is written in
+    place, once the copy is on disk. Raises ``OSError``; the file then has its old text.
+    """
     path = path.resolve()  # a link to the file stays a link
     found = path.stat()
     mode = stat.S_IMODE(found.st_mode)
@@ -70,10 +76,45 @@ def replace(path: Path, text: str) -> None:
         fresh = _write_beside(path, data, mode, owner)
         try:
             fresh.replace(target)
-        except OSError:
+        except OSError as error:
             fresh.unlink()
-            raise
+            if target != path or error.errno not in (errno.EBUSY, errno.EXDEV):
+                raise
+            sync_directory(path.parent)  # the copy counts from here on
+            _write_in_place(path, data, old)
     sync_directory(path.parent)
+
+
+def is_mounted(path: Path) -> bool:
+    """Return whether the file itself is a mount point (proc_pid_mountinfo(5))."""
+    name = str(path.resolve()).encode("unicode_escape").replace(b" ", rb"\040")
+    try:
+        with open("/proc/self/mountinfo", "rb") as mounts:
+            return any(line.split()[4] == name for line in mounts)
+    except OSError:
+        return False
+
+
+def _write_in_place(path: Path, data: bytes, old: bytes) -> None:
+    """Overwrite a file; where that fails halfway, its old text is put back as far as it goes."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        try:
+            _overwrite(fd, data)
+        except OSError:
+            with contextlib.suppress(OSError):
+                _overwrite(fd, old)
+            raise
+    finally:
+        os.close(fd)
+
+
+def _overwrite(fd: int, data: bytes) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(fd, data[done:], done)
+    os.ftruncate(fd, len(data))
+    os.fsync(fd)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from ipc.errors import EndpointError
-from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
+from ipc.frames.words import EXIT_ERROR
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader, load_effective
@@ -51,7 +51,7 @@ def start(
         with instance, claim_sockets(places, instance):
             return _supervise(options, places, loaded, read, instance, zygote, notifier)
     except ConfigError as error:
-        return refuse(str(error), EXIT_CONFIG)
+        return refuse(str(error), error.exit_code)
     except (InstanceHeld, EndpointError) as error:
         return refuse(str(error), EXIT_ERROR)
     except OSError as error:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runtime.config.errors import ConfigError, config_error
-from runtime.config.files import check_size, read_text, replace
+from runtime.config.errors import ConfigError, ConfigUnwritten, Problem, config_error
+from runtime.config.files import MOUNTED, check_size, is_mounted, read_text, replace
 from runtime.config.load import Loaded, load_text
 from workers.registry import Manifests
 
@@ -46,5 +46,8 @@ def write_checked(
     try:
         replace(path, after)
     except OSError as error:
-        raise config_error(path, f"cannot be written: {error.strerror}") from None
+        text = f"cannot be written: {error.strerror}"
+        if is_mounted(path):
+            text += f"; {MOUNTED}: mount its directory instead"
+        raise ConfigUnwritten(str(path), [Problem("", text)]) from None
     return loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from runtime.config.errors import ConfigError, config_error
+from runtime.config.errors import ConfigError, ConfigUnwritten, Problem, config_error
 from runtime.config.files import create, make_private
 from runtime.config.places import DEFAULT_PORT, Places
 
@@ -102,4 +102,4 @@ def write_first(places: Places) -> Path:
 
 def _unwritten(path: Path, error: OSError) -> ConfigError:
     where = f" {error.filename}" if error.filename else ""
-    return config_error(path, f"cannot be written:{where}: {error.strerror}")
+    return ConfigUnwritten(str(path), [Problem("", f"cannot be written:{where}: {error.strerror}")])

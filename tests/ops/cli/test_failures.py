@@ -9,6 +9,7 @@ import pytest
 from ipc.errors import ConnectionFailed, RemoteError
 from ops.cli.failures import report, sentence, shortened
 from ops.exits import ExitCode, OperatorError
+from runtime.config.errors import ConfigError, ConfigUnwritten, Problem
 from tests.ops.conftest import CommandLine
 from tests.support.commandline import trunkline
 
@@ -70,6 +71,8 @@ def test_every_mistake_in_a_configuration_has_its_own_line(cli: CommandLine, sta
         (RemoteError("AGENT_TIMEOUT", "late"), ("AGENT_TIMEOUT: late", ExitCode.TIMEOUT)),
         (PermissionError(13, "Permission denied", "/x"), ("/x: Permission denied", ExitCode.ERROR)),
         (OSError(28, "No space left"), ("No space left", ExitCode.ERROR)),
+        (ConfigError("c", [Problem("", "wrong")]), ("c: wrong", ExitCode.CONFIGURATION)),
+        (ConfigUnwritten("c", [Problem("", "full")]), ("c: full", ExitCode.ERROR)),
         (KeyError("x"), ("KeyError: 'x' (this is a bug in trunkline)", ExitCode.ERROR)),
     ],
 )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from ipc.files import lock
 from runtime.config import files
 from runtime.config.errors import ConfigError
-from runtime.config.files import create, locked, make_private, read_text, replace
+from runtime.config.files import create, is_mounted, locked, make_private, read_text, replace
 from tests.runtime.config.example import write
 
 
@@ -127,3 +130,53 @@ def test_where_no_directory_is_none_is_locked_and_nothing_is_made(tmp_path: Path
     with pytest.raises(ConfigError, match=said), locked(tmp_path / "none" / "trunkline.json5"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def mounted_alone(path: Path) -> Iterator[None]:
+    """Mount a file over itself, as containers do with a single file."""
+    try:
+        made = subprocess.run(["mount", "--bind", str(path), str(path)], capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount(8)")
+    if made.returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.mark.parametrize("after", ["x", "a text that is longer than the one before"])
+def test_a_file_that_is_mounted_alone_is_written_in_place_beside_a_copy(
+    tmp_path: Path, after: str
+) -> None:
+    path = tmp_path / "a name.json5"
+    path.write_text("the old text")
+    assert not is_mounted(path)
+    with mounted_alone(path):
+        assert is_mounted(path)
+        replace(path, after)
+        assert path.read_text() == after
+    assert path.read_text() == after  # it is the file below the mount
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {
+        "a name.json5": after,
+        "a name.json5.bak": "the old text",
+    }
+
+
+def test_a_write_in_place_that_fails_puts_the_old_text_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.json5"
+    path.write_text("the old text")
+
+    def full(fd: int, data: bytes) -> None:
+        os.pwrite(fd, data[:5], 0)
+        monkeypatch.undo()  # the old text needs no more room than it had
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_overwrite", full)
+    with mounted_alone(path), pytest.raises(OSError, match="No space"):
+        replace(path, "NEW text, which is longer")
+    assert path.read_text() == "the old text"
