@@ -53,7 +53,7 @@ def daemon(shared: Daemon) -> Iterator[Daemon]:
 
 
 async def is_well(daemon: Daemon) -> dict[str, Any]:
-    """Return the status once a good client got in, for whom earlier failures are forgiven."""
+    """Return the status once a good client got in, in spite of earlier failures."""
     client = await daemon.client()
     assert (await client.call("health"))["ok"] is True
     await client.close()

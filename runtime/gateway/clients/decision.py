@@ -219,7 +219,7 @@ class ConnectDecision:
         """Count a wrong secret and return its refusal."""
         claim, delay = self.claim, self._guard.failed(kind, self.origin)
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
-        refusal.delay = delay
+        refusal.delay = min(delay, self._config.handshake_timeout_ms / 2000)  # or it never comes
         return refusal
 
 

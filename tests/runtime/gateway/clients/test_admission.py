@@ -174,3 +174,10 @@ async def test_a_wrong_secret_is_answered_late_in_each_protocol(protocol: int) -
         began = loop.time()
         await refused(rig, connect_params("wrong", protocol))
         assert loop.time() - began >= 0.25
+
+
+async def test_a_late_answer_comes_before_the_handshake_is_given_up() -> None:
+    async with gateway_rig(handshakeTimeoutMs=600) as rig:
+        for _ in range(4):  # the fourth would be two seconds late
+            error, code, _ = await refused(rig, connect_params("wrong"))
+            assert (error["details"]["code"], code) == ("AUTH_TOKEN_MISMATCH", 1008)
