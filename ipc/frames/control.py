@@ -92,6 +92,12 @@ class Pace(msgspec.Struct, array_like=True, tag=3, frozen=True):
     beat: Annotated[float, Meta(gt=0, le=86_400)]
 
 
+class GatewayUp(msgspec.Struct, array_like=True, tag=5, frozen=True):
+    """Whether the gateway runs, so that it should answer this worker, which is ready."""
+
+    up: bool
+
+
 class Recheck(msgspec.Struct, array_like=True, tag=4, frozen=True):
     """Read the secrets anew, and answer whether they differ from those in use."""
 
@@ -104,7 +110,7 @@ class Rechecked(msgspec.Struct, array_like=True, tag=7, frozen=True):
 
 
 FromWorker = ControlHello | WorkerReady | Beat | StatusPatch | Pong | Drained | Rechecked
-FromSupervisor = Ping | Drain | Pace | Recheck
+FromSupervisor = Ping | Drain | Pace | Recheck | GatewayUp
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

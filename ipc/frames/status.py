@@ -135,8 +135,25 @@ class GatewayStatus(msgspec.Struct, frozen=True, rename="camel"):
     cpu_percent: float | None = None
 
 
+class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What the gateway knows of the data link: its answer to a ``channels.report``.
+
+    ``silent`` is for how many seconds running accounts have given no sign, ``duplicates`` how many
+    of their messages were dropped as such. Both are by key.
+    """
+
+    silent: dict[str, float] = msgspec.field(default_factory=dict)
+    duplicates: dict[str, int] = msgspec.field(default_factory=dict)
+    handshakes_refused: int = 0
+    floods: int = 0
+
+
 class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """The supervisor's own figures. ``limits_by``: what holds the accounts to their limits."""
+    """The supervisor's own figures. ``limits_by``: what holds the accounts to their limits.
+
+    ``handshakes_refused`` counts by link, ``control`` and ``data``, the connections that proved
+    no worker of this boot.
+    """
 
     pid: int
     version: str
@@ -148,6 +165,7 @@ class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
     rss_bytes: int | None = None
     cpu_percent: float | None = None
     stale_events: int = 0
+    handshakes_refused: dict[str, int] = msgspec.field(default_factory=dict)
     limits_by: str = "polling"
     warnings: list[str] = msgspec.field(default_factory=list)
 

@@ -26,6 +26,7 @@ from ipc.websocket.http_socket import HttpSocket
 from ipc.websocket.sockets import UnprovenSockets
 
 PATIENCE = 0.25  # seconds between two looks at clients that are behind
+CONNECTION_BYTES = 128 * 1024  # of a client that reads: buffers, task, state; with TLS most
 
 
 def _refuse_none(head: bytes, upgrade: bool) -> None:
@@ -159,6 +160,12 @@ class Server:
         """Note that a client has read; when no other is behind, producers may go on."""
         if self._behind.pop(connection, None) is not None and not self._behind:
             self._end_patience()
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the connections may take: the unread output, and a share for each."""
+        unread = sum(each.buffered_bytes for each in self.connections if each.paused)
+        return unread + CONNECTION_BYTES * len(self.connections)
 
     @property
     def patient(self) -> bool:

@@ -20,6 +20,7 @@ from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.launch import WorkerLauncher
+from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.accounts.roster import Roster
 from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.accounts.watch import AccountWatch
@@ -78,6 +79,7 @@ class Parts:
     starts: StartQueue
     storm: CrashStorm
     link: ControlLink
+    links: LinkReports
     watch: AccountWatch
     workers: WorkerLauncher
     # The gateway, and what it is sent.

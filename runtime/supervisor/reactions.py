@@ -41,5 +41,7 @@ def gateway_changed(parts: Parts) -> None:
     state = parts.gateway.child.state
     if state.phase is Phase.BACKOFF and state.failures > 1:
         parts.storm.doubt()
+    if not parts.gateway.connected:
+        parts.links.gateway_lost()
     parts.reports.common()
     parts.broadcast("gateway.status", msgspec.to_builtins(parts.gateway.status()))

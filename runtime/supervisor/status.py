@@ -11,6 +11,7 @@ from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.status import AccountStatus, Status, SupervisorStatus
 from ipc.frames.words import Phase
 from ipc.metrics import Series, counter, gauge
+from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.processes import vitals
 
@@ -39,6 +40,7 @@ def status(parts: Parts) -> Status:
         rss_bytes=vitals.rss_bytes(about.pid),
         cpu_percent=about.cpu_percent(),
         stale_events=stale_events(parts),
+        handshakes_refused=_noted_links(parts).refused_by_link(),
         limits_by=parts.launcher.limits_by,
         warnings=_warnings(parts),
     )
@@ -84,6 +86,7 @@ def metrics(parts: Parts) -> list[Series]:
         counter("gateway_restarts_deferred", "Restarts that were put off.", restarts.deferred),
         counter("gateway_restarts_folded", "Restarts that joined another.", restarts.coalesced),
         counter("stale_events", "Late news of ended processes, dropped.", stale_events(parts)),
+        *_noted_links(parts).series(),
         counter("swept", "Processes that children left behind, ended.", parts.launcher.swept),
     ]
 
@@ -127,6 +130,12 @@ def _agents(parts: Parts) -> dict[str, Any]:
     return {"default": parts.configuration.config.agents.default, "accounts": named}
 
 
+def _noted_links(parts: Parts) -> LinkReports:
+    """Return the state of both links, that of our own as it is now."""
+    parts.links.note("control", parts.link.handshakes_refused, parts.link.floods)
+    return parts.links
+
+
 def _warnings(parts: Parts) -> list[str]:
     configuration = parts.configuration
     return [
@@ -140,4 +149,5 @@ def _warnings(parts: Parts) -> list[str]:
         *parts.history.warnings,
         *parts.storm.warnings(),
         *parts.zygote.warnings,
+        *_noted_links(parts).warnings(),
     ]

@@ -32,6 +32,7 @@ from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.launch import WorkerLauncher
+from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.accounts.roster import Roster, is_down
 from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.accounts.watch import AccountWatch
@@ -140,6 +141,7 @@ class Supervisor:
             starts=starts,
             storm=self._storm(starts, zygote),
             link=self._control_link(endpoints, secret),
+            links=LinkReports(lambda: self.parts.accounts, self._account_changed),
             watch=self._account_watch(),
             workers=WorkerLauncher(
                 starts,
@@ -217,6 +219,7 @@ class Supervisor:
         return AccountWatch(
             lambda: self.parts.accounts,
             beat=lambda: self.parts.configuration.config.supervisor.beat_seconds,
+            gateway_up=lambda: self.parts.gateway.connected,
             on_change=self._account_changed,
         )
 
@@ -232,6 +235,7 @@ class Supervisor:
             wake=lambda: self.parts.gateway.changed(),
             metrics=lambda: status.metrics(self.parts),
             seal=seal,
+            on_answer=lambda answer: self.parts.links.take(answer),
         )
 
     def _gateway_factory(

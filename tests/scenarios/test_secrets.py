@@ -23,6 +23,9 @@ class Silent:
     def changes(self) -> dict[str, Any] | None:
         return None
 
+    def answered(self, answer: Any) -> None:
+        pass
+
 
 async def answer(method: str, params: Any) -> Any:
     return {}

@@ -24,6 +24,7 @@ from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.history import History
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.launch import AccountLauncher, WorkerLauncher
+from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.accounts.network import Network
 from runtime.supervisor.accounts.roster import Roster
 from runtime.supervisor.accounts.start_queue import StartQueue
@@ -158,8 +159,12 @@ class PartsRig:
             starts=starts,
             storm=self._storm(starts),
             link=self._link(places),
+            links=LinkReports(lambda: self.parts.accounts, self._changed),
             watch=AccountWatch(
-                lambda: self.parts.accounts, beat=lambda: 5.0, on_change=self._changed
+                lambda: self.parts.accounts,
+                beat=lambda: 5.0,
+                gateway_up=lambda: True,
+                on_change=self._changed,
             ),
             workers=WorkerLauncher(
                 starts,

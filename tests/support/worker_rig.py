@@ -98,7 +98,7 @@ class FakeGateway(Watched):
     ``raw`` holds every message that came.
     """
 
-    def __init__(self, address: str, id: str = "boot-1") -> None:
+    def __init__(self, address: str, id: str = "boot-1", *, proof: PeerProof = PROOF) -> None:
         super().__init__()
         self.id = id
         self.welcoming = True
@@ -113,7 +113,7 @@ class FakeGateway(Watched):
         self._met: set[bytes] = set()  # welcomed
         self._known: set[bytes] = set()
         self.lose = 0  # how many of the next messages are lost
-        self._router = Router(address, PROOF, self._on_frame, on_error=self._failed)
+        self._router = Router(address, proof, self._on_frame, on_error=self._failed)
         self.failed: list[Exception] = []
 
     def _failed(self, error: Exception) -> None:
@@ -178,6 +178,10 @@ class FakeGateway(Watched):
     def send(self, frame: data.FromGateway, peer: bytes | None = None) -> None:
         for each in [peer] if peer else self._met:
             self._router.send(each, data.encode([frame]))
+
+    @property
+    def handshakes_refused(self) -> int:
+        return self._router.refused
 
     def send_raw(self, body: bytes) -> None:
         for peer in self._met:

@@ -21,6 +21,7 @@ from ipc.frames.control import (
     Drain,
     Drained,
     FromWorker,
+    GatewayUp,
     Pace,
     Ping,
     Pong,
@@ -41,7 +42,8 @@ class WorkerControlLink:
     """The control link of one incarnation.
 
     ``figures(lag)`` makes each beat. ``on_drain`` is called when the account must finish what
-    it has begun, ``on_recheck`` when it must compare its secrets with what they are now.
+    it has begun, ``on_recheck`` when it must compare its secrets with what they are now,
+    ``on_gateway(up)`` when the gateway has begun to run or is gone.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class WorkerControlLink:
         figures: Callable[[float], Beat],
         on_drain: Callable[[], None] = lambda: None,
         on_recheck: Callable[[], None] = lambda: None,
+        on_gateway: Callable[[bool], None] = lambda up: None,
     ) -> None:
         self.ready = False
         self._boot = boot
         self._figures = figures
         self._on_drain = on_drain
         self._on_recheck = on_recheck
+        self._on_gateway = on_gateway
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._status: dict[str, Any] = {}
@@ -166,6 +170,8 @@ class WorkerControlLink:
                 self._on_drain()
             elif isinstance(frame, Recheck):
                 self._on_recheck()
+            elif isinstance(frame, GatewayUp):
+                self._on_gateway(frame.up)
             elif isinstance(frame, Pace):
                 self._pace = frame.beat
                 self._paced.set()

@@ -35,6 +35,8 @@ from workers.links.backlog import Backlog
 GREET_FIRST = 0.5  # seconds until the second hello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
 SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then a hello again
+RENEW_BEATS = 3  # without an answer of a gateway that runs, then a new socket; doubles
+RENEW_BEATS_MAX = 96
 TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
 
 
@@ -60,6 +62,10 @@ class WorkerDataLink:
         self._refusal = ""
         self._pause = GREET_FIRST
         self._timer: asyncio.TimerHandle | None = None
+        self._reported = False  # the supervisor says that the gateway runs
+        self._asked = False  # a hello is unanswered
+        self._unanswered = 0  # beats for which both have been so
+        self._patience = RENEW_BEATS
         self._mark: int | None = None  # newest message sent before the hello that is unanswered
         self._seen = 0  # acknowledged when the timer was set
         self._turn = 0
@@ -72,6 +78,10 @@ class WorkerDataLink:
 
     def open(self) -> None:
         """Connect and send the first ``DataHello``; the gateway need not be there."""
+        self._connect()
+        self._greet()
+
+    def _connect(self) -> None:
         self._dealer = Dealer(
             self._boot.data,
             PeerCredentials(peer_name(self._boot.key, self._boot.incarnation), self._boot.token),
@@ -79,7 +89,6 @@ class WorkerDataLink:
             on_error=self._on_error,
             on_writable=self._flush,
         )
-        self._greet()
 
     def close(self) -> None:
         """Close at once; await ``settled`` before to leave nothing unsent."""
@@ -116,9 +125,38 @@ class WorkerDataLink:
         self._schedule()
 
     def verify(self) -> None:
-        """Ask the gateway whether it still knows this worker: one small frame, with each beat."""
+        """Ask the gateway whether it still knows this worker: one small frame, with each beat.
+
+        When it runs and has not answered for some beats, connect anew.
+        """
+        if self._reported and self._asked:
+            self._unanswered += 1
+            if self._unanswered >= self._patience:
+                self._renew()
+                return
         if self._welcome and not self.backlog.flying:
             self._say_hello()
+
+    def gateway_reported(self, up: bool) -> None:
+        """Take from the supervisor whether there is a gateway that should answer."""
+        self._reported = up
+        self._unanswered = 0
+
+    def _renew(self) -> None:
+        """Connect with a new socket, ever more seldom, when a gateway that runs does not answer.
+
+        ZeroMQ connects again by itself, but not after every end of a connection: whom the other
+        end has refused it gives up without a word.
+        """
+        if self._patience == RENEW_BEATS:
+            self._log.warning("the gateway does not answer: connecting anew")
+        self._unanswered = 0
+        self._patience = min(self._patience * 2, RENEW_BEATS_MAX)
+        if self._dealer is not None:
+            self._dealer.close()
+        self._met = False  # the greeting of the new connection is none of a second one
+        self._connect()
+        self._lost()
 
     async def settled(self) -> None:
         """Wait until every message is acknowledged and every answer has arrived."""
@@ -189,6 +227,7 @@ class WorkerDataLink:
     def _say_hello(self) -> None:
         boot, backlog = self._boot, self.backlog
         hello = DataHello(boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept)
+        self._asked = True
         if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
             self._mark = backlog.sent
 
@@ -213,6 +252,7 @@ class WorkerDataLink:
         if not body:
             self._connected()
             return
+        self._asked, self._patience = False, RENEW_BEATS
         for frame in decode_from_gateway(body):
             match frame:
                 case Ack():

@@ -74,8 +74,14 @@ class Worker:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
-        self._control = WorkerControlLink(boot, self._beat, self._begin_drain, self._begin_recheck)
         self._link = WorkerDataLink(boot, self._on_call, log)
+        self._control = WorkerControlLink(
+            boot,
+            self._beat,
+            self._begin_drain,
+            self._begin_recheck,
+            self._link.gateway_reported,
+        )
         self._calls: PluginCalls | None = None
         self._group: asyncio.TaskGroup | None = None
         self._draining: asyncio.Task[None] | None = None

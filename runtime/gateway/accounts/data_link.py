@@ -32,11 +32,14 @@ from ipc.frames.data import (
     decode_from_worker,
     encode,
 )
+from ipc.frames.status import LinkReport
 from ipc.frames.words import UNAVAILABLE
 from ipc.identity.peer import parse_peer
+from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
 from runtime.gateway.accounts.fanout import MESSAGE, Fanout, message_frames
+from runtime.gateway.accounts.link_signs import LinkSigns
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
 
@@ -51,12 +54,20 @@ _is_ascii = bytes.isascii
 log = structlog.get_logger("gateway.workers")
 
 
+def _warn(text: str) -> None:
+    log.warning(text, link="data")
+
+
 class ClientOutput(Protocol):
     """What the data link needs of the clients' server."""
 
     @property
     def patient(self) -> bool:
         """True while producers should hold back, because a client is behind."""
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the connections of clients may take."""
 
     def flush_soon(self) -> None:
         """Run the end of this turn of the event loop."""
@@ -94,6 +105,7 @@ class DataRouter:
         self._unacked: set[Peer] = set()
         self._asked: dict[bytes, float] = {}  # when to say hello first
         self._clock = asyncio.get_running_loop().time
+        self._duplicates: Counter[str] = Counter()  # by key
         self.messages = 0
         self.dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self._router = Router(
@@ -102,7 +114,11 @@ class DataRouter:
             self._on_frame,
             max_bytes=MAX_BODY_BYTES,
             on_error=self._on_error,
-            on_warning=lambda text: log.warning(text, link="data"),
+            on_warning=_warn,
+        )
+        self._signs = LinkSigns(peers.accounts, peers, self._clock)
+        self._guard = FloodGuard(
+            self._router, self._rebound, _warn, held=lambda: self._output.held_bytes
         )
 
     def _on_frame(self, id: bytes, body: bytes) -> None:
@@ -202,6 +218,8 @@ class DataRouter:
             if self._peers.has_ended(peer):
                 self._peers.forget(peer)
                 self._unacked.discard(peer)
+                if key not in self._peers.accounts.rows:
+                    self._duplicates.pop(key, None)
                 self._calls.forget(peer)
             elif not peer.welcome and self._peers.may_talk(peer):
                 self._welcome(peer)
@@ -209,7 +227,20 @@ class DataRouter:
     def close(self) -> None:
         """Close the link; calls that wait for an answer fail."""
         self._calls.fail_all()
+        self._guard.close()
         self._router.close()
+
+    def report(self) -> LinkReport:
+        """Return what the supervisor is to know of this link."""
+        self.drain_now()  # our own delay is not the workers'
+        return LinkReport(
+            self._signs.silent(), dict(self._duplicates), self._router.refused, self._guard.floods
+        )
+
+    def _rebound(self) -> None:
+        """Fail the calls whose answers the closed connections may have held."""
+        for peer in list(self._peers.by_id.values()):
+            self._calls.forget(peer)
 
     def _hello(self, id: bytes, hello: DataHello) -> Peer | None:
         if not self._peers.accepts(id, hello):
@@ -222,6 +253,7 @@ class DataRouter:
             self._send(id, Refused("this incarnation has ended"))
             return None
         peer = self._peers.enter(id, hello.key, hello.incarnation)
+        peer.hellos += 1
         ring = self._rings.of(hello.key)
         # What lies between, an earlier gateway has acknowledged.
         ring.begin(peer.incarnation, hello.oldest - 1, anew=hello.oldest - 1 > peer.seen)
@@ -249,6 +281,7 @@ class DataRouter:
         elif pack.first <= peer.seen:
             known = min(pack.last, peer.seen) - pack.first + 1
             self.dropped["duplicate"] += known
+            self._duplicates[peer.key] += known
             self._unacked.add(peer)
             self._flush_soon()
             if known < count:

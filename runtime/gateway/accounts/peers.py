@@ -20,11 +20,22 @@ class Peer:
     """One incarnation of one account that has proved its identity.
 
     ``seen`` is the newest message handed on. ``welcome`` is false until the peer may talk, and
-    again after a gap, until it has said hello anew. ``wanted`` is the number from which on it
-    is asked for history (0: it is not), ``recalled`` what has come of that.
+    again after a gap, until it has said hello anew; ``hellos`` counts those. ``wanted`` is
+    the number from which on it is asked for history (0: it is not), ``recalled`` what has come of
+    that.
     """
 
-    __slots__ = ("id", "incarnation", "key", "name", "recalled", "seen", "wanted", "welcome")
+    __slots__ = (
+        "hellos",
+        "id",
+        "incarnation",
+        "key",
+        "name",
+        "recalled",
+        "seen",
+        "wanted",
+        "welcome",
+    )
 
     def __init__(self, id: bytes, key: str, incarnation: int) -> None:
         self.id = id
@@ -32,6 +43,7 @@ class Peer:
         self.key = key
         self.incarnation = incarnation
         self.seen = 0
+        self.hellos = 0
         self.welcome = False
         self.wanted = 0
         self.recalled: list[tuple[int, bytes]] = []
@@ -40,13 +52,13 @@ class Peer:
 class Peers:
     """All peers by public name (``by_id``), and the welcome ones by account key (``by_key``).
 
-    ``proof`` is what admits their connections and checks their hellos.
+    ``proof`` is what admits their connections and checks their hellos, ``accounts`` are the rows.
     """
 
     def __init__(self, accounts: Accounts, proof: PeerProof) -> None:
         self.by_id: dict[bytes, Peer] = {}
         self.by_key: dict[str, Peer] = {}
-        self._accounts = accounts
+        self.accounts = accounts
         self.proof = proof
         self._changed = asyncio.Event()
 
@@ -56,15 +68,15 @@ class Peers:
 
     def is_past(self, key: str, incarnation: int) -> bool:
         """Return whether this incarnation has ended, as far as has been reported."""
-        return self._accounts.is_past(key, incarnation)
+        return self.accounts.is_past(key, incarnation)
 
     def has_ended(self, peer: Peer) -> bool:
         """Return whether a peer's incarnation has ended, or its account is no more."""
-        return self.is_past(peer.key, peer.incarnation) or peer.key not in self._accounts.rows
+        return self.is_past(peer.key, peer.incarnation) or peer.key not in self.accounts.rows
 
     def may_talk(self, peer: Peer) -> bool:
         """Return whether a peer has been reported ready, so that its messages count."""
-        return self._accounts.may_talk(peer.key, peer.incarnation)
+        return self.accounts.may_talk(peer.key, peer.incarnation)
 
     def enter(self, id: bytes, key: str, incarnation: int) -> Peer:
         """Return the peer with this name, a new one where there is none."""
@@ -125,11 +137,11 @@ class Peers:
         return peer is not None and not peer.wanted
 
     def _is_running(self, key: str) -> bool:
-        row = self._accounts.rows.get(key)
+        row = self.accounts.rows.get(key)
         return row is not None and row.phase == Phase.RUNNING
 
     def _why_absent(self, key: str) -> str:
-        row = self._accounts.rows.get(key)
+        row = self.accounts.rows.get(key)
         if row is None:
             return f"{key} is not known"
         if row.phase == Phase.RUNNING:

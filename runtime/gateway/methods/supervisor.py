@@ -34,9 +34,9 @@ class ClosingParams(msgspec.Struct, rename="camel"):
 
 @method("channels.report", None, SupervisorReport, _ONLY)
 def channels_report(parts: GatewayParts, client: ConnectedClient, params: SupervisorReport) -> Any:
-    """Apply a report; the events about it leave before the answer."""
+    """Apply a report; the events about it leave first. The answer describes the data link."""
     take(parts, params)
-    return {}
+    return parts.data_link.report()
 
 
 @method("supervisor.result", None, SupervisorResultParams, _ONLY)

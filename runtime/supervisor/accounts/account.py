@@ -21,7 +21,7 @@ from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Verdict
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.explain import todo
-from runtime.supervisor.accounts.heartbeat import Heartbeat, Silence, Totals
+from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EMPTY, EVENTS, HistoryEntry
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.recollection import recollect
@@ -42,6 +42,7 @@ from runtime.supervisor.processes.limits import ProcessLimits
 from runtime.supervisor.refusals import RefusalPolicy
 
 HISTORY = EVENTS
+ABSENT_BEATS = 3  # without a sign on the data link; with each beat there is one
 
 log = structlog.get_logger("account")
 
@@ -105,6 +106,7 @@ class Account:
         self._on_event = on_event
         self._reasons = RestartReasons()
         self._totals = Totals()
+        self._link = DataLinkView()
         self._log_dropped: Callable[[], int] = lambda: 0
         self._at: dict[str, tuple[int, int]] = {}  # epoch ms, and of which incarnation
         self._last_error: str | None = None
@@ -198,6 +200,15 @@ class Account:
             said = fields["lastError"]
             self._last_error = None if said is None else str(said)
         return self.heartbeat.patch(fields)
+
+    def seen_on_link(self, silent: float, duplicates: int) -> bool:
+        """Take what the gateway knows of the data link; return whether the health changed.
+
+        ``silent`` is the seconds without a sign of the worker. ``duplicates`` counts the messages
+        that the present gateway got twice, and dropped.
+        """
+        absent = self._link.take(silent, duplicates, ABSENT_BEATS * self.heartbeat.pace)
+        return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
         """Return whether a running worker has been silent for too long, and end it then."""
@@ -335,7 +346,7 @@ class Account:
             queued=beat.queued if beat and alive else 0,
             messages_in=totals.messages_in + (beat.messages_in if beat else 0),
             messages_out=totals.messages_out + (beat.messages_out if beat else 0),
-            dropped=totals.dropped_with(beat),
+            dropped=self._link.added_to(totals.dropped_with(beat)),
             possibly_lost=totals.lost,
             log_dropped=self._log_dropped(),
             plugin=plugin,
@@ -346,4 +357,6 @@ class Account:
             return None
         if self.heartbeat.pulse.asked is not None:
             return "degraded: silent"
+        if self._link.absent:
+            return "degraded: not on the data link"
         return "degraded: not connected" if plugin.get("connected") is False else "ok"

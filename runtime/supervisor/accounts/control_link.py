@@ -15,8 +15,9 @@ import structlog
 from ipc import timeouts
 from ipc.errors import FrameError, IpcError
 from ipc.frames import control
-from ipc.frames.words import ALIVE
+from ipc.frames.words import ALIVE, Phase
 from ipc.identity.peer import PeerProof, parse_peer, peer_name
+from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.lifecycle import Ready
@@ -24,6 +25,10 @@ from runtime.supervisor.lifecycle import Ready
 T = TypeVar("T")
 
 log = structlog.get_logger("link")
+
+
+def _warn(text: str) -> None:
+    log.warning(text, link="control")
 
 
 class ControlLink:
@@ -55,6 +60,7 @@ class ControlLink:
         self.refused = 0
         self._address = address
         self._router: Router | None = None
+        self._guard: FloodGuard | None = None
 
     def open(self) -> None:
         """Bind the socket; raises ``EndpointError``."""
@@ -64,11 +70,15 @@ class ControlLink:
             self._on_frame,
             max_bytes=control.MAX_BODY_BYTES,
             on_error=self._on_error,
-            on_warning=lambda text: log.warning(text, link="control"),
+            on_warning=_warn,
         )
+        # What a worker had said and we not read, it says again when it connects anew.
+        self._guard = FloodGuard(self._router, lambda: None, _warn)
 
     def close(self) -> None:
         """Close the socket, if it was opened."""
+        if self._guard is not None:
+            self._guard.close()
         if self._router is not None:
             self._router.close()
             self._router = None
@@ -99,6 +109,20 @@ class ControlLink:
             log.debug("pace not sent", account=account.key, error=str(error))
         else:
             heartbeat.set_pace(beat)
+
+    def tell_gateway_up(self, account: Account, up: bool) -> None:
+        """Tell a ready worker whether the gateway runs, unless it has been told already."""
+        heartbeat = account.heartbeat
+        up = up and account.phase is Phase.RUNNING  # before that the gateway answers nothing
+        if not heartbeat.met or heartbeat.gateway_up == up:
+            return
+        peer = peer_name(account.key, account.child.state.incarnation)
+        try:
+            self._send(peer.encode(), control.GatewayUp(up))
+        except IpcError as error:  # the next look tries again
+            log.debug("gateway's state not sent", account=account.key, error=str(error))
+        else:
+            heartbeat.set_gateway_up(up)
 
     async def drained(self, account: Account, seconds: float) -> bool:
         """Have the worker finish what is in flight; return whether it did within ``seconds``."""
@@ -137,6 +161,11 @@ class ControlLink:
     def forget(self, key: str) -> None:
         """Drop the proof of an account that has been removed."""
         self._proved.pop(key, None)
+
+    @property
+    def floods(self) -> int:
+        """How often the link was bound anew because it was flooded."""
+        return self._guard.floods if self._guard is not None else 0
 
     @property
     def handshakes_refused(self) -> int:

@@ -34,7 +34,8 @@ class Heartbeat:
     """What one incarnation's worker has reported, and when. Times are loop seconds.
 
     ``met``: it has proved who it is. ``pace`` is the number of seconds between two beats that it
-    was told last. ``plugin`` is the plugin's own part of the status.
+    was told last, ``gateway_up`` whether it was told that the gateway runs. ``plugin`` is
+    the plugin's own part of the status.
     """
 
     def __init__(self, silence: Silence) -> None:
@@ -45,6 +46,7 @@ class Heartbeat:
         self.plugin: dict[str, Any] = {}
         self.met = False
         self.pace = 0.0
+        self.gateway_up = False
         self._cpu_when_asked = 0.0
 
     def allow(self, silence: Silence, now: float) -> None:
@@ -56,11 +58,16 @@ class Heartbeat:
     def meet(self, now: float) -> None:
         """Note that the worker has proved who it is."""
         self.met = True
+        self.gateway_up = False  # what it was told on an earlier connection may be lost
         self.heard(now)
 
     def set_pace(self, seconds: float) -> None:
         """Note how many seconds between two beats the worker has been told."""
         self.pace = seconds
+
+    def set_gateway_up(self, up: bool) -> None:
+        """Note whether the worker has been told that the gateway runs."""
+        self.gateway_up = up
 
     def end(self) -> None:
         """Note that the worker has ended: its plugin is not connected any more."""
@@ -148,3 +155,28 @@ class Totals:
         for reason, count in (beat.dropped if beat else {}).items():
             dropped[reason] = dropped.get(reason, 0) + count
         return dropped
+
+
+class DataLinkView:
+    """The gateway's view of one account's data link. ``absent``: it is not connected there."""
+
+    def __init__(self) -> None:
+        self.absent = False
+        self._duplicates = 0  # of the present gateway
+        self._before = 0  # of earlier ones
+
+    def take(self, silent: float, duplicates: int, bound: float) -> bool:
+        """Take seconds of silence and a count; return whether ``absent`` has changed.
+
+        ``bound`` is the silence in seconds that is too long.
+        """
+        if duplicates < self._duplicates:
+            self._before += self._duplicates
+        self._duplicates = duplicates
+        before, self.absent = self.absent, bound > 0 and silent > bound
+        return before != self.absent
+
+    def added_to(self, dropped: dict[str, int]) -> dict[str, int]:
+        """Return what was dropped, duplicates included where there are any."""
+        count = self._before + self._duplicates
+        return dropped | {"duplicate": count} if count else dropped

@@ -16,7 +16,8 @@ class AccountWatch:
     """Checks every account with each ``look``.
 
     ``accounts()`` are those there are, by key; ``beat()`` is how often, in seconds, each worker is
-    to beat; ``on_change(account)`` is called when a row changed.
+    to beat, ``gateway_up()`` whether the gateway is connected. ``on_change(account)`` is called
+    when a row changed.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class AccountWatch:
         accounts: Callable[[], Mapping[str, Account]],
         *,
         beat: Callable[[], float],
+        gateway_up: Callable[[], bool],
         on_change: Callable[[Account], None],
     ) -> None:
         self._accounts = accounts
         self._beat = beat
+        self._gateway_up = gateway_up
         self._on_change = on_change
         self._health: WeakKeyDictionary[Account, HealthCheck] = WeakKeyDictionary()
         self._talked: set[str] = set()  # accounts whose plugin has spoken since the last look
@@ -39,6 +42,7 @@ class AccountWatch:
         now = asyncio.get_running_loop().time()
         for account in list(self._accounts().values()):
             link.pace(account, self._beat())
+            link.tell_gateway_up(account, self._gateway_up())
             if account.check(now) is Verdict.ASK:
                 link.ask(account)
                 self._on_change(account)

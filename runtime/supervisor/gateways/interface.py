@@ -103,6 +103,9 @@ class Reporter(Protocol):
     def changes(self) -> dict[str, Any] | None:
         """Return the params of a report of what changed since, ``None`` when nothing did."""
 
+    def answered(self, answer: Any) -> None:
+        """Take what the gateway answered to either."""
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayContext:

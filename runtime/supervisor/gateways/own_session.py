@@ -152,7 +152,7 @@ class OwnSession:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._beat(client))
-                await client.call("channels.report", self._reporter.whole(), timeout=REPORT_WITHIN)
+                await self._send(client, self._reporter.whole())
                 worked = self.connected = True
                 self._events.up()
                 tasks.create_task(self._report(client))
@@ -175,8 +175,11 @@ class OwnSession:
             self._changed.clear()
             changes = self._reporter.changes()
             if changes is not None:
-                await client.call("channels.report", changes, timeout=REPORT_WITHIN)
+                await self._send(client, changes)
                 self._pulse.seen(asyncio.get_running_loop().time())
+
+    async def _send(self, client: Client, report: dict[str, Any]) -> None:
+        self._reporter.answered(await client.call("channels.report", report, timeout=REPORT_WITHIN))
 
     async def _beat(self, client: Client) -> None:
         """Call now and then; after a silence make one verifying call, then report a fault."""

@@ -41,6 +41,7 @@ class Reports:
         wake: Callable[[], None],
         metrics: Callable[[], list[Series]] = list,
         seal: Callable[[str], str] = str,
+        on_answer: Callable[[Any], None] = lambda answer: None,
     ) -> None:
         self._revision = revision
         self._keys = keys
@@ -49,6 +50,7 @@ class Reports:
         self._wake = wake
         self._metrics = metrics
         self._seal = seal
+        self._on_answer = on_answer
         self._batches: deque[Rows] = deque()
         self._figures: set[str] = set()
         self._common_changed = False
@@ -75,6 +77,10 @@ class Reports:
         """Note that the gateway's own row, the channels or the agents changed."""
         self._common_changed = True
         self._wake()
+
+    def answered(self, answer: Any) -> None:
+        """Pass on what the gateway answered to a report."""
+        self._on_answer(answer)
 
     def whole(self) -> dict[str, Any]:
         """Return a complete ``channels.report``; what had changed is in it."""

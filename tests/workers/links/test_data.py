@@ -8,8 +8,12 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from ipc.frames import control, data
+from ipc.identity.peer import PeerProof
 from tests.support.controllable_channel import said
+from tests.support.until import until
 from tests.support.worker_rig import FakeGateway, WorkerRig, worker_rig
 
 
@@ -287,3 +291,61 @@ async def test_a_full_link_loses_nothing(run_dir: Path) -> None:
             await asyncio.sleep(0)
         rig.gateway = FakeGateway(rig.endpoints.data, "boot-2")
         assert await rig.gateway.heard(1_100) == [str(number) for number in range(1_100)]
+
+
+GATEWAY_UP = control.encode([control.GatewayUp(True)])
+
+
+async def _refused(rig: WorkerRig) -> None:
+    """Start a worker whose connection the gateway refuses: ZeroMQ never tries that one again."""
+    rig.gateway.close()
+    refusing = FakeGateway(rig.endpoints.data, proof=PeerProof(b"another boot"))
+    rig.start(beat=0.05)
+    await until(lambda: refusing.handshakes_refused == 1)
+    refusing.close()
+    rig.gateway = FakeGateway(rig.endpoints.data)
+    await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
+
+
+async def test_a_worker_that_is_not_answered_connects_anew_once_the_gateway_runs(
+    run_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        await _refused(rig)
+        beats = len(rig.supervisor.of(control.Beat))
+        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) > beats + 6)
+        assert rig.gateway.hellos == [], "as far as it knows there may be none"
+        rig.supervisor.send_raw(GATEWAY_UP)
+        plugin = await rig.up()
+        await plugin.say("one", "two")
+        assert await rig.gateway.heard(2) == ["one", "two"]
+        assert capfd.readouterr().err.count("connecting anew") == 1
+
+
+async def test_it_does_so_ever_more_seldom(
+    run_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.close()
+        mute = FakeGateway(rig.endpoints.data, proof=PeerProof(b"another boot"))
+        rig.start(beat=0.02)
+        await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
+        rig.supervisor.send_raw(GATEWAY_UP)
+        beats = len(rig.supervisor.of(control.Beat))
+        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) > beats + 40)
+        assert 3 <= mute.handshakes_refused <= 5  # after 3, 9, 21, 45 beats
+        assert capfd.readouterr().err.count("connecting anew") == 1
+        mute.close()
+        rig.gateway = FakeGateway(rig.endpoints.data)
+
+
+async def test_while_the_gateway_answers_it_keeps_its_socket(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.02)
+        plugin = await rig.up()
+        rig.supervisor.send_raw(GATEWAY_UP)
+        beats = len(rig.supervisor.of(control.Beat))
+        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) > beats + 20)
+        await plugin.say("one")
+        assert await rig.gateway.heard(1) == ["one"]
+        assert not [each for each in rig.gateway.hellos if each.oldest != 1]

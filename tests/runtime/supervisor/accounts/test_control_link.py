@@ -156,6 +156,23 @@ async def test_a_worker_is_told_once_to_beat_at_another_pace() -> None:
         assert told == [control.Pace(2.0), control.Ping(1)]
 
 
+async def test_a_ready_worker_is_told_once_whether_the_gateway_runs() -> None:
+    async with table() as rig:
+        worker = rig.worker()
+        await until(lambda: rig.account.heartbeat.met)
+        rig.link.tell_gateway_up(rig.account, True)  # it is not ready: the gateway expects it not
+        worker.say(control.WorkerReady())
+        await phase(rig.account, Phase.RUNNING)
+        for up in (True, True, False, True):
+            rig.link.tell_gateway_up(rig.account, up)
+        rig.link.ask(rig.account)
+        await until(lambda: len([body for body in worker.heard if body]) == 4)
+        told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
+        assert told == [*map(control.GatewayUp, (True, False, True)), control.Ping(1)]
+        worker.say(control.ControlHello(KEY, 101, PROOF.token(KEY, 101), 1))
+        await until(lambda: not rig.account.heartbeat.gateway_up)  # on a new connection: again
+
+
 async def test_a_pace_that_cannot_be_told_is_told_later() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)

@@ -20,6 +20,7 @@ class NotedLink:
 
     def __init__(self) -> None:
         self.did: list[tuple[str, str]] = []
+        self.told: list[tuple[str, bool]] = []
         self.drained = 0
 
     def drain_now(self) -> None:
@@ -27,6 +28,9 @@ class NotedLink:
 
     def pace(self, account: Account, beat: float) -> None:
         self.did.append(("pace", f"{account.key} {beat:g}"))
+
+    def tell_gateway_up(self, account: Account, up: bool) -> None:
+        self.told.append((account.key, up))
 
     def ask(self, account: Account) -> None:
         self.did.append(("ask", account.key))
@@ -40,7 +44,10 @@ class WatchRig:
         self.changed: list[str] = []
         self.link: Any = NotedLink()
         self.watch = AccountWatch(
-            lambda: self.accounts, beat=lambda: 5.0, on_change=self._on_change
+            lambda: self.accounts,
+            beat=lambda: 5.0,
+            gateway_up=lambda: True,
+            on_change=self._on_change,
         )
 
     def _on_change(self, account: Account) -> None:
@@ -55,6 +62,7 @@ async def test_a_silent_worker_is_asked_after_everything_that_came_was_read() ->
         rig = WatchRig(account)
         rig.watch.look(rig.link)
         assert (rig.link.did, rig.changed) == ([("pace", "local:a 5")], [])
+        assert rig.link.told == [("local:a", True)]
         await asyncio.sleep(15.0)
         rig.watch.look(rig.link)
         assert rig.link.did[-1] == ("ask", "local:a")

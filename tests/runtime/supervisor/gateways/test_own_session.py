@@ -25,6 +25,7 @@ class Reporter:
     def __init__(self) -> None:
         self.news: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.answers: list[Any] = []
 
     def whole(self) -> dict[str, Any]:
         if self.error is not None:
@@ -33,6 +34,9 @@ class Reporter:
 
     def changes(self) -> dict[str, Any] | None:
         return self.news.pop(0) if self.news else None
+
+    def answered(self, answer: Any) -> None:
+        self.answers.append(answer)
 
 
 class OwnSessionRig:

@@ -1,0 +1,53 @@
+"""Notes since when a running account has given no sign of itself on the data link.
+
+A worker that has nothing to send says hello with every beat. So one whose connection was lost
+in a way that nobody was told of is found by what does not come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ipc.frames.words import Phase
+from runtime.gateway.accounts.peers import Peers
+from runtime.gateway.accounts.rows import Accounts
+
+LOOK_SECONDS = 1.0  # between two looks: reports may come often
+SILENT_SECONDS = 3.0  # less is no silence, whatever the beat
+
+Sign = tuple[int, int, int]  # incarnation, hellos, newest message
+
+
+class LinkSigns:
+    """Looks at all running accounts. ``clock()`` returns the loop's time."""
+
+    def __init__(self, accounts: Accounts, peers: Peers, clock: Callable[[], float]) -> None:
+        self._accounts = accounts
+        self._peers = peers
+        self._clock = clock
+        self._signs: dict[str, tuple[Sign, float]] = {}
+        self._silent: dict[str, float] = {}
+        self._looked: float | None = None
+
+    def silent(self) -> dict[str, float]:
+        """Return for how many seconds, at least, running accounts have given no sign."""
+        now = self._clock()
+        if self._looked is None or now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._silent = self._look(now)
+        return self._silent
+
+    def _look(self, now: float) -> dict[str, float]:
+        signs: dict[str, tuple[Sign, float]] = {}
+        for key, row in self._accounts.rows.items():
+            if row.phase != Phase.RUNNING:
+                continue
+            peer = self._peers.by_key.get(key)
+            sign = (row.incarnation, 0, 0)
+            if peer is not None and peer.incarnation == row.incarnation:
+                sign = (row.incarnation, peer.hellos, peer.seen)
+            known = self._signs.get(key)
+            signs[key] = known if known is not None and known[0] == sign else (sign, now)
+        self._signs = signs
+        since = {key: now - at for key, (_, at) in signs.items()}
+        return {key: seconds for key, seconds in since.items() if seconds >= SILENT_SECONDS}

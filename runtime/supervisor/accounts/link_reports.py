@@ -1,0 +1,108 @@
+"""Keeps what is known of the workers' links: who was refused, what was flooded, who is absent.
+
+The control link is the supervisor's own. Of the data link it learns from the gateway, in the
+answer to each report, so that nothing is held against an account while there is no gateway.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from ipc.frames.data import MALFORMED
+from ipc.frames.status import LinkReport
+from ipc.metrics import Series, counter
+from runtime.supervisor.accounts.account import Account
+
+SHOWN_SECONDS = 600.0  # for so long a flood or a refused connection is a warning in the status
+OWNERS = {"control": "supervisor", "data": "gateway"}  # of the memory that a flood fills
+
+log = structlog.get_logger("links")
+
+
+class LinkReports:
+    """The state of both links. ``refused`` and ``floods`` count by link, over all gateways.
+
+    ``on_change(account)`` is called when an account is found absent from the data link, or back.
+    ``clock()`` returns seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        accounts: Callable[[], Mapping[str, Account]],
+        on_change: Callable[[Account], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._accounts = accounts
+        self._on_change = on_change
+        self._clock = clock
+        self._last: dict[tuple[str, str], int] = {}
+        self._noted: dict[tuple[str, str], float] = {}  # when a figure grew last
+        self.refused: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
+        self.floods: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
+
+    def note(self, link: str, refused: int, floods: int) -> None:
+        """Take the figures of a link, as its present owner counts them."""
+        for name, totals, count in (
+            ("refused", self.refused, refused),
+            ("floods", self.floods, floods),
+        ):
+            before = self._last.get((link, name), 0)
+            grown = count - before if count >= before else count  # another process counts anew
+            self._last[link, name] = count
+            if grown:
+                totals[link] += grown
+                self._noted[link, name] = self._clock()
+
+    def take(self, answer: Any) -> None:
+        """Take the gateway's answer to a report."""
+        try:
+            report = msgspec.convert(answer, LinkReport)
+        except MALFORMED as error:
+            log.warning("the gateway's answer to a report was not understood", error=str(error))
+            return
+        self.note("data", report.handshakes_refused, report.floods)
+        for key, account in self._accounts().items():
+            silent = report.silent.get(key, 0.0)
+            if account.seen_on_link(silent, report.duplicates.get(key, 0)):
+                self._on_change(account)
+
+    def gateway_lost(self) -> None:
+        """Hold nothing against any account: there is no gateway to be connected to."""
+        for account in self._accounts().values():
+            if account.seen_on_link(0.0, 0):
+                self._on_change(account)
+
+    def refused_by_link(self) -> dict[str, int]:
+        """Return how many connections each link has refused."""
+        return dict(self.refused)
+
+    def series(self) -> list[Series]:
+        """Return the figures for Prometheus."""
+        refused, floods = self.refused.total(), self.floods.total()
+        return [
+            counter("handshakes_refused", "Connections that proved no worker.", refused),
+            counter("link_floods", "Links bound anew because of a flood.", floods),
+        ]
+
+    def warnings(self) -> list[str]:
+        """Return what happened in the last minutes, for the status."""
+        found, since = [], self._clock() - SHOWN_SECONDS
+        for link, owner in OWNERS.items():
+            if self._noted.get((link, "floods"), since) > since:
+                found.append(
+                    f"degraded: link flooded: a worker's process filled the memory of the {owner} "
+                    f"with unfinished messages; the {link} link was bound anew (see its log)"
+                )
+            if self._noted.get((link, "refused"), since) > since:
+                found.append(
+                    f"{self.refused[link]} connections to the {link} link were refused: they "
+                    f"proved no worker; the log of the {owner} names the process"
+                )
+        return found

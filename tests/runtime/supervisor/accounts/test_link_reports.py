@@ -1,0 +1,100 @@
+"""What is known of the links, and what of it is a warning or an account's health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ipc.frames.words import Phase
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.link_reports import LinkReports
+from tests.support.accounts import Stage, account_of, living, spec_of, start
+
+pytestmark = pytest.mark.virtual_time
+KEY = "local:a"
+
+
+class ReportsRig:
+    """Link reports over one account, with a clock of their own."""
+
+    def __init__(self, account: Account) -> None:
+        self.now = 1000.0
+        self.changed: list[str] = []
+        self.reports = LinkReports(
+            lambda: {KEY: account},
+            lambda account: self.changed.append(account.key),
+            clock=lambda: self.now,
+        )
+
+    def silent(self, seconds: float, **more: Any) -> None:
+        self.reports.take({"silent": {KEY: seconds}, **more})
+
+
+async def test_an_account_without_a_sign_for_three_beats_is_degraded_until_it_is_back() -> None:
+    async with living(account_of(Stage(), spec_of(KEY))) as account:
+        await start(account)
+        account.heartbeat.set_pace(5.0)
+        account.patch({"connected": True})
+        rig = ReportsRig(account)
+        for seconds, health in ((15.0, "ok"), (15.1, "degraded: not on the data link")):
+            rig.silent(seconds)
+            assert account.status().health == health
+        rig.silent(20.0)
+        assert rig.changed == [KEY]
+        rig.reports.take({})
+        assert account.status().health == "ok"
+        assert rig.changed == [KEY, KEY]
+
+
+async def test_without_a_gateway_nothing_is_held_against_an_account() -> None:
+    async with living(account_of(Stage(), spec_of(KEY))) as account:
+        await start(account)
+        account.heartbeat.set_pace(1.0)
+        account.patch({"connected": True})
+        rig = ReportsRig(account)
+        rig.silent(60.0)
+        rig.reports.gateway_lost()
+        assert account.status().health == "ok"
+        assert rig.changed == [KEY, KEY]
+
+
+async def test_duplicates_are_added_up_over_gateways() -> None:
+    account = account_of(Stage(), spec_of(KEY))
+    rig = ReportsRig(account)
+    shown = []
+    for count in (0, 3, 5, 2, 2):  # the fourth is of another gateway
+        rig.reports.take({"duplicates": {KEY: count}} if count else {})
+        shown.append(account.status().dropped.get("duplicate", 0))
+    assert shown == [0, 3, 5, 7, 7]
+    assert account.phase is Phase.STOPPED
+    assert rig.changed == []
+
+
+async def test_refusals_and_floods_are_warnings_for_a_while_and_counted_for_ever() -> None:
+    rig = ReportsRig(account_of(Stage(), spec_of(KEY)))
+    rig.reports.note("control", 0, 0)
+    assert rig.reports.warnings() == []
+    rig.reports.note("control", 2, 1)
+    rig.reports.take({"handshakesRefused": 3, "floods": 0})
+    rig.reports.take({"handshakesRefused": 1, "floods": 0})  # of another gateway
+    flooded, *refused = rig.reports.warnings()
+    assert flooded.startswith("degraded: link flooded: ")
+    assert "the supervisor" in flooded
+    assert [each.partition(" were")[0] for each in refused] == [
+        "2 connections to the control link",
+        "4 connections to the data link",
+    ]
+    rig.now += 601
+    rig.reports.note("control", 2, 1)
+    assert rig.reports.warnings() == []
+    assert rig.reports.refused_by_link() == {"control": 2, "data": 4}
+    assert [(each.name, each.samples) for each in rig.reports.series()] != []
+
+
+async def test_an_answer_that_is_none_changes_nothing() -> None:
+    rig = ReportsRig(account_of(Stage(), spec_of(KEY)))
+    answers: list[Any] = [None, [], {"silent": 5}, {"floods": "many"}]
+    for answer in answers:
+        rig.reports.take(answer)
+    assert rig.reports.refused_by_link() == {"control": 0, "data": 0}
