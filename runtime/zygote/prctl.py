@@ -43,3 +43,8 @@ def die_with(parent: int) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def live_on() -> None:
+    """Take ``die_with`` back: the end of the parent is no signal to this process any more."""
+    prctl(PR_SET_PDEATHSIG, 0)

@@ -4,7 +4,8 @@ It is a process of its own so that a fork is cheap and clean: no threads, no Zer
 event loop, no secrets. It forks twice, so that each child is orphaned at once and adopted by the
 supervisor (a child subreaper, prctl(2)); the child then ties its life to the supervisor's by
 PR_SET_PDEATHSIG. So when this process dies its children live on, and when the supervisor dies
-all of them end.
+all of them end. This process is then the last: it ends what its children had started and left
+behind, which no signal of the kernel reaches.
 
 This module must import fast and little: it is the first thing a new zygote runs.
 """
@@ -20,10 +21,10 @@ import os
 import socket
 import struct
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from runtime.zygote.child import become
-from runtime.zygote.prctl import die_with, set_name
+from runtime.zygote.prctl import die_with, live_on, set_name
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_FDS = 16
@@ -34,6 +35,9 @@ BASE = ("uvloop", "zmq", "orjson", "msgspec", "ipc.plainlog", "aiomultiprocess.c
 # The last is where the class of the pickled process object lives: imported in each child it
 # would cost every one of them 2.6 MiB and some milliseconds.
 OURS = ("workers.process.worker", "runtime.gateway.main", "runtime.zygote.forked")
+
+# The module with ``end_run``: what is done when the supervisor has died.
+SWEEPER = "runtime.supervisor.processes.leftovers"
 
 _held = ctypes.PyDLL(None, use_errno=True)  # does not release the interpreter's lock
 
@@ -50,13 +54,16 @@ def main(fd: int, supervisor: int) -> None:
     set_name(b"tl zygote")
     requests = socket.socket(fileno=fd)
     requests.set_inheritable(False)
-    _preload([*BASE, *OURS])
+    _preload([*BASE, *OURS, SWEEPER])
     while True:
-        message, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FDS)
+        # Here it cannot hang, and learns of the supervisor's death by the end of its socket.
+        live_on()
+        message, fds = _receive(requests)
         if not message:
-            os._exit(0)
+            _end_run()
         request = json.loads(message)
         if request["kind"] == "preload":
+            die_with(supervisor)  # an import may take for ever
             _preload(request["modules"])
             continue
         try:
@@ -67,6 +74,23 @@ def main(fd: int, supervisor: int) -> None:
         for each in fds:
             os.close(each)
         requests.send(reply)
+
+
+def _receive(requests: socket.socket) -> tuple[bytes, list[int]]:
+    """Return the next request and its descriptors; an empty one when the supervisor has ended."""
+    try:
+        message, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FDS)
+    except ConnectionError:
+        return b"", []
+    return message, fds
+
+
+def _end_run() -> NoReturn:
+    """End what is left of this run, whose supervisor has died, and this process."""
+    try:
+        importlib.import_module(SWEEPER).end_run(os.environ["TRUNKLINE_RUN_ID"])
+    finally:
+        os._exit(0)
 
 
 def _preload(modules: list[str]) -> None:

@@ -1,8 +1,9 @@
 """Finds and ends what an earlier supervisor of the same state directory left behind.
 
 Its children end with it (PR_SET_PDEATHSIG), but not what those had started. Each of these still
-has the run id in its environment, by which it is found here before anything is started:
-it might hold a port, or the one session that a platform allows an account.
+has the run id in its environment, by which it is found: by the zygote as soon as the supervisor
+has died (``end_run``), and here again before anything is started (``sweep``), since the zygote
+may have died too. What is left might hold a port, or the one session of an account.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from runtime.supervisor.processes.vitals import parent_of
 
 RUN_ID = "TRUNKLINE_RUN_ID"
 GRACE = 1.0  # seconds between SIGTERM and SIGKILL
+PASSES = 20  # over all processes, when a run is ended: what is killed may just have forked
 PROC = Path("/proc")
 
 
@@ -55,6 +57,23 @@ def sweep(runs: str, grace: float = GRACE, *, but: str = "") -> list[Leftover]:
         for leftover in found:
             os.close(leftover.pidfd)
     return found
+
+
+def end_run(run_id: str) -> None:
+    """Kill what is left of the run of a supervisor that has died, and what that starts meanwhile.
+
+    Called by its zygote, which belongs to it and is spared; see ``runtime.zygote.server``.
+    """
+    assert run_id  # or it would mean every run of every daemon
+    for _ in range(PASSES):
+        found = find(run_id)
+        if not found:
+            return
+        try:
+            end_all([leftover.pidfd for leftover in found], 0.0)
+        finally:
+            for leftover in found:
+                os.close(leftover.pidfd)
 
 
 def _look(pid: int, runs: str, but: str) -> Leftover | None:

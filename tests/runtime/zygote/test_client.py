@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -108,3 +109,42 @@ def test_it_forks_while_it_lives_and_answers_nothing_afterwards() -> None:
         except OSError:
             answer = b""
         assert answer == b""
+
+
+SUPERVISOR = """
+import os, struct, subprocess, sys, time
+from runtime.zygote.client import Zygote
+from runtime.zygote.prctl import become_subreaper
+from tests.runtime.zygote.test_client import reap, request
+become_subreaper()
+zygote = Zygote(sys.argv[1])
+reap(request(zygote))  # it has imported what it needs, and waits
+left = subprocess.Popen(
+    ["sleep", "3600"],
+    start_new_session=True,
+    stdout=subprocess.DEVNULL,
+    env={**os.environ, "TRUNKLINE_RUN_ID": sys.argv[2]},
+)
+print(zygote.pid, left.pid, flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_a_run_leaves_behind_ends_when_its_supervisor_is_killed(ours: bool) -> None:
+    become_subreaper()
+    run = f"run-{os.getpid()}-a"
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, run, run if ours else f"run-{os.getpid()}-b"],
+        stdout=subprocess.PIPE,
+    )
+    assert supervisor.stdout is not None
+    with supervisor, supervisor.stdout:
+        zygote, left = (int(word) for word in supervisor.stdout.readline().split())
+        supervisor.kill()
+    os.waitid(os.P_PID, zygote, os.WEXITED)  # once it has swept: it is the last to end
+    if not ours:
+        os.kill(left, signal.SIGKILL)  # the process of another run lives
+    how = os.waitid(os.P_PID, left, os.WEXITED)
+    assert how is not None
+    assert how.si_status == (signal.SIGKILL if not ours else signal.SIGTERM)
