@@ -12,7 +12,7 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.websocket.client import Client
-from runtime.supervisor.gateways.restarts import GAP
+from runtime.supervisor.gateways.restart_requests import GAP
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.irc_server import miniircd
 

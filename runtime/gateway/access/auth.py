@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.config.model import TrustedProxyConfig
-from runtime.gateway.access.origin import ClientOrigin
+from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.scopes import ALL, OPERATOR
 
 SUPERVISOR_LINK = "session"  # ``hello.auth`` of our own supervisor; no other client gets it
@@ -110,7 +110,7 @@ def check_secret(claim: ConnectClaim, secrets: Secrets) -> SecretCheck:
 
 
 def user_of_proxy(
-    config: TrustedProxyConfig, origin: ClientOrigin, local: bool, headers: Mapping[str, str]
+    config: TrustedProxyConfig, origin: ClientAddress, local: bool, headers: Mapping[str, str]
 ) -> tuple[str | None, str]:
     """Return the user that a trusted proxy has logged in, and an empty reason; else the reason.
 
@@ -132,7 +132,7 @@ def user_of_proxy(
 
 
 def scopes_without_device(
-    claim: ConnectClaim, method: str, origin: ClientOrigin
+    claim: ConnectClaim, method: str, origin: ClientAddress
 ) -> tuple[str, ...]:
     """Return the scopes of a client that has no device identity."""
     if claim.role != OPERATOR:

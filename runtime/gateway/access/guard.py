@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.auth import Secrets, same
+from runtime.gateway.access.client_address import ClientAddress, TrustedProxies
 from runtime.gateway.access.hosts import HostRules
-from runtime.gateway.access.origin import ClientOrigin, TrustedProxies
 from runtime.gateway.access.throttle import SHARED, Attempts, Throttle, key
 from workers.secrets import reveal
 
@@ -43,25 +43,25 @@ class AccessGuard:
         self._attempts = Attempts()
         self._due: deque[Turn] = deque()
 
-    def origin_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientOrigin:
+    def address_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientAddress:
         """Return where a connection of ``peer`` really comes from."""
-        return self._proxies.origin_of(peer, loopback, headers)
+        return self._proxies.address_of(peer, loopback, headers)
 
-    def locked(self, kind: str, origin: ClientOrigin) -> float:
+    def locked(self, kind: str, origin: ClientAddress) -> float:
         """Return for how many seconds guesses from an address are locked; 0: they are not."""
         address = key(kind, origin.address)
         return self._throttle.locked(address, origin.loopback, self._now())
 
-    def failed(self, kind: str, origin: ClientOrigin) -> float:
+    def failed(self, kind: str, origin: ClientAddress) -> float:
         """Count a wrong secret; return the seconds to wait before it is answered."""
         address = key(kind, origin.address)
         return self._throttle.failed(address, origin.loopback, self._now())
 
-    def success_delay(self, origin: ClientOrigin) -> float:
+    def success_delay(self, origin: ClientAddress) -> float:
         """Return the seconds to wait before the right shared secret is answered."""
         return self._throttle.success_delay(key(SHARED, origin.address), self._now())
 
-    def turn(self, origin: ClientOrigin, begin: Callable[[], None]) -> Turn:
+    def turn(self, origin: ClientAddress, begin: Callable[[], None]) -> Turn:
         """Return a turn of this address, which calls ``begin`` when it has come."""
         return Turn(self, origin.address, begin)
 
@@ -87,7 +87,7 @@ class AccessGuard:
             finally:
                 self._due.popleft()
 
-    def judge(self, given: str, origin: ClientOrigin) -> tuple[bool, float]:
+    def judge(self, given: str, origin: ClientAddress) -> tuple[bool, float]:
         """Return whether ``given`` is the configured secret, and the seconds to the answer.
 
         A wrong one is counted.

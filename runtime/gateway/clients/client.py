@@ -31,8 +31,8 @@ from ipc.frames.websocket import (
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import Grant
+from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.handshake import Connect
-from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.scopes import SUPERVISOR, covers
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.clients.method_table import (
@@ -61,7 +61,7 @@ class Admitted:
     connect: Connect
     protocol: int
     grant: Grant
-    origin: ClientOrigin
+    origin: ClientAddress
 
 
 class ConnectedClient:

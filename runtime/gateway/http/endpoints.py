@@ -12,8 +12,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ipc.websocket.demux import is_loopback
 from ipc.websocket.http_socket import HttpSocket
+from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.hosts import RequestHead
-from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import metrics
 from runtime.gateway.parts import GatewayParts
@@ -135,9 +135,9 @@ class HttpEndpoints:
         own = self._guard.hosts.is_own(request.headers.get("Host"))
         return own and self._origin_of(request).loopback
 
-    def _origin_of(self, request: web.BaseRequest) -> ClientOrigin:
+    def _origin_of(self, request: web.BaseRequest) -> ClientAddress:
         peer = request.remote or ""
-        return self._guard.origin_of(peer, is_loopback(peer), request.headers)
+        return self._guard.address_of(peer, is_loopback(peer), request.headers)
 
 
 def _head_of(request: web.BaseRequest) -> RequestHead:

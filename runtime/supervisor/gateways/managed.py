@@ -20,7 +20,7 @@ from runtime.supervisor.background import run_optional
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process, supervise
 from runtime.supervisor.gateways.interface import NAME, GatewayKind, GatewaySession, SessionEvents
-from runtime.supervisor.gateways.restarts import Outcome, RestartAnswer, Restarts
+from runtime.supervisor.gateways.restart_requests import Outcome, RestartAnswer, Restarts
 from runtime.supervisor.lifecycle import (
     RESTART,
     Event,

@@ -17,11 +17,11 @@ from runtime.gateway.access.auth import (
     scopes_without_device,
     user_of_proxy,
 )
-from runtime.gateway.access.origin import ClientOrigin
+from runtime.gateway.access.client_address import ClientAddress
 
 CLAIM = ConnectClaim("webchat-ui", "webchat", "operator", (), None, None, None, 4)
-HERE = ClientOrigin("127.0.0.1", loopback=True)
-PROXIED = ClientOrigin("203.0.113.9", loopback=False, proxy="10.0.0.1")
+HERE = ClientAddress("127.0.0.1", loopback=True)
+PROXIED = ClientAddress("203.0.113.9", loopback=False, proxy="10.0.0.1")
 
 
 def claim(**changes: Any) -> ConnectClaim:
@@ -93,7 +93,7 @@ USER = {"x-forwarded-user": " ann "}
 )
 def test_a_trusted_proxy_names_the_user(
     config: dict[str, Any],
-    origin: ClientOrigin,
+    origin: ClientAddress,
     local: bool,
     headers: dict[str, str],
     user: str | None,
@@ -119,7 +119,7 @@ READ = ("operator.read",)
     ],
 )
 def test_only_trusted_programs_keep_their_scopes_without_a_device(
-    changes: dict[str, Any], method: str, origin: ClientOrigin, kept: bool
+    changes: dict[str, Any], method: str, origin: ClientAddress, kept: bool
 ) -> None:
     asked = claim(scopes=("operator.read", "operator.read", "bogus"), **changes)
     assert scopes_without_device(asked, method, origin) == (READ if kept else ())

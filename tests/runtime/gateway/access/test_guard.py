@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from runtime.config.model import GatewayConfig
+from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.guard import AccessGuard, Turn
-from runtime.gateway.access.origin import ClientOrigin
 from runtime.gateway.access.throttle import DEVICE, SHARED
 
-FAR, OTHER = ClientOrigin("203.0.113.9", False), ClientOrigin("203.0.113.10", False)
+FAR, OTHER = ClientAddress("203.0.113.9", False), ClientAddress("203.0.113.10", False)
 
 
 class Clock:
@@ -93,5 +93,5 @@ def test_token_and_password_are_accepted_and_the_supervisors_secret_is_not(
 def test_a_trusted_proxy_is_looked_through() -> None:
     made = guard(Clock(), ["10.0.0.1"])
     headers = {"x-forwarded-for": "203.0.113.9"}
-    assert made.origin_of("10.0.0.1", False, headers).address == "203.0.113.9"
-    assert made.origin_of("10.0.0.2", False, headers).address == "10.0.0.2"
+    assert made.address_of("10.0.0.1", False, headers).address == "203.0.113.9"
+    assert made.address_of("10.0.0.2", False, headers).address == "10.0.0.2"

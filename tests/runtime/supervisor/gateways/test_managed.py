@@ -8,7 +8,7 @@ import structlog
 
 from ipc.frames.words import Phase
 from runtime.supervisor.gateways.port import PortTaken
-from runtime.supervisor.gateways.restarts import Outcome
+from runtime.supervisor.gateways.restart_requests import Outcome
 from runtime.supervisor.lifecycle import Exit
 from tests.support.managed_gateway import PlayedKind, gateway_rig
 from tests.support.until import until

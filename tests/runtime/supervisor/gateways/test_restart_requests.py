@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc.frames.words import Phase
-from runtime.supervisor.gateways.restarts import GAP, Outcome, RestartAnswer, Restarts
+from runtime.supervisor.gateways.restart_requests import GAP, Outcome, RestartAnswer, Restarts
 from runtime.supervisor.lifecycle import RESTART, State
 
 RUNNING = State(phase=Phase.RUNNING, wanted=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.gateway.access.origin import FORWARDED, ClientOrigin, TrustedProxies
+from runtime.gateway.access.client_address import FORWARDED, ClientAddress, TrustedProxies
 
 TRUSTED = TrustedProxies(["10.0.0.0/8", "2001:db8::1"])
 
@@ -28,43 +28,43 @@ def test_proxies_are_trusted_by_address_or_network(address: str, trusted: bool) 
 @pytest.mark.parametrize(
     ("peer", "loopback", "headers", "expected"),
     [
-        ("127.0.0.1", True, {}, ClientOrigin("127.0.0.1", True)),
-        ("203.0.113.9", False, {}, ClientOrigin("203.0.113.9", False)),
-        ("10.0.0.1", False, {}, ClientOrigin("10.0.0.1", False, "10.0.0.1")),
+        ("127.0.0.1", True, {}, ClientAddress("127.0.0.1", True)),
+        ("203.0.113.9", False, {}, ClientAddress("203.0.113.9", False)),
+        ("10.0.0.1", False, {}, ClientAddress("10.0.0.1", False, "10.0.0.1")),
         (
             "10.0.0.1",
             False,
             {"x-forwarded-for": "203.0.113.9"},
-            ClientOrigin("203.0.113.9", False, "10.0.0.1"),
+            ClientAddress("203.0.113.9", False, "10.0.0.1"),
         ),
         (  # the client has put the first one there itself
             "10.0.0.1",
             False,
             {"x-forwarded-for": "127.0.0.1, 203.0.113.9, 10.0.0.2"},
-            ClientOrigin("203.0.113.9", False, "10.0.0.1"),
+            ClientAddress("203.0.113.9", False, "10.0.0.1"),
         ),
         (
             "10.0.0.1",
             False,
             {"x-forwarded-for": "203.0.113.9, nonsense"},
-            ClientOrigin("10.0.0.1", False, "10.0.0.1"),
+            ClientAddress("10.0.0.1", False, "10.0.0.1"),
         ),
         (
             "10.0.0.1",
             False,
             {"x-forwarded-for": "10.0.0.3, 10.0.0.2"},
-            ClientOrigin("10.0.0.1", False, "10.0.0.1"),
+            ClientAddress("10.0.0.1", False, "10.0.0.1"),
         ),
     ],
 )
 def test_the_address_is_the_client_s(
-    peer: str, loopback: bool, headers: dict[str, str], expected: ClientOrigin
+    peer: str, loopback: bool, headers: dict[str, str], expected: ClientAddress
 ) -> None:
-    assert TRUSTED.origin_of(peer, loopback, headers) == expected
+    assert TRUSTED.address_of(peer, loopback, headers) == expected
 
 
 @pytest.mark.parametrize("header", FORWARDED)
 def test_a_forwarded_connection_is_never_loopback(header: str) -> None:
-    untrusted = TrustedProxies([]).origin_of("127.0.0.1", True, {header: "127.0.0.1"})
-    assert untrusted == ClientOrigin("127.0.0.1", False)
-    assert not TrustedProxies(["127.0.0.1"]).origin_of("127.0.0.1", True, {header: "x"}).loopback
+    untrusted = TrustedProxies([]).address_of("127.0.0.1", True, {header: "127.0.0.1"})
+    assert untrusted == ClientAddress("127.0.0.1", False)
+    assert not TrustedProxies(["127.0.0.1"]).address_of("127.0.0.1", True, {header: "x"}).loopback

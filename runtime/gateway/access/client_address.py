@@ -16,7 +16,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
-class ClientOrigin:
+class ClientAddress:
     """The origin of a connection.
 
     ``address`` is the client's; ``loopback`` is true when it is on this host and no proxy lies
@@ -46,14 +46,14 @@ class TrustedProxies:
             plain = plain.ipv4_mapped
         return any(plain in network for network in self._networks)
 
-    def origin_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientOrigin:
+    def address_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientAddress:
         """Return the origin of a connection whose socket comes from ``peer``."""
         trusted = self.trusts(peer)
         if not any(name in headers for name in FORWARDED):
-            return ClientOrigin(peer, loopback, peer if trusted else None)
+            return ClientAddress(peer, loopback, peer if trusted else None)
         if not trusted:
-            return ClientOrigin(peer, False)
-        return ClientOrigin(self._client(headers.get("x-forwarded-for", "")) or peer, False, peer)
+            return ClientAddress(peer, False)
+        return ClientAddress(self._client(headers.get("x-forwarded-for", "")) or peer, False, peer)
 
     def _client(self, forwarded: str) -> str | None:
         """Return the last forwarded address of no trusted proxy; earlier ones can be forged."""
