@@ -11,7 +11,6 @@ import os
 import re
 import select
 import shlex
-import signal
 import stat
 import subprocess
 import time
@@ -22,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from workers.errors import Misconfigured
+from workers.process.helpers import end_helper, start_helper
 
 EXEC_TIMEOUT = 10.0  # seconds; a daemon cannot use a password store that asks a person
 MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
@@ -149,18 +149,14 @@ def _from_file(reference: SecretRef) -> str:
 def _from_command(reference: SecretRef) -> str:
     """Run the command without a shell; its stderr goes to the account's log."""
     try:
-        process = subprocess.Popen(  # noqa: S603 - running the operator's command is the point
-            [os.path.expanduser(word) for word in shlex.split(reference.id)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # so that what it starts can be ended with it
-        )
+        command = [os.path.expanduser(word) for word in shlex.split(reference.id)]
+        process = start_helper(command, stdout=subprocess.PIPE)
     except OSError as error:
         raise Misconfigured(f"the secret {reference} cannot run: {error.strerror}") from None
     with process:
         data = _output(process)
         if data is None or len(data) > MAX_BYTES:
-            os.killpg(process.pid, signal.SIGKILL)
+            end_helper(process)
     if data is None:
         raise Misconfigured(f"the secret {reference} did not come within {EXEC_TIMEOUT:g} s")
     if process.returncode and len(data) <= MAX_BYTES:
