@@ -186,7 +186,7 @@ class Supervisor:
             launcher=self.parts.workers,
             on_change=self._account_changed,
             hold=hold,
-            past=self.parts.history.shown(spec.key),
+            past=self.parts.history.of(spec.key),
             on_event=self.parts.history.add,
         )
 

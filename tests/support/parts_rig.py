@@ -200,7 +200,7 @@ class PartsRig:
             launcher=self.workers or self.parts.workers,
             on_change=self._changed,
             hold=hold,
-            past=self.parts.history.shown(spec.key),
+            past=self.parts.history.of(spec.key),
             on_event=self.parts.history.add,
         )
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 import structlog
 
 from ipc.frames.control import Beat
@@ -22,7 +21,7 @@ from ipc.heartbeat import Verdict
 from runtime.config.accounts import AccountSpec
 from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
-from runtime.supervisor.accounts.history import EMPTY, EVENTS, HistoryEntry
+from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.recollection import recollect
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
@@ -89,13 +88,15 @@ class Account:
         launcher: AccountLauncher,
         on_change: Callable[[Account], None],
         hold: Hold | None,
-        past: Iterable[dict[str, Any]] = (),
+        past: Iterable[HistoryEntry] = (),
         on_event: Callable[[str, HistoryEntry], None] = _unheard,
     ) -> None:
         self._spec = spec
         self.key = spec.key
         self._hold = hold
-        self.history: deque[dict[str, Any]] = deque(past, maxlen=HISTORY)
+        # The entries are those that the history on disk keeps: as JSON data they would cost the
+        # supervisor four times as much, for as long as it runs.
+        self._entries: deque[HistoryEntry] = deque(past, maxlen=HISTORY)
         self._silence = silence
         self.heartbeat = Heartbeat(silence)
         self._revision = ""  # of the configuration that its process was started with
@@ -119,6 +120,11 @@ class Account:
             on_change=self._child_changed,
         )
         self._before = self.child.state
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Its last events as plain JSON data, the oldest first."""
+        return shown(self._entries)
 
     @property
     def phase(self) -> Phase:
@@ -269,7 +275,7 @@ class Account:
             exit_cause=blame(before, how) if how else None,
             proven=state.proven,
         )
-        self.history.append({**EMPTY, **msgspec.to_builtins(entry)})
+        self._entries.append(entry)
         self._on_event(self.key, entry)
 
     def _stamp(self, name: str, now: int, state: State) -> None:

@@ -54,6 +54,11 @@ class _HistoryLine(msgspec.Struct):
     entry: HistoryEntry
 
 
+def shown(entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
+    """Return events as plain JSON data; the keys of ``EMPTY`` are always there."""
+    return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in entries]
+
+
 class History:
     """The events of all accounts, in memory and in ``path``."""
 
@@ -73,10 +78,6 @@ class History:
     def of(self, account: str) -> list[HistoryEntry]:
         """Return the events of an account, the oldest first."""
         return list(self._events.get(account, ()))
-
-    def shown(self, account: str) -> list[dict[str, Any]]:
-        """Return the events of an account as plain JSON data; every key is always there."""
-        return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in self.of(account)]
 
     def last(self, account: str) -> HistoryEntry | None:
         """Return the last event of an account."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -20,6 +21,7 @@ from runtime.supervisor import changes
 from runtime.supervisor.accounts import account as module
 from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
 from runtime.supervisor.accounts.heartbeat import Silence
+from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop
 from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
@@ -167,7 +169,7 @@ async def test_a_refusal_is_told_with_its_slow_tries_and_outlives_the_supervisor
         assert row.next_try_at is not None
         assert row.next_try_at > clock.ms + 3_500_000
         events = list(account.history)
-    again = account_of(Stage(), past=events)
+    again = account_of(Stage(), past=msgspec.convert(events, list[HistoryEntry]))
     assert again.child.state.proven
     assert len(again.child.state.refusals.logins) == 3
 

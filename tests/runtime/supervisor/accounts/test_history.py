@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.supervisor.accounts import history as module
-from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry
+from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry, shown
 
 KEY = "irc:libera"
 
@@ -51,8 +51,8 @@ def test_the_last_fifty_of_each_account_are_kept(tmp_path: Path) -> None:
 def test_what_is_shown_has_every_field(tmp_path: Path) -> None:
     with opened(tmp_path / "history.jsonl") as history:
         history.add(KEY, HistoryEntry(at=1, phase="running", incarnation=3))
-        (shown,) = history.shown(KEY)
-        assert shown == {
+        (found,) = shown(history.of(KEY))
+        assert found == {
             "at": 1,
             "phase": "running",
             "incarnation": 3,
