@@ -40,7 +40,10 @@ async def test_idle_connections_take_no_place_from_a_new_client(tmp_path: Path) 
 async def test_a_gateway_without_files_says_so(tmp_path: Path) -> None:
     async with Daemon(tmp_path, {"channels": {}}) as daemon:
         pid = (await daemon.status())["gateway"]["pid"]
-        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        try:
+            before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        except PermissionError:
+            pytest.skip("this user may not change the limits of a process that hides its memory")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, before[1]))
         try:
             await daemon.wait(lambda s: "no files left" in str(s["supervisor"]["warnings"]))

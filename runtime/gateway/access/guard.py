@@ -5,15 +5,17 @@ WebSocket handshakes and HTTP requests count wrong secrets together.
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from collections.abc import Callable, Mapping
 
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.auth import Secrets, same
 from runtime.gateway.access.client_address import ClientAddress, TrustedProxies
 from runtime.gateway.access.hosts import HostRules
-from runtime.gateway.access.throttle import SHARED, Attempts, Throttle, key
+from runtime.gateway.access.throttle import SHARED, SUCCESS_DELAY, Attempts, Throttle, key
 from workers.secrets import reveal
+
+FOLLOW_SECONDS = 0.02  # between two turns: many connections that end together are all gone then
 
 
 class AccessGuard:
@@ -41,7 +43,6 @@ class AccessGuard:
         self._proxies = TrustedProxies(config.trusted_proxies)
         self._now = now
         self._attempts = Attempts()
-        self._due: deque[Turn] = deque()
 
     def address_of(self, peer: str, loopback: bool, headers: Mapping[str, str]) -> ClientAddress:
         """Return where a connection of ``peer`` really comes from."""
@@ -71,21 +72,31 @@ class AccessGuard:
             self._begin(turn)
 
     def end_turn(self, turn: Turn) -> None:
-        """End a turn, and begin the next one of its address."""
+        """End a turn, and begin the next one of its address soon.
+
+        Not at once: who gives up many attempts together is gone with all of them by then, and no
+        secret is looked at for nobody.
+        """
+        turn.over = True
         following = self._attempts.end(turn.address, turn)
         if isinstance(following, Turn):
-            self._begin(following)
+            asyncio.get_running_loop().call_later(FOLLOW_SECONDS, self._begin, following)
+
+    def give_up(self, turn: Turn) -> None:
+        """End a turn whose client is gone; one whose secret was looked at keeps its place a while.
+
+        As long as a right secret takes: who does not wait for answers has no more tries.
+        """
+        kept = 0.0 if turn.begun is None else turn.begun + SUCCESS_DELAY - self._now()
+        if kept <= 0:
+            self.end_turn(turn)
+        else:
+            asyncio.get_running_loop().call_later(kept, self.end_turn, turn)
 
     def _begin(self, turn: Turn) -> None:
-        """Begin a turn; what ends at once must not begin the next one inside itself."""
-        self._due.append(turn)
-        if len(self._due) > 1:
-            return
-        while self._due:
-            try:
-                self._due[0].begin()
-            finally:
-                self._due.popleft()
+        if not turn.over:
+            turn.begun = self._now()
+            turn.begin()
 
     def judge(self, given: str, origin: ClientAddress) -> tuple[bool, float]:
         """Return whether ``given`` is the configured secret, and the seconds to the answer.
@@ -107,11 +118,17 @@ class Turn:
     def __init__(self, guard: AccessGuard, address: str, begin: Callable[[], None]) -> None:
         self.address = address
         self.begin = begin
+        self.begun: float | None = None  # the loop's time
+        self.over = False
         self._guard = guard
 
     def take(self) -> None:
         """Call ``begin`` when a secret of this address may be looked at, perhaps at once."""
         self._guard.take_turn(self)
+
+    def give_up(self) -> None:
+        """End it, or its waiting, because the client is gone."""
+        self._guard.give_up(self)
 
     def end(self) -> None:
         """End it, or its waiting; ending twice does nothing."""

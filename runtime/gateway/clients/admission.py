@@ -83,7 +83,8 @@ class Admission:
 
     def gone(self) -> None:
         """Note that the connection has ended: nobody waits for the answer any more."""
-        self._end_turn()
+        if self._turn is not None:
+            self._turn.give_up()
 
     def _consider(self, request: Request, connect: Connect, claim: ConnectClaim) -> None:
         """Decide at once, or in a task when a device's signature must be checked."""

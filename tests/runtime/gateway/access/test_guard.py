@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -25,7 +27,9 @@ class Clock:
         return self.now
 
 
-def guard(clock: Clock, proxies: list[str] | None = None, **auth: object) -> AccessGuard:
+def guard(
+    clock: Callable[[], float], proxies: list[str] | None = None, **auth: object
+) -> AccessGuard:
     limits = {"maxAttempts": 3, "windowMs": 60_000, "lockoutMs": 30_000}
     given = {"token": "right", "rateLimit": limits} | auth
     config = msgspec.convert({"auth": given, "trustedProxies": proxies or []}, GatewayConfig)
@@ -57,28 +61,44 @@ def test_a_right_secret_covers_for_no_wrong_ones() -> None:
     assert made.locked(SHARED, FAR) == 30
 
 
-def test_turns_that_end_at_once_begin_one_after_the_other() -> None:
-    """However many wait: none begins inside the end of another."""
+@pytest.mark.virtual_time
+async def test_turns_follow_one_another_and_none_is_taken_for_who_is_gone() -> None:
     made, began, turns = guard(Clock()), list[int](), list[Turn]()
-    depth = deepest = 0
 
     def attempt(number: int) -> None:
-        nonlocal depth, deepest
-        depth += 1
-        deepest = max(deepest, depth)
         began.append(number)
-        if number >= 8:
-            turns[number].end()
-        depth -= 1
+        if number >= 20:
+            turns[number].end()  # answered at once
 
-    for number in range(2000):
+    for number in range(40):
         turns.append(made.turn(FAR, partial(attempt, number)))
         turns[number].take()
     assert began == list(range(8))
-    turns[9].end()  # gone while it waited
-    turns[0].end()
-    assert began == [*range(9), *range(10, 2000)]
-    assert deepest == 1
+    for number in range(20):  # given up together, those in flight first
+        turns[number].end()
+    await asyncio.sleep(10)
+    assert sorted(began) == [*range(8), *range(20, 40)]
+    turns[0].end()  # twice is once
+    late = made.turn(FAR, partial(attempt, 0))
+    late.take()
+    assert began[-1] == 0
+
+
+@pytest.mark.virtual_time
+async def test_who_waits_for_no_answer_has_no_more_tries_than_who_does() -> None:
+    """Each secret that was looked at takes a place for as long as a right one would."""
+    loop, began = asyncio.get_running_loop(), list[Turn]()
+    made = guard(loop.time)
+
+    def attempt() -> None:
+        began.append(turns[len(began)])
+        loop.call_soon(began[-1].give_up)
+
+    turns = [made.turn(FAR, attempt) for _ in range(200)]
+    for turn in turns:
+        turn.take()
+    await asyncio.sleep(1.0)
+    assert 24 <= len(began) <= 40, "eight in a quarter of a second"
 
 
 @pytest.mark.parametrize(
