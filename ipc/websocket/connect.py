@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
@@ -24,6 +25,7 @@ from websockets.exceptions import (
 )
 
 from ipc import timeouts
+from ipc.dial import dial
 from ipc.errors import ConnectionFailed, FrameError, RemoteError
 from ipc.frames.websocket import (
     MAX_FRAME_BYTES,
@@ -36,6 +38,7 @@ from ipc.frames.websocket import (
     error_of,
 )
 from ipc.frames.words import UNAVAILABLE
+from ipc.hosts import is_address
 from ipc.identity.credentials import Claim, Credentials
 from ipc.identity.device import Identity
 from ipc.websocket.backoff import PASSING, asked, starting
@@ -201,7 +204,21 @@ async def _dial(opening: Opening) -> ClientConnection:
         return await unix_connect(str(opening.unix), "ws://localhost/", **options)
     if opening.tls is not None and opening.url.startswith("wss:"):
         options["ssl"] = opening.tls
-    return await connect(opening.url, proxy=None, **options)
+    return await open_websocket(opening.url, **options)
+
+
+async def open_websocket(url: str, **options: Any) -> ClientConnection:
+    """Open a WebSocket; a host that is a name may have several addresses, which are raced."""
+    parts = urlsplit(url)
+    if parts.hostname is None or is_address(parts.hostname):
+        return await connect(url, proxy=None, **options)
+    secure = parts.scheme == "wss"
+    connected = await dial(parts.hostname, parts.port or (443 if secure else 80))
+    try:
+        return await connect(url, proxy=None, sock=connected, **options)
+    except BaseException:
+        connected.close()
+        raise
 
 
 async def _greet(

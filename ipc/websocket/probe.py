@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from ipc import timeouts
 from ipc.errors import FrameError
 from ipc.frames.websocket import MAX_PREAUTH_BYTES, Event, decode_from_server
+from ipc.websocket.connect import open_websocket
 
 
 async def challenges(url: str, timeout: float = 5.0) -> bool:
@@ -17,9 +17,8 @@ async def challenges(url: str, timeout: float = 5.0) -> bool:
     """
     try:
         async with timeouts.timeout(timeout):
-            connection = await connect(
+            connection = await open_websocket(
                 url,
-                proxy=None,
                 compression=None,
                 ping_interval=None,
                 open_timeout=None,

@@ -17,6 +17,7 @@ import msgspec
 
 from ipc import timeouts
 from ipc.errors import ConnectionFailed
+from ipc.hosts import is_address, wrong_name
 from ipc.identity.trust import trusting
 from ipc.websocket.inbox import OnEvent
 from ipc.websocket.reconnecting import ReconnectingClient, Subscription
@@ -67,7 +68,9 @@ def address_at(url: str, token: str | None) -> GatewayAddress:
         raise OperatorError(f"--url must begin with ws:// or wss://, not {url!r}", ExitCode.USAGE)
     try:
         parts = urlsplit(url)
-        whole = bool(parts.hostname) and parts.port != 0
+        host = parts.hostname or ""
+        named = is_address(host) or wrong_name(host) is None
+        whole = bool(host) and parts.port != 0 and named
     except ValueError:  # a port out of range, half an IPv6 address
         whole = False
     if not whole:

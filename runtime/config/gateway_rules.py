@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ipc.hosts import is_address, wrong_name
 from runtime.config.accounts import AccountSpec
 from runtime.config.errors import Problem
 from runtime.config.model import GatewayConfig
@@ -97,7 +98,7 @@ def _foreign_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
 def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
     """Yield what is wrong with the addresses to listen on and to trust."""
     bind = gateway.get("bind")
-    if isinstance(bind, str) and bind and bind not in BINDS and not _is_address(bind):
+    if isinstance(bind, str) and bind and bind not in BINDS and not is_address(bind):
         words = " | ".join(f'"{word}"' for word in BINDS)
         yield Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address")
     url = gateway.get("publicUrl")
@@ -122,7 +123,9 @@ def _tls_problems(tls: object) -> Iterable[Problem]:
 def _is_websocket(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+        host = parts.hostname or ""
+        known = parts.scheme in ("ws", "wss") and parts.port != 0
+        return known and bool(host) and (is_address(host) or wrong_name(host) is None)
     except ValueError:
         return False
 
@@ -134,14 +137,6 @@ def _is_public(url: str) -> bool:
         return known and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
     except ValueError:
         return False
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_network(text: str) -> bool:

@@ -228,6 +228,14 @@ def test_chance_spreads_a_wait(spread: float, wait: float) -> None:
     assert next_try(RULES, one, 0.0, spread).wait == pytest.approx(wait)
 
 
+@pytest.mark.parametrize(("spread", "wait"), [(0.8, 720.0), (1.2, 1080.0)])
+def test_chance_spreads_the_slow_tries_too(spread: float, wait: float) -> None:
+    earned = Refusals(3, 3, "misconfigured", 0.0)
+    found = next_try(RULES, earned, 65.0, spread)
+    assert found.wait == pytest.approx(wait)
+    assert found.needs_a_person
+
+
 def test_chance_never_brings_a_password_forward() -> None:
     full = Refusals(3, 3, "needs_login", 0.0, (0.0, 5.0, 65.0))
     assert next_try(RULES, full, 65.0, 0.8).wait == 3535

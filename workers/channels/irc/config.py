@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.hosts import wrong_host
 from workers.channels.irc.names import CHANNEL_TYPES, valid_channel, valid_nick
 
 TLS_PORT = 6697  # RFC 7194
@@ -98,7 +99,10 @@ class IrcConfig(
         _refuse([*self._wrong_fields(), *self._wrong_channels()])
 
     def _wrong_fields(self) -> Iterator[str]:
-        yield from _no_word("server", self.server)
+        if (wrong := wrong_host(self.server)) is not None:
+            yield f"server {self.server!r} {wrong}"
+        else:
+            yield from _no_word("server", self.server)
         if not valid_nick(self.nick):
             yield (
                 f"nick {self.nick!r} must start with a letter or one of []\\`_^{{|}} and hold only"

@@ -7,9 +7,14 @@ becomes ``Transient``, what a person must correct becomes ``Misconfigured``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import socket
 import ssl
+from pathlib import Path
 
 from ipc import timeouts
+from ipc.dial import address_of, dial
 from workers.channels.irc.config import IrcConfig
 from workers.errors import ChannelError, Misconfigured, Transient
 
@@ -17,16 +22,48 @@ from workers.errors import ChannelError, Misconfigured, Transient
 _PASSING_CERTIFICATE_ERRORS = frozenset({9, 10})
 
 
-async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+class AddressMemory:
+    """Remembers in ``path`` at which address a server was reached last, and at which it failed.
+
+    An account connects once in each of its processes, so only a file can remember. What cannot
+    be read or written is as if nothing was known.
+    """
+
+    def __init__(self, path: Path, host: str) -> None:
+        self.worked = self.failed = self.tried = ""
+        self._path = path
+        self._host = host
+        with contextlib.suppress(OSError, ValueError, AttributeError, KeyError):
+            known = json.loads(path.read_text())
+            if known.get("host") == host:
+                self.worked, self.failed = str(known["worked"]), str(known["failed"])
+
+    def note(self, *, worked: bool) -> None:
+        """Keep whether the address that was tried last has let the account in."""
+        good = self.tried if worked else (self.worked if self.worked != self.tried else "")
+        bad = self.tried if not worked else (self.failed if self.failed != self.tried else "")
+        if self.tried and (good, bad) != (self.worked, self.failed):
+            self.worked, self.failed = good, bad
+            known = {"host": self._host, "worked": good, "failed": bad}
+            with contextlib.suppress(OSError):
+                self._path.write_text(json.dumps(known))
+
+
+async def connect(
+    config: IrcConfig, memory: AddressMemory
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Return the reader and writer of a new connection.
 
-    Takes at most ``connect_seconds``. Raises ``Transient`` or ``Misconfigured``.
+    The addresses of the server are raced, the one that ``memory`` knows to work first. Takes at
+    most ``connect_seconds``. Raises ``Transient`` or ``Misconfigured``.
     """
     host, port = config.address
     context = tls_context(config) if config.tls else None
     try:
         async with timeouts.timeout(config.connect_seconds):
-            return await asyncio.open_connection(host, port, ssl=context)
+            connected = await dial(host, port, first=memory.worked, last=memory.failed)
+            memory.tried = address_of(connected)
+            return await _wrapped(connected, context, host)
     except TimeoutError:
         doubt = " (does it speak TLS?)" if config.tls else ""
         text = f"{host}:{port}: no connection in {config.connect_seconds:g} s{doubt}"
@@ -35,6 +72,17 @@ async def connect(config: IrcConfig) -> tuple[asyncio.StreamReader, asyncio.Stre
         raise _tls_failure(config, error) from error
     except OSError as error:
         raise Transient(f"{host}:{port}: {error.strerror or error}") from error
+
+
+async def _wrapped(
+    connected: socket.socket, context: ssl.SSLContext | None, host: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    name = host if context is not None else None
+    try:
+        return await asyncio.open_connection(sock=connected, ssl=context, server_hostname=name)
+    except BaseException:
+        connected.close()
+        raise
 
 
 def tls_context(config: IrcConfig) -> ssl.SSLContext:

@@ -21,7 +21,7 @@ from typing import assert_never
 from ipc import timeouts
 from ipc.token_bucket import TokenBucket
 from workers.channels.irc.config import IrcConfig
-from workers.channels.irc.connecting import connect
+from workers.channels.irc.connecting import AddressMemory, connect
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.deliveries import Deliveries, Delivery
 from workers.channels.irc.lines import Line, LineBuffer, LineError, line, parse
@@ -62,6 +62,7 @@ class Irc:
         self._outgoing: Outgoing[Delivery] = Outgoing(self._full_bucket())
         self._conversation = Conversation(self._config, self._loop.time())
         self._received = LineBuffer()
+        self._addresses = AddressMemory(ctx.storage / "address.json", self._config.server)
         self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue()  # None ends the emitting
         self._emitted = asyncio.Event()  # the worker has taken a message
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
@@ -74,7 +75,13 @@ class Irc:
 
     async def run(self) -> None:
         """Stay connected until cancelled. Raises ``ChannelError`` when the connection ends."""
-        reader, self._writer = await connect(self._config)
+        try:
+            await self._run_once()
+        finally:
+            self._addresses.note(worked=self._conversation.registered)
+
+    async def _run_once(self) -> None:
+        reader, self._writer = await connect(self._config, self._addresses)
         self._conversation = Conversation(self._config, self._loop.time(), _now_ms())
         emitting = asyncio.create_task(self._emit_heard())
         try:

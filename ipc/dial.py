@@ -1,0 +1,71 @@
+"""Opens TCP connections to hosts that may have several addresses, some of which are silent.
+
+RFC 8305 (Happy Eyeballs): the next address is tried a quarter of a second after the one before,
+while that one is still being tried, and the first that answers is taken. So a broken IPv6 route
+costs a quarter of a second and not the whole time limit. What worked is tried first next time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import chain, zip_longest
+from typing import Any
+
+from aiohappyeyeballs import start_connection
+
+from ipc.hosts import wrong_name
+
+NEXT_AFTER = 0.25  # seconds; RFC 8305, section 5
+REMEMBERED = 64  # hosts
+
+AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
+_worked: OrderedDict[tuple[str, int], str] = OrderedDict()
+
+
+async def dial(host: str, port: int, *, first: str = "", last: str = "") -> socket.socket:
+    """Return a socket that is connected to ``host``, a name or an IP address.
+
+    ``first`` and ``last`` are addresses that are tried in that place where the host has them;
+    without ``first`` it is the one that this process reached the host at before. Raises
+    ``OSError``, for a name that no resolver can be asked for too.
+    """
+    key = host, port
+    infos = in_order(await resolve(host, port), first or _worked.get(key, ""), last)
+    connected = await start_connection(infos, happy_eyeballs_delay=NEXT_AFTER)
+    _worked[key] = address_of(connected)
+    _worked.move_to_end(key)
+    if len(_worked) > REMEMBERED:
+        _worked.popitem(last=False)
+    return connected
+
+
+async def resolve(host: str, port: int) -> list[AddressInfo]:
+    """Return the addresses of a host. Raises ``OSError`` for whatever is wrong with its name."""
+    try:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except ValueError as error:  # UnicodeError is one
+        text = f"{host!r} {wrong_name(host) or 'is no host name'}"
+        raise OSError(errno.EINVAL, text) from error
+
+
+def in_order(found: Iterable[AddressInfo], first: str, last: str) -> list[AddressInfo]:
+    """Return the addresses as they are to be tried: both families in turn, as RFC 8305 wants."""
+    infos = list(found)
+    family = infos[0][0] if infos else None
+    same = [info for info in infos if info[0] == family]
+    other = [info for info in infos if info[0] != family]
+    pairs = chain.from_iterable(zip_longest(same, other))
+    turns = [info for info in pairs if info is not None]
+    return sorted(turns, key=lambda info: (info[4][0] != first) + (info[4][0] == last))
+
+
+def address_of(connected: socket.socket) -> str:
+    """Return the IP address that a socket is connected to; empty when it is no longer."""
+    try:
+        return str(connected.getpeername()[0])
+    except OSError:
+        return ""

@@ -1,0 +1,50 @@
+"""Check the names and addresses of hosts, without asking anybody for them. Pure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+_NO_NAME = "is no host name: its parts must have 1 to 63 characters"
+
+
+def is_address(host: str) -> bool:
+    """Return whether ``host`` is an IP address, not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def wrong_host(host: str) -> str | None:
+    """Return what is wrong with ``host`` and what to write instead; ``None``: nothing is."""
+    if is_address(host):
+        return None
+    if "://" in host:
+        return f"is a URL: write only the host{_instead(host)}; the port has a field of its own"
+    if host.startswith("["):
+        return f"has brackets: write only the address{_instead(f'x://{host}')}"
+    name, _, port = host.partition(":")
+    if host.count(":") == 1 and port.isdigit():
+        return f'has a port: write "{name}", and {port} into the field port'
+    if ":" in host or "/" in host:
+        return "is neither a host name nor an IP address"
+    return wrong_name(host)
+
+
+def wrong_name(name: str) -> str | None:
+    """Return why no resolver can be asked for ``name`` (RFC 1035, IDNA); ``None``: it can."""
+    try:
+        name.removesuffix(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        return _NO_NAME
+    return None if name else _NO_NAME
+
+
+def _instead(url: str) -> str:
+    try:
+        found = urlsplit(url).hostname
+    except ValueError:
+        found = None
+    return f' ("{found}")' if found else ""
