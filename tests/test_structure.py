@@ -57,6 +57,7 @@ IMPURE = {
     "zmq",
 }
 STARTS_PROCESSES = {
+    "ipc/helpers.py",
     "runtime/supervisor/processes/launcher.py",
     "runtime/zygote/forked.py",
     "runtime/zygote/client.py",

@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import select
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from ops.connect.supervisor import connected_supervisor
 from ops.exits import ExitCode, OperatorError
 from runtime.config.places import Places, resolve
 from runtime.supervisor.options import Options
+from runtime.supervisor.surroundings import settle
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 
@@ -46,6 +48,7 @@ def start_detached(options: Options, timeout: float) -> int:
     Raises ``OperatorError`` when its gateway cannot start (exit 78 or 1; the daemon goes on),
     and when it is not up after ``timeout`` seconds (exit 4).
     """
+    settle()  # the directories that are made here are ours alone, too
     places = resolve(os.environ, options.flags)
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = places.output
@@ -64,6 +67,9 @@ def start_detached(options: Options, timeout: float) -> int:
             f"{text}not up within {timeout:g} s; it goes on trying as pid {pid}, see {output}",
             ExitCode.TIMEOUT,
         ) from None
+    except KeyboardInterrupt:  # who gives up waiting wants no daemon
+        signal.pidfd_send_signal(watch, signal.SIGTERM)
+        raise
     finally:
         os.close(watch)
     if up:

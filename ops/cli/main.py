@@ -95,7 +95,7 @@ def run(args: list[str]) -> int:
         result = command(args=args, prog_name="trunkline", standalone_mode=False)
         sys.stdout.flush()
         return int(result or ExitCode.OK)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return _discard_output()

@@ -111,7 +111,7 @@ def load_effective(
     path = places.config_path
     found = read_text(path) if text is None else text
     loaded = load_text(path, found, default_port=places.default_port)
-    config = effective(loaded.config, environ, flags)
+    config = anchored(effective(loaded.config, environ, flags), path.parent)
     if problem := exposure_problem(config.gateway):
         raise ConfigError(str(loaded.path), [problem])
     return replace(loaded, config=config)
@@ -132,6 +132,26 @@ def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAG
         auth = msgspec.structs.replace(auth, token=token)
         config = with_gateway(config, auth=auth)
     return config
+
+
+def anchored(config: Config, directory: Path) -> Config:
+    """Return ``config`` with the relative paths of its gateway counted from ``directory``."""
+    gateway = config.gateway
+    paths = (gateway.tls.cert_path, gateway.tls.key_path)
+    cert, key = (str(directory / each) if each else None for each in paths)
+    return with_gateway(
+        config,
+        tls=msgspec.structs.replace(gateway.tls, cert_path=cert, key_path=key),
+        command=_anchored_command(gateway.command, directory),
+        repair_command=_anchored_command(gateway.repair_command, directory),
+    )
+
+
+def _anchored_command(command: list[str] | None, directory: Path) -> list[str] | None:
+    """Anchor a program that is named by a path; a bare name is looked up in ``PATH``."""
+    if not command or "/" not in command[0]:
+        return command
+    return [str(directory / command[0]), *command[1:]]
 
 
 def with_gateway(config: Config, **fields: Any) -> Config:

@@ -26,6 +26,10 @@ PLACES = ("TRUNKLINE_STATE_DIR", "TRUNKLINE_CONFIG_PATH", "TRUNKLINE_RUNTIME_DIR
 NAMES = ("trunkline.json5", "trunkline.json", "trunkline.toml")  # of the configuration file
 # Ports of profiles: below those that the kernel gives to clients (from 32768).
 _FIRST_PORT, _PORTS = 20_000, 10_000
+_HOMELESS = (
+    "is not known: HOME is not set and this user has no entry in the passwd file; set HOME,"
+    " or TRUNKLINE_STATE_DIR to an absolute path"
+)
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 
 
@@ -96,13 +100,13 @@ def resolve(environ: Mapping[str, str], flags: Flags = Flags()) -> Places:
         raise config_error("profile", f"impossible name; allowed: {allowed}", profile)
     name = f"trunkline-{profile}" if profile else "trunkline"
     chosen = flags.state_dir or _path(environ, "TRUNKLINE_STATE_DIR")
-    state = (chosen or _platform_path(name, "state")).expanduser().absolute()
+    state = _expanded(chosen or _platform_path(name, "state"))
     # A state directory that was chosen is a world of its own, with its configuration in it.
     home = state if chosen else _platform_path(name, "config")
     config = flags.config_path or _path(environ, "TRUNKLINE_CONFIG_PATH") or _existing(home)
     return Places(
         state_dir=state,
-        config_path=config.expanduser().absolute(),
+        config_path=_expanded(config),
         run_dir=_run_dir(environ, state),
         log_dir=state / "logs",
         profile=profile,
@@ -114,9 +118,25 @@ def _platform_path(name: str, kind: Literal["state", "config"]) -> Path:
     """Return the platform's directory for an application of this name."""
     import platformdirs  # late: 6 ms that a chosen state directory does not need
 
-    if kind == "state":
-        return platformdirs.user_state_path(name)
-    return platformdirs.user_config_path(name)
+    find = platformdirs.user_state_path if kind == "state" else platformdirs.user_config_path
+    try:
+        path = find(name)
+    except RuntimeError:  # newer ones raise
+        path = Path(name)
+    if not path.is_absolute() or os.environ.get("HOME") == "":  # an empty one would mean /
+        raise config_error("home directory", _HOMELESS)
+    return path
+
+
+def _expanded(path: Path) -> Path:
+    """Return ``path`` absolute, with a ``~`` at its beginning replaced."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise config_error(path, _HOMELESS) from None
+    except FileNotFoundError:
+        text = "is relative, and the current directory was deleted; give an absolute path"
+        raise config_error(path, text) from None
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
@@ -142,7 +162,7 @@ def _port(profile: str | None) -> int:
 def _run_dir(environ: Mapping[str, str], state: Path) -> Path:
     """Return the directory of the sockets: always the same one for a state directory."""
     if chosen := _path(environ, "TRUNKLINE_RUNTIME_DIR"):
-        return chosen.expanduser().absolute()
+        return _expanded(chosen)
     name = f"trunkline-{_digest(str(state.resolve()))}"
     recorded = state / RUN
     if recorded.is_symlink():

@@ -38,6 +38,7 @@ from runtime.supervisor.processes.limits import enable_groups
 from runtime.supervisor.reload import reread_soon
 from runtime.supervisor.status import summary
 from runtime.supervisor.supervisor import Setting, Supervisor
+from runtime.supervisor.surroundings import EarlySignals, hangup_ends
 from runtime.supervisor.systemd import Notifier
 
 PACE = 1.0  # seconds: what changes faster is told to the service manager once
@@ -55,6 +56,7 @@ def serve(
     instance: Instance,
     launcher: Launcher,
     notifier: Notifier,
+    early: EarlySignals,
 ) -> int:
     """Run a supervisor until it is stopped; return the exit code."""
     gc.freeze()  # what has been imported lives for ever: never look at it
@@ -64,6 +66,7 @@ def serve(
         logs = LogStore(places.log_dir, loaded.config.logging)
         configure(logs.add, level=loaded.config.logging.level, to_stderr=options.verbose)
         enable_groups(launcher)
+        launcher.reap_strangers()
         gateway = loaded.config.gateway
         setting = Setting(
             version=options.version(),
@@ -80,17 +83,21 @@ def serve(
                 Supervisor(
                     loaded, places, setting, instance=instance, launcher=launcher, logs=logs
                 ),
+                early,
             )
         finally:
+            early.end()
             logs.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
 
 
-async def _run(options: Options, supervisor: Supervisor) -> int:
+async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) -> int:
     parts = supervisor.parts
-    _on_signals(parts)
+    ending = hangup_ends(detached=options.detached, ignored=early.hangup_ignored)
+    _on_signals(parts, hangup_ends=ending)
+    early.hand_over()
     helpers = {"reporting trouble": report_trouble(parts.gateway, _complain)}
     if parts.notifier.wanted:
         helpers["reporting to the service manager"] = report_to_service_manager(parts)
@@ -111,13 +118,14 @@ async def _run(options: Options, supervisor: Supervisor) -> int:
             task.cancel()
 
 
-def _on_signals(parts: Parts) -> None:
+def _on_signals(parts: Parts, *, hangup_ends: bool) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_stray)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    loop.add_signal_handler(signal.SIGHUP, _reload, parts)
+    hangup = (signal.SIGHUP,) if hangup_ends else ()
+    for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         loop.add_signal_handler(number, parts.shutdown.request, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGUSR1, _restart_gateway, parts)
-    loop.add_signal_handler(signal.SIGHUP, _reload, parts)
 
 
 def _log_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -7,18 +7,21 @@ busy, in ``startup``.
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Mapping
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
-from runtime.config.places import resolve
+from runtime.config.places import PLACES, resolve
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.options import Options, refuse, words
+from runtime.supervisor.surroundings import (
+    EarlySignals,
+    absolute_places,
+    move_to,
+    settle,
+)
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
-
-OURS_ALONE = 0o077  # files that we and our children make are 0600, directories 0700
 
 
 def up(options: Options, environ: Mapping[str, str]) -> int:
@@ -28,10 +31,18 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
     configuration is wrong. Every refusal is one sentence on standard error.
     """
     notifier = Notifier.taken(os.environ)  # first: it is not for our children
-    raise_file_limit()
-    os.umask(OURS_ALONE)
+    with EarlySignals() as early:
+        return _start(options, environ, notifier, early)
+
+
+def _start(
+    options: Options, environ: Mapping[str, str], notifier: Notifier, early: EarlySignals
+) -> int:
     try:
+        settle()
         places = resolve(environ, options.flags)
+        absolute_places(os.environ, PLACES)
+        move_to(places.state_dir)
         instance = Instance(places.state_dir)
         zygote = Zygote(instance.run_id)
     except ConfigError as error:
@@ -41,12 +52,14 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
     try:
         from runtime.supervisor.startup import start
 
-        return start(options, places, environ, instance=instance, zygote=zygote, notifier=notifier)
+        return start(
+            options,
+            places,
+            environ,
+            instance=instance,
+            zygote=zygote,
+            notifier=notifier,
+            early=early,
+        )
     finally:
         zygote.end()
-
-
-def raise_file_limit() -> None:
-    """Raise the soft limit of open files to the hard one: each child costs several."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from ipc.errors import EndpointError
-from ipc.frames.words import EXIT_ERROR
+from ipc.frames.words import EXIT_ERROR, EXIT_OK
 from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader, load_effective
@@ -20,6 +20,7 @@ from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers
 from runtime.supervisor.processes.launcher import Launcher, zygote_modules
+from runtime.supervisor.surroundings import EarlySignals, move_to
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
 from runtime.zygote.prctl import become_subreaper
@@ -33,6 +34,7 @@ def start(
     instance: Instance,
     zygote: Zygote,
     notifier: Notifier,
+    early: EarlySignals,
 ) -> int:
     """Read the configuration, take the state directory and serve; return the exit code."""
     try:
@@ -48,8 +50,11 @@ def start(
             return loaded
 
         loaded = read()
+        if early.ending:
+            return EXIT_OK
         with instance, claim_sockets(places, instance):
-            return _supervise(options, places, loaded, read, instance, zygote, notifier)
+            move_to(places.state_dir)  # a first start has just made it
+            return _supervise(options, places, loaded, read, instance, zygote, notifier, early)
     except ConfigError as error:
         return refuse(str(error), error.exit_code)
     except (InstanceHeld, EndpointError) as error:
@@ -66,6 +71,7 @@ def _supervise(
     instance: Instance,
     zygote: Zygote,
     notifier: Notifier,
+    early: EarlySignals,
 ) -> int:
     become_subreaper()
     for left in leftovers.sweep(f"{instance.runs}-", but=instance.run_id):
@@ -84,6 +90,7 @@ def _supervise(
             instance=instance,
             launcher=launcher,
             notifier=notifier,
+            early=early,
         )
     finally:
         launcher.close()

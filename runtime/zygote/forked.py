@@ -54,7 +54,7 @@ class _ZygotePopen:
     def __init__(self, process: Any) -> None:
         self.returncode: int | None = None
         # The child must not import our __main__: it is a command line, not a library.
-        data = spawn.get_preparation_data(process.name)
+        data = _preparation_data(process.name)
         data.pop("init_main_from_path", None)
         data.pop("init_main_from_name", None)
         buffer = io.BytesIO()
@@ -71,6 +71,15 @@ class _ZygotePopen:
     def poll(self, flag: int = os.WNOHANG) -> int | None:
         """Return the exit code: always ``None``, because ``Process.wait`` reaps."""
         return self.returncode
+
+
+def _preparation_data(name: str) -> dict[str, Any]:
+    """Return what ``multiprocessing`` tells a child, with the current directory for it too."""
+    try:
+        return spawn.get_preparation_data(name)
+    except FileNotFoundError:  # that directory was deleted: no reason to start nothing any more
+        os.chdir("/")
+        return spawn.get_preparation_data(name)
 
 
 class _ForkedProcess(mp_process.BaseProcess):

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = (sys.executable, "-m", "ops.cli.main")
+PROGRAM = (sys.executable, "-m", "ops.cli.entry")
 
 
 @dataclass(frozen=True, slots=True)

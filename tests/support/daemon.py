@@ -24,7 +24,7 @@ from tests.support.short_directory import ShortDirectory
 
 TOKEN = "test-token-0123456789"
 PATIENCE = 30.0  # seconds; ten times and more of what anything here takes
-CLI = [sys.executable, "-c", "from ops.cli.main import main; main()"]
+CLI = [sys.executable, "-P", "-c", "from ops.cli.entry import main; main()"]
 
 # A fast policy, so that tests see backoff without waiting for minutes.
 FAST = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.did: list[Any] = []
-        self.umasks: list[int] = []
+        self.moves: list[Path] = []
         self.serve: Callable[[], int] = lambda: 0
 
     def zygote(self, run_id: str) -> Stages:
@@ -55,8 +54,10 @@ def replace_stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
     monkeypatch.setattr(main, "Zygote", found.zygote)
     monkeypatch.setattr(startup, "Launcher", found.launcher)
     monkeypatch.setattr(startup, "become_subreaper", lambda: found.did.append("subreaper"))
-    monkeypatch.setattr(main, "raise_file_limit", lambda: None)
-    monkeypatch.setattr(os, "umask", found.umasks.append)
+    monkeypatch.setattr(main, "settle", lambda: None)
+    monkeypatch.setattr(main, "absolute_places", lambda environ, names: None)
+    for module in (main, startup):
+        monkeypatch.setattr(module, "move_to", found.moves.append)
     monkeypatch.setattr(leftovers, "sweep", lambda prefix, but: [])
     monkeypatch.setattr(daemon, "serve", found.served)
     return found

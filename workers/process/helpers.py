@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TypeAlias
 
+from ipc.helpers import remember
+
 PR_SET_PDEATHSIG = 1
 
 Stream: TypeAlias = int | IO[bytes] | None
@@ -31,14 +33,16 @@ def start_helper(
     The streams and ``env`` are as for ``subprocess.Popen``. The helper ends when the *thread* ends
     that started it: wait for it there, or start it from one that lasts.
     """
-    return subprocess.Popen(  # noqa: S603 - the operator's or the channel's own command
-        command,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        env=env,
-        start_new_session=True,
-        preexec_fn=_tie(os.getpid()),
+    return remember(
+        lambda: subprocess.Popen(  # noqa: S603 - the operator's or the channel's own command
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=env,
+            start_new_session=True,
+            preexec_fn=_tie(os.getpid()),
+        )
     )
 
 

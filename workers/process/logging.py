@@ -7,6 +7,7 @@ account's secret values replaced before it leaves the process.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import sys
@@ -59,7 +60,7 @@ class _StderrHandler(logging.Handler):
             line = self.format(record)
         except Exception:  # noqa: BLE001 - a library's bad log call must not hurt the account
             line = f"{record.levelname} {record.name}: {record.msg!r} (bad log arguments)"
-        print(self._redact(line), file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log
+        _print(self._redact(line))
 
 
 @contextmanager
@@ -94,10 +95,16 @@ def _logger(redact: Redaction) -> structlog.typing.FilteringBoundLogger:
     return cast(structlog.typing.FilteringBoundLogger, logger)
 
 
+def _print(text: str) -> None:
+    """Print on the present ``sys.stderr``; a line that it does not take is lost."""
+    with contextlib.suppress(OSError, ValueError):  # closed by a plugin, or its reader is gone
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log
+
+
 class _StderrPrinter:
     """Prints on the present ``sys.stderr``, so that a redirection is followed."""
 
     def msg(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log
+        _print(text)
 
     debug = info = warning = warn = error = critical = exception = fatal = log = msg

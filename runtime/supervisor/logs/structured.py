@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -19,14 +20,17 @@ SECRET_WORDS = ("token", "password", "secret", "authorization")
 def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) -> None:
     """Send our own structured records to ``add(name, line)``, and to stderr if wanted.
 
+    Neither may fail the caller: a record that cannot be kept or shown is lost, and the daemon,
+    which may have outlived its terminal, goes on.
     Records below ``level`` are dropped, and those of one kind beyond a rate (see
     ``ipc.record_limit``); values of fields named like secrets are hidden.
     """
 
     def keep(logger: Any, method: str, event: Any) -> Any:
         # A record may hold any object; what is stored must be JSON.
-        line = json.loads(encode_line({"ts": timestamp(), "account": SUPERVISOR, **event}))
-        add(SUPERVISOR, line)
+        with contextlib.suppress(Exception):
+            line = json.loads(encode_line({"ts": timestamp(), "account": SUPERVISOR, **event}))
+            add(SUPERVISOR, line)
         if not to_stderr:
             raise structlog.DropEvent
         return event
@@ -39,12 +43,42 @@ def configure(add: Callable[[str, Line], None], *, level: str, to_stderr: bool) 
             redact,
             keep,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            _rendered(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
+
+
+class LossyStream:
+    """A text stream into which writing never fails: what it does not take is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write ``text`` if that is possible; return its length."""
+        with contextlib.suppress(OSError, ValueError):  # gone, full, or closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered if that is possible."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def _rendered(render: Callable[[Any, str, Any], str]) -> Callable[[Any, str, Any], str]:
+    """Return ``render`` as a processor that drops a record which it cannot render."""
+
+    def processor(logger: Any, method: str, event: Any) -> str:
+        try:
+            return render(logger, method, event)
+        except Exception:  # noqa: BLE001 - a record may hold any object, with any __repr__
+            raise structlog.DropEvent from None
+
+    return processor
 
 
 def set_level(level: str) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -18,11 +19,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from ipc.helpers import helpers_spared
 from runtime.config.load import Loaded
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
+from runtime.supervisor.processes.leftovers import RUN_ID
 from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
-from runtime.supervisor.processes.termination import kill_and_reap
+from runtime.supervisor.processes.termination import kill_and_reap, reap_if_ended
 from runtime.zygote.client import Zygote, ZygoteStopped, environment
 from runtime.zygote.forked import fork, write_bootstrap
 
@@ -45,6 +48,8 @@ class Launcher:
         self, *, run_id: str, preload: Sequence[str] = (), zygote: Zygote | None = None
     ) -> None:
         self._run_id = run_id
+        known = set() if zygote is None else {zygote.pid}
+        self._strangers = os.getpid() == 1 or bool(vitals.own_children() - known)
         self._preload = list(preload)
         self._thread = ThreadPoolExecutor(1, "spawner")
         self._zygote = zygote
@@ -114,6 +119,21 @@ class Launcher:
     def _reaped(self, pid: int) -> None:
         """Forget a child, and sweep soon what it left behind."""
         self._ours.discard(pid)
+        self._sweep_later()
+
+    def reap_strangers(self) -> None:
+        """Reap orphans of others too, where they come to us; call it on the running loop.
+
+        They do when we are process 1 of a container, and when a shell has started something
+        and then replaced itself by us (``exec``).
+        """
+        if self._strangers:
+            loop = asyncio.get_running_loop()  # uvloop itself takes no handler for this signal
+            signal.signal(
+                signal.SIGCHLD, lambda number, frame: loop.call_soon_threadsafe(self._sweep_later)
+            )
+
+    def _sweep_later(self) -> None:
         if not self._sweep_due:
             self._sweep_due = True
             loop = asyncio.get_running_loop()
@@ -121,6 +141,8 @@ class Launcher:
 
     def close(self) -> None:
         """End the zygote, wait for the thread, and sweep once more."""
+        if self._strangers:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._thread.shutdown(wait=True)
         if self._zygote is not None:
             self._zygote.end()
@@ -256,13 +278,20 @@ class Launcher:
         """Kill and reap what ended children left behind.
 
         Every worker is a subreaper itself: its orphans stay its own until it ends, and only
-        then become ours. So a child that we did not start belongs to one that is gone. This
-        runs in the thread that spawns, hence never beside a spawn that is half done.
+        then become ours. So a child that we did not start belongs to one that is gone, unless
+        strangers come to us too: those are reaped when they have ended, and the rest is told
+        by the run id in its environment. This runs in the thread that spawns, hence never
+        beside a spawn that is half done.
         """
         ours = self._ours | ({self._zygote.pid} if self._zygote else set())
-        for pid in vitals.children_of(os.getpid()):
-            if pid not in ours and kill_and_reap(pid):
-                self.swept += 1
+        with helpers_spared() as helpers:
+            for pid in vitals.children_of(os.getpid()):
+                if pid in ours or pid in helpers:
+                    continue
+                if self._strangers and not vitals.is_marked(pid, f"{RUN_ID}={self._run_id}"):
+                    reap_if_ended(pid)
+                elif kill_and_reap(pid):
+                    self.swept += 1
 
 
 def zygote_modules(loaded: Loaded) -> list[str]:

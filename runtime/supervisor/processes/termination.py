@@ -55,6 +55,14 @@ def kill_and_reap(pid: int) -> bool:
     return False
 
 
+def reap_if_ended(pid: int) -> bool:
+    """Reap a child of ours that has ended; return whether it has."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG) is not None
+    except ChildProcessError:
+        return False
+
+
 def _signal(pidfd: int, number: int) -> bool:
     """Send a signal; return whether that was possible."""
     try:

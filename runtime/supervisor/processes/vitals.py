@@ -81,6 +81,24 @@ def children_of(parent: int) -> list[int]:
     return [pid for pid in pids if parent_of(pid) == parent]
 
 
+def own_children() -> set[int]:
+    """Return the children of this process that live; without reading every process there is."""
+    found: set[int] = set()
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError, ValueError):
+            found |= set(map(int, listed.read_text().split()))
+    return found
+
+
+def is_marked(pid: int, variable: str) -> bool:
+    """Return whether ``NAME=value`` is in the environment that the process was started with."""
+
+    def read() -> bool:
+        return variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+    return _or_none(read) or False
+
+
 class MemoryKills:
     """Detects that the kernel has ended processes because memory ran out.
 

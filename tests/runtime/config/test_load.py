@@ -285,3 +285,22 @@ def test_a_file_with_secrets_that_others_may_read_is_doubtful(tmp_path: Path) ->
     assert config_warnings(harmless) == []
     loaded.path.unlink()
     assert config_warnings(loaded) == []
+
+
+def test_relative_paths_of_the_gateway_count_from_the_directory_of_the_file(tmp_path: Path) -> None:
+    """The daemon has another current directory than who starts it."""
+    path = tmp_path / "trunkline.json5"
+    path.write_text(
+        "{gateway: {auth: {token: 't0123456789abcdef'}, tls: {enabled: true, certPath: 'a.pem',"
+        " keyPath: '/b.pem'}}}"
+    )
+    places = resolve({}, Flags(state_dir=tmp_path))
+    tls = load_effective(places, {}).config.gateway.tls
+    assert (tls.cert_path, tls.key_path) == (str(tmp_path / "a.pem"), "/b.pem")
+    path.write_text(
+        "{gateway: {auth: {token: 't0123456789abcdef'}, command: ['./own', './argument'],"
+        " repairCommand: ['found-in-path']}}"
+    )
+    gateway = load_effective(places, {}).config.gateway
+    assert gateway.command == [str(tmp_path / "own"), "./argument"]
+    assert gateway.repair_command == ["found-in-path"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,54 @@ def test_our_own_records_are_kept_without_secrets(
     finally:
         structlog.reset_defaults()
         store.close()
+
+
+class _Gone:
+    """A terminal that has gone away."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+    def flush(self) -> None:
+        raise self._error
+
+
+class _Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("a bad __repr__")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(5, "Input/output error"), BrokenPipeError(32, "Broken pipe"), ValueError("closed")],
+)
+def test_a_log_that_cannot_be_written_fails_nobody(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    kept: list[str] = []
+
+    def add(name: str, line: dict[str, object]) -> None:
+        kept.append(str(line["event"]))
+        if line["event"] == "unkept":
+            raise error
+
+    monkeypatch.setattr(sys, "stderr", _Gone(error))
+    try:
+        configure(add, level="info", to_stderr=True)
+        log = structlog.get_logger("test")
+        log.info("first")
+        log.info("unkept")
+        log.info("odd", what=_Unshowable())
+        try:
+            raise KeyError("x")
+        except KeyError:
+            log.exception("last")
+    finally:
+        structlog.reset_defaults()
+    assert kept == ["first", "unkept", "last"]  # what has no text at all is lost

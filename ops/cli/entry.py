@@ -1,0 +1,31 @@
+"""Enters the command line ``trunkline``: makes the surroundings right, then imports the rest.
+
+What is inherited has to be right before the first import that opens a file, and Ctrl-C during
+the imports must end the process as it ends any other, without a traceback.
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+def main() -> None:
+    """Run the command of ``sys.argv`` and exit with its code."""
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from runtime.supervisor.surroundings import TOLD_TO_END, open_streams
+
+    open_streams()
+    from ops.cli.main import main as run
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        run()
+    finally:
+        for number in TOLD_TO_END:  # all is done: an end that comes now changes nothing
+            signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Makes what the process inherits fit for a daemon, before anything else happens.
+
+A daemon is started from anywhere: without standard streams, under an odd umask, with signals
+that are blocked or ignored, with few open files, in a directory that is deleted later. Children
+inherit all of it, so it is made right once, here. Imports nothing but the standard library: the
+command line calls it before its own imports.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+OURS_ALONE = 0o077  # files that we and our children make are 0600, directories 0700
+MIN_FILES = 64  # open files that a supervisor with a gateway and one account needs, with room
+FILES_PER_ACCOUNT = 8  # pipes, pidfd and log of one account; the limit should have room for all
+TOLD_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Signals whose inherited disposition would change what our own code or a child means by them.
+# SIGHUP is not among them: nohup(1) ignores it for a reason.
+_RESET = (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def open_streams() -> None:
+    """Open those of the descriptors 0, 1 and 2 that are closed on /dev/null.
+
+    Otherwise the next file, a lock or a socket, would get the number, and what is meant for a
+    person would be written into it.
+    """
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != fd:  # never: the lowest free number is taken
+                os.dup2(null, fd)
+                os.close(null)
+            os.set_inheritable(fd, True)
+            stream = open(fd, mode, closefd=False)  # noqa: SIM115 - it lives as the process does
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+def settle() -> None:
+    """Set umask, signal mask, inherited signals and the limit of open files right.
+
+    Raises ``OSError`` where so few files may be open that nothing would work.
+    """
+    os.umask(OURS_ALONE)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in _RESET:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    raise_file_limit()
+
+
+def raise_file_limit() -> None:
+    """Raise the soft limit of open files to the hard one: each child costs several.
+
+    Raises ``OSError``, with the cure as its text, where the hard one is too low.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < MIN_FILES:
+        raise OSError(
+            errno.EMFILE,
+            f"only {hard} files may be open here (ulimit -Hn, LimitNOFILE=), and the daemon needs"
+            f" {MIN_FILES}, and {FILES_PER_ACCOUNT} more for each account: raise that limit",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def absolute_places(environ: MutableMapping[str, str], names: tuple[str, ...]) -> None:
+    """Make relative paths in variables absolute: what we start has another current directory."""
+    for name in names:
+        if value := environ.get(name):
+            environ[name] = os.path.abspath(os.path.expanduser(value))
+
+
+def move_to(directory: Path) -> None:
+    """Make ``directory`` the current one, or the root where it does not exist yet.
+
+    The directory in which the daemon was started may be deleted or unmounted later, and may
+    hold files that are named like modules.
+    """
+    try:
+        os.chdir(directory)
+    except OSError:
+        os.chdir("/")
+
+
+def hangup_ends(*, detached: bool, ignored: bool) -> bool:
+    """Return whether SIGHUP means the end: where a terminal may go away, and nothing else is said.
+
+    Everywhere else it means, as for any daemon, to read the configuration again.
+    """
+    return not detached and not ignored and os.isatty(0)
+
+
+class EarlySignals:
+    """Keeps the signals of the start until the loop takes them: use as a context.
+
+    Until then nothing may be interrupted anywhere: the first is kept, a second one that asks
+    for the end ends the process at once; the kernel ends what it has started (PR_SET_PDEATHSIG).
+    ``hangup_ignored`` is whether SIGHUP was ignored when the process began.
+    """
+
+    def __init__(self) -> None:
+        self.hangup_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._before: dict[int, Any] = {}
+        self._came: list[int] = []
+        self._over = False
+
+    def __enter__(self) -> EarlySignals:
+        for number in TOLD_TO_END:
+            if number != signal.SIGHUP or not self.hangup_ignored:
+                self._before[number] = signal.signal(number, self._keep)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._over:
+            for number in self._before:
+                signal.signal(number, signal.SIG_IGN)  # forgets what has come meanwhile
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD_TO_END)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _keep(self, number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGHUP and self.ending:
+            os._exit(128 + number)
+        self._came.append(number)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the end was asked for."""
+        return any(number != signal.SIGHUP or os.isatty(0) for number in self._came)
+
+    def hand_over(self) -> None:
+        """Raise again what came, now that the loop takes signals."""
+        came, self._came = self._came, []
+        for number in came:
+            signal.raise_signal(number)
+
+    def end(self) -> None:
+        """Let no signal disturb what is left to do: the loop, which took them, ends."""
+        self._over = True
+        signal.pthread_sigmask(signal.SIG_BLOCK, TOLD_TO_END)

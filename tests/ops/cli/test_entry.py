@@ -1,0 +1,44 @@
+"""The first lines of the command line: streams, and Ctrl-C before anything is imported."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.commandline import PROGRAM, ROOT, environment
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_works_without_a_standard_stream(tmp_path: Path, redirection: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *PROGRAM, "config", "path"]
+    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (str(tmp_path).encode() in done.stdout) == (">&-" not in redirection.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_imports_ends_the_process_without_a_word(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    slow = "import sys; sys.path.insert(0, sys.argv.pop()); from ops.cli.entry import main; main()"
+    (tmp_path / "typer.py").write_text(
+        "open(__file__ + '.began', 'w').close()\nimport time\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", slow, "status", str(tmp_path)],
+        env=environment(tmp_path) | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        while not (tmp_path / "typer.py.began").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (-number, b"", b"")
