@@ -104,10 +104,14 @@ async def test_a_disk_that_fills_up_stops_nothing(tmp_path: Path) -> None:
             assert (await daemon.status())["accounts"]["local:two"]["pid"] == before["local:two"][
                 "pid"
             ]
+            boot = (await daemon.status())["supervisor"]["boot"]
             assert daemon.end() == 0
-            fill(disk)
-            up = Result(*await daemon.command("up"))
-            up.complains(1, str(disk), "No space left on device")
+        fill(disk)
+        async with Daemon(tmp_path, LOCAL) as again:
+            await again.wait_phase("local:two", "running")
+            status = await again.status()
+            assert status["accounts"]["local:one"]["cause"] == "held"
+            assert status["supervisor"]["boot"] > boot
 
 
 async def test_a_limit_on_file_sizes_is_a_full_disk(tmp_path: Path) -> None:
