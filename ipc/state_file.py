@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ipc.files import PRIVATE, set_aside, write_atomically
+from ipc.nesting import MALFORMED, decode_json
 
 T = TypeVar("T")
 
@@ -77,8 +78,8 @@ class StateFile(Generic[T]):
         except FileNotFoundError:
             return None
         try:
-            self.on_disk = msgspec.json.decode(data, type=self._type)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            self.on_disk = decode_json(data, self._type)
+        except MALFORMED as error:
             self.set_aside(str(error))
             return None
         return self.on_disk

@@ -73,6 +73,49 @@ LOADED_BY_NAME = {
     "runtime/supervisor/api/config.py": "what rewrites the configuration, when somebody asks",
     "ops/cli/lazy.py": "a command, when it runs",
 }
+DECODERS = {
+    "json.load",
+    "json.loads",
+    "msgspec.json.Decoder",
+    "msgspec.json.decode",
+    "msgspec.msgpack.Decoder",
+    "msgspec.msgpack.decode",
+    "orjson.loads",
+    "pyjson5.decode",
+    "tomllib.loads",
+}
+BOUNDED_REQUEST = "what decode_request has let in is no deeper than ipc.nesting allows"
+BOUNDED_FRAME = "what decode_from_server has let in is no deeper than ipc.nesting allows"
+OUR_OWN = "what the supervisor itself has written"
+JSON5 = "pyjson5 goes 32 levels deep by itself: tests/ipc/test_nesting.py"
+# Where a decoder is used without ``ipc.nesting``, each with its reason.
+DECODES_ITSELF = {
+    "ipc/frames/bootstrap.py": OUR_OWN,
+    "ipc/frames/control.py": "the types of the frames bound it",
+    "ipc/frames/cursors.py": BOUNDED_FRAME,
+    "ipc/frames/data.py": "the types of the frames bound it",
+    "ipc/frames/websocket.py": "measured first, or right after",
+    "ipc/nesting.py": "it is what bounds the others",
+    "ipc/websocket/connect.py": BOUNDED_FRAME,
+    "ops/actions/config_patch.py": JSON5,
+    "ops/connect/account_api.py": BOUNDED_FRAME,
+    "runtime/config/edit/typed.py": JSON5,
+    "runtime/config/text/json5_positions.py": "one name",
+    "runtime/config/text/parse.py": "it measures the values itself",
+    "runtime/config/text/toml_positions.py": "one line of what parse.py has taken",
+    "runtime/gateway/access/handshake.py": BOUNDED_REQUEST,
+    "runtime/gateway/accounts/account_calls.py": "measured first",
+    "runtime/gateway/accounts/agents.py": "measured first",
+    "runtime/gateway/clients/method_table.py": BOUNDED_REQUEST,
+    "runtime/gateway/methods/config.py": BOUNDED_REQUEST,
+    "runtime/gateway/supervisor_link.py": BOUNDED_REQUEST,
+    "runtime/supervisor/api/config.py": JSON5,
+    "runtime/supervisor/logs/structured.py": OUR_OWN,
+    "runtime/zygote/child.py": OUR_OWN,
+    "runtime/zygote/server.py": OUR_OWN,
+    "workers/plugin.py": "it decodes nothing: the decoder is made so that its type is known",
+    "workers/process/calls.py": "measured first",
+}
 MAX_PRODUCT_LINES = 400
 MAX_TEST_LINES = 600
 # Modules that need no test file of their own name, each with its reason.
@@ -197,6 +240,16 @@ def test_one_room_limits_the_time_of_a_block() -> None:
             ast.unparse(node) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)
         }
         assert not used & limits, f"{name_of(path)}: use ipc.timeouts"
+
+
+def test_what_comes_in_is_bounded_in_depth() -> None:
+    found = {
+        name_of(path)
+        for path in product()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in DECODERS
+    }
+    assert found == DECODES_ITSELF.keys(), "decode with ipc.nesting, or say here why not"
 
 
 def test_tests_make_directories_in_one_place() -> None:

@@ -7,13 +7,14 @@ with its kind. Small and rare on purpose: the supervisor carries no chat.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from ipc.errors import FrameError
-from ipc.frames.data import MALFORMED, Incarnation, Key, Token
+from ipc.frames.data import Incarnation, Key, LinkFrame, Token
+from ipc.nesting import MALFORMED
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_FRAMES = 64  # in one body
@@ -25,7 +26,22 @@ Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]  # neither nan nor infinite: JSON has neither
 
 
-class ControlHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
+def _nested(levels: int) -> Any:
+    """Return the type of a JSON value of at most so many levels: the decoder goes no deeper."""
+    value: Any = None | bool | int | float | str
+    plain = value
+    for _ in range(levels):
+        value = plain | list[value] | dict[str, value]
+    return value
+
+
+if TYPE_CHECKING:
+    Patch = dict[str, Any]
+else:
+    Patch = dict[str, _nested(MAX_PATCH_DEPTH - 1)]
+
+
+class ControlHello(LinkFrame, tag=1, frozen=True):
     """A worker's first frame: its name and proof. The process is up, not yet ready."""
 
     key: Key
@@ -34,11 +50,11 @@ class ControlHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
     pid: Annotated[int, Meta(ge=1, lt=1 << 31)]
 
 
-class WorkerReady(msgspec.Struct, array_like=True, tag=2, frozen=True):
+class WorkerReady(LinkFrame, tag=2, frozen=True):
     """The plugin is loaded, configured and running."""
 
 
-class Beat(msgspec.Struct, array_like=True, tag=3, frozen=True):
+class Beat(LinkFrame, tag=3, frozen=True):
     """Sign of life from the worker's event loop, with its own figures.
 
     ``lag`` is the loop's delay in seconds, ``cpu`` seconds of CPU used so far. ``emitted``
@@ -60,49 +76,49 @@ class Beat(msgspec.Struct, array_like=True, tag=3, frozen=True):
     ]
 
 
-class StatusPatch(msgspec.Struct, array_like=True, tag=4, frozen=True):
+class StatusPatch(LinkFrame, tag=4, frozen=True):
     """Fields of the account's status row that its plugin may set (see ``ipc.frames.status``)."""
 
-    patch: dict[str, Any]
+    patch: Patch
 
 
-class Pong(msgspec.Struct, array_like=True, tag=5, frozen=True):
+class Pong(LinkFrame, tag=5, frozen=True):
     """Answer to ``Ping`` ``id``."""
 
     id: Count
 
 
-class Ping(msgspec.Struct, array_like=True, tag=1, frozen=True):
+class Ping(LinkFrame, tag=1, frozen=True):
     """A question to a silent worker, to verify that its loop still turns."""
 
     id: Count
 
 
-class Drained(msgspec.Struct, array_like=True, tag=6, frozen=True):
+class Drained(LinkFrame, tag=6, frozen=True):
     """Answer to ``Drain``: what was in flight is done, and no call is taken any more."""
 
 
-class Drain(msgspec.Struct, array_like=True, tag=2, frozen=True):
+class Drain(LinkFrame, tag=2, frozen=True):
     """Take no more calls, finish those that run, and answer when all messages are acknowledged."""
 
 
-class Pace(msgspec.Struct, array_like=True, tag=3, frozen=True):
+class Pace(LinkFrame, tag=3, frozen=True):
     """The seconds between two beats from now on."""
 
     beat: Annotated[float, Meta(gt=0, le=86_400)]
 
 
-class GatewayUp(msgspec.Struct, array_like=True, tag=5, frozen=True):
+class GatewayUp(LinkFrame, tag=5, frozen=True):
     """Whether the gateway runs, so that it should answer this worker, which is ready."""
 
     up: bool
 
 
-class Recheck(msgspec.Struct, array_like=True, tag=4, frozen=True):
+class Recheck(LinkFrame, tag=4, frozen=True):
     """Read the secrets anew, and answer whether they differ from those in use."""
 
 
-class Rechecked(msgspec.Struct, array_like=True, tag=7, frozen=True):
+class Rechecked(LinkFrame, tag=7, frozen=True):
     """Answer to ``Recheck``: whether a secret has ``changed``, and any ``problem`` with them."""
 
     changed: bool

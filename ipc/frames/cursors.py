@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ipc.errors import FrameError
+from ipc.nesting import MALFORMED
 
 Cursor = tuple[int, int]
 
@@ -47,7 +48,7 @@ class Cursors:
         """
         try:
             place = _decode(payload)
-        except msgspec.DecodeError as error:
+        except MALFORMED as error:
             raise FrameError(f"malformed payload: {error}") from None
         cursor, last = parse_cursor(place.cursor), self._last.get(place.account)
         if last is not None and cursor[0] == last[0] and cursor[1] <= last[1]:

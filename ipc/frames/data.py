@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from ipc.errors import FrameError
-from ipc.frames.websocket import shallow
+from ipc.nesting import MALFORMED, require_shallow
 
 PACK_FRAMES = 64  # a fifth more messages a second than with 16 (docs/benchmarks.md)
 PACK_BYTES = 64 * 1024
@@ -32,7 +32,14 @@ Token = Annotated[str, Meta(max_length=128)]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 
 
-class DataHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
+class LinkFrame(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """A frame between a worker and one of the others: an array with exactly its fields.
+
+    Whatever more a peer sends is refused, unread: to skip it would recurse as deep as it nests.
+    """
+
+
+class DataHello(LinkFrame, tag=1, frozen=True):
     """A worker's first frame: its name and proof, and the lowest number that may follow.
 
     ``kept`` is the lowest it still has, acknowledged ones included; 0: none of those.
@@ -45,7 +52,7 @@ class DataHello(msgspec.Struct, array_like=True, tag=1, frozen=True):
     kept: Seq = 0
 
 
-class Messages(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+class Messages(LinkFrame, tag=2, frozen=True, gc=False):
     """Some ``channel.message`` events in a row.
 
     ``payloads[i]``, the event's payload as JSON text, has the number ``first + i`` and the
@@ -71,7 +78,7 @@ class Messages(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
         return Messages(first, self.flags[some], self.payloads[some])
 
 
-class Answer(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+class Answer(LinkFrame, tag=3, frozen=True, gc=False):
     """The answer to ``Call`` ``id``: JSON of the result, or of an error shape when not ``ok``."""
 
     id: Seq
@@ -79,7 +86,7 @@ class Answer(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
     payload: Payload
 
 
-class Welcome(msgspec.Struct, array_like=True, tag=1, frozen=True):
+class Welcome(LinkFrame, tag=1, frozen=True):
     """The gateway's answer to ``DataHello``: send, from after ``acked``.
 
     Where ``wanted`` is not 0, send before that what was acknowledged from ``wanted`` up to
@@ -91,13 +98,13 @@ class Welcome(msgspec.Struct, array_like=True, tag=1, frozen=True):
     wanted: Seq = 0
 
 
-class Ack(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+class Ack(LinkFrame, tag=2, frozen=True, gc=False):
     """Acknowledges every message up to and with ``seq``: it has been handed on."""
 
     seq: Seq
 
 
-class Call(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+class Call(LinkFrame, tag=3, frozen=True, gc=False):
     """A request to the account's plugin; ``params`` is JSON text."""
 
     id: Seq
@@ -105,7 +112,7 @@ class Call(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
     params: Payload
 
 
-class Refused(msgspec.Struct, array_like=True, tag=4, frozen=True):
+class Refused(LinkFrame, tag=4, frozen=True):
     """The gateway's refusal of a peer: a wrong token, an earlier incarnation."""
 
     reason: Annotated[str, Meta(max_length=1024)]
@@ -122,7 +129,6 @@ _from_gateway: msgspec.msgpack.Decoder[list[FromGateway]] = msgspec.msgpack.Deco
     Annotated[list[FromGateway], Meta(max_length=MAX_FRAMES)]
 )
 _json = msgspec.json.Decoder(msgspec.Raw).decode
-MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)  # all that a decoder may raise
 
 
 def decode_from_worker(body: bytes) -> list[FromWorker]:
@@ -152,11 +158,10 @@ def check_payload(payload: bytes) -> None:
     """
     try:
         check_text(payload)
+        require_shallow(payload)
         _json(payload)
     except MALFORMED as error:
         raise FrameError(f"malformed payload: {error}") from None
-    if not shallow(payload):
-        raise FrameError("malformed payload: nested too deep")
 
 
 def check_text(payload: bytes) -> None:

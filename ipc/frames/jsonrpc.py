@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ipc.frames.websocket import MAX_METHOD, ErrorShape, Event, Response
+from ipc.nesting import MALFORMED, decode_json
 
 
 class _Error(msgspec.Struct):
@@ -29,14 +30,11 @@ class _Message(msgspec.Struct):
     error: _Error | UnsetType | None = UNSET
 
 
-_decode = msgspec.json.Decoder(_Message).decode
-
-
 def read(data: bytes | str) -> Response | Event | None:
     """Return the answer or the notification in one message, ``None`` when it is neither."""
     try:
-        message = _decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        message = decode_json(data, _Message)
+    except MALFORMED:
         return None
     if message.id is UNSET or message.id is None:
         if message.method is UNSET or not 0 < len(message.method) <= MAX_METHOD:

@@ -15,10 +15,10 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ipc.errors import FrameError, MalformedJson, RemoteError
 from ipc.frames.validation import explain as explain  # re-exported: it words this module's refusals
+from ipc.nesting import MAX_DEPTH, SHORT_BYTES, TooDeep, decode_json, require_shallow, shallow
 
 MAX_ID = 256  # characters; the real CLI's ids have 38
 MAX_METHOD = 128
-MAX_DEPTH = 64  # arrays and objects inside each other, the frame itself included
 MAX_PREAUTH_BYTES = 65_536
 MAX_FRAME_BYTES = 26_214_400
 
@@ -96,11 +96,8 @@ class _Event(Struct, frozen=True, gc=False, tag_field="type", tag="event", renam
 encode = msgspec.json.Encoder().encode  # the JSON text of a frame, keys in the protocol's order
 _decode_request = msgspec.json.Decoder(Request).decode
 _from_server: msgspec.json.Decoder[Response | Event] = msgspec.json.Decoder(Response | Event)
-_decode_any = msgspec.json.Decoder().decode
 # A request shorter than this cannot be too deep: so much are its other keys and the brackets.
 _SHORT_BYTES = len('{"type":"req","id":"1","method":"m","params":}') + 2 * (MAX_DEPTH - 1)
-_ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def decode_request(text: bytes) -> Request:
@@ -132,13 +129,15 @@ def decode_from_server(data: bytes | str) -> Response | Event:
     Raises ``MalformedJson`` or ``FrameError`` as ``decode_request`` does.
     """
     try:
+        if len(data) > SHORT_BYTES:
+            require_shallow(data)
         return _from_server.decode(data)
     except UnicodeError:
         raise MalformedJson("not UTF-8") from None
     except msgspec.ValidationError as error:
         raise FrameError(explain(error)) from None
-    except RecursionError:
-        raise FrameError("nested too deep") from None
+    except TooDeep as error:
+        raise FrameError(str(error)) from None
     except msgspec.DecodeError as error:
         raise MalformedJson(str(error)) from None
 
@@ -193,34 +192,16 @@ def event(
     )
 
 
-def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
-    """Return whether valid JSON text nests no deeper than ``limit``, without building it."""
-    opened = text.count(0x7B)  # {, even those in strings
-    if text.find(0x5B) >= 0:  # [ is rare: to look for it costs a tenth of counting it
-        opened += text.count(0x5B)
-    if opened <= limit:
-        return True
-    if b"\\" in text:
-        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = b"".join(text.split(b'"')[::2])  # what is left lies outside of strings
-    brackets = brackets.translate(_ONE_BRACKET, _NO_BRACKET)
-    for _ in range(limit):
-        brackets = brackets.replace(b"[]", b"")  # one level: the innermost of every branch
-        if not brackets:
-            return True
-    return False
-
-
 def _refused(data: bytes, error: msgspec.ValidationError) -> FrameError:
     """Read the whole text once more: is it JSON, and does it have an id to answer to?"""
     try:
-        whole = _decode_any(data)
+        whole = decode_json(data)
     except UnicodeError as fault:
         return MalformedJson(str(fault))
+    except TooDeep:
+        return FrameError(f"nested deeper than {MAX_DEPTH}")
     except msgspec.DecodeError as fault:
         return _unreadable(data, fault)
-    except RecursionError:
-        return FrameError(f"nested deeper than {MAX_DEPTH}")
     return FrameError(explain(error), id=_id(whole))
 
 
@@ -232,11 +213,12 @@ def _unreadable(data: bytes, fault: msgspec.DecodeError) -> FrameError:
     if "\\ud" not in text and "\\uD" not in text:
         return MalformedJson(str(fault))
     try:
+        require_shallow(data)
         whole = json.loads(text, parse_constant=_no_constant)
+    except TooDeep:
+        return FrameError(f"nested deeper than {MAX_DEPTH}")
     except ValueError:
         return MalformedJson(str(fault))
-    except RecursionError:
-        return FrameError(f"nested deeper than {MAX_DEPTH}")
     return FrameError("half of a surrogate pair in a string", id=_id(whole))
 
 

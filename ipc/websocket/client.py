@@ -33,6 +33,7 @@ from ipc.frames.websocket import (
     error_of,
 )
 from ipc.frames.words import UNAVAILABLE
+from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.connect import ConnectOptions, Opening, open_session
 from ipc.websocket.inbox import Inbox, OnEvent
 
@@ -199,11 +200,9 @@ class Client:
         if frame.ok:
             try:
                 payload = (
-                    msgspec.json.decode(frame.payload)
-                    if isinstance(frame.payload, msgspec.Raw)
-                    else None
+                    decode_json(frame.payload) if isinstance(frame.payload, msgspec.Raw) else None
                 )
-            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            except MALFORMED as error:
                 self._calls.fail(number, FrameError(f"malformed payload: {error}"))
             else:
                 self._calls.settle(number, payload)

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from ipc.errors import ConnectionFailed, IpcError
 from ipc.frames.websocket import Event
+from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.reconnecting import ReconnectingClient
 from ops.connect.account_api import payload_of
 from ops.connect.gateway import GatewayAddress, address_at, connected_gateway
@@ -133,8 +132,8 @@ async def _tail_from(client: ReconnectingClient, cursor: int) -> Any:
 def _parsed(text: str) -> dict[str, Any]:
     """Return a line as an object; another gateway than ours may write anything."""
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
+        return decode_json(text, dict[str, Any])
+    except MALFORMED:
         return {"text": text}
 
 

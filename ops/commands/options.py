@@ -52,9 +52,9 @@ def command_app(help: str | None = None) -> typer.Typer:
 
 def json_object(text: str) -> dict[str, Any]:
     """Return the JSON object in the ``--params`` of a command; exit 2 where it is none."""
-    import msgspec
+    from ipc.nesting import MALFORMED, decode_json
 
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        return decode_json(text, dict[str, Any])
+    except MALFORMED as error:
         raise UsageFailure(f"--params is not a JSON object: {error}") from None

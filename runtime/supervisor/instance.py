@@ -24,6 +24,7 @@ import msgspec
 from ipc.endpoints import SocketPaths
 from ipc.errors import EndpointError
 from ipc.files import is_named, lock, write_atomically
+from ipc.nesting import MALFORMED, decode_json
 from runtime.config.places import Places
 
 INCARNATIONS_BITS = 20  # a million starts of one account per boot
@@ -212,8 +213,8 @@ def describe(owner: LockOwner | None) -> str:
 
 def _read_owner(path: Path) -> LockOwner | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=LockOwner)
-    except (OSError, msgspec.DecodeError):
+        return decode_json(path.read_bytes(), LockOwner)
+    except (OSError, *MALFORMED):
         return None
 
 

@@ -15,6 +15,7 @@ from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
+from ipc.nesting import MALFORMED, require_shallow
 from workers.errors import ChannelError, LoggedOut, SendFailed
 from workers.messages import Action, Outbound, Sent
 from workers.process.endings import last_line
@@ -219,8 +220,9 @@ class PluginCalls:
 
 def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
     try:
+        require_shallow(params)
         return decoder.decode(params)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except MALFORMED as error:
         raise InvalidCall(f"invalid {method} params: {error}") from None
 
 

@@ -13,9 +13,13 @@ from typing import Any
 
 import pyjson5
 
+from ipc.nesting import shallow_value
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.text.json5_positions import duplicates, line, lines, scan
 from runtime.config.text.toml_positions import toml_lines
+
+MAX_DEPTH = 32  # of a configuration: what pyjson5 allows by itself
+TOML_TOO_DEEP = f"is not TOML: nested deeper than {MAX_DEPTH} levels"
 
 
 def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -32,7 +36,7 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _toml(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        values = tomllib.loads(text)
     except ValueError as error:  # a TOMLDecodeError, or that of int() for 5,000 digits
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         said = str(error)[: place.start()] if place else str(error)
@@ -40,7 +44,12 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
         problem = Problem("", f"is not TOML: {said}{twice}", int(place[1]) if place else None)
         raise ConfigError(str(path), [problem]) from None
     except RecursionError:
-        raise config_error(path, "is not TOML: nested too deep") from None
+        raise config_error(path, TOML_TOO_DEEP) from None
+    if not shallow_value(
+        values, MAX_DEPTH
+    ):  # dotted names nest as well, without a limit of their own
+        raise config_error(path, TOML_TOO_DEEP)
+    return values
 
 
 def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -77,7 +86,7 @@ def _json5_problem(text: str, error: pyjson5.Json5DecoderException) -> Problem:
     if "No JSON data" in said:
         reason = "the file is empty; the least that is allowed is {}"
     elif "nesting" in said:
-        reason = "nested deeper than 32 levels"
+        reason = f"nested deeper than {MAX_DEPTH} levels"
     elif isinstance(error, pyjson5.Json5ExtraData):
         reason = f"unexpected text{character} after the end"
     elif wanted:

@@ -15,9 +15,10 @@ import structlog
 
 from ipc.calls import Calls, Waiter
 from ipc.errors import RemoteError
-from ipc.frames.data import MALFORMED, MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, Call
+from ipc.frames.data import MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, Call
 from ipc.frames.websocket import ErrorShape, error_of
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.nesting import MALFORMED, decode_json, require_shallow
 from runtime.gateway.accounts.peers import Peer, Peers
 from workers.messages import Sent
 
@@ -123,6 +124,7 @@ def read_answer(key: str, answer: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     It is not ``retryable``: what was asked for has probably been done.
     """
     try:
+        require_shallow(answer)
         return decoder.decode(answer)
     except MALFORMED as error:
         text = f"{key}: malformed answer ({error}); the request may have been executed"
@@ -151,7 +153,7 @@ def not_connected(peer: Peer) -> RemoteError:
 def _refusal(key: str, payload: bytes) -> RemoteError:
     """Return an account's refusal as the exception that it stands for."""
     try:
-        shape = msgspec.json.decode(payload, type=ErrorShape)
+        shape = decode_json(payload, ErrorShape)
     except MALFORMED:
         shape = ErrorShape(UNAVAILABLE, f"{key}: malformed error")
     return error_of(shape)

@@ -16,6 +16,7 @@ import structlog
 
 from ipc.errors import IpcError
 from ipc.frames.data import ADDRESSED, INBOUND
+from ipc.nesting import require_shallow
 from runtime.gateway.jobs import Jobs
 from workers.messages import Inbound, Outbound
 
@@ -92,6 +93,7 @@ class Agents:
 
     async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
         try:
+            require_shallow(payload)
             event = self._decode(payload)
             text = None if event.message.sender.bot else await agent.reply(key, event.message)
             if text is None:

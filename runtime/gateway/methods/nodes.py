@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
@@ -193,8 +194,8 @@ def _answer(params: InvokeParams, result: InvokeResultParams) -> dict[str, Any]:
     answer: dict[str, Any] = {"ok": True, "nodeId": params.node_id, "command": params.command}
     if result.payload_json is not UNSET:
         try:
-            answer["payload"] = msgspec.json.decode(result.payload_json)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            answer["payload"] = decode_json(result.payload_json)
+        except MALFORMED:
             answer["payload"] = None
         answer["payloadJSON"] = result.payload_json
     elif result.payload is not UNSET:
@@ -229,10 +230,10 @@ def _trigger(params: NodeEventParams) -> str:
     try:
         said: Any = None
         if params.payload is not UNSET:
-            said = msgspec.json.decode(params.payload)
+            said = decode_json(params.payload)
         elif params.payload_json is not UNSET:
-            said = msgspec.json.decode(params.payload_json)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+            said = decode_json(params.payload_json)
+    except MALFORMED:
         said = None
     trigger = said.get("trigger") if isinstance(said, dict) else None
     return trigger[:64] if isinstance(trigger, str) and trigger else "alive"

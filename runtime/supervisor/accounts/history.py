@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from ipc.files import set_aside, write_atomically
+from ipc.nesting import MALFORMED, decode_json
 
 EVENTS = 50  # kept of each account
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
@@ -163,8 +164,8 @@ class History:
         lines = data.split(b"\n")
         for number, text in enumerate(lines[:-1], 1):  # the last one is empty, or torn by a kill
             try:
-                line = msgspec.json.decode(text, type=_HistoryLine)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                line = decode_json(text, _HistoryLine)
+            except MALFORMED as error:
                 damage = damage or f"line {number}: {error}"
                 continue
             self._events.setdefault(line.account, deque(maxlen=EVENTS)).append(line.entry)

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from ipc.frames.data import MALFORMED
 from ipc.frames.status import LinkReport
 from ipc.metrics import Series, counter
+from ipc.nesting import MALFORMED
 from runtime.supervisor.accounts.account import Account
 
 SHOWN_SECONDS = 600.0  # for so long a flood or a refused connection is a warning in the status

@@ -7,7 +7,6 @@ files, in a thread, by a client that asks for the first time.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import UNSET
 
 from ipc.frames.requests import LinesParams, TailParams
 from ipc.frames.websocket import MAX_FRAME_BYTES
+from ipc.nesting import load_json
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api.table import method, select
 from runtime.supervisor.logs.recent import line_bytes
@@ -99,6 +99,6 @@ def _lines(directory: Path, before: str) -> Iterator[tuple[str, str]]:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
             for raw in file:
                 with contextlib.suppress(ValueError):
-                    ts = json.loads(raw).get("ts", "")
+                    ts = load_json(raw).get("ts", "")
                     if isinstance(ts, str) and ts < before:
                         yield ts, raw.decode(errors="replace").rstrip("\n")

@@ -19,10 +19,10 @@ import structlog
 
 from ipc.errors import FrameError, RemoteError
 from ipc.frames import websocket
-from ipc.frames.data import MALFORMED
 from ipc.frames.requests import Key, Params
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.connection import Connection
 from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
@@ -219,7 +219,7 @@ def _params(request: websocket.Request) -> Any:
     if not isinstance(request.params, msgspec.Raw):
         return {}
     try:
-        return msgspec.json.decode(request.params)
+        return decode_json(request.params)
     except MALFORMED as error:
         raise FrameError(f"params: {error}", id=request.id) from None
 

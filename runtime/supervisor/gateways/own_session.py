@@ -17,10 +17,10 @@ import msgspec
 import structlog
 
 from ipc.errors import CallTimeout, IpcError, RemoteError
-from ipc.frames.data import MALFORMED
 from ipc.frames.websocket import ErrorShape, Event, shape_of
 from ipc.frames.words import UNAVAILABLE
 from ipc.heartbeat import Pulse, Verdict
+from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.backoff import RetryPolicy
 from ipc.websocket.client import Client
 from ipc.websocket.reconnect_loop import Failure, ReconnectLoop
@@ -212,7 +212,7 @@ class OwnSession:
 
     async def _answer_one(self, event: Event) -> None:
         try:
-            asked = msgspec.json.decode(event.payload or b"", type=GatewayRequest)
+            asked = decode_json(event.payload or b"", GatewayRequest)
         except MALFORMED as error:
             log.warning("request of the gateway not understood", error=str(error))
             return

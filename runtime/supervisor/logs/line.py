@@ -7,9 +7,7 @@ import json
 import time
 from typing import Any
 
-import msgspec
-
-from ipc.frames.data import MALFORMED
+from ipc.nesting import MALFORMED, decode_json
 
 LINE_BYTES = 16 * 1024  # a longer line is cut
 
@@ -25,7 +23,7 @@ def read_line(raw: bytes) -> Line:
     text = raw.decode("utf-8", "backslashreplace").rstrip("\r")
     if text.startswith("{"):
         with contextlib.suppress(*MALFORMED):
-            line: Line = {"ts": now} | msgspec.json.decode(text)
+            line: Line = {"ts": now} | decode_json(text)
             return line if isinstance(line["ts"], str) else line | {"ts": now}
     return {"ts": now, "text": text}
 

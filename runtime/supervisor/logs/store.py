@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ipc.nesting import load_json
 from runtime.config.model import LoggingConfig
 from runtime.supervisor.logs.capture import LineCapture, LineFilter
 from runtime.supervisor.logs.line import Line, encode_line
@@ -80,7 +80,7 @@ class LogFile:
                 file.seek(max(0, path.stat().st_size - TAIL_BYTES))
                 for raw in file:
                     with contextlib.suppress(ValueError):
-                        found.append(json.loads(raw))
+                        found.append(load_json(raw))
         found.extend(self.ring)
         return list(found)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ipc.nesting import load_json
 from runtime.supervisor.lifecycle import SIGKILL, Exit
 from runtime.supervisor.processes.cgroups import ControlGroup, GroupLimits
 from runtime.supervisor.processes.vitals import MemoryKills
@@ -149,7 +149,7 @@ class SpawnedProcess:
             os.close(self._words)
         for line in reversed(data.splitlines()):
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                said = json.loads(line)
+                said = load_json(line)
                 final = said.get("final") is True
                 return str(said["cause"]), str(said["text"]) or None, final
         return None, None, False

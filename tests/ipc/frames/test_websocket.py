@@ -23,6 +23,7 @@ from ipc.frames.websocket import (
     error_of,
     shape_of,
 )
+from ipc.nesting import MAX_DEPTH, shallow
 
 scalars = (
     st.none()
@@ -228,8 +229,8 @@ def test_depth_is_measured_exactly(tree: Any, wraps: int) -> None:
     for wrap in range(wraps):
         tree = [tree, ']]}\\"'] if wrap % 2 else {"[{\\": tree}
     text = json.dumps(tree).encode()
-    assert websocket.shallow(text) is (depth(tree) <= websocket.MAX_DEPTH)
-    allowed = depth(tree) < websocket.MAX_DEPTH  # the request is one level itself
+    assert shallow(text) is (depth(tree) <= MAX_DEPTH)
+    allowed = depth(tree) < MAX_DEPTH  # the request is one level itself
     if allowed:
         websocket.decode_request(request(text))
     else:
@@ -240,7 +241,7 @@ def test_depth_is_measured_exactly(tree: Any, wraps: int) -> None:
 def test_the_shortest_request_that_is_too_deep_is_measured() -> None:
     for nested, good in ((63, True), (64, False)):
         data = request(b"[" * nested + b"]" * nested)
-        assert websocket.shallow(data) is good
+        assert shallow(data) is good
         if good:
             websocket.decode_request(data)
         else:

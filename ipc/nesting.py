@@ -1,0 +1,99 @@
+"""Bounds how deep data from elsewhere may nest, alike on every interpreter. Pure.
+
+Decoders recurse, and each version of Python stops them elsewhere: 3.11 after 1,000 levels, 3.13
+after 5,000 or more. So a peer, a plugin or a file would decide how deep we recurse, and what one
+host takes would be refused by another. What comes in is read with ``decode_json`` or, where a
+text may hold what is no strict JSON, ``load_json``; both refuse with ``TooDeep``, which is a
+``DecodeError`` and a ``ValueError``. MessagePack is bounded by its types (``ipc/frames``), JSON5
+by its parser.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+T = TypeVar("T")
+
+MAX_DEPTH = 64  # arrays and objects inside each other
+# Where every text is looked at on the hot path, one of so many bytes is not: it nests no deeper
+# than half of that, which each interpreter takes, and counting costs a nanosecond for each byte.
+SHORT_BYTES = 1024
+_ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class TooDeep(msgspec.DecodeError, ValueError):
+    """Data that nests deeper than is taken."""
+
+    def __init__(self, limit: int = MAX_DEPTH) -> None:
+        super().__init__(f"nested deeper than {limit} levels")
+
+
+MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)  # all that a decoder may raise
+
+
+@overload
+def decode_json(text: bytes | str | msgspec.Raw) -> Any: ...
+@overload
+def decode_json(text: bytes | str | msgspec.Raw, type: type[T]) -> T: ...
+def decode_json(text: bytes | str | msgspec.Raw, type: Any = Any) -> Any:
+    """Return the value of a JSON text; raises ``MALFORMED`` when it is none of this type."""
+    require_shallow(text)
+    return msgspec.json.decode(text, type=type)
+
+
+def load_json(text: bytes | str) -> Any:
+    """Return the value of a text as ``json`` reads it: with NaN, and with half surrogates.
+
+    Raises ``ValueError``.
+    """
+    require_shallow(text)
+    return json.loads(text)
+
+
+def require_shallow(text: bytes | str | msgspec.Raw) -> None:
+    """Raise ``TooDeep`` for a JSON text that nests deeper than ``MAX_DEPTH``."""
+    if len(text) <= 2 * MAX_DEPTH:  # too short for so many brackets
+        return
+    data = text.encode(errors="replace") if isinstance(text, str) else bytes(text)
+    if not shallow(data):
+        raise TooDeep
+
+
+def shallow(text: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Say whether JSON text nests no deeper than ``limit``, without building it.
+
+    Of a text that is no JSON the part that a decoder would read counts at least.
+    """
+    opened = text.count(0x7B)  # {, even those in strings
+    if text.find(0x5B) >= 0:  # [ is rare: to look for it costs a tenth of counting it
+        opened += text.count(0x5B)
+    if opened <= limit:
+        return True
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(text.split(b'"')[::2])  # what is left lies outside of strings
+    brackets = brackets.translate(_ONE_BRACKET, _NO_BRACKET)
+    for _ in range(limit):
+        brackets = brackets.replace(b"[]", b"")  # one level: the innermost of every branch
+        if not brackets:
+            return True
+    return False
+
+
+def shallow_value(value: Any, limit: int = MAX_DEPTH) -> bool:
+    """Say whether dictionaries and lists nest no deeper than ``limit``, without recursing."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return True
+    return not any(isinstance(each, dict | list) for each in level)
