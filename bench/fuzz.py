@@ -43,6 +43,12 @@ error", HTTP 500, or an answer that is no frame.
 shows what of the decoder is reached: every branch of `decode_request`, of the check of depth
 and of the refusals. What is left of the file (93 % reached) are the errors of `decode_from_server`,
 the client's side.
+
+The workers' links speak ZeroMQ, and have a fuzzer of their own, `tests/fuzz/zmtp_campaign.py`:
+connections of strangers and of a proven worker send forged ZMTP frames of every kind, whole, in
+parts, unfinished, with false lengths and flags, in and after the handshake, beside a worker whose
+messages must all arrive once and in order. `python -m bench.fuzz_links --frames 10000` is its long
+run.
 """
 
 
