@@ -23,7 +23,8 @@ from ipc.errors import IpcError
 from ipc.frames.words import Phase
 from ops.connect.supervisor import connected_supervisor
 from ops.exits import ExitCode, OperatorError
-from runtime.config.places import Places, resolve
+from runtime.config.owner import resolve_as_owner
+from runtime.config.places import Places
 from runtime.supervisor.options import Options
 from runtime.supervisor.surroundings import settle
 
@@ -49,7 +50,7 @@ def start_detached(options: Options, timeout: float) -> int:
     and when it is not up after ``timeout`` seconds (exit 4).
     """
     settle()  # the directories that are made here are ours alone, too
-    places = resolve(os.environ, options.flags)
+    places = resolve_as_owner(os.environ, options.flags)
     places.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     output = places.output
     with open(output, "ab", opener=_private) as log:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ops.connect.target import RuntimeTarget
 from ops.exits import UsageFailure
-from runtime.config.places import Flags, Places, resolve
+from runtime.config.owner import resolve_as_owner
+from runtime.config.places import Flags, Places
 
 
 def flags_of(target: RuntimeTarget, **more: Any) -> Flags:
@@ -29,8 +30,8 @@ def flags_of(target: RuntimeTarget, **more: Any) -> Flags:
 
 
 def places_of(target: RuntimeTarget) -> Places:
-    """Return the directories of the runtime; raises ``ConfigError`` for an impossible profile."""
-    return resolve(os.environ, flags_of(target))
+    """Return the directories of the runtime; raises as ``resolve_as_owner``."""
+    return resolve_as_owner(os.environ, flags_of(target))
 
 
 def _path(text: str | None) -> Path | None:

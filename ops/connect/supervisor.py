@@ -5,6 +5,7 @@ The absence of a supervisor is exit code 3, at once, with the command that start
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -69,8 +70,10 @@ async def call_supervisor(
 
 def not_running(places: Places) -> OperatorError:
     """Return the error of a command that needs a supervisor."""
+    user = os.environ.get("SUDO_USER", "root") if os.geteuid() == 0 else "root"
+    hint = "" if user == "root" else f" (under sudo this is root's; that of {user} without sudo)"
     return OperatorError(
-        f"no supervisor is running for {places.state_dir}; start it with `trunkline up`",
+        f"no supervisor is running for {places.state_dir}{hint}; start it with `trunkline up`",
         ExitCode.NOT_RUNNING,
     )
 

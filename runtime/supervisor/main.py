@@ -7,11 +7,12 @@ busy, in ``startup``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
-from runtime.config.places import PLACES, resolve
+from runtime.config.owner import resolve_as_owner
+from runtime.config.places import PLACES
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.surroundings import (
@@ -24,7 +25,7 @@ from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
 
 
-def up(options: Options, environ: Mapping[str, str]) -> int:
+def up(options: Options, environ: MutableMapping[str, str]) -> int:
     """Run the daemon in the foreground until it is stopped; return the exit code.
 
     0 after a stop, 1 when it cannot run (another one does, the port is taken), 78 when the
@@ -36,11 +37,11 @@ def up(options: Options, environ: Mapping[str, str]) -> int:
 
 
 def _start(
-    options: Options, environ: Mapping[str, str], notifier: Notifier, early: EarlySignals
+    options: Options, environ: MutableMapping[str, str], notifier: Notifier, early: EarlySignals
 ) -> int:
     try:
         settle()
-        places = resolve(environ, options.flags)
+        places = resolve_as_owner(environ, options.flags)
         absolute_places(os.environ, PLACES)
         move_to(places.state_dir)
         instance = Instance(places.state_dir)

@@ -1,0 +1,97 @@
+"""Resolves the places of a runtime as the user who owns its state directory.
+
+A command of root in the state of a service user would leave files there that this user cannot
+read; so root becomes that user before it opens anything. Nothing is ever given to another user
+by its path: a link in that directory could lead anywhere. A user who is not root and does not
+own the directory is told who does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import sys
+from collections.abc import MutableMapping
+from dataclasses import replace
+from pathlib import Path
+
+from runtime.config.places import Flags, Places, resolve
+
+_SOURCE = Path(__file__)  # of our code, which the user must be able to read
+
+
+def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
+    """Return the places, after this process has become the owner of the state directory.
+
+    ``HOME``, ``USER`` and ``LOGNAME`` of ``environ`` follow. Raises ``ConfigError`` as
+    ``resolve``, and ``PermissionError`` with one sentence where this process is not the owner
+    and cannot become it.
+    """
+    try:
+        places = resolve(environ, flags)
+        found = places.state_dir.stat()
+    except FileNotFoundError:
+        return places  # there is nothing yet, so it will be ours
+    except NotADirectoryError:
+        return places  # said by whoever makes the directory
+    if found.st_uid == os.geteuid():
+        return places
+    name, home = _account(found.st_uid)
+    if os.geteuid() != 0:
+        raise PermissionError(
+            errno.EPERM,
+            f"{places.state_dir} belongs to {name}, not to you; use {_sudo(name)}",
+        )
+    _become(found.st_uid, found.st_gid, name, places.state_dir)
+    environ.update({"HOME": home or str(places.state_dir), "USER": name, "LOGNAME": name})
+    # The same places as root has found, but the sockets of this user.
+    return resolve(
+        environ, replace(flags, state_dir=places.state_dir, config_path=places.config_path)
+    )
+
+
+def _account(uid: int) -> tuple[str, str | None]:
+    """Return the name and the home directory of a user; ``#UID`` where it has no entry."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return f"#{uid}", None
+    return entry.pw_name, entry.pw_dir
+
+
+def _sudo(name: str) -> str:
+    return "`sudo trunkline …`" if name == "root" else f"`sudo -u {name} trunkline …`"
+
+
+def _become(uid: int, gid: int, name: str, state_dir: Path) -> None:
+    """Give up root for good; nothing has changed where that is not possible."""
+    try:
+        gid = pwd.getpwuid(uid).pw_gid
+        groups = os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        groups = [gid]
+    before = os.getgroups()
+    try:
+        os.setgroups(groups)
+        os.setegid(gid)
+        os.seteuid(uid)
+        usable = _usable()
+        os.seteuid(0)
+        os.setegid(0)
+        if usable:
+            os.setgid(gid)
+            os.setuid(uid)
+            return
+        os.setgroups(before)
+        why = f"who cannot read {_SOURCE.parents[2]} or run {sys.executable}"
+    except OSError as error:
+        why = f"whom this process cannot become ({error.strerror})"
+    raise PermissionError(errno.EPERM, f"{state_dir} belongs to {name}, {why}; use {_sudo(name)}")
+
+
+def _usable() -> bool:
+    """Return whether the effective user can run our code."""
+    return os.access(sys.executable, os.X_OK, effective_ids=True) and os.access(
+        _SOURCE, os.R_OK, effective_ids=True
+    )

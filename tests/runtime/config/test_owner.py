@@ -1,0 +1,92 @@
+"""Who works in a state directory: its owner, or root who becomes that."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime.config.owner import resolve_as_owner
+from runtime.config.places import Flags, resolve
+from tests.support.commandline import ROOT
+from tests.support.short_directory import ShortDirectory
+
+NOBODY = 65534
+AS_NOBODY = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+SHOW = """
+import os, sys
+from pathlib import Path
+from runtime.config.owner import resolve_as_owner
+from runtime.config.places import Flags
+try:
+    places = resolve_as_owner(os.environ, Flags(state_dir=Path(sys.argv[1])))
+except PermissionError as error:
+    sys.exit(error.strerror)
+print(os.getresuid(), os.getresgid(), os.getgroups(), os.environ["HOME"], places.run_dir)
+"""
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A directory that every user can reach."""
+    with ShortDirectory() as place:
+        place.chmod(0o755)
+        made = place / "state"
+        made.mkdir(mode=0o700)
+        yield made
+
+
+def shown(state: Path, *prefix: str) -> subprocess.CompletedProcess[str]:
+    # Debian's own, which every user can run; what is asked here needs nothing else.
+    python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+    command = [*prefix, python, "-P", "-c", SHOW, str(state)]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/root"}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_its_own_directory_or_none_changes_nobody(tmp_path: Path, there: bool) -> None:
+    state = tmp_path if there else tmp_path / "new"
+    environ = {"HOME": "/h"}
+    flags = Flags(state_dir=state)
+    assert resolve_as_owner(environ, flags) == resolve({}, flags)
+    assert environ == {"HOME": "/h"}
+
+
+@root_only
+def test_root_becomes_the_owner_for_good(state: Path) -> None:
+    os.chown(state, NOBODY, NOBODY)
+    done = shown(state)
+    if done.returncode and "cannot read" in done.stderr:
+        pytest.skip("nobody cannot reach this checkout")
+    assert done.returncode == 0, done.stderr
+    ids, home, run_dir = (
+        f"({NOBODY}, {NOBODY}, {NOBODY})",
+        "/nonexistent",
+        f"/tmp/trunkline-{NOBODY}",
+    )
+    assert done.stdout.startswith(f"{ids} {ids} [{NOBODY}] {home} {run_dir}-"), done.stdout
+
+
+@root_only
+def test_root_that_may_not_become_anybody_is_told_how(state: Path) -> None:
+    os.chown(state, NOBODY, NOBODY)
+    done = shown(state, "setpriv", "--bounding-set", "-setuid,-setgid", "--inh-caps", "-all")
+    assert done.returncode == 1, done
+    assert f"{state} belongs to nobody" in done.stderr
+    assert "`sudo -u nobody trunkline" in done.stderr
+
+
+@root_only
+def test_another_user_is_told_whose_it_is(state: Path) -> None:
+    state.chmod(0o755)
+    done = shown(state, *AS_NOBODY)
+    if "No module named" in done.stderr or "ermission denied" in done.stderr:
+        pytest.skip("nobody cannot reach this checkout")
+    assert done.returncode == 1, done
+    assert done.stderr == f"{state} belongs to root, not to you; use `sudo trunkline …`\n"
