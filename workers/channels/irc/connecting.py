@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ipc import timeouts
 from ipc.dial import address_of, dial
+from ipc.nesting import load_json
 from workers.channels.irc.config import IrcConfig
 from workers.errors import ChannelError, Misconfigured, Transient
 
@@ -34,7 +35,7 @@ class AddressMemory:
         self._path = path
         self._host = host
         with contextlib.suppress(OSError, ValueError, AttributeError, KeyError):
-            known = json.loads(path.read_text())
+            known = load_json(path.read_text())
             if known.get("host") == host:
                 self.worked, self.failed = str(known["worked"]), str(known["failed"])
 
