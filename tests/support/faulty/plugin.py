@@ -24,8 +24,8 @@ ERRORS: dict[str, Exception] = {
     "raise": ValueError("the plugin is broken"),
     "finished": Finished("all is said"),
     "logged-out": LoggedOut("the session was ended elsewhere"),
-    "needs-login": NeedsLogin("the token was revoked"),
-    "misconfigured": Misconfigured("there is no such server"),
+    "needs-login": NeedsLogin("the token was revoked", final=True),
+    "misconfigured": Misconfigured("there is no such server", final=True),
     "transient": Transient("the platform is down"),
 }
 
