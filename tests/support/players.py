@@ -56,6 +56,13 @@ class PlayedWorker:
     def say(self, *frames: control.FromWorker) -> None:
         self.dealer.send(control.encode(frames))
 
+    def told(self) -> list[control.FromSupervisor]:
+        """Return what the supervisor has said, but for the gateway's comings and goings."""
+        frames = [
+            each for body in self.heard if body for each in control.decode_from_supervisor(body)
+        ]
+        return [frame for frame in frames if not isinstance(frame, control.GatewayUp)]
+
     def close(self) -> None:
         self.dealer.close()
 

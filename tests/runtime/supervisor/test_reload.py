@@ -92,10 +92,10 @@ async def test_other_thresholds_restart_nobody_and_count_at_once() -> None:
         rig.own = {"beatSeconds": 0.05, "suspectAfterSeconds": 0.1, "silentAfterSeconds": 600.0}
         done = rig.reload()
         assert (done["changed"], done["warnings"]) == ([A, B], [])
-        await until(lambda: len([body for body in worker.heard if body]) >= 2, PATIENCE)
-        told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
-        assert told[0] == control.Pace(0.05)
-        assert isinstance(told[1], control.Ping)
+        await until(lambda: len(worker.told()) >= 2, PATIENCE)
+        pace, ping = worker.told()[:2]
+        assert pace == control.Pace(0.05)
+        assert isinstance(ping, control.Ping)
         assert rig.parts.accounts[A].status().health == "degraded: silent"
         assert len(rig.launcher.of(A)) == len(rig.launcher.of(B)) == 1
 

@@ -112,9 +112,7 @@ async def test_a_silent_worker_is_asked_and_replaced() -> None:
     own = {"beatSeconds": 0.05, "suspectAfterSeconds": 0.1, "silentAfterSeconds": 0.2}
     async with running(A, **own) as rig:
         await until(lambda: len(rig.launcher.of(A)) >= 2, PATIENCE)
-        first = rig.launcher.of(A)[0].worker
-        (ping,) = [body for body in first.heard if body]
-        assert isinstance(control.decode_from_supervisor(ping)[0], control.Ping)
+        assert [type(frame) for frame in rig.launcher.of(A)[0].worker.told()] == [control.Ping]
         gateway = rig.launcher.gateway
         await gateway.until(
             lambda: any(row["health"] == "degraded: silent" for row in gateway.rows(A))
