@@ -128,7 +128,7 @@ export interface MethodParams {
   "channels.stop": ChannelTargetParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;
-  /** Answer with the file as written and its values, secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
+  /** Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
   "config.get": NoParams;
   /** Apply a merge patch to the text; what it does not name stays as written, comments too. */
   "config.patch": PatchParams;
@@ -136,7 +136,7 @@ export interface MethodParams {
   "config.schema": NoParams;
   /** Answer with the schema at one path, such as `channels.irc.accounts.*`, and its keys. */
   "config.schema.lookup": PlaceParams;
-  /** Write the whole text, unless the file has changed since; redacted secrets are kept. */
+  /** Write the whole text, unless the file has changed since; what is redacted is kept. */
   "config.set": WriteParams;
   /** Approve a device with the role and scopes it asked for, which the approver must have too. */
   "device.pair.approve": DeviceRequestParams;

@@ -7,7 +7,7 @@ account's worker imports the plugin.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,8 @@ class Manifest:
     ``config`` is a msgspec struct (camelCase on the wire, unknown fields forbidden) of one
     account; ``secrets`` names those of its fields that hold secrets: they may be references
     ``{source, id}`` in the file, arrive resolved in the plugin, and are never shown.
+    ``secret_parts`` names text fields, or lists of texts, of which only a part is secret; each
+    function returns that part, the last of its kind in the text, or ``None``.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
     to install for it. ``actions`` names what the plugin can do beside ``send``. ``status`` holds
     the first values of the fields that the plugin reports.
@@ -46,6 +48,7 @@ class Manifest:
     detail_label: str = ""
     system_image: str = "bubble.left"
     secrets: frozenset[str] = frozenset()
+    secret_parts: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
     extra: Sequence[str] = ()
     actions: frozenset[str] = frozenset({"send"})
     example: Mapping[str, Any] = field(default_factory=dict)

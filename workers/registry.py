@@ -138,6 +138,7 @@ def _flaw(id: str, manifest: object) -> str | None:
     fields = {each.encode_name for each in msgspec.structs.fields(manifest.config)}
     if taken := sorted(fields & COMMON_FIELDS):
         return f"has config fields that every account has already: {', '.join(taken)}"
-    if strange := sorted({name.split(".")[0] for name in manifest.secrets} - fields):
+    named = {name.split(".")[0] for name in (*manifest.secrets, *manifest.secret_parts)}
+    if strange := sorted(named - fields):
         return f"lists secrets that are no config fields: {', '.join(strange)}"
     return None

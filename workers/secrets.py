@@ -14,7 +14,7 @@ import shlex
 import stat
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -81,6 +81,18 @@ def field_at(config: Any, name: str) -> Any:
     for part in name.split("."):
         config = config.get(part) if isinstance(config, Mapping) else None
     return config
+
+
+def secret_part(split: Callable[[str], str | None], text: str) -> str:
+    """Return what ``split`` (of a manifest's ``secret_parts``) finds, ``""`` for nothing.
+
+    When it fails, or finds what is not there, all of ``text`` counts as secret.
+    """
+    try:
+        part = split(text)
+        return part if part and part in text else text if part else ""
+    except Exception:  # noqa: BLE001 - another package's code, and nothing may be shown by mistake
+        return text
 
 
 def reveal(reference: SecretRef | Mapping[str, Any] | str) -> str:

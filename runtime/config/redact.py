@@ -1,27 +1,49 @@
 """Copies a configuration without its secrets. Pure.
 
-A manifest names the secret fields of its channel. What looks like a secret is hidden too:
-better one harmless value too many than one password in a bug report.
+A manifest names the secret fields of its channel, and those of which a part is secret. What
+looks like a secret is hidden too, in addresses and in arguments of commands as well: better one
+harmless value too many than one password in a bug report.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runtime.config.accounts import OURS
 from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
+from workers.secrets import secret_part
 
 REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
 
-_GATEWAY = frozenset({"auth.token", "auth.password"})
 _SUSPECT = re.compile(
-    r"token|passw|passphrase|secret|credential|api_?key|private_?key|^key$|^pin$", re.IGNORECASE
+    r"token|passw|passphrase|secret|credential|authorization|cookie|api_?key|private_?key"
+    r"|^key$|^pin$",
+    re.IGNORECASE,
 )
-_IN_URL = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")  # user:password@host
-_ALL = frozenset({""})
+# A number is hidden only where the name ends so: ``pin: 1234``, but not ``maxTokens: 4096``.
+_SUSPECT_NUMBER = re.compile(r"(?:token|password|passphrase|secret|key|^pin)$", re.IGNORECASE)
+_FLAG = re.compile(  # of a command: --token=…
+    r"(--?[\w-]*(?:token|passw|secret|credential|key)[\w-]*)(?:=(.*))?", re.IGNORECASE | re.DOTALL
+)
+_IN_URL = re.compile(  # [user:]password@host, ?access_token=…
+    r"(?<=://)[^/@\s?#]+(?=@)|(?<=[?&;])([\w.-]*(?:token|passw|secret|key|sig)[\w.-]*=)[^&;#\s]+",
+    re.IGNORECASE,
+)
+
+_Split = Callable[[str], str | None]  # returns what is secret in a text
+_Secrets = Mapping[str, _Split]  # by the name of the field; "" for all that is here
+
+
+def _whole(text: str) -> str:
+    return text
+
+
+_ALL: _Secrets = {"": _whole}
+_NONE: _Secrets = {}
+_GATEWAY: _Secrets = {"auth.token": _whole, "auth.password": _whole}
 
 
 def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
@@ -30,7 +52,7 @@ def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     A reference is shown: it names where a secret lies, not the secret. Of a channel whose
     manifest is missing all texts are hidden, because it is not known which are secret.
     """
-    result = {name: _hide(value, set()) for name, value in values.items()}
+    result = {name: _hide(value, _NONE) for name, value in values.items()}
     if "gateway" in values:
         result["gateway"] = _hide(values["gateway"], _GATEWAY)
     channels = values.get("channels")
@@ -53,7 +75,7 @@ def hidden(values: Any, shown: Any, path: ValuePath = ()) -> Iterator[tuple[Valu
         yield path, values, shown
 
 
-def _channel(section: Any, secrets: Collection[str]) -> Any:
+def _channel(section: Any, secrets: _Secrets) -> Any:
     if not isinstance(section, Mapping):
         return _hide(section, secrets)
     shown = _account(section, secrets)
@@ -63,7 +85,7 @@ def _channel(section: Any, secrets: Collection[str]) -> Any:
     return shown
 
 
-def _account(fields: Any, secrets: Collection[str]) -> Any:
+def _account(fields: Any, secrets: _Secrets) -> Any:
     if not isinstance(fields, Mapping):
         return _hide(fields, secrets)
     return {
@@ -72,27 +94,56 @@ def _account(fields: Any, secrets: Collection[str]) -> Any:
     }
 
 
-def _secrets(manifests: Manifests, id: str) -> frozenset[str]:
-    return manifests[id].manifest.secrets if id in manifests else _ALL
+def _secrets(manifests: Manifests, id: str) -> _Secrets:
+    if id not in manifests:
+        return _ALL
+    manifest = manifests[id].manifest
+    return {**manifest.secret_parts, **dict.fromkeys(manifest.secrets, _whole)}
 
 
-def _hide(value: Any, secrets: Collection[str], name: str = "") -> Any:
+def _hide(value: Any, secrets: _Secrets, name: str = "") -> Any:
     """Return ``value`` without the secrets inside it; ``""`` among them means all of it."""
     if isinstance(value, Mapping):
-        if set(value) == {"source", "id"}:
+        if set(value) == {"source", "id"} and value["source"] in ("env", "file", "exec"):
             return dict(value)
         return {
             each: _hide(inner, _inside(each, secrets), str(each)) for each, inner in value.items()
         }
     if isinstance(value, list):
-        return [_hide(each, secrets, name) for each in value]
+        shown = [_hide(each, secrets, name) for each in value]
+        return [_argument(each, before) for each, before in zip(shown, ["", *value], strict=False)]
+    split = secrets.get("") or (_whole if _SUSPECT.search(name) else None)
     if isinstance(value, str) and value:
-        secret = "" in secrets or _SUSPECT.search(name)
-        return REDACTED if secret else _IN_URL.sub(REDACTED, value)
+        part = secret_part(split, value) if split else ""
+        head, _, tail = value.rpartition(part) if part else ("", "", value)
+        return f"{_url(head)}{REDACTED if part else ''}{_url(tail)}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        declared = split is not None and secrets is not _ALL and "" in secrets
+        return REDACTED if declared or _SUSPECT_NUMBER.search(name) else value
     return value
 
 
-def _inside(name: str, secrets: Collection[str]) -> set[str]:
-    """Return the names of the secrets inside the field ``name``; ``""`` (all of it) stays."""
-    inner = {rest for each in secrets for head, _, rest in [each.partition(".")] if head == name}
-    return inner | ({""} if "" in secrets else set())
+def _argument(value: Any, before: Any) -> Any:
+    """Return an item of a list; as ``--token=…``, or behind ``--token``, without its secret."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(before, str) and (flag := _FLAG.fullmatch(before)) and flag[2] is None:
+        return REDACTED if value and not value.startswith("-") else value
+    flag = _FLAG.fullmatch(value)
+    return f"{flag[1]}={REDACTED}" if flag and flag[2] else value
+
+
+def _url(text: str) -> str:
+    return _IN_URL.sub(lambda found: f"{found[1] or ''}{REDACTED}", text)
+
+
+def _inside(name: str, secrets: _Secrets) -> _Secrets:
+    """Return the secrets inside the field ``name``; inside of what is secret all is."""
+    if "" in secrets:
+        return _ALL
+    return {
+        rest: split
+        for each, split in secrets.items()
+        for head, _, rest in [each.partition(".")]
+        if head == name
+    }

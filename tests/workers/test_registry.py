@@ -95,6 +95,12 @@ def test_a_channel_of_another_package_is_found(packages: Packages) -> None:
             "bad_chat:manifest lists secrets that are no config fields: tokn",
         ),
         (
+            GOOD.format(id="bad", module="m").replace(
+                "secrets=", 'secret_parts={"rooms": str, "token.x": str}, secrets='
+            ),
+            "bad_chat:manifest lists secrets that are no config fields: rooms",
+        ),
+        (
             GOOD.format(id="bad", module="m").replace("Config, ", "dict, "),
             "bad_chat:manifest has a config that is not a msgspec.Struct",
         ),

@@ -12,7 +12,7 @@ import pytest
 
 from workers import secrets
 from workers.errors import Misconfigured
-from workers.secrets import SecretRef, resolve, reveal
+from workers.secrets import SecretRef, resolve, reveal, secret_part
 
 
 def env(name: str) -> dict[str, str]:
@@ -162,3 +162,14 @@ def test_a_command_may_leave_something_running_that_holds_its_output(tmp_path: P
         assert reveal(run(f"sh -c 'sleep 300 & echo $! > {pid}; echo secret'")) == "secret"
     finally:
         os.kill(int(pid.read_text()), 9)
+
+
+@pytest.mark.parametrize(
+    ("found", "secret"), [(None, ""), ("", ""), ("key", "key"), ("not in it", "#a key")]
+)
+def test_a_part_of_a_text_is_secret(found: str | None, secret: str) -> None:
+    assert secret_part(lambda text: found, "#a key") == secret
+
+
+def test_when_the_part_cannot_be_found_all_is_secret() -> None:
+    assert secret_part(lambda text: text.split()[5], "#a key") == "#a key"

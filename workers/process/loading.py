@@ -17,7 +17,7 @@ from ipc.frames.bootstrap import WorkerBoot
 from workers.errors import Misconfigured, Transient
 from workers.plugin import Manifest
 from workers.process.logging import Redaction
-from workers.secrets import field_at, is_reference, resolve
+from workers.secrets import field_at, is_reference, resolve, secret_part
 
 
 def import_object(reference: str) -> Any:
@@ -49,6 +49,10 @@ async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> 
         config = dict(boot.config)
     for name in manifest.secrets:
         redact.learn(field_at(config, name))
+    for name, split in manifest.secret_parts.items():
+        found = field_at(config, name)
+        texts = found if isinstance(found, list) else [found]
+        redact.learn([secret_part(split, text) for text in texts if isinstance(text, str)])
     try:
         return msgspec.convert(config, manifest.config)
     except msgspec.ValidationError as error:

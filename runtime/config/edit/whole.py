@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.config.edit.checked import checker, write_checked
-from runtime.config.edit.masking import masked, restored
+from runtime.config.edit.masking import masked, restored, restored_comments
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import locked, read_text
 from runtime.config.load import Loaded, Reader, revision_of
@@ -66,7 +66,7 @@ def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Sn
 def set_text(
     path: Path, raw: str, check: Check, manifests: Manifests, read: Reader | None = None
 ) -> Loaded:
-    """Write ``raw`` as it is, with the secrets behind its marks.
+    """Write ``raw`` as it is, with the secrets and the comments behind its marks.
 
     ``check`` gets the revision of the present text and raises to refuse. ``read`` checks the
     new text with the flags and the environment that it will be used with; without it the text
@@ -77,8 +77,8 @@ def set_text(
         try:
             old, _ = parse(path, text)
         except ConfigError:
-            old = {}  # broken by hand: this is how it gets repaired
-        return restored(path, raw, old, manifests)
+            old, text = {}, ""  # broken by hand: this is how it gets repaired
+        return restored(path, restored_comments(path, raw, text), old, manifests)
 
     return _write(path, check, manifests, change, read)
 

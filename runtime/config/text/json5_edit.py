@@ -70,8 +70,8 @@ def replace_at(text: str, node: Node, value: Any, *, json5: bool = True) -> str:
     return f"{text[: node.start]}{shown}{text[node.end :]}"
 
 
-def replace_strings(text: str, changes: Mapping[ValuePath, str]) -> str:
-    """Return ``text`` with other strings at some places; each keeps its kind of quotes."""
+def replace_strings(text: str, changes: Mapping[ValuePath, Any]) -> str:
+    """Return ``text`` with other strings or numbers at some places; quotes keep their kind."""
     parts, end = [], 0
     for place, node in _nodes(scan(text), ()):
         if place in changes:
@@ -140,10 +140,10 @@ def _end_of_members(text: str, node: Node, json5: bool) -> tuple[int, int | None
     return (rest.end() if rest else at), missing, after
 
 
-def _quoted(value: str, sign: str) -> str:
-    """Return a JSON5 string between the quotes that stood there."""
+def _quoted(value: Any, sign: str) -> str:
+    """Return a JSON5 string between the quotes that stood there, or a number."""
     text = json.dumps(value, ensure_ascii=False)
-    if sign != "'":
+    if sign != "'" or not isinstance(value, str):
         return text
     inner = text[1:-1].replace('\\"', '"').replace("'", "\\'")
     return f"'{inner}'"

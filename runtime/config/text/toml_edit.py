@@ -54,8 +54,8 @@ def cut_toml(text: str, path: Sequence[str]) -> str:
     return tomlkit.dumps(document)
 
 
-def replace_strings_toml(text: str, changes: Mapping[ValuePath, str]) -> str:
-    """Return ``text`` with other strings at some places."""
+def replace_strings_toml(text: str, changes: Mapping[ValuePath, Any]) -> str:
+    """Return ``text`` with other strings or numbers at some places."""
     document: Any = tomlkit.parse(text)
     for place, value in changes.items():
         inner = document

@@ -42,8 +42,8 @@ class PatchParams(ApplyParams):
 
 @method("config.get", READ, NoParams)
 async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the file as written and its values, secrets as `__OPENCLAW_REDACTED__`, and
-    the `hash` that a write must name.
+    """Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`,
+    and the `hash` that a write must name.
     """
     raw = await parts.supervisor.ask_raw("config.get", {}, CONFIG_SECONDS)
     answer = msgspec.json.decode(raw, type=dict[str, Raw])
@@ -55,7 +55,7 @@ async def config_get(parts: GatewayParts, client: ConnectedClient, params: NoPar
 
 @method("config.set", ADMIN, WriteParams)
 async def config_set(parts: GatewayParts, client: ConnectedClient, params: WriteParams) -> Any:
-    """Write the whole text, unless the file has changed since; redacted secrets are kept."""
+    """Write the whole text, unless the file has changed since; what is redacted is kept."""
     return await _write(parts, "config.set", params)
 
 

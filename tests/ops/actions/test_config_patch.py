@@ -177,6 +177,13 @@ def test_it_is_said_before_anybody_is_asked(cli: CommandLine) -> None:
         ({}, {"a": {}}, False),
         ({"token": HIDDEN}, {"token": "secret"}, True),
         ({"a": [1, 2]}, {"a": [1]}, False),
+        ({"rooms": [f"#a {HIDDEN}", "#b"]}, {"rooms": ["#a key", "#b"]}, True),
+        ({"rooms": [f"#a {HIDDEN}", "#b"]}, {"rooms": ["#b key", "#b"]}, False),
+        ({"rooms": [f"#a {HIDDEN}"]}, {"rooms": ["#a key", "#b"]}, False),
+        ({"rooms": [{"n": 1, "token": HIDDEN}]}, {"rooms": [{"n": 1, "token": "x"}]}, True),
+        ({"rooms": [{"n": 1, "token": HIDDEN}]}, {"rooms": [{"token": "x"}]}, False),
+        ({"url": f"https://{HIDDEN}@host"}, {"url": "https://u:p@host"}, True),
+        ({"url": f"https://{HIDDEN}@host"}, {"url": "https://u:p@other"}, False),
     ],
 )
 def test_whether_a_change_is_in_a_configuration(

@@ -36,6 +36,10 @@ class Fields(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
             raise ValueError("port 6667 speaks no TLS")
 
 
+def key_of_room(entry: str) -> str | None:
+    return entry.partition(" ")[2] or None
+
+
 class Chatty(Manifest):
     def describe(self, config: Any) -> str:
         return f"at {config['server']}"
@@ -49,6 +53,7 @@ def known(**broken: str) -> Manifests:
         config=Fields,
         plugin="tests.talk:Talk",
         secrets=frozenset({"password", "login.password"}),
+        secret_parts={"rooms": key_of_room},
     )
     found["talk"] = InstalledChannel(manifest, "tests.talk:manifest", "tests")
     found.broken.update(broken)

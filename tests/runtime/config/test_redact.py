@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from runtime.config.redact import REDACTED, hidden, redacted
 from tests.runtime.config.example import known
 
+R = REDACTED
 VALUES: dict[str, Any] = {
     "gateway": {"port": 1, "auth": {"mode": "token", "token": "t1", "password": "t2"}},
     "channels": {
@@ -58,6 +61,39 @@ def test_every_secret_is_hidden_and_everything_else_is_shown() -> None:
             "bad": REDACTED,
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"rooms": ["#a", "#a a", "#b  k e y "]}, ["#a", f"#a {R}", f"#b {R}"]),
+        ({"rooms": "#a orca"}, f"#a {R}"),  # of a wrong type, and shown all the same
+        ({"rooms": {"#a": "orca"}}, {"#a": R}),
+        ({"rooms": [["#a orca"], 5]}, [[f"#a {R}"], R]),
+        ({"password": 12345678}, R),
+        ({"password": {"source": "text", "id": "orca"}}, {"source": R, "id": R}),
+        ({"password": {"source": [], "id": "orca"}}, {"source": [], "id": R}),
+        ({"pin": 1234}, R),
+        ({"botToken": -1.5}, R),
+        ({"maxTokens": 4096}, 4096),
+        (
+            {"x": {"Authorization": "Basic orca", "cookie": "orca"}},
+            {"Authorization": R, "cookie": R},
+        ),
+        ({"url": "https://orca@host/x"}, f"https://{R}@host/x"),
+        ({"url": "wss://h?a=1&access_token=orca&b=2"}, f"wss://h?a=1&access_token={R}&b=2"),
+        ({"url": "https://h/x?api_key=orca#y@z"}, f"https://h/x?api_key={R}#y@z"),
+        ({"url": "https://h/x@y?monkeys"}, "https://h/x@y?monkeys"),
+        ({"command": ["run", "--token", "orca", "-v"]}, ["run", "--token", R, "-v"]),
+        ({"command": ["run", "--api-key=orca", "a=b"]}, ["run", f"--api-key={R}", "a=b"]),
+        ({"command": ["run", "--token", "--x", "--keys="]}, ["run", "--token", "--x", "--keys="]),
+    ],
+)
+def test_a_secret_is_hidden_in_any_shape(fields: dict[str, Any], expected: Any) -> None:
+    [name] = fields
+    for section in (fields, {"accounts": {"a": fields}}):
+        shown = redacted({"channels": {"talk": section}}, known())["channels"]["talk"]
+        assert shown.get("accounts", {"a": shown})["a"][name] == expected
 
 
 def test_the_original_is_not_changed() -> None:

@@ -10,6 +10,7 @@ import pytest
 from ipc.frames.bootstrap import WorkerBoot
 from tests.support.controllable_channel import Config, ControllablePlugin, manifest
 from tests.support.worker_rig import CONTROLLABLE, worker_rig
+from workers.channels.irc import manifest as irc
 from workers.errors import Misconfigured
 from workers.process.loading import config_of, import_object, manifest_of, plugin_class
 from workers.process.logging import Redaction
@@ -49,6 +50,13 @@ async def test_a_secret_is_hidden_even_in_the_error_about_it(
     assert "configuration of controllable:one" in str(caught.value)
     assert "hunter22" not in str(caught.value)
     assert redact("hunter22") == "***"
+
+
+async def test_a_secret_part_of_a_text_is_hidden() -> None:
+    config = {"server": "s", "nick": "n", "channels": ["#room sesame", "#open"]}
+    redact = Redaction()
+    await config_of(boot(config, "workers.channels.irc:manifest"), irc, redact)
+    assert redact("JOIN #room sesame, #open") == "JOIN #room ***, #open"
 
 
 async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> None:

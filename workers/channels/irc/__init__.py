@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workers.channels.irc.config import PLAIN_PORT, TLS_PORT, IrcConfig
+from workers.channels.irc.config import PLAIN_PORT, TLS_PORT, IrcConfig, secret_of_room
 from workers.plugin import Manifest
 
 
@@ -30,6 +30,7 @@ manifest = IrcManifest(
     detail_label="IRC network",
     system_image="number",
     secrets=frozenset({"password", "sasl.password", "nickserv.password"}),
+    secret_parts={"channels": secret_of_room},
     example={
         "server": "irc.libera.chat",
         "nick": "trunkline-bot",

@@ -8,6 +8,7 @@ error that names the account.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
@@ -121,8 +122,9 @@ class IrcConfig(
         seen = set()
         for name, key in map(room_and_key, self.channels):
             if not valid_channel(name):
+                shown = name.replace(secret_of_room(name) or "\0", "…")
                 yield (
-                    f"channels: {name!r} must start with one of {CHANNEL_TYPES} and hold no space,"
+                    f"channels: {shown!r} must start with one of {CHANNEL_TYPES} and hold no space,"
                     " comma or control character; a key stands behind a space"
                 )
             elif name.lower() in seen:
@@ -141,6 +143,15 @@ def room_and_key(entry: str) -> tuple[str, str | None]:
     """Split an entry of ``channels`` into the name and the key, ``None`` when there is none."""
     name, _, key = entry.strip().partition(" ")
     return name, key.strip() or None
+
+
+def secret_of_room(entry: str) -> str | None:
+    """Return what is secret in an entry of ``channels``: all behind the name, its key.
+
+    Also in an entry that is wrong, like ``#name,key``: it may be shown before it is corrected.
+    """
+    found = re.search(r"[\s,]+(.+)", entry.strip(), re.DOTALL)
+    return found[1] if found else None
 
 
 def _refuse(wrong: Iterable[str]) -> None:

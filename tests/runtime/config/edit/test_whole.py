@@ -50,19 +50,31 @@ def test_what_is_shown_is_the_file_as_written_without_its_secrets(tmp_path: Path
     for secret in ("hunter2", "secret-of-a", "swordfish"):
         assert secret not in shown.raw
         assert secret not in str(shown.values)
-    assert "// the gateway; its token was " in shown.raw
+    assert f"  // {REDACTED}:1\n  gateway: {{ port: 18789," in shown.raw
     assert pyjson5.decode(shown.raw) == shown.values
     assert shown.values["channels"]["talk"]["accounts"]["b"]["password"]["id"] == "B"
     assert shown.problems == ()
 
 
 def test_what_is_shown_can_be_written_back_unchanged(tmp_path: Path) -> None:
-    text = TEXT.replace("; its token was hunter2-hunter2 once", "")
-    path = write(tmp_path, text)
+    path = write(tmp_path)
     raw = snapshot(path, known()).raw
     assert raw is not None
-    set_text(path, raw, at(text), known())
-    assert path.read_text() == text
+    set_text(path, raw, at(TEXT), known())
+    assert path.read_text() == TEXT
+
+
+def test_a_patch_leaves_what_looks_like_a_mark_in_a_comment_alone(tmp_path: Path) -> None:
+    text = f"// {REDACTED}:2 {REDACTED}\n{{gateway: {{ port: 1 }}}} // two"
+    path = write(tmp_path, text)
+    patch_text(path, {"gateway": {"port": 2}}, at(text), known())
+    assert path.read_text() == text.replace("port: 1", "port: 2")
+
+
+def test_a_broken_file_has_no_comments_to_bring_back(tmp_path: Path) -> None:
+    path = write(tmp_path, "// secret-of-a\n{ broken")
+    with pytest.raises(ConfigError, match="stands for no // comment"):
+        set_text(path, f"// {REDACTED}:1\n{{}}", lambda revision: None, known())
 
 
 def test_a_changed_text_keeps_its_comments_and_the_secrets_behind_marks(tmp_path: Path) -> None:
@@ -71,6 +83,7 @@ def test_a_changed_text_keeps_its_comments_and_the_secrets_behind_marks(tmp_path
     assert raw is not None
     set_text(path, raw.replace("18789", "18790 /* moved */"), at(TEXT), known())
     after = path.read_text()
+    assert "// the gateway; its token was hunter2-hunter2 once" in after
     assert "18790 /* moved */" in after
     assert '"secret-of-a"' in after
     assert "https://me:swordfish@host/x" in after
@@ -133,7 +146,7 @@ def test_toml_is_shown_patched_and_restored_too(tmp_path: Path) -> None:
     text = '# mine\n[gateway]\nport = 1\n[gateway.auth]\ntoken = "hunter2-hunter2"\n'
     path = write(tmp_path, text, "trunkline.toml")
     shown = snapshot(path, known())
-    assert shown.raw == text.replace("hunter2-hunter2", REDACTED)
+    assert shown.raw == text.replace("hunter2-hunter2", REDACTED).replace("mine", f"{REDACTED}:1")
     set_text(path, shown.raw.replace("port = 1", "port = 2"), at(text), known())
     assert path.read_text() == text.replace("port = 1", "port = 2")
     patch_text(path, {"gateway": {"port": 3}}, lambda revision: None, known())

@@ -9,7 +9,8 @@ import pytest
 
 from tests.workers.channels.irc.running_account import config
 from workers.channels.irc import manifest
-from workers.channels.irc.config import IrcConfig, room_and_key
+from workers.channels.irc.config import IrcConfig, room_and_key, secret_of_room
+from workers.secrets import secret_part
 
 
 def test_the_ports_follow_tls() -> None:
@@ -70,6 +71,33 @@ def test_a_mistake_is_named(fields: dict[str, Any], words: str) -> None:
 def test_a_key_stands_behind_a_space() -> None:
     assert room_and_key("#a") == ("#a", None)
     assert room_and_key(" #a  key ") == ("#a", "key")
+
+
+@pytest.mark.parametrize(
+    ("entry", "secret"),
+    [
+        ("#a", None),
+        (" #a ", None),
+        ("", None),
+        ("#a key", "key"),
+        ("#a a", "a"),
+        (" #a \t two words ", "two words"),
+        ("#a\tkey", "key"),
+        ("#a,key", "key"),
+        ("#a, key", "key"),
+    ],
+)
+def test_all_behind_the_name_is_secret_right_or_wrong(entry: str, secret: str | None) -> None:
+    assert secret_of_room(entry) == secret
+    assert secret_part(manifest.secret_parts["channels"], entry) == (secret or "")
+
+
+@pytest.mark.parametrize("entry", ["#a\tsesame", "#a,sesame", "a sesame", "#a sesame,b"])
+def test_the_error_about_a_channel_does_not_hold_its_key(entry: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as failure:
+        config(channels=[entry])
+    assert "channels: " in str(failure.value)
+    assert "sesame" not in str(failure.value)
 
 
 def test_the_manifest_describes_an_account() -> None:

@@ -1,0 +1,58 @@
+"""Finds the comments of a configuration's text, JSON5 or TOML, and replaces what they say. Pure.
+
+Only for texts that the parser has accepted: then what begins like a string or a comment is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_JSON5 = re.compile(
+    r"""(?P<sign>//)(?P<rest>[^\n\r\u2028\u2029]*)
+      | /\*(?P<inner>.*?)\*/
+      | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'""",
+    re.DOTALL | re.VERBOSE,
+)
+_TOML = re.compile(
+    r'''(?P<sign>\#)(?P<rest>[^\n]*)
+      | """(?:\\.|[^\\])*?"{3,5} | \'\'\'.*?\'{3,5}
+      | "(?:\\.|[^"\\\n])*" | '[^'\n]*' ''',
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a comment says, from ``start`` to ``end`` without the white space around it.
+
+    ``sign`` is what the comment begins with: ``//``, ``/*`` or ``#``.
+    """
+
+    sign: str
+    text: str
+    start: int
+    end: int
+
+
+def comments(text: str, *, toml: bool) -> list[Comment]:
+    """Return the comments of ``text`` that say anything, in their order."""
+    found = []
+    for match in (_TOML if toml else _JSON5).finditer(text):
+        if match.lastgroup is None:
+            continue  # a string
+        inner = match[match.lastgroup]
+        if said := inner.strip():
+            start = match.start(match.lastgroup) + inner.index(said)
+            found.append(Comment(match["sign"] or "/*", said, start, start + len(said)))
+    return found
+
+
+def replace_comments(text: str, new: Callable[[int, Comment], str], *, toml: bool) -> str:
+    """Return ``text`` with ``new(number, comment)``, from 1, for what each comment says."""
+    parts, end = [], 0
+    for number, comment in enumerate(comments(text, toml=toml), 1):
+        parts += [text[end : comment.start], new(number, comment)]
+        end = comment.end
+    return "".join([*parts, text[end:]])
