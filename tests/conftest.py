@@ -120,10 +120,13 @@ def _umask() -> str:
 
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind() -> Iterator[None]:
-    """Fail the test when a child process, a file descriptor or a changed umask outlives it."""
-    children, files, umask = _children(), _open_files(), _umask()
+    """Fail a test that leaves a process, a file descriptor, another umask or directory behind."""
+    children, files, umask, directory = _children(), _open_files(), _umask(), os.getcwd()
     yield
     assert _umask() == umask, "the umask is not what it was"
+    moved = os.readlink("/proc/self/cwd")
+    os.chdir(directory)  # whatever follows needs one that exists
+    assert moved == directory, f"the working directory is {moved}"
     gc.collect()
     _let_go_of_orphans()
     more = _children() - children

@@ -13,7 +13,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TextIO
 
@@ -98,13 +98,10 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
     ending = hangup_ends(detached=options.detached, ignored=early.hangup_ignored)
     _on_signals(parts, hangup_ends=ending)
     early.hand_over()
-    helpers = {"reporting trouble": report_trouble(parts.gateway, _complain)}
+    helpers = {"reporting trouble": partial(report_trouble, parts.gateway, _complain)}
     if parts.notifier.wanted:
-        helpers["reporting to the service manager"] = report_to_service_manager(parts)
-    beside = [
-        asyncio.create_task(run_optional(name, parts.background.for_life(name, work)))
-        for name, work in helpers.items()
-    ]
+        helpers["reporting to the service manager"] = partial(report_to_service_manager, parts)
+    beside = [asyncio.create_task(_help(parts, name, work)) for name, work in helpers.items()]
     try:
         return await supervisor.run(lambda: _announce(options, parts))
     except ConfigError as error:
@@ -116,6 +113,11 @@ async def _run(options: Options, supervisor: Supervisor, early: EarlySignals) ->
     finally:
         for task in beside:
             task.cancel()
+
+
+async def _help(parts: Parts, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Call ``work`` once this task runs: a task that is cancelled before has made no coroutine."""
+    await run_optional(name, parts.background.for_life(name, work()))
 
 
 def _on_signals(parts: Parts, *, hangup_ends: bool) -> None:

@@ -107,13 +107,13 @@ async def test_one_that_hangs_is_asked_and_replaced(tmp_path: Path) -> None:
 
 
 async def test_its_configuration_is_repaired_once(tmp_path: Path) -> None:
+    """Both programs run in the state directory, wherever the daemon was started."""
     repair = [sys.executable, "-c", "open('repaired', 'w').close()"]
-    config = foreign("damaged", repairCommand=repair)
-    daemon = Daemon(tmp_path, config, PYTHONPATH=ROOT)
-    daemon.prefix = ("env", "-C", str(tmp_path))
-    async with daemon:
+    async with Daemon(
+        tmp_path, foreign("damaged", repairCommand=repair), PYTHONPATH=ROOT
+    ) as daemon:
         assert working(await daemon.status())
-        assert (tmp_path / "repaired").exists()
+        assert (tmp_path / "state" / "repaired").exists()
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,13 @@ def cli(
         monkeypatch.setenv(name, value)
 
     def command(line: str) -> Result:
-        umask = os.umask(0o022)  # `up` changes it for its process, which is this one here
+        # `up` changes both for its process, which is this one here.
+        umask, directory = os.umask(0o022), os.getcwd()
         try:
             code = run(line.split())
         finally:
             os.umask(umask)
+            os.chdir(directory)
         out, err = capfd.readouterr()
         return Result(code, out, err)
 

@@ -20,6 +20,7 @@ def test_every_error_of_a_plugin_is_one_family() -> None:
         "Finished",
         "LoggedOut",
         "Misconfigured",
+        "NeedsAPerson",
         "NeedsLogin",
         "SendFailed",
         "Transient",

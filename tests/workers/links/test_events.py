@@ -89,7 +89,7 @@ def test_what_nests_too_deep_is_refused() -> None:
     deep: dict[str, object] = {}
     for _ in range(64):
         deep = {"more": deep}
-    with pytest.raises(ValueError, match="nested too deep"):
+    with pytest.raises(ValueError, match="nested deeper than 64 levels"):
         EventEncoder("a:b", 1).inbound(1, inbound(meta=deep))
 
 

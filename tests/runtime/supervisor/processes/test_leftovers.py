@@ -123,5 +123,5 @@ def test_no_process_is_signalled_by_its_number() -> None:
     }
     assert found == {
         ("runtime/supervisor/processes/process.py", "killpg"),
-        ("workers/secrets.py", "killpg"),
+        ("workers/process/helpers.py", "killpg"),
     }
