@@ -246,7 +246,7 @@ def test_the_pins_hold_names_and_versions_only() -> None:
 
 def test_the_readme_names_the_interpreters_that_the_package_does() -> None:
     (line,) = (
-        each for each in (ROOT / "README.md").read_text().splitlines() if "Tested with" in each
+        each for each in (ROOT / "README.md").read_text().splitlines() if "Supported:" in each
     )
     tested = re.findall(r"\b(3\.\d+)\.\d+\b", line)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
