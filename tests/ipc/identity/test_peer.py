@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 
-from ipc.identity.peer import PeerProof, parse_peer, peer_name
+from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer, peer_name
 
 PROOF = PeerProof(b"secret")
 TOKEN = PROOF.token("irc:libera", 3)
