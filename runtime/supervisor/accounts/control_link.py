@@ -102,12 +102,7 @@ class ControlLink:
         heartbeat = account.heartbeat
         if not heartbeat.met or heartbeat.pace == beat:
             return
-        peer = peer_name(account.key, account.child.state.incarnation)
-        try:
-            self._send(peer.encode(), control.Pace(beat))
-        except IpcError as error:  # the next look tries again
-            log.debug("pace not sent", account=account.key, error=str(error))
-        else:
+        if self._sent(account, control.Pace(beat), "pace"):
             heartbeat.set_pace(beat)
 
     def tell_gateway_up(self, account: Account, up: bool) -> None:
@@ -116,13 +111,18 @@ class ControlLink:
         up = up and account.phase is Phase.RUNNING  # before that the gateway answers nothing
         if not heartbeat.met or heartbeat.gateway_up == up:
             return
+        if self._sent(account, control.GatewayUp(up), "gateway's state"):
+            heartbeat.set_gateway_up(up)
+
+    def _sent(self, account: Account, frame: control.FromSupervisor, what: str) -> bool:
+        """Send ``frame`` to the account's worker; return whether it left. The next look retries."""
         peer = peer_name(account.key, account.child.state.incarnation)
         try:
-            self._send(peer.encode(), control.GatewayUp(up))
-        except IpcError as error:  # the next look tries again
-            log.debug("gateway's state not sent", account=account.key, error=str(error))
-        else:
-            heartbeat.set_gateway_up(up)
+            self._send(peer.encode(), frame)
+        except IpcError as error:
+            log.debug(f"{what} not sent", account=account.key, error=str(error))
+            return False
+        return True
 
     async def drained(self, account: Account, seconds: float) -> bool:
         """Have the worker finish what is in flight; return whether it did within ``seconds``."""

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 import structlog
 
-from ipc.frames.control import Beat
 from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import Phase
 from ipc.heartbeat import Verdict
@@ -25,26 +24,10 @@ from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop
 from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
+from tests.support.players import beat
 from tests.support.until import until
 
 pytestmark = pytest.mark.virtual_time
-
-
-def beat(**fields: Any) -> Beat:
-    given: dict[str, Any] = {
-        "lag": 0.0,
-        "rss_bytes": 7_000_000,
-        "cpu": 0.0,
-        "fds": 12,
-        "queued": 0,
-        "queued_bytes": 0,
-        "emitted": 0,
-        "acked": 0,
-        "messages_in": 0,
-        "messages_out": 0,
-        "dropped": {},
-    }
-    return Beat(**(given | fields))
 
 
 def now() -> float:
