@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -60,6 +60,17 @@ def shown(entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
     return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in entries]
 
 
+class _Change(NamedTuple):
+    """One change of the events, for the thread that writes; a line, or an account forgotten.
+
+    Changes are numbered: a file written from memory holds all that were made before it, also
+    those that still wait in the queue, and they must not be appended to it once more.
+    """
+
+    number: int
+    line: _HistoryLine | None
+
+
 class History:
     """The events of all accounts, in memory and in ``path``."""
 
@@ -69,7 +80,9 @@ class History:
         self.dropped = 0
         self._events: dict[str, deque[HistoryEntry]] = {}
         self._size = 0
-        self._lines: queue.Queue[_HistoryLine | None] = queue.Queue(WAITING)
+        self._changes: queue.Queue[_Change | None] = queue.Queue(WAITING)
+        self._number = 0  # of the last change made
+        self._renewed = 0  # of the last change that the file had when it was written anew
         self._lock = threading.Lock()
         self._failing = False
         self._load()
@@ -89,40 +102,51 @@ class History:
         """Add an event; never blocks and never raises."""
         with self._lock:
             self._events.setdefault(account, deque(maxlen=EVENTS)).append(entry)
-        try:
-            self._lines.put_nowait(_HistoryLine(account, entry))
-        except queue.Full:
-            self.dropped += 1
+            self._hand_on(_HistoryLine(account, entry))
 
     def forget(self, account: str) -> None:
-        """Drop the events of an account that is gone; its lines go when the file is renewed."""
+        """Drop the events of an account that is gone, in memory and in the file."""
         with self._lock:
-            self._events.pop(account, None)
+            if self._events.pop(account, None) is not None:
+                self._hand_on(None)
 
     def close(self) -> None:
         """Write what is left, within a second: a disk that hangs must not delay the end."""
         with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(None)
+            self._changes.put_nowait(None)
         self._thread.join(END_WITHIN)
+
+    def _hand_on(self, line: _HistoryLine | None) -> None:
+        self._number += 1
+        try:
+            self._changes.put_nowait(_Change(self._number, line))
+        except queue.Full:
+            self.dropped += 1
 
     def _write(self) -> None:
         ended = False
         while not ended:
-            batch = [self._lines.get()]
+            batch = [self._changes.get()]
             with contextlib.suppress(queue.Empty):
                 while len(batch) < WAITING:
-                    batch.append(self._lines.get_nowait())
+                    batch.append(self._changes.get_nowait())
             ended = None in batch
-            lines = [line for line in batch if line is not None]
-            if lines:
-                self._append(lines)
+            changes = [each for each in batch if each is not None and each.number > self._renewed]
+            if changes:
+                self._append(changes)
 
-    def _append(self, lines: Iterable[_HistoryLine]) -> None:
-        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    def _append(self, changes: Iterable[_Change]) -> None:
+        lines = [change.line for change in changes]
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines if line is not None)
         try:
-            if self._failing or self._size + len(data) > FILE_BYTES or not self.path.exists():
+            if (
+                None in lines
+                or self._failing
+                or self._size + len(data) > FILE_BYTES
+                or not self.path.exists()
+            ):
                 # From memory: what could not be written before is in it too, and what was in a
-                # file that others have removed.
+                # file that others have removed, and it has nothing of an account that is gone.
                 self._renew()
             else:
                 with self.path.open("ab") as file:
@@ -136,10 +160,12 @@ class History:
 
     def _renew(self) -> None:
         with self._lock:
+            number = self._number
             lines = [_HistoryLine(key, e) for key, events in self._events.items() for e in events]
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         write_atomically(self.path, data)
         self._size = len(data)
+        self._renewed = number
 
     def _load(self) -> None:
         try:

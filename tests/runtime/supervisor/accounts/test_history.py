@@ -12,6 +12,7 @@ from runtime.supervisor.accounts import history as module
 from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry, shown
 
 KEY = "irc:libera"
+OTHER = "irc:oftc"
 
 
 @contextmanager
@@ -31,10 +32,10 @@ def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     with opened(path) as history:
         history.add(KEY, entry(1))
-        history.add("irc:oftc", entry(2))
+        history.add(OTHER, entry(2))
     with opened(path) as history:
         assert history.of(KEY) == [entry(1)]
-        assert history.last("irc:oftc") == entry(2)
+        assert history.last(OTHER) == entry(2)
         assert history.last("irc:none") is None
         assert history.warnings == []
 
@@ -132,7 +133,7 @@ def _drained(history: History) -> None:
         append(lines)  # type: ignore[arg-type]  # passed on as it is
         seen.set()
 
-    history._append = then  # type: ignore[method-assign]  # to know when it was tried
+    history._append = then  # type: ignore[method-assign,assignment]  # to know when it was tried
     history.add("irc:other", entry(9))
     assert seen.wait(10)
 
@@ -165,20 +166,46 @@ def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.M
     assert len(history.of(KEY)) == EVENTS
     assert history.dropped > 0
     history.close()  # returns although the thread still waits
-    with path.open("rb") as reader:  # let it go on
-        reader.read(1)
-    history._thread.join(10)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # let it go on
+    try:
+        while history._thread.is_alive():  # the queue was too full for the word that ends it
+            history.close()
+    finally:
+        os.close(reader)
 
 
 def test_an_account_that_is_gone_is_forgotten_at_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     with opened(path) as history:
+        history.add(OTHER, entry(2))
+        _drained(history)  # the file is there, so that the next line is appended
         history.add(KEY, entry(1))
         history.forget(KEY)
         assert history.of(KEY) == []
-        history._renew()
     with opened(path) as history:
         assert history.of(KEY) == []
+        assert history.of(OTHER) == [entry(2)]
+
+
+def test_an_event_that_comes_while_the_file_is_renewed_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.jsonl"
+    with opened(path) as history:
+        renew = history._renew  # the only place between taking the queue and reading the memory
+        renewed = threading.Event()
+
+        def renew_after_one_more() -> None:
+            monkeypatch.undo()
+            history.add(KEY, entry(2))
+            renew()
+            renewed.set()
+
+        monkeypatch.setattr(history, "_renew", renew_after_one_more)
+        history.add(KEY, entry(1))
+        assert renewed.wait(10)
+    with opened(path) as history:
+        assert history.of(KEY) == [entry(1), entry(2)]
 
 
 def test_a_file_that_was_removed_is_written_anew_with_all_that_is_known(tmp_path: Path) -> None:
