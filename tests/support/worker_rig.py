@@ -112,6 +112,7 @@ class FakeGateway(Watched):
         self._ids = iter(range(1, 1_000_000))
         self._met: set[bytes] = set()  # welcomed
         self._known: set[bytes] = set()
+        self._early: list[data.Call] = []  # made before the worker has said hello
         self.lose = 0  # how many of the next messages are lost
         self._router = Router(address, proof, self._on_frame, on_error=self._failed)
         self.failed: list[Exception] = []
@@ -144,8 +145,7 @@ class FakeGateway(Watched):
             if peer not in self._known:
                 self.last = hello.oldest - 1
             self._known.add(peer)
-            self._met.add(peer)
-            self.send(data.Welcome(self.id, self.last), peer)
+            self._welcome(peer)
         else:
             self._known.add(peer)
             self.send(data.Refused("not running yet"), peer)
@@ -166,8 +166,14 @@ class FakeGateway(Watched):
         """Welcome every worker that said hello meanwhile."""
         self.welcoming = True
         for peer in self._known:
-            self._met.add(peer)
-            self.send(data.Welcome(self.id, self.last), peer)
+            self._welcome(peer)
+
+    def _welcome(self, peer: bytes) -> None:
+        self._met.add(peer)
+        self.send(data.Welcome(self.id, self.last), peer)
+        for call in self._early:
+            self.send(call, peer)
+        self._early.clear()
 
     def forget(self) -> None:
         self._met.clear()
@@ -194,9 +200,13 @@ class FakeGateway(Watched):
         return self.answers[asked]
 
     def ask(self, method: str, params: object) -> int:
-        asked = next(self._ids)
-        self.send(data.Call(asked, method, json.dumps(params).encode()))
-        return asked
+        """Call a method; at once, or when the worker has been welcomed."""
+        call = data.Call(next(self._ids), method, json.dumps(params).encode())
+        if self._met:
+            self.send(call)
+        else:
+            self._early.append(call)
+        return call.id
 
     async def result(self, method: str, params: object) -> Any:
         answer = await self.call(method, params)
