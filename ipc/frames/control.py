@@ -102,7 +102,7 @@ class Drain(LinkFrame, tag=2, frozen=True):
     """Take no more calls, finish those that run, and answer when all messages are acknowledged."""
 
 
-class Pace(LinkFrame, tag=3, frozen=True):
+class BeatInterval(LinkFrame, tag=3, frozen=True):
     """The seconds between two beats from now on."""
 
     beat: Annotated[float, Meta(gt=0, le=86_400)]
@@ -126,7 +126,7 @@ class Rechecked(LinkFrame, tag=7, frozen=True):
 
 
 FromWorker = ControlHello | WorkerReady | Beat | StatusPatch | Pong | Drained | Rechecked
-FromSupervisor = Ping | Drain | Pace | Recheck | GatewayUp
+FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

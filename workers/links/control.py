@@ -17,12 +17,12 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import (
     MAX_PROBLEM,
     Beat,
+    BeatInterval,
     ControlHello,
     Drain,
     Drained,
     FromWorker,
     GatewayUp,
-    Pace,
     Ping,
     Pong,
     Recheck,
@@ -172,6 +172,6 @@ class WorkerControlLink:
                 self._on_recheck()
             elif isinstance(frame, GatewayUp):
                 self._on_gateway(frame.up)
-            elif isinstance(frame, Pace):
+            elif isinstance(frame, BeatInterval):
                 self._pace = frame.beat
                 self._paced.set()

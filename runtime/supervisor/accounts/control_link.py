@@ -102,7 +102,7 @@ class ControlLink:
         heartbeat = account.heartbeat
         if not heartbeat.met or heartbeat.pace == beat:
             return
-        if self._sent(account, control.Pace(beat), "pace"):
+        if self._sent(account, control.BeatInterval(beat), "pace"):
             heartbeat.set_pace(beat)
 
     def tell_gateway_up(self, account: Account, up: bool) -> None:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from ipc.errors import FrameError
 from ipc.frames import control
-from ipc.frames.control import Beat, ControlHello, Drain, Pace, Ping, Pong, StatusPatch, WorkerReady
+from ipc.frames.control import (
+    Beat,
+    BeatInterval,
+    ControlHello,
+    Drain,
+    Ping,
+    Pong,
+    StatusPatch,
+    WorkerReady,
+)
 
 pack = msgspec.msgpack.encode
 BEAT: list[Any] = [3, 0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}]
@@ -32,7 +41,7 @@ def test_frames_come_back() -> None:
         Pong(7),
     ]
     assert control.decode_from_worker(control.encode(frames)) == frames
-    orders = [Ping(7), Drain(), Pace(0.5)]
+    orders = [Ping(7), Drain(), BeatInterval(0.5)]
     assert control.decode_from_supervisor(control.encode(orders)) == orders
 
 

@@ -94,7 +94,7 @@ async def test_other_thresholds_restart_nobody_and_count_at_once() -> None:
         assert (done["changed"], done["warnings"]) == ([A, B], [])
         await until(lambda: len(worker.told()) >= 2, PATIENCE)
         pace, ping = worker.told()[:2]
-        assert pace == control.Pace(0.05)
+        assert pace == control.BeatInterval(0.05)
         assert isinstance(ping, control.Ping)
         assert rig.parts.accounts[A].status().health == "degraded: silent"
         assert len(rig.launcher.of(A)) == len(rig.launcher.of(B)) == 1

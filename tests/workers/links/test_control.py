@@ -106,7 +106,7 @@ async def test_it_beats_as_often_as_it_is_told_from_then_on(run_dir: Path) -> No
     async with worker_rig(run_dir) as rig:
         rig.start(beat=3600.0)
         await rig.up()
-        rig.supervisor.send_raw(control.encode([control.Pace(0.02)]))
+        rig.supervisor.send_raw(control.encode([control.BeatInterval(0.02)]))
         await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Beat)) >= 4)
         assert rig.supervisor.of(control.Beat)[-1].lag < 1
 

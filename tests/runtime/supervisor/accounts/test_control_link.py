@@ -153,7 +153,7 @@ async def test_a_worker_is_told_once_to_beat_at_another_pace() -> None:
         rig.link.ask(rig.account)
         await until(lambda: len([body for body in worker.heard if body]) == 2)
         told = [control.decode_from_supervisor(body)[0] for body in worker.heard if body]
-        assert told == [control.Pace(2.0), control.Ping(1)]
+        assert told == [control.BeatInterval(2.0), control.Ping(1)]
 
 
 async def test_a_ready_worker_is_told_once_whether_the_gateway_runs() -> None:

@@ -1,0 +1,63 @@
+"""Define what a platform takes of text, and how fast; manifests declare it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Unit = Literal["chars", "utf16", "bytes"]
+Dialect = Literal[
+    "plain", "telegram-html", "mrkdwn", "discord", "whatsapp", "matrix", "irc", "html"
+]
+
+MIN_LIMIT = 64  # below it the marks that every part repeats leave no room for the text
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The longest text that the platform takes in one message, and the markup it understands.
+
+    ``limit`` counts in ``unit``: Unicode characters, UTF-16 code units, or bytes of UTF-8, after
+    rendering; 0 is no limit. ``caption`` is the limit of a text that goes with a file; 0: the
+    same. Raises ``ValueError`` for a limit below 64 and an unknown unit or dialect.
+    """
+
+    limit: int = 0
+    unit: Unit = "chars"
+    caption: int = 0
+    dialect: Dialect = "plain"
+
+    def __post_init__(self) -> None:
+        for name in ("limit", "caption"):
+            value = getattr(self, name)
+            if value and value < MIN_LIMIT:
+                raise ValueError(f"{name}: {value} is less than {MIN_LIMIT}; 0 is no limit")
+        if self.unit not in get_args(Unit):
+            raise ValueError(f"unit: {self.unit!r} is none of {', '.join(get_args(Unit))}")
+        if self.dialect not in get_args(Dialect):
+            known = ", ".join(get_args(Dialect))
+            raise ValueError(f"dialect: {self.dialect!r} is none of {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many messages in so many seconds: ``count`` at once, then one each ``seconds / count``."""
+
+    count: int
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not 0 < self.seconds < float("inf"):
+            raise ValueError(f"a rate is 1 or more messages in some seconds, not {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the account may send: in all, to each chat, and to each chat that is a group.
+
+    ``None`` is no bound of that kind. A group's chat obeys ``chat`` and ``group``.
+    """
+
+    account: Rate | None = None
+    chat: Rate | None = None
+    group: Rate | None = None
