@@ -18,18 +18,22 @@ PACK_FRAMES = 64  # a fifth more messages a second than with 16 (docs/benchmarks
 PACK_BYTES = 64 * 1024
 MAX_FRAMES = 1024  # in one body; far above what anybody packs
 MAX_PAYLOAD_BYTES = 1024 * 1024
-MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + PACK_BYTES
+MAX_CURSOR_BYTES = 64 * 1024
+MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + MAX_CURSOR_BYTES + PACK_BYTES
 
 INBOUND = 1  # flags of a message: it came from the platform
 ADDRESSED = 2  # it is meant for the account: a direct message, or one that names it
 REDELIVERED = 4  # it may have been handed on before (delivery is at least once)
 HISTORY = 8  # it was acknowledged before: for the ring alone, never handed on again
+HAPPENED = 16  # it is no message: the payload is that of the event ``channel.event``
 
 Key = Annotated[str, Meta(max_length=129)]
 Seq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Incarnation = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Token = Annotated[str, Meta(max_length=128)]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
+Cursor = Annotated[bytes, Meta(max_length=MAX_CURSOR_BYTES)]  # JSON text; empty: none
+IdentityText = Annotated[str, Meta(max_length=512)]
 
 
 class LinkFrame(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -43,6 +47,8 @@ class DataHello(LinkFrame, tag=1, frozen=True):
     """A worker's first frame: its name and proof, and the lowest number that may follow.
 
     ``kept`` is the lowest it still has, acknowledged ones included; 0: none of those.
+    ``waits``: its plugin is not started before it has its cursor, so a ``Welcome`` must come
+    before the account runs (``Welcome.early``).
     """
 
     key: Key
@@ -50,6 +56,7 @@ class DataHello(LinkFrame, tag=1, frozen=True):
     token: Token
     oldest: Seq
     kept: Seq = 0
+    waits: bool = False
 
 
 class Messages(LinkFrame, tag=2, frozen=True, gc=False):
@@ -57,11 +64,14 @@ class Messages(LinkFrame, tag=2, frozen=True, gc=False):
 
     ``payloads[i]``, the event's payload as JSON text, has the number ``first + i`` and the
     flags ``flags[i]``. Together in one frame, because a frame costs more than what is in it.
+    ``cursor`` is the plugin's position at the platform after the last of them, to be stored in
+    the transaction that stores that message.
     """
 
     first: Seq
     flags: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAMES)]
     payloads: Annotated[list[Payload], Meta(min_length=1, max_length=MAX_FRAMES)]
+    cursor: Cursor = b""
 
     def __post_init__(self) -> None:
         if len(self.flags) != len(self.payloads):
@@ -73,9 +83,13 @@ class Messages(LinkFrame, tag=2, frozen=True, gc=False):
         return self.first + len(self.payloads) - 1
 
     def part(self, first: int, last: int) -> Messages:
-        """Return the messages with the numbers from ``first`` to ``last``."""
+        """Return the messages with the numbers from ``first`` to ``last``.
+
+        The cursor goes with the last message of the whole, and with no other.
+        """
         some = slice(first - self.first, last - self.first + 1)
-        return Messages(first, self.flags[some], self.payloads[some])
+        cursor = self.cursor if last == self.last else b""
+        return Messages(first, self.flags[some], self.payloads[some], cursor)
 
 
 class Answer(LinkFrame, tag=3, frozen=True, gc=False):
@@ -86,22 +100,56 @@ class Answer(LinkFrame, tag=3, frozen=True, gc=False):
     payload: Payload
 
 
+class Mark(LinkFrame, tag=4, frozen=True, gc=False):
+    """A cursor without a message, to be stored once every message up to ``after`` is.
+
+    Marks are numbered from 1 on; the newest one replaces the others. It is sent again after a
+    new ``Welcome``, until an ``Ack`` names it.
+    """
+
+    id: Seq
+    after: Seq
+    cursor: Cursor
+
+
+class Identity(LinkFrame, tag=5, frozen=True, gc=False):
+    """The account's identity at the platform, such as the id of its bot.
+
+    Cursors belong to it: where another one was stored with the cursor, the cursor is dropped.
+    Sent after each hello, before any message, once the plugin has named it.
+    """
+
+    id: Annotated[IdentityText, Meta(min_length=1)]
+
+
 class Welcome(LinkFrame, tag=1, frozen=True):
     """The gateway's answer to ``DataHello``: send, from after ``acked``.
 
     Where ``wanted`` is not 0, send before that what was acknowledged from ``wanted`` up to
     the ``oldest`` of the hello, marked ``HISTORY``: this gateway has never seen it.
+    ``durable``: the account has a journal, so what is acknowledged is stored. ``cursor`` is the
+    last stored one, of the account's ``identity`` (empty: no identity was named with it).
+    ``early``: the account does not run yet; this brings the cursor to a worker that waits for it,
+    and nothing may be sent before the next ``Welcome``.
     """
 
     gateway: Annotated[str, Meta(max_length=128)]
     acked: Seq
     wanted: Seq = 0
+    durable: bool = False
+    cursor: Cursor = b""
+    identity: IdentityText = ""
+    early: bool = False
 
 
 class Ack(LinkFrame, tag=2, frozen=True, gc=False):
-    """Acknowledges every message up to and with ``seq``: it has been handed on."""
+    """Acknowledges every message up to and with ``seq``, and every ``Mark`` up to ``mark``.
+
+    They are stored, or handed on where the account has no journal.
+    """
 
     seq: Seq
+    mark: Seq = 0
 
 
 class Call(LinkFrame, tag=3, frozen=True, gc=False):
@@ -118,7 +166,7 @@ class Refused(LinkFrame, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
-FromWorker = DataHello | Messages | Answer
+FromWorker = DataHello | Messages | Answer | Mark | Identity
 FromGateway = Welcome | Ack | Call | Refused
 
 encode = msgspec.msgpack.Encoder().encode

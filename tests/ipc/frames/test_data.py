@@ -12,24 +12,54 @@ from hypothesis import strategies as st
 
 from ipc.errors import FrameError
 from ipc.frames import data
-from ipc.frames.data import Ack, Answer, Call, DataHello, Messages, Refused, Welcome
+from ipc.frames.data import (
+    Ack,
+    Answer,
+    Call,
+    DataHello,
+    Identity,
+    Mark,
+    Messages,
+    Refused,
+    Welcome,
+)
 
 counts = st.integers(0, (1 << 63) - 1)
 payloads = st.binary(max_size=300)
 from_worker = st.one_of(
-    st.builds(DataHello, st.text(max_size=129), counts, st.text(max_size=128), counts),
     st.builds(
-        lambda first, some: Messages(
-            first, bytes(flags for flags, _ in some), [b for _, b in some]
+        DataHello,
+        st.text(max_size=129),
+        counts,
+        st.text(max_size=128),
+        counts,
+        counts,
+        st.booleans(),
+    ),
+    st.builds(
+        lambda first, some, cursor: Messages(
+            first, bytes(flags for flags, _ in some), [b for _, b in some], cursor
         ),
         counts,
         st.lists(st.tuples(st.integers(0, 255), payloads), min_size=1, max_size=20),
+        payloads,
     ),
+    st.builds(Mark, counts, counts, payloads),
+    st.builds(Identity, st.text(min_size=1, max_size=512)),
     st.builds(Answer, counts, st.booleans(), payloads),
 )
 from_gateway = st.one_of(
-    st.builds(Welcome, st.text(max_size=128), counts),
-    st.builds(Ack, counts),
+    st.builds(
+        Welcome,
+        st.text(max_size=128),
+        counts,
+        counts,
+        st.booleans(),
+        payloads,
+        st.text(max_size=512),
+        st.booleans(),
+    ),
+    st.builds(Ack, counts, counts),
     st.builds(Call, counts, st.text(min_size=1, max_size=128), payloads),
     st.builds(Refused, st.text(max_size=1024)),
 )
@@ -54,7 +84,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "no list": (pack({"kind": 1}), "Expected `array`"),
     "frame is no list": (pack([1]), "Expected `array`"),
     "unknown kind": (pack([[9, 1]]), "Invalid value 9"),
-    "kind of the other side": (pack([[4, "x"]]), "Invalid value 4"),
+    "kind that no worker sends": (pack([[6, "x"]]), "Invalid value 6"),
     "too few fields": (pack([[2, 1]]), "at least"),
     "negative seq": (pack([[2, -1, b"0", [b"{}"]]]), ">= 0"),
     "seq as text": (pack([[2, "1", b"0", [b"{}"]]]), "Expected `int`"),
@@ -65,6 +95,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "too many payloads": (pack([[2, 1, b"0", [b""] * 1025]]), "length <= 1024"),
     "payload as object": (pack([[2, 1, b"0", [{}]]]), "Expected `bytes`"),
     "payload too large": (pack([[2, 1, b"0", [bytes(1024 * 1024 + 1)]]]), "length <= 1048576"),
+    "cursor too large": (pack([[2, 1, b"0", [b"{}"], bytes(65537)]]), "length <= 65536"),
+    "mark without a cursor": (pack([[4, 1, 0]]), "at least"),
+    "mark too large": (pack([[4, 1, 0, bytes(65537)]]), "length <= 65536"),
+    "identity without text": (pack([[5, ""]]), "length >= 1"),
     "body too large": (bytes(data.MAX_BODY_BYTES + 1), "at most"),
     "too many frames": (pack([[2, 1, b"0", [b""]]] * 1025), "length <= 1024"),
     "key too long": (pack([[1, "x" * 130, 1, "t", 0]]), "length <= 129"),
@@ -130,3 +164,14 @@ def test_a_part_of_a_pack_keeps_numbers_and_flags() -> None:
     assert whole.last == 7
     assert whole.part(6, 7) == Messages(6, b"bc", [b"2", b"3"])
     assert whole.part(5, 7) == whole
+
+
+def test_a_cursor_goes_with_the_last_message_of_a_pack() -> None:
+    whole = Messages(5, b"abc", [b"1", b"2", b"3"], b"7")
+    assert whole.part(5, 6).cursor == b""
+    assert whole.part(6, 7).cursor == b"7"
+
+
+def test_a_pack_that_an_older_worker_sends_has_no_cursor() -> None:
+    assert data.decode_from_worker(pack([[2, 1, b"0", [b"{}"]]])) == [Messages(1, b"0", [b"{}"])]
+    assert data.decode_from_gateway(pack([[1, "g", 4, 0], [2, 4]])) == [Welcome("g", 4), Ack(4)]
