@@ -112,7 +112,7 @@ class Mark(LinkFrame, tag=4, frozen=True, gc=False):
     cursor: Cursor
 
 
-class Identity(LinkFrame, tag=5, frozen=True, gc=False):
+class AccountIdentity(LinkFrame, tag=5, frozen=True, gc=False):
     """The account's identity at the platform, such as the id of its bot.
 
     Cursors belong to it: where another one was stored with the cursor, the cursor is dropped.
@@ -166,7 +166,7 @@ class Refused(LinkFrame, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
-FromWorker = DataHello | Messages | Answer | Mark | Identity
+FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity
 FromGateway = Welcome | Ack | Call | Refused
 
 encode = msgspec.msgpack.Encoder().encode

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from ipc.errors import FrameError
 from ipc.frames import data
 from ipc.frames.data import (
+    AccountIdentity,
     Ack,
     Answer,
     Call,
     DataHello,
-    Identity,
     Mark,
     Messages,
     Refused,
@@ -45,7 +45,7 @@ from_worker = st.one_of(
         payloads,
     ),
     st.builds(Mark, counts, counts, payloads),
-    st.builds(Identity, st.text(min_size=1, max_size=512)),
+    st.builds(AccountIdentity, st.text(min_size=1, max_size=512)),
     st.builds(Answer, counts, st.booleans(), payloads),
 )
 from_gateway = st.one_of(
