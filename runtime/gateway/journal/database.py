@@ -1,0 +1,246 @@
+"""Keeps the journal in an SQLite file: opens it, stores records, reads them.
+
+All of it blocks, and belongs on the writer's thread; ``JournalReader`` has a connection of its
+own for another one, and neither waits for the other (https://sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ipc.files import PRIVATE
+from ipc.frames.cursors import Cursor
+from ipc.nesting import decode_json
+from runtime.gateway.journal import schema
+from runtime.gateway.journal.interface import Page
+from runtime.gateway.journal.memory import from_cursor, is_complete
+from runtime.gateway.journal.records import (
+    Arrived,
+    Final,
+    Kept,
+    Part,
+    Place,
+    Record,
+    Settled,
+    StoredAnswer,
+    arrive,
+    change,
+    ids_of,
+)
+
+PAGE_PACKS = 64  # rows that one read looks at
+
+_json = msgspec.json.Encoder().encode
+_body = msgspec.msgpack.Encoder().encode
+_read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+
+
+class TooNew(Exception):
+    """A journal that a newer Trunkline has written."""
+
+
+class Database:
+    """The journal's file, opened for writing. ``places`` is where each account stands.
+
+    Raises ``TooNew`` for a file that only a newer Trunkline can read, ``sqlite3.Error`` and
+    ``OSError`` for one that cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch(mode=PRIVATE)
+        self.connection = connect(path)
+        try:
+            for pragma in schema.PRAGMAS:
+                self.connection.execute(f"PRAGMA {pragma}").fetchall()
+            _migrate(self.connection, path)
+            self.places = _places(self.connection)
+        except BaseException:
+            self.connection.close()
+            raise
+        self._next = max((place.number for place in self.places.values()), default=0) + 1
+
+    def store(self, records: Iterable[Record]) -> list[Kept | None]:
+        """Store records in one transaction, and return what became of each.
+
+        When it raises ``sqlite3.Error`` nothing of it is stored: it can be tried again.
+        """
+        records = list(records)
+        ids = [ids_of(each) if isinstance(each, Arrived) else [] for each in records]
+        try:
+            return self._store(records, ids, {})
+        except sqlite3.IntegrityError:  # an id that the account has had before
+            return self._store(records, ids, self._repeated(records, ids))
+
+    def _store(
+        self, records: list[Record], ids: list[list[str | None]], repeated: dict[str, set[str]]
+    ) -> list[Kept | None]:
+        work = _Commit(self.places, self._next)
+        outcomes = [
+            work.take(each, some, repeated) for each, some in zip(records, ids, strict=True)
+        ]
+        self.connection.execute(schema.STORE, work.arguments())
+        self.places |= work.places
+        self._next = work.next
+        return outcomes
+
+    def checkpoint(self) -> None:
+        """Move what was committed from the log into the file, as far as no reader needs it."""
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    def _repeated(self, records: list[Record], ids: list[list[str | None]]) -> dict[str, set[str]]:
+        """Return which of the ids each account has had before."""
+        numbers = {place.number: key for key, place in self.places.items()}
+        asked = [
+            [self.places[record.key].number, [each for each in some if each is not None]]
+            for record, some in zip(records, ids, strict=True)
+            if record.key in self.places
+        ]
+        found: dict[str, set[str]] = {}
+        for account, known in self.connection.execute(schema.REPEATED, (_json(asked).decode(),)):
+            found.setdefault(numbers[account], set()).add(known)
+        return found
+
+
+class _Commit:
+    """What one commit writes, and the places after it."""
+
+    def __init__(self, places: dict[str, Place], next: int) -> None:
+        self._before = places
+        self.places: dict[str, Place] = {}
+        self.next = next
+        self._rows: list[tuple[Any, ...]] = []
+        self._bodies: list[bytes] = []
+        self._at = 1  # substr counts from 1
+
+    def take(
+        self, record: Record, ids: list[str | None], repeated: dict[str, set[str]]
+    ) -> Kept | None:
+        """Add the steps of a record."""
+        place = self._place(record.key)
+        account, kept = place.number, None
+        if isinstance(record, Arrived):
+            known = repeated.setdefault(record.key, set())
+            some = dict.fromkeys(each for each in ids if each is not None)
+            place, kept = arrive(place, record, ids, known.intersection(some))
+            self._arrived(account, record, kept, [each for each in some if each not in known])
+            known.update(some)
+        else:
+            place = change(place, record)
+        if isinstance(record, Final):
+            for answer in record.answers:
+                self._step(schema.ANSWER, account, record.at, text=answer.key, body=answer.message)
+        elif isinstance(record, Settled):
+            self._step(schema.SETTLED, account, text=record.answer)
+        self.places[record.key] = place
+        return kept
+
+    def arguments(self) -> tuple[str, bytes]:
+        """Return what the statement ``STORE`` takes: the steps, and all their bodies as one."""
+        for place in self.places.values():
+            text = _json(msgspec.structs.replace(place, cursor=b"")).decode()
+            self._step(schema.PLACE, place.number, text=text, body=place.cursor)
+        return _json(self._rows).decode(), b"".join(self._bodies)
+
+    def _place(self, key: str) -> Place:
+        place = self.places.get(key) or self._before.get(key)
+        if place is None:
+            place = self.places[key] = Place(key, self.next)
+            self.next += 1
+        return place
+
+    def _arrived(self, account: int, record: Arrived, kept: Kept, ids: list[str]) -> None:
+        for part in kept.parts:
+            body = _body((part.flags, part.payloads))
+            numbers = (record.incarnation, part.first, part.last)
+            self._step(schema.PACK, account, record.at, numbers, body=body)
+        if ids:
+            self._step(schema.IDS, account, record.at, text=_json(ids).decode())
+
+    def _step(
+        self,
+        kind: int,
+        account: int,
+        at: int = 0,
+        numbers: tuple[int, int, int] = (0, 0, 0),
+        *,
+        text: str = "",
+        body: bytes = b"",
+    ) -> None:
+        self._rows.append((kind, account, at, *numbers, text, self._at, len(body)))
+        self._bodies.append(body)
+        self._at += len(body)
+
+
+class JournalReader:
+    """A connection that only reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path)
+        self._connection.execute("PRAGMA query_only=1")
+
+    def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> Page:
+        """Return the first frames of an account after ``cursor``; ``place`` is where it stands."""
+        rows = self._connection.execute(schema.PACKS_AFTER, (key, *cursor, PAGE_PACKS)).fetchall()
+        found: list[tuple[int, int, Part]] = []
+        size = 0
+        for incarnation, at, first, body in rows:
+            if found and size > limit_bytes:
+                break
+            part = from_cursor(incarnation, Part(first, *_read_body(body)), cursor)
+            if part is not None:
+                found.append((incarnation, at, part))
+                size += len(body)
+        more = len(rows) == PAGE_PACKS or len(found) < len(rows)
+        return Page(found, more, is_complete(place, cursor))
+
+    def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
+        """Return the answers of an account that are not settled, oldest first, with their times."""
+        rows = self._connection.execute(schema.ANSWERS_OF, (key,)).fetchall()
+        return [(at, StoredAnswer(name, message)) for at, name, message in rows]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file; each statement is a transaction by itself unless one is begun."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the tables; 0: there are none."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = version_of(connection)
+    if version > schema.VERSION:
+        raise TooNew(
+            f"{path} has version {version}, and this Trunkline knows {schema.VERSION}: "
+            "start the newer Trunkline again, or move the file away and lose what is in it"
+        )
+    if version == schema.VERSION:
+        return
+    steps = [schema.MIGRATIONS[each] for each in range(version, schema.VERSION) if each]
+    made = [] if version else [schema.TABLES]
+    ending = f"PRAGMA application_id={schema.APPLICATION}; PRAGMA user_version={schema.VERSION};"
+    connection.executescript("\n".join(["BEGIN IMMEDIATE;", *made, *steps, ending, "COMMIT;"]))
+
+
+def _places(connection: sqlite3.Connection) -> dict[str, Place]:
+    found = {}
+    for key, text, cursor in connection.execute("SELECT key, place, cursor FROM account"):
+        place = decode_json(text, Place)
+        found[key] = msgspec.structs.replace(place, cursor=cursor)
+    return found

@@ -1,0 +1,62 @@
+"""Defines what the gateway needs of a journal, so that another one can take its place.
+
+All of it is called on the event loop, and nothing of it blocks. An implementation keeps what
+``runtime.gateway.journal.records`` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from ipc.frames.cursors import Cursor
+from runtime.gateway.journal.records import Kept, Part, Place, Record, StoredAnswer
+
+PAGE_BYTES = 512 * 1024  # of payloads that one read returns, about
+
+Done = Callable[[Kept | None], None]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some frames of one account in order: incarnation, time of arrival (epoch ms), and part.
+
+    ``more``: others follow. ``complete``: nothing between the asked cursor and them is missing.
+    """
+
+    parts: list[tuple[int, int, Part]]
+    more: bool
+    complete: bool
+
+
+class Journal(Protocol):
+    """The only place where a message exists.
+
+    ``ready`` is true once it can be used. ``trouble`` says why it cannot store anything at the
+    moment, ``None`` while it can: what has been appended waits meanwhile, ``waiting_bytes`` of
+    it. ``commits`` counts writes.
+    """
+
+    ready: bool
+    trouble: str | None
+    waiting_bytes: int
+    commits: int
+
+    def place(self, key: str) -> Place | None:
+        """Return where an account stands, as far as it is stored."""
+
+    def append(self, record: Record, done: Done | None = None) -> None:
+        """Queue a record. ``done`` is called once it is stored, in the order of the records."""
+
+    def flush(self) -> None:
+        """Begin to store what has been appended in this turn of the event loop."""
+
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+        """Return the first stored frames of an account after ``cursor``."""
+
+    async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
+        """Return the answers of an account that are not settled, oldest first, with their times."""
+
+    async def close(self) -> None:
+        """Store what has been appended if that is possible, and end."""

@@ -1,0 +1,117 @@
+"""Keeps a journal in memory: the rules of a journal without a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from ipc.frames.cursors import Cursor
+from runtime.gateway.journal.interface import PAGE_BYTES, Done, Page
+from runtime.gateway.journal.records import (
+    Arrived,
+    Final,
+    Kept,
+    Part,
+    Place,
+    Record,
+    Settled,
+    StoredAnswer,
+    arrive,
+    change,
+    ids_of,
+)
+
+
+class MemoryJournal:
+    """A journal that lasts as long as its object; "stored" is one turn of the loop later."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.trouble: str | None = None
+        self.waiting_bytes = 0
+        self.commits = 0
+        self._places: dict[str, Place] = {}
+        self._seen: defaultdict[str, set[str]] = defaultdict(set)
+        self._frames: defaultdict[str, list[tuple[int, int, Part]]] = defaultdict(list)
+        self._answers: defaultdict[str, dict[str, tuple[int, StoredAnswer]]] = defaultdict(dict)
+        self._queue: list[tuple[Record, Done | None]] = []
+
+    def place(self, key: str) -> Place | None:
+        """Return where an account stands, as far as it is stored."""
+        return self._places.get(key)
+
+    def append(self, record: Record, done: Done | None = None) -> None:
+        """Queue a record. ``done`` is called once it is stored, in the order of the records."""
+        self._queue.append((record, done))
+
+    def flush(self) -> None:
+        """Store what has been appended, in the next turn of the event loop."""
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._commit)
+
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+        """Return the first stored frames of an account after ``cursor``."""
+        found: list[tuple[int, int, Part]] = []
+        size = 0
+        more = False
+        for incarnation, at, part in self._frames[key]:
+            rest = from_cursor(incarnation, part, cursor)
+            if rest is None:
+                continue
+            if found and size > limit_bytes:
+                more = True
+                break
+            found.append((incarnation, at, rest))
+            size += sum(map(len, rest.payloads))
+        return Page(found, more, is_complete(self._places.get(key), cursor))
+
+    async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
+        """Return the answers of an account that are not settled, oldest first, with their times."""
+        return list(self._answers[key].values())
+
+    async def close(self) -> None:
+        """Store what has been appended."""
+        self._commit()
+
+    def _commit(self) -> None:
+        queue, self._queue = self._queue, []
+        outcomes = [self._take(record) for record, _ in queue]
+        self.commits += bool(queue)
+        for (_, done), outcome in zip(queue, outcomes, strict=True):
+            if done is not None:
+                done(outcome)
+
+    def _take(self, record: Record) -> Kept | None:
+        key = record.key
+        place = self._places.get(key) or Place(key, len(self._places) + 1)
+        kept = None
+        if isinstance(record, Arrived):
+            ids = ids_of(record)
+            some = {each for each in ids if each is not None}
+            place, kept = arrive(place, record, ids, some & self._seen[key])
+            self._seen[key] |= some
+            self._frames[key] += [(record.incarnation, record.at, part) for part in kept.parts]
+        else:
+            place = change(place, record)
+        if isinstance(record, Final):
+            for answer in record.answers:
+                self._answers[key].setdefault(answer.key, (record.at, answer))
+        elif isinstance(record, Settled):
+            self._answers[key].pop(record.answer, None)
+        self._places[key] = place
+        return kept
+
+
+def is_complete(place: Place | None, cursor: Cursor) -> bool:
+    """Return whether all that came after ``cursor`` is in the journal."""
+    return place is not None and place.floor is not None and place.floor <= cursor
+
+
+def from_cursor(incarnation: int, part: Part, cursor: Cursor) -> Part | None:
+    """Return what of a part came after ``cursor``, ``None`` where nothing did."""
+    if (incarnation, part.last) <= cursor:
+        return None
+    if incarnation > cursor[0] or part.first > cursor[1]:
+        return part
+    skip = cursor[1] + 1 - part.first
+    return Part(cursor[1] + 1, part.flags[skip:], part.payloads[skip:])

@@ -1,0 +1,268 @@
+"""Defines the records of the journal, and what each changes at its account. Pure.
+
+Every step is one record of one account, so a journal never has to write two accounts together.
+What a record means is decided here, for every implementation alike: which messages are repeated,
+what an account's place is afterwards. An implementation only keeps the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+
+from ipc.errors import FrameError
+from ipc.frames.cursors import Cursor
+from ipc.frames.data import INBOUND
+from ipc.nesting import MALFORMED, require_shallow
+
+_ID = b',"message":{"id":"'  # what stands before the id in a payload of our own encoder
+_NEVER = (0, 0)
+
+Skips = tuple[int, int] | None  # repeated messages in a row: the first one and the last one
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class _Identifiable(msgspec.Struct):
+    message: _Named
+
+
+_decode = msgspec.json.Decoder(_Identifiable).decode
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """Numbered frames of one incarnation, as ``ipc.frames.data.Messages`` has them.
+
+    ``cursor``, where there is one, is the plugin's position after the last of them. ``at`` is
+    epoch milliseconds.
+    """
+
+    key: str
+    incarnation: int
+    first: int
+    flags: bytes
+    payloads: list[bytes]
+    cursor: bytes = b""
+    at: int = 0
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """A plugin's position without a message."""
+
+    key: str
+    cursor: bytes
+
+
+class Identified(msgspec.Struct, frozen=True):
+    """The account's identity at its platform: a cursor of another one is dropped."""
+
+    key: str
+    identity: str
+
+
+class Left(msgspec.Struct, frozen=True):
+    """The account goes on without the journal: what comes meanwhile will be missing in it."""
+
+    key: str
+
+
+class StoredAnswer(msgspec.Struct, frozen=True):
+    """An answer that is to be sent, as the JSON text of an ``Outbound`` with this key."""
+
+    key: str
+    message: bytes
+
+
+class Final(msgspec.Struct, frozen=True):
+    """Answers, and the position up to which a consumer has thereby answered everything."""
+
+    key: str
+    position: Cursor
+    answers: list[StoredAnswer] = []
+    at: int = 0
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """An answer that needs no sending any more, whatever became of it."""
+
+    key: str
+    answer: str
+
+
+Record = Arrived | Marked | Identified | Left | Final | Settled
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Frames in a row, none of them repeated: the first one's number, flags, payloads."""
+
+    first: int
+    flags: bytes
+    payloads: list[bytes]
+
+    @property
+    def last(self) -> int:
+        """The number of the last frame."""
+        return self.first + len(self.payloads) - 1
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What became of an ``Arrived``: the parts that were stored, and how many were repeated."""
+
+    parts: list[Part]
+    repeated: int = 0
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an account stands in the journal.
+
+    ``incarnation`` and ``seq`` are of its newest frame. Everything after ``floor`` is there;
+    ``whole`` is false while the next frame will not follow the last one. ``settled`` is the
+    position of the consumer that answers, ``None`` before its first. ``skips`` are the repeated
+    messages that no event has named yet. ``lost_identity`` is one whose cursor was
+    dropped, ``cursor`` the plugin's position, kept beside the rest because it may be large.
+    """
+
+    key: str
+    number: int
+    incarnation: int = 0
+    seq: int = 0
+    floor: Cursor | None = None
+    whole: bool = True
+    settled: Cursor | None = None
+    skips: Skips = None
+    identity: str = ""
+    lost_identity: str = ""
+    cursor: bytes = b""
+
+    @property
+    def newest(self) -> Cursor:
+        """The cursor of the newest frame."""
+        return self.incarnation, self.seq
+
+
+def ids_of(record: Arrived) -> list[str | None]:
+    """Return what identifies each frame at its platform; ``None``: nothing that could repeat."""
+    return [
+        _id_of(payload) if flags & INBOUND else None
+        for flags, payload in zip(record.flags, record.payloads, strict=True)
+    ]
+
+
+def _id_of(payload: bytes) -> str | None:
+    """Return the id of a message. Where our own encoder wrote it, no decoder is needed."""
+    start = payload.find(_ID) + len(_ID)
+    end = payload.find(b'"', start)
+    raw = payload[start:end]
+    if start >= len(_ID) and end > start and b"\\" not in raw:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return None
+    try:
+        require_shallow(payload)
+        return _decode(payload).message.id
+    except (*MALFORMED, FrameError):
+        return None
+
+
+def arrive(
+    place: Place, record: Arrived, ids: list[str | None], repeated: Collection[str]
+) -> tuple[Place, Kept]:
+    """Return the account's place after frames have arrived, and what of them is kept.
+
+    ``repeated`` are those of ``ids`` that the account has had before; an id that comes twice in
+    the record itself is found here.
+    """
+    same = record.incarnation == place.incarnation
+    skips = place.skips if same else None
+    follows = place.whole and (record.first == place.seq + 1 if same else record.first == 1)
+    floor = place.floor
+    if floor is None or not follows:
+        floor = record.incarnation, record.first - 1
+    some = [each for each in ids if each is not None]
+    if not skips and not repeated and len(set(some)) == len(some):
+        parts, gone = [Part(record.first, record.flags, record.payloads)], 0
+    else:
+        parts, skips, gone = _without_repeated(record, ids, set(repeated), skips)
+    after = msgspec.structs.replace(
+        place,
+        incarnation=record.incarnation,
+        seq=record.first + len(record.payloads) - 1,
+        floor=floor,
+        whole=True,
+        skips=skips,
+        cursor=record.cursor or place.cursor,
+    )
+    return after, Kept(parts, gone)
+
+
+def _without_repeated(
+    record: Arrived, ids: list[str | None], seen: set[str], skips: Skips
+) -> tuple[list[Part], Skips, int]:
+    """Split frames around those that are repeated; the next one after such names them."""
+    parts: list[Part] = []
+    payloads: list[bytes] = []
+    first = record.first
+    gone = 0
+
+    def end(before: int) -> None:
+        if payloads:
+            flags = record.flags[first - record.first : before - record.first]
+            parts.append(Part(first, flags, list(payloads)))
+            payloads.clear()
+
+    for number, payload in enumerate(record.payloads, record.first):
+        known = ids[number - record.first]
+        if known is not None and known in seen:
+            end(number)
+            first = number + 1
+            gone += 1
+            skips = (number if skips is None else skips[0], number)
+            continue
+        if known is not None:
+            seen.add(known)
+        if skips is not None:
+            payload = naming(payload, *skips)
+            skips = None
+        payloads.append(payload)
+    end(record.first + len(record.payloads))
+    return parts, skips, gone
+
+
+def naming(payload: bytes, first: int, last: int) -> bytes:
+    """Return an event's payload with the numbers before it that will never come.
+
+    A single one is named as itself, several in a row as ``[first, last]``.
+    """
+    named = b"%d" % first if first == last else b"[%d,%d]" % (first, last)
+    return payload[:-1] + b',"skips":[%b]}' % named
+
+
+def change(place: Place, record: Marked | Identified | Left | Final | Settled) -> Place:
+    """Return the account's place after a record that brings no frames."""
+    replace: Callable[..., Any] = msgspec.structs.replace
+    match record:
+        case Marked():
+            after = replace(place, cursor=record.cursor)
+        case Identified():
+            after = _identified(place, record.identity)
+        case Left():
+            after = replace(place, whole=False)
+        case Final():
+            after = replace(place, settled=max(record.position, place.settled or _NEVER))
+        case Settled():
+            after = place
+    return after  # type: ignore[no-any-return]
+
+
+def _identified(place: Place, identity: str) -> Place:
+    """Return the place of an account that has named itself; a cursor of another is dropped."""
+    if identity == place.identity:
+        return place
+    lost = place.identity if place.identity and place.cursor else ""
+    cursor = b"" if place.identity else place.cursor
+    return msgspec.structs.replace(place, identity=identity, lost_identity=lost, cursor=cursor)

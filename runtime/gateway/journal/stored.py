@@ -1,0 +1,163 @@
+"""Keeps the journal of a gateway in a file: what the event loop sees of it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ipc.frames.cursors import Cursor
+from runtime.gateway.journal.interface import PAGE_BYTES, Done, Page
+from runtime.gateway.journal.records import Place, Record, StoredAnswer
+from runtime.gateway.journal.writer import (
+    Ended,
+    Event,
+    Failed,
+    JobDone,
+    Opened,
+    Stored,
+    Trouble,
+    Writer,
+    size_of,
+)
+
+T = TypeVar("T")
+
+
+def _nothing() -> None:
+    """Do nothing: what is called when nobody wants to know."""
+
+
+class StoredJournal:
+    """A journal in the file ``path``, which is opened by its own thread meanwhile.
+
+    ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why)`` when
+    the file cannot be used at all. ``tend`` is as for ``Writer``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_change: Callable[[], None] = _nothing,
+        on_failure: Callable[[str], None] = lambda why: None,
+        tend: Callable[[Any], bool] = lambda database: False,
+    ) -> None:
+        self.path = path
+        self.ready = False
+        self.trouble: str | None = None
+        self.waiting_bytes = 0
+        self.commits = 0
+        self._on_change = on_change
+        self._on_failure = on_failure
+        self._places: dict[str, Place] = {}
+        self._turn: list[Record] = []
+        self._waiting: deque[tuple[int, Done | None]] = deque()
+        self._jobs: dict[int, asyncio.Future[Any]] = {}
+        self._job = 0
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        self._reads = ThreadPoolExecutor(1, thread_name_prefix="journal-reads")
+        self._reader: Any = None
+        self._writer = Writer(path, self._loop, self._on_event, tend)
+        self._writer.start()
+
+    def place(self, key: str) -> Place | None:
+        """Return where an account stands, as far as it is stored."""
+        return self._places.get(key)
+
+    def append(self, record: Record, done: Done | None = None) -> None:
+        """Queue a record. ``done`` is called once it is stored, in the order of the records."""
+        size = size_of(record)
+        self.waiting_bytes += size
+        self._turn.append(record)
+        self._waiting.append((size, done))
+
+    def flush(self) -> None:
+        """Begin to store what has been appended in this turn of the event loop."""
+        if self._turn:
+            self._writer.put(self._turn)
+            self._turn = []
+
+    async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
+        """Return the first stored frames of an account after ``cursor``."""
+        place = self._places.get(key)
+        return await self._read(lambda reader: reader.after(key, cursor, limit_bytes, place))
+
+    async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
+        """Return the answers of an account that are not settled, oldest first, with their times."""
+        return await self._read(lambda reader: reader.answers(key))
+
+    async def run(self, job: Callable[[Any], T]) -> T:
+        """Call ``job(database)`` on the writer's thread, after what is queued."""
+        self.flush()
+        self._job += 1
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs[self._job] = future
+        self._writer.put((self._job, job))
+        return await future
+
+    async def close(self) -> None:
+        """Store what has been appended if that is possible, and end."""
+        self.flush()
+        self._writer.stop()
+        await self._ended
+        self._writer.join()
+        self._reads.submit(self._close_reader)
+        self._reads.shutdown()
+
+    async def _read(self, read: Callable[[Any], T]) -> T:
+        return await self._loop.run_in_executor(self._reads, self._with_reader, read)
+
+    def _with_reader(self, read: Callable[[Any], T]) -> T:
+        if self._reader is None:
+            module = importlib.import_module("runtime.gateway.journal.database")
+            self._reader = module.JournalReader(self.path)
+        return read(self._reader)
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Stored():
+                self._stored(event)
+            case Opened():
+                self._places = event.places
+                self.ready = True
+                self._on_change()
+            case Trouble():
+                self.trouble = event.why
+                self._on_change()
+            case Failed():
+                self._on_failure(event.why)
+            case JobDone():
+                self._job_done(event)
+            case Ended():
+                self._ended.set_result(None)
+                for future in self._jobs.values():
+                    future.cancel()
+
+    def _stored(self, event: Stored) -> None:
+        self._places |= event.places
+        self.commits += 1
+        for outcome in event.outcomes:
+            size, done = self._waiting.popleft()
+            self.waiting_bytes -= size
+            if done is not None:
+                done(outcome)
+
+    def _job_done(self, event: JobDone) -> None:
+        future = self._jobs.pop(event.number)
+        if future.done():
+            return
+        if event.error is not None:
+            future.set_exception(event.error)
+        else:
+            future.set_result(event.result)

@@ -1,0 +1,99 @@
+"""What a record changes at its account: ids, repeated messages, positions."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipc.frames.data import HAPPENED, INBOUND
+from runtime.gateway.journal.records import (
+    Arrived,
+    Final,
+    Identified,
+    Left,
+    Marked,
+    Place,
+    arrive,
+    change,
+    ids_of,
+    naming,
+)
+from tests.support.gateway_rig import payload
+from tests.support.journals import KEY, arrived, shown
+
+
+@pytest.mark.parametrize(
+    ("flags", "body", "expected"),
+    [
+        (INBOUND, payload(KEY, 1, id="plain"), "plain"),
+        (INBOUND, payload(KEY, 1, id="grüße"), "grüße"),
+        (INBOUND, payload(KEY, 1, id='with "quotes" and \\'), 'with "quotes" and \\'),
+        (INBOUND, b'{"message":{"text":"id is last","id":"late"}}', "late"),
+        (INBOUND, b'{"message":{"text":"none"}}', None),
+        (INBOUND, b'{"x":1,"message":{"id":"broken', None),
+        (INBOUND, b'{"x":1,"message":{"id":"\xff"}}', None),
+        (INBOUND, b"[" * 5000 + b"]" * 5000, None),
+        (0, payload(KEY, 1, id="sent by us"), None),
+        (HAPPENED, payload(KEY, 1, id="no message"), None),
+    ],
+)
+def test_the_id_of_a_message(flags: int, body: bytes, expected: str | None) -> None:
+    assert ids_of(Arrived(KEY, 1, 1, bytes([flags]), [body])) == [expected]
+
+
+def test_however_many_are_repeated_the_next_message_names_them_shortly() -> None:
+    place = Place(KEY, 1, 1, 3, (1, 0))
+    for number in range(4, 5000):
+        place, kept = arrive(place, arrived(number, "old"), ["old"], {"old"})
+        assert (kept.parts, kept.repeated) == ([], 1)
+    place, kept = arrive(place, arrived(5000, "new"), ["new"], {"old"})
+    assert shown(kept.parts[0].payloads[0]) == "1:5000 new skips [[4, 4999]]"
+    assert place.skips is None
+
+
+@pytest.mark.parametrize(
+    ("place", "record", "floor"),
+    [
+        (Place(KEY, 1), arrived(5, "a"), (1, 4)),
+        (Place(KEY, 1, 1, 4, (1, 0)), arrived(5, "a"), (1, 0)),
+        (Place(KEY, 1, 1, 3, (1, 0)), arrived(5, "a"), (1, 4)),
+        (Place(KEY, 1, 1, 4, (1, 0), whole=False), arrived(5, "a"), (1, 4)),
+        (Place(KEY, 1, 1, 4, (1, 0)), arrived(1, "a", incarnation=2), (1, 0)),
+        (Place(KEY, 1, 1, 4, (1, 0)), arrived(2, "a", incarnation=2), (2, 1)),
+    ],
+    ids=["first ever", "follows", "hole", "was away", "next incarnation", "its first is missing"],
+)
+def test_the_floor_rises_where_something_is_missing(
+    place: Place, record: Arrived, floor: tuple[int, int]
+) -> None:
+    after, _ = arrive(place, record, ["a"], set())
+    assert after.floor == floor
+    assert after.whole
+
+
+def test_a_message_names_one_number_or_several_in_a_row() -> None:
+    assert shown(naming(payload(KEY, 9, id="x"), 3, 3)) == "1:9 x skips [3]"
+    assert shown(naming(payload(KEY, 9, id="x"), 5, 7)) == "1:9 x skips [[5, 7]]"
+
+
+def test_a_pack_is_split_around_what_is_repeated_and_keeps_its_flags() -> None:
+    record = Arrived(KEY, 1, 4, b"\1\3\1\0", [payload(KEY, n) for n in range(4, 8)])
+    _, kept = arrive(Place(KEY, 1, 1, 3, (1, 0)), record, ["a", "b", "c", None], {"b"})
+    assert [(part.first, part.last, part.flags) for part in kept.parts] == [
+        (4, 4, b"\1"),
+        (6, 7, b"\1\0"),
+    ]
+
+
+def test_a_position_never_goes_back() -> None:
+    place = change(Place(KEY, 1), Final(KEY, (2, 5)))
+    assert change(place, Final(KEY, (1, 9))).settled == (2, 5)
+    assert change(place, Final(KEY, (2, 6))).settled == (2, 6)
+
+
+def test_the_first_identity_keeps_the_cursor_and_another_drops_it() -> None:
+    place = change(change(Place(KEY, 1), Marked(KEY, b"7")), Identified(KEY, "one"))
+    assert (place.cursor, place.identity) == (b"7", "one")
+    assert change(place, Identified(KEY, "one")) is place
+    other = change(place, Identified(KEY, "two"))
+    assert (other.cursor, other.lost_identity) == (b"", "one")
+    assert change(change(place, Left(KEY)), Identified(KEY, "one")).whole is False

@@ -1,0 +1,58 @@
+"""The tables of the journal's file, and files of every version."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from runtime.gateway.journal import schema
+from runtime.gateway.journal.database import Database, JournalReader, version_of
+from tests.support.journals import KEY, arrived, shown
+
+FILES = Path(__file__).parent / "files"
+
+
+def test_there_is_a_way_from_every_version_to_the_newest() -> None:
+    assert sorted(schema.MIGRATIONS) == list(range(1, schema.VERSION))
+    assert {path.name for path in FILES.iterdir()} == {
+        f"version-{each}.sql" for each in range(1, schema.VERSION + 1)
+    }
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION + 1))
+def test_a_file_of_each_version_is_read_and_written_on(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    older = sqlite3.connect(path)
+    older.executescript((FILES / f"version-{version}.sql").read_text())
+    older.close()
+    database = Database(path)
+    try:
+        assert version_of(database.connection) == schema.VERSION
+        place = database.places[KEY]
+        assert (place.newest, place.settled, place.identity) == ((1, 3), (1, 2), "bot-1")
+        assert (place.cursor, place.skips) == (b'{"offset":7}', (3, 3))
+        (kept,) = database.store([arrived(4, "m1", "new")])
+        assert kept is not None
+        assert kept.repeated == 1
+        reader = JournalReader(path)
+        page = reader.after(KEY, (1, 0), 1 << 20, place)
+        found = [shown(payload) for _, _, part in page.parts for payload in part.payloads]
+        assert found == ["1:1 m1", "1:2 m2", "1:5 new skips [[3, 4]]"]
+        assert [answer.key for _, answer in reader.answers(KEY)] == ["echo:1:2"]
+        reader.close()
+    finally:
+        database.close()
+
+
+def test_the_file_of_the_newest_version_has_its_tables(tmp_path: Path) -> None:
+    """Whoever changes the tables raises the version, and adds a file of it."""
+    made = sqlite3.connect(tmp_path / "made.db")
+    made.executescript(schema.TABLES)
+    stored = sqlite3.connect(tmp_path / "stored.db")
+    stored.executescript((FILES / f"version-{schema.VERSION}.sql").read_text())
+    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+    assert made.execute(query).fetchall() == stored.execute(query).fetchall()
+    made.close()
+    stored.close()

@@ -1,0 +1,67 @@
+"""The journal in a file, as the event loop sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.stored import StoredJournal
+from tests.support.journals import KEY, arrived, everything, journal_of, store
+from tests.support.until import until
+
+
+async def test_a_journal_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    async with journal_of("stored", tmp_path) as journal:
+        await store(journal, arrived(1, "a", cursor=b"7"))
+        journal.append(arrived(2, "b"))
+    async with journal_of("stored", tmp_path) as journal:
+        place = journal.place(KEY)
+        assert place is not None
+        assert (place.newest, place.cursor) == ((1, 2), b"7")
+        assert await everything(journal) == ["1:1 a", "1:2 b"]
+
+
+async def test_what_waits_is_counted_until_it_is_stored(tmp_path: Path) -> None:
+    async with journal_of("stored", tmp_path) as journal:
+        journal.append(arrived(1, "a" * 1000))
+        assert journal.waiting_bytes > 1000
+        journal.flush()
+        await until(lambda: not journal.waiting_bytes)
+        assert journal.commits == 1
+
+
+async def test_results_come_in_the_order_of_the_records(tmp_path: Path) -> None:
+    order: list[int] = []
+    async with journal_of("stored", tmp_path) as journal:
+        for number in range(1, 50):
+            record = arrived(number, f"m{number}")
+            journal.append(record, lambda kept, number=number: order.append(number))  # type: ignore[misc]
+            if number % 7 == 0:
+                journal.flush()
+                await asyncio.sleep(0)
+        journal.flush()
+        await until(lambda: not journal.waiting_bytes)
+    assert order == list(range(1, 50))
+
+
+async def test_a_job_s_error_is_raised_where_it_was_asked_for(tmp_path: Path) -> None:
+    journal = StoredJournal(tmp_path / "journal.db")
+    assert await journal.run(lambda database: database.path) == tmp_path / "journal.db"
+    with pytest.raises(ZeroDivisionError):
+        await journal.run(lambda database: 1 // 0)
+    await journal.close()
+
+
+async def test_a_file_of_a_newer_version_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
+    database = Database(tmp_path / "journal.db")
+    database.connection.execute("PRAGMA user_version=99")
+    database.close()
+    whys: list[str] = []
+    journal = StoredJournal(tmp_path / "journal.db", on_failure=whys.append)
+    await until(lambda: whys)
+    assert "has version 99" in whys[0]
+    assert not journal.ready
+    await journal.close()

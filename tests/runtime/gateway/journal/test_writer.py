@@ -1,0 +1,119 @@
+"""The writer's thread: groups, order, trouble, its end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from runtime.gateway.journal.records import Marked
+from runtime.gateway.journal.writer import (
+    Ended,
+    Event,
+    Failed,
+    JobDone,
+    Opened,
+    Stored,
+    Trouble,
+    Writer,
+    size_of,
+)
+from tests.support.journals import KEY, arrived
+from tests.support.until import until
+
+
+class Watched:
+    """A writer, and what it has reported."""
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[Event] = []
+        loop = asyncio.get_running_loop()
+        self.writer = Writer(path, loop, self.events.append, self.tend)
+        self.tended = 0
+
+    def tend(self, database: object) -> bool:
+        self.tended += 1
+        return False
+
+    @property
+    def outcomes(self) -> int:
+        return sum(len(event.outcomes) for event in self.events if isinstance(event, Stored))
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def end(self) -> None:
+        self.writer.stop()
+        await until(lambda: self.of(Ended))
+        self.writer.join()
+
+
+async def test_what_comes_during_a_commit_is_the_next_one(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "journal.db")
+    for number in range(1, 101):
+        watched.writer.put([arrived(number, f"m{number}")])
+    watched.writer.start()
+    await until(lambda: watched.outcomes == 100)
+    assert len(watched.of(Stored)) <= 2
+    assert isinstance(watched.events[0], Opened)
+    await watched.end()
+    assert isinstance(watched.events[-1], Ended)
+
+
+async def test_what_is_queued_is_stored_before_the_end(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "journal.db")
+    watched.writer.start()
+    watched.writer.put([arrived(1, "a")])
+    await watched.end()
+    (stored,) = watched.of(Stored)
+    assert isinstance(stored, Stored)
+    assert stored.places[KEY].newest == (1, 1)
+
+
+async def test_a_job_runs_after_what_was_queued_before_it_and_its_error_is_its_own(
+    tmp_path: Path,
+) -> None:
+    watched = Watched(tmp_path / "journal.db")
+    watched.writer.put([arrived(1, "a")])
+    watched.writer.put((7, lambda database: database.places[KEY].seq))
+    watched.writer.put((8, lambda database: database.places["nobody"]))
+    watched.writer.put([arrived(2, "b")])
+    watched.writer.start()
+    await until(lambda: len(watched.of(Stored)) == 2)
+    done = watched.of(JobDone)
+    assert [(each.number, each.result) for each in done if isinstance(each, JobDone)] == [
+        (7, 1),
+        (8, None),
+    ]
+    assert isinstance(done[1], JobDone)
+    assert isinstance(done[1].error, KeyError)
+    await until(lambda: watched.tended)
+    await watched.end()
+
+
+async def test_a_file_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
+    place = tmp_path / "later"
+    watched = Watched(place / "journal.db")
+    watched.writer.start()
+    await until(lambda: watched.of(Trouble))
+    (trouble,) = watched.of(Trouble)
+    assert isinstance(trouble, Trouble)
+    assert "cannot be opened" in str(trouble.why)
+    place.mkdir()
+    await until(lambda: watched.of(Opened))
+    assert [event.why for event in watched.of(Trouble) if isinstance(event, Trouble)][-1] is None
+    await watched.end()
+
+
+async def test_an_error_of_our_own_ends_the_thread_and_is_reported(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "journal.db")
+    watched.writer.put([object()])  # type: ignore[list-item]
+    watched.writer.start()
+    await until(lambda: watched.of(Ended))
+    assert watched.of(Failed)
+    watched.writer.join()
+
+
+def test_payloads_and_cursors_count_against_the_bounds() -> None:
+    small = size_of(arrived(1, "a"))
+    assert size_of(arrived(1, "a", cursor=b"x" * 1000)) == small + 1000
+    assert size_of(Marked(KEY, b"1")) > 0

@@ -1,0 +1,76 @@
+"""Journals of both kinds, and records for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from ipc.frames.data import INBOUND
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.records import Arrived, Kept, Record
+from runtime.gateway.journal.stored import StoredJournal
+from tests.support.gateway_rig import payload
+from tests.support.until import until
+
+KEY = "irc:libera"
+KINDS = ("memory", "stored")
+
+
+@contextlib.asynccontextmanager
+async def journal_of(kind: str, place: Path) -> AsyncIterator[Journal]:
+    """Run a journal of a kind, and wait until it is ready."""
+    made: Journal = MemoryJournal() if kind == "memory" else StoredJournal(place / "journal.db")
+    try:
+        await until(lambda: made.ready)
+        yield made
+    finally:
+        await made.close()
+
+
+def arrived(
+    first: int, *ids: str, incarnation: int = 1, key: str = KEY, cursor: bytes = b"", at: int = 1
+) -> Arrived:
+    """Return frames numbered from ``first`` on, with these ids of messages."""
+    payloads = [
+        payload(key, number, incarnation, id=each) for number, each in enumerate(ids, first)
+    ]
+    return Arrived(key, incarnation, first, bytes([INBOUND]) * len(ids), payloads, cursor, at)
+
+
+async def store(journal: Journal, *records: Record) -> list[Kept | None]:
+    """Append records, flush, and return what became of them."""
+    loop = asyncio.get_running_loop()
+    waiting: list[asyncio.Future[Kept | None]] = []
+    for record in records:
+        future = loop.create_future()
+        waiting.append(future)
+        journal.append(record, future.set_result)
+    journal.flush()
+    async with asyncio.timeout(10):
+        return [await future for future in waiting]
+
+
+async def everything(
+    journal: Journal, key: str = KEY, after: tuple[int, int] = (0, 0)
+) -> list[str]:
+    """Return ``<cursor> <id>`` of all frames after a cursor, with the numbers that they skip."""
+    found = []
+    while True:
+        page = await journal.after(key, after, 1)
+        for incarnation, _, part in page.parts:
+            found += list(map(shown, part.payloads))
+            after = incarnation, part.last
+        if not page.more:
+            return found
+
+
+def shown(payload: bytes) -> str:
+    """Return the cursor and the id of a message, and the numbers that it skips."""
+    event = msgspec.json.decode(payload)
+    skips = f" skips {event['skips']}" if "skips" in event else ""
+    return f"{event['cursor']} {event['message']['id']}{skips}"
