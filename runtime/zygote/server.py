@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from runtime.zygote.child import become
 from runtime.zygote.prctl import die_with, live_on, set_name
+from runtime.zygote.sharing import share
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_FDS = 16
@@ -55,6 +56,7 @@ def main(fd: int, supervisor: int) -> None:
     requests = socket.socket(fileno=fd)
     requests.set_inheritable(False)
     _preload([*BASE, *OURS, SWEEPER])
+    shared = False
     while True:
         # Here it cannot hang, and learns of the supervisor's death by the end of its socket.
         live_on()
@@ -65,7 +67,11 @@ def main(fd: int, supervisor: int) -> None:
         if request["kind"] == "preload":
             die_with(supervisor)  # an import may take for ever
             _preload(request["modules"])
+            shared = False
             continue
+        if not shared:  # once for all that is imported at the start, which takes milliseconds
+            share()
+            shared = True
         try:
             pid = _fork_twice(requests, request, fds, supervisor)
             reply = struct.pack("q", pid)
@@ -101,9 +107,7 @@ def _preload(modules: list[str]) -> None:
             importlib.import_module(module)
         except BaseException as error:  # noqa: BLE001 - an SDK may raise anything, SystemExit too
             sys.stderr.write(f"zygote: {module} is not preloaded: {error!r}\n")
-    gc.collect()
     gc.enable()
-    gc.freeze()  # what is shared stays shared: no collection touches it in a child
 
 
 def _fork_twice(
