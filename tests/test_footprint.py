@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAINTED = {"rich", "pygments", "attr"}  # what structlog would bring: see ipc/plainlog.py
-LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "watchfiles", "cryptography"}
+LATE = {"aiohttp", "prometheus_client", "psutil", "tomlkit", "anyio", "cryptography"}
 
 BEFORE_THE_ZYGOTE = "import ops.cli.main, ops.commands.up, runtime.supervisor.main"
 THE_DAEMON = (

@@ -4,8 +4,8 @@ A file may be written in place, by renaming, or by swapping a link somewhere abo
 directories are watched, because an editor that renames leaves a watch on the file itself
 behind. What counts is what the file is then: its inode, times and size.
 
-The quiet after a burst is measured here and not by watchfiles (its ``step``): that one sees
-every file of the directory, so a neighbour that is written all the time would put a change off.
+The quiet after a burst is measured by the file alone: a neighbour in its directory that is
+written all the time would put a change off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 import structlog
 
-STEP_MS = 50  # in which events of one write are gathered
+from runtime.supervisor.inotify import DirectoryWatch
+
 LOOK_EVERY = 3.0  # also without an event: a bind mount of one file has none, a watcher may die
 AGAIN = 30.0  # seconds until a watch that failed is tried again
 AT_MOST = 10.0  # seconds that one burst lasts, however often the file is saved
@@ -101,29 +102,31 @@ class ConfigWatch:
                 self._timer.cancel()
 
     async def _watch(self) -> None:
-        from watchfiles import awatch  # late: the first start does not wait for it
+        directories = self._directories()
+        moved = asyncio.Event()
 
-        directories = {self._path.parent, self._path.resolve().parent}
-        stop = asyncio.Event()
-        changes = awatch(
-            *directories,
-            watch_filter=None,
-            debounce=STEP_MS,
-            step=STEP_MS,
-            stop_event=stop,
-            recursive=False,
-            rust_timeout=1_000,  # its thread looks this often whether it is to end
-        )
+        def look() -> None:
+            self.look()
+            if self._directories() != directories:
+                moved.set()  # a link was swapped, say: another watch is needed
+
+        watch = DirectoryWatch(directories, look)
         try:
             self.failed = None
             self.look()
-            async for _ in changes:
-                self.look()
-                if {self._path.parent, self._path.resolve().parent} != directories:
-                    return  # a link was swapped: watch where it leads to now
+            await moved.wait()
         finally:
-            stop.set()
-            await changes.aclose()
+            watch.close()
+
+    def _directories(self) -> dict[Path, int | None]:
+        """Return the inodes of the directories in which the file may change."""
+        found: dict[Path, int | None] = {}
+        for directory in (self._path.parent, self._path.resolve().parent):
+            try:
+                found[directory] = os.stat(directory).st_ino
+            except OSError:
+                found[directory] = None
+        return found
 
     def look(self) -> None:
         """Compare the file with what it was; a difference begins or prolongs a burst."""

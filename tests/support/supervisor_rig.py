@@ -22,7 +22,7 @@ from runtime.supervisor.reload import take_over
 from runtime.supervisor.supervisor import Setting, Supervisor
 from tests.support.players import PlayedLauncher, PlayedLogs
 from tests.support.short_directory import ShortDirectory
-from tests.support.until import eventfds, until
+from tests.support.until import until
 
 PATIENCE = 20.0
 QUICK = {"initialSeconds": 0.05, "maximumSeconds": 1.0, "stopWithinSeconds": 1.0, "jitter": 0}
@@ -105,7 +105,6 @@ class SupervisorRig:
 @asynccontextmanager
 async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
     """Run a supervisor whose gateway is up; it ends as by two times Ctrl-C."""
-    before = eventfds()
     with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(rig.supervisor.run(rig.up))
@@ -117,7 +116,6 @@ async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
             rig.parts.shutdown.request("the test is over")
             rig.parts.shutdown.request("at once")
             assert await task == 0
-            await until(lambda: eventfds() <= before)
         assert not any(child.alive for child in rig.launcher.children)
         assert list(rig.places.run_dir.iterdir()) == []
 
@@ -125,7 +123,6 @@ async def running(*keys: str, **own: Any) -> AsyncIterator[SupervisorRig]:
 @asynccontextmanager
 async def ending(*keys: str, **own: Any) -> AsyncIterator[tuple[SupervisorRig, asyncio.Task[int]]]:
     """Run a supervisor that the test itself ends."""
-    before = eventfds()
     with ShortDirectory() as directory:
         rig = SupervisorRig(directory, {key.partition(":")[2]: {} for key in keys}, own)
         task = asyncio.create_task(rig.supervisor.run(rig.up))
@@ -134,4 +131,3 @@ async def ending(*keys: str, **own: Any) -> AsyncIterator[tuple[SupervisorRig, a
         yield rig, task
         await asyncio.wait([task], timeout=PATIENCE)
         assert task.done()
-        await until(lambda: eventfds() <= before)

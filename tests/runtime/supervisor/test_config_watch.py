@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.supervisor.config_watch import AT_MOST, LOOK_EVERY, Burst, ConfigWatch, signature
-from tests.support.until import eventfds, until
+from tests.support.until import until
 
 
 def test_a_burst_is_over_after_some_quiet() -> None:
@@ -82,7 +82,7 @@ class WatchedFile:
 
 @asynccontextmanager
 async def watched(path: Path) -> AsyncIterator[WatchedFile]:
-    before, file = eventfds(), WatchedFile(path)
+    file = WatchedFile(path)
     task = asyncio.create_task(file.watch.run())
     try:
         yield file
@@ -90,7 +90,6 @@ async def watched(path: Path) -> AsyncIterator[WatchedFile]:
     finally:
         task.cancel()
         await asyncio.wait([task])
-        await until(lambda: eventfds() <= before)  # the thread of watchfiles ends by itself
 
 
 async def test_a_file_that_is_replaced_is_reported_each_time(tmp_path: Path) -> None:
