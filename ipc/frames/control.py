@@ -114,6 +114,16 @@ class GatewayUp(LinkFrame, tag=5, frozen=True):
     up: bool
 
 
+class Weigh(LinkFrame, tag=6, frozen=True):
+    """Measure the share of memory: the kernel hides it from a supervisor without capabilities."""
+
+
+class Weighed(LinkFrame, tag=8, frozen=True):
+    """Answer to ``Weigh``: the proportional share of memory, 0 where it cannot be read."""
+
+    pss_bytes: Count
+
+
 class Recheck(LinkFrame, tag=4, frozen=True):
     """Read the secrets anew, and answer whether they differ from those in use."""
 
@@ -125,8 +135,8 @@ class Rechecked(LinkFrame, tag=7, frozen=True):
     problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
 
 
-FromWorker = ControlHello | WorkerReady | Beat | StatusPatch | Pong | Drained | Rechecked
-FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp
+FromWorker = ControlHello | WorkerReady | Beat | StatusPatch | Pong | Drained | Rechecked | Weighed
+FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp | Weigh
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

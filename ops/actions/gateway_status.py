@@ -20,6 +20,7 @@ from ops.connect.supervisor import connected_supervisor
 from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from runtime.config.places import Places
+from runtime.supervisor.gateways.port import listening
 
 PROBE_SECONDS = 5.0
 NAMES = ("openclaw-gateway", "openclaw-gatewa", "gateway#")  # of processes; comm has 15 characters
@@ -80,7 +81,9 @@ async def _report(target: RuntimeTarget, checks: Checks) -> Row:
     }
     if checks.rpc:
         report["rpc"] = await _call_status(address)
-    report["others"] = _other_gateways(row.get("pid")) if target.url is None else []
+    report["others"] = (
+        _other_gateways(row.get("pid"), row.get("port")) if target.url is None else []
+    )
     if checks.deep:
         for other in report["others"]:
             if other["url"]:
@@ -139,7 +142,7 @@ async def _call_status(address: GatewayAddress) -> Row:
     return {"ok": True}
 
 
-def _other_gateways(own: int | None) -> list[Row]:
+def _other_gateways(own: int | None, own_port: int | None) -> list[Row]:
     """Return the gateways of other installations that run on this host, as far as we may look."""
     import psutil
 
@@ -148,12 +151,30 @@ def _other_gateways(own: int | None) -> list[Row]:
         if process.pid == own or not str(process.info["name"]).startswith(NAMES):
             continue
         ports: list[int] = []
-        with suppress(psutil.Error):
-            listening = process.net_connections(kind="tcp")
-            ports = sorted({each.laddr.port for each in listening if each.status == "LISTEN"})
+        try:
+            sockets = process.net_connections(kind="tcp")
+            ports = sorted({each.laddr.port for each in sockets if each.status == "LISTEN"})
+        except psutil.AccessDenied:  # Trunkline's own hide their files
+            with suppress(psutil.Error):
+                ports = _ports_without_program(process.uids().real, own_port)
+        except psutil.Error:
+            continue
         url = f"ws://127.0.0.1:{ports[0]}" if ports else None
         found.append({"pid": process.pid, "name": process.info["name"], "url": url})
     return found
+
+
+def _ports_without_program(user: int, own_port: int | None) -> list[int]:
+    """Return the port on which a hidden program of ``user`` listens, where there is one only."""
+    import psutil
+
+    shown = {
+        each.laddr.port
+        for each in psutil.net_connections("tcp")
+        if each.pid is not None and each.laddr
+    }
+    hidden = [port for port, of in listening() if of == user and port not in {*shown, own_port}]
+    return sorted(set(hidden)) if len(set(hidden)) == 1 else []
 
 
 async def _timed_answers(target: RuntimeTarget, timeout: float) -> tuple[GatewayAddress, Row]:

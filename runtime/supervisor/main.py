@@ -23,6 +23,7 @@ from runtime.supervisor.surroundings import (
 )
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
+from runtime.zygote.prctl import forbid_inspection
 
 
 def up(options: Options, environ: MutableMapping[str, str]) -> int:
@@ -41,6 +42,7 @@ def _start(
 ) -> int:
     try:
         settle()
+        forbid_inspection()
         places = resolve_as_owner(environ, options.flags)
         absolute_places(os.environ, PLACES)
         move_to(places.state_dir)

@@ -147,6 +147,7 @@ def _warnings(parts: Parts) -> list[str]:
         *parts.files.warnings,
         *parts.holds.warnings,
         *parts.history.warnings,
+        *parts.watch.warnings,
         *parts.storm.warnings(),
         *parts.zygote.warnings,
         *_noted_links(parts).warnings(),

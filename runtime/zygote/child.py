@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TextIO
 
-from runtime.zygote.prctl import become_subreaper, die_with, set_name
+from runtime.zygote.prctl import become_subreaper, die_with, forbid_inspection, set_name
 
 STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every child gets
 
@@ -155,6 +155,7 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
     ``names`` are ``name=fd`` pairs, ``env`` is a JSON object; the payload comes through the
     ``boot`` pipe.
     """
+    forbid_inspection()  # before its secrets are read
     die_with(supervisor)  # before the imports: they take long enough to be left behind
 
     import asyncio
@@ -167,6 +168,7 @@ def exec_main(supervisor: int, names: str, env: str, name: str, target: str) -> 
     set_name(name.encode())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(json.loads(env))
+    del sys.argv[1:]  # the mark of the run is for those who look from outside
     _inherit(_named(names))
     with open(_fds["boot"], "rb") as boot:
         payload = boot.read()

@@ -25,6 +25,11 @@ class ZygoteStopped(OSError):
     """The zygote was stopped by a signal (SIGSTOP) and will not answer; it is sound otherwise."""
 
 
+def mark(run_id: str) -> str:
+    """Return the argument by which what a process leaves behind is found: it hides the rest."""
+    return f"TRUNKLINE_RUN_ID={run_id}"
+
+
 def environment(run_id: str) -> dict[str, str]:
     """Return the environment that every Python process of the daemon is started with."""
     path = os.pathsep.join(filter(None, sys.path))  # an entry "" would depend on the cwd
@@ -39,7 +44,13 @@ class Zygote:
         self._socket.settimeout(LOOK_EVERY)
         call = f"from runtime.zygote.server import main; main({theirs.fileno()}, {os.getpid()})"
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
-            [sys.executable, "-P", "-c", call],  # -P: nothing is imported from the cwd
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                call,
+                mark(run_id),
+            ],  # -P: nothing is imported from the cwd
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment(run_id),

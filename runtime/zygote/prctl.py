@@ -1,4 +1,4 @@
-"""Calls prctl(2): process names, child subreapers, and signals at a parent's death.
+"""Calls prctl(2): names, subreapers, signals at a parent's death, and what is kept from others.
 
 Imported by a new zygote before anything else, so it imports almost nothing.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 NAME_BYTES = 15  # TASK_COMM_LEN less the terminator
@@ -33,6 +35,18 @@ def set_name(name: bytes) -> None:
 def become_subreaper() -> None:
     """Adopt every orphan below this process (PR_SET_CHILD_SUBREAPER); kept over execve(2)."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def forbid_inspection() -> None:
+    """Keep other processes of this user from reading, tracing or dumping this one.
+
+    Without this, code of one account could read the secrets of all others out of their memory,
+    their environment or the descriptors they hold (PR_SET_DUMPABLE, ptrace(2)). Forks inherit it;
+    execve(2) takes it back. Processes of root, or with CAP_SYS_PTRACE, are not kept from anything.
+    """
+    prctl(PR_SET_DUMPABLE, 0)
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def die_with(parent: int) -> None:

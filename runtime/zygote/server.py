@@ -24,7 +24,7 @@ import sys
 from typing import Any, NoReturn
 
 from runtime.zygote.child import become
-from runtime.zygote.prctl import die_with, live_on, set_name
+from runtime.zygote.prctl import die_with, forbid_inspection, live_on, set_name
 from runtime.zygote.sharing import share
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -50,6 +50,7 @@ def main(fd: int, supervisor: int) -> None:
     ``spawn`` with ``name``, ``env`` and the names of its ``fds``, which come along as
     descriptors. Its answer is a pid of 8 bytes, or text that says why there is no process.
     """
+    forbid_inspection()  # of its forks too: what starts them comes through descriptors it is sent
     os.setsid()  # Ctrl-C is for the supervisor
     die_with(supervisor)
     set_name(b"tl zygote")

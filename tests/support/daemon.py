@@ -20,6 +20,7 @@ import psutil
 from ipc.errors import IpcError
 from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import ReconnectingClient
+from tests.support.ordinary_user import ORDINARY, give, need_ordinary_user
 from tests.support.short_directory import ShortDirectory
 
 TOKEN = "test-token-0123456789"
@@ -74,6 +75,13 @@ class Daemon:
         whole = {**config, "gateway": gateway, "supervisor": supervisor}
         self.config_path.write_text(json.dumps(whole))
         self.config_path.chmod(0o600)
+
+    def run_as_ordinary_user(self) -> None:
+        """Run it and its command line without capabilities; ``directory`` must be a short one."""
+        need_ordinary_user()
+        give(self.directory, self._run_dir.path)
+        self.env["HOME"] = str(self.directory)
+        self.prefix = ORDINARY
 
     async def __aenter__(self) -> Daemon:
         try:

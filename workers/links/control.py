@@ -28,6 +28,8 @@ from ipc.frames.control import (
     Recheck,
     Rechecked,
     StatusPatch,
+    Weigh,
+    Weighed,
     WorkerReady,
     decode_from_supervisor,
     encode,
@@ -43,7 +45,8 @@ class WorkerControlLink:
 
     ``figures(lag)`` makes each beat. ``on_drain`` is called when the account must finish what
     it has begun, ``on_recheck`` when it must compare its secrets with what they are now,
-    ``on_gateway(up)`` when the gateway has begun to run or is gone.
+    ``on_gateway(up)`` when the gateway has begun to run or is gone. ``pss`` returns the share of
+    memory in bytes, and 0 where it cannot be read.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class WorkerControlLink:
         on_drain: Callable[[], None] = lambda: None,
         on_recheck: Callable[[], None] = lambda: None,
         on_gateway: Callable[[bool], None] = lambda up: None,
+        pss: Callable[[], int] = lambda: 0,
     ) -> None:
         self.ready = False
         self._boot = boot
@@ -60,6 +64,7 @@ class WorkerControlLink:
         self._on_drain = on_drain
         self._on_recheck = on_recheck
         self._on_gateway = on_gateway
+        self._pss = pss
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._status: dict[str, Any] = {}
@@ -172,6 +177,8 @@ class WorkerControlLink:
                 self._on_recheck()
             elif isinstance(frame, GatewayUp):
                 self._on_gateway(frame.up)
+            elif isinstance(frame, Weigh):
+                self._send(Weighed(self._pss()))
             elif isinstance(frame, BeatInterval):
                 self._pace = frame.beat
                 self._paced.set()

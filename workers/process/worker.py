@@ -81,6 +81,7 @@ class Worker:
             self._begin_drain,
             self._begin_recheck,
             self._link.gateway_reported,
+            resources.pss_bytes,
         )
         self._calls: PluginCalls | None = None
         self._group: asyncio.TaskGroup | None = None

@@ -114,6 +114,10 @@ class ControlLink:
         if self._sent(account, control.GatewayUp(up), "gateway's state"):
             heartbeat.set_gateway_up(up)
 
+    def weigh(self, account: Account) -> None:
+        """Ask a worker for its share of memory: the answer is in its heartbeat."""
+        self._sent(account, control.Weigh(), "question for its memory")
+
     def _sent(self, account: Account, frame: control.FromSupervisor, what: str) -> bool:
         """Send ``frame`` to the account's worker; return whether it left. The next look retries."""
         peer = peer_name(account.key, account.child.state.incarnation)
@@ -220,6 +224,8 @@ class ControlLink:
             case control.Beat():
                 account.beat(frame, now)
                 self._on_figures(account)
+            case control.Weighed(pss_bytes=share):
+                account.heartbeat.weighed(share)
             case control.StatusPatch(patch=patch):
                 relieved |= account.patch(patch)
             case control.Drained() | control.Rechecked():

@@ -19,14 +19,17 @@ from runtime.supervisor.lifecycle import MEMORY, Restart
 from runtime.supervisor.processes import vitals
 
 ASKED = 64  # restarts remembered; more than any sensible cap per hour
+UNANSWERED = 3  # questions for the memory in a row: a worker whose loop is blocked is silent too
 MIB = 1 << 20
 
 
 class HealthCheck:
     """Checks one account, over all its incarnations. ``recycled`` counts orderly replacements.
 
-    ``rand`` returns a random number in [0, 1), ``pss`` a process's share of memory in bytes, and
-    ``wall`` the time of day in seconds.
+    ``rand`` returns a random number in [0, 1), ``pss`` a process's share of memory in bytes as the
+    kernel shows it to us, and ``anonymous`` what of it is certain; ``wall`` is the time of day in
+    seconds. ``ask(account)`` has the worker weigh itself. ``unweighed`` is set while its memory,
+    which may be above a limit, cannot be measured.
     """
 
     def __init__(
@@ -35,21 +38,27 @@ class HealthCheck:
         *,
         rand: Callable[[], float] = random.random,
         pss: Callable[[int], int | None] = vitals.pss_bytes,
+        anonymous: Callable[[int], int | None] = vitals.anonymous_bytes,
+        ask: Callable[[Account], None] = lambda account: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._account = account
         self._rand = rand
         self._pss = pss
+        self._anonymous = anonymous
+        self._ask = ask
         self._wall = wall
         self._asked: deque[float] = deque(maxlen=ASKED)
         self._beat_seen: object = None
         self._recycle: tuple[int, float, str] | None = None
+        self._unanswered = 0
+        self.unweighed = False
         self.recycled = 0
 
     def look(self, now: float) -> None:
         """Check the account; ``now`` is the loop's time."""
         if self._account.phase is not Phase.RUNNING:
-            self._recycle = None
+            self._recycle, self._unanswered, self.unweighed = None, 0, False
             return
         self._look_at_health()
         self._look_at_memory(now)
@@ -76,23 +85,46 @@ class HealthCheck:
                 self._account.child.post(Restart(automatic=True, reason=reason, why=MEMORY))
             return
         beat = self._account.heartbeat.beat
-        if beat is None or beat is self._beat_seen:
-            return
-        self._beat_seen = beat
-        self._weigh(beat.rss_bytes, now)
+        share = self._account.heartbeat.pop_share()
+        if share is not None:
+            self._unanswered, self.unweighed = 0, share == 0 and not self._apart
+            self._compare(share, now)
+        if beat is not None and beat is not self._beat_seen:
+            self._beat_seen = beat
+            self._weigh(beat.rss_bytes, now)
+
+    @property
+    def _apart(self) -> bool:
+        """Whether it shares no memory with others: then what of it is certain is nearly all."""
+        return self._account.spec.launcher == "exec"
 
     def _weigh(self, rss: int, now: float) -> None:
-        """Compare the memory with its limits.
+        """Find out the share of memory where it may be above a limit.
 
         The share costs the kernel a walk through all pages, so it is asked for only when the
-        resident size, which is never smaller, is above a limit.
+        resident size, which is never smaller, is above a limit. It is hidden from us unless we are
+        privileged (``prctl.forbid_inspection``); then the worker measures it. One with
+        code that is not trusted might report less than it is, but not less than what is certain.
         """
         limits, process = self._account.spec.limits, self._account.child.process
         lowest = limits.memory_soft_bytes or limits.memory_hard_bytes
-        if lowest is None or rss <= lowest or process is None:
+        if lowest is None or process is None:
+            return
+        certain = (self._anonymous(process.pid) or 0) if self._apart else 0
+        if max(rss, certain) <= lowest:
+            self._unanswered, self.unweighed = 0, False
             return
         share = self._pss(process.pid)
         if share is None:
+            self._unanswered += 1
+            self.unweighed = self.unweighed or (self._unanswered > UNANSWERED and not self._apart)
+            self._ask(self._account)
+        self._compare(max(share or 0, certain), now)
+
+    def _compare(self, share: int, now: float) -> None:
+        """Compare the share of memory with the limits, and act on it."""
+        limits, process = self._account.spec.limits, self._account.child.process
+        if process is None:
             return
         if limits.memory_hard_bytes is not None and share > limits.memory_hard_bytes:
             self._account.unhealthy(_too_much(share, "hard", limits.memory_hard_bytes))

@@ -47,6 +47,7 @@ class Heartbeat:
         self.met = False
         self.pace = 0.0
         self.gateway_up = False
+        self._share: int | None = None  # of memory, as it has weighed itself
         self._cpu_when_asked = 0.0
 
     def allow(self, silence: Silence, now: float) -> None:
@@ -68,6 +69,15 @@ class Heartbeat:
     def set_gateway_up(self, up: bool) -> None:
         """Note whether the worker has been told that the gateway runs."""
         self.gateway_up = up
+
+    def weighed(self, share: int) -> None:
+        """Keep the share of memory in bytes that the worker has measured; 0: it could not."""
+        self._share = share
+
+    def pop_share(self) -> int | None:
+        """Return the share of memory since it was last asked for here, and forget it."""
+        share, self._share = self._share, None
+        return share
 
     def end(self) -> None:
         """Note that the worker has ended: its plugin is not connected any more."""

@@ -46,7 +46,7 @@ class AccountWatch:
             if account.check(now) is Verdict.ASK:
                 link.ask(account)
                 self._on_change(account)
-            self._health_of(account).look(now)
+            self._health_of(account, link).look(now)
         patched, self._patched, self._talked = self._patched, set(), set()
         for key in patched:
             if key in self._accounts():
@@ -63,7 +63,16 @@ class AccountWatch:
             self._talked.add(account.key)
             self._on_change(account)
 
-    def _health_of(self, account: Account) -> HealthCheck:
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each account whose memory cannot be measured, for the status."""
+        return [
+            f"the memory of {account.key} cannot be measured: nothing replaces it above its limit"
+            for account in self._accounts().values()
+            if account in self._health and self._health[account].unweighed
+        ]
+
+    def _health_of(self, account: Account, link: ControlLink) -> HealthCheck:
         if account not in self._health:
-            self._health[account] = HealthCheck(account)
+            self._health[account] = HealthCheck(account, ask=link.weigh)
         return self._health[account]

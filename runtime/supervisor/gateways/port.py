@@ -12,12 +12,14 @@ import errno
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from runtime.supervisor.processes.termination import end_all
 
 BACKLOG = 2048  # clients of one outage wait here; the kernel caps it at net.core.somaxconn
 MAX_COMMAND = 200  # characters of a stranger's command line
 FORCE_WITHIN = 5.0
+LISTENING = "0A"  # TCP_LISTEN, as /proc/net/tcp writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,12 @@ class PortTaken(PortUnusable):
 
     def __init__(self, host: str, port: int, holders: list[Holder]) -> None:
         who = "; ".join(f"pid {held.pid} ({held.command})" for held in holders)
+        cure = "stop it, choose another port with --port, or end it with --force"
+        if not who and os.geteuid() in users_of(port):  # nor can --force end what is not seen
+            who = "a program of this user that hides its files, as another Trunkline does"
+            cure = "stop it (`trunkline down` with its state directory), or choose another port"
         super().__init__(
-            f"port {port} on {host} is in use by {who or 'a program of another user'}; "
-            "stop it, choose another port with --port, or end it with --force"
+            f"port {port} on {host} is in use by {who or 'a program of another user'}; {cure}"
         )
         self.host = host
         self.port = port
@@ -127,6 +132,26 @@ def holders_of(port: int) -> list[Holder]:
             command = _on_one_line(process.cmdline()) or process.name()
             found[connection.pid] = Holder(connection.pid, command)
     return list(found.values())
+
+
+def users_of(port: int) -> set[int]:
+    """Return the ids of the users whose programs listen on ``port`` (proc_pid_net(5)).
+
+    The kernel shows it of every socket, and its program only of processes that we may look into.
+    """
+    return {uid for listened, uid in listening() if listened == port}
+
+
+def listening() -> set[tuple[int, int]]:
+    """Return each TCP port of this host on which a program listens, with its user's id."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENING:
+                    found.add((int(fields[1].rpartition(":")[2], 16), int(fields[7])))
+    return found
 
 
 def _on_one_line(arguments: list[str]) -> str:

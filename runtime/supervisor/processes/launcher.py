@@ -26,7 +26,7 @@ from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, Gr
 from runtime.supervisor.processes.leftovers import RUN_ID
 from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
 from runtime.supervisor.processes.termination import kill_and_reap, reap_if_ended
-from runtime.zygote.client import Zygote, ZygoteStopped, environment
+from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
 from runtime.zygote.forked import fork, write_bootstrap
 
 SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
@@ -220,7 +220,7 @@ class Launcher:
             arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
             call = f"from runtime.zygote.child import exec_main; exec_main(*{arguments!r})"
         started = subprocess.Popen(  # noqa: S603 — likewise
-            [sys.executable, "-P", "-c", call],  # -P: nothing is imported from the cwd
+            [sys.executable, "-P", "-c", call, mark(self._run_id)],  # -P: nothing from the cwd
             pass_fds=list(passed.values()),
             stdin=subprocess.DEVNULL,
             stdout=stdout,

@@ -1,9 +1,10 @@
 """Finds and ends what an earlier supervisor of the same state directory left behind.
 
 Its children end with it (PR_SET_PDEATHSIG), but not what those had started. Each of these still
-has the run id in its environment, by which it is found: by the zygote as soon as the supervisor
-has died (``end_run``), and here again before anything is started (``sweep``), since the zygote
-may have died too. What is left might hold a port, or the one session of an account.
+has the run id in its environment or, as a fork that hides that, in its arguments, by which it is
+found: by the zygote as soon as the supervisor has died (``end_run``), and here again before
+anything is started (``sweep``), since the zygote may have died too. What is left might hold a
+port, or the one session of an account.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.supervisor.processes.termination import end_all
-from runtime.supervisor.processes.vitals import parent_of
+from runtime.supervisor.processes.vitals import marks, parent_of
 
 RUN_ID = "TRUNKLINE_RUN_ID"
 GRACE = 1.0  # seconds between SIGTERM and SIGKILL
@@ -86,9 +87,8 @@ def _look(pid: int, runs: str, but: str) -> Leftover | None:
     except OSError:
         return None
     try:
-        environ = (directory / "environ").read_bytes()
         wanted, spared = f"{RUN_ID}={runs}".encode(), f"{RUN_ID}={but}".encode()
-        if any(each.startswith(wanted) and each != spared for each in environ.split(b"\0")):
+        if any(each.startswith(wanted) and each != spared for each in marks(pid)):
             command = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
             return Leftover(pid, pidfd, command.decode(errors="replace").strip()[:200])
     except OSError:

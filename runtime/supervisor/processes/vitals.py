@@ -32,6 +32,20 @@ def rss_bytes(pid: int) -> int | None:
     return _or_none(read)
 
 
+def anonymous_bytes(pid: int) -> int | None:
+    """Return the resident memory in bytes that is no part of a file and not shared on purpose.
+
+    The kernel shows it of every process. Of one that shares nothing it is nearly its whole share.
+    """
+
+    def read() -> int:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            resident, shared = map(int, statm.read().split()[1:3])
+        return (resident - shared) * _PAGE
+
+    return _or_none(read)
+
+
 def pss_bytes(pid: int) -> int | None:
     """Return the proportional share of memory in bytes: shared pages are divided by their users.
 
@@ -90,13 +104,23 @@ def own_children() -> set[int]:
     return found
 
 
+def marks(pid: int) -> list[bytes]:
+    """Return each ``NAME=value`` of the environment that the process was started with.
+
+    Forks of our own processes do not show theirs (see ``prctl.forbid_inspection``), but their
+    arguments, among which the same mark stands. Raises ``OSError``.
+    """
+    directory = Path(f"/proc/{pid}")
+    try:
+        found = (directory / "environ").read_bytes()
+    except PermissionError:
+        found = (directory / "cmdline").read_bytes()
+    return found.split(b"\0")
+
+
 def is_marked(pid: int, variable: str) -> bool:
-    """Return whether ``NAME=value`` is in the environment that the process was started with."""
-
-    def read() -> bool:
-        return variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-
-    return _or_none(read) or False
+    """Return whether ``NAME=value`` is among the ``marks`` of a process."""
+    return _or_none(lambda: variable.encode() in marks(pid)) or False
 
 
 class MemoryKills:

@@ -20,6 +20,8 @@ from ipc.frames.control import (
     Ping,
     Pong,
     StatusPatch,
+    Weigh,
+    Weighed,
     WorkerReady,
 )
 
@@ -39,9 +41,10 @@ def test_frames_come_back() -> None:
         Beat(0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}),
         StatusPatch({"connected": True, "detail": {"servers": ["a", 1, 1.5, None]}}),
         Pong(7),
+        Weighed(123 << 20),
     ]
     assert control.decode_from_worker(control.encode(frames)) == frames
-    orders = [Ping(7), Drain(), BeatInterval(0.5)]
+    orders = [Ping(7), Drain(), BeatInterval(0.5), Weigh()]
     assert control.decode_from_supervisor(control.encode(orders)) == orders
 
 

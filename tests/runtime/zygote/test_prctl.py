@@ -84,3 +84,21 @@ one.wait()
         assert select.select([pidfd], [], [], 20)[0]
     finally:
         os.close(pidfd)
+
+
+def test_what_forbids_inspection_is_hidden_with_its_forks_and_leaves_no_core() -> None:
+    code = """
+import ctypes, os, resource
+from runtime.zygote.prctl import forbid_inspection
+get_dumpable = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+before = get_dumpable()
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+forbid_inspection()
+pid = os.fork()
+if not pid:
+    os._exit(10 + get_dumpable())
+fork = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(before, get_dumpable(), fork, resource.getrlimit(resource.RLIMIT_CORE)[0])
+"""
+    done = run(code)
+    assert done.stdout.split() == ["1", "0", "10", "0"], done.stderr

@@ -8,6 +8,8 @@ after it was ready; a message sent to it whose text is the name of a fault trigg
 A message ``write BASE64`` is written to its standard output as it is; ``write BASE64 COUNT``
 so many times, in a thread, and told by the status field ``detail`` when it is done.
 ``bomb MB_PER_SECOND LINE_BYTES``: a thread prints lines of that length at that rate from then on.
+``probe BASE64``: Python code that runs in a thread of the worker; what it leaves in ``result`` is
+told by ``detail``.
 ``hold PATH``: that message is sent once there is a file at PATH; told by ``detail``.
 ``faulty-import``: its plugin cannot be imported. ``faulty-exit``: its import ends the process.
 ``faulty-extra``: its SDK is missing.

@@ -39,6 +39,7 @@ class Faulty:
         self._told: asyncio.Queue[str] = asyncio.Queue()
         self._ids = itertools.count(1)
         self._kept: list[Any] = []
+        self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
         """Be ready, then go wrong as configured, then whenever a message says so."""
@@ -66,11 +67,23 @@ class Faulty:
             threading.Thread(
                 target=self._bomb, args=(rate * 1_000_000, length), daemon=True
             ).start()
+        if message.text.startswith("probe "):
+            await asyncio.to_thread(self._probe, base64.b64decode(message.text[6:]).decode())
         if message.text.startswith("hold "):
             self.ctx.status(detail="holding")
             while not os.path.exists(message.text[5:]):  # noqa: ASYNC110, ASYNC240 - a test's gate
                 await asyncio.sleep(0.01)
         return Sent(id=f"f-{next(self._ids)}", chat=message.to, ts=int(time.time() * 1000))
+
+    def _probe(self, code: str) -> None:
+        """Run code as an SDK's own would run, and report what it has found."""
+        found: dict[str, Any] = {"ctx": self.ctx}
+        try:
+            exec(code, found)
+            result = found["result"]
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            result = f"{type(error).__name__}: {error}"
+        self._loop.call_soon_threadsafe(lambda: self.ctx.status(detail=result))
 
     async def _fail(self, fault: Fault) -> bool:
         """Go wrong; true when ``run`` shall return."""

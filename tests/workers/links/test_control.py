@@ -138,3 +138,12 @@ async def test_a_supervisor_that_reconnects_hears_everything_again(run_dir: Path
         await rig.supervisor.until(lambda: rig.supervisor.of(control.WorkerReady))
         assert len(rig.supervisor.of(control.ControlHello)) == 1
         assert rig.supervisor.status() == {"connected": True, "mode": "test"}
+
+
+async def test_it_weighs_itself_when_it_is_asked(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
+        rig.supervisor.send_raw(control.encode([control.Weigh()]))
+        (answer,) = await rig.supervisor.until(lambda: rig.supervisor.of(control.Weighed))
+        assert answer.pss_bytes > 1_000_000

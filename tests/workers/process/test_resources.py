@@ -67,3 +67,15 @@ except OSError:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "64 True\n", done.stderr
+
+
+def test_its_share_of_memory_is_at_most_what_is_resident() -> None:
+    assert 1_000_000 < resources.pss_bytes() <= resources.rss_bytes()
+
+
+def test_a_share_that_cannot_be_read_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", hidden)
+    assert resources.pss_bytes() == 0

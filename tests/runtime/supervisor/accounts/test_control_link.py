@@ -338,3 +338,15 @@ async def test_what_has_come_is_read_when_that_is_asked_for() -> None:
         rig.link.drain_now()
         assert rig.account.status().messages_in == 3
         rig.account.child.post(Stop())
+
+
+async def test_a_worker_that_is_to_weigh_itself_is_asked_and_its_answer_kept() -> None:
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        rig.link.weigh(rig.account)
+        await until(lambda: control.Weigh() in worker.told())
+        worker.say(control.Weighed(123 << 20))
+        await until(lambda: rig.account.heartbeat.pop_share() == 123 << 20)
+        assert rig.account.heartbeat.pop_share() is None
+        rig.account.child.post(Stop())

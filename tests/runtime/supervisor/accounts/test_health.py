@@ -44,6 +44,13 @@ class FakeAccount:
         self.limits = LIMITS
         self.plugin = plugin
         self.rss = 0
+        self.launcher = "zygote"
+        self.share: int | None = None  # what it has answered
+        self.asked = 0
+
+    def pop_share(self) -> int | None:
+        share, self.share = self.share, None
+        return share
 
     @property
     def spec(self) -> FakeAccount:
@@ -72,11 +79,18 @@ class FakeAccount:
         self.ill.append(reason)
 
 
-def health_check(account: FakeAccount, share: int | None = 0) -> HealthCheck:
+def health_check(
+    account: FakeAccount, share: int | None = 0, certain: int | None = None
+) -> HealthCheck:
+    def ask(asked: object) -> None:
+        account.asked += 1
+
     return HealthCheck(
         account,  # type: ignore[arg-type]  # only what it looks at
         rand=lambda: 0.5,
         pss=lambda pid: share,
+        anonymous=lambda pid: certain,
+        ask=ask,
         wall=lambda: NOW,
     )
 
@@ -159,3 +173,61 @@ def test_an_account_that_does_not_run_is_left_alone() -> None:
     account.phase, account.rss = Phase.STOPPING, 300 * MIB
     health_check(account, 300 * MIB).look(0.0)
     assert (account.posted, account.ill) == ([], [])
+
+
+def test_a_process_that_hides_its_memory_weighs_itself() -> None:
+    account = FakeAccount()
+    account.rss = 150 * MIB
+    watch = health_check(account, None)
+    watch.look(0.0)
+    assert (account.asked, account.posted) == (1, [])
+    account.share = 120 * MIB
+    watch.look(1.0)
+    watch.look(6.0)
+    reason = "memory: 120 MiB, over the soft limit of 100 MiB"
+    assert account.posted == [Restart(automatic=True, reason=reason, why=MEMORY)]
+    assert not watch.unweighed
+
+
+def test_below_its_limits_it_is_not_asked() -> None:
+    account = FakeAccount()
+    account.rss = 90 * MIB
+    health_check(account, None).look(0.0)
+    assert account.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "looks"),
+    [(None, 3), (0, 2)],
+    ids=["it never answers", "it cannot read it either"],
+)
+def test_an_account_that_cannot_be_weighed_is_known_until_it_can(
+    answer: int | None, looks: int
+) -> None:
+    account = FakeAccount()
+    account.rss = 150 * MIB
+    watch = health_check(account, None)
+    for look in range(looks):
+        assert not watch.unweighed
+        watch.look(float(look))
+        account.share = answer
+    watch.look(float(looks))
+    assert watch.unweighed
+    assert (account.posted, account.ill) == ([], [])
+    account.rss = 80 * MIB
+    watch.look(100.0)
+    assert not watch.unweighed
+
+
+@pytest.mark.parametrize("claimed", [None, 0, 1 * MIB])
+@pytest.mark.parametrize("rss", [1 * MIB, 300 * MIB])
+def test_code_that_is_not_trusted_cannot_weigh_less_than_the_kernel_shows(
+    claimed: int | None, rss: int
+) -> None:
+    account = FakeAccount()
+    account.launcher, account.rss, account.share = "exec", rss, claimed
+    watch = health_check(account, None, 250 * MIB)
+    watch.look(0.0)
+    assert account.ill == ["memory: 250 MiB, over the hard limit of 200 MiB"]
+    assert account.process.killed == 1
+    assert not watch.unweighed

@@ -10,7 +10,9 @@ import pytest
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.watch import AccountWatch
+from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
+from tests.support.players import beat
 
 pytestmark = pytest.mark.virtual_time
 
@@ -34,6 +36,9 @@ class NotedLink:
 
     def ask(self, account: Account) -> None:
         self.did.append(("ask", account.key))
+
+    def weigh(self, account: Account) -> None:
+        self.did.append(("weigh", account.key))
 
 
 class WatchRig:
@@ -93,3 +98,20 @@ async def test_what_an_account_said_that_is_gone_is_told_no_more() -> None:
     rig.accounts.clear()
     rig.watch.look(rig.link)
     assert rig.changed == ["local:a"]
+
+
+async def test_an_account_whose_memory_cannot_be_measured_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(vitals, "pss_bytes", lambda pid: None)  # as it is for an ordinary user
+    async with living(account_of(Stage(), spec_of("local:a"))) as account:
+        await start(account)
+        rig = WatchRig(account)
+        rig.watch.look(rig.link)
+        account.beat(beat(rss_bytes=1 << 40), 1.0)
+        rig.watch.look(rig.link)
+        assert ("weigh", "local:a") in rig.link.did
+        assert rig.watch.warnings == []
+        account.heartbeat.weighed(0)
+        rig.watch.look(rig.link)
+        assert [text for text in rig.watch.warnings if "memory of local:a" in text]

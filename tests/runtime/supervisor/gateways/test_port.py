@@ -21,6 +21,8 @@ from runtime.supervisor.gateways.port import (
     end,
     holders_of,
     listen,
+    listening,
+    users_of,
 )
 
 STRANGER = """
@@ -119,8 +121,9 @@ def test_force_kills_a_program_that_ignores_sigterm(monkeypatch: pytest.MonkeyPa
 def test_a_port_of_our_own_is_not_freed_by_force() -> None:
     with listen("127.0.0.1", 0) as ours:
         port = ours.getsockname()[1]
-        with pytest.raises(PortTaken, match="in use by a program of another user"):
+        with pytest.raises(PortTaken, match="a program of this user that hides its files") as found:
             listen("127.0.0.1", port, force=True)
+        assert "--force" not in str(found.value)  # it has no effect on what is not seen
 
 
 def test_a_holder_that_ends_while_we_look_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,8 +151,24 @@ def test_an_unreadable_proc_only_costs_the_name(
 
     monkeypatch.setattr(psutil, "net_connections", hidden)
     assert holders_of(stranger.port) == []
-    with pytest.raises(PortTaken, match="a program of another user"):
+    with pytest.raises(PortTaken, match="a program of this user that hides its files"):
         listen("127.0.0.1", stranger.port)
+
+
+def test_a_program_of_another_user_is_told_from_one_that_hides(
+    stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert users_of(stranger.port) == {os.geteuid()}
+    monkeypatch.setattr(ports, "holders_of", lambda port: [])
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with pytest.raises(PortTaken, match=r"a program of another user; .*--force"):
+        listen("127.0.0.1", stranger.port)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_what_listens_is_seen_with_its_user(host: str) -> None:
+    with listen(host, 0) as sock:
+        assert (sock.getsockname()[1], os.geteuid()) in listening()
 
 
 def test_a_socket_without_a_visible_owner_has_no_holder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -9,6 +10,7 @@ import pytest
 
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.vitals import VMSTAT, MemoryKills
+from tests.support.ordinary_user import ORDINARY, need_ordinary_user
 
 
 def test_a_living_process_has_figures() -> None:
@@ -94,3 +96,27 @@ def test_a_share_of_a_core_is_never_negative(
     used: float, seconds: float, percent: float | None
 ) -> None:
     assert vitals.share_percent(used, seconds) == percent
+
+
+def test_memory_that_belongs_to_nothing_else_is_less_than_all() -> None:
+    kept = bytearray(os.urandom(1024)) * (8 << 10)
+    certain, resident = vitals.anonymous_bytes(os.getpid()), vitals.rss_bytes(os.getpid())
+    assert certain is not None
+    assert resident is not None
+    assert len(kept) < certain < resident
+
+
+def test_a_process_that_hides_its_environment_is_known_by_its_arguments() -> None:
+    code = """
+import os
+from runtime.supervisor.processes import vitals
+from runtime.zygote.prctl import forbid_inspection
+forbid_inspection()
+print(vitals.is_marked(os.getpid(), 'MARK=1'))
+"""
+    need_ordinary_user()
+    for mark in ("MARK=1", "MARK=12"):
+        done = subprocess.run(
+            [*ORDINARY, sys.executable, "-c", code, mark], capture_output=True, text=True
+        )
+        assert done.stdout.split() == [str(mark == "MARK=1")], done.stderr
