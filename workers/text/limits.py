@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Unit = Literal["chars", "utf16", "bytes"]
-Dialect = Literal[
+DialectName = Literal[
     "plain", "telegram-html", "mrkdwn", "discord", "whatsapp", "matrix", "irc", "html"
 ]
 
@@ -25,7 +25,7 @@ class Text:
     limit: int = 0
     unit: Unit = "chars"
     caption: int = 0
-    dialect: Dialect = "plain"
+    dialect: DialectName = "plain"
 
     def __post_init__(self) -> None:
         for name in ("limit", "caption"):
@@ -34,8 +34,8 @@ class Text:
                 raise ValueError(f"{name}: {value} is less than {MIN_LIMIT}; 0 is no limit")
         if self.unit not in get_args(Unit):
             raise ValueError(f"unit: {self.unit!r} is none of {', '.join(get_args(Unit))}")
-        if self.dialect not in get_args(Dialect):
-            known = ", ".join(get_args(Dialect))
+        if self.dialect not in get_args(DialectName):
+            known = ", ".join(get_args(DialectName))
             raise ValueError(f"dialect: {self.dialect!r} is none of {known}")
 
 

@@ -1,0 +1,153 @@
+"""Hold a marked-up text as its characters and a tree of what they are. Pure.
+
+Rendering and splitting need only this: a part of the message is a range of the characters, and
+the tree tells which markup has to be opened and closed around and inside that range.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal[
+    "root", "paragraph", "line", "heading", "quote", "pre", "rule", "marker",
+    "ul", "ol", "li", "table", "row", "head", "cell",
+    "strong", "em", "strike", "code", "link", "url",
+]  # fmt: skip
+
+# What holds blocks: the characters directly in it only separate them.
+CONTAINERS = frozenset({"root", "quote", "ul", "ol", "li", "table", "row"})
+ATOMS = frozenset({"link", "url", "marker"})  # not cut while there is any other place
+
+
+@dataclass(slots=True)
+class Element:
+    """A range of characters of one kind. ``value``: a link's URL, a heading's level, …"""
+
+    kind: Kind
+    start: int
+    end: int = 0
+    value: str = ""
+    children: list[Element] = field(default_factory=list)
+
+
+class Ranges:
+    """Ranges in ascending order that do not overlap; finds the one that an index lies in."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def add(self, start: int, end: int) -> None:
+        """Add a range behind all others."""
+        if start < end:
+            self._starts.append(start)
+            self._ends.append(end)
+
+    def around(self, at: int) -> tuple[int, int] | None:
+        """Return the range that a cut before ``at`` would cut in two."""
+        place = bisect_right(self._starts, at - 1) - 1
+        if place >= 0 and self._starts[place] < at < self._ends[place]:
+            return self._starts[place], self._ends[place]
+        return None
+
+    def holds(self, at: int) -> bool:
+        """Return whether the character at ``at`` lies in a range."""
+        place = bisect_right(self._starts, at) - 1
+        return place >= 0 and at < self._ends[place]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text and the tree of its elements.
+
+    ``atoms`` are what should stay whole; ``verbatim`` is where white space has a meaning.
+    """
+
+    text: str
+    root: Element
+    atoms: Ranges
+    verbatim: Ranges
+
+
+class DocumentBuilder:
+    """Builds a document from its beginning to its end.
+
+    ``flat`` kinds have no effect inside themselves, and are not opened twice.
+    """
+
+    def __init__(self, flat: Iterable[Kind] = ()) -> None:
+        self._flat = frozenset(flat)
+        self._pieces: list[str] = []
+        self._length = 0
+        self._root = Element("root", 0)
+        self._open: list[Element] = [self._root]
+        self._opened: list[bool] = []  # for each call of open: whether it made an element
+        self._atoms = Ranges()
+        self._verbatim = Ranges()
+        self._gap = ""
+
+    @property
+    def length(self) -> int:
+        """The number of characters written so far."""
+        return self._length
+
+    def open(self, kind: Kind, value: str = "") -> bool:
+        """Open an element; a gap that was asked for comes before it. Return whether it is one."""
+        self._flush_gap()
+        new = not (kind in self._flat and any(each.kind == kind for each in self._open))
+        self._opened.append(new)
+        if new:
+            element = Element(kind, self._length, value=value)
+            self._open[-1].children.append(element)
+            self._open.append(element)
+        return new
+
+    def close(self) -> None:
+        """Close what was opened last."""
+        if not self._opened.pop():
+            return
+        element = self._open.pop()
+        element.end = self._length
+        if element.kind in ATOMS:
+            self._atoms.add(element.start, element.end)
+        elif element.kind == "pre":
+            self._verbatim.add(element.start, element.end)
+        if element.start == element.end:
+            self._open[-1].children.pop()  # nothing is in it
+
+    def write(self, text: str) -> None:
+        """Append characters to the innermost element."""
+        if text:
+            self._flush_gap()
+            self._pieces.append(text)
+            self._length += len(text)
+
+    def leaf(self, kind: Kind, text: str, value: str = "") -> None:
+        """Append an element that holds only ``text``."""
+        self.open(kind, value)
+        self.write(text)
+        self.close()
+
+    def separate(self, gap: str) -> None:
+        """Have ``gap`` before what comes next, if something was written and something comes."""
+        if self._length and len(gap) > len(self._gap):
+            self._gap = gap
+
+    def finish(self) -> Document:
+        """Return the document."""
+        self._root.end = self._length
+        return Document("".join(self._pieces), self._root, self._atoms, self._verbatim)
+
+    def _flush_gap(self) -> None:
+        if self._gap:
+            gap, self._gap = self._gap, ""
+            self._pieces.append(gap)
+            self._length += len(gap)
+
+
+def plain_document(text: str) -> Document:
+    """Return a document without any markup."""
+    return Document(text, Element("root", 0, len(text)), Ranges(), Ranges())

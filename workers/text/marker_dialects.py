@@ -1,0 +1,151 @@
+"""Render to dialects that mark text by characters around it, and to none at all. Pure.
+
+Slack and WhatsApp have no escape for a literal ``*`` or ``_``: what stands in the text like a mark
+may be shown as one. Discord has one, and so a text comes out there as it went in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from workers.text.dialects import is_linkable, mark_lines, prefix_lines
+from workers.text.document import Kind
+
+_FLAT: frozenset[Kind] = frozenset({"strong", "em", "strike", "code", "link"})
+_FENCE = "```"
+_DEFUSED = "`\u200b`\u200b`"  # three backticks that end no fence
+_RAW: frozenset[Kind] = frozenset({"code", "pre", "marker", "url"})
+
+_URL = r"https?://[^\s<>()\[\]]+"
+_DISCORD_SPECIAL = re.compile(rf"({_URL})|([\\*_~`|]|\](?=\())")
+_DISCORD_LINE = re.compile(r"(?m)^([ \t]*)(#{1,3}(?=\s)|>|[-+](?=[\s#])|\d+(?=[.)]\s))")
+_MIRC = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # colours and other codes; not tab and newline
+_RUN = re.compile("`+")
+
+
+def escape_discord(text: str, inside: Kind, line_start: bool) -> str:
+    """Put a backslash before what Discord would take for a mark; leave URLs as they are."""
+    if inside in _RAW:
+        return text
+    text = _DISCORD_SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    first = 0 if line_start else text.find("\n") + 1
+    if not line_start and not first:
+        return text
+    return text[:first] + _DISCORD_LINE.sub(_defuse_line, text[first:])
+
+
+def _defuse_line(found: re.Match[str]) -> str:
+    indent, mark = found[1], found[2]
+    return f"{indent}{mark}\\" if mark.isdigit() else f"{indent}\\{mark}"
+
+
+def escape_mrkdwn(text: str, inside: Kind, line_start: bool) -> str:
+    """Write the three characters that Slack reads as control as entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def escape_irc(text: str, inside: Kind, line_start: bool) -> str:
+    """Leave out control characters: colours that somebody else put into the text."""
+    return _MIRC.sub("", text)
+
+
+def escape_nothing(text: str, inside: Kind, line_start: bool) -> str:
+    """Return the text: the dialect has no characters of its own, or no escape for them."""
+    return text
+
+
+def link_mrkdwn(url: str, label: str) -> str:
+    """Return a link of Slack; its label is one line."""
+    safe = url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
+    return f"<{safe}|{label.replace(chr(10), ' ')}>"
+
+
+def link_discord(url: str, label: str) -> str:
+    """Return a link of Discord, whose address ends at a parenthesis."""
+    safe = url.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E")
+    return f"[{label}]({safe})"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerDialect:
+    """Text with characters as marks. ``quote`` begins each quoted line."""
+
+    marks: Mapping[Kind, str] = field(default_factory=dict)
+    escaped: Callable[[str, Kind, bool], str] = escape_nothing
+    link: Callable[[str, str], str] | None = None
+    fence: bool = False
+    languages: bool = False  # a fence names its language
+    spans: bool = False  # a code span may be fenced by two backticks and more
+    headings: bool = False
+    quote: str = "> "
+    flat: frozenset[Kind] = _FLAT
+    lists: bool = False
+    tables: bool = False
+    autolinks: bool = True
+    bullet: str = "• "
+
+    def links(self, url: str) -> bool:
+        """Return whether the dialect has links, and ``url`` can be one."""
+        return self.link is not None and is_linkable(url)
+
+    def escape(self, text: str, inside: Kind, *, line_start: bool) -> str:
+        """Return ``text`` with what the dialect has for literal characters."""
+        return self.escaped(text, inside, line_start)
+
+    def wrap(self, kind: Kind, value: str, inner: str) -> str:
+        """Return ``inner`` between its marks."""
+        if kind == "code":
+            return self._code(inner)
+        if mark := self.marks.get(kind):
+            return mark_lines(inner, mark, mark)
+        if kind == "pre" and self.fence:
+            body = inner.replace(_FENCE, _DEFUSED)
+            return f"{_FENCE}{value if self.languages else ''}\n{body}\n{_FENCE}"
+        if kind == "quote":
+            return prefix_lines(inner, self.quote)
+        if kind == "link" and self.link is not None:
+            return self.link(value, inner)
+        if kind == "heading" and self.headings:
+            return f"{'#' * min(int(value), 3)} {inner.replace(chr(10), ' ')}"
+        return inner
+
+    def _code(self, inner: str) -> str:
+        mark = self.marks.get("code", "")
+        if not mark or "`" not in inner or mark != "`":
+            return f"{mark}{inner}{mark}"
+        if not self.spans:
+            return inner  # nothing can hold it
+        around = "`" * (max(map(len, _RUN.findall(inner))) + 1)
+        return f"{around} {inner} {around}"
+
+
+PLAIN = MarkerDialect()
+MRKDWN = MarkerDialect(
+    marks={"strong": "*", "em": "_", "strike": "~", "code": "`"},
+    escaped=escape_mrkdwn,
+    link=link_mrkdwn,
+    fence=True,
+    flat=_FLAT | {"quote"},
+)
+DISCORD = MarkerDialect(
+    marks={"strong": "**", "em": "*", "strike": "~~", "code": "`"},
+    escaped=escape_discord,
+    link=link_discord,
+    fence=True,
+    languages=True,
+    spans=True,
+    headings=True,
+    bullet="- ",
+    flat=_FLAT | {"quote"},
+)
+WHATSAPP = MarkerDialect(
+    marks={"strong": "*", "em": "_", "strike": "~", "code": "`"},
+    fence=True,
+    flat=_FLAT | {"quote"},
+)
+IRC = MarkerDialect(
+    marks={"strong": "\x02", "em": "\x1d", "strike": "\x1e", "code": "\x11", "pre": "\x11"},
+    escaped=escape_irc,
+)

@@ -1,0 +1,45 @@
+"""Render a message for a platform: in its dialect, in parts of its length. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from workers.text.dialects import Dialect
+from workers.text.document import plain_document
+from workers.text.html_dialects import HTML, TELEGRAM_HTML
+from workers.text.limits import DialectName, Text
+from workers.text.marker_dialects import DISCORD, IRC, MRKDWN, PLAIN, WHATSAPP
+from workers.text.splitting import parts_of
+
+Markup = Literal["plain", "markdown"]
+
+DIALECTS: Mapping[DialectName, Dialect] = {
+    "plain": PLAIN,
+    "telegram-html": TELEGRAM_HTML,
+    "mrkdwn": MRKDWN,
+    "discord": DISCORD,
+    "whatsapp": WHATSAPP,
+    "matrix": HTML,
+    "irc": IRC,
+    "html": HTML,
+}
+
+
+def render(
+    source: str, text: Text, markup: Markup = "markdown", *, caption: bool = False
+) -> list[str]:
+    """Return ``source`` as the messages to send, in order; none when it is only white space.
+
+    ``markdown`` becomes the dialect of ``text``; ``plain`` stays as it is and is only split.
+    Each part is at most ``text.limit`` long, or ``text.caption`` where it goes with a file.
+    """
+    limit = (text.caption if caption else 0) or text.limit
+    if markup == "plain":
+        return parts_of(plain_document(source), PLAIN, limit, text.unit)
+    # Here, so that a worker whose messages are all plain does without the parser (1 MiB).
+    from workers.text.markdown import document_of
+
+    dialect = DIALECTS[text.dialect]
+    document = document_of(source, dialect, longest_link=limit // 2)
+    return parts_of(document, dialect, limit, text.unit)
