@@ -7,7 +7,7 @@ account's worker imports the plugin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,7 +38,8 @@ class Manifest:
     function returns that part, the last of its kind in the text, or ``None``.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
     to install for it. ``actions`` names what the plugin can do beside ``send``. ``status`` holds
-    the first values of the fields that the plugin reports.
+    the first values of the fields that the plugin reports. ``cursor``: the plugin keeps a position
+    at its platform (``Context.cursor``), and is not started before the last one is there.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Manifest:
     actions: frozenset[str] = frozenset({"send"})
     example: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
+    cursor: bool = False
 
     def __post_init__(self) -> None:
         # msgspec learns a type at its first use: once in the zygote, which imports this for all
@@ -83,6 +85,22 @@ class Manifest:
         return ""
 
 
+class Receipt(Protocol):
+    """What ``emit`` and ``mark`` return: await it to wait until they are durable."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait until all of it is acknowledged: now, and only now, confirm it to the platform.
+
+        Raises ``CancelledError`` when the worker ends before.
+        """
+
+    @property
+    def durable(self) -> bool:
+        """True once it is stored. Where the account has no journal, it never is: then it was
+        handed on when the receipt was fulfilled.
+        """
+
+
 class Context(Protocol):
     """What a plugin may use; everything else belongs to the worker."""
 
@@ -93,8 +111,30 @@ class Context(Protocol):
     run_dir: Path  # short path for sockets of this boot
     log: structlog.typing.FilteringBoundLogger
 
-    async def emit(self, message: Inbound) -> None:
-        """Emit a message; wait while too many are unacknowledged: that is the back-pressure."""
+    @property
+    def cursor(self) -> Any:
+        """The last durable cursor, there before ``run`` begins; ``None`` at first."""
+
+    async def emit(self, *what: Inbound, cursor: Any = None) -> Receipt:
+        """Emit messages; wait while too many are unacknowledged: that is the back-pressure.
+
+        It returns when there is room, not when they are safe: for that, await the receipt.
+        ``cursor``, JSON of at most 64 KiB, is the position at the platform after them. It is
+        stored together with the last of them.
+        """
+
+    def mark(self, cursor: Any) -> Receipt:
+        """Keep a cursor without a message, once everything emitted so far is stored."""
+
+    async def safe(self) -> None:
+        """Wait until everything emitted and marked so far is durable."""
+
+    def identity(self, id: str) -> None:
+        """Name the account at the platform (the id of the bot, the phone number).
+
+        Call it before the first ``emit``. A cursor belongs to an identity: when another is
+        named than the one that it was stored for, it is dropped, and ``cursor`` is ``None``.
+        """
 
     def ready(self) -> None:
         """Report that the account works now (connected, logged in).

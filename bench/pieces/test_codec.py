@@ -10,7 +10,7 @@ from ipc.frames.data import INBOUND, Messages, decode_from_worker, encode
 from ipc.frames.websocket import decode_request, response
 from ipc.websocket.connection import frame
 from runtime.gateway.accounts.fanout import message_frames
-from workers.links.events import EventEncoder
+from workers.links.events import EventEncoder, body_of
 from workers.messages import Chat, Inbound, Sender
 
 CHAT, SENDER = Chat(id="room", kind="group"), Sender(id="someone", name="Someone")
@@ -34,14 +34,14 @@ def test_encode_a_message(benchmark: BenchmarkFixture, size: int) -> None:
 
 def test_pack_sixteen_messages(benchmark: BenchmarkFixture) -> None:
     """In the worker: the envelope of a full pack of 200 B messages."""
-    payload = EventEncoder("source:w0", 1).inbound(1, message(200))
+    payload = EventEncoder("source:w0", 1).inbound(1, body_of(message(200)))
     pack = [Messages(1, bytes([INBOUND] * 16), [payload] * 16)]
     assert decode_from_worker(benchmark(encode, pack)) == pack
 
 
 def test_unpack_sixteen_messages(benchmark: BenchmarkFixture) -> None:
     """In the gateway: the same pack, validated."""
-    payload = EventEncoder("source:w0", 1).inbound(1, message(200))
+    payload = EventEncoder("source:w0", 1).inbound(1, body_of(message(200)))
     body = encode([Messages(1, bytes([INBOUND] * 16), [payload] * 16)])
     assert benchmark(decode_from_worker, body)[0].last == 16
 
@@ -49,7 +49,7 @@ def test_unpack_sixteen_messages(benchmark: BenchmarkFixture) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_frame_an_event(benchmark: BenchmarkFixture, size: int) -> None:
     """In the gateway: from the payloads of a pack to the frames that every client gets."""
-    payload = EventEncoder("source:w0", 1).inbound(1, message(size))
+    payload = EventEncoder("source:w0", 1).inbound(1, body_of(message(size)))
     framed = frame(b'{"type":"event","event":"channel.message","payload":%b}' % payload)
 
     def made() -> bytes:

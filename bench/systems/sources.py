@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 
-from workers.links.events import EventEncoder
+from workers.links.events import EventEncoder, body_of
 from workers.messages import Chat, Inbound, Sender
 
 CHAT = Chat(id="load", kind="group", title="Load")
@@ -32,7 +32,8 @@ class Payloads:
         self.number = number = self.number + 1
         text = f"{number:010} {time.monotonic_ns():019} {'x' * size}"[:size]
         now = int(time.time() * 1000)
-        return self._events.inbound(number, Inbound(f"{number}", CHAT, SENDER, text, now))
+        message = Inbound(f"{number}", CHAT, SENDER, text, now)
+        return self._events.inbound(number, body_of(message))
 
 
 class Orders:

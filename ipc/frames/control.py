@@ -19,7 +19,7 @@ from ipc.nesting import MALFORMED
 MAX_BODY_BYTES = 64 * 1024
 MAX_FRAMES = 64  # in one body
 MAX_PATCH_DEPTH = 8  # of what a plugin says about itself
-MAX_PROBLEM = 1000  # characters of what is wrong with secrets
+MAX_PROBLEM = 1000  # characters of a sentence: what is wrong with secrets, what is waited for
 MAX_REASONS = 256  # under which one worker counts what it dropped
 
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -135,7 +135,26 @@ class Rechecked(LinkFrame, tag=7, frozen=True):
     problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
 
 
-FromWorker = ControlHello | WorkerReady | Beat | StatusPatch | Pong | Drained | Rechecked | Weighed
+class WorkerWaits(LinkFrame, tag=9, frozen=True):
+    """The worker waits for what is not its fault; the time to become ready does not run meanwhile.
+
+    ``reason`` is one sentence for people; empty: it waits no more.
+    """
+
+    reason: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
+
+
+FromWorker = (
+    ControlHello
+    | WorkerReady
+    | Beat
+    | StatusPatch
+    | Pong
+    | Drained
+    | Rechecked
+    | Weighed
+    | WorkerWaits
+)
 FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp | Weigh
 
 encode = msgspec.msgpack.Encoder().encode

@@ -22,6 +22,7 @@ SIGKILL = 9  # signal(7): how the kernel ends a process when memory runs out
 HELD = "held"
 HOLD_UNKNOWN = "hold_unknown"  # whether a person had stopped it cannot be known any more
 RESTART = "restart"  # stopping, only to be spawned again at once
+WAITING = "waiting"  # starting, for something that is not its fault
 NOT_READY = "not_ready"
 UNHEALTHY = "unhealthy"
 NOT_SPAWNED = "not_spawned"
@@ -199,6 +200,17 @@ class Spawned:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The process waits for something outside: only afterwards the time to be ready runs.
+
+    ``reason`` is the sentence that says for what; empty: it waits no more.
+    """
+
+    incarnation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The process works."""
 
@@ -254,7 +266,7 @@ class Wake:
     after: float
 
 
-Event = Start | Restart | Stop | Reset | Spawned | Ready | Unhealthy | Exited | Deadline
+Event = Start | Restart | Stop | Reset | Spawned | Waiting | Ready | Unhealthy | Exited | Deadline
 Action = Spawn | Terminate | Kill | Wake
 Step = tuple[State, list[Action]]
 
@@ -273,7 +285,7 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             return state, []  # what a person stopped only a person starts
         case Reset():
             return replace(state, failures=0, refusals=state.refusals.interrupted()), []
-        case Spawned(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (
+        case Spawned(i) | Waiting(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (
             i != state.incarnation
         ):
             return state, []  # late news of an earlier incarnation
@@ -298,6 +310,11 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             return _stopped(state, cause, reason), []
 
         case Phase.STARTING, Spawned():
+            return state, [Wake(policy.ready_within)]
+        case Phase.STARTING, Waiting(reason=what):
+            state = replace(state, cause=WAITING if what else None, reason=what or None)
+            return state, [Wake(policy.ready_within)]
+        case Phase.STARTING, Deadline() if state.cause == WAITING:
             return state, [Wake(policy.ready_within)]
         case Phase.STARTING, Ready():
             state = replace(state, phase=Phase.RUNNING, cause=None, reason=None, proven=True)

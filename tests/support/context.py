@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,16 @@ import structlog
 
 from ipc.frames.status import PLUGIN_FIELDS
 from workers.messages import Inbound
+
+
+class FulfilledReceipt:
+    """A receipt of what is durable at once."""
+
+    durable = True
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
 
 
 class RecordingContext:
@@ -25,6 +35,8 @@ class RecordingContext:
         self.emitted: list[Inbound] = []
         self.fields: dict[str, Any] = {}  # the status as it is now, camelCase
         self.logged: list[dict[str, Any]] = []
+        self.cursor: Any = None
+        self.named: str | None = None
         self.is_ready = False
         self.ended: str | None = None  # why the plugin ended, told by ``end``
         self.taking = asyncio.Event()  # cleared: emit waits, as under back-pressure
@@ -36,10 +48,22 @@ class RecordingContext:
         )
         self._changed = asyncio.Event()
 
-    async def emit(self, message: Inbound) -> None:
+    async def emit(self, *what: Inbound, cursor: Any = None) -> FulfilledReceipt:
         await self.taking.wait()
-        self.emitted.append(message)
+        self.emitted += what
         self._changed.set()
+        return FulfilledReceipt() if cursor is None else self.mark(cursor)
+
+    def mark(self, cursor: Any) -> FulfilledReceipt:
+        self.cursor = cursor
+        self._changed.set()
+        return FulfilledReceipt()
+
+    async def safe(self) -> None:
+        """Do nothing: what is emitted here is safe."""
+
+    def identity(self, id: str) -> None:
+        self.named = id
 
     def ready(self) -> None:
         self.is_ready = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ class ControllablePlugin:
         self.on_send: Callable[[Outbound], Awaitable[Any]] | None = None
         self.on_stop: Callable[[], Awaitable[None]] | None = None
         self.login = True
+        self.began_at = ctx.cursor  # as it was before the plugin ran
         self.health: Any = {"ok": True}
         ControllablePlugin.latest = self
 
@@ -81,4 +83,5 @@ manifest = Manifest(
     secrets=frozenset({"password"}),
     status={"connected": False, "mode": "test"},
 )
+keeping = dataclasses.replace(manifest, cursor=True)  # the plugin keeps a cursor
 not_a_manifest = object()

@@ -100,9 +100,9 @@ class Worker:
     def send(self, *frames: FromWorker) -> None:
         assert self.dealer.send(data.encode(list(frames)))
 
-    def hello(self, oldest: int = 1, token: str | None = None) -> None:
+    def hello(self, oldest: int = 1, token: str | None = None, *, waits: bool = False) -> None:
         proof = token or PeerProof(SECRET).token(self.key, self.incarnation)
-        self.send(DataHello(self.key, self.incarnation, proof, oldest))
+        self.send(DataHello(self.key, self.incarnation, proof, oldest, waits=waits))
 
     def say(self, seq: int, flags: int = data.INBOUND, **more: Any) -> None:
         self.send(single(seq, flags, payload(self.key, seq, self.incarnation, **more)))

@@ -103,8 +103,16 @@ class FakeGateway(Watched):
         self.id = id
         self.welcoming = True
         self.acking = True
+        self.durable = False  # as for an account with a journal
+        self.cursor = b""  # the last stored one, also of an earlier worker
+        self.identity = ""
+        self.running = True  # the account is reported to run; else a welcome is early
+        self.heed: Callable[[data.FromWorker], object] = lambda frame: None
+        self.marks: list[data.Mark] = []
+        self.named: list[str] = []  # identities
         self.raw: list[ReceivedMessage] = []
         self.accepted: list[ReceivedMessage] = []
+        self.packs: list[data.Messages] = []  # every pack that came
         self.hellos: list[data.DataHello] = []
         self.answers: dict[int, data.Answer] = {}
         self.last = 0
@@ -123,12 +131,18 @@ class FakeGateway(Watched):
     def _on_frame(self, peer: bytes, body: bytes) -> None:
         self.bodies += 1
         for frame in data.decode_from_worker(body):
+            self.heed(frame)
             match frame:
                 case data.DataHello():
                     self._greeted(peer, frame)
                 case _ if peer not in self._met:
                     self.send(data.Refused("hello first"), peer)
+                case data.Mark():
+                    self.marks.append(frame)
+                case data.AccountIdentity():
+                    self.named.append(frame.id)
                 case data.Messages():
+                    self.packs.append(frame)
                     for each in map(
                         ReceivedMessage, count(frame.first), frame.flags, frame.payloads
                     ):
@@ -141,7 +155,7 @@ class FakeGateway(Watched):
 
     def _greeted(self, peer: bytes, hello: data.DataHello) -> None:
         self.hellos.append(hello)
-        if self.welcoming:
+        if self.welcoming and (self.running or hello.waits):
             if peer not in self._known:
                 self.last = hello.oldest - 1
             self._known.add(peer)
@@ -164,13 +178,21 @@ class FakeGateway(Watched):
 
     def welcome_all(self) -> None:
         """Welcome every worker that said hello meanwhile."""
-        self.welcoming = True
+        self.welcoming = self.running = True
         for peer in self._known:
             self._welcome(peer)
 
     def _welcome(self, peer: bytes) -> None:
+        early = not self.running
+        self.send(
+            data.Welcome(
+                self.id, self.last, 0, self.durable, self.cursor, self.identity, early=early
+            ),
+            peer,
+        )
+        if early:
+            return
         self._met.add(peer)
-        self.send(data.Welcome(self.id, self.last), peer)
         for call in self._early:
             self.send(call, peer)
         self._early.clear()
@@ -179,7 +201,7 @@ class FakeGateway(Watched):
         self._met.clear()
 
     def acknowledge(self) -> None:
-        self.send(data.Ack(self.last))
+        self.send(data.Ack(self.last, self.marks[-1].id if self.marks else 0))
 
     def send(self, frame: data.FromGateway, peer: bytes | None = None) -> None:
         for each in [peer] if peer else self._met:

@@ -11,6 +11,10 @@ everything in flight back to the front; for a gateway whose predecessor may have
 already it is marked ``REDELIVERED``. What is acknowledged is kept for a while, up to ``keep``
 bytes: ``history`` returns it for a new gateway, marked ``HISTORY``, so that it can replay what
 it has never seen.
+
+A message may bring a cursor, the plugin's position at the platform after it. A pack carries one
+cursor, that of its last message: further messages with a cursor of their own replace it, because a
+pack is stored as a whole; a message without one begins a new pack.
 """
 
 from __future__ import annotations
@@ -32,12 +36,13 @@ MARK = b',"redelivered":true}'  # takes the place of the payload's closing brace
 class Pack:
     """Consecutive messages, from sequence number ``first`` on, that are moved together."""
 
-    __slots__ = ("first", "flags", "payloads", "size_bytes")
+    __slots__ = ("cursor", "first", "flags", "payloads", "size_bytes")
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.flags = bytearray()
         self.payloads: list[bytes] = []
+        self.cursor = b""
         self.size_bytes = 0
 
     @property
@@ -56,15 +61,17 @@ class Pack:
         head, tail = Pack(self.first), Pack(seq + 1)
         for number, payload in enumerate(self.payloads, self.first):
             (head if number <= seq else tail).add(payload, self.flags[number - self.first])
+        tail.cursor = self.cursor
+        tail.size_bytes += len(self.cursor)
         return head, tail
 
     def messages(self, *, redelivered: bool = False) -> Messages:
         """Return the frame that carries the pack, each message marked when ``redelivered``."""
         if not redelivered:
-            return Messages(self.first, bytes(self.flags), self.payloads)
+            return Messages(self.first, bytes(self.flags), self.payloads, self.cursor)
         flags = bytes(flags | REDELIVERED for flags in self.flags)
         marked = [payload[:-1] + MARK for payload in self.payloads]
-        return Messages(self.first, flags, marked)
+        return Messages(self.first, flags, marked, self.cursor)
 
     def history(self) -> Messages:
         """Return the frame that carries the pack as messages acknowledged before."""
@@ -78,7 +85,8 @@ class Backlog:
     ``last`` is the newest sequence number, ``acked`` the newest acknowledged, ``sent`` the
     newest ever handed out; ``size_bytes`` counts payloads and their frames; ``full`` is true
     when a bound is reached (an attribute: it is read for every message). Bounds, ``window`` and
-    ``keep`` count messages or bytes.
+    ``keep`` count messages or bytes. ``cursor`` is the newest that was acknowledged, of the
+    message ``cursor_at``; 0: none was.
     """
 
     __slots__ = (
@@ -92,6 +100,8 @@ class Backlog:
         "_pack_bytes",
         "_waiting",
         "acked",
+        "cursor",
+        "cursor_at",
         "full",
         "last",
         "max_bytes",
@@ -114,6 +124,8 @@ class Backlog:
         self.window = window
         self.last = self.acked = self.sent = 0
         self.size_bytes = 0
+        self.cursor = b""
+        self.cursor_at = 0
         self.full = False
         self._marked = 0  # up to here, what is taken again is marked as redelivered
         self._flight: deque[Pack] = deque()
@@ -153,7 +165,7 @@ class Backlog:
         """True while a message waits to be taken."""
         return bool(self._waiting)
 
-    def append(self, payload: bytes, flags: int) -> int:
+    def append(self, payload: bytes, flags: int, cursor: bytes = b"") -> int:
         """Keep ``payload`` (a JSON object) until it is acknowledged; return its sequence number.
 
         Callers wait while ``full``; those that must not wait may exceed the bound.
@@ -165,11 +177,15 @@ class Backlog:
             pack is None
             or len(pack.payloads) >= PACK_FRAMES
             or pack.size_bytes + cost > self._pack_bytes
+            or (pack.cursor and not cursor)
         ):
             pack = self._open = Pack(seq)
             self._waiting.append(pack)
         pack.payloads.append(payload)  # ``Pack.add`` without the call
         pack.flags.append(flags)
+        if cursor:
+            cost += len(cursor) - len(pack.cursor)
+            pack.cursor = cursor
         pack.size_bytes += cost
         self.size_bytes += cost
         if seq - self.acked >= self.max_messages or self.size_bytes >= self.max_bytes:
@@ -246,8 +262,12 @@ class Backlog:
                 pack, rest = pack.split(seq)
                 queue.appendleft(rest)
             size += pack.size_bytes
+            if pack.cursor:
+                self.cursor, self.cursor_at = pack.cursor, pack.last
+                pack.size_bytes -= len(pack.cursor)
+                pack.cursor = b""
             self._kept.append(pack)
-        self._kept_bytes += size
+            self._kept_bytes += pack.size_bytes
         return size
 
     def _trim(self) -> None:

@@ -31,6 +31,7 @@ from ipc.frames.control import (
     Weigh,
     Weighed,
     WorkerReady,
+    WorkerWaits,
     decode_from_supervisor,
     encode,
 )
@@ -70,6 +71,7 @@ class WorkerControlLink:
         self._status: dict[str, Any] = {}
         self._changes: dict[str, Any] = {}
         self._scheduled = False
+        self._waits = ""  # for what the account waits
         self._met = False  # connected once
         self._owing = False  # a frame was not sent: send the whole state again
         self._pace = boot.beat  # seconds between two beats
@@ -98,6 +100,11 @@ class WorkerControlLink:
             self.ready = True
             self._send_changes()
             self._send(WorkerReady())
+
+    def send_waits(self, reason: str) -> None:
+        """Send what the account waits for before it can be ready; empty: nothing any more."""
+        self._waits = reason
+        self._send(WorkerWaits(reason))
 
     def send_drained(self) -> None:
         """Send ``Drained``: nothing is in flight any more."""
@@ -151,6 +158,8 @@ class WorkerControlLink:
         if self._owing:
             self._owing = False
             frames: list[FromWorker] = [self._hello(), StatusPatch(dict(self._status))]
+            if self._waits:
+                frames.append(WorkerWaits(self._waits))
             if self.ready:
                 frames.append(WorkerReady())
             self._send(*frames)

@@ -5,6 +5,10 @@ welcomed, and sends nothing else until then. It sends ``DataHello`` again when t
 new, when the gateway refuses a frame (it does not know the worker, or misses a frame), and when
 acknowledgements stay away; the ``Welcome`` names the message from which everything is sent
 again. Cost per message: one append; one flush per loop turn.
+
+A plugin that keeps a cursor is not started before the gateway has sent the last one that is
+stored (``recall``); a gateway sends it to an account that does not run yet, in a ``Welcome`` that
+is ``early``.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import (
     PACK_BYTES,
     PACK_FRAMES,
+    AccountIdentity,
     Ack,
     Answer,
     Call,
@@ -31,6 +36,8 @@ from ipc.frames.data import (
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
 from workers.links.backlog import Backlog
+from workers.links.positions import Positions
+from workers.links.waiting import Goals, WaitingEmitters
 
 GREET_FIRST = 0.5  # seconds until the second hello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
@@ -43,13 +50,15 @@ TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so man
 class WorkerDataLink:
     """The data link of one incarnation. ``dropped`` counts lost frames by reason.
 
-    ``on_call(call, gateway)`` receives each call of the gateway with that boot id.
+    ``positions`` is what is known of the plugin's cursor. ``on_call(call, gateway)`` receives each
+    call of the gateway with that boot id.
     """
 
     def __init__(
         self, boot: WorkerBoot, on_call: Callable[[Call, str], None], log: FilteringBoundLogger
     ) -> None:
         self.backlog = Backlog()
+        self.positions = Positions()
         self.dropped: Counter[str] = Counter()
         self._boot = boot
         self._on_call = on_call
@@ -72,9 +81,12 @@ class WorkerDataLink:
         self._scheduled = False
         self._answers: deque[Answer] = deque()
         self._unconfirmed = False  # answers were sent since the last Welcome
-        self._emitters = _WaitingEmitters(self.backlog)
+        self._emitters = WaitingEmitters(self.backlog)
         self._quiet: asyncio.Future[None] | None = None
-        self._goals: list[tuple[int, asyncio.Future[None]]] = []
+        self._goals = Goals()  # messages that are to be acknowledged
+        self._marks = Goals()  # and marks
+        self._recalled: asyncio.Future[None] | None = None  # the cursor is to come
+        self._identified = True  # the present gateway knows the identity, if there is one
 
     def open(self) -> None:
         """Connect and send the first ``DataHello``; the gateway need not be there."""
@@ -95,6 +107,8 @@ class WorkerDataLink:
         if self._timer:
             self._timer.cancel()
         self._emitters.cancel()
+        self._goals.cancel()
+        self._marks.cancel()
         if self._dealer:
             self._dealer.close()
 
@@ -102,9 +116,9 @@ class WorkerDataLink:
         """Return whether ``wait_for_room`` has to be awaited before the next ``post``."""
         return self._turn >= TURN_MESSAGES or self.backlog.full
 
-    def post(self, payload: bytes, flags: int) -> None:
-        """Queue the payload of one ``channel.message``."""
-        self.backlog.append(payload, flags)
+    def post(self, payload: bytes, flags: int, cursor: bytes = b"") -> None:
+        """Queue the payload of one ``channel.message``, and the cursor that belongs after it."""
+        self.backlog.append(payload, flags, cursor)
         self._turn += 1
         if not self._scheduled:
             self._schedule()
@@ -112,6 +126,28 @@ class WorkerDataLink:
     async def wait_for_room(self) -> None:
         """Let the loop turn once, then wait until the backlog is below its bounds."""
         await self._emitters.wait()
+
+    def mark(self, cursor: bytes) -> int:
+        """Queue a cursor that belongs after all that was posted; return the mark's number."""
+        number = self.positions.mark(cursor, self.backlog.last)
+        self._schedule()
+        return number
+
+    def identify(self, identity: str) -> bool:
+        """Name the account's identity; return whether the stored cursor was another's."""
+        other = self.positions.identify(identity)
+        self._identified = False
+        self._schedule()
+        return other
+
+    async def recall(self) -> None:
+        """Wait until the gateway has sent the last stored cursor."""
+        self._recalled = self._loop.create_future()
+        self._say_hello()
+        try:
+            await self._recalled
+        finally:
+            self._recalled = None
 
     def answer(self, id: int, gateway: str, ok: bool, payload: bytes) -> None:
         """Answer the call ``id`` of ``gateway``; drop the answer when that gateway is gone.
@@ -167,15 +203,23 @@ class WorkerDataLink:
             self._quiet = self._loop.create_future()
             await self._quiet
 
-    async def reached(self, seq: int) -> None:
-        """Wait until every message up to ``seq`` is acknowledged."""
+    async def reached(self, seq: int, mark: int = 0) -> None:
+        """Wait until every message up to ``seq``, and every mark up to ``mark``, is acknowledged.
+
+        Raises ``CancelledError`` when the link is closed first.
+        """
         if self.backlog.acked < seq:
-            goal = self._loop.create_future()
-            self._goals.append((seq, goal))
-            await goal
+            await self._goals.wait(seq)
+        if self.positions.acked < mark:
+            await self._marks.wait(mark)
+
+    def is_durable(self, seq: int) -> bool:
+        """Return whether the message ``seq`` is acknowledged, by a gateway that has stored it."""
+        return seq <= self.backlog.acked and self.positions.is_durable(seq)
 
     def _settled(self) -> bool:
-        return self.backlog.idle and not self._answers and not self._unconfirmed
+        idle = self.backlog.idle and self.positions.idle
+        return idle and not self._answers and not self._unconfirmed
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -189,6 +233,11 @@ class WorkerDataLink:
         if not self._welcome or self._dealer is None or self._dealer.closed:
             return
         backlog, send = self.backlog, self._dealer.send
+        if not self._identified:
+            named = self.positions.named
+            self._identified = not named or send(encode([AccountIdentity(named)]))
+            if not self._identified:
+                return
         while self._answers:
             pack = self._some_answers()
             # Messages go along with the last of them: a body costs more than what is in it, and
@@ -205,6 +254,8 @@ class WorkerDataLink:
             if not send(encode([messages])):
                 backlog.putback()
                 break
+        if (mark := self.positions.take()) and not send(encode([mark])):
+            self.positions.resend()
         if backlog.flying and self._timer is None:
             self._watch()
 
@@ -226,7 +277,10 @@ class WorkerDataLink:
 
     def _say_hello(self) -> None:
         boot, backlog = self._boot, self.backlog
-        hello = DataHello(boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept)
+        waits = self._recalled is not None
+        hello = DataHello(
+            boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept, waits
+        )
         self._asked = True
         if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
             self._mark = backlog.sent
@@ -256,7 +310,7 @@ class WorkerDataLink:
         for frame in decode_from_gateway(body):
             match frame:
                 case Ack():
-                    self._acked(frame.seq)
+                    self._acked(frame.seq, frame.mark)
                 case Call():
                     self._on_call(frame, self._gateway or "")
                 case Welcome():
@@ -264,11 +318,15 @@ class WorkerDataLink:
                 case Refused():
                     self._refused(frame)
 
-    def _acked(self, seq: int) -> None:
-        if self.backlog.ack(seq):
+    def _acked(self, seq: int, mark: int = 0) -> None:
+        backlog = self.backlog
+        if backlog.ack(seq):
             self._emitters.wake()
-            if self.backlog.unsent:
+            self.positions.store(backlog.cursor, backlog.cursor_at)
+            if backlog.unsent:
                 self._schedule()
+        if mark and self.positions.ack(mark):
+            self._schedule()  # a newer one may wait
         self._notice_quiet()
 
     def _connected(self) -> None:
@@ -287,6 +345,12 @@ class WorkerDataLink:
 
     def _welcomed(self, frame: Welcome) -> None:
         mark, self._mark = self._mark, None
+        self.positions.follow(frame.durable, self.backlog.oldest)
+        if self._recalled is not None and not self._recalled.done():
+            self.positions.recall(frame.cursor, frame.identity)
+            self._recalled.set_result(None)
+        if frame.early:
+            return
         if frame.wanted:
             self._recall(frame.wanted, self.backlog.oldest)
         self._acked(frame.acked)
@@ -302,7 +366,8 @@ class WorkerDataLink:
             self._timer.cancel()
             self._timer = None
         self._welcome = True
-        self._unconfirmed = False
+        self._identified = self._unconfirmed = False
+        self.positions.resend()
         self._refusal = ""
         self._flush()
         self._notice_quiet()
@@ -323,53 +388,11 @@ class WorkerDataLink:
 
     def _notice_quiet(self) -> None:
         """Wake those that wait for acknowledgements."""
-        for goal in [goal for goal in self._goals if goal[0] <= self.backlog.acked]:
-            self._goals.remove(goal)
-            if not goal[1].done():
-                goal[1].set_result(None)
+        self._goals.reach(self.backlog.acked)
+        self._marks.reach(self.positions.acked)
         if self._quiet and not self._quiet.done() and self._settled():
             self._quiet.set_result(None)
 
     def _on_error(self, error: Exception) -> None:
         self.dropped["malformed frames"] += 1
         self._log.warning("a frame of the gateway was dropped", error=str(error))
-
-
-class _WaitingEmitters:
-    """The tasks that wait for room in ``backlog``, woken in the order of their arrival.
-
-    One future each, and only as many are woken as find room: one shared event would wake
-    thousands of them for every acknowledgement.
-    """
-
-    def __init__(self, backlog: Backlog) -> None:
-        self._backlog = backlog
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def wait(self) -> None:
-        """Let the loop turn once, then wait until the backlog is below its bounds."""
-        await asyncio.sleep(0)
-        while self._backlog.full:
-            place = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
-            try:
-                await place
-            except asyncio.CancelledError:
-                if place.done() and not place.cancelled():
-                    self.wake()  # this place is not used: pass it on
-                raise
-
-    def wake(self) -> None:
-        """Wake as many as there is room for."""
-        backlog = self._backlog
-        free = backlog.max_messages - len(backlog)
-        while self._waiting and free > 0 and not backlog.full:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(None)
-                free -= 1
-
-    def cancel(self) -> None:
-        """Cancel all that wait."""
-        for place in self._waiting:
-            place.cancel()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ipc.errors import FrameError
-from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES, check_payload
+from ipc.frames.data import ADDRESSED, INBOUND, MAX_CURSOR_BYTES, MAX_PAYLOAD_BYTES, check_payload
 from workers.links.backlog import MARK
 from workers.messages import MAX_TEXT, Inbound, Outbound, Sent, SentMessage
 
@@ -32,23 +32,8 @@ class EventEncoder:
         self._in = head + b',"direction":"in","cursor":"%d:' % incarnation
         self._out = head + b',"direction":"out","cursor":"%d:' % incarnation
 
-    def inbound(self, seq: int, message: Inbound) -> bytes:
-        """Return the payload of ``message`` with the cursor of ``seq``.
-
-        Raises ``ValueError`` when it is too large or nested too deep, ``TypeError`` when it
-        cannot be JSON.
-        """
-        try:
-            body = _encode(message)
-        except UnicodeEncodeError:
-            body = _encode(_valid(msgspec.to_builtins(message)))
-        if len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512:
-            raise ValueError(f"a message of {len(body)} bytes is too large")
-        if message.meta:  # all else is typed; the gateway relies on the payload being JSON
-            try:
-                check_payload(body)
-            except FrameError as error:
-                raise ValueError(error.reason) from None
+    def inbound(self, seq: int, body: bytes) -> bytes:
+        """Return the payload of a message that ``body_of`` has encoded, with the number ``seq``."""
         return b'%b%d","message":%b}' % (self._in, seq, body)
 
     def outbound(self, seq: int, message: Outbound, sent: Sent) -> bytes:
@@ -66,6 +51,44 @@ class EventEncoder:
             )
         )
         return b'%b%d","message":%b}' % (self._out, seq, body)
+
+
+def body_of(message: Inbound) -> bytes:
+    """Return a message as JSON text.
+
+    Raises ``ValueError`` when it is too large or nested too deep, ``TypeError`` when it cannot
+    be JSON.
+    """
+    try:
+        body = _encode(message)
+    except UnicodeEncodeError:
+        body = _encode(_valid(msgspec.to_builtins(message)))
+    if len(message.text) > MAX_TEXT or len(body) > LIMIT_BYTES - 512:
+        raise ValueError(f"a message of {len(body)} bytes is too large")
+    if message.meta:  # all else is typed; the gateway relies on the payload being JSON
+        try:
+            check_payload(body)
+        except FrameError as error:
+            raise ValueError(error.reason) from None
+    return body
+
+
+def cursor_text(cursor: Any) -> bytes:
+    """Return a cursor as JSON text.
+
+    Raises ``ValueError`` for one beyond 64 KiB or nested too deep, ``TypeError`` for one that
+    cannot be JSON.
+    """
+    try:
+        text = _encode(cursor)
+        check_payload(text)
+    except UnicodeEncodeError:
+        raise ValueError("a cursor is JSON, which holds no lone surrogates") from None
+    except FrameError as error:
+        raise ValueError(f"cursor: {error.reason}") from None
+    if len(text) > MAX_CURSOR_BYTES:
+        raise ValueError(f"a cursor of {len(text)} bytes, at most {MAX_CURSOR_BYTES} are kept")
+    return text
 
 
 def flags_of(message: Inbound) -> int:

@@ -6,7 +6,7 @@ It is deliberately narrow: what a plugin cannot reach in the worker it cannot da
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ import structlog
 
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.status import PLUGIN_FIELDS
+from ipc.nesting import decode_json
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
-from workers.links.events import EventEncoder, flags_of
+from workers.links.events import EventEncoder, body_of, cursor_text, flags_of
 from workers.messages import Inbound
+from workers.process.receipts import EmitReceipt
 
 _AFTER_LINE = re.compile(r"_([a-z])")
 MAX_FIELD = 2_000  # characters of a status field
+MAX_IDENTITY = 512  # characters
 
 
 class AccountContext:
@@ -34,6 +37,8 @@ class AccountContext:
         link: WorkerDataLink,
         control: WorkerControlLink,
         redact: Callable[[str], str] = str,
+        *,
+        keeps_cursor: bool = False,
     ) -> None:
         self.key = boot.key
         self.account_id = boot.key.partition(":")[2]
@@ -46,21 +51,83 @@ class AccountContext:
         self._link = link
         self._control = control
         self._redact = redact
+        self._keeps_cursor = keeps_cursor
 
-    async def emit(self, message: Inbound) -> None:
-        """Emit a message; wait while too many are unacknowledged (back-pressure).
+    @property
+    def cursor(self) -> Any:
+        """The last durable cursor, ``None`` at first."""
+        stored = self._link.positions.stored
+        return decode_json(stored, object) if stored else None
 
-        When cancelled, the message is not emitted. Raises ``TypeError`` for anything but an
-        ``Inbound``, ``ValueError`` for one beyond the limits of ``workers.messages``.
+    async def emit(self, *what: Inbound, cursor: Any = None) -> EmitReceipt:
+        """Emit messages; wait while too many are unacknowledged (back-pressure).
+
+        When cancelled, those that are not emitted yet are not, nor is the cursor. Raises
+        ``TypeError`` for anything but an ``Inbound``, ``ValueError`` for what is beyond the
+        limits of ``workers.messages``: then none is emitted.
         """
+        if cursor is not None or len(what) != 1:
+            return await self._emit_all(what, b"" if cursor is None else self._position(cursor))
+        (message,) = what  # the usual case, without a list and a loop
         if message.__class__ is not Inbound:
             raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
         link = self._link
         if link.crowded():
             await link.wait_for_room()
-        payload = self.events.inbound(link.backlog.last + 1, message)
-        link.post(payload, flags_of(message))
+        seq = link.backlog.last + 1
+        link.post(self.events.inbound(seq, body_of(message)), flags_of(message))
         self.messages_in += 1
+        return EmitReceipt(link, seq)
+
+    def mark(self, cursor: Any) -> EmitReceipt:
+        """Keep a cursor without a message; raises as ``emit`` for one that cannot be kept."""
+        return self._mark(self._position(cursor))
+
+    async def safe(self) -> None:
+        """Wait until everything emitted and marked so far is acknowledged."""
+        await self._link.reached(self._link.backlog.last, self._link.positions.marked)
+
+    def identity(self, id: str) -> None:
+        """Name the account at the platform: a cursor of another identity is dropped.
+
+        Raises ``RuntimeError`` when something was emitted already under another one.
+        """
+        if not isinstance(id, str) or not 0 < len(id) <= MAX_IDENTITY:
+            raise ValueError(f"an identity is text of 1 to {MAX_IDENTITY} characters")
+        link = self._link
+        if id == link.positions.named:
+            return
+        if link.backlog.last or link.positions.marked:
+            raise RuntimeError("identity() comes before the first emit() or mark()")
+        if link.identify(id):
+            self.log.warning("another identity: the cursor is dropped", identity=id)
+
+    async def _emit_all(self, what: Sequence[Inbound], position: bytes) -> EmitReceipt:
+        """Emit messages in a row, checked before the first is; the last brings ``position``."""
+        found = []
+        for message in what:
+            if message.__class__ is not Inbound:
+                raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
+            found.append((body_of(message), flags_of(message)))
+        link, left = self._link, len(found)
+        for body, flags in found:
+            left -= 1
+            if link.crowded():
+                await link.wait_for_room()
+            payload = self.events.inbound(link.backlog.last + 1, body)
+            link.post(payload, flags, b"" if left else position)
+            self.messages_in += 1
+        if not found and position:
+            return self._mark(position)
+        return EmitReceipt(link, link.backlog.last)
+
+    def _mark(self, position: bytes) -> EmitReceipt:
+        return EmitReceipt(self._link, self._link.backlog.last, self._link.mark(position))
+
+    def _position(self, cursor: Any) -> bytes:
+        if not self._keeps_cursor:
+            raise RuntimeError("the channel keeps no cursor: say cursor=True in its manifest")
+        return cursor_text(cursor)
 
     def ready(self) -> None:
         """Report that the account works now. A second call does nothing."""

@@ -34,6 +34,8 @@ from workers.process.logging import Redaction, log_to_stderr
 
 Report = Callable[[str, str, bool], None]  # of the cause and text of an ending, and ``final``
 
+WAIT_TOLD = 1.0  # seconds; a gateway that is there answers sooner
+WAITS_FOR_GATEWAY = "it waits for the gateway, which keeps its cursor"
 MARGIN = 0.5  # seconds between the end of the process and the supervisor's SIGKILL
 
 
@@ -158,13 +160,31 @@ class Worker:
         manifest = manifest_of(boot)
         config = self._config = await config_of(boot, manifest, self._redact)
         make_directory(Path(boot.storage))
+        if manifest.cursor:
+            await self._recall_cursor()
         self._context = AccountContext(
-            boot, config, self._log, self._link, self._control, self._redact
+            boot,
+            config,
+            self._log,
+            self._link,
+            self._control,
+            self._redact,
+            keeps_cursor=manifest.cursor,
         )
         self._control.patch(manifest.status)
         plugin = plugin_class(manifest)(self._context)
         calls.begin(plugin)
         return plugin
+
+    async def _recall_cursor(self) -> None:
+        """Wait for the gateway, which keeps the cursor; report it when that takes a while."""
+        told = self._loop.call_later(WAIT_TOLD, self._control.send_waits, WAITS_FOR_GATEWAY)
+        try:
+            await self._link.recall()
+        finally:
+            told.cancel()
+        if told.when() <= self._loop.time():
+            self._control.send_waits("")
 
     def _end(self, ending: Ending) -> None:
         if not self._ended.done():

@@ -261,6 +261,8 @@ class DataRouter:
         peer.wanted, peer.recalled = ring.lacks(peer.incarnation, hello.kept), []
         if self._peers.may_talk(peer):
             self._welcome(peer)
+        elif hello.waits:
+            self._send(peer.id, Welcome(self._gateway, peer.seen, early=True))
         return peer
 
     def _welcome(self, peer: Peer) -> None:

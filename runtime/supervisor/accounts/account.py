@@ -29,6 +29,7 @@ from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
     UNHEALTHY,
+    WAITING,
     Event,
     Exited,
     Policy,
@@ -217,8 +218,11 @@ class Account:
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
-        """Return whether a running worker has been silent for too long, and end it then."""
-        if self.phase is not Phase.RUNNING:
+        """Return whether a running worker has been silent for too long, and end it then.
+
+        So has one that waits before it is ready: no deadline would end it.
+        """
+        if self.phase is not Phase.RUNNING and self.child.state.cause != WAITING:
             return Verdict.ALIVE
         verdict = self.heartbeat.check(now, self.child.process)
         if verdict is Verdict.GONE:

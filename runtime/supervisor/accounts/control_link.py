@@ -20,7 +20,7 @@ from ipc.identity.peer import PeerProof, parse_peer, peer_name
 from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.lifecycle import Ready
+from runtime.supervisor.lifecycle import Ready, Waiting
 
 T = TypeVar("T")
 
@@ -221,6 +221,8 @@ class ControlLink:
         match frame:
             case control.WorkerReady():
                 account.child.post(Ready(account.child.state.incarnation))
+            case control.WorkerWaits(reason=reason):
+                account.child.post(Waiting(account.child.state.incarnation, reason))
             case control.Beat():
                 account.beat(frame, now)
                 self._on_figures(account)

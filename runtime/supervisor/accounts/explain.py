@@ -9,6 +9,7 @@ from runtime.supervisor.lifecycle import (
     MISCONFIGURED,
     NEEDS_A_PERSON,
     NEEDS_LOGIN,
+    WAITING,
     State,
 )
 
@@ -63,6 +64,8 @@ def what_next(key: str, state: State, *, held: bool) -> str:
             return f"nothing until `trunkline channels start {key}`"
         case Phase.STOPPED:
             return "nothing until its configuration changes"
+        case Phase.STARTING if state.cause == WAITING:
+            return "it goes on by itself when what it waits for is there"
         case Phase.STARTING:
             return "it becomes ready, or is stopped and tried again later"
         case Phase.STOPPING:

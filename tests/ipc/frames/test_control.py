@@ -23,6 +23,7 @@ from ipc.frames.control import (
     Weigh,
     Weighed,
     WorkerReady,
+    WorkerWaits,
 )
 
 pack = msgspec.msgpack.encode
@@ -42,6 +43,7 @@ def test_frames_come_back() -> None:
         StatusPatch({"connected": True, "detail": {"servers": ["a", 1, 1.5, None]}}),
         Pong(7),
         Weighed(123 << 20),
+        WorkerWaits("it waits for the gateway"),
     ]
     assert control.decode_from_worker(control.encode(frames)) == frames
     orders = [Ping(7), Drain(), BeatInterval(0.5), Weigh()]
@@ -65,7 +67,7 @@ def deep(levels: int) -> Any:
 REFUSED: dict[str, bytes] = {
     "empty": b"",
     "no list": pack(1),
-    "unknown kind": pack([[9]]),
+    "unknown kind": pack([[99]]),
     "too few fields": pack([[1, "a:b"]]),
     "too many frames": pack([[2]] * 65),
     "too large": bytes(control.MAX_BODY_BYTES + 1),

@@ -28,6 +28,7 @@ from runtime.supervisor.lifecycle import (
     Stop,
     Terminate,
     Unhealthy,
+    Waiting,
     Wake,
     blame,
     step,
@@ -113,6 +114,39 @@ def test_one_that_is_not_ready_in_time_is_ended_and_counts_as_failed() -> None:
     state = play(Exited(3, Exit(signal=9)), state=state)
     assert (state.phase, state.failures) == (Phase.BACKOFF, 1)
     assert (state.cause, state.reason) == ("not_ready", "not ready within 30 s")
+
+
+def test_one_that_waits_for_something_outside_has_time_until_it_is_there() -> None:
+    state, actions = step(POLICY, STARTING, Waiting(3, "it waits for the gateway"))
+    assert (state.phase, state.cause, state.reason) == (
+        Phase.STARTING,
+        "waiting",
+        "it waits for the gateway",
+    )
+    assert actions == [Wake(POLICY.ready_within)]
+    for _ in range(100):
+        same, actions = step(POLICY, state, Deadline(3, Phase.STARTING))
+        assert (same, actions) == (state, [Wake(POLICY.ready_within)])
+    assert play(Ready(3), state=state) == dataclasses.replace(RUNNING, proven=True)
+
+
+def test_once_it_waits_no_more_its_time_to_be_ready_runs_from_there() -> None:
+    state = play(Waiting(3, "it waits for the gateway"), state=STARTING)
+    state, actions = step(POLICY, state, Waiting(3, ""))
+    assert (state, actions) == (STARTING, [Wake(POLICY.ready_within)])
+    assert play(Deadline(3, Phase.STARTING), state=state).cause == "not_ready"
+
+
+def test_a_wait_counts_only_while_it_starts() -> None:
+    for state in (STOPPED, RUNNING, STOPPING, BACKOFF, FAILED):
+        assert step(POLICY, state, Waiting(3, "late")) == (state, [])
+
+
+@pytest.mark.parametrize("event", [Exited(3, CRASH), Unhealthy(3, "silent"), Stop()])
+def test_what_waits_can_fail_and_be_stopped(event: Event) -> None:
+    state = play(Waiting(3, "it waits for the gateway"), event, state=STARTING)
+    assert state.phase is not Phase.STARTING
+    assert state.cause != "waiting"
 
 
 @pytest.mark.parametrize("state", [STARTING, RUNNING])
@@ -285,7 +319,9 @@ def test_starting_a_stopped_one_is_no_restart() -> None:
 
 
 @pytest.mark.parametrize("state", [STOPPED, STARTING, RUNNING, STOPPING, BACKOFF, FAILED])
-@pytest.mark.parametrize("late", [Spawned(2), Ready(2), Unhealthy(2, "x"), Exited(2, CRASH)])
+@pytest.mark.parametrize(
+    "late", [Spawned(2), Waiting(2, "x"), Ready(2), Unhealthy(2, "x"), Exited(2, CRASH)]
+)
 def test_news_of_an_earlier_incarnation_change_nothing(state: State, late: Event) -> None:
     assert step(POLICY, state, late) == (state, [])
 
@@ -361,6 +397,7 @@ _events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Stop, st.sampled_from(["held", "disabled"])),
     st.just(Reset()),
     st.builds(Spawned, _numbers),
+    st.builds(Waiting, _numbers, st.sampled_from(["", "it waits"])),
     st.builds(Ready, _numbers),
     st.builds(Unhealthy, _numbers, st.just("mute")),
     st.builds(Exited, _numbers, _exits),
@@ -372,7 +409,7 @@ def history(events: list[Event]) -> list[tuple[State, Event, State, list[Action]
     """Play events, with incarnations near the present one, and return every step."""
     steps, state = [], State()
     for event in events:
-        if isinstance(event, Spawned | Ready | Unhealthy | Exited | Deadline):
+        if isinstance(event, Spawned | Waiting | Ready | Unhealthy | Exited | Deadline):
             near = state.incarnation + min(event.incarnation, 1) - (event.incarnation == 4) * 2
             event = dataclasses.replace(event, incarnation=near)
         before = state

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -182,6 +182,69 @@ def test_an_acknowledgement_that_comes_after_the_resend_still_counts() -> None:
     backlog.ack(2)
     assert backlog.size_bytes == len(payload("x" * 10)) + FRAME_BYTES
     assert seqs(backlog.take()) == [3]
+
+
+def test_a_message_without_a_cursor_begins_a_new_pack_after_one_that_has_one() -> None:
+    backlog = Backlog()
+    for cursor in (b"", b"1", b"2", b"", b"", b"3"):
+        backlog.append(payload("x"), 0, cursor)
+    packs = [backlog.take(), backlog.take()]
+    assert [(seqs(pack), pack and pack.cursor) for pack in packs] == [
+        ([1, 2, 3], b"2"),
+        ([4, 5, 6], b"3"),
+    ]
+
+
+def test_an_acknowledged_cursor_is_that_of_the_last_message_that_is() -> None:
+    backlog = Backlog()
+    backlog.append(payload("a"), 0, b"1")
+    backlog.append(payload("b"), 0)
+    backlog.append(payload("c"), 0, b"2")
+    backlog.take()
+    backlog.take()
+    backlog.ack(2)  # in the middle of a pack, whose cursor belongs to its last message
+    assert (backlog.cursor, backlog.cursor_at) == (b"1", 1)
+    backlog.resend(marked=True)
+    pack = backlog.take()
+    assert (seqs(pack), pack and pack.cursor) == ([3], b"2")
+    backlog.ack(3)
+    assert (backlog.cursor, backlog.cursor_at) == (b"2", 3)
+    assert [pack.cursor for pack in backlog.history(1, 4)] == [b"", b"", b""]
+
+
+def test_cursors_count_as_bytes_and_are_let_go_with_their_acknowledgement() -> None:
+    backlog = Backlog(max_bytes=2_000)
+    backlog.append(payload("x"), 0, b"c" * 1_000)
+    assert not backlog.full
+    backlog.append(payload("x"), 0, b"c" * 500)  # takes the place of the first
+    assert backlog.size_bytes == 2 * (len(payload("x")) + FRAME_BYTES) + 500
+    backlog.append(payload("x"), 0)
+    backlog.append(payload("x"), 0, b"c" * 2_000)
+    assert backlog.full
+    backlog.take()
+    backlog.take()
+    backlog.ack(4)
+    assert (backlog.size_bytes, backlog.full) == (0, False)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.sampled_from([b"", b"1", b"22"])), max_size=80),
+    st.lists(st.integers(0, 80), max_size=5),
+)
+def test_a_pack_with_a_cursor_ends_with_the_message_that_brought_it(
+    messages: list[tuple[int, bytes]], acks: list[int]
+) -> None:
+    backlog = Backlog(window=10_000)
+    for size, cursor in messages:
+        backlog.append(payload("x" * size), 0, cursor)
+    for ack in [*acks, len(messages)]:
+        while pack := backlog.take():
+            cursors = [messages[seq - 1][1] for seq in seqs(pack)]
+            assert pack.cursor == cursors[-1]
+        backlog.ack(ack)
+    while backlog.take():
+        backlog.ack(backlog.sent)
+    assert backlog.size_bytes == 0
 
 
 class Traffic(RuleBasedStateMachine):

@@ -64,6 +64,16 @@ async def test_changes_of_one_turn_are_one_frame_with_the_last_values(run_dir: P
         ]
 
 
+async def test_what_is_waited_for_is_said_again_after_a_frame_was_lost(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig, opened(rig) as (link, _):
+        link.send_waits("for the gateway")
+        waits = control.WorkerWaits("for the gateway")
+        await rig.supervisor.until(lambda: waits in rig.supervisor.frames)
+        rig.supervisor.close()
+        rig.supervisor = FakeSupervisor(rig.endpoints.control)
+        await rig.supervisor.until(lambda: waits in rig.supervisor.frames)
+
+
 async def test_a_long_problem_is_cut_to_what_the_frame_may_hold(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig, opened(rig) as (link, _):
         link.send_rechecked(False, "x" * 2 * control.MAX_PROBLEM)

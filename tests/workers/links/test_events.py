@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
 from workers.links.backlog import Backlog
-from workers.links.events import EventEncoder, flags_of
+from workers.links.events import EventEncoder, body_of, cursor_text, flags_of
 from workers.messages import (
     MAX_TEXT,
     Attachment,
@@ -46,7 +48,7 @@ def expected(direction: str, message: object) -> bytes:
 @given(st.text(max_size=200).filter(lambda text: text.isprintable()))
 def test_an_inbound_payload_equals_the_encoded_event(text: str) -> None:
     message = inbound(text, thread="t", attachments=[Attachment("file:///a", size_bytes=3)])
-    assert EventEncoder("irc:libera", 7).inbound(12, message) == expected("in", message)
+    assert EventEncoder("irc:libera", 7).inbound(12, body_of(message)) == expected("in", message)
 
 
 def test_an_outbound_payload_equals_the_encoded_event() -> None:
@@ -58,7 +60,7 @@ def test_an_outbound_payload_equals_the_encoded_event() -> None:
 
 def test_the_redelivered_payload_equals_the_encoded_event_too() -> None:
     backlog = Backlog()
-    backlog.append(EventEncoder("a:b", 1).inbound(1, inbound()), INBOUND)
+    backlog.append(EventEncoder("a:b", 1).inbound(1, body_of(inbound())), INBOUND)
     backlog.take()
     backlog.resend(marked=True)
     again = backlog.take()
@@ -70,19 +72,19 @@ def test_the_redelivered_payload_equals_the_encoded_event_too() -> None:
 
 def test_lone_surrogates_become_question_marks() -> None:
     message = inbound("a\ud800b", sender=Sender("ann", name="\udfff"), meta={"k": ["\ud800", 1]})
-    event = decode(EventEncoder("a:b", 1).inbound(1, message), type=MessageEvent)
+    event = decode(EventEncoder("a:b", 1).inbound(1, body_of(message)), type=MessageEvent)
     heard = decode(event.message, type=Inbound)
     assert (heard.text, heard.sender.name, heard.meta) == ("a?b", "?", {"k": ["?", 1]})
 
 
 def test_a_text_beyond_the_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
-        EventEncoder("a:b", 1).inbound(1, inbound("x" * (MAX_TEXT + 1)))
+        body_of(inbound("x" * (MAX_TEXT + 1)))
 
 
 def test_a_payload_beyond_the_frame_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
-        EventEncoder("a:b", 1).inbound(1, inbound(meta={"blob": "x" * MAX_PAYLOAD_BYTES}))
+        body_of(inbound(meta={"blob": "x" * MAX_PAYLOAD_BYTES}))
 
 
 def test_what_nests_too_deep_is_refused() -> None:
@@ -90,19 +92,40 @@ def test_what_nests_too_deep_is_refused() -> None:
     for _ in range(64):
         deep = {"more": deep}
     with pytest.raises(ValueError, match="nested deeper than 64 levels"):
-        EventEncoder("a:b", 1).inbound(1, inbound(meta=deep))
+        body_of(inbound(meta=deep))
 
 
 def test_what_claims_to_be_json_already_is_looked_at() -> None:
     with pytest.raises(ValueError, match="malformed payload"):
-        EventEncoder("a:b", 1).inbound(1, inbound(meta={"raw": msgspec.Raw(b'1},"event":"tick"')}))
+        body_of(inbound(meta={"raw": msgspec.Raw(b'1},"event":"tick"')}))
 
 
 def test_what_cannot_be_json_is_refused() -> None:
     with pytest.raises(TypeError):
-        EventEncoder("a:b", 1).inbound(1, inbound(meta={"socket": object()}))
+        body_of(inbound(meta={"socket": object()}))
 
 
 def test_flags_tell_direction_and_address() -> None:
     assert flags_of(inbound()) == INBOUND
     assert flags_of(inbound(addressed=True)) == INBOUND | ADDRESSED
+
+
+def test_a_cursor_is_any_json() -> None:
+    assert decode(cursor_text({"offset": 7, "seen": ["ä"]})) == {"offset": 7, "seen": ["ä"]}
+
+
+@pytest.mark.parametrize(
+    ("cursor", "error", "words"),
+    [
+        ("x" * 65_536, ValueError, "65538 bytes, at most 65536"),
+        (json.loads("[" * 65 + "]" * 65), ValueError, "cursor: malformed payload"),
+        ("\ud800", ValueError, "no lone surrogates"),
+        (object(), TypeError, "object"),
+    ],
+    ids=["too large", "too deep", "surrogate", "not JSON"],
+)
+def test_a_cursor_that_cannot_be_kept_is_refused(
+    cursor: object, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        cursor_text(cursor)

@@ -20,7 +20,7 @@ SHORTEST_WAIT = 0.005  # seconds; shorter ones are not exact on any loop
 
 
 async def emit_forever(
-    emit: Callable[[Inbound], Awaitable[None]], next_id: Callable[[], str], config: LocalConfig
+    emit: Callable[[Inbound], Awaitable[object]], next_id: Callable[[], str], config: LocalConfig
 ) -> None:
     """Emit ``config.rate`` messages a second until cancelled; without limit when it is negative.
 

@@ -76,6 +76,18 @@ async def test_a_worker_is_welcome_only_when_it_is_reported_running() -> None:
         assert (await worker.next(Welcome)).acked == 0
 
 
+async def test_a_worker_that_waits_for_its_cursor_gets_it_before_the_account_runs() -> None:
+    async with gateway_rig(row(KEY, "starting", 7)) as rig:
+        worker = await rig.worker(KEY, 7, ready=False)
+        worker.hello(waits=True)
+        welcome = await worker.next(Welcome)
+        assert (welcome.early, welcome.acked) == (True, 0)
+        worker.say(1)
+        assert (await worker.next(Refused)).reason == "hello first"
+        await rig.report(row(KEY, "running", 7))
+        assert not (await worker.next(Welcome)).early
+
+
 async def test_a_new_gateway_goes_on_where_the_old_one_acknowledged() -> None:
     async with gateway_rig() as rig:
         worker = await rig.worker(KEY, ready=False)

@@ -21,7 +21,7 @@ from runtime.supervisor.accounts import account as module
 from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.history import HistoryEntry
-from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop
+from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop, Waiting
 from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
 from tests.support.players import beat
@@ -346,6 +346,23 @@ async def test_only_a_running_worker_that_has_said_hello_is_judged() -> None:
         account.heartbeat.met = False
         await start(account)
         assert account.check(1000.0) is Verdict.ALIVE
+
+
+async def test_one_that_waits_before_it_is_ready_is_judged_too() -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        account.child.post(Start())
+        await phase(account, Phase.STARTING)
+        await until(lambda: account.child.process is not None)
+        account.child.post(Waiting(account.child.state.incarnation, "it waits for the gateway"))
+        await account.settled(lambda state: state.cause == "waiting", 5)
+        account.heartbeat.met = True
+        began = now()
+        account.heard(began)
+        assert account.check(began + 15.0) is Verdict.ASK
+        assert account.check(began + 30.0) is Verdict.GONE
+        await phase(account, Phase.BACKOFF)
+        assert account.child.state.cause == "unhealthy"
 
 
 async def test_a_silent_worker_is_asked_then_ended() -> None:

@@ -105,6 +105,17 @@ async def test_a_worker_that_proves_itself_becomes_ready() -> None:
         assert (rig.link.stale, rig.link.refused) == (0, 0)
 
 
+async def test_a_worker_that_waits_is_starting_with_that_cause_until_it_is_ready() -> None:
+    async with table() as rig:
+        worker = rig.worker()
+        worker.say(control.WorkerWaits("it waits for the gateway"))
+        await until(lambda: rig.account.child.state.cause == "waiting")
+        assert rig.account.status().cause == "waiting"
+        worker.say(control.WorkerReady())
+        await phase(rig.account, Phase.RUNNING)
+        assert rig.account.status().cause is None
+
+
 async def test_beats_are_figures_and_no_change() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)

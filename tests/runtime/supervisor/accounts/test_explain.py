@@ -34,6 +34,7 @@ def test_all_others_need_nobody(phase: Phase) -> None:
         (State(Phase.BACKOFF, cause="transient", reason="no route"), None, None, "no route"),
         (State(Phase.STOPPED, cause="finished"), None, None, "finished"),
         (State(Phase.STARTING), None, None, "starting"),
+        (State(Phase.STARTING, cause="waiting", reason="no gateway"), None, None, "no gateway"),
     ],
 )
 def test_why_an_account_is_as_it_is(
@@ -53,6 +54,7 @@ def test_why_an_account_is_as_it_is(
         (State(Phase.STOPPED, cause="finished"), False, "nothing until `trunkline"),
         (State(Phase.STOPPED), False, "nothing until its configuration changes"),
         (State(Phase.STARTING), False, "it becomes ready"),
+        (State(Phase.STARTING, cause="waiting"), False, "it goes on by itself when"),
         (State(Phase.STOPPING), False, "it ends, at the latest"),
         (State(Phase.RUNNING), False, "nothing: it runs"),
     ],

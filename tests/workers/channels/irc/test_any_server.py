@@ -18,7 +18,7 @@ from workers.channels.irc.lines import LineBuffer, LineError, parse
 from workers.channels.irc.outputs import Heard, Output, PongReceived, SendLine, Undelivered
 from workers.channels.irc.translation import compose, to_inbound
 from workers.errors import ChannelError, SendFailed
-from workers.links.events import EventEncoder
+from workers.links.events import EventEncoder, body_of
 from workers.messages import Inbound, MessageEvent, Outbound
 
 SASL = {"user": "bot", "password": "secret"}
@@ -106,7 +106,7 @@ class Client:
         self.conversation.detail()
 
     def check(self, message: Inbound) -> None:
-        event = msgspec.json.decode(self.encoder.inbound(1, message), type=MessageEvent)
+        event = msgspec.json.decode(self.encoder.inbound(1, body_of(message)), type=MessageEvent)
         assert msgspec.json.decode(event.message, type=Inbound).ts >= 0
 
     def say(self, to: str) -> None:

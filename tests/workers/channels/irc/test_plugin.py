@@ -265,7 +265,7 @@ async def test_a_connection_that_dies_under_back_pressure_is_noticed_after_it(
             held.set()
             await free.wait()
 
-        bot.ctx.emit = emit  # type: ignore[method-assign]
+        bot.ctx.emit = emit  # type: ignore[method-assign, assignment]
         server.say(":al!u@h PRIVMSG #a :first")
         await held.wait()
         server.answer("PING")
