@@ -1,7 +1,9 @@
 """Reports changes in directories to the event loop: inotify(7).
 
-Read by the loop itself: a library for it brings threads that wake up every second, and 2 MiB of
-modules that nothing else in the supervisor needs.
+Two calls of the C library, made here: watchfiles brings threads that wake up every second and
+2 MiB of modules that nothing else in the supervisor needs; inotify_simple and asyncinotify look
+for the C library with ``ctypes.util.find_library``, which starts ``ldconfig`` in a process that
+the supervisor does not supervise.
 """
 
 from __future__ import annotations
