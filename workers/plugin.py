@@ -14,11 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from workers.messages import Inbound, Outbound, Sent
 
 if TYPE_CHECKING:
     import structlog  # for a type only: its import costs the command line 0.1 s
+
+# Marks of a configuration's fields: ``server: Annotated[str, LOCAL]``. A local field runs or loads
+# code, chooses where a secret is sent, or opens files: with ``gateway.remoteExec: false`` it is
+# changed on this host alone. REMOTE states that a field, whatever its name, is none of these.
+LOCAL = Meta(extra={"local": True})
+REMOTE = Meta(extra={"local": False})
 
 
 @cache
@@ -34,6 +41,7 @@ class Manifest:
     ``config`` is a msgspec struct (camelCase on the wire, unknown fields forbidden) of one
     account; ``secrets`` names those of its fields that hold secrets: they may be references
     ``{source, id}`` in the file, arrive resolved in the plugin, and are never shown.
+    Fields that run or load code, choose where a secret is sent, or open files are marked ``LOCAL``.
     ``secret_parts`` names text fields, or lists of texts, of which only a part is secret; each
     function returns that part, the last of its kind in the text, or ``None``.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from runtime.config.places import DEFAULT_PORT
+from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -117,7 +118,7 @@ class TrustedProxyConfig(Section, frozen=True):
     # Headers that only the proxy adds: a request without them did not come through it.
     required_headers: list[Text] = []
     # Empty: everyone whom the proxy lets in.
-    allow_users: list[Text] = []
+    allow_users: Annotated[list[Text], REMOTE] = []
     # A proxy on this host looks like any local program: only where all of them are trusted.
     allow_loopback: bool = False
 
@@ -158,19 +159,19 @@ class HttpConfig(Section, frozen=True):
 class TlsConfig(Section, frozen=True):
     """Encryption on the gateway's port: then its clients use ``wss``."""
 
-    enabled: bool = False
+    enabled: Annotated[bool, LOCAL] = False
     # PEM files: the certificate with its chain, and its key. Read again when they change.
-    cert_path: Text | None = None
-    key_path: Text | None = None
+    cert_path: Annotated[Text | None, LOCAL] = None
+    key_path: Annotated[Text | None, LOCAL] = None
 
 
 class NodesConfig(Section, frozen=True):
     """What nodes may be asked to do, beyond what was approved at their pairing."""
 
     # Commands that see, hear or write to people are refused unless they are named here.
-    allow_commands: list[Text] = []
+    allow_commands: Annotated[list[Text], LOCAL] = []
     # Never, whatever was approved.
-    deny_commands: list[Text] = []
+    deny_commands: Annotated[list[Text], LOCAL] = []
 
 
 class LimitsConfig(Section, frozen=True):
@@ -193,36 +194,40 @@ class LimitsConfig(Section, frozen=True):
 class GatewayConfig(Section, frozen=True):
     """The WebSocket control plane."""
 
-    port: Port = DEFAULT_PORT
+    # Local, as where it listens: there clients bring its secret, and so do we to another's.
+    port: Annotated[Port, LOCAL] = DEFAULT_PORT
     # loopback: 127.0.0.1 only, because the token travels unencrypted. lan: every interface.
     # auto is what loopback is (OpenClaw's word); anything else is an IP address to listen on.
-    bind: Text = "loopback"
+    bind: Annotated[Text, LOCAL] = "loopback"
     auth: AuthConfig = AuthConfig()
     # Addresses or networks of reverse proxies whose X-Forwarded-For is believed.
-    trusted_proxies: list[Text] = []
+    trusted_proxies: Annotated[list[Text], REMOTE] = []
     tls: TlsConfig = TlsConfig()
     nodes: NodesConfig = NodesConfig()
     reload: ReloadConfig = ReloadConfig()
     http: HttpConfig = HttpConfig()
     limits: LimitsConfig = LimitsConfig()
     # Web pages of these origins may connect, beside those of the gateway's own address.
-    allowed_origins: list[Text] = []
+    allowed_origins: Annotated[list[Text], REMOTE] = []
     # Where people reach it from elsewhere, through a reverse proxy say. On a loopback bind no
     # other name than this host's own counts: a web page whose name leads here is a stranger.
-    public_url: Text | None = None
+    public_url: Annotated[Text | None, REMOTE] = None
+    # Whether fields that are marked LOCAL, and references to secrets, may be changed from
+    # elsewhere than ``cli.sock``: whoever may do so can run commands as the daemon's user.
+    remote_exec: Annotated[bool, LOCAL] = False
     handshake_timeout_ms: Millis = 15_000  # OpenClaw's
     tick_interval_ms: Millis = 30_000  # OpenClaw's; its clients give up after two missed ticks
     # A gateway that is not Trunkline's, run as a child: the program and its arguments.
-    command: Annotated[list[Text], Meta(min_length=1)] | None = None
+    command: Annotated[Annotated[list[Text], Meta(min_length=1)] | None, LOCAL] = None
     # A gateway that runs already, and is only connected to.
-    url: Text | None = None
+    url: Annotated[Text | None, LOCAL] = None
     # auto: a gateway that is found on our port is connected to instead of refused.
-    attach: Literal["never", "auto"] = "never"
+    attach: Annotated[Literal["never", "auto"], LOCAL] = "never"
     # What makes the gateway of ``command`` read its configuration again. None: nothing, it is
     # restarted; the signal differs between versions, and the wrong one ends it.
     reload_signal: Literal["SIGHUP", "SIGUSR1", "SIGUSR2"] | None = None
     # Run once when the gateway of ``command`` reports that its configuration is damaged.
-    repair_command: Annotated[list[Text], Meta(min_length=1)] | None = None
+    repair_command: Annotated[Annotated[list[Text], Meta(min_length=1)] | None, LOCAL] = None
     # None: 30 for our own gateway, 300 for another: OpenClaw takes 10 to 40 s on a calm host.
     ready_within_seconds: Seconds | None = None
     # None: 5 for our own, 15 for another.
@@ -301,7 +306,7 @@ class AccountConfig(Section, frozen=True):
     health_monitor: dict[str, Any] = {}
     limits: dict[str, Any] = {}
     # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
-    launcher: Launcher = "zygote"
+    launcher: Annotated[Launcher, LOCAL] = "zygote"
     # None: agents.default.
     agent: AgentName | None = None
 

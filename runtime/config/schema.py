@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.config.local_fields import local_paths
 from runtime.config.model import AccountConfig, ChannelConfig, Config
 from workers.plugin import Manifest
 from workers.registry import Manifests
@@ -22,6 +23,7 @@ from workers.secrets import SecretRef
 Shape = dict[str, Any]  # a JSON Schema, or a part of one
 
 GATEWAY_SECRETS = ("gateway.auth.token", "gateway.auth.password")
+LOCAL_HELP = "Changed on the gateway's host alone, unless gateway.remoteExec is true."
 NESTED = ("properties", "additionalProperties", "items", "required", "$defs")
 _REF = "#/$defs/{name}"
 
@@ -47,8 +49,11 @@ def schema(manifests: Manifests) -> dict[str, Any]:
 
 
 def hints(manifests: Manifests) -> dict[str, Any]:
-    """Return which fields are secret, by path; ``*`` stands for an account's name."""
-    return {path: {"sensitive": True} for path in _secrets(manifests)}
+    """Return which fields are secret or local, by path; ``*`` stands for an account's name."""
+    found: dict[str, Any] = {path: {"help": LOCAL_HELP} for path in local_paths(manifests)}
+    for path in _secrets(manifests):
+        found.setdefault(path, {})["sensitive"] = True
+    return found
 
 
 def look_up(schema: Shape, hints: Mapping[str, Any], path: str) -> dict[str, Any] | None:

@@ -247,7 +247,7 @@ class Supervisor:
             logs=logs,
             boot=lambda incarnation, token: status.gateway_boot(self.parts, incarnation, token),
             reporter=reports,
-            answer=lambda method, params: dispatch(self.parts, method, params),
+            answer=lambda method, params: dispatch(self.parts, method, params, remote=True),
             respawn=lambda reason: self.parts.gateway.respawn(reason),
         )
         return GatewayFactory(context, places.state_dir)

@@ -14,7 +14,9 @@ import pytest
 from runtime.config.check import is_struct, members
 from runtime.config.files import MAX_BYTES
 from runtime.config.load import load_text
+from runtime.config.local_fields import local_paths
 from runtime.config.model import AccountConfig, ChannelConfig, Config
+from workers.registry import manifests
 from workers.secrets import EXEC_TIMEOUT
 
 DOCS = Path(__file__).parents[2].joinpath("docs/configuration.md").read_text()
@@ -57,6 +59,30 @@ def test_the_examples_are_valid_and_say_the_same(name: str) -> None:
     quiet = loaded.accounts["irc:quiet"]
     assert (quiet.agent, quiet.restart.maximum_seconds) == ("none", 60)
     assert quiet.config["server"] == "irc.libera.chat"
+
+
+def test_the_fields_that_only_the_host_changes_are_listed() -> None:
+    section = DOCS.partition("\n## What only the host changes\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]*) \| ((?:`[\w.]+`(?:, )?)+) \|$", section, re.MULTILINE)
+    listed = {where: set(re.findall(r"`([\w.]+)`", fields)) for where, fields in rows}
+    known = manifests()
+    common = {path.rpartition(".")[2] for path in local_paths(known) if "irc" in path}
+    common &= {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
+    expected = {"every channel, and every account": common}
+    for prefix, where in {
+        "gateway": "`gateway`",
+        "channels.irc": "`channels.irc`, and its accounts",
+    }.items():
+        paths = [path for path in local_paths(known) if path.startswith(f"{prefix}.")]
+        names = {path.removeprefix(f"{prefix}.") for path in paths if "*" not in path}
+        expected[where] = names - common
+    assert listed == expected
+    listable = ("gateway.", "channels.irc.", "channels.local.")
+    assert all(path.startswith(listable) for path in local_paths(known))
+    assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [
+        "channels.local.launcher",
+        "channels.local.accounts.*.launcher",
+    ]
 
 
 def test_the_numbers_in_the_text_are_those_of_the_code() -> None:

@@ -70,9 +70,10 @@ async def test_a_configuration_is_read_patched_and_taken_over(tmp_path: Path) ->
             await client.call("config.patch", given)
         with pytest.raises(RemoteError, match="config base hash required; re-run"):
             await client.call("config.set", {"raw": "{}"})
-        now = (await client.call("config.get", {}))["hash"]
+        shown = await client.call("config.get", {})
+        now, text = shown["hash"], shown["raw"].replace('"channels"', '"chanels"')
         with pytest.raises(RemoteError) as caught:
-            await client.call("config.set", {"raw": "{ chanels: {} }", "baseHash": now})
+            await client.call("config.set", {"raw": text, "baseHash": now})
         assert caught.value.message.startswith("invalid config: chanels: unknown")
         assert caught.value.details["issues"]
         schema = await client.call("config.schema", {})
@@ -94,7 +95,7 @@ async def test_what_the_next_start_would_refuse_is_not_written(tmp_path: Path) -
         "{gateway: {auth: {password: {source: 'file', id: '/no'}}}}": "gateway.auth.password",
         "{gateway: {tls: {enabled: true, certPath: '/no', keyPath: '/no'}}}": "gateway.tls",
     }
-    async with Daemon(tmp_path, CONFIG) as daemon:
+    async with Daemon(tmp_path, CONFIG | {"gateway": {"remoteExec": True}}) as daemon:
         client = await up(daemon)
         before = daemon.config_path.read_text()
         base = (await client.call("config.get", {}))["hash"]

@@ -112,8 +112,12 @@ class PartsRig:
         return load_text(self.directory / "trunkline.json5", whole)
 
     async def ask(self, name: str, **params: Any) -> Any:
-        """Carry out a request; the answer must be JSON."""
-        answer = await dispatch(self.parts, name, params)
+        """Carry out a request of this host's operator; the answer must be JSON."""
+        return await self.ask_as(name, params, remote=False)
+
+    async def ask_as(self, name: str, params: dict[str, Any], *, remote: bool) -> Any:
+        """Carry out a request from here or through a gateway; the answer must be JSON."""
+        answer = await dispatch(self.parts, name, params, remote=remote)
         msgspec.json.encode(answer)
         return answer
 
@@ -262,7 +266,7 @@ class PartsRig:
             logs=cast(Any, self.logs),
             boot=lambda incarnation, token: status.gateway_boot(self.parts, incarnation, token),
             reporter=reports,
-            answer=lambda name, params: dispatch(self.parts, name, params),
+            answer=lambda name, params: dispatch(self.parts, name, params, remote=True),
             respawn=lambda reason: self.parts.gateway.respawn(reason),
         )
         return GatewayFactory(context, places.state_dir)

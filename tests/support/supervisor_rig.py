@@ -99,7 +99,7 @@ class SupervisorRig:
         return await Client.connect(unix=self.places.run_dir / "cli.sock")
 
     async def ask(self, name: str, **params: Any) -> Any:
-        return await dispatch(self.parts, name, params)
+        return await dispatch(self.parts, name, params, remote=False)
 
 
 @asynccontextmanager

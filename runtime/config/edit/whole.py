@@ -22,6 +22,7 @@ from runtime.config.text.parse import parse
 from workers.registry import Manifests
 
 Check = Callable[[str], None]
+Permit = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
 Change = Callable[[str], str]
 
 
@@ -42,7 +43,7 @@ class Snapshot:
 def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Snapshot:
     """Return the file without its secrets, and what is wrong with it.
 
-    ``read`` is as in ``set_text``.
+    ``read`` is as in ``Guard``.
     """
     if not path.exists():
         return Snapshot(exists=False)
@@ -63,14 +64,26 @@ def snapshot(path: Path, manifests: Manifests, read: Reader | None = None) -> Sn
     return Snapshot(True, raw, values, revision, problems)
 
 
-def set_text(
-    path: Path, raw: str, check: Check, manifests: Manifests, read: Reader | None = None
-) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What may refuse a write, before anything that the new text names is looked at.
+
+    ``check`` gets the revision of the present text, ``permit`` the values of the present and
+    of the new one; both raise to refuse. ``last`` are the values that stand for those of a
+    present text that cannot be parsed. ``read`` then checks the new text with the flags and
+    the environment that it will be used with; without it the text is checked by itself.
+    """
+
+    check: Check
+    permit: Permit
+    last: Mapping[str, Any] = field(default_factory=dict)
+    read: Reader | None = None
+
+
+def set_text(path: Path, raw: str, guard: Guard, manifests: Manifests) -> Loaded:
     """Write ``raw`` as it is, with the secrets and the comments behind its marks.
 
-    ``check`` gets the revision of the present text and raises to refuse. ``read`` checks the
-    new text with the flags and the environment that it will be used with; without it the text
-    is checked by itself. Raises ``ConfigError`` when it is not valid, or cannot be written.
+    Raises ``ConfigError`` when it is not valid, or cannot be written, and what ``guard`` raises.
     """
 
     def change(text: str) -> str:
@@ -80,16 +93,10 @@ def set_text(
             old, text = {}, ""  # broken by hand: this is how it gets repaired
         return restored(path, restored_comments(path, raw, text), old, manifests)
 
-    return _write(path, check, manifests, change, read)
+    return _write(path, guard, manifests, change)
 
 
-def patch_text(
-    path: Path,
-    patch: Mapping[str, Any],
-    check: Check,
-    manifests: Manifests,
-    read: Reader | None = None,
-) -> Loaded:
+def patch_text(path: Path, patch: Mapping[str, Any], guard: Guard, manifests: Manifests) -> Loaded:
     """Write the present text after a merge patch; what it does not name stays as written.
 
     Raises as ``set_text``, and when the present text is not valid.
@@ -105,15 +112,21 @@ def patch_text(
             raise config_error(path, "is written in a way that cannot be patched; edit it by hand")
         return restored(path, after, old, manifests)
 
-    return _write(path, check, manifests, change, read)
+    return _write(path, guard, manifests, change)
 
 
-def _write(
-    path: Path, check: Check, manifests: Manifests, change: Change, read: Reader | None
-) -> Loaded:
+def _write(path: Path, guard: Guard, manifests: Manifests, change: Change) -> Loaded:
     with locked(path):
         before = read_text(path)
-        check(revision_of(before))
+        guard.check(revision_of(before))
         after = change(before)
         meant, _ = parse(path, after)
-        return write_checked(path, before, after, meant, read or checker(path, manifests))
+        guard.permit(_values(path, before, guard.last), meant)
+        return write_checked(path, before, after, meant, guard.read or checker(path, manifests))
+
+
+def _values(path: Path, text: str, last: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return parse(path, text)[0]
+    except ConfigError:
+        return last

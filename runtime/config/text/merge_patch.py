@@ -29,6 +29,27 @@ def merged(values: Any, patch: Any) -> Any:
     return result
 
 
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the merge patch that makes ``after`` of ``before``; ``None`` where there is none.
+
+    A patch cannot set ``null``, which removes.
+    """
+    patch = _difference(before, after)
+    return patch if merged(before, patch) == after else None
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    patch: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, each in after.items():
+        old = before.get(name)
+        if isinstance(old, Mapping) and isinstance(each, Mapping):
+            if inner := _difference(old, each):
+                patch[name] = inner
+        elif name not in before or old != each:
+            patch[name] = each
+    return patch
+
+
 def merged_text(path: Path, text: str, patch: Mapping[str, Any]) -> str:
     """Return ``text`` after ``patch``, in the language of the suffix of ``path``.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -37,20 +37,20 @@ async def get(parts: Parts, params: NoParams) -> Any:
     return await parts.offload.run(_shown, parts)
 
 
-@method("config.set", WriteParams)
-async def set_text(parts: Parts, params: WriteParams) -> Any:
+@method("config.set", WriteParams, asks_remote=True)
+async def set_text(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
     """Write the whole text and take it over."""
-    return await _write(parts, params, _writing().set_text, params.raw)
+    return await _write(parts, params, _writing().set_text, params.raw, remote=remote)
 
 
-@method("config.apply", WriteParams)
-async def apply(parts: Parts, params: WriteParams) -> Any:
+@method("config.apply", WriteParams, asks_remote=True)
+async def apply(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
     """Do as ``config.set``: here every write is taken over at once."""
-    return await _write(parts, params, _writing().set_text, params.raw)
+    return await _write(parts, params, _writing().set_text, params.raw, remote=remote)
 
 
-@method("config.patch", WriteParams)
-async def patch(parts: Parts, params: WriteParams) -> Any:
+@method("config.patch", WriteParams, asks_remote=True)
+async def patch(parts: Parts, params: WriteParams, *, remote: bool) -> Any:
     """Change what a merge patch names and take it over."""
     try:
         patch = pyjson5.decode(params.raw)
@@ -60,7 +60,7 @@ async def patch(parts: Parts, params: WriteParams) -> Any:
         ) from None
     if not isinstance(patch, dict):
         raise RemoteError(INVALID_REQUEST, "config.patch raw must be an object")
-    return await _write(parts, params, _writing().patch_text, patch)
+    return await _write(parts, params, _writing().patch_text, patch, remote=remote)
 
 
 @method("config.schema", NoParams)
@@ -122,7 +122,7 @@ def _shown(parts: Parts) -> msgspec.Raw:
 
 
 async def _write(
-    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any
+    parts: Parts, params: WriteParams, write: Callable[..., Loaded], change: Any, *, remote: bool
 ) -> Any:
     before, seal = parts.configuration.loaded, parts.configuration.seal
 
@@ -132,8 +132,16 @@ async def _write(
         if params.base_hash.strip() != seal(revision):
             raise RemoteError(INVALID_REQUEST, CHANGED)
 
+    def permit(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        if remote and not before.config.gateway.remote_exec:
+            # Late, with what changes texts: no start waits for it.
+            from runtime.supervisor.api.remote_changes import refuse_local_changes
+
+            refuse_local_changes(parts.places, before, old, new)
+
     def do() -> tuple[Loaded, msgspec.Raw]:
-        loaded = write(before.path, change, check, before.manifests, parts.configuration.read)
+        guard = _writing().Guard(check, permit, before.raw, parts.configuration.read)
+        loaded = write(before.path, change, guard, before.manifests)
         found = _writing().snapshot(before.path, before.manifests)
         return loaded, msgspec.Raw(msgspec.json.encode(found.values))
 

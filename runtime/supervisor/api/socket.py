@@ -32,6 +32,12 @@ from runtime.supervisor.parts import Parts
 
 CarryOut = Callable[[Parts, str, Any], Awaitable[Any]]
 
+
+async def dispatch_here(parts: Parts, name: str, raw: Any) -> Any:
+    """Carry out a request of this host's operator, who is never remote."""
+    return await dispatch(parts, name, raw, remote=False)
+
+
 PROTOCOL = 4
 EVENTS = ("channel.status", "channel.removed", "gateway.status", "log", "shutdown")
 
@@ -60,7 +66,7 @@ class Follower:
 class LocalServer:
     """Answers requests by the table of methods, and broadcasts changes."""
 
-    def __init__(self, parts: Parts, carry_out: CarryOut = dispatch) -> None:
+    def __init__(self, parts: Parts, carry_out: CarryOut = dispatch_here) -> None:
         self._path: Path = parts.endpoints.cli
         self._parts = parts
         self._carry_out = carry_out

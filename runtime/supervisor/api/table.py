@@ -8,6 +8,7 @@ protocol's codes.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,26 +21,46 @@ from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.parts import Parts
 
 P = TypeVar("P", bound=Params)
-Function = Callable[[Parts, Any], Awaitable[Any]]
-METHODS: dict[str, tuple[type[Params], Function]] = {}
+Function = Callable[..., Awaitable[Any]]  # (parts, params), and ``remote`` where it asks for it
 
 
-def method(name: str, params: type[Params]) -> Callable[[Function], Function]:
-    """Enter a function into the table."""
+@dataclass(frozen=True, slots=True)
+class SupervisorMethod:
+    """One row of the table."""
+
+    params: type[Params]
+    function: Function
+    asks_remote: bool
+
+
+METHODS: dict[str, SupervisorMethod] = {}
+
+
+def method(
+    name: str, params: type[Params], *, asks_remote: bool = False
+) -> Callable[[Function], Function]:
+    """Enter a function into the table; with ``asks_remote`` it gets ``remote`` of ``dispatch``."""
 
     def enter(function: Function) -> Function:
-        METHODS[name] = (params, function)
+        METHODS[name] = SupervisorMethod(params, function, asks_remote)
         return function
 
     return enter
 
 
-async def dispatch(parts: Parts, name: str, raw: Any) -> Any:
-    """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault."""
+async def dispatch(parts: Parts, name: str, raw: Any, *, remote: bool) -> Any:
+    """Carry out one request; raises ``RemoteError`` for anything that is the caller's fault.
+
+    ``remote`` is ``True`` for every connection but ``cli.sock``. It follows from where the request
+    arrived and never from what stands in it: all that a gateway passes on is remote.
+    """
     if name not in METHODS:
         raise RemoteError(INVALID_REQUEST, f"unknown method: {name}")
-    struct, function = METHODS[name]
-    return await function(parts, convert(name, struct, raw))
+    row = METHODS[name]
+    params = convert(name, row.params, raw)
+    if row.asks_remote:
+        return await row.function(parts, params, remote=remote)
+    return await row.function(parts, params)
 
 
 def convert(name: str, struct: type[P], raw: Any) -> P:

@@ -18,6 +18,7 @@ LIVE = frozenset(
     {
         "reload",
         "attach",
+        "remote_exec",
         "reload_signal",
         "repair_command",
         "ready_within_seconds",

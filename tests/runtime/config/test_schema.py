@@ -57,7 +57,13 @@ def test_secrets_are_marked() -> None:
     assert found["hint"] == {"sensitive": True}
     assert found["hintPath"] == "channels.irc.accounts.*.password"
     assert child("gateway.auth", "token")["hint"] == {"sensitive": True}
-    assert "hint" not in at("gateway.port")
+    assert "hint" not in at("gateway.tickIntervalMs")
+
+
+def test_fields_that_only_the_host_changes_say_so() -> None:
+    said = {"help": "Changed on the gateway's host alone, unless gateway.remoteExec is true."}
+    for path in ("gateway.command", "channels.irc.server", "channels.irc.accounts.libera.launcher"):
+        assert at(path)["hint"] == said
 
 
 def test_a_list_is_entered_by_a_place() -> None:

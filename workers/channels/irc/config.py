@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from ipc.hosts import wrong_host
 from workers.channels.irc.names import CHANNEL_TYPES, valid_channel, valid_nick
+from workers.plugin import LOCAL
 
 TLS_PORT = 6697  # RFC 7194
 PLAIN_PORT = 6667
@@ -50,7 +51,7 @@ class Nickserv(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
     password: str
     account: str | None = None  # None: the nick itself
-    service: str = "NickServ"
+    service: Annotated[str, LOCAL] = "NickServ"  # who is sent the password
     on_collision: Literal["ghost", "regain", "none"] = "ghost"
 
     def __post_init__(self) -> None:
@@ -69,12 +70,14 @@ class IrcConfig(
 ):
     """One account on one IRC server. Only ``server`` and ``nick`` have no default."""
 
-    server: str
+    server: Annotated[str, LOCAL]
     nick: str
-    port: Port | None = None  # None: 6697 with TLS, 6667 without
-    tls: bool = True
-    tls_verify: bool = True
-    tls_ca_file: str | None = None  # beside the system's authorities, for a private network
+    port: Annotated[Port | None, LOCAL] = None  # None: 6697 with TLS, 6667 without
+    tls: Annotated[bool, LOCAL] = True
+    tls_verify: Annotated[bool, LOCAL] = True
+    tls_ca_file: Annotated[str | None, LOCAL] = (
+        None  # beside the system's authorities, for a private network
+    )
     username: str | None = None  # None: "trunkline"
     realname: str | None = None  # None: the nick
     password: str | None = None  # of the server itself (PASS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyjson5
 import pytest
 
-from runtime.config.edit.whole import patch_text, set_text, snapshot
+from runtime.config.edit.whole import Guard, patch_text, set_text, snapshot
 from runtime.config.errors import ConfigError
 from runtime.config.files import MAX_BYTES
 from runtime.config.load import revision_of
@@ -37,11 +38,18 @@ def write(directory: Path, text: str = TEXT, name: str = "trunkline.json5") -> P
     return path
 
 
-def at(text: str) -> Callable[[str], None]:
+def anybody(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Permit every change."""
+
+
+ANY = Guard(lambda revision: None, anybody)
+
+
+def at(text: str) -> Guard:
     def check(revision: str) -> None:
         assert revision == revision_of(text)
 
-    return check
+    return Guard(check, anybody)
 
 
 def test_what_is_shown_is_the_file_as_written_without_its_secrets(tmp_path: Path) -> None:
@@ -74,7 +82,7 @@ def test_a_patch_leaves_what_looks_like_a_mark_in_a_comment_alone(tmp_path: Path
 def test_a_broken_file_has_no_comments_to_bring_back(tmp_path: Path) -> None:
     path = write(tmp_path, "// secret-of-a\n{ broken")
     with pytest.raises(ConfigError, match="stands for no // comment"):
-        set_text(path, f"// {REDACTED}:1\n{{}}", lambda revision: None, known())
+        set_text(path, f"// {REDACTED}:1\n{{}}", ANY, known())
 
 
 def test_a_changed_text_keeps_its_comments_and_the_secrets_behind_marks(tmp_path: Path) -> None:
@@ -111,7 +119,7 @@ def test_the_check_sees_the_revision_and_may_refuse(tmp_path: Path) -> None:
         raise KeyError(revision)
 
     with pytest.raises(KeyError, match=revision_of(TEXT)):
-        set_text(path, "{}", refuse, known())
+        set_text(path, "{}", Guard(refuse, anybody), known())
     assert path.read_text() == TEXT
 
 
@@ -137,8 +145,8 @@ def test_a_broken_file_is_shown_without_text_and_cannot_be_patched_but_replaced(
     assert shown.raw is None
     assert shown.problems
     with pytest.raises(ConfigError, match="invalid config; fix before patching"):
-        patch_text(path, {"gateway": {"port": 1}}, lambda revision: None, known())
-    set_text(path, TEXT, lambda revision: None, known())
+        patch_text(path, {"gateway": {"port": 1}}, ANY, known())
+    set_text(path, TEXT, ANY, known())
     assert path.read_text() == TEXT
 
 
@@ -149,7 +157,7 @@ def test_toml_is_shown_patched_and_restored_too(tmp_path: Path) -> None:
     assert shown.raw == text.replace("hunter2-hunter2", REDACTED).replace("mine", f"{REDACTED}:1")
     set_text(path, shown.raw.replace("port = 1", "port = 2"), at(text), known())
     assert path.read_text() == text.replace("port = 1", "port = 2")
-    patch_text(path, {"gateway": {"port": 3}}, lambda revision: None, known())
+    patch_text(path, {"gateway": {"port": 3}}, ANY, known())
     assert path.read_text() == text.replace("port = 1", "port = 3")
 
 

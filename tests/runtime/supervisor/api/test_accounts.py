@@ -24,7 +24,7 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.virtual_time
 A, B, OFF = "local:a", "local:b", "irc:off"
-VERBS = [name for name, (params, _) in METHODS.items() if "accounts" in params.__struct_fields__]
+VERBS = [name for name, row in METHODS.items() if "accounts" in row.params.__struct_fields__]
 
 
 class AccountsRig:

@@ -15,19 +15,40 @@ from runtime.config.errors import ConfigError, Problem
 from runtime.supervisor.api.config import refusal
 from tests.support.parts_rig import PartsRig
 
-TEXT = {"gateway": {"auth": {"token": "t0psecret"}}, "channels": {"local": {"accounts": {}}}}
+TEXT: dict[str, Any] = {
+    "gateway": {"auth": {"token": "t0psecret"}},
+    "channels": {"local": {"accounts": {}}},
+}
 
 
 class FileRig(PartsRig):
-    """Parts whose configuration is a file."""
+    """Parts whose configuration is a file. ``judged`` are the texts that were looked into."""
+
+    def __init__(self, directory: Path) -> None:
+        self.judged: list[str] = []
+        super().__init__(directory)
 
     def read(self, text: str | None = None) -> Any:
+        if text is not None:
+            self.judged.append(text)
         path = self.directory / "trunkline.json5"
         return super().read(text or path.read_text())
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.directory / "trunkline.json5"
 
     async def json(self, name: str, **params: Any) -> Any:
         """Return an answer as a client reads it."""
         return msgspec.json.decode(msgspec.json.encode(await self.ask(name, **params)))
+
+    async def change(self, name: str, change: Any, *, remote: bool) -> Any:
+        """Make a change of the present file."""
+        base = (await self.json("config.get"))["hash"]
+        self.judged.clear()
+        raw = change if isinstance(change, str) else json.dumps(change)
+        return await self.ask_as(name, {"raw": raw, "baseHash": base}, remote=remote)
 
 
 @pytest.fixture
@@ -79,6 +100,74 @@ async def test_a_text_that_is_wrong_is_refused_with_its_problems(rig: FileRig) -
         await rig.ask("config.set", raw="{ gateway: { prot: 1 } }", baseHash=base)
     assert caught.value.details is not None
     assert caught.value.details["issues"]
+
+
+COMMAND = {"gateway": {"command": ["id"]}}
+WRITES: dict[str, dict[str, Any]] = {
+    "config.patch": COMMAND,
+    "config.set": {**TEXT, "gateway": {**TEXT["gateway"], **COMMAND["gateway"]}},
+    "config.apply": {**TEXT, "gateway": {**TEXT["gateway"], **COMMAND["gateway"]}},
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_remote_change_of_a_local_field_is_refused_before_the_text_is_looked_into(
+    rig: FileRig, name: str
+) -> None:
+    before = rig.path.read_text()
+    with pytest.raises(RemoteError, match=r"gateway\.command: only changed on the") as caught:
+        await rig.change(name, WRITES[name], remote=True)
+    assert caught.value.code == "FORBIDDEN"
+    assert caught.value.details["fields"] == ["gateway.command"]
+    assert (rig.path.read_text(), rig.judged) == (before, [])
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_the_same_change_from_here_is_made(rig: FileRig, name: str) -> None:
+    await rig.change(name, WRITES[name], remote=False)
+    assert rig.configuration.config.gateway.command == ["id"]
+    assert len(rig.judged) == 1
+
+
+async def test_with_remote_exec_it_is_made_from_elsewhere_too(rig: FileRig) -> None:
+    with pytest.raises(RemoteError, match=r"gateway\.remoteExec: only changed"):
+        await rig.change("config.patch", {"gateway": {"remoteExec": True}}, remote=True)
+    await rig.change("config.patch", {"gateway": {"remoteExec": True}}, remote=False)
+    await rig.change("config.patch", COMMAND, remote=True)
+    assert rig.configuration.config.gateway.command == ["id"]
+    await rig.change("config.patch", {"gateway": {"remoteExec": False}}, remote=True)
+    with pytest.raises(RemoteError, match=r"gateway\.command: only changed"):
+        await rig.change("config.patch", {"gateway": {"command": None}}, remote=True)
+
+
+async def test_what_the_file_says_already_may_be_written_back(rig: FileRig) -> None:
+    await rig.change("config.patch", {"gateway": {"nodes": {"denyCommands": ["a"]}}}, remote=False)
+    shown = (await rig.json("config.get"))["raw"]
+    await rig.change("config.set", shown, remote=True)
+    await rig.change("config.patch", {"gateway": {"nodes": {"denyCommands": ["a"]}}}, remote=True)
+    assert "t0psecret" in rig.path.read_text()
+
+
+async def test_a_broken_file_is_mended_from_elsewhere_to_what_is_in_force_only(
+    rig: FileRig,
+) -> None:
+    """What stands in a file that cannot be read is not known; what is in force is."""
+    rig.path.write_text("{ gateway: { command: ['id']")
+    with pytest.raises(RemoteError, match=r"gateway\.command: only changed"):
+        await rig.change("config.set", WRITES["config.set"], remote=True)
+    await rig.change("config.set", TEXT, remote=True)
+    assert json.loads(rig.path.read_text()) == TEXT
+
+
+async def test_two_writers_from_elsewhere_cannot_make_of_two_harmless_changes_a_local_one(
+    rig: FileRig,
+) -> None:
+    """Each is judged against the file that it replaces, under the lock."""
+    base = (await rig.json("config.get"))["hash"]
+    first = {"raw": json.dumps({"agents": {"default": "none"}}), "baseHash": base}
+    await rig.ask_as("config.patch", first, remote=True)
+    with pytest.raises(RemoteError, match="config changed since last load"):
+        await rig.ask_as("config.patch", first, remote=True)
 
 
 def test_a_refusal_names_three_problems_and_counts_the_rest() -> None:

@@ -31,7 +31,7 @@ class GatewayApiRig:
         self.gateway = gateway
 
     async def ask(self, name: str, **params: Any) -> Any:
-        return await dispatch(self.parts, name, params)
+        return await dispatch(self.parts, name, params, remote=False)
 
     async def ask_until_up(self, name: str, **params: Any) -> Any:
         """Ask, and have the process that is spawned for it open its session."""

@@ -1,0 +1,172 @@
+"""Knows which fields of the configuration are local, and finds their values. Pure.
+
+A local field runs or loads code, chooses where a secret is sent, or opens files. Its struct
+marks it with ``workers.plugin.LOCAL``. A field of another package's channel that has no mark is
+local when its name looks so, as ``serverUrl`` does, unless it is marked ``REMOTE``. Of a channel
+whose manifest is missing every field is local, because it is not known which are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from runtime.config.accounts import LAYERED
+from runtime.config.check import is_list, is_struct, join, members
+from runtime.config.model import AccountConfig, Config
+from workers.plugin import fields_of
+from workers.registry import Manifests
+
+Field = msgspec.structs.FieldInfo
+
+# Words in the name of a text, or of an object, that is an address, a path or a command.
+_TEXT_WORD = re.compile(
+    r"address|addr|url|uri|host|hostname|server|homeserver|endpoint|root|base|domain|origin|relay"
+    r"|bridge|webhook|hook|callback|proxy|bind|listen|interface|socket|path|file|filename|dir"
+    r"|directory|folder|storage|home|command|cmd|exec|executable|binary|bin|program|script|shell"
+    r"|python|interpreter|plugin|module|package|import|cert|certificate|ca|allow"
+)
+# Words in the name of a field of any type that belongs to one of those.
+_WORD = re.compile(r"port|tls|ssl|verify|insecure|launcher|confine|sandbox|attach")
+
+
+def mark_of(form: Any) -> bool | None:
+    """Return whether a type is marked local (``True``) or not (``False``); ``None``: no mark."""
+    if get_origin(form) is Annotated:
+        for each in form.__metadata__:
+            if isinstance(each, Meta) and "local" in (each.extra or {}):
+                return bool((each.extra or {})["local"])
+    if get_origin(form) is Literal:
+        return None
+    marks = [mark_of(each) for each in get_args(form)]
+    return next((each for each in marks if each is not None), None)
+
+
+def is_local(field: Field) -> bool:
+    """Return whether a field of a struct is local, by its mark or else by its name."""
+    mark = mark_of(field.type)
+    return looks_local(field.encode_name, field.type) if mark is None else mark
+
+
+def looks_local(name: str, form: Any = Any) -> bool:
+    """Return whether a field without a mark is local by the words in its name.
+
+    Not a struct: of that its fields are looked at.
+    """
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    words |= {re.sub("ies$", "y", word) for word in words}  # of plurals the singulars
+    words |= {word.removesuffix(end) for word in words for end in ("s", "es")}
+    types = members(form)
+    if any(map(is_struct, types)):
+        return False
+    if any(map(_WORD.fullmatch, words)):
+        return True
+    numbers = all(each in (int, float, bool, type(None)) for each in types)
+    return not numbers and any(map(_TEXT_WORD.fullmatch, words))
+
+
+def local_paths(manifests: Manifests) -> Iterator[str]:
+    """Yield the path of every local field; ``*`` stands for the name of an account."""
+    yield from _paths(Config)
+    for channel, found in manifests.items():
+        for name in (*_paths(AccountConfig), *_paths(found.manifest.config)):
+            yield from (f"channels.{channel}.{name}", f"channels.{channel}.accounts.*.{name}")
+
+
+def local_values(
+    value: Mapping[str, Any], struct: Any, path: str = "", inside: tuple[Any, ...] = ()
+) -> Iterator[tuple[str, Any]]:
+    """Yield path and value of each local field of an object; its default where it is absent.
+
+    ``value`` may be wrong, ``inside`` is for recursion only.
+    """
+    info = {field.encode_name: field for field in fields_of(struct)}
+    for name, field in info.items():
+        given = value.get(name, _default(field))
+        if is_local(field):
+            yield join(path, name), given
+        else:
+            yield from _inside(given, field.type, join(path, name), (*inside, struct))
+    strange = {name: each for name, each in value.items() if name not in info}
+    yield from _inside(strange, Any, path, ())
+
+
+def account_values(
+    own: Mapping[str, Any], inherited: Mapping[str, Any], struct: Any
+) -> dict[str, Any]:
+    """Return the local fields of an account, as they count, by their path in it.
+
+    ``own`` and ``inherited`` are the fields of the account and of its channel, ours among
+    them. ``struct`` is the channel's, ``None`` where its manifest is missing.
+    """
+    common = {each.encode_name for each in fields_of(AccountConfig)}
+    whole = {**inherited, **own}
+    ours = {name: each for name, each in whole.items() if name in common - set(LAYERED)}
+    found = dict(local_values(ours, AccountConfig))
+    for name, (_, layer) in LAYERED.items():
+        parts = (mapping(inherited.get(name)), mapping(own.get(name)))
+        found |= dict(local_values({**parts[0], **parts[1]}, layer, name))
+    rest = {name: each for name, each in whole.items() if name not in common}
+    return found | (rest if struct is None else dict(local_values(rest, struct)))
+
+
+def references(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield path and value of everything that may be the reference of a secret."""
+    if isinstance(value, Mapping):
+        if "source" in value and "id" in value:
+            yield path, value
+        for name, each in value.items():
+            yield from references(each, join(path, name))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from references(each, f"{path}[{index}]")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return ``value`` if it is an object, else an empty one: the check names what is wrong."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _inside(value: Any, form: Any, path: str, inside: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield the local fields inside a value that is not local itself."""
+    types = members(form)
+    structs = [
+        each for each in types if is_struct(each) and (value is not None or each not in inside)
+    ]
+    for struct in structs:
+        if value is None or isinstance(value, Mapping):
+            yield from local_values(mapping(value), struct, path, inside)
+    if isinstance(value, Mapping) and not structs:
+        item = next((get_args(each)[1] for each in types if get_origin(each) is dict), Any)
+        for name, each in value.items():
+            if looks_local(str(name), item):
+                yield join(path, name), each
+            else:
+                yield from _inside(each, item, join(path, name), ())
+    elif isinstance(value, list):
+        item = next((get_args(each)[0] for each in types if is_list(each)), Any)
+        for index, each in enumerate(value):
+            yield from _inside(each, item, f"{path}[{index}]", ())
+
+
+def _default(field: Field) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return msgspec.to_builtins(field.default)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.to_builtins(field.default_factory())
+    return None
+
+
+def _paths(struct: Any, path: str = "", inside: tuple[Any, ...] = ()) -> Iterator[str]:
+    for field in fields_of(struct):
+        here = join(path, field.encode_name)
+        if is_local(field):
+            yield here
+            continue
+        for each in members(field.type):
+            if is_struct(each) and each not in inside:
+                yield from _paths(each, here, (*inside, struct))

@@ -1,0 +1,78 @@
+"""Refuses changes of local fields that come from elsewhere, and names the command for the host.
+
+Whoever may change them can run commands as the daemon's user, or have a secret sent elsewhere
+(``gateway.remoteExec``). The refusal comes before anything that the new configuration names is
+read, resolved or run.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ipc.errors import RemoteError
+from ipc.frames.words import FORBIDDEN
+from runtime.config.edit.local_changes import local_changes
+from runtime.config.errors import ConfigError
+from runtime.config.load import Loaded
+from runtime.config.places import Places, resolve
+from runtime.config.redact import redacted
+from runtime.config.text.merge_patch import difference
+from workers.registry import Manifests
+
+CODE = "LOCAL_FIELDS"  # in the details of the refusal
+LONGEST = 1000  # characters of a command that anybody would copy
+SHOWN = 5  # fields in the sentence; the details have all
+
+
+def refuse_local_changes(
+    places: Places, loaded: Loaded, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Raise ``RemoteError`` when a remote change of ``before`` to ``after`` needs the host."""
+    fields = local_changes(before, after, loaded.manifests)
+    if not fields:
+        return
+    command = _command(places, before, after, loaded.manifests)
+    named = ", ".join(fields[:SHOWN])
+    if len(fields) > SHOWN:
+        named += f" and {len(fields) - SHOWN} more"
+    if command is None:
+        todo = f"Edit {places.config_path} there"
+    elif command.endswith(" -"):
+        todo = f"Run there: {command} (it reads the change from stdin, for it holds a secret)"
+    else:
+        todo = f"Run there: {command}"
+    text = f"{named}: only changed on the gateway's host, for gateway.remoteExec is false. {todo}"
+    details: dict[str, Any] = {"code": CODE, "fields": fields}
+    raise RemoteError(FORBIDDEN, text, details=details | ({"command": command} if command else {}))
+
+
+def _command(
+    places: Places, before: Mapping[str, Any], after: Mapping[str, Any], manifests: Manifests
+) -> str | None:
+    """Return the command that makes the whole change on the host; ``None``: the file is edited.
+
+    A secret has no place in it: a shell remembers it, and the command may be shown to others.
+    """
+    patch = difference(before, after)
+    words: Sequence[str] = ["trunkline", "config", "patch", *_where(places)]
+    if patch is None:
+        return None
+    if redacted(patch, manifests) != patch:
+        return shlex.join([*words, "-"])
+    command = shlex.join([*words, msgspec.json.encode(patch).decode()])
+    return command if len(command) <= LONGEST else None
+
+
+def _where(places: Places) -> list[str]:
+    """Return the options by which a command finds this daemon, if it needs any."""
+    if places.profile is not None:
+        return ["--profile", places.profile]
+    try:
+        usual = resolve({}).state_dir
+    except ConfigError:  # not known: then the directory is named
+        usual = None
+    return [] if places.state_dir == usual else ["--state-dir", str(places.state_dir)]

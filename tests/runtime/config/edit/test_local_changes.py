@@ -1,0 +1,274 @@
+"""What an edit changes of what only the host may change: a table of ways to try it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from runtime.config.edit.local_changes import local_changes
+from runtime.config.text.merge_patch import merged
+from runtime.config.text.parse import parse
+from workers.plugin import LOCAL, Manifest
+from workers.registry import InstalledChannel, Manifests, manifests
+
+EXEC = {"source": "exec", "id": "touch /tmp/pwned"}
+FILE = {"source": "file", "id": "/etc/shadow"}
+ENV = {"source": "env", "id": "HOME"}
+
+
+class Node(msgspec.Struct, rename="camel"):
+    """A part of another package's channel, with a mark and with a name that needs none."""
+
+    exit_word: Annotated[str, LOCAL] = ""
+    relay: str = ""
+
+
+class Other(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    base_url: str = "https://api.example"  # its author knows of no marks
+    token: str = ""
+    words: Annotated[str, LOCAL] = ""
+    motto: str = ""
+    nodes: list[Node] = []
+    options: dict[str, Any] = {}
+
+
+def known() -> Manifests:
+    found = manifests()
+    manifest = Manifest("other", "Other", Other, "m:O", secrets=frozenset({"token"}))
+    found["other"] = InstalledChannel(manifest, "m:o", "p")
+    found.broken["gone"] = "not installed"
+    return found
+
+
+KNOWN = known()
+BEFORE: dict[str, Any] = {
+    "gateway": {"port": 18789, "auth": {"token": "t0p"}, "tls": {"certPath": "/c.pem"}},
+    "channels": {
+        "irc": {
+            "server": "irc.example",
+            "password": "of-the-channel",
+            "channels": ["#a key"],
+            "accounts": {
+                "plain": {"nick": "plain"},
+                "own": {"nick": "own", "server": "other.example", "password": "own-password"},
+                "quiet": {"nick": "q", "server": "third.example", "sasl": None, "channels": []},
+                "ref": {"nick": "ref", "sasl": {"user": "u", "password": EXEC}},
+            },
+        },
+        "other": {"token": "of-others", "accounts": {"a": {}, "b": {"baseUrl": "https://b"}}},
+        "gone": {"accounts": {"x": {"word": "w"}}},
+        "local": {"accounts": {"demo": {}}},
+    },
+}
+
+
+def irc(account: str, **fields: Any) -> dict[str, Any]:
+    return {"channels": {"irc": {"accounts": {account: fields}}}}
+
+
+def channel(name: str, **fields: Any) -> dict[str, Any]:
+    return {"channels": {name: fields}}
+
+
+def gateway(**fields: Any) -> dict[str, Any]:
+    return {"gateway": fields}
+
+
+REFUSED: list[tuple[dict[str, Any], list[str]]] = [
+    # The gateway: what is run, what it is connected to, what it opens, where it listens.
+    (gateway(command=["sh", "-c", "id"]), ["gateway.command"]),
+    (gateway(command=["a"], repairCommand=["b"]), ["gateway.command", "gateway.repairCommand"]),
+    (gateway(url="wss://evil.example"), ["gateway.url"]),
+    (gateway(attach="auto"), ["gateway.attach"]),
+    (gateway(port=1), ["gateway.port"]),
+    (gateway(bind="203.0.113.1"), ["gateway.bind"]),
+    (
+        gateway(tls={"enabled": True, "keyPath": "/k"}),
+        ["gateway.tls.enabled", "gateway.tls.keyPath"],
+    ),
+    (gateway(nodes={"allowCommands": ["system.run"]}), ["gateway.nodes.allowCommands"]),
+    (gateway(remoteExec=True), ["gateway.remoteExec"]),
+    # Removing a local field, or what it stands in: its default, or what is inherited, would count.
+    (gateway(port=2, tls=None), ["gateway.port", "gateway.tls.certPath"]),
+    ({"gateway": None}, ["gateway.tls.certPath"]),
+    (irc("own", server=None), ["channels.irc.accounts.own.server"]),
+    (channel("irc", server=None), ["channels.irc.server"]),
+    # Fields that become references, at any place, known or not.
+    (gateway(auth={"token": EXEC}), ["gateway.auth.token"]),
+    (gateway(auth={"password": FILE}), ["gateway.auth.password"]),
+    (irc("plain", password=ENV), ["channels.irc.accounts.plain.password"]),
+    (
+        irc("plain", sasl={"user": "u", "password": EXEC}),
+        ["channels.irc.accounts.plain.sasl.password"],
+    ),
+    (irc("ref", sasl={"password": {"id": "other"}}), ["channels.irc.accounts.ref.sasl.password"]),
+    (irc("ref", sasl={"password": {"source": "env"}}), ["channels.irc.accounts.ref.sasl.password"]),
+    (irc("plain", nick={**EXEC, "more": 1}), ["channels.irc.accounts.plain.nick"]),
+    ({"logging": {"level": [EXEC]}}, ["logging.level[0]"]),
+    (channel("other", options={"deep": [EXEC]}), ["channels.other.options.deep[0]"]),
+    # Accounts: another server, another way to it, another process.
+    (irc("plain", server="evil.example"), ["channels.irc.accounts.plain.server"]),
+    (irc("plain", tlsVerify=False), ["channels.irc.accounts.plain.tlsVerify"]),
+    (
+        irc("plain", tls=False, port=1),
+        ["channels.irc.accounts.plain.port", "channels.irc.accounts.plain.tls"],
+    ),
+    (irc("plain", launcher="exec"), ["channels.irc.accounts.plain.launcher"]),
+    (
+        irc("plain", nickserv={"password": "p", "service": "evil"}),
+        ["channels.irc.accounts.plain.nickserv.service"],
+    ),
+    # What all accounts inherit, for some of them.
+    (channel("irc", server="evil.example"), ["channels.irc.server"]),
+    (channel("irc", launcher="exec"), ["channels.irc.launcher"]),
+    # A new account with a local field, and an old one under another name.
+    (irc("new", nick="n", server="evil.example"), ["channels.irc.accounts.new.server"]),
+    (
+        {
+            "channels": {
+                "irc": {
+                    "accounts": {"own": None, "renamed": {"nick": "own", "server": "other.example"}}
+                }
+            }
+        },
+        ["channels.irc.accounts.renamed.server"],
+    ),
+    # A channel that is new, or whose manifest is missing, so that nothing is known of its fields.
+    (channel("local2", accounts={"a": {"greeting": "x"}}), ["channels.local2.accounts.a.greeting"]),
+    ({"channels": {"gone": {"accounts": {"x": {"word": "v"}}}}}, ["channels.gone.accounts.x.word"]),
+    (
+        {"channels": {"gone": {"accounts": {"x": {"word": None}}}}},
+        ["channels.gone.accounts.x.word"],
+    ),
+    # A secret that stays, and comes to be sent to a server that never had it.
+    (irc("own", password=None), ["channels.irc.accounts.own.password"]),
+    (irc("quiet", channels=None), ["channels.irc.accounts.quiet.channels"]),
+    # Channels of other people: marked, and by name; inside lists and free objects.
+    (channel("other", baseUrl="https://evil"), ["channels.other.baseUrl"]),
+    (channel("other", words="x"), ["channels.other.words"]),
+    (
+        channel("other", nodes=[{"exitWord": "x"}]),
+        ["channels.other.nodes[0].exitWord", "channels.other.nodes[0].relay"],
+    ),
+    (channel("other", options={"proxy": "x"}), ["channels.other.options.proxy"]),
+    # Python's 1 is true, and a wrong type is no way round.
+    (irc("plain", tls=1), ["channels.irc.accounts.plain.tls"]),
+]
+
+ALLOWED: list[dict[str, Any]] = [
+    {},
+    gateway(tickIntervalMs=1000, http={"enabled": False}, allowedOrigins=["https://a"]),
+    gateway(auth={"token": "another", "mode": "password"}),
+    {"agents": {"default": "none"}, "logging": {"level": "debug"}},
+    # As it was, and what says in words what was so already.
+    BEFORE,
+    gateway(port=18789, command=None, attach="never", tls={"enabled": False}),
+    irc("plain", server="irc.example", tls=True, launcher="zygote", port=None),
+    irc("ref", sasl={"password": EXEC}),
+    # Accounts: fields that are not local, secrets of one's own, new ones that inherit the rest.
+    irc("plain", nick="other", channels=["#b"], enabled=False, restart={"slowAfter": 3}),
+    irc("plain", password="mine", nickserv={"password": "mine"}),
+    irc("own", password="new"),
+    irc("ref", sasl={"password": "a literal instead"}),
+    irc("new", nick="n"),
+    irc("new", nick="n", password="mine", server="irc.example"),
+    channel("local", accounts={"new": {"greeting": "hi"}}, greeting="hello"),
+    channel("other", motto="x", token="mine", nodes=[]),
+    # As a whole: nothing of it runs any more.
+    irc("own", nick=None) | {"agents": {"default": "none"}},
+    {"channels": {"irc": {"accounts": {"own": None, "ref": None}}}},
+    {"channels": {"irc": None, "gone": None}},
+    {"channels": None},
+    # The own value of an account that is and has what the channel has.
+    irc("plain", channels=["#c"]),
+]  # fmt: skip
+
+
+def after(patch: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = merged(BEFORE, patch)
+    return result
+
+
+@pytest.mark.parametrize(("patch", "fields"), REFUSED)
+def test_what_only_the_host_may_change_is_named(patch: dict[str, Any], fields: list[str]) -> None:
+    found = local_changes(BEFORE, after(patch), KNOWN)
+    assert sorted(found) == sorted(fields)
+
+
+@pytest.mark.parametrize("patch", ALLOWED)
+def test_everything_else_may_be_changed_from_elsewhere(patch: dict[str, Any]) -> None:
+    assert local_changes(BEFORE, after(patch), KNOWN) == []
+
+
+def test_an_account_that_inherits_everything_may_use_what_it_had_covered() -> None:
+    before = after(irc("plain", channels=["#c"]))
+    assert local_changes(before, BEFORE, KNOWN) == []
+
+
+def test_a_channel_with_one_account_of_its_own_is_judged_as_one_with_many() -> None:
+    before: dict[str, Any] = {
+        "channels": {"irc": {"server": "irc.example", "nick": "n", "password": "p"}}
+    }
+    same: dict[str, Any] = {
+        "channels": {"irc": before["channels"]["irc"] | {"accounts": {"default": {}, "b": {}}}}
+    }
+    moved = merged(same, irc("default", server="evil.example"))
+    assert local_changes(before, same, KNOWN) == []
+    assert local_changes(before, moved, KNOWN) == ["channels.irc.accounts.default.server"]
+
+
+def test_what_was_removed_as_a_whole_does_not_come_back_from_elsewhere() -> None:
+    without = after({"channels": {"irc": None}})
+    found = local_changes(without, BEFORE, KNOWN)
+    assert "channels.irc.server" in found
+    assert "channels.irc.accounts.own.server" in found
+    assert "channels.irc.accounts.ref.sasl.password" in found
+
+
+def test_a_whole_new_file_is_judged_by_its_defaults() -> None:
+    assert local_changes({}, {"channels": {"local": {"accounts": {"a": {}}}}}, KNOWN) == []
+    assert local_changes({}, {"channels": {"irc": {"server": "s"}}}, KNOWN) == [
+        "channels.irc.server"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{gateway: {'com\\u006dand': [\"id\"]}}",
+        '{gateway: {/* */ "command" /* */ : [\n"id"]}}',
+        'gateway.command = ["id"]',
+        '[gateway]\n"command" = ["id"]',
+        'gateway = {command = ["id"]}',
+    ],
+)
+def test_it_is_the_value_that_counts_however_it_is_written(text: str) -> None:
+    name = "c.json5" if text.startswith("{") else "c.toml"
+    assert local_changes({}, parse(Path(name), text)[0], KNOWN) == ["gateway.command"]
+
+
+@pytest.mark.parametrize("text", ["{$include: '/etc/passwd'}", "{channels: {$include: 'x'}}"])
+def test_there_are_no_includes_that_could_bring_something_in(text: str) -> None:
+    """Nothing is read for it, and the check of the whole file refuses the name."""
+    values, _ = parse(Path("c.json5"), text)
+    assert "passwd" not in str(local_changes({}, values, KNOWN))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channels": []},
+        {"channels": {"irc": "x"}},
+        {"channels": {"irc": {"accounts": []}}},
+        {"channels": {"irc": {"accounts": {"a": 1}}}},
+        {"gateway": "x"},
+        {"gateway": {"tls": 1, "nodes": []}},
+        {"channels": {"other": {"nodes": {"a": 1}, "options": 3}}},
+    ],
+)
+def test_what_is_wrong_anyway_ends_nothing(wrong: dict[str, Any]) -> None:
+    local_changes(wrong, BEFORE, KNOWN)
+    local_changes(BEFORE, wrong, KNOWN)
