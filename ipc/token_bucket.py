@@ -42,6 +42,11 @@ class TokenBucket:
         self._gain(now)
         return max(0.0, (1 - self._tokens) / self._rate)
 
+    def full(self, now: float) -> bool:
+        """Return whether it holds all it can, as a new one does."""
+        self._gain(now)
+        return self._tokens >= self._burst
+
     def _gain(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now

@@ -74,3 +74,11 @@ def test_a_debt_is_one_token_at_a_time_and_one_burst_at_most() -> None:
         bucket.owe(0.0)
         waits.append(bucket.wait(0.0))
     assert waits == [0, 1, 2, 3, 3, 3]
+
+
+def test_it_is_full_again_after_a_while() -> None:
+    bucket = TokenBucket(burst=2, rate=1)
+    assert bucket.full(0.0)
+    bucket.take(0.0)
+    assert not bucket.full(0.9)
+    assert bucket.full(1.0)
