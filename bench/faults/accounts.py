@@ -26,13 +26,13 @@ async def _kill(rig: FaultRig, observed: Observation) -> None:
 
 @fault("kill-many", f"kill -9 of {len(GROUP)} workers at once")
 async def _kill_many(rig: FaultRig, observed: Observation) -> None:
-    before = {key: rig.incarnation(key) for key in GROUP}
-    waits = [asyncio.ensure_future(rig.rows.until(key, down)) for key in GROUP]
+    before = {key: rig.incarnation(key) for key in rig.group}
+    waits = [asyncio.ensure_future(rig.rows.until(key, down)) for key in rig.group]
     await asyncio.sleep(0)  # all of them wait
-    for key in GROUP:
+    for key in rig.group:
         rig.kill(key)
     observed.noticed(max(await asyncio.gather(*waits)))
-    await asyncio.gather(*(rig.rows.until(key, up(after=before[key])) for key in GROUP))
+    await asyncio.gather(*(rig.rows.until(key, up(after=before[key])) for key in rig.group))
 
 
 @fault("crash-loop", f"kill -9 of a worker, {LOOP} times in a row, then an operator's start")

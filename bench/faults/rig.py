@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.faults.witness import Witness
 from bench.measuring.rows import Row, Rows, rows_of, up
 from bench.tied import TiedDaemon
@@ -49,6 +51,7 @@ class FaultRig:
     def __init__(self, daemon: TiedDaemon, siblings: list[str], rate: float) -> None:
         self.daemon = daemon
         self.siblings = siblings
+        self.group = GROUP
         self.rate = rate
         self.rows: Rows
         self.witness = Witness(daemon, siblings)
@@ -71,6 +74,15 @@ class FaultRig:
         """Send a signal to an account's process."""
         os.kill(self.pid(key), number)
 
+    @property
+    def missing(self) -> int:
+        """How many messages of the siblings have not come so far."""
+        return self.witness.missing
+
+    async def heard(self) -> None:
+        """Wait until a message comes."""
+        await self.witness.heard()
+
     async def order(self, text: str) -> None:
         """Order the target to go wrong; it may be unable to answer."""
         params = {"channel": "faulty", "accountId": "bad", "to": "x", "message": text}
@@ -92,7 +104,7 @@ class FaultRig:
 
     async def restore(self) -> None:
         """Start the target and the group again, and forget their failures."""
-        for key in (TARGET, *GROUP):
+        for key in (TARGET, *self.group):
             row = self.rows.newest[key]
             if row["phase"] != "running":
                 await self.call("start", key)
@@ -104,8 +116,10 @@ class FaultRig:
         """Return the process that forks: the one that is neither a worker nor the gateway."""
         for one in self.daemon.family():
             # Its forks have its command line, but names of their own: a peer's, with a colon.
-            if "runtime.zygote.server" in str(one.cmdline()) and not re.search("[:#]", one.name()):
-                return one.pid
+            with suppress(psutil.Error):  # one that has ended meanwhile
+                forks = "runtime.zygote.server" in str(one.cmdline())
+                if forks and not re.search("[:#]", one.name()):
+                    return one.pid
         raise LookupError("there is no zygote")
 
     async def gateway(self) -> int:
@@ -117,7 +131,9 @@ class FaultRig:
         status = await self.daemon.status()
         gateway = status["gateway"]["pid"]
         known = {row["pid"] for row in status["accounts"].values()}
-        known |= {self.daemon.pid, gateway, self.zygote()}
+        known |= {self.daemon.pid, gateway}
+        with suppress(LookupError):  # while it is replaced
+            known.add(self.zygote())
         found = {one.pid for one in self.daemon.family()} | self._marked()
         return Resources(
             strays=frozenset(found - known),
@@ -154,22 +170,36 @@ def _open_files(who: str, pid: int, but: frozenset[Path]) -> Counter[str]:
 
 def config(siblings: int, rate: float) -> dict[str, Any]:
     """Return the accounts: siblings that emit ``rate`` messages a second, target and group."""
+    quiet: dict[str, Any] = {key.partition(":")[2]: {} for key in GROUP}
+    channels = {
+        "local": {
+            "rate": rate,
+            "accounts": {f"s{number:02}": {} for number in range(siblings)},
+        },
+        "faulty": {"accounts": {"bad": target_account(), **quiet}},
+    }
+    return config_of(channels)
+
+
+def target_account() -> dict[str, Any]:
+    """Return the configuration of the account that goes wrong."""
     limits = {
         "memorySoftBytes": 48 * MIB,
         "memoryHardBytes": 96 * MIB,
         "recycleJitterSeconds": 0,
         "openFiles": 256,
     }
-    own = {"limits": limits, "seconds": 3600, "restart": {"slowAfter": 10, "slowSeconds": 3600}}
-    quiet: dict[str, Any] = {key.partition(":")[2]: {} for key in GROUP}
     return {
-        "channels": {
-            "local": {
-                "rate": rate,
-                "accounts": {f"s{number:02}": {} for number in range(siblings)},
-            },
-            "faulty": {"accounts": {"bad": own, **quiet}},
-        },
+        "limits": limits,
+        "seconds": 3600,
+        "restart": {"slowAfter": 10, "slowSeconds": 3600},
+    }
+
+
+def config_of(channels: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of these channels, with hangs and waits a fifth as long."""
+    return {
+        "channels": channels,
         "agents": {"default": "none"},
         "supervisor": {**BEAT, "restart": RESTART},
         "gateway": {

@@ -42,7 +42,7 @@ async def _gateway_hit(rig: FaultRig, observed: Observation, number: int) -> Non
     await rig.until(lambda s: s["gateway"]["outages"] > outages)
     observed.noticed()
     await rig.until(lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != pid)
-    await rig.witness.heard()
+    await rig.heard()
 
 
 @fault("zygote-kill", "kill -9 of the zygote, then of a worker")
@@ -166,7 +166,7 @@ async def _supervisor_kill(rig: FaultRig, observed: Observation) -> None:
     family = rig.daemon.family()
     killed = time.monotonic()
     rig.daemon.kill()
-    while any(map(_runs, family)):  # noqa: ASYNC110 - no process is left to ask
+    while any(map(still_runs, family)):  # noqa: ASYNC110 - no process is left to ask
         await asyncio.sleep(0.005)
     observed.noticed()
     observed.remark = (
@@ -174,10 +174,11 @@ async def _supervisor_kill(rig: FaultRig, observed: Observation) -> None:
     )
     await rig.daemon.start()
     await rig.daemon.wait(all_run)
-    await rig.witness.heard()
+    await rig.heard()
 
 
-def _runs(process: psutil.Process) -> bool:
+def still_runs(process: psutil.Process) -> bool:
+    """Return whether a process has not ended; a zombie has."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -73,7 +73,7 @@ async def attempt(rig: FaultRig, fault: Fault, calm: float) -> Verdict:
     if fault.last:
         after, restarts = before, 0
     else:
-        after = await _settled(rig, before)
+        after = await settled(rig, before)
         now = rig.incarnations()
         restarts = sum(now[key] != lives[key] for key in lives)
     left = after.files - before.files
@@ -95,13 +95,13 @@ async def attempt(rig: FaultRig, fault: Fault, calm: float) -> Verdict:
     )
 
 
-async def _settled(rig: FaultRig, before: Resources) -> Resources:
+async def settled(rig: FaultRig, before: Resources) -> Resources:
     """Return the resources once nothing is left over, or after ``SETTLE`` seconds."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + SETTLE
     while True:
         after = await rig.resources()
         left = after.strays - before.strays or after.files - before.files
-        if not (left or rig.witness.missing) or loop.time() >= ends:
+        if not (left or rig.missing) or loop.time() >= ends:
             return after
         await asyncio.sleep(LOOK)

@@ -22,9 +22,15 @@ from workers.plugin import Manifest
 
 
 class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """``crash_after`` seconds the process exits by itself, again and again; 0: never."""
+    """``crash_after`` seconds the process exits by itself, again and again; 0: never.
+
+    ``rate`` is that of the start. ``ledger`` is a file to which ``b N`` is written before message N
+    is emitted and ``d N`` once that is done; the numbers go on from there in the next process.
+    """
 
     crash_after: float = 0
+    rate: float = 0
+    ledger: str = ""
 
 
 manifest = Manifest(

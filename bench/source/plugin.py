@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 
 from workers.messages import Chat, Inbound, Outbound, Sender, Sent
 from workers.plugin import Context
@@ -12,7 +13,29 @@ from workers.plugin import Context
 CHAT = Chat(id="load", kind="group", title="Load")
 SENDER = Sender(id="load", name="load", bot=True)  # a bot: no agent answers it
 PACE = 0.002  # seconds; uvloop's timers have a resolution of 1 ms
+Emit = Callable[[Inbound], Awaitable[object]]
 LOOK = 256  # messages between two looks at the orders
+
+
+class Ledger:
+    """A file of what was to be emitted and what was, which outlives the process."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(path) as lines:
+            self.last = max((int(line[2:]) for line in lines), default=0)
+
+    def around(self, emit: Emit) -> Emit:
+        """Return ``emit`` that writes before and after."""
+
+        async def written(message: Inbound) -> None:
+            number = int(message.id)
+            os.write(self._file, b"b %d\n" % number)
+            self.last = number
+            await emit(message)
+            os.write(self._file, b"d %d\n" % number)
+
+        return written
 
 
 class Source:
@@ -20,10 +43,11 @@ class Source:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self._rate = 0.0
+        self._rate = ctx.config.rate
         self._bytes = 200
         self._burst = 0
-        self._number = 0
+        self._ledger = Ledger(ctx.config.ledger) if ctx.config.ledger else None
+        self._number = self._ledger.last if self._ledger else 0
         self._leaked: list[bytes] = []
         self._leak = 0.0
         self._changed = asyncio.Event()
@@ -76,8 +100,11 @@ class Source:
 
     async def _emit(self, count: int) -> None:
         """Emit ``count`` messages without a pause."""
-        emit, size = self.ctx.emit, self._bytes
+        emit: Emit = self.ctx.emit
+        size = self._bytes
         filler = "x" * size
+        if self._ledger:
+            emit = self._ledger.around(emit)
         number, clock = self._number, time.monotonic_ns
         now = int(time.time() * 1000)
         for _ in range(count):
