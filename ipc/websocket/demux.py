@@ -8,6 +8,8 @@ which never send anything cost next to nothing. The bytes read meanwhile are rep
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from ipc.websocket.http_socket import HttpSocket
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0  # for the whole request head
+SO_PEERPIDFD = 77  # Linux 6.5; of a unix socket
 SEND_BUFFER_BYTES = 256 * 1024  # the kernel's default hides 4 MB from the slow-consumer rule
 
 _TOO_MANY = (
@@ -104,12 +107,13 @@ class DemuxConnection(ServerConnection):
     of each connection would be one of its own, of 1.6 KiB.
     """
 
-    __slots__ = ("_head", "_raw", "_timer", "fd", "loopback", "peer_uid", "remote")
+    __slots__ = ("_head", "_raw", "_timer", "fd", "loopback", "peer_pid", "peer_uid", "remote")
 
     owner: SocketOwner  # set by the subclass that each server makes for itself
     remote: str  # the peer's address; "" on a unix socket
     loopback: bool
     peer_uid: int | None  # of a unix peer
+    peer_pid: int | None  # likewise; 0: it is in no pid namespace that we see
     fd: int  # the number of its descriptor: the kernel gives the lowest that is free
 
     _head: bytes | None  # None once it is complete
@@ -118,7 +122,7 @@ class DemuxConnection(ServerConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.peer_uid = self._timer = None
+        self.peer_pid = self.peer_uid = self._timer = None
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -178,6 +182,20 @@ class DemuxConnection(ServerConnection):
         self._raw.abort()
         return True
 
+    def open_peer(self) -> int:
+        """Return a pidfd of the process that has connected to a unix socket.
+
+        Raises ``OSError``, as when it has ended. Before Linux 6.5 the kernel gives no more than the
+        number that it had, which another process may have by now.
+        """
+        try:
+            sock = self._raw.get_extra_info("socket")
+            return int(sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT or not self.peer_pid:
+                raise
+        return os.pidfd_open(self.peer_pid)
+
     def pause_writing(self) -> None:
         """Pause the writing of a WebSocket; the other kinds have their own handler."""
         if not self._undecided:
@@ -212,7 +230,7 @@ class DemuxConnection(ServerConnection):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if sock.family == socket.AF_UNIX:
             credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            self.peer_uid = struct.unpack("3i", credentials)[1]
+            self.peer_pid, self.peer_uid, _ = struct.unpack("3i", credentials)
             self.remote, self.loopback = "", True
         else:
             name = self._raw.get_extra_info("peername")

@@ -14,7 +14,7 @@ from typing import Any
 
 from ipc import timeouts
 from ipc.endpoints import SocketPaths
-from ipc.errors import ConnectionFailed, PeerGone
+from ipc.errors import ConnectionFailed, PeerGone, RemoteError
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
 from ops.connect.identity import client_description
@@ -51,6 +51,8 @@ async def connected_supervisor(
         ) from None
     except ConnectionFailed as error:
         raise _why_unreachable(places, path, error) from error
+    except RemoteError as error:
+        raise OperatorError(f"the supervisor refused: {error.message}") from error
     try:
         _must_be_ours(client, places)
         yield client

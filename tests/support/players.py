@@ -152,6 +152,7 @@ class PlayedLauncher:
         self.error: Exception | None = None
         self.swept = 0
         self.limits_by = "polling"
+        self.starter: int | None = None  # of every process that asks
 
     async def spawn(self, spec: Spec) -> Any:
         await asyncio.sleep(0)
@@ -181,6 +182,9 @@ class PlayedLauncher:
 
     async def replace(self, modules: list[str]) -> None:
         self.preloaded.append(modules)
+
+    def starter_of(self, pid: int) -> int | None:
+        return self.starter
 
     def limit(self, name: str, limits: Any) -> None:
         """Do nothing: there are no control groups."""

@@ -1,7 +1,9 @@
 """Serves ``cli.sock``: the same frames as everywhere, for this host's operator, no gateway needed.
 
 A unix socket of mode 0600 in the 0700 run directory; the kernel says who is at the other
-end (SO_PEERCRED), so there is no token. A slow request never delays another: each is a task.
+end (SO_PEERCRED), so there is no token. Code that runs in an account has the same user, so a
+process that descends from one of our children is refused. A slow request never delays another:
+each is a task.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from ipc.errors import FrameError, RemoteError
 from ipc.frames import websocket
 from ipc.frames.requests import Key, Params
 from ipc.frames.websocket import ErrorShape
-from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.frames.words import FORBIDDEN, INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from ipc.websocket.connection import Connection
 from ipc.websocket.server import Server
@@ -29,6 +31,7 @@ from runtime.config.model import GatewayConfig
 from runtime.supervisor.api.logs import log_names
 from runtime.supervisor.api.table import METHODS, convert, dispatch
 from runtime.supervisor.parts import Parts
+from runtime.supervisor.processes.descent import has_ended
 
 CarryOut = Callable[[Parts, str, Any], Awaitable[Any]]
 
@@ -39,6 +42,8 @@ async def dispatch_here(parts: Parts, name: str, raw: Any) -> Any:
 
 
 PROTOCOL = 4
+GONE = "the process that connected has ended, or cannot be looked at: connect anew"
+STARTED = "this process was started by {} of this daemon, and those may not operate it"
 EVENTS = ("channel.status", "channel.removed", "gateway.status", "log", "shutdown")
 
 log = structlog.get_logger("local")
@@ -172,7 +177,36 @@ class LocalServer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _refusal(self, connection: Connection) -> str | None:
+        """Return why the process at the other end may not operate this daemon, or ``None``."""
+        pid = connection.peer_pid
+        if not pid:  # not below us: it is outside of this container
+            return None
+        try:
+            peer = connection.open_peer()
+            try:
+                starter = self._parts.launcher.starter_of(pid)
+                if has_ended(peer):  # and so what has been read may be another process's
+                    return GONE
+            finally:
+                os.close(peer)
+        except OSError:
+            return GONE
+        return None if starter is None else STARTED.format(self._name_of(starter))
+
+    def _name_of(self, pid: int) -> str:
+        for key, account in self._parts.accounts.items():
+            process = account.child.process
+            if process is not None and process.pid == pid:
+                return f"the account {key}"
+        return "a process"
+
     def _connect(self, connection: Connection, id: str) -> None:
+        if (why := self._refusal(connection)) is not None:
+            log.warning("an operator was refused", pid=connection.peer_pid, why=why)
+            connection.send(websocket.error_response(id, ErrorShape(FORBIDDEN, why)))
+            connection.close(1008, "not an operator")
+            return
         connection.data.connected = True
         connection.admit(websocket.MAX_FRAME_BYTES)
         hello = {

@@ -23,7 +23,7 @@ from ipc.helpers import helpers_spared
 from runtime.config.load import Loaded
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
-from runtime.supervisor.processes.leftovers import RUN_ID
+from runtime.supervisor.processes.descent import child_above
 from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
 from runtime.supervisor.processes.termination import kill_and_reap, reap_if_ended
 from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
@@ -97,6 +97,22 @@ class Launcher:
         """Change the limits of a running child's control group, where it has one."""
         if self._groups is not None:
             self._groups.limit(name, limits)
+
+    def starter_of(self, pid: int) -> int | None:
+        """Return the child of ours that a process is or descends from; ``None`` if from none.
+
+        What helps the supervisor itself, and where orphans of others come to us those, are not
+        ours. Raises ``ProcessLookupError`` where it cannot be known.
+        """
+        top = child_above(pid)
+        if top is None or top in self._ours or top == self.zygote_pid:
+            return top
+        with helpers_spared() as helpers:
+            if top in helpers:
+                return None
+        if self._strangers and not vitals.is_marked(top, mark(self._run_id)):
+            return None
+        return top  # left by a child that is gone, and not swept yet
 
     async def replace(self, modules: Sequence[str]) -> None:
         """Replace the zygote by one that imports ``modules``; children are not touched."""
@@ -288,7 +304,7 @@ class Launcher:
             for pid in vitals.children_of(os.getpid()):
                 if pid in ours or pid in helpers:
                     continue
-                if self._strangers and not vitals.is_marked(pid, f"{RUN_ID}={self._run_id}"):
+                if self._strangers and not vitals.is_marked(pid, mark(self._run_id)):
                     reap_if_ended(pid)
                 elif kill_and_reap(pid):
                     self.swept += 1

@@ -83,7 +83,8 @@ class Faulty:
             result = found["result"]
         except BaseException as error:  # noqa: BLE001 - told to the test
             result = f"{type(error).__name__}: {error}"
-        self._loop.call_soon_threadsafe(lambda: self.ctx.status(detail=result))
+        told = f"{found.get('TOLD', '')}{result}"
+        self._loop.call_soon_threadsafe(lambda: self.ctx.status(detail=told))
 
     async def _fail(self, fault: Fault) -> bool:
         """Go wrong; true when ``run`` shall return."""

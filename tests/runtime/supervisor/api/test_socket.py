@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
-from websockets.asyncio.client import unix_connect
+from websockets.asyncio.client import connect, unix_connect
 from websockets.exceptions import ConnectionClosed
 
 from ipc.errors import ConnectionFailed, RemoteError
@@ -32,9 +33,11 @@ class SocketRig:
         self.rig = PartsRig(directory)
         self.path = self.rig.parts.endpoints.cli
         self.answer: Callable[[str, Any], Any] = lambda name, params: {name: params}
+        self.asked: list[str] = []
         self.server = LocalServer(self.rig.parts, self._carry_out)
 
     async def _carry_out(self, parts: Parts, name: str, params: Any) -> Any:
+        self.asked.append(name)
         result = self.answer(name, params)
         return await result if asyncio.iscoroutine(result) else result
 
@@ -70,6 +73,7 @@ async def raw(path: Path, *texts: str) -> list[str]:
     return found
 
 
+CALL = '{"type":"req","id":"2","method":"channels.list","params":{}}'
 CONNECT = '{"type":"req","id":"1","method":"connect","params":{}}'
 
 
@@ -297,3 +301,40 @@ async def test_the_gateways_secret_is_told_as_the_daemon_runs_with_it() -> None:
         assert found == access(gateway.url, rig.rig.configuration.config.gateway)
         assert (found["token"], found["certificate"]) == ("t", None)
         await client.close()
+
+
+async def test_what_a_child_of_ours_started_is_refused_with_a_reason() -> None:
+    async with serving() as rig:
+        rig.rig.launcher.starter = 4711
+        with (
+            structlog.testing.capture_logs() as logs,
+            pytest.raises(RemoteError, match="was started by a process of this daemon"),
+        ):
+            await rig.client()
+        assert logs[0]["event"] == "an operator was refused"
+        assert logs[0]["pid"] == os.getpid()
+        assert await raw(rig.path, CONNECT, CALL) != []
+        assert not rig.asked
+        rig.rig.launcher.starter = None
+        await (await rig.client()).close()
+
+
+def connect_in_a_child(sock: socket.socket, path: Path) -> None:
+    pid = os.fork()
+    if not pid:
+        sock.connect(str(path))
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+async def test_one_that_has_ended_since_it_connected_is_refused() -> None:
+    """A child's socket lives on with its parent: the pid at the other end is nobody's any more."""
+    async with serving() as rig:
+        kept = socket.socket(socket.AF_UNIX)
+        connect_in_a_child(kept, rig.path)
+        async with connect("ws://localhost/", compression=None, proxy=None, sock=kept) as peer:
+            await peer.recv()
+            await peer.send(CONNECT)
+            answer = str(await peer.recv())
+        assert "FORBIDDEN" in answer
+        assert "has ended" in answer

@@ -31,6 +31,7 @@ from tests.support.spawned import (
     spawned,
     spec,
 )
+from workers.process.helpers import end_helper, start_helper
 
 
 async def test_a_target_that_is_not_there_says_so(launcher: Launcher) -> None:
@@ -281,3 +282,38 @@ async def test_a_start_takes_milliseconds(launcher: Launcher) -> None:
         f"\nspawn p50 {took[10] * 1e3:.1f} ms, max {took[-1] * 1e3:.1f} ms;"
         f" coroutine runs after p50 {up[10] * 1e3:.1f} ms, max {up[-1] * 1e3:.1f} ms"
     )
+
+
+@pytest.mark.parametrize("how", LAUNCHERS)
+async def test_what_a_child_starts_is_known_to_be_its(launcher: Launcher, how: Any) -> None:
+    assert launcher.starter_of(os.getpid()) is None
+    assert launcher.starter_of(os.getppid()) is None
+    assert launcher.starter_of(launcher.zygote_pid or 0) == launcher.zygote_pid
+    async with spawned(launcher, spec("stay", launcher=how)) as process:
+        await line(process.stdout)
+        assert launcher.starter_of(process.pid) == process.pid
+        process.kill()
+        await process.wait()
+
+
+def test_helpers_of_the_supervisor_and_orphans_of_others_are_nobodys() -> None:
+    with subprocess.Popen(["sleep", "600"]) as other:
+        marked = {**os.environ, "TRUNKLINE_RUN_ID": "with-strangers"}
+        alone, beside = Launcher(run_id="alone"), Launcher(run_id="with-strangers")
+        alone._strangers = False  # as where no process of others comes to us
+        helper = start_helper(["sleep", "600"])
+        with subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True) as left:
+            while not Path(f"/proc/{left.pid}/environ").read_bytes():
+                os.sched_yield()
+            for launcher, pid, starter in (
+                (alone, helper.pid, None),
+                (beside, helper.pid, None),
+                (alone, other.pid, other.pid),  # what else may it be but ours
+                (beside, other.pid, None),
+                (beside, left.pid, left.pid),
+            ):
+                assert launcher.starter_of(pid) == starter
+            for each in (left, other):
+                each.kill()
+            end_helper(helper)
+            helper.wait()
