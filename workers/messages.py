@@ -61,7 +61,11 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A message to send. ``key`` makes it idempotent: the worker sends each key once (300 s)."""
+    """A message to send. ``key`` makes it idempotent: the worker sends each key once (300 s).
+
+    ``markup``: how ``text`` is written. A plugin gets Markdown rendered in the dialect of its
+    manifest, and a long text in parts: ``part`` is (k, n), from 1 on, with the key ``<key>/<k>``.
+    """
 
     to: Id
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -70,6 +74,8 @@ class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     reply_to: str | None = None
     attachments: list[Attachment] = []
     action: bool = False
+    markup: Literal["plain", "markdown"] = "plain"
+    part: tuple[int, int] | None = None
 
 
 class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

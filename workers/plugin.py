@@ -17,6 +17,9 @@ import msgspec
 from msgspec import Meta
 
 from workers.messages import Inbound, Outbound, Sent
+from workers.text.limits import Pace as Pace
+from workers.text.limits import Rate as Rate
+from workers.text.limits import Text as Text
 
 if TYPE_CHECKING:
     import structlog  # for a type only: its import costs the command line 0.1 s
@@ -48,6 +51,7 @@ class Manifest:
     to install for it. ``actions`` names what the plugin can do beside ``send``. ``status`` holds
     the first values of the fields that the plugin reports. ``cursor``: the plugin keeps a position
     at its platform (``Context.cursor``), and is not started before the last one is there.
+    ``text`` is what the platform takes in one message, ``pace`` how fast it takes them.
     """
 
     id: str
@@ -63,6 +67,8 @@ class Manifest:
     example: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     cursor: bool = False
+    text: Text = field(default_factory=Text)
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         # msgspec learns a type at its first use: once in the zygote, which imports this for all
