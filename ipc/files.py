@@ -75,18 +75,24 @@ def is_named(path: Path, fd: int) -> bool:
 
 
 def lock(path: Path, *, wait: bool) -> int:
-    """Lock a file or a directory; return the descriptor that holds the lock until it is closed.
+    """Lock a file; return the descriptor that holds the lock until it is closed.
 
     A file that does not exist is made, readable by its owner only. Without ``wait`` a lock
     that another process holds raises ``BlockingIOError``. The lock is the kernel's
     (flock(2)): it ends with the process, however that ends. A file that was replaced while
     this waited for it is left, and the new one is locked. Raises ``OSError``.
     """
+    return _lock(path, os.O_RDWR | os.O_CREAT, wait)
+
+
+def lock_directory(path: Path, *, wait: bool) -> int:
+    """Lock a directory as ``lock`` does a file; nothing is made where there is none."""
+    return _lock(path, os.O_RDONLY | os.O_DIRECTORY, wait)
+
+
+def _lock(path: Path, flags: int, wait: bool) -> int:
     while True:
-        if path.is_dir():
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        else:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        fd = os.open(path, flags | os.O_CLOEXEC, PRIVATE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_named(path, fd):

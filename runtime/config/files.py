@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ipc.files import lock, sync_directory
+from ipc.files import lock_directory, sync_directory
 from runtime.config.errors import ConfigError, Problem, config_error
 
 MAX_BYTES = 4 * 1024 * 1024  # 10,000 accounts are about 2 MB; a wrong path may be a huge file
@@ -124,9 +124,7 @@ def locked(path: Path) -> Iterator[None]:
     The lock is on the directory, because an edit replaces the file. Raises ``ConfigError``.
     """
     try:
-        directory = path.resolve().parent
-        directory.stat()  # ``lock`` would make a file where there is nothing
-        fd = lock(directory, wait=True)
+        fd = lock_directory(path.resolve().parent, wait=True)
     except OSError as error:
         raise config_error(path, f"cannot be read: {error.strerror}") from None
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.files import lock, set_aside, write_atomically
+from ipc.files import lock, lock_directory, set_aside, write_atomically
 
 
 def test_a_file_is_replaced_with_its_mode_and_nothing_stays_beside_it(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_lock_is_held_until_its_descriptor_is_closed(tmp_path: Path) -> None:
 
 def test_a_lock_of_a_directory_waits_for_the_process_that_holds_it(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ipc.files import lock;"
+        "import sys; from pathlib import Path; from ipc.files import lock_directory as lock;"
         " lock(Path(sys.argv[1]), wait=False); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
@@ -68,6 +68,17 @@ def test_a_lock_of_a_directory_waits_for_the_process_that_holds_it(tmp_path: Pat
         assert holder.stdin is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(BlockingIOError):
-            lock(tmp_path, wait=False)
+            lock_directory(tmp_path, wait=False)
         holder.stdin.close()  # it ends, and the kernel lets go of its lock
-        os.close(lock(tmp_path, wait=True))
+        os.close(lock_directory(tmp_path, wait=True))
+
+
+def test_a_directory_that_is_gone_is_not_made_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        lock_directory(tmp_path / "gone", wait=True)
+    with pytest.raises(FileNotFoundError):
+        lock(tmp_path / "gone" / "file", wait=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        lock_directory(tmp_path / "file", wait=True)
+    assert os.listdir(tmp_path) == ["file"]

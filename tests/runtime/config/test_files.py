@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.files import lock
+from ipc.files import lock_directory
 from runtime.config import files
 from runtime.config.errors import ConfigError
 from runtime.config.files import create, is_mounted, locked, make_private, read_text, replace
@@ -121,8 +121,8 @@ def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path) -> None:
 def test_one_edit_at_a_time_holds_the_lock(tmp_path: Path) -> None:
     path = write(tmp_path, "{}")
     with locked(path), pytest.raises(BlockingIOError):
-        lock(tmp_path, wait=False)
-    os.close(lock(tmp_path, wait=False))
+        lock_directory(tmp_path, wait=False)
+    os.close(lock_directory(tmp_path, wait=False))
 
 
 def test_where_no_directory_is_none_is_locked_and_nothing_is_made(tmp_path: Path) -> None:
