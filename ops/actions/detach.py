@@ -137,5 +137,6 @@ async def _is_up(places: Places, pid: int) -> bool:
 
 def _text_since(output: Path, begin: int) -> str:
     with open(output, "rb") as log:
-        log.seek(begin)
+        # The daemon empties one that has become too large, and goes on at its begin.
+        log.seek(begin if begin <= log.seek(0, os.SEEK_END) else 0)
         return log.read().decode(errors="replace")

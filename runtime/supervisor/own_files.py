@@ -19,6 +19,7 @@ from runtime.supervisor.instance import Instance
 from runtime.supervisor.logs.store import LogStore
 
 OUTPUT = (1, 2)  # standard output and standard error
+KEPT_BYTES = 1024 * 1024  # of an output that has become too large
 
 log = structlog.get_logger("supervisor")
 
@@ -41,9 +42,11 @@ class OwnFiles:
         for warning in self.warnings:
             if warning not in before:
                 log.error(warning)
-        if self._output is not None and not is_named(self._output, OUTPUT[-1]):
+        if self._output is not None:
             with contextlib.suppress(OSError):  # a full disk: the next look tries again
-                self._open_output(self._output)
+                if not is_named(self._output, OUTPUT[-1]):
+                    self._open_output(self._output)
+                _shorten(self._output, self._logs.config.max_bytes)
 
     def reopen(self) -> None:
         """Open every file by its name, now: a program that rotates them has sent SIGHUP."""
@@ -56,3 +59,22 @@ class OwnFiles:
         for each in OUTPUT:
             os.dup2(fd, each)
         os.close(fd)
+
+
+def _shorten(output: Path, most_bytes: int) -> None:
+    """Empty a file that has become larger than ``most_bytes``; its end goes to ``<name>.1``.
+
+    It is not renamed as other logs are: the zygote prints into it too, and whoever appends to it
+    goes on at its begin. On a full disk its end is lost.
+    """
+    if output.stat().st_size <= most_bytes:
+        return
+    with open(output, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - min(most_bytes, KEPT_BYTES)))
+        rest = file.read()
+        with contextlib.suppress(OSError):
+            older = output.with_name(f"{output.name}.1")
+            older.touch(mode=0o600)
+            older.write_bytes(rest)
+        file.truncate(0)

@@ -130,3 +130,36 @@ def test_the_output_of_a_detached_supervisor_goes_where_its_name_is(tmp_path: Pa
         )
     assert output.read_text() == "after\nerror\n"
     assert (tmp_path / "s" / "rotated").read_text() == "before\n"
+
+
+VERBOSE = """
+import sys
+from pathlib import Path
+from runtime.config.model import LoggingConfig
+from runtime.supervisor.instance import Instance
+from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.own_files import OwnFiles
+root, output = Path(sys.argv[1]), Path(sys.argv[2])
+with Instance(root) as instance:
+    files = OwnFiles(instance, LogStore(root / "logs", LoggingConfig(max_bytes=4096)), output)
+    for number in range(1000):
+        print(f"{number:99}", flush=True)
+        files.look()
+"""
+
+
+def test_the_output_of_a_detached_supervisor_does_not_grow_without_end(tmp_path: Path) -> None:
+    output = tmp_path / "up.log"
+    with output.open("ab") as file:
+        subprocess.run(
+            [sys.executable, "-c", VERBOSE, str(tmp_path / "s"), str(output)],
+            stdout=file,
+            stderr=file,
+            check=True,
+        )
+    older = tmp_path / "up.log.1"
+    assert output.stat().st_size <= 4096
+    assert older.stat().st_size == 4096
+    assert older.stat().st_mode & 0o777 == 0o600
+    numbers = [int(line) for line in (older.read_bytes() + output.read_bytes()).split()][1:]
+    assert numbers == list(range(numbers[0], 1000))  # the first may be a part of one
