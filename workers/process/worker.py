@@ -235,7 +235,9 @@ class Worker:
             self._fail(error)
 
     def _begin_drain(self) -> None:
-        if self._group is not None and self._draining is None:
+        """Begin to drain; what is drained already is reported anew, as the report may be lost."""
+        running = self._draining is not None and not self._draining.done()
+        if self._group is not None and not running:
             self._draining = self._group.create_task(self._drain())
 
     async def _drain(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -29,6 +30,15 @@ log = structlog.get_logger("link")
 
 def _warn(text: str) -> None:
     log.warning(text, link="control")
+
+
+@dataclass(slots=True)
+class _Question:
+    """A question on its way, with its answer to come and how many callers wait for it."""
+
+    frame: control.FromSupervisor
+    answer: asyncio.Future[Any]
+    waiting: int = 0
 
 
 class ControlLink:
@@ -55,7 +65,7 @@ class ControlLink:
         self._on_figures = on_figures
         self._proved: dict[str, tuple[bytes, Account]] = {}  # by key: one peer at a time
         self._ping = 0
-        self._asked: dict[tuple[bytes, type], asyncio.Future[Any]] = {}  # by kind of answer
+        self._asked: dict[tuple[bytes, type], _Question] = {}  # by kind of answer
         self.stale = 0
         self.refused = 0
         self._address = address
@@ -139,14 +149,20 @@ class ControlLink:
     async def _answer(
         self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
     ) -> T | None:
-        """Return the frame that answers; callers with the same question share it."""
+        """Return the frame that answers; callers with the same question share it.
+
+        It is asked again when the worker connects anew: the question or its answer may be lost.
+        """
         peer = peer_name(account.key, account.child.state.incarnation).encode()
-        future = asyncio.get_running_loop().create_future()
-        answer = self._asked.setdefault((peer, kind), future)
+        asked = self._asked.get((peer, kind))
+        if asked is None or asked.answer.done():
+            future = asyncio.get_running_loop().create_future()
+            asked = self._asked[peer, kind] = _Question(question, future)
+        asked.waiting += 1
         try:
             self._send(peer, question)
             async with timeouts.timeout(seconds):
-                found: T = await asyncio.shield(answer)
+                found: T = await asyncio.shield(asked.answer)
                 return found
         except (TimeoutError, IpcError) as error:
             log.warning(
@@ -154,7 +170,14 @@ class ControlLink:
             )
             return None
         finally:
-            self._asked.pop((peer, kind), None)
+            asked.waiting -= 1
+            if not asked.waiting and self._asked.get((peer, kind)) is asked:
+                del self._asked[peer, kind]
+
+    def _ask_again(self, account: Account, peer: bytes) -> None:
+        for (asked, _), question in self._asked.items():
+            if asked == peer and not question.answer.done():
+                self._sent(account, question.frame, type(question.frame).__name__)
 
     def _send(self, peer: bytes, frame: control.FromSupervisor) -> None:
         """Send a frame; raises ``IpcError`` when the peer is not there."""
@@ -213,6 +236,7 @@ class ControlLink:
         else:
             self._proved[account.key] = peer, account
             account.heartbeat.meet(asyncio.get_running_loop().time())
+            self._ask_again(account, peer)
             self._on_hello(account)
 
     def _take(self, account: Account, frame: control.FromWorker) -> None:
@@ -233,7 +257,7 @@ class ControlLink:
             case control.Drained() | control.Rechecked():
                 peer = peer_name(account.key, account.child.state.incarnation).encode()
                 asked = self._asked.get((peer, type(frame)))
-                if asked is not None and not asked.done():
-                    asked.set_result(frame)
+                if asked is not None and not asked.answer.done():
+                    asked.answer.set_result(frame)
         if relieved:
             self._on_change(account)

@@ -439,3 +439,5 @@ async def test_draining_refuses_new_calls_finishes_those_that_run_and_says_so(
         gate.set()
         await rig.supervisor.until(lambda: rig.supervisor.of(control.Drained))
         assert rig.gateway.answers[asked].ok
+        rig.supervisor.send_raw(control.encode([control.Drain()]))  # the answer was lost
+        await rig.supervisor.until(lambda: len(rig.supervisor.of(control.Drained)) == 2)

@@ -200,6 +200,44 @@ def _gone(rig: Table) -> bool:
     return rig.account.heartbeat.pace == 0.0
 
 
+QUESTIONS: list[tuple[str, control.FromSupervisor, control.FromWorker, Any]] = [
+    ("drained", control.Drain(), control.Drained(), True),
+    ("rechecked", control.Recheck(), control.Rechecked(True), control.Rechecked(True)),
+]
+
+
+@pytest.mark.parametrize(("ask", "question", "answer", "found"), QUESTIONS)
+async def test_what_is_asked_is_asked_again_when_the_worker_connects_anew(
+    ask: str, question: control.FromSupervisor, answer: control.FromWorker, found: Any
+) -> None:
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        asking = asyncio.create_task(getattr(rig.link, ask)(rig.account, 10.0))
+        await until(lambda: worker.told().count(question) == 1)
+        # Its answer is lost: it says so by its hello, as on every new connection.
+        worker.say(control.ControlHello(KEY, 101, PROOF.token(KEY, 101), 1))
+        await until(lambda: worker.told().count(question) == 2)
+        worker.say(answer)
+        assert await asking == found
+        worker.say(control.ControlHello(KEY, 101, PROOF.token(KEY, 101), 1), beat())
+        await until(lambda: rig.figures)
+        rig.link.ask(rig.account)
+        await until(lambda: isinstance(worker.told()[-1], control.Ping))
+        assert worker.told().count(question) == 2  # what is answered is not asked again
+
+
+async def test_one_that_waits_no_longer_takes_no_answer_from_another() -> None:
+    async with table() as rig:
+        worker = rig.worker(ready=True)
+        await phase(rig.account, Phase.RUNNING)
+        asking = asyncio.create_task(rig.link.drained(rig.account, 10.0))
+        await until(lambda: control.Drain() in worker.told())
+        assert not await rig.link.drained(rig.account, 0.01)
+        worker.say(control.Drained())
+        assert await asking
+
+
 async def test_a_suspect_is_relieved_by_old_news_too() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)
