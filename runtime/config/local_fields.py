@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -18,6 +20,7 @@ from msgspec import Meta
 from runtime.config.accounts import LAYERED
 from runtime.config.check import is_list, is_struct, join, members
 from runtime.config.model import AccountConfig, Config
+from runtime.config.text.json5_positions import ValuePath
 from workers.plugin import fields_of
 from workers.registry import Manifests
 
@@ -78,52 +81,63 @@ def local_paths(manifests: Manifests) -> Iterator[str]:
 
 
 def local_values(
-    value: Mapping[str, Any], struct: Any, path: str = "", inside: tuple[Any, ...] = ()
-) -> Iterator[tuple[str, Any]]:
+    value: Mapping[str, Any], struct: Any, path: ValuePath = (), inside: tuple[Any, ...] = ()
+) -> Iterator[tuple[ValuePath, Any]]:
     """Yield path and value of each local field of an object; its default where it is absent.
 
+    A path is no text: an account's name may hold a dot, and no two places must look alike.
     ``value`` may be wrong, ``inside`` is for recursion only.
     """
-    info = {field.encode_name: field for field in fields_of(struct)}
-    for name, field in info.items():
-        given = value.get(name, _default(field))
-        if is_local(field):
-            yield join(path, name), given
-        else:
-            yield from _inside(given, field.type, join(path, name), (*inside, struct))
-    strange = {name: each for name, each in value.items() if name not in info}
+    layout = _layout(struct)
+    for name, field in layout.items():
+        given = value.get(name, field.default)
+        if field.local:
+            yield (*path, name), given
+        elif field.nests or isinstance(given, Mapping | list):
+            yield from _inside(given, field.form, (*path, name), (*inside, struct))
+    strange = {name: each for name, each in value.items() if name not in layout}
     yield from _inside(strange, Any, path, ())
 
 
 def account_values(
     own: Mapping[str, Any], inherited: Mapping[str, Any], struct: Any
-) -> dict[str, Any]:
+) -> dict[ValuePath, Any]:
     """Return the local fields of an account, as they count, by their path in it.
 
     ``own`` and ``inherited`` are the fields of the account and of its channel, ours among
     them. ``struct`` is the channel's, ``None`` where its manifest is missing.
     """
-    common = {each.encode_name for each in fields_of(AccountConfig)}
+    common = _layout(AccountConfig)
     whole = {**inherited, **own}
-    ours = {name: each for name, each in whole.items() if name in common - set(LAYERED)}
+    ours = {name: each for name, each in whole.items() if name in common and name not in LAYERED}
     found = dict(local_values(ours, AccountConfig))
     for name, (_, layer) in LAYERED.items():
         parts = (mapping(inherited.get(name)), mapping(own.get(name)))
-        found |= dict(local_values({**parts[0], **parts[1]}, layer, name))
+        found |= dict(local_values({**parts[0], **parts[1]}, layer, (name,)))
     rest = {name: each for name, each in whole.items() if name not in common}
-    return found | (rest if struct is None else dict(local_values(rest, struct)))
+    if struct is None:
+        return found | {(name,): each for name, each in rest.items()}
+    return found | dict(local_values(rest, struct))
 
 
-def references(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def references(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
     """Yield path and value of everything that may be the reference of a secret."""
     if isinstance(value, Mapping):
         if "source" in value and "id" in value:
             yield path, value
         for name, each in value.items():
-            yield from references(each, join(path, name))
+            yield from references(each, (*path, name))
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from references(each, f"{path}[{index}]")
+            yield from references(each, (*path, index))
+
+
+def dotted(path: ValuePath) -> str:
+    """Return a path for people: ``channels.irc.accounts.a.rooms[0]``."""
+    text = ""
+    for step in path:
+        text = f"{text}[{step}]" if isinstance(step, int) else join(text, step)
+    return text
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -131,7 +145,33 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _inside(value: Any, form: Any, path: str, inside: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _FieldRule:
+    """What is to be known of a field. ``nests``: local fields may be inside it."""
+
+    form: Any
+    default: Any
+    local: bool
+    nests: bool
+
+
+@cache
+def _layout(struct: Any) -> Mapping[str, _FieldRule]:
+    """Return the fields of a struct by name, cached: an edit asks for each of many accounts."""
+    return {
+        each.encode_name: _FieldRule(
+            form=each.type,
+            default=_default(each),
+            local=is_local(each),
+            nests=any(map(is_struct, members(each.type))),
+        )
+        for each in fields_of(struct)
+    }
+
+
+def _inside(
+    value: Any, form: Any, path: ValuePath, inside: tuple[Any, ...]
+) -> Iterator[tuple[ValuePath, Any]]:
     """Yield the local fields inside a value that is not local itself."""
     types = members(form)
     structs = [
@@ -144,13 +184,13 @@ def _inside(value: Any, form: Any, path: str, inside: tuple[Any, ...]) -> Iterat
         item = next((get_args(each)[1] for each in types if get_origin(each) is dict), Any)
         for name, each in value.items():
             if looks_local(str(name), item):
-                yield join(path, name), each
+                yield (*path, name), each
             else:
-                yield from _inside(each, item, join(path, name), ())
+                yield from _inside(each, item, (*path, name), ())
     elif isinstance(value, list):
         item = next((get_args(each)[0] for each in types if is_list(each)), Any)
         for index, each in enumerate(value):
-            yield from _inside(each, item, f"{path}[{index}]", ())
+            yield from _inside(each, item, (*path, index), ())
 
 
 def _default(field: Field) -> Any:
@@ -162,11 +202,11 @@ def _default(field: Field) -> Any:
 
 
 def _paths(struct: Any, path: str = "", inside: tuple[Any, ...] = ()) -> Iterator[str]:
-    for field in fields_of(struct):
-        here = join(path, field.encode_name)
-        if is_local(field):
+    for name, field in _layout(struct).items():
+        here = join(path, name)
+        if field.local:
             yield here
             continue
-        for each in members(field.type):
+        for each in members(field.form):
             if is_struct(each) and each not in inside:
                 yield from _paths(each, here, (*inside, struct))

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.config.accounts import OURS
-from runtime.config.check import join
-from runtime.config.local_fields import account_values, local_values, mapping, references
+from runtime.config.local_fields import account_values, dotted, local_values, mapping, references
 from runtime.config.model import Config
 from runtime.config.redact import redacted
+from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
 
 
@@ -34,39 +34,43 @@ def local_changes(
         found += _of_channel(was, _Section(name, mapping(section), manifests), known=name in old)
     had = dict(references(before))
     found += [path for path, each in references(after) if not _same(had.get(path), each)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(dotted, found)))
 
 
-def _of_gateway_and_others(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    rest = [
-        {name: each for name, each in values.items() if name != "channels"}
+def _of_gateway_and_others(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[ValuePath]:
+    old, new = (
+        dict(local_values({name: values[name] for name in values if name != "channels"}, Config))
         for values in (before, after)
-    ]
-    old, new = (dict(local_values(values, Config)) for values in rest)
+    )
     yield from _differing(old, new)
 
 
-def _of_channel(was: _Section, now: _Section, *, known: bool) -> Iterator[str]:
+def _of_channel(was: _Section, now: _Section, *, known: bool) -> Iterator[ValuePath]:
     """Yield the changes of a channel and its accounts; ``known``: the channel was there."""
-    channel = was.values() if known else now.emptied().values()
-    yield from (join(now.path, name) for name in _differing(channel, now.values()))
+    old = was.values() if known else now.emptied().values()
+    new = now.values()
+    yield from ((*now.path, *path) for path in _differing(old, new))
+    same = _same(was.inherited, now.inherited)
     for account in now.accounts:
         there = account in was.accounts
+        if same and there and _same(was.own(account), now.own(account)):
+            continue
+        values = now.values(account)
         # A new account may do what one does that inherits everything.
-        old = was.values(account) if there else channel
-        for name in _differing(old, now.values(account)):
-            head = name.partition(".")[0].partition("[")[0]
-            own = head in now.own(account) or (there and head in was.own(account))
-            yield join(f"{now.path}.accounts.{account}" if own else now.path, name)
-        if there and not _alike(now.values(account), now.values()):
+        for path in _differing(was.values(account) if there else old, values):
+            own = path[0] in now.own(account) or (there and path[0] in was.own(account))
+            yield (*now.path, *(("accounts", account) if own else ()), *path)
+        if there and any(_differing(values, new)):
             yield from _uncovered(was, now, account)
 
 
-def _uncovered(was: _Section, now: _Section, account: str) -> Iterator[str]:
+def _uncovered(was: _Section, now: _Section, account: str) -> Iterator[ValuePath]:
     """Yield the secrets of the channel that an account with a server of its own begins to use."""
     for name in was.own(account):
         if name not in now.own(account) and now.holds_secret(name):
-            yield f"{now.path}.accounts.{account}.{name}"
+            yield (*now.path, "accounts", account, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,8 @@ class _Section:
     manifests: Manifests
 
     @property
-    def path(self) -> str:
-        return f"channels.{self.id}"
+    def path(self) -> ValuePath:
+        return ("channels", self.id)
 
     @property
     def accounts(self) -> Mapping[str, Any]:
@@ -89,20 +93,21 @@ class _Section:
         """Return what is written of an account itself."""
         return mapping(self.accounts.get(account))
 
+    @property
+    def inherited(self) -> dict[str, Any]:
+        """Return what the channel itself has, which its accounts inherit."""
+        ours = ("accounts", "defaultAccount")
+        return {name: each for name, each in self.fields.items() if name not in ours}
+
     def emptied(self) -> _Section:
         """Return the section without anything in it."""
         return _Section(self.id, {}, self.manifests)
 
-    def values(self, account: str | None = None) -> dict[str, Any]:
+    def values(self, account: str | None = None) -> dict[ValuePath, Any]:
         """Return the local fields of an account, or those that the channel has for all."""
         known = self.manifests.get(self.id)
-        inherited = {
-            name: each
-            for name, each in self.fields.items()
-            if name not in ("accounts", "defaultAccount")
-        }
         own = {} if account is None else self.own(account)
-        return account_values(own, inherited, known.manifest.config if known else None)
+        return account_values(own, self.inherited, known.manifest.config if known else None)
 
     def holds_secret(self, name: str) -> bool:
         """Return whether the channel's own field is, or has inside it, a secret."""
@@ -113,17 +118,17 @@ class _Section:
         return bool(shown["channels"][self.id] != field or list(references(field)))
 
 
-def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _differing(old: Mapping[ValuePath, Any], new: Mapping[ValuePath, Any]) -> Iterator[ValuePath]:
     """Yield the paths at which the values differ; what is absent is as ``None``."""
     for path in {**old, **new}:
         if not _same(old.get(path), new.get(path)):
             yield path
 
 
-def _alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    return not any(_differing(old, new))
-
-
 def _same(old: Any, new: Any) -> bool:
     """Return whether two values are the same; ``true`` is not 1, as Python has it."""
-    return type(old) is type(new) and old == new
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_same(old[name], new[name]) for name in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    return type(old) is type(new) and bool(old == new)

@@ -13,6 +13,7 @@ from runtime.config.accounts import LAYERED
 from runtime.config.check import is_struct, join, members
 from runtime.config.local_fields import (
     account_values,
+    dotted,
     local_paths,
     local_values,
     looks_local,
@@ -157,7 +158,7 @@ def test_the_values_of_local_fields_are_found_wherever_they_are() -> None:
         "publicUrl": "d",
         "strange": {"proxy": "e"},
     }
-    found = dict(local_values(value, Other))
+    found = {dotted(path): each for path, each in local_values(value, Other)}
     assert found["peer.url"] == "none"  # as if it stood there
     assert found["peers[0].url"] == "a"
     assert found["byName.x.url"] == "b"
@@ -169,23 +170,25 @@ def test_the_values_of_local_fields_are_found_wherever_they_are() -> None:
 def test_an_account_counts_with_what_it_inherits() -> None:
     inherited = {"server": "s", "launcher": "exec", "limits": {"openFiles": 64}}
     irc = load("irc", BUILT_IN["irc"]).config
-    found = account_values({"port": 7000}, inherited, irc)
+    values = account_values({"port": 7000}, inherited, irc)
+    found = {dotted(path): each for path, each in values.items()}
     assert (found["server"], found["port"], found["launcher"]) == ("s", 7000, "exec")
     assert (found["tls"], found["nickserv.service"]) == (True, "NickServ")
 
 
 def test_every_field_of_a_channel_without_manifest_is_local() -> None:
     assert account_values({"a": 1}, {"b": 2, "enabled": True}, None) == {
-        "a": 1,
-        "b": 2,
-        "launcher": "zygote",
+        ("a",): 1,
+        ("b",): 2,
+        ("launcher",): "zygote",
     }
 
 
 def test_references_are_found_at_any_depth() -> None:
     reference = {"source": "exec", "id": "x"}
     value = {"a": {"b": [reference, {"source": "x"}]}, "id": "y"}
-    assert dict(references(value)) == {"a.b[0]": reference}
+    assert dict(references(value)) == {("a", "b", 0): reference}
+    assert dotted(("a", "b", 0, "c")) == "a.b[0].c"
 
 
 def test_the_paths_of_other_peoples_channels_are_listed_too() -> None:

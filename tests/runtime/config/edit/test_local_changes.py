@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,6 +137,15 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
         },
         ["channels.irc.accounts.renamed.server"],
     ),
+    # A name with a dot, whose account would stand at the same place if paths were texts.
+    (
+        {
+            "channels": {
+                "irc": {"accounts": {"ref": None, "ref.sasl": {"nick": "n", "password": EXEC}}}
+            }
+        },
+        ["channels.irc.accounts.ref.sasl.password"],
+    ),
     # A channel that is new, or whose manifest is missing, so that nothing is known of its fields.
     (channel("local2", accounts={"a": {"greeting": "x"}}), ["channels.local2.accounts.a.greeting"]),
     ({"channels": {"gone": {"accounts": {"x": {"word": "v"}}}}}, ["channels.gone.accounts.x.word"]),
@@ -201,6 +211,13 @@ def test_what_only_the_host_may_change_is_named(patch: dict[str, Any], fields: l
 @pytest.mark.parametrize("patch", ALLOWED)
 def test_everything_else_may_be_changed_from_elsewhere(patch: dict[str, Any]) -> None:
     assert local_changes(BEFORE, after(patch), KNOWN) == []
+
+
+def test_the_order_of_keys_is_no_change() -> None:
+    """A client may send an object back as it likes to sort it."""
+    before = {"gateway": {"auth": {"token": EXEC}}}
+    after = {"gateway": {"auth": {"token": dict(reversed(EXEC.items()))}}}
+    assert local_changes(before, after, KNOWN) == []
 
 
 def test_an_account_that_inherits_everything_may_use_what_it_had_covered() -> None:
@@ -272,3 +289,13 @@ def test_there_are_no_includes_that_could_bring_something_in(text: str) -> None:
 def test_what_is_wrong_anyway_ends_nothing(wrong: dict[str, Any]) -> None:
     local_changes(wrong, BEFORE, KNOWN)
     local_changes(BEFORE, wrong, KNOWN)
+
+
+def test_thousands_of_accounts_are_compared_before_a_request_has_waited_long() -> None:
+    """A minute is what a write may take; unchanged accounts are not looked into."""
+    many = {f"a{number}": {"nick": "n", "server": f"s{number}"} for number in range(5000)}
+    before = {"channels": {"irc": {"password": "p", "accounts": many}}}
+    began = time.perf_counter()
+    assert local_changes(before, merged(before, {"agents": {"default": "none"}}), KNOWN) == []
+    assert local_changes(before, merged(before, channel("irc", quitMessage="x")), KNOWN) == []
+    assert time.perf_counter() - began < 30
