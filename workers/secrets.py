@@ -26,6 +26,17 @@ from workers.process.helpers import end_helper, start_helper
 EXEC_TIMEOUT = 10.0  # seconds; a daemon cannot use a password store that asks a person
 MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
 
+_SENSITIVE = r"(?:token|passw|secret|credential|key)"
+# Compiled by its first use, for no start needs it.
+_IN_COMMAND = rf"""(?P<before>
+        (?<![\w-]) --? [\w-]* {_SENSITIVE} [\w-]* (?: = | \s+ (?!-) )  # --token=… --token …
+        | (?<![\w-]) \w* {_SENSITIVE} \w* =                          # API_KEY=…
+        | [?&] [\w.-]* {_SENSITIVE} [\w.-]* =                        # ?access_token=…
+        | \b (?: bearer | basic ) \s+
+        | ://                                                       # user:password@host
+    )
+    (?: (?<=://) [^/@\s?\#'"]+ (?=@)
+        | (?<!://) (?: "[^"]*" | '[^']*' | [^\s'"&;\#]+ ) )"""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -41,7 +52,8 @@ class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(problem)
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.id}"
+        shown = without_secrets(self.id, "…") if self.source == "exec" else self.id
+        return f"{self.source}:{shown}"
 
 
 def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
@@ -63,6 +75,16 @@ def resolve(config: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
     if problems:
         raise Misconfigured("; ".join(problems))
     return resolved
+
+
+def without_secrets(command: str, mark: str) -> str:
+    """Return a command line with ``mark`` for what looks like a secret in it.
+
+    The value of ``--token`` or ``API_KEY=``, a password or token in an address, what stands
+    behind ``Bearer``: whoever wrote one into a command is not to find it in an error.
+    """
+    flags = re.IGNORECASE | re.VERBOSE
+    return re.sub(_IN_COMMAND, lambda found: f"{found['before']}{mark}", command, flags=flags)
 
 
 def is_reference(config: Mapping[str, Any], name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from runtime.config.accounts import OURS
 from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
-from workers.secrets import secret_part
+from workers.secrets import secret_part, without_secrets
 
 REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
 
@@ -49,7 +49,7 @@ _GATEWAY: _Secrets = {"auth.token": _whole, "auth.password": _whole}
 def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     """Return a copy of a configuration (as in the file) with ``REDACTED`` for each secret.
 
-    A reference is shown: it names where a secret lies, not the secret. Of a channel whose
+    A reference is shown, but for what looks like a secret in a command. Of a channel whose
     manifest is missing all texts are hidden, because it is not known which are secret.
     """
     result = {name: _hide(value, _NONE) for name, value in values.items()}
@@ -105,7 +105,7 @@ def _hide(value: Any, secrets: _Secrets, name: str = "") -> Any:
     """Return ``value`` without the secrets inside it; ``""`` among them means all of it."""
     if isinstance(value, Mapping):
         if set(value) == {"source", "id"} and value["source"] in ("env", "file", "exec"):
-            return dict(value)
+            return _reference(value)
         return {
             each: _hide(inner, _inside(each, secrets), str(each)) for each, inner in value.items()
         }
@@ -123,6 +123,14 @@ def _hide(value: Any, secrets: _Secrets, name: str = "") -> Any:
     return value
 
 
+def _reference(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a reference, which names where a secret lies; a command may itself hold another."""
+    command = value["id"]
+    if value["source"] != "exec" or not isinstance(command, str):
+        return dict(value)
+    return {**value, "id": without_secrets(command, REDACTED)}
+
+
 def _argument(value: Any, before: Any) -> Any:
     """Return an item of a list; as ``--token=…``, or behind ``--token``, without its secret."""
     if not isinstance(value, str):
@@ -130,7 +138,9 @@ def _argument(value: Any, before: Any) -> Any:
     if isinstance(before, str) and (flag := _FLAG.fullmatch(before)) and flag[2] is None:
         return REDACTED if value and not value.startswith("-") else value
     flag = _FLAG.fullmatch(value)
-    return f"{flag[1]}={REDACTED}" if flag and flag[2] else value
+    if flag and flag[2]:
+        return f"{flag[1]}={REDACTED}"
+    return without_secrets(value, REDACTED)  # of the arguments of a shell, say
 
 
 def _url(text: str) -> str:

@@ -131,6 +131,47 @@ async def test_over_the_socket_of_the_host_it_works_and_then_from_elsewhere(tmp_
         await local.close()
 
 
+async def test_a_reader_sees_where_secrets_lie_and_none_of_them(tmp_path: Path) -> None:
+    """Neither in the configuration, nor in what becomes of an account that cannot have its own."""
+    secrets = {name: f"{name}-hunter2" for name in ("file", "env", "argument", "url")}
+    lies = tmp_path / "secret"
+    lies.write_text(secrets["file"])
+    failing = {"source": "exec", "id": f"false --token={secrets['argument']}"}
+    b = {
+        "server": "127.0.0.1",
+        "nick": "n",
+        "password": {"source": "file", "id": str(lies)},
+        "sasl": {"user": "u", "password": {"source": "env", "id": "IRC_SECRET"}},
+    }
+    config: dict[str, Any] = {
+        "gateway": {
+            "auth": {"token": TOKEN, "password": {"source": "file", "id": str(lies)}},
+            "allowedOrigins": [f"https://u:{secrets['url']}@chat.example"],
+        },
+        "channels": {"irc": {"port": 1, "accounts": {"b": b, "c": {**b, "password": failing}}}},
+    }
+    async with Daemon(tmp_path, config, IRC_SECRET=secrets["env"]) as daemon:
+        reader = await daemon.client(scopes=("operator.read",))
+        await daemon.wait(lambda status: status["accounts"]["irc:c"]["lastError"])
+        seen = [
+            await reader.call("config.get", {}),
+            await reader.call("channels.status", {}),
+            await reader.call("status", {}),
+            await reader.call("channels.describe", {"account": "irc:c"}),
+            await reader.call("channels.logs", {}),
+            await reader.call("logs.tail", {"limit": 5000}),
+        ]
+        text = json.dumps(seen)
+        assert "false --token=" in text
+        assert str(lies) in text
+        assert "IRC_SECRET" in text
+        for secret in (TOKEN, *secrets.values()):
+            assert secret not in text
+        with pytest.raises(RemoteError, match="missing scope"):
+            await patch(reader, {"agents": {"default": "none"}})
+        await reader.close()
+
+
 async def test_the_command_line_through_a_gateway_is_remote_and_prints_what_to_do(
     tmp_path: Path,
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from workers import secrets
 from workers.errors import Misconfigured
-from workers.secrets import SecretRef, resolve, reveal, secret_part
+from workers.secrets import SecretRef, resolve, reveal, secret_part, without_secrets
 
 
 def env(name: str) -> dict[str, str]:
@@ -173,3 +173,32 @@ def test_a_part_of_a_text_is_secret(found: str | None, secret: str) -> None:
 
 def test_when_the_part_cannot_be_found_all_is_secret() -> None:
     assert secret_part(lambda text: text.split()[5], "#a key") == "#a key"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("pass show irc", None),
+        ("cat /run/secrets/irc-token", None),
+        ("op read op://vault/irc/password", None),
+        ("gpg --passphrase-fd 0 -d x", None),
+        ("x --token -v --key", None),
+        ("vault read -token=s.123 secret/irc", "vault read -token=… secret/irc"),
+        ("vault read --token s.123 secret/irc", "vault read --token … secret/irc"),
+        ("""x --password "a b" y""", "x --password … y"),
+        ("sh -c 'API_KEY=abc run'", "sh -c 'API_KEY=… run'"),
+        ("curl -H 'Authorization: Bearer abc' x", "curl -H 'Authorization: Bearer …' x"),
+        ("curl https://u:p@host/x?access_token=zz&y=1", "curl https://…@host/x?access_token=…&y=1"),
+    ],
+)
+def test_a_command_is_shown_without_what_looks_like_a_secret(
+    command: str, shown: str | None
+) -> None:
+    assert without_secrets(command, "…") == (shown or command)
+    assert str(SecretRef("exec", command)) == f"exec:{shown or command}"
+
+
+def test_an_error_of_a_command_does_not_show_the_secret_in_it() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        reveal(run("false --token=hunter2"))
+    assert str(caught.value) == "the secret exec:false --token=… failed with status 1"

@@ -86,6 +86,18 @@ def test_every_secret_is_hidden_and_everything_else_is_shown() -> None:
         ({"url": "https://h/x@y?monkeys"}, "https://h/x@y?monkeys"),
         ({"command": ["run", "--token", "orca", "-v"]}, ["run", "--token", R, "-v"]),
         ({"command": ["run", "--api-key=orca", "a=b"]}, ["run", f"--api-key={R}", "a=b"]),
+        (
+            {"command": ["env", "API_KEY=orca", "sh", "-c", "x --token orca; y"]},
+            ["env", f"API_KEY={R}", "sh", "-c", f"x --token {R}; y"],
+        ),
+        (
+            {"password": {"source": "exec", "id": "vault --token=orca read x"}},
+            {"source": "exec", "id": f"vault --token={R} read x"},
+        ),
+        (
+            {"password": {"source": "file", "id": "/a --token=b"}},
+            {"source": "file", "id": "/a --token=b"},
+        ),
         ({"command": ["run", "--token", "--x", "--keys="]}, ["run", "--token", "--x", "--keys="]),
     ],
 )
