@@ -7,14 +7,33 @@ ChannelError
 ├── Finished         the account has done its work and stays down (exit code 0)
 ├── LoggedOut        the login is ended; the account stays down until the next login
 └── SendFailed       one message could not be sent; the account lives on
+    └── MaybeSent    it was handed over, and whether it arrived cannot be known
+
+An ``OSError``, a ``TimeoutError`` and what libraries raise when the network fails need no wrapping:
+they count as ``Transient`` by themselves.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar, Literal, get_args
 
 from ipc.frames.words import EXIT_CONFIG as EXIT_CONFIG
 from ipc.frames.words import EXIT_NEEDS_LOGIN as EXIT_NEEDS_LOGIN
 from ipc.frames.words import EXIT_OK as EXIT_OK
 from ipc.frames.words import EXIT_TEMPORARY as EXIT_TEMPORARY
+
+Reason = Literal[
+    "blocked",
+    "not_found",
+    "too_long",
+    "forbidden",
+    "invalid",
+    "rate_limited",
+    "unsupported",
+    "unavailable",
+]
+Scope = Literal["chat", "account"]
+PASSING = frozenset({"rate_limited", "unavailable"})  # reasons that pass by themselves
 
 
 class ChannelError(Exception):
@@ -22,7 +41,14 @@ class ChannelError(Exception):
 
 
 class Transient(ChannelError):
-    """The fault passes by itself: the account is restarted with backoff."""
+    """The fault passes by itself: the account is restarted with backoff.
+
+    ``retry_after``: the platform has asked for so many seconds; it is not tried before.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NeedsAPerson(ChannelError):
@@ -56,13 +82,46 @@ class LoggedOut(ChannelError):
 
 
 class SendFailed(ChannelError):
-    """A message was not sent, or nobody can tell whether it was.
+    """A message was not sent.
 
-    ``retryable``: sending it again can help. ``maybe_sent``: it was handed over, and no answer
-    came, so that it may have arrived; sending it again could send it twice.
+    ``reason`` says why, in a word that decides what happens next: ``rate_limited`` and
+    ``unavailable`` pass by themselves, so the message may be tried again. ``retry_after``: not
+    before so many seconds have passed; ``scope``: that is asked for the ``chat`` or for the
+    whole ``account``. ``retryable`` overrides what follows from the reason. Raises
+    ``ValueError`` for an unknown reason or scope.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False, maybe_sent: bool = False) -> None:
+    maybe_sent: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        reason: Reason | None = None,
+        retry_after: float | None = None,
+        scope: Scope = "chat",
+        retryable: bool | None = None,
+    ) -> None:
         super().__init__(message)
-        self.retryable = retryable and not maybe_sent
-        self.maybe_sent = maybe_sent
+        if reason is not None and reason not in get_args(Reason):
+            raise ValueError(f"reason: {reason!r} is none of {', '.join(get_args(Reason))}")
+        if scope not in get_args(Scope):
+            raise ValueError(f"scope: {scope!r} is none of {', '.join(get_args(Scope))}")
+        self.reason = reason
+        self.retry_after = retry_after
+        self.scope = scope
+        if retryable is None:
+            retryable = reason in PASSING or retry_after is not None
+        self.retryable = retryable and not self.maybe_sent
+
+
+class MaybeSent(SendFailed):
+    """A message was handed over, and no answer came: it may have arrived.
+
+    Sending it again could send it twice, so it is never ``retryable``.
+    """
+
+    maybe_sent = True
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)

@@ -66,7 +66,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     restarts: int = 0
     restart_reasons: dict[str, int] = msgspec.field(default_factory=dict)
     next_try_at: int | None = None
-    retry: str | None = None  # slow: it has failed, and is tried now and then all the same
+    retry: str | None = None  # slow: failed, tried now and then; asked: the platform said when
     started_at: int | None = None
     ready_at: int | None = None
     stopped_at: int | None = None

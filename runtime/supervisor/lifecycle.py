@@ -43,6 +43,7 @@ KEPT_DOWN = frozenset({HELD, HOLD_UNKNOWN})  # only a person starts it again
 ENDS = frozenset({FINISHED, LOGGED_OUT})  # the account has ended by itself: it stays down
 NEEDS_A_PERSON = frozenset({NEEDS_LOGIN, MISCONFIGURED})
 SLOW = "slow"  # of FAILED: a person is needed, and there are tries now and then
+ASKED = "asked"  # of BACKOFF: the platform has named the time of the next try
 _CAUSE_OF_CODE = {
     EXIT_TEMPORARY: TRANSIENT,
     EXIT_NEEDS_LOGIN: NEEDS_LOGIN,
@@ -98,9 +99,9 @@ GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_afte
 class Exit:
     """How a process ended. Neither ``code`` nor ``signal``: it was never spawned.
 
-    ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people;
-    ``final`` that the cause cannot pass by itself.
-    ``oom``: the kernel has just ended a process for want of memory; a hint, for SIGKILL only.
+    ``said`` and ``text`` are its last words: the cause it gave, and the sentence for people,
+    ``final`` that it cannot pass, ``retry_after`` the seconds that were asked for. ``oom``:
+    the kernel has just ended a process for want of memory; a hint, for SIGKILL only.
     """
 
     code: int | None = None
@@ -108,6 +109,7 @@ class Exit:
     said: str | None = None
     text: str | None = None
     final: bool = False
+    retry_after: float | None = None
     oom: bool = False
 
     @property
@@ -141,7 +143,7 @@ class State:
     ``cause`` and ``reason`` (one word, one sentence) say why it is not running, or, while it
     is started again, why it went down. ``restarts`` counts spawns after something other
     than an orderly stop. ``proven``: it has been RUNNING once, so that it can work at all.
-    ``retry`` is ``SLOW`` in a FAILED phase that ends by itself.
+    ``retry``: ``SLOW`` in a FAILED phase that ends by itself, ``ASKED`` in a BACKOFF so told.
     """
 
     phase: Phase = Phase.STOPPED
@@ -201,10 +203,7 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The process waits for something outside: only afterwards the time to be ready runs.
-
-    ``reason`` is the sentence that says for what; empty: it waits no more.
-    """
+    """The process waits for something outside before it is ready; no ``reason``: no more."""
 
     incarnation: int
     reason: str
@@ -274,15 +273,15 @@ Step = tuple[State, list[Action]]
 def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Step:
     """Return the next state and what to do on entering it; ``jitter`` is in [-1, 1)."""
     match event:
-        case Start(automatic) | Restart(automatic) if not automatic:
+        case Start(False) | Restart(False):
             state = replace(state, failures=0, refusals=NO_REFUSALS)
         case Restart(why=why) if why == CONFIGURATION:  # what was refused may be other now
             state = replace(state, refusals=NO_REFUSALS)
     match event:
-        case Start(automatic) | Restart(automatic) if (
-            automatic and state.cause in KEPT_DOWN and not state.wanted
-        ):
+        case Start(True) | Restart(True) if state.cause in KEPT_DOWN and not state.wanted:
             return state, []  # what a person stopped only a person starts
+        case Start(True) if state.retry == ASKED:
+            return state, []  # the platform would take an earlier try amiss
         case Reset():
             return replace(state, failures=0, refusals=state.refusals.interrupted()), []
         case Spawned(i) | Waiting(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (
@@ -369,8 +368,9 @@ def _exited(policy: Policy, state: State, how: Exit, at: float, jitter: float) -
         return _refused(policy, after, how, at, jitter)
     if state.phase is Phase.STOPPING:  # we ended it: why we did is the better reason
         after = replace(after, cause=state.cause or cause, reason=state.reason or reason)
+    delay, asked = policy.delay(after.failures, jitter), how.retry_after or 0.0
     after = replace(after, phase=Phase.BACKOFF, refusals=state.refusals.interrupted())
-    return after, [Wake(policy.delay(after.failures, jitter))]
+    return replace(after, retry=ASKED if asked > delay else None), [Wake(max(delay, asked))]
 
 
 def _refused(policy: Policy, state: State, how: Exit, at: float, jitter: float) -> Step:

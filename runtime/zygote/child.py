@@ -27,10 +27,13 @@ STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every ch
 class Say(Protocol):
     """Writes the last words of this process: the cause and text of its end.
 
-    ``final``: the cause cannot pass by itself.
+    ``final``: the cause cannot pass by itself. ``retry_after``: the seconds that the platform has
+    asked for.
     """
 
-    def __call__(self, cause: str, text: str, final: bool = False) -> None:
+    def __call__(
+        self, cause: str, text: str, final: bool = False, retry_after: float | None = None
+    ) -> None:
         """Write them."""
 
 
@@ -121,9 +124,9 @@ async def run(target: str, payload: bytes) -> None:
     words = _fds["words"]
     fds = {name: fd for name, fd in _fds.items() if name not in STREAMS}
 
-    def say(cause: str, text: str, final: bool = False) -> None:
+    def say(cause: str, text: str, final: bool = False, retry_after: float | None = None) -> None:
         with contextlib.suppress(OSError):
-            _write_last_words(words, cause, text, final)
+            _write_last_words(words, cause, text, final, retry_after)
 
     try:
         module, _, name = target.partition(":")
@@ -136,11 +139,15 @@ async def run(target: str, payload: bytes) -> None:
         exit_now(code)
 
 
-def _write_last_words(fd: int, cause: str, text: str, final: bool = False) -> None:
+def _write_last_words(
+    fd: int, cause: str, text: str, final: bool = False, retry_after: float | None = None
+) -> None:
     """Write why this process ends, as one line of JSON; raises ``OSError``."""
     words: dict[str, Any] = {"cause": cause, "text": text[:2000]}
     if final:
         words["final"] = True
+    if retry_after is not None:
+        words["retryAfter"] = retry_after
     os.write(fd, json.dumps(words).encode() + b"\n")
 
 

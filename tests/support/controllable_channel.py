@@ -30,6 +30,7 @@ class ControllablePlugin:
         self.cancelled = False
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_send: Callable[[Outbound], Awaitable[Any]] | None = None
+        self.on_probe: Callable[[Any], Awaitable[Any]] | None = None
         self.on_stop: Callable[[], Awaitable[None]] | None = None
         self.login = True
         self.began_at = ctx.cursor  # as it was before the plugin ran
@@ -54,7 +55,7 @@ class ControllablePlugin:
         return Sent(id=f"m{len(self.sent)}", chat=message.to, ts=1)
 
     async def probe(self) -> Any:
-        return self.health
+        return await self.on_probe(None) if self.on_probe else self.health
 
     async def logout(self) -> bool:
         return self.login

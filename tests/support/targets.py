@@ -31,6 +31,12 @@ async def say_and_leave(payload: bytes, fds: dict[str, int], say: Say) -> int:
     return 78
 
 
+async def ask_for_time(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Say for how many seconds the platform has asked (``payload``, JSON), and return 75."""
+    say("transient", "flood wait", retry_after=json.loads(payload))
+    return 75
+
+
 async def stay(payload: bytes, fds: dict[str, int], say: Say) -> int:
     """Stay until a signal ends the process."""
     print("here", flush=True)

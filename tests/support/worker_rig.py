@@ -262,6 +262,7 @@ class WorkerRig:
         self.gateway = FakeGateway(self.endpoints.data)
         self.said: list[tuple[str, str]] = []
         self.final: bool | None = None  # whether its last words were
+        self.retry_after: float | None = None  # for how long they asked
         self.task: asyncio.Task[int] | None = None
 
     def boot(self, manifest: str = CONTROLLABLE, **changes: Any) -> WorkerBoot:
@@ -283,9 +284,12 @@ class WorkerRig:
         payload = msgspec.msgpack.encode(self.boot(manifest, **changes))
         self.task = asyncio.create_task(main(payload, {}, self._say))
 
-    def _say(self, cause: str, text: str, final: bool = False) -> None:
+    def _say(
+        self, cause: str, text: str, final: bool = False, retry_after: float | None = None
+    ) -> None:
         self.said.append((cause, text))
         self.final = final
+        self.retry_after = retry_after
 
     async def up(self) -> ControllablePlugin:
         """Wait until the worker is ready and welcome; return its plugin."""

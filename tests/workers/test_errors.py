@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ipc.frames import words
 from workers import errors
-from workers.errors import ChannelError, SendFailed
+from workers.errors import ChannelError, MaybeSent, SendFailed, Transient
 
 
 def test_every_error_of_a_plugin_is_one_family() -> None:
@@ -19,6 +21,7 @@ def test_every_error_of_a_plugin_is_one_family() -> None:
         "ChannelError",
         "Finished",
         "LoggedOut",
+        "MaybeSent",
         "Misconfigured",
         "NeedsAPerson",
         "NeedsLogin",
@@ -42,3 +45,36 @@ def test_the_exit_codes_are_those_that_the_supervisor_reads() -> None:
     names = ("EXIT_OK", "EXIT_TEMPORARY", "EXIT_NEEDS_LOGIN", "EXIT_CONFIG")
     assert [getattr(errors, name) for name in names] == [0, 75, 77, 78]
     assert all(getattr(errors, name) == getattr(words, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("fields", "retryable"),
+    [
+        ({"reason": "rate_limited"}, True),
+        ({"reason": "unavailable"}, True),
+        ({"reason": "blocked"}, False),
+        ({"reason": "too_long"}, False),
+        ({"retry_after": 3.0}, True),
+        ({"reason": "unavailable", "retryable": False}, False),
+        ({"reason": "forbidden", "retryable": True}, True),
+    ],
+)
+def test_its_reason_decides_unless_it_is_overruled(fields: dict[str, Any], retryable: bool) -> None:
+    assert SendFailed("no", **fields).retryable is retryable
+
+
+@pytest.mark.parametrize("fields", [{"reason": "bad luck"}, {"scope": "world"}])
+def test_an_unknown_word_is_refused_with_those_there_are(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is none of"):
+        SendFailed("no", **fields)
+
+
+def test_what_may_have_arrived_is_never_to_be_sent_again() -> None:
+    error = MaybeSent("cut")
+    assert (str(error), error.maybe_sent, error.retryable) == ("cut", True, False)
+    assert not SendFailed("no").maybe_sent
+
+
+def test_a_passing_fault_may_name_its_time() -> None:
+    assert Transient("busy", retry_after=90).retry_after == 90
+    assert Transient().retry_after is None

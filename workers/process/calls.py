@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -16,9 +17,10 @@ from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
 from ipc.nesting import MALFORMED, require_shallow
-from workers.errors import ChannelError, LoggedOut, SendFailed
+from workers.errors import ChannelError, LoggedOut, MaybeSent, SendFailed
 from workers.messages import Action, Outbound, Sent
 from workers.process.endings import last_line
+from workers.process.explanations import Explain, failed_send, members, unexplained
 
 MAX_RUNNING = 64
 TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for ever
@@ -40,6 +42,7 @@ class PluginCalls:
 
     ``reply(id, gateway, ok, payload)`` receives each answer, ``sent(message, sent)`` each
     message that the plugin really sent, ``fail(error)`` each error that ends the account.
+    ``explain`` says what an error means that is no ``ChannelError``.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class PluginCalls:
         fail: Callable[[BaseException], None],
         redact: Callable[[str], str] = str,
         log: Any,
+        explain: Explain = unexplained,
     ) -> None:
         self._plugin: Any = None
         self._closing = False
@@ -58,6 +62,7 @@ class PluginCalls:
         self._fail = fail
         self._redact = redact
         self._log = log
+        self._explain = explain
         self._loop = asyncio.get_running_loop()
         self._running: dict[asyncio.Task[None], float] = {}  # by deadline, the oldest first
         self._timer: asyncio.TimerHandle | None = None  # one for all: one each costs like a task
@@ -133,27 +138,44 @@ class PluginCalls:
                 raise ValueError(f"a result of {len(payload)} bytes is too large")
         except InvalidCall as error:
             self._refuse(call, gateway, str(error), code=INVALID_REQUEST)
-        except SendFailed as error:
-            text, maybe = str(error) or "not sent", error.maybe_sent
-            self._refuse(call, gateway, text, retryable=error.retryable, maybe=maybe)
-        except ChannelError as error:
-            self._refuse(call, gateway, str(error) or type(error).__name__)
-            self._fail(error)
         except asyncio.CancelledError:
             if asyncio.current_task() not in self._overdue:
-                stopping, again = _stopping(), call.method == "probe"
-                self._refuse(call, gateway, str(stopping), retryable=again, maybe=not again)
+                stopping: SendFailed = _stopping()
+                if call.method == "probe":
+                    stopping = SendFailed(str(stopping), retryable=True)
+                self._refuse(call, gateway, str(stopping), failed=stopping)
                 raise
             text = f"{call.method}: no result within {TIME_LIMIT:g} s; it may have been executed"
-            self._refuse(call, gateway, text, maybe=True)
+            self._refuse(call, gateway, text, failed=MaybeSent(text))
         except (SystemExit, KeyboardInterrupt) as error:
             self._refuse(call, gateway, last_line(error))
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a plugin's fault ends its call, not the account
-            self._log.exception("a call failed", method=call.method)
-            self._refuse(call, gateway, last_line(error))
+            self._failed(call, gateway, error)
         else:
             self._reply(call.id, gateway, True, payload)
+
+    def _failed(self, call: Call, gateway: str, error: Exception) -> None:
+        """Answer a call that has raised; end the account where that is what the error means."""
+        leaves = members(error, self._explain)
+        ending = [leaf for leaf in leaves if _ends_the_account(leaf)]
+        failed = [leaf for leaf in leaves if isinstance(leaf, SendFailed)]
+        network = [failed_send(leaf) for leaf in leaves]
+        if ending:
+            self._refuse(call, gateway, str(ending[0]) or type(ending[0]).__name__)
+            self._fail(error)
+        elif failed:
+            told = min(failed, key=lambda leaf: not leaf.maybe_sent)
+            self._refuse(call, gateway, str(told) or "not sent", failed=told)
+        elif all(network):
+            told = min(filter(None, network), key=lambda leaf: not leaf.maybe_sent)
+            if call.method == "probe":  # which may be repeated
+                told = SendFailed(str(told), reason="unavailable")
+            self._log.warning("a call failed", method=call.method, error=str(told))
+            self._refuse(call, gateway, str(told), failed=told)
+        else:
+            self._log.error("a call failed", method=call.method, exc_info=error)
+            self._refuse(call, gateway, last_line(error))
 
     async def _result(self, call: Call) -> Any:
         match call.method:
@@ -210,12 +232,26 @@ class PluginCalls:
         *,
         code: str = UNAVAILABLE,
         retryable: bool = False,
-        maybe: bool = False,
+        failed: SendFailed | None = None,
     ) -> None:
-        """Answer with an error; ``maybe``: it may have been executed all the same."""
-        details = {"maybeExecuted": True} if maybe else UNSET
-        shape = ErrorShape(code, self._redact(text)[:2000], details, retryable)
+        """Answer with an error; ``failed`` says more about it."""
+        details: dict[str, Any] = {}
+        after: float | None = None
+        if failed is not None:
+            retryable, after = failed.retryable, failed.retry_after
+            if failed.maybe_sent:
+                details["maybeExecuted"] = True
+            if failed.reason is not None:
+                details["reason"] = failed.reason
+            if failed.scope == "account":
+                details["scope"] = failed.scope
+        wait = UNSET if after is None else max(0, math.ceil(after * 1000))
+        shape = ErrorShape(code, self._redact(text)[:2000], details or UNSET, retryable, wait)
         self._reply(call.id, gateway, False, _encode(shape))
+
+
+def _ends_the_account(error: BaseException) -> bool:
+    return isinstance(error, ChannelError) and not isinstance(error, SendFailed)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
@@ -226,6 +262,6 @@ def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:
         raise InvalidCall(f"invalid {method} params: {error}") from None
 
 
-def _stopping() -> SendFailed:
+def _stopping() -> MaybeSent:
     """Return the error of a call that was cancelled after it had begun."""
-    return SendFailed("the account is stopping; it may have been executed", maybe_sent=True)
+    return MaybeSent("the account is stopping; it may have been executed")

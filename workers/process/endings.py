@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_NEEDS_LOGIN, EXIT_OK, EXIT_TEMPORARY
@@ -16,6 +15,7 @@ from workers.errors import (
     NeedsLogin,
     Transient,
 )
+from workers.process.explanations import Explain, is_network_error, members, unexplained
 
 MAX_TEXT = 2_000  # characters of the text: it is shown in a status row
 
@@ -24,13 +24,15 @@ MAX_TEXT = 2_000  # characters of the text: it is shown in a status row
 class Ending:
     """How a worker ends: exit code, cause and text. ``cause`` is ``None`` after a stop.
 
-    ``final``: the cause needs a person, and cannot pass by itself.
+    ``final``: the cause needs a person, and cannot pass by itself. ``retry_after``: the platform
+    has asked for so many seconds until the next try.
     """
 
     code: int
     cause: str | None
     text: str
     final: bool = False
+    retry_after: float | None = None
 
 
 STOPPED = Ending(EXIT_OK, None, "stopped")
@@ -46,16 +48,30 @@ _MEANINGS: tuple[tuple[type[ChannelError], int, str], ...] = (
 )
 
 
-def ending_of(error: BaseException) -> Ending:
-    """Return the ending for ``error``; an exception group has that of its gravest member."""
-    leaves = list(_leaves(error))
+def ending_of(error: BaseException, explain: Explain = unexplained) -> Ending:
+    """Return the ending for ``error``; an exception group has that of its gravest member.
+
+    ``explain`` is asked for each member that is no ``ChannelError``. A mistake in the code is
+    graver than a fault of the network beside it: it would not be seen otherwise.
+    """
+    leaves = members(error, explain)
     for kind, code, cause in _MEANINGS:
         for leaf in leaves:
             if isinstance(leaf, kind):
                 text = _on_one_line(str(leaf)) or cause.replace("_", " ")
                 final = isinstance(leaf, NeedsAPerson) and leaf.final
-                return Ending(code, cause, text, final)
-    return Ending(EXIT_ERROR, "failed", last_line(leaves[0]))
+                return Ending(code, cause, text, final, _longest_wait(leaves, cause))
+    for leaf in leaves:
+        if not is_network_error(leaf):
+            return Ending(EXIT_ERROR, "failed", last_line(leaf))
+    return Ending(EXIT_TEMPORARY, "transient", last_line(leaves[0]))
+
+
+def _longest_wait(leaves: list[BaseException], cause: str) -> float | None:
+    if cause != "transient":
+        return None
+    waits = [leaf.retry_after for leaf in leaves if isinstance(leaf, Transient)]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def last_line(error: BaseException) -> str:
@@ -68,11 +84,3 @@ def last_line(error: BaseException) -> str:
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())[:MAX_TEXT]
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

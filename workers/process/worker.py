@@ -29,10 +29,11 @@ from workers.process import resources
 from workers.process.calls import PluginCalls
 from workers.process.context import AccountContext
 from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
+from workers.process.explanations import Explain, guarded, unexplained
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
 
-Report = Callable[[str, str, bool], None]  # of the cause and text of an ending, and ``final``
+Report = Callable[[str, str, bool, float | None], None]  # as ``runtime.zygote.child.Say``
 
 WAIT_TOLD = 1.0  # seconds; a gateway that is there answers sooner
 WAITS_FOR_GATEWAY = "it waits for the gateway, which keeps its cursor"
@@ -42,7 +43,7 @@ MARGIN = 0.5  # seconds between the end of the process and the supervisor's SIGK
 async def main(payload: bytes, fds: dict[str, int], report: Report) -> int:
     """Run the account that ``payload`` (a ``WorkerBoot``) describes; return the exit code.
 
-    ``report(cause, text, final)`` is called at most once, before the exit.
+    ``report(cause, text, final, retry_after)`` is called at most once, before the exit.
     """
     boot = worker_boot(payload)
     resources.apply_limits(boot)
@@ -89,6 +90,7 @@ class Worker:
         self._group: asyncio.TaskGroup | None = None
         self._draining: asyncio.Task[None] | None = None
         self._rechecking: asyncio.Task[None] | None = None
+        self._explain: Explain = unexplained
         self._config: Any = None  # as the plugin got it, secrets resolved
         self._context: AccountContext | None = None
         self._messages_out = 0
@@ -112,6 +114,7 @@ class Worker:
                     fail=self._fail,
                     redact=self._redact,
                     log=self._log,
+                    explain=lambda error: self._explain(error),
                 )
                 self._group = group
                 beating = group.create_task(self._control.beating(self._report_activity))
@@ -149,7 +152,7 @@ class Worker:
             if self._ended.done():
                 self._log.warning("the plugin did not stop cleanly", error=repr(error))
                 return
-            ending = ending_of(error)
+            ending = ending_of(error, self._explain)
             if ending.cause == "failed":
                 self._log.error("the plugin failed", exc_info=error)
         self._end(ending)
@@ -172,7 +175,10 @@ class Worker:
             keeps_cursor=manifest.cursor,
         )
         self._control.patch(manifest.status)
-        plugin = plugin_class(manifest)(self._context)
+        made = plugin_class(manifest)
+        if (explain := getattr(made, "explain", None)) is not None:
+            self._explain = guarded(explain, self._log)
+        plugin = made(self._context)
         calls.begin(plugin)
         return plugin
 
@@ -191,7 +197,7 @@ class Worker:
             self._ended.set_result(ending)
 
     def _fail(self, error: BaseException) -> None:
-        self._end(ending_of(error))
+        self._end(ending_of(error, self._explain))
 
     def _report_ending(self, ending: Ending) -> None:
         text = self._redact(ending.text)
@@ -199,7 +205,7 @@ class Worker:
             self._log.info("stopping")
         else:
             self._log.warning("ending", cause=ending.cause, text=text, code=ending.code)
-            self._report(ending.cause, text, ending.final)
+            self._report(ending.cause, text, ending.final, ending.retry_after)
 
     async def _finish(self, life: asyncio.Task[None], ending: Ending) -> None:
         """Stop the plugin and wait for acknowledgements, within the supervisor's grace."""
@@ -229,10 +235,14 @@ class Worker:
         That of a forgotten task or of a transport is logged; the plugin learns of the latter
         through ``connection_lost``.
         """
-        error = context.get("exception")
-        self._log.error(context.get("message") or "error on the loop", exc_info=error)
-        if error is not None and "handle" in context:
-            self._fail(error)
+        error, text = context.get("exception"), context.get("message") or "error on the loop"
+        ending = None if error is None else ending_of(error, self._explain)
+        if ending is None or ending.cause == "failed":
+            self._log.error(text, exc_info=error)
+        else:
+            self._log.warning(text, error=ending.text)
+        if ending is not None and "handle" in context:
+            self._end(ending)
 
     def _begin_drain(self) -> None:
         """Begin to drain; what is drained already is reported anew, as the report may be lost."""

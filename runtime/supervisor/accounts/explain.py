@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
+    ASKED,
     ENDS,
     MISCONFIGURED,
     NEEDS_A_PERSON,
@@ -53,6 +54,11 @@ def what_next(key: str, state: State, *, held: bool) -> str:
             return (
                 "it is tried again by itself, for what refuses it may pass; after several refusals"
                 f" a person is needed. `trunkline channels start {key}` tries now"
+            )
+        case Phase.BACKOFF if state.retry == ASKED:
+            return (
+                "it is started again by itself when the time that the platform asked for is over;"
+                f" `trunkline channels start {key}` does it now"
             )
         case Phase.BACKOFF:
             return f"it is started again by itself; `trunkline channels start {key}` does it now"

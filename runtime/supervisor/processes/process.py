@@ -11,8 +11,8 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from ipc.nesting import load_json
 from runtime.supervisor.lifecycle import SIGKILL, Exit
@@ -20,6 +20,7 @@ from runtime.supervisor.processes.cgroups import ControlGroup, GroupLimits
 from runtime.supervisor.processes.vitals import MemoryKills
 
 LAST_WORDS_BYTES = 16 * 1024
+MAX_RETRY_AFTER = 1e9  # seconds; the loop's timers take no more than some decades
 
 
 class SpawnError(Exception):
@@ -108,16 +109,16 @@ class SpawnedProcess:
         status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222 — it has ended
         self._reaped = True
         os.close(self._pidfd)
-        said, text, final = self._last_words()
+        words = self._last_words()
         kills = self._leave_group()
         self._on_reaped(self.pid)
         assert status is not None
         if status.si_code == os.CLD_EXITED:
-            return Exit(code=status.si_status, said=said, text=text, final=final)
+            return replace(words, code=status.si_status)
         killed = status.si_status == SIGKILL and not self._killed
         # Without a control group there is only the count of the whole machine: a hint.
         oom = killed and (self._memory.increased() if kills is None else kills > 0)
-        return Exit(signal=status.si_status, said=said, text=text, final=final, oom=oom)
+        return replace(words, signal=status.si_status, oom=oom)
 
     async def _until_ended(self) -> None:
         loop = asyncio.get_running_loop()
@@ -136,8 +137,8 @@ class SpawnedProcess:
         self.group.remove()
         return kills
 
-    def _last_words(self) -> tuple[str | None, str | None, bool]:
-        """Return the cause and text it wrote last, and whether the cause is final.
+    def _last_words(self) -> Exit:
+        """Return an exit with what it wrote last: the cause, its text, and what follows.
 
         A grandchild may hold the pipe open.
         """
@@ -150,9 +151,19 @@ class SpawnedProcess:
         for line in reversed(data.splitlines()):
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 said = load_json(line)
-                final = said.get("final") is True
-                return str(said["cause"]), str(said["text"]) or None, final
-        return None, None, False
+                return Exit(
+                    said=str(said["cause"]),
+                    text=str(said["text"]) or None,
+                    final=said.get("final") is True,
+                    retry_after=_seconds(said.get("retryAfter")),
+                )
+        return Exit()
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a time to wait that a child has written; ``None`` where it is none."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if plain and 0 < value < MAX_RETRY_AFTER else None
 
 
 class Pipes:

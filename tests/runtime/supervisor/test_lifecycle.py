@@ -149,6 +149,30 @@ def test_what_waits_can_fail_and_be_stopped(event: Event) -> None:
     assert state.cause != "waiting"
 
 
+@pytest.mark.parametrize(
+    ("asked", "wait", "retry"),
+    [(7200.0, 7200.0, "asked"), (2.0, 5.0, None), (None, 5.0, None)],
+    ids=["longer than the backoff", "shorter", "none"],
+)
+def test_the_time_that_a_platform_names_is_waited_for_and_never_less_than_the_backoff(
+    asked: float | None, wait: float, retry: str | None
+) -> None:
+    how = Exit(code=75, said="transient", text="busy", retry_after=asked)
+    state, actions = step(POLICY, RUNNING, Exited(3, how))
+    assert actions == [Wake(wait)]
+    assert (state.phase, state.retry) == (Phase.BACKOFF, retry)
+    spawned, actions = step(POLICY, state, Deadline(3, Phase.BACKOFF))
+    assert (spawned.retry, actions) == (None, [Spawn(4)])
+
+
+def test_only_a_person_or_another_configuration_shortens_a_wait_that_was_asked_for() -> None:
+    how = Exit(code=75, said="transient", text="busy", retry_after=7200.0)
+    waits = play(Exited(3, how), state=RUNNING)
+    assert step(POLICY, waits, Start(automatic=True, reason="the network is back")) == (waits, [])
+    for event in (Start(), Restart(), Restart(automatic=True, why="configuration")):
+        assert step(POLICY, waits, event)[0].phase is Phase.STARTING
+
+
 @pytest.mark.parametrize("state", [STARTING, RUNNING])
 def test_an_unhealthy_one_is_ended_and_the_reason_outlives_the_exit(state: State) -> None:
     state = play(Unhealthy(3, "silent for 30 s"), Exited(3, Exit(code=0)), state=state)

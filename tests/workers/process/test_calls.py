@@ -13,8 +13,9 @@ import structlog
 
 from ipc.frames import control
 from ipc.frames.data import Call
+from tests.support.controllable_channel import ControllablePlugin
 from tests.support.worker_rig import worker_rig
-from workers.errors import LoggedOut, NeedsLogin, SendFailed, Transient
+from workers.errors import ChannelError, LoggedOut, MaybeSent, NeedsLogin, SendFailed, Transient
 from workers.messages import Outbound, Sent
 from workers.process.calls import PluginCalls
 
@@ -177,7 +178,6 @@ async def test_a_channel_without_probe_says_so(run_dir: Path) -> None:
         (SendFailed("no such room"), "no such room", False),
         (SendFailed("try later", retryable=True), "try later", True),
         (ValueError("a bug"), "ValueError: a bug", False),
-        (TimeoutError("the platform's"), "TimeoutError: the platform's", False),
     ],
 )
 async def test_a_send_that_fails_is_answered_and_the_account_lives(
@@ -191,6 +191,94 @@ async def test_a_send_that_fails_is_answered_and_the_account_lives(
         assert answer == {"code": "UNAVAILABLE", "message": text, "retryable": retryable}
         plugin.on_send = None
         assert (await rig.gateway.result("send", HI))["id"] == "m2"
+
+
+UNKNOWN = {"retryable": False, "details": {"maybeExecuted": True}}
+PASSES = {"retryable": True, "details": {"reason": "unavailable"}}
+BOTH = ExceptionGroup("tasks", [ConnectionRefusedError("refused"), ConnectionResetError("cut")])
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (MaybeSent("cut"), UNKNOWN),
+        (TimeoutError("the platform's"), UNKNOWN),
+        (ConnectionResetError("cut"), UNKNOWN),
+        (BOTH, UNKNOWN),
+        (ConnectionRefusedError("refused"), PASSES),
+        (SendFailed("blocked", reason="blocked"), {"details": {"reason": "blocked"}}),
+        (
+            SendFailed("slow down", reason="rate_limited", retry_after=7200.5, scope="account"),
+            {
+                "retryable": True,
+                "retryAfterMs": 7_200_500,
+                "details": {"reason": "rate_limited", "scope": "account"},
+            },
+        ),
+        (ExceptionGroup("tasks", [SendFailed("no", reason="invalid")]), {"message": "no"}),
+        (ExceptionGroup("tasks", [KeyError("bug"), OSError("cut")]), {"retryable": False}),
+    ],
+)
+async def test_a_refusal_says_what_became_of_the_message_and_what_may_be_done(
+    run_dir: Path, error: Exception, answer: dict[str, Any]
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.on_send = failing(error)
+        refusal = await rig.gateway.error("send", HI)
+        assert {name: refusal.get(name) for name in answer} == answer
+
+
+@pytest.mark.parametrize(
+    ("error", "traceback"),
+    [(ConnectionResetError("cut"), False), (ExceptionGroup("x", [KeyError("bug")]), True)],
+)
+async def test_only_a_mistake_is_logged_with_its_traceback(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], error: Exception, traceback: bool
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.on_send = failing(error)
+        await rig.gateway.error("send", HI)
+    logged = capsys.readouterr().err
+    assert "a call failed" in logged
+    assert ("Traceback" in logged) is traceback
+
+
+async def test_a_probe_that_finds_no_network_may_be_repeated(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.on_probe = failing(ConnectionResetError("cut"))
+        refusal = await rig.gateway.error("probe", {})
+        assert (refusal["retryable"], refusal["details"]) == (True, {"reason": "unavailable"})
+
+
+async def test_the_plugin_explains_what_its_send_raised(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanings = {
+        403: SendFailed("blocked by the user", reason="blocked"),
+        401: NeedsLogin("revoked"),
+    }
+
+    def explain(error: BaseException) -> ChannelError | None:
+        return meanings.get(error.args[0]) if isinstance(error, ValueError) else None
+
+    monkeypatch.setattr(ControllablePlugin, "explain", staticmethod(explain), raising=False)
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.on_send = failing(ExceptionGroup("tasks", [ValueError(403)]))
+        refusal = await rig.gateway.error("send", HI)
+        assert refusal["message"] == "blocked by the user"
+        assert refusal["details"] == {"reason": "blocked"}
+        plugin.on_send = failing(ValueError(401))
+        await rig.gateway.error("send", {**HI, "key": "another"})
+        assert await rig.code() == 77
+        assert rig.said == [("needs_login", "revoked")]
 
 
 @pytest.mark.parametrize(
@@ -403,7 +491,7 @@ async def test_a_message_whose_fate_is_unknown_is_neither_sent_nor_to_be_sent_ag
         plugin = await rig.up()
 
         async def cut(message: Outbound) -> Sent:
-            raise SendFailed("connection lost", retryable=True, maybe_sent=True)
+            raise MaybeSent("connection lost")
 
         plugin.on_send = cut
         answer = await rig.gateway.call("send", HI)

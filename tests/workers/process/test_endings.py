@@ -40,6 +40,9 @@ BOOM = "RuntimeError: run boom second line"
             Ending(1, "failed", "SyntaxError: odd"),
         ),
         (KeyError(), Ending(1, "failed", "KeyError")),
+        (Transient("busy", retry_after=7200), Ending(75, "transient", "busy", retry_after=7200)),
+        (OSError(113, "No route"), Ending(75, "transient", "OSError: [Errno 113] No route")),
+        (TimeoutError(), Ending(75, "transient", "TimeoutError")),
     ],
 )
 def test_each_error_has_one_meaning(error: BaseException, ending: Ending) -> None:
@@ -54,6 +57,26 @@ def test_the_gravest_of_a_group_wins() -> None:
 def test_a_group_of_strangers_names_the_first() -> None:
     group = ExceptionGroup("tasks", [ValueError("first"), KeyError("second")])
     assert ending_of(group) == Ending(1, "failed", "ValueError: first")
+
+
+def test_the_longest_wait_that_was_asked_for_counts() -> None:
+    group = ExceptionGroup("a", [Transient("x", retry_after=5), Transient("y", retry_after=60)])
+    assert ending_of(group).retry_after == 60
+
+
+def test_a_mistake_is_graver_than_the_network_beside_it() -> None:
+    group = ExceptionGroup("tasks", [ConnectionResetError("reset"), KeyError("room")])
+    assert ending_of(group) == Ending(1, "failed", "KeyError: 'room'")
+    alone = ExceptionGroup("tasks", [ConnectionResetError("reset"), TimeoutError()])
+    assert ending_of(alone) == Ending(75, "transient", "ConnectionResetError: reset")
+
+
+def test_the_plugin_explains_members_of_a_group() -> None:
+    def explain(error: BaseException) -> ChannelError | None:
+        return NeedsLogin("token revoked", final=True) if isinstance(error, KeyError) else None
+
+    group = ExceptionGroup("tasks", [TimeoutError(), KeyError("401")])
+    assert ending_of(group, explain) == Ending(77, "needs_login", "token revoked", True)
 
 
 def test_last_words_are_bounded() -> None:

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from ipc.frames import control
+from tests.support.controllable_channel import ControllablePlugin
 from tests.support.worker_rig import PATIENCE, TOKEN, WorkerRig, worker_rig
-from workers.errors import NeedsLogin
+from workers.errors import ChannelError, NeedsLogin, Transient
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker
 
@@ -167,6 +168,60 @@ async def test_a_group_of_errors_means_its_gravest(run_dir: Path) -> None:
         assert rig.said == [("needs_login", "gone")]
 
 
+async def test_what_the_network_does_is_one_line_and_passes_by_itself(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.end.set_exception(ExceptionGroup("tasks", [ConnectionResetError(104, "reset")]))
+        assert await rig.code() == 75
+        assert rig.said == [("transient", "ConnectionResetError: [Errno 104] reset")]
+    logged = capsys.readouterr().err
+    assert "Traceback" not in logged
+    assert logged.count("reset") == 1
+
+
+async def test_a_time_that_the_platform_asks_for_is_reported(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.end.set_exception(Transient("flood wait", retry_after=10_000))
+        assert await rig.code() == 75
+        assert rig.said == [("transient", "flood wait")]
+        assert rig.retry_after == 10_000
+
+
+async def test_the_plugin_explains_its_own_errors(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explain(error: BaseException) -> ChannelError | None:
+        return NeedsLogin("token revoked", final=True) if isinstance(error, KeyError) else None
+
+    monkeypatch.setattr(ControllablePlugin, "explain", staticmethod(explain), raising=False)
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        plugin.end.set_exception(ExceptionGroup("tasks", [TimeoutError(), KeyError(401)]))
+        assert await rig.code() == 77
+        assert (rig.said, rig.final) == ([("needs_login", "token revoked")], True)
+
+
+async def test_a_network_error_in_a_callback_ends_it_without_a_traceback(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
+
+        def callback() -> None:
+            raise BrokenPipeError(32, "broken pipe")
+
+        asyncio.get_running_loop().call_soon(callback)
+        assert await rig.code() == 75
+    assert "Traceback" not in capsys.readouterr().err
+
+
 async def test_a_run_that_cancels_itself_has_failed(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start()
@@ -273,7 +328,7 @@ async def test_a_plugin_that_will_not_stop_is_left_behind(run_dir: Path) -> None
             assert await running == 0
 
 
-def _say(cause: str, text: str, final: bool) -> None:
+def _say(cause: str, text: str, final: bool, retry_after: float | None) -> None:
     raise AssertionError(f"{cause}: {text}")
 
 

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from workers.errors import SendFailed
+from workers.errors import MaybeSent, SendFailed
 
 _FENCE = "said-"
 
@@ -48,8 +48,9 @@ class Delivery:
         text = f"connection lost after {self.written} of {self.parts} parts"
         if self.written:
             text += ", before the server had answered; the message may have been delivered"
-        maybe = self.written > 0
-        self.outcome.set_exception(SendFailed(text, retryable=not maybe, maybe_sent=maybe))
+            self.outcome.set_exception(MaybeSent(text))
+        else:
+            self.outcome.set_exception(SendFailed(text, reason="unavailable"))
 
 
 class Deliveries:

@@ -47,6 +47,7 @@ def test_why_an_account_is_as_it_is(
     ("state", "held", "word"),
     [
         (State(Phase.BACKOFF), False, "`trunkline channels start irc:a` does it now"),
+        (State(Phase.BACKOFF, retry="asked"), False, "when the time that the platform asked for"),
         (State(Phase.BACKOFF, cause="needs_login"), False, "what refuses it may pass"),
         (State(Phase.FAILED), False, "nothing until a person acts: see"),
         (State(Phase.FAILED, retry="slow"), False, "a slow try now and then; a person should act"),

@@ -38,6 +38,25 @@ async def test_the_last_word_counts(launcher: Launcher, how: Any) -> None:
         assert await process.wait() == end
 
 
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("7200.5", 7200.5),
+        ("-1", None),
+        ("0", None),
+        ("true", None),
+        ('"soon"', None),
+        ("1e300", None),
+    ],
+)
+async def test_a_time_to_wait_is_taken_where_it_is_one(
+    launcher: Launcher, said: str, taken: float | None
+) -> None:
+    async with spawned(launcher, spec("ask_for_time", said.encode())) as process:
+        end = Exit(code=75, said="transient", text="flood wait", retry_after=taken)
+        assert await process.wait() == end
+
+
 @pytest.mark.parametrize("how", LAUNCHERS)
 async def test_an_exception_is_printed_and_said(launcher: Launcher, how: Any) -> None:
     async with spawned(launcher, spec("fail", b"nick", launcher=how)) as process:

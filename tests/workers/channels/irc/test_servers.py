@@ -12,7 +12,7 @@ import pytest
 from tests.support import irc_server
 from tests.support.irc_server import IrcServer, visitor
 from tests.workers.channels.irc.running_account import account
-from workers.errors import Misconfigured, NeedsLogin, SendFailed, Transient
+from workers.errors import ChannelError, Misconfigured, NeedsLogin, SendFailed, Transient
 
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[IrcServer]]] = {
     "ngircd": irc_server.ngircd,
@@ -184,7 +184,8 @@ async def test_a_server_password(name: str, tmp_path: Path) -> None:
             assert bot.ctx.fields["connected"]
         async with account(tmp_path, server.port, ready=False, password="wrong") as bot:
             # ngircd says it in the words of an ERROR only, which decide nothing
-            error = {"ngircd": Transient, "miniircd": NeedsLogin}[name]
+            kinds: dict[str, type[ChannelError]] = {"ngircd": Transient, "miniircd": NeedsLogin}
+            error = kinds[name]
             with pytest.raises(error, match=r"(?i)password"):
                 await bot.task
 
