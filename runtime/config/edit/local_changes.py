@@ -31,7 +31,7 @@ def local_changes(
     old = mapping(before.get("channels"))
     for name, section in mapping(after.get("channels")).items():
         was = _Section(name, mapping(old.get(name)), manifests)
-        found += _of_channel(was, _Section(name, mapping(section), manifests), known=name in old)
+        found += _of_channel(was, _Section(name, mapping(section), manifests))
     had = dict(references(before))
     found += [path for path, each in references(after) if not _same(had.get(path), each)]
     return list(dict.fromkeys(map(dotted, found)))
@@ -47,16 +47,14 @@ def _of_gateway_and_others(
     yield from _differing(old, new)
 
 
-def _of_channel(was: _Section, now: _Section, *, known: bool) -> Iterator[ValuePath]:
-    """Yield the changes of a channel and its accounts; ``known``: the channel was there."""
-    old = was.values() if known else now.emptied().values()
-    new = now.values()
+def _of_channel(was: _Section, now: _Section) -> Iterator[ValuePath]:
+    """Yield the changes of a channel and its accounts; a channel that is new was empty before."""
+    old, new = was.values(), now.values()
     yield from ((*now.path, *path) for path in _differing(old, new))
-    same = _same(was.inherited, now.inherited)
     for account in now.accounts:
         there = account in was.accounts
-        if same and there and _same(was.own(account), now.own(account)):
-            continue
+        if there and _same(was.own(account), now.own(account)):
+            continue  # what it inherits has been looked at
         values = now.values(account)
         # A new account may do what one does that inherits everything.
         for path in _differing(was.values(account) if there else old, values):
@@ -98,10 +96,6 @@ class _Section:
         """Return what the channel itself has, which its accounts inherit."""
         ours = ("accounts", "defaultAccount")
         return {name: each for name, each in self.fields.items() if name not in ours}
-
-    def emptied(self) -> _Section:
-        """Return the section without anything in it."""
-        return _Section(self.id, {}, self.manifests)
 
     def values(self, account: str | None = None) -> dict[ValuePath, Any]:
         """Return the local fields of an account, or those that the channel has for all."""
