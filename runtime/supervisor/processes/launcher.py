@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -24,12 +25,20 @@ from runtime.config.load import Loaded
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
 from runtime.supervisor.processes.descent import child_above
-from runtime.supervisor.processes.process import Pipes, SpawnedProcess, SpawnError, Spec
+from runtime.supervisor.processes.process import (
+    Pipes,
+    SpawnedProcess,
+    SpawnError,
+    SpawnShortage,
+    Spec,
+)
 from runtime.supervisor.processes.termination import kill_and_reap, reap_if_ended
 from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
 from runtime.zygote.forked import fork, write_bootstrap
 
 SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
+
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -177,16 +186,15 @@ class Launcher:
         try:
             pipes = Pipes()
         except OSError as error:
-            raise SpawnError(error.strerror or str(error)) from None
+            raise _why(error) from None
         try:
             env = {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
             launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
             pid = launch(spec, env, pipes)
-            self._ours.add(pid)
-            pidfd = os.pidfd_open(pid)
+            pidfd = self._pidfd(pid, pipes)
         except OSError as error:
             pipes.close()
-            raise SpawnError(error.strerror or str(error)) from None
+            raise _why(error) from None
         except BaseException:
             pipes.close()
             raise
@@ -199,6 +207,17 @@ class Launcher:
             on_reaped=self._reaped,
             group=self._group(spec, pid),
         )
+
+    def _pidfd(self, pid: int, pipes: Pipes) -> int:
+        """Return a handle of a new child; a child that cannot be watched must not run."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            pipes.close()  # which makes room for the handle by which it is ended
+            kill_and_reap(pid)
+            raise
+        self._ours.add(pid)
+        return pidfd
 
     def _group(self, spec: Spec, pid: int) -> ControlGroup | None:
         """Move a new child into a control group of its own, where there are groups."""
@@ -308,6 +327,11 @@ class Launcher:
                     reap_if_ended(pid)
                 elif kill_and_reap(pid):
                     self.swept += 1
+
+
+def _why(error: OSError) -> SpawnError:
+    kind = SpawnShortage if error.errno in SHORTAGES else SpawnError
+    return kind(error.strerror or str(error))
 
 
 def zygote_modules(loaded: Loaded) -> list[str]:

@@ -27,6 +27,10 @@ class SpawnError(Exception):
     """A process could not be started; the text is the reason."""
 
 
+class SpawnShortage(SpawnError):
+    """A process could not be started because the supervisor lacks files, memory or processes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What to start: ``target`` is ``package.module:coroutine``, called with ``payload``.
@@ -212,3 +216,4 @@ class Pipes:
         for fd in self._fds:
             with contextlib.suppress(OSError):
                 os.close(fd)
+        self._fds.clear()

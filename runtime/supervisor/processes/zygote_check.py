@@ -8,6 +8,7 @@ or the zygote is replaced and its modules are tried one by one. Running processe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable
 
@@ -15,7 +16,7 @@ import structlog
 
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes.launcher import Launcher
-from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, Spec
+from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, SpawnShortage, Spec
 
 TARGET = "runtime.zygote.child:nothing"
 WITHIN = 10.0  # seconds for a child that has nothing to do, on a busy host
@@ -43,12 +44,25 @@ class ZygoteCheck:
         await self._launcher.replace([each for each in modules if each not in self.harmful])
 
     async def repair(self) -> str | None:
-        """Check the zygote and replace it if it is broken; return what was wrong, or ``None``."""
+        """Check the zygote and replace it if it is broken; return what was wrong, or ``None``.
+
+        Where the supervisor itself lacks files or memory, nothing can be learnt of the zygote.
+        """
+        modules = list(self._launcher.modules)
+        try:
+            return await self._repair(modules)
+        except (SpawnShortage, OSError) as error:
+            wanted = [each for each in modules if each not in self.harmful]
+            if self._launcher.modules != wanted:
+                with contextlib.suppress(OSError):  # the next start tries to make one again
+                    await self._launcher.replace(wanted)
+            return f"no process can be started: {error}"
+
+    async def _repair(self, modules: list[str]) -> str | None:
         trouble = await self._probe()
         if trouble is None:
             return None
         log.error("the zygote makes no sound children", why=trouble)
-        modules = list(self._launcher.modules)
         await self._launcher.replace([])
         if again := await self._probe():
             await self._launcher.replace(modules)  # they are not what is wrong
@@ -74,10 +88,15 @@ class ZygoteCheck:
             await self._launcher.replace(good)
 
     async def _probe(self) -> str | None:
-        """Fork a child that does nothing; return what is wrong with it."""
+        """Fork a child that does nothing; return what is wrong with it.
+
+        Raises ``SpawnShortage``.
+        """
         try:
             process = await self._launcher.spawn(Spec(name="probe#0", target=TARGET, payload=b""))
-        except (SpawnError, OSError) as error:
+        except SpawnShortage:
+            raise
+        except SpawnError as error:
             return str(error)
         how = await _end_of(process)
         return None if how.code == 0 else f"a child of it {how}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -18,8 +19,9 @@ import psutil
 import pytest
 
 from runtime.supervisor.lifecycle import Exit
+from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.launcher import SWEEP_AFTER, Launcher
-from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, Spec
+from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, SpawnShortage, Spec
 from runtime.zygote.prctl import become_subreaper
 from tests.support.spawned import (
     LAUNCHERS,
@@ -227,6 +229,26 @@ async def test_a_spawn_without_descriptors_says_so_and_keeps_none(launcher: Laun
         for fd in spare:
             os.close(fd)
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("how", LAUNCHERS)
+async def test_a_child_that_cannot_be_watched_does_not_run(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, how: Any
+) -> None:
+    async with spawned(launcher, spec("leave", b"0")) as process:  # the zygote is there
+        await process.wait()
+
+    opened = os.pidfd_open
+
+    def refuse_once(pid: int) -> int:
+        monkeypatch.setattr(os, "pidfd_open", opened)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    before = vitals.own_children()
+    monkeypatch.setattr(os, "pidfd_open", refuse_once)
+    with pytest.raises(SpawnShortage, match="Too many open files"):
+        await launcher.spawn(spec("stay", launcher=how))
+    assert vitals.own_children() == before
 
 
 async def test_fifty_processes_leak_no_descriptor_and_no_zombie(launcher: Launcher) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import structlog
 
 from runtime.supervisor.processes.launcher import Launcher
-from runtime.supervisor.processes.process import SpawnError, Spec
+from runtime.supervisor.processes.process import SpawnError, SpawnShortage, Spec
 from runtime.supervisor.processes.zygote_check import TARGET, ZygoteCheck
 from runtime.zygote.prctl import become_subreaper
 
@@ -95,6 +97,42 @@ async def test_what_no_zygote_can_mend_is_named_and_nothing_is_given_up(
     said = "no process can be started: fork: Resource temporarily unavailable"
     assert await check.repair() == said
     assert (launcher.modules, check.harmful) == ([HARMLESS], set())
+
+
+async def test_a_zygote_is_not_blamed_for_what_the_supervisor_lacks(launcher: Launcher) -> None:
+    pid = launcher.zygote_pid
+    check = ZygoteCheck(launcher)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # nothing more can be opened
+    try:
+        found = await check.repair()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == "no process can be started: Too many open files"
+    assert (launcher.zygote_pid, launcher.modules) == (pid, [HARMLESS])
+    assert check.harmful == set()
+    assert await works(launcher)
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 5, 8])
+async def test_a_shortage_amid_a_repair_gives_up_no_module(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    await launcher.replace(["breaks_all", HARMLESS])
+    spawn, left = launcher.spawn, itertools.count(1)
+
+    async def sometimes(spec: Spec) -> object:
+        if next(left) == room:
+            raise SpawnShortage("Too many open files")
+        return await spawn(spec)
+
+    monkeypatch.setattr(launcher, "spawn", sometimes)
+    check = ZygoteCheck(launcher)
+    await check.repair()
+    assert check.harmful <= {"breaks_all"}
+    assert launcher.modules == [
+        each for each in ("breaks_all", HARMLESS) if each not in check.harmful
+    ]
 
 
 async def test_a_child_that_hangs_is_ended(
