@@ -3,25 +3,40 @@
 https://rfc.zeromq.org/spec/27. ZeroMQ asks over an ``inproc`` socket of the same context; the
 loop answers. A connection that is refused sends nothing and costs no memory. The answer depends
 on the secret of this boot alone, never on what has been reported of an account so far: a peer
-that is refused does not try again, and one that must wait for its answer is only late.
+that is refused does not try again, and one that must wait for its answer is only late. It waits
+while its worker has an earlier connection, which is ended then (``ipc.zeromq.connections``).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import zmq
 
 from ipc.identity.peer import PeerCredentials, PeerProof
+from ipc.zeromq.connections import Connections
 from ipc.zeromq.socket import BYTE_BUDGET, Socket
 
 DOMAIN = b"trunkline"
 ENDPOINT = "inproc://zeromq.zap.01"  # where ZeroMQ looks for the handler, in each context
 VERSION = b"1.0"
 LOG_SECONDS = 10.0  # between two log lines about refused handshakes
+WAIT_SECONDS = 5.0  # for earlier connections to end: until what they had sent is read
 COST = 512  # of one request, against the budget of a turn
 _NOBLOCK = int(zmq.NOBLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A peer that has proved itself, and waits until earlier connections have ended."""
+
+    reply: list[bytes]
+    peer: PeerCredentials
+    pid: int
+    earlier: set[int]
+    until: float
 
 
 class Handshakes(Socket):
@@ -53,7 +68,9 @@ class Handshakes(Socket):
         self._clock = asyncio.get_running_loop().time
         self._silent_until = 0.0
         self._untold = 0
+        self._waiting: list[_Waiting] = []
         self.refused = 0
+        self.connections = Connections(context, self._let_in, self._refuse)
         self._open()
         self._socket.bind(ENDPOINT)
         self._watch()
@@ -65,32 +82,63 @@ class Handshakes(Socket):
             except zmq.Again:
                 return True
             budget_bytes -= COST
-            self._socket.send_multipart(self._answer(request), _NOBLOCK)
+            self._answer(request)
         return False
 
-    def _answer(self, request: list[bytes]) -> list[bytes]:
-        """Return the answer to: connection, "", version, id, domain, address, identity, mechanism,
-        and the credentials.
+    def _answer(self, request: list[bytes]) -> None:
+        """Answer, now or later, to: connection, "", version, id, domain, address, identity,
+        mechanism, and the credentials.
         """
         connection, empty, version, number, domain, address, _, mechanism, *given = request
         proven = None
         if (version, domain, mechanism, len(given)) == (VERSION, DOMAIN, b"PLAIN", 2):
             proven = self._proof.admits(*given)
+        pid = _pid(address)
+        reply = [connection, empty, VERSION, number]
         if proven is None:
-            self._refuse(address)
-            return [connection, empty, VERSION, number, b"400", b"refused", b"", b""]
-        self._on_admitted(proven)
-        return [connection, empty, VERSION, number, b"200", b"", proven.name.encode(), b""]
+            self._refuse(pid)
+            self._socket.send_multipart([*reply, b"400", b"refused", b"", b""], _NOBLOCK)
+            return
+        self.connections.catch_up()
+        earlier = self.connections.table.earlier(proven.name, pid)
+        until = self._clock() + WAIT_SECONDS
+        self._waiting.append(_Waiting(reply, proven, pid, set(earlier), until))
+        if earlier:
+            self.connections.end(earlier)
+            self._loop.call_at(until, self._let_in)
+        else:
+            self._let_in()
 
-    def _refuse(self, address: bytes) -> None:
+    def _let_in(self, closed: int = -1) -> None:
+        """Let those in for whose earlier connections that was the last one, or that waited."""
+        if self.closed:
+            return
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.earlier.discard(closed)
+            if each.earlier and self._clock() < each.until:
+                self._waiting.append(each)
+                continue
+            self.connections.table.proved(each.peer.name, each.pid)
+            self._on_admitted(each.peer)
+            name = each.peer.name.encode()
+            self._socket.send_multipart([*each.reply, b"200", b"", name, b""], _NOBLOCK)
+            self._look_again()
+
+    def _refuse(self, pid: int) -> None:
         """Count a refusal. What it called itself is its own text and goes into no log."""
         self.refused += 1
         self._untold += 1
         now = self._clock()
         if now < self._silent_until:
             return
-        pid = address.decode(errors="replace").rpartition(":")[2]  # host:uid:gid:pid
-        by = f"process {pid}" if pid.isdecimal() else "another process"
+        by = f"process {pid}" if pid else "another process"
         more = f" ({self._untold} since the last line)" if self._untold > 1 else ""
         self._silent_until, self._untold = now + LOG_SECONDS, 0
         self._on_warning(f"a handshake of {by} was refused: it is no worker of this boot{more}")
+
+
+def _pid(address: bytes) -> int:
+    """Return the process in a peer's address, host:uid:gid:pid; 0 where none is named."""
+    pid = address.rpartition(b":")[2]
+    return int(pid) if pid.isdigit() else 0

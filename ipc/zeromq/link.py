@@ -127,8 +127,11 @@ class Router(Socket):
         # ignored for ever (tried: link lost, or this process stopped, under load).
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.setsockopt(zmq.PROBE_ROUTER, 1)
+        self._handshakes.connections.follow(self._socket, str(self._path))
 
     def _shut(self) -> None:
+        if self._handshakes is not None:
+            self._handshakes.connections.close()
         super()._shut()
         if self._handshakes is not None:
             self._refused = self.refused

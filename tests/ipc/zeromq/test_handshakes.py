@@ -56,16 +56,15 @@ async def test_what_proves_nothing_is_refused_and_counted(
         other.close()
 
 
-async def test_a_peer_without_credentials_does_not_get_as_far(rig: LinkRig) -> None:
+async def test_a_peer_without_credentials_is_not_heard(rig: LinkRig) -> None:
     with closing(rig):
         seen = FrameList()
-        router = rig.router(seen)
+        rig.router(seen)
         other = stranger(rig, None)
         other.send(b"forged")
         rig.dealer(lambda body: None).send(b"mine")
         await seen.until(lambda frames: len(frames) > 0)
         assert seen.frames == [(PEER.encode(), b"mine")]
-        assert router.refused == 0  # the mechanism is another: nothing was asked
         other.close()
 
 
@@ -96,6 +95,7 @@ async def test_an_answer_that_comes_late_is_in_time(rig: LinkRig) -> None:
         router = rig.router(seen)
         assert router._handshakes is not None
         loop, asked = asyncio.get_running_loop(), router._handshakes
+        await asyncio.sleep(0)  # it has looked once
         loop.remove_reader(asked._fd)
         rig.dealer(lambda body: None).send(b"mine")
         await asyncio.sleep(0.3)

@@ -1,0 +1,108 @@
+"""Keeps which connections a bound socket has, and decides which of them must end. Pure.
+
+ZeroMQ hands a routing id over to the connection that claimed it last, and forgets the earlier
+one: where that has something to say still, its file and its buffers stay until the socket is
+closed. So the earlier connection of a worker ends before a later one is let in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Connection:
+    """One connection: the process at its other end, and since when it is open."""
+
+    pid: int
+    since: float
+    name: str | None = None  # what its process has proved to be
+    ending: bool = False
+
+
+class ConnectionTable:
+    """The open connections of one socket, by file descriptor.
+
+    At most ``most_unproven`` stay open that have proved nothing, and none of them for longer than
+    ``unproven_seconds``. A process that proves several names is none of ours, and nothing can be
+    said of which of its connections is which: all of them stay.
+    """
+
+    def __init__(self, most_unproven: int, unproven_seconds: float) -> None:
+        self._most_unproven = most_unproven
+        self._unproven_seconds = unproven_seconds
+        self._open: dict[int, Connection] = {}
+        self._unproven: dict[int, Connection] = {}  # oldest first
+        self._by_pid: dict[int, dict[int, None]] = {}  # oldest first
+        self._names: dict[int, set[str]] = {}  # by process
+        self._proven: dict[str, set[int]] = {}  # by name
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def unproven(self) -> int:
+        """How many have proved nothing."""
+        return len(self._unproven)
+
+    def opened(self, fd: int, pid: int, now: float) -> None:
+        """Note a new connection."""
+        self.closed(fd)
+        self._open[fd] = self._unproven[fd] = Connection(pid, now)
+        self._by_pid.setdefault(pid, {})[fd] = None
+
+    def closed(self, fd: int) -> int | None:
+        """Forget a connection; return the process that it was of."""
+        known = self._open.pop(fd, None)
+        if known is None:
+            return None
+        self._unproven.pop(fd, None)
+        left = self._by_pid[known.pid]
+        del left[fd]
+        if not left:
+            del self._by_pid[known.pid]
+            self._names.pop(known.pid, None)
+        if known.name is not None:
+            proven = self._proven[known.name]
+            proven.discard(fd)
+            if not proven:
+                del self._proven[known.name]
+        return known.pid
+
+    def pid(self, fd: int) -> int:
+        """Return the process at the other end of a connection."""
+        return self._open[fd].pid
+
+    def earlier(self, name: str, pid: int) -> list[int]:
+        """Return the connections that must end before this process gets in under this name.
+
+        Which one asks is not known: the one that the process opened last is left out.
+        """
+        last = None
+        if pid in self._by_pid:
+            self._names.setdefault(pid, set()).add(name)
+            last = next(reversed(self._by_pid[pid]))
+        return [
+            fd
+            for fd in self._proven.get(name, ())
+            if fd != last and self._names.get(self._open[fd].pid) == {name}
+        ]
+
+    def proved(self, name: str, pid: int) -> None:
+        """Note that a process has proved its name: its connections count as proven from now on."""
+        for fd in self._by_pid.get(pid, ()):
+            if self._unproven.pop(fd, None) is not None:
+                self._open[fd].name = name
+                self._proven.setdefault(name, set()).add(fd)
+
+    def overdue(self, now: float) -> list[int]:
+        """Return the connections that have proved nothing for too long, or are too many; once."""
+        found = []
+        surplus = len(self._unproven) - self._most_unproven
+        for number, (fd, each) in enumerate(self._unproven.items()):
+            if number >= surplus and now - each.since < self._unproven_seconds:
+                break
+            if not each.ending:
+                each.ending = True
+                found.append(fd)
+        return found

@@ -1,0 +1,151 @@
+"""Follows the connections of a bound socket, and ends those that may not stay.
+
+ZeroMQ reports on a monitor socket when a connection is made and when it is gone. It has no call
+that ends one, but the file is ours: where it is shut down, ZeroMQ reads its end and frees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import resource
+import socket
+import struct
+from collections.abc import Callable, Iterable
+
+import zmq
+
+from ipc.zeromq.connection_table import ConnectionTable
+from ipc.zeromq.socket import BYTE_BUDGET, Socket
+
+UNPROVEN_SECONDS = 5.0  # a worker takes milliseconds; ZeroMQ itself waits for 30 s
+MOST_UNPROVEN = 1024  # and at most a quarter of the files that there may be
+LOOK = 1.0  # seconds between two looks while there are unproven ones
+COST = 64  # of one event, against the budget of a turn
+
+_ACCEPTED = int(zmq.EVENT_ACCEPTED)
+_DISCONNECTED = int(zmq.EVENT_DISCONNECTED)
+_MALFORMED = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+_EVENT = struct.Struct("=HI")
+_CREDENTIALS = struct.Struct("=iII")
+_NOBLOCK = int(zmq.NOBLOCK)
+_numbers = itertools.count()
+
+
+class Connections(Socket):
+    """The connections of one bound socket, which is watched from ``follow`` on.
+
+    ``on_closed(fd)`` is called when one is gone, ``on_malformed(pid)`` when one ended because its
+    process speaks no ZMTP, or offers another mechanism than ours.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        on_closed: Callable[[int], None],
+        on_malformed: Callable[[int], None],
+    ) -> None:
+        # Unbounded: ZeroMQ's thread waits where it cannot report.
+        super().__init__(
+            zmq.PAIR, hwm=0, byte_budget=BYTE_BUDGET, max_bytes=-1, on_error=None, context=context
+        )
+        self._on_closed = on_closed
+        self._on_malformed = on_malformed
+        self._malformed = False  # the connection that is reported next as gone
+        self._path = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._followed: zmq.Socket[bytes] | None = None
+        self.table = ConnectionTable(_most_unproven(), UNPROVEN_SECONDS)
+
+    def follow(self, bound: zmq.Socket[bytes], path: str) -> None:
+        """Follow the connections of this socket, which is bound to ``path`` or beside it."""
+        endpoint = f"inproc://connections.{next(_numbers)}"
+        bound.monitor(endpoint, _ACCEPTED | _DISCONNECTED | _MALFORMED)
+        self._followed, self._path = bound, path
+        self._open()
+        self._socket.connect(endpoint)
+        self._watch()
+
+    def close(self) -> None:
+        """Follow them no more. Call it before the socket is closed, whose thread may report."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._followed is not None:
+            self._followed.monitor(None, 0)  # libzmq's way to end it
+            self._followed = None
+            super().close()
+
+    def catch_up(self) -> None:
+        """Read all that is reported: a connection is, before it asks to be let in."""
+        while not self._read(BYTE_BUDGET):
+            pass
+
+    def end(self, fds: Iterable[int]) -> None:
+        """End connections; each is reported as gone once what it had sent is read."""
+        for fd in fds:
+            with contextlib.suppress(OSError), _connection(fd) as connection:
+                # The number may be another file's by now.
+                ours = connection.getsockname().startswith(self._path)
+                if ours and _pid(connection) == self.table.pid(fd):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _read(self, budget_bytes: int) -> bool:
+        while budget_bytes > 0:
+            try:
+                event, _ = self._socket.recv_multipart(_NOBLOCK)
+            except zmq.Again:
+                self._look()
+                return True
+            budget_bytes -= COST
+            self._take(*_EVENT.unpack(event))
+        return False
+
+    def _take(self, event: int, fd: int) -> None:
+        if event == _ACCEPTED:
+            with contextlib.suppress(OSError), _connection(fd) as connection:
+                self.table.opened(fd, _pid(connection), self._loop.time())
+        elif event == _MALFORMED:
+            self._malformed = True
+        elif event == _DISCONNECTED:
+            malformed, self._malformed = self._malformed, False
+            pid = self.table.closed(fd)
+            if malformed:
+                self._on_malformed(pid or 0)
+            self._on_closed(fd)
+
+    def _look(self) -> None:
+        """End what has proved nothing for too long, or is too much."""
+        if self.table.unproven:
+            self.end(self.table.overdue(self._loop.time()))
+            if self._timer is None:
+                self._timer = self._loop.call_later(LOOK, self._look_again_later)
+
+    def _look_again_later(self) -> None:
+        self._timer = None
+        self.catch_up()
+
+
+def _connection(fd: int) -> socket.socket:
+    """Return a connection by another descriptor, so that it stays the same meanwhile.
+
+    Raises ``OSError`` where the number is that of no socket any more.
+    """
+    another = os.dup(fd)
+    try:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=another)
+    except OSError:
+        os.close(another)
+        raise
+
+
+def _pid(connection: socket.socket) -> int:
+    """Return the process at the other end; 0 where it is in another namespace."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(found)[0])
+
+
+def _most_unproven() -> int:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_UNPROVEN if files < 0 else min(MOST_UNPROVEN, max(16, files // 4))

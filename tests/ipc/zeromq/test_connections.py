@@ -1,0 +1,213 @@
+"""What connections cost a bound socket whose peers keep no rule: raw ones, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from functools import partial
+
+import pytest
+import zmq
+
+from ipc.zeromq import connections
+from ipc.zeromq.flood import rss_bytes
+from ipc.zeromq.link import Router
+from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
+from tests.support.until import until
+from tests.support.zmtp import RawPeer, greeting, hello, initiate, message
+
+MIB = 1 << 20
+OWN = credentials()
+AT_ONCE = 8
+
+
+def open_connections(router: Router) -> int:
+    assert router._handshakes is not None
+    return len(router._handshakes.connections.table)
+
+
+def files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def once(rig: LinkRig) -> None:
+    """Connect as a worker, say something, and leave; or be closed before that."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        async with RawPeer(rig.address) as peer:
+            await peer.prove(OWN)
+            await peer.send(message(b"text"))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("at_once", [1, AT_ONCE], ids=["one by one", "several at once"])
+async def test_ten_thousand_connections_of_one_worker_leave_nothing_behind(
+    rig: LinkRig, at_once: int
+) -> None:
+    with closing(rig):
+        seen = FrameList()
+        router = rig.router(seen, on_error=lambda error: None)
+        for _ in range(100):
+            await asyncio.gather(*(once(rig) for _ in range(at_once)))
+        before, files_before = rss_bytes() or 0, files()
+        for _ in range(10_000 // at_once):
+            await asyncio.gather(*(once(rig) for _ in range(at_once)))
+        await until(lambda: not open_connections(router))
+        assert files() <= files_before
+        assert (rss_bytes() or 0) - before < 3 * MIB
+        assert len(seen.frames) >= 10_000 // at_once // 2, "but it was let in"
+
+
+async def test_a_worker_that_holds_its_connections_has_one(rig: LinkRig) -> None:
+    with closing(rig):
+        router = rig.router(lambda peer, body: None)
+        async with contextlib.AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(RawPeer(rig.address)) for _ in range(20)]
+            for peer in peers:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                    await peer.prove(OWN)
+            await until(lambda: open_connections(router) == 1)
+
+
+async def test_what_the_earlier_connection_had_sent_comes_first(rig: LinkRig) -> None:
+    with closing(rig):
+        seen = FrameList()
+        router = rig.router(seen, hwm=10, byte_budget=1000)
+        async with RawPeer(rig.address) as earlier, RawPeer(rig.address) as later:
+            await earlier.prove(OWN)
+            await earlier.send(b"".join(message(b"%04d" % number) for number in range(500)))
+            await later.prove(OWN)
+            await later.send(message(b"later"))
+            frames = await seen.until(lambda frames: frames[-1][1] == b"later")
+            assert await earlier.closed()
+        assert frames == [(PEER.encode(), b"%04d" % n) for n in range(500)] + [frames[-1]]
+        assert router.known == 1
+
+
+BEGINNINGS = {
+    "nothing": b"",
+    "half a greeting": greeting()[:20],
+    "a greeting": greeting(),
+    "half a hello": greeting() + hello(OWN.name.encode(), OWN.token.encode())[:30],
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+async def test_a_handshake_that_is_never_finished_ends(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(connections, "UNPROVEN_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "LOOK", 0.05)
+    with closing(rig):
+        router = rig.router(lambda peer, body: None)
+        async with RawPeer(rig.address) as peer:
+            await peer.send(beginning)
+            await until(lambda: open_connections(router) == 1)
+            assert await peer.closed()
+        await until(lambda: open_connections(router) == 0)
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+async def test_half_open_connections_end(rig: LinkRig, beginning: bytes) -> None:
+    with closing(rig):
+        router = rig.router(lambda peer, body: None)
+        async with RawPeer(rig.address) as peer:
+            await peer.send(beginning)
+            peer.writer.write_eof()
+            assert await peer.closed()
+        await until(lambda: open_connections(router) == 0)
+
+
+@pytest.mark.timeout(60)
+async def test_ten_thousand_unfinished_handshakes_take_few_files_and_hold_no_worker_up(
+    rig: LinkRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_UNPROVEN", 50)
+    with closing(rig):
+        seen = FrameList()
+        router = rig.router(seen)
+        dealer = rig.dealer(lambda body: None)
+        dealer.send(b"0")
+        await seen.until(lambda frames: len(frames) == 1)
+        most, before = 0, rss_bytes() or 0
+        for number in range(1, 101):
+            async with contextlib.AsyncExitStack() as stack:
+                for _ in range(100):
+                    peer = await stack.enter_async_context(RawPeer(rig.address))
+                    peer.writer.write(greeting())
+                dealer.send(str(number).encode())
+                await seen.until(partial(has_come, number))
+                await until(lambda: open_connections(router) <= 51)
+                most = max(most, open_connections(router))
+        await until(lambda: open_connections(router) == 1)
+        assert most > 1
+        assert (rss_bytes() or 0) - before < 8 * MIB
+        assert [body for _, body in seen.frames] == [str(n).encode() for n in range(101)]
+
+
+def has_come(number: int, frames: list[tuple[bytes, bytes]]) -> bool:
+    return frames[-1][1] == str(number).encode()
+
+
+OFFERS = {
+    "NULL": greeting(b"NULL"),
+    "CURVE": greeting(b"CURVE"),
+    "GSSAPI": greeting(b"GSSAPI"),
+    "no mechanism": greeting(b""),
+    "PLAIN, but no hello": greeting() + initiate(b"x"),
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_what_offers_another_mechanism_is_counted_and_named(
+    rig: LinkRig, offer: bytes
+) -> None:
+    with closing(rig):
+        warned = FrameList()
+        router = rig.router(lambda peer, body: None, on_warning=warned)
+        async with RawPeer(rig.address) as peer:
+            await until(lambda: open_connections(router) == 1)
+            await peer.send(offer)
+            assert await peer.closed()
+        await until(lambda: router.refused == 1)
+        assert f"a handshake of process {os.getpid()} was refused" in warned.frames[0]
+
+
+async def test_a_worker_that_comes_and_goes_is_no_refusal(rig: LinkRig) -> None:
+    with closing(rig):
+        router, seen = rig.router(lambda peer, body: None), FrameList()
+        for _ in range(5):
+            dealer = rig.dealer(seen)
+            await seen.until(lambda frames: b"" in frames)
+            dealer.close()
+            seen.frames.clear()
+        await until(lambda: not open_connections(router))
+        assert router.refused == 0
+
+
+async def test_connections_are_followed_over_a_new_binding(rig: LinkRig) -> None:
+    with closing(rig):
+        router = rig.router(lambda peer, body: None)
+        back = FrameList()
+        rig.dealer(back)
+        await back.until(lambda frames: len(frames) == 1)
+        await until(lambda: open_connections(router) == 1)
+        router.rebind()
+        assert open_connections(router) == 0
+        await back.until(lambda frames: len(frames) == 2)
+        await until(lambda: open_connections(router) == 1)
+
+
+async def test_what_is_another_file_by_now_is_left_alone(rig: LinkRig) -> None:
+    """ZeroMQ closes a connection before it reports that, and its number is free then."""
+    with closing(rig):
+        router = rig.router(lambda peer, body: None)
+        assert router._handshakes is not None
+        found, before = router._handshakes.connections, files()
+        fd = os.eventfd(0)
+        found._take(zmq.EVENT_ACCEPTED, fd)
+        found.table.opened(fd, os.getpid(), 0.0)
+        found.end([fd])
+        os.eventfd_write(fd, 1)
+        os.close(fd)
+        assert files() == before
