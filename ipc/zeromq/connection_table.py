@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Connection:
+class OpenConnection:
     """One connection: the process at its other end, and since when it is open."""
 
     pid: int
@@ -31,8 +31,8 @@ class ConnectionTable:
     def __init__(self, most_unproven: int, unproven_seconds: float) -> None:
         self._most_unproven = most_unproven
         self._unproven_seconds = unproven_seconds
-        self._open: dict[int, Connection] = {}
-        self._unproven: dict[int, Connection] = {}  # oldest first
+        self._open: dict[int, OpenConnection] = {}
+        self._unproven: dict[int, OpenConnection] = {}  # oldest first
         self._by_pid: dict[int, dict[int, None]] = {}  # oldest first
         self._names: dict[int, set[str]] = {}  # by process
         self._proven: dict[str, set[int]] = {}  # by name
@@ -48,7 +48,7 @@ class ConnectionTable:
     def opened(self, fd: int, pid: int, now: float) -> None:
         """Note a new connection."""
         self.closed(fd)
-        self._open[fd] = self._unproven[fd] = Connection(pid, now)
+        self._open[fd] = self._unproven[fd] = OpenConnection(pid, now)
         self._by_pid.setdefault(pid, {})[fd] = None
 
     def closed(self, fd: int) -> int | None:
