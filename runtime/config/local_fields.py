@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -26,15 +25,16 @@ from workers.registry import Manifests
 
 Field = msgspec.structs.FieldInfo
 
-# Words in the name of a text, or of an object, that is an address, a path or a command.
-_TEXT_WORD = re.compile(
+# Words in the name of a text, or of an object, that is an address, a path or a command. Compiled by
+# their first use: no start waits for them.
+_TEXT_WORD = (
     r"address|addr|url|uri|host|hostname|server|homeserver|endpoint|root|base|domain|origin|relay"
     r"|bridge|webhook|hook|callback|proxy|bind|listen|interface|socket|path|file|filename|dir"
     r"|directory|folder|storage|home|command|cmd|exec|executable|binary|bin|program|script|shell"
     r"|python|interpreter|plugin|module|package|import|cert|certificate|ca|allow"
 )
 # Words in the name of a field of any type that belongs to one of those.
-_WORD = re.compile(r"port|tls|ssl|verify|insecure|launcher|confine|sandbox|attach")
+_WORD = r"port|tls|ssl|verify|insecure|launcher|confine|sandbox|attach"
 
 
 def mark_of(form: Any) -> bool | None:
@@ -45,8 +45,8 @@ def mark_of(form: Any) -> bool | None:
                 return bool((each.extra or {})["local"])
     if get_origin(form) is Literal:
         return None
-    marks = [mark_of(each) for each in get_args(form)]
-    return next((each for each in marks if each is not None), None)
+    marks = {mark_of(each) for each in get_args(form)}
+    return next((each for each in (True, False) if each in marks), None)
 
 
 def is_local(field: Field) -> bool:
@@ -66,10 +66,10 @@ def looks_local(name: str, form: Any = Any) -> bool:
     types = members(form)
     if any(map(is_struct, types)):
         return False
-    if any(map(_WORD.fullmatch, words)):
+    if any(re.fullmatch(_WORD, word) for word in words):
         return True
     numbers = all(each in (int, float, bool, type(None)) for each in types)
-    return not numbers and any(map(_TEXT_WORD.fullmatch, words))
+    return not numbers and any(re.fullmatch(_TEXT_WORD, word) for word in words)
 
 
 def local_paths(manifests: Manifests) -> Iterator[str]:
@@ -145,8 +145,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldRule:
+class _FieldRule(msgspec.Struct, frozen=True):
     """What is to be known of a field. ``nests``: local fields may be inside it."""
 
     form: Any

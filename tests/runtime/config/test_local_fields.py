@@ -123,6 +123,7 @@ def test_a_name_without_a_mark_is_judged_by_its_words(name: str, form: Any, loca
         (Annotated[str | None, REMOTE], False),
         (Annotated[str, Meta(min_length=1), LOCAL] | None, True),
         (list[Annotated[str, LOCAL]], True),
+        (dict[Annotated[str, REMOTE], Annotated[str, LOCAL]], True),
         (Annotated[str, Meta(min_length=1)], None),
         (Literal["local"], None),
         (str, None),
