@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config.text.merge_patch import merged, merged_text
+from runtime.config.text.merge_patch import difference, merged, merged_text
 
 # From RFC 7396, appendix A: what was there, the patch, what is there then.
 RFC = [
@@ -81,3 +81,20 @@ def test_a_patched_text_says_what_the_patched_values_say(
     text = json.dumps(values, indent=indent, ensure_ascii=False)
     after = merged_text(Path("x.json"), text, patch)
     assert json.loads(after) == merged(values, patch)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "patch"),
+    [
+        ({"a": 1}, {"a": 1}, {}),
+        ({"a": 1, "b": 2}, {"a": 1, "c": [3]}, {"b": None, "c": [3]}),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 3}}, {"a": {"y": 3}}),
+        ({"a": 1}, {"a": {"x": 1}}, {"a": {"x": 1}}),
+        ({"a": {"x": 1}}, {"a": {}}, {"a": {"x": None}}),
+        ({"a": [1, 2]}, {"a": [2]}, {"a": [2]}),
+        ({"a": 1}, {"a": None}, None),  # null removes
+        ({}, {"a": {"x": None}}, None),
+    ],
+)
+def test_the_difference_is_the_patch_that_makes_it(before: Any, after: Any, patch: Any) -> None:
+    assert difference(before, after) == patch
