@@ -27,6 +27,7 @@ TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for eve
 
 T = TypeVar("T")
 Reply = Callable[[int, str, bool, bytes], None]
+SendPart = Callable[[Outbound], Awaitable[Sent]]
 
 _outbound = msgspec.json.Decoder(Outbound)
 _action = msgspec.json.Decoder(Action)
@@ -56,6 +57,7 @@ class PluginCalls:
         explain: Explain = unexplained,
     ) -> None:
         self._plugin: Any = None
+        self._send: SendPart | None = None
         self._closing = False
         self._reply = reply
         self._report_sent = sent
@@ -71,9 +73,10 @@ class PluginCalls:
         self._results = Once(self._loop.time, _stopping)
         self._made = 0  # ids made here, for platforms that give none
 
-    def begin(self, plugin: Any) -> None:
-        """Accept calls for ``plugin`` from now on."""
+    def begin(self, plugin: Any, send: SendPart | None = None) -> None:
+        """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given."""
         self._plugin = plugin
+        self._send = send
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""
@@ -191,7 +194,7 @@ class PluginCalls:
         raise InvalidCall(f"unknown method: {call.method}")
 
     async def _deliver(self, message: Outbound) -> Sent:
-        sent = await self._plugin.send(message)
+        sent = await (self._send or self._plugin.send)(message)
         if not isinstance(sent, Sent):
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
         if not sent.id or not sent.ts:

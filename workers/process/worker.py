@@ -32,6 +32,7 @@ from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
 from workers.process.explanations import Explain, guarded, unexplained
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
+from workers.process.sending import PartSender
 
 Report = Callable[[str, str, bool, float | None], None]  # as ``runtime.zygote.child.Say``
 
@@ -179,7 +180,9 @@ class Worker:
         if (explain := getattr(made, "explain", None)) is not None:
             self._explain = guarded(explain, self._log)
         plugin = made(self._context)
-        calls.begin(plugin)
+        group = getattr(plugin, "is_group", None)
+        sender = PartSender(plugin.send, manifest.text, manifest.pace, is_group=group)
+        calls.begin(plugin, sender.send)
         return plugin
 
     async def _recall_cursor(self) -> None:

@@ -43,6 +43,8 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+RENDERER = "workers.text.markdown"  # what reads Markdown, for channels that have markup
+
 
 class Launcher:
     """Starts children. ``zygote`` is one that was started before; ``close`` ends it.
@@ -336,11 +338,15 @@ def _why(error: OSError) -> SpawnError:
 
 def zygote_modules(loaded: Loaded) -> list[str]:
     """Return the modules to preload: those of the channels that configured accounts use."""
-    return sorted(
-        {
-            reference.partition(":")[0]
-            for spec in loaded.accounts.values()
-            if spec.enabled and spec.configured and spec.launcher == "zygote"
-            for reference in (spec.manifest_ref, spec.manifest.plugin)
-        }
-    )
+    used = [
+        spec
+        for spec in loaded.accounts.values()
+        if spec.enabled and spec.configured and spec.launcher == "zygote"
+    ]
+    plugins = {
+        reference.partition(":")[0]
+        for spec in used
+        for reference in (spec.manifest_ref, spec.manifest.plugin)
+    }
+    renders = any(spec.manifest.text.dialect != "plain" for spec in used)
+    return sorted(plugins | ({RENDERER} if renders else set()))

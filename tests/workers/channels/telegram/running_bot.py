@@ -1,0 +1,82 @@
+"""A bot that runs against the fake server, in a context that remembers what it did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.support.context import RecordingContext
+from workers.channels.telegram.config import TelegramConfig
+from workers.channels.telegram.plugin import Telegram
+from workers.messages import Outbound
+from workers.testing.fakes.telegram import FakeBot, FakeTelegram, fake_telegram
+
+TOKEN = "110:AAfakeToken_of-the-tests"
+
+
+class RunningBot:
+    """The plugin, its context, and the bot at the server."""
+
+    def __init__(self, fake: FakeTelegram, plugin: Telegram, ctx: RecordingContext) -> None:
+        self.fake = fake
+        self.plugin = plugin
+        self.ctx = ctx
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self.plugin.run()
+        except Exception as error:
+            self.ctx.end(repr(error))
+            raise
+
+    @property
+    def bot(self) -> FakeBot:
+        return self.fake.bot(TOKEN)
+
+    async def say(self, text: str = "", chat: int = 7, **fields: Any) -> dict[str, Any]:
+        return await self.fake.say(TOKEN, text, chat, **fields)
+
+    async def ending(self) -> BaseException:
+        """Wait until the account ends by itself; return why."""
+        await asyncio.wait({self.task}, timeout=10)
+        error = self.task.exception()
+        assert error is not None
+        return error
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await self.task
+
+
+def message(text: str, to: str = "7", **fields: Any) -> Outbound:
+    return Outbound(to=to, text=text, key=fields.pop("key", "k"), **fields)
+
+
+@asynccontextmanager
+async def starting(
+    fake: FakeTelegram, directory: Path, cursor: Any = None, **config: Any
+) -> AsyncIterator[RunningBot]:
+    """Run a bot that need not become ready."""
+    fields = {"botToken": TOKEN, "apiRoot": fake.root} | config
+    ctx = RecordingContext(msgspec.convert(fields, TelegramConfig), directory, "telegram:test")
+    ctx.cursor = cursor
+    bot = RunningBot(fake, Telegram(ctx), ctx)
+    try:
+        yield bot
+    finally:
+        await bot.stop()
+
+
+@asynccontextmanager
+async def running(directory: Path, cursor: Any = None, **config: Any) -> AsyncIterator[RunningBot]:
+    """Run a bot with a server of its own; it is ready."""
+    async with fake_telegram() as fake, starting(fake, directory, cursor, **config) as bot:
+        await bot.ctx.until_ready()
+        yield bot

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from tests.workers.channels.telegram.running_bot import message, running
+from tests.workers.text.samples import MARKDOWN
+from workers.channels.telegram.deliveries import content_of, plain_of
+from workers.errors import MaybeSent, SendFailed
+from workers.messages import Action, Attachment
+from workers.testing.fakes.telegram import ApiFault
+from workers.testing.fakes.telegram_text import shown_text
+from workers.text.limits import Text
+from workers.text.rendering import render
+
+
+def action(name: str, **fields: object) -> Action:
+    return Action(name=name, key="k", message="7/5", **fields)  # type: ignore[arg-type]
+
+
+async def test_a_message_has_the_id_of_chat_and_number(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        sent = await bot.plugin.send(message("<b>hi</b>", reply_to="7/3", thread="9"))
+        (made,) = bot.bot.sent
+        assert sent.id == f"7/{made['message_id']}"
+        assert (sent.chat, sent.parts) == ("7", 1)
+        assert made["shown"] == "<b>hi</b>", "plain text is no markup"
+        assert made["message_thread_id"] == 9
+        assert made["reply_parameters"]["message_id"] == 3
+        await bot.plugin.send(message("<b>hi</b>", markup="markdown"))
+        assert bot.bot.texts[-1] == "hi"
+
+
+async def test_markup_that_is_refused_goes_as_plain_text(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        wrong = "<b>1 &lt; 2 &amp;amp; <unknown>3</unknown></b>"
+        await bot.plugin.send(message(wrong, markup="markdown"))
+        (made,) = bot.bot.sent
+        assert "parse_mode" not in made
+        assert made["shown"] == "1 < 2 &amp; 3"
+
+
+@given(MARKDOWN)
+def test_the_plain_text_is_what_people_would_have_seen(source: str) -> None:
+    (part,) = render(source, Text(dialect="telegram-html"))
+    assert plain_of(part) == shown_text(part, "HTML")
+
+
+async def test_a_group_that_became_a_supergroup_is_followed(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        bot.bot.faults.append(ApiFault("sendMessage", code=400, migrate_to=-1005))
+        assert (await bot.plugin.send(message("one", "-5"))).chat == "-1005"
+        assert (await bot.plugin.send(message("two", "-5", key="k2"))).chat == "-1005"
+        assert [each["chat_id"] for each in bot.bot.sent] == ["-1005", "-1005"]
+        assert bot.bot.calls["sendmessage"] == 3, "the second one knows the way"
+
+
+async def test_what_telegram_refuses_has_a_reason(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        for code, reason, after in ((403, "blocked", None), (429, "rate_limited", 9000)):
+            bot.bot.faults.append(ApiFault("sendMessage", code=code, retry_after=after))
+            with pytest.raises(SendFailed) as found:
+                await bot.plugin.send(message("x"))
+            assert (found.value.reason, found.value.retry_after) == (reason, after)
+        with pytest.raises(SendFailed) as found:
+            await bot.plugin.send(message("x" * 4097))
+        assert found.value.reason == "too_long"
+        assert bot.bot.sent == []
+
+
+async def test_nothing_is_sent_twice_when_the_answer_is_lost(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        bot.bot.faults.append(ApiFault("sendMessage", drop="after"))
+        with pytest.raises(MaybeSent):
+            await bot.plugin.send(message("x"))
+        assert len(bot.bot.sent) == 1
+        assert bot.bot.calls["sendmessage"] == 1
+
+
+async def test_files_go_by_address_or_as_bytes(tmp_path: Path) -> None:
+    data = "data:image/png;base64," + base64.b64encode(b"12345").decode()
+    async with running(tmp_path) as bot:
+        files = [
+            Attachment(url=data, mime_type="image/png", name="a.png"),
+            Attachment(url="https://a.example/b.pdf", mime_type="application/pdf"),
+        ]
+        sent = await bot.plugin.send(message("<i>see</i>", markup="markdown", attachments=files))
+        photo, document = bot.bot.sent
+        assert (photo["method"], photo["photo"]) == ("sendphoto", {"name": "a.png", "size": 5})
+        assert (photo["shown"], document["shown"]) == ("see", "")
+        assert document["document"] == "https://a.example/b.pdf"
+        assert sent.parts == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("file:///etc/passwd", "unsupported"),
+        ("data:image/png,abc", "invalid"),
+        ("data:image/png;base64,***", "invalid"),
+    ],
+)
+async def test_no_file_of_this_host_is_sent(tmp_path: Path, url: str, reason: str) -> None:
+    async with running(tmp_path) as bot:
+        with pytest.raises(SendFailed) as found:
+            await bot.plugin.send(message("x", attachments=[Attachment(url=url)]))
+        assert found.value.reason == reason
+        assert bot.bot.sent == []
+
+
+async def test_of_several_files_some_may_have_been_sent(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        files = [Attachment(url="https://a.example/1"), Attachment(url="file:///x")]
+        with pytest.raises(MaybeSent, match="1 of 2 files were sent"):
+            await bot.plugin.send(message("", attachments=files))
+
+
+async def test_messages_are_edited_deleted_and_marked(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        await bot.plugin.act(action("edit", text="new"))
+        await bot.plugin.act(action("react", emoji="👍"))
+        await bot.plugin.act(action("react", emoji="👍", remove=True))
+        await bot.plugin.act(action("delete"))
+        edit, mark, unmark, delete = bot.bot.sent
+        assert (edit["text"], edit["message_id"]) == ("new", 5)
+        assert mark["reaction"] == [{"type": "emoji", "emoji": "👍"}]
+        assert unmark["reaction"] == []
+        assert (delete["method"], delete["chat_id"]) == ("deletemessage", "7")
+
+
+async def test_an_edit_that_changes_nothing_has_succeeded(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        sent = await bot.plugin.send(message("same"))
+        again = Action(name="edit", key="k", message=sent.id, text="same")
+        await bot.plugin.act(again)
+        assert bot.bot.calls["editmessagetext"] == 1
+
+
+async def test_only_a_message_s_id_is_taken(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        for wrong in ("", "5", "7/x"):
+            with pytest.raises(SendFailed, match="not the id of a message"):
+                await bot.plugin.act(Action(name="delete", key="k", message=wrong or None))
+        with pytest.raises(SendFailed, match="the thread of a topic is a number"):
+            await bot.plugin.send(message("x", thread="x"))
+        with pytest.raises(SendFailed, match="telegram has no vote"):
+            await bot.plugin.act(action("vote"))
+
+
+def test_the_bytes_of_an_address() -> None:
+    assert content_of("image/png;base64,MTI=") == b"12"

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from workers.errors import MaybeSent, SendFailed
+from workers.messages import Attachment, Outbound, Sent
+from workers.plugin import Pace, Rate, Text
+from workers.process.sending import LONG_TEXT, WAIT_HERE, PartSender
+
+TEXT = Text(limit=64, caption=64, dialect="telegram-html")
+A, B, C = "a" * 60, "b" * 60, "c" * 60
+
+
+class Platform:
+    """Remembers what it was sent; the next sends raise ``failures``."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outbound] = []
+        self.times: list[float] = []
+        self.failures: list[Exception | None] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, message: Outbound) -> Sent:
+        await self.gate.wait()
+        if self.failures and (error := self.failures.pop(0)) is not None:
+            raise error
+        self.sent.append(message)
+        self.times.append(asyncio.get_running_loop().time())
+        return Sent(id=f"id{len(self.sent)}", chat=message.to, ts=1)
+
+    @property
+    def texts(self) -> list[str]:
+        return [each.text for each in self.sent]
+
+
+def made(
+    text: Text = TEXT, pace: Pace | None = None, is_group: Callable[[str], bool] | None = None
+) -> tuple[Platform, PartSender]:
+    platform = Platform()
+    return platform, PartSender(platform.send, text, pace or Pace(), is_group=is_group)
+
+
+def message(text: str, key: str = "k", to: str = "7", **fields: object) -> Outbound:
+    return Outbound(to=to, text=text, key=key, **fields)  # type: ignore[arg-type]
+
+
+async def test_a_channel_that_declares_nothing_gets_the_message_itself() -> None:
+    platform, sender = made(Text())
+    whole = message("x" * 10_000)
+    await sender.send(whole)
+    assert platform.sent[0] is whole
+
+
+async def test_a_long_text_goes_in_parts_with_keys_of_their_own() -> None:
+    platform, sender = made()
+    sent = await sender.send(message(f"{A}\n\n{B}\n\n{C}", reply_to="7/1", thread="9"))
+    assert platform.texts == [A, B, C]
+    assert [each.key for each in platform.sent] == ["k/1", "k/2", "k/3"]
+    assert [each.part for each in platform.sent] == [(1, 3), (2, 3), (3, 3)]
+    assert [each.reply_to for each in platform.sent] == ["7/1", None, None]
+    assert [each.thread for each in platform.sent] == ["9", "9", "9"]
+    assert (sent.id, sent.parts) == ("id1", 3)
+
+
+async def test_a_short_text_keeps_its_key() -> None:
+    platform, sender = made()
+    await sender.send(message("*hi* <", markup="markdown"))
+    (part,) = platform.sent
+    assert (part.text, part.markup, part.key, part.part) == (
+        "<i>hi</i> &lt;",
+        "markdown",
+        "k",
+        None,
+    )
+
+
+async def test_markdown_for_a_platform_without_markup_is_plain() -> None:
+    platform, sender = made(Text())
+    await sender.send(message("*hi* <", markup="markdown"))
+    assert (platform.sent[0].text, platform.sent[0].markup) == ("hi <", "plain")
+
+
+async def test_a_file_goes_with_a_text_that_fits_below_it() -> None:
+    platform, sender = made(Text(limit=200, caption=64))
+    files = [Attachment(url="https://a.example/b")]
+    await sender.send(message("short", attachments=files))
+    await sender.send(message(f"{A} {B}", "k2", attachments=files))
+    await sender.send(message("", "k3", attachments=files))
+    assert platform.texts == ["short", "", f"{A} {B}", ""]
+    assert [len(each.attachments) for each in platform.sent] == [1, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SendFailed("down", reason="unavailable"), MaybeSent("no answer"), RuntimeError("a mistake")],
+)
+async def test_what_was_sent_is_not_sent_again(error: Exception) -> None:
+    platform, sender = made()
+    whole = message(f"{A}\n\n{B}\n\n{C}")
+    platform.failures = [None, error]
+    with pytest.raises(type(error)) as found:
+        await sender.send(whole)
+    if isinstance(error, SendFailed):
+        assert str(found.value).startswith("1 of 3 parts were sent; then: ")
+    assert platform.texts == [A]
+    sent = await sender.send(whole)
+    assert platform.texts == [A, B, C]
+    assert (sent.id, sent.parts) == ("id1", 3)
+
+
+async def test_another_key_is_another_message() -> None:
+    platform, sender = made()
+    platform.failures = [None, SendFailed("down")]
+    with pytest.raises(SendFailed):
+        await sender.send(message(f"{A}\n\n{B}"))
+    await sender.send(message(f"{A}\n\n{B}", "k2"))
+    assert platform.texts == [A, A, B]
+
+
+async def test_parts_of_two_messages_to_one_chat_are_not_mixed() -> None:
+    platform, sender = made()
+    platform.gate.clear()
+    first = asyncio.create_task(sender.send(message(f"{A}\n\n{B}", "k1")))
+    second = asyncio.create_task(sender.send(message(f"{C}\n\n{A}", "k2")))
+    await asyncio.sleep(0)
+    platform.gate.set()
+    await asyncio.gather(first, second)
+    assert platform.texts == [A, B, C, A]
+    assert sender._turns == {}
+
+
+async def test_one_chat_does_not_wait_for_another() -> None:
+    platform, sender = made()
+    async with sender._turn("7"):
+        await sender.send(message("x", to="8"))
+    assert platform.texts == ["x"]
+
+
+@pytest.mark.virtual_time
+async def test_the_pace_is_kept() -> None:
+    platform, sender = made(TEXT, Pace(chat=Rate(1)))
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(
+        sender.send(message(f"{A}\n\n{B}", "k1")),
+        sender.send(message("x", "k2")),
+        sender.send(message("y", "k3", to="8")),
+    )
+    waited = {each.text: at - began for each, at in zip(platform.sent, platform.times, strict=True)}
+    assert {text: round(at) for text, at in waited.items()} == {A: 0, B: 1, "x": 2, "y": 0}
+
+
+@pytest.mark.virtual_time
+async def test_groups_have_a_pace_of_their_own() -> None:
+    platform, sender = made(TEXT, Pace(group=Rate(1, 10)), is_group=lambda chat: chat < "0")
+    for number, to in enumerate(["-1", "1", "1", "-1"]):
+        await sender.send(message("x", f"k{number}", to))
+    assert [round(at - platform.times[0]) for at in platform.times] == [0, 0, 0, 10]
+
+
+@pytest.mark.virtual_time
+async def test_who_has_to_wait_long_is_told_when_to_come_again() -> None:
+    platform, sender = made()
+    platform.failures = [SendFailed("slowly", reason="rate_limited", retry_after=7200)]
+    with pytest.raises(SendFailed, match="slowly"):
+        await sender.send(message("x"))
+    await asyncio.sleep(100)
+    with pytest.raises(SendFailed) as found:
+        await sender.send(message("x"))
+    assert found.value.reason == "rate_limited"
+    assert found.value.retry_after == pytest.approx(7100)
+    assert found.value.retryable
+    await sender.send(message("y", "k2", to="8"))
+    await asyncio.sleep(7100 - WAIT_HERE / 2)
+    await sender.send(message("x"))
+    assert platform.texts == ["y", "x"]
+
+
+@pytest.mark.virtual_time
+async def test_the_whole_account_may_be_held() -> None:
+    platform, sender = made()
+    platform.failures = [
+        SendFailed("slowly", reason="rate_limited", retry_after=10, scope="account")
+    ]
+    with pytest.raises(SendFailed):
+        await sender.send(message("x"))
+    began = asyncio.get_running_loop().time()
+    await sender.send(message("y", "k2", to="8"))
+    assert asyncio.get_running_loop().time() - began == pytest.approx(10)
+    assert platform.texts == ["y"]
+
+
+async def test_a_very_long_text_does_not_hold_the_loop() -> None:
+    platform, sender = made(Text(limit=4096))
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    await sender.send(message("*a* " * LONG_TEXT, markup="markdown"))
+    turning.cancel()
+    assert turns > 5 * len(platform.sent)

@@ -1,0 +1,41 @@
+"""Define the channel ``telegram``; its client is imported only in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workers.channels.telegram.config import DEFAULT_ROOT, TelegramConfig, bot_id
+from workers.plugin import Manifest, Pace, Rate, Text
+
+
+class TelegramManifest(Manifest):
+    """The manifest of ``telegram``, which describes an account by its bot's number."""
+
+    __slots__ = ()
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return ``bot 123456``, with the server's address where it is not Telegram's own."""
+        number = bot_id(config.get("botToken"))
+        root = config.get("apiRoot") or DEFAULT_ROOT
+        bot = f"bot {number}" if number else "bot"
+        return bot if root == DEFAULT_ROOT else f"{bot} at {root}"
+
+
+manifest = TelegramManifest(
+    id="telegram",
+    label="Telegram",
+    config=TelegramConfig,
+    plugin="workers.channels.telegram.plugin:Telegram",
+    detail_label="Telegram Bot",
+    system_image="paperplane",
+    secrets=frozenset({"botToken"}),
+    actions=frozenset({"send", "edit", "delete", "react"}),
+    example={"botToken": {"source": "env", "id": "TELEGRAM_BOT_TOKEN"}},
+    status={"connected": False, "mode": "polling"},
+    cursor=True,
+    text=Text(limit=4096, unit="utf16", caption=1024, dialect="telegram-html"),
+    # Of the platform's FAQ: 30 a second in all, 20 a minute in a group, and in a chat about one a
+    # second, more only for a moment.
+    pace=Pace(account=Rate(30), chat=Rate(3, 3), group=Rate(20, 60)),
+)

@@ -1,0 +1,112 @@
+"""Call the methods of the Bot API over HTTP.
+
+The token is part of every address, so no address leaves this module: not in an error, not in a
+log line. Redirects are not followed, because they would carry the token elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.channels.telegram.objects import ApiReply, Json
+from workers.channels.telegram.refusals import ApiRefusal, NoAnswer, Unreachable
+
+T = TypeVar("T")
+
+MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 updates has less than one of them
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 20.0  # shorter than any server's: a send on a closed connection is lost
+
+_reply = msgspec.json.Decoder(ApiReply)  # made in the zygote, for all workers
+
+
+class BotApi:
+    """The methods of one bot. ``root`` is the server's address, without the token."""
+
+    def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
+        self._session = session
+        self._base = f"{root.rstrip('/')}/bot{token}/"
+
+    async def call(
+        self,
+        method: str,
+        params: Json | None = None,
+        *,
+        result: type[T] = object,  # type: ignore[assignment]
+        seconds: float = CALL_SECONDS,
+        upload: tuple[str, str, bytes] | None = None,
+    ) -> T:
+        """Call a method; return its result, decoded as ``result``.
+
+        ``upload`` is the name of a field, of a file, and its content. Raises ``ApiRefusal``,
+        ``Unreachable`` or ``NoAnswer``.
+        """
+        body: dict[str, Any] = {"json": params or {}}
+        if upload is not None:
+            body = {"data": _form(params or {}, *upload)}
+        status, content = await self._post(method, seconds, body)
+        try:
+            reply = decode_json(content, ApiReply)
+        except MALFORMED:
+            text = f"an answer that is not of the Bot API (HTTP {status})"
+            raise ApiRefusal(method, max(status, 500), text) from None
+        if not reply.ok:
+            code = reply.error_code or status
+            raise ApiRefusal(method, code, reply.description, reply.parameters)
+        try:
+            return decode_json(reply.result, result)
+        except MALFORMED as error:
+            raise NoAnswer(f"{method}: an answer that is not understood: {error}") from None
+
+    async def _post(self, method: str, seconds: float, body: Json) -> tuple[int, bytes]:
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        try:
+            async with self._session.post(
+                self._base + method, timeout=timeout, allow_redirects=False, **body
+            ) as response:
+                content = await response.content.read(MAX_BODY)
+                while len(content) < MAX_BODY and (more := await response.content.readany()):
+                    content += more
+                return response.status, content
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unreachable(_why(error)) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"{method}: {_why(error)}") from None
+
+
+@asynccontextmanager
+async def bot_api(root: str, token: str) -> AsyncIterator[BotApi]:
+    """Yield a client with connections of its own."""
+    connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS, limit=32)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield BotApi(session, root, token)
+
+
+def _form(params: Json, field: str, name: str, content: bytes) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for key, value in params.items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        form.add_field(key, text)
+    form.add_field(field, content, filename=name)
+    return form
+
+
+def _why(error: BaseException) -> str:
+    """Return one line about a connection that failed; never an address with a token in it."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the server's certificate is not trusted: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect to {error.host}:{error.port}: {error.os_error.strerror}"
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            return "the server has closed the connection"
+        case TimeoutError():
+            return "no answer in time"
+    return type(error).__name__

@@ -1,0 +1,50 @@
+"""Define the fields of one ``telegram`` account. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from workers.plugin import LOCAL
+
+DEFAULT_ROOT = "https://api.telegram.org"
+_TOKEN = re.compile(r"(\d{1,20}):[A-Za-z0-9_-]{1,200}\Z")
+
+
+class TelegramConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One bot. ``api_root`` is a Bot API server; the token is sent to it."""
+
+    bot_token: Annotated[str, Meta(min_length=1, max_length=256)]
+    api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
+    poll_seconds: Annotated[int, Meta(ge=1, le=600)] = 50  # a poll without news is ended after it
+
+    def __post_init__(self) -> None:
+        """Check what types cannot express. Raises ``ValueError`` that names the field."""
+        if wrong := wrong_root(self.api_root):
+            raise ValueError(f"apiRoot {wrong}, like {DEFAULT_ROOT}")
+
+
+def wrong_root(root: str) -> str | None:
+    """Return what is wrong with the address of a Bot API server; ``None`` when nothing is."""
+    try:
+        parts = urlsplit(root)
+        port = parts.port
+    except ValueError:
+        return "must be an address"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return "must begin with https:// (or http://) and name a host"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a user or a password"
+    if parts.query or parts.fragment or any(char.isspace() for char in root):
+        return "must be an address without ?, # and spaces"
+    return None
+
+
+def bot_id(token: Any) -> str | None:
+    """Return the number of the bot, the public part of its token; ``None`` when it is no token."""
+    found = _TOKEN.match(token) if isinstance(token, str) else None
+    return found[1] if found else None

@@ -1,0 +1,194 @@
+"""Send, edit, delete and mark messages of one bot.
+
+A call is repeated only where Telegram has said that it was not carried out.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+from workers.channels.telegram.client import BotApi
+from workers.channels.telegram.objects import Json, TelegramMessage
+from workers.channels.telegram.refusals import (
+    ApiRefusal,
+    NoAnswer,
+    Unreachable,
+    failure_of,
+    is_markup,
+    is_unchanged,
+)
+from workers.channels.telegram.translation import message_id, split_id
+from workers.errors import MaybeSent, SendFailed
+from workers.messages import Attachment, Outbound, Sent
+
+UPLOAD_SECONDS = 120.0
+_TAG = re.compile(r"<[^<>]*>")
+_METHODS = {"image": "sendPhoto", "video": "sendVideo", "audio": "sendAudio"}
+_FIELDS = {"sendPhoto": "photo", "sendVideo": "video", "sendAudio": "audio"}
+
+
+class BotDeliveries:
+    """What goes out. Remembers which groups have become supergroups, and so other chats."""
+
+    def __init__(self, api: BotApi) -> None:
+        self._api = api
+        self._moved: dict[str, str] = {}
+
+    async def send(self, message: Outbound, *, html: bool) -> Sent:
+        """Send one message whose text fits; ``html``: it is rendered. Raises ``SendFailed``."""
+        common = _common_of(message)
+        if not message.attachments:
+            params = common | {"text": message.text}
+            return _sent(await self._deliver("sendMessage", params, "text", html=html), 1)
+        sent: Sent | None = None
+        files = len(message.attachments)
+        for number, attachment in enumerate(message.attachments):
+            params = common | ({"caption": message.text} if message.text and not number else {})
+            try:
+                made = await self._send_file(params, attachment, html=html)
+            except SendFailed as error:
+                if sent is None:
+                    raise
+                raise MaybeSent(
+                    f"{number} of {len(message.attachments)} files were sent; {error}"
+                ) from None
+            sent = sent or _sent(made, files)
+        assert sent is not None
+        return sent
+
+    async def _send_file(
+        self, params: Json, attachment: Attachment, *, html: bool
+    ) -> TelegramMessage:
+        kind = (attachment.mime_type or "").partition("/")[0]
+        method = _METHODS.get(kind, "sendDocument")
+        field = _FIELDS.get(method, "document")
+        scheme, _, rest = attachment.url.partition(":")
+        if scheme in ("http", "https"):
+            return await self._deliver(
+                method, params | {field: attachment.url}, "caption", html=html
+            )
+        if scheme != "data":
+            raise SendFailed(
+                f"telegram sends files by an http, https or data URL, not {scheme}:",
+                reason="unsupported",
+            )
+        upload = (field, attachment.name or "file", content_of(rest))
+        return await self._deliver(method, params, "caption", html=html, upload=upload)
+
+    async def edit(self, message: str, text: str, *, html: bool) -> None:
+        """Replace the text of a message; one that has this text already is left."""
+        params = _place_of(message) | {"text": text}
+        try:
+            await self._try("editMessageText", params, "text", html=html)
+        except ApiRefusal as error:
+            if not is_unchanged(error):
+                raise failure_of(error) from None
+
+    async def delete(self, message: str) -> None:
+        """Delete a message."""
+        await self._call("deleteMessage", _place_of(message))
+
+    async def react(self, message: str, emoji: str | None, *, remove: bool) -> None:
+        """Set the bot's reaction to a message, or take it back."""
+        reaction = [] if remove or not emoji else [{"type": "emoji", "emoji": emoji}]
+        await self._call("setMessageReaction", _place_of(message) | {"reaction": reaction})
+
+    async def typing(self, chat: str, thread: str | None = None) -> None:
+        """Show for five seconds that the bot types."""
+        params: Json = {"chat_id": chat, "action": "typing"}
+        await self._call("sendChatAction", params | _thread(thread))
+
+    async def _deliver(
+        self, method: str, params: Json, field: str, *, html: bool, upload: Any = None
+    ) -> TelegramMessage:
+        """Call a method whose result is a message."""
+        try:
+            return await self._try(method, params, field, html=html, upload=upload)
+        except (ApiRefusal, Unreachable, NoAnswer) as error:
+            raise failure_of(error) from None
+
+    async def _try(
+        self, method: str, params: Json, field: str, *, html: bool, upload: Any = None
+    ) -> TelegramMessage:
+        """Call a method; once more, without the markup, when that is what Telegram refuses."""
+        marked = params | ({"parse_mode": "HTML"} if html and params.get(field) else {})
+        try:
+            return await self._call_moved(method, marked, upload)
+        except ApiRefusal as error:
+            if "parse_mode" not in marked or not is_markup(error):
+                raise
+        plain = params | {field: plain_of(params[field])}
+        return await self._call_moved(method, plain, upload)
+
+    async def _call_moved(self, method: str, params: Json, upload: Any) -> TelegramMessage:
+        """Call a method for a chat, or for what the chat has become."""
+        chat = self._moved.get(str(params["chat_id"]), str(params["chat_id"]))
+        try:
+            return await self._api_call(method, params | {"chat_id": chat}, upload)
+        except ApiRefusal as error:
+            new = error.parameters.migrate_to_chat_id
+            if new is None:
+                raise
+            self._moved[chat] = str(new)
+        return await self._api_call(method, params | {"chat_id": str(new)}, upload)
+
+    async def _api_call(self, method: str, params: Json, upload: Any) -> TelegramMessage:
+        seconds = UPLOAD_SECONDS if upload else 30.0
+        return await self._api.call(
+            method, params, result=TelegramMessage, seconds=seconds, upload=upload
+        )
+
+    async def _call(self, method: str, params: Json) -> None:
+        try:
+            await self._api.call(method, params)
+        except (ApiRefusal, Unreachable, NoAnswer) as error:
+            raise failure_of(error) from None
+
+
+def plain_of(html: str) -> str:
+    """Return the text of what the dialect ``telegram-html`` has rendered."""
+    text = _TAG.sub("", html).replace("&lt;", "<").replace("&gt;", ">")
+    return text.replace("&quot;", '"').replace("&amp;", "&")
+
+
+def content_of(rest: str) -> bytes:
+    """Return the bytes of a ``data`` URL, without its scheme. Raises ``SendFailed``."""
+    kind, comma, data = rest.partition(",")
+    try:
+        if not comma or not kind.endswith(";base64"):
+            raise ValueError("it is not base64")
+        return base64.b64decode(data, validate=True)
+    except ValueError as error:
+        raise SendFailed(f"a data URL cannot be read: {error}", reason="invalid") from None
+
+
+def _common_of(message: Outbound) -> Json:
+    params: Json = {"chat_id": message.to} | _thread(message.thread)
+    if message.reply_to and (replied := split_id(message.reply_to)):
+        params["reply_parameters"] = {
+            "message_id": replied[1],
+            "allow_sending_without_reply": True,
+        }
+    return params
+
+
+def _thread(thread: str | None) -> Json:
+    if not thread:
+        return {}
+    if not thread.isdecimal():
+        raise SendFailed(f"{thread}: the thread of a topic is a number", reason="invalid")
+    return {"message_thread_id": int(thread)}
+
+
+def _place_of(message: str) -> Json:
+    found = split_id(message)
+    if found is None:
+        raise SendFailed(f"{message}: not the id of a message, <chat>/<number>", reason="invalid")
+    return {"chat_id": found[0], "message_id": found[1]}
+
+
+def _sent(message: TelegramMessage, parts: int) -> Sent:
+    chat = str(message.chat.id)
+    return Sent(message_id(chat, message.message_id), chat, message.date * 1000, parts)

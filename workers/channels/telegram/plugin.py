@@ -1,0 +1,87 @@
+"""Run a ``telegram`` account: one bot, polled for updates, sending over the same API."""
+
+from __future__ import annotations
+
+import time
+
+from workers.channels.telegram.client import BotApi, bot_api
+from workers.channels.telegram.config import TelegramConfig, bot_id
+from workers.channels.telegram.deliveries import BotDeliveries
+from workers.channels.telegram.objects import User
+from workers.channels.telegram.polling import Poller
+from workers.channels.telegram.refusals import ApiRefusal, NoAnswer, Unreachable, ending_of
+from workers.errors import Misconfigured, SendFailed
+from workers.messages import Action, Outbound, Sent
+from workers.plugin import Context
+
+
+class Telegram:
+    """The plugin of one bot."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.config: TelegramConfig = ctx.config
+        self._api: BotApi | None = None
+        self._deliveries: BotDeliveries | None = None
+
+    async def run(self) -> None:
+        """Poll until cancelled. Raises ``NeedsLogin`` when the token is refused."""
+        if bot_id(self.config.bot_token) is None:
+            raise Misconfigured(
+                "botToken is no token: @BotFather gives one like 123456:ABC-DEF", final=True
+            )
+        async with bot_api(self.config.api_root, self.config.bot_token) as api:
+            me = await self._login(api)
+            self._api, self._deliveries = api, BotDeliveries(api)
+            self.ctx.identity(str(me.id))
+            now = int(time.time() * 1000)
+            self.ctx.status(
+                connected=True,
+                detail=f"@{me.username}",
+                authenticated_at=now,
+                last_connected_at=now,
+                last_transport_activity_at=now,
+            )
+            self.ctx.ready()
+            await Poller(self.ctx, api, me, self.config.poll_seconds).run()
+
+    async def send(self, message: Outbound) -> Sent:
+        """Send one message, whose text fits and is rendered where it was Markdown."""
+        return await self._out().send(message, html=message.markup == "markdown")
+
+    async def act(self, action: Action) -> dict[str, object]:
+        """Edit, delete or mark a message."""
+        out, message = self._out(), action.message or ""
+        match action.name:
+            case "edit":
+                await out.edit(message, action.text, html=False)
+            case "delete":
+                await out.delete(message)
+            case "react":
+                await out.react(message, action.emoji, remove=action.remove)
+            case _:
+                raise SendFailed(f"telegram has no {action.name}", reason="unsupported")
+        return {"messageId": message}
+
+    async def probe(self) -> dict[str, object]:
+        """Ask Telegram who the bot is."""
+        if self._api is None:
+            return {"ok": False, "error": "not connected"}
+        me = await self._login(self._api)
+        return {"ok": True, "bot": {"id": str(me.id), "username": me.username, "name": me.name}}
+
+    @staticmethod
+    def is_group(chat: str) -> bool:
+        """Return whether the pace of groups counts for this chat."""
+        return chat.startswith("-")
+
+    def _out(self) -> BotDeliveries:
+        if self._deliveries is None:
+            raise SendFailed("the bot is not logged in yet", reason="unavailable")
+        return self._deliveries
+
+    async def _login(self, api: BotApi) -> User:
+        try:
+            return await api.call("getMe", result=User)
+        except (ApiRefusal, Unreachable, NoAnswer) as error:
+            raise ending_of(error) from None

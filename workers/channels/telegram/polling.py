@@ -1,0 +1,167 @@
+"""Poll the updates of one bot, and confirm only what is safe.
+
+Telegram forgets updates once a poll asks for later ones. So the next poll is sent after the receipt
+of the last updates, and what came in between two of them is sent again to the next worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.channels.telegram.client import BotApi
+from workers.channels.telegram.objects import (
+    ALLOWED_UPDATES,
+    Json,
+    Update,
+    UpdateId,
+    User,
+    WebhookInfo,
+)
+from workers.channels.telegram.refusals import (
+    POLLED_TWICE,
+    ApiRefusal,
+    NoAnswer,
+    Unreachable,
+    ending_of,
+    is_unauthorized,
+    webhook_set,
+)
+from workers.channels.telegram.translation import inbound_of
+from workers.messages import Inbound
+from workers.plugin import Context
+
+BATCH = 100  # updates at once, the most that Telegram hands out
+OLDEST_CURSOR = 6 * 24 * 3600 * 1000  # ms; after a week without updates Telegram numbers them anew
+ANSWER_SECONDS = 10.0  # beyond the time that a poll may wait
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+CONFLICT_PAUSE = 5.0  # at first: the other program may be our own predecessor, about to end
+
+Sleep = Callable[[float], Awaitable[Any]]
+
+
+class Poller:
+    """The polls of one account. ``sleep`` waits between tries that failed."""
+
+    def __init__(
+        self, ctx: Context, api: BotApi, me: User, seconds: int, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._ctx = ctx
+        self._api = api
+        self._me = me
+        self._seconds = seconds
+        self._sleep = sleep
+        self._offset = offset_of(ctx.cursor, _now())
+        self._failures = 0
+        self._trouble = ""  # what was logged last
+
+    async def run(self) -> None:
+        """Poll until cancelled. Raises ``NeedsLogin`` when the token is refused."""
+        while True:
+            try:
+                updates = await self._poll()
+            except (ApiRefusal, Unreachable, NoAnswer) as error:
+                await self._pause(error)
+                continue
+            self._works()
+            if updates:
+                await self._take(updates)
+
+    async def _poll(self) -> list[msgspec.Raw]:
+        params: Json = {
+            "timeout": self._seconds,
+            "limit": BATCH,
+            "allowed_updates": ALLOWED_UPDATES,
+        }
+        if self._offset is not None:
+            params["offset"] = self._offset
+        return await self._api.call(
+            "getUpdates",
+            params,
+            result=list[msgspec.Raw],
+            seconds=self._seconds + ANSWER_SECONDS,
+        )
+
+    async def _take(self, updates: list[msgspec.Raw]) -> None:
+        """Emit the messages of these updates; return when they may be confirmed."""
+        messages: list[Inbound] = []
+        for raw in updates:
+            try:
+                update = decode_json(raw, Update)
+            except MALFORMED as error:
+                self._ctx.log.warning("an update is not understood", error=str(error))
+                self._offset = decode_json(raw, UpdateId).update_id + 1
+                continue
+            self._offset = update.update_id + 1
+            if (message := inbound_of(update, self._me)) is not None:
+                messages.append(message)
+        cursor = {"offset": self._offset, "at": _now()}
+        receipt = (
+            await self._ctx.emit(*messages, cursor=cursor) if messages else self._ctx.mark(cursor)
+        )
+        await receipt
+
+    def _works(self) -> None:
+        """Report that a poll has ended well: that the account lives."""
+        now = _now()
+        if self._failures or self._trouble:
+            self._ctx.log.info("polling again", after=self._failures)
+            self._ctx.status(connected=True, last_error=None, last_connected_at=now)
+        self._failures, self._trouble = 0, ""
+        self._ctx.status(last_transport_activity_at=now)
+
+    async def _pause(self, error: Exception) -> None:
+        """Wait after a poll that failed: as long as Telegram asks for, else ever longer."""
+        if isinstance(error, ApiRefusal) and is_unauthorized(error):
+            raise ending_of(error) from None
+        trouble = str(error)
+        if isinstance(error, ApiRefusal) and error.code == 409:
+            trouble = await self._why_conflict()
+        if not self._failures:
+            self._ctx.status(connected=False, last_disconnect_at=_now())
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._ctx.log.warning("cannot poll", error=trouble)
+            self._ctx.status(last_error=trouble)
+        wait = pause_after(error, self._failures)
+        self._failures += 1
+        await self._sleep(wait * random.uniform(1.0, 1.2))
+
+    async def _why_conflict(self) -> str:
+        """Return what takes the updates instead; asked by a method, not read from a text."""
+        try:
+            info = await self._api.call("getWebhookInfo", result=WebhookInfo)
+        except (ApiRefusal, Unreachable, NoAnswer):
+            return POLLED_TWICE
+        if not info.url:
+            return POLLED_TWICE
+        return webhook_set(info.url.partition("://")[2].partition("/")[0] or "another server")
+
+
+def offset_of(cursor: Any, now: int) -> int | None:
+    """Return the update to begin with, by the stored cursor; ``None`` when it is too old."""
+    if not isinstance(cursor, dict):
+        return None
+    offset, at = cursor.get("offset"), cursor.get("at")
+    if not isinstance(offset, int) or not isinstance(at, int):
+        return None
+    return offset if now - at <= OLDEST_CURSOR else None
+
+
+def pause_after(error: Exception, failures: int) -> float:
+    """Return the seconds to wait after this error, when so many came directly before."""
+    conflict = isinstance(error, ApiRefusal) and error.code == 409
+    own = min((CONFLICT_PAUSE if conflict else FIRST_PAUSE) * 2.0 ** min(failures, 8), 60.0)
+    own = own if conflict else min(own, LONGEST_PAUSE)
+    asked = error.parameters.retry_after if isinstance(error, ApiRefusal) else None
+    return max(own, asked or 0.0)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

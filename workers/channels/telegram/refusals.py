@@ -1,0 +1,96 @@
+"""Decide what a refusal of the Bot API means. Pure.
+
+Telegram has few codes: a 400 can be a chat that is gone, a text that is too long, or markup that it
+cannot read. Its English description tells them apart, and decides nothing but the reason that is
+given for one message.
+"""
+
+from __future__ import annotations
+
+from workers.channels.telegram.objects import Parameters
+from workers.errors import ChannelError, MaybeSent, NeedsLogin, Reason, SendFailed, Transient
+
+UNAUTHORIZED = "Telegram knows no bot with this token: make a new one with @BotFather, /token"
+POLLED_TWICE = (
+    "another program polls this bot (409): each bot has one program; stop the other, or give it"
+    " a bot of its own"
+)
+
+
+class ApiRefusal(Exception):
+    """The server has answered, and not done it. ``code`` is as in HTTP."""
+
+    def __init__(
+        self, method: str, code: int, description: str, parameters: Parameters | None = None
+    ) -> None:
+        super().__init__(f"Telegram refuses {method}: {description or 'no reason given'} ({code})")
+        self.method = method
+        self.code = code
+        self.description = description
+        self.parameters = parameters or Parameters()
+
+
+class Unreachable(Exception):
+    """The server was not reached, so the call was not carried out."""
+
+
+class NoAnswer(Exception):
+    """The call was written and no answer came: it may have been carried out."""
+
+
+def webhook_set(host: str) -> str:
+    """Return what to do about a webhook, to which the updates go instead."""
+    return (
+        f"updates of this bot go to a webhook at {host} (409): whoever has set it can call"
+        " deleteWebhook"
+    )
+
+
+def is_unauthorized(error: ApiRefusal) -> bool:
+    """Return whether the token is refused; a server answers 404 to what is not even one."""
+    return error.code == 401 or (error.code == 404 and error.method == "getMe")
+
+
+def is_markup(error: ApiRefusal) -> bool:
+    """Return whether the text would be taken without its markup."""
+    return error.code == 400 and "parse entities" in error.description.lower()
+
+
+def is_unchanged(error: ApiRefusal) -> bool:
+    """Return whether an edit was refused because the message has that text already."""
+    return error.code == 400 and "not modified" in error.description.lower()
+
+
+def ending_of(error: Exception) -> ChannelError:
+    """Return what ends the account when a call at its start fails."""
+    if isinstance(error, ApiRefusal) and is_unauthorized(error):
+        return NeedsLogin(UNAUTHORIZED)
+    return Transient(str(error))
+
+
+def failure_of(error: Exception) -> SendFailed:
+    """Return why a message was not sent, or that it may have been."""
+    if isinstance(error, Unreachable):
+        return SendFailed(str(error), reason="unavailable")
+    if not isinstance(error, ApiRefusal) or error.code >= 500:
+        return MaybeSent(str(error))
+    return SendFailed(
+        str(error), reason=_reason_of(error), retry_after=error.parameters.retry_after
+    )
+
+
+def _reason_of(error: ApiRefusal) -> Reason:
+    text = error.description.lower()
+    if error.code == 429:
+        return "rate_limited"
+    if error.code == 403:
+        return "blocked"
+    if error.code == 401:
+        return "unavailable"  # the next poll ends the account, and says what to do
+    if "not found" in text or error.code == 404:
+        return "not_found"
+    if "too long" in text or error.code == 413:
+        return "too_long"
+    if "not enough rights" in text or "administrator rights" in text:
+        return "forbidden"
+    return "invalid"

@@ -1,0 +1,147 @@
+"""Translate updates of the Bot API into messages. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from workers.channels.telegram.objects import Entity, File, TelegramMessage, Update, User
+from workers.messages import Chat, Inbound, Sender
+
+_FILES = ("document", "audio", "video", "voice", "video_note", "animation")
+
+
+def message_id(chat: int | str, message: int) -> str:
+    """Return the id of a message within the account: Telegram counts in each chat."""
+    return f"{chat}/{message}"
+
+
+def split_id(id: str) -> tuple[str, int] | None:
+    """Return the chat and number of a message's id; ``None`` when it is none of ours."""
+    chat, _, number = id.partition("/edit/")[0].rpartition("/")
+    return (chat, int(number)) if chat and number.isdecimal() else None
+
+
+def inbound_of(update: Update, me: User) -> Inbound | None:
+    """Return the message of an update for the bot ``me``; ``None`` when there is none.
+
+    Notices (somebody joined, a message was pinned) and kinds without text or file are none.
+    """
+    message = update.any_message
+    if message is None:
+        return None
+    text, entities = message.text or message.caption, message.entities or message.caption_entities
+    text = text or _words_of(message)
+    files = list(_files_of(message))
+    if not text and not files:
+        return None
+    chat = message.chat
+    direct = chat.type == "private"
+    meta: dict[str, Any] = {"updateId": update.update_id}
+    if links := [
+        {"text": utf16_slice(text, each), "url": each.url} for each in entities if each.url
+    ]:
+        meta["links"] = links
+    if files:
+        meta["media"] = files
+    if message.media_group_id:
+        meta["mediaGroup"] = message.media_group_id
+    own_id = message_id(chat.id, message.message_id)
+    if update.edited:
+        meta["edits"] = own_id
+        own_id = f"{own_id}/edit/{update.update_id}"
+    return Inbound(
+        id=own_id,
+        chat=Chat(id=str(chat.id), kind="direct" if direct else "group", title=chat.title or None),
+        sender=_sender_of(message),
+        text=text,
+        ts=(message.edit_date or message.date) * 1000,
+        addressed=(direct or _is_meant(message, text, entities, me)) and not update.edited,
+        thread=str(message.message_thread_id) if message.is_topic_message else None,
+        reply_to=_reply_of(message),
+        meta=meta,
+    )
+
+
+def utf16_slice(text: str, entity: Entity) -> str:
+    """Return the range of an entity, which counts UTF-16 units."""
+    if text.isascii():
+        return text[entity.offset : entity.offset + entity.length]
+    units = text.encode("utf-16-le", "surrogatepass")
+    part = units[entity.offset * 2 : (entity.offset + entity.length) * 2]
+    return part.decode("utf-16-le", "replace")
+
+
+def _sender_of(message: TelegramMessage) -> Sender:
+    """Return who wrote it: a channel and an anonymous administrator write as a chat."""
+    if message.sender_chat is not None or message.sender is None:
+        chat = message.sender_chat or message.chat
+        return Sender(id=str(chat.id), name=chat.title or chat.username or None)
+    user = message.sender
+    return Sender(id=str(user.id), name=user.name or None, bot=user.is_bot)
+
+
+def _is_meant(message: TelegramMessage, text: str, entities: list[Entity], me: User) -> bool:
+    """Return whether a message in a group names the bot, or answers one of its messages."""
+    reply = _replied(message)
+    if reply is not None and reply.sender is not None and reply.sender.id == me.id:
+        return True
+    return any(_names(each, text, me) for each in entities)
+
+
+def _names(entity: Entity, text: str, me: User) -> bool:
+    """Return whether an entity is the name of the bot, or a command that is given to it."""
+    name = f"@{me.username}".casefold()
+    match entity.type:
+        case "text_mention":
+            return entity.user is not None and entity.user.id == me.id
+        case "mention":
+            return utf16_slice(text, entity).casefold() == name
+        case "bot_command":
+            return utf16_slice(text, entity).casefold().endswith(name)
+    return False
+
+
+def _replied(message: TelegramMessage) -> TelegramMessage | None:
+    """Return what the message answers; in a topic, the topic's first message is no such."""
+    reply = message.reply_to_message
+    first = message.is_topic_message and message.message_thread_id
+    return None if reply is None or reply.message_id == first else reply
+
+
+def _reply_of(message: TelegramMessage) -> str | None:
+    reply = _replied(message)
+    return None if reply is None else message_id(message.chat.id, reply.message_id)
+
+
+def _words_of(message: TelegramMessage) -> str:
+    """Return what a message without text says."""
+    if message.sticker is not None:
+        return message.sticker.emoji
+    if message.location is not None:
+        return f"{message.location.latitude}, {message.location.longitude}"
+    if message.contact is not None:
+        contact = message.contact
+        return f"{contact.first_name} {contact.last_name}".strip() + f" {contact.phone_number}"
+    return ""
+
+
+def _files_of(message: TelegramMessage) -> Iterator[dict[str, Any]]:
+    """Yield what is known of each file; the address is left out, for the token is part of it."""
+    if message.photo:
+        yield _file("photo", message.photo[-1], "image/jpeg")  # the last is the largest
+    for kind in _FILES:
+        file = getattr(message, kind)
+        if file is not None and not (kind == "document" and message.animation is not None):
+            yield _file(kind, file, file.mime_type)
+
+
+def _file(kind: str, file: File, mime: str | None) -> dict[str, Any]:
+    known = {
+        "kind": kind,
+        "fileId": file.file_id,
+        "name": file.file_name,
+        "mimeType": mime,
+        "sizeBytes": file.file_size,
+    }
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,162 @@
+"""Send messages through the plugin: rendered, in parts that fit, at the platform's pace.
+
+Each part is sent once: when a message is tried again by its key, what was sent before stays sent.
+The parts that were made at the first try are those of all later ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from workers.errors import SendFailed
+from workers.messages import Outbound, Sent
+from workers.process.calls import SendPart
+from workers.text.limits import Pace, Text
+from workers.text.pacing import Pacer
+from workers.text.rendering import render
+
+WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come again
+MOST_UNFINISHED = 1_000  # messages of which some parts were sent, remembered at once
+LONG_TEXT = 16 * 1024  # characters; rendering one takes long enough to do it on a thread
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    """A message that was begun: its parts, and what came of the first of them."""
+
+    parts: list[Outbound]
+    sent: list[Sent] = field(default_factory=list)
+
+
+class PartSender:
+    """Sends the messages of one account.
+
+    ``send`` is the plugin's; ``is_group`` tells to which chats the pace of groups applies.
+    """
+
+    def __init__(
+        self,
+        send: SendPart,
+        text: Text,
+        pace: Pace,
+        *,
+        is_group: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._send = send
+        self._text = text
+        self._paced = pace != Pace()
+        self._loop = asyncio.get_running_loop()
+        self._pacer = Pacer(pace, self._loop.time())
+        self._is_group = is_group or _never
+        self._unfinished: OrderedDict[str, _Unfinished] = OrderedDict()
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}  # and how many want each
+
+    async def send(self, message: Outbound) -> Sent:
+        """Send what of ``message`` was not sent yet; return the first part's id.
+
+        Raises what the plugin raises, and ``SendFailed`` with ``retry_after`` when the pace holds
+        the message for longer than is waited here.
+        """
+        if message.markup == "plain" and not self._text.limit and not self._paced:
+            return await self._send(message)  # the channel declares nothing
+        async with self._turn(message.to):
+            return await self._send_parts(message)
+
+    async def _send_parts(self, message: Outbound) -> Sent:
+        begun = self._unfinished.pop(message.key, None) or _Unfinished(await self._parts(message))
+        while len(begun.sent) < len(begun.parts):
+            try:
+                begun.sent.append(await self._send_one(begun.parts[len(begun.sent)]))
+            except BaseException as error:
+                self._keep(message.key, begun)
+                if begun.sent and isinstance(error, SendFailed):
+                    done = f"{len(begun.sent)} of {len(begun.parts)} parts were sent"
+                    error.args = (f"{done}; then: {error}",)
+                raise
+        first = begun.sent[0]
+        return msgspec.structs.replace(first, parts=sum(each.parts for each in begun.sent))
+
+    async def _send_one(self, part: Outbound) -> Sent:
+        await self._wait_for_turn(part.to)
+        try:
+            sent = await self._send(part)
+        except SendFailed as error:
+            if error.retry_after is not None:
+                until = self._loop.time() + error.retry_after
+                self._pacer.hold(until, part.to if error.scope == "chat" else None)
+            raise
+        if not isinstance(sent, Sent):
+            raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
+        return sent
+
+    async def _wait_for_turn(self, chat: str) -> None:
+        group = self._is_group(chat)
+        last = self._loop.time() + WAIT_HERE
+        while not self._pacer.take(now := self._loop.time(), chat, group=group):
+            until = self._pacer.not_yet_until(now, chat, group=group)
+            if until is None:
+                continue
+            if until > last:
+                raise SendFailed(
+                    f"the platform takes nothing for {chat} yet",
+                    reason="rate_limited",
+                    retry_after=until - now,
+                )
+            await asyncio.sleep(until - now)
+
+    async def _parts(self, message: Outbound) -> list[Outbound]:
+        """Return the messages to send for one; a file goes with the first, if the text fits."""
+        make = self._make_parts
+        if len(message.text) > LONG_TEXT:
+            return await asyncio.to_thread(make, message)
+        return make(message)
+
+    def _make_parts(self, message: Outbound) -> list[Outbound]:
+        text, markup = self._text, message.markup
+        files = message.attachments
+        texts = render(message.text, text, markup, caption=bool(files))
+        if files and len(texts) > 1:  # too long to stand below the file
+            texts = ["", *render(message.text, text, markup)]
+        rendered = "plain" if text.dialect == "plain" else markup
+        count = max(len(texts), 1)
+        return [
+            msgspec.structs.replace(
+                message,
+                text=part,
+                markup=rendered,
+                key=message.key if count == 1 else f"{message.key}/{number}",
+                part=None if count == 1 else (number, count),
+                attachments=files if number == 1 else [],
+                reply_to=message.reply_to if number == 1 else None,
+            )
+            for number, part in enumerate(texts or [""], 1)
+        ]
+
+    def _keep(self, key: str, begun: _Unfinished) -> None:
+        if begun.sent:
+            self._unfinished[key] = begun
+            while len(self._unfinished) > MOST_UNFINISHED:
+                self._unfinished.popitem(last=False)
+
+    @asynccontextmanager
+    async def _turn(self, chat: str) -> AsyncIterator[None]:
+        """Let one message at a time go to a chat, in the order in which they came."""
+        lock, waiting = self._turns.get(chat, (asyncio.Lock(), 0))
+        self._turns[chat] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._turns.pop(chat)
+            if waiting > 1:
+                self._turns[chat] = lock, waiting - 1
+
+
+def _never(chat: str) -> bool:
+    return False

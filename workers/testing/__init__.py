@@ -1,0 +1,1 @@
+"""What tests of channels need: servers that stand for platforms."""

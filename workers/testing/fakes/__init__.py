@@ -1,0 +1,1 @@
+"""Servers that behave as platforms do, with faults on demand, for tests without a network."""
