@@ -18,10 +18,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from ipc import timeouts
+from ipc.nesting import decode_json
 from workers.testing.fakes.telegram_text import WrongMarkup, shown_text, utf16_length
 
 Json = dict[str, Any]
@@ -329,7 +329,7 @@ async def _params_of(request: web.Request) -> Json:
     """Return the parameters of a call: of the address, of JSON, or of a form."""
     params: Json = dict(request.query)
     if request.content_type == "application/json":
-        params |= msgspec.json.decode(await request.read() or b"{}")
+        params |= decode_json(await request.read() or b"{}")
     elif request.can_read_body:
         for name, value in (await request.post()).items():
             if isinstance(value, web.FileField):

@@ -19,7 +19,7 @@ def shown_text(text: str, parse_mode: str | None) -> str:
         return text
     if parse_mode != "HTML":
         raise WrongMarkup(f"unsupported parse_mode {parse_mode}")
-    reader = _Reader()
+    reader = _TelegramHtml()
     reader.feed(text)
     reader.close()
     if reader.open:
@@ -32,7 +32,7 @@ def utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-class _Reader(HTMLParser):
+class _TelegramHtml(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.shown = ""
