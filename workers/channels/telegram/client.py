@@ -24,8 +24,6 @@ CONNECT_SECONDS = 10.0
 CALL_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 20.0  # shorter than any server's: a send on a closed connection is lost
 
-_reply = msgspec.json.Decoder(ApiReply)  # made in the zygote, for all workers
-
 
 class BotApi:
     """The methods of one bot. ``root`` is the server's address, without the token."""
