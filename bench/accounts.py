@@ -19,16 +19,15 @@ from typing import Any
 
 import uvloop
 
-from bench import machine
+from bench import coldstart, machine
 from bench.measuring.figures import percentile, table
-from bench.measuring.processes import cpu_ns, pss_bytes
+from bench.measuring.processes import cpu_ns, pss_bytes, until_quiet
 from bench.measuring.rows import down, rows_of, up
 from bench.tied import TiedDaemon
 from tests.support.short_directory import ShortDirectory
 
 BACKOFF = 0.2  # seconds; without jitter, so that it can be subtracted
 IDLE_SECONDS = 15.0  # three beats at the default
-SETTLE_SECONDS = 3.0
 VICTIMS = 4
 KILLS = 200  # so that two of them are the slowest hundredth
 
@@ -55,7 +54,8 @@ async def measure(count: int, kills: int = KILLS, idle: float = IDLE_SECONDS) ->
             answered = time.monotonic() - began
             ready = await all_running(daemon) - began
             status = await daemon.status()
-            await asyncio.sleep(SETTLE_SECONDS)
+            await coldstart.load_http_server(daemon.port)  # it would come amid the measurement
+            await until_quiet([daemon.pid, status["gateway"]["pid"]])
             found = {
                 "accounts": count,
                 "firstAnswerSeconds": answered,

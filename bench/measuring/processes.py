@@ -7,10 +7,16 @@ figures of many forked processes may be added.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
+
+WINDOW = 0.5  # seconds
+QUIET_PERCENT = 3.0  # of a core, of each process in one window
 
 
 def cpu_ns(pid: int) -> int:
@@ -35,3 +41,20 @@ def family(pid: int) -> list[int]:
     """Return ``pid`` and all processes below it."""
     root = psutil.Process(pid)
     return [pid, *(child.pid for child in root.children(recursive=True))]
+
+
+async def until_quiet(pids: Sequence[int], windows: int = 2, within: float = 60.0) -> None:
+    """Wait until each of ``pids`` has hardly run for so many windows of time in a row.
+
+    What is measured at rest must not begin amid what a start leaves to be done. Raises
+    ``TimeoutError`` after ``within`` seconds.
+    """
+    ends, quiet = time.monotonic() + within, 0
+    while quiet < windows:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"processes {list(pids)} were not quiet within {within:g} s")
+        began, before = time.monotonic(), [cpu_ns(pid) for pid in pids]
+        await asyncio.sleep(WINDOW)
+        passed = time.monotonic() - began
+        used = [cpu_ns(pid) - spent for pid, spent in zip(pids, before, strict=True)]
+        quiet = quiet + 1 if max(used) / passed / 1e7 < QUIET_PERCENT else 0

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from bench.measuring.processes import cpu_ns, family, pss_bytes
+from bench.measuring.processes import cpu_ns, family, pss_bytes, until_quiet
 
 GONE = 2**22 + 1  # no kernel gives such a pid
 
@@ -42,3 +44,36 @@ def test_a_process_that_is_gone_costs_nothing_and_holds_no_memory() -> None:
     assert cpu_ns(GONE) == 0
     with pytest.raises(OSError, match=str(GONE)):
         pss_bytes(GONE)
+
+
+BUSY = """
+import sys, time
+ends = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < ends:
+    pass
+print("quiet", flush=True)
+time.sleep(3600)
+"""
+
+
+async def test_what_is_busy_is_waited_for_until_it_is_quiet() -> None:
+    with busy(1.0) as process:
+        await until_quiet([process.pid], windows=1)
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        assert os.read(process.stdout.fileno(), 100) == b"quiet\n"
+
+
+async def test_what_never_rests_is_an_error() -> None:
+    with busy(3600) as process, pytest.raises(TimeoutError, match="not quiet within 0"):
+        await until_quiet([process.pid], within=0.6)
+
+
+@contextmanager
+def busy(seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", BUSY, str(seconds)], stdout=subprocess.PIPE)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
