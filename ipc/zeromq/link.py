@@ -220,11 +220,11 @@ class Router(Socket):
         Peers that are connected stay so, but no new one would find the socket. A file that another
         binder has put there is left alone. Where it cannot be made it is tried again.
         """
+        self._look_later()  # first: whatever goes wrong below, it is looked at again
         if self._inode_now() == GONE:
             with contextlib.suppress(EndpointError, OSError):
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._inode = bind(self._socket, self._path)
-        self._look_later()
 
     def _read(self, budget_bytes: int) -> bool:
         recv, on_frame, names, before = self._recv, self._on_frame, self._names, budget_bytes

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from ipc.lifelong import lifelong
+
 log = structlog.get_logger("supervisor")
 
 
@@ -36,18 +38,12 @@ class Background:
 
     async def for_life(self, name: str, work: Awaitable[object]) -> None:
         """Await ``work`` as ``keep`` does, for a task that is another one's."""
-        why = "it returned"
-        try:
-            await work
-        except Exception as error:
-            why = repr(error)
-            raise
-        finally:
-            if self._open:
-                self.warnings.append(
-                    f"{name} has ended ({why}); a restart of the daemon begins it again"
-                )
-                log.error("a helper task has ended", what=name, why=why)
+        await lifelong(name, work, self._ended)
+
+    def _ended(self, why: str, error: BaseException | None) -> None:
+        if self._open:
+            self.warnings.append(f"{why}; a restart of the daemon begins it again")
+            log.error("a helper task has ended", why=why, exc_info=error)
 
     def start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         """Run ``work`` as a task; its exception is logged under ``name``."""

@@ -21,6 +21,7 @@ from ipc import timeouts
 from ipc.frames.bootstrap import WorkerBoot, worker_boot
 from ipc.frames.control import Beat
 from ipc.frames.words import EXIT_ERROR
+from ipc.lifelong import lifelong
 from workers.errors import Misconfigured
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
@@ -118,7 +119,8 @@ class Worker:
                     explain=lambda error: self._explain(error),
                 )
                 self._group = group
-                beating = group.create_task(self._control.beating(self._report_activity))
+                beats = self._control.beating(self._report_activity)
+                beating = group.create_task(lifelong("sending beats", beats, self._on_helper_end))
                 life = group.create_task(self._run_plugin())
                 ending = await self._ended
                 self._report_ending(ending)
@@ -195,6 +197,11 @@ class Worker:
         if told.when() <= self._loop.time():
             self._control.send_waits("")
 
+    def _on_helper_end(self, why: str, error: BaseException | None) -> None:
+        """End the account: a worker that is only half alive would be taken for a sound one."""
+        self._log.error("a helper task has ended", why=why, exc_info=error)
+        self._end(Ending(EXIT_ERROR, "failed", why))
+
     def _end(self, ending: Ending) -> None:
         if not self._ended.done():
             self._ended.set_result(ending)
@@ -226,7 +233,10 @@ class Worker:
                     await self._link.settled()
             except TimeoutError:
                 self._log.warning("ended without all acknowledged", count=len(self._link.backlog))
-        self._control.beat()  # the last figures: how many may be lost is exact
+        try:
+            self._control.beat()  # the last figures: how many may be lost is exact
+        except Exception as error:  # noqa: BLE001 - it may be why the account ends
+            self._log.warning("the last figures were not sent", error=repr(error))
         if not life.done():
             self._log.error("the plugin ignores its cancellation")
             self._leave(ending.code)

@@ -115,6 +115,21 @@ async def test_it_does_not_wait_beyond_the_grace(run_dir: Path) -> None:
         )
 
 
+async def test_a_worker_that_can_beat_no_more_ends_and_says_so(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.01)
+        await rig.up()
+
+        def fails() -> int:
+            raise OSError("no /proc")
+
+        monkeypatch.setattr("workers.process.resources.rss_bytes", fails)
+        assert await rig.code() == 1
+        assert rig.said == [("failed", "sending beats has ended (OSError('no /proc'))")]
+
+
 async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
         rig.start(config={"password": {"source": "exec", "id": "cat " + str(run_dir / "fifo")}})
