@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import stat
 import sys
 from collections.abc import MutableMapping
 from dataclasses import replace
@@ -35,8 +36,8 @@ def resolve_as_owner(environ: MutableMapping[str, str], flags: Flags) -> Places:
         return places  # there is nothing yet, so it will be ours
     except NotADirectoryError:
         return places  # said by whoever makes the directory
-    if found.st_uid == os.geteuid():
-        return places
+    if found.st_uid == os.geteuid() or not stat.S_ISDIR(found.st_mode):
+        return places  # of a file that lies there, too
     name, home = _account(found.st_uid)
     if os.geteuid() != 0:
         raise PermissionError(

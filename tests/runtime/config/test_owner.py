@@ -59,6 +59,20 @@ def test_its_own_directory_or_none_changes_nobody(tmp_path: Path, there: bool) -
 
 
 @root_only
+@pytest.mark.parametrize("owner", [0, NOBODY])
+def test_a_file_in_its_place_is_nobody_s_directory(state: Path, owner: int) -> None:
+    state.rmdir()
+    state.touch()
+    os.chown(state, owner, owner)
+    state.parent.chmod(0o777)
+    done = shown(state, *(AS_NOBODY if owner == 0 else ()))
+    if "No module named" in done.stderr or "ermission denied" in done.stderr:
+        pytest.skip("nobody cannot reach this checkout")
+    uid = NOBODY if owner == 0 else 0
+    assert done.stdout.startswith(f"({uid}, {uid}, {uid})"), done
+
+
+@root_only
 def test_root_becomes_the_owner_for_good(state: Path) -> None:
     os.chown(state, NOBODY, NOBODY)
     done = shown(state)
