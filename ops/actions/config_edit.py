@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any
 
 from ipc.errors import RemoteError
@@ -16,6 +15,7 @@ from ops.exits import ExitCode, OperatorError, UsageFailure
 from ops.output.show import show_json
 from ops.output.text import clean
 from runtime.config.places import Places
+from runtime.supervisor.surroundings import write_error
 
 CHANGES = ("added", "changed", "removed")  # the lists of accounts in the answer of a reload
 
@@ -103,4 +103,4 @@ def _report(places: Places, key: str, what: str, reloaded: Any, more: str, as_js
     path = places.config_path
     if is_mounted(path):
         hint = f"{MOUNTED} and was written in place; the old text is in {path.name}.bak"
-        print(clean(f"trunkline: {path}: {hint}"), file=sys.stderr)
+        write_error(clean(f"trunkline: {path}: {hint}"))

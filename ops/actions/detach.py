@@ -26,7 +26,7 @@ from ops.exits import ExitCode, OperatorError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import Places
 from runtime.supervisor.options import Options
-from runtime.supervisor.surroundings import settle
+from runtime.supervisor.surroundings import drop_unwritten, settle, write_error
 
 TICK = 0.05  # seconds between tries: a socket that does not exist yet cannot be waited for
 
@@ -76,7 +76,8 @@ def start_detached(options: Options, timeout: float) -> int:
     if up:
         print(_text_since(output, begin).rstrip() or f"up (pid {pid})")
         return ExitCode.OK
-    sys.stderr.write(_text_since(output, begin))
+    if text := _text_since(output, begin).rstrip():
+        write_error(text)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256
 
 
@@ -96,7 +97,7 @@ def _become_daemon(options: Options, log: int) -> NoReturn:
         from runtime.supervisor.main import up
 
         code = up(options, os.environ)
-        sys.stdout.flush()
+        drop_unwritten()
     except BaseException:  # noqa: BLE001 - nothing may return into the command line's stack
         traceback.print_exc()
     finally:

@@ -14,7 +14,7 @@ def main() -> None:
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from runtime.supervisor.surroundings import TOLD_TO_END, open_streams
+    from runtime.supervisor.surroundings import TOLD_TO_END, drop_unwritten, open_streams
 
     open_streams()
     from ops.cli.main import main as run
@@ -25,6 +25,7 @@ def main() -> None:
     finally:
         for number in TOLD_TO_END:  # all is done: an end that comes now changes nothing
             signal.signal(number, signal.SIG_IGN)
+        drop_unwritten()
 
 
 if __name__ == "__main__":

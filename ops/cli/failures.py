@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import typer
 
 from ops.exits import ExitCode, OperatorError
+from runtime.supervisor.surroundings import write_error
 
 SHOWN = 500  # characters of a complaint's line, from its beginning and from its end
 _TIMEOUT_CODES = frozenset({"TIMEOUT", "AGENT_TIMEOUT"})
@@ -20,7 +20,7 @@ def report(error: Exception) -> ExitCode:
         return _fail(str(error), error.exit)
     if isinstance(error, typer.TyperException):
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message(), file=sys.stderr)
+            write_error(error.format_message())
             return ExitCode.USAGE
         return _fail(_usage(error), ExitCode(error.exit_code))
     return _fail(*sentence(error))
@@ -66,5 +66,5 @@ def _fail(message: str, code: ExitCode) -> ExitCode:
     from ops.output.text import clean
 
     for line in message.splitlines() or [""]:  # a configuration has a line for each problem
-        print(f"trunkline: {clean(shortened(line))}", file=sys.stderr)
+        write_error(f"trunkline: {clean(shortened(line))}")
     return code

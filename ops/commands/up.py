@@ -45,6 +45,7 @@ def up(
     from ops.connect.places import flags_of
     from runtime.supervisor.main import up as run
     from runtime.supervisor.options import Options
+    from runtime.supervisor.surroundings import drop_unwritten
 
     options = Options(
         flags=flags_of(RuntimeTarget(context.find_root().params), port=port),
@@ -54,7 +55,9 @@ def up(
         quiet=quiet,
     )
     if not detach:
-        return run(options, os.environ)
+        code = run(options, os.environ)
+        drop_unwritten()  # nobody has read that it is up: that is no failure of the daemon
+        return code
     from ops.actions.detach import start_detached
 
     return start_detached(options, timeout)

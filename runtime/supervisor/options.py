@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.config.places import Flags
+from runtime.supervisor.surroundings import write_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,5 @@ def words(error: OSError) -> str:
 
 def refuse(text: str, code: int) -> int:
     """Write why it does not start to standard error; return ``code``."""
-    sys.stderr.write(f"trunkline: {text}\n")
+    write_error(f"trunkline: {text}")
     return code

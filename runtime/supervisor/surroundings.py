@@ -8,6 +8,7 @@ command line calls it before its own imports.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -45,6 +46,32 @@ def open_streams() -> None:
             stream = open(fd, mode, closefd=False)  # noqa: SIM115 - it lives as the process does
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
+
+
+def write_error(text: str) -> None:
+    """Write a line to standard error; one that it does not take is lost.
+
+    What failed is in the exit code too, and that must not depend on who reads the sentence.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def drop_unwritten() -> None:
+    """Drop what standard output or error did not take: a full disk, a terminal that is gone.
+
+    The interpreter would try to write it again at its end, complain, and exit with 120 instead
+    of the code that is due.
+    """
+    for fd, stream in ((1, sys.__stdout__), (2, sys.__stderr__)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, fd)
+            os.close(null)
 
 
 def settle() -> None:

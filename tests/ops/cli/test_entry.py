@@ -21,6 +21,29 @@ def test_a_command_works_without_a_standard_stream(tmp_path: Path, redirection: 
     assert (str(tmp_path).encode() in done.stdout) == (">&-" not in redirection.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "redirection", "code"),
+    [
+        ("version", ">/dev/full", 1),
+        ("version", "2>/dev/full", 0),
+        ("status", "2>/dev/full", 3),  # no supervisor runs, and nobody reads that
+        ("no-such-command", "2>/dev/full", 2),
+        ("config validate", "2>/dev/full", 78),
+        ("", "2>/dev/full", 2),
+        ("version", ">/dev/full 2>/dev/full", 1),
+        ("status", ">/dev/full 2>/dev/full", 3),
+    ],
+)
+def test_output_that_is_not_taken_does_not_hide_the_exit_code(
+    tmp_path: Path, command: str, redirection: str, code: int
+) -> None:
+    line = ["sh", "-c", f'exec "$@" {redirection}', "sh", *PROGRAM, *command.split()]
+    done = subprocess.run(line, env=environment(tmp_path), capture_output=True, timeout=60)
+    assert done.returncode == code, done.stderr
+    if code == 1 and "2>" not in redirection:
+        assert done.stderr == b"trunkline: No space left on device\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_the_imports_ends_the_process_without_a_word(
     tmp_path: Path, number: signal.Signals
