@@ -8,6 +8,7 @@ import ctypes
 import gc
 import inspect
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from tests.support.short_directory import ShortDirectory
 from tests.support.virtual import VirtualTimeLoop
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -32,7 +34,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the slow suites too")
 
 
+# Inherited from a person's shell or a build server, it would hide faults of what we start.
+HIDING = ("PYTHONUNBUFFERED", "PYTHONPATH")
+# Temporary files of tests lie deeper than any TMPDIR: what has to be short and does not ask for a
+# ``ShortDirectory`` fails here, and not only on another person's machine.
+DEEP = "a-directory-with-quite-a-long-name-for-the-temporary-files-of-tests"
+
+
+def _make_surroundings_right() -> None:
+    for name in HIDING:
+        os.environ.pop(name, None)
+    # A shell without a terminal ignores it in what it starts in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    deep = Path(os.environ.get("TMPDIR") or "/tmp", f"{DEEP}-{os.geteuid()}")
+    deep.mkdir(mode=0o700, exist_ok=True)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(deep)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _make_surroundings_right()
     # The first loop of libuv makes a pipe that stays for the whole process: no test's leak.
     uvloop.new_event_loop().close()
     if config.getoption("--full"):
@@ -116,6 +136,13 @@ def _umask() -> str:
     """Return this process's umask as proc(5) shows it; umask(2) could only tell by changing it."""
     status = Path("/proc/self/status").read_text()
     return next(line for line in status.splitlines() if line.startswith("Umask:"))
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A temporary directory in which sockets may lie, wherever ``TMPDIR`` leads."""
+    with ShortDirectory() as place:
+        yield place
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from bench.measuring.rows import Row, Rows, rows_of, up
 from bench.tied import TiedDaemon
 from ipc.errors import IpcError
 from tests.support import faulty
-from tests.support.daemon import PATIENCE
 from tests.support.short_directory import ShortDirectory
+from tests.support.until import PATIENCE
 
 TARGET = "faulty:bad"  # the account that goes wrong
 GROUP = tuple(f"faulty:m{number}" for number in range(8))  # those that are killed together

@@ -19,7 +19,7 @@ from bench.faults.rig import LOOK, TARGET, FaultRig, all_run
 from bench.load.receiver import receiver
 from bench.measuring.rows import down, up
 from bench.systems.product import connect_request
-from tests.support.daemon import PATIENCE
+from tests.support.until import PATIENCE
 
 FEW = 10  # the supervisor has more than these open, so that no other can be
 POISONED = ("faulty-exit:poison", "faulty-import:poison")

@@ -17,7 +17,8 @@ from bench.measuring.figures import percentile
 from ipc.errors import IpcError
 from ipc.frames.cursors import parse_cursor
 from ipc.frames.websocket import Event
-from tests.support.daemon import PATIENCE, Daemon
+from tests.support.daemon import Daemon
+from tests.support.until import PATIENCE
 
 RETRY = 0.02  # seconds
 MESSAGE = "channel.message"

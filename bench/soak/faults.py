@@ -15,7 +15,7 @@ from bench.faults.fault import FAULTS, Fault, Observation
 from bench.faults.rig import LOOK
 from bench.measuring.rows import up
 from bench.soak.rig import SoakRig
-from tests.support.daemon import PATIENCE
+from tests.support.until import PATIENCE
 
 # Deleting the sockets keeps two files open each time, by design. The supervisor's end is below.
 LEFT_OUT = ("sockets", "supervisor-kill")

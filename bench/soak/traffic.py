@@ -16,7 +16,8 @@ from ipc.client import ReconnectingClient, Subscription
 from ipc.errors import IpcError, RemoteError
 from ipc.frames.cursors import Cursors, parse_cursor
 from ipc.frames.websocket import Event
-from tests.support.daemon import PATIENCE, TOKEN, Daemon
+from tests.support.daemon import TOKEN, Daemon
+from tests.support.until import PATIENCE
 
 MESSAGE, GAP = "channel.message", "channel.gap"
 RETRY = 0.05  # seconds

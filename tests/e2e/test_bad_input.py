@@ -15,8 +15,9 @@ from ipc.errors import RemoteError
 from ipc.frames.data import DataHello, Messages, encode
 from ipc.identity.peer import PeerCredentials
 from ipc.zeromq.link import Dealer
-from tests.support.daemon import PATIENCE, TOKEN, Daemon
+from tests.support.daemon import TOKEN, Daemon
 from tests.support.rawclient import RawClient, connect_params
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 

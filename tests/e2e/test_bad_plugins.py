@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.daemon import FAST, PATIENCE, Daemon
+from tests.support.daemon import FAST, Daemon
 from tests.support.person import talking
+from tests.support.until import PATIENCE
 from tests.support.watching import Watcher, watching
 
 pytestmark = pytest.mark.e2e

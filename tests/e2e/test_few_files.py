@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -28,7 +29,7 @@ async def test_idle_connections_take_no_place_from_a_new_client(tmp_path: Path) 
         reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
         stack.callback(writer.close)
         writer.write(request.replace(b"/health", b"/metrics"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
             await reader.readuntil(b"\ntrunkline_evicted_total ")
             assert float(await reader.readline()) > 300

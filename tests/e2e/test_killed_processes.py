@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from ipc.errors import IpcError, PeerGone
-from tests.support.daemon import PATIENCE, Daemon
+from tests.support.daemon import Daemon
 from tests.support.irc_server import IrcServer, RawClient
+from tests.support.until import PATIENCE
 from tests.support.watching import watching
 
 pytestmark = pytest.mark.e2e

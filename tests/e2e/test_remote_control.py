@@ -15,6 +15,7 @@ from ipc.websocket.client import Client
 from runtime.supervisor.gateways.restart_requests import GAP
 from tests.support.daemon import TOKEN, Daemon
 from tests.support.irc_server import miniircd
+from tests.support.until import PATIENCE
 
 CONFIG = {
     "channels": {"local": {"accounts": {"a": {}, "b": {"greeting": "hi"}}}},
@@ -34,7 +35,7 @@ async def say(daemon: Daemon, text: str, account: str = "a") -> str:
     reader, writer = await asyncio.open_unix_connection(path)
     try:
         writer.write(text.encode() + b"\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return (await reader.readline()).decode().strip()
     finally:
         writer.close()
@@ -43,7 +44,7 @@ async def say(daemon: Daemon, text: str, account: str = "a") -> str:
 
 async def messages(client: Client, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         async for event in client.events():
             if event.event == "channel.message":
                 assert isinstance(event.payload, msgspec.Raw)
@@ -151,7 +152,7 @@ async def test_what_was_said_before_a_gateway_restart_is_replayed_after_it(tmp_p
         before = await messages(client, 6)
         answer = await client.call("gateway.restart.request", {"reason": "test"})
         assert answer["status"] == "scheduled"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             code, _ = await asyncio.shield(client.closed)
         assert code == 1012
         await client.close()

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from tests.support.commandline import Result
-from tests.support.daemon import FAST, PATIENCE, Daemon
+from tests.support.daemon import FAST, Daemon
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 

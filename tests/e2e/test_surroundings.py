@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from tests.support.commandline import Result
-from tests.support.daemon import PATIENCE, Daemon
+from tests.support.daemon import Daemon
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.interop.openclaw import Openclaw
-from tests.support.daemon import PATIENCE, TOKEN, Daemon
+from tests.support.daemon import TOKEN, Daemon
+from tests.support.until import PATIENCE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -12,8 +12,8 @@ from ipc.endpoints import MAX_PATH_BYTES, SocketPaths, check_path, socket_path
 from ipc.errors import EndpointError
 
 
-def test_the_directory_is_made_for_us_alone(tmp_path: Path) -> None:
-    places = SocketPaths(tmp_path / "deep" / "run")
+def test_the_directory_is_made_for_us_alone(short_path: Path) -> None:
+    places = SocketPaths(short_path / "deep" / "run")
     places.prepare()
     places.prepare()
     assert stat.S_IMODE(places.run_dir.stat().st_mode) == 0o700
@@ -22,31 +22,38 @@ def test_the_directory_is_made_for_us_alone(tmp_path: Path) -> None:
     assert places.cli.parent == places.run_dir
 
 
-def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+def test_sockets_of_tests_have_no_room_in_tmp_path(tmp_path: Path, short_path: Path) -> None:
+    """What needs a ``ShortDirectory`` fails everywhere without, not under a long TMPDIR only."""
+    with pytest.raises(EndpointError, match="too long for a socket path"):
+        SocketPaths(tmp_path).prepare()
+    SocketPaths(short_path).prepare()
+
+
+def test_a_directory_open_to_others_is_closed(short_path: Path) -> None:
+    run = short_path / "run"
     run.mkdir(mode=0o777)
     run.chmod(0o777)
     SocketPaths(run).prepare()
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
 
 
-def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o755)
-    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+def test_a_symbolic_link_is_refused(short_path: Path) -> None:
+    (short_path / "elsewhere").mkdir(mode=0o755)
+    (short_path / "run").symlink_to(short_path / "elsewhere")
     with pytest.raises(EndpointError, match=r"run: not a directory; set TRUNKLINE_RUNTIME_DIR"):
-        SocketPaths(tmp_path / "run").prepare()
-    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o755
+        SocketPaths(short_path / "run").prepare()
+    assert stat.S_IMODE((short_path / "elsewhere").stat().st_mode) == 0o755
 
 
-def test_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("")
+def test_a_file_is_refused(short_path: Path) -> None:
+    (short_path / "run").write_text("")
     with pytest.raises(EndpointError, match="run"):
-        SocketPaths(tmp_path / "run").prepare()
+        SocketPaths(short_path / "run").prepare()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
-def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+def test_somebody_elses_directory_is_refused(short_path: Path) -> None:
+    run = short_path / "run"
     run.mkdir()
     os.chown(run, 12345, 12345)
     with pytest.raises(EndpointError, match="belongs to user 12345"):

@@ -29,9 +29,8 @@ from runtime.supervisor.processes.launcher import Launcher
 from runtime.zygote.prctl import become_subreaper
 from tests.support.daemon import free_port
 from tests.support.players import PlayedGateway
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
-PATIENCE = 30.0
 DAMAGE = "Config invalid: run openclaw doctor --fix"
 # A backoff that nobody here waits for: what follows at once shows that it was none.
 NEVER = Policy(initial=3600.0, maximum=3600.0, stop_within=10.0, ready_within=60.0, jitter=0.0)

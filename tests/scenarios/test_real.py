@@ -15,6 +15,7 @@ import pytest
 from ipc.errors import IpcError
 from tests.support import faulty
 from tests.support.daemon import Daemon
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -131,7 +132,7 @@ async def test_s025_what_a_worker_started_ends_with_it(tmp_path: Path, faulty_pa
         await fault(daemon, ONE, "daemon")
         await daemon.wait(lambda s: s["accounts"][ONE]["failures"] == 1)
         await daemon.call("channels.stop", {"accounts": [ONE]})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while {one.pid for one in daemon.family()} - others:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
 
@@ -188,7 +189,7 @@ async def test_s078_a_stopped_worker_is_spared_for_a_while_and_then_killed(
         os.kill(pid, signal.SIGSTOP)
         killed = await daemon.wait(lambda s: s["accounts"][ONE]["failures"] == 1)
         assert "SIGSTOP" in killed["accounts"][ONE]["lastError"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await vanished(pid)
         assert killed["accounts"][TWO]["restarts"] == 0
 
@@ -277,7 +278,7 @@ async def test_s082_a_supervisor_that_was_killed_leaves_no_orphan_on_the_port(
     async with Daemon(tmp_path, {"channels": {"local": {"accounts": {"one": {}}}}}) as daemon:
         gateway = (await daemon.wait(running("local:one")))["gateway"]["pid"]
         daemon.kill()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await vanished(gateway)
         await daemon.start()
         assert (await daemon.status())["gateway"]["connected"]

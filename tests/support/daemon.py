@@ -22,9 +22,9 @@ from ipc.websocket.client import Client
 from ipc.websocket.reconnecting import ReconnectingClient
 from tests.support.ordinary_user import ORDINARY, give, need_ordinary_user
 from tests.support.short_directory import ShortDirectory
+from tests.support.until import PATIENCE
 
 TOKEN = "test-token-0123456789"
-PATIENCE = 30.0  # seconds; ten times and more of what anything here takes
 CLI = [sys.executable, "-P", "-c", "from ops.cli.entry import main; main()"]
 
 # A fast policy, so that tests see backoff without waiting for minutes.
@@ -118,10 +118,10 @@ class Daemon:
             process.send_signal(signal.SIGINT)
         try:
             code = process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:
             process.kill()
             process.wait()
-            raise AssertionError(f"daemon did not end:\n{self.output.read_text()}") from None
+            raise AssertionError(f"daemon did not end:\n{self.output.read_text()}") from late
         self.process = None
         return code
 

@@ -17,7 +17,7 @@ from websockets.frames import Frame, Opcode
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 uvloop.new_event_loop().close()  # libuv opens a pipe for the whole process once: not a leak
 
@@ -96,7 +96,7 @@ async def plain(
     """A connection without a WebSocket library: every byte is the test's."""
     reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             yield reader, writer
     finally:
         writer.close()
@@ -121,7 +121,7 @@ def text_frame(data: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -
 
 
 async def ended(opened: ClientConnection) -> tuple[int | None, str | None]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await opened.recv()

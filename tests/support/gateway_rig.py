@@ -34,6 +34,7 @@ from ipc.zeromq.link import Dealer
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.parts import GatewayParts
 from tests.support.short_directory import ShortDirectory
+from tests.support.until import PATIENCE
 
 TOKEN = "token-of-the-test"
 SESSION = "token-of-this-boot"
@@ -109,7 +110,7 @@ class Worker:
 
     async def next(self, kind: type[Any]) -> Any:
         """Return the next frame of a kind; others before it are dropped."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 frame = await self.frames.get()
                 if isinstance(frame, kind):

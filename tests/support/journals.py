@@ -15,7 +15,7 @@ from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.records import Arrived, Kept, Record
 from runtime.gateway.journal.stored import StoredJournal
 from tests.support.gateway_rig import payload
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
 KINDS = ("memory", "stored")
@@ -51,7 +51,7 @@ async def store(journal: Journal, *records: Record) -> list[Kept | None]:
         waiting.append(future)
         journal.append(record, future.set_result)
     journal.flush()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return [await future for future in waiting]
 
 

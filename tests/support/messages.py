@@ -11,6 +11,7 @@ from ipc.frames.data import HISTORY, Ack, DataHello, Welcome
 from ipc.identity.peer import PeerProof
 from ipc.websocket.client import Client
 from tests.support.gateway_rig import SECRET, GatewayRig, Worker, payload, single
+from tests.support.until import PATIENCE
 
 KEY = "irc:libera"
 
@@ -18,7 +19,7 @@ KEY = "irc:libera"
 async def take(client: Client, count: int) -> list[tuple[str, Any]]:
     """Return name and payload of the next ``count`` of our own events."""
     found: list[tuple[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         async for event in client.events():
             if event.event.startswith("channel."):
                 found.append((event.event, msgspec.json.decode(cast(msgspec.Raw, event.payload))))

@@ -9,6 +9,8 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.until import PATIENCE
+
 SCOPES = ["operator.admin", "operator.read", "operator.write"]
 
 
@@ -51,7 +53,7 @@ class RawClient:
         await self.socket.send(frame if isinstance(frame, str | bytes) else json.dumps(frame))
 
     async def next(self) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return json.loads(await self.socket.recv())
 
     async def event(self, name: str) -> Any:
@@ -78,7 +80,7 @@ class RawClient:
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Wait for the end; return its code and reason. What still comes is dropped."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             try:
                 while True:
                     await self.socket.recv()

@@ -22,9 +22,8 @@ from runtime.supervisor.reload import take_over
 from runtime.supervisor.supervisor import Setting, Supervisor
 from tests.support.players import PlayedLauncher, PlayedLogs
 from tests.support.short_directory import ShortDirectory
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
-PATIENCE = 20.0
 QUICK = {"initialSeconds": 0.05, "maximumSeconds": 1.0, "stopWithinSeconds": 1.0, "jitter": 0}
 
 

@@ -11,7 +11,8 @@ import msgspec
 
 from ipc.frames.websocket import Event
 from ipc.websocket.client import Client
-from tests.support.daemon import PATIENCE, Daemon
+from tests.support.daemon import Daemon
+from tests.support.until import PATIENCE
 
 
 class Watcher:

@@ -19,9 +19,9 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.identity.peer import PeerProof
 from ipc.zeromq.link import Router
 from tests.support.controllable_channel import ControllablePlugin
+from tests.support.until import PATIENCE
 from workers.process.worker import main
 
-PATIENCE = 10.0  # seconds until a test gives up; nothing waits for it to pass
 INCARNATION = 7
 PROOF = PeerProof(b"secret of the rig")
 TOKEN = PROOF.token("controllable:one", INCARNATION)

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 
 from ipc.identity.peer import PeerCredentials
+from tests.support.until import PATIENCE
+
+SOON = 5.0  # seconds, after which a connection counts as one that stays open or takes no more
 
 MORE, LONG, COMMAND = 1, 2, 4
-PATIENCE = 5.0
 
 
 def greeting(mechanism: bytes = b"PLAIN", version: bytes = b"\x03\x01") -> bytes:
@@ -80,7 +82,7 @@ class RawPeer:
         """Send bytes; return ``False`` when the other end has closed."""
         try:
             self.writer.write(data)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(SOON):
                 await self.writer.drain()
         except (OSError, TimeoutError, RuntimeError):  # uvloop's word for a closed transport
             return False
@@ -89,7 +91,7 @@ class RawPeer:
     async def closed(self) -> bool:
         """Return whether the other end closes the connection soon."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(SOON):
                 while await self.reader.read(65536):
                     pass
         except TimeoutError:

@@ -16,7 +16,8 @@ import pytest
 from ipc.frames import control
 from ipc.frames.status import PLUGIN_FIELDS
 from tests.support import faulty
-from tests.support.worker_rig import PATIENCE, worker_rig
+from tests.support.until import PATIENCE
+from tests.support.worker_rig import worker_rig
 from workers.registry import manifests
 
 DOC = Path(__file__).parents[2] / "docs" / "channels.md"

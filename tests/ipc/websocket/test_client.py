@@ -18,8 +18,8 @@ from tests.support.scripted import Side, scripted, welcoming
 from tests.support.until import until
 
 
-async def test_over_a_unix_socket(tmp_path: Path) -> None:
-    path = tmp_path / "cli.sock"
+async def test_over_a_unix_socket(short_path: Path) -> None:
+    path = short_path / "cli.sock"
     async with scripted(welcoming, path=path), await Client.connect(unix=path) as client:
         assert client.place == str(path)
 

@@ -145,17 +145,17 @@ async def test_a_close_for_cause_is_not(code: int) -> None:
         assert server.connections == 1
 
 
-async def test_no_listener_fails_at_once(tmp_path: Path) -> None:
+async def test_no_listener_fails_at_once(short_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
         begin = time.monotonic()
         with pytest.raises(ConnectionFailed) as caught:
-            await Client.connect(f"ws://127.0.0.1:{taken.getsockname()[1]}", retry=(5, 5))
+            await Client.connect(f"ws://127.0.0.1:{taken.getsockname()[1]}", retry=(90, 90))
     assert caught.value.retryable
     with pytest.raises(ConnectionFailed, match=r"cli\.sock: No such file") as caught:
-        await Client.connect(unix=tmp_path / "cli.sock", retry=(5, 5))
+        await Client.connect(unix=short_path / "cli.sock", retry=(90, 90))
     assert caught.value.retryable
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 60
 
 
 async def test_something_else_that_listens_is_told_apart() -> None:

@@ -19,6 +19,7 @@ from tests.support.echo_server import (
     echo,
     plain,
 )
+from tests.support.until import PATIENCE
 
 
 async def test_a_socket_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,12 +65,12 @@ async def test_pages_come_from_the_same_port() -> None:
         assert not made.server.undecided
 
 
-async def test_without_pages_a_plain_request_is_ended(tmp_path: Path) -> None:
+async def test_without_pages_a_plain_request_is_ended(short_path: Path) -> None:
     made = EchoServer()
-    await made.start(tmp_path / "cli.sock", Limits())
-    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "cli.sock"))
+    await made.start(short_path / "cli.sock", Limits())
+    reader, writer = await asyncio.open_unix_connection(str(short_path / "cli.sock"))
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
     writer.close()
@@ -81,7 +82,7 @@ async def test_a_head_may_be_refused_before_anything_else(head: bytes) -> None:
     async with echo() as made, plain(made) as (reader, writer):
         made.server.refuse_head = lambda head, upgrade: b"HTTP/1.1 403 Forbidden\r\n\r\n"
         writer.write(head.rstrip() + b"\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b"HTTP/1.1 403 Forbidden\r\n\r\n"
         assert not made.server.undecided
         assert not made.server.connections
@@ -90,7 +91,7 @@ async def test_a_head_may_be_refused_before_anything_else(head: bytes) -> None:
 async def test_a_head_without_end_is_refused() -> None:
     async with echo() as made, plain(made) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 3000)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
 
 

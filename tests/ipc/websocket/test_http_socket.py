@@ -12,7 +12,7 @@ import pytest
 
 from ipc.websocket.http_socket import UNREAD_MS, HttpSocket
 from tests.support.echo_server import EchoServer, echo
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 GET = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -25,7 +25,7 @@ async def idle(made: EchoServer, count: int) -> AsyncIterator[list[asyncio.Strea
         reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
         opened.append((reader, writer))
         writer.write(GET)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await reader.readuntil(b"/page")
     try:
         yield [reader for reader, _ in opened]
@@ -39,7 +39,7 @@ async def test_however_many_are_kept_open_a_new_client_is_served(limits: dict[st
     async with echo(**limits) as made, idle(made, 20) as readers:
         assert len(made.server.unproven) == 5
         assert made.server.unproven.evicted == 15
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             for reader in readers[:15]:
                 assert await reader.read() == b"", "the oldest ones are closed"
         assert not any(reader.at_eof() for reader in readers[15:])
@@ -60,7 +60,7 @@ async def test_without_files_a_socket_takes_the_place_of_an_idle_one() -> None:
     async with echo(files=1) as made:  # every descriptor is above it
         _, first = await asyncio.open_connection("127.0.0.1", made.port)
         await until(lambda: made.server.starved == 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             reader, second = await asyncio.open_connection("127.0.0.1", made.port)
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read() == b"", "nothing to close for it"

@@ -15,7 +15,7 @@ from ipc.errors import CallTimeout, ConnectionFailed, IpcError, PeerGone, Remote
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import GAP, LOST, OPENED, ReconnectingClient, Subscription
 from tests.support.scripted import HELLO, Side, scripted, welcoming
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 REPEATABLE = {"always": ["logs.tail"], "withKey": ["send"]}
 OURS = HELLO | {"features": {"methods": ["events.subscribe"], "repeatable": REPEATABLE}}
@@ -258,12 +258,12 @@ async def test_a_gateway_that_stays_away_fails_calls_at_once_until_it_is_back() 
         await client.open()
         port = int(server.url.rpartition(":")[2])
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(ConnectionFailed, match=r"refused|before hello"):
                 await client.call("health")
         waiting = asyncio.create_task(client.opened())
         async with scripted(answering, port=port):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await waiting
                 assert await client.call("health") == "done"
             await client.close()
@@ -455,8 +455,8 @@ async def test_opening_may_be_cancelled() -> None:
             await opening
 
 
-async def test_over_a_unix_socket(tmp_path: Any) -> None:
-    path = tmp_path / "cli.sock"
+async def test_over_a_unix_socket(short_path: Any) -> None:
+    path = short_path / "cli.sock"
     async with scripted(welcoming, path=path), ReconnectingClient(unix=path) as client:
         assert client.place == str(path)
         assert client.hello == HELLO

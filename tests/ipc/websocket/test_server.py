@@ -23,7 +23,7 @@ from tests.support.echo_server import (
     plain,
     text_frame,
 )
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 
 async def test_fragments_are_joined_and_may_have_a_ping_between_them() -> None:
@@ -147,15 +147,15 @@ async def test_after_stop_accepting_clients_wait_in_the_backlog() -> None:
     writer.write(UPGRADE)
     await first.server.close()
     await second.start(listener, Limits())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert b"101" in await reader.readuntil(b"\r\n\r\n")
     writer.close()
     await writer.wait_closed()
     await second.server.close()
 
 
-async def test_a_unix_socket_is_ours_alone_and_replaces_a_stale_one(tmp_path: Path) -> None:
-    path = tmp_path / "cli.sock"
+async def test_a_unix_socket_is_ours_alone_and_replaces_a_stale_one(short_path: Path) -> None:
+    path = short_path / "cli.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
     made = EchoServer()

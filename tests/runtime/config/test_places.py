@@ -14,12 +14,12 @@ from tests.runtime.config.example import write
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home directory in which nothing is configured."""
     for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("HOME", str(short_path))
+    return short_path
 
 
 def test_without_a_word_everything_lies_where_the_platform_says(home: Path) -> None:

@@ -26,7 +26,7 @@ from runtime.gateway.main import main
 from tests.support.gateway_rig import SESSION, TOKEN, boot_of, gateway_rig, row
 from tests.support.handshakes import greeted
 from tests.support.rawclient import RawClient, connect_params
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
 
@@ -128,7 +128,7 @@ async def test_only_a_guest_who_goes_on_asking_is_waited_for(
         while loop.time() < enough and not told.is_set():
             await client.call("health")
         assert told.is_set() is not guest
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await told.wait()
             await ending
 
@@ -155,7 +155,7 @@ async def call_once(url: str) -> None:
         await client.close()
 
 
-async def test_no_call_fails_while_gateways_follow_each_other(tmp_path: Path) -> None:
+async def test_no_call_fails_while_gateways_follow_each_other(short_path: Path) -> None:
     """Clients come all the time while three gateways serve the same socket in turn."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
@@ -179,7 +179,7 @@ async def test_no_call_fails_while_gateways_follow_each_other(tmp_path: Path) ->
             loop.call_later(0.5, os.kill, os.getpid(), signal.SIGTERM)
             if incarnation == 3:
                 loop.call_later(0.2, done.set)
-            assert await main(boot_of(tmp_path, incarnation), fds, unexpected) == 0
+            assert await main(boot_of(short_path, incarnation), fds, unexpected) == 0
         supervisor.cancel()
         listener.close()
     results = await asyncio.gather(*calls, return_exceptions=True)
@@ -189,7 +189,7 @@ async def test_no_call_fails_while_gateways_follow_each_other(tmp_path: Path) ->
 
 @pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.slow)])
 async def test_a_caller_without_pause_knows_the_fate_of_every_call(
-    tmp_path: Path, count: int
+    short_path: Path, count: int
 ) -> None:
     """It does not care for ``shutdown`` and uses each session until it is closed."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
@@ -220,7 +220,7 @@ async def test_a_caller_without_pause_knows_the_fate_of_every_call(
             if incarnation == count:
                 for task in (supervisor, *callers):
                     asyncio.get_running_loop().call_later(0.2, task.cancel)
-            assert await main(boot_of(tmp_path, incarnation), fds, unexpected) == 0
+            assert await main(boot_of(short_path, incarnation), fds, unexpected) == 0
         listener.close()
     print(f"\n{dict(fates)}")
     assert set(fates) <= {"answered", "refused", "not executed"}

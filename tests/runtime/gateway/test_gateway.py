@@ -15,7 +15,7 @@ from runtime.gateway.draining import drain
 from runtime.gateway.gateway import GatewayTurn
 from tests.support.gateway_rig import TOKEN, gateway_rig
 from tests.support.handshakes import greeted
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
 
@@ -58,7 +58,7 @@ async def test_without_http_the_port_is_for_clients_alone() -> None:
         assert (await (await rig.client()).call("health"))["ok"]
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
         writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert b'"status":"live"' not in await reader.read()
         writer.close()
         await writer.wait_closed()

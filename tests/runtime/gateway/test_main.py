@@ -16,10 +16,10 @@ from runtime.gateway.main import main
 from tests.support.gateway_rig import SESSION, boot_of
 
 
-async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
+async def test_a_secret_that_cannot_be_read_is_a_configuration_error(short_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     said: list[tuple[str, str]] = []
-    boot = msgspec.msgpack.decode(boot_of(tmp_path, 1))
+    boot = msgspec.msgpack.decode(boot_of(short_path, 1))
     boot["gateway"] = {"auth": {"token": {"source": "env", "id": "NOT_SET_ANYWHERE"}}}
     fds = {"listen": os.dup(listener.fileno())}
     listener.close()
@@ -32,7 +32,7 @@ async def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path: P
     assert "NOT_SET_ANYWHERE" in said[0][1]
 
 
-async def test_a_termination_ends_it_well_and_says_nothing(tmp_path: Path) -> None:
+async def test_a_termination_ends_it_well_and_says_nothing(short_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
     fds = {"listen": os.dup(listener.fileno())}
@@ -45,6 +45,8 @@ async def test_a_termination_ends_it_well_and_says_nothing(tmp_path: Path) -> No
         os.kill(os.getpid(), signal.SIGTERM)
 
     terminating = asyncio.ensure_future(terminate_once_it_serves())
-    code = await main(boot_of(tmp_path, 1), fds, lambda cause, text: reported.append((cause, text)))
+    code = await main(
+        boot_of(short_path, 1), fds, lambda cause, text: reported.append((cause, text))
+    )
     await terminating
     assert (code, reported) == (EXIT_OK, [])

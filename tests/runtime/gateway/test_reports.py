@@ -9,6 +9,7 @@ import msgspec
 from ipc.frames.websocket import Event
 from tests.support.gateway_rig import gateway_rig, row
 from tests.support.messages import acked, cursors, take
+from tests.support.until import PATIENCE
 
 KEY = "irc:libera"
 
@@ -18,7 +19,7 @@ async def test_a_new_revision_is_told_to_everybody_who_may_read() -> None:
         seen: asyncio.Queue[Event] = asyncio.Queue()
         await rig.client(on_event=seen.put_nowait)
         await rig.report(row(KEY), revision="r2")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (event := await seen.get()).event != "config.changed":
                 pass
         assert isinstance(event.payload, msgspec.Raw)

@@ -142,19 +142,19 @@ def places_in(directory: Path, state: str) -> Places:
 
 
 def test_a_second_supervisor_with_the_same_sockets_is_refused_and_told_whose_they_are(
-    tmp_path: Path,
+    short_path: Path,
 ) -> None:
-    with claim_sockets(places_in(tmp_path, "first")):
+    with claim_sockets(places_in(short_path, "first")):
         with (
             pytest.raises(EndpointError, match=f"pid {os.getpid()}") as caught,
-            claim_sockets(places_in(tmp_path, "second")),
+            claim_sockets(places_in(short_path, "second")),
         ):
             pass
-        assert f"of {tmp_path / 'first'} there" in str(caught.value)
+        assert f"of {short_path / 'first'} there" in str(caught.value)
         assert "TRUNKLINE_RUNTIME_DIR" in str(caught.value)
 
 
-def test_sockets_that_were_let_go_are_free(tmp_path: Path) -> None:
+def test_sockets_that_were_let_go_are_free(short_path: Path) -> None:
     for state in ("first", "second"):
-        with claim_sockets(places_in(tmp_path, state)):
-            assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
+        with claim_sockets(places_in(short_path, state)):
+            assert stat.S_IMODE((short_path / "run").stat().st_mode) == 0o700

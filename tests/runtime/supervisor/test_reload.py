@@ -12,8 +12,8 @@ from ipc.frames import control
 from ipc.frames.words import Phase
 from runtime.config.load import Loaded
 from runtime.supervisor.reload import reread, reread_soon, take_over
-from tests.support.supervisor_rig import PATIENCE, SupervisorRig, running
-from tests.support.until import until
+from tests.support.supervisor_rig import SupervisorRig, running
+from tests.support.until import PATIENCE, until
 
 A, B, C = "local:a", "local:b", "local:c"
 

@@ -16,8 +16,8 @@ from runtime.supervisor.gateways.port import PortTaken
 from runtime.supervisor.lifecycle import Exit
 from tests.support.players import beat
 from tests.support.short_directory import ShortDirectory
-from tests.support.supervisor_rig import PATIENCE, SupervisorRig, ending, running
-from tests.support.until import until
+from tests.support.supervisor_rig import SupervisorRig, ending, running
+from tests.support.until import PATIENCE, until
 
 A, B, C = "local:a", "local:b", "local:c"
 

@@ -13,7 +13,8 @@ import pytest
 
 from ipc.frames import control
 from tests.support.controllable_channel import ControllablePlugin
-from tests.support.worker_rig import PATIENCE, TOKEN, WorkerRig, worker_rig
+from tests.support.until import PATIENCE
+from tests.support.worker_rig import TOKEN, WorkerRig, worker_rig
 from workers.errors import ChannelError, NeedsLogin, Transient
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker

@@ -13,6 +13,7 @@ from ipc.errors import ConnectionFailed
 from ipc.websocket.client import Client
 from runtime.gateway.access.hosts import HostRules, RequestHead, read_head
 from tests.support.gateway_rig import TOKEN, gateway_rig
+from tests.support.until import PATIENCE
 
 LOOPBACK = HostRules("loopback")
 NAMED = HostRules("loopback", ["https://panel.example:8443/"], "wss://chat.example/gateway")
@@ -169,7 +170,7 @@ async def test_upgrade_and_plain_request_get_the_same_answer(
         ):
             reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
             writer.write(head + b"\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 line = await reader.readline()
             assert int(line.split()[1]) == expected, (head, line)
             writer.close()
@@ -181,7 +182,7 @@ async def test_the_second_request_of_a_connection_is_looked_at_too() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
         good = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         writer.write(good + good.replace(b"localhost", b"evil.example") + good)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = await reader.read()
         assert answer.count(b" 200 OK") == 1, answer
         assert answer.count(b" 403 Forbidden") == 1, "the connection ends with the refusal"
@@ -216,6 +217,6 @@ async def test_the_public_address_is_let_in() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
         named = ("Host: chat.example", "Origin: https://chat.example")
         writer.write(upgrade(*named) + b"\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert b" 101 " in await reader.readline()
         writer.close()

@@ -15,6 +15,7 @@ from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.jobs import Jobs
 from tests.support.gateway_rig import INBOUND_ADDRESSED, gateway_rig, payload, single
 from tests.support.messages import KEY
+from tests.support.until import PATIENCE
 
 
 async def test_the_echo_agent_answers_what_is_meant_for_it() -> None:
@@ -31,7 +32,7 @@ async def test_the_echo_agent_answers_what_is_meant_for_it() -> None:
         bot = {"id": "bot", "bot": True}
         worker.send(single(2, INBOUND_ADDRESSED, payload(KEY, 2, sender=bot)))
         worker.send(single(3, INBOUND_ADDRESSED, payload(KEY, 3, text="hello")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             method, params = await calls.get()
         assert method == "send"
         assert params == {"to": "person-1", "text": "echo: hello", "key": "echo:1:3"}

@@ -19,6 +19,7 @@ from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.rows import Accounts
 from tests.support.gateway_rig import SECRET, gateway_rig, row
 from tests.support.messages import KEY
+from tests.support.until import PATIENCE
 
 
 async def test_a_send_right_after_the_start_waits_for_the_account() -> None:
@@ -33,7 +34,7 @@ async def test_a_send_right_after_the_start_waits_for_the_account() -> None:
         assert not sent.done()
         worker = await rig.worker(KEY, ready=False)  # it may be asked as soon as it is welcome
         worker.on_call = lambda call: Answer(call.id, True, b'{"id":"1","chat":"x","ts":1}')
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert (await sent)["messageId"] == "1"
 
 

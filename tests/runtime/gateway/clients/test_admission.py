@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ipc.websocket.client import Client
+from runtime.gateway.access import guard, throttle
 from tests.support.devices import Key, offer, paired
 from tests.support.gateway_rig import (
     SESSION,
@@ -132,7 +133,18 @@ async def guess(client: RawClient, token: str) -> None:
     )
 
 
-async def test_a_few_guesses_of_an_address_are_in_flight_and_the_others_wait() -> None:
+@pytest.fixture
+def long_delay(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A delay that can be told from what a busy machine takes."""
+    delay = 3.0
+    for module in (throttle, guard):
+        monkeypatch.setattr(module, "SUCCESS_DELAY", delay)
+    return delay
+
+
+async def test_a_few_guesses_of_an_address_are_in_flight_and_the_others_wait(
+    long_delay: float,
+) -> None:
     """However many connections guess: eight secrets are looked at in the time of an answer."""
     async with gateway_rig() as rig:
         loop, key = asyncio.get_running_loop(), Key()
@@ -145,12 +157,14 @@ async def test_a_few_guesses_of_an_address_are_in_flight_and_the_others_wait() -
         _, answer = await offer(rig, key, auth={"token": own})
         assert answer["ok"], answer
         await (await Client.connect(rig.url, token=SESSION)).close()
-        assert loop.time() - began < 0.25
+        assert loop.time() - began < long_delay
         assert rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] == 8
         await until(lambda: rig.parts.hub.refused["AUTH_TOKEN_MISMATCH"] > 8)  # one was answered
 
 
-async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_given_up() -> None:
+async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_given_up(
+    long_delay: float,
+) -> None:
     """Who does not wait for the answer learns nothing before that moment, and frees the turn."""
     async with gateway_rig() as rig:
         loop = asyncio.get_running_loop()
@@ -164,7 +178,7 @@ async def test_the_right_secret_is_late_by_a_moment_beside_guesses_that_were_giv
         await until(lambda: len(rig.parts.server.connections) == 1)  # the supervisor
         began = loop.time()
         assert await (await challenged(rig)).hello(TOKEN)
-        assert 0.25 <= loop.time() - began < 1.0
+        assert long_delay <= loop.time() - began < 4 * long_delay
 
 
 @pytest.mark.parametrize("protocol", [3, 4])

@@ -9,6 +9,7 @@ import aiohttp
 
 from tests.support.gateway_rig import TOKEN, GatewayRig, gateway_rig
 from tests.support.handshakes import greeted
+from tests.support.until import PATIENCE
 
 
 async def get(rig: GatewayRig, path: str, method: str = "GET", **more: Any) -> tuple[int, str, Any]:
@@ -63,7 +64,7 @@ async def test_a_request_may_come_byte_by_byte_and_the_next_one_behind_it() -> N
             await writer.drain()
             await asyncio.sleep(0)
         writer.write(request + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = await reader.read()
         assert answer.count(b'{"ok":true,"status":"live"}') == 3
         writer.close()
@@ -74,7 +75,7 @@ async def test_garbage_is_answered_and_closed() -> None:
     async with gateway_rig() as rig:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
         writer.write(b"\x16\x03\x01 not http at all\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert b"400" in (await reader.read()).split(b"\r\n")[0]
         writer.close()
         await writer.wait_closed()

@@ -9,6 +9,7 @@ import msgspec
 from ipc.frames.websocket import Event
 from tests.support.gateway_rig import gateway_rig, row
 from tests.support.messages import KEY, acked, cursors, recall, take, with_past
+from tests.support.until import PATIENCE
 
 
 async def test_our_own_events_have_no_number_and_go_only_to_those_who_ask() -> None:
@@ -17,7 +18,7 @@ async def test_our_own_events_have_no_number_and_go_only_to_those_who_ask() -> N
         seen: list[Event] = []
         watcher, other = await rig.watcher(), await rig.client(on_event=seen.append)
         worker.say(1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             async for event in watcher.events():
                 if event.event == "channel.message":
                     assert event.seq is msgspec.UNSET

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ipc.frames import control
-from tests.support.worker_rig import PATIENCE, WorkerRig, worker_rig
+from tests.support.until import PATIENCE
+from tests.support.worker_rig import WorkerRig, worker_rig
 from workers.channels.local import manifest
 
 LOCAL = "workers.channels.local:manifest"
