@@ -159,6 +159,7 @@ class Launcher:
             signal.signal(
                 signal.SIGCHLD, lambda number, frame: loop.call_soon_threadsafe(self._sweep_later)
             )
+            self._sweep_later()  # those that ended during the start have sent their signal
 
     def _sweep_later(self) -> None:
         if not self._sweep_due:

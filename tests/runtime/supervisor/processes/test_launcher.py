@@ -33,6 +33,7 @@ from tests.support.spawned import (
     spawned,
     spec,
 )
+from tests.support.until import PATIENCE, until
 from workers.process.helpers import end_helper, start_helper
 
 
@@ -124,6 +125,24 @@ async def test_one_that_dies_before_it_has_read_its_bootstrap_does_not_block_the
     assert await process.wait() == Exit(signal=signal.SIGKILL)
     os.close(process.stdout)
     os.close(process.stderr)
+
+
+def zombie() -> subprocess.Popen[bytes]:
+    """Return a child that has ended and is not reaped."""
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    return process
+
+
+async def test_strangers_that_ended_before_the_loop_ran_are_reaped() -> None:
+    early = zombie()
+    launcher = Launcher(run_id="run-of-the-test")
+    launcher.reap_strangers()
+    try:
+        await until(lambda: not exists(early.pid), PATIENCE)
+    finally:
+        launcher.close()
+    early.wait()
 
 
 async def test_a_sweep_leaves_the_grandchildren_of_siblings_alone(launcher: Launcher) -> None:
