@@ -16,9 +16,15 @@ import pyjson5
 from ipc.nesting import shallow_value
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.text.json5_positions import duplicates, line, lines, scan
-from runtime.config.text.toml_positions import toml_lines
+from runtime.config.text.toml_positions import MAX_NAMES, toml_lines
 
-MAX_DEPTH = 32  # of a configuration: what pyjson5 allows by itself
+MAX_DEPTH = MAX_NAMES  # of a configuration: what pyjson5 allows by itself
+# What may hold dots, and no names: strings and comments. None of it begins after a backslash.
+_QUOTED = re.compile(
+    r"""(?<!\\)(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}.*?'{3}|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'|\#[^\n]*+)""",
+    re.DOTALL,
+)
+_DEEP_NAME = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MAX_DEPTH}}}")
 TOML_TOO_DEEP = f"is not TOML: nested deeper than {MAX_DEPTH} levels"
 
 
@@ -35,6 +41,10 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def _toml(path: Path, text: str) -> dict[str, Any]:
+    # Before it is parsed: that takes time with the square of how many parts a dotted name has.
+    if deep := _DEEP_NAME.search(_QUOTED.sub(_without_text, text)):
+        at = deep.string.count("\n", 0, deep.start()) + 1
+        raise ConfigError(str(path), [Problem("", TOML_TOO_DEEP, at)])
     try:
         values = tomllib.loads(text)
     except ValueError as error:  # a TOMLDecodeError, or that of int() for 5,000 digits
@@ -45,11 +55,15 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(str(path), [problem]) from None
     except RecursionError:
         raise config_error(path, TOML_TOO_DEEP) from None
-    if not shallow_value(
-        values, MAX_DEPTH
-    ):  # dotted names nest as well, without a limit of their own
+    if not shallow_value(values, MAX_DEPTH):  # dotted names nest as well, in tables too
         raise config_error(path, TOML_TOO_DEEP)
     return values
+
+
+def _without_text(quoted: re.Match[str]) -> str:
+    """Return a name of the same lines in place of a string, nothing in place of a comment."""
+    text = quoted[0]
+    return "" if text.startswith("#") else "_" + "\n" * text.count("\n")
 
 
 def _json5(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:

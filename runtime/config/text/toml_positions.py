@@ -12,8 +12,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_HEAD = re.compile(r"\s*(\[[^\[\]][^\]]*\])\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w\s.-])+?)\s*=""")
+MAX_NAMES = 32  # in one dotted name: deeper is no configuration
+# What was matched is never given back ("++"): a line in a string of several lines may be anything.
+_NAME = r"""(?:"[^"]*"|'[^']*'|[\w-]++)"""
+_NAMES = rf"{_NAME}(?:\s*+\.\s*+{_NAME}){{0,{MAX_NAMES - 1}}}+"
+_HEAD = re.compile(rf"\s*+(\[\s*+{_NAMES}\s*+\])\s*+(?:#.*)?$")
+_KEY = re.compile(rf"\s*+({_NAMES})\s*+=")
 
 
 def toml_lines(text: str, values: Mapping[str, Any]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,44 @@ def test_half_a_character_is_refused(name: str) -> None:
     """Nothing that is written or sent could hold it."""
     text = r'{a: "\ud800"}' if name.endswith("5") else r'a = "\ud800"'
     assert refused(text, name).startswith((":1: is not JSON5: ", ":1: is not TOML: "))
+
+
+MANY = 20_000
+DOTTED = ".".join("a" * MANY)
+LONG = {
+    "a dotted name": f"{DOTTED} = 1",
+    "with spaces": f"{' . '.join('a' * MANY)} = 1",
+    "of quoted names": '"a.\\"b".' * MANY + "a = 1",
+    "a table": f"[{DOTTED}]",
+    "a list of tables": f"[[{DOTTED}]]",
+    "an inline table": f"a = {{ b = 1, {DOTTED} = 1 }}",
+    "after a string of several lines": f'a = """\n"\\"""\n"""\n{DOTTED} = 1',
+    "without an end": f"\n{DOTTED}",
+}
+HARMLESS = {
+    "a string": f"a = '{DOTTED}'",
+    "a string with quotes": f'a = "\\"{DOTTED}"',
+    "a string of several lines": f'a = """\n{DOTTED} = 1\n[{DOTTED}]\n"""',
+    "a literal of several lines": f"a = '''\n{DOTTED} = 1\n\"'''",
+    "a comment": f"a = 1 # {DOTTED} = 1",
+    "many spaces": f'a = """\n{" " * MANY}x\nx{" " * MANY}x\n[a]{" " * MANY}x"""',
+    "many quotes": "a = '''\n" + '"" ' * MANY + "'''",
+    "32 levels": f"{'.'.join('a' * 32)} = 1",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_name_of_thousands_of_parts_is_refused_at_once(text: str) -> None:
+    """The parser takes minutes for it."""
+    began = time.process_time()
+    assert refused(text, TOML).endswith("is not TOML: nested deeper than 32 levels")
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
+def test_what_only_looks_like_a_long_name_is_read_at_once(text: str) -> None:
+    began = time.process_time()
+    values, lines = parse(Path(TOML), text)
+    assert set(values) == {"a"}
+    assert lines["a"] == 1
+    assert time.process_time() - began < 2
