@@ -319,9 +319,15 @@ class Dealer(Socket):
         byte_budget: int = BYTE_BUDGET,
         max_bytes: int = MAX_BYTES,
         on_error: OnError | None = None,
+        linger_ms: int = 0,
     ) -> None:
         super().__init__(
-            zmq.DEALER, hwm=hwm, byte_budget=byte_budget, max_bytes=max_bytes, on_error=on_error
+            zmq.DEALER,
+            hwm=hwm,
+            byte_budget=byte_budget,
+            max_bytes=max_bytes,
+            on_error=on_error,
+            linger_ms=linger_ms,
         )
         self._on_frame = on_frame
         self._on_writable = on_writable

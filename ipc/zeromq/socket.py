@@ -41,8 +41,6 @@ class Socket:
     ``_open`` in ``context``, which its owner ends; without one in the context that they share.
     """
 
-    linger_ms = 0
-
     def __init__(
         self,
         kind: int,
@@ -52,6 +50,7 @@ class Socket:
         max_bytes: int,
         on_error: OnError | None,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        linger_ms: int = 0,
     ) -> None:
         self.errors = 0
         self.closed = False
@@ -64,6 +63,7 @@ class Socket:
         self._kind = kind
         self._hwm = hwm
         self._context = context
+        self._linger_ms = linger_ms
 
     def _open(self) -> None:
         """Make the socket, in ``_context`` or in the one that all such sockets share."""
@@ -89,7 +89,7 @@ class Socket:
 
     def _shut(self) -> None:
         self._loop.remove_reader(self._fd)
-        _close(self._socket, self.linger_ms, self._context)
+        _close(self._socket, self._linger_ms, self._context)
 
     def _watch(self) -> None:
         """Watch the socket; the first drain is unconditional: a first edge may be gone already."""

@@ -85,8 +85,8 @@ class WorkerControlLink:
             self._on_body,
             on_error=lambda error: None,  # the link counts it; a malformed order changes nothing
             on_writable=self._repeat,
+            linger_ms=LAST_BEAT_MS,
         )
-        self._dealer.linger_ms = LAST_BEAT_MS
         self._send(self._hello())
 
     def close(self) -> None:
