@@ -168,7 +168,7 @@ export interface MethodParams {
   "last-heartbeat": NoParams;
   /** Answer with log lines, each a JSON object as text, and the `cursor` to go on from. */
   "logs.tail": TailParams;
-  /** Send, edit, react, delete or read, as the channel's manifest allows; once per key. */
+  /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. */
   "message.action": MessageActionParams;
   /** Answer with one node that is connected or approved. */
   "node.describe": NodeParams;

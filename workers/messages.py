@@ -33,18 +33,25 @@ class Chat(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Sender(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The author of a message. ``id`` is the platform's; ``bot`` marks a machine."""
+    """The author of a message. ``id`` is the platform's; ``bot`` marks a machine.
+
+    ``verified``: the platform vouches for it, so that no one else can write under this id.
+    """
 
     id: Id
     name: str | None = None
     bot: bool = False
+    verified: bool = False
 
 
 class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A message from the platform. ``id`` is the platform's, unique within the account.
+    """A message from the platform. ``id`` is unique within the account, over chats and time.
 
+    Where the platform counts per chat it is ``<chat>/<message>``.
     ``addressed`` is true when the message is meant for the account: a direct message, or
-    one in a group that names it. ``action`` marks a ``/me`` message.
+    one in a group that names it. ``action`` marks a ``/me`` message. ``mentions`` are the ids of
+    those whom it names. ``edits``: it is the new text of that earlier message; its own id is then
+    that one's with the time or number of the edit.
     """
 
     id: Id
@@ -58,6 +65,46 @@ class Inbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     reply_to: str | None = None
     attachments: list[Attachment] = []
     meta: dict[str, Any] = {}
+    mentions: list[Id] = []
+    edits: Id | None = None
+
+
+class Happened(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Something on the platform that is no message: the event ``channel.event``.
+
+    ``sender`` did it, to ``message`` where it concerns one. ``emoji`` is a reaction, which
+    ``removed`` takes back; ``removed`` is also a member who has left. ``data`` is that of the
+    button that was pressed, ``choices`` are the options that were voted for. ``id`` is as that
+    of ``Inbound``, where the platform has one.
+    """
+
+    kind: Literal["deleted", "reaction", "read", "typing", "member", "chat", "pressed", "voted"]
+    chat: Chat
+    ts: int
+    sender: Sender | None = None
+    message: Id | None = None
+    id: Id | None = None
+    emoji: Annotated[str, Meta(max_length=64)] | None = None
+    removed: bool = False
+    data: Annotated[str, Meta(max_length=4096)] | None = None
+    choices: list[str] = []
+
+
+class Button(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A button below a message: pressed, its ``data`` comes back, or its ``url`` is opened."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=256)]
+    data: Annotated[str, Meta(max_length=4096)] | None = None
+    url: str | None = None
+
+
+class Poll(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A question with options to vote for; ``seconds``: how long it is open."""
+
+    question: Annotated[str, Meta(min_length=1, max_length=4096)]
+    options: Annotated[list[str], Meta(min_length=2, max_length=100)]
+    multiple: bool = False
+    seconds: Annotated[int, Meta(ge=1)] | None = None
 
 
 class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -65,6 +112,7 @@ class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     ``markup``: how ``text`` is written. A plugin gets Markdown rendered in the dialect of its
     manifest, and a long text in parts: ``part`` is (k, n), from 1 on, with the key ``<key>/<k>``.
+    ``buttons`` are rows of them; ``silent``: notify no one.
     """
 
     to: Id
@@ -76,6 +124,9 @@ class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     action: bool = False
     markup: Literal["plain", "markdown"] = "plain"
     part: tuple[int, int] | None = None
+    buttons: list[list[Button]] = []
+    poll: Poll | None = None
+    silent: bool = False
 
 
 class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -91,11 +142,12 @@ class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A request to change or mark an existing message.
+    """A request to change or mark an existing message, or to read what the platform knows.
 
-    ``name`` is one of the manifest's ``actions`` other than ``send``, like ``edit``,
-    ``delete``, ``react``, ``read``. ``text`` is the new text of an edit, ``emoji`` a reaction,
-    which ``remove`` takes back.
+    ``name`` is one of the manifest's ``actions`` other than ``send``. ``text`` is the new text of
+    an edit, ``emoji`` a reaction, which ``remove`` takes back; ``remove`` also ends ``typing``.
+    ``history`` and ``members`` return ``limit`` of them at most; ``history`` those before the
+    message ``before``.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -105,6 +157,9 @@ class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     text: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
     emoji: Annotated[str, Meta(max_length=64)] | None = None
     remove: bool = False
+    thread: Id | None = None
+    before: Id | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
 
 
 class SentMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -133,4 +188,15 @@ class MessageEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     direction: Literal["in", "out"]
     cursor: str
     message: msgspec.Raw  # an Inbound, or a SentMessage when direction is "out"
+    redelivered: bool = False
+
+
+class ChannelEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Payload of the event ``channel.event``; ``cursor`` counts on with ``channel.message``."""
+
+    account: str
+    channel: str
+    account_id: str
+    cursor: str
+    happened: msgspec.Raw  # a Happened
     redelivered: bool = False

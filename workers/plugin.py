@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from msgspec import Meta
 
-from workers.messages import Inbound, Outbound, Sent
+from workers.messages import Happened, Inbound, Outbound, Sent
 from workers.text.limits import Pace as Pace
 from workers.text.limits import Rate as Rate
 from workers.text.limits import Text as Text
@@ -29,6 +29,34 @@ if TYPE_CHECKING:
 # changed on this host alone. REMOTE states that a field, whatever its name, is none of these.
 LOCAL = Meta(extra={"local": True})
 REMOTE = Meta(extra={"local": False})
+
+
+# Words of ``Manifest.can`` that are methods of the plugin, called with an ``Action`` ...
+METHODS = frozenset({"edit", "delete", "react", "read", "typing", "history", "chat", "members"})
+# ... and those that say what ``send`` takes and ``emit`` may hand on: they need no method.
+PARTS = frozenset({"poll", "buttons", "threads"})
+MEDIA_KINDS = ("image", "audio", "video", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The files that the platform takes and gives.
+
+    ``send`` names the kinds that it takes (``MEDIA_KINDS``), ``receive`` says that messages may
+    bring some. ``max_up`` and ``max_down`` are bytes of one file; 0 is no limit that is known.
+    Raises ``ValueError`` for an unknown kind and a negative limit.
+    """
+
+    send: frozenset[str] = frozenset()
+    receive: bool = False
+    max_up: int = 0
+    max_down: int = 0
+
+    def __post_init__(self) -> None:
+        if strange := sorted(set(self.send).difference(MEDIA_KINDS)):
+            raise ValueError(f"send: {', '.join(strange)} is none of {', '.join(MEDIA_KINDS)}")
+        if self.max_up < 0 or self.max_down < 0:
+            raise ValueError("a limit of media is 0 or more bytes; 0 is no limit")
 
 
 @cache
@@ -48,10 +76,14 @@ class Manifest:
     ``secret_parts`` names text fields, or lists of texts, of which only a part is secret; each
     function returns that part, the last of its kind in the text, or ``None``.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
-    to install for it. ``actions`` names what the plugin can do beside ``send``. ``status`` holds
-    the first values of the fields that the plugin reports. ``cursor``: the plugin keeps a position
-    at its platform (``Context.cursor``), and is not started before the last one is there.
-    ``text`` is what the platform takes in one message, ``pace`` how fast it takes them.
+    to install for it. ``can`` names what the channel can do beside sending text, in the words
+    of ``METHODS`` and ``PARTS``, and any others that the plugin's ``act`` takes; ``actions`` is
+    another name for it, and holds afterwards what ``message.action`` takes. ``media`` are the files
+    that go and come. ``idempotent``: for so many seconds the platform knows the key of a message
+    again, and does not take it twice. ``status`` holds the first values of the fields that the
+    plugin reports. ``cursor``: the plugin keeps a position there (``Context.cursor``), and
+    is not started before the last one is there. ``text`` is what the platform takes in one
+    message, ``pace`` how fast it takes them.
     """
 
     id: str
@@ -69,12 +101,32 @@ class Manifest:
     cursor: bool = False
     text: Text = field(default_factory=Text)
     pace: Pace = field(default_factory=Pace)
+    can: frozenset[str] = frozenset()
+    media: Media = field(default_factory=Media)
+    idempotent: float = 0.0
 
     def __post_init__(self) -> None:
+        can = frozenset(self.can) | frozenset(self.actions) - {"send"}
+        object.__setattr__(self, "can", can)
+        object.__setattr__(self, "actions", can - PARTS | {"send"})
         # msgspec learns a type at its first use: once in the zygote, which imports this for all
         # workers, instead of in each of them (1 ms and 0.4 MiB).
         if isinstance(self.config, type) and issubclass(self.config, msgspec.Struct):
             msgspec.json.Decoder(self.config)
+
+    def abilities(self) -> dict[str, Any]:
+        """Return what clients may offer on this channel, as ``channels.status`` shows it."""
+        shown: dict[str, Any] = {"can": sorted(self.can)}
+        if self.text.limit:
+            shown["text"] = {"limit": self.text.limit, "unit": self.text.unit}
+        if self.media != Media():
+            shown["media"] = {
+                "send": sorted(self.media.send),
+                "receive": self.media.receive,
+                "maxUp": self.media.max_up,
+                "maxDown": self.media.max_down,
+            }
+        return shown
 
     def list_accounts(self, accounts: Mapping[str, Any]) -> list[str]:
         """Return the ids of the accounts of this channel, in the order of the configuration."""
@@ -129,10 +181,11 @@ class Context(Protocol):
     def cursor(self) -> Any:
         """The last durable cursor, there before ``run`` begins; ``None`` at first."""
 
-    async def emit(self, *what: Inbound, cursor: Any = None) -> Receipt:
-        """Emit messages; wait while too many are unacknowledged: that is the back-pressure.
+    async def emit(self, *what: Inbound | Happened, cursor: Any = None) -> Receipt:
+        """Emit messages, and what else has happened; wait while too many are unacknowledged.
 
-        It returns when there is room, not when they are safe: for that, await the receipt.
+        That is the back-pressure. It returns when there is room, not when they are safe: for
+        that, await the receipt.
         ``cursor``, JSON of at most 64 KiB, is the position at the platform after them. It is
         stored together with the last of them.
         """
@@ -176,7 +229,9 @@ class Plugin(Protocol):
     async def send(self, message: Outbound) -> Sent:
         """Send one message. Raises ``SendFailed`` when it was not sent."""
 
-    # Optional: ``async def act(self, action: Action) -> dict | None``: do what the manifest's
-    # ``actions`` promise beside ``send``; raise ``SendFailed`` when it was not done.
+    # Optional, for each word of the manifest's ``can`` that is a method: ``async def edit(self,
+    # action: Action) -> dict | None``, and so ``delete``, ``react``, ``read``, ``typing``;
+    # ``history`` returns a list of ``Inbound``, ``members`` one of ``Sender``, ``chat`` a ``Chat``.
+    # Raise ``SendFailed`` when it was not done. ``act`` takes each word without a method.
     # ``async def probe(self) -> dict``: ask the platform whether the login works;
     # ``async def logout(self) -> bool``: end the login, True when there was one.

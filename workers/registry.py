@@ -128,7 +128,13 @@ def _flaw(id: str, manifest: object) -> str | None:
         return "has a config that is not a msgspec.Struct"
     if not re.fullmatch(r"[\w.]+:\w+", manifest.plugin):
         return f"has the plugin {manifest.plugin!r}; allowed: package.module:Class"
-    words = (manifest.label, manifest.detail_label, manifest.system_image, *manifest.actions)
+    words = (
+        manifest.label,
+        manifest.detail_label,
+        manifest.system_image,
+        *manifest.actions,
+        *manifest.can,
+    )
     if not all(isinstance(word, str) for word in words):
         return "has a label, system_image or action that is not a string"
     try:

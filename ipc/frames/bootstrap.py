@@ -45,6 +45,7 @@ class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):
     default_account: str | None
     accounts: list[str]
     actions: list[str] = msgspec.field(default_factory=list)
+    can: dict[str, Any] = msgspec.field(default_factory=dict)  # as ``channels.status`` shows it
 
 
 class GatewayBoot(msgspec.Struct, frozen=True):

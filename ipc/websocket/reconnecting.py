@@ -34,6 +34,7 @@ from ipc.websocket.sessions import Sessions
 # Events that the client itself makes; none of them is ever on the wire.
 OPENED = "client.opened"  # the payload is the hello
 LOST = "client.lost"  # {reason}
+_MESSAGE, _EVENT = "channel.message", "channel.event"
 GAP = "client.gap"  # {missing} by seq, or {account, after, next} by cursor
 
 REPEATABLE = "repeatable-methods"  # the capability that makes the hello name them
@@ -191,6 +192,9 @@ class ReconnectingClient:
             params["accounts"] = list(wanted.accounts)
         if wanted.events is not None:
             params["events"] = list(wanted.events)
+            if _MESSAGE in wanted.events and _EVENT in features.get("events", ()):
+                # Its cursors count on with those of messages: without it there would be gaps.
+                params["events"] = sorted({*wanted.events, _EVENT})
         await client.call("events.subscribe", params)
 
     def _lost(self, reason: str) -> None:
@@ -203,10 +207,12 @@ class ReconnectingClient:
     def _take(self, event: Event) -> None:
         if not isinstance(event.payload, msgspec.Raw):
             self._inbox.put(event)
-        elif event.event != "channel.message" or self._is_new(event.payload):
+        elif event.event not in (_MESSAGE, _EVENT) or self._is_new(event.payload):
             if event.event == "channel.gap":
                 self._cursors.forget(event.payload)
-            self._inbox.put(event)
+            wanted = self._subscription.events if self._subscription is not None else None
+            if event.event != _EVENT or wanted is None or _EVENT in wanted:
+                self._inbox.put(event)
 
     def _is_new(self, payload: msgspec.Raw) -> bool:
         """Note the cursor of a message; report a gap before it. Return false for a duplicate."""

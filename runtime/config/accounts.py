@@ -120,6 +120,7 @@ def channels(config: Config, manifests: Manifests) -> list[ChannelInfo]:
             default_account=_default_account(channel),
             accounts=list(channel.accounts),
             actions=sorted(channel.manifest.actions),
+            can=channel.manifest.abilities(),
         )
         for channel in found
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -26,9 +27,11 @@ async def calls_of(rig: GatewayRig, answer: bytes = SENT, *, ok: bool = True) ->
     return found
 
 
-def can(rig: GatewayRig, *actions: str) -> None:
-    """Let the channel do ``actions``, as its manifest would say."""
-    info = ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera"], list(actions))
+def can(rig: GatewayRig, *actions: str, also: Iterable[str] = ()) -> None:
+    """Let the channel do ``actions`` and take what ``also`` names, as its manifest would say."""
+    shown = {"can": sorted({*actions, *also} - {"send"})}
+    names = ("irc", "IRC", "IRC network", "number", "libera")
+    info = ChannelInfo(*names, ["libera"], list(actions), shown)
     rig.parts.accounts.set_channels([info])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from ipc.frames.status import PLUGIN_FIELDS
-from workers.messages import Inbound
+from workers.messages import Happened, Inbound
 
 
 class FulfilledReceipt:
@@ -33,6 +33,7 @@ class RecordingContext:
         self.storage = directory
         self.run_dir = directory
         self.emitted: list[Inbound] = []
+        self.happened: list[Happened] = []
         self.fields: dict[str, Any] = {}  # the status as it is now, camelCase
         self.logged: list[dict[str, Any]] = []
         self.cursor: Any = None
@@ -48,9 +49,10 @@ class RecordingContext:
         )
         self._changed = asyncio.Event()
 
-    async def emit(self, *what: Inbound, cursor: Any = None) -> FulfilledReceipt:
+    async def emit(self, *what: Inbound | Happened, cursor: Any = None) -> FulfilledReceipt:
         await self.taking.wait()
-        self.emitted += what
+        self.emitted += [each for each in what if isinstance(each, Inbound)]
+        self.happened += [each for each in what if isinstance(each, Happened)]
         self._changed.set()
         return FulfilledReceipt() if cursor is None else self.mark(cursor)
 

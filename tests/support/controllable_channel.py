@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from workers.messages import Chat, Inbound, Outbound, Sender, Sent
+from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
 from workers.plugin import Context, Manifest
 
 
@@ -30,6 +30,7 @@ class ControllablePlugin:
         self.cancelled = False
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_send: Callable[[Outbound], Awaitable[Any]] | None = None
+        self.on_action: Callable[[Action], Awaitable[Any]] = _nothing
         self.on_probe: Callable[[Any], Awaitable[Any]] | None = None
         self.on_stop: Callable[[], Awaitable[None]] | None = None
         self.login = True
@@ -54,6 +55,12 @@ class ControllablePlugin:
             return result
         return Sent(id=f"m{len(self.sent)}", chat=message.to, ts=1)
 
+    async def edit(self, action: Action) -> Any:
+        return await self.on_action(action)
+
+    async def history(self, action: Action) -> Any:
+        return await self.on_action(action)
+
     async def probe(self) -> Any:
         return await self.on_probe(None) if self.on_probe else self.health
 
@@ -63,6 +70,10 @@ class ControllablePlugin:
     async def say(self, *texts: str, addressed: bool = False) -> None:
         for text in texts:
             await self.ctx.emit(said(text, addressed=addressed))
+
+
+async def _nothing(action: Action) -> None:
+    """Do nothing."""
 
 
 def said(text: str, *, addressed: bool = False) -> Inbound:
@@ -84,5 +95,7 @@ manifest = Manifest(
     secrets=frozenset({"password"}),
     status={"connected": False, "mode": "test"},
 )
+able = dataclasses.replace(manifest, can=frozenset({"edit", "history"}))
+promising = dataclasses.replace(manifest, can=frozenset({"edit", "members", "pin"}))
 keeping = dataclasses.replace(manifest, cursor=True)  # the plugin keeps a cursor
 not_a_manifest = object()

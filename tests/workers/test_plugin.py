@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from workers.plugin import Manifest, fields_of
+from workers.plugin import Manifest, Media, Text, fields_of
 
 
 class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -44,6 +45,24 @@ def test_a_channel_can_send_and_describes_nothing_unless_it_says_so() -> None:
     assert manifest.describe({"serverName": "x"}) == ""
 
 
+def test_actions_are_another_name_for_what_a_channel_can() -> None:
+    given = replace(manifest, actions=frozenset({"send", "edit", "pin"}), can=frozenset({"poll"}))
+    assert given.can == {"edit", "pin", "poll"}
+    assert given.actions == {"send", "edit", "pin"}
+    assert replace(given, label="Other").can == given.can
+
+
+def test_what_clients_may_offer_is_shown() -> None:
+    assert manifest.abilities() == {"can": []}
+    media = Media(send=frozenset({"image"}), receive=True, max_up=50)
+    able = replace(manifest, can=frozenset({"typing", "edit"}), media=media, text=Text(limit=4096))
+    assert able.abilities() == {
+        "can": ["edit", "typing"],
+        "text": {"limit": 4096, "unit": "chars"},
+        "media": {"send": ["image"], "receive": True, "maxUp": 50, "maxDown": 0},
+    }
+
+
 def test_the_fields_of_a_struct_are_resolved_once() -> None:
     assert fields_of(Config) is fields_of(Config)
     assert [each.encode_name for each in fields_of(Config)] == ["serverName", "token", "port"]
@@ -53,3 +72,11 @@ def test_a_config_that_is_no_struct_is_left_to_the_registry_to_refuse() -> None:
     """Making the manifest must not raise: it would look like a broken import."""
     odd: Any = dict
     assert Manifest("talk", "Talk", odd, "talk:Talk").id == "talk"
+
+
+def test_media_are_of_known_kinds_and_sizes() -> None:
+    assert Media(send=frozenset({"image", "file"}), max_up=50).max_up == 50
+    with pytest.raises(ValueError, match="hologram is none of image"):
+        Media(send=frozenset({"image", "hologram"}))
+    with pytest.raises(ValueError, match="0 or more bytes"):
+        Media(max_down=-1)

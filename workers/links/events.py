@@ -1,8 +1,8 @@
-"""Encode the payload of the event ``channel.message``. Pure.
+"""Encode the payloads of the events ``channel.message`` and ``channel.event``. Pure.
 
 What is the same for every message of an incarnation is encoded at the start; per message
 there is one encoding of the message and one splice. The result equals the JSON of
-``workers.messages.MessageEvent``, which a test compares.
+``workers.messages.MessageEvent`` or ``ChannelEvent``, which a test compares.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import msgspec
 from ipc.errors import FrameError
 from ipc.frames.data import ADDRESSED, INBOUND, MAX_CURSOR_BYTES, MAX_PAYLOAD_BYTES, check_payload
 from workers.links.backlog import MARK
-from workers.messages import MAX_TEXT, Inbound, Outbound, Sent, SentMessage
+from workers.messages import MAX_TEXT, Happened, Inbound, Outbound, Sent, SentMessage
 
 LIMIT_BYTES = MAX_PAYLOAD_BYTES - len(MARK)  # the backlog may add the mark later
+
+MAX_HAPPENED_BYTES = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,17 +26,22 @@ _encode = msgspec.json.Encoder().encode
 class EventEncoder:
     """Encodes the payloads of one incarnation of the account ``key``."""
 
-    __slots__ = ("_in", "_out")
+    __slots__ = ("_event", "_in", "_out")
 
     def __init__(self, key: str, incarnation: int) -> None:
         channel, _, account = key.partition(":")
         head = _encode({"account": key, "channel": channel, "accountId": account})[:-1]
+        self._event = head + b',"cursor":"%d:' % incarnation
         self._in = head + b',"direction":"in","cursor":"%d:' % incarnation
         self._out = head + b',"direction":"out","cursor":"%d:' % incarnation
 
     def inbound(self, seq: int, body: bytes) -> bytes:
         """Return the payload of a message that ``body_of`` has encoded, with the number ``seq``."""
         return b'%b%d","message":%b}' % (self._in, seq, body)
+
+    def happened(self, seq: int, body: bytes) -> bytes:
+        """Return the payload of what ``happened_body`` has encoded, with the number ``seq``."""
+        return b'%b%d","happened":%b}' % (self._event, seq, body)
 
     def outbound(self, seq: int, message: Outbound, sent: Sent) -> bytes:
         """Return the payload for ``message``, which the platform accepted as ``sent``."""
@@ -51,6 +58,17 @@ class EventEncoder:
             )
         )
         return b'%b%d","message":%b}' % (self._out, seq, body)
+
+
+def happened_body(happened: Happened) -> bytes:
+    """Return what has happened as JSON text; raises ``ValueError`` when it is too large."""
+    try:
+        body = _encode(happened)
+    except UnicodeEncodeError:
+        body = _encode(_valid(msgspec.to_builtins(happened)))
+    if len(body) > MAX_HAPPENED_BYTES:
+        raise ValueError(f"an event of {len(body)} bytes, at most {MAX_HAPPENED_BYTES} are taken")
+    return body
 
 
 def body_of(message: Inbound) -> bytes:

@@ -19,9 +19,11 @@ from ipc.idempotency import Once
 from ipc.nesting import MALFORMED, require_shallow
 from workers.errors import ChannelError, LoggedOut, MaybeSent, SendFailed
 from workers.messages import Action, Outbound, Sent
+from workers.plugin import METHODS
 from workers.process.endings import last_line
 from workers.process.explanations import Explain, failed_send, members, unexplained
 
+RESULTS = {"history": "messages", "chat": "chat", "members": "members"}  # as clients get them
 MAX_RUNNING = 64
 TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for ever
 
@@ -58,6 +60,7 @@ class PluginCalls:
     ) -> None:
         self._plugin: Any = None
         self._send: SendPart | None = None
+        self._can: frozenset[str] = frozenset()
         self._closing = False
         self._reply = reply
         self._report_sent = sent
@@ -73,10 +76,19 @@ class PluginCalls:
         self._results = Once(self._loop.time, _stopping)
         self._made = 0  # ids made here, for platforms that give none
 
-    def begin(self, plugin: Any, send: SendPart | None = None) -> None:
-        """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given."""
+    def begin(
+        self,
+        plugin: Any,
+        send: SendPart | None = None,
+        can: frozenset[str] = frozenset(),
+    ) -> None:
+        """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given.
+
+        ``can`` is what its manifest promises.
+        """
         self._plugin = plugin
         self._send = send
+        self._can = can
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""
@@ -210,11 +222,16 @@ class PluginCalls:
         return sent
 
     async def _act(self, action: Action) -> dict[str, Any]:
-        function = getattr(self._plugin, "act", None)
+        name = action.name
+        own = name in METHODS and name in self._can
+        function = getattr(self._plugin, name, None) if own else None
+        function = function or getattr(self._plugin, "act", None)
         if function is None:
-            raise InvalidCall(f"the channel has no {action.name}")
+            raise InvalidCall(f"the channel has no {name}")
         result = await function(action)
-        return result if isinstance(result, dict) else {}
+        if isinstance(result, dict):
+            return result
+        return {RESULTS[name]: result} if result is not None and name in RESULTS else {}
 
     async def _ask(self, method: str) -> Any:
         function = getattr(self._plugin, method, None)

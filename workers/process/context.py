@@ -13,12 +13,13 @@ from typing import Any
 import structlog
 
 from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.data import HAPPENED, INBOUND
 from ipc.frames.status import PLUGIN_FIELDS
 from ipc.nesting import decode_json
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
-from workers.links.events import EventEncoder, body_of, cursor_text, flags_of
-from workers.messages import Inbound
+from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
+from workers.messages import Happened, Inbound
 from workers.process.receipts import EmitReceipt
 
 _AFTER_LINE = re.compile(r"_([a-z])")
@@ -59,18 +60,16 @@ class AccountContext:
         stored = self._link.positions.stored
         return decode_json(stored, object) if stored else None
 
-    async def emit(self, *what: Inbound, cursor: Any = None) -> EmitReceipt:
-        """Emit messages; wait while too many are unacknowledged (back-pressure).
+    async def emit(self, *what: Inbound | Happened, cursor: Any = None) -> EmitReceipt:
+        """Emit messages and what else has happened; wait while too many are unacknowledged.
 
         When cancelled, those that are not emitted yet are not, nor is the cursor. Raises
-        ``TypeError`` for anything but an ``Inbound``, ``ValueError`` for what is beyond the
-        limits of ``workers.messages``: then none is emitted.
+        ``TypeError`` for anything but an ``Inbound`` or a ``Happened``, ``ValueError`` for what is
+        beyond the limits of ``workers.messages``: then none is emitted.
         """
-        if cursor is not None or len(what) != 1:
+        if cursor is not None or len(what) != 1 or what[0].__class__ is not Inbound:
             return await self._emit_all(what, b"" if cursor is None else self._position(cursor))
-        (message,) = what  # the usual case, without a list and a loop
-        if message.__class__ is not Inbound:
-            raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
+        message: Any = what[0]  # the usual case, without a list and a loop
         link = self._link
         if link.crowded():
             await link.wait_for_room()
@@ -102,24 +101,26 @@ class AccountContext:
         if link.identify(id):
             self.log.warning("another identity: the cursor is dropped", identity=id)
 
-    async def _emit_all(self, what: Sequence[Inbound], position: bytes) -> EmitReceipt:
-        """Emit messages in a row, checked before the first is; the last brings ``position``."""
-        found = []
-        for message in what:
-            if message.__class__ is not Inbound:
-                raise TypeError(f"emit takes an Inbound, not {type(message).__name__}")
-            found.append((body_of(message), flags_of(message)))
+    async def _emit_all(self, what: Sequence[Any], position: bytes) -> EmitReceipt:
+        """Emit in a row what is checked before the first is; the last brings ``position``."""
+        found = [self._prepared(each) for each in what]
         link, left = self._link, len(found)
-        for body, flags in found:
+        for numbered, body, flags in found:
             left -= 1
             if link.crowded():
                 await link.wait_for_room()
-            payload = self.events.inbound(link.backlog.last + 1, body)
-            link.post(payload, flags, b"" if left else position)
-            self.messages_in += 1
+            link.post(numbered(link.backlog.last + 1, body), flags, b"" if left else position)
+            self.messages_in += flags & INBOUND
         if not found and position:
             return self._mark(position)
         return EmitReceipt(link, link.backlog.last)
+
+    def _prepared(self, each: Any) -> tuple[Callable[[int, bytes], bytes], bytes, int]:
+        if each.__class__ is Inbound:
+            return self.events.inbound, body_of(each), flags_of(each)
+        if each.__class__ is Happened:
+            return self.events.happened, happened_body(each), HAPPENED
+        raise TypeError(f"emit takes Inbound and Happened, not {type(each).__name__}")
 
     def _mark(self, position: bytes) -> EmitReceipt:
         return EmitReceipt(self._link, self._link.backlog.last, self._link.mark(position))

@@ -15,7 +15,7 @@ import msgspec
 
 from ipc.frames.bootstrap import WorkerBoot
 from workers.errors import Misconfigured, Transient
-from workers.plugin import Manifest
+from workers.plugin import METHODS, PARTS, Manifest
 from workers.process.logging import Redaction
 from workers.secrets import field_at, is_reference, resolve, secret_part
 
@@ -69,9 +69,13 @@ def make_directory(path: Path) -> None:
 
 
 def plugin_class(manifest: Manifest) -> Any:
-    """Import the plugin, SDK and all. Raises ``Misconfigured`` when its extra is not installed."""
+    """Import the plugin, SDK and all.
+
+    Raises ``Misconfigured`` when its extra is not installed, or when it has no method for what the
+    manifest promises.
+    """
     try:
-        return import_object(manifest.plugin)
+        found = import_object(manifest.plugin)
     except ModuleNotFoundError as error:
         if not manifest.extra:
             raise
@@ -80,3 +84,24 @@ def plugin_class(manifest: Manifest) -> Any:
             f" install: pip install {' '.join(manifest.extra)}",
             final=True,
         ) from None
+    if missing := without_method(found, manifest.can):
+        raise Misconfigured(
+            f"{manifest.plugin} has no method for {', '.join(missing)}: write it, or leave the"
+            f" word out of `can` in the manifest of {manifest.id}",
+            final=True,
+        )
+    return found
+
+
+def without_method(plugin: type, can: frozenset[str]) -> list[str]:
+    """Return the words of ``can`` that ``plugin`` has no method for, sorted.
+
+    ``act`` is a method for all of them.
+    """
+    if callable(getattr(plugin, "act", None)):
+        return []
+    return sorted(
+        word
+        for word in can - PARTS
+        if word not in METHODS or not callable(getattr(plugin, word, None))
+    )

@@ -184,7 +184,7 @@ class Worker:
         plugin = made(self._context)
         group = getattr(plugin, "is_group", None)
         sender = PartSender(plugin.send, manifest.text, manifest.pace, is_group=group)
-        calls.begin(plugin, sender.send)
+        calls.begin(plugin, sender.send, manifest.can)
         return plugin
 
     async def _recall_cursor(self) -> None:

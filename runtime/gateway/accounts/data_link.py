@@ -38,7 +38,7 @@ from ipc.identity.peer import parse_peer
 from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
-from runtime.gateway.accounts.fanout import MESSAGE, Fanout, message_frames
+from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.link_signs import LinkSigns
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
@@ -145,7 +145,7 @@ class DataRouter:
         for each in packs:
             payloads, count = each.payloads, len(each.payloads)
             self._rings.extend(peer.key, peer.incarnation, each.first, payloads)
-            self._fanout.publish(peer.key, MESSAGE, message_frames(payloads), count)
+            self._fanout.publish_pack(peer.key, each.flags, payloads)
             self.messages += count
             if each.flags.translate(None, NOT_ADDRESSED):
                 for flags, payload in zip(each.flags, payloads, strict=True):

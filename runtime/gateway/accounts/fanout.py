@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ipc.frames.data import HAPPENED
 from ipc.websocket.connection import frame
 from runtime.gateway.access.client_view import ClientView
 
 STATUS = "channel.status"
 MESSAGE = "channel.message"
+EVENT = "channel.event"  # what else has happened on the platform
 REMOVED = "channel.removed"
 GAP = "channel.gap"  # to one client: more is missing than can be replayed
-OWN_EVENTS = frozenset({STATUS, MESSAGE, REMOVED, GAP})
+OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, REMOVED, GAP})
 
 
 class Subscribers:
@@ -60,6 +62,17 @@ class Fanout:
             group.pending += pieces
             group.count += count
         self.published += count
+
+    def publish_pack(self, key: str, flags: bytes, payloads: list[bytes]) -> None:
+        """Queue what an account has emitted: messages, and what else has happened."""
+        if not flags.translate(None, _MESSAGES):
+            self.publish(key, MESSAGE, message_frames(payloads), len(payloads))
+            return
+        for each, payload in zip(flags, payloads, strict=True):
+            if each & HAPPENED:
+                self.publish(key, EVENT, [event_frame(EVENT, payload)], 1)
+            else:
+                self.publish(key, MESSAGE, message_frames([payload]), 1)
 
     def flush(self) -> None:
         """Join what is pending and hand it to the clients' output."""
@@ -111,6 +124,11 @@ def event_frame(event: str, payload: bytes) -> bytes:
     return frame(b'{"type":"event","event":"%b","payload":%b}' % (event.encode(), payload))
 
 
+def event_of(payload: bytes) -> str:
+    """Return of which event a kept payload is: ``channel.message`` or ``channel.event``."""
+    return MESSAGE if _DIRECTION in payload[:_HEAD_BYTES] else EVENT
+
+
 class _Heads(dict[int, bytes]):
     """What goes before a payload of so many bytes: the header of the WebSocket frame (RFC 6455
     section 5.2) and the beginning of the event.
@@ -124,6 +142,10 @@ class _Heads(dict[int, bytes]):
         return head
 
 
+# A message has it behind the account's three names, an event has not; within a text it would
+# have its quotes escaped.
+_DIRECTION, _HEAD_BYTES = b'"direction":', 512
+_MESSAGES = bytes(flags for flags in range(256) if not flags & HAPPENED)
 _BEFORE, _AFTER = b'{"type":"event","event":"channel.message","payload":', b"}"
 _MOST_HEADS = 4096  # messages of an account have few lengths; this is 0.6 MiB at most
 _head_of = _Heads().__getitem__

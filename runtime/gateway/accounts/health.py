@@ -90,7 +90,7 @@ class Health:
                 }
                 for info in infos
             ],
-            "channels": {channel: _summary(found) for channel, found in shots.items()},
+            "channels": {info.id: _summary(shots[info.id]) | info.can for info in infos},
             "channelAccounts": shots,
             "channelDefaultAccountId": {
                 info.id: info.default_account for info in infos if info.default_account

@@ -11,7 +11,7 @@ from ipc.frames.cursors import Cursor, parse_cursor
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.accounts.fanout import GAP, MESSAGE, OWN_EVENTS, message_frames
+from runtime.gateway.accounts.fanout import EVENT, GAP, MESSAGE, OWN_EVENTS, event_frame, event_of
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
@@ -48,21 +48,23 @@ async def events_subscribe(
     except FrameError as error:
         raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe params: {error}") from None
     wanted = [key for key in cursors if params.accounts is None or key in params.accounts]
-    if MESSAGE not in events:
+    if not events & {MESSAGE, EVENT}:
         wanted = []
     # A gateway that has just begun may not have met the accounts yet.
     await parts.peers.remembered(wanted, REMEMBER_SECONDS)
     if client not in parts.hub.clients:
         raise PeerGone("the client", maybe_executed=False)
     parts.fanout.subscribe(client, params.accounts, events)
-    found = [_replay(parts.rings, client, key, cursors[key]) for key in wanted]
+    found = [_replay(parts.rings, client, key, cursors[key], events) for key in wanted]
     gaps = [key for key, (_, complete) in zip(wanted, found, strict=True) if not complete]
     replayed = sum(count for count, _ in found)
     return {"ok": True, "events": sorted(events), "replayed": replayed, "gaps": gaps}
 
 
-def _replay(rings: Rings, client: ConnectedClient, key: str, cursor: Cursor) -> tuple[int, bool]:
-    """Send what came after ``cursor``; return how many messages, and whether that is all."""
+def _replay(
+    rings: Rings, client: ConnectedClient, key: str, cursor: Cursor, events: frozenset[str]
+) -> tuple[int, bool]:
+    """Send what came after ``cursor``; return how many events, and whether that is all."""
     payloads, complete = rings.after(key, cursor)
     if not complete:
         gap = {"account": key, "after": f"{cursor[0]}:{cursor[1]}"}
@@ -70,6 +72,7 @@ def _replay(rings: Rings, client: ConnectedClient, key: str, cursor: Cursor) -> 
         if oldest is not None:
             gap["oldest"] = f"{oldest[0]}:{oldest[1]}"
         client.send_unnumbered(GAP, gap)
-    if payloads:
-        client.connection.send_framed(b"".join(message_frames(payloads)))
-    return len(payloads), complete
+    told = [(event, payload) for payload in payloads if (event := event_of(payload)) in events]
+    if told:
+        client.connection.send_framed(b"".join(event_frame(*each) for each in told))
+    return len(told), complete

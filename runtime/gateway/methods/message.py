@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.errors import RemoteError
+from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import WRITE
@@ -28,6 +29,17 @@ MEDIA = ("media", "mediaUrl", "path", "filePath")
 MESSAGE = ("messageId", "message_id", "id")
 REPLY = ("replyTo", "replyToId")
 THREAD = ("threadId", "thread")
+
+
+BEFORE = ("before", "beforeId")
+EMOJI = ("emoji", "reaction")
+OF_SEND = ("markup", "buttons", "poll", "silent")  # fields of ``Outbound`` as they are
+COMMON = frozenset({*CHAT, *MESSAGE, *THREAD, "accountId", "channel"})
+# Those of ``send`` that have no meaning here are accepted and ignored there too.
+HINTS = frozenset({"bestEffort", "gifPlayback", "forceDocument", "asVoice", "filename"})
+SEND = COMMON | HINTS | {*TEXT, *MEDIA, *REPLY, *OF_SEND, "mediaUrls"}
+OTHERS = COMMON | {*TEXT, *BEFORE, *EMOJI, "remove", "limit"}
+HIDDEN = "__"  # what OpenClaw's command line adds for its own use begins so
 
 
 class MessageActionParams(Params):
@@ -54,18 +66,42 @@ class MessageActionParams(Params):
 def message_action(
     parts: GatewayParts, client: ConnectedClient, params: MessageActionParams
 ) -> Any:
-    """Send, edit, react, delete or read, as the channel's manifest allows; once per key."""
+    """Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the
+    channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused.
+    """
     accounts = parts.accounts
     account = None if params.account_id is UNSET else params.account_id
     inner = params.params
+    _refuse_unknown(params.action, inner)
     account = account or _text(inner, ("accountId",))
     key = accounts.resolve("message.action", params.channel, account)
     if params.action not in accounts.channels[params.channel].actions:
         text = f"channel {params.channel} does not support action {params.action}"
         raise RemoteError(INVALID_REQUEST, text)
     if params.action == "send":
-        return delivery(key, _outbound(params), _receipt)
+        message = _outbound(params)
+        _refuse_unsupported(message, accounts.channels[params.channel])
+        return delivery(key, message, _receipt)
     return _act(key, params)
+
+
+def _refuse_unknown(action: str, inner: dict[str, Any]) -> None:
+    """Raise ``RemoteError`` for fields that would have no effect."""
+    known = SEND if action == "send" else OTHERS
+    strange = [name for name in inner if name not in known and not name.startswith(HIDDEN)]
+    if strange:
+        names = ", ".join(sorted(strange))[:200]
+        text = f"invalid message.action params: {action} takes no {names}"
+        raise RemoteError(INVALID_REQUEST, text)
+
+
+def _refuse_unsupported(message: Outbound, channel: ChannelInfo) -> None:
+    """Raise ``RemoteError`` for buttons and polls where the channel has none."""
+    can = channel.can.get("can", ())
+    for word, wanted in (("buttons", message.buttons), ("poll", message.poll)):
+        if wanted and word not in can:
+            text = f"channel {channel.id} does not support {word}"
+            raise RemoteError(INVALID_REQUEST, text)
 
 
 def _receipt(sent: Sent) -> dict[str, Any]:
@@ -81,8 +117,11 @@ def _act(key: str, params: MessageActionParams) -> AccountCall:
         "chat": chat,
         "message": message,
         "text": _text(inner, TEXT) or "",
-        "emoji": _text(inner, ("emoji", "reaction")),
+        "emoji": _text(inner, EMOJI),
         "remove": inner.get("remove") is True,
+        "thread": _text(inner, THREAD),
+        "before": _text(inner, BEFORE),
+        "limit": inner.get("limit"),
     }
     payload = msgspec.json.encode(_converted(action, Action))
     answer: dict[str, Any] = {"ok": True}
@@ -100,7 +139,7 @@ def _outbound(params: MessageActionParams) -> Outbound:
     to = _text(inner, CHAT)
     if to is None:
         raise RemoteError(INVALID_REQUEST, "invalid message.action params: to is required")
-    if not text and not urls:
+    if not text and not urls and not inner.get("poll"):
         raise RemoteError(
             INVALID_REQUEST, "invalid message.action params: text or media is required"
         )
@@ -112,6 +151,7 @@ def _outbound(params: MessageActionParams) -> Outbound:
         "thread": _text(inner, THREAD),
         "replyTo": _text(inner, REPLY) or _text(reply, REPLY),
         "attachments": [Attachment(url=url) for url in dict.fromkeys(urls)],
+        **{name: inner[name] for name in OF_SEND if inner.get(name) is not None},
     }
     return _converted(message, Outbound)
 

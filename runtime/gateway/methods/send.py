@@ -74,6 +74,7 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
         thread=params.thread_id,
         reply_to=params.reply_to_id,
         attachments=files,
+        silent=params.silent,
     )
 
     def result(sent: Sent) -> dict[str, Any]:

@@ -360,6 +360,34 @@ async def test_what_was_missed_is_asked_for_and_comes_once() -> None:
     assert client.duplicates == 1
 
 
+@pytest.mark.parametrize("wanted", [["channel.message"], ["channel.event", "channel.message"]])
+async def test_what_else_has_happened_is_no_gap_and_comes_only_where_it_is_wanted(
+    wanted: list[str],
+) -> None:
+    asked: list[Any] = []
+    known = ["channel.message", "channel.event"]
+    features = {"methods": ["events.subscribe"], "events": known}
+
+    async def script(side: Side) -> None:
+        await side.welcome(OURS | {"features": features})
+        asked.append((await side.answer({"ok": True}))["params"]["events"])
+        for cursor, name in (("1:1", "message"), ("1:2", "event"), ("1:3", "message")):
+            await side.say(**message(cursor) | {"event": f"channel.{name}"})
+        await side.answer()
+
+    heard: list[Event] = []
+    async with (
+        scripted(script) as server,
+        ReconnectingClient(
+            server.url, on_event=heard.append, subscribe=Subscription(events=wanted)
+        ) as client,
+    ):
+        await client.call("health")
+    assert asked == [["channel.event", "channel.message"]]
+    told = [event.event for event in heard if event.event != OPENED]
+    assert told == ["channel.message", *wanted[:-1], "channel.message"]
+
+
 async def test_gaps_are_told_before_what_follows_them() -> None:
     async def script(side: Side) -> None:
         await side.welcome(OURS)

@@ -237,6 +237,7 @@ def test_what_the_gateway_is_told_of_channels(tmp_path: Path) -> None:
     talk, odd = channels(loaded.config, loaded.manifests)
     assert (talk.id, talk.label, talk.default_account) == ("talk", "Talk", "b")
     assert (talk.accounts, talk.actions) == (["b", "a"], ["send"])
+    assert talk.can == {"can": []}
     assert (odd.id, odd.label, odd.default_account, odd.accounts) == ("odd", "odd", None, [])
 
 

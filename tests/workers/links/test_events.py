@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from ipc.frames.data import ADDRESSED, INBOUND, MAX_PAYLOAD_BYTES
 from workers.links.backlog import Backlog
-from workers.links.events import EventEncoder, body_of, cursor_text, flags_of
+from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
 from workers.messages import (
     MAX_TEXT,
     Attachment,
+    ChannelEvent,
     Chat,
+    Happened,
     Inbound,
     MessageEvent,
     Outbound,
@@ -108,6 +110,23 @@ def test_what_cannot_be_json_is_refused() -> None:
 def test_flags_tell_direction_and_address() -> None:
     assert flags_of(inbound()) == INBOUND
     assert flags_of(inbound(addressed=True)) == INBOUND | ADDRESSED
+
+
+def test_what_has_happened_is_the_payload_of_its_own_event() -> None:
+    happened = Happened(
+        "reaction", Chat("room", "group"), 5, sender=Sender("ann"), message="7", emoji="👍"
+    )
+    payload = EventEncoder("irc:libera", 7).happened(12, happened_body(happened))
+    assert payload == msgspec.json.encode(
+        ChannelEvent("irc:libera", "irc", "libera", "7:12", msgspec.Raw(happened_body(happened)))
+    )
+
+
+def test_an_event_of_any_text_is_bounded_and_without_surrogates() -> None:
+    chat = Chat("room", "group")
+    assert decode(happened_body(Happened("pressed", chat, 5, data="\ud800")))["data"] == "?"
+    with pytest.raises(ValueError, match="at most 65536"):
+        happened_body(Happened("voted", chat, 5, choices=["x" * 70_000]))
 
 
 def test_a_cursor_is_any_json() -> None:

@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
 from ipc.frames import control
 from ipc.frames.data import Call
-from tests.support.controllable_channel import ControllablePlugin
-from tests.support.worker_rig import worker_rig
+from tests.support.controllable_channel import ControllablePlugin, said
+from tests.support.worker_rig import CONTROLLABLE, worker_rig
 from workers.errors import ChannelError, LoggedOut, MaybeSent, NeedsLogin, SendFailed, Transient
-from workers.messages import Outbound, Sent
+from workers.messages import Action, Outbound, Sent
 from workers.process.calls import PluginCalls
 
 HI = {"to": "room", "text": "hi", "key": "k1"}
@@ -136,6 +137,47 @@ async def test_probe_and_logout(run_dir: Path) -> None:
         assert await rig.gateway.result("logout", {}) == {"loggedOut": True}
         assert await rig.code() == 0
         assert rig.said == [("logged_out", "logged out on request")]
+
+
+ABLE = CONTROLLABLE.replace(":manifest", ":able")
+
+
+@pytest.mark.parametrize(
+    ("name", "returned", "result"),
+    [
+        ("edit", None, {}),
+        ("edit", {"messageId": "m2"}, {"messageId": "m2"}),
+        ("history", [said("hi")], {"messages": [msgspec.to_builtins(said("hi"))]}),
+        ("history", [], {"messages": []}),
+        ("history", None, {}),
+    ],
+)
+async def test_an_action_is_a_method_of_the_plugin(
+    run_dir: Path, name: str, returned: object, result: object
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start(ABLE)
+        plugin = await rig.up()
+        asked: list[Action] = []
+
+        async def on_action(action: Action) -> object:
+            asked.append(action)
+            return returned
+
+        plugin.on_action = on_action
+        params = {"name": name, "key": "k", "chat": "room", "before": "m9", "limit": 10}
+        assert await rig.gateway.result("action", params) == result
+        assert asked == [Action(name, "k", "room", before="m9", limit=10)]
+
+
+@pytest.mark.parametrize("manifest", [CONTROLLABLE, ABLE], ids=["not promised", "no method"])
+async def test_only_what_the_manifest_promises_is_an_action(run_dir: Path, manifest: str) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start(manifest)
+        await rig.up()
+        name = "edit" if manifest == CONTROLLABLE else "send"
+        error = await rig.gateway.error("action", {"name": name, "key": "k"})
+        assert error["message"] == f"the channel has no {name}"
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from ipc.frames.data import HAPPENED, INBOUND
 from tests.support.controllable_channel import ControllablePlugin, said
 from tests.support.worker_rig import worker_rig
-from workers.messages import Inbound
+from workers.messages import Chat, Happened, Inbound
 from workers.plugin import Context
 from workers.process.context import AccountContext
 
@@ -32,10 +34,24 @@ async def test_only_an_inbound_message_can_be_emitted(run_dir: Path) -> None:
         good = said("x")
         subclass = Subclass(good.id, good.chat, good.sender, good.text, good.ts)
         for wrong in ({"text": "x"}, "x", None, subclass):
-            with pytest.raises(TypeError, match="emit takes an Inbound, not"):
+            with pytest.raises(TypeError, match="emit takes Inbound and Happened, not"):
                 await plugin.ctx.emit(wrong)  # type: ignore[arg-type]
         await plugin.ctx.emit(good)
         assert await rig.gateway.heard(1) == ["x"]
+        assert counted(plugin) == 1
+
+
+async def test_what_has_happened_is_numbered_with_the_messages(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        happened = Happened("deleted", Chat("room", "group"), 5, message="id-a")
+        await plugin.ctx.emit(said("a"), happened)
+        await plugin.ctx.emit(happened)
+        await rig.gateway.until(lambda: len(rig.gateway.accepted) == 3)
+        assert [each.flags for each in rig.gateway.accepted] == [INBOUND, HAPPENED, HAPPENED]
+        event = json.loads(rig.gateway.accepted[1].payload)
+        assert (event["cursor"], event["happened"]["kind"]) == ("7:2", "deleted")
         assert counted(plugin) == 1
 
 

@@ -12,7 +12,14 @@ from tests.support.controllable_channel import Config, ControllablePlugin, manif
 from tests.support.worker_rig import CONTROLLABLE, worker_rig
 from workers.channels.irc import manifest as irc
 from workers.errors import Misconfigured
-from workers.process.loading import config_of, import_object, manifest_of, plugin_class
+from workers.plugin import METHODS, PARTS
+from workers.process.loading import (
+    config_of,
+    import_object,
+    manifest_of,
+    plugin_class,
+    without_method,
+)
 from workers.process.logging import Redaction
 
 
@@ -65,6 +72,18 @@ async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> No
     assert "pip install sdk-that-nobody-has" in said[0][1]
 
 
+async def test_a_plugin_without_the_method_that_its_manifest_promises_is_named(
+    run_dir: Path,
+) -> None:
+    reference = CONTROLLABLE.replace(":manifest", ":promising")
+    code, said = await ended(run_dir, reference)
+    assert code == 78
+    assert said[0][1] == (
+        "tests.support.controllable_channel:ControllablePlugin has no method for members, pin:"
+        " write it, or leave the word out of `can` in the manifest of controllable"
+    )
+
+
 async def test_a_plugin_that_cannot_be_imported_fails_with_its_error(run_dir: Path) -> None:
     ending = await ended(run_dir, "tests.support.faulty:unimportable", key="faulty-import:x")
     assert ending == (1, [("failed", "RuntimeError: this SDK is broken")])
@@ -115,3 +134,30 @@ async def test_storage_that_cannot_be_made_is_transient(run_dir: Path) -> None:
     )
     assert (code, said[0][0]) == (75, "transient")
     assert str(run_dir / "file" / "one") in said[0][1]
+
+
+class Own:
+    async def edit(self, action: Any) -> None: ...
+    async def history(self, action: Any) -> list[Any]:
+        return []
+
+    react = "no method"
+
+
+class Acting(Own):
+    async def act(self, action: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("plugin", "can", "missing"),
+    [
+        (Own, {"edit", "history", *PARTS}, []),
+        (Own, {"edit", "typing", "delete"}, ["delete", "typing"]),
+        (Own, {"react"}, ["react"]),
+        (Own, {"pin"}, ["pin"]),
+        (Acting, {"edit", "typing", "pin"}, []),
+        (Acting, set(METHODS), []),
+    ],
+)
+def test_every_word_has_its_method(plugin: type, can: set[str], missing: list[str]) -> None:
+    assert without_method(plugin, frozenset(can)) == missing

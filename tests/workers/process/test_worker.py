@@ -153,7 +153,7 @@ async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
         ("needs-login", 77, "needs_login", "the token was revoked"),
         ("misconfigured", 78, "misconfigured", "there is no such server"),
         ("transient", 75, "transient", "the platform is down"),
-        ("list", 1, "failed", "TypeError: emit takes an Inbound, not list"),
+        ("list", 1, "failed", "TypeError: emit takes Inbound and Happened, not list"),
         ("huge", 1, "failed", "ValueError: a message of 262249 bytes is too large"),
     ],
 )

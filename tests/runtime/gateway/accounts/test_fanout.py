@@ -7,14 +7,50 @@ from typing import cast
 
 import pytest
 
+from ipc.frames import data
 from ipc.frames.data import Ack
 from runtime.gateway.access.client_view import ClientView
-from runtime.gateway.accounts.fanout import MESSAGE, STATUS, Fanout, event_frame, message_frames
-from tests.support.gateway_rig import gateway_rig
+from runtime.gateway.accounts.fanout import (
+    EVENT,
+    MESSAGE,
+    STATUS,
+    Fanout,
+    event_frame,
+    event_of,
+    message_frames,
+)
+from tests.support.gateway_rig import gateway_rig, payload
 from tests.support.handshakes import greeted
 from tests.support.until import until
 
 UI = {"id": "openclaw-control-ui", "version": "1", "platform": "linux", "mode": "ui"}
+
+
+HAPPENED_PAYLOAD = (
+    b'{"account":"irc:a","channel":"irc","accountId":"a","cursor":"1:2","happened":1}'
+)
+
+
+def test_a_pack_is_messages_and_events_in_their_order() -> None:
+    fanning = Fanning()
+    both, one = fanning.watcher(None, MESSAGE, EVENT), fanning.watcher(None, MESSAGE)
+    happened = [0, data.HAPPENED, data.HAPPENED | data.REDELIVERED, data.INBOUND]
+    payloads = [b"[1]", b"[2]", b"[3]", b"[4]"]
+    fanning.fanout.publish_pack("irc:a", bytes(happened), payloads)
+    fanning.fanout.publish_pack("irc:a", b"\1\3", [b"[5]", b"[6]"])
+    fanning.fanout.flush()
+    kinds = [MESSAGE, EVENT, EVENT, MESSAGE, MESSAGE, MESSAGE]
+    frames = [event_frame(kind, b"[%d]" % number) for number, kind in enumerate(kinds, 1)]
+    assert both.written == [b"".join(frames)]
+    assert one.written == [b"".join(frames[:1] + frames[3:])]
+    assert fanning.fanout.published == 6
+
+
+def test_a_kept_payload_shows_of_which_event_it_is() -> None:
+    assert event_of(payload("irc:a", 1)) == MESSAGE
+    assert event_of(HAPPENED_PAYLOAD) == EVENT
+    sly = HAPPENED_PAYLOAD.replace(b":1}", b':"\\"direction\\":"}')
+    assert event_of(sly) == EVENT
 
 
 async def test_a_client_that_does_not_read_is_closed_and_the_others_notice_nothing() -> None:

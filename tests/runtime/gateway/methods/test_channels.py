@@ -8,7 +8,7 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.frames.data import Answer
-from tests.support.account_calls import calls_of
+from tests.support.account_calls import calls_of, can
 from tests.support.gateway_rig import gateway_rig, row
 from tests.support.handshakes import greeted
 
@@ -18,10 +18,12 @@ KEY = "irc:libera"
 async def test_channels_status_has_the_shape_of_the_protocol() -> None:
     rows = row(KEY), row("irc:oftc", "failed", last_error="bad password")
     async with gateway_rig(*rows) as rig:
+        can(rig, "send", "edit", also=["typing"])
         client = await greeted(rig)
         status = (await client.call("channels.status", {}))["payload"]
         assert status["channelOrder"] == ["irc"]
         assert status["channelDefaultAccountId"] == {"irc": "libera"}
+        assert status["channels"]["irc"]["can"] == ["edit", "typing"]
         accounts = status["channelAccounts"]["irc"]
         assert [(each["accountId"], each["lifecycle"]) for each in accounts] == [
             ("libera", "ready"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 
+from ipc.frames.data import HAPPENED
 from ipc.frames.websocket import Event
-from tests.support.gateway_rig import gateway_rig, row
+from tests.support.gateway_rig import gateway_rig, row, single
 from tests.support.messages import KEY, acked, cursors, recall, take, with_past
 from tests.support.until import PATIENCE
 
@@ -53,6 +55,37 @@ async def test_a_client_that_was_away_gets_what_it_missed() -> None:
         assert answer["gaps"] == []
         worker.say(6)
         assert cursors(await take(client, 4)) == ["1:3", "1:4", "1:5", "1:6"]
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (None, ["channel.message", "channel.event", "channel.message"]),
+        (["channel.message"], ["channel.message", "channel.message"]),
+        (["channel.event"], ["channel.event"]),
+    ],
+)
+async def test_what_else_has_happened_comes_in_order_and_is_replayed(
+    events: list[str] | None, told: list[str]
+) -> None:
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY)
+        watcher = await rig.watcher()
+        happened = {"account": KEY, "channel": "irc", "accountId": "libera", "cursor": "1:2"}
+        worker.say(1)
+        worker.send(single(2, HAPPENED, msgspec.json.encode(happened | {"happened": {}})))
+        worker.say(3)
+        await acked(worker, 3)
+        first = await take(watcher, 3)
+        assert [name for name, _ in first] == [
+            "channel.message",
+            "channel.event",
+            "channel.message",
+        ]
+        client = await rig.client()
+        wanted = {"cursors": {KEY: "1:0"}} | ({} if events is None else {"events": events})
+        assert (await client.call("events.subscribe", wanted))["replayed"] == len(told)
+        assert [name for name, _ in await take(client, len(told))] == told
 
 
 async def test_a_replay_that_cannot_be_complete_says_so() -> None:

@@ -55,6 +55,34 @@ async def test_the_action_send_takes_the_spellings_of_the_command_line() -> None
         ]
 
 
+async def test_what_a_channel_can_take_beside_text_leaves_with_the_message() -> None:
+    async with gateway_rig() as rig:
+        can(rig, "send", also=["poll", "buttons"])
+        calls = await calls_of(rig)
+        client = await rig.client()
+        more = {
+            "markup": "markdown",
+            "buttons": [[{"text": "yes", "data": "1"}]],
+            "poll": {"question": "?", "options": ["a", "b"]},
+            "silent": True,
+        }
+        hidden = {"__sessionKey": "s", "bestEffort": True}
+        await client.call("message.action", action("send", to="#room", text="x", **more, **hidden))
+        assert calls[0][1] == {"to": "#room", "text": "x", "key": "k-1"} | more
+
+
+async def test_history_is_asked_for_with_its_bounds() -> None:
+    async with gateway_rig() as rig:
+        can(rig, "history")
+        calls = await calls_of(rig, b'{"messages":[]}')
+        client = await rig.client()
+        asked = action("history", to="#room", before="m-9", limit=20)
+        answer = await client.call("message.action", asked)
+        assert answer == {"ok": True, "chatId": "#room", "messages": []}
+        wanted = {"name": "history", "key": "k-1", "chat": "#room", "before": "m-9", "limit": 20}
+        assert calls == [("action", wanted)]
+
+
 async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
     async with gateway_rig() as rig:
         can(rig, "send", "edit")
@@ -78,6 +106,26 @@ async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
         (action("edit", messageId="1"), "channel irc does not support action edit"),
         (action("send", message="x"), "invalid message.action params: to is required"),
         (action("send", to="x"), "invalid message.action params: text or media is required"),
+        (
+            action("send", to="x", text="y", colour="red", zoom=1),
+            "invalid message.action params: send takes no colour, zoom",
+        ),
+        (
+            action("edit", messageId="1", media="x"),
+            "invalid message.action params: edit takes no media",
+        ),
+        (
+            action("send", to="x", poll={"question": "?", "options": ["a", "b"]}),
+            "channel irc does not support poll",
+        ),
+        (
+            action("send", to="x", text="y", buttons=[[{"text": "ok"}]]),
+            "channel irc does not support buttons",
+        ),
+        (
+            action("send", to="x", text="y", markup="html"),
+            "invalid message.action params: Invalid enum value 'html' - at `$.markup`",
+        ),
         (action("send") | {"channel": "fax"}, "invalid message.action channel"),
         ({"channel": "irc"}, "invalid message.action params: must have required property 'action'"),
     ],
