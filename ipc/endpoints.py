@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from pathlib import Path
 
 from ipc.errors import EndpointError
@@ -51,6 +52,14 @@ class SocketPaths:
 
 
 _CURE = "set TRUNKLINE_RUNTIME_DIR (or XDG_RUNTIME_DIR) to a short directory of your own"
+
+
+def confined_run_dir(run_dir: Path, key: str) -> Path:
+    """Return the directory for the sockets of a confined account, which may not write beside it.
+
+    Its name is short, whatever the key: a path has room for little.
+    """
+    return run_dir / f"{zlib.crc32(key.encode()):08x}"
 
 
 def socket_path(address: str) -> Path:

@@ -33,6 +33,7 @@ COMMON_FIELDS = frozenset(
         "healthMonitor",
         "limits",
         "launcher",
+        "confine",
         "agent",
         "accounts",
         "defaultAccount",

@@ -15,7 +15,8 @@ class WorkerBoot(msgspec.Struct, frozen=True):
 
     ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
     of its manifest object; ``beat`` is in seconds. ``niceness``, ``open_files`` and
-    ``processes`` are the account's own limits, nice(2) and setrlimit(2).
+    ``processes`` are the account's own limits, nice(2) and setrlimit(2). With ``confine`` the
+    process is confined to its storage; the list has what must stay out of its reach.
     """
 
     key: str
@@ -33,6 +34,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     niceness: int = 0
     open_files: int | None = None
     processes: int | None = None
+    confine: list[str] | None = None
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):

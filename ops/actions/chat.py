@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ipc import timeouts
+from ipc.endpoints import confined_run_dir
 from ipc.frames.words import Phase
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
@@ -195,7 +196,9 @@ class LocalChat:
 def _socket(places: Places, key: str) -> Path:
     from workers.channels.local.plugin import socket_path
 
-    return socket_path(places.run_dir, split(key)[1])
+    path = socket_path(places.run_dir, split(key)[1])
+    confined = socket_path(confined_run_dir(places.run_dir, key), split(key)[1])
+    return confined if confined.exists() else path
 
 
 def _greeting(places: Places, key: str) -> list[str]:

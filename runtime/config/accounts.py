@@ -75,6 +75,7 @@ class AccountSpec:
     manifest_ref: str
     label: str
     fingerprint: str
+    confine: bool = False
 
 
 class _NoFields(msgspec.Struct):
@@ -189,7 +190,15 @@ def _account_problems(channel: _Channel, id: str, fields: object) -> list[Proble
     found = problems(own, AccountConfig, path)
     found += _field_problems(channel, given, path, _OF_ACCOUNT)
     found += _layer_problems(channel, [channel.own, own], path)
+    found += _confinement_problems({**channel.own, **own}, path)
     return found or _rule_problems(channel, {**channel.inherited, **given}, path)
+
+
+def _confinement_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check that what is to be confined has an interpreter of its own."""
+    if fields.get("confine") is not True or fields.get("launcher") == "exec":
+        return []
+    return [Problem(join(path, "confine"), 'is true; allowed only beside launcher: "exec"')]
 
 
 def _field_problems(
@@ -243,6 +252,7 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
     under = msgspec.convert({**common, **UNLAYERED}, AccountConfig)
     merged = {**channel.inherited, **given}
     launcher = over.launcher if "launcher" in own else under.launcher
+    confine = over.confine if "confine" in own else under.confine
     off = _disabled(channel, id, under, over)
     missing = _reason(channel, merged)
     return AccountSpec(
@@ -258,11 +268,12 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         health=_part(channel, own, "healthMonitor", HealthMonitorConfig),
         limits=_part(channel, own, "limits", AccountLimitsConfig),
         launcher=launcher,
+        confine=confine,
         agent=over.agent or under.agent or config.agents.default,
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",
-        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, merged),
+        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, confine, merged),
     )
 
 

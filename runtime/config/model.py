@@ -307,6 +307,9 @@ class AccountConfig(Section, frozen=True):
     limits: dict[str, Any] = {}
     # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
     launcher: Annotated[Launcher, LOCAL] = "zygote"
+    # Landlock keeps an `exec` account to its own storage and the interpreter's files. Off: not
+    # every SDK lives with it, nor every kernel has it.
+    confine: Annotated[bool, LOCAL] = False
     # None: agents.default.
     agent: AgentName | None = None
 

@@ -17,10 +17,12 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support import faulty
+from tests.support import faulty, without_landlock
+from tests.support.commandline import Result
 from tests.support.daemon import CLI, TOKEN, Daemon
-from tests.support.ordinary_user import ORDINARY
+from tests.support.ordinary_user import ORDINARY, give
 from tests.support.short_directory import ShortDirectory
+from workers.process.confinement import landlock_version
 
 pytestmark = pytest.mark.e2e
 
@@ -99,18 +101,35 @@ async def probe(daemon: Daemon, key: str, code: str, **given: Any) -> str:
 
 
 @asynccontextmanager
-async def running(accounts: dict[str, Any], **supervisor: Any) -> AsyncIterator[Daemon]:
-    """Run a daemon as an ordinary user, with these accounts of the channel ``faulty``."""
+async def running(
+    accounts: dict[str, Any],
+    *,
+    local: dict[str, Any] | None = None,
+    under: tuple[str, ...] = (),
+    **supervisor: Any,
+) -> AsyncIterator[Daemon]:
+    """Run a daemon as an ordinary user, with these accounts of the channel ``faulty``.
+
+    ``local`` are the fields of an account of that channel, ``under`` is a program that runs the
+    daemon. Waits until all are up that are not meant to fail.
+    """
     with ShortDirectory() as directory:
         site = directory / "site"
         site.mkdir()
-        config = {"channels": {"faulty": {"accounts": accounts}}, "supervisor": supervisor}
+        channels: dict[str, Any] = {"faulty": {"accounts": accounts}}
+        if local is not None:
+            channels["local"] = {"accounts": {"one": local}}
+        config = {"channels": channels, "supervisor": supervisor}
         daemon = Daemon(directory, config, PYTHONPATH=str(faulty.install(site)))
         daemon.run_as_ordinary_user()
+        daemon.prefix += under
         async with daemon:
-            keys = [f"faulty:{name}" for name in accounts]
-            await daemon.wait(lambda s: all(s["accounts"][key]["readyAt"] for key in keys))
+            await daemon.wait(lambda s: all(map(settled, s["accounts"].values())))
             yield daemon
+
+
+def settled(row: dict[str, Any]) -> bool:
+    return row["readyAt"] is not None or row["phase"] == "failed"
 
 
 @pytest.fixture
@@ -204,7 +223,7 @@ ORPHAN = """
 import ctypes, os, subprocess, time
 if RENOUNCE:
     ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-out = PATH + ".out"
+out = f"{PATH}.{TOLD.strip()}.out"
 script = 'while kill -0 "$1"; do :; done; shift; "$@" >"$0" 2>&1; echo done >>"$0"'
 middle = subprocess.Popen(
     ["sh", "-c", 'setsid sh -c "$@" &', "sh", script, out, "$$", *COMMAND], env={}
@@ -239,3 +258,122 @@ async def test_no_account_can_operate_the_daemon() -> None:
                 found = await probe(daemon, key, code, **given | more)
                 assert "may not operate it" in found, (key, code, more)
                 assert TOKEN not in found
+
+
+CONFINED: dict[str, Any] = {"inside": {"launcher": "exec", "confine": True}, "sibling": {}}
+INSIDE = "faulty:inside"
+
+# What a confined account must not do; 0 is a success, else an errno.
+OUTSIDE = """
+import json, os, signal, subprocess, tempfile
+def tried(act):
+    try:
+        act()
+    except OSError as error:
+        return error.errno
+    return 0
+found = {path: tried(lambda: open(path).close()) for path in FILES}
+found |= {f"list {path}": tried(lambda: os.listdir(path)) for path in DIRECTORIES}
+for path in DIRECTORIES:
+    found[f"make in {path}"] = tried(lambda: open(path + "/made", "w").close())
+found |= {f"signal {pid}": tried(lambda: os.kill(pid, 0)) for pid in PIDS if VERSION >= 6}
+found["program"] = subprocess.run(["cat", FILES[0]], stderr=subprocess.DEVNULL).returncode != 0
+if VERSION >= 3:
+    found["truncate"] = tried(lambda: os.truncate(FILES[0], 0))
+result = json.dumps(found)
+"""
+# And what it must be able to do: whatever fails here is told.
+NEEDED = """
+import ctypes.util, glob, json, multiprocessing, os, socket, ssl, subprocess, tempfile, zoneinfo
+import sqlite3, xml.dom.minidom, lib2to3.pytree  # whatever was not imported before
+from pathlib import Path
+done = []
+storage = Path(ctx.storage)
+(storage / "dir").mkdir(exist_ok=True)
+(storage / "one").write_text("1")
+(storage / "one").rename(storage / "two")
+if VERSION >= 2:
+    (storage / "two").rename(storage / "dir" / "three")
+sqlite3.connect(storage / "data.sqlite").execute("create table if not exists t (a)")
+with tempfile.NamedTemporaryFile() as file:
+    assert file.name.startswith(str(storage)), file.name
+assert Path.home() == storage
+assert socket.getaddrinfo("localhost", 1)
+assert ssl.create_default_context()
+for each in glob.glob("/etc/ssl/certs/*.pem")[:3]:
+    assert open(each).read()
+if os.path.exists("/usr/share/zoneinfo/Europe/Berlin"):
+    assert zoneinfo.ZoneInfo("Europe/Berlin")
+open("/dev/null", "w").write("x")
+assert open("/dev/urandom", "rb").read(8)
+assert open("/proc/self/status").read()
+assert os.listdir("/proc/self/fd")
+assert os.cpu_count()
+assert subprocess.run(["sh", "-c", "echo $HOME; ls /proc/self/fd >/dev/null"], capture_output=True,
+                      text=True, check=True).stdout.strip() == str(storage)
+probe = socket.socket(socket.AF_UNIX)
+probe.bind(str(storage / f"{os.getpid()}.sock"))
+child = os.fork()
+if not child:
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+result = "all"
+"""
+
+
+async def test_a_confined_account_has_its_storage_and_nothing_else() -> None:
+    async with running(CONFINED) as daemon:
+        status = await daemon.status()
+        rows = status["accounts"]
+        state = daemon.directory / "state"
+        given = {
+            "FILES": [str(daemon.config_path), str(state / "holds.json"), "/etc/shells"],
+            "DIRECTORIES": [str(state), str(state / "accounts" / "faulty:sibling"), "/tmp", "/etc"],
+            "PIDS": [status["supervisor"]["pid"], rows["faulty:sibling"]["pid"]],
+            "VERSION": landlock_version(),
+        }
+        shown = json.loads(await probe(daemon, "faulty:sibling", OUTSIDE, **given | {"VERSION": 1}))
+        assert shown[str(daemon.config_path)] == 0  # or the rest would show nothing
+        assert await probe(daemon, INSIDE, NEEDED, **given) == "all"
+        found = json.loads(await probe(daemon, INSIDE, OUTSIDE, **given))
+        assert 0 not in found.values(), found
+        again = Result(*await daemon.command("channels", "restart", INSIDE, "--wait"))
+        assert again.code == 0, again
+        assert (await daemon.wait_phase(INSIDE, "running"))["failures"] == 0
+
+
+async def test_a_confined_account_has_its_secrets_and_learns_of_new_ones() -> None:
+    with ShortDirectory() as outside:
+        secret = outside / "secret"
+        secret.write_text("first")
+        give(outside)
+        accounts = {"inside": CONFINED["inside"] | {"token": {"source": "file", "id": str(secret)}}}
+        async with running(accounts) as daemon:
+            before = await daemon.wait_phase(INSIDE, "running")
+            length = "result = str(len(ctx.config.token))"  # itself would be redacted
+            assert await probe(daemon, INSIDE, length) == str(len("first"))
+            secret.write_text("second")
+            await daemon.call("secrets.reload")
+            await daemon.wait(
+                lambda s: (
+                    s["accounts"][INSIDE]["incarnation"] > before["incarnation"]
+                    and s["accounts"][INSIDE]["readyAt"]
+                )
+            )
+            assert await probe(daemon, INSIDE, length) == str(len("second"))
+
+
+async def test_without_landlock_it_does_not_run_and_says_why() -> None:
+    under = (sys.executable, "-P", str(Path(without_landlock.__file__)))
+    async with running(CONFINED, under=under) as daemon:
+        rows = (await daemon.status())["accounts"]
+        assert (rows[INSIDE]["phase"], rows[INSIDE]["cause"]) == ("failed", "misconfigured")
+        assert "this kernel has no Landlock" in rows[INSIDE]["lastError"]
+        assert rows["faulty:sibling"]["phase"] == "running"
+
+
+async def test_a_confined_local_account_is_reached_by_chat() -> None:
+    async with running({}, local={"launcher": "exec", "confine": True}) as daemon:
+        said = Result(*await daemon.command("chat", "local:one", "-m", "hello"))
+        assert said.code == 0, said
+        assert "hello" in said.out

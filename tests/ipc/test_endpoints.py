@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ipc.endpoints import MAX_PATH_BYTES, SocketPaths, check_path, socket_path
+from ipc.endpoints import (
+    MAX_PATH_BYTES,
+    SocketPaths,
+    check_path,
+    confined_run_dir,
+    socket_path,
+)
 from ipc.errors import EndpointError
 
 
@@ -80,3 +86,10 @@ def test_length_counts_bytes_not_characters() -> None:
         check_path(Path("/" + "x" * MAX_PATH_BYTES))
     with pytest.raises(EndpointError, match="109 bytes"):
         check_path(Path("/" + "é" * 54))
+
+
+def test_each_confined_account_has_a_short_directory_of_its_own() -> None:
+    run_dir = Path("/run/tl")
+    made = {confined_run_dir(run_dir, f"irc:{'x' * 64}{number}") for number in range(100)}
+    assert len(made) == 100
+    assert {(each.parent, len(each.name)) for each in made} == {(run_dir, 8)}

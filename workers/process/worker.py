@@ -22,7 +22,7 @@ from ipc.frames.bootstrap import WorkerBoot, worker_boot
 from ipc.frames.control import Beat
 from ipc.frames.words import EXIT_ERROR
 from ipc.lifelong import lifelong
-from workers.errors import Misconfigured
+from workers.errors import Misconfigured, Transient
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.messages import Outbound, Sent
@@ -52,7 +52,19 @@ async def main(payload: bytes, fds: dict[str, int], report: Report) -> int:
     redact = Redaction()
     loop = asyncio.get_running_loop()
     with log_to_stderr(redact) as log:
-        worker = Worker(boot, report, log, redact)
+        sealed = False
+        if boot.confine is not None:
+            from workers.process import confinement  # late: most accounts are not
+
+            try:
+                boot, sealed = await confinement.confine(boot)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it does not run unconfined
+                ending = ending_of(error)
+                text = redact(ending.text)
+                log.error("not confined", text=text)
+                report(ending.cause or "failed", text, ending.final, None)
+                return ending.code
+        worker = Worker(boot, report, log, redact, sealed=sealed)
         loop.add_signal_handler(signal.SIGTERM, worker.stop)
         try:
             return await worker.run()
@@ -61,7 +73,10 @@ async def main(payload: bytes, fds: dict[str, int], report: Report) -> int:
 
 
 class Worker:
-    """One account, from boot to ending. ``leave`` ends a process whose plugin does not stop."""
+    """One account, from boot to ending. ``leave`` ends a process whose plugin does not stop.
+
+    ``sealed``: its secrets lie where it can read them no more.
+    """
 
     def __init__(
         self,
@@ -71,8 +86,10 @@ class Worker:
         redact: Redaction,
         *,
         leave: Callable[[int], object] = os._exit,
+        sealed: bool = False,
     ) -> None:
         self._boot = boot
+        self._sealed = sealed
         self._report = report
         self._log = log
         self._redact = redact
@@ -257,6 +274,15 @@ class Worker:
         if ending is not None and "handle" in context:
             self._end(ending)
 
+    def _check_confinement(self) -> None:
+        """End the account when the confinement keeps it from what it needs."""
+        from workers.process import confinement
+
+        try:
+            confinement.check_readable()
+        except Transient as error:
+            self._fail(error)
+
     def _begin_drain(self) -> None:
         """Begin to drain; what is drained already is reported anew, as the report may be lost."""
         running = self._draining is not None and not self._draining.done()
@@ -277,6 +303,9 @@ class Worker:
 
     async def _recheck(self) -> None:
         """Report whether the secrets have changed; they are compared here and do not leave."""
+        if self._sealed:  # it must begin anew to find out
+            self._control.send_rechecked(True)
+            return
         try:
             fresh = await config_of(self._boot, manifest_of(self._boot), self._redact)
         except Misconfigured as error:
@@ -315,6 +344,8 @@ class Worker:
     def _report_activity(self) -> None:
         """Report the last activity and check the gateway; called before each beat."""
         self._link.verify()
+        if self._boot.confine is not None:
+            self._check_confinement()
         now = int(time.time() * 1000)
         before_in, before_out = self._counted
         self._counted = (

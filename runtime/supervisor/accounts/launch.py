@@ -99,7 +99,12 @@ class WorkerLauncher:
                 niceness=spec.limits.niceness,
                 open_files=spec.limits.open_files,
                 processes=spec.limits.processes,
+                confine=self._out_of_reach() if spec.confine else None,
             )
+
+    def _out_of_reach(self) -> list[str]:
+        """Return what no confined account may read."""
+        return [str(self._places.state_dir), str(self._places.config_path)]
 
     async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
         """Start the process and capture its output."""

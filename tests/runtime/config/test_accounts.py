@@ -84,6 +84,14 @@ def test_common_fields_are_inherited_too(tmp_path: Path) -> None:
     assert (b.launcher, b.agent, b.name) == ("zygote", "echo", "B")
 
 
+def test_confinement_is_inherited_and_can_be_taken_back(tmp_path: Path) -> None:
+    section = """{server: 's', launcher: 'exec', confine: true,
+      accounts: {a: {}, b: {confine: false}, c: {confine: false, launcher: 'zygote'}}}"""
+    found = [one(tmp_path, section, f"talk:{account}") for account in "abc"]
+    assert [each.confine for each in found] == [True, False, False]
+    assert found[0].fingerprint != found[1].fingerprint  # so that a change restarts it
+
+
 def test_the_default_agent_is_the_files(tmp_path: Path) -> None:
     section = "{server: 's', accounts: {a: {}}}"
     assert one(tmp_path, section).agent == "echo"
@@ -121,7 +129,7 @@ def test_the_fingerprint_is_of_what_the_worker_sees(tmp_path: Path) -> None:
     [
         (
             "{serve: 's'}",
-            ".serve: unknown field (did you mean server?); allowed: accounts, agent, d",
+            ".serve: unknown field (did you mean server?); allowed: accounts, agent, c",
         ),
         (
             "{accounts: {a: {serve: 's'}}}",
@@ -133,6 +141,14 @@ def test_the_fingerprint_is_of_what_the_worker_sees(tmp_path: Path) -> None:
         ("{accounts: {a: null}}", ".accounts.a: is null; allowed: an object with enabled, name"),
         ("{accounts: {a: {enabled: 'no'}}}", ".accounts.a.enabled: is a string; allowed: true or"),
         ("{accounts: {a: {launcher: 'x'}}}", ".accounts.a.launcher: is 'x'; allowed: \"exec\" | "),
+        (
+            "{accounts: {a: {confine: true}}}",
+            '.accounts.a.confine: is true; allowed only beside launcher: "exec"',
+        ),
+        (
+            "{confine: true, launcher: 'exec', accounts: {a: {launcher: 'zygote'}}}",
+            '.accounts.a.confine: is true; allowed only beside launcher: "exec"',
+        ),
         ("{accounts: {a: {agent: 'x'}}}", '.accounts.a.agent: is \'x\'; allowed: "echo" | "none"'),
         ("{accounts: {a: {name: 5}}}", ".accounts.a.name: is 5; allowed: a string of at most 200"),
         ("{accounts: {a: {port: 0}}}", ".accounts.a.port: is 0; allowed: an integer from 1 to"),

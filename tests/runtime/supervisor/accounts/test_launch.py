@@ -67,6 +67,17 @@ async def test_a_worker_is_started_with_its_configuration_and_proof(tmp_path: Pa
         assert (launched.process.pid, launched.log_dropped()) == (999_999_999, 0)
 
 
+async def test_a_confined_worker_is_told_what_must_stay_out_of_its_reach(tmp_path: Path) -> None:
+    async with launching(tmp_path) as (rig, _):
+        workers, places = rig.parts.workers, rig.parts.places
+        for confine in (False, True):
+            await workers.turn(KEY, urgent=False)
+            boot = workers.prepare(spec_of(KEY, launcher="exec", confine=confine), 7)
+            rig.parts.starts.leave(KEY)
+            hidden = [str(places.state_dir), str(places.config_path)]
+            assert boot.confine == (hidden if confine else None)
+
+
 async def is_free(rig: PartsRig) -> None:
     """Take the only place: it must be free at once, not after a while."""
     loop = asyncio.get_running_loop()
