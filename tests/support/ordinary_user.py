@@ -41,6 +41,11 @@ def need_ordinary_user() -> None:
         pytest.skip(why)
 
 
+def may_look_into(pid: int) -> bool:
+    """Return whether the kernel lets us look into a process: root always, others not into ours."""
+    return os.access(f"/proc/{pid}/environ", os.R_OK)
+
+
 def give(*directories: Path) -> None:
     """Give directories of the test, with what is in them, to the ordinary user."""
     if not ORDINARY:
