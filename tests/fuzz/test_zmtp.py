@@ -7,14 +7,16 @@ import os
 import pytest
 import structlog
 
-from tests.fuzz.zmtp_campaign import KINDS, run
+from tests.fuzz.zmtp_attacker import KINDS
+from tests.fuzz.zmtp_campaign import CAMPAIGNS
 
 
 @pytest.mark.timeout(100)
-async def test_no_frame_on_the_data_link_touches_another_account() -> None:
+@pytest.mark.parametrize("link", CAMPAIGNS)
+async def test_no_frame_on_a_link_touches_another_account(link: str) -> None:
     start = int.from_bytes(os.urandom(4))
     with structlog.testing.capture_logs():
-        report = await run(800, start)
+        report = await CAMPAIGNS[link](800, start)
     assert not report.harm(), f"seed {start}: {report.harm()}"
     assert report.refused > 0
     assert set(report.frames) == set(KINDS)

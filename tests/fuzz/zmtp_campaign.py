@@ -1,57 +1,49 @@
-"""Forged ZMTP frames of every kind against the data link of a gateway, beside a victim.
+"""Forged ZMTP frames of every kind against a link of the product, beside a victim.
 
-A connection is a stranger's or a proven worker's; it sends drawn bytes until it is closed or has
-said enough. Meanwhile the victim sends numbered messages: each must be handed on once, in order.
+What attacks is another process (``zmtp_attacker``), with a worker's credentials. Meanwhile the
+victim sends what is numbered: each must be heard once, in order, and nothing else as its word.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import os
+import sys
 from collections import Counter
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from random import Random
 
 import structlog
 
-from ipc.frames import data
 from ipc.frames.bootstrap import WorkerBoot
-from ipc.frames.data import Answer, Call, DataHello
-from ipc.identity.peer import PeerCredentials, PeerProof
+from ipc.frames.data import INBOUND, Call
+from ipc.frames.words import Phase
+from ipc.identity.peer import PeerCredentials
 from ipc.websocket.client import Client
 from ipc.zeromq.flood import rss_bytes
-from tests.support.gateway_rig import SECRET, gateway_rig, payload, row, single
+from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.control_link import ControlLink
+from runtime.supervisor.lifecycle import Start
+from tests.fuzz.zmtp_attacker import CONNECTIONS, OTHER, VICTIM
+from tests.support.accounts import Stage, account_of, phase, spec_of
+from tests.support.gateway_rig import SECRET, gateway_rig, payload, row
 from tests.support.messages import KEY, take
-from tests.support.until import until
-from tests.support.zmtp import (
-    COMMAND,
-    LONG,
-    MORE,
-    RawPeer,
-    command,
-    frame,
-    greeting,
-    hello,
-    initiate,
-    message,
-)
+from tests.support.players import beat
+from tests.support.short_directory import ShortDirectory
+from tests.support.until import PATIENCE, until
+from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 
-OTHER = "irc:oftc"
-PROOF = PeerProof(SECRET)
-OWN = PROOF.credentials(OTHER, 1)
-VICTIM = PROOF.credentials(KEY, 1)
-FRAMES = 25  # of one connection
-AT_ONCE = 8  # connections
 CALLS = 3  # to the victim, at the end
-MEMORY_BYTES = 48 << 20  # more than the rings and the heap need
+MEMORY_BYTES = 16 << 20  # more than the rings and the heap need
+FILES = 4
 
 
 @dataclass
 class ZmtpReport:
-    """What was sent, and what the victim made of it. ``rss`` is in bytes, before and after."""
+    """What was sent, and what the victim made of it. ``rss``, in bytes, and ``files`` are
+    those before and after."""
 
     frames: Counter[str] = field(default_factory=Counter)
     connections: int = 0
@@ -61,6 +53,7 @@ class ZmtpReport:
     forged: int = 0
     answered: int = 0
     rss: tuple[int, int] = (0, 0)
+    files: tuple[int, int] = (0, 0)
 
     def harm(self) -> list[str]:
         """Return what the frames have done to the victim, or to the process."""
@@ -74,114 +67,9 @@ class ZmtpReport:
         before, after = self.rss
         if after - before > MEMORY_BYTES:
             found.append(f"the memory has grown by {(after - before) >> 20} MiB")
+        if self.files[1] - self.files[0] > FILES:
+            found.append(f"{self.files[0]} files have become {self.files[1]}")
         return found
-
-
-def _bodies(random: Random) -> bytes:
-    """Return what may stand in a frame."""
-    forged = data.encode([single(random.randrange(1, 9), data.INBOUND, _forged())])
-    return random.choice(
-        (
-            b"",
-            forged,
-            data.encode([]),
-            data.encode([DataHello(KEY, 1, "0" * 64, 1)]),
-            data.encode([DataHello(KEY, 1, OWN.token, 1)]),
-            data.encode([DataHello(OTHER, 1, "schl\u00fcssel", 1)]),
-            data.encode([Answer(random.randrange(9), True, b'{"id":"forged"}')]),
-            VICTIM.name.encode(),
-            OWN.name.encode(),
-            OWN.routing_id,
-            b"w" + random.randbytes(20),
-            b"\0" + random.randbytes(4),
-            random.randbytes(random.randrange(300)),
-            b"\x91" * 2000,
-        )
-    )
-
-
-def _forged() -> bytes:
-    return payload(KEY, 1, text="forged")
-
-
-def _parts(random: Random) -> bytes:
-    return message(*(_bodies(random) for _ in range(random.randrange(1, 7))))
-
-
-def _unfinished(random: Random) -> bytes:
-    return b"".join(frame(_bodies(random), MORE) for _ in range(random.randrange(1, 5)))
-
-
-def _commands(random: Random) -> bytes:
-    names = (b"PING", b"PONG", b"ERROR", b"READY", b"HELLO", b"WELCOME", b"SUBSCRIBE", b"CANCEL")
-    name = random.choice((*names, random.randbytes(random.randrange(1, 20))))
-    return command(name, random.randbytes(random.randrange(40)))
-
-
-def _lengths(random: Random) -> bytes:
-    """Return a frame that promises another length than it has, or too large a one."""
-    size = random.choice((0, 1, 255, 1 << 20, 1 << 31, 1 << 40, (1 << 63) - 1, 1 << 63))
-    return bytes([random.choice((0, MORE, COMMAND)) | LONG]) + size.to_bytes(8) + b"x" * 40
-
-
-def _flags(random: Random) -> bytes:
-    """Return a frame whose flags are no flags."""
-    body = _bodies(random)[:200]
-    return bytes([random.randrange(256), len(body)]) + body
-
-
-def _noise(random: Random) -> bytes:
-    return random.randbytes(random.randrange(1, 400))
-
-
-def _handshakes(random: Random) -> bytes:
-    name = random.choice((VICTIM.name.encode(), OWN.name.encode(), b"\xff", b"", b"x" * 255))
-    token = random.choice((b"", b"0" * 64, OWN.token.encode(), random.randbytes(64)))
-    return random.choice(
-        (
-            hello(name, token),
-            initiate(random.choice((VICTIM.name.encode(), b"", OWN.routing_id))),
-            greeting(random.choice((b"NULL", b"PLAIN", b"CURVE", b"GSSAPI", b""))),
-            command(b"HELLO", b"\xff" + name),
-            command(b"INITIATE", b"\xff\xff\xff\xff"),
-        )
-    )
-
-
-KINDS: dict[str, Callable[[Random], bytes]] = {
-    "whole messages": lambda random: message(_bodies(random)),
-    "messages of parts": _parts,
-    "unfinished messages": _unfinished,
-    "commands": _commands,
-    "lengths": _lengths,
-    "flags": _flags,
-    "noise": _noise,
-    "handshakes": _handshakes,
-}
-# What ends no connection comes more often, or nothing would follow it.
-WEIGHTS = (6, 8, 4, 1, 1, 1, 1, 1)
-
-
-async def _connection(path: str, random: Random, report: ZmtpReport) -> None:
-    """Open one connection, as whoever is drawn, and send forged frames until it is closed."""
-    report.connections += 1
-    who = random.choice(("proven", "proven", "claims", "stranger", "null", "noise"))
-    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-        async with RawPeer(path) as peer:
-            if who in ("proven", "claims"):
-                claimed = OWN.routing_id if who == "proven" else VICTIM.name.encode()
-                await peer.prove(OWN, claimed)
-            elif who == "stranger":
-                await peer.send(greeting() + hello(VICTIM.name.encode(), b"0" * 64))
-            elif who == "null":
-                await peer.send(greeting(b"NULL") + initiate(VICTIM.name.encode()))
-            for _ in range(FRAMES):
-                kind = random.choices(tuple(KINDS), WEIGHTS)[0]
-                report.frames[kind] += 1
-                if not await peer.send(KINDS[kind](random)):
-                    break
-                if random.random() < 0.2:
-                    await asyncio.sleep(0)
 
 
 class _Victim:
@@ -202,39 +90,99 @@ class _Victim:
         """Say something now and then, for ever."""
         while True:
             self.said += 1
-            self.link.post(payload(KEY, self.said), data.INBOUND)
+            self.link.post(payload(KEY, self.said), INBOUND)
             await asyncio.sleep(0.005)
 
 
+async def attacked(address: str, frames: int, start: int, report: ZmtpReport) -> None:
+    """Have the link at ``address`` attacked; the first fifth shows what is ordinary."""
+    for share in (frames // 5, frames - frames // 5):
+        command = (sys.executable, "-m", "tests.fuzz.zmtp_attacker", address, str(share))
+        process = await asyncio.create_subprocess_exec(
+            *command, str(start), stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await process.communicate()
+        assert process.returncode == 0
+        sent = Counter(json.loads(printed))
+        report.connections += sent.pop(CONNECTIONS)
+        report.frames += sent
+        now = rss_bytes() or 0, len(os.listdir("/proc/self/fd"))
+        report.rss = report.rss[0] or now[0], now[0]
+        report.files = report.files[0] or now[1], now[1]
+        start += 1
+
+
 async def run(frames: int, start: int) -> ZmtpReport:
-    """Send ``frames`` forged frames; ``start`` is the seed."""
-    report, random = ZmtpReport(), Random(start)
+    """Send ``frames`` forged frames to the data link of a gateway; ``start`` is the seed."""
+    report = ZmtpReport()
     async with gateway_rig(row(KEY), row(OTHER)) as rig, asyncio.TaskGroup() as tasks:
         watcher, client = await rig.watcher(), await rig.client()
         victim = _Victim(rig.parts.boot.data, VICTIM)
         await until(lambda: KEY in rig.parts.peers.by_key)
         saying = tasks.create_task(victim.say())
         hearing = tasks.create_task(_hear(watcher, report))
-        before = 0
-        while report.frames.total() < frames:
-            await asyncio.gather(
-                *(
-                    _connection(rig.parts.boot.data, Random(random.random()), report)
-                    for _ in range(AT_ONCE)
-                )
-            )
-            if not before and report.frames.total() >= frames // 5:
-                before = rss_bytes() or 0
+        await attacked(rig.parts.boot.data, frames, start, report)
         saying.cancel()
-        await until(lambda: len(report.heard) >= victim.said)
+        await until(lambda: len(report.heard) >= victim.said, PATIENCE)
         params = {"to": "x", "message": "y", "channel": "irc", "accountId": "libera"}
         for number in range(CALLS):
             await client.call("send", params | {"idempotencyKey": f"{os.getpid()}-{number}"})
-        report.rss = before, rss_bytes() or 0
         report.said, report.answered = victim.said, victim.calls
         report.refused = rig.parts.data_link.report().handshakes_refused
         hearing.cancel()
         victim.link.close()
+    return report
+
+
+async def run_control(frames: int, start: int) -> ZmtpReport:
+    """Send ``frames`` forged frames to the control link of a supervisor."""
+    report = ZmtpReport()
+    accounts = {key: account_of(Stage(), spec_of(key), first_incarnation=0) for key in (KEY, OTHER)}
+
+    def changed(account: Account) -> None:
+        said = account.status().plugin.get("detail")
+        if account.key == KEY and said is not None and said not in report.heard[-1:]:
+            report.heard.append(said)
+            report.forged += said == "forged"
+
+    with ShortDirectory() as place, ExitStack() as closing:
+        address = f"ipc://{place / 'control.ipc'}"
+        link = ControlLink(
+            address,
+            SECRET,
+            find=accounts.get,
+            on_hello=lambda account: None,
+            on_change=changed,
+            on_figures=lambda account: None,
+        )
+        link.open()
+        closing.callback(link.close)
+        children = [asyncio.create_task(each.child.run()) for each in accounts.values()]
+        try:
+            accounts[KEY].child.post(Start())
+            accounts[OTHER].child.post(Start())
+            await until(lambda: accounts[KEY].child.process is not None)
+            boot = WorkerBoot(KEY, 1, VICTIM.token, address, "", "", {}, "", "")
+            victim = WorkerControlLink(boot, lambda lag: beat(), lambda: victim.send_drained())
+            victim.open()
+            closing.callback(victim.close)
+            victim.send_ready()
+            await phase(accounts[KEY], Phase.RUNNING)
+            attack = asyncio.create_task(attacked(address, frames, start, report))
+            while not attack.done():
+                report.said += 1
+                victim.patch({"detail": f"text {report.said}"})
+                await asyncio.sleep(0.005)
+            await attack
+            await until(lambda: len(report.heard) >= report.said, PATIENCE)
+            for _ in range(CALLS):
+                report.answered += await link.drained(accounts[KEY], PATIENCE)
+            assert accounts[KEY].phase is Phase.RUNNING
+            report.refused = link.handshakes_refused
+        finally:
+            for child in children:
+                child.cancel()
+            await asyncio.wait(children)
     return report
 
 
@@ -244,3 +192,6 @@ async def _hear(watcher: Client, report: ZmtpReport) -> None:
         text = body["message"]["text"]
         report.forged += text == "forged"
         report.heard.append(text)
+
+
+CAMPAIGNS = {"data": run, "control": run_control}
