@@ -1,8 +1,8 @@
 """Follows how far a client has read each account. Pure.
 
 So it can go on after a lost connection. Our own events carry ``cursor``,
-``<incarnation>:<seq>``, in their payload; it only grows, and within one incarnation by one
-(docs/protocol.md, Events).
+``<incarnation>:<seq>``, in their payload; it only grows, and within one incarnation by one, but
+for the numbers that the event names in ``skips`` (docs/protocol.md, Events).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Cursor = tuple[int, int]
 class _Place(msgspec.Struct):
     account: str = ""
     cursor: str = ""
+    skips: list[int | tuple[int, int]] = []
 
 
 _decode = msgspec.json.Decoder(_Place).decode
@@ -56,6 +57,8 @@ class Cursors:
         self._last[place.account] = cursor
         if last is None or cursor[0] != last[0] or cursor[1] == last[1] + 1:
             return True, None
+        if cursor[1] == _next(last[1] + 1, place.skips):
+            return True, None
         return True, {"account": place.account, "after": _text(last), "next": place.cursor}
 
     def forget(self, payload: msgspec.Raw) -> None:
@@ -66,6 +69,15 @@ class Cursors:
     def resume(self) -> dict[str, str]:
         """Return the params ``cursors`` of ``events.subscribe``."""
         return {account: _text(cursor) for account, cursor in self._last.items()}
+
+
+def _next(number: int, skips: list[int | tuple[int, int]]) -> int:
+    """Return the first number from ``number`` on that is not skipped."""
+    for skip in skips:
+        first, last = (skip, skip) if isinstance(skip, int) else skip
+        if first <= number <= last:
+            number = last + 1
+    return number
 
 
 def _text(cursor: Cursor) -> str:

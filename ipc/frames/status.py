@@ -59,6 +59,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     configured: bool = True
     name: str | None = None
     agent: str = "none"  # who answers its messages
+    journal: str = "off"  # on: what comes in is stored before anything else happens to it
     pid: int | None = None
     incarnation: int = 0
     revision: str = ""
@@ -139,11 +140,13 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     """What the gateway knows of the data link: its answer to a ``channels.report``.
 
     ``silent`` is for how many seconds running accounts have given no sign, ``duplicates`` how many
-    of their messages were dropped as such. Both are by key.
+    of their messages were dropped as such, ``repeated`` how many a platform had sent before. All
+    are by key.
     """
 
     silent: dict[str, float] = msgspec.field(default_factory=dict)
     duplicates: dict[str, int] = msgspec.field(default_factory=dict)
+    repeated: dict[str, int] = msgspec.field(default_factory=dict)
     handshakes_refused: int = 0
     floods: int = 0
 

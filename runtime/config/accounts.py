@@ -24,6 +24,7 @@ from runtime.config.model import (
     ChannelConfig,
     Config,
     HealthMonitorConfig,
+    JournalMode,
     Launcher,
     RestartConfig,
     Section,
@@ -33,6 +34,7 @@ from workers.plugin import Manifest, fields_of
 from workers.registry import ID, ID_RULE, Manifests
 from workers.secrets import is_reference, with_secret
 
+UNJOURNALED = frozenset({"local"})  # channels whose accounts have no journal unless they ask
 IMPLICIT = "default"  # the account of a channel that has fields but no accounts: OpenClaw's word
 
 # Parts of an account that lie over those of its channel, and of the supervisor, field by field.
@@ -71,6 +73,7 @@ class AccountSpec:
     limits: AccountLimitsConfig
     launcher: Launcher
     agent: AgentName
+    journal: JournalMode
     manifest: Manifest
     manifest_ref: str
     label: str
@@ -270,6 +273,7 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         launcher=launcher,
         confine=confine,
         agent=over.agent or under.agent or config.agents.default,
+        journal=over.journal or under.journal or ("off" if channel.id in UNJOURNALED else "on"),
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",

@@ -23,6 +23,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 Launcher = Literal["zygote", "exec"]
 AgentName = Literal["echo", "none"]
+JournalMode = Literal["on", "off"]
 
 
 class Section(
@@ -312,6 +313,9 @@ class AccountConfig(Section, frozen=True):
     confine: Annotated[bool, LOCAL] = False
     # None: agents.default.
     agent: AgentName | None = None
+    # on: what the platform handed us is stored before anything else happens to it. None: on, but
+    # off for `local`, whose clients see for themselves what was not taken.
+    journal: JournalMode | None = None
 
 
 class ChannelConfig(AccountConfig, frozen=True):

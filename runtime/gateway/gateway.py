@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -26,9 +27,12 @@ from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.answering import Answering
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
@@ -42,6 +46,7 @@ from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
 from runtime.gateway.http.late import LateEndpoints
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.stored import StoredJournal
 from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
@@ -53,19 +58,24 @@ ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
 
 
 class GatewayTurn:
-    """Ends a turn of the gateway's event loop: publish → calls → write → acknowledge.
+    """Ends a turn of the gateway's event loop: store → publish → calls → write → acknowledge.
 
     What workers have sent during the turn is published as events and leaves in the same write
     as all answers. Calls go to the workers before it, so that they work meanwhile. Messages
     are acknowledged last, once the clients' sockets have them.
     """
 
-    def __init__(self, fanout: Fanout, data_link: DataRouter) -> None:
+    def __init__(self, fanout: Fanout, data_link: DataRouter, intake: Intake) -> None:
         self._fanout = fanout
         self._data_link = data_link
+        self._intake = intake
 
     def before_write(self) -> None:
-        """Queue the events of this turn for the clients, and send its calls to the workers."""
+        """Queue the events of this turn for the clients, and send its calls to the workers.
+
+        What must be stored first goes to the journal; it is published in a later turn.
+        """
+        self._intake.flush()
         self._fanout.flush()
         self._data_link.send_calls()
 
@@ -75,12 +85,21 @@ class GatewayTurn:
 
 
 class Gateway:
-    """One gateway process; its ``parts`` exist once it has been started."""
+    """One gateway process; its ``parts`` exist once it has been started.
+
+    ``on_failure(why, final)`` is called when it cannot go on; ``final``: nor could the next one.
+    """
 
     parts: GatewayParts
 
-    def __init__(self, boot: GatewayBoot, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        boot: GatewayBoot,
+        tasks: asyncio.TaskGroup,
+        on_failure: Callable[[str, bool], None] = lambda why, final: None,
+    ) -> None:
         self._boot = boot
+        self._on_failure = on_failure
         self._config = msgspec.convert(boot.gateway, GatewayConfig)
         # What is misconfigured fails here, before anything is served.
         config, now = self._config, asyncio.get_running_loop().time
@@ -97,8 +116,10 @@ class Gateway:
         """Serve workers, and clients on the listening socket ``listen``."""
         server = await self._serve(listen)
         # The loop accepts the first client after this turn, when the parts are there.
-        self.parts = parts = _parts(self._boot, self._config, self._jobs, self._guard, server)
-        server.surround_writes(GatewayTurn(parts.fanout, parts.data_link))
+        self.parts = parts = _parts(
+            self._boot, self._config, self._jobs, self._guard, server, self._on_failure
+        )
+        server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake))
         self._files = FileWatch(self._file_limit, lambda: server.starved, self._warn)
         if self._config.http.enabled:
             self._endpoints = LateEndpoints(parts)
@@ -109,6 +130,7 @@ class Gateway:
         if self._files is not None:
             self._files.close()
         parts.hub.close()
+        parts.answering.close()
         for calls in (parts.calls, parts.supervisor, parts.nodes):
             calls.fail_all()
         await parts.registry.saved()
@@ -117,6 +139,7 @@ class Gateway:
         if self._endpoints is not None:
             await self._endpoints.close()
         parts.data_link.close()
+        await parts.intake.close()
         await parts.registry.saved()
         self._jobs.cancel()
 
@@ -167,7 +190,12 @@ class Gateway:
 
 
 def _parts(
-    boot: GatewayBoot, config: GatewayConfig, jobs: Jobs, guard: AccessGuard, server: Server
+    boot: GatewayBoot,
+    config: GatewayConfig,
+    jobs: Jobs,
+    guard: AccessGuard,
+    server: Server,
+    on_failure: Callable[[str, bool], None],
 ) -> GatewayParts:
     """Make the parts of a gateway around the server of its clients."""
     boot_id = secrets.token_hex(16)
@@ -181,6 +209,17 @@ def _parts(
     agents = Agents(boot.agents, jobs, calls.call)
     rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
     fanout = Fanout(server.flush_soon)
+    handover = Handover(rings, fanout)
+    answering = Answering(agents, jobs, calls.call, lambda: intake.journal, server.flush_soon)
+    intake = Intake(
+        peers,
+        handover,
+        lambda on_change: StoredJournal(
+            Path(boot.state_dir) / "journal.db", on_change=on_change, on_failure=on_failure
+        ),
+        answering.on_stored,
+        answering.forget,
+    )
     return GatewayParts(
         boot=boot,
         boot_id=boot_id,
@@ -204,15 +243,20 @@ def _parts(
         fanout=fanout,
         peers=peers,
         calls=calls,
+        handover=handover,
+        intake=intake,
+        answering=answering,
         data_link=DataRouter(
             boot.data,
             boot_id,
             peers=peers,
             calls=calls,
             rings=rings,
-            fanout=fanout,
+            handover=handover,
+            intake=intake,
             output=server,
             on_message=agents.on_message,
+            on_welcome=answering.welcomed,
         ),
     )
 

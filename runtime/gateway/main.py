@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from ipc.frames.bootstrap import gateway_boot
-from ipc.frames.words import EXIT_CONFIG, EXIT_OK
+from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR, EXIT_OK
 from ipc.record_limit import limiter
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import Gateway
@@ -36,12 +36,18 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
     listen = socket.socket(fileno=fds["listen"])
     listen.setblocking(False)
     ended = asyncio.Event()
+    failures: list[tuple[str, bool]] = []
+
+    def fail(why: str, final: bool) -> None:
+        failures.append((why, final))
+        ended.set()
+
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     try:
         async with asyncio.TaskGroup() as tasks:
             try:
-                gateway = Gateway(boot, tasks)
+                gateway = Gateway(boot, tasks, fail)
                 await gateway.start(listen)
             except (msgspec.ValidationError, Misconfigured) as error:
                 report_cause("misconfigured", str(error))
@@ -50,6 +56,12 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
             gc.freeze()  # what is alive now stays so: the collector never needs to look at it again
             log.info("gateway up", incarnation=boot.incarnation, port=listen.getsockname()[1])
             await ended.wait()
+            if failures:
+                why, final = failures[0]
+                log.error("the gateway cannot go on", reason=why)
+                report_cause("misconfigured" if final else "failed", why)
+                await gateway.close()
+                return EXIT_CONFIG if final else EXIT_ERROR
             await drain(gateway)
             log.info("gateway down", incarnation=boot.incarnation)
     finally:

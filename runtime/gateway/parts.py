@@ -10,9 +10,12 @@ from runtime.config.model import GatewayConfig
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.answering import Answering
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.accounts.rows import Accounts
@@ -32,8 +35,8 @@ class GatewayParts:
     """The parts of one gateway process. ``Gateway.start`` makes them, and none is replaced.
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
-    ``peers`` are the workers' side, ``calls`` the calls to accounts, ``supervisor`` the link to
-    the supervisor.
+    ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
+    accounts, ``supervisor`` the link to the supervisor.
     """
 
     boot: GatewayBoot
@@ -61,4 +64,7 @@ class GatewayParts:
     fanout: Fanout
     peers: Peers
     calls: AccountCalls
+    handover: Handover
+    intake: Intake
+    answering: Answering
     data_link: DataRouter

@@ -1,11 +1,13 @@
 """Applies the supervisor's reports and publishes what has changed.
 
 The order is a contract: the messages that a worker sent before its end are
-handed on before its end is published, and none of them afterwards.
+handed on before its end is published, and none of them afterwards. Where they have to be stored
+first, what is reported of their account waits for that.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -56,11 +58,13 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         removed += [key for key in accounts.rows if key not in report.accounts]
     if report.accounts or removed:
         parts.data_link.drain_now()
+    in_order = parts.intake.in_order
     for key, row in report.accounts.items():
-        _change(parts, key, row)
+        in_order(key, partial(_change, parts, key, row))
     for key in removed:
-        _remove(parts, key)
-    accounts.learn_figures(report.figures)
+        in_order(key, partial(_remove, parts, key))
+    for key, row in report.figures.items():
+        in_order(key, partial(accounts.learn_figures, {key: row}))
     if report.whole:
         parts.readiness.report_arrived()
 

@@ -40,6 +40,7 @@ def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
         "limits": AccountLimitsConfig(),
         "launcher": "zygote",
         "agent": "echo",
+        "journal": "off",
         "manifest": manifest,
         "manifest_ref": "workers.channels.local:manifest",
         "label": "a unix socket",

@@ -156,15 +156,25 @@ class GatewayRig:
         accounts = {row["account"]: row for row in rows}
         await self.supervisor.call("channels.report", {"accounts": accounts} | more)
 
-    async def worker(self, account: str, incarnation: int = 1, *, ready: bool = True) -> Worker:
-        """Return a worker; unless told otherwise one that has been welcomed."""
+    async def worker(
+        self, account: str, incarnation: int = 1, *, ready: bool = True, **more: Any
+    ) -> Worker:
+        """Return a worker; unless told otherwise one that has been welcomed.
+
+        ``more`` are fields of its row.
+        """
         worker = Worker(self, account, incarnation)
         self.opened.append(worker)
         worker.hello()
         if ready:
-            await self.report(row(account, incarnation=incarnation))
+            await self.report(row(account, incarnation=incarnation, **more))
             await worker.next(Welcome)
         return worker
+
+    async def connect_supervisor(self, *rows: dict[str, Any]) -> None:
+        """Open the session and report everything."""
+        self.supervisor = await Client.connect(self.url, token=SESSION, on_event=self.on_event)
+        await self.report(*rows, whole=True)
 
     def on_event(self, event: Event) -> None:
         if event.event != "supervisor.request":
@@ -186,12 +196,6 @@ class GatewayRig:
 CHANNELS = [
     ChannelInfo("irc", "IRC", "IRC network", "number", "libera", ["libera", "oftc", "third"]),
 ]
-
-
-async def connect_supervisor(rig: GatewayRig, *rows: dict[str, Any]) -> None:
-    """Open the session and report everything."""
-    rig.supervisor = await Client.connect(rig.url, token=SESSION, on_event=rig.on_event)
-    await rig.report(*rows, whole=True)
 
 
 @contextlib.asynccontextmanager
@@ -226,7 +230,7 @@ async def gateway_rig(
             rig = GatewayRig(gateway, port, tasks=tasks)
             try:
                 if supervisor:
-                    await connect_supervisor(rig, *(rows or (row("irc:libera"),)))
+                    await rig.connect_supervisor(*(rows or (row("irc:libera"),)))
                 yield rig
             finally:
                 for opened in rig.opened:

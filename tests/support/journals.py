@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,13 +34,19 @@ async def journal_of(kind: str, place: Path) -> AsyncIterator[Journal]:
 
 
 def arrived(
-    first: int, *ids: str, incarnation: int = 1, key: str = KEY, cursor: bytes = b"", at: int = 1
+    first: int,
+    *ids: str,
+    incarnation: int = 1,
+    key: str = KEY,
+    cursor: bytes = b"",
+    at: int | None = None,
 ) -> Arrived:
     """Return frames numbered from ``first`` on, with these ids of messages."""
     payloads = [
         payload(key, number, incarnation, id=each) for number, each in enumerate(ids, first)
     ]
-    return Arrived(key, incarnation, first, bytes([INBOUND]) * len(ids), payloads, cursor, at)
+    now = int(time.time() * 1000) if at is None else at  # what is old is forgotten at once
+    return Arrived(key, incarnation, first, bytes([INBOUND]) * len(ids), payloads, cursor, now)
 
 
 async def store(journal: Journal, *records: Record) -> list[Kept | None]:

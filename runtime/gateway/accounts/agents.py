@@ -23,6 +23,7 @@ from workers.messages import Inbound, Outbound
 MAX_RUNNING = 1000  # answers on their way; more are dropped and counted
 SEND_SECONDS = 30.0
 MEANT = INBOUND | ADDRESSED
+REASONS = ("busy", "error", "expired", "malformed", "send", "unknown")
 
 CallAccount = Callable[[str, str, bytes, float], Awaitable[bytes]]
 
@@ -69,7 +70,7 @@ class Agents:
         self._running = 0
         self._decode = msgspec.json.Decoder(_Payload).decode
         self.answered = 0
-        self.failed: Counter[str] = Counter({"busy": 0, "error": 0, "send": 0, "malformed": 0})
+        self.failed: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.configure(config)
 
     def configure(self, config: dict[str, Any]) -> None:
@@ -82,7 +83,7 @@ class Agents:
         """Begin to answer a message that is addressed to the account."""
         if flags & MEANT != MEANT:
             return
-        agent = self._of_account.get(key, self._default)
+        agent = self.agent_of(key)
         if agent is None:
             return
         if self._running >= MAX_RUNNING:
@@ -91,30 +92,45 @@ class Agents:
         self._running += 1
         self._jobs.start(self._answer(agent, key, payload))
 
-    async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
+    def agent_of(self, key: str) -> Agent | None:
+        """Return the agent that answers for an account."""
+        return self._of_account.get(key, self._default)
+
+    async def answer_to(self, agent: Agent, key: str, payload: bytes) -> Outbound | None:
+        """Return an agent's answer to a message, ``None`` for none; its faults are counted."""
         try:
             require_shallow(payload)
             event = self._decode(payload)
             text = None if event.message.sender.bot else await agent.reply(key, event.message)
-            if text is None:
-                return
-            answer = Outbound(
-                to=event.message.chat.id,
-                text=text,
-                key=f"{agent.name}:{event.cursor}",
-                thread=event.message.thread,
-            )
-            await self._call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
-            self.answered += 1
         except msgspec.DecodeError as error:
-            self._fails("malformed", key, error)
-        except IpcError as error:
-            self._fails("send", key, error)
+            self.fails("malformed", key, error)
+            return None
         except Exception as error:  # noqa: BLE001 - an agent's fault is its own
-            self._fails("error", key, error)
+            self.fails("error", key, error)
+            return None
+        if text is None:
+            return None
+        return Outbound(
+            to=event.message.chat.id,
+            text=text,
+            key=f"{agent.name}:{event.cursor}",
+            thread=event.message.thread,
+        )
+
+    async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
+        try:
+            answer = await self.answer_to(agent, key, payload)
+            if answer is not None:
+                await self._call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
+                self.answered += 1
+        except IpcError as error:
+            self.fails("send", key, error)
+        except Exception as error:  # noqa: BLE001 - one answer must not end the gateway
+            self.fails("error", key, error)
         finally:
             self._running -= 1
 
-    def _fails(self, reason: str, key: str, error: Exception) -> None:
+    def fails(self, reason: str, key: str, error: Exception | str) -> None:
+        """Count an answer that is not sent, under a reason, and log why."""
         self.failed[reason] += 1
         log.warning("no answer", account=key, reason=reason, error=str(error))

@@ -2,8 +2,9 @@
 
 Every message is numbered by its worker. It is handed on once (to the clients' output, the
 ring and the agent), in order, without gaps, and acknowledged afterwards, once per turn of
-the event loop. A worker counts from the moment the supervisor has reported
-it running until its end is reported: before and after that its frames change nothing.
+the event loop. Where its account has a journal it is stored before all that (``intake``). A
+worker counts from the moment the supervisor has reported it running until its end is reported:
+before and after that its frames change nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from ipc.frames.data import (
     ADDRESSED,
     HISTORY,
     MAX_BODY_BYTES,
+    AccountIdentity,
     Ack,
     Answer,
     Call,
     DataHello,
     FromGateway,
+    Mark,
     Messages,
-    Refused,
-    Welcome,
     check_text,
     decode_from_worker,
     encode,
@@ -38,16 +39,25 @@ from ipc.identity.peer import parse_peer
 from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
-from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.greetings import Greetings
+from runtime.gateway.accounts.handover import Handover
+from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.link_signs import LinkSigns
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
 
-HELLO_FIRST = "hello first"
-MAX_STRANGERS = 4096
 MAX_DRAINS = 8  # of 8 MiB each: far more than the credit of all accounts
-REASONS = ("duplicate", "early", "gap", "late answer", "malformed", "refused", "stale", "stranger")
-ASK_AGAIN = 0.05  # seconds between two requests to one peer to say hello first
+REASONS = (
+    "duplicate",
+    "early",
+    "gap",
+    "journal full",
+    "late answer",
+    "malformed",
+    "refused",
+    "stale",
+    "stranger",
+)
 NOT_ADDRESSED = bytes(flags for flags in range(256) if not flags & ADDRESSED)
 _is_ascii = bytes.isascii
 
@@ -77,7 +87,8 @@ class DataRouter:
     """The gateway's end of the data link.
 
     ``on_message(key, flags, payload)`` is called with every message that is addressed to an
-    account. ``dropped`` counts by reason what was not handed on, ``messages`` what was.
+    account without a journal, ``on_welcome(key)`` when one with a journal can be called.
+    ``dropped`` counts by reason what was not handed on.
     """
 
     def __init__(
@@ -88,25 +99,25 @@ class DataRouter:
         peers: Peers,
         calls: AccountCalls,
         rings: Rings,
-        fanout: Fanout,
+        handover: Handover,
+        intake: Intake,
         output: ClientOutput,
         on_message: Callable[[str, int, bytes], None],
+        on_welcome: Callable[[str], None],
     ) -> None:
-        self._gateway = gateway
         self._peers = peers
         self._by_id = peers.by_id
         self._calls = calls
         self._queued = calls.queued
         self._rings = rings
-        self._fanout = fanout
+        self._handover = handover
+        self._intake = intake
         self._output = output
         self._flush_soon = output.flush_soon
         self._on_message = on_message
         self._unacked: set[Peer] = set()
-        self._asked: dict[bytes, float] = {}  # when to say hello first
         self._clock = asyncio.get_running_loop().time
         self._duplicates: Counter[str] = Counter()  # by key
-        self.messages = 0
         self.dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self._router = Router(
             address,
@@ -120,6 +131,17 @@ class DataRouter:
         self._guard = FloodGuard(
             self._router, self._rebound, _warn, held=lambda: self._output.held_bytes
         )
+        self._greetings = Greetings(
+            gateway, peers, rings, intake, self._send, self.dropped, self._clock, on_welcome
+        )
+        intake.attach(
+            self._acknowledge_soon, self._greetings.invite, self._greetings.journal_changed
+        )
+
+    @property
+    def messages(self) -> int:
+        """How many messages have been handed on."""
+        return self._handover.messages
 
     def _on_frame(self, id: bytes, body: bytes) -> None:
         peer = self._by_id.get(id)
@@ -133,24 +155,51 @@ class DataRouter:
                 if not self._calls.answered(peer, each):
                     self.dropped["late answer"] += 1
             elif type(each) is DataHello:
-                peer = self._hello(id, each) or peer
+                peer = self._greetings.hello(id, each) or peer
+            elif isinstance(each, AccountIdentity):
+                if peer is not None and self._intake.is_on(peer.key) and self._intake.ready:
+                    self._intake.identify(peer, each)
+                    self._flush_soon()
+            elif type(each) is Mark and peer is not None and peer.welcome:
+                self._mark(peer, each)
 
     def _hand_on(self, peer: Peer, pack: Messages) -> None:
-        """Hand a pack on as a whole: most of the cost is per step, not per byte."""
-        peer.seen = pack.last
+        """Hand a pack on, or have it stored first where the account has a journal."""
+        packs = [pack] if all(map(_is_ascii, pack.payloads)) else self._valid_parts(peer, pack)
+        if self._intake.is_on(peer.key):
+            self._store(peer, packs, pack)
+            return
+        peer.seen = peer.done = pack.last
         if peer not in self._unacked:
             self._unacked.add(peer)
             self._flush_soon()
-        packs = [pack] if all(map(_is_ascii, pack.payloads)) else self._valid_parts(peer, pack)
         for each in packs:
-            payloads, count = each.payloads, len(each.payloads)
-            self._rings.extend(peer.key, peer.incarnation, each.first, payloads)
-            self._fanout.publish_pack(peer.key, each.flags, payloads)
-            self.messages += count
+            payloads = each.payloads
+            self._handover.hand_on(peer.key, peer.incarnation, each.first, each.flags, payloads)
             if each.flags.translate(None, NOT_ADDRESSED):
                 for flags, payload in zip(each.flags, payloads, strict=True):
                     if flags & ADDRESSED:
                         self._on_message(peer.key, flags, payload)
+
+    def _store(self, peer: Peer, packs: list[Messages], pack: Messages) -> None:
+        if self._intake.take(peer, packs, pack):
+            self._flush_soon()
+        else:
+            peer.welcome = False
+            self.dropped["journal full"] += len(pack.payloads)
+
+    def _mark(self, peer: Peer, mark: Mark) -> None:
+        """Take a plugin's position at the platform that comes without a message."""
+        if self._intake.is_on(peer.key):
+            self._intake.mark(peer, mark)
+            self._flush_soon()
+        else:
+            peer.mark = max(peer.mark, mark.id)
+            self._acknowledge_soon(peer)
+
+    def _acknowledge_soon(self, peer: Peer) -> None:
+        self._unacked.add(peer)
+        self._flush_soon()
 
     def _valid_parts(self, peer: Peer, pack: Messages) -> list[Messages]:
         """Return what may go into events: one account's text must not break clients."""
@@ -178,7 +227,7 @@ class DataRouter:
         for peer, calls in queued:
             if peer in unacked and not patient:
                 unacked.remove(peer)
-                self._send_calls(peer, calls, Ack(peer.seen))
+                self._send_calls(peer, calls, Ack(peer.done, peer.mark))
             else:
                 self._send_calls(peer, calls)
 
@@ -192,7 +241,7 @@ class DataRouter:
         if self._unacked and not self._output.patient:
             unacked, self._unacked = self._unacked, set()
             for peer in unacked:
-                self._send(peer.id, Ack(peer.seen))
+                self._send(peer.id, Ack(peer.done, peer.mark))
 
     def _send_calls(self, peer: Peer, calls: list[Call], *first: FromGateway) -> None:
         for pack in packs_of(calls):
@@ -214,6 +263,7 @@ class DataRouter:
     def reported(self, key: str) -> None:
         """Follow a new report about ``key``: welcome what became ready, forget what ended."""
         self._peers.changed()
+        self._intake.configure(key)
         for peer in self._peers.of_account(key):
             if self._peers.has_ended(peer):
                 self._peers.forget(peer)
@@ -221,8 +271,9 @@ class DataRouter:
                 if key not in self._peers.accounts.rows:
                     self._duplicates.pop(key, None)
                 self._calls.forget(peer)
-            elif not peer.welcome and self._peers.may_talk(peer):
-                self._welcome(peer)
+                self._intake.forget(peer)
+            elif not peer.welcome and not peer.held:
+                self._greetings.greet(peer)
 
     def close(self) -> None:
         """Close the link; calls that wait for an answer fail."""
@@ -234,7 +285,11 @@ class DataRouter:
         """Return what the supervisor is to know of this link."""
         self.drain_now()  # our own delay is not the workers'
         return LinkReport(
-            self._signs.silent(), dict(self._duplicates), self._router.refused, self._guard.floods
+            self._signs.silent(),
+            dict(self._duplicates),
+            dict(self._intake.repeated),
+            self._router.refused,
+            self._guard.floods,
         )
 
     def _rebound(self) -> None:
@@ -242,42 +297,13 @@ class DataRouter:
         for peer in list(self._peers.by_id.values()):
             self._calls.forget(peer)
 
-    def _hello(self, id: bytes, hello: DataHello) -> Peer | None:
-        if not self._peers.accepts(id, hello):
-            self.dropped["refused"] += 1
-            log.warning("worker refused", peer=id.decode(errors="replace"))
-            self._send(id, Refused("wrong token"))
-            return None
-        if self._peers.is_past(hello.key, hello.incarnation):
-            self.dropped["stale"] += 1
-            self._send(id, Refused("this incarnation has ended"))
-            return None
-        peer = self._peers.enter(id, hello.key, hello.incarnation)
-        peer.hellos += 1
-        ring = self._rings.of(hello.key)
-        # What lies between, an earlier gateway has acknowledged.
-        ring.begin(peer.incarnation, hello.oldest - 1, anew=hello.oldest - 1 > peer.seen)
-        peer.seen = max(peer.seen, hello.oldest - 1)
-        peer.wanted, peer.recalled = ring.lacks(peer.incarnation, hello.kept), []
-        if self._peers.may_talk(peer):
-            self._welcome(peer)
-        elif hello.waits:
-            self._send(peer.id, Welcome(self._gateway, peer.seen, early=True))
-        return peer
-
-    def _welcome(self, peer: Peer) -> None:
-        peer.welcome = self._send(peer.id, Welcome(self._gateway, peer.seen, peer.wanted))
-        if peer.welcome:
-            self._asked.pop(peer.id, None)
-            self._peers.welcome(peer)
-
     def _out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
         """Drop messages that come twice, too early, after a gap, or from an unknown peer."""
         count = len(pack.payloads)
         if peer is None:
             stale = self._peers.is_past(*parse_peer(id))
             self.dropped["stale" if stale else "stranger"] += count
-            self._ask_for_hello(id)
+            self._greetings.ask_for_hello(id)
         elif pack.flags[0] & HISTORY and pack.last <= peer.seen:
             self._recall(peer, pack)
         elif pack.first <= peer.seen:
@@ -294,9 +320,12 @@ class DataRouter:
 
     def _refuse(self, peer: Peer, pack: Messages) -> None:
         """Drop messages before which something is missing: after a hello they come again."""
+        if peer.held:
+            self.dropped["journal full"] += len(pack.payloads)
+            return
         self.dropped["gap" if peer.welcome else "early"] += len(pack.payloads)
         peer.welcome = False
-        self._ask_for_hello(peer.id)
+        self._greetings.ask_for_hello(peer.id)
 
     def _recall(self, peer: Peer, pack: Messages) -> None:
         """Take what an earlier gateway has handed on: it is for the ring alone."""
@@ -311,16 +340,6 @@ class DataRouter:
             self._rings.fill(peer.key, peer.incarnation, recalled)
             peer.wanted, peer.recalled = 0, []
             self._peers.changed()
-
-    def _ask_for_hello(self, id: bytes) -> None:
-        """Ask for a hello, but seldom: a flood gets no flood back."""
-        now = self._clock()
-        if now - self._asked.get(id, 0.0) < ASK_AGAIN:
-            return
-        if len(self._asked) >= MAX_STRANGERS:
-            self._asked.clear()
-        self._asked[id] = now
-        self._send(id, Refused(HELLO_FIRST))
 
     def _send(self, id: bytes, message: FromGateway) -> bool:
         try:

@@ -19,20 +19,29 @@ MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
 class Peer:
     """One incarnation of one account that has proved its identity.
 
-    ``seen`` is the newest message handed on. ``welcome`` is false until the peer may talk, and
-    again after a gap, until it has said hello anew; ``hellos`` counts those. ``wanted`` is
-    the number from which on it is asked for history (0: it is not), ``recalled`` what has come of
-    that.
+    ``seen`` is the newest message taken, ``done`` the newest that may be acknowledged: it has been
+    handed on, and stored before where the account has a journal; ``mark`` is the newest mark of
+    which that is true. ``held``: it was refused for want of room, until it is invited again.
+    ``oldest``, ``kept`` and ``waits`` are what it said in its last hello (see ``DataHello``).
+    ``welcome`` is false until the peer may talk, and again after a gap, until it has said hello
+    anew; ``hellos`` counts those. ``wanted`` is the number from which on it is asked for history
+    (0: it is not), ``recalled`` what has come of that.
     """
 
     __slots__ = (
+        "done",
+        "held",
         "hellos",
         "id",
         "incarnation",
+        "kept",
         "key",
+        "mark",
         "name",
+        "oldest",
         "recalled",
         "seen",
+        "waits",
         "wanted",
         "welcome",
     )
@@ -42,7 +51,9 @@ class Peer:
         self.name = id.decode()
         self.key = key
         self.incarnation = incarnation
-        self.seen = 0
+        self.seen = self.done = self.mark = 0
+        self.oldest, self.kept = 1, 0
+        self.held = self.waits = False
         self.hellos = 0
         self.welcome = False
         self.wanted = 0

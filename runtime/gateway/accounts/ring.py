@@ -153,6 +153,11 @@ class Rings:
         ring = self._rings.get(key)
         return ([], False) if ring is None else ring.after(cursor)
 
+    def reaches(self, key: str, cursor: Cursor) -> bool:
+        """Return whether all that came after ``cursor`` is here."""
+        ring = self._rings.get(key)
+        return ring is not None and ring.floor is not None and ring.floor <= cursor
+
     def oldest(self, key: str) -> Cursor | None:
         """Return the cursor of the oldest payload of an account."""
         ring = self._rings.get(key)

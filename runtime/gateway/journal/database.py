@@ -47,6 +47,8 @@ class TooNew(Exception):
 class Database:
     """The journal's file, opened for writing. ``places`` is where each account stands.
 
+    ``changed`` are accounts whose places were changed by something else than records.
+
     Raises ``TooNew`` for a file that only a newer Trunkline can read, ``sqlite3.Error`` and
     ``OSError`` for one that cannot be used.
     """
@@ -63,6 +65,7 @@ class Database:
         except BaseException:
             self.connection.close()
             raise
+        self.changed: set[str] = set()
         self._next = max((place.number for place in self.places.values()), default=0) + 1
 
     def store(self, records: Iterable[Record]) -> list[Kept | None]:
@@ -88,6 +91,42 @@ class Database:
         self.places |= work.places
         self._next = work.next
         return outcomes
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of the file is in use."""
+        pages, free, size = (
+            int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
+    def forget_ids(self, rows: list[tuple[int, int, str]], places: list[Place]) -> None:
+        """Forget ids: ``rows`` are the position, the account and the ids of each row."""
+        asked = _json([[account, decode_json(ids)] for _, account, ids in rows]).decode()
+        numbers = _json([pos for pos, _, _ in rows]).decode()
+        self._change(places, (schema.FORGET_SEEN, asked), (schema.FORGET_IDS, numbers))
+
+    def forget_packs(self, rows: list[int], places: list[Place]) -> None:
+        """Forget frames by the positions of their rows."""
+        self._change(places, (schema.FORGET_PACKS, _json(rows).decode()))
+
+    def _change(self, places: list[Place], *statements: tuple[str, str]) -> None:
+        """Do something in one transaction that leaves accounts at other places."""
+        work = _Commit(self.places, self._next)
+        work.places = {place.key: place for place in places}
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, argument in statements:
+                self.connection.execute(statement, (argument,))
+            self.connection.execute(schema.STORE, work.arguments())
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        self.places |= work.places
+        self.changed |= set(work.places)
 
     def checkpoint(self) -> None:
         """Move what was committed from the log into the file, as far as no reader needs it."""

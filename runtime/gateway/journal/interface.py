@@ -30,16 +30,27 @@ class Page(msgspec.Struct, frozen=True):
     complete: bool
 
 
+class Keep(msgspec.Struct, frozen=True):
+    """How long messages are kept, and how large the journal may become."""
+
+    seconds: float = 30 * 86400.0
+    size_bytes: int = 2 << 30
+
+
 class Journal(Protocol):
     """The only place where a message exists.
 
     ``ready`` is true once it can be used. ``trouble`` says why it cannot store anything at the
     moment, ``None`` while it can: what has been appended waits meanwhile, ``waiting_bytes`` of
     it. ``commits`` counts writes.
+    ``repaired`` says what became of a damaged journal, ``lost`` names the accounts whose position
+    was lost with it.
     """
 
     ready: bool
     trouble: str | None
+    repaired: str | None
+    lost: set[str]
     waiting_bytes: int
     commits: int
 
@@ -57,6 +68,9 @@ class Journal(Protocol):
 
     async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
         """Return the answers of an account that are not settled, oldest first, with their times."""
+
+    def set_keep(self, keep: Keep) -> None:
+        """Take over how long and how much is kept."""
 
     async def close(self) -> None:
         """Store what has been appended if that is possible, and end."""

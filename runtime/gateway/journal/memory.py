@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 
 from ipc.frames.cursors import Cursor
-from runtime.gateway.journal.interface import PAGE_BYTES, Done, Page
+from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
@@ -30,6 +30,8 @@ class MemoryJournal:
         self.trouble: str | None = None
         self.waiting_bytes = 0
         self.commits = 0
+        self.repaired: str | None = None
+        self.lost: set[str] = set()
         self._places: dict[str, Place] = {}
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._frames: defaultdict[str, list[tuple[int, int, Part]]] = defaultdict(list)
@@ -68,6 +70,9 @@ class MemoryJournal:
     async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
         """Return the answers of an account that are not settled, oldest first, with their times."""
         return list(self._answers[key].values())
+
+    def set_keep(self, keep: Keep) -> None:
+        """Keep everything all the same: it lasts no longer than its object."""
 
     async def close(self) -> None:
         """Store what has been appended."""

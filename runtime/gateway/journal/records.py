@@ -123,7 +123,8 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     ``whole`` is false while the next frame will not follow the last one. ``settled`` is the
     position of the consumer that answers, ``None`` before its first. ``skips`` are the repeated
     messages that no event has named yet. ``lost_identity`` is one whose cursor was
-    dropped, ``cursor`` the plugin's position, kept beside the rest because it may be large.
+    dropped, ``known`` counts the ids that are remembered, ``cursor`` is the plugin's position,
+    kept beside the rest because it may be large.
     """
 
     key: str
@@ -136,6 +137,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     skips: Skips = None
     identity: str = ""
     lost_identity: str = ""
+    known: int = 0
     cursor: bytes = b""
 
     @property
@@ -195,6 +197,7 @@ def arrive(
         floor=floor,
         whole=True,
         skips=skips,
+        known=place.known + len({*some}.difference(repeated)),
         cursor=record.cursor or place.cursor,
     )
     return after, Kept(parts, gone)

@@ -101,3 +101,10 @@ ANSWERS_OF = """
 SELECT answer.at, answer.key, answer.message FROM answer JOIN account ON account.n = answer.account
 WHERE account.key = ?1 ORDER BY answer.n
 """
+FORGET_SEEN = """
+DELETE FROM seen WHERE (account, id) IN (
+  SELECT a.value->>0, i.value FROM json_each(?1) AS a, json_each(a.value, '$[1]') AS i
+)
+"""
+FORGET_IDS = "DELETE FROM ids WHERE pos IN (SELECT value FROM json_each(?1))"
+FORGET_PACKS = "DELETE FROM pack WHERE pos IN (SELECT value FROM json_each(?1))"

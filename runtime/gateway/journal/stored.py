@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
-from runtime.gateway.journal.interface import PAGE_BYTES, Done, Page
+from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.records import Place, Record, StoredAnswer
+from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.writer import (
     Ended,
     Event,
     Failed,
     JobDone,
     Opened,
+    Repaired,
     Stored,
     Trouble,
     Writer,
@@ -35,8 +37,9 @@ def _nothing() -> None:
 class StoredJournal:
     """A journal in the file ``path``, which is opened by its own thread meanwhile.
 
-    ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why)`` when
-    the file cannot be used at all. ``tend`` is as for ``Writer``.
+    ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why, final)``
+    when nothing will be stored any more (see ``Failed``). ``repaired`` says what became of a
+    damaged file, ``lost`` names the accounts whose position was lost with it.
     """
 
     def __init__(
@@ -44,14 +47,16 @@ class StoredJournal:
         path: Path,
         *,
         on_change: Callable[[], None] = _nothing,
-        on_failure: Callable[[str], None] = lambda why: None,
-        tend: Callable[[Any], bool] = lambda database: False,
+        on_failure: Callable[[str, bool], None] = lambda why, final: None,
+        keep: Keep | None = None,
     ) -> None:
         self.path = path
         self.ready = False
         self.trouble: str | None = None
         self.waiting_bytes = 0
         self.commits = 0
+        self.repaired: str | None = None
+        self.lost: set[str] = set()
         self._on_change = on_change
         self._on_failure = on_failure
         self._places: dict[str, Place] = {}
@@ -63,7 +68,8 @@ class StoredJournal:
         self._ended = self._loop.create_future()
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="journal-reads")
         self._reader: Any = None
-        self._writer = Writer(path, self._loop, self._on_event, tend)
+        self._retention = Retention(keep)
+        self._writer = Writer(path, self._loop, self._on_event, self._retention.step)
         self._writer.start()
 
     def place(self, key: str) -> Place | None:
@@ -91,6 +97,10 @@ class StoredJournal:
     async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
         """Return the answers of an account that are not settled, oldest first, with their times."""
         return await self._read(lambda reader: reader.answers(key))
+
+    def set_keep(self, keep: Keep) -> None:
+        """Take over how much is kept."""
+        self._retention.set_keep(keep)
 
     async def run(self, job: Callable[[Any], T]) -> T:
         """Call ``job(database)`` on the writer's thread, after what is queued."""
@@ -129,14 +139,17 @@ class StoredJournal:
             case Stored():
                 self._stored(event)
             case Opened():
+                self.lost |= {key for key in self._places if key not in event.places}
                 self._places = event.places
                 self.ready = True
                 self._on_change()
+            case Repaired():
+                self.repaired = event.what
             case Trouble():
                 self.trouble = event.why
                 self._on_change()
             case Failed():
-                self._on_failure(event.why)
+                self._on_failure(event.why, event.final)
             case JobDone():
                 self._job_done(event)
             case Ended():

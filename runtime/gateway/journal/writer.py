@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import queue
 import threading
@@ -20,6 +21,7 @@ import msgspec
 import structlog
 
 from runtime.gateway.journal.records import Arrived, Kept, Place, Record
+from runtime.gateway.journal.space import Space
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
 # the event loop, which has to take each result, more than the messages themselves.
@@ -27,6 +29,10 @@ FLOOR_SECONDS = 0.0015
 BATCH_BYTES = 2 * 1024 * 1024  # of one commit; more waits for the next one
 RETRY_SECONDS = 1.0  # between two tries while nothing can be stored
 IDLE_SECONDS = 0.1  # without work, then there is time for the file itself
+TEND_SECONDS = 0.05  # between two small steps of tending it while there is work
+
+FULL = "journal full"
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 log = structlog.get_logger("gateway.journal")
 
@@ -52,10 +58,17 @@ class Trouble(msgspec.Struct):
     why: str | None
 
 
+class Repaired(msgspec.Struct):
+    """The file was damaged: one sentence on what was carried over. ``Opened`` follows."""
+
+    what: str
+
+
 class Failed(msgspec.Struct):
-    """The file cannot be used, and trying again does not help."""
+    """Nothing will be stored any more. ``final``: another start would not help either."""
 
     why: str
+    final: bool = False
 
 
 class JobDone(msgspec.Struct):
@@ -70,14 +83,14 @@ class Ended(msgspec.Struct):
     """The thread has ended."""
 
 
-Event = Opened | Stored | Trouble | Failed | JobDone | Ended
+Event = Opened | Stored | Trouble | Repaired | Failed | JobDone | Ended
 
 
 class Writer(threading.Thread):
     """The thread that writes the journal at ``path``. ``report(event)`` is called on ``loop``.
 
-    ``records`` and ``jobs`` are queued by ``put``, ``None`` ends the thread. ``tend(database)``
-    is called when there is nothing to store, and returns whether it has more to do.
+    Lists of records and jobs are queued by ``put``, ``None`` ends the thread. ``tend(database)``
+    does something small for the file between commits, and returns whether it has more to do.
     """
 
     def __init__(
@@ -95,9 +108,11 @@ class Writer(threading.Thread):
         self._queue: queue.SimpleQueue[list[Record] | tuple[int, Job] | None] = queue.SimpleQueue()
         self.put = self._queue.put
         self._stopping = threading.Event()
-        self._began = 0.0
+        self._space = Space(path)
+        self._began = self._tended = 0.0
         self._trouble: str | None = None
         self._sqlite: Any = None
+        self._database: Any = None
 
     def stop(self) -> None:
         """Store what is queued if that is possible at once, and end."""
@@ -105,14 +120,15 @@ class Writer(threading.Thread):
         self.put(None)
 
     def run(self) -> None:
-        """Open the file and work until ``stop``."""
+        """Open the file and work until ``stop``; a damaged one is repaired meanwhile."""
         try:
-            database = self._open()
-            if database is not None:
+            self._database = self._open()
+            if self._database is not None:
                 try:
-                    self._work(database)
+                    self._work()
                 finally:
-                    database.close()
+                    if self._database is not None:
+                        self._database.close()
         except Exception as error:
             log.exception("the journal's writer failed")
             self._report(Failed(f"the journal's writer failed: {error}"))
@@ -124,9 +140,15 @@ class Writer(threading.Thread):
         self._sqlite = importlib.import_module("sqlite3")
         while True:
             try:
-                database = module.Database(self._path)
+                try:
+                    database = module.Database(self._path)
+                except self._sqlite.DatabaseError as error:
+                    if not self._is_damage(error):
+                        raise
+                    self._repair()
+                    continue
             except module.TooNew as error:
-                self._report(Failed(str(error)))
+                self._report(Failed(str(error), final=True))
                 return None
             except (self._sqlite.OperationalError, OSError) as error:
                 self._in_trouble(f"{self._path} cannot be opened: {error}")
@@ -134,31 +156,34 @@ class Writer(threading.Thread):
                     return None
             else:
                 self._out_of_trouble()
+                self._space.keep()
                 self._report(Opened(dict(database.places)))
                 return database
 
-    def _work(self, database: Any) -> None:
+    def _work(self) -> None:
         dirty = True
         while True:
             try:
                 item = self._queue.get(timeout=IDLE_SECONDS if dirty else None)
             except queue.Empty:
-                dirty = self._rest(database)
+                dirty = self._rest()
                 continue
             if item is None:
                 return
             dirty = True
             if isinstance(item, tuple):
-                self._do(database, *item)
+                self._do(*item)
                 continue
             records, after = self._gather(item)
-            if not self._store(database, records):
+            if not self._store(records):
                 return
+            if time.monotonic() - self._tended > TEND_SECONDS:
+                self._tend_now()
             if after is None:
                 continue
             if after == ():
                 return
-            self._do(database, *after)
+            self._do(*after)
 
     def _gather(self, records: list[Record]) -> tuple[list[Record], Any]:
         """Return the records of one commit, and what stood in the queue behind them.
@@ -183,37 +208,83 @@ class Writer(threading.Thread):
             size += sum(map(size_of, item))
         return records, None
 
-    def _store(self, database: Any, records: list[Record]) -> bool:
+    def _store(self, records: list[Record]) -> bool:
         """Store records, however long that takes; return whether it was done before the end."""
         while True:
             self._began = time.monotonic()
+            database = self._database
             try:
+                self._space.require()
                 outcomes = database.store(records)
-            except (self._sqlite.OperationalError, OSError) as error:
+            except (self._sqlite.DatabaseError, OSError) as error:
+                if self._is_damage(error):
+                    self._replace()
+                    continue
                 self._in_trouble(_reason(error))
                 if self._stopping.wait(RETRY_SECONDS):
                     return False
+                self._make_room()
             else:
                 self._out_of_trouble()
                 keys = {record.key for record in records}
                 self._report(Stored(outcomes, {key: database.places[key] for key in keys}))
                 return True
 
-    def _do(self, database: Any, number: int, job: Job) -> None:
+    def _do(self, number: int, job: Job) -> None:
         try:
-            done = JobDone(number, job(database))
+            done = JobDone(number, job(self._database))
         except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
             done = JobDone(number, error=error)
         self._report(done)
 
-    def _rest(self, database: Any) -> bool:
-        """Tend the file; return whether there is more to do."""
+    def _rest(self) -> bool:
+        """Use the time without work; return whether there is more to do."""
         try:
-            database.checkpoint()
-            return self._tend(database)
-        except (self._sqlite.OperationalError, OSError) as error:
-            log.warning("the journal could not be tended", error=str(error))
+            self._database.checkpoint()
+        except (self._sqlite.DatabaseError, OSError) as error:
+            self._not_tended(error)
             return False
+        return self._tend_now()
+
+    def _tend_now(self) -> bool:
+        """Take a small step of tending the file; return whether there is more to do."""
+        database = self._database
+        self._tended = time.monotonic()
+        try:
+            more = self._tend(database)
+        except (self._sqlite.DatabaseError, OSError) as error:
+            self._not_tended(error)
+            return False
+        if database.changed:
+            self._report(Stored([], {key: database.places[key] for key in database.changed}))
+            database.changed.clear()
+        return more
+
+    def _not_tended(self, error: Exception) -> None:
+        log.warning("the journal could not be tended", error=str(error))
+        if self._is_damage(error):
+            self._replace()
+
+    def _make_room(self) -> None:
+        """Give the reserve away, so that old messages can be deleted on a full disk."""
+        if self._trouble == FULL:
+            self._space.give_away()
+            self._rest()
+
+    def _is_damage(self, error: Exception) -> bool:
+        return getattr(error, "sqlite_errorname", "").startswith(DAMAGED)
+
+    def _replace(self) -> None:
+        """Go on with what can be read of a file that has turned out to be damaged."""
+        self._database.close()
+        self._database = None
+        self._repair()
+        self._database = self._open()
+
+    def _repair(self) -> None:
+        what = importlib.import_module("runtime.gateway.journal.repair").repair(self._path)
+        log.error(what)
+        self._report(Repaired(what))
 
     def _in_trouble(self, why: str) -> None:
         if self._trouble != why:
@@ -225,6 +296,7 @@ class Writer(threading.Thread):
         if self._trouble is not None:
             self._trouble = None
             log.info("the journal goes on")
+            self._space.keep()
             self._report(Trouble(None))
 
     def _report(self, event: Event) -> None:
@@ -240,5 +312,7 @@ def size_of(record: Record) -> int:
 
 
 def _reason(error: Exception) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    return "journal full" if name == "SQLITE_FULL" else f"journal: {error}"
+    full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+    if full or getattr(error, "errno", None) == errno.ENOSPC:
+        return FULL
+    return f"journal: {error}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from ipc.errors import FrameError, PeerGone, RemoteError
@@ -15,8 +17,12 @@ from runtime.gateway.accounts.fanout import EVENT, GAP, MESSAGE, OWN_EVENTS, eve
 from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
+from runtime.gateway.journal.interface import PAGE_BYTES
 from runtime.gateway.parts import GatewayParts
 
+READ_SECONDS = 30.0  # in which a client reads some of what is sent to it from the journal
+READ_PAUSE = 0.005
+OPEN_SECONDS = 10.0  # in which a gateway that has just begun opens its journal
 REMEMBER_SECONDS = 2.0  # in which accounts send a new gateway the history they have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
 
@@ -52,27 +58,101 @@ async def events_subscribe(
         wanted = []
     # A gateway that has just begun may not have met the accounts yet.
     await parts.peers.remembered(wanted, REMEMBER_SECONDS)
+    if any(map(parts.intake.is_on, wanted)):
+        await parts.intake.opened(OPEN_SECONDS)
     if client not in parts.hub.clients:
         raise PeerGone("the client", maybe_executed=False)
+    reached = [_Reached(key, events, cursors[key], cursors[key]) for key in wanted]
+    await _replay_stored(parts, client, reached)
     parts.fanout.subscribe(client, params.accounts, events)
-    found = [_replay(parts.rings, client, key, cursors[key], events) for key in wanted]
-    gaps = [key for key, (_, complete) in zip(wanted, found, strict=True) if not complete]
-    replayed = sum(count for count, _ in found)
+    for each in reached:
+        _replay(parts.rings, client, each)
+    gaps = [each.key for each in reached if not each.complete]
+    replayed = sum(each.sent for each in reached)
     return {"ok": True, "events": sorted(events), "replayed": replayed, "gaps": gaps}
 
 
-def _replay(
-    rings: Rings, client: ConnectedClient, key: str, cursor: Cursor, events: frozenset[str]
-) -> tuple[int, bool]:
-    """Send what came after ``cursor``; return how many events, and whether that is all."""
-    payloads, complete = rings.after(key, cursor)
-    if not complete:
-        gap = {"account": key, "after": f"{cursor[0]}:{cursor[1]}"}
-        oldest = rings.oldest(key)
+class _Reached(msgspec.Struct):
+    """How far a client has got with an account since ``after``, which it asked for.
+
+    ``read``: some of it came from the journal. ``complete``: nothing was missing.
+    """
+
+    key: str
+    events: frozenset[str]
+    after: Cursor
+    cursor: Cursor
+    read: bool = False
+    complete: bool = True
+    sent: int = 0
+
+    def send(self, client: ConnectedClient, payloads: list[bytes]) -> None:
+        """Send what of it the client has subscribed to."""
+        told = [
+            (event, payload) for payload in payloads if (event := event_of(payload)) in self.events
+        ]
+        if told:
+            client.connection.send_framed(b"".join(event_frame(*each) for each in told))
+            self.sent += len(told)
+
+    def lacks(self, client: ConnectedClient, oldest: Cursor | None) -> None:
+        """Tell the client that something is missing before ``oldest``."""
+        self.complete = False
+        gap = {"account": self.key, "after": f"{self.after[0]}:{self.after[1]}"}
         if oldest is not None:
             gap["oldest"] = f"{oldest[0]}:{oldest[1]}"
         client.send_unnumbered(GAP, gap)
-    told = [(event, payload) for payload in payloads if (event := event_of(payload)) in events]
-    if told:
-        client.connection.send_framed(b"".join(event_frame(*each) for each in told))
-    return len(told), complete
+
+
+async def _replay_stored(
+    parts: GatewayParts, client: ConnectedClient, wanted: list[_Reached]
+) -> None:
+    """Send from the journal what the rings do not reach back to, as fast as the client reads."""
+    while behind := [each for each in wanted if _is_behind(parts, each)]:
+        parts.fanout.unsubscribe(client)  # nothing new may come in between
+        for each in behind:
+            await _send_page(parts, client, each)
+            await _read_by(client)
+        if client not in parts.hub.clients:
+            raise PeerGone("the client", maybe_executed=False)
+
+
+def _is_behind(parts: GatewayParts, reached: _Reached) -> bool:
+    """Return whether the journal has something to send before the ring goes on."""
+    place = parts.intake.place(reached.key)
+    if place is None or parts.rings.reaches(reached.key, reached.cursor):
+        return False
+    return not reached.read or place.newest > reached.cursor
+
+
+async def _send_page(parts: GatewayParts, client: ConnectedClient, reached: _Reached) -> None:
+    journal, place = parts.intake.journal, parts.intake.place(reached.key)
+    if journal is None or place is None:
+        return
+    page = await journal.after(reached.key, reached.cursor)
+    if not reached.read:
+        reached.read = True
+        if not page.complete:
+            first = page.parts[0] if page.parts else None
+            reached.lacks(client, None if first is None else (first[0], first[2].first))
+    for incarnation, _, part in page.parts:
+        reached.send(client, part.payloads)
+        reached.cursor = incarnation, part.last
+    if not page.more:
+        reached.cursor = max(reached.cursor, place.newest)  # what ends it may be repeated messages
+
+
+async def _read_by(client: ConnectedClient) -> None:
+    """Wait until a client has read most of what was sent to it, at most ``READ_SECONDS``."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + READ_SECONDS
+    while client.connection.buffered_bytes > PAGE_BYTES and loop.time() < end:  # noqa: ASYNC110 - a connection reports no such change
+        await asyncio.sleep(READ_PAUSE)
+
+
+def _replay(rings: Rings, client: ConnectedClient, reached: _Reached) -> None:
+    """Send from the ring what follows."""
+    payloads, complete = rings.after(reached.key, reached.cursor)
+    if not complete and not reached.read:
+        reached.lacks(client, rings.oldest(reached.key))
+    reached.send(client, payloads)

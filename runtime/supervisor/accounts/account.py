@@ -208,13 +208,15 @@ class Account:
             self._last_error = None if said is None else str(said)
         return self.heartbeat.patch(fields)
 
-    def seen_on_link(self, silent: float, duplicates: int) -> bool:
+    def seen_on_link(self, silent: float, duplicates: int, repeated: int) -> bool:
         """Take what the gateway knows of the data link; return whether the health changed.
 
         ``silent`` is the seconds without a sign of the worker. ``duplicates`` counts the messages
-        that the present gateway got twice, and dropped.
+        that the present gateway got twice, and dropped, ``repeated`` those that the platform had
+        sent before.
         """
-        absent = self._link.take(silent, duplicates, ABSENT_BEATS * self.heartbeat.pace)
+        counts = {"duplicate": duplicates, "repeated": repeated}
+        absent = self._link.take(silent, counts, ABSENT_BEATS * self.heartbeat.pace)
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
@@ -333,6 +335,7 @@ class Account:
             configured=spec.configured,
             name=spec.name,
             agent=spec.agent,
+            journal=spec.journal,
             pid=process.pid if alive and process is not None else None,
             incarnation=state.incarnation,
             revision=self._revision,

@@ -5,6 +5,8 @@ A worker that is stopped, busy or blocked is told apart by what the kernel repor
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,21 +174,22 @@ class DataLinkView:
 
     def __init__(self) -> None:
         self.absent = False
-        self._duplicates = 0  # of the present gateway
-        self._before = 0  # of earlier ones
+        self._dropped: Counter[str] = Counter()  # by the present gateway
+        self._before: Counter[str] = Counter()  # by earlier ones
 
-    def take(self, silent: float, duplicates: int, bound: float) -> bool:
-        """Take seconds of silence and a count; return whether ``absent`` has changed.
+    def take(self, silent: float, dropped: Mapping[str, int], bound: float) -> bool:
+        """Take seconds of silence and counts by reason; return whether ``absent`` has changed.
 
         ``bound`` is the silence in seconds that is too long.
         """
-        if duplicates < self._duplicates:
-            self._before += self._duplicates
-        self._duplicates = duplicates
+        for reason, count in dropped.items():
+            if count < self._dropped[reason]:
+                self._before[reason] += self._dropped[reason]
+            self._dropped[reason] = count
         before, self.absent = self.absent, bound > 0 and silent > bound
         return before != self.absent
 
     def added_to(self, dropped: dict[str, int]) -> dict[str, int]:
-        """Return what was dropped, duplicates included where there are any."""
-        count = self._before + self._duplicates
-        return dropped | {"duplicate": count} if count else dropped
+        """Return what was dropped, with what the gateway has dropped where that is something."""
+        counts = self._before + self._dropped  # a sum of counters leaves out what is nothing
+        return {**dropped, **counts}

@@ -70,13 +70,15 @@ class LinkReports:
         self.note("data", report.handshakes_refused, report.floods)
         for key, account in self._accounts().items():
             silent = report.silent.get(key, 0.0)
-            if account.seen_on_link(silent, report.duplicates.get(key, 0)):
+            if account.seen_on_link(
+                silent, report.duplicates.get(key, 0), report.repeated.get(key, 0)
+            ):
                 self._on_change(account)
 
     def gateway_lost(self) -> None:
         """Hold nothing against any account: there is no gateway to be connected to."""
         for account in self._accounts().values():
-            if account.seen_on_link(0.0, 0):
+            if account.seen_on_link(0.0, 0, 0):
                 self._on_change(account)
 
     def refused_by_link(self) -> dict[str, int]:

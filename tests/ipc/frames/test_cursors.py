@@ -64,3 +64,26 @@ def test_a_house_that_counts_anew_is_followed() -> None:
 def test_an_event_without_a_cursor_is_refused(payload: bytes) -> None:
     with pytest.raises(FrameError):
         Cursors().take(msgspec.Raw(payload))
+
+
+@pytest.mark.parametrize(
+    ("cursor", "skips", "gap"),
+    [
+        ("5:10", [9], False),
+        ("5:13", [[9, 12]], False),
+        ("5:13", [9, [10, 11], 12], False),
+        ("5:13", [[7, 12]], False),
+        ("5:13", [[10, 12]], True),
+        ("5:13", [[9, 11]], True),
+        ("9:3", [1, 2], False),
+    ],
+)
+def test_numbers_that_an_event_skips_are_not_missing(
+    cursor: str, skips: list[object], gap: bool
+) -> None:
+    cursors = Cursors()
+    cursors.take(at("5:8"))
+    event = {"account": "irc:a", "cursor": cursor, "skips": skips}
+    new, missing = cursors.take(msgspec.Raw(msgspec.json.encode(event)))
+    assert new
+    assert (missing is not None) == gap

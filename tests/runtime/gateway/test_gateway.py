@@ -11,6 +11,7 @@ from ipc.errors import ConnectionFailed, PeerGone, RemoteError
 from ipc.websocket.client import Client
 from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.draining import drain
 from runtime.gateway.gateway import GatewayTurn
 from tests.support.gateway_rig import TOKEN, gateway_rig
@@ -73,8 +74,12 @@ async def test_calls_meet_the_end_of_the_supervisor_and_of_workers_alike() -> No
             await asking
 
 
-def test_a_turn_publishes_then_calls_and_acknowledges_after_the_write() -> None:
+def test_a_turn_stores_publishes_then_calls_and_acknowledges_after_the_write() -> None:
     order: list[str] = []
+
+    class Journal:
+        def flush(self) -> None:
+            order.append("store")
 
     class Parts:
         def flush(self) -> None:
@@ -86,8 +91,8 @@ def test_a_turn_publishes_then_calls_and_acknowledges_after_the_write() -> None:
         def acknowledge(self) -> None:
             order.append("acknowledge")
 
-    turn = GatewayTurn(cast(Fanout, Parts()), cast(DataRouter, Parts()))
+    turn = GatewayTurn(cast(Fanout, Parts()), cast(DataRouter, Parts()), cast(Intake, Journal()))
     turn.before_write()
     order.append("write")
     turn.after_write()
-    assert order == ["publish", "calls", "write", "acknowledge"]
+    assert order == ["store", "publish", "calls", "write", "acknowledge"]

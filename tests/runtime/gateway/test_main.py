@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from ipc.errors import IpcError
 from ipc.frames.words import EXIT_OK
 from ipc.websocket.client import Client
+from runtime.gateway.journal.database import Database
 from runtime.gateway.main import main
-from tests.support.gateway_rig import SESSION, boot_of
+from tests.support.gateway_rig import SESSION, boot_of, row
 
 
 async def test_a_secret_that_cannot_be_read_is_a_configuration_error(short_path: Path) -> None:
@@ -50,3 +53,30 @@ async def test_a_termination_ends_it_well_and_says_nothing(short_path: Path) -> 
     )
     await terminating
     assert (code, reported) == (EXIT_OK, [])
+
+
+async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(tmp_path: Path) -> None:
+    database = Database(tmp_path / "journal.db")
+    database.connection.execute("PRAGMA user_version=99")
+    database.close()
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+    fds = {"listen": os.dup(listener.fileno())}
+    listener.close()
+    reported: list[tuple[str, str]] = []
+    boot = msgspec.msgpack.decode(boot_of(tmp_path, 1)) | {"state_dir": str(tmp_path)}
+
+    async def report_an_account() -> None:
+        client = await Client.connect(url, token=SESSION)
+        accounts = {"irc:libera": row("irc:libera", journal="on")}
+        with contextlib.suppress(IpcError):
+            await client.call("channels.report", {"accounts": accounts})
+        await client.close()
+
+    reporting = asyncio.ensure_future(report_an_account())
+    said = reported.append
+    code = await main(msgspec.msgpack.encode(boot), fds, lambda cause, text: said((cause, text)))
+    await reporting
+    assert code == 78
+    assert reported[0][0] == "misconfigured"
+    assert "has version 99, and this Trunkline knows" in reported[0][1]

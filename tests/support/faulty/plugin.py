@@ -38,6 +38,7 @@ class Faulty:
         self.config: Config = ctx.config
         self._told: asyncio.Queue[str] = asyncio.Queue()
         self._ids = itertools.count(1)
+        self._born = time.time_ns()  # ids are unique over incarnations
         self._kept: list[Any] = []
         self._loop = asyncio.get_running_loop()
 
@@ -171,7 +172,7 @@ class Faulty:
 
     def _message(self, text: str) -> Inbound:
         return Inbound(
-            id=f"f-{next(self._ids)}",
+            id=f"{self._born:x}-{next(self._ids)}",
             chat=Chat(id="room", kind="group"),
             sender=Sender(id="somebody"),
             text=text,

@@ -98,7 +98,8 @@ async def test_what_cannot_be_answered_is_counted_by_reason() -> None:
         await answering.hears(payload(KEY, 1))
         answering.error = ValueError("a fault")
         await answering.hears(payload(KEY, 2))
-        assert answering.agents.failed == {"busy": 0, "error": 1, "send": 1, "malformed": 1}
+        counted = {reason: count for reason, count in answering.agents.failed.items() if count}
+        assert counted == {"error": 1, "send": 1, "malformed": 1}
         assert answering.agents.answered == 0
 
 

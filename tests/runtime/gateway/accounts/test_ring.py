@@ -218,3 +218,10 @@ def test_what_is_kept_is_bounded_in_order_and_marked(sizes: list[int], keep: int
     assert found == list(range(backlog.oldest - len(found), backlog.oldest))
     assert all(flags == 1 | HISTORY for pack in packs for flags in pack.flags)
     assert backlog.kept == (found[0] if found else 0)
+
+
+def test_how_far_back_the_rings_reach() -> None:
+    rings = Rings(2, 1000)
+    assert not rings.reaches("a", (1, 0))
+    rings.extend("a", 1, 1, [b"1", b"2", b"3"])
+    assert [rings.reaches("a", (1, seq)) for seq in range(4)] == [False, True, True, True]

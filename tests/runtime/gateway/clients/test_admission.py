@@ -13,7 +13,6 @@ from tests.support.devices import Key, offer, paired
 from tests.support.gateway_rig import (
     SESSION,
     TOKEN,
-    connect_supervisor,
     gateway_rig,
     row,
 )
@@ -96,7 +95,7 @@ async def test_clients_wait_until_the_supervisor_has_reported() -> None:
         client = await challenged(rig)
         connecting = asyncio.create_task(client.hello(TOKEN))
         await until(lambda: rig.parts.readiness.waiting)
-        await connect_supervisor(rig, row("irc:libera"))
+        await rig.connect_supervisor(row("irc:libera"))
         hello = await connecting
         assert hello["snapshot"]["health"]["channelOrder"] == ["irc"]
 

@@ -60,8 +60,13 @@ async def test_a_file_of_a_newer_version_is_reported_and_the_rest_goes_on(tmp_pa
     database.connection.execute("PRAGMA user_version=99")
     database.close()
     whys: list[str] = []
-    journal = StoredJournal(tmp_path / "journal.db", on_failure=whys.append)
+
+    def on_failure(why: str, final: bool) -> None:
+        whys.append(f"{why} {final}")
+
+    journal = StoredJournal(tmp_path / "journal.db", on_failure=on_failure)
     await until(lambda: whys)
     assert "has version 99" in whys[0]
+    assert whys[0].endswith(" True")
     assert not journal.ready
     await journal.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from ipc.frames.data import HAPPENED
 from ipc.frames.websocket import Event
-from tests.support.gateway_rig import gateway_rig, row, single
+from ipc.websocket.connect import ConnectOptions
+from ipc.websocket.reconnecting import GAP, ReconnectingClient, Subscription
+from tests.support.gateway_rig import TOKEN, gateway_rig, row, single
 from tests.support.messages import KEY, acked, cursors, recall, take, with_past
-from tests.support.until import PATIENCE
+from tests.support.until import PATIENCE, until
 
 
 async def test_our_own_events_have_no_number_and_go_only_to_those_who_ask() -> None:
@@ -142,3 +145,45 @@ async def test_a_client_that_is_faster_than_the_account_waits_for_its_history() 
         recall(worker, 2, 3)
         assert (await answered)["gaps"] == []
         assert cursors(await take(client, 2)) == ["1:2", "1:3"]
+
+
+async def test_where_the_ring_ends_the_replay_comes_from_the_journal(tmp_path: Path) -> None:
+    on = row(KEY, journal="on")
+    async with gateway_rig(on, state_dir=tmp_path, limits={"ringMessages": 3}) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        for seq in range(1, 300):
+            worker.say(seq)
+        worker.say(300, id="m299")
+        await acked(worker, 300)
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:0"}})
+        assert (answer["replayed"], answer["gaps"]) == (299, [])
+        worker.say(301)
+        found = await take(client, 300)
+        assert cursors(found) == [f"1:{seq}" for seq in range(1, 302) if seq != 300]
+        assert found[-1][1]["skips"] == [300]
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "0:9"}})
+        assert answer["gaps"] == [KEY]
+    async with gateway_rig(on, state_dir=tmp_path) as rig:
+        client = await rig.client()
+        await rig.worker(KEY, journal="on")
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:290"}})
+        assert (answer["replayed"], answer["gaps"]) == (10, [])
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:301"}})
+        assert (answer["replayed"], answer["gaps"]) == (0, [])
+
+
+async def test_our_client_takes_no_repeated_message_for_a_gap(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        options = ConnectOptions(token=TOKEN)
+        client = ReconnectingClient(
+            rig.url, on_event=seen.append, subscribe=Subscription(), **options
+        )
+        async with client:
+            for seq, name in enumerate(["a", "b", "a", "b", "c"], 1):
+                worker.say(seq, id=name)
+            await acked(worker, 5)
+            await until(lambda: sum(each.event == "channel.message" for each in seen) == 3)
+    assert [each.event for each in seen if each.event in (GAP, "channel.gap")] == []

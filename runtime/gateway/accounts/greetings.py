@@ -1,0 +1,139 @@
+"""Answers the hellos of workers: who is let in, from which message on, with which position.
+
+A worker that was welcomed sends. One whose plugin starts with its stored position is sent that
+before its account runs, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from ipc.frames.data import Ack, DataHello, FromGateway, Refused, Welcome
+from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.accounts.peers import Peer, Peers
+from runtime.gateway.accounts.ring import Rings
+
+HELLO_FIRST = "hello first"
+MAX_STRANGERS = 4096
+ASK_AGAIN = 0.05  # seconds between two requests to one peer to say hello first
+
+log = structlog.get_logger("gateway.workers")
+
+
+class Greetings:
+    """The beginning of every link. ``gateway`` is the boot id.
+
+    ``send(id, frame)`` sends a peer a frame and returns whether it was accepted, ``dropped``
+    counts by reason, ``clock()`` returns seconds that only grow. ``on_welcome(key)`` is called
+    when an account with a journal can be called.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        peers: Peers,
+        rings: Rings,
+        intake: Intake,
+        send: Callable[[bytes, FromGateway], bool],
+        dropped: Counter[str],
+        clock: Callable[[], float],
+        on_welcome: Callable[[str], None],
+    ) -> None:
+        self._gateway = gateway
+        self._peers = peers
+        self._rings = rings
+        self._intake = intake
+        self._send = send
+        self._dropped = dropped
+        self._clock = clock
+        self._on_welcome = on_welcome
+        self._asked: dict[bytes, float] = {}  # when to say hello first
+
+    def hello(self, id: bytes, hello: DataHello) -> Peer | None:
+        """Take a hello; return the peer that has proved itself with it."""
+        if not self._peers.accepts(id, hello):
+            self._dropped["refused"] += 1
+            log.warning("worker refused", peer=id.decode(errors="replace"))
+            self._send(id, Refused("wrong token"))
+            return None
+        if self._peers.is_past(hello.key, hello.incarnation):
+            self._dropped["stale"] += 1
+            self._send(id, Refused("this incarnation has ended"))
+            return None
+        peer = self._peers.enter(id, hello.key, hello.incarnation)
+        peer.hellos += 1
+        peer.oldest, peer.kept, peer.waits = hello.oldest, hello.kept, hello.waits
+        if peer.held:
+            self._send(id, Ack(peer.done, peer.mark))  # we are here, and have no room
+        else:
+            self.greet(peer)
+        return peer
+
+    def greet(self, peer: Peer) -> None:
+        """Welcome a peer that may talk, or one whose plugin waits for its position.
+
+        The position is that after everything that the account has sent before.
+        """
+        intake = self._intake
+        if intake.is_on(peer.key) and not intake.ready:
+            return
+        self._begin(peer)
+        if self._peers.may_talk(peer):
+            intake.in_order(peer.key, lambda: self._welcome(peer))
+        elif peer.waits and peer.key in self._peers.accounts.rows:
+            intake.in_order(peer.key, lambda: self._welcome(peer, early=True))
+
+    def _begin(self, peer: Peer) -> None:
+        """Note what an earlier gateway has acknowledged, or stored: it does not come again."""
+        place = self._intake.place(peer.key)
+        before = peer.oldest - 1
+        if place is not None and place.incarnation == peer.incarnation:
+            before = max(before, place.seq)
+        ring = self._rings.of(peer.key)
+        ring.begin(peer.incarnation, before, anew=before > peer.seen)
+        peer.seen, peer.done = max(peer.seen, before), max(peer.done, before)
+        peer.recalled = []
+        peer.wanted = 0 if place is not None else ring.lacks(peer.incarnation, peer.kept)
+
+    def _welcome(self, peer: Peer, *, early: bool = False) -> None:
+        if self._peers.by_id.get(peer.id) is not peer:
+            return
+        place = self._intake.place(peer.key)
+        cursor, identity = (b"", "") if place is None else (place.cursor, place.identity)
+        durable = self._intake.is_on(peer.key)
+        welcome = Welcome(self._gateway, peer.done, peer.wanted, durable, cursor, identity, early)
+        sent = self._send(peer.id, welcome)
+        if early:
+            peer.waits = not sent
+            return
+        new, peer.welcome = not peer.welcome, sent
+        if sent:
+            self._asked.pop(peer.id, None)
+            self._peers.welcome(peer)
+            if new and durable:
+                self._on_welcome(peer.key)
+
+    def journal_changed(self) -> None:
+        """Greet the peers that have said hello before the journal was ready."""
+        for peer in list(self._peers.by_id.values()):
+            if not peer.welcome and not peer.held:
+                self.greet(peer)
+
+    def invite(self, peer: Peer) -> None:
+        """Have a peer that was refused begin again."""
+        if self._peers.by_id.get(peer.id) is peer:
+            self._asked.pop(peer.id, None)
+            self.ask_for_hello(peer.id)
+
+    def ask_for_hello(self, id: bytes) -> None:
+        """Ask for a hello, but seldom: a flood gets no flood back."""
+        now = self._clock()
+        if now - self._asked.get(id, 0.0) < ASK_AGAIN:
+            return
+        if len(self._asked) >= MAX_STRANGERS:
+            self._asked.clear()
+        self._asked[id] = now
+        self._send(id, Refused(HELLO_FIRST))

@@ -1,0 +1,26 @@
+"""Hands messages on: to the ring, and to the clients that watch the account."""
+
+from __future__ import annotations
+
+from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.ring import Rings
+
+
+class Handover:
+    """Where messages go that may leave the gateway. ``messages`` counts them."""
+
+    def __init__(self, rings: Rings, fanout: Fanout) -> None:
+        self.messages = 0
+        self._rings = rings
+        self._fanout = fanout
+
+    def hand_on(
+        self, key: str, incarnation: int, first: int, flags: bytes, payloads: list[bytes]
+    ) -> None:
+        """Hand on payloads in a row, the first of which has the number ``first``.
+
+        As a whole, because most of the cost is per step, not per byte.
+        """
+        self._rings.extend(key, incarnation, first, payloads)
+        self._fanout.publish_pack(key, flags, payloads)
+        self.messages += len(payloads)

@@ -1,0 +1,263 @@
+"""Takes in what workers of journaled accounts send, and hands it on once it is stored.
+
+For such an account nothing leaves the gateway before it is in the journal: no event, no
+acknowledgement, no end of an incarnation. What does not find room is not taken: its worker keeps
+it and sends it again when there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ipc import timeouts
+from ipc.frames.data import AccountIdentity, Mark, Messages
+from runtime.gateway.accounts.handover import Handover
+from runtime.gateway.accounts.peers import Peer, Peers
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.records import (
+    Arrived,
+    Identified,
+    Kept,
+    Left,
+    Marked,
+    Part,
+    Place,
+    Record,
+)
+
+MAX_WAITING_BYTES = 8 * 1024 * 1024  # of what is taken and not stored, over all accounts
+ROOM_BYTES = MAX_WAITING_BYTES // 2  # below this, workers that were refused may send again
+
+OnStored = Callable[[str, int, int, Part], None]
+OpenJournal = Callable[[Callable[[], None]], Journal]
+
+
+class _Later(NamedTuple):
+    """What is done once so many records of an account are stored, or ``hasty``: never later."""
+
+    number: int
+    action: Callable[[], None]
+    hasty: bool
+
+
+class Intake:
+    """The journaled accounts of a gateway.
+
+    ``open_journal(on_change)`` opens the journal when the first account needs it.
+    ``on_stored(key, incarnation, at, part)`` is called with what was stored and handed on,
+    ``on_left(key)`` when an account has no journal any more.
+    ``repeated`` counts by key the messages that a platform had sent before.
+
+    Until ``attach``, nothing is told to the data link: ``acknowledge(peer)`` makes it acknowledge
+    what ``Peer.done`` and ``Peer.mark`` say, ``invite(peer)`` asks a peer to begin again, and
+    ``changed()`` is called when the journal has become ready, or is in trouble, or out of it.
+    """
+
+    def __init__(
+        self,
+        peers: Peers,
+        handover: Handover,
+        open_journal: OpenJournal,
+        on_stored: OnStored,
+        on_left: Callable[[str], None],
+    ) -> None:
+        self.journal: Journal | None = None
+        self.repeated: Counter[str] = Counter()
+        self._peers = peers
+        self._rows = peers.accounts.rows
+        self._handover = handover
+        self._open_journal = open_journal
+        self._on_stored = on_stored
+        self._on_left = on_left
+        self._on: set[str] = set()
+        self._held: set[Peer] = set()
+        self._appended: Counter[str] = Counter()
+        self._stored: Counter[str] = Counter()
+        self._in_order: defaultdict[str, deque[_Later]] = defaultdict(deque)
+        self._opened = asyncio.Event()
+        self._acknowledge: Callable[[Peer], None] = lambda peer: None
+        self._invite: Callable[[Peer], None] = lambda peer: None
+        self._changed: Callable[[], None] = lambda: None
+
+    def attach(
+        self,
+        acknowledge: Callable[[Peer], None],
+        invite: Callable[[Peer], None],
+        changed: Callable[[], None],
+    ) -> None:
+        """Connect it with the data link."""
+        self._acknowledge, self._invite, self._changed = acknowledge, invite, changed
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be stored at the moment."""
+        return None if self.journal is None else self.journal.trouble
+
+    @property
+    def ready(self) -> bool:
+        """Whether journaled accounts may be welcomed."""
+        return self.journal is not None and self.journal.ready
+
+    async def opened(self, seconds: float) -> None:
+        """Wait until the journal can be read, where there is one, at most ``seconds``."""
+        if self.journal is not None and not self.journal.ready:
+            with contextlib.suppress(TimeoutError):
+                async with timeouts.timeout(seconds):
+                    await self._opened.wait()
+
+    def is_on(self, key: str) -> bool:
+        """Return whether the account has a journal."""
+        return key in self._on
+
+    def place(self, key: str) -> Place | None:
+        """Return where a journaled account stands in the journal."""
+        return self.journal.place(key) if self.journal is not None and key in self._on else None
+
+    def configure(self, key: str) -> None:
+        """Follow the row of an account: whether it has a journal, whether it is there at all."""
+        row = self._rows.get(key)
+        on = row is not None and row.journal == "on"
+        if on and key not in self._on:
+            if self.journal is None:
+                self.journal = self._open_journal(self._on_change)
+            self._on.add(key)
+            if any(peer.seen for peer in self._peers.of_account(key)):
+                self._append(key, Left(key), None)  # it has had messages without the journal
+        elif not on and key in self._on:
+            self._on.discard(key)
+            self._on_left(key)
+            if row is not None:
+                self._append(key, Left(key), None)
+        if row is None:
+            self.repeated.pop(key, None)
+
+    def take(self, peer: Peer, packs: list[Messages], pack: Messages) -> bool:
+        """Take a pack, of which ``packs`` are the valid parts; return whether there was room."""
+        journal = self.journal
+        assert journal is not None
+        if journal.waiting_bytes > MAX_WAITING_BYTES:
+            peer.held = True
+            self._held.add(peer)
+            return False
+        peer.seen = pack.last
+        now = int(time.time() * 1000)
+        for each in packs:
+            record = Arrived(
+                peer.key,
+                peer.incarnation,
+                each.first,
+                each.flags,
+                each.payloads,
+                each.cursor,
+                now,
+            )
+            self._append(peer.key, record, peer)
+        if not packs or packs[-1].last != pack.last:  # what ended it was not valid
+            if pack.cursor:
+                self._append(peer.key, Marked(peer.key, pack.cursor), None)
+            self._after(peer.key, lambda: self._done(peer, pack.last))
+        return True
+
+    def mark(self, peer: Peer, mark: Mark) -> None:
+        """Store a position without a message; it follows the messages before it."""
+        if mark.after > peer.seen:
+            return  # it comes again, after the messages that are missing
+        self._append(peer.key, Marked(peer.key, mark.cursor), None)
+        self._after(peer.key, lambda: self._marked(peer, mark.id))
+
+    def identify(self, peer: Peer, identity: AccountIdentity) -> None:
+        """Store the account's identity, where it is another one."""
+        place = self.place(peer.key)
+        if place is None or place.identity != identity.id or self._is_waiting(peer.key):
+            self._append(peer.key, Identified(peer.key, identity.id), None)
+
+    def in_order(self, key: str, action: Callable[[], None]) -> None:
+        """Do something about an account once everything is stored that came from it before.
+
+        While nothing can be stored, it is done at once: an end must not wait for ever.
+        """
+        if self.trouble is not None:
+            action()
+        else:
+            self._after(key, action, hasty=True)
+
+    def forget(self, peer: Peer) -> None:
+        """Forget a peer whose incarnation has ended."""
+        self._held.discard(peer)
+
+    def flush(self) -> None:
+        """Begin to store what has come in this turn of the event loop."""
+        if self.journal is not None:
+            self.journal.flush()
+
+    async def close(self) -> None:
+        """Store what has come, if that is possible, and close the journal."""
+        self._acknowledge = self._invite = lambda peer: None
+        self._changed = lambda: None
+        if self.journal is not None:
+            await self.journal.close()
+
+    def _is_waiting(self, key: str) -> bool:
+        return self._appended[key] != self._stored[key]
+
+    def _after(self, key: str, action: Callable[[], None], *, hasty: bool = False) -> None:
+        if self._is_waiting(key):
+            self._in_order[key].append(_Later(self._appended[key], action, hasty))
+        else:
+            action()
+
+    def _append(self, key: str, record: Record, peer: Peer | None) -> None:
+        assert self.journal is not None
+        self._appended[key] += 1
+        self.journal.append(record, lambda kept: self._on_done(key, record, peer, kept))
+
+    def _on_done(self, key: str, record: Record, peer: Peer | None, kept: Kept | None) -> None:
+        self._stored[key] += 1
+        if isinstance(record, Arrived) and kept is not None:
+            for part in kept.parts:
+                self._handover.hand_on(
+                    key, record.incarnation, part.first, part.flags, part.payloads
+                )
+                self._on_stored(key, record.incarnation, record.at, part)
+            if kept.repeated:
+                self.repeated[key] += kept.repeated
+            if peer is not None:
+                self._done(peer, record.first + len(record.payloads) - 1)
+        waiting = self._in_order.get(key)
+        while waiting and waiting[0].number <= self._stored[key]:
+            waiting.popleft().action()
+        if not waiting:
+            self._in_order.pop(key, None)
+        self._release()
+
+    def _done(self, peer: Peer, seq: int) -> None:
+        peer.done = max(peer.done, seq)
+        self._acknowledge(peer)
+
+    def _marked(self, peer: Peer, mark: int) -> None:
+        peer.mark = max(peer.mark, mark)
+        self._acknowledge(peer)
+
+    def _release(self) -> None:
+        """Ask those that were refused to send again, once there is room."""
+        if self._held and self.journal is not None and self.journal.waiting_bytes < ROOM_BYTES:
+            held, self._held = self._held, set()
+            for peer in held:
+                peer.held = False
+                self._invite(peer)
+
+    def _on_change(self) -> None:
+        if self.ready:
+            self._opened.set()
+        if self.trouble is not None:
+            for key, waiting in list(self._in_order.items()):
+                self._in_order[key] = deque(each for each in waiting if not each.hasty)
+                for each in waiting:
+                    if each.hasty:
+                        each.action()
+        self._changed()

@@ -1,0 +1,65 @@
+"""Carries over what can be read of a damaged journal.
+
+The damaged file is set aside, and what is readable goes into a new one: each table is read from
+its beginning and from its end, as far as that goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runtime.gateway.journal.database import Database, connect
+
+TABLES = {"account": "n", "pack": "pos", "ids": "pos", "answer": "n"}  # and the key of their rows
+BESIDE = ("", "-wal", "-shm")
+
+
+def repair(path: Path) -> str:
+    """Replace a damaged journal by a new one, and return in one sentence what came of it."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000_000}")
+    for suffix in BESIDE:
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    fresh = Database(path)
+    counts = {}
+    try:
+        for table, key in TABLES.items():
+            counts[table] = _carry_over(aside, fresh.connection, table, key)
+        fresh.connection.execute(
+            "INSERT OR IGNORE INTO seen SELECT account, value FROM ids, json_each(ids.ids)"
+        )
+    finally:
+        fresh.close()
+    return (
+        f"the journal was damaged: {counts['account']} accounts with their positions, "
+        f"{counts['pack']} packs of messages and {counts['ids']} of their ids were carried over; "
+        f"what could not be read lies in {aside}"
+    )
+
+
+def _carry_over(source: Path, target: sqlite3.Connection, table: str, key: str) -> int:
+    count = 0
+    target.execute("BEGIN")
+    with contextlib.closing(connect(source)) as damaged:
+        for row in _readable(damaged, table, key):
+            marks = ",".join("?" * len(row))
+            insert = f"INSERT OR IGNORE INTO {table} VALUES({marks})"
+            with contextlib.suppress(sqlite3.IntegrityError):  # a row that is none
+                count += target.execute(insert, row).rowcount
+    target.execute("COMMIT")
+    return count
+
+
+def _readable(damaged: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table from both ends, each as far as it can be read."""
+    for order in ("ASC", "DESC"):
+        try:
+            yield from damaged.execute(f"SELECT * FROM {table} ORDER BY {key} {order}")  # noqa: S608 - our own names
+        except sqlite3.DatabaseError:
+            continue
+        return

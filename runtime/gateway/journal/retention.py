@@ -1,0 +1,104 @@
+"""Forgets what is old or too much, a little at a time.
+
+Called on the writer's thread between commits, so each step is short. What a consumer has not
+settled stays, and so do the ids of messages for as long as a platform may send them again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from runtime.gateway.journal.interface import Keep
+from runtime.gateway.journal.records import Place
+
+STEP_ROWS = 100
+ID_SECONDS = 7 * 86400.0
+IDS = 100_000  # of one account
+UNSETTLED_SECONDS = 3600.0  # what is older is not answered any more
+LOOK_SECONDS = 60.0  # between two looks when there was nothing to forget
+
+OLDEST_IDS = "SELECT pos, account, at, count, ids FROM ids ORDER BY pos LIMIT ?"
+OLDEST_IDS_OF = (
+    "SELECT pos, account, at, count, ids FROM ids WHERE account = ? ORDER BY pos LIMIT ?"
+)
+OLDEST_PACKS = (
+    "SELECT pos, account, incarnation, last, at FROM pack WHERE pos > ? ORDER BY pos LIMIT ?"
+)
+
+
+class Retention:
+    """Forgets by age and by size. ``clock()`` returns epoch seconds."""
+
+    def __init__(self, keep: Keep | None = None, clock: Any = time.time) -> None:
+        self._keep = keep or Keep()
+        self._clock = clock
+        self._looked = 0.0
+        self._after = 0  # the last row that was looked at and stays
+
+    def set_keep(self, keep: Keep) -> None:
+        """Take over other limits; safe to call from another thread."""
+        self._keep = keep
+        self._looked = 0.0
+
+    def step(self, database: Any) -> bool:
+        """Forget a little; return whether there is more to forget. ``sqlite3.Error`` as it comes.
+
+        It looks seldom while there is nothing.
+        """
+        now = self._clock()
+        if 0 <= now - self._looked < LOOK_SECONDS:
+            return False
+        if self._forget_ids(database, now) or self._forget_packs(database, now):
+            return True
+        self._looked, self._after = now, 0
+        return False
+
+    def _forget_ids(self, database: Any, now: float) -> bool:
+        places = {place.number: place for place in database.places.values()}
+        too_many = next((each for each in places.values() if each.known > IDS), None)
+        rows = database.connection.execute(OLDEST_IDS, (STEP_ROWS,)).fetchall()
+        old = [row for row in rows if row[2] < (now - ID_SECONDS) * 1000]
+        if not old and too_many is not None:
+            query = (too_many.number, STEP_ROWS)
+            old = database.connection.execute(OLDEST_IDS_OF, query).fetchall()
+        if not old:
+            return False
+        changed: dict[int, Place] = {}
+        for _, account, _, count, _ in old:
+            place = changed.get(account) or places.get(account)
+            if place is not None:
+                left = max(0, place.known - count)
+                changed[account] = msgspec.structs.replace(place, known=left)
+        database.forget_ids([(row[0], row[1], row[4]) for row in old], list(changed.values()))
+        return True
+
+    def _forget_packs(self, database: Any, now: float) -> bool:
+        keep, places = self._keep, {each.number: each for each in database.places.values()}
+        too_large = database.size_bytes > keep.size_bytes
+        old: list[int] = []
+        changed: dict[int, Place] = {}
+        rows = database.connection.execute(OLDEST_PACKS, (self._after, STEP_ROWS)).fetchall()
+        for pos, account, incarnation, last, at in rows:
+            place = changed.get(account) or places.get(account)
+            if not too_large and at >= (now - keep.seconds) * 1000:
+                break
+            self._after = pos
+            if place is not None and _is_awaited(place, (incarnation, last), at, now):
+                continue
+            old.append(pos)
+            if place is not None:
+                floor = max(place.floor or (0, 0), (incarnation, last))
+                changed[account] = msgspec.structs.replace(place, floor=floor)
+        if old:
+            database.forget_packs(old, list(changed.values()))
+            self._after = 0 if len(old) == len(rows) else self._after
+        return bool(old) or (len(rows) == STEP_ROWS and self._after == rows[-1][0])
+
+
+def _is_awaited(place: Place, cursor: tuple[int, int], at: int, now: float) -> bool:
+    """Return whether a consumer has yet to settle what the row holds."""
+    unsettled = place.settled is not None and cursor > place.settled
+    return unsettled and at > (now - UNSETTLED_SECONDS) * 1000

@@ -1,0 +1,57 @@
+"""Keeps room on the disk for the journal: a reserve to give away, and a floor not to go below.
+
+With a full disk SQLite cannot even make room: to delete, or to move its log into the file, it
+has to write. So a reserve is kept that can be given away then. And the journal stops before the
+last bytes are gone, because what stops an account for good must still get to disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from pathlib import Path
+
+RESERVE_BYTES = 8 * 1024 * 1024
+FLOOR_BYTES = 16 * 1024 * 1024
+SHARE = 20  # of a small disk, at most so much of it is kept free
+LOOK_SECONDS = 1.0
+
+
+class Space:
+    """The room beside the file ``path``. It blocks, and belongs on the writer's thread."""
+
+    def __init__(self, path: Path, floor_bytes: int = FLOOR_BYTES) -> None:
+        self._reserve = path.with_name(f"{path.name}-reserve")
+        self._directory = path.parent
+        self._floor = floor_bytes
+        self._looked = float("-inf")
+
+    def require(self) -> None:
+        """Raise ``OSError`` (ENOSPC) when the disk has less left than the floor."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        free, total = self._free()
+        if free < min(self._floor, total // SHARE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._looked = now
+
+    def give_away(self) -> None:
+        """Remove the reserve, and look again before the next commit."""
+        self._looked = float("-inf")
+        with contextlib.suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
+
+    def keep(self) -> None:
+        """Make the reserve where there is none, if the disk has room for much more."""
+        with contextlib.suppress(OSError):
+            if self._reserve.exists() or self._free()[0] < 4 * (RESERVE_BYTES + self._floor):
+                return
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+    def _free(self) -> tuple[int, int]:
+        found = os.statvfs(self._directory)
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

@@ -1,0 +1,79 @@
+"""Who is let in with which number and which position, before and after the journal is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ipc.frames.data import AccountIdentity, Ack, Mark, Messages, Refused, Welcome
+from tests.support.gateway_rig import Worker, gateway_rig, payload, row
+from tests.support.messages import KEY, acked
+
+
+async def test_a_worker_without_a_journal_is_told_so() -> None:
+    async with gateway_rig() as rig:
+        worker = await rig.worker(KEY, ready=False)
+        welcome = await worker.next(Welcome)
+        assert (welcome.durable, welcome.cursor, welcome.early) == (False, b"", False)
+        worker.send(Mark(3, 0, b"7"))
+        assert (await worker.next(Ack)).mark == 3
+
+
+async def test_the_stored_position_comes_back_with_the_welcome(tmp_path: Path) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, ready=False)
+        assert (await worker.next(Welcome)).durable
+        worker.send(AccountIdentity("bot-1"))
+        pack = Messages(1, bytes([1, 1]), [payload(KEY, 1), payload(KEY, 2)], b'{"offset":3}')
+        worker.send(pack)
+        await acked(worker, 2)
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, ready=False)
+        welcome = await worker.next(Welcome)
+        assert (welcome.acked, welcome.cursor, welcome.identity) == (2, b'{"offset":3}', "bot-1")
+
+
+async def test_a_plugin_that_waits_gets_its_position_before_it_runs(tmp_path: Path) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        worker.send(Mark(1, 0, b"41"))
+        assert (await worker.next(Ack)).mark == 1
+        await rig.report(row(KEY, "starting", 2, journal="on"))
+        following = Worker(rig, KEY, 2)
+        rig.opened.append(following)
+        following.hello(waits=True)
+        early = await following.next(Welcome)
+        assert (early.early, early.cursor, early.durable) == (True, b"41", True)
+        following.say(1)
+        await following.next(Refused)
+        await rig.report(row(KEY, "running", 2, journal="on"))
+        assert not (await following.next(Welcome)).early
+
+
+async def test_a_position_of_another_identity_is_not_given_back(tmp_path: Path) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        worker.send(AccountIdentity("bot-1"), Mark(1, 0, b"41"))
+        await worker.next(Ack)
+        worker.send(AccountIdentity("bot-2"), Mark(2, 9, b"lost: nine has not come"))
+        worker.hello()
+        welcome = await worker.next(Welcome)
+        assert (welcome.cursor, welcome.identity) == (b"", "bot-2")
+
+
+async def test_what_was_stored_and_not_acknowledged_is_not_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    """The row may come after the hello: only then is it known that there is a journal."""
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        worker.say(1)
+        await acked(worker, 1)
+    async with gateway_rig(supervisor=False, state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, ready=False)
+        await rig.connect_supervisor(row(KEY, journal="on"))
+        assert (await worker.next(Welcome)).acked == 1
+        worker.say(2)
+        await acked(worker, 2)
+        place = rig.parts.intake.place(KEY)
+        assert place is not None
+        assert (place.newest, place.floor) == ((1, 2), (1, 0))

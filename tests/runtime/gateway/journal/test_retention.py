@@ -1,0 +1,118 @@
+"""What is forgotten, when, and what never is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ipc.frames.data import INBOUND
+from runtime.gateway.journal import retention
+from runtime.gateway.journal.database import Database, JournalReader
+from runtime.gateway.journal.interface import Keep
+from runtime.gateway.journal.records import Arrived, Final
+from runtime.gateway.journal.retention import Retention
+from tests.support.gateway_rig import payload
+from tests.support.journals import KEY, arrived, shown
+
+DAY = 86400.0
+NOW = time.time()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "journal.db")
+    yield made
+    made.close()
+
+
+def days_ago(days: float) -> int:
+    return int((NOW - days * DAY) * 1000)
+
+
+def forget(database: Database, keep: Keep | None = None) -> int:
+    """Take all steps there are, and return how many."""
+    some = Retention(keep, clock=lambda: NOW)
+    steps = 0
+    while some.step(database):
+        steps += 1
+    assert not some.step(database)
+    return steps
+
+
+def left(database: Database) -> list[str]:
+    reader = JournalReader(database.path)
+    page = reader.after(KEY, (0, 0), 1 << 30, database.places[KEY])
+    reader.close()
+    return [shown(payload) for _, _, part in page.parts for payload in part.payloads]
+
+
+def test_messages_go_by_age_and_the_floor_rises(database: Database) -> None:
+    database.store([arrived(1, "a", at=days_ago(31)), arrived(2, "b", at=days_ago(29))])
+    forget(database)
+    assert left(database) == ["1:2 b"]
+    assert database.places[KEY].floor == (1, 1)
+    assert database.changed == {KEY}
+
+
+def test_ids_are_remembered_for_a_week_longer_than_their_messages_if_need_be(
+    database: Database,
+) -> None:
+    database.store([arrived(1, "a", at=days_ago(8)), arrived(2, "b", at=days_ago(6))])
+    forget(database, Keep(seconds=DAY))
+    assert left(database) == []
+    kept = database.store([arrived(3, "a"), arrived(4, "b")])
+    assert [each.repeated for each in kept if each] == [0, 1]
+    assert database.places[KEY].known == 2
+
+
+def test_an_account_remembers_so_many_ids_and_no_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "IDS", 10)
+    monkeypatch.setattr(retention, "STEP_ROWS", 4)
+    database.store([arrived(number, f"m{number}") for number in range(1, 31)])
+    database.store([arrived(1, "other", key="irc:oftc")])
+    assert forget(database) == 5
+    assert database.places[KEY].known == 10
+    assert database.places["irc:oftc"].known == 1
+    kept = database.store([arrived(31, "m1"), arrived(32, "m30")])
+    assert [each.repeated for each in kept if each] == [0, 1]
+
+
+def test_messages_go_by_size_oldest_first_in_small_steps(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STEP_ROWS", 5)
+    now = int(NOW * 1000)
+    for number in range(1, 101):
+        large = payload(KEY, number, text="x" * 4000)
+        database.store([Arrived(KEY, 1, number, bytes([INBOUND]), [large], at=now)])
+    before = database.size_bytes
+    assert forget(database, Keep(size_bytes=before // 2)) > 3
+    assert database.size_bytes <= before // 2
+    numbers = [int(each.split()[0].partition(":")[2]) for each in left(database)]
+    assert numbers == list(range(101 - len(numbers), 101))
+    assert 0 < len(numbers) < 100
+
+
+def test_what_is_not_settled_stays_for_an_hour(database: Database) -> None:
+    recent, older = days_ago(0.01), days_ago(0.1)
+    database.store([arrived(1, "a", at=older), arrived(2, "b", at=recent)])
+    database.store([Final(KEY, (1, 0))])
+    forget(database, Keep(seconds=60.0))
+    assert left(database) == ["1:2 b"]
+    database.store([Final(KEY, (1, 2))])
+    forget(database, Keep(seconds=60.0))
+    assert left(database) == []
+
+
+def test_other_limits_count_at_once(database: Database) -> None:
+    database.store([arrived(1, "a", at=days_ago(2))])
+    some = Retention(clock=lambda: NOW)
+    assert not some.step(database)
+    some.set_keep(Keep(seconds=DAY))
+    assert some.step(database)
+    assert left(database) == []
