@@ -56,7 +56,7 @@ def _bodies(random: Random) -> bytes:
             data.encode([DataHello(OTHER, 1, "schl\u00fcssel", 1)]),
             data.encode([Answer(random.randrange(9), True, b'{"id":"forged"}')]),
             control.encode([control.ControlHello(KEY, 1, OWN.token, 1)]),
-            control.encode([control.ControlHello(OTHER, 1, OWN.token, 1)]),
+            control.encode([control.ControlHello(OTHER, 2, OWN.token, 1)]),
             control.encode([control.StatusPatch({"detail": "forged"})]),
             control.encode([control.WorkerReady(), control.Drained(), control.Pong(1)]),
             VICTIM.name.encode(),
