@@ -117,6 +117,8 @@ DECODES_ITSELF = {
     "runtime/supervisor/logs/structured.py": OUR_OWN,
     "runtime/zygote/child.py": OUR_OWN,
     "runtime/zygote/server.py": OUR_OWN,
+    "workers/channels/telegram/client.py": "measured first",
+    "workers/channels/telegram/objects.py": "it decodes nothing: see workers/plugin.py",
     "workers/plugin.py": "it decodes nothing: the decoder is made so that its type is known",
     "workers/process/calls.py": "measured first",
 }

@@ -6,14 +6,15 @@ log line. Redirects are not followed, because they would carry the token elsewhe
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - a first connection imports it: 1.3 MiB in each worker
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 import msgspec
 
-from ipc.nesting import MALFORMED, decode_json
+from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.telegram.objects import ApiReply, Json
 from workers.channels.telegram.refusals import ApiRefusal, NoAnswer, Unreachable
 
@@ -23,6 +24,10 @@ MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 updates has less than o
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 20.0  # shorter than any server's: a send on a closed connection is lost
+
+# Made in the zygote: a type costs its first use 0.5 MiB, in each worker.
+_reply = msgspec.json.Decoder(ApiReply)
+_encode = msgspec.json.Encoder().encode
 
 
 class BotApi:
@@ -46,12 +51,13 @@ class BotApi:
         ``upload`` is the name of a field, of a file, and its content. Raises ``ApiRefusal``,
         ``Unreachable`` or ``NoAnswer``.
         """
-        body: dict[str, Any] = {"json": params or {}}
+        data: aiohttp.Payload | aiohttp.FormData = _json(params or {})
         if upload is not None:
-            body = {"data": _form(params or {}, *upload)}
-        status, content = await self._post(method, seconds, body)
+            data = _form(params or {}, *upload)
+        status, content = await self._post(method, seconds, data)
         try:
-            reply = decode_json(content, ApiReply)
+            require_shallow(content)
+            reply = _reply.decode(content)
         except MALFORMED:
             text = f"an answer that is not of the Bot API (HTTP {status})"
             raise ApiRefusal(method, max(status, 500), text) from None
@@ -63,11 +69,16 @@ class BotApi:
         except MALFORMED as error:
             raise NoAnswer(f"{method}: an answer that is not understood: {error}") from None
 
-    async def _post(self, method: str, seconds: float, body: Json) -> tuple[int, bytes]:
+    async def _post(
+        self, method: str, seconds: float, data: aiohttp.Payload | aiohttp.FormData
+    ) -> tuple[int, bytes]:
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         try:
             async with self._session.post(
-                self._base + method, timeout=timeout, allow_redirects=False, **body
+                self._base + method,
+                data=data,
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
                 content = await response.content.read(MAX_BODY)
                 while len(content) < MAX_BODY and (more := await response.content.readany()):
@@ -83,14 +94,19 @@ class BotApi:
 async def bot_api(root: str, token: str) -> AsyncIterator[BotApi]:
     """Yield a client with connections of its own."""
     connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS, limit=32)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
         yield BotApi(session, root, token)
+
+
+def _json(params: Json) -> aiohttp.Payload:
+    return aiohttp.BytesPayload(_encode(params), content_type="application/json")
 
 
 def _form(params: Json, field: str, name: str, content: bytes) -> aiohttp.FormData:
     form = aiohttp.FormData()
     for key, value in params.items():
-        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        text = value if isinstance(value, str) else _encode(value).decode()
         form.add_field(key, text)
     form.add_field(field, content, filename=name)
     return form

@@ -162,3 +162,7 @@ class ApiReply(TelegramObject, frozen=True):
 
 Json = dict[str, Any]
 ALLOWED_UPDATES = ["message", "edited_message", "channel_post", "edited_channel_post"]
+
+# msgspec learns a type at its first use: here that is in the zygote, once for all workers.
+for _type in (User, Update, TelegramMessage, WebhookInfo):
+    msgspec.json.Decoder(_type)
