@@ -295,7 +295,9 @@ class Account:
     def _ended(self, state: State, event: Event, now: int) -> None:
         beat = self.heartbeat.beat
         unclean = state.phase is not Phase.STOPPED
-        if unclean and isinstance(event, Exited) and beat is not None:
+        if (
+            isinstance(event, Exited) and beat is not None
+        ):  # one that was stopped has sent a last one
             self._totals.lost = max(0, beat.emitted - beat.acked)
         elif unclean and isinstance(event, Exited) and event.exit.spawned:
             self._totals.lost = None  # it has told nothing of itself: not known is not none

@@ -255,14 +255,21 @@ async def test_what_one_has_lost_that_never_beat_is_unknown() -> None:
         assert account.status().possibly_lost is None
 
 
-async def test_a_stopped_account_has_lost_nothing() -> None:
+@pytest.mark.parametrize(("acked", "lost"), [(10, 0), (7, 3)])
+async def test_a_stopped_account_has_lost_what_it_could_not_hand_over(
+    acked: int, lost: int
+) -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:
         await start(account)
-        account.beat(beat(emitted=10, acked=7), now())
+        stage.last.die(Exit(signal=9))  # what an earlier one has lost is another's
+        await phase(account, Phase.BACKOFF)
+        assert account.status().possibly_lost is None
+        await start(account)
+        account.beat(beat(emitted=10, acked=acked), now())
         account.child.post(Stop("held"))
         await phase(account, Phase.STOPPED)
-        assert account.status().possibly_lost == 0
+        assert account.status().possibly_lost == lost
 
 
 async def test_cpu_is_a_share_of_the_time_between_two_beats() -> None:
