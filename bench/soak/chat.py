@@ -7,7 +7,8 @@ import contextlib
 from collections import Counter, defaultdict
 
 from bench.soak.numbers import Sequence
-from tests.support.irc_server import IrcServer, RawClient, available, free_port, ngircd
+from bench.soak.ports import quiet_port
+from tests.support.irc_server import IrcServer, RawClient, available, ngircd
 
 ROOM = "#soak"
 SECONDS = 2.0  # between two lines of the visitor
@@ -21,7 +22,7 @@ class Chat:
     """
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = quiet_port()
         self.counts: Counter[str] = Counter()
         self._stack = contextlib.ExitStack()
         self._server: IrcServer | None = None

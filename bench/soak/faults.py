@@ -220,6 +220,24 @@ async def _stopped_and_started(rig: SoakRig) -> None:
         await rig.rows.until(key, up(after=before[key]))
 
 
+@drawn("stopped-without-gateway", apart=GATEWAY_APART)
+async def _stopped_without_gateway(rig: SoakRig) -> None:
+    """Stop an account whose last messages end with the gateway: that they may be lost is told."""
+    key, gateway = rig.victim(channel="source:"), await rig.gateway()
+    before = rig.incarnation(key)
+    os.kill(gateway, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(BRIEF / 2)
+        await rig.call("stop", key)
+        await rig.rows.until(key, lambda row: row["phase"] == "stopped")
+    finally:
+        os.kill(gateway, signal.SIGKILL)
+    await rig.call("start", key)
+    await rig.rows.until(key, up(after=before))
+    await rig.until(lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != gateway)
+    await rig.heard()
+
+
 @drawn("restarted", weight=2)
 async def _restarted(rig: SoakRig) -> None:
     key = rig.victim()

@@ -17,6 +17,7 @@ from bench.faults.shared import still_runs
 from bench.measuring.rows import Row, Rows, up
 from bench.soak.chat import ROOM, Chat
 from bench.soak.numbers import Ledger
+from bench.soak.ports import quiet_port
 from bench.soak.traffic import Onlooker, Person, Relay
 from bench.tied import TiedDaemon
 from tests.support import faulty
@@ -252,6 +253,8 @@ async def soak_rig(count: int, seed: int) -> AsyncIterator[SoakRig]:
         source.install(site)
         made = config(keys, place, chat.port if chat else 0)
         daemon = TiedDaemon(place, made, site=str(site))
+        daemon.port = quiet_port()
+        daemon.write(made)
         rig = SoakRig(daemon, keys, seed, chat)
         try:
             if chat is not None:

@@ -81,6 +81,7 @@ class Soak:
         began, found = self.clock, []
         try:
             async with asyncio.timeout(LIMIT):
+                await rig.whole()  # an earlier fault may have left something away
                 before, lives = await rig.resources(), rig.incarnations()
                 await asyncio.gather(*(each.inject(rig) for each in faults))
                 gone = rig.zygotes_gone
