@@ -111,7 +111,11 @@ class PartSender:
             await asyncio.sleep(until - now)
 
     async def _parts(self, message: Outbound) -> list[Outbound]:
-        """Return the messages to send for one; a file goes with the first, if the text fits."""
+        """Return the messages to send for one.
+
+        A file goes with the first, if the text fits below it; buttons go with the last, and a
+        poll is one of its own.
+        """
         make = self._make_parts
         if len(message.text) > LONG_TEXT:
             return await asyncio.to_thread(make, message)
@@ -123,8 +127,11 @@ class PartSender:
         texts = render(message.text, text, markup, caption=bool(files))
         if files and len(texts) > 1:  # too long to stand below the file
             texts = ["", *render(message.text, text, markup)]
+        if message.poll is not None and texts:
+            texts.append("")
+        texts = texts or [""]
         rendered = "plain" if text.dialect == "plain" else markup
-        count = max(len(texts), 1)
+        count = len(texts)
         return [
             msgspec.structs.replace(
                 message,
@@ -134,8 +141,10 @@ class PartSender:
                 part=None if count == 1 else (number, count),
                 attachments=files if number == 1 else [],
                 reply_to=message.reply_to if number == 1 else None,
+                buttons=message.buttons if number == count else [],
+                poll=message.poll if number == count else None,
             )
-            for number, part in enumerate(texts or [""], 1)
+            for number, part in enumerate(texts, 1)
         ]
 
     def _keep(self, key: str, begun: _Unfinished) -> None:

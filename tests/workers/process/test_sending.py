@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Attachment, Outbound, Sent
+from workers.messages import Attachment, Button, Outbound, Poll, Sent
 from workers.plugin import Pace, Rate, Text
 from workers.process.sending import LONG_TEXT, WAIT_HERE, PartSender
 
@@ -82,6 +82,20 @@ async def test_markdown_for_a_platform_without_markup_is_plain() -> None:
     platform, sender = made(Text())
     await sender.send(message("*hi* <", markup="markdown"))
     assert (platform.sent[0].text, platform.sent[0].markup) == ("hi <", "plain")
+
+
+async def test_buttons_go_with_the_last_part_and_a_poll_by_itself() -> None:
+    platform, sender = made()
+    buttons = [[Button("yes", data="y")]]
+    await sender.send(message(f"{A}\n\n{B}", buttons=buttons))
+    await sender.send(message("vote", "k2", poll=Poll("which?", ["a", "b"])))
+    await sender.send(message("", "k3", poll=Poll("which?", ["a", "b"])))
+    assert [len(each.buttons) for each in platform.sent[:2]] == [0, 1]
+    assert [(each.text, each.poll is not None) for each in platform.sent[2:]] == [
+        ("vote", False),
+        ("", True),
+        ("", True),
+    ]
 
 
 async def test_a_file_goes_with_a_text_that_fits_below_it() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.channels.telegram.config import DEFAULT_ROOT, TelegramConfig, bot_id
-from workers.plugin import Manifest, Pace, Rate, Text
+from workers.plugin import Manifest, Media, Pace, Rate, Text
 
 
 class TelegramManifest(Manifest):
@@ -30,7 +30,8 @@ manifest = TelegramManifest(
     detail_label="Telegram Bot",
     system_image="paperplane",
     secrets=frozenset({"botToken"}),
-    actions=frozenset({"send", "edit", "delete", "react"}),
+    can=frozenset({"edit", "delete", "react", "typing", "chat", "buttons", "poll", "threads"}),
+    media=Media(send=frozenset({"image", "video", "audio", "file"}), max_up=50_000_000),
     example={"botToken": {"source": "env", "id": "TELEGRAM_BOT_TOKEN"}},
     status={"connected": False, "mode": "polling"},
     cursor=True,

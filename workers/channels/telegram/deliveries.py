@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from workers.channels.telegram.client import BotApi
-from workers.channels.telegram.objects import Json, TelegramMessage
+from workers.channels.telegram.objects import Json, TelegramChat, TelegramMessage
 from workers.channels.telegram.refusals import (
     ApiRefusal,
     NoAnswer,
@@ -19,11 +19,12 @@ from workers.channels.telegram.refusals import (
     is_markup,
     is_unchanged,
 )
-from workers.channels.telegram.translation import message_id, split_id
+from workers.channels.telegram.translation import chat_of, message_id, split_id
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Attachment, Outbound, Sent
+from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent
 
 UPLOAD_SECONDS = 120.0
+MAX_BUTTON_BYTES = 64
 _TAG = re.compile(r"<[^<>]*>")
 _METHODS = {"image": "sendPhoto", "video": "sendVideo", "audio": "sendAudio"}
 _FIELDS = {"sendPhoto": "photo", "sendVideo": "video", "sendAudio": "audio"}
@@ -39,6 +40,8 @@ class BotDeliveries:
     async def send(self, message: Outbound, *, html: bool) -> Sent:
         """Send one message whose text fits; ``html``: it is rendered. Raises ``SendFailed``."""
         common = _common_of(message)
+        if message.poll is not None:
+            return _sent(await self._deliver("sendPoll", common | poll_of(message.poll), ""), 1)
         if not message.attachments:
             params = common | {"text": message.text}
             return _sent(await self._deliver("sendMessage", params, "text", html=html), 1)
@@ -100,8 +103,16 @@ class BotDeliveries:
         params: Json = {"chat_id": chat, "action": "typing"}
         await self._call("sendChatAction", params | _thread(thread))
 
+    async def chat(self, chat: str) -> Chat:
+        """Return a chat with its name."""
+        try:
+            found = await self._api.call("getChat", {"chat_id": chat}, result=TelegramChat)
+        except (ApiRefusal, Unreachable, NoAnswer) as error:
+            raise failure_of(error) from None
+        return chat_of(found)
+
     async def _deliver(
-        self, method: str, params: Json, field: str, *, html: bool, upload: Any = None
+        self, method: str, params: Json, field: str, *, html: bool = False, upload: Any = None
     ) -> TelegramMessage:
         """Call a method whose result is a message."""
         try:
@@ -171,7 +182,35 @@ def _common_of(message: Outbound) -> Json:
             "message_id": replied[1],
             "allow_sending_without_reply": True,
         }
+    if message.silent:
+        params["disable_notification"] = True
+    if message.buttons:
+        rows = [[_button(each) for each in row] for row in message.buttons]
+        params["reply_markup"] = {"inline_keyboard": rows}
     return params
+
+
+def poll_of(poll: Poll) -> Json:
+    """Return the parameters of a poll, in which people see who voted for what."""
+    params: Json = {
+        "question": poll.question,
+        "options": [{"text": option} for option in poll.options],
+        "is_anonymous": False,
+        "allows_multiple_answers": poll.multiple,
+    }
+    return params | ({"open_period": poll.seconds} if poll.seconds else {})
+
+
+def _button(button: Button) -> Json:
+    if button.url:
+        return {"text": button.text, "url": button.url}
+    data = button.data if button.data is not None else button.text
+    if len(data.encode()) > MAX_BUTTON_BYTES:
+        raise SendFailed(
+            f"the data of button {button.text!r} has more than {MAX_BUTTON_BYTES} bytes",
+            reason="invalid",
+        )
+    return {"text": button.text, "callback_data": data}
 
 
 def _thread(thread: str | None) -> Json:

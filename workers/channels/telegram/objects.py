@@ -110,6 +110,33 @@ class TelegramMessage(TelegramObject, frozen=True, rename={"sender": "from"}):
     media_group_id: str | None = None
 
 
+class Reaction(TelegramObject, frozen=True):
+    """A reaction; ``emoji`` is empty for one that is no plain emoji."""
+
+    type: str
+    emoji: str = ""
+
+
+class ReactionUpdate(TelegramObject, frozen=True):
+    """The reactions of one person to a message, as they were and as they are."""
+
+    chat: TelegramChat
+    message_id: int
+    date: int
+    user: User | None = None
+    old_reaction: list[Reaction] = []
+    new_reaction: list[Reaction] = []
+
+
+class CallbackQuery(TelegramObject, frozen=True, rename={"sender": "from"}):
+    """A button that was pressed. ``message`` is absent when it is too old."""
+
+    id: str
+    sender: User
+    data: str = ""
+    message: TelegramMessage | None = None
+
+
 class UpdateId(TelegramObject, frozen=True):
     """What every update has, also one that is not understood."""
 
@@ -124,6 +151,8 @@ class Update(TelegramObject, frozen=True):
     edited_message: TelegramMessage | None = None
     channel_post: TelegramMessage | None = None
     edited_channel_post: TelegramMessage | None = None
+    message_reaction: ReactionUpdate | None = None
+    callback_query: CallbackQuery | None = None
 
     @property
     def any_message(self) -> TelegramMessage | None:
@@ -161,7 +190,14 @@ class ApiReply(TelegramObject, frozen=True):
 
 
 Json = dict[str, Any]
-ALLOWED_UPDATES = ["message", "edited_message", "channel_post", "edited_channel_post"]
+ALLOWED_UPDATES = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "message_reaction",
+    "callback_query",
+]
 
 # msgspec learns a type at its first use: here that is in the zygote, once for all workers.
 for _type in (User, Update, TelegramMessage, WebhookInfo):

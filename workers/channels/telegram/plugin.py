@@ -11,7 +11,7 @@ from workers.channels.telegram.objects import User
 from workers.channels.telegram.polling import Poller
 from workers.channels.telegram.refusals import ApiRefusal, NoAnswer, Unreachable, ending_of
 from workers.errors import Misconfigured, SendFailed
-from workers.messages import Action, Outbound, Sent
+from workers.messages import Action, Chat, Outbound, Sent
 from workers.plugin import Context
 
 
@@ -49,19 +49,26 @@ class Telegram:
         """Send one message, whose text fits and is rendered where it was Markdown."""
         return await self._out().send(message, html=message.markup == "markdown")
 
-    async def act(self, action: Action) -> dict[str, object]:
-        """Edit, delete or mark a message."""
-        out, message = self._out(), action.message or ""
-        match action.name:
-            case "edit":
-                await out.edit(message, action.text, html=False)
-            case "delete":
-                await out.delete(message)
-            case "react":
-                await out.react(message, action.emoji, remove=action.remove)
-            case _:
-                raise SendFailed(f"telegram has no {action.name}", reason="unsupported")
-        return {"messageId": message}
+    async def edit(self, action: Action) -> None:
+        """Replace the text of a message."""
+        await self._out().edit(action.message or "", action.text, html=False)
+
+    async def delete(self, action: Action) -> None:
+        """Delete a message."""
+        await self._out().delete(action.message or "")
+
+    async def react(self, action: Action) -> None:
+        """Set the bot's reaction to a message, or take it back."""
+        await self._out().react(action.message or "", action.emoji, remove=action.remove)
+
+    async def typing(self, action: Action) -> None:
+        """Show for five seconds that the bot types; Telegram has no word for the end of it."""
+        if not action.remove:
+            await self._out().typing(action.chat or "", action.thread)
+
+    async def chat(self, action: Action) -> Chat:
+        """Return a chat with its name."""
+        return await self._out().chat(action.chat or "")
 
     async def probe(self) -> dict[str, object]:
         """Ask Telegram who the bot is."""

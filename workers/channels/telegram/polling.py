@@ -33,8 +33,8 @@ from workers.channels.telegram.refusals import (
     is_unauthorized,
     webhook_set,
 )
-from workers.channels.telegram.translation import inbound_of
-from workers.messages import Inbound
+from workers.channels.telegram.translation import happenings_of, inbound_of
+from workers.messages import Happened, Inbound
 from workers.plugin import Context
 
 BATCH = 100  # updates at once, the most that Telegram hands out
@@ -90,7 +90,8 @@ class Poller:
 
     async def _take(self, updates: list[msgspec.Raw]) -> None:
         """Emit the messages of these updates; return when they may be confirmed."""
-        messages: list[Inbound] = []
+        messages: list[Inbound | Happened] = []
+        pressed: list[str] = []
         for raw in updates:
             try:
                 update = decode_json(raw, Update)
@@ -101,11 +102,23 @@ class Poller:
             self._offset = update.update_id + 1
             if (message := inbound_of(update, self._me)) is not None:
                 messages.append(message)
+            messages += happenings_of(update)
+            if update.callback_query is not None:
+                pressed.append(update.callback_query.id)
         cursor = {"offset": self._offset, "at": _now()}
         receipt = (
             await self._ctx.emit(*messages, cursor=cursor) if messages else self._ctx.mark(cursor)
         )
         await receipt
+        for query in pressed:
+            await self._answer_query(query)
+
+    async def _answer_query(self, query: str) -> None:
+        """Let the button that was pressed stop to wait; that it was pressed is stored by now."""
+        try:
+            await self._api.call("answerCallbackQuery", {"callback_query_id": query})
+        except (ApiRefusal, Unreachable, NoAnswer) as error:
+            self._ctx.log.debug("a button goes on to wait", error=str(error))
 
     def _works(self) -> None:
         """Report that a poll has ended well: that the account lives."""

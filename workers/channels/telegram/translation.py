@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from workers.channels.telegram.objects import Entity, File, TelegramMessage, Update, User
-from workers.messages import Chat, Inbound, Sender
+from workers.channels.telegram.objects import (
+    Entity,
+    File,
+    ReactionUpdate,
+    TelegramChat,
+    TelegramMessage,
+    Update,
+    User,
+)
+from workers.messages import Chat, Happened, Inbound, Sender
 
 _FILES = ("document", "audio", "video", "voice", "video_note", "animation")
 
@@ -47,11 +55,8 @@ def inbound_of(update: Update, me: User) -> Inbound | None:
     if message.media_group_id:
         meta["mediaGroup"] = message.media_group_id
     own_id = message_id(chat.id, message.message_id)
-    if update.edited:
-        meta["edits"] = own_id
-        own_id = f"{own_id}/edit/{update.update_id}"
     return Inbound(
-        id=own_id,
+        id=f"{own_id}/edit/{update.update_id}" if update.edited else own_id,
         chat=Chat(id=str(chat.id), kind="direct" if direct else "group", title=chat.title or None),
         sender=_sender_of(message),
         text=text,
@@ -60,7 +65,54 @@ def inbound_of(update: Update, me: User) -> Inbound | None:
         thread=str(message.message_thread_id) if message.is_topic_message else None,
         reply_to=_reply_of(message),
         meta=meta,
+        mentions=list(_mentions(entities, text)),
+        edits=own_id if update.edited else None,
     )
+
+
+def happenings_of(update: Update) -> list[Happened]:
+    """Return what an update tells beside messages: reactions, and buttons that were pressed."""
+    if (changed := update.message_reaction) is not None:
+        return _reactions_of(changed)
+    query = update.callback_query
+    if query is None or query.message is None:
+        return []
+    message = query.message
+    return [
+        Happened(
+            kind="pressed",
+            chat=chat_of(message.chat),
+            ts=message.date * 1000,
+            sender=_person(query.sender),
+            message=message_id(message.chat.id, message.message_id),
+            id=f"pressed/{update.update_id}",
+            data=query.data,
+        )
+    ]
+
+
+def _reactions_of(changed: ReactionUpdate) -> list[Happened]:
+    """Return each emoji that was added or taken back."""
+    before = {each.emoji for each in changed.old_reaction if each.emoji}
+    after = {each.emoji for each in changed.new_reaction if each.emoji}
+    return [
+        Happened(
+            kind="reaction",
+            chat=chat_of(changed.chat),
+            ts=changed.date * 1000,
+            sender=None if changed.user is None else _person(changed.user),
+            message=message_id(changed.chat.id, changed.message_id),
+            emoji=emoji,
+            removed=emoji in before,
+        )
+        for emoji in sorted(before ^ after)
+    ]
+
+
+def chat_of(chat: TelegramChat) -> Chat:
+    """Return a chat with its name."""
+    direct = chat.type == "private"
+    return Chat(id=str(chat.id), kind="direct" if direct else "group", title=chat.title or None)
 
 
 def utf16_slice(text: str, entity: Entity) -> str:
@@ -76,9 +128,21 @@ def _sender_of(message: TelegramMessage) -> Sender:
     """Return who wrote it: a channel and an anonymous administrator write as a chat."""
     if message.sender_chat is not None or message.sender is None:
         chat = message.sender_chat or message.chat
-        return Sender(id=str(chat.id), name=chat.title or chat.username or None)
-    user = message.sender
-    return Sender(id=str(user.id), name=user.name or None, bot=user.is_bot)
+        return Sender(str(chat.id), chat.title or chat.username or None, verified=True)
+    return _person(message.sender)
+
+
+def _person(user: User) -> Sender:
+    return Sender(str(user.id), user.name or None, user.is_bot, verified=True)
+
+
+def _mentions(entities: list[Entity], text: str) -> Iterator[str]:
+    """Yield whom a text names: the number of a person without a name, else ``@name``."""
+    for entity in entities:
+        if entity.type == "text_mention" and entity.user is not None:
+            yield str(entity.user.id)
+        elif entity.type == "mention":
+            yield utf16_slice(text, entity)
 
 
 def _is_meant(message: TelegramMessage, text: str, entities: list[Entity], me: User) -> bool:

@@ -226,7 +226,15 @@ class FakeTelegram:
                 return True
             case "editmessagetext":
                 return self._edit(bot, method, params)
-            case "deletemessage" | "setmessagereaction" | "sendchataction":
+            case "getchat":
+                return _chat(int(params["chat_id"])) | {
+                    "accent_color_id": 0,
+                    "max_reaction_count": 1,
+                }
+            case "sendpoll":
+                bot.sent.append({"method": method, **params})
+                return self._message(bot, _chat(int(params["chat_id"])))
+            case "deletemessage" | "setmessagereaction" | "sendchataction" | "answercallbackquery":
                 bot.sent.append({"method": method, **params})
                 return True
             case "setmycommands" | "logout" | "close":

@@ -10,7 +10,7 @@ from tests.workers.channels.telegram.running_bot import message, running
 from tests.workers.text.samples import MARKDOWN
 from workers.channels.telegram.deliveries import content_of, plain_of
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Action, Attachment
+from workers.messages import Action, Attachment, Button, Chat, Poll
 from workers.testing.fakes.telegram import ApiFault
 from workers.testing.fakes.telegram_text import shown_text
 from workers.text.limits import Text
@@ -120,10 +120,10 @@ async def test_of_several_files_some_may_have_been_sent(tmp_path: Path) -> None:
 
 async def test_messages_are_edited_deleted_and_marked(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
-        await bot.plugin.act(action("edit", text="new"))
-        await bot.plugin.act(action("react", emoji="👍"))
-        await bot.plugin.act(action("react", emoji="👍", remove=True))
-        await bot.plugin.act(action("delete"))
+        await bot.plugin.edit(action("edit", text="new"))
+        await bot.plugin.react(action("react", emoji="👍"))
+        await bot.plugin.react(action("react", emoji="👍", remove=True))
+        await bot.plugin.delete(action("delete"))
         edit, mark, unmark, delete = bot.bot.sent
         assert (edit["text"], edit["message_id"]) == ("new", 5)
         assert mark["reaction"] == [{"type": "emoji", "emoji": "👍"}]
@@ -131,11 +131,41 @@ async def test_messages_are_edited_deleted_and_marked(tmp_path: Path) -> None:
         assert (delete["method"], delete["chat_id"]) == ("deletemessage", "7")
 
 
+async def test_a_chat_has_a_name_and_shows_who_types(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        asked = Action(name="chat", key="k", chat="-100", thread="9")
+        assert await bot.plugin.chat(asked) == Chat(id="-100", kind="group", title="Room")
+        await bot.plugin.typing(asked)
+        await bot.plugin.typing(Action(name="typing", key="k", chat="-100", remove=True))
+        (typing,) = bot.bot.sent
+        assert (typing["action"], typing["message_thread_id"]) == ("typing", 9)
+
+
+async def test_buttons_and_polls(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        rows = [[Button("yes", data="y"), Button("no")], [Button("more", url="https://a.example")]]
+        await bot.plugin.send(message("sure?", buttons=rows, silent=True))
+        poll = Poll("which?", ["a", "b"], multiple=True, seconds=60)
+        sent = await bot.plugin.send(message("", key="k2", poll=poll))
+        asked, voted = bot.bot.sent
+        assert asked["reply_markup"]["inline_keyboard"] == [
+            [{"text": "yes", "callback_data": "y"}, {"text": "no", "callback_data": "no"}],
+            [{"text": "more", "url": "https://a.example"}],
+        ]
+        assert asked["disable_notification"] is True
+        assert [each["text"] for each in voted["options"]] == ["a", "b"]
+        assert (voted["allows_multiple_answers"], voted["open_period"]) == (True, 60)
+        assert sent.id.startswith("7/")
+        with pytest.raises(SendFailed, match="more than 64 bytes") as found:
+            await bot.plugin.send(message("x", key="k3", buttons=[[Button("b", data="é" * 33)]]))
+        assert found.value.reason == "invalid"
+
+
 async def test_an_edit_that_changes_nothing_has_succeeded(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         sent = await bot.plugin.send(message("same"))
         again = Action(name="edit", key="k", message=sent.id, text="same")
-        await bot.plugin.act(again)
+        await bot.plugin.edit(again)
         assert bot.bot.calls["editmessagetext"] == 1
 
 
@@ -143,11 +173,9 @@ async def test_only_a_message_s_id_is_taken(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         for wrong in ("", "5", "7/x"):
             with pytest.raises(SendFailed, match="not the id of a message"):
-                await bot.plugin.act(Action(name="delete", key="k", message=wrong or None))
+                await bot.plugin.delete(Action(name="delete", key="k", message=wrong or None))
         with pytest.raises(SendFailed, match="the thread of a topic is a number"):
             await bot.plugin.send(message("x", thread="x"))
-        with pytest.raises(SendFailed, match="telegram has no vote"):
-            await bot.plugin.act(action("vote"))
 
 
 def test_the_bytes_of_an_address() -> None:

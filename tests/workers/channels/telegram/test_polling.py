@@ -156,6 +156,20 @@ async def test_a_poll_that_ends_is_the_sign_of_life(tmp_path: Path) -> None:
         assert bot.ctx.emitted == []
 
 
+async def test_a_button_is_answered_when_its_press_is_stored(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        message = await bot.say("x")
+        await bot.ctx.message("x")
+        bot.ctx.taking.clear()
+        query = {"id": "q1", "from": {"id": 7}, "data": "y", "message": message}
+        await bot.fake.update(TOKEN, callback_query=query)
+        await bot.fake.until(lambda: len(bot.bot.updates) == 1)
+        assert bot.bot.calls["answercallbackquery"] == 0
+        bot.ctx.taking.set()
+        await bot.fake.until(lambda: bot.bot.calls["answercallbackquery"] == 1)
+        assert bot.bot.sent[-1]["callback_query_id"] == "q1"
+
+
 async def test_ending_leaves_no_poll_behind(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         await bot.fake.until(lambda: bot.bot.calls["getupdates"])

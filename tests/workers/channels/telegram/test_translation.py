@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.channels.telegram.objects import Entity, Update, User
-from workers.channels.telegram.translation import inbound_of, message_id, split_id, utf16_slice
+from workers.channels.telegram.translation import (
+    happenings_of,
+    inbound_of,
+    message_id,
+    split_id,
+    utf16_slice,
+)
 from workers.messages import Inbound
 
 ME = User(id=110, is_bot=True, username="Fake_Bot")
@@ -84,7 +90,7 @@ def test_a_topic_is_a_thread_and_its_first_message_is_no_answer() -> None:
 def test_an_edit_is_a_message_of_its_own_that_nobody_answers() -> None:
     message = said("edited_message", text="new", edit_date=1_700_000_009)
     assert message.id == "7/5/edit/99"
-    assert message.meta["edits"] == "7/5"
+    assert message.edits == "7/5"
     assert (message.ts, message.addressed) == (1_700_000_009_000, False)
 
 
@@ -157,6 +163,44 @@ def test_entities_count_utf16_units(before: str, named: str, after: str) -> None
 
     entity = Entity("mention", units(before), units(named))
     assert utf16_slice(before + named + after, entity) == named
+
+
+def test_whom_a_text_names() -> None:
+    entities = [
+        {"type": "mention", "offset": 0, "length": 4},
+        {"type": "text_mention", "offset": 5, "length": 3, "user": {"id": 9}},
+        {"type": "bold", "offset": 0, "length": 4},
+    ]
+    assert said(text="@bob you", entities=entities).mentions == ["@bob", "9"]
+    assert said(text="x").sender.verified, "Telegram vouches for who writes"
+
+
+def test_reactions_are_told_as_they_change() -> None:
+    changed = {
+        "chat": {"id": 7, "type": "private"},
+        "message_id": 5,
+        "date": 1,
+        "user": {"id": 8, "first_name": "Bob"},
+        "old_reaction": [{"type": "emoji", "emoji": "👍"}, {"type": "custom_emoji"}],
+        "new_reaction": [{"type": "emoji", "emoji": "🔥"}],
+    }
+    update = msgspec.convert({"update_id": 1, "message_reaction": changed}, Update)
+    found = {each.emoji: each.removed for each in happenings_of(update)}
+    assert found == {"👍": True, "🔥": False}
+    (first, _) = happenings_of(update)
+    assert (first.message, first.sender and first.sender.name, first.ts) == ("7/5", "Bob", 1000)
+    assert inbound_of(update, ME) is None
+
+
+def test_a_button_that_was_pressed() -> None:
+    message = {"message_id": 5, "date": 1, "chat": {"id": -100, "type": "group"}}
+    query = {"id": "q", "from": {"id": 8}, "data": "y", "message": message}
+    update = msgspec.convert({"update_id": 1, "callback_query": query}, Update)
+    (pressed,) = happenings_of(update)
+    assert (pressed.kind, pressed.data, pressed.message) == ("pressed", "y", "-100/5")
+    del query["message"]
+    old = msgspec.convert({"update_id": 1, "callback_query": query}, Update)
+    assert happenings_of(old) == []
 
 
 def test_an_id_leads_back() -> None:

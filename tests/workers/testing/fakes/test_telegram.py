@@ -38,6 +38,8 @@ async def test_a_foreign_client_logs_in_and_chats() -> None:
         assert edited.message_id == sent.message_id
         assert await bot.set_message_reaction(-5, sent.message_id, "👍")
         assert await bot.send_chat_action(-5, "typing")
+        assert (await bot.get_chat(-5)).title == "Room"
+        assert (await bot.send_poll(-5, "which?", ["a", "b"])).chat.id == -5
         assert await bot.delete_message(-5, sent.message_id)
         assert fake.bot(TOKEN).texts == ["hi & bye", "better"]
 
