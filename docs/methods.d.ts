@@ -94,7 +94,7 @@ export type VerifyParams = { nodeId: string; token: string };
 export type RenameParams = { nodeId: string; displayName: string };
 
 /** The params of the OpenClaw schema; those without a meaning here are accepted and ignored. */
-export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null };
+export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null; markup?: "markdown" | "plain" };
 
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };

@@ -37,6 +37,9 @@ class MessageOptions:
     channel: Annotated[str | None, typer.Option(help="Channel; OpenClaw's spelling.")] = None
     thread: Annotated[str | None, typer.Option(help="Thread within the chat.")] = None
     reply_to: Annotated[str | None, typer.Option(help="Id of the message to reply to.")] = None
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The message is Markdown: render it.")
+    ] = False
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="The same key is sent only once.")
     ] = None
@@ -52,7 +55,8 @@ class MessageOptions:
         }
         if self.media:
             params["mediaUrls"] = self.media
-        optional = (("threadId", self.thread), ("replyToId", self.reply_to))
+        markup = "markdown" if self.markdown else None
+        optional = (("threadId", self.thread), ("replyToId", self.reply_to), ("markup", markup))
         return params | {name: value for name, value in optional if value is not None}
 
     def _account_params(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -46,6 +46,7 @@ class SendParams(Params):
     buffer: str | None = None  # base64; it becomes an attachment of its own
     filename: str | None = None
     content_type: str | None = None
+    markup: Literal["plain", "markdown"] = "plain"  # ours: how ``message`` is written
 
 
 def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> AccountCall:

@@ -62,5 +62,7 @@ async def test_media_needs_no_text(state: Path) -> None:
 def test_what_is_not_given_is_not_sent() -> None:
     params = MessageOptions(target="#x", text="hi", channel="irc", key="k").params()
     assert params == {"channel": "irc", "to": "#x", "message": "hi", "idempotencyKey": "k"}
-    more = MessageOptions(target="#x", text="hi", account="irc:a", thread="t", reply_to="r")
-    assert (more.params()["threadId"], more.params()["replyToId"]) == ("t", "r")
+    more = MessageOptions(
+        target="#x", text="hi", account="irc:a", thread="t", reply_to="r", markdown=True
+    ).params()
+    assert (more["threadId"], more["replyToId"], more["markup"]) == ("t", "r", "markdown")

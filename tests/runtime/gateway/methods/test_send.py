@@ -36,7 +36,11 @@ async def test_a_message_is_sent_by_its_account() -> None:
             "channel": "irc",
             "chatId": "#room",
         }
-        assert seen == [("send", {"to": "#room", "text": "hi", "key": "k-1"})]
+        plain = {"to": "#room", "text": "hi", "key": "k-1"}
+        assert seen == [("send", plain)]
+        marked = {"markup": "markdown", "silent": True}
+        await (await rig.client()).call("send", SEND | marked | {"idempotencyKey": "k-2"})
+        assert seen[1] == ("send", plain | marked | {"key": "k-2"})
 
 
 async def test_a_refusal_of_the_plugin_comes_back_as_it_is() -> None:
