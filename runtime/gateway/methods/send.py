@@ -76,6 +76,7 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
         reply_to=params.reply_to_id,
         attachments=files,
         silent=params.silent,
+        markup=params.markup,
     )
 
     def result(sent: Sent) -> dict[str, Any]:
