@@ -141,12 +141,16 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
     ``silent`` is for how many seconds running accounts have given no sign, ``duplicates`` how many
     of their messages were dropped as such, ``repeated`` how many a platform had sent before. All
-    are by key.
+    are by key. ``journal`` says why journaled accounts cannot be stored at the moment, ``repaired``
+    what became of a damaged journal, ``lost`` which accounts lost their position with it.
     """
 
     silent: dict[str, float] = msgspec.field(default_factory=dict)
     duplicates: dict[str, int] = msgspec.field(default_factory=dict)
     repeated: dict[str, int] = msgspec.field(default_factory=dict)
+    journal: str = ""
+    lost: list[str] = msgspec.field(default_factory=list)
+    repaired: str = ""
     handshakes_refused: int = 0
     floods: int = 0
 

@@ -286,6 +286,20 @@ class LoggingConfig(Section, frozen=True):
     burst_lines: Count = 2000
 
 
+class KeepConfig(Section, frozen=True):
+    """How long stored messages are kept, for clients that come back late."""
+
+    days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
+    # The oldest go first. What waits for an answer stays, and so do positions and ids.
+    bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 50)] = 2 << 30
+
+
+class JournalConfig(Section, frozen=True):
+    """The gateway's journal of what comes in."""
+
+    keep: KeepConfig = KeepConfig()
+
+
 class Config(Section, frozen=True):
     """The whole file. The fields of a channel are its manifest's; see ``accounts``."""
 
@@ -293,6 +307,7 @@ class Config(Section, frozen=True):
     channels: dict[str, dict[str, Any]] = {}
     agents: AgentsConfig = AgentsConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
+    journal: JournalConfig = JournalConfig()
     logging: LoggingConfig = LoggingConfig()
 
 

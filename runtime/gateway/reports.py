@@ -15,8 +15,10 @@ import msgspec
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
+from runtime.config.model import KeepConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import REMOVED, STATUS
+from runtime.gateway.journal.interface import Keep
 from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 
@@ -36,6 +38,7 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
     gateway: GatewayStatus | None = None
     channels: list[ChannelInfo] | None = None
     agents: dict[str, Any] | None = None
+    journal: KeepConfig | None = None
     metrics: list[Series] | None = None
 
 
@@ -53,6 +56,8 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         accounts.set_series(report.metrics)
     if report.agents is not None:
         parts.agents.configure(report.agents)
+    if report.journal is not None:
+        parts.intake.set_keep(Keep(report.journal.days * 86400.0, report.journal.bytes))
     removed = list(report.removed)
     if report.whole:
         removed += [key for key in accounts.rows if key not in report.accounts]

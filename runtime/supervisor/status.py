@@ -103,7 +103,9 @@ def beside_accounts(parts: Parts) -> dict[str, Any]:
     if gateway["revision"]:
         gateway["revision"] = parts.configuration.seal(gateway["revision"])
     channels = [msgspec.to_builtins(channel) for channel in parts.configuration.channels()]
-    return {"gateway": gateway, "channels": channels, "agents": _agents(parts)}
+    return {"gateway": gateway, "channels": channels, "agents": _agents(parts)} | {
+        "journal": _journal(parts)
+    }
 
 
 def gateway_boot(parts: Parts, incarnation: int, session_token: str) -> GatewayBoot:
@@ -122,6 +124,12 @@ def gateway_boot(parts: Parts, incarnation: int, session_token: str) -> GatewayB
         config_path=str(parts.places.config_path),
         revision=configuration.seal(configuration.revision),
     )
+
+
+def _journal(parts: Parts) -> dict[str, Any]:
+    """Return how much the gateway keeps in its journal."""
+    keep: dict[str, Any] = msgspec.to_builtins(parts.configuration.config.journal.keep)
+    return keep
 
 
 def _agents(parts: Parts) -> dict[str, Any]:

@@ -284,12 +284,16 @@ class DataRouter:
     def report(self) -> LinkReport:
         """Return what the supervisor is to know of this link."""
         self.drain_now()  # our own delay is not the workers'
+        journal = self._intake.journal
         return LinkReport(
-            self._signs.silent(),
-            dict(self._duplicates),
-            dict(self._intake.repeated),
-            self._router.refused,
-            self._guard.floods,
+            silent=self._signs.silent(),
+            duplicates=dict(self._duplicates),
+            repeated=dict(self._intake.repeated),
+            journal=(journal and journal.trouble) or "",
+            lost=sorted(journal.lost) if journal else [],
+            repaired=(journal and journal.repaired) or "",
+            handshakes_refused=self._router.refused,
+            floods=self._guard.floods,
         )
 
     def _rebound(self) -> None:

@@ -78,12 +78,14 @@ class Greetings:
         The position is that after everything that the account has sent before.
         """
         intake = self._intake
+        if peer.key not in self._peers.accounts.rows:
+            return  # the row says whether there is a journal, and it will be greeted with it
         if intake.is_on(peer.key) and not intake.ready:
             return
         self._begin(peer)
         if self._peers.may_talk(peer):
             intake.in_order(peer.key, lambda: self._welcome(peer))
-        elif peer.waits and peer.key in self._peers.accounts.rows:
+        elif peer.waits:
             intake.in_order(peer.key, lambda: self._welcome(peer, early=True))
 
     def _begin(self, peer: Peer) -> None:

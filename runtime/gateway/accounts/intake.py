@@ -18,7 +18,7 @@ from ipc import timeouts
 from ipc.frames.data import AccountIdentity, Mark, Messages
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.peers import Peer, Peers
-from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.interface import Journal, Keep
 from runtime.gateway.journal.records import (
     Arrived,
     Identified,
@@ -80,6 +80,7 @@ class Intake:
         self._stored: Counter[str] = Counter()
         self._in_order: defaultdict[str, deque[_Later]] = defaultdict(deque)
         self._opened = asyncio.Event()
+        self._keep = Keep()
         self._acknowledge: Callable[[Peer], None] = lambda peer: None
         self._invite: Callable[[Peer], None] = lambda peer: None
         self._changed: Callable[[], None] = lambda: None
@@ -118,6 +119,12 @@ class Intake:
         """Return where a journaled account stands in the journal."""
         return self.journal.place(key) if self.journal is not None and key in self._on else None
 
+    def set_keep(self, keep: Keep) -> None:
+        """Take over how much the journal keeps."""
+        self._keep = keep
+        if self.journal is not None:
+            self.journal.set_keep(keep)
+
     def configure(self, key: str) -> None:
         """Follow the row of an account: whether it has a journal, whether it is there at all."""
         row = self._rows.get(key)
@@ -125,9 +132,10 @@ class Intake:
         if on and key not in self._on:
             if self.journal is None:
                 self.journal = self._open_journal(self._on_change)
+                self.journal.set_keep(self._keep)
             self._on.add(key)
-            if any(peer.seen for peer in self._peers.of_account(key)):
-                self._append(key, Left(key), None)  # it has had messages without the journal
+            if any(peer.welcome for peer in self._peers.of_account(key)):
+                self._append(key, Left(key), None)  # it may have had messages without the journal
         elif not on and key in self._on:
             self._on.discard(key)
             self._on_left(key)

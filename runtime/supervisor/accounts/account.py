@@ -208,15 +208,18 @@ class Account:
             self._last_error = None if said is None else str(said)
         return self.heartbeat.patch(fields)
 
-    def seen_on_link(self, silent: float, duplicates: int, repeated: int) -> bool:
+    def seen_on_link(
+        self, silent: float, duplicates: int, repeated: int, trouble: str | None = None
+    ) -> bool:
         """Take what the gateway knows of the data link; return whether the health changed.
 
         ``silent`` is the seconds without a sign of the worker. ``duplicates`` counts the messages
         that the present gateway got twice, and dropped, ``repeated`` those that the platform had
-        sent before.
+        sent before. ``trouble``: why its messages are not stored, or what it has lost.
         """
         counts = {"duplicate": duplicates, "repeated": repeated}
         absent = self._link.take(silent, counts, ABSENT_BEATS * self.heartbeat.pace)
+        absent |= self._link.set_trouble(trouble if self.spec.journal == "on" else None)
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
@@ -374,4 +377,6 @@ class Account:
             return "degraded: silent"
         if self._link.absent:
             return "degraded: not on the data link"
+        if self._link.trouble is not None:
+            return f"degraded: {self._link.trouble}"
         return "degraded: not connected" if plugin.get("connected") is False else "ok"

@@ -170,10 +170,15 @@ class Totals:
 
 
 class DataLinkView:
-    """The gateway's view of one account's data link. ``absent``: it is not connected there."""
+    """The gateway's view of one account's data link.
+
+    ``absent``: it is not connected there. ``trouble``: why its messages are not stored, or what it
+    has lost.
+    """
 
     def __init__(self) -> None:
         self.absent = False
+        self.trouble: str | None = None
         self._dropped: Counter[str] = Counter()  # by the present gateway
         self._before: Counter[str] = Counter()  # by earlier ones
 
@@ -188,6 +193,11 @@ class DataLinkView:
             self._dropped[reason] = count
         before, self.absent = self.absent, bound > 0 and silent > bound
         return before != self.absent
+
+    def set_trouble(self, trouble: str | None) -> bool:
+        """Take what is wrong with the journal; return whether that has changed."""
+        before, self.trouble = self.trouble, trouble
+        return before != trouble
 
     def added_to(self, dropped: dict[str, int]) -> dict[str, int]:
         """Return what was dropped, with what the gateway has dropped where that is something."""

@@ -43,6 +43,7 @@ class LinkReports:
         self._on_change = on_change
         self._clock = clock
         self._last: dict[tuple[str, str], int] = {}
+        self._journal: list[str] = []  # what is wrong with it
         self._noted: dict[tuple[str, str], float] = {}  # when a figure grew last
         self.refused: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
         self.floods: Counter[str] = Counter(dict.fromkeys(OWNERS, 0))
@@ -68,15 +69,20 @@ class LinkReports:
             log.warning("the gateway's answer to a report was not understood", error=str(error))
             return
         self.note("data", report.handshakes_refused, report.floods)
+        self._journal = [
+            *([f"the gateway stores no messages: {report.journal}"] if report.journal else []),
+            *([report.repaired] if report.repaired else []),
+        ]
         for key, account in self._accounts().items():
             silent = report.silent.get(key, 0.0)
-            if account.seen_on_link(
-                silent, report.duplicates.get(key, 0), report.repeated.get(key, 0)
-            ):
+            duplicates, repeated = report.duplicates.get(key, 0), report.repeated.get(key, 0)
+            trouble = report.journal or ("position lost" if key in report.lost else None)
+            if account.seen_on_link(silent, duplicates, repeated, trouble):
                 self._on_change(account)
 
     def gateway_lost(self) -> None:
         """Hold nothing against any account: there is no gateway to be connected to."""
+        self._journal = []
         for account in self._accounts().values():
             if account.seen_on_link(0.0, 0, 0):
                 self._on_change(account)
@@ -95,7 +101,7 @@ class LinkReports:
 
     def warnings(self) -> list[str]:
         """Return what happened in the last minutes, for the status."""
-        found, since = [], self._clock() - SHOWN_SECONDS
+        found, since = list(self._journal), self._clock() - SHOWN_SECONDS
         for link, owner in OWNERS.items():
             if self._noted.get((link, "floods"), since) > since:
                 found.append(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from ipc.frames.websocket import Event
+from runtime.gateway.journal.interface import Keep
 from tests.support.gateway_rig import gateway_rig, row
 from tests.support.messages import acked, cursors, take
 from tests.support.until import PATIENCE
@@ -67,3 +70,15 @@ async def test_what_was_said_before_an_end_is_told_before_the_end() -> None:
         assert cursors(found) == [f"1:{seq}" for seq in range(1, 101)]
         assert found[-1][0] == "channel.status"
         assert found[-1][1]["phase"] == "backoff"
+
+
+async def test_how_much_the_journal_keeps_is_taken_over_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        journal = rig.parts.intake.journal
+        assert journal is not None
+        kept: list[Keep] = []
+        monkeypatch.setattr(journal, "set_keep", kept.append)
+        await rig.report(journal={"days": 2.0, "bytes": 5_000_000})
+        assert kept == [Keep(2 * 86400.0, 5_000_000)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from ipc.frames.data import AccountIdentity, Ack, Mark, Messages, Refused, Welcome
 from tests.support.gateway_rig import Worker, gateway_rig, payload, row
 from tests.support.messages import KEY, acked
+from tests.support.until import until
 
 
 async def test_a_worker_without_a_journal_is_told_so() -> None:
@@ -64,16 +65,20 @@ async def test_what_was_stored_and_not_acknowledged_is_not_asked_for_again(
     tmp_path: Path,
 ) -> None:
     """The row may come after the hello: only then is it known that there is a journal."""
+    proof = "the floor stays where it was: nothing is missing"
     async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
         worker = await rig.worker(KEY, journal="on")
-        worker.say(1)
-        await acked(worker, 1)
+        for seq in (1, 2):
+            worker.say(seq)
+            await acked(worker, seq)
     async with gateway_rig(supervisor=False, state_dir=tmp_path) as rig:
         worker = await rig.worker(KEY, ready=False)
+        worker.hello(oldest=2)
+        await until(lambda: any(peer.hellos == 2 for peer in rig.parts.peers.by_id.values()))
         await rig.connect_supervisor(row(KEY, journal="on"))
-        assert (await worker.next(Welcome)).acked == 1
-        worker.say(2)
-        await acked(worker, 2)
+        assert (await worker.next(Welcome)).acked == 2
+        worker.say(3)
+        await acked(worker, 3)
         place = rig.parts.intake.place(KEY)
         assert place is not None
-        assert (place.newest, place.floor) == ((1, 2), (1, 0))
+        assert (place.newest, place.floor) == ((1, 3), (1, 0)), proof

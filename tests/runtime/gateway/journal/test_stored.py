@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from runtime.gateway.journal import writer
 from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.records import Kept, Record
 from runtime.gateway.journal.stored import StoredJournal
 from tests.support.journals import KEY, arrived, everything, journal_of, store
 from tests.support.until import until
@@ -70,3 +74,51 @@ async def test_a_file_of_a_newer_version_is_reported_and_the_rest_goes_on(tmp_pa
     assert whys[0].endswith(" True")
     assert not journal.ready
     await journal.close()
+
+
+async def test_a_full_disk_holds_everything_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
+    changes: list[str | None] = []
+    journal = StoredJournal(
+        tmp_path / "journal.db", on_change=lambda: changes.append(journal.trouble)
+    )
+    await until(lambda: journal.ready)
+    await store(journal, arrived(1, "a"))
+    await journal.run(partial(_limit, 1))
+    done: list[object] = []
+    for number in range(2, 40):
+        journal.append(arrived(number, f"m{number}" + "x" * 400), done.append)
+    journal.flush()
+    await until(lambda: journal.trouble)
+    assert (done, journal.trouble) == ([], "journal full")
+    assert journal.waiting_bytes > 10_000
+    assert await everything(journal) == ["1:1 a"]
+    store_one = Database.store
+
+    def with_room(database: Database, records: Iterable[Record]) -> list[Kept | None]:
+        _limit(1_000_000, database)
+        return store_one(database, records)
+
+    monkeypatch.setattr(Database, "store", with_room)  # its thread tries again, by itself
+    await until(lambda: len(done) == 38)
+    assert changes[-1] is None
+    await journal.close()
+
+
+def _limit(pages: int, database: Database) -> None:
+    database.connection.execute(f"PRAGMA max_page_count={pages}")
+
+
+async def test_a_stop_does_not_wait_for_room(tmp_path: Path) -> None:
+    journal = StoredJournal(tmp_path / "journal.db")
+    await until(lambda: journal.ready)
+    await store(journal, arrived(1, "a"))
+    await journal.run(partial(_limit, 1))
+    journal.append(arrived(2, "x" * 20_000))
+    journal.flush()
+    await until(lambda: journal.trouble)
+    await journal.close()
+    async with journal_of("stored", tmp_path) as again:
+        assert await everything(again) == ["1:1 a"]

@@ -98,3 +98,40 @@ async def test_an_answer_that_is_none_changes_nothing() -> None:
     for answer in answers:
         rig.reports.take(answer)
     assert rig.reports.refused_by_link() == {"control": 0, "data": 0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "health", "warning"),
+    [
+        ({"journal": "journal full"}, "degraded: journal full", "stores no messages: journal full"),
+        (
+            {"lost": [KEY], "repaired": "it was damaged"},
+            "degraded: position lost",
+            "it was damaged",
+        ),
+        ({"lost": ["local:other"]}, "ok", None),
+    ],
+)
+async def test_what_is_wrong_with_the_journal_is_shown_for_accounts_that_have_one(
+    answer: dict[str, Any], health: str, warning: str | None
+) -> None:
+    for journal in ("on", "off"):
+        async with living(account_of(Stage(), spec_of(KEY, journal=journal))) as account:
+            await start(account)
+            account.heartbeat.set_pace(5.0)
+            account.patch({"connected": True})
+            rig = ReportsRig(account)
+            rig.reports.take(answer)
+            assert account.status().health == (health if journal == "on" else "ok")
+            assert any(warning in each for each in rig.reports.warnings()) if warning else True
+            rig.reports.take({})
+            assert account.status().health == "ok"
+            assert rig.reports.warnings() == []
+
+
+async def test_repeated_messages_are_added_up_over_gateways() -> None:
+    account = account_of(Stage(), spec_of(KEY, journal="on"))
+    rig = ReportsRig(account)
+    for count in (4, 1):
+        rig.reports.take({"repeated": {KEY: count}})
+    assert account.status().dropped == {"repeated": 5}
