@@ -7,11 +7,11 @@ account's worker imports the plugin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,7 @@ from workers.text.limits import Rate as Rate
 from workers.text.limits import Text as Text
 
 if TYPE_CHECKING:
+    import aiohttp  # for a type only, as
     import structlog  # for a type only: its import costs the command line 0.1 s
 
 # Marks of a configuration's fields: ``server: Annotated[str, LOCAL]``. A local field runs or loads
@@ -57,6 +58,9 @@ class Media:
             raise ValueError(f"send: {', '.join(strange)} is none of {', '.join(MEDIA_KINDS)}")
         if self.max_up < 0 or self.max_down < 0:
             raise ValueError("a limit of media is 0 or more bytes; 0 is no limit")
+
+
+T = TypeVar("T")
 
 
 @cache
@@ -167,6 +171,24 @@ class Receipt(Protocol):
         """
 
 
+class ChildProgram(Protocol):
+    """A program that ``Context.child`` has started; its stderr goes to the account's log."""
+
+    pid: int
+
+    async def write(self, value: Any) -> None:
+        """Write a value as one line of JSON; raises ``ConnectionError`` when it has ended."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """Yield the values that it prints, one line of JSON each."""
+
+    async def wait(self) -> int:
+        """Return its exit code once it has ended; negative: the signal that ended it."""
+
+    def kill(self) -> None:
+        """Kill it and what it started in its session."""
+
+
 class Context(Protocol):
     """What a plugin may use; everything else belongs to the worker."""
 
@@ -202,6 +224,21 @@ class Context(Protocol):
         Call it before the first ``emit``. A cursor belongs to an identity: when another is
         named than the one that it was stored for, it is dropped, and ``cursor`` is ``None``.
         """
+
+    async def child(
+        self, argv: Sequence[str], env: Mapping[str, str] | None = None
+    ) -> ChildProgram:
+        """Start a program, without a shell, that ends with this process, however that dies."""
+
+    async def thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Return what ``function(*args)`` returns in a thread: never block the loop."""
+
+    def from_thread(self, awaitable: Awaitable[T]) -> T:
+        """Await something from such a thread: ``receipt = ctx.from_thread(ctx.emit(message))``."""
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """A session of aiohttp through the account's ``proxy``, with time limits."""
 
     def ready(self) -> None:
         """Report that the account works now (connected, logged in).

@@ -35,6 +35,8 @@ COMMON_FIELDS = frozenset(
         "launcher",
         "confine",
         "agent",
+        "journal",
+        "proxy",
         "accounts",
         "defaultAccount",
     }

@@ -16,7 +16,8 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     ``plugin`` is the import string ``package.module:Class`` of the plugin, ``manifest`` that
     of its manifest object; ``beat`` is in seconds. ``niceness``, ``open_files`` and
     ``processes`` are the account's own limits, nice(2) and setrlimit(2). With ``confine`` the
-    process is confined to its storage; the list has what must stay out of its reach.
+    process is confined to its storage; the list has what must stay out of its reach. ``proxy`` is
+    the URL of that which the plugin connects through.
     """
 
     key: str
@@ -35,6 +36,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     open_files: int | None = None
     processes: int | None = None
     confine: list[str] | None = None
+    proxy: str | None = None
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):

@@ -79,6 +79,7 @@ class AccountSpec:
     label: str
     fingerprint: str
     confine: bool = False
+    proxy: str | None = None
 
 
 class _NoFields(msgspec.Struct):
@@ -256,6 +257,7 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
     merged = {**channel.inherited, **given}
     launcher = over.launcher if "launcher" in own else under.launcher
     confine = over.confine if "confine" in own else under.confine
+    proxy = over.proxy if "proxy" in own else under.proxy
     off = _disabled(channel, id, under, over)
     missing = _reason(channel, merged)
     return AccountSpec(
@@ -273,11 +275,12 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         launcher=launcher,
         confine=confine,
         agent=over.agent or under.agent or config.agents.default,
+        proxy=proxy,
         journal=over.journal or under.journal or ("off" if channel.id in UNJOURNALED else "on"),
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",
-        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, confine, merged),
+        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, confine, proxy, merged),
     )
 
 

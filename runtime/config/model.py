@@ -21,6 +21,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
 Launcher = Literal["zygote", "exec"]
 AgentName = Literal["echo", "none"]
 JournalMode = Literal["on", "off"]
@@ -331,6 +332,8 @@ class AccountConfig(Section, frozen=True):
     # on: what the platform handed us is stored before anything else happens to it. None: on, but
     # off for `local`, whose clients see for themselves what was not taken.
     journal: JournalMode | None = None
+    # Through which the plugin connects. Without a password: it would be shown.
+    proxy: Annotated[ProxyUrl, LOCAL] | None = None
 
 
 class ChannelConfig(AccountConfig, frozen=True):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import aiohttp
 import structlog
 
 from ipc.frames.status import PLUGIN_FIELDS
 from workers.messages import Happened, Inbound
+from workers.process.children import PluginChild
+
+T = TypeVar("T")
 
 
 class FulfilledReceipt:
@@ -63,6 +67,19 @@ class RecordingContext:
 
     async def safe(self) -> None:
         """Do nothing: what is emitted here is safe."""
+
+    async def child(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> PluginChild:
+        return await PluginChild.start(argv, self.log, env)
+
+    async def thread(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.to_thread(function, *args)
+
+    def from_thread(self, awaitable: Awaitable[T]) -> T:
+        raise NotImplementedError("no plugin of ours emits from a thread")
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        raise NotImplementedError("the plugins of these tests open sockets of their own")
 
     def identity(self, id: str) -> None:
         self.named = id

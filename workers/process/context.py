@@ -5,10 +5,11 @@ It is deliberately narrow: what a plugin cannot reach in the worker it cannot da
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -20,9 +21,20 @@ from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
 from workers.messages import Happened, Inbound
+from workers.plugin import ChildProgram
 from workers.process.receipts import EmitReceipt
 
+if TYPE_CHECKING:  # each is imported where a plugin first needs it
+    from concurrent.futures import ThreadPoolExecutor
+
+    import aiohttp
+
+T = TypeVar("T")
+
 _AFTER_LINE = re.compile(r"_([a-z])")
+MAX_THREADS = 8
+HTTP_SECONDS = 60.0  # of one request; a plugin that polls for longer says so with the request
+CONNECT_SECONDS = 15.0
 MAX_FIELD = 2_000  # characters of a status field
 MAX_IDENTITY = 512  # characters
 
@@ -53,6 +65,11 @@ class AccountContext:
         self._control = control
         self._redact = redact
         self._keeps_cursor = keeps_cursor
+        self._proxy = boot.proxy
+        self._loop = asyncio.get_running_loop()
+        self._children: list[Any] = []
+        self._threads: ThreadPoolExecutor | None = None
+        self._http: aiohttp.ClientSession | None = None
 
     @property
     def cursor(self) -> Any:
@@ -130,6 +147,56 @@ class AccountContext:
             raise RuntimeError("the channel keeps no cursor: say cursor=True in its manifest")
         return cursor_text(cursor)
 
+    async def child(
+        self, argv: Sequence[str], env: Mapping[str, str] | None = None
+    ) -> ChildProgram:
+        """Start a program that ends with this process; raises ``OSError`` when that fails."""
+        from workers.process.children import PluginChild  # late: few plugins need it
+
+        child = await PluginChild.start(argv, self.log, env)
+        self._children = [each for each in self._children if not each.finished] + [child]
+        return child
+
+    async def thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Return what ``function(*args)`` returns in a thread of this account's own pool."""
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor  # late: few plugins need it
+
+            self._threads = ThreadPoolExecutor(MAX_THREADS, "plugin")
+        return await self._loop.run_in_executor(self._threads, function, *args)
+
+    def from_thread(self, awaitable: Awaitable[T]) -> T:
+        """Await something on the loop from another thread, and return its result.
+
+        Raises ``RuntimeError`` on the loop's own thread, which it would block for ever.
+        """
+        if asyncio._get_running_loop() is self._loop:
+            close = getattr(awaitable, "close", None)
+            if close is not None:
+                close()  # or Python warns that it was never awaited
+            raise RuntimeError("from_thread is for other threads: await it here")
+        return asyncio.run_coroutine_threadsafe(_awaited(awaitable), self._loop).result()
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """A session of aiohttp through the account's ``proxy``, closed with the account."""
+        if self._http is None:
+            import aiohttp  # late: it takes 0.15 s and 8 MiB where no channel has loaded it
+
+            limits = aiohttp.ClientTimeout(total=HTTP_SECONDS, connect=CONNECT_SECONDS)
+            self._http = aiohttp.ClientSession(timeout=limits, proxy=self._proxy)
+        return self._http
+
+    async def close(self) -> None:
+        """End what the plugin has been given: children, threads that have not begun, HTTP."""
+        for child in self._children:
+            child.kill()
+            await child.wait()  # of a process that was killed: at once
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._http is not None:
+            await self._http.close()
+
     def ready(self) -> None:
         """Report that the account works now. A second call does nothing."""
         self._control.send_ready()
@@ -150,6 +217,10 @@ class AccountContext:
         if value is None or isinstance(value, bool | int | float):
             return value
         raise ValueError(f"a status field is text, a number, a boolean or None, not {value!r}")
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 def _camel(name: str) -> str:

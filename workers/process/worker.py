@@ -153,6 +153,8 @@ class Worker:
         finally:
             if self._calls is not None:
                 await self._calls.finish()  # a call that ignored its cancellation may still end
+            if self._context is not None:
+                await self._context.close()
             self._control.close()
             self._link.close()
             self._loop.set_exception_handler(before)

@@ -100,6 +100,7 @@ class WorkerLauncher:
                 open_files=spec.limits.open_files,
                 processes=spec.limits.processes,
                 confine=self._out_of_reach() if spec.confine else None,
+                proxy=spec.proxy,
             )
 
     def _out_of_reach(self) -> list[str]:

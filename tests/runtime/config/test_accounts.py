@@ -77,11 +77,12 @@ def test_restart_is_merged_field_by_field(tmp_path: Path) -> None:
 
 
 def test_common_fields_are_inherited_too(tmp_path: Path) -> None:
-    section = """{server: 's', launcher: 'exec', agent: 'none', name: 'ours',
-      accounts: {a: {}, b: {launcher: 'zygote', agent: 'echo', name: 'B'}}}"""
+    section = """{server: 's', launcher: 'exec', agent: 'none', name: 'ours', proxy: 'http://p:1',
+      accounts: {a: {}, b: {launcher: 'zygote', agent: 'echo', name: 'B', proxy: null}}}"""
     a, b = one(tmp_path, section, "talk:a"), one(tmp_path, section, "talk:b")
     assert (a.launcher, a.agent, a.name) == ("exec", "none", "ours")
     assert (b.launcher, b.agent, b.name) == ("zygote", "echo", "B")
+    assert (a.proxy, b.proxy) == ("http://p:1", None)
 
 
 def test_confinement_is_inherited_and_can_be_taken_back(tmp_path: Path) -> None:
@@ -140,6 +141,7 @@ def test_the_fingerprint_is_of_what_the_worker_sees(tmp_path: Path) -> None:
         ("{accounts: {a: 5}}", ".accounts.a: is 5; allowed: an object with enabled, name"),
         ("{accounts: {a: null}}", ".accounts.a: is null; allowed: an object with enabled, name"),
         ("{accounts: {a: {enabled: 'no'}}}", ".accounts.a.enabled: is a string; allowed: true or"),
+        ("{accounts: {a: {proxy: 'http://user:word@p'}}}", ".accounts.a.proxy: "),
         ("{accounts: {a: {launcher: 'x'}}}", ".accounts.a.launcher: is 'x'; allowed: \"exec\" | "),
         (
             "{accounts: {a: {confine: true}}}",

@@ -183,6 +183,7 @@ def test_every_field_of_a_channel_without_manifest_is_local() -> None:
         ("b",): 2,
         ("launcher",): "zygote",
         ("confine",): False,
+        ("proxy",): None,
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,48 @@ async def test_a_plugin_tells_about_itself_within_its_limits(run_dir: Path) -> N
             plugin.ctx.status(phase="running")
         with pytest.raises(ValueError, match="text, a number"):
             plugin.ctx.status(detail=["a"])
+
+
+async def test_a_thread_of_the_plugin_emits_and_knows_what_is_safe(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        ctx = (await rig.up()).ctx
+
+        def work(count: int) -> str:
+            for number in range(count):
+                receipt = ctx.from_thread(ctx.emit(said(f"{number}")))
+            ctx.from_thread(receipt)
+            return threading.current_thread().name
+
+        names = await asyncio.gather(*(ctx.thread(work, 20) for _ in range(3)))
+        assert len(rig.gateway.accepted) == 60
+        assert all(name.startswith("plugin") for name in names)
+        with pytest.raises(RuntimeError, match="for other threads"):
+            ctx.from_thread(ctx.emit(said("x")))
+        with pytest.raises(KeyError):
+            await ctx.thread({}.__getitem__, "x")
+
+
+async def test_http_goes_through_the_account_s_proxy_and_ends_with_it(run_dir: Path) -> None:
+    asked: list[str] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        await writer.drain()
+        writer.close()
+
+    async with (
+        await asyncio.start_server(proxy, "127.0.0.1", 0) as server,
+        worker_rig(run_dir) as rig,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        rig.start(proxy=f"http://127.0.0.1:{port}")
+        ctx = (await rig.up()).ctx
+        session = ctx.http
+        assert session is ctx.http
+        async with session.get("http://chat.example/api") as answer:
+            assert await answer.text() == "hi"
+        assert asked == ["GET http://chat.example/api HTTP/1.1"]
+        assert await rig.stop() == 0
+        assert session.closed

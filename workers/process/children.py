@@ -1,0 +1,131 @@
+"""Run a program beside a plugin: JSON lines in and out, its stderr in the account's log.
+
+It ends when the worker ends, however that dies (see ``workers.process.helpers``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.process.helpers import end_helper, start_helper
+
+MAX_LINE = 1024 * 1024  # bytes of one line in either direction
+
+
+class PluginChild:
+    """A program that a plugin has started. Iterate it for the JSON values that it prints."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._log = log
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._output = asyncio.StreamReader(limit=MAX_LINE)
+        self._input: asyncio.StreamWriter | None = None
+        self._pipes: list[asyncio.ReadTransport] = []
+        self._logging: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, argv: Sequence[str], log: Any, env: Mapping[str, str] | None = None
+    ) -> PluginChild:
+        """Start a program without a shell; raises ``OSError`` when that fails."""
+        pipe = subprocess.PIPE
+        # Here, on the loop's thread: the tie to this process is one to the thread that started it.
+        process = start_helper(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
+        child = cls(process, log)
+        try:
+            await child._connect()
+        except BaseException:
+            child.kill()
+            process.wait()  # of one that was killed: at once
+            raise
+        return child
+
+    async def write(self, value: Any) -> None:
+        """Write a value as one line of JSON; waits while the program does not read.
+
+        Raises ``ConnectionError`` when it has ended.
+        """
+        writer = self._input
+        assert writer is not None
+        if writer.is_closing():
+            raise BrokenPipeError(f"the program {self._name} has ended")
+        writer.write(msgspec.json.encode(value) + b"\n")
+        await writer.drain()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Yield the values until the program closes its output.
+
+        Raises ``ValueError`` for a line that is no JSON, or longer than 1 MiB.
+        """
+        while line := await self._output.readline():
+            if line.strip():
+                try:
+                    value = decode_json(line)
+                except MALFORMED as error:
+                    raise ValueError(f"{self._name} printed no JSON: {error}") from None
+                yield value
+
+    async def wait(self) -> int:
+        """Return its exit code once it has ended; negative: the signal that ended it."""
+        return await asyncio.shield(self._ended)
+
+    def kill(self) -> None:
+        """Kill it and what it started in its session; what it printed last is lost."""
+        end_helper(self._process)
+        for pipe in self._pipes:
+            pipe.close()
+
+    @property
+    def finished(self) -> bool:
+        """True once it has ended, and all that it printed was read."""
+        return self._ended.done() and all(pipe.is_closing() for pipe in self._pipes)
+
+    @property
+    def _name(self) -> str:
+        return os.path.basename(str(cast(Sequence[str], self._process.args)[0]))
+
+    async def _connect(self) -> None:
+        loop, process = asyncio.get_running_loop(), self._process
+        errors = asyncio.StreamReader(limit=MAX_LINE)
+        for reader, pipe in ((self._output, process.stdout), (errors, process.stderr)):
+            protocol = partial(asyncio.StreamReaderProtocol, reader)
+            self._pipes.append((await loop.connect_read_pipe(protocol, pipe))[0])
+        flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+        transport, _ = await loop.connect_write_pipe(lambda: flow, process.stdin)
+        self._input = asyncio.StreamWriter(transport, flow, None, loop)
+        self._logging = loop.create_task(self._log_lines(errors))
+        pidfd = os.pidfd_open(process.pid)  # last: what closes the pipes must find them
+        loop.add_reader(pidfd, self._reap, pidfd)
+
+    def _reap(self, pidfd: int) -> None:
+        """Take the exit status of the program, which has ended."""
+        asyncio.get_running_loop().remove_reader(pidfd)
+        os.close(pidfd)
+        code = self._process.wait()
+        assert self._input is not None
+        self._input.close()
+        if not self._ended.done():
+            self._ended.set_result(code)
+
+    async def _log_lines(self, errors: asyncio.StreamReader) -> None:
+        """Write each line of its stderr to the account's log."""
+        while True:
+            try:
+                line = await errors.readline()
+            except ValueError:  # longer than may be; the rest comes as lines of its own
+                continue
+            if not line:
+                return
+            text = line.decode("utf-8", "replace").rstrip()
+            if text:
+                self._log.info(text, child=self._name)
