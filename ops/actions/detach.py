@@ -7,13 +7,14 @@ output goes to ``up.log`` beside the logs, and to the operator when it does not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import select
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -56,12 +57,15 @@ def start_detached(options: Options, timeout: float) -> int:
     with open(output, "ab", opener=_private) as log:
         begin = log.tell()
         sys.stdout.flush()
+        # Ctrl-C waits until the loop takes it, and can end the daemon, which unblocks it itself.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         pid = os.fork()
         if pid == 0:
             _become_daemon(replace(options, detached=True), log.fileno())
     watch = os.pidfd_open(pid)
     try:
         up = asyncio.run(_wait_until_up(places, pid, watch, timeout))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
     except TimeoutError:
         text = _text_since(output, begin).replace("trunkline: ", "")
         raise OperatorError(
@@ -106,11 +110,29 @@ def _become_daemon(options: Options, log: int) -> NoReturn:
 
 async def _wait_until_up(places: Places, pid: int, watch: int, timeout: float) -> bool:
     """Return true once it is up, false when it has ended; ``TimeoutError`` otherwise."""
-    async with timeouts.timeout(timeout):
-        while not select.select([watch], [], [], 0)[0]:
-            if await _is_up(places, pid):
-                return True
-            await asyncio.sleep(TICK)
+    with _interruptible():
+        async with timeouts.timeout(timeout):
+            return await _up_or_ended(places, pid, watch)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C through, which the running loop takes as a cancellation.
+
+    Amid the making or closing of a loop it would leave that half done, with complaints.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+
+
+async def _up_or_ended(places: Places, pid: int, watch: int) -> bool:
+    while not select.select([watch], [], [], 0)[0]:
+        if await _is_up(places, pid):
+            return True
+        await asyncio.sleep(TICK)
     return False
 
 

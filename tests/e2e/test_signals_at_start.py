@@ -62,12 +62,12 @@ class Start:
             "STARTED_BY": self.mark,
         }
 
-    def end(self, number: int, seconds: float) -> tuple[int, str]:
+    def end(self, number: int, seconds: float, *options: str) -> tuple[int, str]:
         """Send a signal so long after the first line; return exit code and output."""
         terminal, stdin = pty.openpty()
         try:
             process = subprocess.Popen(
-                [*CLI[:-1], BEGIN, "up"],
+                [*CLI[:-1], BEGIN, "up", *options],
                 env=self.env,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
@@ -120,6 +120,33 @@ async def check(start: Start, number: int, moment: int) -> bool:
 @pytest.mark.parametrize("number", SIGNALS)
 async def test_a_signal_ends_the_start(start: Start, number: int, moment: int) -> None:
     await check(start, number, moment)
+
+
+async def check_detached(start: Start, moment: int) -> bool:
+    """Let Ctrl-C end one start in the background; return whether it was up by then."""
+    code, output = await asyncio.to_thread(start.end, signal.SIGINT, moment / 1000, "--detach")
+    if code == 0:
+        assert "is up" in output
+        down = [*CLI, "down"]
+        ended = await asyncio.to_thread(subprocess.run, down, env=start.env, capture_output=True)
+        assert ended.returncode == 0, ended
+    else:
+        assert (code in {-signal.SIGINT, 130}, output) == (True, ""), (moment, code, output)
+    await until(lambda: not start.left())
+    return code == 0
+
+
+@pytest.mark.parametrize("moment", SOME)
+async def test_who_gives_up_a_start_in_the_background_leaves_no_daemon(
+    start: Start, moment: int
+) -> None:
+    await check_detached(start, moment)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_who_gives_it_up_at_every_moment_leaves_no_daemon(start: Start) -> None:
+    assert not all([await check_detached(start, moment) for moment in EVERY])
 
 
 @pytest.mark.slow
