@@ -32,7 +32,7 @@ ENDINGS = {
     "print": ("backoff", "unhealthy", "event loop blocked"),
     "fork": ("backoff", "failed", "ValueError"),
     "daemon": ("backoff", "failed", "ValueError"),
-    "list": ("backoff", "failed", "emit takes an Inbound, not list"),
+    "list": ("backoff", "failed", "emit takes Inbound and Happened, not list"),
     "huge": ("backoff", "failed", "ValueError"),
     "never-ready": ("backoff", "not_ready", "not ready within 1.5 s"),
     "needs-login": ("failed", "needs_login", "the token was revoked"),

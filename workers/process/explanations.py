@@ -6,6 +6,7 @@ a network does passes by itself.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,8 +59,11 @@ def is_network_error(error: BaseException) -> bool:
     """Return whether an error is one of the system or the network, which passes by itself.
 
     ``OSError`` has ``ssl.SSLError``, ``TimeoutError`` and the errors of name resolution below it.
+    That this process has as many files open as it may is no such error: it has not closed them.
     """
-    return isinstance(error, OSError) or _is_one_of(error, _NETWORK)
+    if isinstance(error, OSError):
+        return error.errno != errno.EMFILE
+    return _is_one_of(error, _NETWORK)
 
 
 def failed_send(error: BaseException) -> SendFailed | None:

@@ -42,6 +42,7 @@ BOOM = "RuntimeError: run boom second line"
         (KeyError(), Ending(1, "failed", "KeyError")),
         (Transient("busy", retry_after=7200), Ending(75, "transient", "busy", retry_after=7200)),
         (OSError(113, "No route"), Ending(75, "transient", "OSError: [Errno 113] No route")),
+        (OSError(24, "Too many"), Ending(1, "failed", "OSError: [Errno 24] Too many")),
         (TimeoutError(), Ending(75, "transient", "TimeoutError")),
     ],
 )
