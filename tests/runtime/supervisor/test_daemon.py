@@ -16,6 +16,7 @@ from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.systemd import Notifier
 from tests.support.managed_gateway import GatewayRig, gateway_rig
 from tests.support.parts_rig import PartsRig
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.virtual_time
 
@@ -74,10 +75,10 @@ def service_manager(path: Path) -> AbstractContextManager[socket.socket]:
     return closing(made)
 
 
-async def test_the_service_manager_gets_a_sign_of_life_and_one_line(tmp_path: Path) -> None:
-    address = tmp_path / "notify"
+async def test_the_service_manager_gets_a_sign_of_life_and_one_line(short_path: Path) -> None:
+    address = short_path / "notify"
     with service_manager(address) as manager:
-        rig = PartsRig(tmp_path)
+        rig = PartsRig(short_path)
         notifier = Notifier({"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1000000"})
         parts = replace(rig.parts, notifier=notifier)
         task = asyncio.create_task(report_to_service_manager(parts))
@@ -96,6 +97,6 @@ async def test_the_service_manager_gets_a_sign_of_life_and_one_line(tmp_path: Pa
 
 async def test_without_a_service_manager_nothing_is_said(tmp_path: Path) -> None:
     rig = PartsRig(tmp_path)
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(PATIENCE):
         await report_to_service_manager(rig.parts)
     rig.close()
