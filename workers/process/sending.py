@@ -22,6 +22,7 @@ from workers.text.pacing import Pacer
 from workers.text.rendering import render
 
 WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come again
+MOST_WAITING = 16  # messages to one chat; more would take the places of other chats' calls
 MOST_UNFINISHED = 1_000  # messages of which some parts were sent, remembered at once
 LONG_TEXT = 16 * 1024  # characters; rendering one takes long enough to do it on a thread
 
@@ -157,6 +158,12 @@ class PartSender:
     async def _turn(self, chat: str) -> AsyncIterator[None]:
         """Let one message at a time go to a chat, in the order in which they came."""
         lock, waiting = self._turns.get(chat, (asyncio.Lock(), 0))
+        if waiting > MOST_WAITING:
+            raise SendFailed(
+                f"{MOST_WAITING} messages wait for {chat} already",
+                reason="rate_limited",
+                retry_after=WAIT_HERE,
+            )
         self._turns[chat] = lock, waiting + 1
         try:
             async with lock:

@@ -8,7 +8,7 @@ import pytest
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Button, Outbound, Poll, Sent
 from workers.plugin import Pace, Rate, Text
-from workers.process.sending import LONG_TEXT, WAIT_HERE, PartSender
+from workers.process.sending import LONG_TEXT, MOST_WAITING, WAIT_HERE, PartSender
 
 TEXT = Text(limit=64, caption=64, dialect="telegram-html")
 A, B, C = "a" * 60, "b" * 60, "c" * 60
@@ -152,6 +152,25 @@ async def test_one_chat_does_not_wait_for_another() -> None:
     async with sender._turn("7"):
         await sender.send(message("x", to="8"))
     assert platform.texts == ["x"]
+
+
+async def test_one_chat_does_not_take_all_places() -> None:
+    platform, sender = made()
+    platform.gate.clear()
+    tasks = [
+        asyncio.create_task(sender.send(message("x", f"k{number}")))
+        for number in range(MOST_WAITING + 3)
+    ]
+    refused, *_ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in refused:
+        with pytest.raises(SendFailed, match="16 messages wait for 7 already") as found:
+            await task
+        assert found.value.reason == "rate_limited"
+    await asyncio.sleep(0)
+    assert sum(task.done() for task in tasks) == 2, "one is being sent, so many wait"
+    platform.gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(platform.sent) == MOST_WAITING + 1
 
 
 @pytest.mark.virtual_time
