@@ -38,4 +38,5 @@ manifest = IrcManifest(
         "channels": ["#trunkline", "#private its-key"],
     },
     status={"connected": False},
+    can=frozenset({"typing"}),
 )

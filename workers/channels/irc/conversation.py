@@ -27,7 +27,7 @@ from workers.channels.irc.outputs import (
 from workers.channels.irc.playback import Playback
 from workers.channels.irc.registration import Registration, banned
 from workers.channels.irc.rooms import Rooms
-from workers.channels.irc.speech import read_speech
+from workers.channels.irc.speech import read_speech, read_typing
 from workers.channels.irc.texts import MAX_HOST_BYTES, MAX_USER_BYTES
 from workers.errors import Transient
 
@@ -70,6 +70,11 @@ class Conversation:
     def registered(self) -> bool:
         """True once the server has accepted the registration."""
         return self._registration.done
+
+    @property
+    def tags(self) -> bool:
+        """True while the server passes client tags on, such as that of typing."""
+        return self._registration.enabled("message-tags")
 
     @property
     def due(self) -> float | None:
@@ -149,6 +154,9 @@ class Conversation:
         match got.command:
             case "PRIVMSG" | "NOTICE":
                 return self._hear(got, now)
+            case "TAGMSG":
+                typing = read_typing(got, self.identity.nick, self.features)
+                return [] if typing is None else [typing]
             case _ if self._playback.marks(got):
                 return []  # who came and went then is not who comes and goes now
             case "PONG":

@@ -12,9 +12,19 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from workers.errors import MaybeSent, SendFailed
+from workers.errors import MaybeSent, Reason, SendFailed
 
 _FENCE = "said-"
+_REASONS: dict[str, Reason] = {  # by the numeric of the refusal (RFC 2812 5.2)
+    "401": "not_found",
+    "403": "not_found",
+    "404": "forbidden",
+    "442": "forbidden",
+    "477": "forbidden",
+    "489": "forbidden",
+    "531": "blocked",
+    "716": "blocked",
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +107,8 @@ class Deliveries:
         for delivery in self._open:
             meant = not targets or delivery.target in targets
             if meant and delivery.written and not delivery.outcome.done():
-                delivery.outcome.set_exception(SendFailed(text))
+                reason = _REASONS.get(text.partition(" ")[0])
+                delivery.outcome.set_exception(SendFailed(text, reason=reason))
                 return True
         return False
 

@@ -41,6 +41,16 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """Hand in that a person types, or has stopped. ``room`` is ``None`` for a direct message."""
+
+    nick: str
+    room: str | None
+    stopped: bool
+    login: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Undelivered:
     """Fail a message to one of ``targets`` (already folded): the server did not deliver it.
 
@@ -83,6 +93,7 @@ class Warned:
 Output = (
     SendLine
     | Heard
+    | Typing
     | Undelivered
     | PongReceived
     | Registered

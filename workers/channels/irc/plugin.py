@@ -34,12 +34,13 @@ from workers.channels.irc.outputs import (
     Registered,
     SendLine,
     StatusChanged,
+    Typing,
     Undelivered,
     Warned,
 )
-from workers.channels.irc.translation import compose, to_inbound
+from workers.channels.irc.translation import compose, to_happened, to_inbound, typing_line
 from workers.errors import ChannelError, SendFailed, Transient
-from workers.messages import Inbound, Outbound, Sent
+from workers.messages import Action, Happened, Inbound, Outbound, Sent
 from workers.plugin import Context
 
 READ_BYTES = 64 * 1024
@@ -63,7 +64,9 @@ class Irc:
         self._conversation = Conversation(self._config, self._loop.time())
         self._received = LineBuffer()
         self._addresses = AddressMemory(ctx.storage / "address.json", self._config.server)
-        self._heard: asyncio.Queue[Inbound | None] = asyncio.Queue()  # None ends the emitting
+        self._heard: asyncio.Queue[Inbound | Happened | None] = (
+            asyncio.Queue()
+        )  # None ends the emitting
         self._emitted = asyncio.Event()  # the worker has taken a message
         self._stirred = asyncio.Event()  # there is something new to write or to wait for
         self._reading = True
@@ -100,9 +103,10 @@ class Irc:
     async def send(self, message: Outbound) -> Sent:
         """Send one message. Raises ``SendFailed`` when the server refuses or cannot get it."""
         if self._writer is None or not self._conversation.registered:
-            raise SendFailed("not connected", retryable=True)
+            raise SendFailed("not connected", reason="unavailable")
         if len(self._outgoing) >= MAX_WAITING_LINES:
-            raise SendFailed(f"{len(self._outgoing)} lines wait to be sent", retryable=True)
+            text = f"{len(self._outgoing)} lines wait to be sent"
+            raise SendFailed(text, reason="rate_limited", scope="account")
         lines = compose(message, self._config, self._conversation)
         delivery = self._deliveries.begin(self._conversation.features.fold(message.to), len(lines))
         self._outgoing.put_message(lines, delivery)
@@ -114,6 +118,15 @@ class Irc:
             self._outgoing.withdraw(delivery)
         self._ctx.status(last_outbound_at=_now_ms())
         return Sent(next(self._ids), message.to, _now_ms(), parts=len(lines))
+
+    async def typing(self, action: Action) -> None:
+        """Say that the account types, or has stopped; not while lines wait to be sent."""
+        if self._writer is None or not self._conversation.registered:
+            raise SendFailed("not connected", reason="unavailable")
+        said = typing_line(action, self._conversation)
+        if not self._outgoing:
+            self._outgoing.put(said)
+            self._flush()
 
     async def probe(self) -> dict[str, object]:
         """Return the state of the connection as fields."""
@@ -195,6 +208,8 @@ class Irc:
                 case Heard():
                     message = to_inbound(output, lambda: next(self._ids), _now_ms())
                     self._heard.put_nowait(message)
+                case Typing():
+                    self._heard.put_nowait(to_happened(output, _now_ms()))
                 case Registered():
                     # Servers count the lines of a registered client, not those of its registration.
                     self._outgoing.pace(self._full_bucket())

@@ -71,6 +71,10 @@ class Registration:
                 self._raise_refusal(got)
                 return []
 
+    def enabled(self, capability: str) -> bool:
+        """Return whether a capability is enabled now."""
+        return capability in self._capabilities.enabled
+
     def receive_later(self, got: Line) -> list[Output]:
         """Return the answers to a CAP line after the registration."""
         return [_urgent("CAP", "REQ", names) for names in self._capabilities.receive(got)]

@@ -9,11 +9,22 @@ from __future__ import annotations
 from workers.channels.irc.features import Features
 from workers.channels.irc.lines import MAX_WORD, Line
 from workers.channels.irc.names import mentions
-from workers.channels.irc.outputs import Heard
+from workers.channels.irc.outputs import Heard, Typing
 from workers.channels.irc.playback import server_time
 from workers.channels.irc.texts import action_of, strip_markup
 
 _BOT_TAGS = frozenset({"bot", "draft/bot", "inspircd.org/bot"})
+
+
+def read_typing(got: Line, me: str, features: Features) -> Typing | None:
+    """Return what a TAGMSG says of typing (IRCv3 client tag ``+typing``); else ``None``."""
+    state = got.tags.get("+typing")
+    if state not in ("active", "paused", "done") or features.fold(got.nick) == features.fold(me):
+        return None
+    if not 0 < len(got.nick) <= MAX_WORD or not 0 < len(got.param(0)) <= MAX_WORD:
+        return None
+    room, login = features.room_of(got.param(0)), got.tags.get("account") or None
+    return Typing(got.nick, room, state != "active", login)
 
 
 def read_speech(got: Line, me: str, features: Features, *, history: bool = False) -> Heard | None:

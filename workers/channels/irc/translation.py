@@ -10,10 +10,10 @@ from workers.channels.irc.config import IrcConfig
 from workers.channels.irc.conversation import Conversation
 from workers.channels.irc.lines import LineError, line
 from workers.channels.irc.names import valid_channel
-from workers.channels.irc.outputs import Heard
+from workers.channels.irc.outputs import Heard, Typing
 from workers.channels.irc.texts import room_bytes, split_text
 from workers.errors import SendFailed
-from workers.messages import Chat, Inbound, Outbound, Sender
+from workers.messages import Action, Chat, Happened, Inbound, Outbound, Sender
 
 # Any nick that a server may have given, but no list, mask, server or robot address.
 MAX_ID = 512  # of workers.messages
@@ -27,9 +27,9 @@ def compose(message: Outbound, config: IrcConfig, conversation: Conversation) ->
     """
     obstacle = conversation.rooms.obstacle(message.to)
     if obstacle is not None:
-        raise SendFailed(f"not in {message.to}: {obstacle}", retryable=True)
+        raise SendFailed(f"not in {message.to}: {obstacle}", reason="forbidden", retryable=True)
     if not valid_channel(message.to) and not _NICK_LIKE.fullmatch(message.to):
-        raise SendFailed(f"not a nick or channel: {message.to!r}")
+        raise SendFailed(f"not a nick or channel: {message.to!r}", reason="invalid")
     command = "NOTICE" if config.notice else "PRIVMSG"
     text = "\n".join((message.text, *_addresses(message)))
     try:
@@ -39,12 +39,36 @@ def compose(message: Outbound, config: IrcConfig, conversation: Conversation) ->
             parts = [f"\1ACTION {part}\1" for part in parts]
         lines = [line(command, message.to, part) for part in parts]
     except (LineError, ValueError) as error:
-        raise SendFailed(str(error)) from error
+        raise SendFailed(str(error), reason="invalid") from error
     if not lines:
-        raise SendFailed("nothing to say")
+        raise SendFailed("nothing to say", reason="invalid")
     if len(lines) > config.max_lines:
-        raise SendFailed(f"{len(lines)} lines are more than maxLines allows ({config.max_lines})")
+        text = f"{len(lines)} lines are more than maxLines allows ({config.max_lines})"
+        raise SendFailed(text, reason="too_long")
     return lines
+
+
+def typing_line(action: Action, conversation: Conversation) -> str:
+    """Return the line that says that the account types; raises ``SendFailed``."""
+    to = action.chat or ""
+    if not conversation.tags:
+        text = "the network passes no typing on (it lacks message-tags)"
+        raise SendFailed(text, reason="unsupported")
+    if not valid_channel(to) and not _NICK_LIKE.fullmatch(to):
+        raise SendFailed(f"not a nick or channel: {to!r}", reason="invalid")
+    state = "done" if action.remove else "active"
+    return f"@+typing={state} {line('TAGMSG', to)}"
+
+
+def to_happened(typing: Typing, now_ms: int) -> Happened:
+    """Return typing that was noticed as an event."""
+    return Happened(
+        "typing",
+        _chat(typing.nick, typing.room),
+        now_ms,
+        sender=_sender(typing.nick, typing.login),
+        removed=typing.stopped,
+    )
 
 
 def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
@@ -59,11 +83,10 @@ def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
         meta["account"] = heard.login
     if heard.history:
         meta["history"] = True
-    room = heard.room
     return Inbound(
         id=heard.id if heard.id and len(heard.id) <= MAX_ID else new_id(),
-        chat=Chat(heard.nick, "direct") if room is None else Chat(room, "group"),
-        sender=Sender(heard.nick, heard.nick, bot=heard.robot),
+        chat=_chat(heard.nick, heard.room),
+        sender=_sender(heard.nick, heard.login, bot=heard.robot),
         text=heard.text,
         ts=now_ms if heard.at is None else heard.at,
         addressed=heard.addressed,
@@ -72,8 +95,19 @@ def to_inbound(heard: Heard, new_id: Callable[[], str], now_ms: int) -> Inbound:
     )
 
 
+def _chat(nick: str, room: str | None) -> Chat:
+    return Chat(nick, "direct") if room is None else Chat(room, "group")
+
+
+def _sender(nick: str, login: str | None, *, bot: bool = False) -> Sender:
+    """Return a sender. The services vouch for an account, so for a nick of that name alone."""
+    verified = login is not None and login.lower() == nick.lower()
+    return Sender(nick, nick, bot=bot, verified=verified)
+
+
 def _addresses(message: Outbound) -> list[str]:
     for attachment in message.attachments:
         if not attachment.url.startswith(("http://", "https://")):
-            raise SendFailed("IRC carries no files, only their http(s) addresses")
+            text = "IRC carries no files, only their http(s) addresses"
+            raise SendFailed(text, reason="unsupported")
     return [attachment.url for attachment in message.attachments]

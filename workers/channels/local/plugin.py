@@ -97,16 +97,25 @@ class Local:
         self._print(message.to, "\n".join([*([text] if text or not files else []), *files]))
         return Sent(id=self._next_id(), chat=message.to, ts=int(time.time() * 1000))
 
-    async def act(self, action: Action) -> dict[str, object]:
-        """Print what was done to a message; nothing for ``read``."""
-        printed = {
-            "edit": f"(edited {action.message}) {action.text}",
-            "delete": f"(deleted {action.message})",
-            "react": f"({'took back' if action.remove else 'reacted'} {action.emoji}"
-            f" to {action.message})",
-        }.get(action.name)
-        if printed is not None:
-            self._print(action.chat or EVERYBODY, printed)
+    async def edit(self, action: Action) -> dict[str, object]:
+        """Print the new text of a message."""
+        return self._tell(action, f"(edited {action.message}) {action.text}")
+
+    async def delete(self, action: Action) -> dict[str, object]:
+        """Print that a message is deleted."""
+        return self._tell(action, f"(deleted {action.message})")
+
+    async def react(self, action: Action) -> dict[str, object]:
+        """Print a reaction, or that it was taken back."""
+        verb = "took back" if action.remove else "reacted"
+        return self._tell(action, f"({verb} {action.emoji} to {action.message})")
+
+    async def read(self, action: Action) -> dict[str, object]:
+        """Print nothing: a person sees nothing of it."""
+        return {"messageId": action.message} if action.message else {}
+
+    def _tell(self, action: Action, text: str) -> dict[str, object]:
+        self._print(action.chat or EVERYBODY, text)
         return {"messageId": action.message} if action.message else {}
 
     def _print(self, to: str, text: str) -> None:
@@ -115,7 +124,7 @@ class Local:
         elif to in self._people:
             writers = [self._people[to]]
         else:
-            raise SendFailed(f"{to} is not connected")
+            raise SendFailed(f"{to} is not connected", reason="not_found")
         for writer in writers:
             if writer.transport.get_write_buffer_size() > MAX_UNREAD:
                 writer.transport.abort()  # reads nothing: the others do not wait for it

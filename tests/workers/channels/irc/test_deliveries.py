@@ -87,3 +87,22 @@ async def test_a_refusal_without_a_target_is_for_the_oldest_message() -> None:
         with pytest.raises(SendFailed, match="no"):
             await delivery.outcome
     assert not waiting.outcome.done()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("401 No such nick", "not_found"),
+        ("404 Cannot send to channel", "forbidden"),
+        ("716 is in +g mode", "blocked"),
+        ("CANNOT_SEND You may not", None),
+    ],
+)
+async def test_a_refusal_has_the_reason_of_its_number(text: str, reason: str | None) -> None:
+    deliveries = Deliveries()
+    delivery = deliveries.begin("al", 1)
+    delivery.count_line()
+    deliveries.refuse(("al",), text)
+    with pytest.raises(SendFailed) as failure:
+        await delivery.outcome
+    assert failure.value.reason == reason

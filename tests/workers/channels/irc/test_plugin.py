@@ -14,6 +14,7 @@ from tests.workers.channels.irc.running_account import RunningAccount, account
 from tests.workers.channels.irc.scripted_server import scripted_server
 from workers.channels.irc.plugin import MAX_HEARD, MAX_WAITING_LINES
 from workers.errors import ChannelError, NeedsLogin, SendFailed, Transient
+from workers.messages import Action
 
 
 async def ending(bot: RunningAccount, timeout: float = 10) -> BaseException:
@@ -329,3 +330,24 @@ async def test_kicks_and_bans_show_in_the_status(tmp_path: Path) -> None:
         await bot.ctx.until(lambda ctx: "#a banned" in ctx.fields["detail"])
         with pytest.raises(SendFailed, match="not in #a: banned"):
             await bot.say("#a", "x")
+
+
+async def test_typing_goes_out_and_comes_in_where_the_network_has_it(tmp_path: Path) -> None:
+    async with scripted_server() as server:
+        server.answer("CAP LS", ":s CAP * LS :message-tags")
+        server.answer("CAP REQ", ":s CAP * ACK :message-tags")
+        async with account(tmp_path, server.port, channels=["#a"]) as bot:
+            await bot.plugin.typing(Action("typing", "k", "#a"))
+            assert await server.expect("@+typing") == "@+typing=active TAGMSG #a"
+            server.say("@+typing=active :al!u@h TAGMSG #a", ":al!u@h PRIVMSG #a :there")
+            await bot.ctx.message("there")
+            assert [each.kind for each in bot.ctx.happened] == ["typing"]
+
+
+async def test_typing_that_cannot_go_out_says_why(tmp_path: Path) -> None:
+    async with scripted_server() as server, account(tmp_path, server.port) as bot:
+        with pytest.raises(SendFailed, match="lacks message-tags"):
+            await bot.plugin.typing(Action("typing", "k", "#a"))
+        await bot.stop()
+        with pytest.raises(SendFailed, match="not connected"):
+            await bot.plugin.typing(Action("typing", "k", "#a"))

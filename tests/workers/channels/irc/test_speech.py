@@ -6,8 +6,8 @@ import pytest
 
 from tests.workers.channels.irc.transcript import line
 from workers.channels.irc.features import Features
-from workers.channels.irc.outputs import Heard
-from workers.channels.irc.speech import read_speech
+from workers.channels.irc.outputs import Heard, Typing
+from workers.channels.irc.speech import read_speech, read_typing
 
 
 def hear(text: str) -> Heard | None:
@@ -68,3 +68,20 @@ def test_the_server_gives_id_time_and_login() -> None:
 
 def test_colours_are_taken_away() -> None:
     assert said(":al!u@h PRIVMSG #a :\x0304red\x03 \x02bold").text == "red bold"
+
+
+@pytest.mark.parametrize(
+    ("text", "typing"),
+    [
+        ("@+typing=active :al!u@h TAGMSG #a", Typing("al", "#a", False)),
+        ("@+typing=paused :al!u@h TAGMSG tester", Typing("al", None, True)),
+        ("@+typing=done;account=al :al!u@h TAGMSG #a", Typing("al", "#a", True, "al")),
+        ("@+typing=maybe :al!u@h TAGMSG #a", None),
+        ("@+react=x :al!u@h TAGMSG #a", None),
+        ("@+typing=active :tester!u@h TAGMSG #a", None),
+        ("@+typing=active :al!u@h TAGMSG", None),
+        ("@+typing=active TAGMSG #a", None),
+    ],
+)
+def test_typing_is_noticed(text: str, typing: Typing | None) -> None:
+    assert read_typing(line(text), "tester", Features()) == typing

@@ -7,10 +7,10 @@ import pytest
 from tests.workers.channels.irc.running_account import config
 from tests.workers.channels.irc.transcript import play, registered
 from workers.channels.irc.conversation import Conversation
-from workers.channels.irc.outputs import Heard
-from workers.channels.irc.translation import compose, to_inbound
+from workers.channels.irc.outputs import Heard, Typing
+from workers.channels.irc.translation import compose, to_happened, to_inbound, typing_line
 from workers.errors import SendFailed
-from workers.messages import Attachment, Outbound
+from workers.messages import Action, Attachment, Chat, Happened, Outbound, Sender
 
 
 def composed(text: str, to: str = "#a", *, action: bool = False, **fields: object) -> list[str]:
@@ -90,3 +90,36 @@ def test_a_message_in() -> None:
     assert (notice.id, notice.ts, notice.chat.id, notice.chat.kind) == ("own", 9, "al", "direct")
     assert notice.sender.bot
     assert notice.meta["notice"] is True
+
+
+@pytest.mark.parametrize(
+    ("login", "verified"), [("al", True), ("AL", True), ("other", False), (None, False)]
+)
+def test_services_vouch_for_the_nick_that_is_the_account_s_name(
+    login: str | None, verified: bool
+) -> None:
+    said = Heard("al", "al!u@h", "#a", "x", True, login=login)
+    assert to_inbound(said, lambda: "1", 5).sender.verified is verified
+
+
+def test_typing_is_said_where_the_network_passes_it_on() -> None:
+    conversation = Conversation(config(), 0.0)
+    conversation.start()
+    play(conversation, ":s CAP * LS :message-tags", ":s CAP * ACK :message-tags")
+    assert typing_line(Action("typing", "k", "#a"), conversation) == "@+typing=active TAGMSG #a"
+    stopped = Action("typing", "k", "al", remove=True)
+    assert typing_line(stopped, conversation) == "@+typing=done TAGMSG al"
+    with pytest.raises(SendFailed, match="not a nick or channel") as failure:
+        typing_line(Action("typing", "k", "al QUIT"), conversation)
+    assert failure.value.reason == "invalid"
+    play(conversation, ":s CAP * DEL :message-tags")
+    with pytest.raises(SendFailed, match="lacks message-tags") as failure:
+        typing_line(Action("typing", "k", "#a"), conversation)
+    assert failure.value.reason == "unsupported"
+
+
+def test_typing_that_was_noticed_is_an_event() -> None:
+    happened = to_happened(Typing("al", "#a", True, "al"), 5)
+    sender = Sender("al", "al", verified=True)
+    assert happened == Happened("typing", Chat("#a", "group"), 5, sender=sender, removed=True)
+    assert to_happened(Typing("al", None, False), 5).chat == Chat("al", "direct")
