@@ -20,6 +20,7 @@ import uvloop
 
 from bench import machine
 from bench.load.native import generator
+from bench.measuring.processes import must_measure
 from bench.publishing import publish
 from bench.questions import QUESTIONS, Plan, Question
 
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="of each window")
     parser.add_argument("--publish", action="store_true", help="write docs/bench too")
     args = parser.parse_args()
+    must_measure()
     if unknown := set(args.questions) - set(QUESTIONS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(QUESTIONS)}")
     plan = Plan.full() if args.full else Plan.quick()

@@ -21,7 +21,7 @@ import uvloop
 
 from bench import coldstart, machine
 from bench.measuring.figures import percentile, table
-from bench.measuring.processes import cpu_ns, pss_bytes, until_quiet
+from bench.measuring.processes import cpu_ns, must_measure, pss_bytes, until_quiet
 from bench.measuring.rows import down, rows_of, up
 from bench.tied import TiedDaemon
 from tests.support.short_directory import ShortDirectory
@@ -174,6 +174,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    must_measure()
     about = machine.describe()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         results = [runner.run(measure(count, args.kills, args.idle)) for count in args.count]

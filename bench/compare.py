@@ -29,7 +29,7 @@ from bench import accounts, coldstart, machine
 from bench.checkout import Checkout, NotBuilt
 from bench.measuring import windows
 from bench.measuring.comparison import Figure, compare, report
-from bench.measuring.processes import pss_bytes
+from bench.measuring.processes import must_measure, pss_bytes
 from bench.systems.product import Product
 from bench.systems.system import REQUESTS, Order
 from bench.tied import TiedDaemon
@@ -214,6 +214,7 @@ def options() -> argparse.Namespace:
 def main() -> int:
     """Measure and print; return 1 when a figure is worse."""
     args = options()
+    must_measure()
     about, theirs = machine.describe(), machine.revision(args.other.root)
     began = time.monotonic()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

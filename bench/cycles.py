@@ -26,6 +26,7 @@ import uvloop
 
 from bench import machine
 from bench.measuring.figures import percentile, table
+from bench.measuring.processes import must_measure
 from bench.measuring.rows import Rows, down, rows_of, up
 from bench.tied import TiedDaemon
 from tests.support.daemon import Daemon
@@ -176,6 +177,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--publish", action="store_true", help=f"write {REPORT.name} too")
     args = parser.parse_args()
+    must_measure()
     about = machine.describe()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         outcome = runner.run(run(args.cycles))

@@ -23,7 +23,7 @@ import uvloop
 
 from bench import machine
 from bench.measuring.figures import table
-from bench.measuring.processes import cpu_ns
+from bench.measuring.processes import cpu_ns, must_measure
 from bench.tied import TiedDaemon
 from tests.support import faulty
 from tests.support.short_directory import ShortDirectory
@@ -133,6 +133,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--publish", action="store_true", help=f"write {REPORT.name} too")
     args = parser.parse_args()
+    must_measure()
     about = machine.describe()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = [runner.run(measure(each, args.rate, args.seconds)) for each in args.lengths]

@@ -24,6 +24,7 @@ from bench.faults.fault import FAULTS
 from bench.faults.report import INTRODUCTION, report
 from bench.faults.rig import fault_rig
 from bench.faults.trial import Verdict, attempt
+from bench.measuring.processes import must_measure
 
 REPORT = machine.ROOT / "docs" / "faults.md"
 SIBLINGS, RATE, CALM = 40, 10.0, 4.0
@@ -57,6 +58,7 @@ def main() -> int:
     if args.list:
         print("\n".join(f"{each.name}: {each.injected}" for each in FAULTS.values()))
         return 0
+    must_measure()
     about = machine.describe()
     work = [
         inject(args.only, siblings=args.siblings, rate=args.rate, calm=args.calm)

@@ -9,14 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+CAP_SYS_PTRACE = 19  # capabilities(7)
 WINDOW = 0.5  # seconds
 QUIET_PERCENT = 3.0  # of a core, of each process in one window
+
+
+def may_measure() -> bool:
+    """Return whether the kernel lets us weigh processes that hide from their own user."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    (held,) = (int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    return bool(held & 1 << CAP_SYS_PTRACE)
+
+
+def must_measure() -> None:
+    """End the program with a sentence where ``may_measure`` is false."""
+    if not may_measure():
+        sys.exit(
+            "This reads memory and open files of Trunkline's processes, which hide them from"
+            " their own user (docs/operations.md): run it as root."
+        )
 
 
 def cpu_ns(pid: int) -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 import uvloop
 
 from bench import machine
+from bench.measuring.processes import must_measure
 from bench.soak.report import INTRODUCTION, problems, report
 from bench.soak.run import soak
 
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--publish", action="store_true", help=f"write {REPORT.name} too")
     args = parser.parse_args()
+    must_measure()
     about = machine.describe()
     print(f"seed {args.seed}", file=sys.stderr, flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

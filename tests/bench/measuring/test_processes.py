@@ -12,8 +12,24 @@ from contextlib import contextmanager
 import pytest
 
 from bench.measuring.processes import cpu_ns, family, pss_bytes, until_quiet
+from tests.support.commandline import ROOT
+from tests.support.ordinary_user import ORDINARY, need_ordinary_user
 
 GONE = 2**22 + 1  # no kernel gives such a pid
+
+
+def test_an_ordinary_user_is_told_that_it_takes_root() -> None:
+    need_ordinary_user()
+    asked = "from bench.measuring.processes import *; print(may_measure()); must_measure()"
+    done = subprocess.run(
+        [*ORDINARY, sys.executable, "-P", "-c", asked],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "False\n")
+    assert done.stderr.endswith("run it as root.\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_cpu_is_counted_in_nanoseconds_while_it_is_used() -> None:
