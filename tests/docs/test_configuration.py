@@ -85,6 +85,8 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         "channels.local.accounts.*.launcher",
         "channels.local.confine",
         "channels.local.accounts.*.confine",
+        "channels.local.proxy",
+        "channels.local.accounts.*.proxy",
     ]
 
 

@@ -52,6 +52,7 @@ class RecordingContext:
             wrapper_class=structlog.make_filtering_bound_logger(0),
         )
         self._changed = asyncio.Event()
+        self._http: aiohttp.ClientSession | None = None
 
     async def emit(self, *what: Inbound | Happened, cursor: Any = None) -> FulfilledReceipt:
         await self.taking.wait()
@@ -79,7 +80,14 @@ class RecordingContext:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        raise NotImplementedError("the plugins of these tests open sockets of their own")
+        """A session; ``close`` ends it."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession()
+        return self._http
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
 
     def identity(self, id: str) -> None:
         self.named = id

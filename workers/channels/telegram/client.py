@@ -7,8 +7,6 @@ log line. Redirects are not followed, because they would carry the token elsewhe
 from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - a first connection imports it: 1.3 MiB in each worker
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import aiohttp
@@ -23,7 +21,6 @@ T = TypeVar("T")
 MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 updates has less than one of them
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 30.0
-KEEP_ALIVE_SECONDS = 20.0  # shorter than any server's: a send on a closed connection is lost
 
 # Made in the zygote: a type costs its first use 0.5 MiB, in each worker.
 _reply = msgspec.json.Decoder(ApiReply)
@@ -88,15 +85,6 @@ class BotApi:
             raise Unreachable(_why(error)) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise NoAnswer(f"{method}: {_why(error)}") from None
-
-
-@asynccontextmanager
-async def bot_api(root: str, token: str) -> AsyncIterator[BotApi]:
-    """Yield a client with connections of its own."""
-    connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS, limit=32)
-    jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
-        yield BotApi(session, root, token)
 
 
 def _json(params: Json) -> aiohttp.Payload:

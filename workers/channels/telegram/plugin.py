@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from workers.channels.telegram.client import BotApi, bot_api
+from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.config import TelegramConfig, bot_id
 from workers.channels.telegram.deliveries import BotDeliveries
 from workers.channels.telegram.objects import User
@@ -30,20 +30,20 @@ class Telegram:
             raise Misconfigured(
                 "botToken is no token: @BotFather gives one like 123456:ABC-DEF", final=True
             )
-        async with bot_api(self.config.api_root, self.config.bot_token) as api:
-            me = await self._login(api)
-            self._api, self._deliveries = api, BotDeliveries(api)
-            self.ctx.identity(str(me.id))
-            now = int(time.time() * 1000)
-            self.ctx.status(
-                connected=True,
-                detail=f"@{me.username}",
-                authenticated_at=now,
-                last_connected_at=now,
-                last_transport_activity_at=now,
-            )
-            self.ctx.ready()
-            await Poller(self.ctx, api, me, self.config.poll_seconds).run()
+        api = BotApi(self.ctx.http, self.config.api_root, self.config.bot_token)
+        me = await self._login(api)
+        self._api, self._deliveries = api, BotDeliveries(api)
+        self.ctx.identity(str(me.id))
+        now = int(time.time() * 1000)
+        self.ctx.status(
+            connected=True,
+            detail=f"@{me.username}",
+            authenticated_at=now,
+            last_connected_at=now,
+            last_transport_activity_at=now,
+        )
+        self.ctx.ready()
+        await Poller(self.ctx, api, me, self.config.poll_seconds).run()
 
     async def send(self, message: Outbound) -> Sent:
         """Send one message, whose text fits and is rendered where it was Markdown."""

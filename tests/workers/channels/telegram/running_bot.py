@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 
 from tests.support.context import RecordingContext
+from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.config import TelegramConfig
 from workers.channels.telegram.plugin import Telegram
 from workers.messages import Outbound
@@ -53,6 +55,13 @@ class RunningBot:
         self.task.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await self.task
+        await self.ctx.close()
+
+
+@asynccontextmanager
+async def bot_api(root: str, token: str) -> AsyncIterator[BotApi]:
+    async with aiohttp.ClientSession() as session:
+        yield BotApi(session, root, token)
 
 
 def message(text: str, to: str = "7", **fields: Any) -> Outbound:
