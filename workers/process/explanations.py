@@ -7,10 +7,13 @@ a network does passes by itself.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 from workers.errors import ChannelError, MaybeSent, SendFailed
+
+M = TypeVar("M")
+R = TypeVar("R")
 
 Explain = Callable[[BaseException], ChannelError | None]
 
@@ -53,6 +56,28 @@ def members(error: BaseException, explain: Explain = unexplained) -> list[BaseEx
     return [
         leaf if isinstance(leaf, ChannelError) else explain(leaf) or leaf for leaf in _leaves(error)
     ]
+
+
+def explaining(
+    function: Callable[[M], Awaitable[R]], explain: Explain
+) -> Callable[[M], Awaitable[R]]:
+    """Return ``function`` so that it raises what its errors mean, as far as ``explain`` knows.
+
+    Who paces and splits what a plugin sends must know what an error asks for, too.
+    """
+
+    async def call(message: M) -> R:
+        try:
+            return await function(message)
+        except ChannelError:
+            raise
+        except Exception as error:
+            known = [leaf for leaf in members(error, explain) if isinstance(leaf, ChannelError)]
+            if known:
+                raise known[0] from error
+            raise
+
+    return call
 
 
 def is_network_error(error: BaseException) -> bool:

@@ -30,7 +30,7 @@ from workers.process import resources
 from workers.process.calls import PluginCalls
 from workers.process.context import AccountContext
 from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
-from workers.process.explanations import Explain, guarded, unexplained
+from workers.process.explanations import Explain, explaining, guarded, unexplained
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.sending import PartSender
@@ -202,7 +202,8 @@ class Worker:
             self._explain = guarded(explain, self._log)
         plugin = made(self._context)
         group = getattr(plugin, "is_group", None)
-        sender = PartSender(plugin.send, manifest.text, manifest.pace, is_group=group)
+        send = plugin.send if explain is None else explaining(plugin.send, self._explain)
+        sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
         calls.begin(plugin, sender.send, manifest.can)
         return plugin
 

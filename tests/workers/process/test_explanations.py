@@ -13,6 +13,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from workers.errors import ChannelError, MaybeSent, NeedsLogin, SendFailed, Transient
 from workers.process.explanations import (
+    explaining,
     failed_send,
     guarded,
     is_network_error,
@@ -100,3 +101,30 @@ def test_a_fault_in_the_explanation_is_logged_and_explains_nothing() -> None:
         "the plugin's explain failed",
         "the plugin's explain returned no ChannelError",
     ]
+
+
+@pytest.mark.parametrize(
+    ("raised", "meant"),
+    [
+        (KeyError(429), SendFailed),
+        (ExceptionGroup("tasks", [KeyError(429)]), SendFailed),
+        (KeyError(500), KeyError),
+        (Transient("on purpose"), Transient),
+    ],
+)
+async def test_a_call_raises_what_its_errors_mean(
+    raised: Exception, meant: type[Exception]
+) -> None:
+    def explain(error: BaseException) -> ChannelError | None:
+        limited = isinstance(error, KeyError) and error.args == (429,)
+        return SendFailed("slow down", retry_after=7, scope="account") if limited else None
+
+    async def send(message: str) -> str:
+        if message == "fine":
+            return "sent"
+        raise raised
+
+    call = explaining(send, explain)
+    assert await call("fine") == "sent"
+    with pytest.raises(meant):
+        await call("not")

@@ -154,7 +154,7 @@ async def test_sigterm_while_loading_stops_it(run_dir: Path) -> None:
         ("misconfigured", 78, "misconfigured", "there is no such server"),
         ("transient", 75, "transient", "the platform is down"),
         ("list", 1, "failed", "TypeError: emit takes Inbound and Happened, not list"),
-        ("huge", 1, "failed", "ValueError: a message of 262249 bytes is too large"),
+        ("huge", 1, "failed", "ValueError: a message of 262264 bytes is too large"),
     ],
 )
 async def test_each_ending_has_its_code_and_words(
