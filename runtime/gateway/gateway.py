@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,9 @@ from runtime.gateway.readiness import Readiness
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
 
+# For so long a thread may keep the interpreter's lock while another one waits for it. With the
+# usual 5 ms a busy event loop makes each commit of the journal's thread wait several times that.
+SWITCH_SECONDS = 0.0005
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
 
 
@@ -214,9 +218,7 @@ def _parts(
     intake = Intake(
         peers,
         handover,
-        lambda on_change: StoredJournal(
-            Path(boot.state_dir) / "journal.db", on_change=on_change, on_failure=on_failure
-        ),
+        lambda on_change: _open_journal(boot, on_change, on_failure),
         answering.on_stored,
         answering.forget,
     )
@@ -259,6 +261,14 @@ def _parts(
             on_welcome=answering.welcomed,
         ),
     )
+
+
+def _open_journal(
+    boot: GatewayBoot, on_change: Callable[[], None], on_failure: Callable[[str, bool], None]
+) -> StoredJournal:
+    sys.setswitchinterval(SWITCH_SECONDS)
+    path = Path(boot.state_dir) / "journal.db"
+    return StoredJournal(path, on_change=on_change, on_failure=on_failure)
 
 
 def _remove(parts: GatewayParts, client: ConnectedClient) -> None:

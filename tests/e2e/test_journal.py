@@ -22,6 +22,7 @@ CONFIG: dict[str, Any] = {
     "channels": {"local": {"journal": "on", "accounts": {"a": {}}}},
 }
 KILLS = 5
+WITHOUT: dict[str, Any] = {"channels": {"local": {"accounts": {"a": {}}}}}
 
 
 class Person:
@@ -93,3 +94,22 @@ async def test_a_killed_gateway_loses_and_repeats_nothing(tmp_path: Path) -> Non
         (ids,) = journal.execute("SELECT sum(count) FROM ids").fetchone()
         assert ids == len(person.said)
     journal.close()
+
+
+@pytest.mark.e2e
+async def test_a_journal_is_switched_on_without_a_restart_of_anything(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, WITHOUT) as daemon:
+        before = await daemon.wait_phase("local:a", "running")
+        gateway = (await daemon.status())["gateway"]["pid"]
+        assert before["journal"] == "off"
+        assert not (tmp_path / "state" / "journal.db").exists()
+        daemon.write(CONFIG)
+        await daemon.call("config.reload")
+        after = await daemon.wait(lambda status: _row(status)["journal"] == "on")
+        assert _row(after)["pid"] == before["pid"]
+        assert after["gateway"]["pid"] == gateway
+        await until(lambda: (tmp_path / "state" / "journal.db").exists(), 20)
+
+
+def _row(status: dict[str, Any]) -> dict[str, Any]:
+    return dict(status["accounts"]["local:a"])

@@ -183,7 +183,7 @@ class DataRouter:
 
     def _store(self, peer: Peer, packs: list[Messages], pack: Messages) -> None:
         if self._intake.take(peer, packs, pack):
-            self._flush_soon()
+            self._intake.flush()  # now: where the loop is busy its next turn is far away
         else:
             peer.welcome = False
             self.dropped["journal full"] += len(pack.payloads)
