@@ -32,7 +32,11 @@ from runtime.supervisor.processes.process import (
     SpawnShortage,
     Spec,
 )
-from runtime.supervisor.processes.termination import kill_and_reap, reap_if_ended
+from runtime.supervisor.processes.termination import (
+    kill_and_reap,
+    kill_and_reap_all,
+    reap_if_ended,
+)
 from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
 from runtime.zygote.forked import fork, write_bootstrap
 
@@ -322,14 +326,16 @@ class Launcher:
         beside a spawn that is half done.
         """
         ours = self._ours | ({self._zygote.pid} if self._zygote else set())
+        left = []
         with helpers_spared() as helpers:
             for pid in vitals.children_of(os.getpid()):
                 if pid in ours or pid in helpers:
                     continue
                 if self._strangers and not vitals.is_marked(pid, mark(self._run_id)):
                     reap_if_ended(pid)
-                elif kill_and_reap(pid):
-                    self.swept += 1
+                else:
+                    left.append(pid)
+            self.swept += kill_and_reap_all(left)
 
 
 def _why(error: OSError) -> SpawnError:

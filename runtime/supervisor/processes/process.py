@@ -22,6 +22,9 @@ from runtime.supervisor.processes.vitals import MemoryKills
 LAST_WORDS_BYTES = 16 * 1024
 MAX_RETRY_AFTER = 1e9  # seconds; the loop's timers take no more than some decades
 
+TRACED_SECONDS = 5.0  # for a debugger to take the end of what it traces, before it is left to it
+TRACED_LOOK_SECONDS = 0.05
+
 
 class SpawnError(Exception):
     """A process could not be started; the text is the reason."""
@@ -110,13 +113,14 @@ class SpawnedProcess:
         """Reap it, end its process group, and return how it ended."""
         await self._until_ended()
         self._kill_group()
-        status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222 — it has ended
+        status = await self._reap()
         self._reaped = True
         os.close(self._pidfd)
         words = self._last_words()
         kills = self._leave_group()
         self._on_reaped(self.pid)
-        assert status is not None
+        if status is None:
+            return replace(words, text=words.text or "ended under a debugger, which keeps how")
         if status.si_code == os.CLD_EXITED:
             return replace(words, code=status.si_status)
         killed = status.si_status == SIGKILL and not self._killed
@@ -132,6 +136,22 @@ class SpawnedProcess:
             await ended
         finally:
             loop.remove_reader(self._pidfd)
+
+    async def _reap(self) -> os.waitid_result | None:
+        """Return how it ended, ``None`` where a debugger does not let go of it.
+
+        Its pidfd is readable at once, but the end of a traced process belongs to its tracer
+        first (ptrace(2)): until that has taken it there is nothing for its parent, and no event
+        when that changes.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + TRACED_SECONDS
+        while True:
+            how = os.WEXITED | os.WNOHANG
+            status = os.waitid(os.P_PIDFD, self._pidfd, how)  # noqa: ASYNC222 — it returns at once
+            if status is not None or loop.time() >= deadline:
+                return status
+            await asyncio.sleep(TRACED_LOOK_SECONDS)
 
     def _leave_group(self) -> int | None:
         """Remove its control group; return how many of its processes ran out of memory."""

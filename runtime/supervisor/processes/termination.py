@@ -43,16 +43,36 @@ def still_running(pidfds: Iterable[int], within: float) -> list[int]:
 
 
 def kill_and_reap(pid: int) -> bool:
-    """Kill a child of ours and wait for its end; return whether there was one to reap."""
+    """Kill a child of ours and wait for its end, for a second at most; return whether it is gone.
+
+    What cannot be had now stays for a later try: the end of a process that another one traces
+    (ptrace(2)) is its tracer's until that takes it or ends, which may be never.
+    """
     with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
         pidfd = os.pidfd_open(pid)  # our own child: unreaped, so the pid is its own
         try:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+            still_running([pidfd], KILL_WITHIN)
+            return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG) is not None
         finally:
             os.close(pidfd)
-        return True
     return False
+
+
+def kill_and_reap_all(pids: Iterable[int]) -> int:
+    """Kill children of ours and wait for their ends; return how many are gone.
+
+    All are killed before the first is waited for, and those that are left are looked at once
+    more: one of them may have traced another, which is ours to reap when its tracer is gone.
+    """
+    left = list(pids)
+    gone = 0
+    for pid in left:
+        _kill(pid)
+    for _ in range(2):
+        before, left = left, [pid for pid in left if not kill_and_reap(pid)]
+        gone += len(before) - len(left)
+    return gone
 
 
 def reap_if_ended(pid: int) -> bool:
@@ -61,6 +81,16 @@ def reap_if_ended(pid: int) -> bool:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG) is not None
     except ChildProcessError:
         return False
+
+
+def _kill(pid: int) -> None:
+    """Send SIGKILL to a child of ours, where that is possible."""
+    with contextlib.suppress(OSError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            _signal(pidfd, signal.SIGKILL)
+        finally:
+            os.close(pidfd)
 
 
 def _signal(pidfd: int, number: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import runtime.supervisor.processes.process as processes
 from ipc.frames.words import Phase
 from runtime.supervisor.child import Child
 from runtime.supervisor.lifecycle import Event, Exit, Policy, Start, State, Stop
@@ -19,9 +20,11 @@ from tests.support.spawned import (
     ended,
     exists,
     line,
+    readable,
     spawned,
     spec,
 )
+from tests.support.tracer import tracing
 
 
 @pytest.mark.parametrize("how", LAUNCHERS)
@@ -156,3 +159,37 @@ async def test_a_stop_while_it_is_being_spawned_leaves_no_process(launcher: Laun
     await asyncio.gather(task, return_exceptions=True)
     assert len(alive) == 1
     assert not exists(alive[0])
+
+
+async def test_the_end_of_a_process_that_a_debugger_traces_is_waited_for(
+    launcher: Launcher,
+) -> None:
+    async with spawned(launcher, spec("", command=("sleep", "600"))) as process:
+        with tracing(process.pid) as tracer:
+            end = await zombie(process)
+            assert tracer.stdin is not None
+            tracer.stdin.close()  # it ends, and leaves the end to the parent
+            assert await asyncio.wait_for(end, 20) == Exit(signal=signal.SIGKILL)
+    assert not exists(process.pid)
+
+
+async def test_a_debugger_that_does_not_let_go_holds_up_nothing(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "TRACED_SECONDS", 0.1)
+    async with spawned(launcher, spec("", command=("sleep", "600"))) as process:
+        with tracing(process.pid):
+            end = await asyncio.wait_for(await zombie(process), 20)
+        assert end == Exit(text="ended under a debugger, which keeps how")
+        assert process.reaped
+
+
+async def zombie(process: SpawnedProcess) -> asyncio.Future[Exit]:
+    """Have a process ended by a stranger, and return its end, which is not there yet."""
+    os.kill(process.pid, signal.SIGKILL)
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        await readable(pidfd)
+    finally:
+        os.close(pidfd)
+    return asyncio.ensure_future(process.wait())

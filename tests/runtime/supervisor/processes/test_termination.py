@@ -11,7 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.supervisor.processes.termination import end_all, kill_and_reap, still_running
+from runtime.supervisor.processes.termination import (
+    end_all,
+    kill_and_reap,
+    kill_and_reap_all,
+    still_running,
+)
+from tests.support.tracer import tracing
 
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 
@@ -82,3 +88,18 @@ def test_a_child_of_ours_is_killed_and_reaped_once() -> None:
     assert kill_and_reap(process.pid)
     assert not kill_and_reap(process.pid)
     process.returncode = 0  # it was reaped behind its back
+
+
+def test_a_child_that_a_stranger_traces_is_left_for_a_later_try() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    with tracing(process.pid):
+        assert not kill_and_reap(process.pid)
+    assert kill_and_reap(process.pid)
+    process.returncode = 0
+
+
+def test_a_child_that_another_one_traces_goes_with_it() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    with tracing(process.pid) as tracer:
+        assert kill_and_reap_all([process.pid, tracer.pid]) == 2
+        process.returncode = tracer.returncode = 0
