@@ -20,6 +20,7 @@ import structlog
 OWN = 64  # files of the gateway itself: links, pipes, its state
 KEPT_FREE = 8  # descriptors of the limit that sockets do not take
 LEAST = 16  # sockets that prove nothing, however few files there are
+LEAST_CLIENTS = 8  # the supervisor's session among them; its own files are about 30 then, not 64
 LOOK_SECONDS = 2.0
 QUIET_SECONDS = 60.0  # without want of files, until the report is taken back
 
@@ -38,7 +39,8 @@ class FileShares:
 def shares(files: int) -> FileShares:
     """Return the shares of ``files`` descriptors: a quarter is for sockets that prove nothing."""
     unproven = max(LEAST, (files - OWN) // 4)
-    return FileShares(unproven, max(1, files - OWN - unproven), max(1, files - KEPT_FREE))
+    clients = max(LEAST_CLIENTS, files - OWN - unproven)
+    return FileShares(unproven, clients, max(1, files - KEPT_FREE))
 
 
 def open_file_limit() -> int:

@@ -17,8 +17,9 @@ from runtime.gateway.file_limit import LOOK_SECONDS, QUIET_SECONDS, FileShares, 
         (1024, FileShares(240, 720, 1016)),
         (300, FileShares(59, 177, 292)),
         (100, FileShares(16, 20, 92)),
-        (64, FileShares(16, 1, 56)),
-        (1, FileShares(16, 1, 1)),
+        (85, FileShares(16, 8, 77)),
+        (64, FileShares(16, 8, 56)),  # the fewest with which the daemon starts
+        (1, FileShares(16, 8, 1)),
     ],
 )
 def test_a_quarter_is_for_sockets_that_prove_nothing(files: int, expected: FileShares) -> None:
