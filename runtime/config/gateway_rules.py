@@ -15,6 +15,7 @@ from ipc.hosts import is_address, wrong_name
 from runtime.config.accounts import AccountSpec
 from runtime.config.errors import Problem
 from runtime.config.model import GatewayConfig
+from workers.secrets import without_secrets
 
 BINDS = ("loopback", "lan", "auto")  # beside an IP address
 LOOPBACK = frozenset({"loopback", "auto"})
@@ -103,7 +104,8 @@ def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
         yield Problem("gateway.bind", f"is {bind!r}; allowed: {words} or an IP address")
     url = gateway.get("publicUrl")
     if isinstance(url, str) and not _is_public(url):
-        text = f"is {url!r}; allowed: http(s)://HOST[:PORT], or ws(s)"
+        shown = without_secrets(url, "***")  # a login in it is one of the things that are wrong
+        text = f"is {shown!r}; allowed: http(s)://HOST[:PORT], or ws(s)"
         yield Problem("gateway.publicUrl", text)
     proxies = gateway.get("trustedProxies")
     for index, proxy in enumerate(proxies if isinstance(proxies, list) else ()):

@@ -32,6 +32,8 @@ _TEXT_WORD = (
     r"|bridge|webhook|hook|callback|proxy|bind|listen|interface|socket|path|file|filename|dir"
     r"|directory|folder|storage|home|command|cmd|exec|executable|binary|bin|program|script|shell"
     r"|python|interpreter|plugin|module|package|import|cert|certificate|ca|allow"
+    r"|ip|dns|dsn|nameserver|resolver|gateway|upstream|broker|location|env|environ|environment"
+    r"|entrypoint|arg|argv"
 )
 # Words in the name of a field of any type that belongs to one of those.
 _WORD = r"port|tls|ssl|verify|insecure|launcher|confine|sandbox|attach"

@@ -63,6 +63,12 @@ def test_what_the_types_cannot_express_is_refused(gateway: dict[str, Any], path:
     assert [problem.path for problem in gateway_problems(gateway)] == [path]
 
 
+def test_a_login_in_an_address_is_not_in_what_is_said_of_it() -> None:
+    (problem,) = gateway_problems({"publicUrl": "https://me:hunter2@chat.example"})
+    assert "hunter2" not in problem.text
+    assert "https://***@chat.example" in problem.text
+
+
 @pytest.mark.parametrize(
     "gateway",
     [
