@@ -35,8 +35,18 @@ class Chat:
         return available("ngircd")
 
     async def start(self) -> None:
-        """Start the server."""
-        self._server = await asyncio.to_thread(self._stack.enter_context, ngircd(port=self.port))
+        """Start the server; again where it does not listen: one that was killed may leave a child
+        that holds the port for a while.
+        """
+        for last in (False, False, True):
+            try:
+                server = ngircd(port=self.port)
+                self._server = await asyncio.to_thread(self._stack.enter_context, server)
+            except RuntimeError:
+                if last:
+                    raise
+            else:
+                return
 
     def kill(self) -> None:
         """End the server as a crash would."""
