@@ -40,7 +40,8 @@ wrong, eight more that are only killed; rounds: {rounds}; the faults are in `ben
   Where the gateway itself is hit the messages wait for it, and nothing is judged. The median over
   the rounds.
 
-Not here, but shown elsewhere: thousands of crashes ([bench/cycles.md](bench/cycles.md)), bombs of
+Not here, but shown elsewhere: all of it in random order ([bench/soak.md](bench/soak.md)),
+thousands of crashes ([bench/cycles.md](bench/cycles.md)), bombs of
 every length of line ([bench/logbomb.md](bench/logbomb.md)), what the kernel ends for want of memory
 (`tests/e2e/test_control_groups.py`), full or read-only disks (`tests/e2e/test_full_disk.py`),
 networks that go and come
