@@ -157,8 +157,9 @@ class SoakRig(FaultRig):
             self.chat.kill()
 
     async def whole(self) -> None:
-        """Wait until every account runs, and its plugin is connected."""
+        """Wait until every account runs with its plugin connected, and all clients are there."""
         await self.restore()
+        await self.onlooker.there.wait()
         for key in self.keys:
             await self.rows.until(key, up())
             await self.rows.until(key, _connected)

@@ -194,6 +194,7 @@ class Onlooker:
     def __init__(self, daemon: Daemon) -> None:
         self.numbers = Numbers()
         self.sessions = 0
+        self.there = asyncio.Event()  # it has a session
         self._daemon = daemon
         self._cursors = Cursors()
 
@@ -205,7 +206,9 @@ class Onlooker:
                     self.sessions += 1
                     params = {"events": [MESSAGE], "cursors": self._cursors.resume()}
                     await client.call("events.subscribe", params)
+                    self.there.set()
                     await client.closed
+            self.there.clear()
             await asyncio.sleep(RETRY)
 
     def _take(self, event: Event) -> None:
