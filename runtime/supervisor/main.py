@@ -13,6 +13,7 @@ from ipc.frames.words import EXIT_CONFIG, EXIT_ERROR
 from runtime.config.errors import ConfigError
 from runtime.config.owner import resolve_as_owner
 from runtime.config.places import PLACES
+from runtime.config.variables import GATEWAY_VARIABLES
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.surroundings import (
@@ -47,7 +48,7 @@ def _start(
         absolute_places(os.environ, PLACES)
         move_to(places.state_dir)
         instance = Instance(places.state_dir)
-        zygote = Zygote(instance.run_id)
+        zygote = Zygote(instance.run_id, GATEWAY_VARIABLES)
     except ConfigError as error:
         return refuse(str(error), EXIT_CONFIG)
     except OSError as error:

@@ -13,6 +13,7 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded
 from runtime.config.model import Config
+from runtime.config.variables import referenced
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.roster import Difference
 from runtime.supervisor.parts import Parts
@@ -62,6 +63,7 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
     parts.notifier.reloading()
     old = configuration.loaded
     configuration.take_over(loaded)
+    parts.launcher.withhold(referenced(loaded.raw))  # before anything is started
     configuration.log_warnings()
     difference = _change_accounts(parts, old, loaded)
     parts.reports.common()

@@ -15,6 +15,7 @@ from runtime.config.edit.first import write_first
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, Reader, load_effective
 from runtime.config.places import Places
+from runtime.config.variables import referenced
 from runtime.supervisor.gateways.preflight import GatewayPreflight
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words
@@ -77,6 +78,7 @@ def _supervise(
     for left in leftovers.sweep(f"{instance.runs}-", but=instance.run_id):
         _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
     launcher = Launcher(run_id=instance.run_id, zygote=zygote)
+    launcher.withhold(referenced(loaded.raw))
     launcher.preload(zygote_modules(loaded))
     try:
         from ipc import plainlog  # noqa: F401 - before anything imports structlog

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TextIO
 
 from runtime.zygote.prctl import become_subreaper, die_with, forbid_inspection, set_name
 
+MAX_REQUEST_BYTES = 64 * 1024  # of a request to fork, with the variables of the child's secrets
 STREAMS = ("boot", "words", "stdout", "stderr")  # the descriptors that every child gets
 
 

@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 ANSWER_WITHIN = 15.0  # for a zygote that is still importing; then it is replaced
 LOOK_EVERY = 0.5  # while it does not answer
@@ -30,16 +31,24 @@ def mark(run_id: str) -> str:
     return f"TRUNKLINE_RUN_ID={run_id}"
 
 
-def environment(run_id: str) -> dict[str, str]:
-    """Return the environment that every Python process of the daemon is started with."""
+def environment(run_id: str, withheld: Collection[str] = ()) -> dict[str, str]:
+    """Return the environment that a Python process of the daemon is started with.
+
+    ``withheld`` are the variables that it must not have. It is started without them, since what
+    a process removes by itself stays in its ``/proc/self/environ``.
+    """
     path = os.pathsep.join(filter(None, sys.path))  # an entry "" would depend on the cwd
-    return {**os.environ, "TRUNKLINE_RUN_ID": run_id, "PYTHONPATH": path}
+    kept = {name: value for name, value in os.environ.items() if name not in withheld}
+    return {**kept, "TRUNKLINE_RUN_ID": run_id, "PYTHONPATH": path}
 
 
 class Zygote:
-    """A zygote process and the socket to it. Making one returns at once; it imports meanwhile."""
+    """A zygote process and the socket to it. Making one returns at once; it imports meanwhile.
 
-    def __init__(self, run_id: str) -> None:
+    It is started without the variables ``withheld``.
+    """
+
+    def __init__(self, run_id: str, withheld: Collection[str] = ()) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(LOOK_EVERY)
         call = f"from runtime.zygote.server import main; main({theirs.fileno()}, {os.getpid()})"
@@ -53,7 +62,7 @@ class Zygote:
             ],  # -P: nothing is imported from the cwd
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env=environment(run_id),
+            env=environment(run_id, withheld),
         )
         theirs.close()
 
@@ -69,9 +78,15 @@ class Zygote:
 
     def preload(self, modules: Sequence[str]) -> None:
         """Have the zygote import these modules too, without waiting until it has."""
-        message = json.dumps({"kind": "preload", "modules": list(modules)}).encode()
+        self._send({"kind": "preload", "modules": list(modules)})
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Have the zygote remove these variables from its environment, before its next fork."""
+        self._send({"kind": "forget", "names": sorted(names)})
+
+    def _send(self, message: dict[str, Any]) -> None:
         with suppress(OSError):  # a dead one is noticed, and replaced, at the next start
-            self._socket.send(message)
+            self._socket.send(json.dumps(message).encode())
 
     def request_fork(self, message: bytes, fds: list[int]) -> bytes:
         """Return the zygote's answer to a request to fork; empty when it has ended.

@@ -21,13 +21,13 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from runtime.zygote.child import become
+from runtime.zygote.child import MAX_REQUEST_BYTES, become
 from runtime.zygote.prctl import die_with, forbid_inspection, live_on, set_name
 from runtime.zygote.sharing import share
 
-MAX_REQUEST_BYTES = 64 * 1024
 MAX_FDS = 16
 
 # What workers and the gateway share. Each module is preloaded on its own: one that cannot be
@@ -46,9 +46,10 @@ _held = ctypes.PyDLL(None, use_errno=True)  # does not release the interpreter's
 def main(fd: int, supervisor: int) -> None:
     """Serve requests on the socket ``fd`` until the supervisor closes its end or ends.
 
-    A request is one message of JSON: ``preload`` with ``modules``, which has no answer, or
-    ``spawn`` with ``name``, ``env`` and the names of its ``fds``, which come along as
-    descriptors. Its answer is a pid of 8 bytes, or text that says why there is no process.
+    A request is one message of JSON: ``preload`` with ``modules`` or ``forget`` with the
+    ``names`` of variables, which have no answer, or ``spawn`` with ``name``, ``env`` and the
+    names of its ``fds``, which come along as descriptors. Its answer is a pid of 8 bytes, or
+    text that says why there is no process.
     """
     forbid_inspection()  # of its forks too: what starts them comes through descriptors it is sent
     os.setsid()  # Ctrl-C is for the supervisor
@@ -69,6 +70,9 @@ def main(fd: int, supervisor: int) -> None:
             die_with(supervisor)  # an import may take for ever
             _preload(request["modules"])
             shared = False
+            continue
+        if request["kind"] == "forget":
+            forget(request["names"])
             continue
         if not shared:  # once for all that is imported at the start, which takes milliseconds
             share()
@@ -98,6 +102,30 @@ def _end_run() -> NoReturn:
         importlib.import_module(SWEEPER).end_run(os.environ["TRUNKLINE_RUN_ID"])
     finally:
         os._exit(0)
+
+
+def forget(names: Sequence[str]) -> None:
+    """Remove variables from the environment of this process, and so of its later forks.
+
+    The kernel shows the environment as the process was started with it, in
+    ``/proc/self/environ``: there the values are overwritten.
+    """
+    for name in names:
+        os.environ.pop(name, None)
+    start, end = _environment_block()
+    at = start
+    for entry in ctypes.string_at(start, end - start).split(b"\0"):
+        key, equals, value = entry.partition(b"=")
+        if equals and os.fsdecode(key) in names:
+            ctypes.memset(at + len(key) + 1, 0, len(value))
+        at += len(entry) + 1
+
+
+def _environment_block() -> tuple[int, int]:
+    """Return where in memory the first environment of this process lies (proc_pid_stat(5))."""
+    with open("/proc/self/stat", "rb") as stat:
+        fields = stat.read().rpartition(b")")[2].split()  # from the third field on
+    return int(fields[47]), int(fields[48])  # env_start, env_end
 
 
 def _preload(modules: list[str]) -> None:

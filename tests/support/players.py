@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -145,6 +146,7 @@ class PlayedLauncher:
     def __init__(self) -> None:
         self.children: list[PlayedProcess] = []
         self.preloaded: list[list[str]] = []
+        self.withheld: set[str] = set()
         self.methods: dict[str, Any] = {}  # of the gateway
         self.gateway_hangs = False
         self.deaf: set[str] = set()  # keys
@@ -153,6 +155,10 @@ class PlayedLauncher:
         self.swept = 0
         self.limits_by = "polling"
         self.starter: int | None = None  # of every process that asks
+
+    def withhold(self, names: Iterable[str]) -> None:
+        """Keep the names."""
+        self.withheld |= set(names)
 
     async def spawn(self, spec: Spec) -> Any:
         await asyncio.sleep(0)

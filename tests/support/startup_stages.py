@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ class Stages:
         self.moves: list[Path] = []
         self.serve: Callable[[], int] = lambda: 0
 
-    def zygote(self, run_id: str) -> Stages:
+    def zygote(self, run_id: str, withheld: Collection[str]) -> Stages:
+        assert "TRUNKLINE_GATEWAY_TOKEN" in withheld
         self.did.append("zygote")
         return self
 
@@ -31,6 +32,9 @@ class Stages:
         assert zygote is self
         self.did.append("launcher")
         return self
+
+    def withhold(self, names: Collection[str]) -> None:
+        assert not self.did or self.did[-1] == "launcher", "before anything can be forked"
 
     def preload(self, modules: list[str]) -> None:
         self.did.append(modules)

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import uvloop
 
+from workers.process.helpers import start_helper
+from workers.secrets import reveal
+
 Say = Callable[..., None]  # as runtime.zygote.child passes it
 
 
@@ -102,6 +105,20 @@ async def count_payload(payload: bytes, fds: dict[str, int], say: Say) -> int:
 async def describe(payload: bytes, fds: dict[str, int], say: Say) -> int:
     """Print what kind of process this is, as JSON."""
     print(json.dumps(_description()), flush=True)
+    return 0
+
+
+async def environment(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Print the environment as JSON: ours, as the kernel shows it, and of a helper of ours."""
+    helper = start_helper(["env", "-0"], stdout=subprocess.PIPE)
+    printed, _ = helper.communicate()
+    seen = {
+        "environ": dict(os.environ),
+        "kernel": await asyncio.to_thread(Path("/proc/self/environ").read_text),
+        "helper": printed.decode(),
+        "command": reveal({"source": "exec", "id": "env"}),
+    }
+    print(json.dumps(seen), flush=True)
     return 0
 
 

@@ -17,6 +17,7 @@ from ipc.frames.bootstrap import WorkerBoot
 from ipc.identity.peer import PeerProof, peer_name
 from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
+from runtime.config.variables import referenced
 from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.child import Process
 from runtime.supervisor.configuration import Configuration
@@ -25,6 +26,7 @@ from runtime.supervisor.logs.store import LogStore
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.limits import ProcessLimits, group_limits
 from runtime.supervisor.processes.process import Spec
+from workers.secrets import field_at
 
 TARGET = "workers.process.worker:main"
 
@@ -117,6 +119,7 @@ class WorkerLauncher:
                     payload=msgspec.msgpack.encode(boot),
                     launcher=spec.launcher,
                     limits=group_limits(spec.limits),
+                    variables=_variables(spec),
                 )
             )
             capture = await self._logs.capture_or_kill(boot.key, boot.incarnation, process)
@@ -130,6 +133,11 @@ class WorkerLauncher:
         except BaseException:
             self._starts.leave(key)
             raise
+
+
+def _variables(spec: AccountSpec) -> frozenset[str]:
+    """Return the environment variables that the references of an account's secrets name."""
+    return referenced([field_at(spec.config, name) for name in spec.manifest.secrets])
 
 
 class DrainedProcess:

@@ -14,6 +14,7 @@ import socket
 import msgspec
 
 from ipc.identity.trust import trusting
+from runtime.config.variables import referenced
 from runtime.supervisor.child import Process
 from runtime.supervisor.gateways.interface import (
     NAME,
@@ -121,6 +122,7 @@ class OwnGateway:
                 target="runtime.gateway.main:main",
                 payload=msgspec.msgpack.encode(boot),
                 fds={"listen": self._socket.fileno()},
+                variables=referenced(boot.gateway),
             )
         )
         self._stderr = StderrRing()

@@ -16,12 +16,13 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from ipc.helpers import helpers_spared
 from runtime.config.load import Loaded
+from runtime.config.variables import GATEWAY_VARIABLES
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
 from runtime.supervisor.processes.descent import child_above
@@ -37,6 +38,7 @@ from runtime.supervisor.processes.termination import (
     kill_and_reap_all,
     reap_if_ended,
 )
+from runtime.zygote.child import MAX_REQUEST_BYTES
 from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
 from runtime.zygote.forked import fork, write_bootstrap
 
@@ -66,6 +68,7 @@ class Launcher:
         known = set() if zygote is None else {zygote.pid}
         self._strangers = os.getpid() == 1 or bool(vitals.own_children() - known)
         self._preload = list(preload)
+        self._withheld = GATEWAY_VARIABLES
         self._thread = ThreadPoolExecutor(1, "spawner")
         self._zygote = zygote
         self._ours: set[int] = set()
@@ -78,13 +81,31 @@ class Launcher:
     def start(self) -> None:
         """Start the zygote; returns before it has imported its modules."""
         if self._zygote is None:
-            self._zygote = Zygote(self._run_id)
+            withheld = self._withheld
+            self._zygote = zygote = Zygote(self._run_id, withheld)
+            if self._withheld is not withheld:  # more was withheld meanwhile, by another thread
+                zygote.forget(self._withheld)
         self._send_preload()
 
     def preload(self, modules: Sequence[str]) -> None:
         """Send the zygote modules to import, such as the SDKs of the channels in use."""
         self._preload = list(modules)
         self._send_preload()
+
+    def withhold(self, names: Iterable[str]) -> None:
+        """Keep these environment variables, too, from children whose ``Spec`` does not name them.
+
+        For good: what has been a secret is one when no reference names it any more. A foreign
+        program keeps them, for it is the gateway and runs the accounts itself; none of ours may
+        run beside it.
+        """
+        new = frozenset(names) - self._withheld
+        if not new:
+            return
+        self._withheld |= new
+        zygote = self._zygote  # the spawner thread may be replacing it
+        if zygote is not None:
+            zygote.forget(new)
 
     @property
     def modules(self) -> list[str]:
@@ -236,9 +257,12 @@ class Launcher:
             return None
 
     def _fork(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
-        request = {"kind": "spawn", "name": spec.name, "env": env, "fds": list(spec.fds)}
+        own = {name: os.environ[name] for name in spec.variables if name in os.environ}
+        request = {"kind": "spawn", "name": spec.name, "env": own | env, "fds": list(spec.fds)}
         fds = [*pipes.child_ends(), *spec.fds.values()]
         message = json.dumps(request).encode()
+        if len(message) > MAX_REQUEST_BYTES:
+            raise SpawnError("the variables of its secrets are too long: use source file")
 
         def ask() -> int:
             pid = self._ask(message, fds)
@@ -268,12 +292,16 @@ class Launcher:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            env=environment(self._run_id),
+            env=environment(self._run_id, self._kept_from(spec)),
         )
         started.returncode = 0  # we reap it ourselves, by its pidfd
         pipes.close_theirs()
         write_bootstrap(pipes.boot_writer, payload)
         return started.pid
+
+    def _kept_from(self, spec: Spec) -> frozenset[str]:
+        """Return the variables that a child is started without."""
+        return frozenset() if spec.command else self._withheld - spec.variables
 
     def _ask(self, message: bytes, fds: list[int]) -> int:
         """Let the zygote fork; replace it once if it is dead or does not answer."""

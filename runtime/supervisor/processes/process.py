@@ -41,7 +41,8 @@ class Spec:
     ``fds`` are descriptors it inherits, by name; they stay ours as well. ``name`` is the peer,
     ``irc:libera#12``. With a ``command``, that foreign program is started instead; ``env`` is
     then passed to it through a pipe, and it gets nothing else of ours. ``limits`` apply where
-    there are control groups (``Launcher.use_groups``).
+    there are control groups (``Launcher.use_groups``). ``variables`` are the environment
+    variables that its own references name: of those that the launcher withholds it gets these.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Spec:
     env: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     limits: GroupLimits | None = None
+    variables: frozenset[str] = frozenset()
 
 
 class SpawnedProcess:

@@ -79,6 +79,13 @@ def test_its_environment_is_ours_with_the_run_and_no_relative_path(
     assert env["PYTHONPATH"] == f"/one{os.pathsep}/two"
 
 
+def test_its_environment_is_without_what_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "s3cret")
+    monkeypatch.setenv("OURS", "yes")
+    env = environment("r1", {"SECRET", "NO_SUCH"})
+    assert ("SECRET" in env, env["OURS"]) == (False, "yes")
+
+
 def test_nothing_is_imported_from_the_directory_in_which_the_daemon_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,71 @@ async def test_a_child_is_alone_in_its_session_and_has_only_its_own_descriptors(
     assert len([name for name in names if name.startswith("socket:")]) <= 2  # the loop's own
 
 
+SECRETS = {
+    "TRUNKLINE_GATEWAY_TOKEN": "gateway's",
+    "OPENCLAW_GATEWAY_PASSWORD": "gateway's too",
+    "OTHERS_SECRET": "of another",
+    "LATER_SECRET": "of one that came by a reload",
+    "OWN_SECRET": "mine",
+}
+
+
+def withholding(launcher: Launcher, *, replaced: bool) -> None:
+    launcher.withhold({"OTHERS_SECRET", "OWN_SECRET"})
+    launcher.withhold({"LATER_SECRET", "OWN_SECRET"})
+    launcher.withhold({"OTHERS_SECRET"})  # one that a reload no longer names stays a secret
+    if replaced:
+        launcher._renew()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("how", LAUNCHERS)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what a hidden process hides")
+async def test_a_child_has_no_secret_of_another_in_its_environment(
+    monkeypatch: pytest.MonkeyPatch, how: Any, replaced: bool
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    become_subreaper()
+    launcher = Launcher(run_id="run-of-the-test")
+    launcher.start()
+    withholding(launcher, replaced=replaced)
+    try:
+        own = spec("environment", launcher=how, variables=frozenset({"OWN_SECRET", "NOT_SET"}))
+        async with spawned(launcher, own) as process:
+            seen = json.loads(await line(process.stdout))
+            assert (await process.wait()).code == 0
+    finally:
+        launcher.close()
+    assert seen["environ"]["OWN_SECRET"] == "mine"
+    assert "OWN_SECRET=mine" in seen["helper"]
+    assert "OWN_SECRET=mine" in seen["command"]
+    for where, found in seen.items():
+        for name in SECRETS.keys() - {"OWN_SECRET"}:
+            assert SECRETS[name] not in str(found), (where, name)
+
+
+async def test_a_foreign_gateway_keeps_the_variables_of_its_accounts(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHERS_SECRET", "of another")
+    launcher.withhold({"OTHERS_SECRET"})
+    command = ("sh", "-c", 'echo "$OTHERS_SECRET"')
+    async with spawned(launcher, Spec("gateway#1", "", b"", command=command)) as process:
+        assert await line(process.stdout) == "of another"
+        await process.wait()
+
+
+async def test_secrets_that_are_too_long_for_a_fork_are_named_as_the_reason(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN_SECRET", "x" * 70_000)
+    with pytest.raises(SpawnError, match="too long"):
+        await launcher.spawn(spec("describe", variables=frozenset({"OWN_SECRET"})))
+    async with spawned(launcher, spec("describe")) as process:  # the zygote is as before
+        assert (await process.wait()).code == 0
+
+
 @pytest.mark.parametrize("how", LAUNCHERS)
 async def test_descriptors_are_inherited_by_name(launcher: Launcher, how: Any) -> None:
     reader, writer = os.pipe()
