@@ -26,7 +26,10 @@ from workers.process.helpers import end_helper, start_helper
 EXEC_TIMEOUT = 10.0  # seconds; a daemon cannot use a password store that asks a person
 MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
 
-_SENSITIVE = r"(?:token|passw|secret|credential|key)"
+# PASS, SSHPASS, password, passphrase; not passive, nor --passphrase-fd and -file, which name none.
+PASSWORD_NAME = r"pass(?:w|code|phrase(?!-f)|(?![a-z]|-f))"  # noqa: S105 - a pattern of names
+
+_SENSITIVE = rf"(?:token|{PASSWORD_NAME}|secret|credential|key)"
 # Compiled by its first use, for no start needs it.
 _IN_COMMAND = rf"""(?P<before>
         (?<![\w-]) --? [\w-]* {_SENSITIVE} [\w-]* (?: = | \s+ (?!-) )  # --token=… --token …

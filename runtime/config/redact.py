@@ -14,22 +14,24 @@ from typing import Any
 from runtime.config.accounts import OURS
 from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
-from workers.secrets import secret_part, without_secrets
+from workers.secrets import PASSWORD_NAME, secret_part, without_secrets
 
 REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
 
 _SUSPECT = re.compile(
-    r"token|passw|passphrase|secret|credential|authorization|cookie|api_?key|private_?key"
+    rf"token|{PASSWORD_NAME}|passphrase|secret|credential|authorization|cookie|api_?key|private_?key"
     r"|^key$|^pin$",
     re.IGNORECASE,
 )
 # A number is hidden only where the name ends so: ``pin: 1234``, but not ``maxTokens: 4096``.
-_SUSPECT_NUMBER = re.compile(r"(?:token|password|passphrase|secret|key|^pin)$", re.IGNORECASE)
+_SUSPECT_NUMBER = re.compile(r"(?:token|pass|password|passphrase|secret|key|^pin)$", re.IGNORECASE)
 _FLAG = re.compile(  # of a command: --token=…
-    r"(--?[\w-]*(?:token|passw|secret|credential|key)[\w-]*)(?:=(.*))?", re.IGNORECASE | re.DOTALL
+    rf"(--?[\w-]*(?:token|{PASSWORD_NAME}|secret|credential|key)[\w-]*)(?:=(.*))?",
+    re.IGNORECASE | re.DOTALL,
 )
 _IN_URL = re.compile(  # [user:]password@host, ?access_token=…
-    r"(?<=://)[^/@\s?#]+(?=@)|(?<=[?&;])([\w.-]*(?:token|passw|secret|key|sig)[\w.-]*=)[^&;#\s]+",
+    r"(?<=://)[^/@\s?#]+(?=@)"
+    rf"|(?<=[?&;])([\w.-]*(?:token|{PASSWORD_NAME}|secret|key|sig)[\w.-]*=)[^&;#\s]+",
     re.IGNORECASE,
 )
 
