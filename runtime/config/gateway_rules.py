@@ -7,6 +7,7 @@ not Trunkline's own no account can run.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from workers.secrets import without_secrets
 
 BINDS = ("loopback", "lan", "auto")  # beside an IP address
 LOOPBACK = frozenset({"loopback", "auto"})
+
+# Any scheme: an application has one of its own (app://, tauri://).
+_ORIGIN = re.compile(r"\*|null|file://|[a-z][a-z0-9+.-]*://[^/?#\s]+/?", re.IGNORECASE)
 
 _FOREIGN_COMMAND_ONLY = ("reloadSignal", "repairCommand")
 _BESIDE_FOREIGN = (
@@ -107,6 +111,12 @@ def _address_problems(gateway: Mapping[str, Any]) -> Iterable[Problem]:
         shown = without_secrets(url, "***")  # a login in it is one of the things that are wrong
         text = f"is {shown!r}; allowed: http(s)://HOST[:PORT], or ws(s)"
         yield Problem("gateway.publicUrl", text)
+    origins = gateway.get("allowedOrigins")
+    for index, origin in enumerate(origins if isinstance(origins, list) else ()):
+        if isinstance(origin, str) and origin and not _ORIGIN.fullmatch(origin):
+            shown = without_secrets(origin, "***")
+            text = f'is {shown!r}; allowed: http(s)://HOST[:PORT], "*", "null" or "file://"'
+            yield Problem(f"gateway.allowedOrigins[{index}]", text)
     proxies = gateway.get("trustedProxies")
     for index, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
         if isinstance(proxy, str) and not _is_network(proxy):

@@ -96,7 +96,10 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ),
         ("{gateway: {reload: {mode: 'hybird'}}}", "gateway.reload.mode: is 'hybird'; allowed: "),
         ("{gateway: {reload: {debounceMs: -1}}}", "gateway.reload.debounceMs: is -1; allowed: an"),
-        ("{gateway: {allowedOrigins: ['a', 5]}}", "gateway.allowedOrigins[1]: is 5; allowed: "),
+        (
+            "{gateway: {allowedOrigins: ['https://a', 5]}}",
+            "gateway.allowedOrigins[1]: is 5; allowed: ",
+        ),
         ("{gateway: {command: []}}", "gateway.command: is a list; allowed: a list of at le"),
         ("{gateway: {command: ['a'], url: 'ws://x'}}", "gateway.url: stands beside gateway.comm"),
         ("{gateway: {url: 'http://x'}}", "gateway.url: is no address of a gateway; allowed: ws:"),
