@@ -55,7 +55,9 @@ async def test_a_termination_ends_it_well_and_says_nothing(short_path: Path) -> 
     assert (code, reported) == (EXIT_OK, [])
 
 
-async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(tmp_path: Path) -> None:
+async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(
+    tmp_path: Path, short_path: Path
+) -> None:
     database = Database(tmp_path / "journal.db")
     database.connection.execute("PRAGMA user_version=99")
     database.close()
@@ -64,7 +66,7 @@ async def test_a_journal_of_a_newer_version_ends_it_as_misconfigured(tmp_path: P
     fds = {"listen": os.dup(listener.fileno())}
     listener.close()
     reported: list[tuple[str, str]] = []
-    boot = msgspec.msgpack.decode(boot_of(tmp_path, 1)) | {"state_dir": str(tmp_path)}
+    boot = msgspec.msgpack.decode(boot_of(short_path, 1)) | {"state_dir": str(tmp_path)}
 
     async def report_an_account() -> None:
         client = await Client.connect(url, token=SESSION)
