@@ -120,10 +120,13 @@ def secret_part(split: Callable[[str], str | None], text: str) -> str:
         return text
 
 
-def reveal(reference: SecretRef | Mapping[str, Any] | str) -> str:
+def reveal(
+    reference: SecretRef | Mapping[str, Any] | str, environ: Mapping[str, str] | None = None
+) -> str:
     """Return the secret that ``reference`` names; a string is the secret itself.
 
-    Raises ``Misconfigured``; blocks as ``resolve`` does.
+    ``environ`` is the environment of a command, ``None`` ours. Raises ``Misconfigured``; blocks
+    as ``resolve`` does.
     """
     if isinstance(reference, str):
         return reference
@@ -138,7 +141,7 @@ def reveal(reference: SecretRef | Mapping[str, Any] | str) -> str:
         case "file":
             value = _from_file(reference)
         case _:
-            value = _from_command(reference)
+            value = _from_command(reference, environ)
     if not value:
         raise Misconfigured(f"the secret {reference} is empty")
     return value
@@ -183,11 +186,11 @@ def _from_file(reference: SecretRef) -> str:
     return _text(reference, data)
 
 
-def _from_command(reference: SecretRef) -> str:
+def _from_command(reference: SecretRef, environ: Mapping[str, str] | None) -> str:
     """Run the command without a shell; its stderr goes to the account's log."""
     try:
         command = [os.path.expanduser(word) for word in shlex.split(reference.id)]
-        process = start_helper(command, stdout=subprocess.PIPE)
+        process = start_helper(command, stdout=subprocess.PIPE, env=environ)
     except OSError as error:
         raise Misconfigured(f"the secret {reference} cannot run: {error.strerror}") from None
     with process:

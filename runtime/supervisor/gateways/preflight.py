@@ -7,11 +7,13 @@ they cannot be had, the file is refused as one that is wrong, and everything sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.load import Loaded
 from runtime.config.model import AuthConfig, GatewayConfig
+from runtime.config.variables import GATEWAY_VARIABLES, referenced
 from workers.errors import Misconfigured
 from workers.secrets import reveal
 
@@ -26,21 +28,32 @@ class GatewayPreflight:
     """
 
     def __init__(self) -> None:
-        self._good: GatewayConfig | None = None
+        self._good: tuple[GatewayConfig, frozenset[str]] | None = None
 
     def check(self, loaded: Loaded) -> None:
         """Raise ``ConfigError`` for files and secrets that cannot be read; blocks meanwhile."""
         gateway = loaded.config.gateway
-        if gateway == self._good and gateway.reload.mode not in RESTARTING:
+        found_with = gateway, _withheld(loaded)
+        if found_with == self._good and gateway.reload.mode not in RESTARTING:
             return
-        if found := list(gateway_problems(gateway)):
+        if found := list(gateway_problems(*found_with)):
             raise ConfigError(str(loaded.path), found)
-        self._good = gateway
+        self._good = found_with
 
 
-def gateway_problems(gateway: GatewayConfig) -> Iterator[Problem]:
-    """Yield each secret and certificate of the gateway that cannot be read now."""
-    yield from _secret_problems(gateway.auth, foreign=gateway.foreign)
+def _withheld(loaded: Loaded) -> frozenset[str]:
+    """Return the variables that the gateway's process will not have."""
+    if loaded.config.gateway.foreign:
+        return frozenset()
+    return (GATEWAY_VARIABLES | referenced(loaded.raw)) - referenced(loaded.raw.get("gateway"))
+
+
+def gateway_problems(gateway: GatewayConfig, withheld: Collection[str] = ()) -> Iterator[Problem]:
+    """Yield each secret and certificate of the gateway that cannot be read now.
+
+    A command runs without the variables ``withheld``, as it will in the gateway's process.
+    """
+    yield from _secret_problems(gateway.auth, withheld, foreign=gateway.foreign)
     tls = gateway.tls
     if tls.enabled and not gateway.foreign:
         import ssl  # 15 ms that only an encrypted port waits for
@@ -54,14 +67,17 @@ def gateway_problems(gateway: GatewayConfig) -> Iterator[Problem]:
             yield Problem("gateway.tls", text)
 
 
-def _secret_problems(auth: AuthConfig, *, foreign: bool) -> Iterator[Problem]:
+def _secret_problems(
+    auth: AuthConfig, withheld: Collection[str], *, foreign: bool
+) -> Iterator[Problem]:
     """Yield the references that fail; of a foreign gateway only the first secret is used."""
+    environ = {name: value for name, value in os.environ.items() if name not in withheld}
     for name in ("token", "password"):
         secret = getattr(auth, name)
         if secret is None:
             continue
         try:
-            reveal(secret)
+            reveal(secret, environ)
         except Misconfigured as error:
             yield Problem(f"gateway.auth.{name}", f"cannot be resolved: {error}")
         if foreign:

@@ -76,6 +76,30 @@ def test_it_is_refused_as_a_wrong_file_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("others", "foreign", "refused"),
+    [
+        ({}, {}, False),
+        ({"source": "env", "id": "SECRET_OF_ANOTHER"}, {}, True),
+        ({"source": "env", "id": "SECRET_OF_ANOTHER"}, {"command": ["openclaw"]}, False),
+    ],
+)
+def test_a_command_is_tried_with_what_it_will_have_in_the_gateway(
+    monkeypatch: pytest.MonkeyPatch, others: dict[str, str], foreign: dict[str, Any], refused: bool
+) -> None:
+    monkeypatch.setenv("SECRET_OF_ANOTHER", "x")
+    token = {"source": "exec", "id": "printenv SECRET_OF_ANOTHER"}
+    given = loaded(auth={"token": token}, **foreign)
+    preflight = GatewayPreflight()
+    preflight.check(given)  # as long as it is not another's, the command has it
+    given = dataclasses.replace(given, raw={"channels": {"irc": {"password": others}}})
+    if not refused:
+        preflight.check(given)
+        return
+    with pytest.raises(ConfigError, match="printenv SECRET_OF_ANOTHER failed"):
+        preflight.check(given)
+
+
+@pytest.mark.parametrize(
     ("reload", "asked"), [({}, 1), ({"mode": "hot"}, 1), ({"mode": "restart"}, 3)]
 )
 def test_a_password_store_is_asked_only_where_its_answer_counts(
