@@ -10,15 +10,15 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections import deque
 from collections.abc import Callable
 
 import zmq
 
 from ipc.endpoints import check_path, socket_path
 from ipc.errors import EndpointError, FrameError, PeerGone
-from ipc.identity.peer import PeerCredentials, PeerProof, parse_peer
+from ipc.identity.peer import PeerCredentials, PeerProof
 from ipc.zeromq.handshakes import DOMAIN, Handshakes
+from ipc.zeromq.routing_ids import RoutingIds
 from ipc.zeromq.socket import (
     BYTE_BUDGET,
     HEARTBEAT_MS,
@@ -32,7 +32,6 @@ from ipc.zeromq.socket import (
     bind,
 )
 
-INCARNATIONS = 8  # of one key whose ids are known: the last ones may still be unread
 GONE = -1  # the inode of a file that is not there
 LOOK = 1.0  # seconds between two looks at the socket file
 OVERHEAD_BYTES = 64  # a message costs the budget this much more, or empty ones were free
@@ -76,9 +75,7 @@ class Router(Socket):
         self._proof = proof
         self._on_frame = on_frame
         self._on_warning = on_warning
-        self._names: dict[bytes, bytes] = {}  # public names by routing id
-        self._ids: dict[bytes, bytes] = {}  # the other way round
-        self._admitted: dict[str, deque[bytes]] = {}  # by key, the names of the last incarnations
+        self._peers = RoutingIds()
         self._handshakes: Handshakes | None = None
         self._refused = 0  # by handlers that are closed
         self.bytes_read = 0
@@ -101,8 +98,8 @@ class Router(Socket):
 
     @property
     def known(self) -> int:
-        """How many keys have ever proved an incarnation."""
-        return len(self._admitted)
+        """How many keys have proved an incarnation, without those that are forgotten."""
+        return len(self._peers)
 
     def rebind(self) -> None:
         """Drop every connection, and all that peers have sent and not finished; bind anew."""
@@ -117,7 +114,9 @@ class Router(Socket):
     def _open(self) -> None:
         # A context of its own: in each there is one place at which ZeroMQ looks for the handler.
         self._context = zmq.Context()
-        self._handshakes = Handshakes(self._context, self._proof, self._admit, self._on_warning)
+        self._handshakes = Handshakes(
+            self._context, self._proof, self._peers.learn, self._on_warning
+        )
         super()._open()
         self._socket.setsockopt(zmq.PLAIN_SERVER, 1)
         self._socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
@@ -141,16 +140,9 @@ class Router(Socket):
             self._context.term()  # cannot hang: its sockets are closed, and none lingers
             self._context = None
 
-    def _admit(self, peer: PeerCredentials) -> None:
-        """Learn the routing id of a peer that has proved itself, before its first message."""
-        name, routing_id = peer.name.encode(), peer.routing_id
-        if name in self._ids:
-            return
-        self._names[routing_id], self._ids[name] = name, routing_id
-        of_key = self._admitted.setdefault(parse_peer(name)[0], deque())
-        of_key.append(name)
-        if len(of_key) > INCARNATIONS:
-            del self._names[self._ids.pop(of_key.popleft())]
+    def forget(self, key: str, last: int) -> None:
+        """Forget the incarnations of a key up to ``last``: its account is no more."""
+        self._peers.forget(key, last)
 
     def send(self, peer: bytes, body: bytes) -> bool:
         """Queue ``body`` for ``peer``; return ``False`` when that peer's queue is full.
@@ -162,7 +154,7 @@ class Router(Socket):
             raise PeerGone(peer.decode(errors="replace"), maybe_executed=False)
         if len(body) > self.max_bytes:
             raise FrameError(f"message of {len(body)} bytes, at most {self.max_bytes} go")
-        routing_id = self._ids.get(peer)
+        routing_id = self._peers.ids.get(peer)
         if routing_id is None:
             raise PeerGone(peer.decode(errors="replace"), maybe_executed=False)
         try:
@@ -227,7 +219,7 @@ class Router(Socket):
                 self._inode = bind(self._socket, self._path)
 
     def _read(self, budget_bytes: int) -> bool:
-        recv, on_frame, names, before = self._recv, self._on_frame, self._names, budget_bytes
+        recv, on_frame, names, before = self._recv, self._on_frame, self._peers.names, budget_bytes
         try:
             while budget_bytes > 0:
                 try:
@@ -287,7 +279,7 @@ class Router(Socket):
         peer, whose message follows and is worth no less for that.
         """
         rest = self._rest()
-        peer = self._names.get(body)
+        peer = self._peers.names.get(body)
         if peer is not None and len(rest) == 1:
             try:
                 self._on_frame(peer, rest[0])

@@ -86,8 +86,12 @@ def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
 
 
 def _remove(parts: GatewayParts, key: str) -> None:
-    if parts.accounts.remove(key):
+    row = parts.accounts.rows.get(key)
+    if row is not None:
+        parts.accounts.remove(key)
         parts.hub.health_changed()
         parts.data_link.reported(key)
+        parts.data_link.forget(key, row.incarnation)
         parts.rings.remove(key)
         parts.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
+        parts.fanout.forget(key)

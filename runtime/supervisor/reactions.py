@@ -28,10 +28,11 @@ def account_met(parts: Parts, account: Account) -> None:
     account.bind()  # the configuration may be another than at its start
 
 
-def account_removed(parts: Parts, key: str) -> None:
-    """Forget an account that is gone, and report it."""
-    parts.link.forget(key)
+def account_removed(parts: Parts, key: str, last: int) -> None:
+    """Forget an account that is gone, and report it; ``last`` was its last incarnation."""
+    parts.link.forget(key, last)
     parts.history.forget(key)
+    parts.logs.forget(key)
     parts.reports.changed(key, None)
     parts.broadcast("channel.removed", {"account": key})
 

@@ -174,7 +174,7 @@ class Supervisor:
             holds,
             first_incarnation=self._instance.first_incarnation,
             make=self._account,
-            on_removed=lambda key: account_removed(self.parts, key),
+            on_removed=lambda key, last: account_removed(self.parts, key, last),
         )
 
     def _account(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:

@@ -214,8 +214,8 @@ class PartsRig:
         account_changed(self.parts, account)
         self.told.append(account.status())
 
-    def _removed(self, key: str) -> None:
-        account_removed(self.parts, key)
+    def _removed(self, key: str, last: int) -> None:
+        account_removed(self.parts, key, last)
         self.removed.append(key)
 
     def _ending(self) -> None:

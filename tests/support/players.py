@@ -220,6 +220,10 @@ class PlayedLogs:
         self.error: Exception | None = None
         self.lines: list[dict[str, Any]] = []
         self.asked: list[tuple[Any, int]] = []
+        self.forgotten: list[str] = []
+
+    def forget(self, name: str) -> None:
+        self.forgotten.append(name)
 
     def capture(self, name: str, incarnation: int, process: Any, **options: Any) -> Any:
         if self.error is not None:

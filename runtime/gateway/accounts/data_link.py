@@ -268,12 +268,15 @@ class DataRouter:
             if self._peers.has_ended(peer):
                 self._peers.forget(peer)
                 self._unacked.discard(peer)
-                if key not in self._peers.accounts.rows:
-                    self._duplicates.pop(key, None)
                 self._calls.forget(peer)
                 self._intake.forget(peer)
             elif not peer.welcome and not peer.held:
                 self._greetings.greet(peer)
+
+    def forget(self, key: str, last: int) -> None:
+        """Forget an account that is no more; ``last`` was the number of its last incarnation."""
+        self._duplicates.pop(key, None)
+        self._router.forget(key, last)
 
     def close(self) -> None:
         """Close the link; calls that wait for an answer fail."""

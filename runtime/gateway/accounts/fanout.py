@@ -113,6 +113,11 @@ class Fanout:
             del self._groups[group.accounts, group.events]
             self._routes.clear()
 
+    def forget(self, key: str) -> None:
+        """Forget the routes of an account that is no more, once what is pending is sent."""
+        for event in OWN_EVENTS:
+            self._routes.pop((key, event), None)
+
     def _route(self, key: str, event: str) -> list[Subscribers]:
         groups = [group for group in self._groups.values() if group.wants(key, event)]
         self._routes[key, event] = groups

@@ -143,6 +143,7 @@ class Intake:
                 self._append(key, Left(key), None)
         if row is None:
             self.repeated.pop(key, None)
+            self._forget_counts(key)
 
     def take(self, peer: Peer, packs: list[Messages], pack: Messages) -> bool:
         """Take a pack, of which ``packs`` are the valid parts; return whether there was room."""
@@ -213,6 +214,14 @@ class Intake:
     def _is_waiting(self, key: str) -> bool:
         return self._appended[key] != self._stored[key]
 
+    def _forget_counts(self, key: str) -> None:
+        """Forget the counts of an account that is no more, once all that it sent is stored and
+        all that waited for that is done.
+        """
+        if not self._is_waiting(key) and key not in self._in_order:
+            self._appended.pop(key, None)
+            self._stored.pop(key, None)
+
     def _after(self, key: str, action: Callable[[], None], *, hasty: bool = False) -> None:
         if self._is_waiting(key):
             self._in_order[key].append(_Later(self._appended[key], action, hasty))
@@ -226,7 +235,7 @@ class Intake:
 
     def _on_done(self, key: str, record: Record, peer: Peer | None, kept: Kept | None) -> None:
         self._stored[key] += 1
-        if isinstance(record, Arrived) and kept is not None:
+        if isinstance(record, Arrived) and kept is not None and key in self._rows:
             for part in kept.parts:
                 self._handover.hand_on(
                     key, record.incarnation, part.first, part.flags, part.payloads
@@ -241,6 +250,8 @@ class Intake:
             waiting.popleft().action()
         if not waiting:
             self._in_order.pop(key, None)
+        if key not in self._rows:
+            self._forget_counts(key)
         self._release()
 
     def _done(self, peer: Peer, seq: int) -> None:

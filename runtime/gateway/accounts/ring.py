@@ -141,7 +141,7 @@ class Rings:
         ring = self._rings.get(key)
         if ring is None:
             ring = self._rings[key] = Ring()
-            self._share = min(self._most_bytes, self._total_bytes // len(self._rings))
+            self._divide()
         return ring
 
     def fill(self, key: str, incarnation: int, found: list[tuple[int, bytes]]) -> None:
@@ -165,7 +165,13 @@ class Rings:
 
     def remove(self, key: str) -> None:
         """Forget an account that is no more."""
-        self._rings.pop(key, None)
+        if self._rings.pop(key, None) is not None:
+            self._divide()
+
+    def _divide(self) -> None:
+        """Divide the budget among the rings that there are now."""
+        share = self._total_bytes // max(1, len(self._rings))
+        self._share = min(self._most_bytes, share)
 
     @property
     def size_bytes(self) -> int:

@@ -185,9 +185,11 @@ class ControlLink:
             raise IpcError("the control link is not open")
         self._router.send(peer, control.encode([frame]))
 
-    def forget(self, key: str) -> None:
-        """Drop the proof of an account that has been removed."""
+    def forget(self, key: str, last: int) -> None:
+        """Forget an account that has been removed; ``last`` was its last incarnation."""
         self._proved.pop(key, None)
+        if self._router is not None:
+            self._router.forget(key, last)
 
     @property
     def floods(self) -> int:

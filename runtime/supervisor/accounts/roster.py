@@ -52,7 +52,8 @@ def is_down(state: State) -> bool:
 class Roster:
     """The accounts by key. ``make(spec, first_incarnation, hold)`` makes an account.
 
-    ``on_removed(key)`` is called when a removed account is gone for good.
+    ``on_removed(key, last)`` is called when a removed account is gone for good, with the number
+    of its last incarnation.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Roster:
         *,
         first_incarnation: int,
         make: Callable[[AccountSpec, int, Hold | None], Account],
-        on_removed: Callable[[str], None],
+        on_removed: Callable[[str, int], None],
     ) -> None:
         self.accounts: dict[str, Account] = {}
         self.closing = False
@@ -224,9 +225,9 @@ class Roster:
         key = account.key
         await account.settled(is_down, None)
         del self._leaving[key], self.accounts[key]
-        self._last[key] = account.child.state.incarnation
+        last = self._last[key] = account.child.state.incarnation
         self._lives.pop(key).cancel()
-        self._on_removed(key)
+        self._on_removed(key, last)
 
 
 async def _nothing_to_save() -> bool:

@@ -231,6 +231,13 @@ class LogStore:
         for name, lines in pending.items():
             self._file(name).write(lines, now)
 
+    def forget(self, name: str) -> None:
+        """Forget the log of an account that is no more. What is on disk stays, and can be read."""
+        self.flush()
+        file = self._files.pop(name, None)
+        if file is not None:
+            file.close()
+
     def reopen(self) -> None:
         """Close every file; the next write opens it by its name. For programs that rotate."""
         self.flush()

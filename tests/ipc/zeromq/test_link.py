@@ -20,7 +20,7 @@ import pytest
 import zmq
 
 from ipc.errors import FrameError, PeerGone
-from ipc.zeromq.link import INCARNATIONS
+from ipc.zeromq.routing_ids import INCARNATIONS
 from tests.support.links import PEER, FrameList, LinkRig, closing, credentials
 
 ROOT = Path(__file__).parents[3]
@@ -291,7 +291,9 @@ async def test_the_ids_of_long_ended_incarnations_are_forgotten(rig: LinkRig) ->
             await seen.until(partial(latest, b"irc:libera#%d" % incarnation))
             dealer.close()
         assert router.known == 1
-        assert len(router._names) == len(router._ids) == INCARNATIONS
+        assert len(router._peers.names) == INCARNATIONS
+        router.forget("irc:libera", 29)
+        assert router.known == 0
 
 
 async def test_a_router_that_is_bound_anew_is_found_again(rig: LinkRig) -> None:

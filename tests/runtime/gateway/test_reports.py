@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sqlite3
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
 
 import msgspec
 import pytest
 
 from ipc.frames.websocket import Event
+from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.interface import Keep
-from tests.support.gateway_rig import gateway_rig, row
+from runtime.gateway.journal.records import Kept, Place, Record
+from tests.support.gateway_rig import GatewayRig, gateway_rig, row
 from tests.support.messages import acked, cursors, take
-from tests.support.until import PATIENCE
+from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
 
@@ -82,3 +91,103 @@ async def test_how_much_the_journal_keeps_is_taken_over_at_once(
         monkeypatch.setattr(journal, "set_keep", kept.append)
         await rig.report(journal={"days": 2.0, "bytes": 5_000_000})
         assert kept == [Keep(2 * 86400.0, 5_000_000)]
+
+
+NOT_KEPT = (
+    type,
+    ModuleType,
+    CodeType,
+    FrameType,
+    asyncio.AbstractEventLoop,
+    asyncio.Future,
+    Place,  # is in the journal's file, for an account that comes back
+)
+
+
+def kept(root: Any) -> Iterator[Any]:
+    """Yield all that an object leads to, without what is not its own."""
+    seen, found = {id(root)}, [root]
+    while found:
+        each = found.pop()
+        yield each
+        more = (
+            gc.get_referents(each) if not isinstance(each, FunctionType) else each.__closure__ or ()
+        )
+        items = each.items() if isinstance(each, dict) else ()
+        keys = [key for key, value in list(items) if not isinstance(value, NOT_KEPT)]
+        for other in (*more, *keys):  # the collector knows no keys that are texts
+            if id(other) not in seen and not isinstance(other, NOT_KEPT):
+                seen.add(id(other))
+                found.append(other)
+
+
+def naming(root: Any, key: str) -> list[Any]:
+    """Return the names of an account, or of its incarnations, that an object leads to."""
+    texts = [each for each in kept(root) if isinstance(each, (str, bytes))]
+    return [
+        each
+        for each in texts
+        if (each if isinstance(each, str) else each.decode("latin-1")).partition("#")[0] == key
+    ]
+
+
+def has_dropped(rig: GatewayRig, duplicates: int) -> bool:
+    return rig.parts.data_link.dropped["duplicate"] == duplicates
+
+
+@pytest.mark.parametrize("journal", ["off", "on"])
+@pytest.mark.parametrize("stopped_first", [True, False])
+async def test_an_account_that_is_no_more_leaves_nothing_behind(
+    tmp_path: Path, journal: str, stopped_first: bool
+) -> None:
+    key = "irc:short-lived"
+    async with gateway_rig(row(KEY), state_dir=tmp_path) as rig:
+        watcher = await rig.watcher()
+        for incarnation in (1, 2):
+            await rig.report(row(key, "starting", incarnation, journal=journal))
+            worker = await rig.worker(key, incarnation, journal=journal)
+            worker.say(1)
+            await acked(worker, 1)
+            worker.say(1)  # a duplicate
+            await until(partial(has_dropped, rig, incarnation))
+            worker.close()
+        assert key in naming(rig.gateway, key)
+        if stopped_first:
+            await rig.report(row(key, "stopped", 2, journal=journal))
+        await rig.report(removed=[key])
+        while (await take(watcher, 1))[0][0] != "channel.removed":
+            pass
+        await until(lambda: not naming(rig.parts.data_link, key))
+        await until(lambda: not naming(rig.gateway, key))
+
+
+async def test_what_is_stored_late_of_an_account_that_is_no_more_is_kept_by_the_journal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, full = "irc:short-lived", threading.Event()
+    store = Database.store
+
+    def store_if_possible(database: Database, records: list[Record]) -> list[Kept | None]:
+        if full.is_set():
+            raise sqlite3.OperationalError("disk I/O error")
+        return store(database, records)
+
+    monkeypatch.setattr(Database, "store", store_if_possible)
+    async with gateway_rig(row(KEY), state_dir=tmp_path) as rig:
+        worker = await rig.worker(key, journal="on")
+        worker.say(1)
+        await acked(worker, 1)
+        full.set()
+        worker.say(2)
+        await until(lambda: rig.parts.intake.trouble)
+        worker.close()
+        await rig.report(removed=[key])
+        full.clear()
+        await until(lambda: not rig.parts.intake.trouble)
+        journal = rig.parts.intake.journal
+        assert journal is not None
+        await until(lambda: journal.waiting_bytes == 0)
+        place = journal.place(key)
+        assert place is not None
+        assert place.newest == (1, 2)
+        await until(lambda: not naming(rig.gateway, key))

@@ -68,6 +68,7 @@ async def test_an_account_that_is_removed_is_forgotten_everywhere(tmp_path: Path
         await until(lambda: rig.removed == [A])
         assert rig.events[-1] == ("channel.removed", {"account": A})
         assert rig.parts.history.of(A) == []
+        assert rig.logs.forgotten == [A]
 
 
 async def test_a_change_of_the_gateway_is_broadcast(tmp_path: Path) -> None:

@@ -91,6 +91,10 @@ def test_all_rings_share_one_budget() -> None:
     for account in range(10):
         rings.extend(f"irc:{account}", 1, 20, [b"x" * 50])
     assert rings.size_bytes <= 1000
+    for account in range(1, 10):
+        rings.remove(f"irc:{account}")
+    rings.extend("irc:0", 1, 21, [b"x" * 50] * 9)
+    assert rings.size_bytes == 550  # what the others had is free again
 
 
 def test_an_account_without_a_ring_cannot_be_complete() -> None:

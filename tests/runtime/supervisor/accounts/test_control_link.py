@@ -341,11 +341,15 @@ async def test_a_removed_account_is_forgotten() -> None:
     async with table() as rig:
         worker = rig.worker(ready=True)
         await phase(rig.account, Phase.RUNNING)
-        rig.link.forget(KEY)
-        rig.link.forget("local:never")
+        rig.link.forget(KEY, 1)
+        rig.link.forget("local:never", 1)
         worker.say(beat())
         await until(lambda: rig.link.stale == 1)
         assert rig.figures == []
+        rig.link.forget(KEY, rig.account.child.state.incarnation)
+        worker.say(beat())
+        await until(lambda: rig.link.refused == 1)  # it is nobody's
+        assert rig.link.stale == 1
 
 
 async def test_a_malformed_frame_is_counted_and_named() -> None:

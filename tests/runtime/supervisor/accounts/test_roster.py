@@ -47,7 +47,7 @@ class RosterRig:
             self.holds,
             first_incarnation=100,
             make=self._make,
-            on_removed=self.removed.append,
+            on_removed=lambda key, last: self.removed.append(key),
         )
 
     def _make(self, spec: AccountSpec, first: int, hold: Hold | None) -> Account:

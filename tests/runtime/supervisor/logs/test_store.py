@@ -35,6 +35,18 @@ async def test_the_log_of_a_child_that_has_ended_is_closed(store: LogStore) -> N
     assert on_disk(store)[-1]["text"] == "again"
 
 
+async def test_the_log_of_an_account_that_is_no_more_stays_on_disk_alone(store: LogStore) -> None:
+    files = len(os.listdir("/proc/self/fd"))
+    store.add(KEY, {"text": "last"})
+    store.forget(KEY)
+    store.forget("local:never")
+    assert not store._files
+    assert len(os.listdir("/proc/self/fd")) == files
+    assert on_disk(store)[-1]["text"] == "last"
+    store.add(KEY, {"text": "it has come back"})
+    assert on_disk(store)[-1]["text"] == "it has come back"
+
+
 async def test_other_limits_count_at_once_for_what_is_open_too(tmp_path: Path) -> None:
     store = LogStore(tmp_path, LoggingConfig(lines_per_second=1, burst_lines=1, files=9))
     async with printing(store) as child:

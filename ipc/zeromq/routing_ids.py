@@ -1,0 +1,53 @@
+"""Keeps which peer is behind each routing id of a bound socket. Pure.
+
+The ids of the last incarnations of a key are known, because what an ended one had sent may still
+be unread. They are forgotten with their account: under new names for ever they would be a leak.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ipc.identity.peer import PeerCredentials, parse_peer
+
+INCARNATIONS = 8  # of one key whose ids are known: the last ones may still be unread
+
+
+class RoutingIds:
+    """The peers that have proved themselves; the length counts their keys.
+
+    ``names`` are the public names by routing id, ``ids`` the routing ids by public name.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[bytes, bytes] = {}
+        self.ids: dict[bytes, bytes] = {}
+        self._of_key: dict[str, deque[bytes]] = {}  # names, oldest first
+
+    def __len__(self) -> int:
+        return len(self._of_key)
+
+    def learn(self, peer: PeerCredentials) -> None:
+        """Learn the routing id of a peer that has proved itself."""
+        name, routing_id = peer.name.encode(), peer.routing_id
+        if name in self.ids:
+            return
+        self.names[routing_id], self.ids[name] = name, routing_id
+        of_key = self._of_key.setdefault(parse_peer(name)[0], deque())
+        of_key.append(name)
+        if len(of_key) > INCARNATIONS:
+            del self.names[self.ids.pop(of_key.popleft())]
+
+    def forget(self, key: str, last: int) -> None:
+        """Forget the incarnations of a key up to ``last``: its account is no more.
+
+        One that has come back meanwhile has a higher number, and stays.
+        """
+        left: deque[bytes] = deque()
+        for name in self._of_key.pop(key, ()):
+            if parse_peer(name)[1] > last:
+                left.append(name)
+            else:
+                del self.names[self.ids.pop(name)]
+        if left:
+            self._of_key[key] = left
