@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bench.machine import ROOT
+from tests.support.short_directory import ShortDirectory
 
 PACKAGES = ("ipc", "workers", "runtime", "ops")
 
@@ -54,6 +57,25 @@ class Checkout:
     def environment(self, base: dict[str, str], *site: str) -> dict[str, str]:
         """Return ``base`` so that its product imports its own packages, and what ``site`` holds."""
         return {**base, "PYTHONPATH": os.pathsep.join([*filter(None, site), str(self.root)])}
+
+    def accepts(self, config: dict[str, Any]) -> bool:
+        """Return whether its ``config validate`` takes this configuration."""
+        with ShortDirectory() as directory:
+            path = directory / "trunkline.json5"
+            path.write_text(json.dumps(config))
+            path.chmod(0o600)
+            places = {"TRUNKLINE_CONFIG_PATH": str(path), "TRUNKLINE_STATE_DIR": str(directory)}
+            env = self.environment(dict(os.environ)) | places
+            command = [*self.command, "config", "validate"]
+            return subprocess.run(command, env=env, capture_output=True).returncode == 0
+
+
+@cache
+def has_journal(checkout: Checkout) -> bool:
+    """Return whether its accounts have a journal, which can be switched off; earlier ones none."""
+    accounts = {"one": {"journal": "off"}}
+    config = {"gateway": {"auth": {"mode": "none"}}, "channels": {"local": {"accounts": accounts}}}
+    return checkout.accepts(config)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bench.checkout import Checkout
+from bench.checkout import Checkout, has_journal
 from bench.source import install
 from bench.systems.system import Entry, Order, Processes
 from bench.tied import TiedDaemon
@@ -74,6 +74,9 @@ class Product:
         }
         merged = own | self._config
         merged["channels"] = own["channels"] | self._config.get("channels", {})
+        if has_journal(self._checkout or Checkout.this()):
+            # What is compared keeps nothing on a disk; ``bench.journal`` measures the journal.
+            merged["channels"]["source"]["journal"] = "off"
         place = self._place.path
         self.daemon = TiedDaemon(place, merged, checkout=self._checkout, site=install(site))
         try:

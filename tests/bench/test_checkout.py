@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.checkout import Checkout, NotBuilt
+from bench.checkout import Checkout, NotBuilt, has_journal
 
 
 def test_a_checkout_without_an_environment_is_refused_with_the_cure(tmp_path: Path) -> None:
@@ -23,3 +23,10 @@ def test_the_command_is_that_of_its_own_environment(tmp_path: Path) -> None:
     assert checkout.python == str(program.with_name("python"))
     env = checkout.environment({"PYTHONPATH": "/not/this", "HOME": "/home"}, "/site")
     assert env == {"PYTHONPATH": f"/site:{tmp_path}", "HOME": "/home"}
+
+
+def test_this_checkout_says_what_configuration_it_takes() -> None:
+    none = {"auth": {"mode": "none"}}
+    assert Checkout.this().accepts({"gateway": none})
+    assert not Checkout.this().accepts({"gateway": none | {"no-such-field": 1}})
+    assert has_journal(Checkout.this())
