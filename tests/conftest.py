@@ -83,13 +83,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     virtual = pyfuncitem.get_closest_marker("virtual_time") is not None
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    own = pyfuncitem.get_closest_marker("timeout")
+    limit = float(own.args[0] if own else pyfuncitem.config.getini("timeout"))
     with asyncio.Runner(loop_factory=VirtualTimeLoop if virtual else uvloop.new_event_loop) as run:
-        run.run(_leaving_no_task(pyfuncitem.obj, arguments))
+        run.run(_leaving_no_task(pyfuncitem.obj, arguments, None if virtual else 0.9 * limit))
     return True
 
 
-async def _leaving_no_task(test: Any, arguments: dict[str, Any]) -> None:
-    await test(**arguments)
+async def _leaving_no_task(test: Any, arguments: dict[str, Any], seconds: float | None) -> None:
+    # Before pytest-timeout, whose exception uvloop gives to a callback: the test would go on.
+    async with asyncio.timeout(seconds):
+        await test(**arguments)
     await asyncio.sleep(0)
     left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert not left, f"tasks left behind: {left}"
