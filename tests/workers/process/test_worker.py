@@ -13,7 +13,7 @@ import pytest
 
 from ipc.frames import control
 from tests.support.controllable_channel import ControllablePlugin
-from tests.support.until import PATIENCE
+from tests.support.until import PATIENCE, until
 from tests.support.worker_rig import TOKEN, WorkerRig, worker_rig
 from workers.errors import ChannelError, NeedsLogin, Transient
 from workers.process.logging import Redaction, log_to_stderr
@@ -397,12 +397,17 @@ async def test_a_secret_that_cannot_be_read_changes_nothing(run_dir: Path) -> No
 
 async def test_it_ends_while_it_still_rechecks_its_secrets(run_dir: Path) -> None:
     async with worker_rig(run_dir) as rig:
-        slow = run_dir / "slow"
-        command = f"sh -c 'test -e {slow} && sleep 1; echo secret'"
+        held = run_dir / "held"  # from now on the command waits until it is written to
+        begun = run_dir / "begun"
+        command = f"sh -c 'test -p {held} && touch {begun} && cat {held}; echo secret'"
         rig.start(config={"password": {"source": "exec", "id": command}})
         await rig.up()
-        slow.touch()
+        os.mkfifo(held)
+        writer = os.open(held, os.O_RDWR)
         rig.supervisor.send_raw(RECHECK)
         rig.supervisor.send_raw(RECHECK)  # while the first is under way: one answer for both
+        await until(begun.exists)
         assert await rig.stop() == 0
         assert not rig.supervisor.of(control.Rechecked)
+        held.unlink()
+        os.close(writer)  # a command that is still there goes on
