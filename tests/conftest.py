@@ -44,8 +44,9 @@ DEEP = "a-directory-with-quite-a-long-name-for-the-temporary-files-of-tests"
 def _make_surroundings_right() -> None:
     for name in HIDING:
         os.environ.pop(name, None)
-    # A shell without a terminal ignores it in what it starts in the background.
+    # A shell without a terminal ignores it in what it starts in the background; nohup(1) the other.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     deep = Path(os.environ.get("TMPDIR") or "/tmp", f"{DEEP}-{os.geteuid()}")
     deep.mkdir(mode=0o700, exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(deep)

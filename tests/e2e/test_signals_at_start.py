@@ -23,10 +23,8 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 SOME = (0, 40, 100, 200, 400)
 EVERY = range(0, 1200, 10)
 # Before that the interpreter itself starts, and says with a traceback that SIGINT has ended it.
-# A suite that runs under nohup(1) ignores SIGHUP, which a daemon that inherits it would respect.
 BEGIN = """
 import signal
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from ops.cli.entry import main
 real = signal.signal
 def first(*args):
