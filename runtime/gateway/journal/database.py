@@ -18,7 +18,6 @@ from ipc.frames.cursors import Cursor
 from ipc.nesting import decode_json
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.interface import Page
-from runtime.gateway.journal.memory import from_cursor, is_complete
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
@@ -30,7 +29,9 @@ from runtime.gateway.journal.records import (
     StoredAnswer,
     arrive,
     change,
+    from_cursor,
     ids_of,
+    is_complete,
 )
 
 PAGE_PACKS = 64  # rows that one read looks at

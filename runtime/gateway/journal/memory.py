@@ -18,7 +18,9 @@ from runtime.gateway.journal.records import (
     StoredAnswer,
     arrive,
     change,
+    from_cursor,
     ids_of,
+    is_complete,
 )
 
 
@@ -105,18 +107,3 @@ class MemoryJournal:
             self._answers[key].pop(record.answer, None)
         self._places[key] = place
         return kept
-
-
-def is_complete(place: Place | None, cursor: Cursor) -> bool:
-    """Return whether all that came after ``cursor`` is in the journal."""
-    return place is not None and place.floor is not None and place.floor <= cursor
-
-
-def from_cursor(incarnation: int, part: Part, cursor: Cursor) -> Part | None:
-    """Return what of a part came after ``cursor``, ``None`` where nothing did."""
-    if (incarnation, part.last) <= cursor:
-        return None
-    if incarnation > cursor[0] or part.first > cursor[1]:
-        return part
-    skip = cursor[1] + 1 - part.first
-    return Part(cursor[1] + 1, part.flags[skip:], part.payloads[skip:])

@@ -269,3 +269,18 @@ def _identified(place: Place, identity: str) -> Place:
     lost = place.identity if place.identity and place.cursor else ""
     cursor = b"" if place.identity else place.cursor
     return msgspec.structs.replace(place, identity=identity, lost_identity=lost, cursor=cursor)
+
+
+def is_complete(place: Place | None, cursor: Cursor) -> bool:
+    """Return whether all that came after ``cursor`` is in the journal."""
+    return place is not None and place.floor is not None and place.floor <= cursor
+
+
+def from_cursor(incarnation: int, part: Part, cursor: Cursor) -> Part | None:
+    """Return what of a part came after ``cursor``, ``None`` where nothing did."""
+    if (incarnation, part.last) <= cursor:
+        return None
+    if incarnation > cursor[0] or part.first > cursor[1]:
+        return part
+    skip = cursor[1] + 1 - part.first
+    return Part(cursor[1] + 1, part.flags[skip:], part.payloads[skip:])

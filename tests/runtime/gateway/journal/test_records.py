@@ -11,14 +11,19 @@ from runtime.gateway.journal.records import (
     Identified,
     Left,
     Marked,
+    Part,
     Place,
     arrive,
     change,
+    from_cursor,
     ids_of,
+    is_complete,
     naming,
 )
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, arrived, shown
+
+PART = Part(5, b"\1\2\3", [b"five", b"six", b"seven"])
 
 
 @pytest.mark.parametrize(
@@ -97,3 +102,25 @@ def test_the_first_identity_keeps_the_cursor_and_another_drops_it() -> None:
     other = change(place, Identified(KEY, "two"))
     assert (other.cursor, other.lost_identity) == (b"", "one")
     assert change(change(place, Left(KEY)), Identified(KEY, "one")).whole is False
+
+
+@pytest.mark.parametrize(
+    ("cursor", "rest"),
+    [
+        ((1, 9), PART),
+        ((2, 0), PART),
+        ((2, 4), PART),
+        ((2, 5), Part(6, b"\2\3", [b"six", b"seven"])),
+        ((2, 7), None),
+        ((2, 99), None),
+        ((3, 0), None),
+    ],
+)
+def test_what_of_a_part_came_after_a_cursor(cursor: tuple[int, int], rest: Part | None) -> None:
+    assert from_cursor(2, PART, cursor) == rest
+
+
+def test_an_account_without_a_place_is_never_complete() -> None:
+    assert not is_complete(None, (1, 0))
+    assert not is_complete(Place(KEY, 1), (1, 0))
+    assert is_complete(Place(KEY, 1, floor=(1, 0)), (1, 0))
