@@ -100,6 +100,19 @@ def test_sighup_lets_go_of_every_log(tmp_path: Path) -> None:
     store.close()
 
 
+def run_detached(program: str, directory: Path) -> Path:
+    """Run a program as ``up --detach`` does, its output appended to a file; return the file."""
+    output = directory / "up.log"
+    with output.open("ab") as file:
+        subprocess.run(
+            [sys.executable, "-c", program, str(directory / "s"), str(output)],
+            stdout=file,
+            stderr=file,
+            check=True,
+        )
+    return output
+
+
 DETACHED = """
 import sys
 from pathlib import Path
@@ -120,14 +133,7 @@ with Instance(root) as instance:
 
 
 def test_the_output_of_a_detached_supervisor_goes_where_its_name_is(tmp_path: Path) -> None:
-    output = tmp_path / "up.log"
-    with output.open("wb") as file:
-        subprocess.run(
-            [sys.executable, "-c", DETACHED, str(tmp_path / "s"), str(output)],
-            stdout=file,
-            stderr=file,
-            check=True,
-        )
+    output = run_detached(DETACHED, tmp_path)
     assert output.read_text() == "after\nerror\n"
     assert (tmp_path / "s" / "rotated").read_text() == "before\n"
 
@@ -149,14 +155,7 @@ with Instance(root) as instance:
 
 
 def test_the_output_of_a_detached_supervisor_does_not_grow_without_end(tmp_path: Path) -> None:
-    output = tmp_path / "up.log"
-    with output.open("ab") as file:
-        subprocess.run(
-            [sys.executable, "-c", VERBOSE, str(tmp_path / "s"), str(output)],
-            stdout=file,
-            stderr=file,
-            check=True,
-        )
+    output = run_detached(VERBOSE, tmp_path)
     older = tmp_path / "up.log.1"
     assert output.stat().st_size <= 4096
     assert older.stat().st_size == 4096
