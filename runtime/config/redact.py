@@ -14,7 +14,7 @@ from typing import Any
 from runtime.config.accounts import OURS
 from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
-from workers.secrets import PASSWORD_NAME, secret_part, without_secrets
+from workers.secrets import PASSWORD_NAME, SENSITIVE_NAME, secret_part, without_secrets
 
 REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
 
@@ -26,7 +26,7 @@ _SUSPECT = re.compile(
 # A number is hidden only where the name ends so: ``pin: 1234``, but not ``maxTokens: 4096``.
 _SUSPECT_NUMBER = re.compile(r"(?:token|pass|password|passphrase|secret|key|^pin)$", re.IGNORECASE)
 _FLAG = re.compile(  # of a command: --token=…
-    rf"(--?[\w-]*(?:token|{PASSWORD_NAME}|secret|credential|key)[\w-]*)(?:=(.*))?",
+    rf"(--?[\w-]*{SENSITIVE_NAME}[\w-]*)(?:=(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
 _IN_URL = re.compile(  # [user:]password@host, ?access_token=…
