@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,14 @@ def environment(state: Path, **more: str) -> dict[str, str]:
         }
         | more
     )
+
+
+def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment whose programs leave no coverage figures.
+
+    Counting lines costs time, and writes a file that an ordinary user of a test may not write.
+    """
+    return {name: each for name, each in environment.items() if not name.startswith("COVERAGE_")}
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from bench.measuring.processes import cpu_ns, family, pss_bytes, until_quiet
-from tests.support.commandline import ROOT
+from tests.support.commandline import ROOT, unmeasured
 from tests.support.ordinary_user import ORDINARY, need_ordinary_user
 
 GONE = 2**22 + 1  # no kernel gives such a pid
@@ -23,7 +23,7 @@ def test_an_ordinary_user_is_told_that_it_takes_root() -> None:
     asked = "from bench.measuring.processes import *; print(may_measure()); must_measure()"
     done = subprocess.run(
         [*ORDINARY, sys.executable, "-P", "-c", asked],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=unmeasured({**os.environ, "PYTHONPATH": str(ROOT)}),
         capture_output=True,
         text=True,
     )
