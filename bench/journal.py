@@ -139,14 +139,15 @@ async def _flood(links: list[WorkerDataLink], seconds: float) -> list[float]:
     """Emit as fast as there is room; one message in 500 is timed."""
     delays: list[float] = []
     end = time.perf_counter() + seconds
-    made = {key: [payload(key, seq, text=TEXT) for seq in range(2)] for key in KEYS}
 
     async def one(link: WorkerDataLink, key: str) -> None:
-        head, tail = made[key][0].split(b'"id":"m0"')
+        head, rest = payload(key, 0, text=TEXT).split(b'"cursor":"1:0"')
+        middle, tail = rest.split(b'"id":"m0"')
         timed: asyncio.Task[None] | None = None
         while time.perf_counter() < end:
             seq = link.backlog.last + 1
-            link.post(b'%b"id":"m%d"%b' % (head, seq, tail), INBOUND)
+            named = b'%b"cursor":"1:%d"%b"id":"m%d"%b' % (head, seq, middle, seq, tail)
+            link.post(named, INBOUND)
             if seq % 500 == 0 and (timed is None or timed.done()):
                 timed = asyncio.create_task(_time(link, seq, delays))
             if link.crowded():

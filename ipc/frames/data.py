@@ -1,7 +1,7 @@
 """Defines the frames between a worker and the gateway, the data link. Pure.
 
 Every ZeroMQ message is one MessagePack list of frames, each frame an array that starts with
-its kind. A payload is JSON that is already encoded, so the gateway passes it on unread.
+its kind. A payload is JSON that is already encoded, so the gateway passes it on as it is.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def check_text(payload: bytes) -> None:
     """Raise ``FrameError`` unless ``payload`` is UTF-8, with no surrogates in it.
 
     Broken UTF-8 in a text frame makes every client that gets it close with 1007 (RFC 6455,
-    section 8.1), so the gateway looks at everything; the worker's encoder answers for the rest.
+    section 8.1), so the gateway looks at everything.
     """
     if not payload.isascii():
         try:

@@ -46,7 +46,8 @@ def arrived(
         payload(key, number, incarnation, id=each) for number, each in enumerate(ids, first)
     ]
     now = int(time.time() * 1000) if at is None else at  # what is old is forgotten at once
-    return Arrived(key, incarnation, first, bytes([INBOUND]) * len(ids), payloads, cursor, now)
+    flags = bytes([INBOUND]) * len(ids)
+    return Arrived(key, incarnation, first, flags, payloads, [*ids], cursor, now)
 
 
 async def store(journal: Journal, *records: Record) -> list[Kept | None]:

@@ -29,7 +29,6 @@ from ipc.frames.data import (
     FromGateway,
     Mark,
     Messages,
-    check_text,
     decode_from_worker,
     encode,
 )
@@ -41,8 +40,9 @@ from ipc.zeromq.link import Router
 from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
 from runtime.gateway.accounts.greetings import Greetings
 from runtime.gateway.accounts.handover import Handover
-from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.accounts.intake import Intake, ValidPart
 from runtime.gateway.accounts.link_signs import LinkSigns
+from runtime.gateway.accounts.payload_check import IdOf, id_unread
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
 
@@ -165,15 +165,16 @@ class DataRouter:
 
     def _hand_on(self, peer: Peer, pack: Messages) -> None:
         """Hand a pack on, or have it stored first where the account has a journal."""
-        packs = [pack] if all(map(_is_ascii, pack.payloads)) else self._valid_parts(peer, pack)
         if self._intake.is_on(peer.key):
-            self._store(peer, packs, pack)
+            self._store(peer, self._own_parts(peer, pack), pack)
             return
+        plain = all(map(_is_ascii, pack.payloads))
+        parts = [ValidPart(pack, [])] if plain else self._valid_parts(peer, pack, id_unread)
         peer.seen = peer.done = pack.last
         if peer not in self._unacked:
             self._unacked.add(peer)
             self._flush_soon()
-        for each in packs:
+        for each, _ in parts:
             payloads = each.payloads
             self._handover.hand_on(peer.key, peer.incarnation, each.first, each.flags, payloads)
             if each.flags.translate(None, NOT_ADDRESSED):
@@ -181,8 +182,8 @@ class DataRouter:
                     if flags & ADDRESSED:
                         self._on_message(peer.key, flags, payload)
 
-    def _store(self, peer: Peer, packs: list[Messages], pack: Messages) -> None:
-        if self._intake.take(peer, packs, pack):
+    def _store(self, peer: Peer, parts: list[ValidPart], pack: Messages) -> None:
+        if self._intake.take(peer, parts, pack):
             self._intake.flush()  # now: where the loop is busy its next turn is far away
         else:
             peer.welcome = False
@@ -201,19 +202,40 @@ class DataRouter:
         self._unacked.add(peer)
         self._flush_soon()
 
-    def _valid_parts(self, peer: Peer, pack: Messages) -> list[Messages]:
-        """Return what may go into events: one account's text must not break clients."""
-        found, first = [], pack.first
-        for number, payload in enumerate(pack.payloads, first):
+    def _own_parts(self, peer: Peer, pack: Messages) -> list[ValidPart]:
+        """Return what may go into events and does not pass for another account's."""
+        known = peer.check.ids_of(pack)
+        if known is not None:
+            return [ValidPart(pack, known)]
+        return self._valid_parts(peer, pack, peer.check.id_of)
+
+    def _valid_parts(self, peer: Peer, pack: Messages, id_of: IdOf) -> list[ValidPart]:
+        """Return what ``id_of`` raises no ``FrameError`` for, and warn of the rest."""
+        found: list[ValidPart] = []
+        ids: list[str | None] = []
+        first, why = pack.first, ""
+        before = peer.malformed
+        for number, (flags, payload) in enumerate(
+            zip(pack.flags, pack.payloads, strict=True), pack.first
+        ):
             try:
-                check_text(payload)
+                ids.append(id_of(number, flags, payload))
             except FrameError as error:
-                self.dropped["malformed"] += 1
-                log.warning("message dropped", peer=peer.name, why=error.reason)
+                why = error.reason
+                peer.malformed += 1
                 if first < number:
-                    found.append(pack.part(first, number - 1))
-                first = number + 1
-        return [*found, pack.part(first, pack.last)] if first <= pack.last else found
+                    found.append(ValidPart(pack.part(first, number - 1), ids))
+                first, ids = number + 1, []
+        if why:
+            self.dropped["malformed"] += peer.malformed - before
+            if before.bit_length() != peer.malformed.bit_length():  # ever more seldom
+                log.warning("messages dropped", peer=peer.name, count=peer.malformed, why=why)
+        if first == pack.first:
+            return [ValidPart(pack, ids)]
+        return [*found, ValidPart(pack.part(first, pack.last), ids)] if ids else found
+
+    def _is_valid(self, peer: Peer, pack: Messages) -> bool:
+        return [part for part, _ in self._own_parts(peer, pack)] == [pack]
 
     def send_calls(self) -> None:
         """Send each worker the calls of this turn, and how far its messages have been handed on:
@@ -338,7 +360,7 @@ class DataRouter:
         """Take what an earlier gateway has handed on: it is for the ring alone."""
         recalled, floor = peer.recalled, self._rings.of(peer.key).floor
         in_order = not recalled or pack.first == recalled[-1][0] + 1
-        if not peer.wanted or not in_order or self._valid_parts(peer, pack) != [pack]:
+        if not peer.wanted or not in_order or not self._is_valid(peer, pack):
             peer.wanted, peer.recalled = 0, []
             self._peers.changed()
             return

@@ -37,6 +37,16 @@ OnStored = Callable[[str, int, int, Part], None]
 OpenJournal = Callable[[Callable[[], None]], Journal]
 
 
+class ValidPart(NamedTuple):
+    """Messages in a row that may be handed on, and the id of each at its platform.
+
+    ``None``: nothing that could repeat.
+    """
+
+    pack: Messages
+    ids: list[str | None]
+
+
 class _Later(NamedTuple):
     """What is done once so many records of an account are stored, or ``hasty``: never later."""
 
@@ -145,8 +155,8 @@ class Intake:
             self.repeated.pop(key, None)
             self._forget_counts(key)
 
-    def take(self, peer: Peer, packs: list[Messages], pack: Messages) -> bool:
-        """Take a pack, of which ``packs`` are the valid parts; return whether there was room."""
+    def take(self, peer: Peer, parts: list[ValidPart], pack: Messages) -> bool:
+        """Take a pack, of which ``parts`` are the valid parts; return whether there was room."""
         journal = self.journal
         assert journal is not None
         if journal.waiting_bytes > MAX_WAITING_BYTES:
@@ -155,18 +165,19 @@ class Intake:
             return False
         peer.seen = pack.last
         now = int(time.time() * 1000)
-        for each in packs:
+        for each, ids in parts:
             record = Arrived(
                 peer.key,
                 peer.incarnation,
                 each.first,
                 each.flags,
                 each.payloads,
+                ids,
                 each.cursor,
                 now,
             )
             self._append(peer.key, record, peer)
-        if not packs or packs[-1].last != pack.last:  # what ended it was not valid
+        if not parts or parts[-1].pack.last != pack.last:  # what ended it was not valid
             if pack.cursor:
                 self._append(peer.key, Marked(peer.key, pack.cursor), None)
             self._after(peer.key, lambda: self._done(peer, pack.last))

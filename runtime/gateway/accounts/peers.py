@@ -11,6 +11,7 @@ from ipc.errors import RemoteError
 from ipc.frames.data import DataHello
 from ipc.frames.words import UNAVAILABLE, Phase
 from ipc.identity.peer import PeerProof
+from runtime.gateway.accounts.payload_check import PayloadCheck
 from runtime.gateway.accounts.rows import Accounts
 
 MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
@@ -25,10 +26,12 @@ class Peer:
     ``oldest``, ``kept`` and ``waits`` are what it said in its last hello (see ``DataHello``).
     ``welcome`` is false until the peer may talk, and again after a gap, until it has said hello
     anew; ``hellos`` counts those. ``wanted`` is the number from which on it is asked for history
-    (0: it is not), ``recalled`` what has come of that.
+    (0: it is not), ``recalled`` what has come of that. ``check`` is what its payloads must pass,
+    ``malformed`` counts those that did not.
     """
 
     __slots__ = (
+        "check",
         "done",
         "held",
         "hellos",
@@ -36,6 +39,7 @@ class Peer:
         "incarnation",
         "kept",
         "key",
+        "malformed",
         "mark",
         "name",
         "oldest",
@@ -58,6 +62,8 @@ class Peer:
         self.welcome = False
         self.wanted = 0
         self.recalled: list[tuple[int, bytes]] = []
+        self.check = PayloadCheck(key, incarnation)
+        self.malformed = 0
 
 
 class Peers:

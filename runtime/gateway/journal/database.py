@@ -30,7 +30,6 @@ from runtime.gateway.journal.records import (
     arrive,
     change,
     from_cursor,
-    ids_of,
     is_complete,
 )
 
@@ -75,7 +74,7 @@ class Database:
         When it raises ``sqlite3.Error`` nothing of it is stored: it can be tried again.
         """
         records = list(records)
-        ids = [ids_of(each) if isinstance(each, Arrived) else [] for each in records]
+        ids = [each.ids if isinstance(each, Arrived) else [] for each in records]
         try:
             return self._store(records, ids, {})
         except sqlite3.IntegrityError:  # an id that the account has had before

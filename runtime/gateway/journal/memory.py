@@ -19,7 +19,6 @@ from runtime.gateway.journal.records import (
     arrive,
     change,
     from_cursor,
-    ids_of,
     is_complete,
 )
 
@@ -93,7 +92,7 @@ class MemoryJournal:
         place = self._places.get(key) or Place(key, len(self._places) + 1)
         kept = None
         if isinstance(record, Arrived):
-            ids = ids_of(record)
+            ids = record.ids
             some = {each for each in ids if each is not None}
             place, kept = arrive(place, record, ids, some & self._seen[key])
             self._seen[key] |= some

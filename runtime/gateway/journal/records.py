@@ -12,31 +12,17 @@ from typing import Any
 
 import msgspec
 
-from ipc.errors import FrameError
 from ipc.frames.cursors import Cursor
-from ipc.frames.data import INBOUND
-from ipc.nesting import MALFORMED, require_shallow
 
-_ID = b',"message":{"id":"'  # what stands before the id in a payload of our own encoder
 _NEVER = (0, 0)
 
 Skips = tuple[int, int] | None  # repeated messages in a row: the first one and the last one
 
 
-class _Named(msgspec.Struct):
-    id: str
-
-
-class _Identifiable(msgspec.Struct):
-    message: _Named
-
-
-_decode = msgspec.json.Decoder(_Identifiable).decode
-
-
 class Arrived(msgspec.Struct, frozen=True):
     """Numbered frames of one incarnation, as ``ipc.frames.data.Messages`` has them.
 
+    ``ids`` are what identifies each at its platform; ``None``: nothing that could repeat.
     ``cursor``, where there is one, is the plugin's position after the last of them. ``at`` is
     epoch milliseconds.
     """
@@ -46,6 +32,7 @@ class Arrived(msgspec.Struct, frozen=True):
     first: int
     flags: bytes
     payloads: list[bytes]
+    ids: list[str | None]
     cursor: bytes = b""
     at: int = 0
 
@@ -144,31 +131,6 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     def newest(self) -> Cursor:
         """The cursor of the newest frame."""
         return self.incarnation, self.seq
-
-
-def ids_of(record: Arrived) -> list[str | None]:
-    """Return what identifies each frame at its platform; ``None``: nothing that could repeat."""
-    return [
-        _id_of(payload) if flags & INBOUND else None
-        for flags, payload in zip(record.flags, record.payloads, strict=True)
-    ]
-
-
-def _id_of(payload: bytes) -> str | None:
-    """Return the id of a message. Where our own encoder wrote it, no decoder is needed."""
-    start = payload.find(_ID) + len(_ID)
-    end = payload.find(b'"', start)
-    raw = payload[start:end]
-    if start >= len(_ID) and end > start and b"\\" not in raw:
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return None
-    try:
-        require_shallow(payload)
-        return _decode(payload).message.id
-    except (*MALFORMED, FrameError):
-        return None
 
 
 def arrive(

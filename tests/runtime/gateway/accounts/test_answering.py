@@ -47,7 +47,8 @@ class Gatewayish:
         """Store messages, and hand them on as the intake does."""
         now = int((time.time() if at is None else at) * 1000)
         some = [payload(KEY, number) for number in range(first, first + count)]
-        record = Arrived(KEY, 1, first, bytes([MEANT]) * count, some, at=now)
+        ids: list[str | None] = [f"m{number}" for number in range(first, first + count)]
+        record = Arrived(KEY, 1, first, bytes([MEANT]) * count, some, ids, at=now)
         (kept,) = await store(self.journal, record)
         assert kept is not None
         for part in kept.parts:

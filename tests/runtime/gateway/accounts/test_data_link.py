@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import msgspec
+import structlog
 
 from ipc.frames.data import (
+    HISTORY,
     REDELIVERED,
     Ack,
     Answer,
@@ -14,6 +19,7 @@ from ipc.frames.data import (
     Welcome,
     encode,
 )
+from tests.support.forged_payloads import forged
 from tests.support.gateway_rig import Worker, gateway_rig, payload, row, single
 from tests.support.messages import KEY, acked, cursors, greet, recall, take, with_past
 
@@ -140,6 +146,45 @@ async def test_a_payload_that_would_break_clients_is_dropped_and_acknowledged() 
         assert rig.parts.data_link.dropped["malformed"] == 4
         answer = await watcher.call("events.subscribe", {"cursors": {KEY: "1:3"}})
         assert (answer["replayed"], answer["gaps"]) == (3, [])
+
+
+async def test_a_forged_payload_reaches_no_client_and_harms_no_sibling(tmp_path: Path) -> None:
+    flags, payloads = forged(2)
+    last = 1 + len(payloads)
+    rows = [row(KEY, journal="on"), row("irc:oftc", journal="on")]
+    async with (
+        gateway_rig(*rows, state_dir=tmp_path) as rig,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        logs = stack.enter_context(structlog.testing.capture_logs())
+        worker = await rig.worker(KEY, journal="on")
+        sibling = await rig.worker("irc:oftc", journal="on")
+        watcher = await rig.watcher()
+        worker.say(1)
+        worker.send(Messages(2, flags, payloads))
+        worker.say(last + 1)
+        await acked(worker, last + 1)
+        sibling.say(1)
+        await acked(sibling, 1)
+        found = [(body["account"], body["cursor"]) for _, body in await take(watcher, 3)]
+        assert found == [(KEY, "1:1"), (KEY, f"1:{last + 1}"), ("irc:oftc", "1:1")]
+        assert rig.parts.data_link.dropped["malformed"] == len(payloads)
+        warned = [each["peer"] for each in logs if each["event"] == "messages dropped"]
+        assert warned == [f"{KEY}#1"]
+        answer = await watcher.call("events.subscribe", {"cursors": {"irc:oftc": "1:0"}})
+        assert (answer["replayed"], answer["gaps"]) == (1, [])
+
+
+async def test_forged_history_is_not_taken() -> None:
+    async with gateway_rig() as rig:
+        worker, _ = await with_past(rig, oldest=3, kept=1)
+        worker.send(single(1, HISTORY, payload("irc:oftc", 1)))
+        worker.send(single(2, HISTORY, payload("irc:oftc", 2)))
+        worker.say(3)
+        await acked(worker, 3)
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:0"}})
+        assert (answer["replayed"], answer["gaps"]) == (1, [KEY])
 
 
 async def test_what_is_known_of_a_pack_is_dropped_and_the_rest_handed_on() -> None:

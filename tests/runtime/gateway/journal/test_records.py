@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from ipc.frames.data import HAPPENED, INBOUND
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
@@ -16,7 +15,6 @@ from runtime.gateway.journal.records import (
     arrive,
     change,
     from_cursor,
-    ids_of,
     is_complete,
     naming,
 )
@@ -24,25 +22,6 @@ from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, arrived, shown
 
 PART = Part(5, b"\1\2\3", [b"five", b"six", b"seven"])
-
-
-@pytest.mark.parametrize(
-    ("flags", "body", "expected"),
-    [
-        (INBOUND, payload(KEY, 1, id="plain"), "plain"),
-        (INBOUND, payload(KEY, 1, id="grüße"), "grüße"),
-        (INBOUND, payload(KEY, 1, id='with "quotes" and \\'), 'with "quotes" and \\'),
-        (INBOUND, b'{"message":{"text":"id is last","id":"late"}}', "late"),
-        (INBOUND, b'{"message":{"text":"none"}}', None),
-        (INBOUND, b'{"x":1,"message":{"id":"broken', None),
-        (INBOUND, b'{"x":1,"message":{"id":"\xff"}}', None),
-        (INBOUND, b"[" * 5000 + b"]" * 5000, None),
-        (0, payload(KEY, 1, id="sent by us"), None),
-        (HAPPENED, payload(KEY, 1, id="no message"), None),
-    ],
-)
-def test_the_id_of_a_message(flags: int, body: bytes, expected: str | None) -> None:
-    assert ids_of(Arrived(KEY, 1, 1, bytes([flags]), [body])) == [expected]
 
 
 def test_however_many_are_repeated_the_next_message_names_them_shortly() -> None:
@@ -81,8 +60,9 @@ def test_a_message_names_one_number_or_several_in_a_row() -> None:
 
 
 def test_a_pack_is_split_around_what_is_repeated_and_keeps_its_flags() -> None:
-    record = Arrived(KEY, 1, 4, b"\1\3\1\0", [payload(KEY, n) for n in range(4, 8)])
-    _, kept = arrive(Place(KEY, 1, 1, 3, (1, 0)), record, ["a", "b", "c", None], {"b"})
+    payloads = [payload(KEY, n) for n in range(4, 8)]
+    record = Arrived(KEY, 1, 4, b"\1\3\1\0", payloads, ["a", "b", "c", None])
+    _, kept = arrive(Place(KEY, 1, 1, 3, (1, 0)), record, record.ids, {"b"})
     assert [(part.first, part.last, part.flags) for part in kept.parts] == [
         (4, 4, b"\1"),
         (6, 7, b"\1\0"),

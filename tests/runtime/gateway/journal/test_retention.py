@@ -89,7 +89,7 @@ def test_messages_go_by_size_oldest_first_in_small_steps(
     now = int(NOW * 1000)
     for number in range(1, 101):
         large = payload(KEY, number, text="x" * 4000)
-        database.store([Arrived(KEY, 1, number, bytes([INBOUND]), [large], at=now)])
+        database.store([Arrived(KEY, 1, number, bytes([INBOUND]), [large], [f"m{number}"], at=now)])
     before = database.size_bytes
     assert forget(database, Keep(size_bytes=before // 2)) > 3
     assert database.size_bytes <= before // 2

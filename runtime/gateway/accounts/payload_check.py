@@ -1,0 +1,152 @@
+"""Checks that what a worker wants handed on is its own account's, and is JSON. Pure.
+
+Payloads go into the frames of clients as they are. So a worker whose code is hostile could name
+another account or another cursor in them, or end the frame and begin its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import repeat
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ipc.errors import FrameError
+from ipc.frames.data import HAPPENED, INBOUND, Messages, check_text
+from ipc.nesting import MALFORMED, MAX_DEPTH, SHORT_BYTES, TooDeep, shallow
+
+# Of a number, flags and payload: what identifies the message at its platform, or ``FrameError``.
+IdOf = Callable[[int, int, bytes], str | None]
+
+
+class _Identifiable(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class _Envelope(msgspec.Struct, gc=False, rename="camel"):
+    """What is read of a payload. Of a name that comes twice the last counts, as for clients."""
+
+    account: str
+    channel: str
+    account_id: str
+    cursor: str
+    direction: Literal["in", "out"] | UnsetType = UNSET
+    message: _Identifiable | UnsetType = UNSET
+    happened: msgspec.Raw | UnsetType = UNSET
+    redelivered: bool = False
+    skips: msgspec.Raw | UnsetType = UNSET  # the gateway's own word
+
+
+class _MessageEnvelope(msgspec.Struct, gc=False, rename="camel", forbid_unknown_fields=True):
+    """The payload of a message as our own encoder writes it: quicker to read."""
+
+    account: str
+    channel: str
+    account_id: str
+    direction: Literal["in", "out"]
+    cursor: str
+    message: _Identifiable
+    redelivered: bool = False
+
+
+_INBOUND = bytes(flags for flags in range(256) if flags & INBOUND)
+_MESSAGES = bytes(flags for flags in range(256) if not flags & HAPPENED)
+_decode_message = msgspec.json.Decoder(_MessageEnvelope).decode
+_DEPTH = MAX_DEPTH + 1  # the worker bounds the body, which is one level further in
+_decode = msgspec.json.Decoder(_Envelope).decode
+
+
+def id_unread(number: int, flags: int, payload: bytes) -> str | None:
+    """Return ``None`` for a payload that is text; raises ``FrameError`` for another.
+
+    For an account without a journal: to read its payload takes up to 0.7 µs, and to hand it on
+    otherwise 1.1 µs (to store one takes 7 to 9 µs).
+    """
+    check_text(payload)
+    return None
+
+
+class PayloadCheck:
+    """The payloads that one incarnation of the account ``key`` may send."""
+
+    __slots__ = ("_account_id", "_channel", "_cursor", "_event", "_key", "_message")
+
+    def __init__(self, key: str, incarnation: int) -> None:
+        self._key = key
+        self._channel, _, self._account_id = key.partition(":")
+        names = {"account": key, "channel": self._channel, "accountId": self._account_id}
+        head = msgspec.json.encode(names)[:-1]
+        self._message, self._event = head + b',"direction":', head + b',"cursor":'
+        self._cursor = f"{incarnation}:"
+
+    def ids_of(self, pack: Messages) -> list[str | None] | None:
+        """Return what ``id_of`` does for each message of a pack, ``None`` to have each looked at.
+
+        That is where one is forged or is no message. In steps over the whole pack, because one
+        after the other costs half as much again.
+        """
+        payloads, flags = pack.payloads, pack.flags
+        if flags.translate(None, _MESSAGES) or max(map(len, payloads)) > SHORT_BYTES:
+            return None
+        try:
+            if not all(map(bytes.isascii, payloads)):
+                for payload in payloads:
+                    check_text(payload)
+            read = list(map(_decode_message, payloads))
+        except (*MALFORMED, FrameError):
+            return None
+        first = self._cursor
+        if (
+            {each.account for each in read} != {self._key}
+            or {each.channel for each in read} != {self._channel}
+            or {each.account_id for each in read} != {self._account_id}
+            or [each.cursor for each in read]
+            != [f"{first}{number}" for number in range(pack.first, pack.first + len(read))]
+            or not all(map(bytes.startswith, payloads, repeat(self._message)))
+            or not all(map(bytes.endswith, payloads, repeat(b"}")))
+        ):
+            return None
+        if flags.translate(None, _INBOUND):  # some were sent, not received
+            return [
+                each.message.id if flag & INBOUND else None
+                for flag, each in zip(flags, read, strict=True)
+            ]
+        return [each.message.id for each in read]
+
+    def id_of(self, number: int, flags: int, payload: bytes) -> str | None:
+        """Return what identifies the message ``number`` at its platform, ``None`` for another.
+
+        Raises ``FrameError`` unless ``payload`` is one JSON text that every client can take, and
+        names the account and this number.
+        """
+        if not payload.isascii():
+            check_text(payload)
+        try:
+            if len(payload) > SHORT_BYTES and not shallow(payload, _DEPTH):
+                raise TooDeep(_DEPTH)
+            read = _decode(payload)
+        except MALFORMED as error:
+            raise FrameError(f"malformed payload: {error}") from None
+        # The names stand first too, for readers to whom the first of two is the one that counts,
+        # and so that a kept payload shows of which event it is; where the last byte is the brace,
+        # the gateway can add to it.
+        if (
+            read.account != self._key
+            or read.channel != self._channel
+            or read.account_id != self._account_id
+            or not payload.startswith(self._event if flags & HAPPENED else self._message)
+            or payload[-1] != 0x7D
+        ):
+            raise FrameError("malformed payload: it does not name its own account")
+        if read.cursor != f"{self._cursor}{number}":
+            raise FrameError("malformed payload: it does not name its own cursor")
+        if flags & HAPPENED:
+            fits = read.happened is not UNSET and read.direction is UNSET and read.message is UNSET
+        else:
+            fits = read.message is not UNSET and read.direction is not UNSET
+            fits = fits and read.happened is UNSET
+        if not fits or read.skips is not UNSET:
+            raise FrameError("malformed payload: it is not that of its event")
+        return read.message.id if flags & INBOUND and read.message is not UNSET else None

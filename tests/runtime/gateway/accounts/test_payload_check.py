@@ -1,0 +1,109 @@
+"""What a worker may have handed on: honest payloads of every channel, and no forged one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ipc.errors import FrameError
+from ipc.frames.data import HAPPENED, HISTORY, INBOUND, REDELIVERED, Messages
+from ipc.nesting import MAX_DEPTH
+from runtime.gateway.accounts.payload_check import PayloadCheck, id_unread
+from tests.support.forged_payloads import EVENT, FORGED, FORGED_EVENTS, IN
+from tests.support.gateway_rig import payload
+from tests.support.messages import KEY
+from workers.links.backlog import Backlog
+from workers.links.events import EventEncoder, body_of, happened_body
+from workers.messages import Attachment, Chat, Happened, Inbound, Outbound, Sender, Sent
+
+
+@pytest.mark.parametrize("body", FORGED.values(), ids=FORGED)
+@pytest.mark.parametrize("flags", [INBOUND, 0, INBOUND | REDELIVERED, HISTORY])
+def test_a_forged_message_is_refused(flags: int, body: bytes) -> None:
+    check = PayloadCheck(KEY, 1)
+    with pytest.raises(FrameError, match="malformed payload"):
+        check.id_of(7, flags, body)
+    honest = [payload(KEY, 6), body, payload(KEY, 8)]
+    assert check.ids_of(Messages(6, bytes([flags] * 3), honest)) is None
+
+
+@pytest.mark.parametrize("body", FORGED_EVENTS.values(), ids=FORGED_EVENTS)
+def test_a_forged_event_is_refused(body: bytes) -> None:
+    with pytest.raises(FrameError, match="malformed payload"):
+        PayloadCheck(KEY, 1).id_of(7, HAPPENED, body)
+
+
+@pytest.mark.parametrize(
+    ("flags", "body", "expected"),
+    [
+        (INBOUND, payload(KEY, 7, id="plain"), "plain"),
+        (INBOUND, payload(KEY, 7, id="grüße"), "grüße"),
+        (INBOUND, payload(KEY, 7, id='with "quotes" and \\'), 'with "quotes" and \\'),
+        (INBOUND, IN + b',"message":{"text":"id is last","id":"late"}}', "late"),
+        (INBOUND, IN + b',"message":{"text":"none"}}', None),
+        (0, payload(KEY, 7, id="sent by us"), None),
+        (HAPPENED, EVENT + b',"happened":{"id":"no message"}}', None),
+    ],
+)
+def test_the_id_of_a_message(flags: int, body: bytes, expected: str | None) -> None:
+    assert PayloadCheck(KEY, 1).id_of(7, flags, body) == expected
+
+
+def test_a_pack_of_messages_is_read_as_each_of_them() -> None:
+    pack = Messages(6, bytes([INBOUND, 0, INBOUND]), [payload(KEY, seq) for seq in (6, 7, 8)])
+    check = PayloadCheck(KEY, 1)
+    assert check.ids_of(pack) == ids(check, pack) == ["m6", None, "m8"]
+    assert check.ids_of(pack.part(6, 6)) == ["m6"]
+    assert check.ids_of(Messages(7, pack.flags, pack.payloads)) is None
+
+
+@pytest.mark.parametrize("body", [b"plain", "grüße".encode(), b'{"account":"irc:oftc"}'])
+def test_without_a_journal_only_text_is_asked_for(body: bytes) -> None:
+    assert id_unread(7, INBOUND, body) is None
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"half \xc3", b"\xed\xa0\x80"])
+def test_without_a_journal_what_is_no_text_is_refused(body: bytes) -> None:
+    with pytest.raises(FrameError):
+        id_unread(7, INBOUND, body)
+
+
+@pytest.mark.parametrize("key", ["irc:libera", "local:one", "telegram:shop", 'odd:a"ü\\'])
+def test_what_our_workers_write_passes(key: str) -> None:
+    events, backlog = EventEncoder(key, 3), Backlog()
+    deep: object = 1
+    for _ in range(MAX_DEPTH - 2):
+        deep = [deep]
+    said = Inbound(
+        id="1",
+        chat=Chat("#room", "group"),
+        sender=Sender("ann", name="Änn"),
+        text='}},"account":"irc:oftc","cursor":"9:9"{"\\ \u2028\x00\x7f',
+        ts=5,
+        attachments=[Attachment("file:///a", size_bytes=3)],
+        meta={"account": "irc:oftc", "cursor": "9:9", "deep": deep, "long": "x" * 5000},
+    )
+    backlog.append(events.inbound(1, body_of(said)), INBOUND)
+    sent = Outbound(to="#room", text="yo", key="k")
+    backlog.append(events.outbound(2, sent, Sent("m1", "#room", 9)), 0)
+    happened = Happened(kind="deleted", chat=Chat("#room", "group"), message="1", ts=5)
+    backlog.append(events.happened(3, happened_body(happened)), HAPPENED)
+    check = PayloadCheck(key, 3)
+    first = backlog.take()
+    assert first is not None
+    assert ids(check, first) == ["1", None, None]
+    backlog.resend(marked=True)
+    again = backlog.take()
+    assert again is not None
+    assert json.loads(again.payloads[2])["redelivered"] is True
+    assert ids(check, again) == ["1", None, None]
+
+
+def ids(check: PayloadCheck, pack: Messages) -> list[str | None]:
+    return [
+        check.id_of(number, flags, body)
+        for number, (flags, body) in enumerate(
+            zip(pack.flags, pack.payloads, strict=True), pack.first
+        )
+    ]
