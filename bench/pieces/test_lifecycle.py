@@ -5,7 +5,8 @@ from __future__ import annotations
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from ipc.frames.words import Phase
-from runtime.supervisor.lifecycle import Event, Exit, Exited, Policy, Ready, Start, State, step
+from runtime.supervisor.lifecycle import Event, Exit, Exited, Ready, Start, State, step
+from runtime.supervisor.policy import Policy
 
 POLICY = Policy()
 

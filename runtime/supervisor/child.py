@@ -22,7 +22,6 @@ from runtime.supervisor.lifecycle import (
     Exit,
     Exited,
     Kill,
-    Policy,
     Spawn,
     Spawned,
     State,
@@ -30,6 +29,7 @@ from runtime.supervisor.lifecycle import (
     Wake,
     step,
 )
+from runtime.supervisor.policy import Policy
 
 log = structlog.get_logger("supervisor")
 

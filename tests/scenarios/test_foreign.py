@@ -23,8 +23,8 @@ from runtime.supervisor.gateways.foreign import ForeignGateway, Program
 from runtime.supervisor.gateways.interface import GatewayContext, GatewayKind
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.operator_session import Access
-from runtime.supervisor.lifecycle import Policy
 from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.zygote.prctl import become_subreaper
 from tests.support.daemon import free_port

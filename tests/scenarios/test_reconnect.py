@@ -8,7 +8,6 @@ import pytest
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
-    ACCOUNT_POLICY,
     Deadline,
     Event,
     Exit,
@@ -18,6 +17,7 @@ from runtime.supervisor.lifecycle import (
     Stop,
     Unhealthy,
 )
+from runtime.supervisor.policy import ACCOUNT_POLICY
 from tests.support.life import CRASH, Life, life, now, pass_time
 
 pytestmark = pytest.mark.virtual_time

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from ipc.frames.words import Phase
-from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Ready, Reset, Start, Stop
+from runtime.supervisor.lifecycle import Exit, Ready, Reset, Start, Stop
+from runtime.supervisor.policy import GATEWAY_POLICY
 from tests.support.life import EVEN, Life, life, now, pass_time, settle
 
 pytestmark = pytest.mark.virtual_time

@@ -10,7 +10,8 @@ from typing import Any
 
 from ipc.frames.words import ALIVE, Phase
 from runtime.supervisor.child import Child
-from runtime.supervisor.lifecycle import Event, Exit, Policy, Ready, Restart, Start, State, Stop
+from runtime.supervisor.lifecycle import Event, Exit, Ready, Restart, Start, State, Stop
+from runtime.supervisor.policy import Policy
 from tests.support.accounts import Puppet
 
 EVEN = Policy(jitter=0.0)  # the account's policy without chance

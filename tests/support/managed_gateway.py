@@ -13,7 +13,7 @@ from runtime.config.model import GatewayConfig
 from runtime.supervisor.gateways.interface import SessionEvents
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortTaken
-from runtime.supervisor.lifecycle import Policy
+from runtime.supervisor.policy import Policy
 from tests.support.accounts import Puppet
 from tests.support.until import until
 

@@ -32,12 +32,12 @@ from runtime.supervisor.lifecycle import (
     WAITING,
     Event,
     Exited,
-    Policy,
     Start,
     State,
     Unhealthy,
     blame,
 )
+from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.limits import ProcessLimits
 from runtime.supervisor.refusals import RefusalPolicy
 

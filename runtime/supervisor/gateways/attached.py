@@ -13,7 +13,8 @@ from ipc.frames.words import EXIT_TEMPORARY
 from runtime.supervisor.child import Process
 from runtime.supervisor.gateways.interface import GatewaySession, Listener, SessionEvents
 from runtime.supervisor.gateways.operator_session import Access, OperatorSession
-from runtime.supervisor.lifecycle import MISCONFIGURED, TRANSIENT, Exit, Policy
+from runtime.supervisor.lifecycle import MISCONFIGURED, TRANSIENT, Exit
+from runtime.supervisor.policy import Policy
 
 SILENCE = 180.0
 READY_WITHIN = 60.0

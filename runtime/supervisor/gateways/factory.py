@@ -19,7 +19,7 @@ from runtime.supervisor.gateways.interface import GatewayContext, GatewayKind
 from runtime.supervisor.gateways.operator_session import Access
 from runtime.supervisor.gateways.own import OwnGateway
 from runtime.supervisor.gateways.port import url_of
-from runtime.supervisor.lifecycle import GATEWAY_POLICY, Policy
+from runtime.supervisor.policy import GATEWAY_POLICY, Policy
 from workers.secrets import reveal
 
 IDENTITY = "identity.json"  # in the state directory

@@ -25,7 +25,8 @@ from runtime.supervisor.gateways.operator_session import Access, OperatorSession
 from runtime.supervisor.gateways.port import listen
 from runtime.supervisor.gateways.stderr import StderrFilter, StderrRing
 from runtime.supervisor.gateways.stderr_verdict import ProcessWithStderr
-from runtime.supervisor.lifecycle import MISCONFIGURED, Exit, Policy
+from runtime.supervisor.lifecycle import MISCONFIGURED, Exit
+from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.process import SpawnedProcess, Spec
 
 READY_WITHIN = 300.0

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from ipc.frames.bootstrap import GatewayBoot
 from runtime.supervisor.child import Process
-from runtime.supervisor.lifecycle import Policy
 from runtime.supervisor.logs.store import LogStore
+from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.launcher import Launcher
 
 NAME = "gateway"  # of its child, its peer and its log

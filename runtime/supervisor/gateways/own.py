@@ -27,7 +27,8 @@ from runtime.supervisor.gateways.own_session import OwnSession
 from runtime.supervisor.gateways.port import listen, url_of
 from runtime.supervisor.gateways.stderr import StderrRing
 from runtime.supervisor.gateways.stderr_verdict import ProcessWithStderr
-from runtime.supervisor.lifecycle import GATEWAY_POLICY, Exit, Policy
+from runtime.supervisor.lifecycle import Exit
+from runtime.supervisor.policy import GATEWAY_POLICY, Policy
 from runtime.supervisor.processes.process import Spec
 
 

@@ -10,7 +10,8 @@ import structlog
 from ipc.frames.words import Phase
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
-from runtime.supervisor.lifecycle import Policy, Start
+from runtime.supervisor.lifecycle import Start
+from runtime.supervisor.policy import Policy
 
 pytestmark = pytest.mark.virtual_time
 

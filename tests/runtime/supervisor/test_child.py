@@ -15,7 +15,6 @@ from runtime.supervisor.lifecycle import (
     Event,
     Exit,
     Exited,
-    Policy,
     Ready,
     Reset,
     Start,
@@ -23,6 +22,7 @@ from runtime.supervisor.lifecycle import (
     Stop,
     Unhealthy,
 )
+from runtime.supervisor.policy import Policy
 from tests.support.accounts import Puppet
 from tests.support.until import until
 

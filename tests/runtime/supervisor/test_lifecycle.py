@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 
 from ipc.frames.words import ALIVE, Phase
 from runtime.supervisor.lifecycle import (
-    ACCOUNT_POLICY,
-    GATEWAY_POLICY,
     Action,
     Deadline,
     Event,
     Exit,
     Exited,
     Kill,
-    Policy,
     Ready,
     Reset,
     Restart,
@@ -33,6 +30,7 @@ from runtime.supervisor.lifecycle import (
     blame,
     step,
 )
+from runtime.supervisor.policy import ACCOUNT_POLICY, GATEWAY_POLICY, Policy
 
 POLICY = Policy(jitter=0.0)
 CRASH = Exit(code=1)
@@ -74,14 +72,6 @@ def test_the_gateway_is_tried_every_thirty_seconds_for_ever() -> None:
     waits = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30]
     assert crashes(100, policy)[:10] == pytest.approx(waits)
     assert crashes(100, policy)[-1] == 30
-
-
-@pytest.mark.parametrize(("failures", "base"), [(1, 5), (9, 300), (10, 900), (10_000, 900)])
-@pytest.mark.parametrize(("chance", "share"), [(-1.0, 0.8), (0.0, 1.0), (0.999, 1.1998)])
-def test_chance_spreads_every_delay_by_a_fifth(
-    failures: int, base: float, chance: float, share: float
-) -> None:
-    assert ACCOUNT_POLICY.delay(failures, chance) == pytest.approx(base * share)
 
 
 def test_a_start_spawns_and_the_clock_runs_from_when_the_process_exists() -> None:

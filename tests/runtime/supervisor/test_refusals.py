@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
-    ACCOUNT_POLICY,
     CONFIGURATION,
     Deadline,
     Event,
@@ -25,6 +24,7 @@ from runtime.supervisor.lifecycle import (
     Wake,
     step,
 )
+from runtime.supervisor.policy import ACCOUNT_POLICY
 from runtime.supervisor.refusals import NO_REFUSALS, NextTry, RefusalPolicy, Refusals, next_try
 
 POLICY = dataclasses.replace(ACCOUNT_POLICY, jitter=0.0)

@@ -15,7 +15,6 @@ from runtime.supervisor.lifecycle import (
     Event,
     Exit,
     Exited,
-    Policy,
     Ready,
     Restart,
     Start,
@@ -24,6 +23,7 @@ from runtime.supervisor.lifecycle import (
     Unhealthy,
     step,
 )
+from runtime.supervisor.policy import Policy
 
 POLICY = Policy()
 GONE = Exited(1, Exit(code=0))

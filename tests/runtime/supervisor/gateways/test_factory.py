@@ -10,7 +10,7 @@ import pytest
 from runtime.config.model import GatewayConfig
 from runtime.supervisor.gateways import attached, foreign
 from runtime.supervisor.gateways.factory import GatewayFactory, policy_of, port_of
-from runtime.supervisor.lifecycle import GATEWAY_POLICY
+from runtime.supervisor.policy import GATEWAY_POLICY
 from tests.support.gateway_context import gateway_context
 
 

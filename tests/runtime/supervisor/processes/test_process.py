@@ -12,7 +12,8 @@ import pytest
 import runtime.supervisor.processes.process as processes
 from ipc.frames.words import Phase
 from runtime.supervisor.child import Child
-from runtime.supervisor.lifecycle import Event, Exit, Policy, Start, State, Stop
+from runtime.supervisor.lifecycle import Event, Exit, Start, State, Stop
+from runtime.supervisor.policy import Policy
 from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnedProcess
 from tests.support.spawned import (

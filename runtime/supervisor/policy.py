@@ -1,0 +1,53 @@
+"""Defines the delays and time limits by which a supervised process is run. Pure.
+
+All times are seconds. ``lifecycle`` decides by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.supervisor.refusals import RefusalPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a child is started again, and how long it may take to start, to stop, to be forgiven.
+
+    From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;
+    it is never given up. ``jitter`` is the share of a delay that chance may add or take.
+    Without ``refusals`` the first exit that needs a person is final.
+    """
+
+    initial: float = 5.0
+    factor: float = 2.0
+    maximum: float = 300.0
+    jitter: float = 0.2
+    healthy_after: float = 300.0
+    slow_after: int | None = 10
+    slow: float = 900.0
+    ready_within: float = 30.0
+    stop_within: float = 5.0
+    refusals: RefusalPolicy | None = None
+
+    def delay(self, failures: int, jitter: float) -> float:
+        """Return how long to wait after the ``failures``-th failure in a row (from 1).
+
+        ``jitter`` is in [-1, 1) and spreads the cap too, so that accounts felled together
+        do not return together.
+        """
+        if self.slow_after is not None and failures >= self.slow_after:
+            base = self.slow
+        else:  # the exponent is bounded so that no count overflows a float
+            base = min(self.maximum, self.initial * self.factor ** min(failures - 1, 64))
+        return base * self.spread(jitter)
+
+    def spread(self, jitter: float) -> float:
+        """Return the factor by which chance changes a delay."""
+        return 1 + self.jitter * jitter
+
+
+ACCOUNT_POLICY = Policy(refusals=RefusalPolicy())
+# Every client waits for the gateway: with half a second of first delay alone, it could not be
+# ready again within the half second that is promised after a kill -9.
+GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_after=None)
