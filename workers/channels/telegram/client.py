@@ -13,8 +13,9 @@ import aiohttp
 import msgspec
 
 from ipc.nesting import MALFORMED, decode_json, require_shallow
+from workers.channels.http_faults import NoAnswer, fault_of
 from workers.channels.telegram.objects import ApiReply, Json
-from workers.channels.telegram.refusals import ApiRefusal, NoAnswer, Unreachable
+from workers.channels.telegram.refusals import ApiRefusal
 
 T = TypeVar("T")
 
@@ -81,10 +82,8 @@ class BotApi:
                 while len(content) < MAX_BODY and (more := await response.content.readany()):
                     content += more
                 return response.status, content
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreachable(_why(error)) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise NoAnswer(f"{method}: {_why(error)}") from None
+            raise fault_of(method, error) from None
 
 
 def _json(params: Json) -> aiohttp.Payload:
@@ -98,17 +97,3 @@ def _form(params: Json, field: str, name: str, content: bytes) -> aiohttp.FormDa
         form.add_field(key, text)
     form.add_field(field, content, filename=name)
     return form
-
-
-def _why(error: BaseException) -> str:
-    """Return one line about a connection that failed; never an address with a token in it."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the server's certificate is not trusted: {error.certificate_error}"
-        case aiohttp.ClientConnectorError():
-            return f"cannot connect to {error.host}:{error.port}: {error.os_error.strerror}"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "the server has closed the connection"
-        case TimeoutError():
-            return "no answer in time"
-    return type(error).__name__

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from workers.channels.addresses import wrong_root
 from workers.plugin import LOCAL
 
 DEFAULT_ROOT = "https://api.telegram.org"
@@ -26,22 +26,6 @@ class TelegramConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
         """Check what types cannot express. Raises ``ValueError`` that names the field."""
         if wrong := wrong_root(self.api_root):
             raise ValueError(f"apiRoot {wrong}, like {DEFAULT_ROOT}")
-
-
-def wrong_root(root: str) -> str | None:
-    """Return what is wrong with the address of a Bot API server; ``None`` when nothing is."""
-    try:
-        parts = urlsplit(root)
-        port = parts.port
-    except ValueError:
-        return "must be an address"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return "must begin with https:// (or http://) and name a host"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user or a password"
-    if parts.query or parts.fragment or any(char.isspace() for char in root):
-        return "must be an address without ?, # and spaces"
-    return None
 
 
 def bot_id(token: Any) -> str | None:

@@ -9,16 +9,10 @@ import base64
 import re
 from typing import Any
 
+from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.objects import Json, TelegramChat, TelegramMessage
-from workers.channels.telegram.refusals import (
-    ApiRefusal,
-    NoAnswer,
-    Unreachable,
-    failure_of,
-    is_markup,
-    is_unchanged,
-)
+from workers.channels.telegram.refusals import ApiRefusal, failure_of, is_markup, is_unchanged
 from workers.channels.telegram.translation import chat_of, message_id, split_id
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ipc.nesting import MALFORMED, decode_json
+from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.objects import (
     ALLOWED_UPDATES,
@@ -27,8 +28,6 @@ from workers.channels.telegram.objects import (
 from workers.channels.telegram.refusals import (
     POLLED_TWICE,
     ApiRefusal,
-    NoAnswer,
-    Unreachable,
     ending_of,
     is_unauthorized,
     webhook_set,

@@ -7,6 +7,7 @@ given for one message.
 
 from __future__ import annotations
 
+from workers.channels.http_faults import Unreachable
 from workers.channels.telegram.objects import Parameters
 from workers.errors import ChannelError, MaybeSent, NeedsLogin, Reason, SendFailed, Transient
 
@@ -28,14 +29,6 @@ class ApiRefusal(Exception):
         self.code = code
         self.description = description
         self.parameters = parameters or Parameters()
-
-
-class Unreachable(Exception):
-    """The server was not reached, so the call was not carried out."""
-
-
-class NoAnswer(Exception):
-    """The call was written and no answer came: it may have been carried out."""
 
 
 def webhook_set(host: str) -> str:

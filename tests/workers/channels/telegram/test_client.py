@@ -8,9 +8,10 @@ import pytest
 from ipc.nesting import MAX_DEPTH
 from tests.support.daemon import free_port
 from tests.workers.channels.telegram.running_bot import TOKEN, bot_api
+from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.objects import User
-from workers.channels.telegram.refusals import ApiRefusal, NoAnswer, Unreachable
+from workers.channels.telegram.refusals import ApiRefusal
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
 
 

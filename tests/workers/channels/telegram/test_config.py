@@ -8,27 +8,9 @@ import pytest
 from workers.channels.telegram.config import TelegramConfig, bot_id
 
 
-@pytest.mark.parametrize(
-    ("root", "about"),
-    [
-        ("api.telegram.org", "must begin with https"),
-        ("ftp://a", "must begin with https"),
-        ("https://", "must begin with https"),
-        ("https://user:pw@a", "must not hold a user"),
-        ("https://a?b=c", "without"),
-        ("https://a b", "without"),
-        ("https://a:0", "must begin"),
-        ("https://a:x", "must be an address"),
-    ],
-)
-def test_a_wrong_server_is_refused_with_an_example(root: str, about: str) -> None:
-    with pytest.raises(msgspec.ValidationError, match=f"apiRoot .*{about}.*api.telegram.org"):
-        msgspec.convert({"botToken": "1:a", "apiRoot": root}, TelegramConfig)
-
-
-@pytest.mark.parametrize("root", ["https://a", "http://127.0.0.1:8081", "http://[::1]:1/x"])
-def test_other_servers_are_taken(root: str) -> None:
-    assert msgspec.convert({"botToken": "1:a", "apiRoot": root}, TelegramConfig).api_root == root
+def test_a_wrong_server_is_refused_with_an_example() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"apiRoot .*user.*api\.telegram\.org"):
+        msgspec.convert({"botToken": "1:a", "apiRoot": "https://u:p@a"}, TelegramConfig)
 
 
 @pytest.mark.parametrize(

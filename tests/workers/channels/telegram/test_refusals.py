@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.objects import Parameters
 from workers.channels.telegram.refusals import (
     ApiRefusal,
-    NoAnswer,
-    Unreachable,
     ending_of,
     failure_of,
     is_markup,
