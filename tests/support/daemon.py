@@ -78,7 +78,11 @@ class Daemon:
 
     def run_as_ordinary_user(self) -> None:
         """Run it and its command line without capabilities; ``directory`` must be a short one."""
-        need_ordinary_user()
+        try:
+            need_ordinary_user()
+        except BaseException:  # the test is skipped
+            self._run_dir.cleanup()
+            raise
         give(self.directory, self._run_dir.path)
         self.env["HOME"] = str(self.directory)
         self.prefix = ORDINARY

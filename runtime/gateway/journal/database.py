@@ -183,12 +183,12 @@ class _Commit:
         self.places[record.key] = place
         return kept
 
-    def arguments(self) -> tuple[str, bytes]:
-        """Return what the statement ``STORE`` takes: the steps, and all their bodies as one."""
+    def arguments(self) -> tuple[bytes, str]:
+        """Return what the statement ``STORE`` takes: all bodies as one, and the steps."""
         for place in self.places.values():
             text = _json(msgspec.structs.replace(place, cursor=b"")).decode()
             self._step(schema.PLACE, place.number, text=text, body=place.cursor)
-        return _json(self._rows).decode(), b"".join(self._bodies)
+        return b"".join(self._bodies), _json(self._rows).decode()
 
     def _place(self, key: str) -> Place:
         place = self.places.get(key) or self._before.get(key)

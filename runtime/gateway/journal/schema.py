@@ -85,26 +85,26 @@ MIGRATIONS: dict[int, str] = {}
 STORE = """
 INSERT INTO step
 SELECT e.value->>0, e.value->>1, e.value->>2, e.value->>3, e.value->>4, e.value->>5, e.value->>6,
-       ifnull(substr(?2, e.value->>7, e.value->>8), x'')
-FROM json_each(?1) AS e
+       ifnull(substr(?, e.value->>7, e.value->>8), x'')
+FROM json_each(?) AS e
 """
 REPEATED = """
-SELECT a.value->>0, i.value FROM json_each(?1) AS a, json_each(a.value, '$[1]') AS i
+SELECT a.value->>0, i.value FROM json_each(?) AS a, json_each(a.value, '$[1]') AS i
 WHERE EXISTS (SELECT 1 FROM seen WHERE account = a.value->>0 AND id = i.value)
 """
 PACKS_AFTER = """
 SELECT incarnation, at, first, body FROM pack
-WHERE account = (SELECT n FROM account WHERE key = ?1) AND (incarnation, last) > (?2, ?3)
-ORDER BY incarnation, last LIMIT ?4
+WHERE account = (SELECT n FROM account WHERE key = ?) AND (incarnation, last) > (?, ?)
+ORDER BY incarnation, last LIMIT ?
 """
 ANSWERS_OF = """
 SELECT answer.at, answer.key, answer.message FROM answer JOIN account ON account.n = answer.account
-WHERE account.key = ?1 ORDER BY answer.n
+WHERE account.key = ? ORDER BY answer.n
 """
 FORGET_SEEN = """
 DELETE FROM seen WHERE (account, id) IN (
-  SELECT a.value->>0, i.value FROM json_each(?1) AS a, json_each(a.value, '$[1]') AS i
+  SELECT a.value->>0, i.value FROM json_each(?) AS a, json_each(a.value, '$[1]') AS i
 )
 """
-FORGET_IDS = "DELETE FROM ids WHERE pos IN (SELECT value FROM json_each(?1))"
-FORGET_PACKS = "DELETE FROM pack WHERE pos IN (SELECT value FROM json_each(?1))"
+FORGET_IDS = "DELETE FROM ids WHERE pos IN (SELECT value FROM json_each(?))"
+FORGET_PACKS = "DELETE FROM pack WHERE pos IN (SELECT value FROM json_each(?))"
