@@ -69,6 +69,7 @@ LOADED_BY_NAME = {
     "workers/process/loading.py": "the plugin of a channel, in its worker only",
     "runtime/gateway/http/late.py": "the HTTP server, after the gateway is up",
     "runtime/gateway/journal/stored.py": "sqlite3, where an account has a journal",
+    "runtime/gateway/journal/nightly.py": "sqlite3, once a copy is due",
     "runtime/gateway/journal/writer.py": "sqlite3, where an account has a journal",
     "runtime/zygote/child.py": "what a child was started for",
     "runtime/zygote/server.py": "what children share, each import guarded",

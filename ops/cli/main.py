@@ -33,6 +33,8 @@ class Commands(LazyGroup):
         "metrics": ("ops.commands.daemon:metrics", "Print the figures, with or without a gateway."),
         "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
         "devices": ("ops.commands.devices", "Decide which devices may connect."),
+        "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
+        "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),
         "config": ("ops.commands.config", "Find, check and show the configuration."),
         "version": ("ops.commands.daemon:version", "Show the version."),
     }

@@ -288,11 +288,13 @@ class LoggingConfig(Section, frozen=True):
 
 
 class KeepConfig(Section, frozen=True):
-    """How long stored messages are kept, for clients that come back late."""
+    """How long stored messages are kept, for clients that come back late, and how many copies."""
 
     days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
     # The oldest go first. What waits for an answer stays, and so do positions and ids.
     bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 50)] = 2 << 30
+    # One is made each night, in `backup` of the state directory; 0: none.
+    copies: Annotated[int, Meta(ge=0, le=1000)] = 3
 
 
 class JournalConfig(Section, frozen=True):

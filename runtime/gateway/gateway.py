@@ -47,6 +47,7 @@ from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
 from runtime.gateway.http.late import LateEndpoints
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.interface import COPIES, FILE
 from runtime.gateway.journal.stored import StoredJournal
 from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
@@ -267,8 +268,10 @@ def _open_journal(
     boot: GatewayBoot, on_change: Callable[[], None], on_failure: Callable[[str, bool], None]
 ) -> StoredJournal:
     sys.setswitchinterval(SWITCH_SECONDS)
-    path = Path(boot.state_dir) / "journal.db"
-    return StoredJournal(path, on_change=on_change, on_failure=on_failure)
+    state = Path(boot.state_dir)
+    return StoredJournal(
+        state / FILE, on_change=on_change, on_failure=on_failure, copies=state / COPIES
+    )
 
 
 def _remove(parts: GatewayParts, client: ConnectedClient) -> None:

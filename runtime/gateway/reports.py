@@ -57,7 +57,8 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
     if report.agents is not None:
         parts.agents.configure(report.agents)
     if report.journal is not None:
-        parts.intake.set_keep(Keep(report.journal.days * 86400.0, report.journal.bytes))
+        kept = report.journal
+        parts.intake.set_keep(Keep(kept.days * 86400.0, kept.bytes, kept.copies))
     removed = list(report.removed)
     if report.whole:
         removed += [key for key in accounts.rows if key not in report.accounts]

@@ -14,6 +14,7 @@ import msgspec
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.records import Kept, Part, Place, Record, StoredAnswer
 
+FILE, COPIES = "journal.db", "backup"  # the file and the directory of its copies, in the state's
 PAGE_BYTES = 512 * 1024  # of payloads that one read returns, about
 
 Done = Callable[[Kept | None], None]
@@ -31,10 +32,11 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """How long messages are kept, and how large the journal may become."""
+    """How long messages are kept, how large the journal may become, how many copies there are."""
 
     seconds: float = 30 * 86400.0
     size_bytes: int = 2 << 30
+    copies: int = 3
 
 
 class Journal(Protocol):

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runtime.gateway.journal.copies import move_aside
 from runtime.gateway.journal.database import Database, connect
 
 TABLES = {"account": "n", "pack": "pos", "ids": "pos", "answer": "n"}  # and the key of their rows
-BESIDE = ("", "-wal", "-shm")
 
 
 def repair(path: Path) -> str:
     """Replace a damaged journal by a new one, and return in one sentence what came of it."""
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000_000}")
-    for suffix in BESIDE:
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    aside = move_aside(path, "damaged")
     fresh = Database(path)
     counts = {}
     try:

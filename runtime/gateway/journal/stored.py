@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
+from runtime.gateway.journal.nightly import NightlyCopies
 from runtime.gateway.journal.records import Place, Record, StoredAnswer
 from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.writer import (
@@ -39,7 +40,8 @@ class StoredJournal:
 
     ``on_change()`` is called when ``ready`` or ``trouble`` has changed, ``on_failure(why, final)``
     when nothing will be stored any more (see ``Failed``). ``repaired`` says what became of a
-    damaged file, ``lost`` names the accounts whose position was lost with it.
+    damaged file, ``lost`` names the accounts whose position was lost with it. Each night it is
+    copied into the directory ``copies``, where there is one.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class StoredJournal:
         on_change: Callable[[], None] = _nothing,
         on_failure: Callable[[str, bool], None] = lambda why, final: None,
         keep: Keep | None = None,
+        copies: Path | None = None,
     ) -> None:
         self.path = path
         self.ready = False
@@ -71,6 +74,8 @@ class StoredJournal:
         self._retention = Retention(keep)
         self._writer = Writer(path, self._loop, self._on_event, self._retention.step)
         self._writer.start()
+        copied = (keep or Keep()).copies
+        self._nightly = NightlyCopies(path, copies, copied) if copies else None
 
     def place(self, key: str) -> Place | None:
         """Return where an account stands, as far as it is stored."""
@@ -101,6 +106,8 @@ class StoredJournal:
     def set_keep(self, keep: Keep) -> None:
         """Take over how much is kept."""
         self._retention.set_keep(keep)
+        if self._nightly is not None:
+            self._nightly.keep = keep.copies
 
     async def run(self, job: Callable[[Any], T]) -> T:
         """Call ``job(database)`` on the writer's thread, after what is queued."""
@@ -117,6 +124,8 @@ class StoredJournal:
         self._writer.stop()
         await self._ended
         self._writer.join()
+        if self._nightly is not None and self._nightly.is_alive():
+            self._nightly.stop()
         self._reads.submit(self._close_reader)
         self._reads.shutdown()
 
@@ -141,6 +150,8 @@ class StoredJournal:
             case Opened():
                 self.lost |= {key for key in self._places if key not in event.places}
                 self._places = event.places
+                if self._nightly is not None and not self.ready:
+                    self._nightly.start()
                 self.ready = True
                 self._on_change()
             case Repaired():

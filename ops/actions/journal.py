@@ -1,0 +1,68 @@
+"""Copies the journal of this host's runtime, and puts a copy back."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.connect.places import places_of
+from ops.connect.target import RuntimeTarget
+from ops.exits import OperatorError, UsageFailure
+from runtime.gateway.journal.copies import UnusableCopy, copy, name_of_copy, put_back
+from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.supervisor.instance import Instance, InstanceHeld
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A copy that was made."""
+
+    path: Path
+    bytes: int
+
+
+def copy_journal(target: RuntimeTarget, to: Path | None) -> Copied:
+    """Copy the journal to the file ``to``, or to one named by the date.
+
+    Raises ``UsageFailure`` where ``to`` is there already, ``OperatorError`` where there is no
+    journal, or no copy could be made.
+    """
+    state = places_of(target).state_dir
+    if not (state / FILE).exists():
+        raise OperatorError(
+            f"there is no journal in {state}: no account that has one has run here yet"
+        )
+    try:
+        if to is None:
+            to = state / COPIES / name_of_copy(time.time())
+            to.parent.mkdir(mode=0o700, exist_ok=True)
+        elif to.exists():
+            raise UsageFailure(f"{to} is there already; name a file that is not")
+        return Copied(to, copy(state / FILE, to.absolute()))
+    except (OSError, sqlite3.Error) as error:
+        raise OperatorError(f"the journal was not copied: {_reason(error)}") from None
+
+
+def restore_journal(target: RuntimeTarget, source: Path) -> Path | None:
+    """Put a copy in the journal's place; return where the replaced journal is now.
+
+    Raises ``OperatorError`` while a daemon runs, and where the file is none that can be used.
+    """
+    state = places_of(target).state_dir
+    try:
+        with Instance(state):
+            return put_back(source.absolute(), state / FILE)
+    except InstanceHeld as error:
+        raise OperatorError(f"{error}, and a journal in use cannot be replaced") from None
+    except UnusableCopy as error:
+        raise UsageFailure(str(error)) from None
+    except (OSError, sqlite3.Error) as error:
+        raise OperatorError(f"the journal was not restored: {_reason(error)}") from None
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or ''}: {error.strerror}".lstrip(": ")
+    return str(error)

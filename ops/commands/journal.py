@@ -1,0 +1,51 @@
+"""The commands ``trunkline backup`` and ``trunkline restore``, about copies of the journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.commands.option_groups import LocalOptions, command
+from ops.commands.options import command_app
+from ops.output.show import show_json
+
+app = command_app()
+
+
+@command(app)
+def backup(
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="File to write; otherwise named by date, in backup/."),
+    ] = None,
+    options: LocalOptions,
+) -> None:
+    """Copy the journal, whether the daemon runs or not, and print where the copy is."""
+    from ops.actions.journal import copy_journal
+
+    made = copy_journal(options.target, Path(to) if to is not None else None)
+    if options.json:
+        show_json({"path": str(made.path), "bytes": made.bytes})
+    else:
+        print(f"copied to {made.path} ({made.bytes} bytes)")
+
+
+@command(app)
+def restore(
+    *,
+    copy: Annotated[str, typer.Argument(metavar="FILE", help="A copy of the journal.")],
+    options: LocalOptions,
+) -> None:
+    """Put a copy in the journal's place; the daemon must be down. What was there is kept."""
+    from ops.actions.journal import restore_journal
+
+    aside = restore_journal(options.target, Path(copy))
+    if options.json:
+        show_json({"restored": copy, "replaced": str(aside) if aside else None})
+        return
+    print(f"restored {copy}")
+    if aside is not None:
+        print(f"the journal that was there is {aside}")

@@ -1,0 +1,106 @@
+"""Copies the journal each night, on a thread of its own: it takes seconds where much is kept."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+NIGHT = (3, 5)  # the hours of local time within which it begins
+REST = timedelta(hours=20)  # between two copies
+OVERDUE = timedelta(hours=36)  # the host was off at night: it is not waited for any longer
+FIRST = timedelta(minutes=10)  # of a run, before any copy
+LOOK_SECONDS = 3600.0  # clocks are set, and hosts sleep
+
+log = structlog.get_logger("gateway.journal")
+
+
+def due_at(now: datetime, newest: datetime | None, started: datetime) -> datetime:
+    """Return when the next copy is due, on local time; ``newest`` is when the last one was made."""
+    soonest = started + FIRST
+    if newest is None or newest > now:  # by a clock that was wrong
+        return soonest
+    at = newest + REST
+    if not NIGHT[0] <= at.hour < NIGHT[1]:
+        night = at.replace(hour=NIGHT[0], minute=0, second=0, microsecond=0)
+        at = night if night >= at else night + timedelta(days=1)
+    return max(min(at, newest + OVERDUE), soonest)
+
+
+class _Stopped(Exception):
+    """The gateway ends, and waits for no copy."""
+
+
+class NightlyCopies(threading.Thread):
+    """Keeps the newest ``keep`` copies of the journal at ``path`` in ``directory``; 0: makes none.
+
+    ``keep`` may be changed at any time.
+    """
+
+    def __init__(self, path: Path, directory: Path, keep: int) -> None:
+        super().__init__(name="journal-copies", daemon=True)
+        self.keep = keep
+        self._path = path
+        self._directory = directory
+        self._stopping = threading.Event()
+        self._begun = _local(time.time())
+
+    def stop(self) -> None:
+        """Give up the copy that is under way, if there is one, and end."""
+        self._stopping.set()
+        self.join()
+
+    def run(self) -> None:
+        """Make a copy whenever one is due, until ``stop``."""
+        rest = 0.0
+        while not self._stopping.wait(rest):
+            try:
+                rest = self._seconds()
+                if rest <= 0:
+                    log.info("the journal was copied", path=str(self.copy_now()))
+            except _Stopped:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                rest = LOOK_SECONDS
+                log.warning(
+                    "the journal was not copied", place=str(self._directory), why=str(error)
+                )
+
+    def copy_now(self) -> Path:
+        """Make a copy, remove those that are too many, and return its path.
+
+        Raises ``OSError`` and ``sqlite3.Error``.
+        """
+        copies = self._copies()
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made: Path = self._directory / copies.name_of_copy(time.time())
+        copies.copy(self._path, made, self._go_on)
+        for old in copies.copies_in(self._directory)[: -max(self.keep, 1)]:
+            old.unlink(missing_ok=True)
+        return made
+
+    def _seconds(self) -> float:
+        """Return how long nothing is due, at most as long as may pass without a look."""
+        if not self.keep:
+            return LOOK_SECONDS
+        now = time.time()
+        found = self._copies().copies_in(self._directory)
+        newest = _local(found[-1].stat().st_mtime) if found else None
+        due = due_at(_local(now), newest, self._begun)
+        return min(max(due.timestamp() - now, 0.0), LOOK_SECONDS)
+
+    def _go_on(self) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+
+    def _copies(self) -> Any:
+        return importlib.import_module("runtime.gateway.journal.copies")
+
+
+def _local(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds).astimezone()

@@ -1,0 +1,191 @@
+"""Copies of the journal are whole while it is written, and only a whole one is put back."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runtime.gateway.journal import copies, schema
+from runtime.gateway.journal.database import Database
+from tests.support.journals import KEY, arrived
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal with three messages."""
+    place = tmp_path / "journal.db"
+    _write(place, 1, 3)
+    return place
+
+
+def test_a_copy_has_what_was_stored_and_is_for_its_owner_alone(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    assert copies.copy(path, target) == target.stat().st_size
+    assert _ids(target) == ["m1", "m2", "m3"]
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["copy.db", "journal.db"]
+
+
+def test_a_copy_in_steps_is_not_begun_anew_by_writers(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "STEP_PAGES", 1)
+    steps: list[None] = []
+    with closing(Database(path)) as database:
+
+        def write() -> None:
+            steps.append(None)
+            first = 3 + len(steps)
+            database.store([arrived(first, f"m{first}")])
+
+        copies.copy(path, tmp_path / "copy.db", write)
+    assert len(steps) < 50
+    assert _ids(tmp_path / "copy.db") == ["m1", "m2", "m3"]
+    assert _ids(path)[:5] == ["m1", "m2", "m3", "m4", "m5"]
+
+
+def test_a_copy_that_is_ended_leaves_nothing(path: Path, tmp_path: Path) -> None:
+    def end() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        copies.copy(path, tmp_path / "copy.db", end)
+    assert [each.name for each in tmp_path.iterdir()] == ["journal.db"]
+
+
+def test_without_room_no_copy_is_begun(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "ROOM_BYTES", 1 << 60)
+    with pytest.raises(OSError, match="has no room for"):
+        copies.copy(path, tmp_path / "copy.db")
+    assert [each.name for each in tmp_path.iterdir()] == ["journal.db"]
+
+
+def test_a_copy_takes_the_journals_place_which_is_kept(path: Path, tmp_path: Path) -> None:
+    copies.copy(path, tmp_path / "copy.db")
+    _write(path, 4, 5)
+    aside = copies.put_back(tmp_path / "copy.db", path)
+    assert _ids(path) == ["m1", "m2", "m3"]
+    assert aside is not None
+    assert aside.name.startswith("journal.db.replaced-")
+    assert _ids(aside) == ["m1", "m2", "m3", "m4", "m5"]
+
+
+def test_what_the_log_of_the_replaced_journal_held_goes_with_it(path: Path, tmp_path: Path) -> None:
+    copies.copy(path, tmp_path / "copy.db")
+    left = os.fork()  # a process that ends without closing it leaves the log behind
+    if not left:
+        Database(path).store([arrived(4, "m4")])
+        os._exit(0)
+    os.waitpid(left, 0)
+    assert path.with_name("journal.db-wal").stat().st_size
+    aside = copies.put_back(tmp_path / "copy.db", path)
+    assert aside is not None
+    assert _ids(path) == ["m1", "m2", "m3"]
+    assert _ids(aside) == ["m1", "m2", "m3", "m4"]
+
+
+def test_a_copy_is_put_where_no_journal_was(path: Path, tmp_path: Path) -> None:
+    copies.copy(path, tmp_path / "copy.db")
+    (tmp_path / "new").mkdir()
+    assert copies.put_back(tmp_path / "copy.db", tmp_path / "new" / "journal.db") is None
+    assert _ids(tmp_path / "new" / "journal.db") == ["m1", "m2", "m3"]
+
+
+def _text(path: Path) -> None:
+    path.write_text("no journal, but long enough that SQLite looks at it" * 100)
+
+
+def _other(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE t(x)")
+
+
+def _newer(path: Path) -> None:
+    _write(path, 1, 1)
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute(f"PRAGMA user_version={schema.VERSION + 1}")
+
+
+def _damaged(path: Path) -> None:
+    _write(path, 1, 400)
+    with path.open("r+b") as file:
+        for page in range(4, path.stat().st_size // 4096):
+            file.seek(page * 4096)
+            file.write(b"\xff" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (Path.mkdir, "is no file"),
+        (lambda path: None, "is no file"),
+        (_text, "cannot be read"),
+        (_other, "is no journal of Trunkline"),
+        (_newer, "restore it with the Trunkline that wrote it"),
+        (_damaged, "is damaged|cannot be read"),
+    ],
+    ids=["directory", "missing", "text", "another database", "newer", "damaged"],
+)
+def test_what_is_no_whole_journal_is_refused_and_changes_nothing(
+    path: Path, tmp_path: Path, make: object, why: str
+) -> None:
+    given = tmp_path / "given.db"
+    assert callable(make)
+    make(given)
+    with pytest.raises(copies.UnusableCopy, match=why):
+        copies.put_back(given, path)
+    assert _ids(path) == ["m1", "m2", "m3"]
+    assert not list(tmp_path.glob("*.re*"))
+
+
+def test_copies_sort_by_age(tmp_path: Path) -> None:
+    names = [copies.name_of_copy(seconds) for seconds in (1e9, 1.7e9, 1.7e9 + 1, 2e9)]
+    assert names == sorted(names)
+    for name in reversed(names):
+        (tmp_path / name).touch()
+    (tmp_path / f"{names[0]}.unfinished").touch()
+    assert [each.name for each in copies.copies_in(tmp_path)] == names
+
+
+def test_a_copy_is_made_while_another_thread_writes(path: Path, tmp_path: Path) -> None:
+    database, number, enough = Database(path), 4, threading.Event()
+
+    def write() -> None:
+        nonlocal number
+        while not enough.is_set():
+            database.store([arrived(number, f"m{number}")])
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for turn in range(5):
+            copies.copy(path, tmp_path / f"copy{turn}.db")
+    finally:
+        enough.set()
+        writer.join()
+        database.close()
+    for turn in range(5):
+        found = _ids(tmp_path / f"copy{turn}.db")
+        assert found == [f"m{each}" for each in range(1, len(found) + 1)]
+        copies.check(tmp_path / f"copy{turn}.db")
+
+
+def _write(path: Path, first: int, last: int) -> None:
+    with closing(Database(path)) as database:
+        for number in range(first, last + 1):
+            database.store([arrived(number, f"m{number}")])
+
+
+def _ids(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as journal:
+        query = """SELECT value FROM ids, json_each(ids.ids)
+            WHERE account = (SELECT n FROM account WHERE key = ?) ORDER BY pos"""
+        return [value for (value,) in journal.execute(query, (KEY,))]
