@@ -27,6 +27,7 @@ def show_description(found: dict[str, Any]) -> None:
     facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
     facts += [
         ("configuration", _spawned_with(found)),
+        ("journal", _journal(status)),
         ("memory limits", _memory(found)),
         ("last exit", status.get("lastExit")),
         ("restarts", status.get("restarts")),
@@ -45,6 +46,13 @@ def show_description(found: dict[str, Any]) -> None:
     print("\nlast log lines")
     for line in found.get("lines", []):
         print(log_line(line))
+
+
+def _journal(status: dict[str, Any]) -> str | None:
+    """Return what the account's journal means for its messages."""
+    if status.get("journal") == "off":
+        return "off: a kill of the gateway may lose messages"
+    return status.get("journal")
 
 
 def _lost(status: dict[str, Any]) -> int | str | None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from runtime.config.accounts import AccountSpec, accounts
+from runtime.config.accounts import UNJOURNALED, AccountSpec, accounts
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import read_text
@@ -28,6 +28,7 @@ from workers.registry import Manifests
 from workers.registry import manifests as find_manifests
 
 NO_FLAGS = Flags()
+SHOWN = 10  # accounts in one sentence
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -171,6 +172,22 @@ def config_warnings(loaded: Loaded) -> list[str]:
     if _readable_by_others(loaded.path) and redacted(loaded.raw, loaded.manifests) != loaded.raw:
         found.append(f"{loaded.path} holds secrets and others may read it; `chmod 600` mends that")
     return found
+
+
+def without_journal(loaded: Loaded) -> str | None:
+    """Return in one sentence which accounts have chosen to have no journal, if any have.
+
+    Those of a channel that has none by default have not chosen anything.
+    """
+    keys = [
+        key
+        for key, spec in loaded.accounts.items()
+        if spec.enabled and spec.journal == "off" and spec.channel not in UNJOURNALED
+    ]
+    if not keys:
+        return None
+    shown = ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if keys[SHOWN:] else "")
+    return f"a kill of the gateway may lose messages, for these keep no journal: {shown}"
 
 
 def _readable_by_others(path: Path) -> bool:

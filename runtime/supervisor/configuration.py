@@ -12,7 +12,7 @@ import structlog
 
 from ipc.frames.bootstrap import ChannelInfo
 from runtime.config.accounts import channels
-from runtime.config.load import Loaded, Reader, config_warnings
+from runtime.config.load import Loaded, Reader, config_warnings, without_journal
 from runtime.config.model import Config
 
 log = structlog.get_logger("supervisor")
@@ -54,9 +54,11 @@ class Configuration:
         return list(self._warnings)
 
     def log_warnings(self) -> None:
-        """Log every warning once."""
+        """Log every warning once, and which accounts were told to have no journal."""
         for warning in self._warnings:
             log.warning(warning)
+        if chosen := without_journal(self._loaded):
+            log.warning(chosen)
 
     def take_over(self, loaded: Loaded) -> None:
         """Put another configuration in force."""

@@ -24,7 +24,7 @@ MIB = 2**20
 
 def printed(capsys: pytest.CaptureFixture[str], **told: Any) -> str:
     status = msgspec.to_builtins(AccountStatus("irc:libera", "irc", "libera"))
-    show_description({"status": status, "label": "IRC", **told})
+    show_description({"status": status, "label": "IRC"} | told)
     return capsys.readouterr().out
 
 
@@ -46,6 +46,17 @@ def test_an_account_without_limits_has_no_such_line(capsys: pytest.CaptureFixtur
     limits = {"memorySoftBytes": None, "memoryHardBytes": None}
     assert "memory limits" not in printed(capsys, limits=limits, limitsBy="polling")
     assert "memory limits" not in printed(capsys)  # an older supervisor
+
+
+@pytest.mark.parametrize(
+    ("journal", "text"), [("off", "off: a kill of the gateway may lose messages"), ("on", "on")]
+)
+def test_it_is_said_what_the_journal_means_for_messages(
+    capsys: pytest.CaptureFixture[str], journal: str, text: str
+) -> None:
+    status = msgspec.to_builtins(AccountStatus("irc:libera", "irc", "libera", journal=journal))
+    lines = printed(capsys, status=status).splitlines()
+    assert ["journal", text] in [line.split(maxsplit=1) for line in lines]
 
 
 async def test_describe_says_why_and_what_next(state: Path) -> None:

@@ -53,3 +53,18 @@ def test_warnings_are_those_of_what_is_in_force_and_are_logged(tmp_path: Path) -
     with structlog.testing.capture_logs() as logs:
         configuration.log_warnings()
     assert [line["event"] for line in logs] == configuration.warnings
+
+
+def test_accounts_that_were_told_to_have_no_journal_are_named(tmp_path: Path) -> None:
+    irc = {"server": "irc.example.org", "nick": "n"}
+    accounts = {"a": irc | {"journal": "off"}, "b": irc, "c": irc | {"enabled": False}}
+    found = loaded(
+        tmp_path, channels={"irc": {"accounts": accounts}, "local": {"accounts": {"d": {}}}}
+    )
+    configuration = Configuration(found, lambda text=None: found)
+    with structlog.testing.capture_logs() as logs:
+        configuration.log_warnings()
+    assert [line["event"] for line in logs] == [
+        "a kill of the gateway may lose messages, for these keep no journal: irc:a"
+    ]
+    assert configuration.warnings == []  # it was chosen: nothing is wrong
