@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.commandline import Result
 from tests.support.daemon import Daemon
-from tests.support.ordinary_user import may_look_into
+from tests.support.ordinary_user import may_look_into, need_ordinary_user
 from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
@@ -120,6 +120,7 @@ async def test_too_few_open_files_is_said_at_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a passwd entry")
 @pytest.mark.parametrize("home", ["unset HOME", "HOME="])
 async def test_no_home_is_said_in_one_sentence(tmp_path: Path, home: str) -> None:
+    need_ordinary_user()
     daemon = Daemon(tmp_path, LOCAL)
     for name in ("TRUNKLINE_STATE_DIR", "TRUNKLINE_CONFIG_PATH", "TRUNKLINE_RUNTIME_DIR"):
         del daemon.env[name]

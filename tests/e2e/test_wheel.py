@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import free_port
+from workers.registry import BUILT_IN
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -56,7 +57,7 @@ print(*sorted(e.name for e in importlib.metadata.entry_points(group="trunkline.c
 """
     *places, absent, channels = run(python, "-c", script, cwd=tmp_path, **env).splitlines()
     assert all(place.startswith(str(installed)) for place in places), places
-    assert (absent, channels) == ("None None", "irc local")
+    assert (absent, channels) == ("None None", " ".join(sorted(BUILT_IN)))
     assert "is up" in run(program, "up", "--detach", cwd=tmp_path, **env)
     try:
         said = run(program, "chat", "local:demo", "-m", "hello", cwd=tmp_path, **env)
