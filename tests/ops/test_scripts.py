@@ -122,7 +122,8 @@ def tools(made: Path) -> Path:
     for name in ("ruff", "mypy"):
         _program(made / "bin" / name, f'echo "{name} $*"')
     _program(made / "bin" / "python", 'echo "== 3 passed in 0.1s =="; echo "$*" >&2')
-    _program(made / "bin" / "ngircd", "")
+    for name in ("ngircd", "strace"):
+        _program(made / "bin" / name, "")
     return made
 
 
