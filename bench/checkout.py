@@ -54,6 +54,12 @@ class Checkout:
         beside = Path(self.command[0]).with_name("python")
         return str(beside) if len(self.command) == 1 else self.command[0]
 
+    @property
+    def interpreter(self) -> str:
+        """What its interpreter calls itself: version, build date and compiler."""
+        asked = [self.python, "-VV"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
     def environment(self, base: dict[str, str], *site: str) -> dict[str, str]:
         """Return ``base`` so that its product imports its own packages, and what ``site`` holds."""
         return {**base, "PYTHONPATH": os.pathsep.join([*filter(None, site), str(self.root)])}

@@ -208,6 +208,12 @@ def options() -> argparse.Namespace:
         args.other = Checkout.at(args.other)
     except NotBuilt as missing:
         parser.error(str(missing))
+    ours, theirs = Checkout.this().interpreter, args.other.interpreter
+    if ours != theirs:
+        parser.error(
+            f"this checkout runs {ours} and {args.other.root} runs {theirs}: that would be "
+            "measured; make both environments with the same interpreter"
+        )
     return args
 
 

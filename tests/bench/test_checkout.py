@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ def test_the_command_is_that_of_its_own_environment(tmp_path: Path) -> None:
     assert checkout.python == str(program.with_name("python"))
     env = checkout.environment({"PYTHONPATH": "/not/this", "HOME": "/home"}, "/site")
     assert env == {"PYTHONPATH": f"/site:{tmp_path}", "HOME": "/home"}
+
+
+def test_a_checkout_names_its_interpreter() -> None:
+    assert Checkout.this().interpreter.split() == ["Python", *sys.version.split()]
 
 
 def test_this_checkout_says_what_configuration_it_takes() -> None:

@@ -51,3 +51,20 @@ async def test_every_figure_of_every_product_is_measured_in_every_round(
         assert all(len(values) == 1 and min(values) > 0 for values in series.values()), name
     starts = (other.root / "starts").read_text().splitlines()
     assert starts.count("up") == len(compare.PARTS)
+
+
+def test_another_interpreter_is_refused_for_it_would_be_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "trunkline").touch()
+    python = programs / "python"
+    python.write_text("#!/bin/sh\necho 'Python 3.99.0 (main)'\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", ["bench.compare", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        compare.options()
+    assert (
+        f"{tmp_path} runs Python 3.99.0 (main): that would be measured" in capsys.readouterr().err
+    )
