@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -110,7 +111,8 @@ async def _gateway_stopped_briefly(rig: SoakRig) -> None:
 
 @drawn("zygote-stopped-briefly")
 async def _zygote_stopped_briefly(rig: SoakRig) -> None:
-    await _stopped_briefly(rig.zygote())
+    with contextlib.suppress(ProcessLookupError):  # replaced meanwhile, for a start waited for it
+        await _stopped_briefly(rig.zygote())
 
 
 @drawn("supervisor-stopped-briefly")
