@@ -67,6 +67,7 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
         _restarts(known),
         each("gauge", "failures", "Failures in a row.", lambda row: row.failures),
         each("gauge", "rss_bytes", "Resident memory of the worker.", lambda row: row.rss_bytes),
+        each("gauge", "media_bytes", "Space of its files.", lambda row: row.media_bytes),
         each("counter", "log_dropped", "Lines of output not kept.", lambda row: row.log_dropped),
         each(
             "counter",

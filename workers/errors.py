@@ -7,7 +7,8 @@ ChannelError
 ├── Finished         the account has done its work and stays down (exit code 0)
 ├── LoggedOut        the login is ended; the account stays down until the next login
 └── SendFailed       one message could not be sent; the account lives on
-    └── MaybeSent    it was handed over, and whether it arrived cannot be known
+    ├── MaybeSent    it was handed over, and whether it arrived cannot be known
+    └── MediaFailed  a file of a message could not be stored, found or fetched
 
 An ``OSError``, a ``TimeoutError`` and what libraries raise when the network fails need no wrapping:
 they count as ``Transient`` by themselves.
@@ -125,3 +126,12 @@ class MaybeSent(SendFailed):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
+
+
+class MediaFailed(SendFailed):
+    """A file could not be stored, found or fetched; the text says why, and what helps.
+
+    ``reason``: ``not_found``, ``forbidden`` by ``media.allow`` or as a private address,
+    ``too_long`` for a file that is too large, ``invalid``, or ``unavailable`` while the disk or
+    the quota is full, and when the network fails.
+    """

@@ -16,12 +16,18 @@ Id = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class Attachment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A file that goes with a message. ``url`` may be ``http(s)``, ``file`` or ``data``."""
+    """A file that goes with a message.
+
+    ``url`` is ``media:<id>`` for a file of the account's store; that of a message to send may
+    also be ``http(s):``, ``file:`` or ``data:``. A file that came and could not be kept has
+    the url "", and ``missing`` says why.
+    """
 
     url: str
     mime_type: str | None = None
     name: str | None = None
     size_bytes: int | None = None
+    missing: str | None = None
 
 
 class Chat(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -8,15 +8,16 @@ account's worker imports the plugin.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from workers.messages import Happened, Inbound, Outbound, Sent
+from workers.messages import Attachment, Happened, Inbound, Outbound, Sent
 from workers.text.limits import Pace as Pace
 from workers.text.limits import Rate as Rate
 from workers.text.limits import Text as Text
@@ -189,6 +190,75 @@ class ChildProgram(Protocol):
         """Kill it and what it started in its session."""
 
 
+class MediaReader(Protocol):
+    """A file that is open for reading; ``size`` is in bytes."""
+
+    name: str | None
+    type: str
+    size: int
+
+    async def read(self, size: int = -1) -> bytes:
+        """Return the next ``size`` bytes; all that are left for -1, b"" at the end."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the file in pieces, from the beginning."""
+
+    def binary(self) -> BinaryIO:
+        """Return a file object at the beginning, for a library that needs one; close it."""
+
+
+class MediaFiles(Protocol):
+    """The files of the account's messages; docs/media.md has the rules.
+
+    A ``source`` is bytes, a ``Path``, a file, a stream with ``async read(size)`` (``content`` of a
+    response of aiohttp), or an asynchronous iterator of bytes. ``size`` is what the platform says.
+    """
+
+    async def save(
+        self,
+        source: Any,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        size: int | None = None,
+    ) -> Attachment:
+        """Store a file; return it as ``media:<id>`` once it is safe. Raises ``MediaFailed``."""
+
+    async def receive(
+        self,
+        source: Any,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        size: int | None = None,
+    ) -> Attachment:
+        """Store a file of a message, as ``save``; where that fails, ``missing`` says why."""
+
+    def missing(
+        self,
+        why: str,
+        *,
+        name: str | None = None,
+        type: str | None = None,
+        size: int | None = None,
+    ) -> Attachment:
+        """Return the attachment of a file that cannot be had; ``why`` is for people."""
+
+    async def fetch(
+        self, url: str, *, name: str | None = None, type: str | None = None
+    ) -> Attachment:
+        """Store what an address holds that somebody else has named: never a private one.
+
+        Raises ``MediaFailed``. For the platform's own servers use ``Context.http`` and ``save``.
+        """
+
+    def open(self, url: str) -> AbstractAsyncContextManager[MediaReader]:
+        """Open ``media:<id>``, or an address that the policy lets be read.
+
+        ``async with ctx.media.open(attachment.url) as file``. Raises ``MediaFailed``.
+        """
+
+
 class Context(Protocol):
     """What a plugin may use; everything else belongs to the worker."""
 
@@ -239,6 +309,10 @@ class Context(Protocol):
     @property
     def http(self) -> aiohttp.ClientSession:
         """A session of aiohttp through the account's ``proxy``, with time limits."""
+
+    @property
+    def media(self) -> MediaFiles:
+        """The files of the account's messages, which come and go as ``media:<id>``."""
 
     def ready(self) -> None:
         """Report that the account works now (connected, logged in).

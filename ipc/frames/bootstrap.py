@@ -10,6 +10,19 @@ from typing import Any
 import msgspec
 
 
+class MediaBoot(msgspec.Struct, frozen=True):
+    """Where the account's files lie and how many may be; sizes in bytes, ``ttl`` in seconds.
+
+    ``allow`` is what else may be read for a message, ``hidden`` what never may.
+    """
+
+    directory: str
+    quota: int = 1 << 30
+    ttl: float = 7 * 86_400.0
+    allow: list[str] = msgspec.field(default_factory=list)
+    hidden: list[str] = msgspec.field(default_factory=list)
+
+
 class WorkerBoot(msgspec.Struct, frozen=True):
     """What a worker starts with. Secrets in ``config`` are references that it resolves itself.
 
@@ -17,7 +30,8 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     of its manifest object; ``beat`` is in seconds. ``niceness``, ``open_files`` and
     ``processes`` are the account's own limits, nice(2) and setrlimit(2). With ``confine`` the
     process is confined to its storage; the list has what must stay out of its reach. ``proxy`` is
-    the URL of that which the plugin connects through.
+    the URL of that which the plugin connects through. ``media`` is for the files of its messages;
+    without it they lie in the storage.
     """
 
     key: str
@@ -37,6 +51,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     processes: int | None = None
     confine: list[str] | None = None
     proxy: str | None = None
+    media: MediaBoot | None = None
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):

@@ -58,7 +58,8 @@ class Beat(LinkFrame, tag=3, frozen=True):
     """Sign of life from the worker's event loop, with its own figures.
 
     ``lag`` is the loop's delay in seconds, ``cpu`` seconds of CPU used so far. ``emitted``
-    and ``acked`` are sequence numbers; their difference is what a kill could lose.
+    and ``acked`` are sequence numbers; their difference is what a kill could lose. ``media_bytes``
+    is what the files of its messages take, ``media_refusal`` why the last one was not stored.
     """
 
     lag: Seconds
@@ -74,6 +75,8 @@ class Beat(LinkFrame, tag=3, frozen=True):
     dropped: Annotated[
         dict[Annotated[str, Meta(max_length=128)], Count], Meta(max_length=MAX_REASONS)
     ]
+    media_bytes: Count = 0
+    media_refusal: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
 
 
 class StatusPatch(LinkFrame, tag=4, frozen=True):

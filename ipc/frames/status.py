@@ -86,6 +86,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     possibly_lost: int | None = 0
     log_dropped: int = 0
+    media_bytes: int = 0  # that the files of its messages take
     plugin: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

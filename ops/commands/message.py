@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,8 @@ from ops.commands.options import Timeout, command_app
 from ops.connect.selection import split
 from ops.exits import UsageFailure
 from ops.output.show import show_json
+
+_ADDRESS = re.compile(r"(https?|file|data|media):", re.IGNORECASE)
 
 app = command_app("Send a message through an account.")
 
@@ -29,7 +33,8 @@ class MessageOptions:
     target: Annotated[str, typer.Option("--target", "-t", help="Chat, as the channel names it.")]
     text: Annotated[str, typer.Option("--message", "-m", help="What to say.")] = ""
     media: Annotated[
-        list[str] | None, typer.Option("--media", help="Address of a file; may be repeated.")
+        list[str] | None,
+        typer.Option("--media", help="Address of a file, or its path there; may be repeated."),
     ] = None
     account: Annotated[
         str, typer.Option(help="KEY (irc:libera), or with --channel the account's name.")
@@ -54,7 +59,7 @@ class MessageOptions:
             "idempotencyKey": self.key or str(uuid.uuid4()),
         }
         if self.media:
-            params["mediaUrls"] = self.media
+            params["mediaUrls"] = [address_of(each) for each in self.media]
         markup = "markdown" if self.markdown else None
         optional = (("threadId", self.thread), ("replyToId", self.reply_to), ("markup", markup))
         return params | {name: value for name, value in optional if value is not None}
@@ -71,6 +76,16 @@ class MessageOptions:
             if named != channel:
                 raise UsageFailure(f"--channel {channel} and --account {named}:{account} differ")
         return {"channel": channel} | ({"accountId": account} if account else {})
+
+
+def address_of(media: str) -> str:
+    """Return an address as it is, and a path as a ``file:`` URL; which paths count is not ours.
+
+    The account's worker reads it, and only below ``media.allow``.
+    """
+    if _ADDRESS.match(media):
+        return media
+    return Path(media).expanduser().absolute().as_uri()
 
 
 @command(app)

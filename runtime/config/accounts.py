@@ -26,11 +26,12 @@ from runtime.config.model import (
     HealthMonitorConfig,
     JournalMode,
     Launcher,
+    MediaConfig,
     RestartConfig,
     Section,
 )
 from runtime.config.wording import unknown
-from workers.plugin import Manifest, fields_of
+from workers.plugin import Manifest, Media, fields_of
 from workers.registry import ID, ID_RULE, Manifests
 from workers.secrets import is_reference, with_secret
 
@@ -280,8 +281,16 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",
-        fingerprint=_fingerprint(channel.id, id, channel.ref, launcher, confine, proxy, merged),
+        fingerprint=_fingerprint(
+            channel.id, id, channel.ref, launcher, confine, proxy, merged, *_media(config, channel)
+        ),
     )
+
+
+def _media(config: Config, channel: _Channel) -> list[MediaConfig]:
+    """Return the rules for files where a worker of this channel depends on them."""
+    concerned = channel.manifest.media != Media() and config.media != MediaConfig()
+    return [config.media] if concerned else []
 
 
 def _part(channel: _Channel, own: Mapping[str, Any], name: str, struct: type[P]) -> P:

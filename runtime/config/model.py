@@ -22,6 +22,7 @@ Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
+AllowedMedia = Annotated[str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+/?)", max_length=4096)]
 Launcher = Literal["zygote", "exec"]
 AgentName = Literal["echo", "none"]
 JournalMode = Literal["on", "off"]
@@ -303,6 +304,21 @@ class JournalConfig(Section, frozen=True):
     keep: KeepConfig = KeepConfig()
 
 
+class MediaConfig(Section, frozen=True):
+    """The files of messages; each account has its own.
+
+    A change starts the accounts anew whose channel has files.
+    """
+
+    # Of each account. The oldest go first, but none of the last hour: then no more is taken.
+    quota_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 50)] = 1 << 30
+    # How long a file can be fetched after its message came or was sent.
+    ttl_days: Annotated[float, Meta(gt=0, le=3650)] = 7.0
+    # What may be read for a message beside the account's files and the public internet: absolute
+    # directories for file:, and beginnings of http(s) addresses on private hosts.
+    allow: Annotated[list[AllowedMedia], LOCAL] = []
+
+
 class Config(Section, frozen=True):
     """The whole file. The fields of a channel are its manifest's; see ``accounts``."""
 
@@ -311,6 +327,7 @@ class Config(Section, frozen=True):
     agents: AgentsConfig = AgentsConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     journal: JournalConfig = JournalConfig()
+    media: MediaConfig = MediaConfig()
     logging: LoggingConfig = LoggingConfig()
 
 

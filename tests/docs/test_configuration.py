@@ -71,6 +71,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
     expected = {"every channel, and every account": common}
     for prefix, where in {
         "gateway": "`gateway`",
+        "media": "`media`, for all accounts",
         "channels.irc": "`channels.irc`, and its accounts",
         "channels.telegram": "`channels.telegram`, and its accounts",
     }.items():
@@ -78,7 +79,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         names = {path.removeprefix(f"{prefix}.") for path in paths if "*" not in path}
         expected[where] = names - common
     assert listed == expected
-    listable = ("gateway.", "channels.irc.", "channels.local.", "channels.telegram.")
+    listable = ("gateway.", "media.", "channels.irc.", "channels.local.", "channels.telegram.")
     assert all(path.startswith(listable) for path in local_paths(known))
     assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [
         "channels.local.launcher",

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import aiohttp
 import structlog
 
+from ipc.frames.bootstrap import MediaBoot
 from ipc.frames.status import PLUGIN_FIELDS
+from workers.media.store import MediaStore
 from workers.messages import Happened, Inbound
 from workers.process.children import PluginChild
 
@@ -35,6 +37,7 @@ class RecordingContext:
         self.account_id = key.partition(":")[2]
         self.config = config
         self.storage = directory
+        self.media = MediaStore(MediaBoot(str(directory / "media")))
         self.run_dir = directory
         self.emitted: list[Inbound] = []
         self.happened: list[Happened] = []

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import msgspec
@@ -60,6 +61,7 @@ class PluginCalls:
     ) -> None:
         self._plugin: Any = None
         self._send: SendPart | None = None
+        self._files: Callable[[Outbound], AbstractAsyncContextManager[Outbound]] | None = None
         self._can: frozenset[str] = frozenset()
         self._closing = False
         self._reply = reply
@@ -81,14 +83,16 @@ class PluginCalls:
         plugin: Any,
         send: SendPart | None = None,
         can: frozenset[str] = frozenset(),
+        files: Callable[[Outbound], AbstractAsyncContextManager[Outbound]] | None = None,
     ) -> None:
         """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given.
 
-        ``can`` is what its manifest promises.
+        ``can`` is what its manifest promises, ``files`` makes the files of a message ready.
         """
         self._plugin = plugin
         self._send = send
         self._can = can
+        self._files = files
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""
@@ -206,6 +210,12 @@ class PluginCalls:
         raise InvalidCall(f"unknown method: {call.method}")
 
     async def _deliver(self, message: Outbound) -> Sent:
+        if not message.attachments or self._files is None:
+            return await self._deliver_ready(message)
+        async with self._files(message) as ready:
+            return await self._deliver_ready(ready)
+
+    async def _deliver_ready(self, message: Outbound) -> Sent:
         sent = await (self._send or self._plugin.send)(message)
         if not isinstance(sent, Sent):
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")

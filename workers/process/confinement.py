@@ -86,12 +86,17 @@ async def confine(boot: WorkerBoot) -> tuple[WorkerBoot, bool]:
     storage, run_dir = Path(boot.storage), confined_run_dir(Path(boot.run_dir), boot.key)
     make_directory(storage / "tmp")
     make_directory(run_dir)
+    places = [*_places(manifest)]
+    if boot.media is not None:
+        make_directory(Path(boot.media.directory))
+        places += [(Path(each), READ) for each in boot.media.allow if each.startswith("/")]
     os.environ.update(HOME=str(storage), TMPDIR=str(storage / "tmp"))
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         del os.environ[name]
     tempfile.tempdir = None  # it may have been looked for already
-    places = [*_places(manifest)]
     _must_stay_out(places, [Path(each) for each in boot.confine or ()])
+    if boot.media is not None:
+        places.append((Path(boot.media.directory), ALL))
     _restrict(version, [(storage, ALL), (run_dir, ALL), *places])
     return msgspec.structs.replace(boot, run_dir=str(run_dir)), not sources <= {"env"}
 

@@ -6,28 +6,34 @@ It is deliberately narrow: what a plugin cannot reach in the worker it cannot da
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.bootstrap import MediaBoot, WorkerBoot
+from ipc.frames.control import MAX_PROBLEM
 from ipc.frames.data import HAPPENED, INBOUND
 from ipc.frames.status import PLUGIN_FIELDS
 from ipc.nesting import decode_json
+from workers.errors import SendFailed
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
-from workers.messages import Happened, Inbound
-from workers.plugin import ChildProgram
+from workers.messages import Happened, Inbound, Outbound
+from workers.plugin import ChildProgram, Manifest
 from workers.process.receipts import EmitReceipt
 
 if TYPE_CHECKING:  # each is imported where a plugin first needs it
     from concurrent.futures import ThreadPoolExecutor
 
     import aiohttp
+
+    from workers.media.store import MediaStore
 
 T = TypeVar("T")
 
@@ -37,6 +43,7 @@ HTTP_SECONDS = 60.0  # of one request; a plugin that polls for longer says so wi
 CONNECT_SECONDS = 15.0
 MAX_FIELD = 2_000  # characters of a status field
 MAX_IDENTITY = 512  # characters
+TEND_SECONDS = 3600.0
 
 
 class AccountContext:
@@ -52,6 +59,7 @@ class AccountContext:
         redact: Callable[[str], str] = str,
         *,
         keeps_cursor: bool = False,
+        max_down: int = 0,
     ) -> None:
         self.key = boot.key
         self.account_id = boot.key.partition(":")[2]
@@ -66,6 +74,12 @@ class AccountContext:
         self._redact = redact
         self._keeps_cursor = keeps_cursor
         self._proxy = boot.proxy
+        self._media_boot = boot.media or MediaBoot(str(self.storage / "media"))
+        self._max_down = max_down
+        self._media: MediaStore | None = None
+        self._tend_at = 0.0
+        self._tending: asyncio.Task[None] | None = None
+        self.media_refusal = ""  # why the last file was not stored, as long as that lasts
         self._loop = asyncio.get_running_loop()
         self._children: list[Any] = []
         self._threads: ThreadPoolExecutor | None = None
@@ -187,8 +201,56 @@ class AccountContext:
             self._http = aiohttp.ClientSession(timeout=limits, proxy=self._proxy)
         return self._http
 
+    @property
+    def media(self) -> MediaStore:
+        """The files of the account's messages."""
+        if self._media is None:
+            from workers.media.store import MediaStore  # late: few accounts have files
+
+            self._media = MediaStore(
+                self._media_boot,
+                max_down=self._max_down,
+                proxy=self._proxy,
+                on_change=self._note_refusal,
+            )
+        return self._media
+
+    @property
+    def media_bytes(self) -> int:
+        """The space that the files take, as far as they were used in this process."""
+        return 0 if self._media is None else self._media.directory.used
+
+    def tend_media(self) -> None:
+        """Begin to remove the files that are too old, once an hour; called before each beat."""
+        now = self._loop.time()
+        if now < self._tend_at:
+            return
+        self._tend_at = now + TEND_SECONDS
+        if self._media is not None or os.path.isdir(self._media_boot.directory):
+            self._tending = self._loop.create_task(self._sweep_media())
+
+    async def _sweep_media(self) -> None:
+        try:
+            await self.media.sweep()
+        except (OSError, SendFailed) as error:
+            self.log.warning("old files were not removed", error=str(error))
+
+    def _note_refusal(self, refusal: str) -> None:
+        self.media_refusal = self._redact(refusal)[:MAX_PROBLEM]
+
+    @asynccontextmanager
+    async def ready_files(self, manifest: Manifest, message: Outbound) -> AsyncIterator[Outbound]:
+        """Yield a message whose files are in the store; see ``workers.media.outgoing``."""
+        from workers.media.outgoing import OutgoingFiles  # late: few accounts send files
+
+        files = OutgoingFiles(manifest.id, manifest.media, lambda: self.media)
+        async with files.ready(message) as ready:
+            yield ready
+
     async def close(self) -> None:
         """End what the plugin has been given: children, threads that have not begun, HTTP."""
+        if self._tending is not None:
+            self._tending.cancel()
         for child in self._children:
             child.kill()
             await child.wait()  # of a process that was killed: at once

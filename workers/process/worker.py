@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ class Worker:
         make_directory(Path(boot.storage))
         if manifest.cursor:
             await self._recall_cursor()
-        self._context = AccountContext(
+        context = self._context = AccountContext(
             boot,
             config,
             self._log,
@@ -195,6 +196,7 @@ class Worker:
             self._control,
             self._redact,
             keeps_cursor=manifest.cursor,
+            max_down=manifest.media.max_down,
         )
         self._control.patch(manifest.status)
         made = plugin_class(manifest)
@@ -204,7 +206,7 @@ class Worker:
         group = getattr(plugin, "is_group", None)
         send = plugin.send if explain is None else explaining(plugin.send, self._explain)
         sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
-        calls.begin(plugin, sender.send, manifest.can)
+        calls.begin(plugin, sender.send, manifest.can, partial(context.ready_files, manifest))
         return plugin
 
     async def _recall_cursor(self) -> None:
@@ -342,6 +344,8 @@ class Worker:
             messages_in=self._context.messages_in if self._context else 0,
             messages_out=self._messages_out,
             dropped=dict(self._link.dropped),
+            media_bytes=self._context.media_bytes if self._context else 0,
+            media_refusal=self._context.media_refusal if self._context else "",
         )
 
     def _report_activity(self) -> None:
@@ -349,6 +353,8 @@ class Worker:
         self._link.verify()
         if self._boot.confine is not None:
             self._check_confinement()
+        if self._context is not None:
+            self._context.tend_media()
         now = int(time.time() * 1000)
         before_in, before_out = self._counted
         self._counted = (

@@ -367,6 +367,7 @@ class Account:
             dropped=self._link.added_to(totals.dropped_with(beat)),
             possibly_lost=totals.lost,
             log_dropped=self._log_dropped(),
+            media_bytes=beat.media_bytes if beat else 0,
             plugin=plugin,
         )
 
@@ -379,4 +380,7 @@ class Account:
             return "degraded: not on the data link"
         if self._link.trouble is not None:
             return f"degraded: {self._link.trouble}"
-        return "degraded: not connected" if plugin.get("connected") is False else "ok"
+        if plugin.get("connected") is False:
+            return "degraded: not connected"
+        beat = self.heartbeat.beat
+        return f"degraded: {beat.media_refusal}" if beat and beat.media_refusal else "ok"

@@ -13,8 +13,9 @@ from typing import Protocol
 import msgspec
 
 from ipc.endpoints import SocketPaths
-from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.bootstrap import MediaBoot, WorkerBoot
 from ipc.identity.peer import PeerProof, peer_name
+from ipc.media import account_directory
 from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.config.variables import referenced
@@ -103,7 +104,18 @@ class WorkerLauncher:
                 processes=spec.limits.processes,
                 confine=self._out_of_reach() if spec.confine else None,
                 proxy=spec.proxy,
+                media=self._media(spec.key),
             )
+
+    def _media(self, key: str) -> MediaBoot:
+        config, places = self._configuration.config.media, self._places
+        return MediaBoot(
+            directory=str(account_directory(places.state_dir, key)),
+            quota=config.quota_bytes,
+            ttl=config.ttl_days * 86_400,
+            allow=config.allow,
+            hidden=[str(places.state_dir), str(places.config_path)],
+        )
 
     def _out_of_reach(self) -> list[str]:
         """Return what no confined account may read."""

@@ -41,6 +41,7 @@ from runtime.supervisor.processes.termination import (
 from runtime.zygote.child import MAX_REQUEST_BYTES
 from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
 from runtime.zygote.forked import fork, write_bootstrap
+from workers.plugin import Media
 
 SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
 
@@ -50,6 +51,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RENDERER = "workers.text.markdown"  # what reads Markdown, for channels that have markup
+FILES = "workers.media.outgoing"  # with the store, as far as it needs no aiohttp
 
 
 class Launcher:
@@ -384,4 +386,5 @@ def zygote_modules(loaded: Loaded) -> list[str]:
         for reference in (spec.manifest_ref, spec.manifest.plugin)
     }
     renders = any(spec.manifest.text.dialect != "plain" for spec in used)
-    return sorted(plugins | ({RENDERER} if renders else set()))
+    files = any(spec.manifest.media != Media() for spec in used)
+    return sorted(plugins | ({RENDERER} if renders else set()) | ({FILES} if files else set()))

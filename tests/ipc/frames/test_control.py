@@ -27,7 +27,7 @@ from ipc.frames.control import (
 )
 
 pack = msgspec.msgpack.encode
-BEAT: list[Any] = [3, 0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}]
+BEAT: list[Any] = [3, 0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}, 8192, "no room"]
 
 
 def beat(**changed: Any) -> bytes:
@@ -40,6 +40,7 @@ def test_frames_come_back() -> None:
         ControlHello("irc:libera", 3, "token", 4711),
         WorkerReady(),
         Beat(0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {"late": 1}),
+        Beat(0.1, 1, 0.5, 10, 0, 0, 5, 4, 3, 2, {}, 8192, "no room"),
         StatusPatch({"connected": True, "detail": {"servers": ["a", 1, 1.5, None]}}),
         Pong(7),
         Weighed(123 << 20),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.commands.message import MessageOptions
+from ops.commands.message import MessageOptions, address_of
 from ops.exits import ExitCode
 from tests.support.commandline import trunkline
 from tests.support.fakeserver import Refusal, fake_gateway
@@ -66,3 +66,20 @@ def test_what_is_not_given_is_not_sent() -> None:
         target="#x", text="hi", account="irc:a", thread="t", reply_to="r", markdown=True
     ).params()
     assert (more["threadId"], more["replyToId"], more["markup"]) == ("t", "r", "markdown")
+
+
+@pytest.mark.parametrize(
+    "address", ["https://a/1", "HTTP://a/1", "file:///a/b", "data:,x", "media:" + "0" * 32]
+)
+def test_an_address_of_a_file_stays_as_it_is(address: str) -> None:
+    assert address_of(address) == address
+
+
+def test_a_path_becomes_an_absolute_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/al")
+    assert address_of("a b.png") == f"file://{tmp_path}/a%20b.png"
+    assert address_of("/srv/ä.png") == "file:///srv/%C3%A4.png"
+    assert address_of("~/x") == "file:///home/al/x"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from ipc.frames.bootstrap import MediaBoot
+from ipc.frames.control import Beat
 from ipc.frames.data import HAPPENED, INBOUND
 from tests.support.controllable_channel import ControllablePlugin, said
 from tests.support.worker_rig import worker_rig
@@ -133,3 +137,51 @@ async def test_http_goes_through_the_account_s_proxy_and_ends_with_it(run_dir: P
         assert asked == ["GET http://chat.example/api HTTP/1.1"]
         assert await rig.stop() == 0
         assert session.closed
+
+
+async def test_files_lie_where_the_worker_was_told_and_are_reported(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.05)
+        plugin = await rig.up()
+        saved = await plugin.ctx.media.save(b"x" * 5000, name="a.txt")
+        assert len(list((run_dir / "storage" / "one" / "media").glob("[0-9a-f]*"))) == 2
+        beats = rig.supervisor.of
+        await rig.supervisor.until(lambda: beats(Beat)[-1:] and beats(Beat)[-1].media_bytes == 8192)
+        assert beats(Beat)[-1].media_refusal == ""
+        async with plugin.ctx.media.open(saved.url) as file:
+            assert await file.read() == b"x" * 5000
+
+
+async def test_a_quota_that_is_full_is_reported_until_there_is_room(run_dir: Path) -> None:
+    media = MediaBoot(str(run_dir / "media"), quota=8192)
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.05, media=media)
+        plugin = await rig.up()
+
+        def refusal() -> str:
+            return rig.supervisor.of(Beat)[-1].media_refusal
+
+        kept = await plugin.ctx.media.save(b"x" * 5000)
+        lost = await plugin.ctx.media.receive(b"x")
+        assert lost.missing is not None
+        assert lost.missing.startswith("the account's files take 0 MiB, as many as media.quota")
+        await rig.supervisor.until(lambda: refusal() == lost.missing)
+        then = time.time() - 7200
+        os.utime(run_dir / "media" / kept.url.removeprefix("media:"), (then, then))
+        assert (await plugin.ctx.media.receive(b"y")).url
+        await rig.supervisor.until(lambda: refusal() == "")
+
+
+async def test_old_files_of_an_earlier_worker_go_without_a_word(run_dir: Path) -> None:
+    place = run_dir / "media"
+    place.mkdir()
+    old, young = place / ("a" * 32), place / ("b" * 32)
+    for each in (old, young):
+        each.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    async with worker_rig(run_dir) as rig:
+        rig.start(beat=0.05, media=MediaBoot(str(place)))
+        await rig.up()
+        await rig.supervisor.until(lambda: rig.supervisor.of(Beat)[-1:] and not old.exists())
+        await rig.supervisor.until(lambda: rig.supervisor.of(Beat)[-1].media_bytes == 4096)
+        assert young.exists()

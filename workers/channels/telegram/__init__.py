@@ -31,7 +31,12 @@ manifest = TelegramManifest(
     system_image="paperplane",
     secrets=frozenset({"botToken"}),
     can=frozenset({"edit", "delete", "react", "typing", "chat", "buttons", "poll", "threads"}),
-    media=Media(send=frozenset({"image", "video", "audio", "file"}), max_up=50_000_000),
+    media=Media(
+        send=frozenset({"image", "video", "audio", "file"}),
+        receive=True,
+        max_up=50_000_000,
+        max_down=20_000_000,
+    ),
     example={"botToken": {"source": "env", "id": "TELEGRAM_BOT_TOKEN"}},
     status={"connected": False, "mode": "polling"},
     cursor=True,

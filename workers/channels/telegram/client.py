@@ -7,10 +7,15 @@ log line. Redirects are not followed, because they would carry the token elsewhe
 from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - a first connection imports it: 1.3 MiB in each worker
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from ipc.nesting import MALFORMED, decode_json, require_shallow
 from workers.channels.http_faults import NoAnswer, fault_of
@@ -22,10 +27,22 @@ T = TypeVar("T")
 MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 updates has less than one of them
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 30.0
+DOWNLOAD_SECONDS = 120.0
+SILENT_SECONDS = 30.0  # without a byte of a file
 
 # Made in the zygote: a type costs its first use 0.5 MiB, in each worker.
 _reply = msgspec.json.Decoder(ApiReply)
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to send in the form's ``field``; ``open`` is called for each try."""
+
+    field: str
+    name: str
+    type: str
+    open: Callable[[], BinaryIO]
 
 
 class BotApi:
@@ -34,6 +51,7 @@ class BotApi:
     def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
         self._session = session
         self._base = f"{root.rstrip('/')}/bot{token}/"
+        self._files = f"{root.rstrip('/')}/file/bot{token}/"
 
     async def call(
         self,
@@ -42,17 +60,18 @@ class BotApi:
         *,
         result: type[T] = object,  # type: ignore[assignment]
         seconds: float = CALL_SECONDS,
-        upload: tuple[str, str, bytes] | None = None,
+        upload: Upload | None = None,
     ) -> T:
         """Call a method; return its result, decoded as ``result``.
 
-        ``upload`` is the name of a field, of a file, and its content. Raises ``ApiRefusal``,
-        ``Unreachable`` or ``NoAnswer``.
+        An ``upload`` is read while it is sent. Raises ``ApiRefusal``, ``Unreachable`` or
+        ``NoAnswer``.
         """
-        data: aiohttp.Payload | aiohttp.FormData = _json(params or {})
-        if upload is not None:
-            data = _form(params or {}, *upload)
-        status, content = await self._post(method, seconds, data)
+        with nullcontext() if upload is None else upload.open() as file:
+            data: aiohttp.Payload | aiohttp.FormData = _json(params or {})
+            if upload is not None and file is not None:
+                data = _form(params or {}, upload, file)
+            status, content = await self._post(method, seconds, data)
         try:
             require_shallow(content)
             reply = _reply.decode(content)
@@ -66,6 +85,29 @@ class BotApi:
             return decode_json(reply.result, result)
         except MALFORMED as error:
             raise NoAnswer(f"{method}: an answer that is not understood: {error}") from None
+
+    @asynccontextmanager
+    async def download(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+        """Yield the content of a file, by the path that ``getFile`` gives.
+
+        Raises ``ApiRefusal``, ``Unreachable`` or ``NoAnswer``, also while it is read.
+        """
+        if not path or path.startswith("/") or ".." in path.split("/"):
+            raise ApiRefusal("getFile", 400, "a path that is not of the server")
+        timeout = aiohttp.ClientTimeout(
+            total=DOWNLOAD_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS
+        )
+        address = URL(self._files + quote(path, safe="/"), encoded=True)
+        try:
+            async with self._session.get(
+                address, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    text = f"HTTP {response.status} for a file"
+                    raise ApiRefusal("download", response.status, text)
+                yield response.content
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise fault_of("download", error) from None
 
     async def _post(
         self, method: str, seconds: float, data: aiohttp.Payload | aiohttp.FormData
@@ -90,10 +132,10 @@ def _json(params: Json) -> aiohttp.Payload:
     return aiohttp.BytesPayload(_encode(params), content_type="application/json")
 
 
-def _form(params: Json, field: str, name: str, content: bytes) -> aiohttp.FormData:
+def _form(params: Json, upload: Upload, file: BinaryIO) -> aiohttp.FormData:
     form = aiohttp.FormData()
     for key, value in params.items():
         text = value if isinstance(value, str) else _encode(value).decode()
         form.add_field(key, text)
-    form.add_field(field, content, filename=name)
+    form.add_field(upload.field, file, filename=upload.name, content_type=upload.type)
     return form

@@ -5,20 +5,21 @@ A call is repeated only where Telegram has said that it was not carried out.
 
 from __future__ import annotations
 
-import base64
 import re
-from typing import Any
 
 from workers.channels.http_faults import NoAnswer, Unreachable
-from workers.channels.telegram.client import BotApi
+from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import Json, TelegramChat, TelegramMessage
 from workers.channels.telegram.refusals import ApiRefusal, failure_of, is_markup, is_unchanged
 from workers.channels.telegram.translation import chat_of, message_id, split_id
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent
+from workers.plugin import MediaFiles
 
 UPLOAD_SECONDS = 120.0
 MAX_BUTTON_BYTES = 64
+MAX_PHOTO_BYTES = 10_000_000
+PHOTOS = ("image/jpeg", "image/png", "image/webp")
 _TAG = re.compile(r"<[^<>]*>")
 _METHODS = {"image": "sendPhoto", "video": "sendVideo", "audio": "sendAudio"}
 _FIELDS = {"sendPhoto": "photo", "sendVideo": "video", "sendAudio": "audio"}
@@ -27,8 +28,9 @@ _FIELDS = {"sendPhoto": "photo", "sendVideo": "video", "sendAudio": "audio"}
 class BotDeliveries:
     """What goes out. Remembers which groups have become supergroups, and so other chats."""
 
-    def __init__(self, api: BotApi) -> None:
+    def __init__(self, api: BotApi, media: MediaFiles) -> None:
         self._api = api
+        self._media = media
         self._moved: dict[str, str] = {}
 
     async def send(self, message: Outbound, *, html: bool) -> Sent:
@@ -58,21 +60,12 @@ class BotDeliveries:
     async def _send_file(
         self, params: Json, attachment: Attachment, *, html: bool
     ) -> TelegramMessage:
-        kind = (attachment.mime_type or "").partition("/")[0]
-        method = _METHODS.get(kind, "sendDocument")
-        field = _FIELDS.get(method, "document")
-        scheme, _, rest = attachment.url.partition(":")
-        if scheme in ("http", "https"):
-            return await self._deliver(
-                method, params | {field: attachment.url}, "caption", html=html
-            )
-        if scheme != "data":
-            raise SendFailed(
-                f"telegram sends files by an http, https or data URL, not {scheme}:",
-                reason="unsupported",
-            )
-        upload = (field, attachment.name or "file", content_of(rest))
-        return await self._deliver(method, params, "caption", html=html, upload=upload)
+        async with self._media.open(attachment.url) as file:
+            method = method_for(file.type, file.size)
+            field = _FIELDS.get(method, "document")
+            named = attachment.name or file.name or "file"
+            upload = Upload(field, named, file.type, file.binary)
+            return await self._deliver(method, params, "caption", html=html, upload=upload)
 
     async def edit(self, message: str, text: str, *, html: bool) -> None:
         """Replace the text of a message; one that has this text already is left."""
@@ -106,7 +99,13 @@ class BotDeliveries:
         return chat_of(found)
 
     async def _deliver(
-        self, method: str, params: Json, field: str, *, html: bool = False, upload: Any = None
+        self,
+        method: str,
+        params: Json,
+        field: str,
+        *,
+        html: bool = False,
+        upload: Upload | None = None,
     ) -> TelegramMessage:
         """Call a method whose result is a message."""
         try:
@@ -115,7 +114,7 @@ class BotDeliveries:
             raise failure_of(error) from None
 
     async def _try(
-        self, method: str, params: Json, field: str, *, html: bool, upload: Any = None
+        self, method: str, params: Json, field: str, *, html: bool, upload: Upload | None = None
     ) -> TelegramMessage:
         """Call a method; once more, without the markup, when that is what Telegram refuses."""
         marked = params | ({"parse_mode": "HTML"} if html and params.get(field) else {})
@@ -127,7 +126,9 @@ class BotDeliveries:
         plain = params | {field: plain_of(params[field])}
         return await self._call_moved(method, plain, upload)
 
-    async def _call_moved(self, method: str, params: Json, upload: Any) -> TelegramMessage:
+    async def _call_moved(
+        self, method: str, params: Json, upload: Upload | None
+    ) -> TelegramMessage:
         """Call a method for a chat, or for what the chat has become."""
         chat = self._moved.get(str(params["chat_id"]), str(params["chat_id"]))
         try:
@@ -139,7 +140,7 @@ class BotDeliveries:
             self._moved[chat] = str(new)
         return await self._api_call(method, params | {"chat_id": str(new)}, upload)
 
-    async def _api_call(self, method: str, params: Json, upload: Any) -> TelegramMessage:
+    async def _api_call(self, method: str, params: Json, upload: Upload | None) -> TelegramMessage:
         seconds = UPLOAD_SECONDS if upload else 30.0
         return await self._api.call(
             method, params, result=TelegramMessage, seconds=seconds, upload=upload
@@ -158,15 +159,12 @@ def plain_of(html: str) -> str:
     return text.replace("&quot;", '"').replace("&amp;", "&")
 
 
-def content_of(rest: str) -> bytes:
-    """Return the bytes of a ``data`` URL, without its scheme. Raises ``SendFailed``."""
-    kind, comma, data = rest.partition(",")
-    try:
-        if not comma or not kind.endswith(";base64"):
-            raise ValueError("it is not base64")
-        return base64.b64decode(data, validate=True)
-    except ValueError as error:
-        raise SendFailed(f"a data URL cannot be read: {error}", reason="invalid") from None
+def method_for(type: str, size: int) -> str:
+    """Return the method that sends a file: what Telegram does not show goes as a document."""
+    kind = type.partition("/")[0]
+    if kind == "image" and (type not in PHOTOS or size > MAX_PHOTO_BYTES):
+        return "sendDocument"
+    return _METHODS.get(kind, "sendDocument")
 
 
 def _common_of(message: Outbound) -> Json:

@@ -58,6 +58,14 @@ class File(TelegramObject, frozen=True):
     mime_type: str | None = None
 
 
+class RemoteFile(TelegramObject, frozen=True):
+    """Where a file lies at the server, for an hour at least."""
+
+    file_id: str
+    file_path: str = ""
+    file_size: int | None = None
+
+
 class Sticker(TelegramObject, frozen=True):
     """A sticker; ``emoji`` is what it stands for."""
 
@@ -200,5 +208,5 @@ ALLOWED_UPDATES = [
 ]
 
 # msgspec learns a type at its first use: here that is in the zygote, once for all workers.
-for _type in (User, Update, TelegramMessage, WebhookInfo):
+for _type in (User, Update, TelegramMessage, WebhookInfo, RemoteFile):
     msgspec.json.Decoder(_type)

@@ -33,7 +33,7 @@ class Telegram:
             )
         api = BotApi(self.ctx.http, self.config.api_root, self.config.bot_token)
         me = await self._login(api)
-        self._api, self._deliveries = api, BotDeliveries(api)
+        self._api, self._deliveries = api, BotDeliveries(api, self.ctx.media)
         self.ctx.identity(str(me.id))
         now = int(time.time() * 1000)
         self.ctx.status(

@@ -17,6 +17,7 @@ import msgspec
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
+from workers.channels.telegram.downloads import FileDownloads
 from workers.channels.telegram.objects import (
     ALLOWED_UPDATES,
     Json,
@@ -56,6 +57,7 @@ class Poller:
         self._me = me
         self._seconds = seconds
         self._sleep = sleep
+        self._files = FileDownloads(api, ctx.media)
         self._offset = offset_of(ctx.cursor, _now())
         self._failures = 0
         self._trouble = ""  # what was logged last
@@ -89,7 +91,7 @@ class Poller:
 
     async def _take(self, updates: list[msgspec.Raw]) -> None:
         """Emit the messages of these updates; return when they may be confirmed."""
-        messages: list[Inbound | Happened] = []
+        found: list[Inbound | Happened] = []
         pressed: list[str] = []
         for raw in updates:
             try:
@@ -100,11 +102,12 @@ class Poller:
                 continue
             self._offset = update.update_id + 1
             if (message := inbound_of(update, self._me)) is not None:
-                messages.append(message)
-            messages += happenings_of(update)
+                found.append(message)
+            found += happenings_of(update)
             if update.callback_query is not None:
                 pressed.append(update.callback_query.id)
         cursor = {"offset": self._offset, "at": _now()}
+        messages = await self._files.bring(found)
         receipt = (
             await self._ctx.emit(*messages, cursor=cursor) if messages else self._ctx.mark(cursor)
         )

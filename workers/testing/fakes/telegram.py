@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from aiohttp import web
 
@@ -27,6 +28,7 @@ from workers.testing.fakes.telegram_text import WrongMarkup, shown_text, utf16_l
 Json = dict[str, Any]
 
 TEXT_LIMIT, CAPTION_LIMIT = 4096, 1024  # UTF-16 units
+MAX_DOWN = 20_000_000  # bytes of a file that a bot can fetch
 POLL_SECONDS = 50.0  # the longest that a poll may wait
 CONFLICT = (
     "Conflict: terminated by other getUpdates request; make sure that only one bot instance is"
@@ -133,6 +135,7 @@ class FakeTelegram:
         self.root = ""
         self.down = False
         self._bots: dict[str, FakeBot] = {}
+        self._contents: dict[str, bytes] = {}
         self._changed = asyncio.Condition()
         self._update_ids = itertools.count(int(time.time()))
         self._message_ids = itertools.count(1)
@@ -140,6 +143,25 @@ class FakeTelegram:
     def bot(self, token: str) -> FakeBot:
         """Return the bot of a token; every token is one until it is revoked."""
         return self._bots.setdefault(token, FakeBot(token))
+
+    def file(self, content: bytes, *, size: int | None = None, **fields: Any) -> Json:
+        """Return a file as a message has it, which can be fetched; ``size`` is what is claimed."""
+        number = f"file{len(self._contents)}"
+        self._contents[number] = content
+        claimed = {"file_size": len(content) if size is None else size}
+        return {"file_id": number, "file_unique_id": number} | claimed | fields
+
+    async def handle_file(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for the content of a file."""
+        bot = self.bot(request.match_info["token"])
+        fault = bot.fault_for("download") or ApiFault()
+        await asyncio.sleep(fault.slow)
+        content = self._contents.get(request.match_info["name"])
+        if self.down or fault.drop:
+            return _closed(request)
+        if content is None or fault.code:
+            return web.json_response({"ok": False}, status=fault.code or 404)
+        return web.Response(body=content)
 
     async def say(self, token: str, text: str = "", chat: int = 7, **fields: Any) -> Json:
         """Let somebody write to a bot; return the message. A negative ``chat`` is a group.
@@ -214,6 +236,8 @@ class FakeTelegram:
         match method:
             case "getme":
                 return bot.user
+            case "getfile":
+                return self._file_of(str(params["file_id"]))
             case "getwebhookinfo":
                 waiting = len(bot.updates)
                 return {
@@ -275,6 +299,15 @@ class FakeTelegram:
         bot.sent[-1]["message_id"] = message["message_id"]
         return message
 
+    def _file_of(self, number: str) -> Json:
+        content = self._contents.get(number)
+        if content is None:
+            raise RefusedCall(400, "Bad Request: invalid file_id")
+        if len(content) > MAX_DOWN:
+            raise RefusedCall(400, "Bad Request: file is too big")
+        known = {"file_id": number, "file_unique_id": number, "file_size": len(content)}
+        return known | {"file_path": f"documents/{number}"}
+
     def _edit(self, bot: FakeBot, method: str, params: Json) -> Json:
         shown = _shown(params, "text", TEXT_LIMIT)
         number = int(params["message_id"])
@@ -304,6 +337,7 @@ async def fake_telegram(port: int = 0) -> AsyncIterator[FakeTelegram]:
     fake = FakeTelegram()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/bot{token}/{method}", fake.handle)
+    app.router.add_get("/file/bot{token}/documents/{name}", fake.handle_file)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -341,7 +375,7 @@ async def _params_of(request: web.Request) -> Json:
     elif request.can_read_body:
         for name, value in (await request.post()).items():
             if isinstance(value, web.FileField):
-                params[name] = {"name": value.filename, "size": len(value.file.read())}
+                params[name] = {"name": value.filename, "size": _size_of(value.file)}
             else:
                 params[name] = value
     return params
@@ -352,3 +386,7 @@ def _closed(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+def _size_of(file: IO[bytes]) -> int:
+    return file.seek(0, os.SEEK_END)

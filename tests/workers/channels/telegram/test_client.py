@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 import pytest
@@ -9,7 +10,7 @@ from ipc.nesting import MAX_DEPTH
 from tests.support.daemon import free_port
 from tests.workers.channels.telegram.running_bot import TOKEN, bot_api
 from workers.channels.http_faults import NoAnswer, Unreachable
-from workers.channels.telegram.client import BotApi
+from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import User
 from workers.channels.telegram.refusals import ApiRefusal
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
@@ -108,6 +109,10 @@ async def test_a_redirect_does_not_carry_the_token_elsewhere() -> None:
 async def test_a_file_goes_as_a_form() -> None:
     async with fake_telegram() as fake, bot_api(fake.root, TOKEN) as api:
         params = {"chat_id": "7", "caption": "c"}
-        await api.call("sendPhoto", params, upload=("photo", "a.png", b"123"))
+        await api.call(
+            "sendPhoto",
+            params,
+            upload=Upload("photo", "a.png", "image/png", lambda: io.BytesIO(b"123")),
+        )
         (sent,) = fake.bot(TOKEN).sent
         assert (sent["photo"], sent["caption"]) == ({"name": "a.png", "size": 3}, "c")

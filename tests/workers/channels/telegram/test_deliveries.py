@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 
 from tests.workers.channels.telegram.running_bot import message, running
 from tests.workers.text.samples import MARKDOWN
-from workers.channels.telegram.deliveries import content_of, plain_of
+from workers.channels.telegram.deliveries import method_for, plain_of
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Action, Attachment, Button, Chat, Poll
 from workers.testing.fakes.telegram import ApiFault
@@ -80,40 +79,57 @@ async def test_nothing_is_sent_twice_when_the_answer_is_lost(tmp_path: Path) -> 
         assert bot.bot.calls["sendmessage"] == 1
 
 
-async def test_files_go_by_address_or_as_bytes(tmp_path: Path) -> None:
-    data = "data:image/png;base64," + base64.b64encode(b"12345").decode()
+async def test_files_of_the_store_are_uploaded_by_their_kind(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
+        save = bot.ctx.media.save
         files = [
-            Attachment(url=data, mime_type="image/png", name="a.png"),
-            Attachment(url="https://a.example/b.pdf", mime_type="application/pdf"),
+            await save(b"12345", name="a.png", type="image/png"),
+            await save(b"%PDF-1", name="b.pdf", type="application/pdf"),
         ]
         sent = await bot.plugin.send(message("<i>see</i>", markup="markdown", attachments=files))
         photo, document = bot.bot.sent
         assert (photo["method"], photo["photo"]) == ("sendphoto", {"name": "a.png", "size": 5})
         assert (photo["shown"], document["shown"]) == ("see", "")
-        assert document["document"] == "https://a.example/b.pdf"
+        assert document["document"] == {"name": "b.pdf", "size": 6}
         assert sent.parts == 2
 
 
+async def test_a_file_is_read_again_for_the_second_try(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        refusal = "Bad Request: can't parse entities: made up"
+        bot.bot.faults.append(ApiFault("senddocument", code=400, description=refusal))
+        files = [await bot.ctx.media.save(bytes(300_000), name="a.bin")]
+        await bot.plugin.send(message("<i>see</i>", markup="markdown", attachments=files))
+        assert bot.bot.sent[-1]["document"] == {"name": "a.bin", "size": 300_000}
+        assert bot.bot.calls["senddocument"] == 2
+
+
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    ("type", "size", "method"),
     [
-        ("file:///etc/passwd", "unsupported"),
-        ("data:image/png,abc", "invalid"),
-        ("data:image/png;base64,***", "invalid"),
+        ("image/png", 10_000_000, "sendPhoto"),
+        ("image/png", 10_000_001, "sendDocument"),
+        ("image/svg+xml", 10, "sendDocument"),
+        ("video/mp4", 50_000_000, "sendVideo"),
+        ("audio/mpeg", 10, "sendAudio"),
+        ("application/pdf", 10, "sendDocument"),
     ],
 )
-async def test_no_file_of_this_host_is_sent(tmp_path: Path, url: str, reason: str) -> None:
+def test_what_telegram_does_not_show_goes_as_a_document(type: str, size: int, method: str) -> None:
+    assert method_for(type, size) == method
+
+
+async def test_no_file_of_this_host_is_sent(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
-        with pytest.raises(SendFailed) as found:
-            await bot.plugin.send(message("x", attachments=[Attachment(url=url)]))
-        assert found.value.reason == reason
+        for url in ("file:///etc/passwd", "media:" + "0" * 32, "/etc/passwd"):
+            with pytest.raises(SendFailed):
+                await bot.plugin.send(message("x", attachments=[Attachment(url=url)]))
         assert bot.bot.sent == []
 
 
 async def test_of_several_files_some_may_have_been_sent(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
-        files = [Attachment(url="https://a.example/1"), Attachment(url="file:///x")]
+        files = [await bot.ctx.media.save(b"1"), Attachment(url="file:///x")]
         with pytest.raises(MaybeSent, match="1 of 2 files were sent"):
             await bot.plugin.send(message("", attachments=files))
 
@@ -176,7 +192,3 @@ async def test_only_a_message_s_id_is_taken(tmp_path: Path) -> None:
                 await bot.plugin.delete(Action(name="delete", key="k", message=wrong or None))
         with pytest.raises(SendFailed, match="the thread of a topic is a number"):
             await bot.plugin.send(message("x", thread="x"))
-
-
-def test_the_bytes_of_an_address() -> None:
-    assert content_of("image/png;base64,MTI=") == b"12"

@@ -1,0 +1,1 @@
+"""Store the files of messages, and decide which files and addresses are read for one."""

@@ -1,0 +1,117 @@
+"""Bring the files of a message that is to be sent into the store, before the plugin gets it.
+
+So a plugin never opens a path or an address that somebody has put into a message, and never gets a
+file that its platform does not take.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import PurePosixPath
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from ipc.media import SCHEME, kind_of
+from workers.errors import MediaFailed, SendFailed
+from workers.media.policy import path_of
+from workers.media.store import MediaStore
+from workers.messages import Attachment, Outbound
+from workers.plugin import Media
+
+LINKS = ("http", "https")
+_DATA = re.compile(r"data:([^,;]*)((?:;[^,]*)?),(.*)\Z", re.DOTALL)
+
+
+class OutgoingFiles:
+    """Prepares the files of messages for one channel; ``store`` is made when one has any."""
+
+    def __init__(self, channel: str, media: Media, store: Callable[[], MediaStore]) -> None:
+        self._channel = channel
+        self._media = media
+        self._store = store
+
+    @asynccontextmanager
+    async def ready(self, message: Outbound) -> AsyncIterator[Outbound]:
+        """Yield ``message`` with files as ``media:<id>``, checked by the manifest.
+
+        What was copied for it goes again when it could not be sent. Raises ``MediaFailed``, and
+        ``SendFailed`` for what the channel does not take.
+        """
+        copied: list[str] = []
+        try:
+            files = [await self._prepared(each, copied) for each in message.attachments]
+            yield msgspec.structs.replace(message, attachments=files)
+        except BaseException:
+            for url in copied:
+                with suppress(OSError):
+                    await self._store().remove(url)
+            raise
+
+    async def _prepared(self, attachment: Attachment, copied: list[str]) -> Attachment:
+        scheme = attachment.url.partition(":")[0].lower()
+        if not self._media.send:
+            if scheme in LINKS:
+                return attachment
+            raise SendFailed(
+                f"channel {self._channel} takes no files, only links (http, https)",
+                reason="unsupported",
+            )
+        store = self._store()
+        if scheme != SCHEME.rstrip(":"):
+            attachment = await self._copied(store, scheme, attachment)
+            copied.append(attachment.url)
+        async with store.open(attachment.url) as file:
+            refuse_unfit(self._channel, self._media, file.type, file.size)
+            return Attachment(attachment.url, file.type, attachment.name or file.name, file.size)
+
+    async def _copied(self, store: MediaStore, scheme: str, attachment: Attachment) -> Attachment:
+        """Store what an address holds; not more of it than the platform takes."""
+        url, name, said = attachment.url, attachment.name, attachment.mime_type
+        most = self._media.max_up
+        if scheme in LINKS:
+            return await store.fetch(url, name=name, type=said, limit=most)
+        if scheme == "file":
+            named = name or PurePosixPath(path_of(url)).name
+            async with store.open(url) as file:
+                return await store.save(
+                    file, name=named, type=said or file.type, size=file.size, limit=most
+                )
+        if scheme == "data":
+            own, data = content_of(url)
+            return await store.save(data, name=name, type=said or own, limit=most)
+        raise MediaFailed(
+            f"{url[:100]}: a file is given as media:ID, an http, https or data URL, or"
+            " file:///PATH",
+            reason="invalid",
+        )
+
+
+def refuse_unfit(channel: str, media: Media, type: str, size: int) -> None:
+    """Raise ``SendFailed`` for a file that the platform does not take, by its manifest."""
+    kind = kind_of(type)
+    if kind not in media.send and "file" not in media.send:
+        takes = ", ".join(sorted(media.send))
+        raise SendFailed(f"channel {channel} takes {takes}, not {type}", reason="unsupported")
+    if media.max_up and size > media.max_up:
+        raise SendFailed(
+            f"a file of {size} bytes: channel {channel} takes {media.max_up} at most",
+            reason="too_long",
+        )
+
+
+def content_of(url: str) -> tuple[str | None, bytes]:
+    """Return the type and the content of a ``data:`` URL. Raises ``MediaFailed``."""
+    found = _DATA.match(url)
+    if found is None:
+        raise MediaFailed("a data URL has no comma, or is none", reason="invalid")
+    data = unquote_to_bytes(found[3])
+    if found[2].lower().endswith(";base64"):
+        try:
+            data = base64.b64decode(b"".join(data.split()), validate=True)
+        except ValueError as error:
+            raise MediaFailed(f"a data URL cannot be read: {error}", reason="invalid") from None
+    return found[1] or None, data
