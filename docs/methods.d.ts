@@ -60,6 +60,9 @@ export type DeferrableRestartParams = { reason?: string | null; delayMs?: number
 /** ``cursor`` is where the last answer ended; without it the newest lines come. */
 export type TailParams = { cursor?: number; limit?: number; maxBytes?: number };
 
+/** Which files: their addresses ``media:<id>``, as messages of the account have them. */
+export type MediaTicketParams = { channel: string; urls: Array<string>; accountId?: string | null };
+
 /** The params of the OpenClaw schema; those that concern agents are accepted and ignored. */
 export type MessageActionParams = { channel: string; action: string; params: Record<string, unknown>; idempotencyKey: string; accountId?: string; reply?: Record<string, unknown>; requesterAccountId?: string; requesterSenderId?: string; senderIsOwner?: boolean; sessionKey?: string; sessionId?: string; inboundTurnKind?: string; agentId?: string; toolContext?: Record<string, unknown>; conversationReadOrigin?: string };
 
@@ -168,6 +171,8 @@ export interface MethodParams {
   "last-heartbeat": NoParams;
   /** Answer with log lines, each a JSON object as text, and the `cursor` to go on from. */
   "logs.tail": TailParams;
+  /** Answer with paths (`/media/…?t=…`) of files of an account's messages, which may be fetched from the gateway's port for five minutes without any other secret. */
+  "media.ticket": MediaTicketParams;
   /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. */
   "message.action": MessageActionParams;
   /** Answer with one node that is connected or approved. */

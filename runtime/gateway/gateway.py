@@ -45,6 +45,7 @@ from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
 from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
 from runtime.gateway.http.late import LateEndpoints
+from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import COPIES, FILE
@@ -227,6 +228,7 @@ def _parts(
         boot=boot,
         boot_id=boot_id,
         config=config,
+        tickets=MediaTickets(boot.secret),
         jobs=jobs,
         guard=guard,
         readiness=readiness,

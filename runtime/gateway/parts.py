@@ -22,6 +22,7 @@ from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
+from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.presence import Presence
@@ -36,12 +37,13 @@ class GatewayParts:
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
-    accounts, ``supervisor`` the link to the supervisor.
+    accounts, ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files.
     """
 
     boot: GatewayBoot
     boot_id: str
     config: GatewayConfig
+    tickets: MediaTickets
     jobs: Jobs
     guard: AccessGuard
     readiness: Readiness

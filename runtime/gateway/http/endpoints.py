@@ -1,10 +1,11 @@
-"""Answers HTTP requests on the gateway's port: health and metrics."""
+"""Answers HTTP requests on the gateway's port: health, metrics and files of messages."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import orjson
 from aiohttp import web
@@ -16,6 +17,7 @@ from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import metrics
+from runtime.gateway.http.media import PREFIX, MediaEndpoint
 from runtime.gateway.parts import GatewayParts
 
 HEADERS = {
@@ -28,7 +30,7 @@ METHODS = ("GET", "HEAD")
 # An idle connection; the library's 3630 s would let a stranger keep what costs a file each.
 KEEP_ALIVE_SECONDS = 15.0
 
-Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
+Endpoint = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger("gateway.http")
 
@@ -46,6 +48,7 @@ class HttpEndpoints:
             "/ready": self._ready,
             "/readyz": self._ready,
         }
+        self._media = MediaEndpoint(Path(parts.boot.state_dir), parts.tickets)
         if parts.config.http.metrics:
             self._paths["/metrics"] = self._metrics
         answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
@@ -73,8 +76,10 @@ class HttpEndpoints:
         with connection.answering():
             return await self._answer_at(request)
 
-    async def _answer_at(self, request: web.BaseRequest) -> web.Response:
+    async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:
         endpoint = self._paths.get(request.path)
+        if request.path.startswith(PREFIX):
+            endpoint = self._media.answer
         if endpoint is None:
             return _text(404, "Not Found")
         if request.method not in METHODS:
