@@ -15,6 +15,7 @@ from typing import Any
 from ipc.endpoints import SocketPaths
 from runtime.config.places import Places
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.history import History
@@ -82,6 +83,7 @@ class Parts:
     links: LinkReports
     watch: AccountWatch
     workers: WorkerLauncher
+    channel_zygotes: ChannelZygotes
     # The gateway, and what it is sent.
     gateway: ManagedGateway
     reconfiguration: Reconfiguration

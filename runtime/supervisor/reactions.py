@@ -16,6 +16,7 @@ def account_changed(parts: Parts, account: Account) -> None:
         parts.starts.leave(account.key)
     elif phase is Phase.STOPPING:
         parts.starts.withdraw(account.key)  # where it still waits for its turn
+        parts.channel_zygotes.withdraw(account.key)
     parts.storm.changed(account)
     row = account.status()
     parts.reports.changed(account.key, row)

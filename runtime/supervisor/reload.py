@@ -17,7 +17,7 @@ from runtime.config.variables import referenced
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.roster import Difference
 from runtime.supervisor.parts import Parts
-from runtime.supervisor.processes.launcher import zygote_modules
+from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.reactions import account_changed
 from runtime.supervisor.status import pending, summary
 
@@ -64,6 +64,7 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
     old = configuration.loaded
     configuration.take_over(loaded)
     parts.launcher.withhold(referenced(loaded.raw))  # before anything is started
+    parts.channel_zygotes.forget(parts.launcher.withheld)
     configuration.log_warnings()
     difference = _change_accounts(parts, old, loaded)
     parts.reports.common()
@@ -76,9 +77,10 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
 
 
 def _change_accounts(parts: Parts, old: Loaded, new: Loaded) -> Difference:
-    modules = zygote_modules(new)
-    if modules != zygote_modules(old):  # before anything is started that needs them
-        parts.background.start("replacing the zygote", parts.zygote.replace(modules))
+    preloading = plan(new.accounts.values())
+    if preloading.base != plan(old.accounts.values()).base:  # before what needs it is started
+        parts.background.start("replacing the zygote", parts.zygote.replace(preloading.base))
+    parts.channel_zygotes.take_over(preloading)
     _change_thresholds(parts, new.config)
     difference = parts.roster.replace(new.accounts)
     if _thresholds(new.config) != _thresholds(old.config):  # which are every account's

@@ -20,7 +20,8 @@ from runtime.supervisor.gateways.preflight import GatewayPreflight
 from runtime.supervisor.instance import Instance, InstanceHeld, claim_sockets
 from runtime.supervisor.options import Options, refuse, words
 from runtime.supervisor.processes import leftovers
-from runtime.supervisor.processes.launcher import Launcher, zygote_modules
+from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.surroundings import EarlySignals, move_to
 from runtime.supervisor.systemd import Notifier
 from runtime.zygote.client import Zygote
@@ -79,7 +80,7 @@ def _supervise(
         _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
     launcher = Launcher(run_id=instance.run_id, zygote=zygote)
     launcher.withhold(referenced(loaded.raw))
-    launcher.preload(zygote_modules(loaded))
+    launcher.preload(plan(loaded.accounts.values()).base)
     try:
         from ipc import plainlog  # noqa: F401 - before anything imports structlog
         from runtime.supervisor.daemon import serve

@@ -88,6 +88,7 @@ def metrics(parts: Parts) -> list[Series]:
         counter("stale_events", "Late news of ended processes, dropped.", stale_events(parts)),
         *_noted_links(parts).series(),
         counter("swept", "Processes that children left behind, ended.", parts.launcher.swept),
+        *parts.channel_zygotes.series(),
     ]
 
 
@@ -158,5 +159,6 @@ def _warnings(parts: Parts) -> list[str]:
         *parts.watch.warnings,
         *parts.storm.warnings(),
         *parts.zygote.warnings,
+        *parts.channel_zygotes.warnings,
         *_noted_links(parts).warnings(),
     ]

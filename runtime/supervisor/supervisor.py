@@ -26,6 +26,7 @@ from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
 from runtime.supervisor import status
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.heartbeat import Silence
@@ -55,6 +56,7 @@ from runtime.supervisor.offload import Offload
 from runtime.supervisor.own_files import OwnFiles
 from runtime.supervisor.parts import Parts, SupervisorProcess
 from runtime.supervisor.processes.launcher import Launcher
+from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
     account_changed,
@@ -128,6 +130,9 @@ class Supervisor:
         factory = self._gateway_factory(places, launcher, logs, reports)
         gateway = self._gateway(configuration, factory)
         background = Background()
+        channels = ChannelZygotes(
+            plan(configuration.loaded.accounts.values()), launcher, logs, background.start
+        )
         return Parts(
             about=SupervisorProcess(self._setting.version, self._instance.boot),
             places=places,
@@ -145,13 +150,14 @@ class Supervisor:
             watch=self._account_watch(),
             workers=WorkerLauncher(
                 starts,
-                launcher,
+                channels,
                 logs,
                 configuration=configuration,
                 places=places,
                 proof=PeerProof(secret),
                 drain=lambda: self.parts.link.drain_now(),
             ),
+            channel_zygotes=channels,
             gateway=gateway,
             reconfiguration=Reconfiguration(
                 gateway, factory, lambda: configuration.loaded, background.start
@@ -290,6 +296,7 @@ class Supervisor:
         finally:
             parts.offload.close()
             await parts.roster.close()
+            await parts.channel_zygotes.close()
             parts.starts.close()
             parts.history.close()
             await self.local.close()

@@ -39,18 +39,22 @@ class Say(Protocol):
 
 
 Main = Callable[[bytes, dict[str, int], Say], Awaitable[int]]
+# What a fork does, with its request, its descriptors and the supervisor's pid; its exit code.
+ForkMain = Callable[[dict[str, Any], dict[str, int], int], int]
 
 _fds: dict[str, int] = {}  # the inherited descriptors by name
 
 
-def become(request: dict[str, Any], fds: list[int], middle: int, supervisor: int) -> None:
-    """Turn a fork of the zygote into the child that ``request`` describes; never returns."""
+def become(
+    request: dict[str, Any], fds: list[int], middle: int, supervisor: int, run: ForkMain
+) -> None:
+    """Turn a fork of a zygote into the child that ``request`` describes; never returns."""
     code = 1
     try:
         await_adoption(middle, supervisor)
         names = [*STREAMS, *request["fds"]]
         settle(dict(zip(names, fds, strict=True)), request["name"], request["env"])
-        code = _run_pickled(_fds["boot"])
+        code = run(request, _fds, supervisor)
     except BaseException:  # noqa: BLE001 - the last frame before the end of the process
         traceback.print_exc()
     finally:
@@ -71,7 +75,6 @@ def await_adoption(middle: int, supervisor: int) -> None:
 def settle(fds: dict[str, int], name: str, env: dict[str, str]) -> None:
     """Give a fork its own session, signals, streams, name and environment."""
     os.setsid()
-    become_subreaper()  # what it starts is found when it ends: see ``Launcher``
     set_name(name.encode())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -99,10 +102,12 @@ def _text(fd: int) -> TextIO:
     return open(fd, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
 
 
-def _run_pickled(fd: int) -> int:
-    """Run the ``multiprocessing`` process object that comes through the pipe."""
+def run_pickled(request: dict[str, Any], fds: dict[str, int], supervisor: int) -> int:
+    """Run the ``multiprocessing`` process object that comes through the pipe ``boot``."""
     from multiprocessing import spawn
 
+    become_subreaper()  # what it starts is found when it ends: see ``Sweep``
+    fd = fds["boot"]
     code: int = spawn._main(fd, os.dup(fd))
     return code
 

@@ -100,7 +100,7 @@ class Zygote:
             try:
                 return self._socket.recv(4096)
             except TimeoutError:
-                stopped = stopped + 1 if _is_stopped(self.pid) else 0
+                stopped = stopped + 1 if is_stopped(self.pid) else 0
                 if stopped >= LOOKS_STOPPED:
                     raise ZygoteStopped("it was stopped by a signal") from None
                 if time.monotonic() >= ends:
@@ -113,7 +113,7 @@ class Zygote:
         self._socket.close()
 
 
-def _is_stopped(pid: int) -> bool:
+def is_stopped(pid: int) -> bool:
     """Return whether a process is stopped by a signal or a tracer (proc_pid_stat(5))."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:

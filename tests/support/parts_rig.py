@@ -18,6 +18,7 @@ from runtime.config.load import Loaded, load_text
 from runtime.config.places import Places
 from runtime.supervisor import status
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.control_link import ControlLink
 from runtime.supervisor.accounts.crash_storm import CrashStorm
 from runtime.supervisor.accounts.heartbeat import Silence
@@ -43,6 +44,7 @@ from runtime.supervisor.logs.recent import RecentLog
 from runtime.supervisor.offload import Offload
 from runtime.supervisor.own_files import OwnFiles
 from runtime.supervisor.parts import Parts, SupervisorProcess
+from runtime.supervisor.processes.preloading import plan
 from runtime.supervisor.processes.zygote_check import ZygoteCheck
 from runtime.supervisor.reactions import (
     account_changed,
@@ -145,6 +147,12 @@ class PartsRig:
             loaded=lambda: self.configuration.loaded,
             on_change=lambda: gateway_changed(self.parts),
         )
+        channels = ChannelZygotes(
+            plan(self.configuration.loaded.accounts.values()),
+            self.launcher,
+            cast(Any, self.logs),
+            background.start,
+        )
         return Parts(
             about=SupervisorProcess(VERSION, self.boot),
             places=places,
@@ -172,7 +180,7 @@ class PartsRig:
             ),
             workers=WorkerLauncher(
                 starts,
-                self.launcher,
+                channels,
                 cast(Any, self.logs),
                 configuration=self.configuration,
                 places=places,
@@ -184,6 +192,7 @@ class PartsRig:
                 gateway, factory, lambda: self.configuration.loaded, background.start
             ),
             reports=reports,
+            channel_zygotes=channels,
             launcher=self.launcher,
             zygote=ZygoteCheck(self.launcher),
             logs=cast(Any, self.logs),

@@ -161,3 +161,9 @@ async def leave_grandchildren(payload: bytes, fds: dict[str, int], say: Say) -> 
         await asyncio.Event().wait()
     os.kill(os.getpid(), signal.SIGKILL)
     return 0
+
+
+async def plugin_version(payload: bytes, fds: dict[str, int], say: Say) -> int:
+    """Print the ``version`` of the module in ``payload``, ``none`` where it is not imported."""
+    print(getattr(sys.modules.get(payload.decode()), "version", "none"), flush=True)
+    return 0

@@ -19,12 +19,12 @@ from ipc.media import account_directory
 from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.config.variables import referenced
+from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.child import Process
 from runtime.supervisor.configuration import Configuration
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.logs.store import LogStore
-from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.limits import ProcessLimits, group_limits
 from runtime.supervisor.processes.process import Spec
 from workers.secrets import field_at
@@ -60,7 +60,7 @@ class WorkerLauncher:
     def __init__(
         self,
         starts: StartQueue,
-        launcher: Launcher,
+        zygotes: ChannelZygotes,
         logs: LogStore,
         *,
         configuration: Configuration,
@@ -69,7 +69,7 @@ class WorkerLauncher:
         drain: Callable[[], None],
     ) -> None:
         self._starts = starts
-        self._launcher = launcher
+        self._zygotes = zygotes
         self._logs = logs
         self._configuration = configuration
         self._places = places
@@ -78,7 +78,8 @@ class WorkerLauncher:
         self._drain = drain
 
     async def turn(self, key: str, *, urgent: bool) -> None:
-        """Wait for a place in the start queue; raises ``Withdrawn``."""
+        """Wait for what its channel imports, then for a place; raises ``Withdrawn``."""
+        await self._zygotes.prepare(key)
         await self._starts.enter(key, urgent=urgent)
 
     def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
@@ -124,7 +125,8 @@ class WorkerLauncher:
     async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
         """Start the process and capture its output."""
         with self._giving_up(spec.key):
-            process = await self._launcher.spawn(
+            process = await self._zygotes.spawn(
+                spec.key,
                 Spec(
                     name=peer_name(boot.key, boot.incarnation),
                     target=TARGET,
@@ -132,7 +134,7 @@ class WorkerLauncher:
                     launcher=spec.launcher,
                     limits=group_limits(spec.limits),
                     variables=_variables(spec),
-                )
+                ),
             )
             capture = await self._logs.capture_or_kill(boot.key, boot.incarnation, process)
         limits = ProcessLimits(process, spec.limits)

@@ -187,6 +187,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "why": why(state, obstacle[1] if obstacle else None, account.hold),
         "next": what_next(account.key, state, held=account.hold is not None),
         "events": list(account.history),
+        "imports": parts.channel_zygotes.about(account.key),
         "lines": parts.logs.tail([account.key], DESCRIBED_LINES),
     }
 

@@ -16,12 +16,11 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from ipc.helpers import helpers_spared
-from runtime.config.load import Loaded
 from runtime.config.variables import GATEWAY_VARIABLES
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
@@ -33,25 +32,23 @@ from runtime.supervisor.processes.process import (
     SpawnShortage,
     Spec,
 )
-from runtime.supervisor.processes.termination import (
-    kill_and_reap,
-    kill_and_reap_all,
-    reap_if_ended,
-)
+from runtime.supervisor.processes.sweeping import Sweep
+from runtime.supervisor.processes.termination import kill_and_reap
 from runtime.zygote.child import MAX_REQUEST_BYTES
 from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
 from runtime.zygote.forked import fork, write_bootstrap
-from workers.plugin import Media
-
-SWEEP_AFTER = 0.05  # seconds; exits that come together are swept together
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-RENDERER = "workers.text.markdown"  # what reads Markdown, for channels that have markup
-FILES = "workers.media.outgoing"  # with the store, as far as it needs no aiohttp
+
+class Forker(Protocol):
+    """A process that forks children of ours, such as the zygote of a channel."""
+
+    async def request_fork(self, message: bytes, fds: list[int]) -> int:
+        """Return the pid of the child that was forked; raises ``SpawnError``."""
 
 
 class Launcher:
@@ -60,7 +57,6 @@ class Launcher:
     Must be made in the main thread of a supervisor that is a child subreaper. All spawning
     happens in one thread of its own: it blocks for milliseconds, and PR_SET_PDEATHSIG fires
     when the spawning *thread* ends (prctl(2)), so that thread lives as long as the launcher.
-    ``swept`` counts the processes that children left behind.
     """
 
     def __init__(
@@ -68,23 +64,23 @@ class Launcher:
     ) -> None:
         self._run_id = run_id
         known = set() if zygote is None else {zygote.pid}
-        self._strangers = os.getpid() == 1 or bool(vitals.own_children() - known)
+        strangers = os.getpid() == 1 or bool(vitals.own_children() - known)
         self._preload = list(preload)
         self._withheld = GATEWAY_VARIABLES
         self._thread = ThreadPoolExecutor(1, "spawner")
-        self._zygote = zygote
-        self._ours: set[int] = set()
-        self._sweep_due = False
+        self._sweep = Sweep(mark(run_id), self._thread.submit, strangers=strangers)
+        self._zygote: Zygote | None = None
+        self._take(zygote)
         self._memory = vitals.MemoryKills()
         self._groups: ControlGroups | None = None
         self._limits_by = "polling"
-        self.swept = 0
 
     def start(self) -> None:
         """Start the zygote; returns before it has imported its modules."""
         if self._zygote is None:
             withheld = self._withheld
-            self._zygote = zygote = Zygote(self._run_id, withheld)
+            zygote = Zygote(self._run_id, withheld)
+            self._take(zygote)
             if self._withheld is not withheld:  # more was withheld meanwhile, by another thread
                 zygote.forget(self._withheld)
         self._send_preload()
@@ -108,6 +104,24 @@ class Launcher:
         zygote = self._zygote  # the spawner thread may be replacing it
         if zygote is not None:
             zygote.forget(new)
+
+    def _take(self, zygote: Zygote | None) -> None:
+        """Use this zygote, which is no more swept than a child, from now on."""
+        if self._zygote is not None:
+            self._sweep.ours.discard(self._zygote.pid)
+        if zygote is not None:
+            self._sweep.ours.add(zygote.pid)
+        self._zygote = zygote
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """The environment variables that are kept from children which do not name them."""
+        return self._withheld
+
+    @property
+    def swept(self) -> int:
+        """How many processes that children left behind were ended."""
+        return self._sweep.swept
 
     @property
     def modules(self) -> list[str]:
@@ -143,12 +157,12 @@ class Launcher:
         ours. Raises ``ProcessLookupError`` where it cannot be known.
         """
         top = child_above(pid)
-        if top is None or top in self._ours or top == self.zygote_pid:
+        if top is None or top in self._sweep.ours:
             return top
         with helpers_spared() as helpers:
             if top in helpers:
                 return None
-        if self._strangers and not vitals.is_marked(top, mark(self._run_id)):
+        if self._sweep.strangers and not vitals.is_marked(top, mark(self._run_id)):
             return None
         return top  # left by a child that is gone, and not swept yet
 
@@ -157,9 +171,14 @@ class Launcher:
         self._preload = list(modules)
         await self._in_thread(self._renew)
 
-    async def spawn(self, spec: Spec) -> SpawnedProcess:
-        """Start a process; raises ``SpawnError``. A cancelled spawn leaves no process."""
-        task = asyncio.ensure_future(self._in_thread(self._spawn, spec))
+    async def spawn(self, spec: Spec, by: Forker | None = None) -> SpawnedProcess:
+        """Start a process; raises ``SpawnError``. A cancelled spawn leaves no process.
+
+        ``by`` forks it, where it is given, instead of the zygote; it may take its time, other
+        starts do not wait for it.
+        """
+        starting = self._in_thread(self._spawn, spec) if by is None else self._spawn_by(by, spec)
+        task = asyncio.ensure_future(starting)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -170,39 +189,17 @@ class Launcher:
             await process.wait()
             raise
 
-    def _reaped(self, pid: int) -> None:
-        """Forget a child, and sweep soon what it left behind."""
-        self._ours.discard(pid)
-        self._sweep_later()
-
     def reap_strangers(self) -> None:
-        """Reap orphans of others too, where they come to us; call it on the running loop.
-
-        They do when we are process 1 of a container, and when a shell has started something
-        and then replaced itself by us (``exec``).
-        """
-        if self._strangers:
-            loop = asyncio.get_running_loop()  # uvloop itself takes no handler for this signal
-            signal.signal(
-                signal.SIGCHLD, lambda number, frame: loop.call_soon_threadsafe(self._sweep_later)
-            )
-            self._sweep_later()  # those that ended during the start have sent their signal
-
-    def _sweep_later(self) -> None:
-        if not self._sweep_due:
-            self._sweep_due = True
-            loop = asyncio.get_running_loop()
-            loop.call_later(SWEEP_AFTER, self._sweep_soon)
+        """Reap orphans of others too, where they come to us; call it on the running loop."""
+        self._sweep.reap_strangers()
 
     def close(self) -> None:
         """End the zygote, wait for the thread, and sweep once more."""
-        if self._strangers:
+        if self._sweep.strangers:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._thread.shutdown(wait=True)
-        if self._zygote is not None:
-            self._zygote.end()
-            self._zygote = None
-        self._sweep()
+        self._end_zygote()
+        self._sweep.now()
         if self._groups is not None:
             self._groups.close()
 
@@ -210,31 +207,40 @@ class Launcher:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
 
-    # From here on everything runs in the spawner thread, ``_sweep_soon`` excepted.
+    # From here on everything runs in the spawner thread, ``_spawn_by`` excepted.
 
     def _spawn(self, spec: Spec) -> SpawnedProcess:
-        try:
-            pipes = Pipes()
-        except OSError as error:
-            raise _why(error) from None
-        try:
-            env = {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
-            launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
-            pid = launch(spec, env, pipes)
-            pidfd = self._pidfd(pid, pipes)
-        except OSError as error:
-            pipes.close()
-            raise _why(error) from None
-        except BaseException:
-            pipes.close()
-            raise
+        launch = self._exec if spec.command or spec.launcher == "exec" else self._fork
+        with _pipes() as pipes:
+            pid = launch(spec, self._environment(spec), pipes)
+            return self._watched(spec, pid, pipes)
+
+    async def _spawn_by(self, forker: Forker, spec: Spec) -> SpawnedProcess:
+        with _pipes() as pipes:
+            message, fds = _request(spec, self._environment(spec), pipes)
+            with self._sweep.postponed():
+                pid = await forker.request_fork(message, fds)
+                self._sweep.ours.add(pid)
+            return await self._in_thread(self._boot, spec, pid, pipes)
+
+    def _boot(self, spec: Spec, pid: int, pipes: Pipes) -> SpawnedProcess:
+        """Hand a fork what it is to run."""
+        pipes.close_theirs()
+        fork(spec.target, spec.payload, pipes.boot_writer, lambda: pid)
+        return self._watched(spec, pid, pipes)
+
+    def _environment(self, spec: Spec) -> dict[str, str]:
+        return {**spec.env, "TRUNKLINE_PEER": spec.name, "TRUNKLINE_RUN_ID": self._run_id}
+
+    def _watched(self, spec: Spec, pid: int, pipes: Pipes) -> SpawnedProcess:
+        pidfd = self._pidfd(pid, pipes)
         os.set_blocking(pidfd, True)
         return SpawnedProcess(
             pid,
             pidfd,
             pipes,
             memory=self._memory,
-            on_reaped=self._reaped,
+            on_reaped=self._sweep.reaped,
             group=self._group(spec, pid),
         )
 
@@ -246,7 +252,7 @@ class Launcher:
             pipes.close()  # which makes room for the handle by which it is ended
             kill_and_reap(pid)
             raise
-        self._ours.add(pid)
+        self._sweep.ours.add(pid)
         return pidfd
 
     def _group(self, spec: Spec, pid: int) -> ControlGroup | None:
@@ -259,18 +265,15 @@ class Launcher:
             return None
 
     def _fork(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
-        own = {name: os.environ[name] for name in spec.variables if name in os.environ}
-        request = {"kind": "spawn", "name": spec.name, "env": own | env, "fds": list(spec.fds)}
-        fds = [*pipes.child_ends(), *spec.fds.values()]
-        message = json.dumps(request).encode()
-        if len(message) > MAX_REQUEST_BYTES:
-            raise SpawnError("the variables of its secrets are too long: use source file")
+        message, fds = _request(spec, env, pipes)
 
         def ask() -> int:
             pid = self._ask(message, fds)
             pipes.close_theirs()
             return pid
 
+        if spec.modules:
+            return ask()
         return fork(spec.target, spec.payload, pipes.boot_writer, ask)
 
     def _exec(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
@@ -331,60 +334,50 @@ class Launcher:
         raise SpawnError("the zygote died twice")
 
     def _renew(self) -> None:
-        if self._zygote is not None:
-            self._zygote.end()
-            self._zygote = None
+        self._end_zygote()
         self.start()
+
+    def _end_zygote(self) -> None:
+        zygote = self._zygote
+        if zygote is not None:
+            zygote.end()
+            self._take(None)
 
     def _send_preload(self) -> None:
         zygote = self._zygote  # the spawner thread may be replacing it
         if zygote is not None and self._preload:
             zygote.preload(self._preload)
 
-    def _sweep_soon(self) -> None:
-        self._sweep_due = False
-        with contextlib.suppress(RuntimeError):  # closed meanwhile: ``close`` sweeps
-            self._thread.submit(self._sweep)
 
-    def _sweep(self) -> None:
-        """Kill and reap what ended children left behind.
+@contextlib.contextmanager
+def _pipes() -> Iterator[Pipes]:
+    """Make the pipes of a child, and close them if it is not started; raises ``SpawnError``."""
+    try:
+        pipes = Pipes()
+    except OSError as error:
+        raise _why(error) from None
+    try:
+        yield pipes
+    except OSError as error:
+        pipes.close()
+        raise _why(error) from None
+    except BaseException:
+        pipes.close()
+        raise
 
-        Every worker is a subreaper itself: its orphans stay its own until it ends, and only
-        then become ours. So a child that we did not start belongs to one that is gone, unless
-        strangers come to us too: those are reaped when they have ended, and the rest is told
-        by the run id in its environment. This runs in the thread that spawns, hence never
-        beside a spawn that is half done.
-        """
-        ours = self._ours | ({self._zygote.pid} if self._zygote else set())
-        left = []
-        with helpers_spared() as helpers:
-            for pid in vitals.children_of(os.getpid()):
-                if pid in ours or pid in helpers:
-                    continue
-                if self._strangers and not vitals.is_marked(pid, mark(self._run_id)):
-                    reap_if_ended(pid)
-                else:
-                    left.append(pid)
-            self.swept += kill_and_reap_all(left)
+
+def _request(spec: Spec, env: dict[str, str], pipes: Pipes) -> tuple[bytes, list[int]]:
+    """Return the request to fork a child, and its descriptors; raises ``SpawnError``."""
+    own = {name: os.environ[name] for name in spec.variables if name in os.environ}
+    request = {"kind": "spawn", "name": spec.name, "env": own | env, "fds": list(spec.fds)}
+    if spec.modules:
+        request |= {"kind": "channel", "modules": list(spec.modules)}
+    message = json.dumps(request).encode()
+    if len(message) > MAX_REQUEST_BYTES:
+        raise SpawnError("the variables of its secrets are too long: use source file")
+    return message, [*pipes.child_ends(), *spec.fds.values()]
 
 
 def _why(error: OSError) -> SpawnError:
     kind = SpawnShortage if error.errno in SHORTAGES else SpawnError
     return kind(error.strerror or str(error))
-
-
-def zygote_modules(loaded: Loaded) -> list[str]:
-    """Return the modules to preload: those of the channels that configured accounts use."""
-    used = [
-        spec
-        for spec in loaded.accounts.values()
-        if spec.enabled and spec.configured and spec.launcher == "zygote"
-    ]
-    plugins = {
-        reference.partition(":")[0]
-        for spec in used
-        for reference in (spec.manifest_ref, spec.manifest.plugin)
-    }
-    renders = any(spec.manifest.text.dialect != "plain" for spec in used)
-    files = any(spec.manifest.media != Media() for spec in used)
-    return sorted(plugins | ({RENDERER} if renders else set()) | ({FILES} if files else set()))

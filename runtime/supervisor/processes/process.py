@@ -43,6 +43,7 @@ class Spec:
     then passed to it through a pipe, and it gets nothing else of ours. ``limits`` apply where
     there are control groups (``Launcher.use_groups``). ``variables`` are the environment
     variables that its own references name: of those that the launcher withholds it gets these.
+    With ``modules`` it is the zygote of a channel, which imports them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Spec:
     command: tuple[str, ...] = ()
     limits: GroupLimits | None = None
     variables: frozenset[str] = frozenset()
+    modules: tuple[str, ...] = ()
 
 
 class SpawnedProcess:

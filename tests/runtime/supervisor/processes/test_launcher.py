@@ -20,8 +20,9 @@ import pytest
 
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes import vitals
-from runtime.supervisor.processes.launcher import SWEEP_AFTER, Launcher
+from runtime.supervisor.processes.launcher import Launcher
 from runtime.supervisor.processes.process import SpawnedProcess, SpawnError, SpawnShortage, Spec
+from runtime.supervisor.processes.sweeping import SWEEP_AFTER
 from runtime.zygote.prctl import become_subreaper
 from tests.support.spawned import (
     LAUNCHERS,
@@ -407,7 +408,7 @@ def test_helpers_of_the_supervisor_and_orphans_of_others_are_nobodys() -> None:
     with subprocess.Popen(["sleep", "600"]) as other:
         marked = {**os.environ, "TRUNKLINE_RUN_ID": "with-strangers"}
         alone, beside = Launcher(run_id="alone"), Launcher(run_id="with-strangers")
-        alone._strangers = False  # as where no process of others comes to us
+        alone._sweep.strangers = False  # as where no process of others comes to us
         helper = start_helper(["sleep", "600"])
         with subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True) as left:
             while not Path(f"/proc/{left.pid}/environ").read_bytes():

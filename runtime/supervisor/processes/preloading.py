@@ -1,0 +1,160 @@
+"""Decides what is imported before accounts start, and by which zygote. Pure.
+
+What Trunkline brings itself the base zygote imports, for all. The plugin of any other channel is
+imported by a zygote of that channel alone: whatever its import does, it costs that channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from runtime.config.accounts import AccountSpec
+from workers.plugin import Media
+
+RENDERER = "workers.text.markdown"  # what reads Markdown, for channels that have markup
+FILES = "workers.media.outgoing"  # with the store, as far as it needs no aiohttp
+BUILT_IN = "workers.channels."
+
+IMPORT_SECONDS = 60.0  # then an import counts as hanging, and accounts wait for it no longer
+LONG_SECONDS = 5.0  # an operator is told of an import that takes longer
+LARGE_BYTES = 256 << 20  # and of one that takes more memory
+# A single account shares with nobody: its zygote is kept only where to import again takes longer.
+WORTH_KEEPING_SECONDS = 1.0
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 60.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlan:
+    """What the zygote of a channel imports, the plugin last, and for which accounts.
+
+    ``memory`` is how many bytes the largest of its accounts may have; ``None``: any number.
+    """
+
+    modules: tuple[str, ...]
+    keys: frozenset[str]
+    memory: int | None = None
+
+    @property
+    def plugin(self) -> str:
+        """The module of the plugin."""
+        return self.modules[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class PreloadPlan:
+    """What the base zygote imports, and the channels that have a zygote of their own, by id."""
+
+    base: list[str] = field(default_factory=list)
+    channels: dict[str, ChannelPlan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What the zygote of a channel reports of its imports.
+
+    ``threads`` counts those that they have started, ``sound`` is whether forks survive.
+    """
+
+    seconds: float
+    bytes: int = 0
+    threads: int = 0
+    sound: bool = True
+    error: str | None = None
+
+
+def plan(accounts: Iterable[AccountSpec]) -> PreloadPlan:
+    """Return what is imported for the accounts that can start and share memory with others."""
+    used = [
+        spec for spec in accounts if spec.enabled and spec.configured and spec.launcher == "zygote"
+    ]
+    base = {RENDERER} if any(spec.manifest.text.dialect != "plain" for spec in used) else set()
+    if any(spec.manifest.media != Media() for spec in used):
+        base.add(FILES)
+    channels: dict[str, list[AccountSpec]] = {}
+    for spec in used:
+        if _is_built_in(spec):
+            base.update(_modules(spec))
+        else:
+            channels.setdefault(spec.channel, []).append(spec)
+    return PreloadPlan(sorted(base), {name: _channel(specs) for name, specs in channels.items()})
+
+
+def _is_built_in(spec: AccountSpec) -> bool:
+    """Return whether all that a plugin imports is Trunkline's own, or what it is installed with."""
+    built_in = all(module.startswith(BUILT_IN) for module in _modules(spec))
+    return built_in and not spec.manifest.extra
+
+
+def _modules(spec: AccountSpec) -> list[str]:
+    references = (spec.manifest_ref, spec.manifest.plugin)
+    return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
+
+
+def _channel(specs: list[AccountSpec]) -> ChannelPlan:
+    bounds = [spec.limits.memory_hard_bytes for spec in specs]
+    known = [each for each in bounds if each is not None]
+    return ChannelPlan(
+        modules=tuple(_modules(specs[0])),
+        keys=frozenset(spec.key for spec in specs),
+        memory=max(known) if len(known) == len(bounds) else None,
+    )
+
+
+def report_of(said: Any) -> ImportReport:
+    """Return the report in a message, which a plugin may have forged; raises ``ValueError``."""
+    return msgspec.convert(said, ImportReport)
+
+
+def obstacle(report: ImportReport) -> str | None:
+    """Return why no account may be forked from a process with these imports, ``None``: it may."""
+    if report.error is not None:
+        return f"it fails: {report.error}"
+    if report.threads:
+        threads = "a thread" if report.threads == 1 else f"{report.threads} threads"
+        return f"it starts {threads}, which a fork would lack"
+    if not report.sound:
+        return "it breaks every process that is forked after it"
+    return None
+
+
+def is_worth_keeping(accounts: int, seconds: float) -> bool:
+    """Return whether a zygote whose imports took ``seconds`` is kept for the next start."""
+    return accounts > 1 or seconds >= WORTH_KEEPING_SECONDS
+
+
+def retry_after(failures: int) -> float:
+    """Return after how many seconds an import that failed so often in a row is tried again."""
+    doublings = min(failures - 1, 30)
+    return min(FIRST_RETRY_SECONDS * 2.0**doublings, LAST_RETRY_SECONDS)
+
+
+def importing_for(plugin: str, seconds: float) -> str | None:
+    """Return a sentence about an import that is under way, once that takes long."""
+    if seconds < LONG_SECONDS:
+        return None
+    return (
+        f"the import of {plugin} has taken {seconds:.0f} s so far: the accounts of its channel wait"
+        f" for it, {IMPORT_SECONDS:.0f} s at most; others do not"
+    )
+
+
+def imported_in(plugin: str, report: ImportReport) -> str | None:
+    """Return a sentence about an import that took long, or much memory."""
+    cost = []
+    if report.seconds >= LONG_SECONDS:
+        cost.append(f"{report.seconds:.1f} s, for which the first accounts of its channel waited")
+    if report.bytes >= LARGE_BYTES:
+        cost.append(f"{report.bytes >> 20} MiB of memory, which the accounts of its channel share")
+    return f"the import of {plugin} took {' and '.join(cost)}" if cost else None
+
+
+def imported_alone(plugin: str, why: str, seconds: float) -> str:
+    """Return a sentence about a plugin that each of its accounts imports alone, and why."""
+    return (
+        f"{plugin} is not imported for all accounts of its channel together: {why}"
+        f" (seen after {seconds:.1f} s); each imports it alone now, with more time and memory"
+    )
