@@ -1,1 +1,1 @@
-"""What tests of channels need: servers that stand for platforms."""
+"""Test channels: a real worker between a fake platform and a real gateway (docs/channels.md)."""

@@ -134,6 +134,7 @@ class FakeTelegram:
     def __init__(self) -> None:
         self.root = ""
         self.down = False
+        self.turned_away = 0  # calls that found it down
         self._bots: dict[str, FakeBot] = {}
         self._contents: dict[str, bytes] = {}
         self._changed = asyncio.Condition()
@@ -196,6 +197,7 @@ class FakeTelegram:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one call."""
         if self.down:
+            self.turned_away += 1
             return _closed(request)
         method, token = request.match_info["method"].lower(), request.match_info["token"]
         try:
