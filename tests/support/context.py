@@ -20,13 +20,16 @@ T = TypeVar("T")
 
 
 class FulfilledReceipt:
-    """A receipt of what is durable at once."""
+    """A receipt of what is durable as soon as ``storing`` is set."""
 
     durable = True
 
+    def __init__(self, storing: asyncio.Event) -> None:
+        self._storing = storing
+
     def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
+        if not self._storing.is_set():
+            yield from self._storing.wait().__await__()
 
 
 class RecordingContext:
@@ -49,6 +52,8 @@ class RecordingContext:
         self.ended: str | None = None  # why the plugin ended, told by ``end``
         self.taking = asyncio.Event()  # cleared: emit waits, as under back-pressure
         self.taking.set()
+        self.storing = asyncio.Event()  # cleared: nothing is durable, as with a full disk
+        self.storing.set()
         self.log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             None,
             processors=[self._remember],
@@ -62,12 +67,12 @@ class RecordingContext:
         self.emitted += [each for each in what if isinstance(each, Inbound)]
         self.happened += [each for each in what if isinstance(each, Happened)]
         self._changed.set()
-        return FulfilledReceipt() if cursor is None else self.mark(cursor)
+        return FulfilledReceipt(self.storing) if cursor is None else self.mark(cursor)
 
     def mark(self, cursor: Any) -> FulfilledReceipt:
         self.cursor = cursor
         self._changed.set()
-        return FulfilledReceipt()
+        return FulfilledReceipt(self.storing)
 
     async def safe(self) -> None:
         """Do nothing: what is emitted here is safe."""

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from workers.channels.slack.config import SlackConfig, wrong_tokens
+
+
+def test_a_wrong_server_is_refused_with_an_example() -> None:
+    fields = {"botToken": "xoxb-1", "appToken": "xapp-1", "apiRoot": "slack.com"}
+    with pytest.raises(msgspec.ValidationError, match=r"apiRoot must begin.*https://slack\.com"):
+        msgspec.convert(fields, SlackConfig)
+
+
+@pytest.mark.parametrize(
+    ("bot", "app", "about"),
+    [
+        ("xoxb-1", "xapp-1", None),
+        ("xoxe.xoxb-1", "xapp-1", None),
+        ("xapp-1", "xoxb-1", "exchanged"),
+        ("xoxp-1", "xapp-1", "botToken is no bot token"),
+        ("xoxb-1", "xoxb-2", "appToken is no app-level token"),
+    ],
+)
+def test_each_token_has_its_place(bot: str, app: str, about: str | None) -> None:
+    found = wrong_tokens(SlackConfig(bot_token=bot, app_token=app))
+    assert found is None if about is None else about in str(found)

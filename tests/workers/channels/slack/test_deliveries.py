@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.workers.channels.slack.running_app import RunningApp, message, running
+from workers.errors import MaybeSent, SendFailed
+from workers.messages import Action, Attachment, Button
+from workers.testing.fakes.slack_apps import MethodFault
+
+
+def action(name: str, **fields: object) -> Action:
+    return Action(name=name, key="k", **fields)  # type: ignore[arg-type]
+
+
+async def failed(app: RunningApp, text: str = "x", to: str = "C1") -> SendFailed:
+    with pytest.raises(SendFailed) as found:
+        await app.plugin.send(message(text, to))
+    return found.value
+
+
+async def test_markup_is_sent_and_plain_text_is_escaped(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        await app.plugin.send(message("<@U1> & co"))
+        await app.plugin.send(message("*a* &lt;", markup="markdown"))
+        plain, marked = app.app.sent
+        assert (plain["text"], plain["mrkdwn"]) == ("&lt;@U1&gt; &amp; co", "false")
+        assert (marked["text"], marked["mrkdwn"]) == ("*a* &lt;", "true")
+        assert app.app.texts == ["<@U1> & co", "*a* <"]
+
+
+async def test_an_answer_goes_into_the_thread_of_what_it_answers(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        await app.plugin.send(message("x", reply_to="D1/5.000001"))
+        await app.plugin.send(message("x", reply_to="D1/5.000001", thread="4.000001"))
+        assert [each["thread_ts"] for each in app.app.sent] == ["5.000001", "4.000001"]
+        with pytest.raises(SendFailed, match="a thread of Slack is the ts"):
+            await app.plugin.send(message("x", thread="main"))
+
+
+async def test_what_slack_refuses_has_a_reason(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        app.fake.channel("C2").member = False
+        app.fake.channel("C3").archived = True
+        assert (await failed(app, to="X1")).reason == "not_found"
+        assert (await failed(app, to="C2")).reason == "forbidden"
+        assert "archived" in str(await failed(app, to="C3"))
+        app.app.faults.append(MethodFault("chat.postMessage", retry_after=30))
+        limited = await failed(app)
+        assert (limited.reason, limited.retry_after, limited.scope) == (
+            "rate_limited",
+            30,
+            "account",
+        )
+        fault = MethodFault("chat.postMessage", error="missing_scope", needed="chat:write.public")
+        app.app.faults.append(fault)
+        assert "chat:write.public" in str(await failed(app))
+        assert app.app.sent == []
+
+
+async def test_nothing_is_sent_twice_when_the_answer_is_lost(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        for fault in (
+            MethodFault("chat.postMessage", drop="after"),
+            MethodFault("chat.postMessage", html=True),
+            MethodFault("chat.postMessage", error="fatal_error"),
+        ):
+            app.app.faults.append(fault)
+            assert isinstance(await failed(app), MaybeSent)
+        assert app.app.calls["chat.postMessage"] == 3
+        assert len(app.app.sent) == 1
+
+
+async def test_messages_are_edited_and_deleted(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        sent = await app.plugin.send(message("old"))
+        await app.plugin.edit(action("edit", message=sent.id, text="a < b"))
+        assert app.app.sent[-1]["text"] == "a &lt; b"
+        with pytest.raises(SendFailed) as found:
+            await app.plugin.edit(action("edit", message=sent.id, text="x" * 4001))
+        assert found.value.reason == "too_long"
+        await app.plugin.delete(action("delete", message=sent.id))
+        assert app.fake.channel("D1").messages == []
+        with pytest.raises(SendFailed) as found:
+            await app.plugin.delete(action("delete", message=sent.id))
+        assert found.value.reason == "not_found"
+        with pytest.raises(SendFailed, match="not the id of a message"):
+            await app.plugin.delete(action("delete", message="5"))
+
+
+async def test_a_reaction_is_as_good_once_as_twice(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        event = await app.say("nice")
+        name = f"D1/{event['ts']}"
+        for remove in (False, True):
+            for _ in range(2):
+                await app.plugin.react(action("react", message=name, emoji="👍", remove=remove))
+        assert [each["name"] for each in app.app.sent] == ["+1", "+1"]
+        with pytest.raises(SendFailed, match="wants the name of an emoji"):
+            await app.plugin.react(action("react", message=name, emoji="🦧"))
+        with pytest.raises(SendFailed) as found:
+            await app.plugin.react(action("react", message="D1/1.000009", emoji="+1"))
+        assert found.value.reason == "not_found"
+
+
+async def test_typing_is_shown_where_slack_can(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        await app.plugin.typing(action("typing", chat="D1"))
+        assert app.app.calls["assistant.threads.setStatus"] == 0
+        await app.plugin.typing(action("typing", chat="D1", thread="1.000001"))
+        await app.plugin.typing(action("typing", chat="D1", thread="1.000001", remove=True))
+        assert [each["status"] for each in app.app.sent] == ["is typing…", ""]
+        fault = MethodFault("assistant.threads.setStatus", error="missing_scope")
+        app.app.faults.append(fault)
+        for _ in range(2):
+            await app.plugin.typing(action("typing", chat="C1", thread="1.000001"))
+        assert app.app.calls["assistant.threads.setStatus"] == 3, "C1 is not asked again"
+
+
+async def test_buttons_stand_below_the_text(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        rows = [[Button("yes", data="y"), Button("more", url="https://a.example")]]
+        await app.plugin.send(message("sure <really>?", buttons=rows))
+        section, row = json.loads(app.app.sent[0]["blocks"])
+        assert section["text"]["text"] == "sure <really>?"
+        assert [each.get("value") for each in row["elements"]] == ["y", None]
+        assert app.app.texts == ["sure <really>?"], "what notifications show"
+
+
+async def test_files_go_as_their_address(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        file = Attachment(url="https://a.example/x?a=1&b=2")
+        await app.plugin.send(message("see", attachments=[file]))
+        assert app.app.texts == ["see\nhttps://a.example/x?a=1&b=2"]
+        for url in ("file:///etc/passwd", "data:text/plain,x"):
+            with pytest.raises(SendFailed) as found:
+                await app.plugin.send(message("x", attachments=[Attachment(url=url)]))
+            assert found.value.reason == "unsupported"
+        assert len(app.app.sent) == 1

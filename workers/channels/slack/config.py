@@ -1,0 +1,42 @@
+"""Define the fields of one ``slack`` account. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from workers.channels.addresses import wrong_root
+from workers.plugin import LOCAL
+
+DEFAULT_ROOT = "https://slack.com"
+BOT_TOKEN = ("xoxb-", "xoxe.xoxb-")  # how a bot token begins; the second is one that expires
+APP_TOKEN = ("xapp-",)
+
+
+class SlackConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One app in one workspace. ``api_root`` is the API's server; both tokens are sent to it."""
+
+    bot_token: Annotated[str, Meta(min_length=1, max_length=512)]
+    app_token: Annotated[str, Meta(min_length=1, max_length=512)]
+    api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
+
+    def __post_init__(self) -> None:
+        """Check what types cannot express. Raises ``ValueError`` that names the field."""
+        if wrong := wrong_root(self.api_root):
+            raise ValueError(f"apiRoot {wrong}, like {DEFAULT_ROOT}")
+
+
+def wrong_tokens(config: SlackConfig) -> str | None:
+    """Return what is wrong with the tokens, which are easily confused; ``None``: nothing."""
+    if config.bot_token.startswith(APP_TOKEN) and config.app_token.startswith(BOT_TOKEN):
+        return "botToken and appToken are exchanged: xoxb-… is the bot's, xapp-… the app's"
+    if not config.bot_token.startswith(BOT_TOKEN):
+        return "botToken is no bot token: xoxb-… stands under OAuth & Permissions of the app"
+    if not config.app_token.startswith(APP_TOKEN):
+        return (
+            "appToken is no app-level token: make one like xapp-… with the scope connections:write"
+            " under Basic Information of the app"
+        )
+    return None

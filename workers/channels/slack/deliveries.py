@@ -1,0 +1,138 @@
+"""Send, edit, delete and mark messages of one app.
+
+Slack has no key by which it would know a message again, so none is sent again that may have
+arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from workers.channels.http_faults import NoAnswer, Unreachable
+from workers.channels.slack.blocks import blocks_of
+from workers.channels.slack.client import WebApi
+from workers.channels.slack.emoji import emoji_name
+from workers.channels.slack.mrkdwn import escape
+from workers.channels.slack.objects import Json, PostedMessage
+from workers.channels.slack.refusals import SlackRefusal, ends_account, failure_of, is_done
+from workers.channels.slack.translation import is_ts, message_id, milliseconds, split_id
+from workers.errors import SendFailed
+from workers.messages import Attachment, Outbound, Sent
+
+T = TypeVar("T")
+
+
+class SlackDeliveries:
+    """What goes out. ``doubt_login`` is called when Slack refuses the token."""
+
+    def __init__(self, api: WebApi, doubt_login: Callable[[], None] = lambda: None) -> None:
+        self._api = api
+        self._doubt_login = doubt_login
+        self._no_status: set[str] = set()  # chats that show no typing
+
+    async def send(self, message: Outbound) -> Sent:
+        """Send one message whose text fits. Raises ``SendFailed``."""
+        marked = message.markup == "markdown"
+        text = message.text if marked else escape(message.text)
+        text = "\n".join(filter(None, [text, *map(_link_of, message.attachments)]))
+        params: Json = {"channel": message.to, "text": text, "mrkdwn": marked}
+        params["thread_ts"] = _thread_of(message)
+        if message.buttons:
+            params["blocks"] = blocks_of(text, message.buttons, marked=marked)
+        posted = await self.call("chat.postMessage", params, PostedMessage)
+        return _sent(posted)
+
+    async def edit(self, message: str, text: str) -> None:
+        """Replace the text of a message."""
+        await self.call("chat.update", _place_of(message) | {"text": escape(text)})
+
+    async def delete(self, message: str) -> None:
+        """Delete a message."""
+        await self.call("chat.delete", _place_of(message))
+
+    async def react(self, message: str, emoji: str | None, *, remove: bool) -> None:
+        """Set a reaction of the bot to a message, or take it back; once is as good as twice."""
+        name = emoji_name(emoji or "")
+        if name is None:
+            raise SendFailed(
+                f"{emoji!r}: Slack wants the name of an emoji, like thumbsup", reason="invalid"
+            )
+        place = _place_of(message)
+        params = {"channel": place["channel"], "timestamp": place["ts"], "name": name}
+        try:
+            await self._api.call("reactions.remove" if remove else "reactions.add", params)
+        except (SlackRefusal, Unreachable, NoAnswer) as error:
+            if not (isinstance(error, SlackRefusal) and is_done(error)):
+                raise self._failure(error) from None
+
+    async def typing(self, chat: str, thread: str | None, *, stop: bool) -> None:
+        """Show in a thread with an assistant that it works, where Slack can.
+
+        Everywhere else Slack has nothing to show it by, and nothing is done.
+        """
+        if not thread or chat in self._no_status:
+            return
+        status = "" if stop else "is typing…"
+        params = {"channel_id": chat, "thread_ts": thread, "status": status}
+        try:
+            await self._api.call("assistant.threads.setStatus", params)
+        except SlackRefusal as error:
+            if error.retry_after is not None:
+                raise self._failure(error) from None
+            self._no_status.add(chat)
+        except (Unreachable, NoAnswer) as error:
+            raise self._failure(error) from None
+
+    async def call(
+        self,
+        method: str,
+        params: Json,
+        result: type[T] = object,  # type: ignore[assignment]
+    ) -> T:
+        """Call a method. Raises ``SendFailed`` when it was not done."""
+        try:
+            return await self._api.call(method, params, result=result)
+        except (SlackRefusal, Unreachable, NoAnswer) as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: Exception) -> SendFailed:
+        if ends_account(error):
+            self._doubt_login()
+        return failure_of(error)
+
+
+def _link_of(attachment: Attachment) -> str:
+    """Return the address of a file, of which Slack shows a preview."""
+    scheme = attachment.url.partition(":")[0]
+    if scheme not in ("http", "https"):
+        raise SendFailed(
+            f"slack takes files by an http or https address, not by {scheme}:",
+            reason="unsupported",
+        )
+    return escape(attachment.url)
+
+
+def _thread_of(message: Outbound) -> str | None:
+    """Return the thread to answer in: that of the message, else that of what it answers."""
+    if message.thread:
+        if not is_ts(message.thread):
+            raise SendFailed(
+                f"{message.thread}: a thread of Slack is the ts of its first message",
+                reason="invalid",
+            )
+        return message.thread
+    replied = split_id(message.reply_to) if message.reply_to else None
+    return replied[1] if replied else None
+
+
+def _place_of(message: str) -> dict[str, Any]:
+    found = split_id(message)
+    if found is None:
+        raise SendFailed(f"{message}: not the id of a message, <channel>/<ts>", reason="invalid")
+    return {"channel": found[0], "ts": found[1]}
+
+
+def _sent(posted: PostedMessage, parts: int = 1) -> Sent:
+    made = message_id(posted.channel, posted.ts)
+    return Sent(made, posted.channel, milliseconds(posted.ts), parts)

@@ -1,0 +1,165 @@
+"""Take envelopes in: emit what they say, and acknowledge each when it is stored.
+
+Slack sends an envelope again that was not acknowledged within 3 s: at once, after one minute, and
+after five. So one that comes again is never dropped; but what this worker has handed in already
+is not handed in twice: the receipt of the first time is that of the second. What came to an
+earlier worker is told apart by the gateway, by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.channels.slack.connection import SlackConnection
+from workers.channels.slack.objects import (
+    NOTHING,
+    AnyNews,
+    BotIdentity,
+    Envelope,
+    EventPayload,
+    InteractionPayload,
+    MemberNews,
+    MessageNews,
+    ReactionNews,
+    RenamedNews,
+)
+from workers.channels.slack.refusals import INSTALL_AGAIN
+from workers.channels.slack.translation import (
+    member_of,
+    news_of,
+    pressed_of,
+    reaction_of,
+    renamed_of,
+)
+from workers.errors import NeedsLogin
+from workers.messages import Happened, Inbound
+from workers.plugin import Context, Receipt
+
+MAX_WAITING = 1_000  # envelopes; more than so many are left to be sent again
+MAX_BYTES = 8 * 1024 * 1024  # of their payloads
+REMEMBERED = 5_000  # ids; Slack sends again for six minutes
+ENDS = frozenset({"tokens_revoked", "app_uninstalled"})
+
+
+class _HeldEnvelope(NamedTuple):
+    """An envelope, and the connection that it came over."""
+
+    connection: SlackConnection
+    envelope: Envelope
+
+
+class EnvelopeIntake:
+    """What comes in for the bot ``me``. ``waiting`` counts what is not emitted yet."""
+
+    def __init__(self, ctx: Context, me: BotIdentity) -> None:
+        self._ctx = ctx
+        self._me = me
+        self._queue: asyncio.Queue[_HeldEnvelope] = asyncio.Queue()
+        self._bytes = 0
+        self._unacknowledged: asyncio.Queue[tuple[_HeldEnvelope, Receipt]] = asyncio.Queue()
+        self._handed_in: OrderedDict[str, Receipt] = OrderedDict()
+        self._full = False
+        self.current: SlackConnection | None = None  # acknowledges for those that are over
+
+    @property
+    def waiting(self) -> int:
+        """Envelopes that are not emitted yet."""
+        return self._queue.qsize()
+
+    def take(self, connection: SlackConnection, envelope: Envelope) -> None:
+        """Keep an envelope until it can be emitted; leave it to be sent again when full."""
+        full = self.waiting >= MAX_WAITING or self._bytes >= MAX_BYTES
+        if full and not self._full:
+            self._ctx.log.warning(
+                "no room for more: Slack has to send again what comes now", waiting=self.waiting
+            )
+        self._full = full or (self._full and self.waiting > 0)
+        if not full:
+            self._bytes += len(envelope.payload)
+            self._queue.put_nowait(_HeldEnvelope(connection, envelope))
+
+    async def emit_all(self) -> None:
+        """Emit until cancelled, in the order in which it came.
+
+        Raises ``NeedsLogin`` when the app was removed from the workspace.
+        """
+        while True:
+            waiting = await self._queue.get()
+            receipt = await self._emit(waiting.envelope)
+            self._bytes -= len(waiting.envelope.payload)
+            if receipt is None:
+                await self._acknowledge(waiting)
+            else:
+                self._unacknowledged.put_nowait((waiting, receipt))
+
+    async def acknowledge_all(self) -> None:
+        """Acknowledge until cancelled, each when it is stored; a late one does no harm."""
+        while True:
+            waiting, receipt = await self._unacknowledged.get()
+            await receipt
+            await self._acknowledge(waiting)
+
+    async def _acknowledge(self, waiting: _HeldEnvelope) -> None:
+        connection, envelope = waiting
+        name = envelope.envelope_id or ""
+        if not await connection.acknowledge(name) and self.current is not None:
+            await self.current.acknowledge(name)
+
+    async def _emit(self, envelope: Envelope) -> Receipt | None:
+        """Emit what an envelope says; return its receipt, ``None`` where it says nothing."""
+        try:
+            found = self._read(envelope)
+        except MALFORMED as error:
+            self._ctx.log.warning("an event is not understood", error=str(error))
+            return None
+        receipt: Receipt | None = None
+        for each in found:
+            receipt = await self._emit_once(each)
+        return receipt
+
+    async def _emit_once(self, what: Inbound | Happened) -> Receipt:
+        name = what.id or ""
+        if (known := self._handed_in.get(name)) is not None:
+            return known
+        receipt = await self._ctx.emit(what)
+        self._handed_in[name] = receipt
+        while len(self._handed_in) > REMEMBERED:
+            self._handed_in.popitem(last=False)
+        return receipt
+
+    def _read(self, envelope: Envelope) -> Sequence[Inbound | Happened]:
+        if envelope.type == "interactive":
+            return pressed_of(decode_json(envelope.payload, InteractionPayload))
+        if envelope.type != "events_api":
+            self._ctx.log.debug("an envelope that is not used", type=envelope.type)
+            return []
+        payload = decode_json(envelope.payload, EventPayload)
+        if payload.type == "app_rate_limited":
+            self._ctx.log.warning("Slack holds events back: more than 30,000 in an hour")
+        if payload.event == NOTHING:
+            return []
+        found = self._read_event(payload.event)
+        return [] if found is None else [found]
+
+    def _read_event(self, event: msgspec.Raw) -> Inbound | Happened | None:
+        kind = decode_json(event, AnyNews).type
+        match kind:
+            case "message" | "app_mention":
+                return news_of(decode_json(event, MessageNews), self._me)
+            case "reaction_added" | "reaction_removed":
+                return reaction_of(decode_json(event, ReactionNews), self._me)
+            case "member_joined_channel" | "member_left_channel":
+                return member_of(decode_json(event, MemberNews))
+            case "channel_rename" | "group_rename":
+                return renamed_of(decode_json(event, RenamedNews))
+            case _ if kind in ENDS:
+                raise NeedsLogin(
+                    f"the app was removed from the workspace ({kind}); {INSTALL_AGAIN}"
+                )
+        return None

@@ -1,0 +1,108 @@
+"""Read and write the text of messages as Slack marks it. Pure.
+
+``&``, ``<`` and ``>`` are written as entities. What stands in ``<…>`` is a link, or names a
+person, a channel, a group of people or everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_CONTROL = re.compile(r"<([^<>\s][^<>\n]*)>")
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # in the order of decoding
+_CODE_FENCE = "```"
+
+
+@dataclass(slots=True)
+class ReadText:
+    """The text of a message as people see it, whom it names, and the links behind words."""
+
+    text: str = ""
+    mentions: list[str] = field(default_factory=list)
+    links: list[dict[str, str]] = field(default_factory=list)
+
+
+def read(marked: str) -> ReadText:
+    """Return what a text of Slack says."""
+    found = ReadText()
+    if "<" not in marked:
+        found.text = unescape(marked)
+        return found
+    at, parts = 0, []
+    for control in _CONTROL.finditer(marked):
+        parts += [unescape(marked[at : control.start()]), _read_control(control[1], found)]
+        at = control.end()
+    found.text = "".join([*parts, unescape(marked[at:])])
+    return found
+
+
+def unescape(text: str) -> str:
+    """Return a text without the entities of its three special characters."""
+    if "&" not in text:
+        return text
+    for entity, char in _ENTITIES:
+        text = text.replace(entity, char)
+    return text
+
+
+def escape(text: str) -> str:
+    """Return a text so that Slack shows exactly it, links and mentions included."""
+    for entity, char in reversed(_ENTITIES):
+        text = text.replace(char, entity)
+    return text
+
+
+def cut(text: str, limit: int) -> list[str]:
+    """Return a rendered text in pieces of at most ``limit`` characters.
+
+    It is cut behind a line, else a word; a code fence is closed and opened again, a link or a
+    mention is torn only when it is longer than that.
+    """
+    pieces: list[str] = []
+    opened = ""  # what opens the fence again that the last piece was cut in
+    while len(opened) + len(text) > limit:
+        at = _place_to_cut(text, limit - len(opened) - len(_CODE_FENCE) - 1)
+        piece, text = opened + text[:at], text[at:].removeprefix("\n")
+        opened = f"{_CODE_FENCE}\n" if piece.count(_CODE_FENCE) % 2 else ""
+        pieces.append(f"{piece}\n{_CODE_FENCE}" if opened else piece)
+    return [*pieces, opened + text] if text else pieces
+
+
+def _place_to_cut(text: str, room: int) -> int:
+    """Return where to cut a text, at least behind its first character."""
+    at = max(text.rfind("\n", 1, room), 0) or max(text.rfind(" ", 1, room), 0) or room
+    for opening, closing in (("<", ">"), ("&", ";")):
+        begun = text.rfind(opening, 0, at)
+        if begun > 0 and closing not in text[begun:at] and closing in text[at : at + room]:
+            at = begun
+    marks = len(text[:at]) - len(text[:at].rstrip("`"))
+    return at - marks if text[at : at + 1] == "`" and 0 < marks < at else at
+
+
+def _read_control(control: str, found: ReadText) -> str:
+    """Return what people see of the inside of ``<…>``; note what it names."""
+    target, _, label = control.partition("|")
+    label = unescape(label)
+    match target[:1]:
+        case "@":
+            found.mentions.append(target[1:])
+            return f"@{(label or target[1:]).removeprefix('@')}"
+        case "#":
+            return f"#{(label or target[1:]).removeprefix('#')}"
+        case "!":
+            return _read_special(target[1:], label, found)
+    url = unescape(target)
+    if not label or label == url.removeprefix("mailto:") or label == url:
+        return label or url
+    found.links.append({"text": label, "url": url})
+    return label
+
+
+def _read_special(name: str, label: str, found: ReadText) -> str:
+    kind, _, rest = name.partition("^")
+    if kind == "subteam":
+        found.mentions.append(rest.partition("^")[0])
+    if kind in ("here", "channel", "everyone"):
+        return f"@{kind}"
+    return label or kind

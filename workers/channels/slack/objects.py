@@ -1,0 +1,244 @@
+"""Define what the Web API, the Events API and Socket Mode send, as far as it is used. Pure.
+
+After https://docs.slack.dev; fields that are not used are skipped by the decoder. Slack sends
+``null`` for some fields that it otherwise leaves out, so most may be ``None``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+NOTHING = msgspec.Raw(b"null")
+
+
+class SlackObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The base of all."""
+
+
+class SlackReply(SlackObject, frozen=True):
+    """What every answer of the Web API has. ``needed`` is a scope that the token lacks."""
+
+    ok: bool
+    error: str | None = None
+    needed: str | None = None
+    provided: str | None = None
+
+
+class BotIdentity(SlackObject, frozen=True):
+    """The bot of a token, and its workspace: the answer of ``auth.test``."""
+
+    team_id: str
+    user_id: str
+    user: str = ""
+    team: str = ""
+    bot_id: str | None = None
+    url: str = ""
+
+
+class OpenedConnection(SlackObject, frozen=True):
+    """Where to connect for events; good for one connection, within half a minute."""
+
+    url: str
+
+
+class PostedMessage(SlackObject, frozen=True):
+    """A message that was sent or changed."""
+
+    channel: str
+    ts: str
+
+
+class SlackConversation(SlackObject, frozen=True):
+    """A channel, a group, or a direct conversation."""
+
+    id: str
+    name: str | None = None
+    is_im: bool = False
+    user: str | None = None
+
+
+class ConversationReply(SlackObject, frozen=True):
+    """The answer of ``conversations.info``."""
+
+    channel: SlackConversation
+
+
+class NextPage(SlackObject, frozen=True):
+    """Where the next page begins; empty after the last."""
+
+    next_cursor: str | None = None
+
+
+class MembersPage(SlackObject, frozen=True):
+    """The answer of ``conversations.members``."""
+
+    members: list[str] = []
+    response_metadata: NextPage = NextPage()
+
+
+class SlackFile(SlackObject, frozen=True):
+    """A file of a message. ``url_private_download`` wants the bot's token."""
+
+    id: str
+    name: str | None = None
+    mimetype: str | None = None
+    size: int | None = None
+    url_private_download: str | None = None
+    file_access: str | None = None
+
+
+class EditMark(SlackObject, frozen=True):
+    """By whom and when a message was edited."""
+
+    ts: str
+    user: str | None = None
+
+
+class SlackMessage(SlackObject, frozen=True):
+    """A message, as part of an event or of a history."""
+
+    ts: str = ""
+    user: str | None = None
+    bot_id: str | None = None
+    username: str | None = None
+    subtype: str | None = None
+    text: str | None = None
+    thread_ts: str | None = None
+    parent_user_id: str | None = None
+    edited: EditMark | None = None
+    files: list[SlackFile] | None = None
+
+
+class MessageNews(SlackMessage, frozen=True):
+    """The events ``message`` and ``app_mention``: a message, or what has become of one."""
+
+    type: str = ""
+    channel: str = ""
+    event_ts: str | None = None
+    deleted_ts: str | None = None
+    message: SlackMessage | None = None
+    previous_message: SlackMessage | None = None
+
+
+class MessagesPage(SlackObject, frozen=True):
+    """The answer of ``conversations.history`` and ``conversations.replies``."""
+
+    messages: list[SlackMessage] = []
+
+
+class ReactedItem(SlackObject, frozen=True):
+    """What a reaction is about."""
+
+    type: str = ""
+    channel: str | None = None
+    ts: str | None = None
+
+
+class ReactionNews(SlackObject, frozen=True):
+    """The events ``reaction_added`` and ``reaction_removed``."""
+
+    type: str
+    reaction: str
+    item: ReactedItem
+    user: str | None = None
+    event_ts: str | None = None
+
+
+class MemberNews(SlackObject, frozen=True):
+    """The events ``member_joined_channel`` and ``member_left_channel``."""
+
+    type: str
+    user: str
+    channel: str
+    event_ts: str | None = None
+
+
+class RenamedNews(SlackObject, frozen=True):
+    """The events ``channel_rename`` and ``group_rename``."""
+
+    type: str
+    channel: SlackConversation
+    event_ts: str | None = None
+
+
+class AnyNews(SlackObject, frozen=True):
+    """What every event has, also one that is not understood."""
+
+    type: str
+
+
+class EventPayload(SlackObject, frozen=True):
+    """What an envelope of the Events API holds."""
+
+    type: str
+    event: msgspec.Raw = NOTHING
+    event_id: str | None = None
+
+
+class SlackPerson(SlackObject, frozen=True):
+    """Who has pressed a button."""
+
+    id: str
+    username: str | None = None
+    name: str | None = None
+
+
+class PressedButton(SlackObject, frozen=True):
+    """One element of a message that was used."""
+
+    action_ts: str = ""
+    action_id: str | None = None
+    value: str | None = None
+
+
+class ButtonMessage(SlackObject, frozen=True):
+    """Where the element stands."""
+
+    message_ts: str | None = None
+    channel_id: str | None = None
+
+
+class InteractionPayload(SlackObject, frozen=True):
+    """What an envelope of an interaction holds."""
+
+    type: str
+    user: SlackPerson | None = None
+    container: ButtonMessage = ButtonMessage()
+    actions: list[PressedButton] = []
+
+
+class Envelope(SlackObject, frozen=True):
+    """A frame of Socket Mode. Those with an ``envelope_id`` want to be acknowledged.
+
+    ``retry_attempt`` counts how often Slack has sent the same before.
+    """
+
+    type: str
+    envelope_id: str | None = None
+    payload: msgspec.Raw = NOTHING
+    reason: str | None = None
+    retry_attempt: int | None = None
+
+
+class UploadPlace(SlackObject, frozen=True):
+    """Where the bytes of a new file go: the answer of ``files.getUploadURLExternal``."""
+
+    upload_url: str
+    file_id: str
+
+
+# msgspec learns a type at its first use: here that is in the zygote, once for all workers.
+for _type in (
+    SlackReply,
+    BotIdentity,
+    OpenedConnection,
+    PostedMessage,
+    Envelope,
+    EventPayload,
+    AnyNews,
+    MessageNews,
+):
+    msgspec.json.Decoder(_type)

@@ -1,0 +1,110 @@
+"""Run a ``slack`` account: one app in one workspace, events over Socket Mode, sends over HTTP."""
+
+from __future__ import annotations
+
+import time
+
+from workers.channels.http_faults import NoAnswer, Unreachable
+from workers.channels.slack.client import WebApi
+from workers.channels.slack.config import SlackConfig, wrong_tokens
+from workers.channels.slack.deliveries import SlackDeliveries
+from workers.channels.slack.intake import EnvelopeIntake
+from workers.channels.slack.listening import SocketModeListener
+from workers.channels.slack.lookups import SlackLookups
+from workers.channels.slack.objects import BotIdentity
+from workers.channels.slack.refusals import SlackRefusal, ending_of, missing_scopes
+from workers.errors import Misconfigured, SendFailed
+from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
+from workers.plugin import Context
+
+NEEDED_SCOPES = frozenset({"chat:write"})  # without them an account is of no use
+
+
+class Slack:
+    """The plugin of one app."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.config: SlackConfig = ctx.config
+        self._api: WebApi | None = None
+        self._deliveries: SlackDeliveries | None = None
+        self._lookups: SlackLookups | None = None
+
+    async def run(self) -> None:
+        """Listen until cancelled. Raises ``NeedsLogin`` when a token is refused."""
+        if wrong := wrong_tokens(self.config):
+            raise Misconfigured(wrong, final=True)
+        root, http = self.config.api_root, self.ctx.http
+        bot = WebApi(http, root, self.config.bot_token)
+        app = WebApi(http, root, self.config.app_token)
+        me = await self._login(bot)
+        if bot.scopes and (missing := sorted(NEEDED_SCOPES - bot.scopes)):
+            raise Misconfigured(missing_scopes("botToken", missing))
+        self.ctx.identity(f"{me.team_id}/{me.user_id}")
+        detail = f"@{me.user} in {me.team}"
+        self.ctx.status(detail=detail, authenticated_at=int(time.time() * 1000))
+        listener = SocketModeListener(self.ctx, bot, app, EnvelopeIntake(self.ctx, me))
+        self._api, self._deliveries = bot, SlackDeliveries(bot, listener.doubt_login)
+        self._lookups = SlackLookups(self._deliveries, me)
+        await listener.run()
+
+    async def send(self, message: Outbound) -> Sent:
+        """Send one message, whose text fits and is rendered where it was Markdown."""
+        return await self._out().send(message)
+
+    async def edit(self, action: Action) -> None:
+        """Replace the text of a message."""
+        await self._out().edit(action.message or "", action.text)
+
+    async def delete(self, action: Action) -> None:
+        """Delete a message."""
+        await self._out().delete(action.message or "")
+
+    async def react(self, action: Action) -> None:
+        """Set a reaction of the bot to a message, or take it back."""
+        await self._out().react(action.message or "", action.emoji, remove=action.remove)
+
+    async def typing(self, action: Action) -> None:
+        """Show in an assistant's thread that it works, or end that."""
+        await self._out().typing(action.chat or "", action.thread, stop=action.remove)
+
+    async def chat(self, action: Action) -> Chat:
+        """Return a chat with its name."""
+        return await self._questions().chat(action.chat or "")
+
+    async def members(self, action: Action) -> list[Sender]:
+        """Return who is in a chat."""
+        return await self._questions().members(action.chat or "", action.limit)
+
+    async def history(self, action: Action) -> list[Inbound]:
+        """Return what was said in a chat, or in a thread of it."""
+        chat, before = action.chat or "", action.before
+        return await self._questions().history(chat, action.thread, before, action.limit)
+
+    async def probe(self) -> dict[str, object]:
+        """Ask Slack who the bot is."""
+        if self._api is None:
+            return {"ok": False, "error": "not connected"}
+        me = await self._login(self._api)
+        return {"ok": True, "bot": {"id": me.user_id, "username": me.user}, "team": me.team}
+
+    @staticmethod
+    def is_group(chat: str) -> bool:
+        """Return whether a chat is no direct conversation."""
+        return not chat.startswith("D")
+
+    def _out(self) -> SlackDeliveries:
+        if self._deliveries is None:
+            raise SendFailed("the app is not logged in yet", reason="unavailable")
+        return self._deliveries
+
+    def _questions(self) -> SlackLookups:
+        self._out()
+        assert self._lookups is not None
+        return self._lookups
+
+    async def _login(self, api: WebApi) -> BotIdentity:
+        try:
+            return await api.call("auth.test", result=BotIdentity)
+        except (SlackRefusal, Unreachable, NoAnswer) as error:
+            raise ending_of(error) from None
