@@ -21,7 +21,7 @@ from hypothesis import settings
 from tests.support.short_directory import ShortDirectory
 from tests.support.virtual import VirtualTimeLoop
 
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
 
 # The daily suite tries the same examples every time, so that a red run speaks of the change at
 # hand; --full looks longer, and elsewhere each time.
@@ -100,12 +100,14 @@ async def _leaving_no_task(test: Any, arguments: dict[str, Any], seconds: float 
     assert not left, f"tasks left behind: {left}"
 
 
-def _let_go_of_orphans() -> None:
-    """Undo what a test of the launcher has made of this process: others' orphans are not ours.
+def _undo_what_a_supervisor_does() -> None:
+    """Undo what tests have made of this process: others' orphans are not ours, and this user's
+    processes may look into it.
 
-    Those that came to us meanwhile and are dead already are reaped.
+    Orphans that came to us meanwhile and are dead already are reaped.
     """
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    for option, value in ((PR_SET_CHILD_SUBREAPER, 0), (PR_SET_DUMPABLE, 1)):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error, ChildProcessError):
             if child.status() == psutil.STATUS_ZOMBIE:
@@ -163,7 +165,7 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     os.chdir(directory)  # whatever follows needs one that exists
     assert moved == directory, f"the working directory is {moved}"
     gc.collect()
-    _let_go_of_orphans()
+    _undo_what_a_supervisor_does()
     more = _children() - children
     assert not more, f"processes left behind: {[psutil.Process(pid).cmdline() for pid in more]}"
     leaked = {
