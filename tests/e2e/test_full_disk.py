@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 from tests.support.commandline import Result
 from tests.support.daemon import Daemon
 from tests.support.person import talking
+from tests.support.tiny_disk import tiny_disk
 
 pytestmark = pytest.mark.e2e
 
@@ -53,23 +51,6 @@ async def starts_again(daemon: Daemon, key: str, *, persisted: bool) -> None:
     (row,) = (await daemon.call("channels.start", {"accounts": [key]}))["results"]
     assert row["persisted"] is persisted
     await daemon.wait_phase(key, "running")
-
-
-@contextmanager
-def tiny_disk(path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB at ``path``, where we may mount one."""
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(path)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no mount(8)")
-    if mounted.returncode != 0:
-        pytest.skip(f"a file system may not be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def fill(disk: Path) -> Path:

@@ -133,7 +133,7 @@ def _json(params: Json) -> aiohttp.Payload:
 
 
 def _form(params: Json, upload: Upload, file: BinaryIO) -> aiohttp.FormData:
-    form = aiohttp.FormData()
+    form = aiohttp.FormData(quote_fields=False)  # else people see %20 in the name of the file
     for key, value in params.items():
         text = value if isinstance(value, str) else _encode(value).decode()
         form.add_field(key, text)

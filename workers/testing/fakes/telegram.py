@@ -156,6 +156,8 @@ class FakeTelegram:
         """Answer a request for the content of a file."""
         bot = self.bot(request.match_info["token"])
         fault = bot.fault_for("download") or ApiFault()
+        bot.calls["download"] += 1
+        await self._notify()
         await asyncio.sleep(fault.slow)
         content = self._contents.get(request.match_info["name"])
         if self.down or fault.drop:

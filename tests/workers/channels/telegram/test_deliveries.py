@@ -84,13 +84,13 @@ async def test_files_of_the_store_are_uploaded_by_their_kind(tmp_path: Path) -> 
         save = bot.ctx.media.save
         files = [
             await save(b"12345", name="a.png", type="image/png"),
-            await save(b"%PDF-1", name="b.pdf", type="application/pdf"),
+            await save(b"%PDF-1", name='b "ä".pdf', type="application/pdf"),
         ]
         sent = await bot.plugin.send(message("<i>see</i>", markup="markdown", attachments=files))
         photo, document = bot.bot.sent
         assert (photo["method"], photo["photo"]) == ("sendphoto", {"name": "a.png", "size": 5})
         assert (photo["shown"], document["shown"]) == ("see", "")
-        assert document["document"] == {"name": "b.pdf", "size": 6}
+        assert document["document"] == {"name": 'b "ä".pdf', "size": 6}
         assert sent.parts == 2
 
 
