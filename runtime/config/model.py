@@ -22,7 +22,9 @@ Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
-AllowedMedia = Annotated[str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+/?)", max_length=4096)]
+AllowedMedia = Annotated[
+    str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+(/|$))", max_length=4096)
+]
 Launcher = Literal["zygote", "exec"]
 AgentName = Literal["echo", "none"]
 JournalMode = Literal["on", "off"]

@@ -106,6 +106,7 @@ async def test_a_full_disk_costs_the_file_and_not_the_message(tmp_path: Path) ->
             async with Daemon(tmp_path, config) as daemon, watching(daemon) as watcher:
                 await daemon.wait_phase(KEY, "running")
                 await fake.say(TOKEN, caption="large", photo=[fake.file(bytes(2_000_000))])
+                await watcher.until(lambda: watcher.messages)  # or both would want the room at once
                 await fake.say(TOKEN, caption="small", photo=[fake.file(PNG)])
                 await watcher.until(lambda: len(watcher.messages) == 2)
                 large, small = (each["message"]["attachments"][0] for each in watcher.messages)

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -28,6 +29,13 @@ BLOCK = 4096  # bytes that even the smallest file counts for
 PROTECTED_SECONDS = 3600.0
 PARTIAL = re.compile(r"\.[0-9a-f]{32}\.part\Z")
 MAX_ABOUT_BYTES = 4096
+
+
+class NoRoom(MediaFailed):
+    """A file was not stored because of the disk or the quota: the next one will not be either."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class MediaDirectory:
             return self._remove([each for each in self.files() if each.since < old])
 
     def create(self) -> tuple[str, int]:
-        """Return a new id and the descriptor of its partial file. Raises ``MediaFailed``."""
+        """Return a new id and the descriptor of its partial file. Raises ``NoRoom``."""
         made = secrets.token_hex(16)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
@@ -94,7 +102,7 @@ class MediaDirectory:
             raise failure_of(error) from None
 
     def reserve(self, size: int) -> None:
-        """Count ``size`` bytes more; the oldest files go for it. Raises ``MediaFailed``."""
+        """Count ``size`` bytes more; the oldest files go for it. Raises ``NoRoom``."""
         with self._lock:
             if self.used + size > self.quota:
                 self._make_room(self.used + size - self.quota)
@@ -106,7 +114,7 @@ class MediaDirectory:
             self.used -= size
 
     def write(self, fd: int, data: bytes | bytearray) -> None:
-        """Write all of ``data``. Raises ``MediaFailed``."""
+        """Write all of ``data``. Raises ``NoRoom``."""
         rest = memoryview(data)
         try:
             while rest:
@@ -117,7 +125,7 @@ class MediaDirectory:
     def finish(self, id: str, fd: int, about: MediaAbout, size: int) -> None:
         """Make a file last over a loss of power, for which ``size`` bytes were reserved.
 
-        Raises ``MediaFailed``; what was reserved stays so then.
+        Raises ``NoRoom``; what was reserved stays so then.
         """
         try:
             os.fsync(fd)
@@ -137,6 +145,14 @@ class MediaDirectory:
     def discard(self, id: str) -> None:
         """Remove a partial file."""
         self._partial(id).unlink(missing_ok=True)
+
+    def keep(self, id: str, seconds: float) -> None:
+        """Keep a file for so long at least, whatever else is stored; one that is gone is not."""
+        until = time.time() + seconds - PROTECTED_SECONDS
+        with suppress(OSError), self._lock:
+            path = self.place / id
+            if path.stat(follow_symlinks=False).st_mtime < until:
+                os.utime(path, (until, until), follow_symlinks=False)
 
     def remove(self, id: str) -> None:
         """Remove a whole file, if it is there."""
@@ -167,10 +183,9 @@ class MediaDirectory:
             going.append(each)
             needed -= each.cost
         if needed > 0:
-            raise MediaFailed(
+            raise NoRoom(
                 f"the account's files take {self.quota >> 20} MiB, as many as media.quotaBytes"
-                " allows, and none is old enough to go; raise it",
-                reason="unavailable",
+                " allows, and none is old enough to go; raise it"
             )
         self._remove(going)
 
@@ -209,11 +224,11 @@ def about_of(place: Path, id: str) -> MediaAbout:
         return MediaAbout()
 
 
-def failure_of(error: OSError) -> MediaFailed:
+def failure_of(error: OSError) -> NoRoom:
     """Return what a fault of the disk means for the message whose file it was."""
     if error.errno in (ENOSPC, EDQUOT):
-        return MediaFailed("no space is left on the disk for files", reason="unavailable")
-    return MediaFailed(f"the disk failed: {error.strerror}", reason="unavailable")
+        return NoRoom("no space is left on the disk for files")
+    return NoRoom(f"the disk failed: {error.strerror}")
 
 
 def _cost(size: int) -> int:

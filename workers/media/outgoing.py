@@ -23,6 +23,7 @@ from workers.messages import Attachment, Outbound
 from workers.plugin import Media
 
 LINKS = ("http", "https")
+KEPT_SECONDS = 86_400.0  # longer than the gateway tries to send a message
 _DATA = re.compile(r"data:([^,;]*)((?:;[^,]*)?),(.*)\Z", re.DOTALL)
 
 
@@ -64,6 +65,7 @@ class OutgoingFiles:
         if scheme != SCHEME.rstrip(":"):
             attachment = await self._copied(store, scheme, attachment)
             copied.append(attachment.url)
+        await store.keep(attachment.url, KEPT_SECONDS)
         async with store.open(attachment.url) as file:
             refuse_unfit(self._channel, self._media, file.type, file.size)
             return Attachment(attachment.url, file.type, attachment.name or file.name, file.size)

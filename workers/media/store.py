@@ -9,8 +9,8 @@ import asyncio
 import inspect
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +27,7 @@ from ipc.media import (
     type_of_head,
 )
 from workers.errors import MediaFailed
-from workers.media.directory import MediaDirectory
+from workers.media.directory import MediaDirectory, NoRoom, failure_of
 from workers.media.opening import open_allowed
 from workers.media.policy import MediaPolicy, path_of
 from workers.messages import Attachment
@@ -67,8 +67,8 @@ class StoredMedia:
 class MediaStore:
     """The files of one account. ``max_down`` bounds each file that is saved; 0: only the quota.
 
-    ``on_change`` is called when the space that is used has changed, with the sentence of a
-    refusal, "" when there was none.
+    ``on_refusal`` is called with a sentence when a file was not stored for want of room, and with
+    "" when there is room again.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class MediaStore:
         *,
         max_down: int = 0,
         proxy: str | None = None,
-        on_change: Callable[[str], None] = lambda refusal: None,
+        on_refusal: Callable[[str], None] = lambda refusal: None,
     ) -> None:
         self.directory = MediaDirectory(Path(boot.directory), boot.quota, boot.ttl)
         self.policy = MediaPolicy(boot.allow, boot.hidden)
         self._max_down = max_down
         self._proxy = proxy
-        self._on_change = on_change
+        self._on_refusal = on_refusal
 
     async def save(
         self,
@@ -99,18 +99,16 @@ class MediaStore:
         ``limit`` is instead of ``max_down``.
         """
         most = limit or self._max_down or self.directory.quota
-        refusal = ""
+        if size is not None and size > most:
+            raise too_large(size, most)
+        about = MediaAbout(clean_name(name), clean_type(type))
         try:
-            if size is not None and size > most:
-                raise too_large(size, most)
-            return await self._save(
-                source, MediaAbout(clean_name(name), clean_type(type)), size, most
-            )
-        except MediaFailed as error:
-            refusal = str(error) if error.reason == "unavailable" else ""
+            saved = await self._save(source, about, size, most)
+        except NoRoom as error:
+            self._on_refusal(str(error))
             raise
-        finally:
-            self._on_change(refusal)
+        self._on_refusal("")
+        return saved
 
     async def receive(
         self,
@@ -183,17 +181,21 @@ class MediaStore:
         finally:
             os.close(fd)
 
+    async def keep(self, url: str, seconds: float) -> None:
+        """Keep a file of this store for so long at least, whatever else is stored."""
+        if found := media_id(url):
+            await asyncio.to_thread(self.directory.keep, found, seconds)
+
     async def remove(self, url: str) -> None:
         """Remove a file of this store, if it is there."""
         if found := media_id(url):
             await asyncio.to_thread(self.directory.remove, found)
-            self._on_change("")
 
     async def sweep(self) -> None:
         """Remove the files that are too old. Raises ``MediaFailed`` and ``OSError``."""
         await self._ready()
         if await asyncio.to_thread(self.directory.sweep):
-            self._on_change("")
+            self._on_refusal("")
 
     async def _save(
         self, source: Any, about: MediaAbout, declared: int | None, most: int
@@ -204,14 +206,15 @@ class MediaStore:
         whole = False
         reserved = 0
         try:
-            async for piece in pieces(source):
-                if written + len(piece) > most:
-                    raise too_large(written + len(piece), most)
-                head = head or bytes(piece[:HEAD_BYTES])
-                await asyncio.to_thread(directory.reserve, len(piece))
-                reserved += len(piece)
-                await asyncio.to_thread(directory.write, fd, piece)
-                written += len(piece)
+            async with aclosing(pieces(source)) as found:
+                async for piece in found:
+                    if written + len(piece) > most:
+                        raise too_large(written + len(piece), most)
+                    head = head or bytes(piece[:HEAD_BYTES])
+                    await asyncio.to_thread(directory.reserve, len(piece))
+                    reserved += len(piece)
+                    await asyncio.to_thread(directory.write, fd, piece)
+                    written += len(piece)
             if declared is not None and written < declared:
                 raise MediaFailed(
                     f"only {written} of {declared} bytes of the file came", reason="unavailable"
@@ -230,12 +233,10 @@ class MediaStore:
         try:
             await asyncio.to_thread(self.directory.prepare)
         except OSError as error:
-            raise MediaFailed(
-                f"{self.directory.place}: {error.strerror}", reason="unavailable"
-            ) from None
+            raise failure_of(error) from None
 
 
-async def pieces(source: Any) -> AsyncIterator[bytes | bytearray]:
+async def pieces(source: Any) -> AsyncGenerator[bytes | bytearray, None]:
     """Yield the content of a source in pieces of ``PIECE`` bytes, the last one smaller.
 
     A source is bytes, a path, a file (or a stream with ``async read(size)``), or an asynchronous
@@ -243,16 +244,17 @@ async def pieces(source: Any) -> AsyncIterator[bytes | bytearray]:
     fails.
     """
     gathered = bytearray()
-    async for found in _read(source):
-        gathered += found
-        while len(gathered) >= PIECE:
-            yield gathered[:PIECE]
-            del gathered[:PIECE]
+    async with aclosing(_read(source)) as parts:
+        async for part in parts:
+            gathered += part
+            while len(gathered) >= PIECE:
+                yield gathered[:PIECE]
+                del gathered[:PIECE]
     if gathered:
         yield gathered
 
 
-async def _read(source: Any) -> AsyncIterator[Any]:
+async def _read(source: Any) -> AsyncGenerator[Any, None]:
     if isinstance(source, bytes | bytearray | memoryview):
         for at in range(0, len(source), PIECE):
             yield source[at : at + PIECE]

@@ -211,7 +211,7 @@ class AccountContext:
                 self._media_boot,
                 max_down=self._max_down,
                 proxy=self._proxy,
-                on_change=self._note_refusal,
+                on_refusal=self._note_refusal,
             )
         return self._media
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ipc import timeouts
 from ipc.media import (
     ABOUT,
     HEAD_BYTES,
@@ -30,6 +31,7 @@ from runtime.gateway.http.tickets import MediaTickets
 
 PREFIX = "/media/"
 PIECE = 256 * 1024
+WRITE_SECONDS = 60.0  # for one piece
 MAX_ABOUT_BYTES = 4096
 SAFE = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -123,7 +125,13 @@ async def _send(
         while first < end and (
             data := await asyncio.to_thread(os.pread, fd, min(PIECE, end - first), first)
         ):
-            await response.write(data)
+            try:
+                async with timeouts.timeout(WRITE_SECONDS):
+                    await response.write(data)
+            except TimeoutError:  # it does not read: neither the file nor the socket is kept for it
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
             first += len(data)
     await response.write_eof()
     return response

@@ -125,6 +125,19 @@ def test_the_fingerprint_is_of_what_the_worker_sees(tmp_path: Path) -> None:
         assert one(tmp_path, section).fingerprint != same
 
 
+def test_the_rules_for_files_concern_the_channels_that_have_some(tmp_path: Path) -> None:
+    of_channels = "local: {accounts: {a: {}}}, telegram: {botToken: '1:a'}"
+    found = []
+    for media in ("{}", "{ttlDays: 7}", "{allow: ['/srv/out']}"):
+        text = f"{{channels: {{{of_channels}}}, media: {media}}}"
+        specs = load_text(tmp_path / "c.json5", text).accounts.values()
+        found.append([spec.fingerprint for spec in specs])
+    (local, telegram), same, (local_after, telegram_after) = found
+    assert same == [local, telegram]
+    assert local_after == local
+    assert telegram_after != telegram
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

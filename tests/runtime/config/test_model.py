@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from runtime.config.model import (
     ChannelConfig,
     Config,
     GatewayConfig,
+    MediaConfig,
     RestartConfig,
     Section,
     SupervisorConfig,
@@ -67,6 +69,30 @@ def test_fields_that_contradict_each_other_are_refused(
 )
 def test_the_limit_itself_is_allowed(section: Any, fields: dict[str, Any]) -> None:
     assert isinstance(msgspec.convert(fields, section), section)
+
+
+@pytest.mark.parametrize(
+    ("entry", "right"),
+    [
+        ("/srv/out", True),
+        ("//srv/out", True),
+        ("https://files.lan:8443/a/", True),
+        ("http://10.0.0.1", True),
+        ("/", False),
+        ("//", False),
+        ("srv/out", False),
+        ("~/out", False),
+        ("file:///srv/out", False),
+        ("https://user:pw@files.lan/", False),
+        ("https://", False),
+        ("*", False),
+    ],
+)
+def test_what_may_be_read_for_a_message_is_a_directory_or_an_address(
+    entry: str, right: bool
+) -> None:
+    with nullcontext() if right else pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"allow": [entry]}, MediaConfig)
 
 
 def test_a_gateway_with_a_command_or_a_url_is_foreign() -> None:

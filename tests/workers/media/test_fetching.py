@@ -118,6 +118,31 @@ async def test_the_host_is_asked_by_its_name_at_the_address_that_was_checked(
         assert (await store(tmp_path, named).fetch(f"{named}/image")).name == "a.png"
 
 
+async def test_behind_a_proxy_the_address_that_was_checked_is_asked_for(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+
+    async def proxied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(proxied, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    boot = MediaBoot(str(tmp_path / "media"), allow=["http://localhost:5"])
+    async with proxy:
+        files = MediaStore(boot, proxy=address)
+        assert (await files.fetch("http://localhost:5/a")).size_bytes == 2
+        with pytest.raises(MediaFailed, match="private address"):
+            await files.fetch("http://10.0.0.1/")
+    (head,) = heads
+    assert head.splitlines()[0] in (
+        b"GET http://127.0.0.1:5/a HTTP/1.1",
+        b"GET http://[::1]:5/a HTTP/1.1",
+    )
+    assert b"Host: localhost:5\r\n" in head
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,19 @@ async def test_what_could_not_be_sent_leaves_no_copy(tmp_path: Path) -> None:
     with pytest.raises(SendFailed, match="not sent"):
         await send()
     assert [each.id for each in store.directory.files()] == [kept.url[6:]]
+
+
+async def test_a_file_that_is_sent_is_not_removed_for_newer_ones(tmp_path: Path) -> None:
+    store, files = parts(tmp_path)
+    kept = await store.save(PNG)
+    path = store.directory.place / kept.url.removeprefix("media:")
+    os.utime(path, (time.time() - 7200, time.time() - 7200))
+    async with files.ready(message(kept)):
+        pass
+    store.directory.quota = 4096
+    with pytest.raises(MediaFailed, match="none is old enough"):
+        await store.save(PNG)
+    assert path.stat().st_mtime > time.time() + 80_000
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,21 @@ async def test_a_file_stays_readable_to_whom_has_it_open(tmp_path: Path) -> None
             assert again.read() == await file.read() == PNG
     with pytest.raises(MediaFailed, match=r"media\.ttlDays"):
         await content(files, saved.url)
+
+
+async def test_a_refusal_is_told_for_want_of_room_alone_and_until_there_is_some(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    boot = MediaBoot(str(tmp_path / "media"), quota=8192)
+    files = MediaStore(boot, max_down=6000, on_refusal=told.append)
+    for size in (3, 6001):  # broke off, too large: neither is of the store
+        with pytest.raises(MediaFailed):
+            await files.save(bytes(size), size=size * 2)
+    assert told == []
+    saved = await files.save(bytes(5000))
+    with pytest.raises(MediaFailed, match="none is old enough"):
+        await files.save(b"x")
+    await files.remove(saved.url)
+    await files.save(b"x")
+    assert [each[:19] for each in told] == ["", "the account's files", ""]

@@ -27,10 +27,10 @@ from pathlib import Path
 from ipc.frames.bootstrap import WorkerBoot
 from workers.process import confinement
 given = json.loads(sys.argv[1])
-def confine(manifest="workers.channels.local:manifest", config={}):
+def confine(manifest="workers.channels.local:manifest", config={}, media=None):
     boot = WorkerBoot(key="local:one", incarnation=1, token="", control="", data="",
         manifest=manifest, config=config, storage=given["storage"], run_dir=given["run_dir"],
-        confine=given["hidden"])
+        confine=given["hidden"], media=media)
     return asyncio.run(confinement.confine(boot))
 def errno_of(act):
     try:
@@ -89,6 +89,31 @@ print(json.dumps([*found, sealed, boot.run_dir != given["run_dir"]]))
     assert set(found[3:-1]) <= {errno.EACCES, errno.EXDEV}
     assert found[-1] in (errno.EACCES, errno.EXDEV)
     assert (sealed, own) == (False, True)
+
+
+@confining
+def test_its_files_and_what_may_be_read_for_a_message_stay_in_reach(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("allowed")
+    code = f"""
+from ipc.frames.bootstrap import MediaBoot
+from workers.media.store import MediaStore
+place = Path({str(tmp_path)!r})
+media = MediaBoot(str(place / "state/media/one"), allow=[str(place / "out"), "https://a.lan/"])
+confine(media=media)
+async def use():
+    store = MediaStore(media)
+    saved = await store.save(b"abc")
+    found = []
+    for url in (saved.url, f"file://{{place}}/out/a"):
+        async with store.open(url) as file:
+            with file.binary() as raw:
+                found.append(raw.read().decode())
+    return found
+found = asyncio.run(use())
+print(json.dumps([*found, errno_of(lambda: (place / "out/b").write_text(""))]))
+"""
+    assert run(tmp_path, code) == ["abc", "allowed", errno.EACCES]
 
 
 @confining

@@ -322,6 +322,17 @@ async def test_a_crashed_account_is_not_connected() -> None:
         assert "connected" not in account.status().plugin  # the new one has said nothing yet
 
 
+async def test_files_that_cannot_be_stored_are_shown_until_they_can() -> None:
+    stage = Stage()
+    async with living(account_of(stage, spec_of(status={}))) as account:
+        await start(account)
+        account.beat(beat(media_bytes=8192, media_refusal="no room"), now())
+        row = account.status()
+        assert (row.media_bytes, row.health) == (8192, "degraded: no room")
+        account.beat(beat(media_bytes=4096), now())
+        assert (account.status().media_bytes, account.status().health) == (4096, "ok")
+
+
 async def test_dropped_log_lines_are_those_of_the_present_output() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:

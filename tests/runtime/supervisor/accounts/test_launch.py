@@ -86,6 +86,21 @@ async def is_free(rig: PartsRig) -> None:
     assert loop.time() == began
 
 
+async def test_a_worker_is_told_where_its_files_lie_and_what_may_be_read(tmp_path: Path) -> None:
+    async with launching(tmp_path) as (rig, _):
+        workers, places = rig.parts.workers, rig.parts.places
+        given = {"quotaBytes": 1 << 20, "ttlDays": 0.5, "allow": ["/srv/out"]}
+        rig.config = {**rig.config, "media": given}
+        rig.configuration.take_over(rig.read())
+        await workers.turn(KEY, urgent=False)
+        media = workers.prepare(SPEC, 7).media
+        assert media is not None
+        assert media.directory == str(places.state_dir / "media" / KEY)
+        assert (media.quota, media.ttl, media.allow) == (1 << 20, 43_200.0, ["/srv/out"])
+        assert media.hidden == [str(places.state_dir), str(places.config_path)]
+        rig.parts.starts.leave(KEY)
+
+
 async def test_a_storage_that_cannot_be_made_gives_the_place_back(tmp_path: Path) -> None:
     (tmp_path / "accounts").touch()
     async with launching(tmp_path) as (rig, _):
