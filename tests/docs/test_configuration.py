@@ -72,6 +72,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
     for prefix, where in {
         "gateway": "`gateway`",
         "media": "`media`, for all accounts",
+        "channels.discord": "`channels.discord`, and its accounts",
         "channels.irc": "`channels.irc`, and its accounts",
         "channels.slack": "`channels.slack`, and its accounts",
         "channels.telegram": "`channels.telegram`, and its accounts",
@@ -80,7 +81,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         names = {path.removeprefix(f"{prefix}.") for path in paths if "*" not in path}
         expected[where] = names - common
     assert listed == expected
-    built_in = ("irc", "local", "slack", "telegram")
+    built_in = ("discord", "irc", "local", "slack", "telegram")
     listable = ("gateway.", "media.", *(f"channels.{each}." for each in built_in))
     assert all(path.startswith(listable) for path in local_paths(known))
     assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [

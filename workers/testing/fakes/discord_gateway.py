@@ -34,7 +34,7 @@ class GatewayBot:
     """
 
     id: str
-    session: Session | None = None
+    session: FakeSession | None = None
     heard: list[Json] = field(default_factory=list)
     identified: int = 0
     resumed: int = 0
@@ -45,14 +45,14 @@ class GatewayBot:
     twice: bool = False
 
 
-class Session:
+class FakeSession:
     """A session of a bot, with a connection or without."""
 
     def __init__(self) -> None:
         self.id = f"session{next(_sessions)}"
         self.told: list[Json] = []
         self.valid = True
-        self.connection: Connection | None = None
+        self.connection: ClientConnection | None = None
 
     def tell(self, name: str, data: Json) -> Json:
         """Add an event; return its frame."""
@@ -60,7 +60,7 @@ class Session:
         return self.told[-1]
 
 
-class Connection:
+class ClientConnection:
     """A connection of a client. ``silent``: it is open, and nothing moves on it."""
 
     def __init__(self, request: web.Request) -> None:
@@ -119,7 +119,7 @@ class FakeGateway:
         self.me: Callable[[str], Json] = lambda bot: {"id": bot}
         self._bot_of = bot_of
         self._changed = changed
-        self._open: set[Connection] = set()
+        self._open: set[ClientConnection] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection."""
@@ -127,7 +127,7 @@ class FakeGateway:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        connection = Connection(request)
+        connection = ClientConnection(request)
         ws = await connection.open()
         self._open.add(connection)
         bot: GatewayBot | None = None
@@ -153,7 +153,7 @@ class FakeGateway:
         return ws
 
     async def _take(
-        self, connection: Connection, bot: GatewayBot | None, frame: Json
+        self, connection: ClientConnection, bot: GatewayBot | None, frame: Json
     ) -> GatewayBot | None:
         match frame["op"]:
             case 1:
@@ -171,7 +171,7 @@ class FakeGateway:
                 await connection.close(4003)
         return None
 
-    async def _identify(self, connection: Connection, bot: GatewayBot, data: Json) -> None:
+    async def _identify(self, connection: ClientConnection, bot: GatewayBot, data: Json) -> None:
         bot.identified += 1
         bot.remaining -= 1
         if bot.content_off and int(data["intents"]) & MESSAGE_CONTENT:
@@ -179,7 +179,7 @@ class FakeGateway:
             return
         if bot.session is not None:
             bot.session.valid = False
-        session = bot.session = Session()
+        session = bot.session = FakeSession()
         session.connection = connection
         guilds = self.guilds_of(bot.id)
         ready = {
@@ -196,7 +196,7 @@ class FakeGateway:
         for each in guilds:
             await connection.send(session.tell("GUILD_CREATE", each))
 
-    async def _resume(self, connection: Connection, bot: GatewayBot, data: Json) -> None:
+    async def _resume(self, connection: ClientConnection, bot: GatewayBot, data: Json) -> None:
         session = bot.session
         if session is None or session.id != data["session_id"] or not session.valid:
             await connection.send({"op": INVALID, "d": False, "s": None, "t": None})

@@ -1,0 +1,162 @@
+"""Call Discord's API over HTTP, within its rate limits.
+
+The token stands in a header. Redirects are not followed, because they would carry it elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import encodings.idna  # noqa: F401 - a first connection imports it: 1.3 MiB in each worker
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.channels.discord.objects import ApiError, Json
+from workers.channels.discord.rate_limits import RateLimits, seconds_of
+from workers.channels.discord.refusals import DiscordRefusal
+from workers.channels.http_faults import NoAnswer, fault_of
+
+T = TypeVar("T")
+
+VERSION = "/api/v10"
+MAX_BODY = 16 * 1024 * 1024  # bytes; an answer with 100 messages has less than one of them
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 30.0
+UPLOAD_SECONDS = 120.0
+# So long a request waits here for its turn, the reset of a usual bucket; beyond, it is refused.
+WAIT_HERE = 5.0
+DEFAULT_RETRY = 1.0  # where a refusal for the rate does not say when
+AGENT = "DiscordBot (https://pypi.org/project/trunkline, 0)"  # without such a one it answers 403
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordUpload:
+    """A file that goes with a request."""
+
+    name: str
+    content: bytes
+    mime_type: str = "application/octet-stream"
+
+
+class DiscordApi:
+    """The requests of one bot. ``root`` is the server's address."""
+
+    def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
+        self._session = session
+        self._base = root.rstrip("/") + VERSION
+        self._headers = {"Authorization": f"Bot {token}", "User-Agent": AGENT}
+        self._limits = RateLimits()
+        self._now = asyncio.get_running_loop().time
+
+    async def call(
+        self,
+        route: str,
+        *parts: str,
+        body: Json | None = None,
+        query: Json | None = None,
+        result: type[T] = object,  # type: ignore[assignment]
+        uploads: Sequence[DiscordUpload] = (),
+    ) -> T:
+        """Make the request ``route``, its places filled with ``parts``; return its result.
+
+        A route is a method and a path, ``GET /channels/{}``; the first part is what Discord
+        divides its limits by. Raises ``DiscordRefusal``, ``Unreachable`` or ``NoAnswer``.
+        """
+        major = parts[0] if parts else ""
+        await self._wait(route, major)
+        status, headers, content = await self._request(route, parts, body, query, uploads)
+        self._limits.learn(route, major, headers, self._now())
+        if status >= 300:
+            raise self._refused(route, major, status, headers, content)
+        if not content:
+            content = b"null"
+        try:
+            return decode_json(content, result)
+        except MALFORMED as error:
+            raise NoAnswer(f"{route}: an answer that is not understood: {error}") from None
+
+    async def _wait(self, route: str, major: str) -> None:
+        """Wait until the request may be made; raise ``DiscordRefusal`` when that takes long."""
+        last = self._now() + WAIT_HERE
+        while wait := self._limits.wait(route, major, self._now()):
+            if self._now() + wait > last:
+                text = "its limit is used up"
+                raise DiscordRefusal(route, 429, text=text, retry_after=wait)
+            await asyncio.sleep(wait)
+
+    async def _request(
+        self,
+        route: str,
+        parts: Sequence[str],
+        body: Json | None,
+        query: Json | None,
+        uploads: Sequence[DiscordUpload],
+    ) -> tuple[int, CIMultiDictProxy[str], bytes]:
+        method, _, path = route.partition(" ")
+        address = self._base + path.format(*(quote(part, safe="") for part in parts))
+        seconds = UPLOAD_SECONDS if uploads else CALL_SECONDS
+        try:
+            async with self._session.request(
+                method,
+                URL(address, encoded=True),
+                params=query,
+                data=_body(body, uploads),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
+                allow_redirects=False,
+            ) as response:
+                content = await response.content.read(MAX_BODY)
+                while len(content) < MAX_BODY and (more := await response.content.readany()):
+                    content += more
+                return response.status, response.headers, content
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise fault_of(route, error) from None
+
+    def _refused(
+        self,
+        route: str,
+        major: str,
+        status: int,
+        headers: CIMultiDictProxy[str],
+        content: bytes,
+    ) -> DiscordRefusal:
+        try:
+            error = decode_json(content, ApiError)
+        except MALFORMED:  # the page of a proxy
+            error = ApiError("an answer that is not of the API")
+        if status != 429:
+            return DiscordRefusal(route, status, error.code, error.message)
+        header = seconds_of(headers.get("Retry-After"))
+        after = error.retry_after if error.retry_after is not None else header
+        after = DEFAULT_RETRY if after is None else after
+        everywhere = error.everywhere or headers.get("X-RateLimit-Scope") == "global"
+        self._limits.refused(route, major, after, self._now(), everywhere=everywhere)
+        return DiscordRefusal(
+            route, 429, error.code, error.message, retry_after=after, everywhere=everywhere
+        )
+
+
+def _body(
+    body: Json | None, uploads: Sequence[DiscordUpload]
+) -> aiohttp.Payload | aiohttp.FormData | None:
+    if not uploads:
+        if body is None:
+            return None
+        return aiohttp.BytesPayload(_encode(body), content_type="application/json")
+    form = aiohttp.FormData(quote_fields=False)  # Discord shows names as they are sent
+    text = _encode(body or {}).decode()
+    form.add_field("payload_json", text, content_type="application/json")
+    for number, each in enumerate(uploads):
+        form.add_field(
+            f"files[{number}]", each.content, filename=each.name, content_type=each.mime_type
+        )
+    return form

@@ -1,0 +1,39 @@
+"""Define the fields of one ``discord`` account. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from workers.channels.addresses import wrong_root
+from workers.plugin import LOCAL
+
+DEFAULT_ROOT = "https://discord.com"
+
+
+class DiscordConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One bot. ``api_root`` is a server that speaks Discord's API; the token is sent to it."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=256)]
+    api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
+
+    def __post_init__(self) -> None:
+        """Check what types cannot express. Raises ``ValueError`` that names the field."""
+        if wrong := wrong_root(self.api_root):
+            raise ValueError(f"apiRoot {wrong}, like {DEFAULT_ROOT}")
+
+
+def bot_id(token: Any) -> str | None:
+    """Return the number of the bot, the public part of its token; ``None`` when it is no token."""
+    if not isinstance(token, str) or token.count(".") != 2:
+        return None
+    first = token.partition(".")[0]
+    try:
+        number = base64.b64decode(first + "=" * (-len(first) % 4), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return number if number.isdecimal() and len(number) <= 20 else None

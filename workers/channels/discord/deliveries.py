@@ -1,0 +1,253 @@
+"""Send, edit, delete and mark messages of one bot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+
+from workers.channels.discord.client import DiscordApi, DiscordUpload
+from workers.channels.discord.objects import (
+    DiscordChannel,
+    DiscordMessage,
+    Json,
+    snowflake_ms,
+)
+from workers.channels.discord.refusals import API_FAILURES, DiscordRefusal, failure_of
+from workers.channels.discord.translation import message_id, split_id
+from workers.errors import MaybeSent, SendFailed
+from workers.messages import Attachment, Button, Outbound, Poll, Sent
+
+MAX_FILES = 10  # in one message
+MAX_BUTTON_DATA = 100  # characters
+MAX_BUTTON_TEXT = 80
+MAX_ANSWERS, MAX_QUESTION, MAX_ANSWER = 10, 300, 55
+NONCE_BYTES = 18  # 24 characters; 25 are taken
+# Named people are told, and who is answered; never everybody in a server, nor all of a role.
+MENTIONS: Json = {"parse": ["users"], "replied_user": True}
+_BUTTONS, _BUTTON, _GREY, _LINK = 1, 2, 2, 5
+_SILENT = 1 << 12
+_CONTROL = re.compile(r'[\x00-\x1f\x7f"\\]')  # what the header of a form cannot hold
+
+
+class DiscordDeliveries:
+    """What goes out. Remembers the direct messages that were opened by a person's number."""
+
+    def __init__(self, api: DiscordApi) -> None:
+        self._api = api
+        self._opened: dict[str, str] = {}
+
+    async def send(self, message: Outbound) -> Sent:
+        """Send one message whose text fits. Raises ``SendFailed``.
+
+        Discord takes a nonce once within some minutes, so one that is repeated is sent once.
+        """
+        channel = await self._channel(message)
+        uploads = [_upload(each) for each in message.attachments]
+        groups = [uploads[at : at + MAX_FILES] for at in range(0, len(uploads), MAX_FILES)] or [[]]
+        first: DiscordMessage | None = None
+        for number, group in enumerate(groups):
+            body = _body(message) if number == 0 else {}
+            body |= {"nonce": nonce_of(message.key, number), "enforce_nonce": True}
+            try:
+                made = await self._post(channel, body, group)
+            except SendFailed as error:
+                if first is None:
+                    raise
+                text = f"{number} of {len(groups)} messages with files were sent; {error}"
+                raise MaybeSent(text) from None
+            first = first or made
+        assert first is not None
+        chat = message.to if message.thread else channel
+        made_id = message_id(channel, first.id)
+        return Sent(made_id, chat, snowflake_ms(first.id), len(groups))
+
+    async def edit(self, message: str, text: str) -> None:
+        """Replace the text of one of the bot's messages."""
+        body: Json = {"content": text, "allowed_mentions": MENTIONS}
+        await self._call("PATCH /channels/{}/messages/{}", *_place_of(message), body=body)
+
+    async def delete(self, message: str) -> None:
+        """Delete a message."""
+        await self._call("DELETE /channels/{}/messages/{}", *_place_of(message))
+
+    async def react(self, message: str, emoji: str | None, *, remove: bool) -> None:
+        """Set a reaction of the bot, or take it back; without an emoji all of its own at once."""
+        if not emoji:
+            raise SendFailed("an emoji is needed: a character, or name:number", reason="invalid")
+        method = "DELETE" if remove else "PUT"
+        route = f"{method} /channels/{{}}/messages/{{}}/reactions/{{}}/@me"
+        await self._call(route, *_place_of(message), emoji.strip("<>").removeprefix(":"))
+
+    async def typing(self, chat: str, thread: str | None = None) -> None:
+        """Show for ten seconds that the bot types."""
+        await self._call("POST /channels/{}/typing", thread or chat)
+
+    async def channel(self, chat: str) -> DiscordChannel:
+        """Return a channel with its name."""
+        try:
+            return await self._api.call("GET /channels/{}", _number(chat), result=DiscordChannel)
+        except API_FAILURES as error:
+            raise failure_of(error) from None
+
+    async def history(self, channel: str, before: str | None, limit: int) -> list[DiscordMessage]:
+        """Return what was said in a channel before a message, the oldest first."""
+        found: list[DiscordMessage] = []
+        until = _place_of(before)[1] if before else None
+        while len(found) < limit:
+            query: Json = {"limit": str(min(limit - len(found), 100))}
+            query |= {"before": until} if until else {}
+            try:
+                page = await self._api.call(
+                    "GET /channels/{}/messages",
+                    _number(channel),
+                    query=query,
+                    result=list[DiscordMessage],
+                )
+            except API_FAILURES as error:
+                raise failure_of(error) from None
+            if not page:
+                break
+            found += page
+            until = page[-1].id
+        return found[::-1]
+
+    async def _channel(self, message: Outbound) -> str:
+        """Return the channel to send to; ``user:<number>`` opens a direct message."""
+        if message.thread:
+            return _number(message.thread)
+        kind, _, number = message.to.rpartition(":")
+        if kind != "user":
+            return _number(message.to)
+        if number not in self._opened:
+            try:
+                found = await self._api.call(
+                    "POST /users/@me/channels", body={"recipient_id": number}, result=DiscordChannel
+                )
+            except API_FAILURES as error:
+                raise failure_of(error) from None
+            self._opened[number] = found.id
+        return self._opened[number]
+
+    async def _post(
+        self, channel: str, body: Json, uploads: Sequence[DiscordUpload]
+    ) -> DiscordMessage:
+        if uploads:
+            names = [{"id": number, "filename": each.name} for number, each in enumerate(uploads)]
+            body["attachments"] = names
+        try:
+            return await self._api.call(
+                "POST /channels/{}/messages",
+                channel,
+                body=body,
+                uploads=uploads,
+                result=DiscordMessage,
+            )
+        except API_FAILURES as error:
+            raise failure_of(error) from None
+
+    async def _call(self, route: str, *parts: str, body: Json | None = None) -> None:
+        try:
+            await self._api.call(route, *parts, body=body)
+        except API_FAILURES as error:
+            if route.startswith("DELETE") and _is_gone(error):
+                return
+            raise failure_of(error) from None
+
+
+def nonce_of(key: str, number: int = 0) -> str:
+    """Return the nonce of the message with this key, the same in every process."""
+    text = f"{key}#{number}" if number else key
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=NONCE_BYTES)
+    return base64.urlsafe_b64encode(digest.digest()).decode()
+
+
+def _body(message: Outbound) -> Json:
+    body: Json = {"allowed_mentions": MENTIONS}
+    if message.text:
+        body["content"] = message.text
+    if message.reply_to and (replied := split_id(message.reply_to)):
+        body["message_reference"] = {
+            "channel_id": replied[0],
+            "message_id": replied[1],
+            "fail_if_not_exists": False,
+        }
+    if message.silent:
+        body["flags"] = _SILENT
+    if message.buttons:
+        rows = [[_button(each) for each in row] for row in message.buttons]
+        body["components"] = [{"type": _BUTTONS, "components": row} for row in rows]
+    if message.poll is not None:
+        body["poll"] = poll_of(message.poll)
+    return body
+
+
+def poll_of(poll: Poll) -> Json:
+    """Return a poll as Discord wants it, open for whole hours. Raises ``SendFailed``."""
+    long = [each for each in poll.options if len(each) > MAX_ANSWER]
+    if len(poll.options) > MAX_ANSWERS or long or len(poll.question) > MAX_QUESTION:
+        raise SendFailed(
+            f"a poll has {MAX_ANSWERS} options of {MAX_ANSWER} characters at most, and a question"
+            f" of {MAX_QUESTION}",
+            reason="invalid",
+        )
+    hours = -(-poll.seconds // 3600) if poll.seconds else 24
+    return {
+        "question": {"text": poll.question},
+        "answers": [{"poll_media": {"text": each}} for each in poll.options],
+        "duration": hours,
+        "allow_multiselect": poll.multiple,
+    }
+
+
+def _button(button: Button) -> Json:
+    made: Json = {"type": _BUTTON, "label": button.text}
+    if len(button.text) > MAX_BUTTON_TEXT:
+        text = f"the text of button {button.text!r} has more than {MAX_BUTTON_TEXT} characters"
+        raise SendFailed(text, reason="invalid")
+    if button.url:
+        return made | {"style": _LINK, "url": button.url}
+    data = button.data if button.data is not None else button.text
+    if len(data) > MAX_BUTTON_DATA:
+        text = f"the data of button {button.text!r} has more than {MAX_BUTTON_DATA} characters"
+        raise SendFailed(text, reason="invalid")
+    return made | {"style": _GREY, "custom_id": data}
+
+
+def _upload(attachment: Attachment) -> DiscordUpload:
+    scheme, _, rest = attachment.url.partition(":")
+    if scheme != "data":
+        raise SendFailed(f"discord sends files by a data URL, not {scheme}:", reason="unsupported")
+    kind, comma, data = rest.partition(",")
+    try:
+        if not comma or not kind.endswith(";base64"):
+            raise ValueError("it is not base64")
+        content = base64.b64decode(data, validate=True)
+    except ValueError as error:
+        raise SendFailed(f"a data URL cannot be read: {error}", reason="invalid") from None
+    mime = attachment.mime_type or kind.partition(";")[0] or "application/octet-stream"
+    return DiscordUpload(_CONTROL.sub("_", attachment.name or "file"), content, mime)
+
+
+def _place_of(message: str) -> tuple[str, str]:
+    found = split_id(message)
+    if found is None:
+        raise SendFailed(
+            f"{message}: not the id of a message, <channel>/<number>", reason="invalid"
+        )
+    return found
+
+
+def _number(chat: str) -> str:
+    number = chat.removeprefix("channel:")
+    if not number.isdecimal():
+        raise SendFailed(
+            f"{chat}: a chat is the number of a channel, or user:<number>", reason="invalid"
+        )
+    return number
+
+
+def _is_gone(error: Exception) -> bool:
+    """Return whether what was to be deleted is not there, which is what was wanted."""
+    return isinstance(error, DiscordRefusal) and error.code in (10008, 10014)

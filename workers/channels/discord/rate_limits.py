@@ -1,0 +1,72 @@
+"""Follow the rate limits of Discord's API by what its answers say. Pure.
+
+Requests share a bucket that only the answers name. A request that the bucket has no place for is
+not made: refused ones count against the bot, and ten thousand in ten minutes lock out its address.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+MOST_BUCKETS = 1_000  # remembered at once
+MAX_RESET = 24 * 3600.0  # s; more is no figure of Discord
+
+
+class RateLimits:
+    """The buckets of one bot. Times are seconds of a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._names: OrderedDict[str, str] = OrderedDict()  # the bucket of each route
+        self._full: OrderedDict[str, float] = OrderedDict()  # until when a bucket has no place
+        self._everywhere = 0.0
+
+    def wait(self, route: str, major: str, now: float) -> float:
+        """Return for how long a request must not be made yet; 0: it may be made now.
+
+        ``major`` is the channel or server by which Discord divides the bucket of a ``route``.
+        """
+        until = self._full.get(self._bucket(route, major), 0.0)
+        return max(until, self._everywhere, now) - now
+
+    def learn(self, route: str, major: str, headers: Mapping[str, str], now: float) -> None:
+        """Take what an answer says about its bucket."""
+        if (name := headers.get("X-RateLimit-Bucket")) is not None:
+            self._names[route] = name
+            _trim(self._names)
+        if headers.get("X-RateLimit-Remaining") != "0":
+            return
+        after = seconds_of(headers.get("X-RateLimit-Reset-After"))
+        if after is not None:
+            self._hold(self._bucket(route, major), now + after)
+
+    def refused(
+        self, route: str, major: str, retry_after: float, now: float, *, everywhere: bool
+    ) -> None:
+        """Take that a request was one too many: make none before ``retry_after`` seconds."""
+        if everywhere:
+            self._everywhere = max(self._everywhere, now + retry_after)
+        else:
+            self._hold(self._bucket(route, major), now + retry_after)
+
+    def _hold(self, bucket: str, until: float) -> None:
+        self._full[bucket] = until
+        self._full.move_to_end(bucket)
+        _trim(self._full)
+
+    def _bucket(self, route: str, major: str) -> str:
+        return f"{self._names.get(route, route)} {major}"
+
+
+def seconds_of(text: str | None) -> float | None:
+    """Return the seconds that a header states; ``None`` when it states none."""
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= MAX_RESET else None
+
+
+def _trim(known: OrderedDict[str, str] | OrderedDict[str, float]) -> None:
+    while len(known) > MOST_BUCKETS:
+        known.popitem(last=False)

@@ -1,0 +1,333 @@
+"""Take the events of a session, and hand on what they tell with the position after it.
+
+The position is stored with each message, so the next process resumes the session behind the last
+one that is stored. While messages of an interrupted time are still to be read no newer position is
+stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.channels.discord.channels import KnownChannels
+from workers.channels.discord.client import DiscordApi
+from workers.channels.discord.missed import DIRECT_MESSAGES, MOST_IN_CHANNEL, MissedMessages
+from workers.channels.discord.objects import (
+    EPOCH_MS,
+    DeletedMessages,
+    DiscordChannel,
+    DiscordMessage,
+    DiscordReady,
+    Guild,
+    Interaction,
+    PollVote,
+    ReactionChange,
+    TypingStart,
+    snowflake_at,
+)
+from workers.channels.discord.refusals import PORTAL, DiscordRefusal
+from workers.channels.discord.session import MOST_DIRECT, BotSession, DiscordCursor
+from workers.channels.discord.translation import (
+    changed_chat,
+    deleted_of,
+    edit_of,
+    inbound_of,
+    lacks_content,
+    pressed_of,
+    reaction_of,
+    typing_of,
+    vote_of,
+)
+from workers.channels.http_faults import NoAnswer, Unreachable
+from workers.messages import Happened, Inbound
+from workers.plugin import Context, Receipt
+
+T = TypeVar("T")
+
+MOST_SEEN = 1_000  # ids of messages, so that what is read again is handed on once
+GUILD_SECONDS = 60.0  # after which a server that Discord does not tell of is not waited for
+NO_CONTENT = (
+    "a message came without its text: Discord gives it to bots with MESSAGE CONTENT INTENT only,"
+    f" see {PORTAL}, page Bot"
+)
+_DEFERRED = 6  # the answer to a button: nothing is shown
+
+
+class EventReceiver:
+    """Hands on what happens to one bot, whose number is ``me``."""
+
+    def __init__(
+        self, ctx: Context, api: DiscordApi, me: str, session: BotSession, cursor: DiscordCursor
+    ) -> None:
+        self.channels = KnownChannels()
+        self._ctx = ctx
+        self._api = api
+        self._me = me
+        self._session = session
+        self._last = cursor.last
+        self._direct = OrderedDict.fromkeys(cursor.direct)
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._missed: MissedMessages | None = None
+        self._missed_until = 0.0
+        self._marked = cursor.seq
+        self._told_empty = False
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def take(self, name: str, data: msgspec.Raw) -> None:
+        """Take one event. One that is not understood is logged and passed over."""
+        try:
+            await self._take(name, data)
+        except MALFORMED as error:
+            self._ctx.log.warning("an event is not understood", name=name, error=str(error))
+
+    def alive(self) -> None:
+        """Take that the connection is well; store the position after events without a message."""
+        self._ctx.status(last_transport_activity_at=_now())
+        if self._session.seq != self._marked:
+            self._mark()
+
+    async def close(self) -> None:
+        """End the answers to buttons that are under way."""
+        for each in self._answers:
+            each.cancel()
+        if self._answers:
+            await asyncio.wait(self._answers)
+
+    async def _take(self, name: str, data: msgspec.Raw) -> None:
+        match name:
+            case "MESSAGE_CREATE":
+                await self._message(decode_json(data, DiscordMessage))
+            case "MESSAGE_UPDATE":
+                await self._edit(decode_json(data, DiscordMessage))
+            case "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK":
+                gone = decode_json(data, DeletedMessages)
+                await self._know(gone.channel_id, gone.guild_id)
+                await self._hand_on(*deleted_of(gone, self.channels, _now()))
+            case "READY":
+                await self._begin(decode_json(data, DiscordReady))
+            case "GUILD_CREATE":
+                await self._guild(decode_json(data, Guild))
+            case "INTERACTION_CREATE":
+                await self._interaction(decode_json(data, Interaction))
+            case "TYPING_START":
+                await self._hand_on(typing_of(decode_json(data, TypingStart), self.channels))
+            case _ if name.startswith("MESSAGE_REACTION_"):
+                await self._reaction(name, decode_json(data, ReactionChange))
+            case _ if name.startswith("MESSAGE_POLL_VOTE_"):
+                await self._vote(name, decode_json(data, PollVote))
+            case _ if name.startswith(("CHANNEL_", "THREAD_")):
+                await self._channel(name, data)
+
+    async def _message(self, message: DiscordMessage) -> None:
+        await self._know(message.channel_id, message.guild_id)
+        if message.guild_id is None:
+            self._meet_directly(message.channel_id)
+        self._last = max(self._last, int(message.id))
+        if message.author is not None and message.author.id == self._me:
+            return
+        if lacks_content(message, self._me) and not self._told_empty:
+            self._told_empty = True
+            self._ctx.log.warning(NO_CONTENT)
+            self._ctx.status(last_error=NO_CONTENT)
+        found = inbound_of(message, self._me, self.channels)
+        if found is not None:
+            await self._hand_on(found)
+
+    async def _edit(self, message: DiscordMessage) -> None:
+        if message.author is None or message.author.id == self._me:
+            return
+        await self._know(message.channel_id, message.guild_id)
+        found = edit_of(message, self._me, self.channels)
+        if found is not None:
+            await self._hand_on(found)
+
+    async def _reaction(self, name: str, change: ReactionChange) -> None:
+        if change.user_id == self._me:
+            return
+        await self._know(change.channel_id, change.guild_id)
+        removed = name != "MESSAGE_REACTION_ADD"
+        event = reaction_of(change, self.channels, _now(), self._event_id(), removed=removed)
+        await self._hand_on(event)
+
+    async def _vote(self, name: str, vote: PollVote) -> None:
+        await self._know(vote.channel_id, vote.guild_id)
+        removed = name == "MESSAGE_POLL_VOTE_REMOVE"
+        event = vote_of(vote, self.channels, _now(), self._event_id(), removed=removed)
+        await self._hand_on(event)
+
+    async def _interaction(self, interaction: Interaction) -> None:
+        """Hand on that a button was pressed, and answer once that is stored."""
+        if interaction.channel_id is not None:
+            await self._know(interaction.channel_id, interaction.guild_id)
+        event = pressed_of(interaction, self.channels)
+        if event is None:
+            return
+        receipt = await self._hand_on(event)
+        if receipt is not None:
+            task = asyncio.create_task(self._answer(receipt, interaction))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+
+    async def _answer(self, receipt: Receipt, interaction: Interaction) -> None:
+        await receipt
+        try:
+            await self._api.call(
+                "POST /interactions/{}/{}/callback",
+                interaction.id,
+                interaction.token,
+                body={"type": _DEFERRED},
+            )
+        except (DiscordRefusal, Unreachable, NoAnswer) as error:
+            self._ctx.log.debug("a button goes on to wait", error=str(error))
+
+    async def _channel(self, name: str, data: msgspec.Raw) -> None:
+        """Remember a channel or thread; hand on that it is new, renamed or gone."""
+        if name not in _CHANGES:
+            return
+        channel = decode_json(data, DiscordChannel)
+        gone = name.endswith("_DELETE")
+        if channel.name is None and (known := self.channels.get(channel.id)) is not None:
+            channel = known  # of a thread that is deleted only the numbers are told
+        before = self.channels.learn(channel)
+        if channel.guild_id is None:
+            return
+        if gone or before is None or before.name != channel.name:
+            chat, thread = self.channels.place(channel.id, channel.guild_id)
+            if thread is not None:
+                chat = msgspec.structs.replace(chat, id=thread, title=channel.name)
+            await self._hand_on(changed_chat(chat, _now(), self._event_id(), removed=gone))
+        if gone:
+            self.channels.forget(channel.id)
+
+    async def _begin(self, ready: DiscordReady) -> None:
+        """Take a new session: what was said since the last one is read from the channels."""
+        since = self._missed.since if self._missed is not None else self._last
+        if not since:
+            self._last = snowflake_at(max(_now() - 60_000, EPOCH_MS))
+            self._mark()  # else a kill before the first message would leave no session to resume
+            return
+        guilds = {each.id for each in ready.guilds}
+        self._missed = MissedMessages(self._api, since, guilds)
+        self._missed_until = self._now_on_loop() + GUILD_SECONDS
+        self._ctx.log.info("a new session: reading what was said since the last one")
+        await self._catch_up(self._missed, list(self._direct), DIRECT_MESSAGES)
+
+    async def _guild(self, guild: Guild) -> None:
+        for each in guild.channels:
+            self.channels.learn(msgspec.structs.replace(each, guild_id=guild.id))
+        for each in guild.threads:
+            self.channels.learn(msgspec.structs.replace(each, guild_id=guild.id))
+        missed = self._missed
+        if missed is None or guild.id not in missed.guilds or guild.unavailable:
+            return
+        await self._catch_up(missed, missed.channels_of(guild), guild.id)
+
+    async def _catch_up(self, missed: MissedMessages, channels: Iterable[str], guild: str) -> None:
+        missed.reading = True
+        gaps: list[str] = []
+        for channel in channels:
+            found = await missed.read(channel)
+            if not found.whole:
+                gaps.append(channel)
+            for message in found.messages:
+                # Messages that are read do not name their server.
+                await self._message(msgspec.structs.replace(message, guild_id=guild or None))
+        if gaps:
+            text = f"not all that was said meanwhile is read ({MOST_IN_CHANNEL} messages at most)"
+            self._ctx.log.warning(text, chats=gaps[:10], more=max(len(gaps) - 10, 0))
+            self._ctx.status(last_error=f"{text}, in {len(gaps)} channels")
+        missed.guilds.discard(guild)
+        missed.reading = False
+        self._mark()
+
+    def _end_catching_up(self) -> None:
+        """Store positions again once everything is read, or was waited for long enough."""
+        missed = self._missed
+        if missed is None or missed.reading:
+            return
+        if missed.guilds:
+            if self._now_on_loop() < self._missed_until:
+                return
+            servers = sorted(missed.guilds)[:10]
+            text = "not told of in time: what was said there meanwhile is not read"
+            self._ctx.log.warning(text, servers=servers)
+        self._missed = None
+
+    def _mark(self) -> None:
+        """Store the position after the event that is taken, unless that is too early."""
+        if (cursor := self._cursor()) is not None:
+            self._marked = self._session.seq
+            self._ctx.mark(msgspec.to_builtins(cursor))
+
+    async def _hand_on(self, *what: Inbound | Happened) -> Receipt | None:
+        """Emit what was not emitted before, with the position after it."""
+        new = [each for each in what if self._is_new(each.id)]
+        if not new:
+            return None
+        cursor = self._cursor()
+        if cursor is None:
+            return await self._ctx.emit(*new)
+        self._marked = self._session.seq
+        return await self._ctx.emit(*new, cursor=msgspec.to_builtins(cursor))
+
+    def _is_new(self, id: str | None) -> bool:
+        if id is None:
+            return True
+        if id in self._seen:
+            return False
+        self._seen[id] = None
+        if len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
+        return True
+
+    def _cursor(self) -> DiscordCursor | None:
+        """Return the position; ``None`` while one would pass over what is still to be read."""
+        self._end_catching_up()
+        if self._missed is not None or not self._session.id:
+            return None
+        return self._session.cursor(self._last, self._direct)
+
+    def _event_id(self) -> str:
+        """Return an id of the event that is taken now, the same when it is repeated."""
+        return f"event/{self._session.id[:16]}/{self._session.seq}"
+
+    def _meet_directly(self, channel: str) -> None:
+        self._direct[channel] = None
+        self._direct.move_to_end(channel)
+        while len(self._direct) > MOST_DIRECT:
+            self._direct.popitem(last=False)
+
+    async def _know(self, channel: str, guild: str | None) -> None:
+        """Ask for a server's channel that is not known, as after a restart: it may be a thread."""
+        if guild is None or self.channels.get(channel) is not None:
+            return
+        try:
+            found = await self._api.call("GET /channels/{}", channel, result=DiscordChannel)
+        except DiscordRefusal as error:
+            if error.status in (403, 404):
+                self.channels.learn(DiscordChannel(channel, guild_id=guild))
+            return
+        except (Unreachable, NoAnswer):
+            return
+        self.channels.learn(found)
+        if found.parent_id:
+            await self._know(found.parent_id, guild)
+
+    def _now_on_loop(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+_CHANGES = frozenset(
+    f"{kind}_{what}" for kind in ("CHANNEL", "THREAD") for what in ("CREATE", "UPDATE", "DELETE")
+)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,270 @@
+"""Translate what Discord tells into messages and happenings. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from workers.channels.discord.channels import KnownChannels
+from workers.channels.discord.objects import (
+    DeletedMessages,
+    DiscordEmoji,
+    DiscordFile,
+    DiscordMessage,
+    DiscordUser,
+    GuildMember,
+    Interaction,
+    PollVote,
+    ReactionChange,
+    TypingStart,
+    snowflake_ms,
+)
+from workers.messages import Attachment, Chat, Happened, Inbound, Sender
+
+# Kinds of messages that say something: plain ones, replies, what a command has answered. The others
+# are notices: somebody joined, a message was pinned, a thread was begun.
+_SAYING = frozenset({0, 19, 20, 23})
+_FORWARD = 1
+_NAMED = re.compile(r"<(?:@!?(?P<user>\d+)|#(?P<channel>\d+)|a?(?P<emoji>:\w+:)\d+)>")
+
+
+def message_id(channel: str, message: str) -> str:
+    """Return the id of a message within the account; it names the channel to act in."""
+    return f"{channel}/{message}"
+
+
+def split_id(id: str) -> tuple[str, str] | None:
+    """Return the channel and the number in a message's id; ``None`` when it is none of ours."""
+    channel, _, number = id.partition("/edit/")[0].partition("/")
+    return (channel, number) if channel.isdecimal() and number.isdecimal() else None
+
+
+def inbound_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inbound | None:
+    """Return a message for the bot ``me``; ``None`` for a notice and what says nothing.
+
+    One that was edited is an edit, whatever it came with: the text is the new one.
+    """
+    author = message.author
+    if author is None or message.type not in _SAYING:
+        return None
+    chat, thread = channels.place(message.channel_id, message.guild_id)
+    text = text_of(message, channels)
+    files = files_of(message)
+    if not text and not files:
+        return None
+    own_id = message_id(message.channel_id, message.id)
+    direct = chat.kind == "direct"
+    meta: dict[str, Any] = {"guild": message.guild_id} if message.guild_id else {}
+    return Inbound(
+        id=own_id,
+        chat=chat,
+        sender=sender_of(author, message.member, webhook=message.webhook_id is not None),
+        text=text,
+        ts=snowflake_ms(message.id),
+        addressed=direct or is_meant(message, me),
+        thread=thread,
+        reply_to=_reply_of(message),
+        attachments=[_attachment(each) for each in files],
+        meta=meta,
+        mentions=[each.id for each in message.mentions],
+    )
+
+
+def edit_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inbound | None:
+    """Return the edit that a change of a message is; ``None`` when its text was not edited."""
+    at = time_of(message.edited_timestamp)
+    new = None if at is None else inbound_of(message, me, channels)
+    if new is None or at is None:
+        return None
+    return Inbound(
+        id=f"{new.id}/edit/{at}",
+        chat=new.chat,
+        sender=new.sender,
+        text=new.text,
+        ts=at,
+        thread=new.thread,
+        reply_to=new.reply_to,
+        attachments=new.attachments,
+        meta=new.meta,
+        mentions=new.mentions,
+        edits=new.id,
+    )
+
+
+def lacks_content(message: DiscordMessage, me: str) -> bool:
+    """Return whether a message is as empty as those are that a bot may not read."""
+    if message.guild_id is None or message.type not in _SAYING or message.webhook_id is not None:
+        return False
+    held = (
+        message.content,
+        message.attachments,
+        message.sticker_items,
+        message.embeds,
+        message.components,
+        message.poll,
+        message.message_snapshots,
+    )
+    named = any(each.id == me for each in message.mentions)
+    return not any(held) and not named
+
+
+def is_meant(message: DiscordMessage, me: str) -> bool:
+    """Return whether a message in a server names the bot, or answers one of its messages."""
+    if any(each.id == me for each in message.mentions):
+        return True
+    replied = message.referenced_message
+    return replied is not None and replied.author is not None and replied.author.id == me
+
+
+def text_of(message: DiscordMessage, channels: KnownChannels) -> str:
+    """Return the text, with names where Discord writes numbers."""
+    text = message.content
+    if not text and message.message_snapshots:
+        text = message.message_snapshots[0].message.content
+    if not text and message.sticker_items:
+        text = " ".join(f":{each.name}:" for each in message.sticker_items)
+    if "<" not in text:
+        return text
+    people = {each.id: each.global_name or each.username for each in message.mentions}
+
+    def named(found: re.Match[str]) -> str:
+        if found["emoji"]:
+            return found["emoji"]
+        if found["user"]:
+            name = people.get(found["user"])
+            return f"@{name}" if name else found[0]
+        name = channels.name(found["channel"])
+        return f"#{name}" if name else found[0]
+
+    return _NAMED.sub(named, text)
+
+
+def files_of(message: DiscordMessage) -> list[DiscordFile]:
+    """Return the files of a message, or those of what it forwards."""
+    if message.attachments or not message.message_snapshots:
+        return message.attachments
+    return message.message_snapshots[0].message.attachments
+
+
+def sender_of(
+    user: DiscordUser, member: GuildMember | None = None, *, webhook: bool = False
+) -> Sender:
+    """Return who has done something; Discord vouches for its numbers, not for names."""
+    nick = member.nick if member is not None else None
+    name = nick or user.global_name or user.username or None
+    return Sender(user.id, name, user.bot or webhook, verified=True)
+
+
+def deleted_of(deleted: DeletedMessages, channels: KnownChannels, at: int) -> list[Happened]:
+    """Return that messages were deleted, each by itself."""
+    chat, _ = channels.place(deleted.channel_id, deleted.guild_id)
+    gone = deleted.ids or ([deleted.id] if deleted.id else [])
+    return [
+        Happened(
+            kind="deleted",
+            chat=chat,
+            ts=at,
+            message=message_id(deleted.channel_id, each),
+            id=f"{message_id(deleted.channel_id, each)}/deleted",
+        )
+        for each in gone
+    ]
+
+
+def reaction_of(
+    change: ReactionChange, channels: KnownChannels, at: int, id: str, *, removed: bool
+) -> Happened:
+    """Return that a reaction was set, or taken back; without an emoji all of the message were."""
+    chat, _ = channels.place(change.channel_id, change.guild_id)
+    return Happened(
+        kind="reaction",
+        chat=chat,
+        ts=at,
+        sender=_known_by_id(change.user_id, change.member),
+        message=message_id(change.channel_id, change.message_id),
+        id=id,
+        emoji=_emoji(change.emoji),
+        removed=removed,
+    )
+
+
+def vote_of(
+    vote: PollVote, channels: KnownChannels, at: int, id: str, *, removed: bool
+) -> Happened:
+    """Return that somebody has voted for an answer, given by its number; or takes that back."""
+    chat, _ = channels.place(vote.channel_id, vote.guild_id)
+    return Happened(
+        kind="voted",
+        chat=chat,
+        ts=at,
+        sender=_known_by_id(vote.user_id, None),
+        message=message_id(vote.channel_id, vote.message_id),
+        id=id,
+        choices=[str(vote.answer_id)],
+        removed=removed,
+    )
+
+
+def typing_of(typing: TypingStart, channels: KnownChannels) -> Happened:
+    """Return that somebody types."""
+    chat, _ = channels.place(typing.channel_id, typing.guild_id)
+    return Happened(
+        kind="typing",
+        chat=chat,
+        ts=typing.timestamp * 1000,
+        sender=_known_by_id(typing.user_id, None),
+    )
+
+
+def pressed_of(interaction: Interaction, channels: KnownChannels) -> Happened | None:
+    """Return that a button was pressed; ``None`` for other interactions."""
+    channel, who = interaction.channel_id, interaction.who
+    if interaction.type != 3 or channel is None or interaction.data is None or who is None:
+        return None
+    chat, _ = channels.place(channel, interaction.guild_id)
+    nick = interaction.member.nick if interaction.member is not None else None
+    message = interaction.message
+    return Happened(
+        kind="pressed",
+        chat=chat,
+        ts=snowflake_ms(interaction.id),
+        sender=sender_of(who, GuildMember(nick)),
+        message=None if message is None else message_id(channel, message.id),
+        id=f"pressed/{interaction.id}",
+        data=interaction.data.custom_id,
+    )
+
+
+def changed_chat(chat: Chat, at: int, id: str, *, removed: bool = False) -> Happened:
+    """Return that a channel or thread is new, has another name, or is gone (``removed``)."""
+    return Happened(kind="chat", chat=chat, ts=at, id=id, removed=removed)
+
+
+def time_of(text: str | None) -> int | None:
+    """Return a time of Discord in epoch milliseconds; ``None`` when there is none."""
+    try:
+        return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _known_by_id(user: str | None, member: GuildMember | None) -> Sender | None:
+    return None if user is None else sender_of(DiscordUser(user), member)
+
+
+def _emoji(emoji: DiscordEmoji | None) -> str | None:
+    if emoji is None or not emoji.name:
+        return None
+    return f"{emoji.name}:{emoji.id}" if emoji.id else emoji.name
+
+
+def _attachment(file: DiscordFile) -> Attachment:
+    return Attachment(file.url, file.content_type, file.filename or None, file.size)
+
+
+def _reply_of(message: DiscordMessage) -> str | None:
+    found = message.message_reference
+    if found is None or found.type == _FORWARD or found.message_id is None:
+        return None
+    return message_id(found.channel_id or message.channel_id, found.message_id)
