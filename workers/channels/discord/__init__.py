@@ -34,7 +34,10 @@ manifest = DiscordManifest(
         {"edit", "delete", "react", "typing", "chat", "history", "buttons", "poll", "threads"}
     ),
     media=Media(
-        send=frozenset({"image", "video", "audio", "file"}), receive=True, max_up=10_000_000
+        send=frozenset({"image", "video", "audio", "file"}),
+        receive=True,
+        max_up=10_000_000,
+        max_down=25_000_000,
     ),
     example={"token": {"source": "env", "id": "DISCORD_BOT_TOKEN"}},
     status={"connected": False, "mode": "gateway"},

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import encodings.idna  # noqa: F401 - a first connection imports it: 1.3 MiB in each worker
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -40,11 +41,11 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class DiscordUpload:
-    """A file that goes with a request."""
+    """A file that goes with a request; ``open`` is called when it is sent."""
 
     name: str
-    content: bytes
-    mime_type: str = "application/octet-stream"
+    mime_type: str
+    open: Callable[[], BinaryIO]
 
 
 class DiscordApi:
@@ -104,12 +105,14 @@ class DiscordApi:
         method, _, path = route.partition(" ")
         address = self._base + path.format(*(quote(part, safe="") for part in parts))
         seconds = UPLOAD_SECONDS if uploads else CALL_SECONDS
+        opened = ExitStack()
         try:
+            files = [opened.enter_context(each.open()) for each in uploads]
             async with self._session.request(
                 method,
                 URL(address, encoded=True),
                 params=query,
-                data=_body(body, uploads),
+                data=_body(body, uploads, files),
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
                 allow_redirects=False,
@@ -120,6 +123,8 @@ class DiscordApi:
                 return response.status, response.headers, content
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise fault_of(route, error) from None
+        finally:
+            opened.close()
 
     def _refused(
         self,
@@ -146,7 +151,7 @@ class DiscordApi:
 
 
 def _body(
-    body: Json | None, uploads: Sequence[DiscordUpload]
+    body: Json | None, uploads: Sequence[DiscordUpload], files: Sequence[BinaryIO]
 ) -> aiohttp.Payload | aiohttp.FormData | None:
     if not uploads:
         if body is None:
@@ -155,8 +160,7 @@ def _body(
     form = aiohttp.FormData(quote_fields=False)  # Discord shows names as they are sent
     text = _encode(body or {}).decode()
     form.add_field("payload_json", text, content_type="application/json")
-    for number, each in enumerate(uploads):
-        form.add_field(
-            f"files[{number}]", each.content, filename=each.name, content_type=each.mime_type
-        )
+    for number, (each, file) in enumerate(zip(uploads, files, strict=True)):
+        field = f"files[{number}]"
+        form.add_field(field, file, filename=each.name, content_type=each.mime_type)
     return form

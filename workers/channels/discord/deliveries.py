@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from workers.channels.discord.client import DiscordApi, DiscordUpload
 from workers.channels.discord.objects import (
@@ -18,6 +19,7 @@ from workers.channels.discord.refusals import API_FAILURES, DiscordRefusal, fail
 from workers.channels.discord.translation import message_id, split_id
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Button, Outbound, Poll, Sent
+from workers.plugin import MediaFiles
 
 MAX_FILES = 10  # in one message
 MAX_BUTTON_DATA = 100  # characters
@@ -34,8 +36,9 @@ _CONTROL = re.compile(r'[\x00-\x1f\x7f"\\]')  # what the header of a form cannot
 class DiscordDeliveries:
     """What goes out. Remembers the direct messages that were opened by a person's number."""
 
-    def __init__(self, api: DiscordApi) -> None:
+    def __init__(self, api: DiscordApi, media: MediaFiles) -> None:
         self._api = api
+        self._media = media
         self._opened: dict[str, str] = {}
 
     async def send(self, message: Outbound) -> Sent:
@@ -44,8 +47,18 @@ class DiscordDeliveries:
         Discord takes a nonce once within some minutes, so one that is repeated is sent once.
         """
         channel = await self._channel(message)
-        uploads = [_upload(each) for each in message.attachments]
-        groups = [uploads[at : at + MAX_FILES] for at in range(0, len(uploads), MAX_FILES)] or [[]]
+        async with AsyncExitStack() as opened:
+            uploads = [await self._upload(opened, each) for each in message.attachments]
+            first, count = await self._send(channel, message, uploads)
+        made_id = message_id(channel, first.id)
+        chat = message.to if message.thread else channel
+        return Sent(made_id, chat, snowflake_ms(first.id), count)
+
+    async def _send(
+        self, channel: str, message: Outbound, uploads: Sequence[DiscordUpload]
+    ) -> tuple[DiscordMessage, int]:
+        """Send as many messages as the files need; return the first, and how many there are."""
+        groups = [uploads[at : at + MAX_FILES] for at in range(0, len(uploads), MAX_FILES)] or [()]
         first: DiscordMessage | None = None
         for number, group in enumerate(groups):
             body = _body(message) if number == 0 else {}
@@ -59,9 +72,12 @@ class DiscordDeliveries:
                 raise MaybeSent(text) from None
             first = first or made
         assert first is not None
-        chat = message.to if message.thread else channel
-        made_id = message_id(channel, first.id)
-        return Sent(made_id, chat, snowflake_ms(first.id), len(groups))
+        return first, len(groups)
+
+    async def _upload(self, opened: AsyncExitStack, attachment: Attachment) -> DiscordUpload:
+        file = await opened.enter_async_context(self._media.open(attachment.url))
+        name = _CONTROL.sub("_", attachment.name or file.name or "file")
+        return DiscordUpload(name, file.type, file.binary)
 
     async def edit(self, message: str, text: str) -> None:
         """Replace the text of one of the bot's messages."""
@@ -213,21 +229,6 @@ def _button(button: Button) -> Json:
         text = f"the data of button {button.text!r} has more than {MAX_BUTTON_DATA} characters"
         raise SendFailed(text, reason="invalid")
     return made | {"style": _GREY, "custom_id": data}
-
-
-def _upload(attachment: Attachment) -> DiscordUpload:
-    scheme, _, rest = attachment.url.partition(":")
-    if scheme != "data":
-        raise SendFailed(f"discord sends files by a data URL, not {scheme}:", reason="unsupported")
-    kind, comma, data = rest.partition(",")
-    try:
-        if not comma or not kind.endswith(";base64"):
-            raise ValueError("it is not base64")
-        content = base64.b64decode(data, validate=True)
-    except ValueError as error:
-        raise SendFailed(f"a data URL cannot be read: {error}", reason="invalid") from None
-    mime = attachment.mime_type or kind.partition(";")[0] or "application/octet-stream"
-    return DiscordUpload(_CONTROL.sub("_", attachment.name or "file"), content, mime)
 
 
 def _place_of(message: str) -> tuple[str, str]:

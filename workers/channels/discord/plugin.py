@@ -10,6 +10,7 @@ from workers.channels.discord.client import DiscordApi
 from workers.channels.discord.config import DiscordConfig, bot_id
 from workers.channels.discord.connecting import GatewayLoop
 from workers.channels.discord.deliveries import DiscordDeliveries
+from workers.channels.discord.downloads import AttachedFiles
 from workers.channels.discord.objects import DiscordUser
 from workers.channels.discord.receiving import EventReceiver
 from workers.channels.discord.refusals import API_FAILURES, PORTAL, ending_of
@@ -49,9 +50,11 @@ class Discord:
         self.ctx.status(detail=f"@{me.username}", authenticated_at=int(time.time() * 1000))
         cursor = cursor_of(self.ctx.cursor, self.config.api_root)
         session = BotSession(cursor)
-        receiver = EventReceiver(self.ctx, api, me.id, session, cursor)
+        encrypted = self.config.api_root.startswith("https://")
+        files = AttachedFiles(self.ctx.http, self.ctx.media, encrypted=encrypted)
+        receiver = EventReceiver(self.ctx, api, files, me.id, session, cursor)
         self._me, self._api = me.id, api
-        self._deliveries, self._receiver = DiscordDeliveries(api), receiver
+        self._deliveries, self._receiver = DiscordDeliveries(api, self.ctx.media), receiver
         try:
             await GatewayLoop(self.ctx, api, self.config.token, session, receiver).run()
         finally:

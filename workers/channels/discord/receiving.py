@@ -18,6 +18,7 @@ import msgspec
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.channels import KnownChannels
 from workers.channels.discord.client import DiscordApi
+from workers.channels.discord.downloads import AttachedFiles
 from workers.channels.discord.missed import DIRECT_MESSAGES, MOST_IN_CHANNEL, MissedMessages
 from workers.channels.discord.objects import (
     EPOCH_MS,
@@ -64,11 +65,18 @@ class EventReceiver:
     """Hands on what happens to one bot, whose number is ``me``."""
 
     def __init__(
-        self, ctx: Context, api: DiscordApi, me: str, session: BotSession, cursor: DiscordCursor
+        self,
+        ctx: Context,
+        api: DiscordApi,
+        files: AttachedFiles,
+        me: str,
+        session: BotSession,
+        cursor: DiscordCursor,
     ) -> None:
         self.channels = KnownChannels()
         self._ctx = ctx
         self._api = api
+        self._files = files
         self._me = me
         self._session = session
         self._last = cursor.last
@@ -136,17 +144,13 @@ class EventReceiver:
             self._told_empty = True
             self._ctx.log.warning(NO_CONTENT)
             self._ctx.status(last_error=NO_CONTENT)
-        found = inbound_of(message, self._me, self.channels)
-        if found is not None:
-            await self._hand_on(found)
+        await self._hand_on_message(inbound_of(message, self._me, self.channels))
 
     async def _edit(self, message: DiscordMessage) -> None:
         if message.author is None or message.author.id == self._me:
             return
         await self._know(message.channel_id, message.guild_id)
-        found = edit_of(message, self._me, self.channels)
-        if found is not None:
-            await self._hand_on(found)
+        await self._hand_on_message(edit_of(message, self._me, self.channels))
 
     async def _reaction(self, name: str, change: ReactionChange) -> None:
         if change.user_id == self._me:
@@ -265,6 +269,11 @@ class EventReceiver:
         if (cursor := self._cursor()) is not None:
             self._marked = self._session.seq
             self._ctx.mark(msgspec.to_builtins(cursor))
+
+    async def _hand_on_message(self, message: Inbound | None) -> None:
+        """Emit a message, once its files are stored."""
+        if message is not None and message.id not in self._seen:
+            await self._hand_on(await self._files.bring(message))
 
     async def _hand_on(self, *what: Inbound | Happened) -> Receipt | None:
         """Emit what was not emitted before, with the position after it."""

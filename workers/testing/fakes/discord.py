@@ -36,6 +36,7 @@ class FakeDiscord:
     def __init__(self) -> None:
         self.root = ""
         self.messages: dict[str, list[Json]] = {}  # by channel
+        self.files: dict[str, bytes] = {}  # by name
         self._bots: dict[str, FakeDiscordBot] = {}
         self._down = False
         self._waiters: set[asyncio.Future[None]] = set()
@@ -82,6 +83,26 @@ class FakeDiscord:
         self.messages.setdefault(where, []).append(message)
         await self.gateway.dispatch([bot], "MESSAGE_CREATE", message)
         return message
+
+    def attach(self, name: str, content: bytes) -> Json:
+        """Serve a file; return it as it stands in a message."""
+        self.files[name] = content
+        url = f"{self.root}/files/{name}?ex=1"
+        return {
+            "id": made.new_id(),
+            "filename": name,
+            "url": url,
+            "proxy_url": url,
+            "size": len(content),
+            "content_type": "text/plain",
+        }
+
+    async def serve_file(self, request: web.Request) -> web.StreamResponse:
+        """Answer the request for a file; it needs no token."""
+        if self.down:
+            return _closed(request)
+        content = self.files.get(request.match_info["name"])
+        return web.Response(status=404) if content is None else web.Response(body=content)
 
     async def tell(self, token: str, name: str, data: Json) -> None:
         """Let an event of any kind happen."""
@@ -280,6 +301,7 @@ async def fake_discord(port: int = 0) -> AsyncIterator[FakeDiscord]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_get("/gateway/", fake.gateway.handle)
     app.router.add_get("/gateway", fake.gateway.handle)
+    app.router.add_get("/files/{name}", fake.serve_file)
     app.router.add_route("*", "/api/v10/{path:.*}", fake.handle)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from tests.workers.channels.discord.running_bot import TOKEN, discord_api
@@ -34,7 +36,10 @@ async def test_parts_of_a_path_are_quoted() -> None:
 async def test_files_go_in_a_form() -> None:
     async with fake_discord() as fake, discord_api(fake) as api:
         bot = fake.bot(TOKEN)
-        uploads = [DiscordUpload("ü.txt", b"one", "text/plain"), DiscordUpload("b", b"two")]
+        uploads = [
+            DiscordUpload("ü.txt", "text/plain", lambda: io.BytesIO(b"one")),
+            DiscordUpload("b", "application/octet-stream", lambda: io.BytesIO(b"two")),
+        ]
         body = {"content": "see"}
         made = await api.call(SEND, bot.direct, body=body, uploads=uploads, result=DiscordMessage)
         assert bot.sent[0]["id"] == made.id

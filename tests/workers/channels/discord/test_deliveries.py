@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from ipc.frames.bootstrap import MediaBoot
+from tests.support.short_directory import ShortDirectory
 from tests.workers.channels.discord.running_bot import TOKEN, discord_api, message
 from workers.channels.discord.deliveries import DiscordDeliveries, nonce_of, poll_of
 from workers.errors import MaybeSent, SendFailed
+from workers.media.store import MediaStore
 from workers.messages import Attachment, Button, Poll
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import FakeDiscordBot, RestFault
@@ -16,8 +18,10 @@ from workers.testing.fakes.discord_bots import FakeDiscordBot, RestFault
 
 @asynccontextmanager
 async def deliveries() -> AsyncIterator[tuple[DiscordDeliveries, FakeDiscordBot, FakeDiscord]]:
-    async with fake_discord() as fake, discord_api(fake) as api:
-        yield DiscordDeliveries(api), fake.bot(TOKEN), fake
+    with ShortDirectory() as place:
+        async with fake_discord() as fake, discord_api(fake) as api:
+            out = DiscordDeliveries(api, MediaStore(MediaBoot(str(place))))
+            yield out, fake.bot(TOKEN), fake
 
 
 async def test_a_message_goes_with_its_nonce_and_without_mass_mentions() -> None:
@@ -80,10 +84,8 @@ async def test_a_person_is_written_to_by_number() -> None:
 
 async def test_files_go_ten_at_a_time() -> None:
     async with deliveries() as (out, bot, _):
-        content = base64.b64encode(b"12345").decode()
-        files = [
-            Attachment(f"data:text/plain;base64,{content}", name=f'"\n{n}.txt') for n in range(11)
-        ]
+        stored = await out._media.save(b"12345", type="text/plain")
+        files = [Attachment(stored.url, name=f'"\n{n}.txt') for n in range(11)]
         sent = await out.send(message("see", bot.direct, attachments=files))
         assert sent.parts == 2
         first, second = bot.sent
@@ -101,8 +103,7 @@ async def test_files_go_ten_at_a_time() -> None:
     [
         ({"buttons": [[Button("x" * 81)]]}, "invalid"),
         ({"buttons": [[Button("x", data="y" * 101)]]}, "invalid"),
-        ({"attachments": [Attachment("file:///etc/passwd")]}, "unsupported"),
-        ({"attachments": [Attachment("data:text/plain,x")]}, "invalid"),
+        ({"attachments": [Attachment(f"media:{'0' * 32}")]}, "not_found"),
         ({"poll": Poll("q", ["a"] * 11)}, "invalid"),
         ({"poll": Poll("q" * 301, ["a", "b"])}, "invalid"),
         ({"poll": Poll("q", ["a" * 56, "b"])}, "invalid"),
