@@ -9,6 +9,12 @@ export type AccountParams = { account: string };
 /** Keys, bare channel names, or ``*``; after ``timeout_ms`` they are stopped anyway. */
 export type DrainParams = { accounts: Array<string>; reason?: string | null; timeoutMs?: number };
 
+/** An account whose login is followed. The answer waits for at most ``timeout_ms`` until the ``mark`` of the last answer, ``seen``, is another. ``start``: start the account where it does not run. */
+export type LoginParams = { account: string; seen?: string; timeoutMs?: number; start?: boolean };
+
+/** A person's answer to what the ``prompt`` with this ``id`` asks. It may be a secret. */
+export type LoginAnswerParams = { account: string; prompt: string; text: string };
+
 /** The params that name one account, the channel's default one without ``account_id``. ``reason`` is ours: it is kept with the hold. */
 export type ChannelTargetParams = { channel: string; accountId?: string | null; reason?: string | null };
 
@@ -102,6 +108,12 @@ export type SendParams = { to: string; idempotencyKey: string; message?: string;
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };
 
+/** OpenClaw's params; ``channel`` and ``account_id`` choose where several could be meant. ``force`` logs out first. ``verbose`` is accepted and ignored. */
+export type WebLoginStartParams = { force?: boolean; timeoutMs?: number; verbose?: boolean; channel?: string | null; accountId?: string | null };
+
+/** OpenClaw's params: with another QR code than ``current_qr_data_url`` it is answered. */
+export type WebLoginWaitParams = { timeoutMs?: number; currentQrDataUrl?: string | null; channel?: string | null; accountId?: string | null };
+
 export interface MethodParams {
   /** Answer with the agents; the echo agent is the embedded default. */
   "agents.list": NoParams;
@@ -113,6 +125,10 @@ export interface MethodParams {
   "channels.events": AccountParams;
   /** Answer with the manual stops that are in force. */
   "channels.holds": NoParams;
+  /** Follow the login of an account: what it asks (`prompt`), whether it is `linked`. Answered when that is another than `seen`, the last `mark`, at most after `timeoutMs`. */
+  "channels.login": LoginParams;
+  /** Answer what an account asks at its login, by the id of the prompt. It is logged nowhere. */
+  "channels.login.answer": LoginAnswerParams;
   /** Log an account out of its platform; it stays stopped until it is started again. */
   "channels.logout": ChannelTargetParams;
   /** Answer with the last log lines of accounts, or of every process. */
@@ -211,4 +227,8 @@ export interface MethodParams {
   "system-event": SystemEventParams;
   /** Answer with the presence rows, the gateway's own first. */
   "system-presence": NoParams;
+  /** Begin the login of an account, and answer with its QR code once that is there. */
+  "web.login.start": WebLoginStartParams;
+  /** Wait until the login is done, or another QR code is to be shown. */
+  "web.login.wait": WebLoginWaitParams;
 }

@@ -3,6 +3,7 @@
 ChannelError
 ├── Transient        try again with backoff (the default for anything unexpected too)
 ├── NeedsLogin       a person must log in again, if it lasts (exit code 77)
+│   └── LoginExpired a person was asked to log in, and did not
 ├── Misconfigured    a person must correct the configuration, if it lasts (exit code 78)
 ├── Finished         the account has done its work and stays down (exit code 0)
 ├── LoggedOut        the login is ended; the account stays down until the next login
@@ -68,6 +69,10 @@ class NeedsAPerson(ChannelError):
 
 class NeedsLogin(NeedsAPerson):
     """The platform refuses the credentials."""
+
+
+class LoginExpired(NeedsLogin):
+    """What ``Context.login`` asked was not answered in time."""
 
 
 class Misconfigured(NeedsAPerson):

@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 import msgspec
 from msgspec import Meta
 
+from workers.login import Ask as Ask
+from workers.login import Code as Code
+from workers.login import LoginPrompt
+from workers.login import Open as Open
+from workers.login import Qr as Qr
 from workers.messages import Attachment, Happened, Inbound, Outbound, Sent
 from workers.text.limits import Pace as Pace
 from workers.text.limits import Rate as Rate
@@ -35,8 +40,9 @@ REMOTE = Meta(extra={"local": False})
 
 # Words of ``Manifest.can`` that are methods of the plugin, called with an ``Action`` ...
 METHODS = frozenset({"edit", "delete", "react", "read", "typing", "history", "chat", "members"})
-# ... and those that say what ``send`` takes and ``emit`` may hand on: they need no method.
-PARTS = frozenset({"poll", "buttons", "threads"})
+# ... and those that say what ``send`` takes, ``emit`` may hand on and ``run`` may ask for: they
+# need no method.
+PARTS = frozenset({"poll", "buttons", "threads", "login"})
 MEDIA_KINDS = ("image", "audio", "video", "file")
 
 
@@ -293,6 +299,39 @@ class Context(Protocol):
 
         Call it before the first ``emit``. A cursor belongs to an identity: when another is
         named than the one that it was stored for, it is dropped, and ``cursor`` is ``None``.
+        """
+
+    async def login(self, prompt: LoginPrompt, *, expires: float | None = None) -> Any:
+        """Have a person log the account in, before ``ready``: the account waits for that.
+
+        ``Ask`` returns the answer, ``Open`` the query with which its page has led back. ``Qr`` and
+        ``Code`` return at once, with ``None``: call ``ready`` when the platform says that it was
+        done, or ``login`` again with the next code. A prompt takes the place of the one before.
+        ``expires``: seconds for which it holds. Raises ``LoginExpired`` when nothing was answered
+        in that time; within ``login.withinSeconds`` of the first prompt the account is stopped.
+        """
+
+    def opened(self, state: str, query: Mapping[str, str]) -> bool:
+        """Complete the ``Open`` that has this ``state``; return whether there is one.
+
+        For a plugin that takes the redirect of the page itself.
+        """
+
+    @property
+    def credentials(self) -> Any:
+        """What ``save_credentials`` has kept, ``None`` at first."""
+
+    async def save_credentials(self, credentials: Any) -> None:
+        """Keep what a login has brought (JSON, at most 1 MiB); ``None`` removes it.
+
+        It is a file of mode 0600 in ``storage``. It is removed with ``LoggedOut``, too.
+        """
+
+    @property
+    def fresh_credentials(self) -> bool:
+        """Whether the configured secrets have changed since the credentials were saved.
+
+        Then these belong to the old ones: log in anew. False where none are kept.
         """
 
     async def child(

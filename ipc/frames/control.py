@@ -7,19 +7,20 @@ with its kind. Small and rare on purpose: the supervisor carries no chat.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from ipc.errors import FrameError
 from ipc.frames.data import Incarnation, Key, LinkFrame, Token
+from ipc.frames.words import LONGEST_ANSWER, LONGEST_PROMPT, LONGEST_SENTENCE
 from ipc.nesting import MALFORMED
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_FRAMES = 64  # in one body
 MAX_PATCH_DEPTH = 8  # of what a plugin says about itself
-MAX_PROBLEM = 1000  # characters of a sentence: what is wrong with secrets, what is waited for
+MAX_PROBLEM = LONGEST_SENTENCE  # what is wrong with secrets, what is waited for
 MAX_REASONS = 256  # under which one worker counts what it dropped
 
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -147,6 +148,43 @@ class WorkerWaits(LinkFrame, tag=9, frozen=True):
     reason: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
 
 
+PromptKind = Literal["qr", "code", "ask", "open"]
+
+
+class LoginAsked(LinkFrame, tag=10, frozen=True):
+    """A person must log the account in; the time to become ready does not run meanwhile.
+
+    ``id`` numbers the prompts of one worker. ``text`` is what to scan, to enter at the platform,
+    to answer or to open, by ``kind``; ``secret``: the answer is not shown. It holds for ``expires``
+    seconds; 0: as long as the worker waits.
+    """
+
+    id: Count
+    kind: PromptKind
+    text: Annotated[str, Meta(max_length=LONGEST_PROMPT)]
+    hint: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
+    secret: bool = False
+    expires: Seconds = 0.0
+
+
+class LoginOver(LinkFrame, tag=11, frozen=True):
+    """The worker asks for no login any more: it has got one, or goes on without."""
+
+
+class LoginAnswer(LinkFrame, tag=7, frozen=True):
+    """A person's answer to the ``LoginAsked`` of this ``id``. It may be a secret."""
+
+    id: Count
+    text: Annotated[str, Meta(max_length=LONGEST_ANSWER)]
+
+
+class LoginTaken(LinkFrame, tag=12, frozen=True):
+    """Answer to ``LoginAnswer`` ``id``: it was taken, or why not."""
+
+    id: Count
+    problem: Annotated[str, Meta(max_length=MAX_PROBLEM)] = ""
+
+
 FromWorker = (
     ControlHello
     | WorkerReady
@@ -157,8 +195,11 @@ FromWorker = (
     | Rechecked
     | Weighed
     | WorkerWaits
+    | LoginAsked
+    | LoginOver
+    | LoginTaken
 )
-FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp | Weigh
+FromSupervisor = Ping | Drain | BeatInterval | Recheck | GatewayUp | Weigh | LoginAnswer
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

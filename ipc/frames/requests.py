@@ -12,6 +12,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ipc.frames.words import LONGEST_ANSWER
+
 LONGEST_KEY = 129  # two names of 64 characters and the colon between them
 MAX_LINES = 100_000  # of all logs together, in one answer
 
@@ -38,6 +40,25 @@ class AccountsParams(Params):
     """Keys, bare channel names, or ``*``."""
 
     accounts: list[Key]
+
+
+class LoginParams(AccountParams):
+    """An account whose login is followed.
+
+    The answer waits for at most ``timeout_ms`` until the ``mark`` of the last answer, ``seen``,
+    is another. ``start``: start the account where it does not run.
+    """
+
+    seen: Annotated[str, Meta(max_length=128)] = ""
+    timeout_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    start: bool = False
+
+
+class LoginAnswerParams(AccountParams):
+    """A person's answer to what the ``prompt`` with this ``id`` asks. It may be a secret."""
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=64)]
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_ANSWER)]
 
 
 class LinesParams(Params):

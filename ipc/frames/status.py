@@ -42,6 +42,17 @@ RESTART_REASONS = (
 )  # under which an account's restarts are counted; a plugin's own words count as unknown
 
 
+class LoginStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """What a person is asked to log an account in, without its text.
+
+    ``kind`` is ``qr``, ``code``, ``ask`` or ``open``; ``expires_at`` is epoch milliseconds.
+    """
+
+    prompt: str
+    kind: str
+    expires_at: int | None = None
+
+
 class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     """One account as the supervisor sees it.
 
@@ -76,6 +87,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     hold: Hold | None = None
     health: str | None = None
     todo: str | None = None  # what a person must do, where nothing else helps
+    login: LoginStatus | None = None  # what is asked, while it waits for a login
     rss_bytes: int | None = None
     cpu_percent: float | None = None
     fds: int | None = None

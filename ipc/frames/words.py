@@ -10,8 +10,13 @@ from enum import StrEnum, auto
 INVALID_REQUEST = "INVALID_REQUEST"  # the request is wrong: sent again it fails again
 UNAVAILABLE = "UNAVAILABLE"  # the request is right, and cannot be carried out now
 NOT_PAIRED = "NOT_PAIRED"
+NOT_LINKED = "NOT_LINKED"  # the account waits for a person who logs it in
 FORBIDDEN = "FORBIDDEN"
 NOT_CONNECTED = "NOT_CONNECTED"  # of a node
+
+LONGEST_PROMPT = 8192  # characters of what a login shows: a QR code holds 4296 at most
+LONGEST_ANSWER = 8192  # characters of what a person answers: a text, or the address of a page
+LONGEST_SENTENCE = 1000  # characters of one sentence in a frame
 
 EXIT_OK = 0
 EXIT_ERROR = 1  # of an error that has no code of its own

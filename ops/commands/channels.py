@@ -137,6 +137,14 @@ def drain(
 
 
 @command(app)
+def login(*, key: Key, options: RuntimeOptions) -> None:
+    """Log an account in whose channel asks a person: by QR code, code, question or web page."""
+    from ops.actions.login import log_in
+
+    log_in(options.target, key, as_json=options.json)
+
+
+@command(app)
 def events(*, key: Key, options: LocalOptions) -> None:
     """Print the last events of an account."""
     from ops.output.description import show_events

@@ -123,7 +123,7 @@ def account_row(row: Mapping[str, Any], now: float) -> list[object]:
         row.get("messagesIn"),
         row.get("messagesOut"),
         " ".join(f"{reason}={count}" for reason, count in sorted(dropped.items()) if count),
-        row.get("lastError"),
+        row.get("todo") if row.get("login") else row.get("lastError"),
     ]
 
 

@@ -26,6 +26,7 @@ from runtime.config.model import (
     HealthMonitorConfig,
     JournalMode,
     Launcher,
+    LoginConfig,
     MediaConfig,
     RestartConfig,
     Section,
@@ -43,6 +44,7 @@ LAYERED: dict[str, tuple[str, type[Section]]] = {
     "restart": ("restart", RestartConfig),
     "healthMonitor": ("health_monitor", HealthMonitorConfig),
     "limits": ("limits", AccountLimitsConfig),
+    "login": ("login", LoginConfig),
 }
 UNLAYERED: dict[str, dict[str, Any]] = {name: {} for name in LAYERED}
 P = TypeVar("P", bound=Section)
@@ -50,6 +52,9 @@ P = TypeVar("P", bound=Section)
 _OF_ACCOUNT = {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
 _OF_CHANNEL = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)}
 OURS = frozenset(_OF_CHANNEL)  # what a section may hold that is not its channel's
+
+
+_LOGIN = LoginConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,12 @@ class AccountSpec:
     fingerprint: str
     confine: bool = False
     proxy: str | None = None
+    login: LoginConfig = _LOGIN
+
+    @property
+    def can_login(self) -> bool:
+        """Whether its plugin can ask a person to log it in."""
+        return "login" in self.manifest.can
 
 
 class _NoFields(msgspec.Struct):
@@ -273,6 +284,7 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         restart=_part(channel, own, "restart", RestartConfig),
         health=_part(channel, own, "healthMonitor", HealthMonitorConfig),
         limits=_part(channel, own, "limits", AccountLimitsConfig),
+        login=_part(channel, own, "login", LoginConfig),
         launcher=launcher,
         confine=confine,
         agent=over.agent or under.agent or config.agents.default,

@@ -63,6 +63,13 @@ class RestartConfig(Section, frozen=True):
             )
 
 
+class LoginConfig(Section, frozen=True):
+    """How a person logs accounts in whose channels ask for it (a QR code, a password)."""
+
+    # Time to fetch the phone. Then the account is stopped, and waits for a person to begin anew.
+    within_seconds: Seconds = 600.0
+
+
 class HealthMonitorConfig(Section, frozen=True):
     """When a running account is unhealthy (``runtime.supervisor.accounts.health_rules``)."""
 
@@ -264,6 +271,7 @@ class SupervisorConfig(Section, frozen=True):
     start_concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
     restart: RestartConfig = RestartConfig()
     health_monitor: HealthMonitorConfig = HealthMonitorConfig()
+    login: LoginConfig = LoginConfig()
     limits: AccountLimitsConfig = AccountLimitsConfig()
 
     def __post_init__(self) -> None:
@@ -342,6 +350,7 @@ class AccountConfig(Section, frozen=True):
     # Any fields of these parts of `supervisor`; they count before those of the channel.
     restart: dict[str, Any] = {}
     health_monitor: dict[str, Any] = {}
+    login: dict[str, Any] = {}
     limits: dict[str, Any] = {}
     # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
     launcher: Annotated[Launcher, LOCAL] = "zygote"

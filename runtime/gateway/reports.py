@@ -17,7 +17,7 @@ from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
 from runtime.config.model import KeepConfig
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.accounts.fanout import REMOVED, STATUS
+from runtime.gateway.accounts.fanout import LOGIN, REMOVED, STATUS
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
@@ -76,6 +76,7 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
 
 
 def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
+    before = parts.accounts.rows.get(key)
     if parts.accounts.learn(key, row):
         parts.hub.health_changed()
         if row.phase in ("backoff", "failed"):
@@ -83,7 +84,25 @@ def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
                 f"account.{row.phase}", account=key, reason=row.cause, failures=row.failures
             )
         parts.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
+        _publish_login(parts, before, row)
     parts.data_link.reported(key)
+
+
+def _publish_login(parts: GatewayParts, before: AccountStatus | None, row: AccountStatus) -> None:
+    """Publish that a person is asked to log an account in, or how that has ended.
+
+    What is shown, and may open the account, is for those who ask for it (``channels.login``).
+    """
+    asked = None if before is None else before.login
+    if row.login == asked:
+        return
+    told: dict[str, Any] = {"account": row.account, "channel": row.channel}
+    told |= {"accountId": row.account_id, "incarnation": row.incarnation}
+    if row.login is not None:
+        told |= {"state": "asked"} | msgspec.to_builtins(row.login)
+    else:
+        told["state"] = "linked" if row.phase == "running" else "over"
+    parts.fanout.publish_payload(row.account, LOGIN, msgspec.json.encode(told))
 
 
 def _remove(parts: GatewayParts, key: str) -> None:

@@ -42,9 +42,9 @@ class SupervisorLink:
         """Fail every request that waits for an answer, because the gateway ends."""
         self._calls.fail_all()
 
-    async def ask(self, method: str, params: Any) -> Any:
+    async def ask(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> Any:
         """Return the supervisor's answer as JSON data; raises as ``ask_raw``."""
-        return msgspec.json.decode(await self.ask_raw(method, params))
+        return msgspec.json.decode(await self.ask_raw(method, params, seconds))
 
     async def ask_raw(self, method: str, params: Any, seconds: float = ASK_SECONDS) -> msgspec.Raw:
         """Return the supervisor's answer as its JSON text, so that a large one passes unread.

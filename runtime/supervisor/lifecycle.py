@@ -4,7 +4,8 @@
 list of actions. It reads no clock, draws no random number and touches no process, so every
 rule about crashes, backoff and manual stops can be read here and tested without waiting.
 One deadline belongs to each phase: STARTING → not ready in time, from the moment on at which
-the process exists, because waiting for a turn to start is nobody's fault; RUNNING → healthy
+the process exists, because waiting for a turn to start is nobody's fault, or, where a person
+must log in, no login in time; RUNNING → healthy
 long enough, forgive; STOPPING → kill; BACKOFF, and FAILED where tries go on → respawn. All
 times are seconds.
 """
@@ -24,6 +25,7 @@ HELD = "held"
 HOLD_UNKNOWN = "hold_unknown"  # whether a person had stopped it cannot be known any more
 RESTART = "restart"  # stopping, only to be spawned again at once
 WAITING = "waiting"  # starting, for something that is not its fault
+LINKING = "linking"  # starting, for a person who has to log in
 NOT_READY = "not_ready"
 UNHEALTHY = "unhealthy"
 NOT_SPAWNED = "not_spawned"
@@ -168,6 +170,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Linking:
+    """The process asks for a login, or, without a ``reason``, has got it and goes on."""
+
+    incarnation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The process works."""
 
@@ -223,7 +233,19 @@ class Wake:
     after: float
 
 
-Event = Start | Restart | Stop | Reset | Spawned | Waiting | Ready | Unhealthy | Exited | Deadline
+Event = (
+    Start
+    | Restart
+    | Stop
+    | Reset
+    | Spawned
+    | Waiting
+    | Linking
+    | Ready
+    | Unhealthy
+    | Exited
+    | Deadline
+)
 Action = Spawn | Terminate | Kill | Wake
 Step = tuple[State, list[Action]]
 
@@ -242,10 +264,10 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             return state, []  # the platform would take an earlier try amiss
         case Reset():
             return replace(state, failures=0, refusals=state.refusals.interrupted()), []
-        case Spawned(i) | Waiting(i) | Ready(i) | Unhealthy(i) | Exited(i) | Deadline(i) if (
-            i != state.incarnation
-        ):
+        case Spawned(i) | Waiting(i) | Linking(i) | Ready(i) if i != state.incarnation:
             return state, []  # late news of an earlier incarnation
+        case Unhealthy(i) | Exited(i) | Deadline(i) if i != state.incarnation:
+            return state, []
         case Deadline(phase=armed) if armed is not state.phase:
             return state, []  # the phase ended before its deadline did
 
@@ -267,7 +289,12 @@ def step(policy: Policy, state: State, event: Event, jitter: float = 0.0) -> Ste
             return _stopped(state, cause, reason), []
 
         case Phase.STARTING, Spawned():
-            return state, [Wake(policy.ready_within)]
+            linking = state.cause == LINKING  # it has said so before its spawn was reported
+            return state, [Wake(policy.login_within if linking else policy.ready_within)]
+        case Phase.STARTING, Linking(reason=what):
+            return _linking(policy, state, what)
+        case Phase.STARTING, Deadline() if state.cause == LINKING:
+            return _stop(policy, state, LINKING, f"no login within {policy.login_within:g} s")
         case Phase.STARTING, Waiting(reason=what):
             state = replace(state, cause=WAITING if what else None, reason=what or None)
             return state, [Wake(policy.ready_within)]
@@ -302,6 +329,18 @@ def _spawn(state: State) -> Step:
     return state, [Spawn(state.incarnation)]
 
 
+def _linking(policy: Policy, state: State, what: str) -> Step:
+    """Give a person time for the login. Another prompt of the same login adds none."""
+    asked = state.cause == LINKING
+    if not what:
+        return (
+            (replace(state, cause=None, reason=None), [Wake(policy.ready_within)])
+            if asked
+            else (state, [])
+        )
+    return replace(state, cause=LINKING, reason=what), [] if asked else [Wake(policy.login_within)]
+
+
 def _stop(policy: Policy, state: State, cause: str, reason: str | None) -> Step:
     state = replace(state, phase=Phase.STOPPING, cause=cause, reason=reason)
     return state, [Terminate(), Wake(policy.stop_within)]
@@ -321,6 +360,8 @@ def _exited(policy: Policy, state: State, how: Exit, at: float, jitter: float) -
     cause, reason = how.cause, how.text or str(how)
     if cause in ENDS:
         return _stopped(state, cause, reason), []
+    if state.phase is Phase.STOPPING and state.cause == LINKING:  # nobody came: it did not fail
+        return replace(state, phase=Phase.FAILED, cause=NEEDS_LOGIN), []
     after = replace(state, failures=state.failures + 1, cause=cause, reason=reason)
     if cause in NEEDS_A_PERSON:
         return _refused(policy, after, how, at, jitter)

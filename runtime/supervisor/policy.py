@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.config.accounts import AccountSpec
 from runtime.supervisor.refusals import RefusalPolicy
 
 
@@ -15,8 +16,9 @@ class Policy:
     """When a child is started again, and how long it may take to start, to stop, to be forgiven.
 
     From ``slow_after`` failures in a row (``None``: never) it is tried every ``slow`` seconds;
-    it is never given up. ``jitter`` is the share of a delay that chance may add or take.
-    Without ``refusals`` the first exit that needs a person is final.
+    it is never given up. A person has ``login_within`` to log in. ``jitter`` is the share of a
+    delay that chance may add or take. Without ``refusals`` the first exit that needs a person is
+    final.
     """
 
     initial: float = 5.0
@@ -28,6 +30,7 @@ class Policy:
     slow: float = 900.0
     ready_within: float = 30.0
     stop_within: float = 5.0
+    login_within: float = 600.0
     refusals: RefusalPolicy | None = None
 
     def delay(self, failures: int, jitter: float) -> float:
@@ -51,3 +54,21 @@ ACCOUNT_POLICY = Policy(refusals=RefusalPolicy())
 # Every client waits for the gateway: with half a second of first delay alone, it could not be
 # ready again within the half second that is promised after a kill -9.
 GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_after=None)
+
+
+def policy_of(spec: AccountSpec) -> Policy:
+    """Return the lifecycle policy that the account's configuration asks for."""
+    restart = spec.restart
+    return Policy(
+        initial=restart.initial_seconds,
+        factor=restart.factor,
+        maximum=restart.maximum_seconds,
+        jitter=restart.jitter,
+        slow_after=restart.slow_after,
+        slow=restart.slow_seconds,
+        ready_within=restart.ready_within_seconds,
+        stop_within=restart.stop_within_seconds,
+        healthy_after=restart.healthy_after_seconds,
+        login_within=spec.login.within_seconds,
+        refusals=RefusalPolicy(slow=restart.slow_seconds),
+    )

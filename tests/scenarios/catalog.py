@@ -142,9 +142,31 @@ WHAT = """
 124 a platform that refuses for a minute what it takes again afterwards
 125 refused again and again: a person is needed, and it is tried slowly
 126 a password that is refused is tried three times an hour at most
+127 it waits for a person who logs it in
+128 nobody logs it in in time: no failure, and it waits for a person
+129 the worker, the gateway or the supervisor is killed while it waits for a login
 """
 
-STARRED = {1, 18, 23, 24, 25, 27, 31, 55, 56, 78, 81, 82, 98, 102, 107, 123}  # real processes too
+STARRED = {
+    1,
+    18,
+    23,
+    24,
+    25,
+    27,
+    31,
+    55,
+    56,
+    78,
+    81,
+    82,
+    98,
+    102,
+    107,
+    123,
+    127,
+    129,
+}  # real processes too
 
 SESSION = "tests/runtime/supervisor/gateways/test_own_session.py::"
 CLIENT = "tests/ipc/websocket/test_client.py::"

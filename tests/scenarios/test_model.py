@@ -26,7 +26,15 @@ from hypothesis.stateful import (
 
 from ipc.frames.words import ALIVE, Phase
 from runtime.config.model import RestartConfig
-from runtime.supervisor.lifecycle import Deadline, Exit, Exited, Ready, Spawned, Unhealthy
+from runtime.supervisor.lifecycle import (
+    Deadline,
+    Exit,
+    Exited,
+    Linking,
+    Ready,
+    Spawned,
+    Unhealthy,
+)
 from tests.support.accounts import spec_of
 from tests.support.fleet import Fleet, fleet
 from tests.support.short_directory import ShortDirectory
@@ -159,6 +167,13 @@ class Accounts(RuleBasedStateMachine):
         if key in self.fleet.accounts:
             self.do(self.fleet.ready(key))
 
+    @rule(key=keys, asks=st.booleans())
+    def ask_for_a_login(self, key: str, asks: bool) -> None:
+        if key in self.fleet.accounts:
+            child = self.fleet.account(key).child
+            child.post(Linking(child.state.incarnation, "log in" if asks else ""))
+            self.do(self.fleet.wait(0))
+
     @rule(key=keys, how=exits)
     def crash(self, key: str, how: Exit) -> None:
         self.do(self.fleet.crash(key, how=how))
@@ -191,7 +206,13 @@ class Accounts(RuleBasedStateMachine):
         if key in self.fleet.accounts:
             child = self.fleet.account(key).child
             before, old = child.state, child.state.incarnation - back
-            for news in (Spawned(old), Ready(old), Unhealthy(old, "late"), Exited(old, how)):
+            for news in (
+                Spawned(old),
+                Linking(old, "x"),
+                Ready(old),
+                Unhealthy(old, "late"),
+                Exited(old, how),
+            ):
                 child.post(news)
             child.post(Deadline(old, before.phase))
             self.do(self.fleet.wait(0))
@@ -266,7 +287,8 @@ class Accounts(RuleBasedStateMachine):
             assert (row.pid is not None) == (account.child.process is not None)
             assert (row.failures, row.restarts) == (state.failures, state.restarts)
             assert sum(row.restart_reasons.values()) == state.restarts
-            assert (row.todo is not None) == (state.phase is Phase.FAILED)
+            linking = state.phase is Phase.STARTING and state.cause == "linking"
+            assert (row.todo is not None) == (state.phase is Phase.FAILED or linking)
             assert state.incarnation >= self.incarnations.get(key, 0)
             self.incarnations[key] = state.incarnation
 

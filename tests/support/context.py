@@ -12,6 +12,7 @@ import structlog
 
 from ipc.frames.bootstrap import MediaBoot
 from ipc.frames.status import PLUGIN_FIELDS
+from workers.login import LoginPrompt
 from workers.media.store import MediaStore
 from workers.messages import Happened, Inbound
 from workers.process.children import PluginChild
@@ -76,6 +77,18 @@ class RecordingContext:
 
     async def safe(self) -> None:
         """Do nothing: what is emitted here is safe."""
+
+    async def login(self, prompt: LoginPrompt, *, expires: float | None = None) -> Any:
+        raise NotImplementedError("no plugin of ours logs in")
+
+    def opened(self, state: str, query: Mapping[str, str]) -> bool:
+        return False
+
+    credentials: Any = None
+    fresh_credentials = False
+
+    async def save_credentials(self, credentials: Any) -> None:
+        self.credentials = credentials
 
     async def child(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> PluginChild:
         return await PluginChild.start(argv, self.log, env)

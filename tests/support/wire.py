@@ -25,6 +25,7 @@ OURS = {
     # docs/protocol.md, Events
     "channel.status",
     "channel.message",
+    "channel.login",
     "channel.removed",
     "channel.gap",
     "supervisor.request",  # to our own supervisor alone

@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from ipc import timeouts
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import (
@@ -23,6 +25,10 @@ from ipc.frames.control import (
     Drained,
     FromWorker,
     GatewayUp,
+    LoginAnswer,
+    LoginAsked,
+    LoginOver,
+    LoginTaken,
     Ping,
     Pong,
     Recheck,
@@ -38,7 +44,12 @@ from ipc.frames.control import (
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
 
+LEAST_SECONDS = 0.001  # of a prompt that has expired; 0 is one that never does
 LAST_BEAT_MS = 100  # for the last beat to be sent: its counts are the final ones
+
+
+def _not_asked(answer: LoginAnswer) -> LoginTaken:
+    return LoginTaken(answer.id, "the account asks for no login")
 
 
 class WorkerControlLink:
@@ -46,7 +57,8 @@ class WorkerControlLink:
 
     ``figures(lag)`` makes each beat. ``on_drain`` is called when the account must finish what
     it has begun, ``on_recheck`` when it must compare its secrets with what they are now,
-    ``on_gateway(up)`` when the gateway has begun to run or is gone. ``pss`` returns the share of
+    ``on_gateway(up)`` when the gateway has begun to run or is gone, ``on_login(answer)`` when a
+    person has answered what was asked. ``pss`` returns the share of
     memory in bytes, and 0 where it cannot be read.
     """
 
@@ -58,6 +70,7 @@ class WorkerControlLink:
         on_recheck: Callable[[], None] = lambda: None,
         on_gateway: Callable[[bool], None] = lambda up: None,
         pss: Callable[[], int] = lambda: 0,
+        on_login: Callable[[LoginAnswer], LoginTaken] = _not_asked,
     ) -> None:
         self.ready = False
         self._boot = boot
@@ -66,12 +79,15 @@ class WorkerControlLink:
         self._on_recheck = on_recheck
         self._on_gateway = on_gateway
         self._pss = pss
+        self._on_login = on_login
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._status: dict[str, Any] = {}
         self._changes: dict[str, Any] = {}
         self._scheduled = False
         self._waits = ""  # for what the account waits
+        self._login: LoginAsked | None = None  # what a person is asked
+        self._login_end = 0.0  # on the loop's clock, where it expires
         self._met = False  # connected once
         self._owing = False  # a frame was not sent: send the whole state again
         self._pace = boot.beat  # seconds between two beats
@@ -97,7 +113,7 @@ class WorkerControlLink:
     def send_ready(self) -> None:
         """Send ``WorkerReady`` once: the account works."""
         if not self.ready:
-            self.ready = True
+            self.ready, self._login = True, None
             self._send_changes()
             self._send(WorkerReady())
 
@@ -105,6 +121,15 @@ class WorkerControlLink:
         """Send what the account waits for before it can be ready; empty: nothing any more."""
         self._waits = reason
         self._send(WorkerWaits(reason))
+
+    def send_login(self, asked: LoginAsked | None) -> None:
+        """Send what a person is asked; ``None``: nothing any more."""
+        before, self._login = self._login, asked
+        if asked is not None:
+            self._login_end = self._loop.time() + asked.expires
+            self._send(asked)
+        elif before is not None:
+            self._send(LoginOver())
 
     def send_drained(self) -> None:
         """Send ``Drained``: nothing is in flight any more."""
@@ -160,9 +185,18 @@ class WorkerControlLink:
             frames: list[FromWorker] = [self._hello(), StatusPatch(dict(self._status))]
             if self._waits:
                 frames.append(WorkerWaits(self._waits))
+            if self._login is not None:
+                frames.append(self._login_now(self._login))
             if self.ready:
                 frames.append(WorkerReady())
             self._send(*frames)
+
+    def _login_now(self, asked: LoginAsked) -> LoginAsked:
+        """Return a prompt with the time that it has left."""
+        if not asked.expires:
+            return asked
+        left = max(self._login_end - self._loop.time(), LEAST_SECONDS)
+        return msgspec.structs.replace(asked, expires=left)
 
     def _send(self, *frames: FromWorker) -> None:
         dealer = self._dealer
@@ -188,6 +222,8 @@ class WorkerControlLink:
                 self._on_gateway(frame.up)
             elif isinstance(frame, Weigh):
                 self._send(Weighed(self._pss()))
+            elif isinstance(frame, LoginAnswer):
+                self._send(self._on_login(frame))
             elif isinstance(frame, BeatInterval):
                 self._pace = frame.beat
                 self._paced.set()

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import structlog
 
 from ipc.frames.bootstrap import MediaBoot, WorkerBoot
@@ -24,9 +25,14 @@ from workers.errors import SendFailed
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
+from workers.login import LoginPrompt
 from workers.messages import Happened, Inbound, Outbound
 from workers.plugin import ChildProgram, Manifest
+from workers.process.credentials import KeptCredentials
+from workers.process.logging import Redaction
+from workers.process.login import AccountLogin
 from workers.process.receipts import EmitReceipt
+from workers.secrets import field_at
 
 if TYPE_CHECKING:  # each is imported where a plugin first needs it
     from concurrent.futures import ThreadPoolExecutor
@@ -56,10 +62,8 @@ class AccountContext:
         log: structlog.typing.FilteringBoundLogger,
         link: WorkerDataLink,
         control: WorkerControlLink,
-        redact: Callable[[str], str] = str,
-        *,
-        keeps_cursor: bool = False,
-        max_down: int = 0,
+        redact: Redaction,
+        manifest: Manifest,
     ) -> None:
         self.key = boot.key
         self.account_id = boot.key.partition(":")[2]
@@ -72,10 +76,12 @@ class AccountContext:
         self._link = link
         self._control = control
         self._redact = redact
-        self._keeps_cursor = keeps_cursor
+        self._manifest = manifest
+        self.logins = AccountLogin(control, redact.learn)
+        self._credentials = KeptCredentials(self.storage, self._secrets, redact.learn)
         self._proxy = boot.proxy
         self._media_boot = boot.media or MediaBoot(str(self.storage / "media"))
-        self._max_down = max_down
+        self._max_down = manifest.media.max_down
         self._media: MediaStore | None = None
         self._tend_at = 0.0
         self._tending: asyncio.Task[None] | None = None
@@ -157,9 +163,43 @@ class AccountContext:
         return EmitReceipt(self._link, self._link.backlog.last, self._link.mark(position))
 
     def _position(self, cursor: Any) -> bytes:
-        if not self._keeps_cursor:
+        if not self._manifest.cursor:
             raise RuntimeError("the channel keeps no cursor: say cursor=True in its manifest")
         return cursor_text(cursor)
+
+    async def login(self, prompt: LoginPrompt, *, expires: float | None = None) -> Any:
+        """Have a person log the account in; see ``workers.plugin.Context``."""
+        if "login" not in self._manifest.can:
+            raise RuntimeError("the channel has no login: put the word into `can` in its manifest")
+        self.log.info("a login is asked for", kind=type(prompt).__name__)
+        return await self.logins.ask(prompt, expires)
+
+    def opened(self, state: str, query: Mapping[str, str]) -> bool:
+        """Take what the page of a login has led back with; return whether it was asked for."""
+        return self.logins.opened(state, query)
+
+    @property
+    def credentials(self) -> Any:
+        """What a login has brought and was saved, ``None`` at first."""
+        return self._credentials.value
+
+    @property
+    def fresh_credentials(self) -> bool:
+        """Whether the configured secrets are others than when the credentials were saved."""
+        return self._credentials.fresh
+
+    async def save_credentials(self, credentials: Any) -> None:
+        """Keep what a login has brought, over restarts; ``None`` forgets it."""
+        await self.thread(self._credentials.save, credentials)
+
+    def forget_credentials(self) -> None:
+        """Remove them at once: the login has ended."""
+        self._credentials.save(None)
+
+    def _secrets(self) -> dict[str, Any]:
+        """Return the secrets of the configuration, resolved, by the names of their fields."""
+        fields = msgspec.to_builtins(self.config)
+        return {name: field_at(fields, name) for name in sorted(self._manifest.secrets)}
 
     async def child(
         self, argv: Sequence[str], env: Mapping[str, str] | None = None

@@ -20,7 +20,7 @@ import structlog
 
 from ipc import timeouts
 from ipc.frames.bootstrap import WorkerBoot, worker_boot
-from ipc.frames.control import Beat
+from ipc.frames.control import Beat, LoginAnswer, LoginTaken
 from ipc.frames.words import EXIT_ERROR
 from ipc.lifelong import lifelong
 from workers.errors import Misconfigured, Transient
@@ -34,6 +34,7 @@ from workers.process.endings import RETURNED, STOPPED, Ending, ending_of
 from workers.process.explanations import Explain, explaining, guarded, unexplained
 from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
 from workers.process.logging import Redaction, log_to_stderr
+from workers.process.login import GONE
 from workers.process.sending import PartSender
 
 Report = Callable[[str, str, bool, float | None], None]  # as ``runtime.zygote.child.Say``
@@ -105,6 +106,7 @@ class Worker:
             self._begin_recheck,
             self._link.gateway_reported,
             resources.pss_bytes,
+            self._on_login,
         )
         self._calls: PluginCalls | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -195,8 +197,7 @@ class Worker:
             self._link,
             self._control,
             self._redact,
-            keeps_cursor=manifest.cursor,
-            max_down=manifest.media.max_down,
+            manifest,
         )
         self._control.patch(manifest.status)
         made = plugin_class(manifest)
@@ -238,6 +239,11 @@ class Worker:
         else:
             self._log.warning("ending", cause=ending.cause, text=text, code=ending.code)
             self._report(ending.cause, text, ending.final, ending.retry_after)
+        if ending.cause == "logged_out" and self._context is not None:
+            try:  # what has ended must not be tried again
+                self._context.forget_credentials()
+            except OSError as error:
+                self._log.error("the credentials were not removed", error=str(error))
 
     async def _finish(self, life: asyncio.Task[None], ending: Ending) -> None:
         """Stop the plugin and wait for acknowledgements, within the supervisor's grace."""
@@ -321,6 +327,11 @@ class Worker:
     def _on_call(self, call: Any, gateway: str) -> None:
         assert self._calls is not None
         self._calls.on_call(call, gateway)
+
+    def _on_login(self, answer: LoginAnswer) -> LoginTaken:
+        if self._context is None:  # a prompt of this process is yet to come
+            return LoginTaken(answer.id, GONE)
+        return self._context.logins.answered(answer)
 
     async def _report_sent(self, message: Outbound, sent: Sent) -> None:
         assert self._context is not None

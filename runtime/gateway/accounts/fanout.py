@@ -18,8 +18,9 @@ STATUS = "channel.status"
 MESSAGE = "channel.message"
 EVENT = "channel.event"  # what else has happened on the platform
 REMOVED = "channel.removed"
+LOGIN = "channel.login"  # a person is asked to log an account in, or is asked no more
 GAP = "channel.gap"  # to one client: more is missing than can be replayed
-OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, REMOVED, GAP})
+OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, LOGIN, REMOVED, GAP})
 
 
 class Subscribers:

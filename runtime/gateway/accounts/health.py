@@ -156,6 +156,10 @@ def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, 
     since = plugin.get("authenticatedAt")
     if isinstance(since, int):
         shot["authAgeMs"] = max(0, _now() - since)
+    if row.login is not None:
+        shot |= {"linked": False, "login": row.login}
+    if row.todo is not None:
+        shot["todo"] = row.todo
     if protocol >= 4:
         shot["lifecycle"] = LIFECYCLE.get(row.phase, "stopped")
         if row.health is not None:
@@ -180,7 +184,12 @@ def _summary_line(row: AccountStatus) -> str:
 
 
 def _issues(row: AccountStatus) -> list[dict[str, str]]:
-    if row.phase not in ("backoff", "failed") and row.health in (None, "ok", "healthy"):
+    waits = row.todo if row.login is not None else None
+    if (
+        row.phase not in ("backoff", "failed")
+        and row.health in (None, "ok", "healthy")
+        and not waits
+    ):
         return []
     command = f"trunkline channels describe {row.account}"
     return [
@@ -188,8 +197,9 @@ def _issues(row: AccountStatus) -> list[dict[str, str]]:
             "channel": row.channel,
             "accountId": row.account_id,
             "kind": "runtime",
-            "message": row.last_error or f"{row.phase}{f' ({row.cause})' if row.cause else ''}",
-            "fix": f"see `{command}`",
+            "message": ("it waits for a login" if waits else row.last_error)
+            or f"{row.phase}{f' ({row.cause})' if row.cause else ''}",
+            "fix": waits or f"see `{command}`",
         }
     ]
 

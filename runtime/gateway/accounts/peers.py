@@ -125,7 +125,7 @@ class Peers:
         """Return the peer of a running account once it is welcome, at most 2 s later.
 
         A gateway that has just begun admits clients before it has met all accounts. Raises
-        ``RemoteError`` for an account that is not there.
+        ``RemoteError`` for an account that is not there: ``NOT_LINKED`` where it waits for a login.
         """
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(MEET_SECONDS):
@@ -134,6 +134,7 @@ class Peers:
                     await self._changed.wait()
         peer = self.by_key.get(key)
         if peer is None:
+            self.accounts.require_linked(key)
             raise RemoteError(UNAVAILABLE, self._why_absent(key), retryable=True)
         return peer
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus
-from ipc.frames.words import ALIVE, INVALID_REQUEST, Phase
+from ipc.frames.words import ALIVE, INVALID_REQUEST, NOT_LINKED, Phase
 from ipc.metrics import Series
 
+WAITS_FOR_LOGIN = {("starting", "linking"), ("failed", "needs_login")}  # phase and cause
 TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
 
 
@@ -81,6 +82,13 @@ class Accounts:
         return incarnation < row.incarnation or (
             incarnation == row.incarnation and row.phase not in ALIVE
         )
+
+    def require_linked(self, key: str) -> None:
+        """Raise ``RemoteError`` for an account that waits for a person who logs it in."""
+        row = self.rows.get(key)
+        if row is not None and (row.phase, row.cause) in WAITS_FOR_LOGIN:
+            text = f"{key} waits for a login"
+            raise RemoteError(NOT_LINKED, f"{text}; {row.todo}" if row.todo else text)
 
     def only_channel(self) -> str:
         """Return the one channel there is; ``RemoteError`` when a choice must be made."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from ipc.frames.control import Beat
+from ipc.frames.control import Beat, LoginAsked
 from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Verdict
@@ -23,45 +23,30 @@ from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
+from runtime.supervisor.accounts.login import PendingLogin
 from runtime.supervisor.accounts.recollection import recollect
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
+    LINKING,
     UNHEALTHY,
     WAITING,
     Event,
     Exited,
+    Linking,
     Start,
     State,
     Unhealthy,
     blame,
 )
-from runtime.supervisor.policy import Policy
+from runtime.supervisor.policy import policy_of
 from runtime.supervisor.processes.limits import ProcessLimits
-from runtime.supervisor.refusals import RefusalPolicy
 
 HISTORY = EVENTS
 ABSENT_BEATS = 3  # without a sign on the data link; with each beat there is one
 
 log = structlog.get_logger("account")
-
-
-def policy_of(spec: AccountSpec) -> Policy:
-    """Return the lifecycle policy that the account's configuration asks for."""
-    restart = spec.restart
-    return Policy(
-        initial=restart.initial_seconds,
-        factor=restart.factor,
-        maximum=restart.maximum_seconds,
-        jitter=restart.jitter,
-        slow_after=restart.slow_after,
-        slow=restart.slow_seconds,
-        ready_within=restart.ready_within_seconds,
-        stop_within=restart.stop_within_seconds,
-        healthy_after=restart.healthy_after_seconds,
-        refusals=RefusalPolicy(slow=restart.slow_seconds),
-    )
 
 
 def _now() -> float:
@@ -100,6 +85,7 @@ class Account:
         self._entries: deque[HistoryEntry] = deque(past, maxlen=HISTORY)
         self._silence = silence
         self.heartbeat = Heartbeat(silence)
+        self.login = PendingLogin()
         self._revision = ""  # of the configuration that its process was started with
         self._limits: ProcessLimits | None = None  # of its process
         self._launcher = launcher
@@ -225,14 +211,26 @@ class Account:
     def check(self, now: float) -> Verdict:
         """Return whether a running worker has been silent for too long, and end it then.
 
-        So has one that waits before it is ready: no deadline would end it.
+        So has one that waits before it is ready: no deadline would end it soon.
         """
-        if self.phase is not Phase.RUNNING and self.child.state.cause != WAITING:
+        if self.phase is not Phase.RUNNING and self.child.state.cause not in (WAITING, LINKING):
             return Verdict.ALIVE
         verdict = self.heartbeat.check(now, self.child.process)
         if verdict is Verdict.GONE:
             self.unhealthy(self.heartbeat.why_silent(now, self.child.process))
         return verdict
+
+    def ask_login(self, asked: LoginAsked | None, now: float) -> None:
+        """Take what its worker asks a person; ``None``: nothing any more."""
+        incarnation = self.child.state.incarnation
+        if asked is None:
+            self.login.end()
+            self.child.post(Linking(incarnation, ""))
+            return
+        self.login.take(asked, incarnation, now)
+        self.child.post(Linking(incarnation, f"log in: `trunkline channels login {self.key}`"))
+        if self.child.state.cause == LINKING:  # else the change of the state is reported
+            self._changes.notify()
 
     def _fold(self) -> None:
         """Add the figures of the ended incarnation to the account's totals."""
@@ -356,7 +354,8 @@ class Account:
             last_exit=self._last_exit,
             hold=self.hold,
             health=self._health(state, plugin),
-            todo=todo(self.key, state),
+            todo=todo(self.key, state, can_login=spec.can_login),
+            login=self.login.status(state, _now(), int(time.time() * 1000)),
             rss_bytes=beat.rss_bytes if beat and alive else None,
             cpu_percent=self.heartbeat.cpu_percent if alive else None,
             fds=beat.fds if beat and alive else None,

@@ -146,6 +146,12 @@ class ControlLink:
         """Have the worker read its secrets again and compare; ``None``: it did not answer."""
         return await self._answer(account, control.Recheck(), control.Rechecked, seconds)
 
+    async def login_taken(
+        self, account: Account, answer: control.LoginAnswer, seconds: float
+    ) -> control.LoginTaken | None:
+        """Have the worker take a person's answer; ``None``: it gave no sign of it."""
+        return await self._answer(account, answer, control.LoginTaken, seconds)
+
     async def _answer(
         self, account: Account, question: control.FromSupervisor, kind: type[T], seconds: float
     ) -> T | None:
@@ -256,7 +262,11 @@ class ControlLink:
                 account.heartbeat.weighed(share)
             case control.StatusPatch(patch=patch):
                 relieved |= account.patch(patch)
-            case control.Drained() | control.Rechecked():
+            case control.LoginAsked():
+                account.ask_login(frame, now)
+            case control.LoginOver():
+                account.ask_login(None, now)
+            case control.Drained() | control.Rechecked() | control.LoginTaken():
                 peer = peer_name(account.key, account.child.state.incarnation).encode()
                 asked = self._asked.get((peer, type(frame)))
                 if asked is not None and not asked.answer.done():

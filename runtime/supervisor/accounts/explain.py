@@ -7,6 +7,7 @@ from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import (
     ASKED,
     ENDS,
+    LINKING,
     MISCONFIGURED,
     NEEDS_A_PERSON,
     NEEDS_LOGIN,
@@ -15,10 +16,14 @@ from runtime.supervisor.lifecycle import (
 )
 
 
-def todo(key: str, state: State) -> str | None:
+def todo(key: str, state: State, *, can_login: bool = False) -> str | None:
     """Return what is to be done, as one sentence; ``None`` when nothing is."""
+    if state.phase is Phase.STARTING and state.cause == LINKING:
+        return f"log it in: `trunkline channels login {key}`"
     if state.phase is not Phase.FAILED:
         return None
+    if state.cause == NEEDS_LOGIN and can_login:
+        return f"log it in: `trunkline channels login {key}`"
     then = f"then `trunkline channels start {key}`"
     path = "channels.{}.accounts.{}".format(*key.split(":", 1))
     match state.cause:
@@ -47,8 +52,9 @@ def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
     return state.reason or state.cause or state.phase.value
 
 
-def what_next(key: str, state: State, *, held: bool) -> str:
+def what_next(key: str, state: State, *, held: bool, can_login: bool = False) -> str:
     """Return what happens next, and what an operator can do."""
+    act = todo(key, state, can_login=can_login)
     match state.phase:
         case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
             return (
@@ -63,15 +69,17 @@ def what_next(key: str, state: State, *, held: bool) -> str:
         case Phase.BACKOFF:
             return f"it is started again by itself; `trunkline channels start {key}` does it now"
         case Phase.FAILED if state.retry is not None:
-            return f"a slow try now and then; a person should act: {todo(key, state)}"
+            return f"a slow try now and then; a person should act: {act}"
         case Phase.FAILED:
-            return f"nothing until a person acts: {todo(key, state)}"
+            return f"nothing until a person acts: {act}"
         case Phase.STOPPED if held or state.cause in ENDS:
             return f"nothing until `trunkline channels start {key}`"
         case Phase.STOPPED:
             return "nothing until its configuration changes"
         case Phase.STARTING if state.cause == WAITING:
             return "it goes on by itself when what it waits for is there"
+        case Phase.STARTING if state.cause == LINKING:
+            return f"it waits for a person: `trunkline channels login {key}`"
         case Phase.STARTING:
             return "it becomes ready, or is stopped and tried again later"
         case Phase.STOPPING:

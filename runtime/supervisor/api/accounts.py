@@ -185,7 +185,9 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "limits": msgspec.to_builtins(account.spec.limits),
         "limitsBy": parts.launcher.limits_by,
         "why": why(state, obstacle[1] if obstacle else None, account.hold),
-        "next": what_next(account.key, state, held=account.hold is not None),
+        "next": what_next(
+            account.key, state, held=account.hold is not None, can_login=account.spec.can_login
+        ),
         "events": list(account.history),
         "imports": parts.channel_zygotes.about(account.key),
         "lines": parts.logs.tail([account.key], DESCRIBED_LINES),

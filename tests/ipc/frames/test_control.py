@@ -17,6 +17,10 @@ from ipc.frames.control import (
     BeatInterval,
     ControlHello,
     Drain,
+    LoginAnswer,
+    LoginAsked,
+    LoginOver,
+    LoginTaken,
     Ping,
     Pong,
     StatusPatch,
@@ -45,9 +49,12 @@ def test_frames_come_back() -> None:
         Pong(7),
         Weighed(123 << 20),
         WorkerWaits("it waits for the gateway"),
+        LoginAsked(1, "qr", "2@abc", "Linked devices", expires=20.0),
+        LoginOver(),
+        LoginTaken(1, "not this one"),
     ]
     assert control.decode_from_worker(control.encode(frames)) == frames
-    orders = [Ping(7), Drain(), BeatInterval(0.5), Weigh()]
+    orders = [Ping(7), Drain(), BeatInterval(0.5), Weigh(), LoginAnswer(1, "secret")]
     assert control.decode_from_supervisor(control.encode(orders)) == orders
 
 

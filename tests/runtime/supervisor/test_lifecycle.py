@@ -15,6 +15,7 @@ from runtime.supervisor.lifecycle import (
     Exit,
     Exited,
     Kill,
+    Linking,
     Ready,
     Reset,
     Restart,
@@ -137,6 +138,48 @@ def test_what_waits_can_fail_and_be_stopped(event: Event) -> None:
     state = play(Waiting(3, "it waits for the gateway"), event, state=STARTING)
     assert state.phase is not Phase.STARTING
     assert state.cause != "waiting"
+
+
+LINKING = dataclasses.replace(STARTING, cause="linking", reason="log in")
+
+
+def test_a_login_gives_a_person_its_own_time_which_another_prompt_does_not_prolong() -> None:
+    state, actions = step(POLICY, STARTING, Linking(3, "log in"))
+    assert (state, actions) == (LINKING, [Wake(POLICY.login_within)])
+    assert step(POLICY, state, Linking(3, "log in")) == (LINKING, [])
+
+
+def test_a_login_that_is_asked_for_before_the_spawn_is_reported_keeps_its_time() -> None:
+    assert step(POLICY, LINKING, Spawned(3)) == (LINKING, [Wake(POLICY.login_within)])
+
+
+def test_after_the_login_the_time_to_be_ready_runs_from_there() -> None:
+    assert step(POLICY, LINKING, Linking(3, "")) == (STARTING, [Wake(POLICY.ready_within)])
+    assert step(POLICY, STARTING, Linking(3, "")) == (STARTING, [])
+    assert play(Ready(3), state=LINKING) == dataclasses.replace(RUNNING, proven=True)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_where_nobody_logs_in_it_waits_for_a_person_and_no_failure_is_counted(proven: bool) -> None:
+    state, actions = step(
+        POLICY, dataclasses.replace(LINKING, proven=proven), Deadline(3, Phase.STARTING)
+    )
+    assert actions == [Terminate(), Wake(POLICY.stop_within)]
+    state, actions = step(POLICY, state, Exited(3, Exit(code=0)))
+    assert (state.phase, state.failures, actions) == (Phase.FAILED, 0, [])
+    assert (state.cause, state.reason) == ("needs_login", "no login within 600 s")
+    assert play(Start(), state=state).phase is Phase.STARTING
+
+
+def test_a_login_counts_only_while_it_starts() -> None:
+    for state in (STOPPED, RUNNING, STOPPING, BACKOFF, FAILED):
+        assert step(POLICY, state, Linking(3, "late")) == (state, [])
+
+
+def test_one_that_dies_while_it_waits_for_a_login_is_started_again() -> None:
+    state = play(Exited(3, Exit(signal=9)), state=LINKING)
+    assert (state.phase, state.cause, state.failures) == (Phase.BACKOFF, "killed", 1)
+    assert play(Stop(), Exited(3, CRASH), state=LINKING).phase is Phase.STOPPED
 
 
 @pytest.mark.parametrize(
@@ -334,7 +377,8 @@ def test_starting_a_stopped_one_is_no_restart() -> None:
 
 @pytest.mark.parametrize("state", [STOPPED, STARTING, RUNNING, STOPPING, BACKOFF, FAILED])
 @pytest.mark.parametrize(
-    "late", [Spawned(2), Waiting(2, "x"), Ready(2), Unhealthy(2, "x"), Exited(2, CRASH)]
+    "late",
+    [Spawned(2), Waiting(2, "x"), Linking(2, "x"), Ready(2), Unhealthy(2, "x"), Exited(2, CRASH)],
 )
 def test_news_of_an_earlier_incarnation_change_nothing(state: State, late: Event) -> None:
     assert step(POLICY, state, late) == (state, [])
@@ -412,6 +456,7 @@ _events: st.SearchStrategy[Event] = st.one_of(
     st.just(Reset()),
     st.builds(Spawned, _numbers),
     st.builds(Waiting, _numbers, st.sampled_from(["", "it waits"])),
+    st.builds(Linking, _numbers, st.sampled_from(["", "log in"])),
     st.builds(Ready, _numbers),
     st.builds(Unhealthy, _numbers, st.just("mute")),
     st.builds(Exited, _numbers, _exits),
@@ -423,7 +468,7 @@ def history(events: list[Event]) -> list[tuple[State, Event, State, list[Action]
     """Play events, with incarnations near the present one, and return every step."""
     steps, state = [], State()
     for event in events:
-        if isinstance(event, Spawned | Waiting | Ready | Unhealthy | Exited | Deadline):
+        if isinstance(event, Spawned | Waiting | Linking | Ready | Unhealthy | Exited | Deadline):
             near = state.incarnation + min(event.incarnation, 1) - (event.incarnation == 4) * 2
             event = dataclasses.replace(event, incarnation=near)
         before = state

@@ -13,6 +13,7 @@ told by ``detail``.
 ``hold PATH``: that message is sent once there is a file at PATH; told by ``detail``.
 ``faulty-import``: its plugin cannot be imported. ``faulty-exit``: its import ends the process.
 ``faulty-extra``: its SDK is missing.
+``faulty-login``: a person has to log it in (see ``login.py``).
 """
 
 from __future__ import annotations
@@ -79,6 +80,24 @@ def _manifest(id: str, plugin: str, extra: tuple[str, ...] = ()) -> Manifest:
 manifest = _manifest("faulty", "plugin:Faulty")
 unimportable = _manifest("faulty-import", "unimportable:Plugin")
 deadly = _manifest("faulty-exit", "deadly:Plugin")
+
+
+class LoginConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """``kinds`` are asked one after the other; a QR code is renewed every ``renew`` seconds."""
+
+    kinds: list[Literal["qr", "code", "ask", "open"]] = []
+    renew: Annotated[float, Meta(gt=0)] = 60.0
+    secret: str | None = None
+
+
+asking = Manifest(
+    id="faulty-login",
+    label="Login",
+    config=LoginConfig,
+    plugin=f"{__name__}.login:AsksForLogin",
+    secrets=frozenset({"secret"}),
+    can=frozenset({"login"}),
+)
 needy = _manifest("faulty-extra", "needy:Plugin", extra=("sdk-that-nobody-has",))
 
 
@@ -95,5 +114,6 @@ def install(directory: Path) -> Path:
         "faulty-import = trunkline_faulty:unimportable\n"
         "faulty-exit = trunkline_faulty:deadly\n"
         "faulty-extra = trunkline_faulty:needy\n"
+        "faulty-login = trunkline_faulty:asking\n"
     )
     return directory

@@ -18,10 +18,11 @@ from ipc.heartbeat import Verdict
 from runtime.config.model import RestartConfig
 from runtime.supervisor import changes
 from runtime.supervisor.accounts import account as module
-from runtime.supervisor.accounts.account import HISTORY, Account, policy_of
+from runtime.supervisor.accounts.account import HISTORY, Account
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.history import HistoryEntry
 from runtime.supervisor.lifecycle import Deadline, Exit, Reset, Start, Stop, Waiting
+from runtime.supervisor.policy import policy_of
 from runtime.supervisor.processes import vitals
 from tests.support.accounts import Stage, account_of, living, phase, spec_of, start
 from tests.support.players import beat

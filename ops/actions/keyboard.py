@@ -1,0 +1,65 @@
+"""Reads lines that a person types while other things go on, without showing secret ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CHUNK = 65_536
+
+
+class Keyboard:
+    """The lines of standard input, or of another descriptor. The end of the file is ``None``."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        self._fd = sys.stdin.fileno() if fd is None else fd
+        self._typed = b""
+
+    async def line(self, *, secret: bool = False) -> str | None:
+        """Return the next line without its end. A ``secret`` one is not shown by the terminal."""
+        with self._hidden(secret):
+            while b"\n" not in self._typed:
+                await self._readable()
+                chunk = os.read(self._fd, CHUNK)
+                if not chunk:
+                    rest, self._typed = self._typed, b""
+                    return rest.decode(errors="replace") if rest else None
+                self._typed += chunk
+        line, _, self._typed = self._typed.partition(b"\n")
+        return line.decode(errors="replace").rstrip("\r")
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+
+        def come() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        try:
+            loop.add_reader(self._fd, come)
+        except PermissionError:  # a file: it is always readable
+            return
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._fd)
+
+    @contextmanager
+    def _hidden(self, secret: bool) -> Iterator[None]:
+        """Have the terminal not show what is typed; its setting comes back in any case."""
+        if not secret or not os.isatty(self._fd):
+            yield
+            return
+        before = termios.tcgetattr(self._fd)
+        hidden = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        termios.tcsetattr(self._fd, termios.TCSAFLUSH, hidden)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._fd, termios.TCSAFLUSH, before)
+            os.write(sys.stderr.fileno(), b"\n")  # the one that was not shown
