@@ -235,6 +235,11 @@ class RunningAccount:
         )
         return seen()
 
+    @property
+    def gaps(self) -> list[str]:
+        """The gaps of which the client was told that hears for the test: messages are missing."""
+        return self._loop.call(self._client.gaps.copy)
+
     def forget(self) -> None:
         """Forget what was heard and shown so far."""
         self._loop.call(self._client.events.clear)

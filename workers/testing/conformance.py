@@ -142,10 +142,12 @@ class ChannelConformance:
         for text in said[:3]:
             it.say(text)
         it.gateway.up()
+        it.heard(3)
         for text in said[3:]:
             it.say(text)
         it.gateway.kill()
-        assert it.settled() == said
+        heard = it.settled()
+        assert heard == said, f"said: {said}; heard: {heard}; told of gaps: {it.gaps}"
 
     def test_what_is_delivered_twice_is_heard_once(self, it: RunningAccount) -> None:
         """The platform delivers a message again, under the same id."""

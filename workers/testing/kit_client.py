@@ -10,7 +10,7 @@ import msgspec
 from ipc.errors import IpcError, RemoteError
 from ipc.frames.websocket import Event
 from ipc.nesting import decode_json
-from ipc.websocket.reconnecting import ReconnectingClient, Subscription
+from ipc.websocket.reconnecting import GAP, ReconnectingClient, Subscription
 from workers.messages import Happened, Inbound, MessageEvent
 from workers.testing.daemon import TOKEN
 from workers.testing.loop_thread import PATIENCE
@@ -31,10 +31,14 @@ class SendOutcome:
 
 
 class KitClient:
-    """One client, over all restarts of the gateway. ``events`` is what came in, in its order."""
+    """One client, over all restarts of the gateway.
+
+    ``events`` is what came in, in its order; ``gaps`` is where it was told that some is missing.
+    """
 
     def __init__(self) -> None:
         self.events: list[Inbound | Happened] = []
+        self.gaps: list[str] = []
         self._client: ReconnectingClient | None = None
 
     async def open(self, port: int, key: str) -> None:
@@ -70,6 +74,8 @@ class KitClient:
             message = decode_json(event.payload, MessageEvent)
             if message.direction == "in":
                 self.events.append(decode_json(message.message, Inbound))
+        elif event.event in ("channel.gap", GAP):
+            self.gaps.append(bytes(event.payload).decode())
         elif event.event == "channel.event":
             told = decode_json(event.payload, dict[str, msgspec.Raw])
             self.events.append(decode_json(told["happened"], Happened))
