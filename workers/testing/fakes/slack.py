@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -53,14 +53,19 @@ class FakeConnection:
 class FakeSlack:
     """The server. ``root`` is its address, for ``apiRoot``; ``down`` closes every connection.
 
-    ``ack_seconds`` and ``resends`` are Slack's; tests make them shorter.
+    ``ack_seconds`` and ``resends`` are Slack's; tests make them shorter. ``in_order``: an event
+    waits until the one before it is acknowledged or given up, which Slack does not do.
     """
 
-    def __init__(self, ack_seconds: float, resends: tuple[float, ...]) -> None:
+    def __init__(
+        self, ack_seconds: float, resends: tuple[float, ...], *, in_order: bool = False
+    ) -> None:
         self.down = False
+        self.turned_away = 0  # calls and connections, while it was down
         self.connections: list[FakeConnection] = []
         self._ack_seconds = ack_seconds
         self._resends = resends
+        self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if in_order else nullcontext()
         self._clock = Clock()
         self._methods = SlackMethods(self._clock)
         self._apps: dict[str, FakeApp] = {}
@@ -183,6 +188,7 @@ class FakeSlack:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the Web API."""
         if self.down:
+            self.turned_away += 1
             return _closed(request)
         method = request.match_info["method"]
         params = await _params_of(request)
@@ -226,6 +232,7 @@ class FakeSlack:
     async def link(self, request: web.Request) -> web.StreamResponse:
         """Hold a connection of Socket Mode."""
         if self.down:
+            self.turned_away += 1
             return _closed(request)
         app = self.app(f"xapp-{request.query['app']}")
         socket = web.WebSocketResponse(autoping=False)
@@ -275,26 +282,33 @@ class FakeSlack:
         self, app: FakeApp, event_id: str, kind: str, payload: Json, resends: tuple[float, ...]
     ) -> None:
         """Send an event until it is acknowledged, as often as Slack does."""
-        for retry, pause in enumerate((0.0, *resends)):
-            await asyncio.sleep(pause)
-            if event_id in app.acknowledged:
-                return
-            if await self._send(app, event_id, kind, payload, retry):
-                try:
-                    await self.until(lambda: event_id in app.acknowledged, self._ack_seconds)
-                except TimeoutError:
-                    continue
-                return
+        async with self._turn:
+            for retry, pause in enumerate((0.0, *resends)):
+                await asyncio.sleep(pause)
+                if event_id in app.acknowledged:
+                    return
+                over = await self._send(app, event_id, kind, payload, retry)
+                if over is not None and await self._acknowledged(app, event_id, over):
+                    return
         app.undelivered += event_id not in app.acknowledged
         await self.notify()
 
+    async def _acknowledged(self, app: FakeApp, event_id: str, over: FakeConnection) -> bool:
+        """Return whether an event is acknowledged in time, and before its connection ends."""
+        with suppress(TimeoutError):
+            await self.until(
+                lambda: event_id in app.acknowledged or over not in self.connections,
+                self._ack_seconds,
+            )
+        return event_id in app.acknowledged
+
     async def _send(
         self, app: FakeApp, event_id: str, kind: str, payload: Json, retry: int
-    ) -> bool:
-        """Send an envelope over the newest connection; return whether there is one."""
+    ) -> FakeConnection | None:
+        """Send an envelope over the newest connection; return that, if there is one."""
         usable = [each for each in self.connections if each.app is app and each.usable]
         if not usable:
-            return False
+            return None
         envelope = SentEnvelope(f"{event_id}-{retry}", retry, event_id)
         frame: Json = {
             "envelope_id": envelope.id,
@@ -310,9 +324,9 @@ class FakeSlack:
             if not usable[-1].frozen:
                 await usable[-1].socket.send_json(frame)
         except ConnectionError:
-            return False
+            return None
         await self.notify()
-        return True
+        return usable[-1]
 
     async def duplicate(self, token: str) -> None:
         """Send the last event once more, though it was acknowledged."""
@@ -337,10 +351,14 @@ class FakeSlack:
 
 @asynccontextmanager
 async def fake_slack(
-    port: int = 0, ack_seconds: float = ACK_SECONDS, resends: tuple[float, ...] = RESENDS
+    port: int = 0,
+    ack_seconds: float = ACK_SECONDS,
+    resends: tuple[float, ...] = RESENDS,
+    *,
+    in_order: bool = False,
 ) -> AsyncIterator[FakeSlack]:
     """Serve on this host; with ``port`` 0 on a free one."""
-    fake = FakeSlack(ack_seconds, resends)
+    fake = FakeSlack(ack_seconds, resends, in_order=in_order)
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/api/{method}", fake.handle)
     app.router.add_get("/link", fake.link)
