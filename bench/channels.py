@@ -26,6 +26,8 @@ from bench.measuring.figures import percentile, table
 from bench.measuring.processes import cpu_ns, must_measure, pss_bytes, until_quiet
 from bench.tied import TiedDaemon
 from tests.support.short_directory import ShortDirectory
+from workers.testing.fakes.discord import fake_discord
+from workers.testing.fakes.discord_bots import token_of
 from workers.testing.fakes.slack import fake_slack
 from workers.testing.fakes.telegram import fake_telegram
 
@@ -39,6 +41,23 @@ class Platform:
     channel: dict[str, Any]
     account: Callable[[int], dict[str, Any]]
     answered: Callable[[int], Awaitable[None]]
+
+
+@asynccontextmanager
+async def discord() -> AsyncIterator[Platform]:
+    """Serve bots of Discord."""
+
+    def account(number: int) -> dict[str, Any]:
+        return {"token": token_of(f"{number + 1}000")}
+
+    async with fake_discord() as fake:
+
+        async def answered(number: int) -> None:
+            token = account(number)["token"]
+            await fake.say(token, "hello")
+            await fake.until(lambda: fake.bot(token).texts, 60)
+
+        yield Platform({"apiRoot": fake.root}, account, answered)
 
 
 @asynccontextmanager
@@ -76,6 +95,7 @@ async def telegram() -> AsyncIterator[Platform]:
 
 
 PLATFORMS: dict[str, Callable[[], AbstractAsyncContextManager[Platform]]] = {
+    "discord": discord,
     "slack": slack,
     "telegram": telegram,
 }

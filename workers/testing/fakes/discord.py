@@ -39,6 +39,7 @@ class FakeDiscord:
         self.files: dict[str, bytes] = {}  # by name
         self._bots: dict[str, FakeDiscordBot] = {}
         self._down = False
+        self._turned_away = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self.gateway = FakeGateway(self._bot_of, self._changed)
         self.gateway.guilds_of = self._guilds
@@ -54,6 +55,15 @@ class FakeDiscord:
         self._down = self.gateway.down = down
         if down:
             self.gateway.cut()
+
+    @property
+    def turned_away(self) -> int:
+        """How many requests and connections it has met while it was down."""
+        return self._turned_away + self.gateway.turned_away
+
+    @turned_away.setter
+    def turned_away(self, count: int) -> None:
+        self._turned_away, self.gateway.turned_away = count, 0
 
     def bot(self, token: str) -> FakeDiscordBot:
         """Return the bot of a token; raises ``ValueError`` where it is none."""
@@ -140,6 +150,7 @@ class FakeDiscord:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         if self.down:
+            self._turned_away += 1
             return _closed(request)
         path = f"/{request.match_info['path']}"
         try:

@@ -115,6 +115,8 @@ class FakeGateway:
         self.interval = 41_250
         self.address = ""
         self.down = False
+        self.turned_away = 0  # connections, while it was down
+        self._frozen = False
         self.guilds_of: Callable[[str], list[Json]] = lambda bot: []
         self.me: Callable[[str], Json] = lambda bot: {"id": bot}
         self._bot_of = bot_of
@@ -124,10 +126,12 @@ class FakeGateway:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection."""
         if self.down:
+            self.turned_away += 1
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
         connection = ClientConnection(request)
+        connection.silent = self._frozen
         ws = await connection.open()
         self._open.add(connection)
         bot: GatewayBot | None = None
@@ -243,6 +247,18 @@ class FakeGateway:
         """Leave the connection of a bot open, without anything that moves on it; or end that."""
         if bot.session is not None and bot.session.connection is not None:
             bot.session.connection.silent = silent
+
+    def freeze(self) -> None:
+        """Let nothing move on any connection, also on new ones."""
+        self._frozen = True
+        for each in self._open:
+            each.silent = True
+
+    def thaw(self) -> None:
+        """Cut the connections on which nothing moves; new ones are served."""
+        if self._frozen:
+            self._frozen = False
+            self.cut()
 
     def cut(self) -> None:
         """Cut every connection."""

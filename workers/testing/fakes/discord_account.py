@@ -1,0 +1,92 @@
+"""Be Discord for one account of ``discord`` in the testing kit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from workers.testing.fake import Fake, FakePlace
+from workers.testing.fakes.discord import FakeDiscord, fake_discord
+from workers.testing.fakes.discord_bots import FakeDiscordBot, RestFault, token_of
+from workers.testing.faults import Fault, FaultKind
+
+TOKEN = token_of("110")
+SEND = "POST /channels"
+FOR_EVER = -1  # requests
+FROZEN_SECONDS = 600.0
+HEARTBEAT_MS = 2_000  # so that a dead connection is found soon
+
+
+class DiscordFake(Fake):
+    """The fake server of Discord, with one bot and Ada's direct messages."""
+
+    faults: frozenset[FaultKind] = frozenset(
+        {"rate_limited", "unauthorized", "outage", "half_open", "slow", "duplicate", "unanswered"}
+    )
+    to = "11001"
+
+    def __init__(self) -> None:
+        self.server = FakeDiscord()
+        self._stack = AsyncExitStack()
+        self._twice = 0
+
+    @property
+    def bot(self) -> FakeDiscordBot:
+        """The bot of the account."""
+        return self.server.bot(TOKEN)
+
+    async def start(self, place: FakePlace) -> Mapping[str, Any]:
+        """Serve on a free port."""
+        self.server = await self._stack.enter_async_context(fake_discord())
+        self.server.gateway.interval = HEARTBEAT_MS
+        return {"token": TOKEN, "apiRoot": self.server.root}
+
+    async def close(self) -> None:
+        """End the server."""
+        await self._stack.aclose()
+
+    @property
+    def turned_away(self) -> int:  # type: ignore[override]  # a count that the server keeps
+        """How many requests and connections an outage has met."""
+        return self.server.turned_away
+
+    async def say(self, text: str) -> None:
+        """Let somebody write to the bot."""
+        self.bot.twice = self._twice > 0
+        self._twice = max(self._twice - 1, 0)
+        await self.server.say(TOKEN, text)
+        self.bot.twice = False
+
+    def heard(self) -> Sequence[str]:
+        """Return what people see of the bot's messages."""
+        return self.bot.texts
+
+    async def fail(self, fault: Fault) -> None:
+        """Let this go wrong with the requests that it concerns."""
+        faults, times = self.bot.faults, fault.times or FOR_EVER
+        match fault.kind:
+            case "outage":
+                self.server.turned_away = 0
+                self.server.down = True
+            case "unauthorized":
+                self.bot.revoked = True
+            case "duplicate":
+                self._twice = fault.times or 1
+            case "rate_limited":
+                after = fault.seconds
+                faults.append(RestFault(SEND, status=429, retry_after=after, times=times))
+            case "slow":
+                faults.append(RestFault(SEND, slow=fault.seconds, times=times))
+            case "half_open":
+                faults.append(RestFault(slow=FROZEN_SECONDS, times=times))
+                self.server.gateway.freeze()
+            case "unanswered":
+                faults.append(RestFault(SEND, drop="after", times=times))
+
+    async def heal(self) -> None:
+        """Answer everything as it should be."""
+        self.bot.faults.clear()
+        self.bot.revoked = self.server.down = False
+        self.server.gateway.thaw()
+        self._twice = 0
