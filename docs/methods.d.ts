@@ -39,6 +39,12 @@ export type PlaceParams = { path: string };
 /** ``raw`` is the whole text, JSON5 (TOML where the file is); ``base_hash`` that of the text it was made from. */
 export type WriteParams = { raw: string; baseHash?: string };
 
+/** The params that name one dead letter. */
+export type LetterParams = { id: string };
+
+/** The params of ``deadletters.list``: how many, the oldest first, and of which account. */
+export type LettersParams = { limit?: number; account?: string | null };
+
 /** The params that name one pairing request. */
 export type DeviceRequestParams = { requestId: string };
 
@@ -103,7 +109,7 @@ export type VerifyParams = { nodeId: string; token: string };
 export type RenameParams = { nodeId: string; displayName: string };
 
 /** The params of the OpenClaw schema; those without a meaning here are accepted and ignored. */
-export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null; markup?: "markdown" | "plain" };
+export type SendParams = { to: string; idempotencyKey: string; message?: string; mediaUrl?: string | null; mediaUrls?: Array<string>; channel?: string | null; accountId?: string | null; replyToId?: string | null; threadId?: string | null; agentId?: string | null; sessionKey?: string | null; gifPlayback?: boolean; forceDocument?: boolean; silent?: boolean; asVoice?: boolean; parseMode?: string | null; buffer?: string | null; filename?: string | null; contentType?: string | null; markup?: "markdown" | "plain"; timeoutMs?: number | null; queue?: boolean };
 
 /** The params of ``system-event``: what a program announces about itself. */
 export type SystemEventParams = { text: string; deviceId?: string; instanceId?: string; host?: string; ip?: string; mode?: string; version?: string; platform?: string; deviceFamily?: string; modelIdentifier?: string; lastInputSeconds?: number; reason?: string; roles?: Array<string>; scopes?: Array<string>; tags?: Array<string> };
@@ -157,6 +163,14 @@ export interface MethodParams {
   "config.schema.lookup": PlaceParams;
   /** Write the whole text, unless the file has changed since; what is redacted is kept. */
   "config.set": WriteParams;
+  /** Give a message up for good. */
+  "deadletters.discard": LetterParams;
+  /** Answer with the messages that were given up, and what came of their last attempt. */
+  "deadletters.list": LettersParams;
+  /** Send a message that was given up after all, from its first part that was not sent; it waits for its account for a day. One that may have been sent is perhaps sent twice. */
+  "deadletters.retry": LetterParams;
+  /** Answer with a message that was given up, its text and its parts that were sent. */
+  "deadletters.show": LetterParams;
   /** Approve a device with the role and scopes it asked for, which the approver must have too. */
   "device.pair.approve": DeviceRequestParams;
   /** Answer with the devices that wait for approval and those that are paired. */
@@ -217,11 +231,11 @@ export interface MethodParams {
   "node.rename": RenameParams;
   /** Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours). */
   "secrets.reload": NoParams;
-  /** Send a message once per key: the worker remembers for 300 s what it has sent. */
+  /** Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven days, over restarts of everything, and the message waits for an account that is starting for at most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s. */
   "send": SendParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
-  /** Answer with the version, a line per account, and (ours) every row of the accounts and what the gateway itself has dropped, by reason. */
+  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, and how much waits in the outbox. */
   "status": unknown;
   /** Enter or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;

@@ -98,6 +98,7 @@ class SendFailed(ChannelError):
     """
 
     maybe_sent: ClassVar[bool] = False
+    flag: ClassVar[str] = ""  # a word for the gateway: what of its own has kept the message
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ milliseconds. ``text`` is plain Unicode text without platform markup.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -145,6 +146,11 @@ class Sent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     chat: str
     ts: int
     parts: int = 1
+
+
+def merged(parts: Sequence[Sent]) -> Sent:
+    """Return what came of a message from what came of its parts: the first one's id."""
+    return msgspec.structs.replace(parts[0], parts=sum(each.parts for each in parts))
 
 
 class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -137,6 +137,8 @@ class Manifest:
                 "maxUp": self.media.max_up,
                 "maxDown": self.media.max_down,
             }
+        if self.idempotent:
+            shown["idempotent"] = self.idempotent
         return shown
 
     def list_accounts(self, accounts: Mapping[str, Any]) -> list[str]:

@@ -122,6 +122,19 @@ class AccountIdentity(LinkFrame, tag=5, frozen=True, gc=False):
     id: Annotated[IdentityText, Meta(min_length=1)]
 
 
+class SendProgress(LinkFrame, tag=6, frozen=True, gc=False):
+    """How far the worker has come with a message of several parts, at the attempt of this number.
+
+    ``texts``, JSON text of a list, are its parts as they were rendered; empty: they are known.
+    ``sent``, JSON text of a list of ``workers.messages.Sent``, is what came of the first of them.
+    """
+
+    key: Annotated[str, Meta(max_length=512)]
+    attempt: Seq
+    texts: Payload
+    sent: Payload
+
+
 class Welcome(LinkFrame, tag=1, frozen=True):
     """The gateway's answer to ``DataHello``: send, from after ``acked``.
 
@@ -166,7 +179,7 @@ class Refused(LinkFrame, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
-FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity
+FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity | SendProgress
 FromGateway = Welcome | Ack | Call | Refused
 
 encode = msgspec.msgpack.Encoder().encode

@@ -71,6 +71,8 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     name: str | None = None
     agent: str = "none"  # who answers its messages
     journal: str = "off"  # on: what comes in is stored before anything else happens to it
+    ambiguous: str = "ask"  # what is done about a message that may have been sent
+    outbox_ttl: float = 3600.0  # seconds after which an agent's answer is not sent any more
     pid: int | None = None
     incarnation: int = 0
     revision: str = ""

@@ -48,6 +48,10 @@ class MessageOptions:
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="The same key is sent only once.")
     ] = None
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Do not wait: it is sent within a day, if possible."),
+    ] = False
 
     def params(self) -> dict[str, Any]:
         """Return the params of the method ``send``; raises ``UsageFailure``."""
@@ -62,7 +66,8 @@ class MessageOptions:
             params["mediaUrls"] = [address_of(each) for each in self.media]
         markup = "markdown" if self.markdown else None
         optional = (("threadId", self.thread), ("replyToId", self.reply_to), ("markup", markup))
-        return params | {name: value for name, value in optional if value is not None}
+        given = {name: value for name, value in optional if value is not None}
+        return params | given | ({"queue": True} if self.queue else {})
 
     def _account_params(self) -> dict[str, str]:
         """Return channel and account id from either spelling."""
@@ -90,11 +95,13 @@ def address_of(media: str) -> str:
 
 @command(app)
 def send(*, message: MessageOptions, timeout: Timeout = 30.0, options: RuntimeOptions) -> None:
-    """Send a message; exits 0 once the platform has taken it."""
+    """Send a message; exits 0 once the platform has taken it, with --queue once it is stored."""
     from ops.actions.ask import ask_gateway
 
     sent = ask_gateway(options.target, "send", message.params(), timeout)
     if options.json:
         show_json(sent)
+    elif message.queue:
+        print(f"queued ({sent.get('outboxId')})")
     else:
         print(f"sent ({sent.get('messageId') or sent.get('runId')})")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +21,7 @@ from runtime.config.model import (
     AccountConfig,
     AccountLimitsConfig,
     AgentName,
+    AmbiguousMode,
     ChannelConfig,
     Config,
     HealthMonitorConfig,
@@ -28,6 +29,7 @@ from runtime.config.model import (
     Launcher,
     LoginConfig,
     MediaConfig,
+    OutboxConfig,
     RestartConfig,
     Section,
 )
@@ -87,6 +89,8 @@ class AccountSpec:
     confine: bool = False
     proxy: str | None = None
     login: LoginConfig = _LOGIN
+    ambiguous: AmbiguousMode = "ask"
+    outbox: OutboxConfig = field(default_factory=OutboxConfig)
 
     @property
     def can_login(self) -> bool:
@@ -290,6 +294,8 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         agent=over.agent or under.agent or config.agents.default,
         proxy=proxy,
         journal=over.journal or under.journal or ("off" if channel.id in UNJOURNALED else "on"),
+        ambiguous=over.ambiguous or under.ambiguous or "ask",
+        outbox=over.outbox or under.outbox or OutboxConfig(),
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",

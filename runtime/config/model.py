@@ -28,6 +28,7 @@ AllowedMedia = Annotated[
 Launcher = Literal["zygote", "exec"]
 AgentName = Literal["echo", "none"]
 JournalMode = Literal["on", "off"]
+AmbiguousMode = Literal["ask", "retry", "drop"]
 
 
 class Section(
@@ -341,6 +342,13 @@ class Config(Section, frozen=True):
     logging: LoggingConfig = LoggingConfig()
 
 
+class OutboxConfig(Section, frozen=True):
+    """What an account is to send. It needs the journal."""
+
+    # Seconds after which an agent's answer is not sent any more: late ones help nobody.
+    ttl: Annotated[float, Meta(gt=0, le=604800)] = 3600.0
+
+
 class AccountConfig(Section, frozen=True):
     """The fields that every account has, beside those of its channel."""
 
@@ -362,6 +370,10 @@ class AccountConfig(Section, frozen=True):
     # on: what the platform handed us is stored before anything else happens to it. None: on, but
     # off for `local`, whose clients see for themselves what was not taken.
     journal: JournalMode | None = None
+    # A message that was being sent when the account died may have arrived. ask: it waits as a dead
+    # letter; retry: it is sent again, perhaps twice; drop: it is given up. None: ask.
+    ambiguous: AmbiguousMode | None = None
+    outbox: OutboxConfig | None = None
     # Through which the plugin connects. Without a password: it would be shown.
     proxy: Annotated[ProxyUrl, LOCAL] | None = None
 

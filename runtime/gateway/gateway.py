@@ -50,6 +50,7 @@ from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import COPIES, FILE
 from runtime.gateway.journal.stored import StoredJournal
+from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
@@ -137,6 +138,7 @@ class Gateway:
             self._files.close()
         parts.hub.close()
         parts.answering.close()
+        parts.outbox.close()
         for calls in (parts.calls, parts.supervisor, parts.nodes):
             calls.fail_all()
         await parts.registry.saved()
@@ -216,14 +218,20 @@ def _parts(
     rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
     fanout = Fanout(server.flush_soon)
     handover = Handover(rings, fanout)
-    answering = Answering(agents, jobs, calls.call, lambda: intake.journal, server.flush_soon)
     intake = Intake(
         peers,
         handover,
         lambda on_change: _open_journal(boot, on_change, on_failure),
-        answering.on_stored,
-        answering.forget,
+        lambda key, incarnation, at, part: answering.on_stored(key, incarnation, at, part),
+        lambda key: answering.forget(key),
     )
+    outbox = Outbox(peers, intake, calls.ask, jobs, server.flush_soon, agents.on_answer)
+    answering = Answering(agents, jobs, outbox, lambda: intake.journal, server.flush_soon)
+
+    def on_welcome(key: str) -> None:
+        outbox.welcomed(key)  # first: what was left goes before new answers
+        answering.welcomed(key)
+
     return GatewayParts(
         boot=boot,
         boot_id=boot_id,
@@ -250,6 +258,7 @@ def _parts(
         calls=calls,
         handover=handover,
         intake=intake,
+        outbox=outbox,
         answering=answering,
         data_link=DataRouter(
             boot.data,
@@ -261,7 +270,8 @@ def _parts(
             intake=intake,
             output=server,
             on_message=agents.on_message,
-            on_welcome=answering.welcomed,
+            on_welcome=on_welcome,
+            on_progress=outbox.progress,
         ),
     )
 

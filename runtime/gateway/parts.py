@@ -25,6 +25,7 @@ from runtime.gateway.devices.registry import Registry
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
 from runtime.gateway.stability import Stability
@@ -68,5 +69,6 @@ class GatewayParts:
     calls: AccountCalls
     handover: Handover
     intake: Intake
+    outbox: Outbox
     answering: Answering
     data_link: DataRouter

@@ -86,6 +86,7 @@ def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
         parts.fanout.publish_payload(key, STATUS, msgspec.json.encode(row))
         _publish_login(parts, before, row)
     parts.data_link.reported(key)
+    parts.outbox.reported(key)
 
 
 def _publish_login(parts: GatewayParts, before: AccountStatus | None, row: AccountStatus) -> None:
@@ -111,6 +112,7 @@ def _remove(parts: GatewayParts, key: str) -> None:
         parts.accounts.remove(key)
         parts.hub.health_changed()
         parts.data_link.reported(key)
+        parts.outbox.reported(key)
         parts.data_link.forget(key, row.incarnation)
         parts.rings.remove(key)
         parts.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))

@@ -7,16 +7,19 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ipc.frames.data import INBOUND
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.memory import MemoryJournal
-from runtime.gateway.journal.records import Arrived, Kept, Record
+from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.records import Arrived, Outcome, Record
 from runtime.gateway.journal.stored import StoredJournal
 from tests.support.gateway_rig import payload
 from tests.support.until import PATIENCE, until
+from workers.messages import Outbound
 
 KEY = "irc:libera"
 KINDS = ("memory", "stored")
@@ -50,10 +53,17 @@ def arrived(
     return Arrived(key, incarnation, first, flags, payloads, [*ids], cursor, now)
 
 
-async def store(journal: Journal, *records: Record) -> list[Kept | None]:
+def outgoing(key: str, chat: str = "ada", text: str = "hello", **fields: Any) -> OutgoingMessage:
+    """Return a message that is to be sent; ``fields`` are those of its row."""
+    now = int(time.time() * 1000)
+    row = OutgoingRow(key, f"id-{key}", chat, **{"at": now, "expires": now + 60_000} | fields)
+    return OutgoingMessage(row, msgspec.json.encode(Outbound(chat, text, key)))
+
+
+async def store(journal: Journal, *records: Record) -> list[Outcome]:
     """Append records, flush, and return what became of them."""
     loop = asyncio.get_running_loop()
-    waiting: list[asyncio.Future[Kept | None]] = []
+    waiting: list[asyncio.Future[Outcome]] = []
     for record in records:
         future = loop.create_future()
         waiting.append(future)

@@ -14,7 +14,7 @@ is ``early``.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
@@ -22,7 +22,6 @@ from structlog.typing import FilteringBoundLogger
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import (
     PACK_BYTES,
-    PACK_FRAMES,
     AccountIdentity,
     Ack,
     Answer,
@@ -35,9 +34,11 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
+from workers.links.answers import AnswerQueue, progress_of, size_of
 from workers.links.backlog import Backlog
 from workers.links.positions import Positions
 from workers.links.waiting import Goals, WaitingEmitters
+from workers.messages import Sent
 
 GREET_FIRST = 0.5  # seconds until the second hello; doubles
 GREET_LAST = 5.0  # without a gateway they only pile up in ZeroMQ's queue
@@ -79,7 +80,7 @@ class WorkerDataLink:
         self._seen = 0  # acknowledged when the timer was set
         self._turn = 0
         self._scheduled = False
-        self._answers: deque[Answer] = deque()
+        self._answers = AnswerQueue()
         self._unconfirmed = False  # answers were sent since the last Welcome
         self._emitters = WaitingEmitters(self.backlog)
         self._quiet: asyncio.Future[None] | None = None
@@ -160,6 +161,13 @@ class WorkerDataLink:
         self._answers.append(Answer(id, ok, payload))
         self._schedule()
 
+    def report_progress(self, key: str, attempt: int, texts: list[str], sent: list[Sent]) -> None:
+        """Pass on how far a message of several parts has come, before its answer."""
+        frame = progress_of(key, attempt, texts, sent)
+        if frame is not None:
+            self._answers.append(frame)
+            self._schedule()
+
     def verify(self) -> None:
         """Ask the gateway whether it still knows this worker: one small frame, with each beat.
 
@@ -239,15 +247,15 @@ class WorkerDataLink:
             if not self._identified:
                 return
         while self._answers:
-            pack = self._some_answers()
+            pack = self._answers.take()
             # Messages go along with the last of them: a body costs more than what is in it, and
             # the event of a sent message then arrives in the same turn as the answer.
-            small = sum(len(answer.payload) for answer in pack) <= PACK_BYTES // 2
+            small = sum(map(size_of, pack)) <= PACK_BYTES // 2
             along = backlog.take() if small and not self._answers else None
             if not send(encode([*pack, along] if along else pack)):
                 if along:
                     backlog.putback()
-                self._answers.extendleft(reversed(pack))
+                self._answers.put_back(pack)
                 return
             self._unconfirmed = True
         while messages := backlog.take():
@@ -258,16 +266,6 @@ class WorkerDataLink:
             self.positions.resend()
         if backlog.flying and self._timer is None:
             self._watch()
-
-    def _some_answers(self) -> list[Answer]:
-        pack = [self._answers.popleft()]
-        size = len(pack[0].payload)
-        while self._answers and len(pack) < PACK_FRAMES:
-            size += len(self._answers[0].payload)
-            if size > PACK_BYTES:
-                break
-            pack.append(self._answers.popleft())
-        return pack
 
     def _greet(self) -> None:
         """Send ``DataHello`` until welcomed, ever more slowly."""

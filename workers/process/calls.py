@@ -19,8 +19,15 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
 from ipc.nesting import MALFORMED, require_shallow
 from workers.errors import ChannelError, LoggedOut, MaybeSent, SendFailed
-from workers.messages import Action, Outbound, Sent
+from workers.messages import Action, Outbound, Sent, merged
 from workers.plugin import METHODS
+from workers.process.attempts import (
+    Progress,
+    ReportProgress,
+    SendAll,
+    SendAttempt,
+    SendAttempts,
+)
 from workers.process.endings import last_line
 from workers.process.explanations import Explain, failed_send, members, unexplained
 
@@ -31,8 +38,10 @@ TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for eve
 T = TypeVar("T")
 Reply = Callable[[int, str, bool, bytes], None]
 SendPart = Callable[[Outbound], Awaitable[Sent]]
+ReadyFiles = Callable[[Outbound], AbstractAsyncContextManager[Outbound]]
 
 _outbound = msgspec.json.Decoder(Outbound)
+_attempt = msgspec.json.Decoder(SendAttempt)
 _action = msgspec.json.Decoder(Action)
 _encode = msgspec.json.Encoder().encode
 
@@ -45,7 +54,8 @@ class PluginCalls:
     """The calls of one account. Until ``begin`` and after ``close``, new ones are refused.
 
     ``reply(id, gateway, ok, payload)`` receives each answer, ``sent(message, sent)`` each
-    message that the plugin really sent, ``fail(error)`` each error that ends the account.
+    message that the plugin really sent, ``fail(error)`` each error that ends the account,
+    ``progress(key, attempt, texts, sent)`` how far a message of several parts has come.
     ``explain`` says what an error means that is no ``ChannelError``.
     """
 
@@ -58,10 +68,13 @@ class PluginCalls:
         redact: Callable[[str], str] = str,
         log: Any,
         explain: Explain = unexplained,
+        progress: ReportProgress = lambda key, attempt, texts, sent: None,
     ) -> None:
         self._plugin: Any = None
         self._send: SendPart | None = None
-        self._files: Callable[[Outbound], AbstractAsyncContextManager[Outbound]] | None = None
+        self._files: ReadyFiles | None = None
+        self._send_all: SendAll | None = None
+        self._attempts = SendAttempts(progress)
         self._can: frozenset[str] = frozenset()
         self._closing = False
         self._reply = reply
@@ -83,14 +96,17 @@ class PluginCalls:
         plugin: Any,
         send: SendPart | None = None,
         can: frozenset[str] = frozenset(),
-        files: Callable[[Outbound], AbstractAsyncContextManager[Outbound]] | None = None,
+        files: ReadyFiles | None = None,
+        send_all: SendAll | None = None,
     ) -> None:
-        """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given.
+        """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given,
+        and those that the gateway keeps through ``send_all``.
 
         ``can`` is what its manifest promises, ``files`` makes the files of a message ready.
         """
         self._plugin = plugin
         self._send = send
+        self._send_all = send_all
         self._can = can
         self._files = files
 
@@ -201,6 +217,9 @@ class PluginCalls:
             case "send":
                 message = _decoded(_outbound, "send", call.params)
                 return await self._results.once(message.key, lambda: self._deliver(message))
+            case "deliver":
+                attempt = _decoded(_attempt, "deliver", call.params)
+                return {"sent": await self._attempts.deliver(attempt, self._attempt)}
             case "action":
                 action = _decoded(_action, "action", call.params)
                 # prefixed: the same key may have been used for a send
@@ -216,20 +235,42 @@ class PluginCalls:
             return await self._deliver_ready(ready)
 
     async def _deliver_ready(self, message: Outbound) -> Sent:
-        sent = await (self._send or self._plugin.send)(message)
+        sent = self._completed(await (self._send or self._plugin.send)(message))
+        await self._tell_sent(message, sent)
+        return sent
+
+    async def _attempt(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
+        if not attempt.message.attachments or self._files is None:
+            return await self._attempt_ready(attempt, progress)
+        async with self._files(attempt.message) as ready:
+            return await self._attempt_ready(
+                msgspec.structs.replace(attempt, message=ready), progress
+            )
+
+    async def _attempt_ready(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
+        if self._send_all is None:
+            parts = [await self._plugin.send(attempt.message)]
+        else:
+            parts = await self._send_all(attempt, progress)
+        sent = [self._completed(part) for part in parts]
+        await self._tell_sent(attempt.message, merged(sent))
+        return sent
+
+    def _completed(self, sent: Sent) -> Sent:
+        """Return what a plugin has returned, with what it left out."""
         if not isinstance(sent, Sent):
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
-        if not sent.id or not sent.ts:
-            self._made += 1
-            now = int(time.time() * 1000)
-            sent = msgspec.structs.replace(
-                sent, id=sent.id or f"{now}-{self._made}", ts=sent.ts or now
-            )
+        if sent.id and sent.ts:
+            return sent
+        self._made += 1
+        now = int(time.time() * 1000)
+        return msgspec.structs.replace(sent, id=sent.id or f"{now}-{self._made}", ts=sent.ts or now)
+
+    async def _tell_sent(self, message: Outbound, sent: Sent) -> None:
         try:
             await self._report_sent(message, sent)
         except Exception:  # noqa: BLE001 - the message was sent all the same
             self._log.exception("the event of a sent message was not posted")
-        return sent
 
     async def _act(self, action: Action) -> dict[str, Any]:
         name = action.name
@@ -275,6 +316,8 @@ class PluginCalls:
                 details["reason"] = failed.reason
             if failed.scope == "account":
                 details["scope"] = failed.scope
+            if failed.flag:
+                details[failed.flag] = True
         wait = UNSET if after is None else max(0, math.ceil(after * 1000))
         shape = ErrorShape(code, self._redact(text)[:2000], details or UNSET, retryable, wait)
         self._reply(call.id, gateway, False, _encode(shape))

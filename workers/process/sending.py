@@ -16,15 +16,25 @@ import msgspec
 
 from workers.errors import SendFailed
 from workers.messages import Outbound, Sent
+from workers.process.attempts import Progress, SendAttempt
 from workers.process.calls import SendPart
 from workers.text.limits import Pace, Text
 from workers.text.pacing import Pacer
 from workers.text.rendering import render
 
 WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come again
+# For a message that the gateway keeps meanwhile. Some time all the same: each answer "not yet"
+# costs it two commits, and the tokens of a pace come in fractions of a second.
+WAIT_KEPT = 1.0
 MOST_WAITING = 16  # messages to one chat; more would take the places of other chats' calls
 MOST_UNFINISHED = 1_000  # messages of which some parts were sent, remembered at once
 LONG_TEXT = 16 * 1024  # characters; rendering one takes long enough to do it on a thread
+
+
+class NotYet(SendFailed):
+    """The pace, or the platform, takes nothing for this chat before ``retry_after`` has passed."""
+
+    flag = "notYet"
 
 
 @dataclass(slots=True)
@@ -69,6 +79,27 @@ class PartSender:
         async with self._turn(message.to):
             return await self._send_parts(message)
 
+    async def deliver(self, delivery: SendAttempt, progress: Progress) -> list[Sent]:
+        """Send the parts that were not sent at earlier attempts; return what came of each.
+
+        ``progress(texts, sent)`` is called with the rendered parts before the first of several is
+        sent, and after each but the last. Raises what the plugin raises, and ``NotYet``.
+        """
+        message = delivery.message
+        if message.markup == "plain" and not self._text.limit and not self._paced:
+            return [await self._send(message)]  # the channel declares nothing
+        async with self._turn(message.to):
+            parts = await self._parts(message, delivery.texts)
+            sent = list(delivery.sent[: len(parts)])
+            texts = [part.text for part in parts]
+            if len(parts) > 1 and not delivery.texts:
+                progress(texts, sent)
+            while len(sent) < len(parts):
+                sent.append(await self._send_one(parts[len(sent)], WAIT_KEPT))
+                if len(sent) < len(parts):
+                    progress(texts, sent)
+            return sent
+
     async def _send_parts(self, message: Outbound) -> Sent:
         begun = self._unfinished.pop(message.key, None) or _Unfinished(await self._parts(message))
         while len(begun.sent) < len(begun.parts):
@@ -83,8 +114,8 @@ class PartSender:
         first = begun.sent[0]
         return msgspec.structs.replace(first, parts=sum(each.parts for each in begun.sent))
 
-    async def _send_one(self, part: Outbound) -> Sent:
-        await self._wait_for_turn(part.to)
+    async def _send_one(self, part: Outbound, patience: float = WAIT_HERE) -> Sent:
+        await self._wait_for_turn(part.to, patience)
         try:
             sent = await self._send(part)
         except SendFailed as error:
@@ -96,33 +127,36 @@ class PartSender:
             raise TypeError(f"send returned {type(sent).__name__} instead of Sent")
         return sent
 
-    async def _wait_for_turn(self, chat: str) -> None:
+    async def _wait_for_turn(self, chat: str, patience: float) -> None:
         group = self._is_group(chat)
-        last = self._loop.time() + WAIT_HERE
+        last = self._loop.time() + patience
         while not self._pacer.take(now := self._loop.time(), chat, group=group):
             until = self._pacer.not_yet_until(now, chat, group=group)
             if until is None:
                 continue
             if until > last:
-                raise SendFailed(
+                raise NotYet(
                     f"the platform takes nothing for {chat} yet",
                     reason="rate_limited",
                     retry_after=until - now,
                 )
             await asyncio.sleep(until - now)
 
-    async def _parts(self, message: Outbound) -> list[Outbound]:
-        """Return the messages to send for one.
+    async def _parts(self, message: Outbound, texts: list[str] | None = None) -> list[Outbound]:
+        """Return the messages to send for one; ``texts`` are theirs, if they were made before.
 
         A file goes with the first, if the text fits below it; buttons go with the last, and a
         poll is one of its own.
         """
-        make = self._make_parts
+        if texts:
+            return self._make_parts(message, texts)
         if len(message.text) > LONG_TEXT:
-            return await asyncio.to_thread(make, message)
-        return make(message)
+            texts = await asyncio.to_thread(self._make_texts, message)
+        else:
+            texts = self._make_texts(message)
+        return self._make_parts(message, texts)
 
-    def _make_parts(self, message: Outbound) -> list[Outbound]:
+    def _make_texts(self, message: Outbound) -> list[str]:
         text, markup = self._text, message.markup
         files = message.attachments
         texts = render(message.text, text, markup, caption=bool(files))
@@ -130,8 +164,11 @@ class PartSender:
             texts = ["", *render(message.text, text, markup)]
         if message.poll is not None and texts:
             texts.append("")
-        texts = texts or [""]
-        rendered = "plain" if text.dialect == "plain" else markup
+        return texts or [""]
+
+    def _make_parts(self, message: Outbound, texts: list[str]) -> list[Outbound]:
+        files = message.attachments
+        rendered = "plain" if self._text.dialect == "plain" else message.markup
         count = len(texts)
         return [
             msgspec.structs.replace(

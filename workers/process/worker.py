@@ -137,6 +137,7 @@ class Worker:
                     redact=self._redact,
                     log=self._log,
                     explain=lambda error: self._explain(error),
+                    progress=self._link.report_progress,
                 )
                 self._group = group
                 beats = self._control.beating(self._report_activity)
@@ -207,7 +208,8 @@ class Worker:
         group = getattr(plugin, "is_group", None)
         send = plugin.send if explain is None else explaining(plugin.send, self._explain)
         sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
-        calls.begin(plugin, sender.send, manifest.can, partial(context.ready_files, manifest))
+        files = partial(context.ready_files, manifest)
+        calls.begin(plugin, sender.send, manifest.can, files, sender.deliver)
         return plugin
 
     async def _recall_cursor(self) -> None:

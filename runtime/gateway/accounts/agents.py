@@ -18,6 +18,7 @@ from ipc.errors import IpcError
 from ipc.frames.data import ADDRESSED, INBOUND
 from ipc.nesting import require_shallow
 from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.outgoing import OutgoingRow
 from workers.messages import Inbound, Outbound
 
 MAX_RUNNING = 1000  # answers on their way; more are dropped and counted
@@ -129,6 +130,14 @@ class Agents:
             self.fails("error", key, error)
         finally:
             self._running -= 1
+
+    def on_answer(self, key: str, row: OutgoingRow) -> None:
+        """Count an answer of a journaled account that is over."""
+        if row.state == "sent":
+            self.answered += 1
+        else:
+            reason = "send" if row.state == "failed" else row.state
+            self.fails(reason, key, row.error)
 
     def fails(self, reason: str, key: str, error: Exception | str) -> None:
         """Count an answer that is not sent, under a reason, and log why."""

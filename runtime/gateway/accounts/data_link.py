@@ -29,6 +29,7 @@ from ipc.frames.data import (
     FromGateway,
     Mark,
     Messages,
+    SendProgress,
     decode_from_worker,
     encode,
 )
@@ -87,7 +88,8 @@ class DataRouter:
     """The gateway's end of the data link.
 
     ``on_message(key, flags, payload)`` is called with every message that is addressed to an
-    account without a journal, ``on_welcome(key)`` when one with a journal can be called.
+    account without a journal, ``on_welcome(key)`` when one with a journal can be called,
+    ``on_progress(peer, progress)`` with how far a peer has come with a long message.
     ``dropped`` counts by reason what was not handed on.
     """
 
@@ -104,7 +106,9 @@ class DataRouter:
         output: ClientOutput,
         on_message: Callable[[str, int, bytes], None],
         on_welcome: Callable[[str], None],
+        on_progress: Callable[[Peer, SendProgress], None] = lambda peer, progress: None,
     ) -> None:
+        self._on_progress = on_progress
         self._peers = peers
         self._by_id = peers.by_id
         self._calls = calls
@@ -160,6 +164,9 @@ class DataRouter:
                 if peer is not None and self._intake.is_on(peer.key) and self._intake.ready:
                     self._intake.identify(peer, each)
                     self._flush_soon()
+            elif type(each) is SendProgress:
+                if peer is not None:
+                    self._on_progress(peer, each)
             elif type(each) is Mark and peer is not None and peer.welcome:
                 self._mark(peer, each)
 

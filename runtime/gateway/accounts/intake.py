@@ -25,6 +25,7 @@ from runtime.gateway.journal.records import (
     Kept,
     Left,
     Marked,
+    Outcome,
     Part,
     Place,
     Record,
@@ -244,9 +245,9 @@ class Intake:
         self._appended[key] += 1
         self.journal.append(record, lambda kept: self._on_done(key, record, peer, kept))
 
-    def _on_done(self, key: str, record: Record, peer: Peer | None, kept: Kept | None) -> None:
+    def _on_done(self, key: str, record: Record, peer: Peer | None, kept: Outcome) -> None:
         self._stored[key] += 1
-        if isinstance(record, Arrived) and kept is not None and key in self._rows:
+        if isinstance(record, Arrived) and isinstance(kept, Kept) and key in self._rows:
             for part in kept.parts:
                 self._handover.hand_on(
                     key, record.incarnation, part.first, part.flags, part.payloads

@@ -135,7 +135,7 @@ class Peers:
         peer = self.by_key.get(key)
         if peer is None:
             self.accounts.require_linked(key)
-            raise RemoteError(UNAVAILABLE, self._why_absent(key), retryable=True)
+            raise RemoteError(UNAVAILABLE, self.why_absent(key), retryable=True)
         return peer
 
     async def remembered(self, keys: Iterable[str], seconds: float) -> None:
@@ -158,7 +158,8 @@ class Peers:
         row = self.accounts.rows.get(key)
         return row is not None and row.phase == Phase.RUNNING
 
-    def _why_absent(self, key: str) -> str:
+    def why_absent(self, key: str) -> str:
+        """Return why an account cannot be called."""
         row = self.accounts.rows.get(key)
         if row is None:
             return f"{key} is not known"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any
 
 import structlog
@@ -125,7 +126,12 @@ class ConnectedClient:
             self._failed(request.id, method, error)
             return
         if type(result) is not AccountCall:
-            self.connection.send(encode(Good(request.id, True, result)))
+            if type(result) is not CoroutineType:
+                self.connection.send(encode(Good(request.id, True, result)))
+            elif self._may_wait(request.id):
+                self._jobs.start(self._wait(request.id, method, result))
+            else:
+                result.close()
         elif self._may_wait(request.id):
             self._ask(request.id, method, result)
 

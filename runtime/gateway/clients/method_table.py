@@ -9,7 +9,8 @@
 
 A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
 coroutine function may wait; a plain one is answered within the same read of the socket, or
-returns an ``AccountCall``: then it is answered when an account has answered.
+returns an ``AccountCall``: then it is answered when an account has answered. Where that depends,
+it may also return a coroutine, which then waits as well.
 """
 
 from __future__ import annotations

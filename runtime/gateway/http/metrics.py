@@ -51,6 +51,11 @@ class GatewayCollector(Collector):
         yield _counter("events", "Events of ours, made once each.", fanout.published)
         yield _counter("deliveries", "Events of ours, per client.", fanout.delivered)
         yield _counter("agent_answers", "Answers of agents that were sent.", parts.agents.answered)
+        outbox = parts.outbox.figures()
+        yield _gauge("outbox_depth", "Messages that are to be sent.", outbox["depth"])
+        oldest = outbox["oldestMs"] / 1000
+        yield _gauge("outbox_oldest_seconds", "For how long the oldest has waited.", oldest)
+        yield _by("outbox_attempts", "Ended attempts to send.", "reason", outbox["attempts"])
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
         yield _by("agent_failures", "Answers that were not.", "reason", parts.agents.failed)

@@ -18,15 +18,27 @@ from ipc.frames.cursors import Cursor
 from ipc.nesting import decode_json
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.interface import Page
+from runtime.gateway.journal.outgoing import (
+    Known,
+    OutgoingMessage,
+    OutgoingRow,
+    PartsRendered,
+    Queued,
+    changes_of,
+    drops_message,
+    patch_of,
+)
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
+    Identified,
     Kept,
+    Left,
+    Marked,
+    Outcome,
     Part,
     Place,
     Record,
-    Settled,
-    StoredAnswer,
     arrive,
     change,
     from_cursor,
@@ -37,6 +49,7 @@ PAGE_PACKS = 64  # rows that one read looks at
 
 _json = msgspec.json.Encoder().encode
 _body = msgspec.msgpack.Encoder().encode
+_read_row = msgspec.json.Decoder(OutgoingRow).decode
 _read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
 
@@ -68,7 +81,7 @@ class Database:
         self.changed: set[str] = set()
         self._next = max((place.number for place in self.places.values()), default=0) + 1
 
-    def store(self, records: Iterable[Record]) -> list[Kept | None]:
+    def store(self, records: Iterable[Record]) -> list[Outcome]:
         """Store records in one transaction, and return what became of each.
 
         When it raises ``sqlite3.Error`` nothing of it is stored: it can be tried again.
@@ -76,14 +89,19 @@ class Database:
         records = list(records)
         ids = [each.ids if isinstance(each, Arrived) else [] for each in records]
         try:
-            return self._store(records, ids, {})
-        except sqlite3.IntegrityError:  # an id that the account has had before
-            return self._store(records, ids, self._repeated(records, ids))
+            return self._store(records, ids, {}, {})
+        except sqlite3.IntegrityError:  # an id, or the key of a send, that the account has had
+            known = self._known(records)
+            return self._store(records, ids, self._repeated(records, ids), known)
 
     def _store(
-        self, records: list[Record], ids: list[list[str | None]], repeated: dict[str, set[str]]
-    ) -> list[Kept | None]:
-        work = _Commit(self.places, self._next)
+        self,
+        records: list[Record],
+        ids: list[list[str | None]],
+        repeated: dict[str, set[str]],
+        known: dict[str, dict[str, OutgoingRow]],
+    ) -> list[Outcome]:
+        work = _Commit(self.places, self._next, known)
         outcomes = [
             work.take(each, some, repeated) for each, some in zip(records, ids, strict=True)
         ]
@@ -110,6 +128,10 @@ class Database:
     def forget_packs(self, rows: list[int], places: list[Place]) -> None:
         """Forget frames by the positions of their rows."""
         self._change(places, (schema.FORGET_PACKS, _json(rows).decode()))
+
+    def forget_outgoing(self, rows: list[int]) -> None:
+        """Forget sends by the numbers of their rows."""
+        self._change([], (schema.FORGET_OUTGOING, _json(rows).decode()))
 
     def _change(self, places: list[Place], *statements: tuple[str, str]) -> None:
         """Do something in one transaction that leaves accounts at other places."""
@@ -149,39 +171,81 @@ class Database:
             found.setdefault(numbers[account], set()).add(known)
         return found
 
+    def _known(self, records: list[Record]) -> dict[str, dict[str, OutgoingRow]]:
+        """Return the rows of those keys of sends that each account has had before."""
+        numbers = {place.number: key for key, place in self.places.items()}
+        asked = [
+            [self.places[record.key].number, [each.row.key for each in _queued_by(record)]]
+            for record in records
+            if record.key in self.places
+        ]
+        found: dict[str, dict[str, OutgoingRow]] = {}
+        for account, text in self.connection.execute(schema.KNOWN, (_json(asked).decode(),)):
+            row = _read_row(text)
+            found.setdefault(numbers[account], {})[row.key] = row
+        return found
+
 
 class _Commit:
-    """What one commit writes, and the places after it."""
+    """What one commit writes, and the places after it. ``known`` are rows that are there."""
 
-    def __init__(self, places: dict[str, Place], next: int) -> None:
+    def __init__(
+        self,
+        places: dict[str, Place],
+        next: int,
+        known: dict[str, dict[str, OutgoingRow]] | None = None,
+    ) -> None:
         self._before = places
+        self._known = known or {}
         self.places: dict[str, Place] = {}
         self.next = next
         self._rows: list[tuple[Any, ...]] = []
         self._bodies: list[bytes] = []
         self._at = 1  # substr counts from 1
 
-    def take(
-        self, record: Record, ids: list[str | None], repeated: dict[str, set[str]]
-    ) -> Kept | None:
+    def take(self, record: Record, ids: list[str | None], repeated: dict[str, set[str]]) -> Outcome:
         """Add the steps of a record."""
         place = self._place(record.key)
-        account, kept = place.number, None
-        if isinstance(record, Arrived):
-            known = repeated.setdefault(record.key, set())
-            some = dict.fromkeys(each for each in ids if each is not None)
-            place, kept = arrive(place, record, ids, known.intersection(some))
-            self._arrived(account, record, kept, [each for each in some if each not in known])
-            known.update(some)
-        else:
-            place = change(place, record)
-        if isinstance(record, Final):
-            for answer in record.answers:
-                self._step(schema.ANSWER, account, record.at, text=answer.key, body=answer.message)
-        elif isinstance(record, Settled):
-            self._step(schema.SETTLED, account, text=record.answer)
+        account = place.number
+        outcome: Outcome = None
+        match record:
+            case Arrived():
+                known = repeated.setdefault(record.key, set())
+                some = dict.fromkeys(each for each in ids if each is not None)
+                place, kept = arrive(place, record, ids, known.intersection(some))
+                self._arrived(account, record, kept, [each for each in some if each not in known])
+                known.update(some)
+                outcome = kept
+            case Marked() | Identified() | Left():
+                place = change(place, record)
+            case Final() | Queued():
+                place = change(place, record)
+                outcome = self._queued(account, record)
+            case _:
+                rows = self._known.get(record.key, {})
+                if record.row in rows:  # for a key that comes again in this very commit
+                    changes = changes_of(record)
+                    rows[record.row] = msgspec.structs.replace(rows[record.row], **changes)
+                text = _json(patch_of(record)).decode()
+                body = record.texts if isinstance(record, PartsRendered) else b""
+                numbers = (0, int(drops_message(record)), 0)
+                self._step(schema.CHANGED, account, 0, numbers, text=text, body=body)
         self.places[record.key] = place
-        return kept
+        return outcome
+
+    def _queued(self, account: int, record: Final | Queued) -> Known | None:
+        """Add the messages that are to be sent, but for those whose keys are known."""
+        before = self._known.setdefault(record.key, {})
+        known = {}
+        for each in _queued_by(record):
+            row = each.row
+            if row.key in before:
+                known[row.key] = before[row.key]
+                continue
+            before[row.key] = row
+            text = _json(row).decode()
+            self._step(schema.QUEUED, account, row.at, text=text, body=each.message)
+        return Known(known) if known else None
 
     def arguments(self) -> tuple[bytes, str]:
         """Return what the statement ``STORE`` takes: all bodies as one, and the steps."""
@@ -242,14 +306,31 @@ class JournalReader:
         more = len(rows) == PAGE_PACKS or len(found) < len(rows)
         return Page(found, more, is_complete(place, cursor))
 
-    def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
-        """Return the answers of an account that are not settled, oldest first, with their times."""
-        rows = self._connection.execute(schema.ANSWERS_OF, (key,)).fetchall()
-        return [(at, StoredAnswer(name, message)) for at, name, message in rows]
+    def outgoing(self, key: str) -> list[OutgoingMessage]:
+        """Return the messages of an account that are still to be sent, oldest first."""
+        rows = self._connection.execute(schema.OUTGOING_OF, (key,)).fetchall()
+        return [OutgoingMessage(_read_row(row), message, texts) for row, message, texts in rows]
+
+    def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
+        """Return dead letters with the keys of their accounts, oldest first."""
+        rows = self._connection.execute(schema.LETTERS, (limit,)).fetchall()
+        return [(key, _read_row(row)) for key, row in rows]
+
+    def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
+        """Return the message that an account was to send under the key ``row``."""
+        found = self._connection.execute(schema.OUTGOING, (key, row)).fetchone()
+        return None if found is None else OutgoingMessage(_read_row(found[0]), *found[1:])
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def _queued_by(record: Record) -> list[OutgoingMessage]:
+    """Return the messages that a record adds to what is to be sent."""
+    if isinstance(record, Final):
+        return record.answers
+    return [record.outgoing] if isinstance(record, Queued) else []
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -271,10 +352,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == schema.VERSION:
         return
-    steps = [schema.MIGRATIONS[each] for each in range(version, schema.VERSION) if each]
-    made = [] if version else [schema.TABLES]
+    if version:
+        steps = [schema.MIGRATIONS[each] for each in range(version, schema.VERSION)]
+    else:
+        steps = [schema.TABLES]
     ending = f"PRAGMA application_id={schema.APPLICATION}; PRAGMA user_version={schema.VERSION};"
-    connection.executescript("\n".join(["BEGIN IMMEDIATE;", *made, *steps, ending, "COMMIT;"]))
+    connection.executescript("\n".join(["BEGIN IMMEDIATE;", *steps, ending, "COMMIT;"]))
 
 
 def _places(connection: sqlite3.Connection) -> dict[str, Place]:

@@ -12,12 +12,13 @@ from typing import Protocol
 import msgspec
 
 from ipc.frames.cursors import Cursor
-from runtime.gateway.journal.records import Kept, Part, Place, Record, StoredAnswer
+from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.records import Outcome, Part, Place, Record
 
 FILE, COPIES = "journal.db", "backup"  # the file and the directory of its copies, in the state's
 PAGE_BYTES = 512 * 1024  # of payloads that one read returns, about
 
-Done = Callable[[Kept | None], None]
+Done = Callable[[Outcome], None]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -68,8 +69,14 @@ class Journal(Protocol):
     async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
         """Return the first stored frames of an account after ``cursor``."""
 
-    async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
-        """Return the answers of an account that are not settled, oldest first, with their times."""
+    async def outgoing(self, key: str) -> list[OutgoingMessage]:
+        """Return the messages of an account that are still to be sent, oldest first."""
+
+    async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
+        """Return dead letters with the keys of their accounts, oldest first."""
+
+    async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
+        """Return the message that an account was to send under the key ``row``."""
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how long and how much is kept."""

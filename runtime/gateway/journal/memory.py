@@ -7,15 +7,17 @@ from collections import defaultdict
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
+from runtime.gateway.journal.outgoing import Known, OutgoingMessage, OutgoingRow, Queued, changed
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
-    Kept,
+    Identified,
+    Left,
+    Marked,
+    Outcome,
     Part,
     Place,
     Record,
-    Settled,
-    StoredAnswer,
     arrive,
     change,
     from_cursor,
@@ -36,7 +38,7 @@ class MemoryJournal:
         self._places: dict[str, Place] = {}
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._frames: defaultdict[str, list[tuple[int, int, Part]]] = defaultdict(list)
-        self._answers: defaultdict[str, dict[str, tuple[int, StoredAnswer]]] = defaultdict(dict)
+        self._outgoing: defaultdict[str, dict[str, OutgoingMessage]] = defaultdict(dict)
         self._queue: list[tuple[Record, Done | None]] = []
 
     def place(self, key: str) -> Place | None:
@@ -68,9 +70,23 @@ class MemoryJournal:
             size += sum(map(len, rest.payloads))
         return Page(found, more, is_complete(self._places.get(key), cursor))
 
-    async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
-        """Return the answers of an account that are not settled, oldest first, with their times."""
-        return list(self._answers[key].values())
+    async def outgoing(self, key: str) -> list[OutgoingMessage]:
+        """Return the messages of an account that are still to be sent, oldest first."""
+        return [each for each in self._outgoing[key].values() if each.row.is_open]
+
+    async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
+        """Return dead letters with the keys of their accounts, oldest first."""
+        found = [
+            (key, each.row)
+            for key, rows in self._outgoing.items()
+            for each in rows.values()
+            if each.row.letter
+        ]
+        return sorted(found, key=lambda each: each[1].at)[:limit]
+
+    async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
+        """Return the message that an account was to send under the key ``row``."""
+        return self._outgoing[key].get(row)
 
     def set_keep(self, keep: Keep) -> None:
         """Keep everything all the same: it lasts no longer than its object."""
@@ -87,22 +103,35 @@ class MemoryJournal:
             if done is not None:
                 done(outcome)
 
-    def _take(self, record: Record) -> Kept | None:
+    def _take(self, record: Record) -> Outcome:
         key = record.key
         place = self._places.get(key) or Place(key, len(self._places) + 1)
-        kept = None
-        if isinstance(record, Arrived):
-            ids = record.ids
-            some = {each for each in ids if each is not None}
-            place, kept = arrive(place, record, ids, some & self._seen[key])
-            self._seen[key] |= some
-            self._frames[key] += [(record.incarnation, record.at, part) for part in kept.parts]
-        else:
-            place = change(place, record)
-        if isinstance(record, Final):
-            for answer in record.answers:
-                self._answers[key].setdefault(answer.key, (record.at, answer))
-        elif isinstance(record, Settled):
-            self._answers[key].pop(record.answer, None)
+        outcome: Outcome = None
+        match record:
+            case Arrived():
+                some = {each for each in record.ids if each is not None}
+                place, kept = arrive(place, record, record.ids, some & self._seen[key])
+                self._seen[key] |= some
+                self._frames[key] += [(record.incarnation, record.at, part) for part in kept.parts]
+                outcome = kept
+            case Final():
+                place = change(place, record)
+                outcome = self._queue_all(key, record.answers)
+            case Queued():
+                outcome = self._queue_all(key, [record.outgoing])
+            case Marked() | Identified() | Left():
+                place = change(place, record)
+            case _:
+                rows = self._outgoing[key]
+                if record.row in rows:
+                    rows[record.row] = changed(rows[record.row], record)
         self._places[key] = place
-        return kept
+        return outcome
+
+    def _queue_all(self, key: str, messages: list[OutgoingMessage]) -> Known | None:
+        rows, known = self._outgoing[key], {}
+        for each in messages:
+            before = rows.setdefault(each.row.key, each)
+            if before is not each:
+                known[each.row.key] = before.row
+        return Known(known) if known else None

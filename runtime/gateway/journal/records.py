@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ipc.frames.cursors import Cursor
+from runtime.gateway.journal.outgoing import Known, OutgoingMessage, Queued, RowRecord
 
 _NEVER = (0, 0)
 
@@ -57,30 +58,15 @@ class Left(msgspec.Struct, frozen=True):
     key: str
 
 
-class StoredAnswer(msgspec.Struct, frozen=True):
-    """An answer that is to be sent, as the JSON text of an ``Outbound`` with this key."""
-
-    key: str
-    message: bytes
-
-
 class Final(msgspec.Struct, frozen=True):
-    """Answers, and the position up to which a consumer has thereby answered everything."""
+    """Answers to be sent, and the position up to which a consumer has thereby answered all."""
 
     key: str
     position: Cursor
-    answers: list[StoredAnswer] = []
-    at: int = 0
+    answers: list[OutgoingMessage] = []
 
 
-class Settled(msgspec.Struct, frozen=True):
-    """An answer that needs no sending any more, whatever became of it."""
-
-    key: str
-    answer: str
-
-
-Record = Arrived | Marked | Identified | Left | Final | Settled
+Record = Arrived | Marked | Identified | Left | Final | Queued | RowRecord
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -207,7 +193,10 @@ def naming(payload: bytes, first: int, last: int) -> bytes:
     return payload[:-1] + b',"skips":[%b]}' % named
 
 
-def change(place: Place, record: Marked | Identified | Left | Final | Settled) -> Place:
+Outcome = Kept | Known | None  # what became of a record; ``None``: as it stands there
+
+
+def change(place: Place, record: Marked | Identified | Left | Final | Queued | RowRecord) -> Place:
     """Return the account's place after a record that brings no frames."""
     replace: Callable[..., Any] = msgspec.structs.replace
     match record:
@@ -219,7 +208,7 @@ def change(place: Place, record: Marked | Identified | Left | Final | Settled) -
             after = replace(place, whole=False)
         case Final():
             after = replace(place, settled=max(record.position, place.settled or _NEVER))
-        case Settled():
+        case _:
             after = place
     return after  # type: ignore[no-any-return]
 

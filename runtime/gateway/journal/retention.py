@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from runtime.gateway.journal import schema
 from runtime.gateway.journal.interface import Keep
+from runtime.gateway.journal.outgoing import KEY_SECONDS
 from runtime.gateway.journal.records import Place
 
 STEP_ROWS = 100
@@ -51,7 +53,11 @@ class Retention:
         now = self._clock()
         if 0 <= now - self._looked < LOOK_SECONDS:
             return False
-        if self._forget_ids(database, now) or self._forget_packs(database, now):
+        if (
+            self._forget_ids(database, now)
+            or self._forget_packs(database, now)
+            or self._forget_outgoing(database, now)
+        ):
             return True
         self._looked, self._after = now, 0
         return False
@@ -96,6 +102,17 @@ class Retention:
             database.forget_packs(old, list(changed.values()))
             self._after = 0 if len(old) == len(rows) else self._after
         return bool(old) or (len(rows) == STEP_ROWS and self._after == rows[-1][0])
+
+    def _forget_outgoing(self, database: Any, now: float) -> bool:
+        """Forget sends whose keys may be used again, and dead letters as old as messages may be."""
+        old: list[int] = []
+        kinds = ((schema.OLD_SENDS, KEY_SECONDS), (schema.OLD_LETTERS, self._keep.seconds))
+        for query, seconds in kinds:
+            limits = ((now - seconds) * 1000, STEP_ROWS)
+            old += (n for (n,) in database.connection.execute(query, limits))
+        if old:
+            database.forget_outgoing(old)
+        return bool(old)
 
 
 def _is_awaited(place: Place, cursor: tuple[int, int], at: int, now: float) -> bool:

@@ -13,13 +13,14 @@ with some statements for each message a busy event loop would slow the writer to
   platforms count up, and what grows at its end costs a tenth of what grows everywhere. An id
   that is there fails the whole statement: repeated messages are rare, so they are looked for
   only then, and to look for them each time would take a third of all the time.
-* ``answer``: answers that are not settled.
+* ``outgoing``: messages that are to be sent, and for as long as their keys are known those that
+  were: ``row`` is JSON, and each record about one is a merge patch of it (RFC 7396).
 """
 
 from __future__ import annotations
 
 APPLICATION = 0x54524E4B  # "TRNK": what file(1) and we know the file by
-VERSION = 1
+VERSION = 2
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -31,7 +32,7 @@ PRAGMAS = (
     "wal_autocheckpoint=1000",
 )
 
-TABLES = """
+_TABLES = """
 CREATE TABLE account(
   n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, place TEXT NOT NULL, cursor BLOB NOT NULL
 ) STRICT;
@@ -48,11 +49,19 @@ CREATE INDEX ids_of_account ON ids(account, pos);
 CREATE TABLE seen(
   account INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY(account, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE answer(
+"""
+_OUTGOING = """
+CREATE TABLE outgoing(
   n INTEGER PRIMARY KEY, account INTEGER NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL,
-  message BLOB NOT NULL
+  state TEXT NOT NULL, letter INTEGER NOT NULL, row TEXT NOT NULL, message BLOB NOT NULL,
+  texts BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX answer_key ON answer(account, key);
+CREATE UNIQUE INDEX outgoing_key ON outgoing(account, key);
+CREATE INDEX outgoing_open ON outgoing(account, n) WHERE state IN ('queued', 'attempting');
+CREATE INDEX outgoing_letter ON outgoing(at) WHERE letter = 1;
+CREATE INDEX outgoing_old ON outgoing(at) WHERE letter = 0;
+"""
+_STEP = """
 CREATE VIEW step AS SELECT
   0 AS kind, 0 AS account, 0 AS at, 0 AS incarnation, 0 AS first, 0 AS last, '' AS text, x'' AS body
   WHERE 0;
@@ -68,19 +77,42 @@ END;
 CREATE TRIGGER step_place INSTEAD OF INSERT ON step WHEN new.kind = 3 BEGIN
   INSERT OR REPLACE INTO account VALUES(new.account, new.text->>'key', new.text, new.body);
 END;
-CREATE TRIGGER step_answer INSTEAD OF INSERT ON step WHEN new.kind = 4 BEGIN
-  INSERT OR IGNORE INTO answer(account, key, at, message)
-    VALUES(new.account, new.text, new.at, new.body);
+"""
+_OUTGOING_STEPS = """
+CREATE TRIGGER step_outgoing INSTEAD OF INSERT ON step WHEN new.kind = 4 BEGIN
+  INSERT INTO outgoing(account, key, at, state, letter, row, message, texts)
+    VALUES(new.account, new.text->>'key', new.at, ifnull(new.text->>'state', 'queued'), 0,
+      new.text, new.body, x'');
 END;
-CREATE TRIGGER step_settled INSTEAD OF INSERT ON step WHEN new.kind = 5 BEGIN
-  DELETE FROM answer WHERE account = new.account AND key = new.text;
+CREATE TRIGGER step_change INSTEAD OF INSERT ON step WHEN new.kind = 5 BEGIN
+  UPDATE outgoing SET
+    at = ifnull(new.text->>'at', at), state = ifnull(new.text->>'state', state),
+    letter = ifnull(new.text->>'letter', letter), row = json_patch(row, new.text),
+    message = iif(new.first, x'', message),
+    texts = iif(new.first, x'', iif(length(new.body), new.body, texts))
+    WHERE account = new.account AND key = new.text->>'key';
 END;
 """
+TABLES = _TABLES + _OUTGOING + _STEP + _OUTGOING_STEPS
 
-PACK, IDS, PLACE, ANSWER, SETTLED = 1, 2, 3, 4, 5  # the kinds of a step
+PACK, IDS, PLACE, QUEUED, CHANGED = 1, 2, 3, 4, 5  # the kinds of a step
 
 # What makes a file of one version into one of the next. A file of each version is in the tests.
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, str] = {
+    # What was an answer in version 1 was sent again by the next gateway, and is now a row of an
+    # hour; its worker has ended with that version.
+    1: f"""
+DROP TRIGGER step_answer;
+DROP TRIGGER step_settled;
+{_OUTGOING}
+{_OUTGOING_STEPS}
+INSERT INTO outgoing SELECT n, account, key, at, 'queued', 0,
+  json_object('key', key, 'id', lower(hex(randomblob(6))), 'origin', 'agent', 'at', at,
+    'chat', CAST(message AS TEXT)->>'to', 'expires', at + 3600000),
+  message, x'' FROM answer ORDER BY n;
+DROP TABLE answer;
+"""  # noqa: S608 - our own texts
+}
 
 STORE = """
 INSERT INTO step
@@ -97,10 +129,25 @@ SELECT incarnation, at, first, body FROM pack
 WHERE account = (SELECT n FROM account WHERE key = ?) AND (incarnation, last) > (?, ?)
 ORDER BY incarnation, last LIMIT ?
 """
-ANSWERS_OF = """
-SELECT answer.at, answer.key, answer.message FROM answer JOIN account ON account.n = answer.account
-WHERE account.key = ? ORDER BY answer.n
+KNOWN = """
+SELECT a.value->>0, o.row FROM json_each(?) AS a, json_each(a.value, '$[1]') AS i
+JOIN outgoing AS o ON o.account = a.value->>0 AND o.key = i.value
 """
+OUTGOING_OF = """
+SELECT row, message, texts FROM outgoing
+WHERE account = (SELECT n FROM account WHERE key = ?) AND state IN ('queued', 'attempting')
+ORDER BY n
+"""
+OUTGOING = """
+SELECT row, message, texts FROM outgoing
+WHERE account = (SELECT n FROM account WHERE key = ?) AND key = ?
+"""
+LETTERS = """
+SELECT a.key, o.row FROM outgoing AS o JOIN account AS a ON a.n = o.account
+WHERE o.letter = 1 ORDER BY o.at, o.n LIMIT ?
+"""
+OLD_SENDS = "SELECT n FROM outgoing WHERE letter = 0 AND at < ? ORDER BY at LIMIT ?"
+OLD_LETTERS = "SELECT n FROM outgoing WHERE letter = 1 AND at < ? ORDER BY at LIMIT ?"
 FORGET_SEEN = """
 DELETE FROM seen WHERE (account, id) IN (
   SELECT a.value->>0, i.value FROM json_each(?) AS a, json_each(a.value, '$[1]') AS i
@@ -108,3 +155,4 @@ DELETE FROM seen WHERE (account, id) IN (
 """
 FORGET_IDS = "DELETE FROM ids WHERE pos IN (SELECT value FROM json_each(?))"
 FORGET_PACKS = "DELETE FROM pack WHERE pos IN (SELECT value FROM json_each(?))"
+FORGET_OUTGOING = "DELETE FROM outgoing WHERE n IN (SELECT value FROM json_each(?))"

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.nightly import NightlyCopies
-from runtime.gateway.journal.records import Place, Record, StoredAnswer
+from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.records import Place, Record
 from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.writer import (
     Ended,
@@ -99,9 +100,17 @@ class StoredJournal:
         place = self._places.get(key)
         return await self._read(lambda reader: reader.after(key, cursor, limit_bytes, place))
 
-    async def answers(self, key: str) -> list[tuple[int, StoredAnswer]]:
-        """Return the answers of an account that are not settled, oldest first, with their times."""
-        return await self._read(lambda reader: reader.answers(key))
+    async def outgoing(self, key: str) -> list[OutgoingMessage]:
+        """Return the messages of an account that are still to be sent, oldest first."""
+        return await self._read(lambda reader: reader.outgoing(key))
+
+    async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
+        """Return dead letters with the keys of their accounts, oldest first."""
+        return await self._read(lambda reader: reader.letters(limit))
+
+    async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
+        """Return the message that an account was to send under the key ``row``."""
+        return await self._read(lambda reader: reader.sent_by(key, row))
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how much is kept."""

@@ -20,7 +20,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from runtime.gateway.journal.records import Arrived, Kept, Place, Record
+from runtime.gateway.journal.outgoing import PartsRendered, Queued
+from runtime.gateway.journal.records import Arrived, Final, Outcome, Place, Record
 from runtime.gateway.journal.space import Space
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
@@ -48,7 +49,7 @@ class Opened(msgspec.Struct):
 class Stored(msgspec.Struct):
     """Records were stored, in the order in which they were appended."""
 
-    outcomes: list[Kept | None]
+    outcomes: list[Outcome]
     places: dict[str, Place]
 
 
@@ -308,7 +309,11 @@ def size_of(record: Record) -> int:
     """Return how many bytes of a record count against the bounds."""
     if isinstance(record, Arrived):
         return sum(map(len, record.payloads)) + len(record.cursor) + 64
-    return 256
+    if isinstance(record, Final):
+        return 256 + sum(len(each.message) + 512 for each in record.answers)
+    if isinstance(record, Queued):
+        return len(record.outgoing.message) + 512
+    return 256 + (len(record.texts) if isinstance(record, PartsRendered) else 0)
 
 
 def _reason(error: Exception) -> str:

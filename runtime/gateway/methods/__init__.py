@@ -3,6 +3,7 @@
 from runtime.gateway.methods import (
     channels,
     config,
+    deadletters,
     devices,
     events,
     login,
@@ -20,6 +21,7 @@ from runtime.gateway.methods import (
 __all__ = [
     "channels",
     "config",
+    "deadletters",
     "devices",
     "events",
     "login",

@@ -81,7 +81,7 @@ def message_action(
     if params.action == "send":
         message = _outbound(params)
         _refuse_unsupported(message, accounts.channels[params.channel])
-        return delivery(key, message, _receipt)
+        return delivery(parts, key, message, _receipt)
     return _act(key, params)
 
 

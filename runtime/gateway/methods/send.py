@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,10 +15,13 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
+from runtime.gateway.outbox.entries import now_ms
+from runtime.gateway.outbox.results import sent_of
 from runtime.gateway.parts import GatewayParts
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent
 
 SEND_SECONDS = 30.0
+MAX_WAIT_MS = 7 * 86_400_000  # as long as its key is known
 Url = Annotated[str, Meta(min_length=1)]
 
 _encode = msgspec.json.Encoder().encode
@@ -47,16 +50,44 @@ class SendParams(Params):
     filename: str | None = None
     content_type: str | None = None
     markup: Literal["plain", "markdown"] = "plain"  # ours: how ``message`` is written
+    timeout_ms: Annotated[int, Meta(ge=1, le=MAX_WAIT_MS)] | None = None  # ours
+    queue: bool = False  # ours: do not wait until it is sent
 
 
-def delivery(key: str, message: Outbound, then: Callable[[Sent], Any]) -> AccountCall:
-    """Return the call by which the account ``key`` sends a message; ``then`` makes the result."""
-    return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, then)
+def delivery(
+    parts: GatewayParts,
+    key: str,
+    message: Outbound,
+    then: Callable[[Sent], Any],
+    seconds: float | None = None,
+) -> AccountCall | Coroutine[Any, Any, Any]:
+    """Return how the account ``key`` sends a message; ``then`` makes the result.
+
+    With a journal that is by its outbox, else by a call to its worker.
+    """
+    if not parts.intake.is_on(key):
+        return AccountCall(key, "send", _encode(message), SEND_SECONDS, SENT, then)
+
+    async def send() -> Any:
+        row = await parts.outbox.send(key, message, seconds)
+        return then(sent_of(key, row, now_ms()))
+
+    return send()
+
+
+async def _queue(parts: GatewayParts, key: str, message: Outbound, seconds: float | None) -> Any:
+    """Answer once a message is stored; it is sent when its account can."""
+    row = await parts.outbox.send(key, message, seconds, queue=True)
+    return {"runId": message.key, "status": "queued", "outboxId": row.id}
 
 
 @method("send", WRITE, SendParams, repeat=Repeat.WITH_KEY)
 def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> Any:
-    """Send a message once per key: the worker remembers for 300 s what it has sent."""
+    """Send a message once per key. With a journal (`docs/operations.md`) a key is known for seven
+    days, over restarts of everything, and the message waits for an account that is starting for at
+    most `timeoutMs` (30 s), after which it is not sent; with `queue` (ours) the answer is
+    `{status: "queued", outboxId}` at once. Without a journal the worker knows keys for 300 s.
+    """
     urls = params.media_urls or ([params.media_url] if params.media_url else [])
     files = [Attachment(url=url) for url in urls]
     if params.buffer:
@@ -87,4 +118,10 @@ def send(parts: GatewayParts, client: ConnectedClient, params: SendParams) -> An
             "chatId": sent.chat,
         }
 
-    return delivery(key, message, result)
+    seconds = None if params.timeout_ms is None else params.timeout_ms / 1000
+    if params.queue:
+        if not parts.intake.is_on(key):
+            text = f"{key} has no journal: without one nothing can be queued"
+            raise RemoteError(INVALID_REQUEST, text)
+        return _queue(parts, key, message, seconds)
+    return delivery(parts, key, message, result, seconds)

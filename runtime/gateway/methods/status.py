@@ -38,11 +38,11 @@ def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
 
 @method("status", READ, params=None)
 def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
-    """Answer with the version, a line per account, and (ours) every row of the accounts and
-    what the gateway itself has dropped, by reason.
+    """Answer with the version, a line per account, and (ours) every row of the accounts, what the
+    gateway itself has dropped, by reason, and how much waits in the outbox.
     """
     dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.slow}
-    return parts.health.status() | {"dropped": dropped}
+    return parts.health.status() | {"dropped": dropped, "outbox": parts.outbox.figures()}
 
 
 @method("last-heartbeat", READ)

@@ -339,6 +339,8 @@ class Account:
             name=spec.name,
             agent=spec.agent,
             journal=spec.journal,
+            ambiguous=spec.ambiguous,
+            outbox_ttl=spec.outbox.ttl,
             pid=process.pid if alive and process is not None else None,
             incarnation=state.incarnation,
             revision=self._revision,

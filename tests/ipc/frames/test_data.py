@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "no list": (pack({"kind": 1}), "Expected `array`"),
     "frame is no list": (pack([1]), "Expected `array`"),
     "unknown kind": (pack([[9, 1]]), "Invalid value 9"),
-    "kind that no worker sends": (pack([[6, "x"]]), "Invalid value 6"),
+    "kind that no worker sends": (pack([[8, "x"]]), "Invalid value 8"),
     "too few fields": (pack([[2, 1]]), "at least"),
     "negative seq": (pack([[2, -1, b"0", [b"{}"]]]), ">= 0"),
     "seq as text": (pack([[2, "1", b"0", [b"{}"]]]), "Expected `int`"),

@@ -41,6 +41,14 @@ async def test_each_send_has_its_own_key_unless_one_is_given(state: Path) -> Non
     assert fake.asked[-1][1]["message"] == "--dev"
 
 
+async def test_a_message_may_be_queued(state: Path) -> None:
+    async with fake_gateway(send={"status": "queued", "outboxId": "abc"}) as fake:
+        args = ["--account", "irc:a", "-t", "x", "-m", "y", "--queue", "--url", fake.url]
+        result = await trunkline(state, "message", "send", *args, "--token", "secret")
+    assert (result.code, result.out) == (0, "queued (abc)\n")
+    assert fake.asked[-1][1]["queue"] is True
+
+
 async def test_a_message_that_was_not_sent_is_an_error(state: Path) -> None:
     async with fake_gateway(send=Refusal("UNAVAILABLE", "irc:libera is gone")) as fake:
         args = ["--account", "irc:libera", "-t", "x", "-m", "y", "--url", fake.url]

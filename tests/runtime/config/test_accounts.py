@@ -143,7 +143,7 @@ def test_the_rules_for_files_concern_the_channels_that_have_some(tmp_path: Path)
     [
         (
             "{serve: 's'}",
-            ".serve: unknown field (did you mean server?); allowed: accounts, agent, c",
+            ".serve: unknown field (did you mean server?); allowed: accounts, agent, a",
         ),
         (
             "{accounts: {a: {serve: 's'}}}",

@@ -18,7 +18,7 @@ import pytest
 from ipc.frames.websocket import Event
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.interface import Keep
-from runtime.gateway.journal.records import Kept, Place, Record
+from runtime.gateway.journal.records import Outcome, Place, Record
 from tests.support.gateway_rig import GatewayRig, gateway_rig, row
 from tests.support.messages import acked, cursors, take
 from tests.support.until import PATIENCE, until
@@ -170,7 +170,7 @@ async def test_what_is_stored_late_of_an_account_that_is_no_more_is_kept_by_the_
     key, full = "irc:short-lived", threading.Event()
     store = Database.store
 
-    def store_if_possible(database: Database, records: list[Record]) -> list[Kept | None]:
+    def store_if_possible(database: Database, records: list[Record]) -> list[Outcome]:
         if full.is_set():
             raise sqlite3.OperationalError("disk I/O error")
         return store(database, records)

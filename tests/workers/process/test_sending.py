@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Button, Outbound, Poll, Sent
 from workers.plugin import Pace, Rate, Text
-from workers.process.sending import LONG_TEXT, MOST_WAITING, WAIT_HERE, PartSender
+from workers.process.attempts import SendAttempt
+from workers.process.sending import LONG_TEXT, MOST_WAITING, WAIT_HERE, NotYet, PartSender
 
 TEXT = Text(limit=64, caption=64, dialect="telegram-html")
 A, B, C = "a" * 60, "b" * 60, "c" * 60
@@ -240,3 +242,43 @@ async def test_a_very_long_text_does_not_hold_the_loop() -> None:
     await sender.send(message("*a* " * LONG_TEXT, markup="markdown"))
     turning.cancel()
     assert turns > 5 * len(platform.sent)
+
+
+def delivery(text: str, key: str = "k", **more: Any) -> SendAttempt:
+    return SendAttempt(message(text, key), 1, **more)
+
+
+async def test_what_the_gateway_keeps_is_reported_part_by_part() -> None:
+    platform, sender = made()
+    came: list[tuple[int, int]] = []
+    sent = await sender.deliver(
+        delivery(f"{A}\n\n{B}\n\n{C}"), lambda texts, sent: came.append((len(texts), len(sent)))
+    )
+    assert platform.texts == [A, B, C]
+    assert came == [(3, 0), (3, 1), (3, 2)]
+    assert [each.id for each in sent] == ["id1", "id2", "id3"]
+
+
+async def test_an_attempt_sends_the_stored_parts_from_the_first_that_was_not_sent() -> None:
+    platform, sender = made()
+    before = [Sent("earlier", "7", 1)]
+    came: list[Any] = []
+    sent = await sender.deliver(
+        delivery("rendered otherwise now", texts=[A, B], sent=before),
+        lambda texts, sent: came.append(texts),
+    )
+    assert platform.texts == [B]
+    assert [each.key for each in platform.sent] == ["k/2"]
+    assert [each.id for each in sent] == ["earlier", "id1"]
+    assert came == []
+
+
+async def test_who_is_held_longer_is_told_at_once_when_to_come_again() -> None:
+    platform, sender = made()
+    platform.failures = [SendFailed("slow", reason="rate_limited", retry_after=7200)]
+    for _ in range(2):
+        with pytest.raises(SendFailed) as found:
+            await sender.deliver(delivery("hi"), lambda texts, sent: None)
+    assert isinstance(found.value, NotYet)
+    assert found.value.retry_after == pytest.approx(7200, abs=60)
+    assert platform.sent == []

@@ -11,8 +11,8 @@ import pytest
 
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import PAGE_PACKS, Database, JournalReader, TooNew
-from runtime.gateway.journal.records import Final, StoredAnswer
-from tests.support.journals import KEY, arrived, shown
+from runtime.gateway.journal.records import Final
+from tests.support.journals import KEY, arrived, outgoing, shown
 
 
 def test_one_commit_is_one_statement(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_one_commit_is_one_statement(tmp_path: Path) -> None:
 
     connection, database.connection = database.connection, cast(sqlite3.Connection, Listening())
     records = [arrived(1, "a", "b"), arrived(1, "a", key="irc:oftc", cursor=b"1")]
-    database.store([*records, Final(KEY, (1, 1), [StoredAnswer("k", b"{}")])])
+    database.store([*records, Final(KEY, (1, 1), [outgoing("k")])])
     assert statements == [schema.STORE]
     assert not connection.in_transaction
     database.connection = connection
@@ -88,7 +88,7 @@ def test_a_file_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) ->
     newer = sqlite3.connect(path)
     newer.execute("PRAGMA user_version=99")
     newer.close()
-    with pytest.raises(TooNew, match="has version 99, and this Trunkline knows 1: start the newer"):
+    with pytest.raises(TooNew, match=f"knows {schema.VERSION}: start the newer"):
         Database(path)
 
 

@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from runtime.gateway.journal.outgoing import (
+    Attempt,
+    Delivered,
+    Discarded,
+    GivenUp,
+    Known,
+    OutgoingMessage,
+    PartsRendered,
+    PartsSent,
+    Postponed,
+    Queued,
+    Released,
+)
 from runtime.gateway.journal.records import (
     Final,
     Identified,
     Kept,
     Left,
     Marked,
+    Outcome,
     Place,
-    Settled,
-    StoredAnswer,
+    Record,
 )
-from tests.support.journals import KEY, KINDS, arrived, everything, journal_of, store
+from tests.support.journals import KEY, KINDS, arrived, everything, journal_of, outgoing, store
 from tests.support.short_directory import ShortDirectory
+from workers.messages import Sent
 
 both = pytest.mark.parametrize("kind", KINDS)
+
+NOW = int(time.time() * 1000)  # what is old is forgotten at once
+STEPS: list[Record] = [
+    Queued(KEY, outgoing("k", text="again")),
+    Attempt(KEY, "k", 2, 9, 70, 60),
+    Postponed(KEY, "k", 500, "unavailable", "the server is away"),
+    PartsRendered(KEY, "k", b'["first","second"]'),
+    PartsSent(KEY, "k", [Sent("p1", "ada", 5), Sent("p2", "ada", 6, 2)]),
+    Delivered(KEY, "k", [Sent("p1", "ada", 5)]),
+    GivenUp(KEY, "k", "unknown", letter=True),
+    GivenUp(KEY, "k", "failed", "invalid", "no"),
+    Released(KEY, "k", NOW, NOW + 1000, "queue"),
+    Discarded(KEY, "k"),
+    Attempt(KEY, "never queued", 1, 1, 1, 1),
+]
 
 
 @both
@@ -42,12 +73,12 @@ async def test_what_is_stored_can_be_read_by_cursor(kind: str, tmp_path: Path) -
 @both
 async def test_a_record_is_not_stored_before_the_flush(kind: str, tmp_path: Path) -> None:
     async with journal_of(kind, tmp_path) as journal:
-        done: list[Kept | None] = []
+        done: list[Outcome] = []
         journal.append(arrived(1, "a"), done.append)
         assert journal.place(KEY) is None
         assert done == []
         await store(journal, arrived(2, "b"))
-        assert [kept.repeated for kept in done if kept] == [0]
+        assert [kept.repeated for kept in done if isinstance(kept, Kept)] == [0]
         place = journal.place(KEY)
         assert place is not None
         assert place.newest == (1, 2)
@@ -60,7 +91,7 @@ async def test_a_repeated_message_is_kept_once_and_named_by_the_next(
     async with journal_of(kind, tmp_path) as journal:
         await store(journal, arrived(1, "a", "b"))
         kept = await store(journal, arrived(3, "b", "c", "a", "c", "d"), arrived(8, "d"))
-        assert [each.repeated for each in kept if each] == [3, 1]
+        assert [each.repeated for each in kept if isinstance(each, Kept)] == [3, 1]
         assert await everything(journal) == [
             "1:1 a",
             "1:2 b",
@@ -127,17 +158,130 @@ async def test_what_came_without_the_journal_is_a_gap(kind: str, tmp_path: Path)
 
 
 @both
-async def test_an_answer_stays_until_it_is_settled(kind: str, tmp_path: Path) -> None:
+async def test_what_is_to_be_sent_stays_until_it_was(kind: str, tmp_path: Path) -> None:
     async with journal_of(kind, tmp_path) as journal:
-        first, second = StoredAnswer("echo:1:1", b'{"n":1}'), StoredAnswer("echo:1:2", b'{"n":2}')
-        await store(journal, arrived(1, "a", "b"), Final(KEY, (1, 2), [first, second], at=9))
+        first, second, third = (outgoing(name) for name in ("one", "two", "three"))
+        answers = Final(KEY, (1, 2), [first, second])
+        await store(journal, arrived(1, "a", "b"), answers, Queued(KEY, third))
         place = journal.place(KEY)
         assert place is not None
         assert place.settled == (1, 2)
-        assert await journal.answers(KEY) == [(9, first), (9, second)]
-        await store(journal, Settled(KEY, "echo:1:1"))
-        assert await journal.answers(KEY) == [(9, second)]
-        assert await journal.answers("irc:oftc") == []
+        assert await journal.outgoing(KEY) == [first, second, third]
+        await store(journal, Delivered(KEY, "one", [Sent("p1", "ada", 5)]))
+        await store(journal, GivenUp(KEY, "two", "failed", "blocked", "she has left"))
+        assert await journal.outgoing(KEY) == [third]
+        assert await journal.outgoing("irc:oftc") == []
+
+
+@both
+async def test_each_step_of_a_send_is_kept(kind: str, tmp_path: Path) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        before = outgoing("k")
+        texts, sent = b'["first","second"]', [Sent("p1", "ada", 5)]
+        await store(
+            journal,
+            Queued(KEY, before),
+            Attempt(KEY, "k", 1, 9, 70, 70),
+            PartsRendered(KEY, "k", texts),
+            PartsSent(KEY, "k", sent),
+            Postponed(KEY, "k", 500, "rate_limited", "too fast"),
+        )
+        (after,) = await journal.outgoing(KEY)
+        assert after == OutgoingMessage(
+            replace(
+                before.row,
+                attempts=1,
+                incarnation=9,
+                first_attempt=70,
+                next=500,
+                reason="rate_limited",
+                error="too fast",
+                sent=sent,
+            ),
+            before.message,
+            texts,
+        )
+        await store(journal, Attempt(KEY, "k", 2, 9, 90, 70))
+        (again,) = await journal.outgoing(KEY)
+        assert (again.row.state, again.row.attempts, again.row.first_attempt) == (
+            "attempting",
+            2,
+            70,
+        )
+        assert again.texts == texts
+
+
+@both
+async def test_a_key_is_known_as_long_as_its_row_whatever_became_of_it(
+    kind: str, tmp_path: Path
+) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        first = outgoing("k")
+        sent = [Sent("p1", "ada", 5)]
+        outcomes = await store(
+            journal, Queued(KEY, first), Queued(KEY, outgoing("k", text="another"))
+        )
+        assert outcomes == [None, Known({"k": first.row})]
+        await store(journal, Delivered(KEY, "k", sent))
+        done = replace(first.row, state="sent", sent=sent)
+        again, other, beside = await store(
+            journal,
+            Final(KEY, (1, 1), [outgoing("k"), outgoing("new")]),
+            Queued("irc:oftc", outgoing("k")),
+            arrived(1, "a"),
+        )
+        assert again == Known({"k": done})
+        assert other is None
+        assert beside is not None
+        assert [each.row.key for each in await journal.outgoing(KEY)] == ["new"]
+
+
+@both
+async def test_dead_letters_wait_for_a_person(kind: str, tmp_path: Path) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        for name, at in (("b", 2), ("a", 1), ("c", 3)):
+            await store(journal, Queued(KEY, outgoing(name, at=NOW + at)))
+        await store(
+            journal,
+            GivenUp(KEY, "b", "unknown", "", "the account has died", letter=True),
+            GivenUp(KEY, "a", "failed", "blocked", "she has left", letter=True),
+            GivenUp(KEY, "c", "expired"),
+        )
+        found = await journal.letters(10)
+        assert [(key, row.key, row.state) for key, row in found] == [
+            (KEY, "a", "failed"),
+            (KEY, "b", "unknown"),
+        ]
+        assert len(await journal.letters(1)) == 1
+        letter = await journal.sent_by(KEY, "b")
+        assert letter is not None
+        assert (letter.row.letter, letter.message) == (True, outgoing("b").message)
+        assert await journal.sent_by(KEY, "d") is None
+        assert await journal.sent_by("irc:oftc", "b") is None
+        assert await journal.outgoing(KEY) == []
+        await store(journal, Released(KEY, "b", NOW, NOW + 900, "queue"), Discarded(KEY, "a"))
+        assert await journal.letters(10) == []
+        (again,) = await journal.outgoing(KEY)
+        assert (again.row.key, again.row.expires, again.row.letter) == ("b", NOW + 900, False)
+        assert again.message == outgoing("b").message
+
+
+@given(st.lists(st.sampled_from(STEPS), max_size=12))
+def test_both_journals_keep_the_same_rows(steps: list[Record]) -> None:
+    async def kept(kind: str, directory: Path) -> object:
+        async with journal_of(kind, directory) as journal:
+            first = outgoing("k", at=NOW, expires=NOW + 60_000)
+            outcomes = await store(journal, Queued(KEY, first), *steps)
+            return outcomes, await journal.outgoing(KEY), await journal.sent_by(KEY, "k")
+
+    results = []
+    for kind in KINDS:
+        with (
+            ShortDirectory() as directory,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            results.append(runner.run(kept(kind, directory)))
+    assert results[0] == results[1]
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), max_size=8))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.records import Kept
 from runtime.gateway.journal.repair import repair
 from runtime.gateway.journal.stored import StoredJournal
 from tests.support.journals import KEY, arrived, everything, store
@@ -58,7 +59,7 @@ def test_what_can_be_read_is_carried_over(tmp_path: Path) -> None:
     (packs,) = database.connection.execute("SELECT count(*) FROM pack").fetchone()
     assert 0 < packs < 200
     kept = database.store([arrived(201, "m200" + "x" * 900)])
-    assert [each.repeated for each in kept if each] == [1]
+    assert [each.repeated for each in kept if isinstance(each, Kept)] == [1]
     database.close()
     assert [each.name for each in tmp_path.iterdir() if "damaged" in each.name]
 

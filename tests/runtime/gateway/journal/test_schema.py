@@ -5,13 +5,18 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import Database, JournalReader, version_of
-from tests.support.journals import KEY, arrived, shown
+from runtime.gateway.journal.outgoing import Delivered, Known, Queued
+from runtime.gateway.journal.records import Kept
+from tests.support.journals import KEY, arrived, outgoing, shown
+from workers.messages import Outbound
 
 FILES = Path(__file__).parent / "files"
+LETTERS: dict[int, list[str]] = {1: [], 2: ["echo:1:1"]}
 
 
 def test_there_is_a_way_from_every_version_to_the_newest() -> None:
@@ -34,13 +39,27 @@ def test_a_file_of_each_version_is_read_and_written_on(version: int, tmp_path: P
         assert (place.newest, place.settled, place.identity) == ((1, 3), (1, 2), "bot-1")
         assert (place.cursor, place.skips) == (b'{"offset":7}', (3, 3))
         (kept,) = database.store([arrived(4, "m1", "new")])
-        assert kept is not None
+        assert isinstance(kept, Kept)
         assert kept.repeated == 1
         reader = JournalReader(path)
         page = reader.after(KEY, (1, 0), 1 << 20, place)
         found = [shown(payload) for _, _, part in page.parts for payload in part.payloads]
         assert found == ["1:1 m1", "1:2 m2", "1:5 new skips [[3, 4]]"]
-        assert [answer.key for _, answer in reader.answers(KEY)] == ["echo:1:2"]
+        (waiting,) = reader.outgoing(KEY)
+        row = waiting.row
+        assert (row.key, row.chat, row.state, row.origin) == (
+            "echo:1:2",
+            "person-1",
+            "queued",
+            "agent",
+        )
+        assert (row.at, row.expires, bool(row.id)) == (5, 3_600_005, True)
+        assert msgspec.json.decode(waiting.message, type=Outbound).text == "echo: text 2"
+        (known,) = database.store([Queued(KEY, outgoing("echo:1:2"))])
+        assert known == Known({"echo:1:2": row})
+        database.store([Delivered(KEY, "echo:1:2", [])])
+        assert reader.outgoing(KEY) == []
+        assert [row.key for _, row in reader.letters(9)] == LETTERS[version]
         reader.close()
     finally:
         database.close()

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.gateway.journal import writer
 from runtime.gateway.journal.database import Database
-from runtime.gateway.journal.records import Kept, Record
+from runtime.gateway.journal.records import Outcome, Record
 from runtime.gateway.journal.stored import StoredJournal
 from tests.support.journals import KEY, arrived, everything, journal_of, store
 from tests.support.until import until
@@ -97,7 +97,7 @@ async def test_a_full_disk_holds_everything_until_there_is_room(
     assert await everything(journal) == ["1:1 a"]
     store_one = Database.store
 
-    def with_room(database: Database, records: Iterable[Record]) -> list[Kept | None]:
+    def with_room(database: Database, records: Iterable[Record]) -> list[Outcome]:
         _limit(1_000_000, database)
         return store_one(database, records)
 

@@ -1,0 +1,79 @@
+"""The commands ``trunkline deadletters …``: what becomes of messages that were given up."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import command_app
+from ops.output.show import show_fields, show_json
+
+app = command_app("List messages that were given up; try them again, or discard them.")
+
+Letter = Annotated[str, typer.Argument(metavar="ID", help="Id, as `deadletters list` shows it.")]
+Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)]
+Account = Annotated[str | None, typer.Option(help="Of this account alone: KEY (irc:libera).")]
+COLUMNS = {
+    "id": "id",
+    "account": "account",
+    "chat": "chat",
+    "state": "state",
+    "age": "age",
+    "why": "error",
+}
+
+
+@command(app, "list")
+def list_(*, account: Account = None, limit: Limit = 100, options: RuntimeOptions) -> None:
+    """Show the messages that were given up, the oldest first."""
+    params = {"limit": limit} | ({"account": account} if account else {})
+    answer = _ask(options, "deadletters.list", params)
+    if options.json:
+        show_json(answer)
+        return
+    now = time.time() * 1000
+    rows = [{**row, "age": _age(now - row["at"])} for row in answer["letters"]]
+    show_fields(rows, COLUMNS)
+
+
+@command(app)
+def show(*, letter: Letter, options: RuntimeOptions) -> None:
+    """Show one of them with its text, and the parts of it that were sent."""
+    show_json(_ask(options, "deadletters.show", {"id": letter}))
+
+
+@command(app)
+def retry(*, letter: Letter, options: RuntimeOptions) -> None:
+    """Send it after all; one that is `unknown` may have been sent, and is perhaps sent twice."""
+    _do(options, "deadletters.retry", letter, "queued")
+
+
+@command(app)
+def discard(*, letter: Letter, options: RuntimeOptions) -> None:
+    """Give it up for good."""
+    _do(options, "deadletters.discard", letter, "discarded")
+
+
+def _do(options: RuntimeOptions, method: str, letter: str, done: str) -> None:
+    """Call ``method``; print ``done``, or the answer as JSON."""
+    answer = _ask(options, method, {"id": letter})
+    if options.json:
+        show_json(answer)
+    else:
+        print(done)
+
+
+def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.ask import ask_gateway
+
+    return ask_gateway(options.target, method, params)
+
+
+def _age(milliseconds: float) -> str:
+    minutes = max(0, int(milliseconds // 60_000))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

@@ -1,0 +1,226 @@
+"""Defines the rows of the outbox, and the records that change them. Pure.
+
+A row is a message that is to be sent, from its acceptance until its key may be used again. Every
+step of it is a record; what a record changes is decided here, for every journal alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from workers.messages import Sent
+
+RowState = Literal["queued", "attempting", "sent", "failed", "unknown", "expired"]
+Origin = Literal["send", "queue", "agent"]
+
+KEY_SECONDS = 7 * 86400.0  # for so long a key is known again
+
+
+class OutgoingRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One message that is to be sent, and how far it has come. Times are epoch milliseconds.
+
+    ``key`` is the idempotency key, ``id`` its short public name, ``digest`` tells another content
+    under the same key. ``origin``: a caller waits for it (``send``), was told that it is queued
+    (``queue``), or it is an agent's answer. ``attempts`` counts them, ``incarnation`` is that of
+    the worker which has the last one, ``first_attempt`` when the first began. It is not tried
+    before ``next``, nor after ``expires``. ``reason`` and ``error`` say what came of the last
+    attempt. ``sent`` holds the parts that were sent. ``letter``: it is a dead letter, which a
+    person decides about.
+    """
+
+    key: str
+    id: str
+    chat: str
+    digest: str = ""
+    state: RowState = "queued"
+    origin: Origin = "send"
+    at: int = 0
+    expires: int = 0
+    attempts: int = 0
+    incarnation: int = 0
+    first_attempt: int = 0
+    next: int = 0
+    reason: str = ""
+    error: str = ""
+    sent: list[Sent] = []
+    letter: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be sent."""
+        return self.state in ("queued", "attempting")
+
+
+class OutgoingMessage(msgspec.Struct, frozen=True):
+    """A row with what it sends: the JSON text of an ``Outbound``.
+
+    ``texts`` is the JSON text of the list of its rendered parts, once it was made of several.
+    """
+
+    row: OutgoingRow
+    message: bytes
+    texts: bytes = b""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """A message that is to be sent was accepted; its row may be born ``attempting``."""
+
+    key: str
+    outgoing: OutgoingMessage
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt begins: stored before anything goes to the worker."""
+
+    key: str
+    row: str
+    number: int
+    incarnation: int
+    at: int
+    first_attempt: int
+
+
+class Postponed(msgspec.Struct, frozen=True):
+    """An attempt has ended without sending everything; there is no other one before ``next``."""
+
+    key: str
+    row: str
+    next: int
+    reason: str = ""
+    error: str = ""
+
+
+class PartsRendered(msgspec.Struct, frozen=True):
+    """The parts of a message were made; all attempts send these."""
+
+    key: str
+    row: str
+    texts: bytes
+
+
+class PartsSent(msgspec.Struct, frozen=True):
+    """The first parts of a message were sent: what came of each."""
+
+    key: str
+    row: str
+    sent: list[Sent]
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """All of a message was sent."""
+
+    key: str
+    row: str
+    sent: list[Sent]
+
+
+class GivenUp(msgspec.Struct, frozen=True):
+    """A message is not tried any more; as a dead ``letter`` it waits for a person."""
+
+    key: str
+    row: str
+    state: Literal["failed", "unknown", "expired"]
+    reason: str = ""
+    error: str = ""
+    letter: bool = False
+
+
+class Released(msgspec.Struct, frozen=True):
+    """What was not sent is tried again after all, since ``at``."""
+
+    key: str
+    row: str
+    at: int
+    expires: int
+    origin: Origin
+
+
+class Discarded(msgspec.Struct, frozen=True):
+    """A person gives a dead letter up."""
+
+    key: str
+    row: str
+
+
+RowRecord = (
+    Attempt | Postponed | PartsRendered | PartsSent | Delivered | GivenUp | Released | Discarded
+)
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What became of messages whose keys their account has had before: those rows, by key."""
+
+    rows: dict[str, OutgoingRow]
+
+
+def changes_of(record: RowRecord) -> dict[str, Any]:
+    """Return which fields of its row a record sets."""
+    match record:
+        case Attempt():
+            return {
+                "state": "attempting",
+                "attempts": record.number,
+                "incarnation": record.incarnation,
+                "first_attempt": record.first_attempt,
+            }
+        case Postponed():
+            return {
+                "state": "queued",
+                "next": record.next,
+                "reason": record.reason,
+                "error": record.error,
+            }
+        case PartsRendered():
+            return {}
+        case PartsSent():
+            return {"sent": record.sent}
+        case Delivered():
+            return {"state": "sent", "sent": record.sent, "reason": "", "error": ""}
+        case GivenUp():
+            return {
+                "state": record.state,
+                "reason": record.reason,
+                "error": record.error,
+                "letter": record.letter,
+            }
+        case Released():
+            return {
+                "state": "queued",
+                "origin": record.origin,
+                "at": record.at,
+                "expires": record.expires,
+                "next": 0,
+                "first_attempt": 0,
+                "letter": False,
+            }
+        case Discarded():
+            return {"letter": False}
+
+
+def drops_message(record: RowRecord) -> bool:
+    """Return whether the message itself is not needed any more after a record."""
+    match record:
+        case Delivered() | Discarded():
+            return True
+        case GivenUp():  # what surely was not sent may be tried again with its key
+            return record.state == "unknown" and not record.letter
+    return False
+
+
+def changed(outgoing: OutgoingMessage, record: RowRecord) -> OutgoingMessage:
+    """Return what a record makes of a row and its message."""
+    row = msgspec.structs.replace(outgoing.row, **changes_of(record))
+    if drops_message(record):
+        return OutgoingMessage(row, b"")
+    texts = record.texts if isinstance(record, PartsRendered) else outgoing.texts
+    return OutgoingMessage(row, outgoing.message, texts)
+
+
+_NAMES = dict(zip(OutgoingRow.__struct_fields__, OutgoingRow.__struct_encode_fields__, strict=True))
+
+
+def patch_of(record: RowRecord) -> dict[str, Any]:
+    """Return what a record sets, and of which row, as a merge patch of the row's JSON."""
+    return {"key": record.row} | {_NAMES[name]: each for name, each in changes_of(record).items()}

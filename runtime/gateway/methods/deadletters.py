@@ -1,0 +1,93 @@
+"""Shows and decides about messages that were given up: ``deadletters.*``. Ours."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ipc.frames.requests import Params
+from ipc.nesting import decode_json
+from runtime.gateway.access.scopes import READ, WRITE
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.outbox.outbox import MAX_LETTERS
+from runtime.gateway.parts import GatewayParts
+
+
+class LettersParams(Params):
+    """The params of ``deadletters.list``: how many, the oldest first, and of which account."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_LETTERS)] = 100
+    account: Annotated[str, Meta(min_length=1, max_length=129)] | None = None
+
+
+class LetterParams(Params):
+    """The params that name one dead letter."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+@method("deadletters.list", READ, LettersParams, ours=True)
+async def deadletters_list(
+    parts: GatewayParts, client: ConnectedClient, params: LettersParams
+) -> Any:
+    """Answer with the messages that were given up, and what came of their last attempt."""
+    found = await parts.outbox.letters()
+    wanted = [each for each in found if params.account in (None, each[0])]
+    letters = [_shown(key, row) for key, row in wanted[: params.limit]]
+    return {"letters": letters, "count": len(wanted)}
+
+
+@method("deadletters.show", READ, LetterParams, ours=True)
+async def deadletters_show(
+    parts: GatewayParts, client: ConnectedClient, params: LetterParams
+) -> Any:
+    """Answer with a message that was given up, its text and its parts that were sent."""
+    key, found = await parts.outbox.letter(params.id)
+    return _shown(key, found.row) | _content(found)
+
+
+@method("deadletters.retry", WRITE, LetterParams, ours=True)
+async def deadletters_retry(
+    parts: GatewayParts, client: ConnectedClient, params: LetterParams
+) -> Any:
+    """Send a message that was given up after all, from its first part that was not sent; it waits
+    for its account for a day. One that may have been sent is perhaps sent twice.
+    """
+    row = await parts.outbox.retry(params.id)
+    return {"ok": True, "outboxId": row.id}
+
+
+@method("deadletters.discard", WRITE, LetterParams, ours=True)
+async def deadletters_discard(
+    parts: GatewayParts, client: ConnectedClient, params: LetterParams
+) -> Any:
+    """Give a message up for good."""
+    row = await parts.outbox.discard(params.id)
+    return {"ok": True, "outboxId": row.id}
+
+
+def _shown(key: str, row: OutgoingRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account": key,
+        "chat": row.chat,
+        "state": row.state,
+        "reason": row.reason,
+        "error": row.error,
+        "origin": row.origin,
+        "at": row.at,
+        "attempts": row.attempts,
+        "idempotencyKey": row.key,
+        "sent": msgspec.to_builtins(row.sent),
+    }
+
+
+def _content(found: OutgoingMessage) -> dict[str, Any]:
+    return {
+        "message": decode_json(found.message),
+        "texts": decode_json(found.texts) if found.texts else [],
+    }

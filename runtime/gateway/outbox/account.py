@@ -1,0 +1,350 @@
+"""Sends the messages of one account: stores each step before the next one is taken.
+
+An attempt is in the journal before its call goes out. Who lives on is asked by the key of the
+attempt: a worker that has it under way or done answers with its result, one that has not begun
+does not begin. Only what a dead worker had is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from ipc.errors import IpcError, PeerGone, RemoteError
+from ipc.frames.data import SendProgress
+from ipc.frames.words import UNAVAILABLE
+from ipc.nesting import MALFORMED, decode_json
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.outgoing import (
+    Attempt,
+    Delivered,
+    GivenUp,
+    Known,
+    OutgoingMessage,
+    OutgoingRow,
+    PartsRendered,
+    PartsSent,
+    Postponed,
+    Released,
+    RowRecord,
+    changed,
+)
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.outbox.entries import (
+    AttemptResult,
+    AttemptWaiter,
+    Entry,
+    OutboxLinks,
+    fail,
+    now_ms,
+    resolve,
+)
+from runtime.gateway.outbox.lineup import Lineup
+from runtime.gateway.outbox.outcomes import AttemptFailure, decide, failure_of, in_doubt
+from workers.messages import Sent
+
+CALL_SECONDS = 150.0  # the worker itself ends a call after 120 s, and says that it may be done
+ASK_AGAIN_SECONDS = 1.0  # until a worker is asked again that could not be reached
+TROUBLE_MS = 1_000  # until it is tried again to begin, while the journal stores nothing
+MAX_ROWS = 10_000  # of one account; each waits in memory too
+ANSWERED_ROWS = 1_000  # with more, nothing more is answered for the account
+DIED = "the account's process has died while it was sending; it may have been sent"
+
+
+class AccountOutbox:
+    """What one account is to send. ``entries`` are its open rows by key, once it is ``loaded``."""
+
+    def __init__(self, key: str, links: OutboxLinks) -> None:
+        self.key = key
+        self.loaded = False
+        self.entries: dict[str, Entry] = {}
+        self._links = links
+        self._lineup = Lineup()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
+        self._loading: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is accepted for the account."""
+        return len(self.entries) >= MAX_ROWS
+
+    async def load(self, journal: Journal) -> None:
+        """Read what an earlier gateway has left, once."""
+        if self.loaded:
+            return
+        if self._loading is not None:
+            await asyncio.shield(self._loading)
+            return
+        self._loading = self._loop.create_future()
+        try:
+            found = await journal.outgoing(self.key)
+        except BaseException as error:
+            loading, self._loading = self._loading, None
+            loading.set_exception(error)
+            loading.exception()
+            raise
+        for each in found:
+            self._enter(each, stored=True, under_way=each.row.state == "attempting")
+        self.loaded = True
+        self._loading.set_result(None)
+        self.look()
+
+    async def room(self) -> None:
+        """Wait while so much is to be sent that no more should be answered."""
+        await self._room.wait()
+
+    def accept(self, outgoing: OutgoingMessage) -> OutgoingMessage:
+        """Take a message and return its row for the journal: it may be born under way.
+
+        ``stored`` must follow.
+        """
+        row, now = outgoing.row, now_ms()
+        peer = self._links.peers.by_key.get(self.key)
+        at_once = peer is not None and not self._closed and self._lineup.may_begin(row.chat, now)
+        if peer is not None and at_once:
+            born = Attempt(self.key, row.key, 1, peer.incarnation, now, now)
+            outgoing = changed(outgoing, born)
+        self._enter(outgoing, stored=False, under_way=at_once)
+        return outgoing
+
+    def release(self, outgoing: OutgoingMessage, record: Released) -> None:
+        """Have a message tried again that was given up."""
+        journal = self._links.journal()
+        assert journal is not None
+        self._enter(changed(outgoing, record), stored=False, under_way=False)
+        journal.append(record, lambda outcome: self.stored([record.row], outcome))
+        self._links.flush_soon()
+
+    def stored(self, keys: Iterable[str], outcome: Outcome) -> None:
+        """Begin with messages that are in the journal now; what was known before is over."""
+        known = outcome.rows if isinstance(outcome, Known) else {}
+        for key in keys:
+            entry = self.entries.get(key)
+            if entry is None:
+                continue
+            if key in known:
+                self._leave(key)
+                resolve([*entry.taken, *entry.ended], (known[key], True))
+                continue
+            resolve(entry.taken, (entry.row, False))
+            entry.taken, entry.storing, entry.stored = [], False, True
+            self._lineup.stored(key)
+            if entry.row.state == "attempting":
+                self._call(entry, begin=True)
+        self.pump()
+
+    async def taken(self, key: str) -> tuple[OutgoingRow, bool]:
+        """Return a row once it is stored, and whether its key was known before."""
+        entry = self.entries[key]
+        if entry.stored:
+            return entry.row, False
+        future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
+        entry.taken.append(future)
+        return await future
+
+    async def ended(self, key: str) -> tuple[OutgoingRow, bool]:
+        """Return a row once it is over, and whether its key was known before."""
+        future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
+        self.entries[key].ended.append(future)
+        return await future
+
+    def look(self) -> None:
+        """Find out what became of attempts that are under way, and begin what may begin."""
+        self._asking = None
+        peers = self._links.peers
+        unreached = False
+        for entry in list(self.entries.values()):
+            row = entry.row
+            if row.state != "attempting" or entry.calling or entry.storing:
+                continue
+            if peers.is_past(self.key, row.incarnation):
+                self._failed(entry, in_doubt(DIED))
+            else:
+                unreached |= not self._call(entry, begin=False)
+        if unreached and self._asking is None and not self._closed:
+            self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
+        self.pump()
+
+    def pump(self) -> None:
+        """Give up what has waited too long, and begin what may begin."""
+        journal, now = self._links.journal(), now_ms()
+        if self._closed or not self.loaded or journal is None:
+            return
+        if journal.trouble is not None:  # nothing can begin that cannot be stored
+            self._set_timer(now + TROUBLE_MS)
+            return
+        for key in self._lineup.expired(now):
+            entry = self.entries[key]
+            told = entry.row.origin == "send"
+            error = entry.row.error or "the account could not take it in time"
+            self._links.count("expired")
+            self._over(entry, GivenUp(self.key, key, "expired", entry.row.reason, error, not told))
+        peer = self._links.peers.by_key.get(self.key)
+        if peer is not None:
+            for key in self._lineup.take(now):
+                self._attempt(self.entries[key], peer.incarnation, now)
+        self._set_timer(self._lineup.wake(beginning=peer is not None))
+
+    def progress(self, frame: SendProgress) -> None:
+        """Store how far the worker has come with a message of several parts."""
+        entry = self.entries.get(frame.key)
+        if entry is None or entry.row.attempts != frame.attempt or not entry.calling:
+            return
+        try:
+            sent = decode_json(frame.sent, list[Sent])
+            if frame.texts:
+                decode_json(frame.texts, list[str])
+        except MALFORMED:
+            return  # a worker's frame that is none: its answer decides
+        if frame.texts:
+            self._record(entry, PartsRendered(self.key, frame.key, frame.texts))
+        if sent:
+            self._record(entry, PartsSent(self.key, frame.key, sent))
+
+    def answered(self, key: str, attempt: int, result: bytes | Exception) -> None:
+        """Take the result of a call about a message: an account's answer, or an error."""
+        self._links.jobs.end()
+        entry = self.entries.get(key)
+        if entry is None or entry.row.attempts != attempt or self._closed:
+            return
+        entry.calling = False
+        if isinstance(result, bytes):
+            try:
+                sent = decode_json(result, AttemptResult).sent
+            except MALFORMED as error:
+                self._failed(entry, in_doubt(f"malformed answer ({error})"))
+            else:
+                self._links.count("sent")
+                self._over(entry, Delivered(self.key, key, sent))
+        elif isinstance(result, RemoteError):
+            self._failed(entry, failure_of(result))
+        elif isinstance(result, IpcError):  # no answer: whoever lives on is asked again
+            if self._links.peers.is_past(self.key, entry.row.incarnation):
+                self._failed(entry, in_doubt(DIED))
+            elif self._asking is None:
+                self._asking = self._loop.call_later(ASK_AGAIN_SECONDS, self.look)
+        else:
+            self._failed(entry, in_doubt(str(result)))
+        self.pump()
+
+    def forget(self, why: str) -> None:
+        """Forget an account that is no more, or has no journal any more."""
+        self._stop()
+        error = RemoteError(UNAVAILABLE, f"{self.key} {why}")
+        for entry in self.entries.values():
+            fail([*entry.taken, *entry.ended], error)
+        self.entries.clear()
+        self._room.set()
+
+    def close(self) -> None:
+        """Begin nothing more; what waits for its caller's sake is given up, all else is kept."""
+        journal = self._links.journal()
+        for entry in list(self.entries.values()):
+            row = entry.row
+            if row.origin == "send" and row.state == "queued" and journal is not None:
+                error = row.error or "the gateway is restarting"
+                record = GivenUp(self.key, row.key, "expired", row.reason, error)
+                journal.append(record)
+                resolve([*entry.taken, *entry.ended], (changed(entry.outgoing, record).row, False))
+            else:
+                gone = PeerGone("the gateway", maybe_executed=True)
+                fail([*entry.taken, *entry.ended], gone)
+        self._stop()
+        self._room.set()
+
+    def _stop(self) -> None:
+        self._closed = True
+        for timer in (self._timer, self._asking):
+            if timer is not None:
+                timer.cancel()
+
+    def _enter(self, outgoing: OutgoingMessage, *, stored: bool, under_way: bool) -> None:
+        row = outgoing.row
+        self.entries[row.key] = Entry(outgoing, storing=not stored)
+        self._lineup.add(
+            row.key, row.chat, row.expires, next=row.next, stored=stored, under_way=under_way
+        )
+        if len(self.entries) >= ANSWERED_ROWS:
+            self._room.clear()
+
+    def _leave(self, key: str) -> None:
+        del self.entries[key]
+        self._lineup.remove(key)
+        if len(self.entries) < ANSWERED_ROWS:
+            self._room.set()
+
+    def _attempt(self, entry: Entry, incarnation: int, now: int) -> None:
+        row = entry.row
+        first = row.first_attempt or now
+        number = row.attempts + 1
+        entry.storing = True
+
+        def go(outcome: Outcome) -> None:
+            entry.storing = False
+            self._call(entry, begin=True)
+
+        self._record(entry, Attempt(self.key, row.key, number, incarnation, now, first), go)
+
+    def _call(self, entry: Entry, *, begin: bool) -> bool:
+        """Call the worker about an attempt, if it is still there; return whether it was called."""
+        row = entry.row
+        if self._closed or entry.calling or self.entries.get(row.key) is not entry:
+            return True
+        peer = self._links.peers.by_key.get(self.key)
+        if peer is not None and peer.incarnation == row.incarnation:
+            params = entry.params(begin=begin)
+            waiter = AttemptWaiter(self.answered, row.key, row.attempts)
+            self._links.jobs.begin()
+            entry.calling = True
+            if self._links.ask(self.key, "deliver", params, CALL_SECONDS, waiter):
+                return True
+            self._links.jobs.end()
+            entry.calling = False
+        if begin:  # nothing has gone out
+            self._failed(entry, AttemptFailure(f"{self.key} is not connected", "busy", passes=True))
+        return False
+
+    def _failed(self, entry: Entry, failure: AttemptFailure) -> None:
+        self._links.count(failure.reason)
+        now, row = now_ms(), entry.row
+        record = decide(self.key, row, failure, self._links.policy(self.key), now)
+        if isinstance(record, Postponed):
+            if failure.account and failure.after:
+                self._lineup.hold(record.next)
+            self._record(entry, record)
+            self._lineup.postpone(row.key, record.next)
+        else:
+            self._over(entry, record)
+
+    def _over(self, entry: Entry, record: Delivered | GivenUp) -> None:
+        """Store that a message is over; those that wait for it are told once that is stored."""
+        self._leave(record.row)
+
+        def told(outcome: Outcome) -> None:
+            row = entry.row
+            resolve([*entry.taken, *entry.ended], (row, False))
+            self._links.on_end(self.key, row)
+
+        self._record(entry, record, told)
+
+    def _record(
+        self, entry: Entry, record: RowRecord, done: Callable[[Outcome], None] | None = None
+    ) -> None:
+        journal = self._links.journal()
+        assert journal is not None
+        entry.outgoing = changed(entry.outgoing, record)
+        journal.append(record, done)
+        self._links.flush_soon()
+
+    def _set_timer(self, at: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if at is not None and self.entries:
+            after = max(at - now_ms(), 1) / 1000
+            self._timer = self._loop.call_later(after, self.pump)

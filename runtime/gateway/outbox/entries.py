@@ -1,0 +1,140 @@
+"""Holds what the outbox of an account knows of each message, and what it works with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from ipc.calls import Waiter
+from runtime.gateway.accounts.peers import Peers
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.outbox.outcomes import SendPolicy
+from workers.messages import Sent
+
+_encode = msgspec.json.Encoder().encode
+
+OnAnswered = Callable[[str, int, bytes | Exception], None]
+
+
+class AskAccount(Protocol):
+    """Calls an account without a task, as ``AccountCalls.ask``."""
+
+    def __call__(
+        self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
+    ) -> bool:
+        """Return whether the account is there to be called; ``waiter`` gets what comes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLinks:
+    """What the outbox of an account works with.
+
+    ``journal()`` is the journal once it is open, ``policy(key)`` what the account wants done,
+    ``count(reason)`` counts the end of an attempt, ``on_end(key, row)`` is called with each row
+    that is stored as over.
+    """
+
+    journal: Callable[[], Journal | None]
+    peers: Peers
+    ask: AskAccount
+    jobs: Jobs
+    flush_soon: Callable[[], None]
+    policy: Callable[[str], SendPolicy]
+    count: Callable[[str], None]
+    on_end: Callable[[str, OutgoingRow], None]
+
+
+class AttemptParams(msgspec.Struct, omit_defaults=True):
+    """The params of ``deliver``, as ``workers.process.attempts`` reads them."""
+
+    message: msgspec.Raw
+    attempt: int
+    texts: msgspec.Raw = msgspec.Raw(b"[]")
+    sent: list[Sent] = []
+    begin: bool = True
+
+
+class AttemptResult(msgspec.Struct):
+    """What a worker answers that has sent everything: what came of each part."""
+
+    sent: list[Sent]
+
+
+class Entry:
+    """A message that is to be sent. ``calling``: a call about it is under way; ``stored``: it is in
+    the journal; ``storing``: it, or the attempt that follows, is not there yet.
+
+    ``taken`` wait until it is stored, ``ended`` until it is over; both get its row, and whether
+    that was known before.
+    """
+
+    __slots__ = ("calling", "ended", "outgoing", "stored", "storing", "taken")
+
+    def __init__(self, outgoing: OutgoingMessage, *, storing: bool) -> None:
+        self.outgoing = outgoing
+        self.storing = storing
+        self.stored = not storing
+        self.calling = False
+        self.taken: list[asyncio.Future[tuple[OutgoingRow, bool]]] = []
+        self.ended: list[asyncio.Future[tuple[OutgoingRow, bool]]] = []
+
+    @property
+    def row(self) -> OutgoingRow:
+        """The row as it is now."""
+        return self.outgoing.row
+
+    def params(self, *, begin: bool) -> bytes:
+        """Return the params of the call about the present attempt."""
+        row, outgoing = self.row, self.outgoing
+        texts = msgspec.Raw(outgoing.texts or b"[]")
+        message = msgspec.Raw(outgoing.message)
+        return _encode(AttemptParams(message, row.attempts, texts, row.sent, begin))
+
+
+class AttemptWaiter:
+    """Takes the result of one attempt in the place of a future, which would need a task."""
+
+    __slots__ = ("_answered", "_attempt", "_key")
+
+    def __init__(self, answered: OnAnswered, key: str, attempt: int) -> None:
+        self._answered, self._key, self._attempt = answered, key, attempt
+
+    def done(self) -> bool:
+        """Return that the result is wanted."""
+        return False
+
+    def set_result(self, result: bytes) -> None:
+        """Take the account's answer."""
+        self._answered(self._key, self._attempt, result)
+
+    def set_exception(self, exception: Exception) -> None:
+        """Take the error that came instead."""
+        self._answered(self._key, self._attempt, exception)
+
+
+def now_ms() -> int:
+    """Return the time, epoch milliseconds."""
+    return int(time.time() * 1000)
+
+
+def resolve(futures: Iterable[asyncio.Future[Any]], result: object) -> None:
+    """Give a result to all that still wait."""
+    for future in futures:
+        if not future.done():
+            future.set_result(result)
+
+
+def fail(futures: Iterable[asyncio.Future[Any]], error: Exception) -> None:
+    """Give an error to all that still wait."""
+    for future in futures:
+        with contextlib.suppress(asyncio.InvalidStateError):
+            future.set_exception(error)
+            future.exception()  # seen, even where the caller is gone

@@ -1,0 +1,294 @@
+"""Keeps what all journaled accounts are to send, and takes more.
+
+A message that is accepted is in the journal before anything goes out, and its key is known for
+seven days, over restarts of everything. Accounts without a journal have no outbox: their messages
+go to the worker directly, which alone remembers their keys, for 300 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ipc.errors import RemoteError
+from ipc.frames.data import MAX_PAYLOAD_BYTES, SendProgress
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
+from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.accounts.peers import Peer, Peers
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.outgoing import (
+    Discarded,
+    Origin,
+    OutgoingMessage,
+    OutgoingRow,
+    Queued,
+    Released,
+)
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.outbox.account import AccountOutbox
+from runtime.gateway.outbox.entries import AskAccount, OutboxLinks, now_ms
+from runtime.gateway.outbox.outcomes import REASONS, SendPolicy
+from runtime.gateway.outbox.results import digest_of, outgoing_of, require_same
+from workers.messages import Outbound
+
+SEND_SECONDS = 30.0  # for so long a caller's message waits for its account, unless it says else
+QUEUE_SECONDS = 86400.0  # and for so long one whose caller does not wait
+OPEN_SECONDS = 5.0  # for so long a call waits until a new gateway has opened its journal
+MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES // 2  # its rendered parts go along at a later attempt
+MAX_LETTERS = 10_000
+WAITED_FOR = frozenset({Phase.RUNNING, Phase.STARTING, Phase.BACKOFF})
+
+_encode = msgspec.json.Encoder().encode
+
+OnAnswer = Callable[[str, OutgoingRow], None]
+
+
+class Outbox:
+    """The outboxes of all accounts that have a journal, by key.
+
+    ``attempts`` counts how attempts have ended, by reason. ``on_answer(key, row)`` is called when
+    an agent's answer is over.
+    """
+
+    def __init__(
+        self,
+        peers: Peers,
+        intake: Intake,
+        ask: AskAccount,
+        jobs: Jobs,
+        flush_soon: Callable[[], None],
+        on_answer: OnAnswer,
+    ) -> None:
+        self.attempts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self.accounts: dict[str, AccountOutbox] = {}
+        self._peers = peers
+        self._intake = intake
+        self._rows = peers.accounts
+        self._jobs = jobs
+        self._on_answer = on_answer
+        self._closed = False
+        self._links = OutboxLinks(
+            journal=self._journal,
+            peers=peers,
+            ask=ask,
+            jobs=jobs,
+            flush_soon=flush_soon,
+            policy=self.policy,
+            count=self._count,
+            on_end=self._on_end,
+        )
+
+    @property
+    def depth(self) -> int:
+        """How many messages are to be sent."""
+        return sum(len(each.entries) for each in self.accounts.values())
+
+    def figures(self) -> dict[str, Any]:
+        """Return how much waits, for how long the oldest has waited, how attempts have ended."""
+        oldest = [
+            entry.row.at for each in self.accounts.values() for entry in each.entries.values()
+        ]
+        age = max(0, now_ms() - min(oldest)) if oldest else 0
+        return {"depth": len(oldest), "oldestMs": age, "attempts": dict(self.attempts)}
+
+    def policy(self, key: str) -> SendPolicy:
+        """Return what an account wants done about messages in doubt."""
+        row = self._rows.rows.get(key)
+        channel = self._rows.channels.get(key.partition(":")[0])
+        idempotent = 0.0 if channel is None else float(channel.can.get("idempotent", 0.0))
+        return SendPolicy("ask" if row is None else row.ambiguous, idempotent)
+
+    def answer_seconds(self, key: str) -> float:
+        """Return after how many seconds an agent's answer is not sent any more."""
+        row = self._rows.rows.get(key)
+        return 3600.0 if row is None else row.outbox_ttl
+
+    async def send(
+        self, key: str, message: Outbound, seconds: float | None = None, *, queue: bool = False
+    ) -> OutgoingRow:
+        """Return the row of a message once it is over, or, with ``queue``, once it is stored.
+
+        It waits for its account at most ``seconds`` and is given up then. Raises ``RemoteError``
+        when it cannot be accepted: then there is no row.
+        """
+        self._require_waited_for(key)
+        payload = _encode(message)
+        if len(payload) > MAX_MESSAGE_BYTES:
+            text = f"send: {len(payload)} bytes, at most {MAX_MESSAGE_BYTES} go to an account"
+            raise RemoteError(INVALID_REQUEST, text)
+        account, journal = await self.opened(key)
+        digest, now = digest_of(payload), now_ms()
+        entry = account.entries.get(message.key)
+        if entry is not None:
+            require_same(entry.row, digest)
+            return (await self._told(account, message.key, queue=queue))[0]
+        self._require_room(account)
+        origin: Origin = "queue" if queue else "send"
+        wait = seconds or (QUEUE_SECONDS if queue else SEND_SECONDS)
+        expires = now + round(wait * 1000)
+        made = outgoing_of(key, message, payload, origin, now, expires)
+        self._accept(account, journal, made)
+        row, known = await self._told(account, message.key, queue=queue)
+        if not known:
+            return row
+        require_same(row, digest)
+        if row.state not in ("failed", "expired"):
+            return row
+        released = Released(key, row.key, now, expires, origin)
+        return await self._again(account, journal, row, released)
+
+    async def opened(self, key: str) -> tuple[AccountOutbox, Journal]:
+        """Return the outbox of a journaled account, with what an earlier gateway has left in it.
+
+        Raises ``RemoteError`` while there is no journal to keep it in.
+        """
+        await self._intake.opened(OPEN_SECONDS)
+        journal = self._journal()
+        if journal is None or self._closed or not self._intake.is_on(key):
+            text = f"{key}: the journal is not open yet"
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
+        if journal.trouble is not None:
+            text = f"{key}: nothing can be stored: {journal.trouble}"
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
+        account = self.accounts.get(key)
+        if account is None:
+            account = self.accounts[key] = AccountOutbox(key, self._links)
+        await account.load(journal)
+        return account, journal
+
+    def prepare_answer(self, account: AccountOutbox, message: Outbound) -> OutgoingMessage:
+        """Take an agent's answer, and return what of it is to be stored; see ``stored``."""
+        now = now_ms()
+        expires = now + round(self.answer_seconds(account.key) * 1000)
+        made = outgoing_of(account.key, message, _encode(message), "agent", now, expires)
+        return made if made.row.key in account.entries else account.accept(made)
+
+    def reported(self, key: str) -> None:
+        """Follow what was reported of an account: whether it lives, whether it has a journal."""
+        account = self.accounts.get(key)
+        if not self._intake.is_on(key):
+            if account is not None:
+                del self.accounts[key]
+                gone = key not in self._rows.rows
+                account.forget("is not known any more" if gone else "has no journal any more")
+        elif account is not None and account.loaded:
+            account.look()
+        elif self._intake.ready and not self._closed:
+            self._jobs.start(self._open(key))
+
+    def welcomed(self, key: str) -> None:
+        """Go on: the account can be called."""
+        self.reported(key)
+
+    def progress(self, peer: Peer, frame: SendProgress) -> None:
+        """Take how far a worker has come with a message of several parts."""
+        account = self.accounts.get(peer.key)
+        if account is not None:
+            account.progress(frame)
+
+    async def letters(self, limit: int = MAX_LETTERS) -> list[tuple[str, OutgoingRow]]:
+        """Return the dead letters with the keys of their accounts, oldest first."""
+        await self._intake.opened(OPEN_SECONDS)
+        journal = self._journal()
+        return [] if journal is None else await journal.letters(limit)
+
+    async def letter(self, id: str) -> tuple[str, OutgoingMessage]:
+        """Return a dead letter and the key of its account; raises ``RemoteError`` for none."""
+        for key, row in await self.letters():
+            journal = self._journal()
+            if row.id == id and journal is not None:
+                found = await journal.sent_by(key, row.key)
+                if found is not None and found.row.letter:
+                    return key, found
+        raise RemoteError(INVALID_REQUEST, f"no dead letter {id}; `deadletters list` shows them")
+
+    async def retry(self, id: str) -> OutgoingRow:
+        """Have a dead letter tried again for a day; return its row once that is stored."""
+        key, found = await self.letter(id)
+        if not self._intake.is_on(key):
+            raise RemoteError(UNAVAILABLE, f"{key} has no journal, or is not known any more")
+        account, _ = await self.opened(key)
+        if found.row.key not in account.entries:
+            now = now_ms()
+            expires = now + round(QUEUE_SECONDS * 1000)
+            account.release(found, Released(key, found.row.key, now, expires, "queue"))
+        return (await account.taken(found.row.key))[0]
+
+    async def discard(self, id: str) -> OutgoingRow:
+        """Give a dead letter up; return its row once that is stored."""
+        key, found = await self.letter(id)
+        journal = self._journal()
+        assert journal is not None
+        stored = asyncio.get_running_loop().create_future()
+        journal.append(Discarded(key, found.row.key), stored.set_result)
+        self._links.flush_soon()
+        await stored
+        return found.row
+
+    def close(self) -> None:
+        """Begin nothing more: what is not over is the next gateway's."""
+        self._closed = True
+        for account in self.accounts.values():
+            account.close()
+
+    async def _open(self, key: str) -> None:
+        try:
+            account, _ = await self.opened(key)
+            account.look()
+        except RemoteError:
+            pass  # it is tried again with the next report
+
+    def _accept(self, account: AccountOutbox, journal: Journal, made: OutgoingMessage) -> None:
+        outgoing, key = account.accept(made), made.row.key
+
+        def stored(outcome: Outcome) -> None:
+            account.stored([key], outcome)
+
+        journal.append(Queued(account.key, outgoing), stored)
+        self._links.flush_soon()
+
+    async def _again(
+        self, account: AccountOutbox, journal: Journal, row: OutgoingRow, record: Released
+    ) -> OutgoingRow:
+        """Send what was surely not sent, as its key is used again."""
+        found = await journal.sent_by(account.key, row.key)
+        if row.key not in account.entries:
+            if found is None or not found.message:
+                return row
+            account.release(found, record)
+        return (await self._told(account, row.key, queue=record.origin == "queue"))[0]
+
+    async def _told(
+        self, account: AccountOutbox, key: str, *, queue: bool
+    ) -> tuple[OutgoingRow, bool]:
+        return await (account.taken(key) if queue else account.ended(key))
+
+    def _require_waited_for(self, key: str) -> None:
+        """Raise ``RemoteError`` for an account that does not come by itself."""
+        row = self._rows.rows.get(key)
+        self._rows.require_linked(key)
+        if row is not None:
+            leaving = row.phase in (Phase.STOPPED, Phase.STOPPING)
+            if row.phase in WAITED_FOR or (leaving and row.wanted and row.hold is None):
+                return
+        raise RemoteError(UNAVAILABLE, self._peers.why_absent(key), retryable=True)
+
+    def _require_room(self, account: AccountOutbox) -> None:
+        if account.is_full:
+            text = f"{account.key}: {len(account.entries)} messages are to be sent already"
+            raise RemoteError(UNAVAILABLE, text, retryable=True)
+
+    def _journal(self) -> Journal | None:
+        return self._intake.journal if self._intake.ready else None
+
+    def _count(self, reason: str) -> None:
+        self.attempts[reason] += 1
+
+    def _on_end(self, key: str, row: OutgoingRow) -> None:
+        if row.origin == "agent":
+            self._on_answer(key, row)

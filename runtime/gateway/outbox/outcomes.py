@@ -1,0 +1,118 @@
+"""Decides what becomes of a message whose attempt has ended without it being sent. Pure.
+
+What surely was not sent is tried again when its reason passes by itself, and given up where it
+does not. What may have been sent is tried again only where the platform would know its key, or
+where the account asks for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from ipc.errors import IpcError, RemoteError
+from runtime.gateway.journal.outgoing import GivenUp, OutgoingRow, Postponed
+
+FIRST_BACKOFF_SECONDS = 1.0  # doubles with each attempt
+LAST_BACKOFF_SECONDS = 60.0
+REASONS = (
+    "blocked",
+    "busy",
+    "expired",
+    "failed",
+    "forbidden",
+    "invalid",
+    "not_begun",
+    "not_found",
+    "not_yet",
+    "rate_limited",
+    "sent",
+    "too_long",
+    "unavailable",
+    "unknown",
+    "unsupported",
+)  # under which the ends of attempts are counted
+
+Ambiguous = Literal["ask", "retry", "drop"]
+
+
+class AttemptFailure(msgspec.Struct, frozen=True):
+    """How an attempt has ended without everything being sent.
+
+    ``reason`` is one of ``REASONS``, ``maybe``: it may have been sent all the same. ``after``:
+    not before so many seconds, for the whole ``account`` or for the chat.
+    """
+
+    text: str
+    reason: str
+    maybe: bool = False
+    passes: bool = False
+    after: float | None = None
+    account: bool = False
+
+
+class SendPolicy(msgspec.Struct, frozen=True):
+    """What is done about messages in doubt: the account's choice, and how long the platform knows
+    a key (``idempotent`` seconds; 0: it does not).
+    """
+
+    ambiguous: str = "ask"
+    idempotent: float = 0.0
+
+
+def failure_of(error: IpcError) -> AttemptFailure:
+    """Return what the error of a call to an account means for the message that it was to send."""
+    if not isinstance(error, RemoteError):
+        return in_doubt(str(error))
+    details = error.details if isinstance(error.details, Mapping) else {}
+    if details.get("maybeExecuted"):
+        return in_doubt(error.message)
+    after = None if error.retry_after_ms is None else error.retry_after_ms / 1000
+    if details.get("notBegun"):
+        return AttemptFailure(error.message, "not_begun", passes=True, after=0.0)
+    reason = str(details.get("reason") or ("busy" if error.retryable else "failed"))
+    if details.get("notYet"):
+        reason = "not_yet"
+    return AttemptFailure(
+        error.message,
+        reason if reason in REASONS else "failed",
+        passes=error.retryable,
+        after=after,
+        account=details.get("scope") == "account",
+    )
+
+
+def in_doubt(text: str) -> AttemptFailure:
+    """Return the failure of a message that may have been sent."""
+    return AttemptFailure(text, "unknown", maybe=True)
+
+
+def decide(
+    key: str, row: OutgoingRow, failure: AttemptFailure, policy: SendPolicy, now: int
+) -> Postponed | GivenUp:
+    """Return the record of what becomes of a row of the account ``key`` at ``now`` (epoch ms).
+
+    A platform's own time is obeyed to the end; a message that cannot be tried before it expires
+    is given up at once.
+    """
+    wait = backoff(row.attempts) if failure.after is None else failure.after
+    again = now + round(wait * 1000)
+    told = row.origin == "send"  # its caller is told, so no person has to be asked
+    if failure.maybe:
+        known = 0 < policy.idempotent * 1000 >= again - row.first_attempt
+        if (known or policy.ambiguous == "retry") and again < row.expires:
+            return Postponed(key, row.key, again, failure.reason, failure.text)
+        letter = policy.ambiguous != "drop"
+        return GivenUp(key, row.key, "unknown", failure.reason, failure.text, letter)
+    if not failure.passes:
+        return GivenUp(key, row.key, "failed", failure.reason, failure.text, not told)
+    if again < row.expires:
+        return Postponed(key, row.key, again, failure.reason, failure.text)
+    return GivenUp(key, row.key, "expired", failure.reason, failure.text, not told)
+
+
+def backoff(attempts: int) -> float:
+    """Return the seconds until a message is tried again for which nobody has named a time."""
+    return min(FIRST_BACKOFF_SECONDS * 2.0 ** min(max(attempts - 1, 0), 16), LAST_BACKOFF_SECONDS)

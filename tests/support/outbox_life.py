@@ -1,0 +1,174 @@
+"""The outbox of one gateway's life, around a journal that may outlive it, and a scripted worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import TaskGroup
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ipc.calls import Waiter
+from ipc.frames.data import SendProgress
+from ipc.frames.status import AccountStatus
+from ipc.identity.peer import PeerProof
+from runtime.gateway.accounts.agents import MEANT, Agents
+from runtime.gateway.accounts.answering import Answering
+from runtime.gateway.accounts.fanout import Fanout
+from runtime.gateway.accounts.handover import Handover
+from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.accounts.peers import Peers
+from runtime.gateway.accounts.ring import Rings
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.outgoing import OutgoingRow
+from runtime.gateway.journal.records import Arrived, Kept, Marked
+from runtime.gateway.outbox.outbox import Outbox
+from tests.support.gateway_rig import payload
+from tests.support.journals import KEY, store
+from workers.messages import Outbound
+
+Verdict = Exception | dict[str, Any] | None  # an error, a result, or nothing yet
+
+
+def done(id: str = "p1", parts: int = 1) -> dict[str, Any]:
+    """Return what a worker answers whose platform has taken the message."""
+    return {"sent": [{"id": f"{id}.{number}", "chat": "ada", "ts": 5} for number in range(parts)]}
+
+
+class OutboxLife:
+    """One life of a gateway. ``worker`` decides what comes of each call, whose params are kept in
+    ``calls``; what it leaves open waits in ``waiting``.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        journal: Journal,
+        worker: Callable[[dict[str, Any]], Verdict] = lambda call: done(),
+        agent: str = "none",
+        **row: Any,
+    ) -> None:
+        self.journal, self.worker = journal, worker
+        self.calls: list[dict[str, Any]] = []
+        self.waiting: list[tuple[dict[str, Any], Waiter[bytes]]] = []
+        self.jobs = Jobs(tasks)
+        self.accounts = Accounts([])
+        self.peers = Peers(self.accounts, PeerProof(b"secret"))
+        fanout = Fanout(self.flush)
+        handover = Handover(Rings(100, 1 << 20), fanout)
+        self.intake = Intake(
+            self.peers, handover, lambda on_change: journal, self._on_stored, self._on_left
+        )
+        self.agents = Agents({"default": agent}, self.jobs, self._never)
+        self.outbox = Outbox(
+            self.peers, self.intake, self.ask, self.jobs, self.flush, self.agents.on_answer
+        )
+        self.answering = Answering(
+            self.agents, self.jobs, self.outbox, lambda: self.intake.journal, self.flush
+        )
+        self.report(**row)
+
+    def flush(self) -> None:
+        self.journal.flush()
+
+    def report(self, incarnation: int = 1, phase: str = "running", **more: Any) -> None:
+        """Report the account as the supervisor does; one that runs is welcomed by ``welcome``."""
+        fields: dict[str, Any] = {"journal": "on", "wanted": True} | more
+        row = AccountStatus(KEY, "irc", "libera", phase=phase, incarnation=incarnation, **fields)
+        self.accounts.learn(KEY, row)
+        self.intake.configure(KEY)
+        for peer in self.peers.of_account(KEY):
+            if self.peers.has_ended(peer):
+                self.peers.forget(peer)
+        self.outbox.reported(KEY)
+
+    def welcome(self, incarnation: int = 1) -> None:
+        """Have the account's worker say hello."""
+        self.report(incarnation)
+        peer = self.peers.enter(f"{KEY}#{incarnation}".encode(), KEY, incarnation)
+        self.peers.welcome(peer)
+        self.outbox.welcomed(KEY)
+        self.answering.welcomed(KEY)
+
+    def ask(
+        self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
+    ) -> bool:
+        assert (key, method) == (KEY, "deliver")
+        call = msgspec.json.decode(params)
+        self.calls.append(call)
+        verdict = self.worker(call)
+        if verdict is None:
+            self.waiting.append((call, waiter))
+        else:
+            asyncio.get_running_loop().call_soon(settle, waiter, verdict)
+        return True
+
+    def settle(self, verdict: Verdict, number: int = 0) -> None:
+        """Let a call have its result that the worker has left open."""
+        settle(self.waiting.pop(number)[1], verdict)
+
+    def progress(self, key: str, attempt: int, texts: list[str], sent: list[Any]) -> None:
+        peer = self.peers.by_key[KEY]
+        encode = msgspec.json.encode
+        made = encode(texts) if texts else b""
+        self.outbox.progress(peer, SendProgress(key, attempt, made, encode(sent)))
+
+    async def send(
+        self, key: str, text: str = "hi", to: str = "ada", seconds: float = 30.0, **more: Any
+    ) -> OutgoingRow:
+        return await self.outbox.send(KEY, Outbound(to, text, key), seconds, **more)
+
+    async def hears(self, first: int, count: int = 1, at: float | None = None) -> None:
+        """Store messages, and hand them on as the intake does."""
+        now = int((time.time() if at is None else at) * 1000)
+        some = [payload(KEY, number) for number in range(first, first + count)]
+        ids: list[str | None] = [f"m{number}" for number in range(first, first + count)]
+        record = Arrived(KEY, 1, first, bytes([MEANT]) * count, some, ids, at=now)
+        (kept,) = await store(self.journal, record)
+        assert isinstance(kept, Kept)
+        for part in kept.parts:
+            self.answering.on_stored(KEY, 1, now, part)
+
+    @property
+    def sent(self) -> list[str]:
+        """The keys that the worker was to begin."""
+        return [call["message"]["key"] for call in self.calls if call.get("begin", True)]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        return {reason: count for reason, count in self.agents.failed.items() if count}
+
+    async def pending(self) -> list[OutgoingRow]:
+        await store(self.journal, Marked(KEY, b"0"))  # what is before it is stored too
+        return [each.row for each in await self.journal.outgoing(KEY)]
+
+    def end(self) -> None:
+        """End this life without a word, as kill -9 does: nothing of it is called any more."""
+        for account in self.outbox.accounts.values():
+            account.forget("is over")
+
+    async def rests(self) -> None:
+        """Wait until nothing is under way."""
+        assert await self.jobs.finish(5)
+        self.flush()
+
+    def _on_stored(self, key: str, incarnation: int, at: int, part: Any) -> None:
+        self.answering.on_stored(key, incarnation, at, part)
+
+    def _on_left(self, key: str) -> None:
+        self.answering.forget(key)
+
+    async def _never(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
+        raise AssertionError("an account with a journal is called by its outbox")
+
+
+def settle(waiter: Waiter[bytes], verdict: Verdict) -> None:
+    """Give a call its result."""
+    if isinstance(verdict, Exception):
+        waiter.set_exception(verdict)
+    else:
+        waiter.set_result(msgspec.json.encode(verdict))

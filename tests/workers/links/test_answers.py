@@ -1,0 +1,47 @@
+"""Packs of answers that are not too large, in order."""
+
+from __future__ import annotations
+
+from ipc.frames.data import MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, SendProgress
+from workers.links.answers import AnswerQueue, progress_of, size_of
+from workers.messages import Sent
+
+
+def answers(*sizes: int) -> AnswerQueue:
+    queue = AnswerQueue()
+    for number, size in enumerate(sizes):
+        queue.append(Answer(number, True, b"x" * size))
+    return queue
+
+
+def test_a_pack_has_so_many_answers_and_so_many_bytes() -> None:
+    many = answers(*[1] * (PACK_FRAMES + 5))
+    assert (len(many.take()), len(many)) == (PACK_FRAMES, 5)
+    large = answers(PACK_BYTES, 1, PACK_BYTES * 2)
+    assert [len(large.take()) for _ in range(3)] == [1, 1, 1]
+    assert not large
+
+
+def test_a_pack_that_could_not_be_sent_comes_again_in_order() -> None:
+    queue = answers(1, 1, 1)
+    pack = queue.take()
+    queue.append(Answer(9, True, b""))
+    queue.put_back(pack)
+    assert [each.id for each in queue.take() if isinstance(each, Answer)] == [0, 1, 2, 9]
+
+
+def test_an_end_of_the_gateway_drops_everything() -> None:
+    queue = answers(1, 1)
+    queue.clear()
+    assert len(queue) == 0
+
+
+def test_progress_names_the_parts_once() -> None:
+    sent = [Sent("p1", "ada", 5)]
+    made = progress_of("k", 2, ["one", "two"], sent)
+    assert made == SendProgress("k", 2, b'["one","two"]', b'[{"id":"p1","chat":"ada","ts":5}]')
+    assert size_of(made) == len(made.texts) + len(made.sent)
+    later = progress_of("k", 2, [], sent)
+    assert later is not None
+    assert later.texts == b""
+    assert progress_of("k", 2, ["x" * MAX_PAYLOAD_BYTES], []) is None

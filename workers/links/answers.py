@@ -1,0 +1,68 @@
+"""Queue the answers to calls, and how far long sends have come, in packs that are not too large."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from ipc.frames.data import MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, SendProgress
+from workers.messages import Sent
+
+_encode = msgspec.json.Encoder().encode
+
+Frame = Answer | SendProgress
+
+
+class AnswerQueue:
+    """What goes to the gateway that has asked, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self._frames: deque[Frame] = deque()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def append(self, frame: Frame) -> None:
+        """Queue a frame."""
+        self._frames.append(frame)
+
+    def clear(self) -> None:
+        """Drop everything: the gateway that has asked is gone."""
+        self._frames.clear()
+
+    def take(self) -> list[Frame]:
+        """Return the first frames, in a pack that is not too large; at least one."""
+        pack = [self._frames.popleft()]
+        size = size_of(pack[0])
+        while self._frames and len(pack) < PACK_FRAMES:
+            size += size_of(self._frames[0])
+            if size > PACK_BYTES:
+                break
+            pack.append(self._frames.popleft())
+        return pack
+
+    def put_back(self, pack: list[Frame]) -> None:
+        """Queue a pack again that could not be sent."""
+        self._frames.extendleft(reversed(pack))
+
+
+def size_of(frame: Frame) -> int:
+    """Return about how many bytes a frame takes."""
+    if isinstance(frame, Answer):
+        return len(frame.payload)
+    return len(frame.texts) + len(frame.sent)
+
+
+def progress_of(
+    key: str, attempt: int, texts: Sequence[str], sent: Sequence[Sent]
+) -> SendProgress | None:
+    """Return the frame for the parts of a message; ``None`` where they are too large for one.
+
+    Then they are rendered anew at the next attempt.
+    """
+    made = _encode(texts) if texts else b""
+    if len(made) > MAX_PAYLOAD_BYTES:
+        return None
+    return SendProgress(key, attempt, made, _encode(sent))

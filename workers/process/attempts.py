@@ -1,0 +1,117 @@
+"""Sends each message of the gateway's outbox once for each attempt, and answers when asked again.
+
+The gateway keeps the messages; this process alone knows what it has begun. So the result of each
+attempt is remembered here, whatever it was, and an attempt that was asked for and has not begun
+does not begin any more: what the gateway was told stays true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from workers.errors import MaybeSent, SendFailed
+from workers.messages import Outbound, Sent
+
+# Results that are remembered. A gateway asks after its end at most for what was running, 64 calls,
+# and the few whose results it had not stored: they need no end by time.
+MAX_KNOWN = 1_000
+
+
+class SendAttempt(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The params of the call ``deliver``: a message, and what earlier attempts have sent of it.
+
+    ``texts`` are its rendered parts, where it has several and they were made before. With
+    ``begin`` false the gateway asks what became of an attempt, and no other one begins.
+    """
+
+    message: Outbound
+    attempt: int
+    texts: list[str] = []
+    sent: list[Sent] = []
+    begin: bool = True
+
+
+class NotBegun(SendFailed):
+    """The attempt that was asked for has not begun, and will not."""
+
+    flag = "notBegun"
+
+
+class _Known:
+    """One attempt: under way, or its result. ``texts`` and ``sent`` are how far it has come."""
+
+    __slots__ = ("result", "sent", "texts")
+
+    def __init__(self, result: asyncio.Future[list[Sent]]) -> None:
+        self.result = result
+        self.texts: list[str] = []
+        self.sent: list[Sent] = []
+
+
+Progress = Callable[[list[str], list[Sent]], None]
+SendAll = Callable[[SendAttempt, Progress], Awaitable[list[Sent]]]
+ReportProgress = Callable[[str, int, list[str], list[Sent]], None]
+
+
+class SendAttempts:
+    """The attempts of one account's worker.
+
+    ``report(key, attempt, texts, sent)`` passes on how far a message of several parts has come;
+    ``texts`` is empty where that was reported before.
+    """
+
+    def __init__(self, report: ReportProgress, max_known: int = MAX_KNOWN) -> None:
+        self._report = report
+        self._max_known = max_known
+        self._known: OrderedDict[tuple[str, int], _Known] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    async def deliver(self, delivery: SendAttempt, send: SendAll) -> list[Sent]:
+        """Return what came of each part, by ``send`` where this attempt is new.
+
+        Raises what it raises, again whenever it is asked for; ``NotBegun`` for an attempt that
+        was asked for before it could begin.
+        """
+        name = delivery.message.key, delivery.attempt
+        known = self._known.get(name)
+        if known is not None:
+            if known.texts:
+                self._report(*name, known.texts, known.sent)
+            # Shielded: a caller that gives up must not take the result from the others.
+            return await asyncio.shield(known.result)
+        known = self._known[name] = _Known(asyncio.get_running_loop().create_future())
+        self._forget()
+        try:
+            if not delivery.begin:
+                raise NotBegun("it was not begun", retryable=True)
+            done = await send(delivery, lambda texts, sent: self._came(name, known, texts, sent))
+        except BaseException as error:
+            self._fail(known, error)
+            raise
+        known.result.set_result(done)
+        return done
+
+    def _came(
+        self, name: tuple[str, int], known: _Known, texts: list[str], sent: list[Sent]
+    ) -> None:
+        new = texts if not known.texts else []
+        known.texts, known.sent = texts, list(sent)
+        self._report(*name, new, known.sent)
+
+    def _fail(self, known: _Known, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            error = MaybeSent("the account is stopping; it may have been executed")
+        known.result.set_exception(error)
+        known.result.exception()  # seen, even when nobody asks again
+
+    def _forget(self) -> None:
+        """Forget the oldest results; what is under way stays."""
+        for name, known in list(self._known.items())[: len(self._known) - self._max_known]:
+            if known.result.done():
+                del self._known[name]
