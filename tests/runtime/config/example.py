@@ -27,7 +27,7 @@ class Fields(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     ping_seconds: Annotated[float, Meta(gt=0)] = 60.0
     style: Literal["plain", "rich"] = "plain"
     password: str | None = None
-    login: Login | None = None
+    signin: Login | None = None
     rooms: list[Annotated[str, Meta(min_length=2)]] = []
     labels: dict[str, int] = {}
 
@@ -52,7 +52,7 @@ def known(**broken: str) -> Manifests:
         label="Talk",
         config=Fields,
         plugin="tests.talk:Talk",
-        secrets=frozenset({"password", "login.password"}),
+        secrets=frozenset({"password", "signin.password"}),
         secret_parts={"rooms": key_of_room},
     )
     found["talk"] = InstalledChannel(manifest, "tests.talk:manifest", "tests")

@@ -103,7 +103,7 @@ def test_a_secret_may_be_a_reference_and_stays_one(tmp_path: Path) -> None:
     spec = one(
         tmp_path,
         """{server: 's', accounts: {a: {password: {source: 'env', id: 'P'},
-          login: {user: 'u', password: {source: 'file', id: '/p'}}}}}""",
+          signin: {user: 'u', password: {source: 'file', id: '/p'}}}}}""",
     )
     assert spec.configured
     assert spec.config["password"] == {"source": "env", "id": "P"}
@@ -186,11 +186,11 @@ def test_the_rules_for_files_concern_the_channels_that_have_some(tmp_path: Path)
             ".accounts.a.password: id must be a command line: No closing quotation",
         ),
         (
-            "{accounts: {a: {login: {user: {source: 'env', id: 'U'}, password: 'p'}}}}",
-            ".accounts.a.login.user: is an object; allowed: a string",
+            "{accounts: {a: {signin: {user: {source: 'env', id: 'U'}, password: 'p'}}}}",
+            ".accounts.a.signin.user: is an object; allowed: a string",
         ),
-        ("{accounts: {a: {login: {password: 'p'}}}}", ".accounts.a.login.user: is missing; allowe"),
-        ("{accounts: {a: {login: {usr: 'u'}}}}", ".accounts.a.login.usr: unknown field (did you m"),
+        ("{accounts: {a: {signin: {password: 'p'}}}}", ".accounts.a.signin.user: is missing; allowe"),
+        ("{accounts: {a: {signin: {usr: 'u'}}}}", ".accounts.a.signin.usr: unknown field (did you m"),
         ("{accounts: {a: {restart: 5}}}", ".accounts.a.restart: is 5; allowed: an object"),
         ("{accounts: {a: {restart: {tries: 5}}}}", ".accounts.a.restart.tries: unknown field"),
         ("{restart: {jitter: 2}, accounts: {a: {}}}", ".restart.jitter: is 2; allowed: a number "),

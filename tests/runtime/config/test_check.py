@@ -13,7 +13,7 @@ from runtime.config.check import account_problems, members, not_finite, problems
 from tests.runtime.config.example import Fields, Login
 from workers.secrets import SecretRef
 
-SECRETS = {"password", "login.password"}
+SECRETS = {"password", "signin.password"}
 
 
 class Deep(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ def test_a_rule_of_the_struct_is_told_in_its_own_words() -> None:
 def test_an_account_may_lack_what_is_required_and_refer_to_secrets() -> None:
     assert account_problems({}, Fields, SECRETS, "a") == []
     reference = {"source": "env", "id": "P"}
-    fields = {"server": "", "password": reference, "login": {"user": "u", "password": reference}}
+    fields = {"server": "", "password": reference, "signin": {"user": "u", "password": reference}}
     assert account_problems(fields, Fields, SECRETS, "a") == []
     assert problems(fields, Fields, "a") != []
 
@@ -70,8 +70,8 @@ def test_an_account_may_lack_what_is_required_and_refer_to_secrets() -> None:
         ({"password": {"source": "env"}}, "a.password.id", "is missing"),
         ({"password": 5}, "a.password", "or a reference"),
         ({"server": {"source": "env", "id": "P"}}, "a.server", "is an object"),
-        ({"login": {"user": "u", "password": 5}}, "a.login.password", "or a reference"),
-        ({"login": {"user": 5, "password": "p"}}, "a.login.user", "is 5"),
+        ({"signin": {"user": "u", "password": 5}}, "a.signin.password", "or a reference"),
+        ({"signin": {"user": 5, "password": "p"}}, "a.signin.user", "is 5"),
     ],
 )
 def test_only_a_secret_may_be_a_reference(fields: dict[str, Any], path: str, words: str) -> None:

@@ -210,7 +210,7 @@ def test_no_text_causes_anything_but_a_configuration_error(name: str, text: str)
 
 
 WORDS = """gateway channels supervisor restart talk accounts a port auth token source id
-    password login server enabled defaultAccount bind"""
+    password signin server enabled defaultAccount bind"""
 KEYS = st.sampled_from(WORDS.split())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),

@@ -20,7 +20,7 @@ VALUES: dict[str, Any] = {
                 "a": {
                     "name": "Al",
                     "password": {"source": "env", "id": "P"},
-                    "login": {"user": "u", "password": "t4"},
+                    "signin": {"user": "u", "password": "t4"},
                     "rooms": ["#x"],
                     "restart": {"jitter": 0},
                 },
@@ -45,7 +45,7 @@ def test_every_secret_is_hidden_and_everything_else_is_shown() -> None:
                     "a": {
                         "name": "Al",
                         "password": {"source": "env", "id": "P"},
-                        "login": {"user": "u", "password": REDACTED},
+                        "signin": {"user": "u", "password": REDACTED},
                         "rooms": ["#x"],
                         "restart": {"jitter": 0},
                     },

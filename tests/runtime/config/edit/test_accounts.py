@@ -69,13 +69,13 @@ def test_an_account_is_removed_from_json5_with_the_comment_on_its_line(tmp_path:
 
 def test_an_account_is_added_to_toml_and_nothing_else_changes(tmp_path: Path) -> None:
     path = write(tmp_path, TOML, "trunkline.toml")
-    fields = {"port": "3", "password": '{source: "env", id: "P"}', "login.user": "u"}
-    fields["login.password"] = "p"
+    fields = {"port": "3", "password": '{source: "env", id: "P"}', "signin.user": "u"}
+    fields["signin.password"] = "p"
     loaded = add_account(path, "talk:c", fields, known())
     assert loaded.accounts["talk:c"].config["password"] == {"source": "env", "id": "P"}
     added = (
         '\n[channels.talk.accounts.c]\nport = 3\npassword = {source = "env", id = "P"}\n'
-        'login = {user = "u", password = "p"}\n'
+        'signin = {user = "u", password = "p"}\n'
     )
     assert path.read_text() == TOML + added
 
@@ -155,7 +155,7 @@ ALLOWED = "allowed: CHANNEL:ACCOUNT, each 1 to 64 letters, digits, '.', '_' or '
         ("talk:c", {"port": "0"}, "channels.talk.accounts.c.port: is 0; allowed: an integer from"),
         ("talk:c", {"tls": "si"}, "channels.talk.accounts.c.tls: is a string; allowed: true or f"),
         ("talk:c", {"port": "6667"}, "channels.talk.accounts.c: port 6667 speaks no TLS"),
-        ("talk:c", {"login.user": "u"}, "channels.talk.accounts.c.login.password: is missing; al"),
+        ("talk:c", {"signin.user": "u"}, "channels.talk.accounts.c.signin.password: is missing; al"),
     ],
 )
 def test_what_cannot_be_added_leaves_the_file_untouched(

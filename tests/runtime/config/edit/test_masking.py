@@ -52,14 +52,14 @@ COMMENTED = [
     (JSON5, "{channels: {talk: { /* password: 'orca', */ password: \"new\" /* was orca */ }}}"),
     (JSON5, '/**\n * orca\n * "orca\n */\n{channels: {} /* orca */, // orca\n}'),
     (JSON5, "{channels: {talk: {rooms: [ // orca\n '#a orca', /* orca */ '#b', ], }}}"),
-    (JSON5, "{channels: {talk: {accounts: { a: { login: { // orca\n user: '//', }}}}}}"),
+    (JSON5, "{channels: {talk: {accounts: { a: { signin: { // orca\n user: '//', }}}}}}"),
     (JSON5, "{channels: {talk: {server: 'https://x:orca@host//y'}}} // https://x:orca@host"),
     (JSON5, "// orca\u2028{} // __OPENCLAW_REDACTED__:9 orca"),
     (JSON5, "// __OPENCLAW_REDACTED__ of an earlier loss, orca\n{}"),
     (TOML, "# orca\n"),
     (TOML, '[channels.talk] # orca\n# password = "orca"\npassword = "orca" # orca\n'),
     (TOML, '[channels.talk]\nrooms = [ # orca\n  "#a orca", # orca\n  "#b",\n  # orca\n]\n'),
-    (TOML, 'channels.talk = {login = {user = "#", password = "orca"}} # orca\r\n#orca'),
+    (TOML, 'channels.talk = {signin = {user = "#", password = "orca"}} # orca\r\n#orca'),
     (TOML, '[channels.talk]\nserver = "#" # orca "\nstyle = """\nplain # shown\n""" # orca\n'),
 ]
 

@@ -35,8 +35,8 @@ REFERENCE = {"source": "env", "id": "P"}
         ("labels", "{a: 1}", {"a": 1}),
         ("password", "hunter2", "hunter2"),
         ("password", "{source: 'env', id: 'P'}", REFERENCE),
-        ("login.password", "{source: 'env', id: 'P'}", {"password": REFERENCE}),
-        ("login.user", "u", {"user": "u"}),
+        ("signin.password", "{source: 'env', id: 'P'}", {"password": REFERENCE}),
+        ("signin.user", "u", {"user": "u"}),
         ("enabled", "false", False),
         ("restart.factor", "3", {"factor": 3}),
         ("unknown", "5", "5"),
@@ -48,10 +48,10 @@ def test_a_field_gets_the_type_it_has(name: str, text: str, value: Any) -> None:
 
 
 def test_fields_of_the_same_object_come_together() -> None:
-    fields = {"login.user": "u", "login.password": "p"}
-    assert typed(known()["talk"].manifest, fields) == {"login": {"user": "u", "password": "p"}}
+    fields = {"signin.user": "u", "signin.password": "p"}
+    assert typed(known()["talk"].manifest, fields) == {"signin": {"user": "u", "password": "p"}}
 
 
 def test_what_contradicts_itself_is_left_to_the_check() -> None:
-    fields = {"login": "x", "login.user": "u"}
-    assert typed(known()["talk"].manifest, fields) == {"login": {"user": "u"}}
+    fields = {"signin": "x", "signin.user": "u"}
+    assert typed(known()["talk"].manifest, fields) == {"signin": {"user": "u"}}
