@@ -189,8 +189,14 @@ def test_the_rules_for_files_concern_the_channels_that_have_some(tmp_path: Path)
             "{accounts: {a: {signin: {user: {source: 'env', id: 'U'}, password: 'p'}}}}",
             ".accounts.a.signin.user: is an object; allowed: a string",
         ),
-        ("{accounts: {a: {signin: {password: 'p'}}}}", ".accounts.a.signin.user: is missing; allowe"),
-        ("{accounts: {a: {signin: {usr: 'u'}}}}", ".accounts.a.signin.usr: unknown field (did you m"),
+        (
+            "{accounts: {a: {signin: {password: 'p'}}}}",
+            ".accounts.a.signin.user: is missing; allowe",
+        ),
+        (
+            "{accounts: {a: {signin: {usr: 'u'}}}}",
+            ".accounts.a.signin.usr: unknown field (did you m",
+        ),
         ("{accounts: {a: {restart: 5}}}", ".accounts.a.restart: is 5; allowed: an object"),
         ("{accounts: {a: {restart: {tries: 5}}}}", ".accounts.a.restart.tries: unknown field"),
         ("{restart: {jitter: 2}, accounts: {a: {}}}", ".restart.jitter: is 2; allowed: a number "),

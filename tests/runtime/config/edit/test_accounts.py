@@ -155,7 +155,11 @@ ALLOWED = "allowed: CHANNEL:ACCOUNT, each 1 to 64 letters, digits, '.', '_' or '
         ("talk:c", {"port": "0"}, "channels.talk.accounts.c.port: is 0; allowed: an integer from"),
         ("talk:c", {"tls": "si"}, "channels.talk.accounts.c.tls: is a string; allowed: true or f"),
         ("talk:c", {"port": "6667"}, "channels.talk.accounts.c: port 6667 speaks no TLS"),
-        ("talk:c", {"signin.user": "u"}, "channels.talk.accounts.c.signin.password: is missing; al"),
+        (
+            "talk:c",
+            {"signin.user": "u"},
+            "channels.talk.accounts.c.signin.password: is missing; al",
+        ),
     ],
 )
 def test_what_cannot_be_added_leaves_the_file_untouched(
