@@ -23,9 +23,10 @@ from workers.text.pacing import Pacer
 from workers.text.rendering import render
 
 WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come again
-# For a message that the gateway keeps meanwhile. Some time all the same: each answer "not yet"
-# costs it two commits, and the tokens of a pace come in fractions of a second.
-WAIT_KEPT = 1.0
+# For a message that the gateway keeps meanwhile. What waits here when this process is killed is
+# told as perhaps sent; but each answer "not yet" costs the gateway two commits, and the tokens of
+# an account's pace come some 30 a second.
+WAIT_KEPT = 0.1
 MOST_WAITING = 16  # messages to one chat; more would take the places of other chats' calls
 MOST_UNFINISHED = 1_000  # messages of which some parts were sent, remembered at once
 LONG_TEXT = 16 * 1024  # characters; rendering one takes long enough to do it on a thread
