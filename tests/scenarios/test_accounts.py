@@ -346,6 +346,7 @@ async def test_s119_nothing_starts_once_the_supervisor_is_stopping(tmp_path: Pat
         assert (rig.phase(A), rig.phase(B)) == (Phase.STOPPED, Phase.STOPPED)
 
 
+@pytest.mark.timeout(600)  # on a virtual clock; with coverage 500 take minutes
 @pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
 async def test_s120_after_an_hour_without_network_500_accounts_come_back_by_themselves(
     tmp_path: Path, count: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import without_landlock
+from tests.support.commandline import unmeasured
 from workers.errors import Misconfigured
 from workers.process.confinement import landlock_version
 
@@ -59,6 +61,7 @@ def run(tmp_path: Path, code: str, *under: str, hidden: Path | None = None) -> A
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[3],
+        env=unmeasured(os.environ),  # the figures could not be written
     )
     assert not done.stderr, done.stderr
     return json.loads(done.stdout)
