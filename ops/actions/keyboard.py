@@ -11,12 +11,14 @@ from contextlib import contextmanager
 
 CHUNK = 65_536
 
+STDIN = 0  # the command line opens it where it is closed
+
 
 class Keyboard:
     """The lines of standard input, or of another descriptor. The end of the file is ``None``."""
 
     def __init__(self, fd: int | None = None) -> None:
-        self._fd = sys.stdin.fileno() if fd is None else fd
+        self._fd = STDIN if fd is None else fd
         self._typed = b""
 
     async def line(self, *, secret: bool = False) -> str | None:
