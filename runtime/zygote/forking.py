@@ -84,8 +84,13 @@ def _fork_twice(
 
 
 def _fork_again(reader: int, writer: int, in_child: Callable[[int], None]) -> None:
-    """Fork the child, write its pid to ``writer``, and end this process between two forks."""
+    """Fork the child, write its pid to ``writer``, and end this process between two forks.
+
+    The child is never in the process group of the zygote: that may be killed as soon as its answer
+    is there, with its whole group, and the child may not have come to its own ``setsid`` by then.
+    """
     with contextlib.suppress(BaseException):
+        os.setsid()
         middle = os.getpid()
         child = os.fork()
         if child == 0:

@@ -81,7 +81,8 @@ class ChannelZygote:
     async def imported(self, memory: int | None) -> ImportReport:
         """Wait until it has imported everything; raises ``ImportFailed``.
 
-        It may take ``IMPORT_SECONDS``, and ``memory`` bytes, ``None``: any number.
+        It may take ``IMPORT_SECONDS``, and ``memory`` bytes, ``None``: any number. What it has
+        when it is done counts as well: an import may be over before the first look at it.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + IMPORT_SECONDS
@@ -93,16 +94,23 @@ class ChannelZygote:
                     break
                 if loop.time() >= deadline:
                     raise ImportFailed(f"it is not done after {IMPORT_SECONDS:.0f} s")
-                if memory is not None and (vitals.rss_bytes(self.pid) or 0) > memory:
-                    bound = f"{memory >> 20} MiB, which is all that an account may have"
-                    raise ImportFailed(f"it takes more than {bound}")
+                self._check_memory(memory)
             try:
-                return report_of(load_json(reading.result()))
+                report = report_of(load_json(reading.result()))
             except (OSError, ValueError):
                 how = await self._end_of()
                 raise ImportFailed(f"it ends the process: {how}") from None
         finally:
             reading.cancel()
+        if report.error is None:
+            self._check_memory(memory)
+        return report
+
+    def _check_memory(self, memory: int | None) -> None:
+        """Raise ``ImportFailed`` where it has more than ``memory`` bytes."""
+        if memory is not None and (vitals.rss_bytes(self.pid) or 0) > memory:
+            bound = f"{memory >> 20} MiB, which is all that an account may have"
+            raise ImportFailed(f"it takes more than {bound}")
 
     async def _end_of(self) -> Exit:
         """Return how it ended, whose socket has; kill it if it lives on without one."""

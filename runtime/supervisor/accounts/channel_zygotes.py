@@ -53,6 +53,7 @@ class _PreloadedChannel:
         self._logs = logs
         self._start = start
         self._zygote: ChannelZygote | None = None
+        self._ending: set[ChannelZygote] = set()
         self._number = 0
         self._why: str | None = None  # its accounts import alone
         self._seen_after = 0.0  # seconds
@@ -155,10 +156,16 @@ class _PreloadedChannel:
             self._zygote.forget(names)
 
     async def end(self) -> None:
-        """End the zygote; what it has forked is not touched."""
-        zygote, self._zygote = self._zygote, None
-        if zygote is not None:
-            await zygote.end()
+        """End the zygote; what it has forked is not touched.
+
+        Waits for those, too, whose end was begun by a task that was cancelled then.
+        """
+        if self._zygote is not None:
+            self._ending.add(self._zygote)
+            self._zygote = None
+        for each in list(self._ending):
+            await each.end()
+            self._ending.discard(each)
 
     async def leave(self) -> None:
         """End the zygote for good, also one that is being started."""
@@ -191,6 +198,7 @@ class ChannelZygotes:
         self._logs = logs
         self._start = start
         self._channels: dict[str, _PreloadedChannel] = {}
+        self._leaving: set[_PreloadedChannel] = set()  # configured no more
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self.take_over(plan)
 
@@ -200,7 +208,8 @@ class ChannelZygotes:
             wanted = plan.channels.get(name)
             if wanted is None or wanted.modules != channel.plan.modules:
                 del self._channels[name]
-                self._start(f"ending the zygote of {name}", channel.leave())
+                self._leaving.add(channel)
+                self._start(f"ending the zygote of {name}", self._leave(channel))
             else:
                 channel.plan = wanted
         for name, wanted in plan.channels.items():
@@ -208,6 +217,10 @@ class ChannelZygotes:
                 self._channels[name] = _PreloadedChannel(
                     name, wanted, self._launcher, self._logs, self._start
                 )
+
+    async def _leave(self, channel: _PreloadedChannel) -> None:
+        await channel.leave()
+        self._leaving.discard(channel)
 
     async def prepare(self, key: str) -> None:
         """Wait until what an account's plugin needs is imported, if it is imported for many.
@@ -251,7 +264,7 @@ class ChannelZygotes:
 
     async def close(self) -> None:
         """End all zygotes."""
-        for channel in self._channels.values():
+        for channel in [*self._channels.values(), *self._leaving]:
             await channel.end()
 
     def about(self, key: str) -> str | None:

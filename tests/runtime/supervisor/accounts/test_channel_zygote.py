@@ -69,12 +69,13 @@ async def test_one_that_is_stopped_is_ended_within_seconds(
         await zygote.end()
 
 
+@pytest.mark.parametrize("importing", ["import time; time.sleep(600)\n", ""], ids=["long", "quick"])
 async def test_one_that_takes_more_than_an_account_may_have_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, importing: str
 ) -> None:
     install(tmp_path, NAME)
     async with site_in(tmp_path, monkeypatch) as site:
-        install(site.directory, NAME, "import time; time.sleep(600)\n")
+        install(site.directory, NAME, importing)
         zygote = await ChannelZygote.start(site.launcher, site.logs, "zygote-x", 1, PLAN)
         with pytest.raises(ImportFailed, match="it takes more than 1 MiB, which is all"):
             await zygote.imported(1 << 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,32 @@ async def test_a_single_account_keeps_no_zygote_but_shares_its_checks(
         assert await site.has_imported() == "22"
 
 
+async def test_a_fork_that_is_not_yet_on_its_own_outlives_its_zygote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    hold = f"lambda: os.path.exists({str(gate)!r}) and open({str(gate)!r}).close()"
+    install(
+        tmp_path, NAME, versioned(1) + f"import os\nos.register_at_fork(after_in_child={hold})\n"
+    )
+    async with site_in(tmp_path, monkeypatch) as site:
+        site.configure(made_up=2)
+        assert await site.has_imported() == "1"
+        os.mkfifo(gate)  # from now on each fork stops in its first instructions
+        held = await site.run(f"{NAME}:1", "plugin_version", f"{NAME}.plugin".encode())
+        ended = site.pid()
+        site.configure()
+        await asyncio.gather(*site.tasks)
+        assert not exists(ended)
+        opened = os.open(gate, os.O_RDWR)
+        try:
+            assert await line(held.stdout) == "1"
+        finally:
+            os.close(opened)
+            how = await held.wait()
+        assert how == Exit(code=0)
+
+
 # What an operator reads of each bad import.
 SENTENCES = {
     "raises": "it fails: RuntimeError: this SDK is broken",
@@ -158,7 +185,8 @@ async def test_a_bad_import_costs_its_own_channel_alone(
         assert SENTENCES[kind] in warning
         assert warning == site.zygotes.about(f"{NAME}:0")
         assert await site.has_imported("beside:1") == "7"
-        assert site.launcher.swept == 0
+        if kind != "eats":  # that is killed at any moment, also while it tries whether forks live
+            assert site.launcher.swept == 0
 
 
 async def test_a_failed_import_is_tried_again_after_a_while_and_nobody_waits_for_it(
@@ -181,7 +209,8 @@ async def test_a_failed_import_is_tried_again_after_a_while_and_nobody_waits_for
 async def test_a_slow_import_is_waited_for_by_its_own_accounts_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preloading, "LONG_SECONDS", 0.5)
+    long = 0.5
+    monkeypatch.setattr(preloading, "LONG_SECONDS", long)
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     install(tmp_path, NAME, versioned(1) + f"open({str(gate)!r}).read()\n")
@@ -190,8 +219,11 @@ async def test_a_slow_import_is_waited_for_by_its_own_accounts_and_shown(
         site.configure(made_up=2, beside=2)
         slow = asyncio.create_task(site.has_imported())
         assert await site.has_imported("beside:0") == "7"
-        await until(lambda: site.zygotes.warnings, PATIENCE)
-        (said,) = site.zygotes.warnings
+        opened = await asyncio.to_thread(os.open, gate, os.O_WRONLY)  # when the import reads it
+        arrived = time.monotonic()
+        await until(lambda: site.zygotes.about(f"{NAME}:0"))
+        said = site.zygotes.about(f"{NAME}:0")
+        assert said is not None
         assert said.startswith(f"the import of {NAME}.plugin has taken ")
         stopped = asyncio.create_task(site.zygotes.prepare(f"{NAME}:1"))
         await until(lambda: f"{NAME}:1" in site.zygotes._waiting, PATIENCE)
@@ -199,10 +231,14 @@ async def test_a_slow_import_is_waited_for_by_its_own_accounts_and_shown(
         with pytest.raises(Withdrawn):
             await stopped
         assert not slow.done()
-        await asyncio.to_thread(gate.write_text, "open")
+        # Accounts wait for more than the import: it is long by itself, too.
+        await until(lambda: time.monotonic() >= arrived + long)
+        os.close(opened)
         assert await slow == "1"
-        (said,) = site.zygotes.warnings
+        said = site.zygotes.about(f"{NAME}:0")
+        assert said is not None
         assert said.startswith(f"the import of {NAME}.plugin took ")
+        assert said in site.zygotes.warnings
 
 
 async def test_a_channel_that_is_configured_no_more_has_no_zygote(
@@ -217,6 +253,29 @@ async def test_a_channel_that_is_configured_no_more_has_no_zygote(
         await asyncio.gather(*site.tasks)
         assert not exists(ended)
         assert await site.has_imported() == "none"
+
+
+@pytest.mark.parametrize("how", ["configured no more", "for a single account"])
+async def test_an_end_that_is_cancelled_is_finished_at_the_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    install(tmp_path, NAME, versioned(1))
+    async with site_in(tmp_path, monkeypatch) as site:
+        site.configure(made_up=2)
+        await site.has_imported()
+        ended = site.pid()
+        if how == "configured no more":
+            site.configure()
+        else:
+            site.configure(made_up=1)
+            running = await site.run(f"{NAME}:0", "leave", b"0")
+        await asyncio.sleep(0)  # the end is under way
+        for task in site.tasks:
+            task.cancel()
+        await site.zygotes.close()
+        assert not exists(ended)
+        if how == "for a single account":
+            assert await running.wait() == Exit(code=0)
 
 
 async def test_a_withheld_variable_is_in_no_later_fork(
