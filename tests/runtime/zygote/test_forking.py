@@ -39,3 +39,32 @@ def test_what_breaks_a_fork_is_found_before_it_matters(handler: str) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert done.stdout == f"{survives}\n"  # once: no fork comes back here
+
+
+HELD_FORK = """
+import os, signal, socket, struct
+from runtime.zygote.forking import answer_fork
+from runtime.zygote.prctl import become_subreaper
+
+become_subreaper()
+held, _ = os.pipe()
+os.register_at_fork(after_in_child=lambda: os.read(held, 1))  # it does nothing by itself
+ours, theirs = socket.socketpair()
+answer_fork(theirs, {}, [], os.getpid(), lambda *_: 0)
+(pid,) = struct.unpack("q", ours.recv(8))
+print(os.getpgid(pid) != os.getpgrp(), os.getsid(pid) != os.getsid(0))
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+"""
+
+
+def test_a_fork_has_left_the_process_group_of_its_zygote_before_it_runs() -> None:
+    """A zygote is ended with its group, perhaps as soon as it has answered."""
+    done = subprocess.run(
+        [sys.executable, "-c", HELD_FORK],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.returncode, done.stdout) == (0, "True True\n")
