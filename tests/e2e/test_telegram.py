@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.answers import answered_or_unknown
 from tests.support.daemon import Daemon
 from tests.support.watching import watching
 from workers.testing.fakes.telegram import ApiFault, FakeTelegram, fake_telegram
@@ -63,20 +64,24 @@ async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path
         assert not [each for each in kept if b"AAtoken" in each.read_bytes()]
 
 
-async def test_a_killed_worker_loses_no_update(tmp_path: Path) -> None:
+async def test_a_killed_worker_loses_no_update_and_no_answer(tmp_path: Path) -> None:
     async with fake_telegram() as fake, Daemon(tmp_path, configuration(fake, 2)) as daemon:
         rows = [await daemon.wait_phase(f"telegram:bot{number}", "running") for number in (1, 2)]
         said = [f"message {number}" for number in range(60)]
         killed: list[int] = []
         async with watching(daemon) as watcher:
             for number, text in enumerate(said):
-                await fake.say(token(1), text)
-                await fake.say(token(2), text)
+                for bot in (1, 2):
+                    await fake.say(token(bot), text, chat=number + 1)  # each has its own pace
                 if number in (10, 30, 50):
                     killed.append(await kill_next(daemon, "telegram:bot1", killed))
             await watcher.until(lambda: set(watcher.texts("telegram:bot1")) >= set(said))
             assert (await watcher.heard("telegram:bot2", count=len(said)))[: len(said)] == said
         await fake.until(lambda: not fake.bot(token(1)).updates)
+        one, two = (fake.bot(token(number)) for number in (1, 2))
+        # What was with a worker when it was killed is unknown, and not sent again.
+        await answered_or_unknown(daemon, "telegram:bot1", said, lambda: one.texts, 60)
+        assert await answered_or_unknown(daemon, "telegram:bot2", said, lambda: two.texts, 60) == []
         status = await daemon.status()
         assert status["accounts"]["telegram:bot2"]["pid"] == rows[1]["pid"]
 
