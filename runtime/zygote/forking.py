@@ -92,9 +92,6 @@ def _fork_again(reader: int, writer: int, in_child: Callable[[int], None]) -> No
     with contextlib.suppress(BaseException):
         os.setsid()
         middle = os.getpid()
-        # The zygote may be ended with its process group as soon as it has answered, which can be
-        # before the child has run at all: so the child is born outside that group.
-        os.setsid()
         child = os.fork()
         if child == 0:
             os.close(reader)
