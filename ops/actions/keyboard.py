@@ -11,14 +11,12 @@ from contextlib import contextmanager
 
 CHUNK = 65_536
 
-STDIN = 0  # the command line opens it where it is closed
-
 
 class Keyboard:
     """The lines of standard input, or of another descriptor. The end of the file is ``None``."""
 
     def __init__(self, fd: int | None = None) -> None:
-        self._fd = STDIN if fd is None else fd
+        self._fd = _standard_input() if fd is None else fd
         self._typed = b""
 
     async def line(self, *, secret: bool = False) -> str | None:
@@ -65,3 +63,11 @@ class Keyboard:
         finally:
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, before)
             os.write(sys.stderr.fileno(), b"\n")  # the one that was not shown
+
+
+def _standard_input() -> int:
+    """Return the descriptor of standard input: its number, where the object has none."""
+    try:
+        return sys.stdin.fileno()
+    except (AttributeError, OSError):  # io.UnsupportedOperation is one
+        return 0
