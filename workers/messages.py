@@ -6,7 +6,7 @@ milliseconds. ``text`` is plain Unicode text without platform markup.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Meta
 
 MAX_TEXT = 256 * 1024  # characters; longer than any platform takes, short of the frame limit
 Id = Annotated[str, Meta(min_length=1, max_length=512)]
+HttpHeaders = list[tuple[str, str]]
 
 
 class Attachment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -212,3 +213,50 @@ class ChannelEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     cursor: str
     happened: msgspec.Raw  # a Happened
     redelivered: bool = False
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A request below the account's address, ``Context.url("")``.
+
+    ``path`` is what stands behind that, decoded (``hook`` for ``Context.url("hook")``), ``query``
+    is as it came, without the question mark. The names of ``headers`` are in small letters, a
+    name stands there as often as it was sent. ``remote`` is the client's address, behind proxies
+    that the gateway trusts too. Nothing of it is proved.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: HttpHeaders
+    remote: str
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header that was sent once; ``None`` for none and for several."""
+        found = [value for each, value in self.headers if each == name.lower()]
+        return found[0] if len(found) == 1 else None
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """The answer to a request: ``status`` from 200 to 599, a body of at most 1 MiB.
+
+    The gateway leaves out headers that are its own to set (``Content-Length``, ``Connection``) or
+    would count for all of its pages (``Set-Cookie``, ``Strict-Transport-Security``), and adds
+    ``Content-Security-Policy: sandbox``.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: HttpHeaders = []
+
+    @classmethod
+    def text(cls, status: int, text: str, *headers: tuple[str, str]) -> HttpResponse:
+        """Return an answer of plain text, one sentence say."""
+        kind = ("Content-Type", "text/plain; charset=utf-8")
+        return cls(status, text.encode(), [kind, *headers])
+
+    @classmethod
+    def json(cls, status: int, value: Any, headers: Iterable[tuple[str, str]] = ()) -> HttpResponse:
+        """Return an answer of JSON."""
+        kind = ("Content-Type", "application/json")
+        return cls(status, msgspec.json.encode(value), [kind, *headers])

@@ -23,6 +23,8 @@ from workers.login import LoginPrompt
 from workers.login import Open as Open
 from workers.login import Qr as Qr
 from workers.messages import Attachment, Happened, Inbound, Outbound, Sent
+from workers.messages import HttpRequest as HttpRequest
+from workers.messages import HttpResponse as HttpResponse
 from workers.text.limits import Pace as Pace
 from workers.text.limits import Rate as Rate
 from workers.text.limits import Text as Text
@@ -40,9 +42,11 @@ REMOTE = Meta(extra={"local": False})
 
 # Words of ``Manifest.can`` that are methods of the plugin, called with an ``Action`` ...
 METHODS = frozenset({"edit", "delete", "react", "read", "typing", "history", "chat", "members"})
-# ... and those that say what ``send`` takes, ``emit`` may hand on and ``run`` may ask for: they
-# need no method.
+# ... those that say what ``send`` takes, ``emit`` may hand on and ``run`` may ask for: they need
+# no method ...
 PARTS = frozenset({"poll", "buttons", "threads", "login"})
+# ... and those that are methods, but none that clients call: ``http`` answers HTTP requests.
+SERVED = frozenset({"http"})
 MEDIA_KINDS = ("image", "audio", "video", "file")
 
 
@@ -88,13 +92,13 @@ class Manifest:
     function returns that part, the last of its kind in the text, or ``None``.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
     to install for it. ``can`` names what the channel can do beside sending text, in the words
-    of ``METHODS`` and ``PARTS``, and any others that the plugin's ``act`` takes; ``actions`` is
-    another name for it, and holds afterwards what ``message.action`` takes. ``media`` are the files
-    that go and come. ``idempotent``: for so many seconds the platform knows the key of a message
-    again, and does not take it twice. ``status`` holds the first values of the fields that the
-    plugin reports. ``cursor``: the plugin keeps a position there (``Context.cursor``), and
-    is not started before the last one is there. ``text`` is what the platform takes in one
-    message, ``pace`` how fast it takes them.
+    of ``METHODS``, ``PARTS`` and ``SERVED``, and any others that the plugin's ``act`` takes;
+    ``actions`` is another name for it, and holds afterwards what ``message.action`` takes.
+    ``media`` are the files that go and come. ``idempotent``: for so many seconds the platform
+    knows the key of a message again, and does not take it twice. ``status`` holds the first values
+    of the fields that the plugin reports. ``cursor``: the plugin keeps a position there
+    (``Context.cursor``), and is not started before the last one is there. ``text`` is what the
+    platform takes in one message, ``pace`` how fast it takes them.
     """
 
     id: str
@@ -119,7 +123,7 @@ class Manifest:
     def __post_init__(self) -> None:
         can = frozenset(self.can) | frozenset(self.actions) - {"send"}
         object.__setattr__(self, "can", can)
-        object.__setattr__(self, "actions", can - PARTS | {"send"})
+        object.__setattr__(self, "actions", can - PARTS - SERVED | {"send"})
         # msgspec learns a type at its first use: once in the zygote, which imports this for all
         # workers, instead of in each of them (1 ms and 0.4 MiB).
         if isinstance(self.config, type) and issubclass(self.config, msgspec.Struct):
@@ -276,6 +280,7 @@ class Context(Protocol):
     storage: Path  # a directory of this account alone, mode 0700, kept over restarts
     run_dir: Path  # short path for sockets of this boot
     log: structlog.typing.FilteringBoundLogger
+    proxy: str | None  # the URL of that which the account connects through; ``http`` does
 
     @property
     def cursor(self) -> Any:
@@ -355,6 +360,19 @@ class Context(Protocol):
     def media(self) -> MediaFiles:
         """The files of the account's messages, which come and go as ``media:<id>``."""
 
+    def url(self, path: str = "") -> str | None:
+        """Return the address at which the platform reaches ``http`` with this ``path``.
+
+        ``None`` where that is not known: the account has no ``ingress: true``, or the
+        configuration no ``gateway.publicUrl``, on which it stands.
+        """
+
+    def same(self, one: str | bytes, other: str | bytes) -> bool:
+        """Return whether two secrets or signatures are the same, in a time that tells nothing."""
+
+    def hmac(self, key: str | bytes, data: str | bytes, digest: str = "sha256") -> bytes:
+        """Return the signature of ``data`` under ``key``, HMAC of RFC 2104."""
+
     def ready(self) -> None:
         """Report that the account works now (connected, logged in).
 
@@ -385,5 +403,6 @@ class Plugin(Protocol):
     # action: Action) -> dict | None``, and so ``delete``, ``react``, ``read``, ``typing``;
     # ``history`` returns a list of ``Inbound``, ``members`` one of ``Sender``, ``chat`` a ``Chat``.
     # Raise ``SendFailed`` when it was not done. ``act`` takes each word without a method.
+    # For ``http``: ``async def http(self, request: HttpRequest) -> HttpResponse``, within 10 s.
     # ``async def probe(self) -> dict``: ask the platform whether the login works;
     # ``async def logout(self) -> bool``: end the login, True when there was one.

@@ -40,6 +40,7 @@ COMMON_FIELDS = frozenset(
         "ambiguous",
         "login",
         "proxy",
+        "ingress",
         "accounts",
         "defaultAccount",
     }

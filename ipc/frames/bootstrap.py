@@ -32,6 +32,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     process is confined to its storage; the list has what must stay out of its reach. ``proxy`` is
     the URL of that which the plugin connects through. ``media`` is for the files of its messages;
     without it they lie in the storage.
+    ``ingress_url`` is the address below which the platform reaches it over HTTP.
     """
 
     key: str
@@ -52,6 +53,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     confine: list[str] | None = None
     proxy: str | None = None
     media: MediaBoot | None = None
+    ingress_url: str | None = None
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, rename="camel"):

@@ -20,6 +20,8 @@ MAX_FRAMES = 1024  # in one body; far above what anybody packs
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_CURSOR_BYTES = 64 * 1024
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + MAX_CURSOR_BYTES + PACK_BYTES
+MAX_HTTP_HEADERS = 128  # of one request or answer
+MAX_HTTP_HEAD_BYTES = 32 * 1024  # of all their names and values, with path and query
 
 INBOUND = 1  # flags of a message: it came from the platform
 ADDRESSED = 2  # it is meant for the account: a direct message, or one that names it
@@ -34,6 +36,8 @@ Token = Annotated[str, Meta(max_length=128)]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 Cursor = Annotated[bytes, Meta(max_length=MAX_CURSOR_BYTES)]  # JSON text; empty: none
 IdentityText = Annotated[str, Meta(max_length=512)]
+HttpText = Annotated[str, Meta(max_length=MAX_HTTP_HEAD_BYTES)]
+HttpHeaders = Annotated[list[tuple[HttpText, HttpText]], Meta(max_length=MAX_HTTP_HEADERS)]
 
 
 class LinkFrame(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -135,6 +139,15 @@ class SendProgress(LinkFrame, tag=6, frozen=True, gc=False):
     sent: Payload
 
 
+class HttpAnswer(LinkFrame, tag=7, frozen=True, gc=False):
+    """The plugin's answer to ``HttpCall`` ``id``; headers in order, a name as often as set."""
+
+    id: Seq
+    status: Annotated[int, Meta(ge=200, le=599)]
+    headers: HttpHeaders
+    payload: Payload
+
+
 class Welcome(LinkFrame, tag=1, frozen=True):
     """The gateway's answer to ``DataHello``: send, from after ``acked``.
 
@@ -179,8 +192,26 @@ class Refused(LinkFrame, tag=4, frozen=True):
     reason: Annotated[str, Meta(max_length=1024)]
 
 
-FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity | SendProgress
-FromGateway = Welcome | Ack | Call | Refused
+class HttpCall(LinkFrame, tag=5, frozen=True, gc=False):
+    """An HTTP request to the account's plugin, which has ``seconds`` to answer it.
+
+    ``path`` is what stands behind the account in the request's own, decoded, ``query`` as it came;
+    ``headers`` in order, names in small letters, without those that concern the connection alone.
+    ``remote`` is the client's address, ``payload`` the body.
+    """
+
+    id: Seq
+    method: Annotated[str, Meta(min_length=1, max_length=32)]
+    path: HttpText
+    query: HttpText
+    headers: HttpHeaders
+    remote: Annotated[str, Meta(max_length=256)]
+    seconds: Annotated[float, Meta(gt=0, le=86_400)]
+    payload: Payload
+
+
+FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity | SendProgress | HttpAnswer
+FromGateway = Welcome | Ack | Call | Refused | HttpCall
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(
@@ -210,6 +241,11 @@ def decode_from_gateway(body: bytes) -> list[FromGateway]:
         return _from_gateway.decode(body)
     except MALFORMED as error:
         raise FrameError(f"malformed gateway frame: {error}") from None
+
+
+def http_head_bytes(headers: list[tuple[str, str]]) -> int:
+    """Return how long the names and values of some headers are together."""
+    return sum(len(name) + len(value) for name, value in headers)
 
 
 def check_payload(payload: bytes) -> None:

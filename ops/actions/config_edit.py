@@ -14,6 +14,7 @@ from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError, UsageFailure
 from ops.output.show import show_json
 from ops.output.text import clean
+from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.supervisor.surroundings import write_error
 
@@ -26,8 +27,10 @@ def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: 
 
     split(key)
     places = places_of(target)
-    accounts.add_account(places.config_path, key, _pairs(fields))
+    loaded = accounts.add_account(places.config_path, key, _pairs(fields))
     _report(places, key, "added", _take_over(places), "", as_json)
+    if hint := _ingress_hint(loaded.accounts[key]):
+        write_error(clean(f"trunkline: {key}: {hint}"))
 
 
 def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
@@ -68,6 +71,17 @@ async def _reload(places: Places) -> Any:
             if error.code != INVALID_REQUEST:
                 raise
             raise OperatorError(error.message, ExitCode.CONFIGURATION) from None
+
+
+def _ingress_hint(spec: AccountSpec) -> str | None:
+    """Return what is missing before a platform can reach a new account over HTTP, or where."""
+    if "http" not in spec.manifest.can:
+        return None
+    if not spec.ingress:
+        return "it gets no HTTP requests before it has ingress: true"
+    if spec.ingress_url is None:
+        return "gateway.publicUrl is not set, on which the address stands that platforms call"
+    return f"platforms reach it below {spec.ingress_url}"
 
 
 def _pairs(fields: list[str]) -> dict[str, str]:

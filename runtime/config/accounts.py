@@ -91,6 +91,8 @@ class AccountSpec:
     login: LoginConfig = _LOGIN
     ambiguous: AmbiguousMode = "ask"
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
+    ingress: bool = False
+    ingress_url: str | None = None  # where the platform reaches it; None: that is not known
 
     @property
     def can_login(self) -> bool:
@@ -211,6 +213,7 @@ def _account_problems(channel: _Channel, id: str, fields: object) -> list[Proble
     found += _field_problems(channel, given, path, _OF_ACCOUNT)
     found += _layer_problems(channel, [channel.own, own], path)
     found += _confinement_problems({**channel.own, **own}, path)
+    found += _ingress_problems(channel, {**channel.own, **own}, path)
     return found or _rule_problems(channel, {**channel.inherited, **given}, path)
 
 
@@ -219,6 +222,16 @@ def _confinement_problems(fields: Mapping[str, Any], path: str) -> list[Problem]
     if fields.get("confine") is not True or fields.get("launcher") == "exec":
         return []
     return [Problem(join(path, "confine"), 'is true; allowed only beside launcher: "exec"')]
+
+
+def _ingress_problems(channel: _Channel, fields: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check that a channel of which HTTP requests are asked takes any."""
+    if fields.get("ingress") is not True or channel.broken or "http" in channel.manifest.can:
+        return []
+    text = (
+        f"is true; allowed only for channels that take HTTP requests, which {channel.id} does not"
+    )
+    return [Problem(join(path, "ingress"), text)]
 
 
 def _field_problems(
@@ -274,6 +287,8 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
     launcher = over.launcher if "launcher" in own else under.launcher
     confine = over.confine if "confine" in own else under.confine
     proxy = over.proxy if "proxy" in own else under.proxy
+    ingress = over.ingress if "ingress" in own else under.ingress
+    ingress_url = _ingress_url(config, channel, id) if ingress else None
     off = _disabled(channel, id, under, over)
     missing = _reason(channel, merged)
     return AccountSpec(
@@ -293,6 +308,8 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         confine=confine,
         agent=over.agent or under.agent or config.agents.default,
         proxy=proxy,
+        ingress=ingress,
+        ingress_url=ingress_url,
         journal=over.journal or under.journal or ("off" if channel.id in UNJOURNALED else "on"),
         ambiguous=over.ambiguous or under.ambiguous or "ask",
         outbox=over.outbox or under.outbox or OutboxConfig(),
@@ -300,7 +317,15 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         manifest_ref=channel.ref,
         label=_safely(lambda: channel.manifest.describe(merged)) or "",
         fingerprint=_fingerprint(
-            channel.id, id, channel.ref, launcher, confine, proxy, merged, *_media(config, channel)
+            channel.id,
+            id,
+            channel.ref,
+            launcher,
+            confine,
+            proxy,
+            ingress_url,
+            merged,
+            *_media(config, channel),
         ),
     )
 
@@ -309,6 +334,16 @@ def _media(config: Config, channel: _Channel) -> list[MediaConfig]:
     """Return the rules for files where a worker of this channel depends on them."""
     concerned = channel.manifest.media != Media() and config.media != MediaConfig()
     return [config.media] if concerned else []
+
+
+def _ingress_url(config: Config, channel: _Channel, id: str) -> str | None:
+    """Return the address below which the account's HTTP requests come in."""
+    public = config.gateway.public_url
+    if public is None:
+        return None
+    scheme, _, rest = public.rstrip("/").partition("://")
+    scheme = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower())
+    return f"{scheme}://{rest}/channels/{channel.id}/{id}/"
 
 
 def _part(channel: _Channel, own: Mapping[str, Any], name: str, struct: type[P]) -> P:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.frames.data import MAX_PAYLOAD_BYTES
 from runtime.config.places import DEFAULT_PORT
 from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
@@ -330,6 +331,20 @@ class MediaConfig(Section, frozen=True):
     allow: Annotated[list[AllowedMedia], LOCAL] = []
 
 
+class IngressConfig(Section, frozen=True):
+    """What HTTP requests to accounts may take (``runtime.gateway.accounts.http_bounds``)."""
+
+    # Of one body. What goes to a worker in one frame; platforms send far less.
+    max_bytes: Annotated[int, Meta(ge=1, le=MAX_PAYLOAD_BYTES)] = MAX_PAYLOAD_BYTES
+    # Of one account at once, and in a second: a platform that is answered slowly sends again.
+    in_flight: Annotated[int, Meta(ge=1, le=64)] = 32
+    per_second: Annotated[float, Meta(ge=0.01, le=1_000_000)] = 100.0
+    # Of the bodies that are held for all accounts together.
+    total_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40)] = 64 << 20
+    # After which the platform gets 504; most of them wait for no longer themselves.
+    within_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
+
+
 class Config(Section, frozen=True):
     """The whole file. The fields of a channel are its manifest's; see ``accounts``."""
 
@@ -339,6 +354,7 @@ class Config(Section, frozen=True):
     supervisor: SupervisorConfig = SupervisorConfig()
     journal: JournalConfig = JournalConfig()
     media: MediaConfig = MediaConfig()
+    ingress: IngressConfig = IngressConfig()
     logging: LoggingConfig = LoggingConfig()
 
 
@@ -376,6 +392,8 @@ class AccountConfig(Section, frozen=True):
     outbox: OutboxConfig | None = None
     # Through which the plugin connects. Without a password: it would be shown.
     proxy: Annotated[ProxyUrl, LOCAL] | None = None
+    # Whether the gateway passes HTTP requests on to it, without asking for its own secret.
+    ingress: bool = False
 
 
 class ChannelConfig(AccountConfig, frozen=True):

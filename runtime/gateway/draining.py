@@ -22,6 +22,7 @@ DRAIN_SECONDS = 0.3  # at most, until ``shutdown`` is sent
 FIRST_CALL_SECONDS = 1.0  # in which an admitted client makes its first call, on a busy host
 GUEST_SECONDS = 2.0  # for which a client may be a command line that asks a few things and ends
 FINISH_SECONDS = 1.5  # for calls that are under way when the drain is over
+HTTP_SECONDS = 1.0  # for HTTP requests to accounts; those that are cut their senders send again
 LEAVE_SECONDS = 0.1  # for the refusals of clients that go on calling
 
 
@@ -37,6 +38,7 @@ async def drain(gateway: Gateway) -> None:
     hub.broadcast("shutdown", {"reason": reason} | expected)
     if hub.clients:
         await asyncio.sleep(QUIET_SECONDS)  # what clients sent before the event is answered
+    await parts.http_calls.finish(HTTP_SECONDS)
     await parts.jobs.finish(FINISH_SECONDS)
     readiness.leave()
     await _until_none_is_refused(hub)
@@ -62,7 +64,7 @@ async def _until_quiet(parts: GatewayParts) -> None:
         before = _asked_by_guests(hub)
         await asyncio.sleep(QUIET_SECONDS)
         asked = any(n > before.get(client, 0) for client, n in _asked_by_guests(hub).items())
-        busy = asked or server.undecided or jobs
+        busy = asked or server.undecided or jobs or parts.http_calls
         if not busy and not _about_to_ask(hub):
             return
 

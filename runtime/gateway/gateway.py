@@ -33,6 +33,7 @@ from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
@@ -139,7 +140,7 @@ class Gateway:
         parts.hub.close()
         parts.answering.close()
         parts.outbox.close()
-        for calls in (parts.calls, parts.supervisor, parts.nodes):
+        for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
             calls.fail_all()
         await parts.registry.saved()
         await self._jobs.finish(ANSWER_SECONDS)
@@ -214,6 +215,7 @@ def _parts(
     registry = Registry(Path(boot.state_dir) / "devices.json")
     peers = Peers(accounts, PeerProof(boot.secret))
     calls = AccountCalls(peers, server.flush_soon)
+    http_calls = HttpCalls(peers)
     agents = Agents(boot.agents, jobs, calls.call)
     rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
     fanout = Fanout(server.flush_soon)
@@ -256,6 +258,7 @@ def _parts(
         fanout=fanout,
         peers=peers,
         calls=calls,
+        http_calls=http_calls,
         handover=handover,
         intake=intake,
         outbox=outbox,
@@ -265,6 +268,7 @@ def _parts(
             boot_id,
             peers=peers,
             calls=calls,
+            http_calls=http_calls,
             rings=rings,
             handover=handover,
             intake=intake,

@@ -15,6 +15,7 @@ from runtime.gateway.accounts.data_link import DataRouter
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
+from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.accounts.ring import Rings
@@ -38,7 +39,8 @@ class GatewayParts:
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
-    accounts, ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files.
+    accounts, ``http_calls`` the HTTP requests to them, ``supervisor`` the link to the supervisor,
+    ``tickets`` let clients fetch files.
     """
 
     boot: GatewayBoot
@@ -67,6 +69,7 @@ class GatewayParts:
     fanout: Fanout
     peers: Peers
     calls: AccountCalls
+    http_calls: HttpCalls
     handover: Handover
     intake: Intake
     outbox: Outbox

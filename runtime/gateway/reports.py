@@ -15,7 +15,7 @@ import msgspec
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
-from runtime.config.model import KeepConfig
+from runtime.config.model import IngressConfig, KeepConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import LOGIN, REMOVED, STATUS
 from runtime.gateway.journal.interface import Keep
@@ -39,6 +39,7 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
     channels: list[ChannelInfo] | None = None
     agents: dict[str, Any] | None = None
     journal: KeepConfig | None = None
+    ingress: IngressConfig | None = None
     metrics: list[Series] | None = None
 
 
@@ -59,6 +60,8 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
     if report.journal is not None:
         kept = report.journal
         parts.intake.set_keep(Keep(kept.days * 86400.0, kept.bytes, kept.copies))
+    if report.ingress is not None:
+        parts.http_calls.bounds.configure(report.ingress)
     removed = list(report.removed)
     if report.whole:
         removed += [key for key in accounts.rows if key not in report.accounts]

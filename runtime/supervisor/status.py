@@ -105,7 +105,8 @@ def beside_accounts(parts: Parts) -> dict[str, Any]:
         gateway["revision"] = parts.configuration.seal(gateway["revision"])
     channels = [msgspec.to_builtins(channel) for channel in parts.configuration.channels()]
     return {"gateway": gateway, "channels": channels, "agents": _agents(parts)} | {
-        "journal": _journal(parts)
+        "journal": _journal(parts),
+        "ingress": msgspec.to_builtins(parts.configuration.config.ingress),
     }
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from ipc.frames.bootstrap import WorkerBoot
-from ipc.frames.data import INBOUND, Call
+from ipc.frames.data import INBOUND, Call, HttpCall
 from ipc.frames.words import Phase
 from ipc.identity.peer import PeerCredentials
 from ipc.websocket.client import Client
@@ -82,7 +82,7 @@ class _Victim:
         self.link = WorkerDataLink(boot, self._on_call, structlog.get_logger("victim"))
         self.link.open()
 
-    def _on_call(self, call: Call, gateway: str) -> None:
+    def _on_call(self, call: Call | HttpCall, gateway: str) -> None:
         self.calls += 1
         self.link.answer(call.id, gateway, True, b'{"id":"1","chat":"x","ts":1}')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +50,7 @@ class RecordingContext:
         self.logged: list[dict[str, Any]] = []
         self.cursor: Any = None
         self.named: str | None = None
+        self.proxy: str | None = None
         self.is_ready = False
         self.ended: str | None = None  # why the plugin ended, told by ``end``
         self.taking = asyncio.Event()  # cleared: emit waits, as under back-pressure
@@ -112,6 +114,16 @@ class RecordingContext:
 
     def identity(self, id: str) -> None:
         self.named = id
+
+    def url(self, path: str = "") -> str | None:
+        return f"https://chat.example/channels/{self.key.replace(':', '/')}/{path}"
+
+    def same(self, one: str | bytes, other: str | bytes) -> bool:
+        return one == other
+
+    def hmac(self, key: str | bytes, data: str | bytes, digest: str = "sha256") -> bytes:
+        given = [each.encode() if isinstance(each, str) else each for each in (key, data)]
+        return hmac.digest(given[0], given[1], digest)
 
     def ready(self) -> None:
         self.is_ready = True

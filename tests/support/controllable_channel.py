@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
-from workers.plugin import Context, Manifest
+from workers.plugin import Context, HttpRequest, HttpResponse, Manifest
 
 
 class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -30,6 +30,7 @@ class ControllablePlugin:
         self.cancelled = False
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_send: Callable[[Outbound], Awaitable[Any]] | None = None
+        self.on_http: Callable[[HttpRequest], Awaitable[Any]] = _hello
         self.on_action: Callable[[Action], Awaitable[Any]] = _nothing
         self.on_probe: Callable[[Any], Awaitable[Any]] | None = None
         self.on_stop: Callable[[], Awaitable[None]] | None = None
@@ -47,6 +48,9 @@ class ControllablePlugin:
             if self.on_stop:
                 await self.on_stop()
             raise
+
+    async def http(self, request: HttpRequest) -> Any:
+        return await self.on_http(request)
 
     async def send(self, message: Outbound) -> Sent:
         self.sent.append(message)
@@ -70,6 +74,10 @@ class ControllablePlugin:
     async def say(self, *texts: str, addressed: bool = False) -> None:
         for text in texts:
             await self.ctx.emit(said(text, addressed=addressed))
+
+
+async def _hello(request: HttpRequest) -> HttpResponse:
+    return HttpResponse.text(200, f"{request.method} {request.path}?{request.query}")
 
 
 async def _nothing(action: Action) -> None:
@@ -96,6 +104,7 @@ manifest = Manifest(
     status={"connected": False, "mode": "test"},
 )
 able = dataclasses.replace(manifest, can=frozenset({"edit", "history"}))
+serving = dataclasses.replace(manifest, can=frozenset({"http"}))
 promising = dataclasses.replace(manifest, can=frozenset({"edit", "members", "pin"}))
 keeping = dataclasses.replace(manifest, cursor=True)  # the plugin keeps a cursor
 not_a_manifest = object()

@@ -115,6 +115,7 @@ class FakeGateway(Watched):
         self.packs: list[data.Messages] = []  # every pack that came
         self.hellos: list[data.DataHello] = []
         self.answers: dict[int, data.Answer] = {}
+        self.http_answers: list[data.HttpAnswer] = []
         self.last = 0
         self.bodies = 0
         self._ids = iter(range(1, 1_000_000))
@@ -149,6 +150,8 @@ class FakeGateway(Watched):
                         self._heard(peer, each)
                 case data.Answer():
                     self.answers[frame.id] = frame
+                case data.HttpAnswer():
+                    self.http_answers.append(frame)
         if self.acking and self._met:
             self.acknowledge()
         self.changed()
@@ -229,6 +232,13 @@ class FakeGateway(Watched):
         else:
             self._early.append(call)
         return call.id
+
+    async def http(self, call: data.HttpCall) -> data.HttpAnswer:
+        """Return the answer to an HTTP request."""
+        await self.until(lambda: self._met)
+        self.send(call)
+        found = await self.until(lambda: [each for each in self.http_answers if each.id == call.id])
+        return found[0]
 
     async def result(self, method: str, params: object) -> Any:
         answer = await self.call(method, params)

@@ -12,6 +12,8 @@ from workers.messages import (
     Action,
     Attachment,
     Chat,
+    HttpRequest,
+    HttpResponse,
     Inbound,
     MessageEvent,
     Outbound,
@@ -79,3 +81,25 @@ def test_the_longest_text_is_accepted() -> None:
     text = "x" * MAX_TEXT
     encoded = msgspec.json.encode({"to": "x", "text": text, "key": "k"})
     assert msgspec.json.decode(encoded, type=Outbound).text == text
+
+
+REQUEST = HttpRequest(
+    "POST", "hook", "a=1", [("x-id", "7"), ("twice", "a"), ("twice", "b")], "127.0.0.1", b"{}"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x-id", "7"), ("X-Id", "7"), ("absent", None), ("twice", None)],
+)
+def test_a_header_counts_when_it_was_sent_once(name: str, value: str | None) -> None:
+    assert REQUEST.header(name) == value
+
+
+def test_answers_of_text_and_of_json() -> None:
+    text = HttpResponse.text(405, "only POST ✓", ("Allow", "POST"))
+    assert (text.status, text.body.decode()) == (405, "only POST ✓")
+    assert text.headers == [("Content-Type", "text/plain; charset=utf-8"), ("Allow", "POST")]
+    answer = HttpResponse.json(202, {"ok": True})
+    assert (answer.status, answer.body) == (202, b'{"ok":true}')
+    assert answer.headers == [("Content-Type", "application/json")]

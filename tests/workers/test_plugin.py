@@ -52,6 +52,12 @@ def test_actions_are_another_name_for_what_a_channel_can() -> None:
     assert replace(given, label="Other").can == given.can
 
 
+def test_what_answers_http_is_no_action_of_clients() -> None:
+    given = replace(manifest, can=frozenset({"http", "edit"}))
+    assert given.actions == {"send", "edit"}
+    assert given.abilities() == {"can": ["edit", "http"]}
+
+
 def test_what_clients_may_offer_is_shown() -> None:
     assert manifest.abilities() == {"can": []}
     media = Media(send=frozenset({"image"}), receive=True, max_up=50)

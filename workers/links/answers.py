@@ -7,12 +7,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ipc.frames.data import MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, SendProgress
+from ipc.frames.data import (
+    MAX_PAYLOAD_BYTES,
+    PACK_BYTES,
+    PACK_FRAMES,
+    Answer,
+    HttpAnswer,
+    SendProgress,
+    http_head_bytes,
+)
 from workers.messages import Sent
 
 _encode = msgspec.json.Encoder().encode
 
-Frame = Answer | SendProgress
+Frame = Answer | HttpAnswer | SendProgress
 
 
 class AnswerQueue:
@@ -52,7 +60,14 @@ def size_of(frame: Frame) -> int:
     """Return about how many bytes a frame takes."""
     if isinstance(frame, Answer):
         return len(frame.payload)
+    if isinstance(frame, HttpAnswer):
+        return len(frame.payload) + http_head_bytes(frame.headers)
     return len(frame.texts) + len(frame.sent)
+
+
+def is_small(pack: Sequence[Frame]) -> bool:
+    """Return whether a pack leaves half of its room for messages."""
+    return sum(map(size_of, pack)) <= PACK_BYTES // 2
 
 
 def progress_of(

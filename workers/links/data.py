@@ -21,12 +21,12 @@ from structlog.typing import FilteringBoundLogger
 
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import (
-    PACK_BYTES,
     AccountIdentity,
     Ack,
     Answer,
     Call,
     DataHello,
+    HttpCall,
     Refused,
     Welcome,
     decode_from_gateway,
@@ -34,7 +34,7 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
-from workers.links.answers import AnswerQueue, progress_of, size_of
+from workers.links.answers import AnswerQueue, Frame, is_small, progress_of
 from workers.links.backlog import Backlog
 from workers.links.positions import Positions
 from workers.links.waiting import Goals, WaitingEmitters
@@ -46,6 +46,7 @@ SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then a
 RENEW_BEATS = 3  # without an answer of a gateway that runs, then a new socket; doubles
 RENEW_BEATS_MAX = 96
 TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
+OnCall = Callable[[Call | HttpCall, str], None]
 
 
 class WorkerDataLink:
@@ -55,9 +56,7 @@ class WorkerDataLink:
     call of the gateway with that boot id.
     """
 
-    def __init__(
-        self, boot: WorkerBoot, on_call: Callable[[Call, str], None], log: FilteringBoundLogger
-    ) -> None:
+    def __init__(self, boot: WorkerBoot, on_call: OnCall, log: FilteringBoundLogger) -> None:
         self.backlog = Backlog()
         self.positions = Positions()
         self.dropped: Counter[str] = Counter()
@@ -151,14 +150,18 @@ class WorkerDataLink:
             self._recalled = None
 
     def answer(self, id: int, gateway: str, ok: bool, payload: bytes) -> None:
-        """Answer the call ``id`` of ``gateway``; drop the answer when that gateway is gone.
+        """Answer the call ``id`` of ``gateway`` (see ``send_answer``)."""
+        self.send_answer(Answer(id, ok, payload), gateway)
+
+    def send_answer(self, answer: Frame, gateway: str) -> None:
+        """Answer a call or an HTTP request of ``gateway``; drop the answer when that is gone.
 
         Its successor would mistake the answer for that of its own call with this id.
         """
         if gateway != self._gateway:
             self.dropped["late answers"] += 1
             return
-        self._answers.append(Answer(id, ok, payload))
+        self._answers.append(answer)
         self._schedule()
 
     def report_progress(self, key: str, attempt: int, texts: list[str], sent: list[Sent]) -> None:
@@ -250,8 +253,7 @@ class WorkerDataLink:
             pack = self._answers.take()
             # Messages go along with the last of them: a body costs more than what is in it, and
             # the event of a sent message then arrives in the same turn as the answer.
-            small = sum(map(size_of, pack)) <= PACK_BYTES // 2
-            along = backlog.take() if small and not self._answers else None
+            along = backlog.take() if is_small(pack) and not self._answers else None
             if not send(encode([*pack, along] if along else pack)):
                 if along:
                     backlog.putback()
@@ -309,7 +311,7 @@ class WorkerDataLink:
             match frame:
                 case Ack():
                     self._acked(frame.seq, frame.mark)
-                case Call():
+                case Call() | HttpCall():
                     self._on_call(frame, self._gateway or "")
                 case Welcome():
                     self._welcomed(frame)

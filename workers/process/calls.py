@@ -13,12 +13,12 @@ import msgspec
 from msgspec import UNSET
 
 from ipc.calls import RESOLUTION
-from ipc.frames.data import MAX_PAYLOAD_BYTES, Call
+from ipc.frames.data import MAX_PAYLOAD_BYTES, Call, HttpCall
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
 from ipc.nesting import MALFORMED, require_shallow
-from workers.errors import ChannelError, LoggedOut, MaybeSent, SendFailed
+from workers.errors import LoggedOut, MaybeSent, SendFailed
 from workers.messages import Action, Outbound, Sent, merged
 from workers.plugin import METHODS
 from workers.process.attempts import (
@@ -29,7 +29,14 @@ from workers.process.attempts import (
     SendAttempts,
 )
 from workers.process.endings import last_line
-from workers.process.explanations import Explain, failed_send, members, unexplained
+from workers.process.explanations import (
+    Explain,
+    ends_the_account,
+    failed_send,
+    members,
+    unexplained,
+)
+from workers.process.http_requests import AnswerHttp, HttpRequests
 
 RESULTS = {"history": "messages", "chat": "chat", "members": "members"}  # as clients get them
 MAX_RUNNING = 64
@@ -55,7 +62,8 @@ class PluginCalls:
 
     ``reply(id, gateway, ok, payload)`` receives each answer, ``sent(message, sent)`` each
     message that the plugin really sent, ``fail(error)`` each error that ends the account,
-    ``progress(key, attempt, texts, sent)`` how far a message of several parts has come.
+    ``progress(key, attempt, texts, sent)`` how far a message of several parts has come,
+    ``answer_http(answer, gateway)`` the answer to each HTTP request.
     ``explain`` says what an error means that is no ``ChannelError``.
     """
 
@@ -65,6 +73,7 @@ class PluginCalls:
         reply: Reply,
         sent: Callable[[Outbound, Sent], Awaitable[None]],
         fail: Callable[[BaseException], None],
+        answer_http: AnswerHttp,
         redact: Callable[[str], str] = str,
         log: Any,
         explain: Explain = unexplained,
@@ -89,6 +98,7 @@ class PluginCalls:
         self._overdue: set[asyncio.Task[None]] = set()
         # Each key is sent once; only this process knows what was really sent.
         self._results = Once(self._loop.time, _stopping)
+        self._http = HttpRequests(answer=answer_http, fail=fail, log=log, explain=explain)
         self._made = 0  # ids made here, for platforms that give none
 
     def begin(
@@ -109,14 +119,19 @@ class PluginCalls:
         self._send_all = send_all
         self._can = can
         self._files = files
+        if "http" in can:
+            self._http.begin(plugin)
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""
         self._closing = True
+        self._http.close()
 
-    def on_call(self, call: Call, gateway: str) -> None:
+    def on_call(self, call: Call | HttpCall, gateway: str) -> None:
         """Start ``call``, or refuse it at once when it cannot run now."""
-        if self._plugin is None or self._closing:
+        if isinstance(call, HttpCall):
+            self._http.on_call(call, gateway)
+        elif self._plugin is None or self._closing:
             state = "stopping" if self._closing else "starting"
             self._refuse(call, gateway, f"the account is {state}", retryable=True)
         elif len(self._running) >= MAX_RUNNING:
@@ -133,6 +148,7 @@ class PluginCalls:
         self.close()
         while self._running:
             await asyncio.wait(set(self._running))
+        await self._http.finish()
 
     async def cancel(self, deadline: float | None) -> None:
         """Cancel the calls that run; each is answered that the account is stopping.
@@ -147,6 +163,7 @@ class PluginCalls:
         if running:
             left = None if deadline is None else deadline - self._loop.time()
             await asyncio.wait(running, timeout=left)
+        await self._http.cancel(deadline)
 
     def _give_up(self) -> None:
         """Cancel the calls that are overdue, and set the timer for the next."""
@@ -193,7 +210,7 @@ class PluginCalls:
     def _failed(self, call: Call, gateway: str, error: Exception) -> None:
         """Answer a call that has raised; end the account where that is what the error means."""
         leaves = members(error, self._explain)
-        ending = [leaf for leaf in leaves if _ends_the_account(leaf)]
+        ending = [leaf for leaf in leaves if ends_the_account(leaf)]
         failed = [leaf for leaf in leaves if isinstance(leaf, SendFailed)]
         network = [failed_send(leaf) for leaf in leaves]
         if ending:
@@ -321,10 +338,6 @@ class PluginCalls:
         wait = UNSET if after is None else max(0, math.ceil(after * 1000))
         shape = ErrorShape(code, self._redact(text)[:2000], details or UNSET, retryable, wait)
         self._reply(call.id, gateway, False, _encode(shape))
-
-
-def _ends_the_account(error: BaseException) -> bool:
-    return isinstance(error, ChannelError) and not isinstance(error, SendFailed)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], method: str, params: bytes) -> T:

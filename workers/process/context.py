@@ -6,12 +6,14 @@ It is deliberately narrow: what a plugin cannot reach in the worker it cannot da
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -79,13 +81,14 @@ class AccountContext:
         self._manifest = manifest
         self.logins = AccountLogin(control, redact.learn)
         self._credentials = KeptCredentials(self.storage, self._secrets, redact.learn)
-        self._proxy = boot.proxy
+        self.proxy = boot.proxy
         self._media_boot = boot.media or MediaBoot(str(self.storage / "media"))
         self._max_down = manifest.media.max_down
         self._media: MediaStore | None = None
         self._tend_at = 0.0
         self._tending: asyncio.Task[None] | None = None
         self.media_refusal = ""  # why the last file was not stored, as long as that lasts
+        self._ingress_url = boot.ingress_url
         self._loop = asyncio.get_running_loop()
         self._children: list[Any] = []
         self._threads: ThreadPoolExecutor | None = None
@@ -238,7 +241,7 @@ class AccountContext:
             import aiohttp  # late: it takes 0.15 s and 8 MiB where no channel has loaded it
 
             limits = aiohttp.ClientTimeout(total=HTTP_SECONDS, connect=CONNECT_SECONDS)
-            self._http = aiohttp.ClientSession(timeout=limits, proxy=self._proxy)
+            self._http = aiohttp.ClientSession(timeout=limits, proxy=self.proxy)
         return self._http
 
     @property
@@ -250,7 +253,7 @@ class AccountContext:
             self._media = MediaStore(
                 self._media_boot,
                 max_down=self._max_down,
-                proxy=self._proxy,
+                proxy=self.proxy,
                 on_refusal=self._note_refusal,
             )
         return self._media
@@ -299,6 +302,20 @@ class AccountContext:
         if self._http is not None:
             await self._http.close()
 
+    def url(self, path: str = "") -> str | None:
+        """Return the address at which the platform reaches the plugin's ``http``."""
+        if self._ingress_url is None:
+            return None
+        return self._ingress_url + quote(path.removeprefix("/"))
+
+    def same(self, one: str | bytes, other: str | bytes) -> bool:
+        """Return whether two secrets are the same, in a time that does not depend on them."""
+        return hmac.compare_digest(_bytes(one), _bytes(other))
+
+    def hmac(self, key: str | bytes, data: str | bytes, digest: str = "sha256") -> bytes:
+        """Return the signature of ``data`` under ``key``."""
+        return hmac.digest(_bytes(key), _bytes(data), digest)
+
     def ready(self) -> None:
         """Report that the account works now. A second call does nothing."""
         self._control.send_ready()
@@ -319,6 +336,10 @@ class AccountContext:
         if value is None or isinstance(value, bool | int | float):
             return value
         raise ValueError(f"a status field is text, a number, a boolean or None, not {value!r}")
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else bytes(text)
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:

@@ -91,6 +91,11 @@ def is_network_error(error: BaseException) -> bool:
     return _is_one_of(error, _NETWORK)
 
 
+def ends_the_account(error: BaseException) -> bool:
+    """Return whether an error means that the account cannot go on."""
+    return isinstance(error, ChannelError) and not isinstance(error, SendFailed)
+
+
 def failed_send(error: BaseException) -> SendFailed | None:
     """Return what a network error out of ``send`` means; ``None`` when it is no network error.
 

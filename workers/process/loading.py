@@ -15,7 +15,7 @@ import msgspec
 
 from ipc.frames.bootstrap import WorkerBoot
 from workers.errors import Misconfigured, Transient
-from workers.plugin import METHODS, PARTS, Manifest
+from workers.plugin import METHODS, PARTS, SERVED, Manifest
 from workers.process.logging import Redaction
 from workers.secrets import field_at, is_reference, resolve, secret_part
 
@@ -96,12 +96,12 @@ def plugin_class(manifest: Manifest) -> Any:
 def without_method(plugin: type, can: frozenset[str]) -> list[str]:
     """Return the words of ``can`` that ``plugin`` has no method for, sorted.
 
-    ``act`` is a method for all of them.
+    ``act`` is a method for all that clients call.
     """
-    if callable(getattr(plugin, "act", None)):
-        return []
+    acts = callable(getattr(plugin, "act", None))
+    wanted = can & SERVED if acts else can - PARTS
     return sorted(
         word
-        for word in can - PARTS
-        if word not in METHODS or not callable(getattr(plugin, word, None))
+        for word in wanted
+        if word not in METHODS | SERVED or not callable(getattr(plugin, word, None))
     )

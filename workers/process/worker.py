@@ -134,6 +134,7 @@ class Worker:
                     reply=self._link.answer,
                     sent=self._report_sent,
                     fail=self._fail,
+                    answer_http=self._link.send_answer,
                     redact=self._redact,
                     log=self._log,
                     explain=lambda error: self._explain(error),

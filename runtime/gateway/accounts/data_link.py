@@ -27,6 +27,7 @@ from ipc.frames.data import (
     Call,
     DataHello,
     FromGateway,
+    HttpAnswer,
     Mark,
     Messages,
     SendProgress,
@@ -41,6 +42,7 @@ from ipc.zeromq.link import Router
 from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
 from runtime.gateway.accounts.greetings import Greetings
 from runtime.gateway.accounts.handover import Handover
+from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake, ValidPart
 from runtime.gateway.accounts.link_signs import LinkSigns
 from runtime.gateway.accounts.payload_check import IdOf, id_unread
@@ -100,6 +102,7 @@ class DataRouter:
         *,
         peers: Peers,
         calls: AccountCalls,
+        http_calls: HttpCalls,
         rings: Rings,
         handover: Handover,
         intake: Intake,
@@ -113,6 +116,7 @@ class DataRouter:
         self._by_id = peers.by_id
         self._calls = calls
         self._queued = calls.queued
+        self._http_calls = http_calls
         self._rings = rings
         self._handover = handover
         self._intake = intake
@@ -133,11 +137,15 @@ class DataRouter:
         )
         self._signs = LinkSigns(peers.accounts, peers, self._clock)
         self._guard = FloodGuard(
-            self._router, self._rebound, _warn, held=lambda: self._output.held_bytes
+            self._router,
+            self._rebound,
+            _warn,
+            held=lambda: output.held_bytes + http_calls.memory_bytes,
         )
         self._greetings = Greetings(
             gateway, peers, rings, intake, self._send, self.dropped, self._clock, on_welcome
         )
+        http_calls.attach(lambda peer, call: self._router.send(peer.id, encode([call])))
         intake.attach(
             self._acknowledge_soon, self._greetings.invite, self._greetings.journal_changed
         )
@@ -157,6 +165,9 @@ class DataRouter:
                     self._out_of_order(id, peer, each)
             elif type(each) is Answer:
                 if not self._calls.answered(peer, each):
+                    self.dropped["late answer"] += 1
+            elif type(each) is HttpAnswer:
+                if not self._http_calls.answered(peer, each):
                     self.dropped["late answer"] += 1
             elif type(each) is DataHello:
                 peer = self._greetings.hello(id, each) or peer
@@ -298,6 +309,7 @@ class DataRouter:
                 self._peers.forget(peer)
                 self._unacked.discard(peer)
                 self._calls.forget(peer)
+                self._http_calls.forget(peer)
                 self._intake.forget(peer)
             elif not peer.welcome and not peer.held:
                 self._greetings.greet(peer)
@@ -305,6 +317,7 @@ class DataRouter:
     def forget(self, key: str, last: int) -> None:
         """Forget an account that is no more; ``last`` was the number of its last incarnation."""
         self._duplicates.pop(key, None)
+        self._http_calls.bounds.forget(key)
         self._router.forget(key, last)
 
     def close(self) -> None:
@@ -332,6 +345,7 @@ class DataRouter:
         """Fail the calls whose answers the closed connections may have held."""
         for peer in list(self._peers.by_id.values()):
             self._calls.forget(peer)
+            self._http_calls.forget(peer)
 
     def _out_of_order(self, id: bytes, peer: Peer | None, pack: Messages) -> None:
         """Drop messages that come twice, too early, after a gap, or from an unknown peer."""

@@ -1,4 +1,4 @@
-"""Answers HTTP requests on the gateway's port: health, metrics and files of messages."""
+"""Answers HTTP requests on the gateway's port: health, metrics, files, and those to accounts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.access.throttle import SHARED
 from runtime.gateway.http import metrics
+from runtime.gateway.http.ingress import Ingress
+from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
 from runtime.gateway.parts import GatewayParts
 
@@ -29,6 +31,7 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 # An idle connection; the library's 3630 s would let a stranger keep what costs a file each.
 KEEP_ALIVE_SECONDS = 15.0
+LINGER_SECONDS = 2.0  # in which a refused body is read and dropped, so that its answer is read
 
 Endpoint = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -42,6 +45,7 @@ class HttpEndpoints:
         self._readiness = parts.readiness
         self._guard = parts.guard
         self._registry = metrics.registry(parts)
+        self._ingress = Ingress(parts)
         self._paths: dict[str, Endpoint] = {
             "/health": self._health,
             "/healthz": self._health,
@@ -53,7 +57,12 @@ class HttpEndpoints:
             self._paths["/metrics"] = self._metrics
         answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
         self._server = web.Server(
-            answer, access_log=None, logger=_log, keepalive_timeout=KEEP_ALIVE_SECONDS
+            answer,
+            access_log=None,
+            logger=_log,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,  # a signature is over the bytes as they came; and no bombs
         )
 
     def protocol(self) -> asyncio.Protocol:
@@ -77,6 +86,8 @@ class HttpEndpoints:
             return await self._answer_at(request)
 
     async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.rel_url.raw_path.startswith(ACCOUNTS):
+            return await self._ingress.answer(request, self._origin_of(request).address)
         endpoint = self._paths.get(request.path)
         if request.path.startswith(PREFIX):
             endpoint = self._media.answer

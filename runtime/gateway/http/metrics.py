@@ -56,6 +56,11 @@ class GatewayCollector(Collector):
         oldest = outbox["oldestMs"] / 1000
         yield _gauge("outbox_oldest_seconds", "For how long the oldest has waited.", oldest)
         yield _by("outbox_attempts", "Ended attempts to send.", "reason", outbox["attempts"])
+        bounds = parts.http_calls.bounds
+        yield _counter("ingress_requests", "HTTP requests to accounts admitted.", bounds.requests)
+        yield _gauge("ingress_in_flight", "HTTP requests being answered.", bounds.in_flight)
+        yield _gauge("ingress_bytes", "Bodies of HTTP requests held.", bounds.held_bytes)
+        yield _by("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
         yield _by("agent_failures", "Answers that were not.", "reason", parts.agents.failed)

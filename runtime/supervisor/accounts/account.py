@@ -341,6 +341,7 @@ class Account:
             journal=spec.journal,
             ambiguous=spec.ambiguous,
             outbox_ttl=spec.outbox.ttl,
+            ingress=spec.ingress,
             pid=process.pid if alive and process is not None else None,
             incarnation=state.incarnation,
             revision=self._revision,

@@ -106,6 +106,7 @@ class WorkerLauncher:
                 confine=self._out_of_reach() if spec.confine else None,
                 proxy=spec.proxy,
                 media=self._media(spec.key),
+                ingress_url=spec.ingress_url,
             )
 
     def _media(self, key: str) -> MediaBoot:

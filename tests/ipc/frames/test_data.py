@@ -18,6 +18,8 @@ from ipc.frames.data import (
     Answer,
     Call,
     DataHello,
+    HttpAnswer,
+    HttpCall,
     Mark,
     Messages,
     Refused,
@@ -26,6 +28,7 @@ from ipc.frames.data import (
 
 counts = st.integers(0, (1 << 63) - 1)
 payloads = st.binary(max_size=300)
+http_headers = st.lists(st.tuples(st.text(max_size=50), st.text(max_size=50)), max_size=10)
 from_worker = st.one_of(
     st.builds(
         DataHello,
@@ -47,6 +50,7 @@ from_worker = st.one_of(
     st.builds(Mark, counts, counts, payloads),
     st.builds(AccountIdentity, st.text(min_size=1, max_size=512)),
     st.builds(Answer, counts, st.booleans(), payloads),
+    st.builds(HttpAnswer, counts, st.integers(200, 599), http_headers, payloads),
 )
 from_gateway = st.one_of(
     st.builds(
@@ -62,6 +66,17 @@ from_gateway = st.one_of(
     st.builds(Ack, counts, counts),
     st.builds(Call, counts, st.text(min_size=1, max_size=128), payloads),
     st.builds(Refused, st.text(max_size=1024)),
+    st.builds(
+        HttpCall,
+        counts,
+        st.sampled_from(["GET", "POST"]),
+        st.text(max_size=100),
+        st.text(max_size=100),
+        http_headers,
+        st.text(max_size=256),
+        st.floats(0.1, 300),
+        payloads,
+    ),
 )
 pack = msgspec.msgpack.encode
 
@@ -85,6 +100,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "frame is no list": (pack([1]), "Expected `array`"),
     "unknown kind": (pack([[9, 1]]), "Invalid value 9"),
     "kind that no worker sends": (pack([[8, "x"]]), "Invalid value 8"),
+    "status of no answer": (pack([[7, 1, 101, [], b""]]), ">= 200"),
+    "header that is no pair": (pack([[7, 1, 200, [["a"]], b""]]), "length 2"),
+    "too many headers": (pack([[7, 1, 200, [["a", "b"]] * 129, b""]]), "length <= 128"),
+    "body too large for HTTP": (pack([[7, 1, 200, [], bytes(1024 * 1024 + 1)]]), "length <="),
     "too few fields": (pack([[2, 1]]), "at least"),
     "negative seq": (pack([[2, -1, b"0", [b"{}"]]]), ">= 0"),
     "seq as text": (pack([[2, "1", b"0", [b"{}"]]]), "Expected `int`"),
@@ -175,3 +194,13 @@ def test_a_cursor_goes_with_the_last_message_of_a_pack() -> None:
 def test_a_pack_that_an_older_worker_sends_has_no_cursor() -> None:
     assert data.decode_from_worker(pack([[2, 1, b"0", [b"{}"]]])) == [Messages(1, b"0", [b"{}"])]
     assert data.decode_from_gateway(pack([[1, "g", 4, 0], [2, 4]])) == [Welcome("g", 4), Ack(4)]
+
+
+def test_the_largest_request_over_http_fits_into_a_body() -> None:
+    """Names and values count in characters, of which each may take three bytes and more."""
+    headers = [("x" * 10, "\u20ac" * (data.MAX_HTTP_HEAD_BYTES // 128 - 10))] * 128
+    assert data.http_head_bytes(headers) == data.MAX_HTTP_HEAD_BYTES
+    largest = HttpCall(
+        (1 << 63) - 1, "OPTIONS", "", "", headers, "r" * 256, 300.0, bytes(data.MAX_PAYLOAD_BYTES)
+    )
+    assert data.decode_from_gateway(data.encode([largest])) == [largest]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 
 from runtime.config.accounts import AccountSpec, channels
 from runtime.config.errors import ConfigError
-from runtime.config.load import load_text
+from runtime.config.load import load, load_text
 from runtime.config.model import RestartConfig
-from tests.runtime.config.example import Chatty, Fields, known, read, refused
+from tests.runtime.config.example import Chatty, Fields, known, read, refused, write
 from workers.registry import InstalledChannel, Manifests
 
 
@@ -136,6 +137,36 @@ def test_the_rules_for_files_concern_the_channels_that_have_some(tmp_path: Path)
     assert same == [local, telegram]
     assert local_after == local
     assert telegram_after != telegram
+
+
+PUBLIC = "gateway: {publicUrl: 'wss://chat.example/'}"
+
+
+def serving(directory: Path, section: str, key: str, rest: str = "") -> AccountSpec:
+    """Return an account of a channel that takes HTTP requests."""
+    found = known()
+    manifest = replace(found["talk"].manifest, can=frozenset({"http"}))
+    found["talk"] = InstalledChannel(manifest, "tests.talk:manifest", "tests")
+    file = write(directory, f"{{channels: {{talk: {section}}}, {rest}}}")
+    return load(file, found).accounts[key]
+
+
+def test_an_account_that_takes_http_has_an_address_below_the_public_one(tmp_path: Path) -> None:
+    section = "{server: 's', ingress: true, accounts: {a: {}, b: {ingress: false}}}"
+    a = serving(tmp_path, section, "talk:a", PUBLIC)
+    b = serving(tmp_path, section, "talk:b", PUBLIC)
+    assert (a.ingress, a.ingress_url) == (True, "https://chat.example/channels/talk/a/")
+    assert (b.ingress, b.ingress_url) == (False, None)
+    without = serving(tmp_path, section, "talk:a")
+    assert (without.ingress, without.ingress_url) == (True, None)
+    assert without.fingerprint != a.fingerprint  # the plugin is told the address
+
+
+def test_only_a_channel_that_takes_http_gets_any(tmp_path: Path) -> None:
+    (line,) = refused(
+        tmp_path, "{channels: {talk: {server: 's', ingress: true, accounts: {a: {}}}}}"
+    )
+    assert "talk.accounts.a.ingress: is true; allowed only for channels that take HTTP" in line
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from ipc.frames.data import MAX_PAYLOAD_BYTES, PACK_BYTES, PACK_FRAMES, Answer, SendProgress
-from workers.links.answers import AnswerQueue, progress_of, size_of
+from ipc.frames.data import (
+    MAX_BODY_BYTES,
+    MAX_PAYLOAD_BYTES,
+    PACK_BYTES,
+    PACK_FRAMES,
+    Answer,
+    HttpAnswer,
+    SendProgress,
+    encode,
+)
+from workers.links.answers import AnswerQueue, is_small, progress_of, size_of
 from workers.messages import Sent
 
 
@@ -34,6 +43,32 @@ def test_an_end_of_the_gateway_drops_everything() -> None:
     queue = answers(1, 1)
     queue.clear()
     assert len(queue) == 0
+
+
+def test_an_answer_counts_with_its_headers() -> None:
+    assert size_of(HttpAnswer(1, 200, [("ab", "cde")], b"1234")) == 9
+    assert size_of(Answer(1, True, b"1234")) == 4
+
+
+def test_a_pack_is_small_up_to_half_of_its_room() -> None:
+    quarter = PACK_BYTES // 4
+    assert is_small([Answer(1, True, bytes(quarter)), HttpAnswer(2, 200, [], bytes(quarter))])
+    assert not is_small(
+        [Answer(1, True, bytes(quarter)), HttpAnswer(2, 200, [("a", "")], bytes(quarter))]
+    )
+
+
+def test_headers_count_so_that_every_pack_can_be_sent() -> None:
+    heavy = [HttpAnswer(n, 200, [("x", "y" * 32_000)], b"") for n in range(PACK_FRAMES)]
+    queue = AnswerQueue()
+    for answer in heavy:
+        queue.append(answer)
+    packs = []
+    while queue:
+        packs.append(queue.take())
+    assert [each for pack in packs for each in pack] == heavy
+    assert all(len(encode(pack)) <= MAX_BODY_BYTES for pack in packs)
+    assert len(packs) == PACK_FRAMES // 2
 
 
 def test_progress_names_the_parts_once() -> None:

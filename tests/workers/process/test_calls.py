@@ -437,7 +437,13 @@ async def test_an_answer_that_cannot_be_given_ends_the_account() -> None:
     async def told(message: Outbound, sent: Sent) -> None:
         raise AssertionError(message)
 
-    calls = PluginCalls(reply=broken, sent=told, fail=failed.set_result, log=structlog.get_logger())
+    calls = PluginCalls(
+        reply=broken,
+        sent=told,
+        fail=failed.set_result,
+        answer_http=lambda answer, gateway: None,
+        log=structlog.get_logger(),
+    )
     calls.begin(object())
     calls.on_call(Call(1, "probe", b"{}"), "gateway")
     assert str(await failed) == "a fault of ours"

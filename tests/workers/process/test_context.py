@@ -185,3 +185,27 @@ async def test_old_files_of_an_earlier_worker_go_without_a_word(run_dir: Path) -
         await rig.supervisor.until(lambda: rig.supervisor.of(Beat)[-1:] and not old.exists())
         await rig.supervisor.until(lambda: rig.supervisor.of(Beat)[-1].media_bytes == 4096)
         assert young.exists()
+
+
+async def test_the_account_s_address_stands_on_the_public_one(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start(ingress_url="https://chat.example/channels/controllable/one/")
+        ctx = (await rig.up()).ctx
+        assert ctx.url("hook") == "https://chat.example/channels/controllable/one/hook"
+        assert ctx.url("/a b") == "https://chat.example/channels/controllable/one/a%20b"
+        assert ctx.url() == "https://chat.example/channels/controllable/one/"
+
+
+async def test_signatures_are_made_and_compared(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        ctx = (await rig.up()).ctx
+        assert ctx.url("hook") is None
+        # RFC 4231, test case 2
+        made = ctx.hmac("Jefe", b"what do ya want for nothing?")
+        assert made.hex() == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        assert len(ctx.hmac(b"Jefe", "x", "sha512")) == 64
+        assert ctx.same(made, bytes(made))
+        assert ctx.same("s\u00fc\u00df", "s\u00fc\u00df".encode())
+        assert not ctx.same("a", "b")
+        assert not ctx.same("a", "aa")

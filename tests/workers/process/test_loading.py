@@ -157,6 +157,7 @@ class Acting(Own):
         (Own, {"pin"}, ["pin"]),
         (Acting, {"edit", "typing", "pin"}, []),
         (Acting, set(METHODS), []),
+        (Acting, {"http", "pin"}, ["http"]),
     ],
 )
 def test_every_word_has_its_method(plugin: type, can: set[str], missing: list[str]) -> None:

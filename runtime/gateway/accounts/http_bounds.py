@@ -1,0 +1,123 @@
+"""Bounds what HTTP requests to accounts may take: places, a rate, memory. Pure.
+
+A request holds a place of its account from its admission until it is answered, or until the
+worker that hangs on it is gone. So one account that is slow uses up its own places, and then its
+requests are refused before their bodies are read. Of the memory for all bodies no account gets more
+than is left free for the others: with n of them at their bound a part of 1/(n+1) is free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ipc.token_bucket import TokenBucket
+from runtime.config.model import IngressConfig
+
+REASONS = ("in flight", "memory", "not running", "rate", "timeout", "too large")
+
+
+class Crowded(Exception):
+    """A request is refused for want of room; the text is the reason.
+
+    ``retry_after`` is in seconds, ``reason`` one of ``REASONS``.
+    """
+
+    def __init__(self, reason: str, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class HttpPlace:
+    """The place of one admitted request, and the memory of its body.
+
+    Each ``hold`` needs a ``release`` of its own; the last one frees the place.
+    """
+
+    def __init__(self, bounds: HttpBounds, key: str) -> None:
+        self._bounds = bounds
+        self._key = key
+        self._holders = 1
+        self._bytes = 0
+
+    def grow(self, count: int) -> None:
+        """Take memory for so many bytes more; raises ``Crowded`` when there is none."""
+        self._bounds.check_memory(self._key, count)
+        self._bytes += count
+        self._bounds.add(self._key, 0, count)
+
+    def hold(self) -> None:
+        """Keep the place for one holder more."""
+        self._holders += 1
+
+    def release(self) -> None:
+        """Give the place up for one holder."""
+        self._holders -= 1
+        if self._holders == 0:
+            self._bounds.add(self._key, -1, -self._bytes)
+
+
+class HttpBounds:
+    """The bounds of all accounts. ``refused`` counts refusals by reason."""
+
+    def __init__(self) -> None:
+        self.config = IngressConfig()
+        self.requests = 0  # admitted
+        self.held_bytes = 0
+        self.refused: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self._places: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._buckets: dict[str, TokenBucket] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """How many places are taken, of all accounts."""
+        return self._places.total()
+
+    def configure(self, config: IngressConfig) -> None:
+        """Take over new bounds; they count for the requests that come from now on."""
+        if config != self.config:
+            self.config = config
+            self._buckets.clear()
+
+    def enter(self, key: str, size: int, now: float) -> HttpPlace:
+        """Admit a request with a body of ``size`` bytes (0: not known) to the account ``key``.
+
+        Raises ``Crowded``. ``now`` is in seconds and never goes back.
+        """
+        if self._places[key] >= self.config.in_flight:
+            text = f"{self.config.in_flight} requests to this account are being answered"
+            raise Crowded("in flight", text, 1.0)
+        self.check_memory(key, size)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            rate = self.config.per_second
+            bucket = self._buckets[key] = TokenBucket(max(rate, 1.0), rate, now)
+        if not bucket.take(now):
+            text = f"this account takes {self.config.per_second:g} requests a second"
+            raise Crowded("rate", text, bucket.wait(now))
+        self.requests += 1
+        self.add(key, 1, 0)
+        return HttpPlace(self, key)
+
+    def check_memory(self, key: str, count: int) -> None:
+        """Raise ``Crowded`` unless the account may take memory for so many bytes more."""
+        free = self.config.total_bytes - self.held_bytes
+        if count and self._bytes[key] + count > free:
+            raise Crowded("memory", "too many bodies of requests are being held", 1.0)
+
+    def add(self, key: str, places: int, count: int) -> None:
+        """Count places and bytes of an account that are taken, or given back."""
+        self.held_bytes += count
+        self._places[key] += places
+        self._bytes[key] += count
+        if not self._places[key]:
+            del self._places[key], self._bytes[key]
+
+    def count_refusal(self, reason: str) -> None:
+        """Count a request that was refused."""
+        self.refused[reason] += 1
+
+    def forget(self, key: str) -> None:
+        """Forget the rate of an account that is no more."""
+        self._buckets.pop(key, None)

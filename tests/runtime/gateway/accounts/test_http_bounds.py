@@ -1,0 +1,98 @@
+"""What HTTP requests may take: places, a rate, memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.config.model import IngressConfig
+from runtime.gateway.accounts.http_bounds import Crowded, HttpBounds
+
+MIB = 1 << 20
+
+
+def bounds(**config: float) -> HttpBounds:
+    made = HttpBounds()
+    made.configure(IngressConfig(**config))  # type: ignore[arg-type]
+    return made
+
+
+def refusal(made: HttpBounds, key: str, size: int = 0, now: float = 0.0) -> tuple[str, float]:
+    with pytest.raises(Crowded) as caught:
+        made.enter(key, size, now)
+    return caught.value.reason, caught.value.retry_after
+
+
+def test_an_account_has_so_many_places_and_another_its_own() -> None:
+    made = bounds(in_flight=2)
+    first, _ = made.enter("a:1", 0, 0.0), made.enter("a:1", 0, 0.0)
+    assert refusal(made, "a:1") == ("in flight", 1.0)
+    made.enter("a:2", 0, 0.0)
+    first.release()
+    made.enter("a:1", 0, 0.0)
+    assert (made.in_flight, made.requests) == (3, 4)
+
+
+def test_a_place_is_free_when_its_last_holder_gives_it_up() -> None:
+    made = bounds(in_flight=1)
+    place = made.enter("a:1", 0, 0.0)
+    place.grow(10)
+    place.hold()
+    place.release()
+    assert refusal(made, "a:1")[0] == "in flight"
+    assert made.held_bytes == 10
+    place.release()
+    assert (made.in_flight, made.held_bytes) == (0, 0)
+    made.enter("a:1", 0, 0.0)
+
+
+def test_the_rate_allows_a_second_of_it_at_once_and_says_when_to_come_again() -> None:
+    made = bounds(per_second=4, in_flight=64)
+    for _ in range(4):
+        made.enter("a:1", 0, 10.0)
+    assert refusal(made, "a:1", now=10.0) == ("rate", 0.25)
+    made.enter("a:1", 0, 10.25)
+    assert refusal(made, "a:1", now=10.25)[0] == "rate"
+    made.enter("a:2", 0, 10.25)
+    made.forget("a:1")
+    made.enter("a:1", 0, 10.25)
+
+
+def test_a_refused_request_takes_nothing() -> None:
+    made = bounds(in_flight=1, per_second=2)
+    place = made.enter("a:1", 0, 0.0)
+    for _ in range(10):
+        refusal(made, "a:1")
+    place.release()
+    made.enter("a:1", 0, 0.0)
+
+
+def test_one_account_leaves_as_much_memory_free_as_it_takes() -> None:
+    made = bounds(total_bytes=8 * MIB, in_flight=64)
+    greedy = made.enter("a:1", 0, 0.0)
+    greedy.grow(4 * MIB)
+    with pytest.raises(Crowded):
+        greedy.grow(1)
+    assert refusal(made, "a:1", 1)[0] == "memory"
+    second = made.enter("a:2", MIB, 0.0)
+    second.grow(2 * MIB)
+    assert refusal(made, "a:2", 1)[0] == "memory"
+    made.enter("a:3", MIB, 0.0)
+    made.enter("a:1", 0, 0.0)  # without a body
+    greedy.release()
+    second.release()
+    assert made.held_bytes == 0
+
+
+def test_new_bounds_count_at_once() -> None:
+    made = bounds(in_flight=1, per_second=1)
+    made.enter("a:1", 0, 0.0)
+    assert refusal(made, "a:1")[0] == "in flight"
+    made.configure(IngressConfig(in_flight=2))
+    made.enter("a:1", 0, 0.0)
+
+
+def test_refusals_are_counted_by_reason_from_the_start() -> None:
+    made = HttpBounds()
+    assert set(made.refused.values()) == {0}
+    made.count_refusal("rate")
+    assert made.refused["rate"] == 1

@@ -1,0 +1,162 @@
+"""HTTP requests to a plugin: each answered once, whatever the plugin does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipc.frames.data import MAX_PAYLOAD_BYTES, HttpAnswer, HttpCall
+from tests.support.worker_rig import WorkerRig, worker_rig
+from workers.errors import NeedsLogin, SendFailed
+from workers.messages import HttpRequest, HttpResponse
+from workers.process.http_requests import MAX_RUNNING
+
+SERVING = "tests.support.controllable_channel:serving"
+
+
+def call(id: int = 1, seconds: float = 30.0, **changes: Any) -> HttpCall:
+    fields: dict[str, Any] = {
+        "method": "POST",
+        "path": "hook",
+        "query": "a=1",
+        "headers": [("x-id", "7")],
+        "remote": "192.0.2.1",
+        "payload": b"\x00\xff body",
+    }
+    return HttpCall(id=id, seconds=seconds, **(fields | changes))
+
+
+async def asked(rig: WorkerRig, on_http: Any, **changes: Any) -> HttpAnswer:
+    rig.start(SERVING)
+    plugin = await rig.up()
+    plugin.on_http = on_http
+    return await rig.gateway.http(call(**changes))
+
+
+async def test_a_request_arrives_as_it_was_and_its_answer_too(run_dir: Path) -> None:
+    seen: list[HttpRequest] = []
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse(201, b"\xff\x00", [("X-A", "1"), ("X-A", "2")])
+
+    async with worker_rig(run_dir) as rig:
+        got = await asked(rig, answer)
+    assert got == HttpAnswer(1, 201, [("X-A", "1"), ("X-A", "2")], b"\xff\x00")
+    assert seen == [
+        HttpRequest("POST", "hook", "a=1", [("x-id", "7")], "192.0.2.1", b"\x00\xff body")
+    ]
+
+
+async def wrong_type(request: HttpRequest) -> Any:
+    return "ok"
+
+
+async def wrong_status(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(101)
+
+
+async def too_large(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, bytes(MAX_PAYLOAD_BYTES + 1))
+
+
+async def too_many_headers(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, b"", [("a", "b")] * 129)
+
+
+async def wrong_headers(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, b"", [("a", 1)])  # type: ignore[list-item]
+
+
+async def broken(request: HttpRequest) -> HttpResponse:
+    raise ZeroDivisionError("a secret detail")
+
+
+async def unreachable(request: HttpRequest) -> HttpResponse:
+    raise ConnectionResetError("the database is away")
+
+
+async def refused(request: HttpRequest) -> HttpResponse:
+    raise SendFailed("not now", reason="unavailable")
+
+
+@pytest.mark.parametrize(
+    ("on_http", "status"),
+    [
+        (wrong_type, 500),
+        (wrong_status, 500),
+        (too_large, 500),
+        (too_many_headers, 500),
+        (wrong_headers, 500),
+        (broken, 500),
+        (unreachable, 503),
+        (refused, 503),
+    ],
+)
+async def test_a_fault_of_the_plugin_costs_its_request_only(
+    run_dir: Path, on_http: Any, status: int
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        got = await asked(rig, on_http)
+        assert got.status == status
+        assert b"secret" not in got.payload
+        assert ("Retry-After" in dict(got.headers)) == (status == 503)
+        assert rig.task is not None
+        assert not rig.task.done()
+
+
+async def test_an_error_that_ends_the_account_is_answered_first(run_dir: Path) -> None:
+    async def revoked(request: HttpRequest) -> HttpResponse:
+        raise NeedsLogin("the secret is no more")
+
+    async with worker_rig(run_dir) as rig:
+        assert (await asked(rig, revoked)).status == 503
+        assert await rig.code() == 77
+
+
+async def test_a_plugin_that_is_too_slow_is_answered_for_once(run_dir: Path) -> None:
+    cancelled = asyncio.Event()
+
+    async def stubborn(request: HttpRequest) -> HttpResponse:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+        return HttpResponse.text(200, "after all")
+
+    async with worker_rig(run_dir) as rig:
+        got = await asked(rig, stubborn, seconds=0.05)
+        assert (got.status, got.payload) == (504, b"no answer within 0.05 s\n")
+        await cancelled.wait()
+        assert (await rig.gateway.http(call(2, seconds=0.05))).status == 504
+        assert [each.id for each in rig.gateway.http_answers] == [1, 2]
+
+
+async def test_too_many_at_once_are_refused(run_dir: Path) -> None:
+    async def wait(request: HttpRequest) -> HttpResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with worker_rig(run_dir) as rig:
+        rig.start(SERVING)
+        plugin = await rig.up()
+        plugin.on_http = wait
+        await rig.gateway.until(lambda: rig.gateway._met)
+        for number in range(1, MAX_RUNNING + 1):
+            rig.gateway.send(call(number))
+        got = await rig.gateway.http(call(MAX_RUNNING + 1))
+        assert (got.status, dict(got.headers)["Retry-After"]) == (503, "5")
+        assert await rig.stop() == 0
+        answers = rig.gateway.http_answers
+        await rig.gateway.until(lambda: len(answers) == MAX_RUNNING + 1)
+        assert {each.status for each in answers} == {503}
+
+
+async def test_a_channel_without_http_answers_that(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        await rig.up()
+        assert (await rig.gateway.http(call())).status == 503
