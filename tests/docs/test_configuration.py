@@ -76,12 +76,13 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         "channels.irc": "`channels.irc`, and its accounts",
         "channels.slack": "`channels.slack`, and its accounts",
         "channels.telegram": "`channels.telegram`, and its accounts",
+        "channels.webhook": "`channels.webhook`, and its accounts",
     }.items():
         paths = [path for path in local_paths(known) if path.startswith(f"{prefix}.")]
         names = {path.removeprefix(f"{prefix}.") for path in paths if "*" not in path}
         expected[where] = names - common
     assert listed == expected
-    built_in = ("discord", "irc", "local", "slack", "telegram")
+    built_in = ("discord", "irc", "local", "slack", "telegram", "webhook")
     listable = ("gateway.", "media.", *(f"channels.{each}." for each in built_in))
     assert all(path.startswith(listable) for path in local_paths(known))
     assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [

@@ -51,6 +51,30 @@ def test_added_accounts_are_listed_and_removed_again_without_a_daemon(
     assert "irc:libera" not in cli("channels list").out
 
 
+SECRET = "whsec_" + "QUJD" * 8
+
+
+@pytest.mark.parametrize(
+    ("gateway", "fields", "hint"),
+    [
+        ("", "", "it gets no HTTP requests before it has ingress: true"),
+        ("", "ingress=true", "gateway.publicUrl is not set"),
+        (
+            "publicUrl: 'https://chat.example'",
+            "ingress=true",
+            "platforms reach it below https://chat.example/channels/webhook/ci/",
+        ),
+    ],
+)
+def test_an_account_that_platforms_call_says_where_or_what_is_missing(
+    cli: CommandLine, state: Path, gateway: str, fields: str, hint: str
+) -> None:
+    (state / "trunkline.json5").write_text(f"{{gateway: {{auth: {{token: 't'}}, {gateway}}}}}")
+    added = cli(f"channels add webhook:ci secret={SECRET} {fields}")
+    assert added.code == 0
+    assert hint in added.err
+
+
 @pytest.mark.parametrize(
     ("command", "word"),
     [

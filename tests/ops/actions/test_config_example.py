@@ -11,7 +11,7 @@ from tests.ops.conftest import CommandLine
 
 
 def test_an_example_is_a_configuration_that_validates(cli: CommandLine, state: Path) -> None:
-    for channel in ("discord", "irc", "local", "slack", "telegram"):
+    for channel in ("discord", "irc", "local", "slack", "telegram", "webhook"):
         text = cli(f"config example {channel}").out
         assert pyjson5.decode(text) == cli(f"config example {channel} --json").json
         (state / "trunkline.json5").write_text(

@@ -1,0 +1,66 @@
+"""Connect only to addresses of the internet, whatever a name resolves to.
+
+Whoever chooses an address that this host connects to could otherwise reach what listens only for
+this host and its networks. What was resolved is what is connected to: a name that changes its mind
+in between changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from workers.media.addresses import is_public
+
+# Name, port and family to what getaddrinfo(3) finds: family, kind, protocol, name, address.
+LookUp = Callable[[str, int, int], Awaitable[list[tuple[int, int, int, str, tuple[Any, ...]]]]]
+
+
+class PrivateAddress(OSError):
+    """A name leads only to addresses of this host or its networks."""
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names for aiohttp, to public addresses only unless ``allow_private``.
+
+    aiohttp asks no resolver for what is an address already: check that with ``is_public``.
+    ``look_up`` finds the addresses of a name, by default the system.
+    """
+
+    def __init__(self, *, allow_private: bool = False, look_up: LookUp | None = None) -> None:
+        self._allow_private = allow_private
+        self._look_up = look_up or _ask_system
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses of ``host``; raises ``OSError``, also where all are private."""
+        found = await self._look_up(host, port, family)
+        results = [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+            if self._allow_private or is_public(str(address[0]))
+        ]
+        if not results:
+            raise PrivateAddress(None, f"{host} leads to private addresses only")
+        return results
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+async def _ask_system(host: str, port: int, family: int) -> Any:
+    return await asyncio.get_running_loop().getaddrinfo(
+        host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+    )

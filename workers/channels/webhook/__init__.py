@@ -1,0 +1,42 @@
+"""Define the channel ``webhook``: messages over HTTP with signatures of Standard Webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from workers.channels.webhook.config import WebhookConfig
+from workers.plugin import Manifest
+
+
+class WebhookManifest(Manifest):
+    """The manifest of ``webhook``, which describes an account by where its messages go."""
+
+    __slots__ = ()
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return the host of ``url``, without path and query, which may hold a secret."""
+        url = config.get("url")
+        host = urlsplit(url).hostname if isinstance(url, str) else None
+        return f"to {host}" if host else "inbound only"
+
+
+manifest = WebhookManifest(
+    id="webhook",
+    label="Webhook",
+    config=WebhookConfig,
+    plugin="workers.channels.webhook.plugin:Webhook",
+    detail_label="Standard Webhooks",
+    system_image="link",
+    secrets=frozenset({"secret", "previousSecret"}),
+    can=frozenset({"http", "buttons", "poll", "threads"}),
+    example={
+        "ingress": True,
+        "secret": {"source": "env", "id": "TRUNKLINE_WEBHOOK_SECRET"},
+        "url": "https://example.com/hook",
+    },
+    status={"connected": False, "mode": "webhook"},
+    # Receivers of Standard Webhooks drop a webhook-id that they have had; this long is our claim.
+    idempotent=300.0,
+)

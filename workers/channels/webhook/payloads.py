@@ -1,0 +1,116 @@
+"""Read messages out of the bodies of webhooks, and write them into such. Pure.
+
+A body is one message, or several below ``messages``; either may stand below ``data`` of the
+envelope that Standard Webhooks recommends (``type``, ``timestamp``, ``data``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.messages import MAX_TEXT, Attachment, Chat, Id, Inbound, Outbound, Sender
+
+MOST_MESSAGES = 100  # in one body
+TYPE = "message"  # of the envelope of what is sent
+PEER = "webhook"  # chat and sender of a message that names none
+LINKS = ("http://", "https://")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_~:/+=@-]{1,256}\Z")
+_encode = msgspec.json.Encoder().encode
+
+
+class BadBody(Exception):
+    """A body holds no messages; the text is the reason."""
+
+
+class WebhookMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One message in a body. Its id is the webhook's, so it is none of the fields."""
+
+    text: Annotated[str, Meta(max_length=MAX_TEXT)]
+    chat: Id | Chat = PEER
+    sender: Id | Sender = PEER
+    ts: Annotated[int, Meta(ge=0, lt=1 << 53)] | None = None
+    addressed: bool = True
+    action: bool = False
+    thread: Id | None = None
+    reply_to: Id | None = None
+    attachments: Annotated[list[Attachment], Meta(max_length=100)] = []
+    meta: dict[str, Any] = {}
+    mentions: Annotated[list[Id], Meta(max_length=1000)] = []
+    edits: Id | None = None
+
+
+def read(body: bytes, id: str, timestamp: int) -> list[Inbound]:
+    """Return the messages of a body that was sent as ``id``; raises ``BadBody``.
+
+    A message has the webhook's id, the n-th of several ``<id>/<n>``: what is sent again has the
+    same ones. Its time is ``timestamp``, in seconds, unless it names another.
+    """
+    try:
+        value = decode_json(body, object)
+    except MALFORMED as error:
+        raise BadBody(f"the body is no JSON: {error}") from None
+    if isinstance(value, dict) and "data" in value and "text" not in value:
+        value = value["data"]
+    if not isinstance(value, dict):
+        raise BadBody("the body must be a JSON object with a text, or with messages")
+    several = value.get("messages")
+    if several is None:
+        return [_inbound(value, id, timestamp, "")]
+    if set(value) != {"messages"} or not isinstance(several, list):
+        raise BadBody("messages must be a list, and stand alone")
+    if not 1 <= len(several) <= MOST_MESSAGES:
+        raise BadBody(f"messages must be 1 to {MOST_MESSAGES}")
+    return [
+        _inbound(each, f"{id}/{number}", timestamp, f"message {number}: ")
+        for number, each in enumerate(several, 1)
+    ]
+
+
+def _inbound(value: Any, id: str, timestamp: int, where: str) -> Inbound:
+    try:
+        given = msgspec.convert(value, WebhookMessage)
+    except msgspec.ValidationError as error:
+        raise BadBody(f"{where}{error}") from None
+    if any(not each.url.startswith(LINKS) for each in given.attachments):
+        raise BadBody(f"{where}the url of an attachment must begin with {', '.join(LINKS)}")
+    chat, sender = given.chat, given.sender
+    author = Sender(sender) if isinstance(sender, str) else sender
+    return Inbound(
+        id=id,
+        chat=Chat(chat, "direct") if isinstance(chat, str) else chat,
+        # The signature vouches for it: under this secret no one else can write.
+        sender=msgspec.structs.replace(author, verified=True),
+        text=given.text,
+        ts=timestamp * 1000 if given.ts is None else given.ts,
+        addressed=given.addressed,
+        action=given.action,
+        thread=given.thread,
+        reply_to=given.reply_to,
+        attachments=given.attachments,
+        meta=given.meta,
+        mentions=given.mentions,
+        edits=given.edits,
+    )
+
+
+def write(message: Outbound, timestamp: int) -> bytes:
+    """Return the body that a message goes out with; ``timestamp`` is in seconds."""
+    when = datetime.fromtimestamp(timestamp, UTC).isoformat().replace("+00:00", "Z")
+    return _encode({"type": TYPE, "timestamp": when, "data": message})
+
+
+def webhook_id(key: str) -> str:
+    """Return the ``webhook-id`` of a message with this key: the same one at each try.
+
+    It is the key itself where a header can carry it and the signature is clear about its end.
+    """
+    if _PLAIN_ID.match(key):
+        return key
+    return f"key_{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -1,0 +1,84 @@
+"""Sign and check messages as Standard Webhooks defines it (version 1, symmetric). Pure.
+
+The signature is HMAC-SHA256 over ``<webhook-id>.<webhook-timestamp>.<body>``, in base64 behind
+``v1,``; a header may hold several, so that both keys are valid while a secret is replaced.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Sequence
+
+PREFIX = "whsec_"
+VERSION = "v1"
+SHORTEST, LONGEST = 24, 64  # bytes of a key, by the specification
+MAX_SIGNATURES = 16  # in one header; each costs a comparison
+MAX_ID = 256  # characters; a part's number goes behind it
+_TIMESTAMP = re.compile(r"\d{1,12}\Z")
+_ID = re.compile(r"[\x21-\x7e]+\Z")
+
+SECRET_RULE = f"must be {PREFIX} and base64 of {SHORTEST} to {LONGEST} random bytes"
+
+
+class Unsigned(Exception):
+    """A message is not proved to be the peer's; the text is the reason, for the peer's log."""
+
+
+def key_of(secret: str) -> bytes:
+    """Return the key that a secret stands for; raises ``ValueError``, without the secret in it."""
+    if not secret.startswith(PREFIX):
+        raise ValueError(SECRET_RULE)
+    text = secret.removeprefix(PREFIX).rstrip("=")  # some write it without the padding
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(SECRET_RULE) from None
+    if not SHORTEST <= len(key) <= LONGEST:
+        raise ValueError(SECRET_RULE)
+    return key
+
+
+def sign(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> str:
+    """Return the header ``webhook-signature``: one signature for each key."""
+    return " ".join(f"{VERSION},{_signature(key, id, str(timestamp), body)}" for key in keys)
+
+
+def verify(
+    keys: Sequence[bytes],
+    headers: tuple[str | None, str | None, str | None],
+    body: bytes,
+    now: float,
+    tolerance: float,
+) -> tuple[str, int]:
+    """Return id and time of a message that one of ``keys`` has signed; raises ``Unsigned``.
+
+    ``headers`` are ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``, ``None`` where
+    there is not exactly one. ``now`` and ``tolerance`` are in seconds.
+    """
+    name, timestamp, signatures = headers
+    if name is None or timestamp is None or signatures is None:
+        raise Unsigned("webhook-id, webhook-timestamp and webhook-signature must be there, once")
+    if len(name) > MAX_ID or not _ID.match(name):
+        raise Unsigned(f"webhook-id must be 1 to {MAX_ID} printable characters without spaces")
+    if not _TIMESTAMP.match(timestamp):
+        raise Unsigned("webhook-timestamp must be a number of seconds since 1970")
+    if abs(now - int(timestamp)) > tolerance:
+        raise Unsigned(f"webhook-timestamp is more than {tolerance:g} s away from the time here")
+    given = [each.partition(",") for each in signatures.split(" ")[:MAX_SIGNATURES]]
+    found = False
+    for key in keys:
+        right = _signature(key, name, timestamp, body)
+        for version, _, signature in given:
+            if version == VERSION and hmac.compare_digest(right.encode(), signature.encode()):
+                found = True
+    if not found:
+        raise Unsigned("webhook-signature is not that of this message under the shared secret")
+    return name, int(timestamp)
+
+
+def _signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
+    digest = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, "sha256")
+    return base64.b64encode(digest).decode()
