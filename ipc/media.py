@@ -92,7 +92,7 @@ def type_of_head(head: bytes) -> str | None:
 
 
 def kind_of(type: str | None) -> str:
-    """Return the kind of a type, a word of ``workers.plugin.MEDIA_KINDS``."""
+    """Return the kind of a type, a word of ``workers.media.abilities.MEDIA_KINDS``."""
     kind = (type or "").partition("/")[0]
     return kind if kind in ("image", "audio", "video") else "file"
 

@@ -22,6 +22,8 @@ from workers.login import Code as Code
 from workers.login import LoginPrompt
 from workers.login import Open as Open
 from workers.login import Qr as Qr
+from workers.media.abilities import PARTS, SERVED
+from workers.media.abilities import Media as Media
 from workers.messages import Attachment, Happened, Inbound, Outbound, Sent
 from workers.messages import HttpRequest as HttpRequest
 from workers.messages import HttpResponse as HttpResponse
@@ -38,38 +40,6 @@ if TYPE_CHECKING:
 # changed on this host alone. REMOTE states that a field, whatever its name, is none of these.
 LOCAL = Meta(extra={"local": True})
 REMOTE = Meta(extra={"local": False})
-
-
-# Words of ``Manifest.can`` that are methods of the plugin, called with an ``Action`` ...
-METHODS = frozenset({"edit", "delete", "react", "read", "typing", "history", "chat", "members"})
-# ... those that say what ``send`` takes, ``emit`` may hand on and ``run`` may ask for: they need
-# no method ...
-PARTS = frozenset({"poll", "buttons", "threads", "login"})
-# ... and those that are methods, but none that clients call: ``http`` answers HTTP requests.
-SERVED = frozenset({"http"})
-MEDIA_KINDS = ("image", "audio", "video", "file")
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """The files that the platform takes and gives.
-
-    ``send`` names the kinds that it takes (``MEDIA_KINDS``), ``receive`` says that messages may
-    bring some. ``max_up`` and ``max_down`` are bytes of one file; 0 is no limit that is known.
-    Raises ``ValueError`` for an unknown kind and a negative limit.
-    """
-
-    send: frozenset[str] = frozenset()
-    receive: bool = False
-    max_up: int = 0
-    max_down: int = 0
-
-    def __post_init__(self) -> None:
-        if strange := sorted(set(self.send).difference(MEDIA_KINDS)):
-            raise ValueError(f"send: {', '.join(strange)} is none of {', '.join(MEDIA_KINDS)}")
-        if self.max_up < 0 or self.max_down < 0:
-            raise ValueError("a limit of media is 0 or more bytes; 0 is no limit")
-
 
 T = TypeVar("T")
 
@@ -92,7 +62,7 @@ class Manifest:
     function returns that part, the last of its kind in the text, or ``None``.
     ``plugin`` is an import string, ``package.module:Class``. ``extra`` names the packages
     to install for it. ``can`` names what the channel can do beside sending text, in the words
-    of ``METHODS``, ``PARTS`` and ``SERVED``, and any others that the plugin's ``act`` takes;
+    of ``workers.media.abilities``, and any others that the plugin's ``act`` takes;
     ``actions`` is another name for it, and holds afterwards what ``message.action`` takes.
     ``media`` are the files that go and come. ``idempotent``: for so many seconds the platform
     knows the key of a message again, and does not take it twice. ``status`` holds the first values

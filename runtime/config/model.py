@@ -332,16 +332,13 @@ class MediaConfig(Section, frozen=True):
 
 
 class IngressConfig(Section, frozen=True):
-    """What HTTP requests to accounts may take (``runtime.gateway.accounts.http_bounds``)."""
+    """What HTTP requests to accounts may take: one body, and the bodies of all together."""
 
-    # Of one body. What goes to a worker in one frame; platforms send far less.
     max_bytes: Annotated[int, Meta(ge=1, le=MAX_PAYLOAD_BYTES)] = MAX_PAYLOAD_BYTES
     # Of one account at once, and in a second: a platform that is answered slowly sends again.
     in_flight: Annotated[int, Meta(ge=1, le=64)] = 32
     per_second: Annotated[float, Meta(ge=0.01, le=1_000_000)] = 100.0
-    # Of the bodies that are held for all accounts together.
     total_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40)] = 64 << 20
-    # After which the platform gets 504; most of them wait for no longer themselves.
     within_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
 
 

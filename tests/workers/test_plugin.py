@@ -78,11 +78,3 @@ def test_a_config_that_is_no_struct_is_left_to_the_registry_to_refuse() -> None:
     """Making the manifest must not raise: it would look like a broken import."""
     odd: Any = dict
     assert Manifest("talk", "Talk", odd, "talk:Talk").id == "talk"
-
-
-def test_media_are_of_known_kinds_and_sizes() -> None:
-    assert Media(send=frozenset({"image", "file"}), max_up=50).max_up == 50
-    with pytest.raises(ValueError, match="hologram is none of image"):
-        Media(send=frozenset({"image", "hologram"}))
-    with pytest.raises(ValueError, match="0 or more bytes"):
-        Media(max_down=-1)

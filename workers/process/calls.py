@@ -19,8 +19,8 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.idempotency import Once
 from ipc.nesting import MALFORMED, require_shallow
 from workers.errors import LoggedOut, MaybeSent, SendFailed
+from workers.media.abilities import METHODS
 from workers.messages import Action, Outbound, Sent, merged
-from workers.plugin import METHODS
 from workers.process.attempts import (
     Progress,
     ReportProgress,

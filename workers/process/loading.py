@@ -15,7 +15,8 @@ import msgspec
 
 from ipc.frames.bootstrap import WorkerBoot
 from workers.errors import Misconfigured, Transient
-from workers.plugin import METHODS, PARTS, SERVED, Manifest
+from workers.media.abilities import METHODS, PARTS, SERVED
+from workers.plugin import Manifest
 from workers.process.logging import Redaction
 from workers.secrets import field_at, is_reference, resolve, secret_part
 

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, get_args
 
 import pytest
 
-from workers.plugin import METHODS, PARTS, Manifest
+from workers.media.abilities import METHODS, PARTS
+from workers.plugin import Manifest
 from workers.process.loading import import_object, without_method
 from workers.testing.account import RunningAccount
 from workers.testing.daemon import GRACE

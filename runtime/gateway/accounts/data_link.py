@@ -164,11 +164,9 @@ class DataRouter:
                 else:
                     self._out_of_order(id, peer, each)
             elif type(each) is Answer:
-                if not self._calls.answered(peer, each):
-                    self.dropped["late answer"] += 1
+                self.dropped["late answer"] += not self._calls.answered(peer, each)
             elif type(each) is HttpAnswer:
-                if not self._http_calls.answered(peer, each):
-                    self.dropped["late answer"] += 1
+                self.dropped["late answer"] += not self._http_calls.answered(peer, each)
             elif type(each) is DataHello:
                 peer = self._greetings.hello(id, each) or peer
             elif isinstance(each, AccountIdentity):
@@ -190,8 +188,7 @@ class DataRouter:
         parts = [ValidPart(pack, [])] if plain else self._valid_parts(peer, pack, id_unread)
         peer.seen = peer.done = pack.last
         if peer not in self._unacked:
-            self._unacked.add(peer)
-            self._flush_soon()
+            self._acknowledge_soon(peer)
         for each, _ in parts:
             payloads = each.payloads
             self._handover.hand_on(peer.key, peer.incarnation, each.first, each.flags, payloads)
@@ -251,9 +248,6 @@ class DataRouter:
         if first == pack.first:
             return [ValidPart(pack, ids)]
         return [*found, ValidPart(pack.part(first, pack.last), ids)] if ids else found
-
-    def _is_valid(self, peer: Peer, pack: Messages) -> bool:
-        return [part for part, _ in self._own_parts(peer, pack)] == [pack]
 
     def send_calls(self) -> None:
         """Send each worker the calls of this turn, and how far its messages have been handed on:
@@ -381,7 +375,8 @@ class DataRouter:
         """Take what an earlier gateway has handed on: it is for the ring alone."""
         recalled, floor = peer.recalled, self._rings.of(peer.key).floor
         in_order = not recalled or pack.first == recalled[-1][0] + 1
-        if not peer.wanted or not in_order or not self._is_valid(peer, pack):
+        valid = [part for part, _ in self._own_parts(peer, pack)] == [pack]
+        if not peer.wanted or not in_order or not valid:
             peer.wanted, peer.recalled = 0, []
             self._peers.changed()
             return

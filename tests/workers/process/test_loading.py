@@ -12,7 +12,7 @@ from tests.support.controllable_channel import Config, ControllablePlugin, manif
 from tests.support.worker_rig import CONTROLLABLE, worker_rig
 from workers.channels.irc import manifest as irc
 from workers.errors import Misconfigured
-from workers.plugin import METHODS, PARTS
+from workers.media.abilities import METHODS, PARTS
 from workers.process.loading import (
     config_of,
     import_object,
