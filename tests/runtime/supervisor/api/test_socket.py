@@ -213,6 +213,7 @@ async def test_log_lines_go_to_those_who_follow_that_log() -> None:
                 event = await anext(events)
                 said.append(event.event if event.event != "log" else str(event.payload))
             texts.append(len(said) - 1)
+            await events.aclose()  # type: ignore[attr-defined]  # else a task of the loop does it
             await client.close()
         assert texts == [1, 2, 0]
 
