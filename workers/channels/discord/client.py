@@ -34,7 +34,8 @@ UPLOAD_SECONDS = 120.0
 # So long a request waits here for its turn, the reset of a usual bucket; beyond, it is refused.
 WAIT_HERE = 5.0
 DEFAULT_RETRY = 1.0  # where a refusal for the rate does not say when
-AGENT = "DiscordBot (https://pypi.org/project/trunkline, 0)"  # without such a one it answers 403
+# Without one of this form Discord answers 403. The project has no page to name (RFC 2606).
+AGENT = "DiscordBot (https://trunkline.invalid, 0)"
 
 _encode = msgspec.json.Encoder().encode
 
