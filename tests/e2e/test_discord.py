@@ -11,10 +11,9 @@ import pytest
 
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import Subscription
-from tests.e2e.test_telegram import kill_next
 from tests.support.answers import ECHO, answered_or_unknown
 from tests.support.daemon import Daemon
-from tests.support.restarts import kill_gateway
+from tests.support.restarts import kill_gateway, kill_next
 from tests.support.until import PATIENCE, until
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import token_of

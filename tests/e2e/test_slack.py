@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.answers import answered_or_unknown
 from tests.support.daemon import Daemon
+from tests.support.restarts import kill_next
 from tests.support.watching import watching
 from workers.testing.fakes.slack import FakeSlack, fake_slack
 
@@ -36,18 +37,6 @@ def bot(number: int) -> str:
 def configuration(fake: FakeSlack, count: int) -> dict[str, Any]:
     accounts = {f"app{number}": tokens(number) for number in range(1, count + 1)}
     return {"channels": {"slack": {"apiRoot": fake.root, "accounts": accounts}}}
-
-
-async def kill_next(daemon: Daemon, key: str, killed: list[int]) -> int:
-    """Kill the worker of an account once it runs, if it is none of ``killed``; return its pid."""
-
-    def runs(status: dict[str, Any]) -> bool:
-        row = status["accounts"][key]
-        return row["phase"] == "running" and row["pid"] not in killed
-
-    pid = int((await daemon.wait(runs))["accounts"][key]["pid"])
-    os.kill(pid, signal.SIGKILL)
-    return pid
 
 
 async def test_the_commands_of_the_documentation_make_an_app_that_answers(tmp_path: Path) -> None:

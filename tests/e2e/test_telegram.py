@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from tests.support.answers import answered_or_unknown
 from tests.support.daemon import Daemon
+from tests.support.restarts import kill_next
 from tests.support.watching import watching
 from workers.testing.fakes.telegram import ApiFault, FakeTelegram, fake_telegram
 
@@ -27,18 +26,6 @@ def token(number: int) -> str:
 def configuration(fake: FakeTelegram, count: int) -> dict[str, Any]:
     accounts = {f"bot{number}": {"botToken": token(number)} for number in range(1, count + 1)}
     return {"channels": {"telegram": {"apiRoot": fake.root, "accounts": accounts}}}
-
-
-async def kill_next(daemon: Daemon, key: str, killed: list[int]) -> int:
-    """Kill the worker of an account once it runs, if it is none of ``killed``; return its pid."""
-
-    def runs(status: dict[str, Any]) -> bool:
-        row = status["accounts"][key]
-        return row["phase"] == "running" and row["pid"] not in killed
-
-    pid = int((await daemon.wait(runs))["accounts"][key]["pid"])
-    os.kill(pid, signal.SIGKILL)
-    return pid
 
 
 async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path) -> None:

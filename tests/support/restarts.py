@@ -1,4 +1,4 @@
-"""Ends of the real daemon's gateway, and callers that keep calling meanwhile."""
+"""Ends of the real daemon's gateway and workers, and callers that keep calling meanwhile."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ async def kill_gateway(daemon: Daemon) -> None:
     os.kill(before, signal.SIGKILL)
     await _another(daemon, before)
     await daemon.call("gateway.start")
+
+
+async def kill_next(daemon: Daemon, key: str, killed: list[int]) -> int:
+    """Kill the worker of an account once it runs, if it is none of ``killed``; return its pid."""
+
+    def runs(status: dict[str, Any]) -> bool:
+        row = status["accounts"][key]
+        return row["phase"] == "running" and row["pid"] not in killed
+
+    pid = int((await daemon.wait(runs))["accounts"][key]["pid"])
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 async def _another(daemon: Daemon, before: int) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import aiohttp
 import msgspec
 
 from tests.support.context import RecordingContext
+from tests.support.running_plugin import RunningPlugin
 from workers.channels.discord.client import DiscordApi
 from workers.channels.discord.config import DiscordConfig
 from workers.channels.discord.plugin import Discord
@@ -22,21 +22,13 @@ from workers.testing.fakes.discord_bots import FakeDiscordBot, token_of
 TOKEN = token_of("110")
 
 
-class RunningDiscordBot:
+class RunningDiscordBot(RunningPlugin):
     """The plugin, its context, and the bot at the server."""
 
     def __init__(self, fake: FakeDiscord, plugin: Discord, ctx: RecordingContext) -> None:
         self.fake = fake
         self.plugin = plugin
-        self.ctx = ctx
-        self.task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        try:
-            await self.plugin.run()
-        except Exception as error:
-            self.ctx.end(repr(error))
-            raise
+        super().__init__(plugin, ctx)
 
     @property
     def bot(self) -> FakeDiscordBot:
@@ -44,19 +36,6 @@ class RunningDiscordBot:
 
     async def say(self, text: str = "", channel: str | None = None, **fields: Any) -> Any:
         return await self.fake.say(TOKEN, text, channel, **fields)
-
-    async def ending(self) -> BaseException:
-        """Wait until the account ends by itself; return why."""
-        await asyncio.wait({self.task}, timeout=10)
-        error = self.task.exception()
-        assert error is not None
-        return error
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await self.task
-        await self.ctx.close()
 
     def events(self) -> list[str]:
         return [each["event"] for each in self.ctx.logged]

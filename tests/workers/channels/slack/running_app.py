@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import aiohttp
 import msgspec
 
 from tests.support.context import RecordingContext
+from tests.support.running_plugin import RunningPlugin
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.config import SlackConfig
 from workers.channels.slack.objects import BotIdentity
@@ -26,21 +26,13 @@ APP_TOKEN = "xapp-1-A1-secretoftheapp-1"
 ME = BotIdentity(team_id="T1", user_id="UBOT1", user="bot1", team="Fake", bot_id="B1")
 
 
-class RunningApp:
+class RunningApp(RunningPlugin):
     """The plugin, its context, and the app at the server."""
 
     def __init__(self, fake: FakeSlack, plugin: Slack, ctx: RecordingContext) -> None:
         self.fake = fake
         self.plugin = plugin
-        self.ctx = ctx
-        self.task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        try:
-            await self.plugin.run()
-        except Exception as error:
-            self.ctx.end(repr(error))
-            raise
+        super().__init__(plugin, ctx)
 
     @property
     def app(self) -> FakeApp:
@@ -51,18 +43,11 @@ class RunningApp:
 
     async def ending(self) -> ChannelError:
         """Wait until the account ends by itself; return why."""
-        await asyncio.wait({self.task}, timeout=10)
-        error: BaseException | None = self.task.exception()
+        error = await super().ending()
         while isinstance(error, BaseExceptionGroup):
             (error,) = error.exceptions
         assert isinstance(error, ChannelError)
         return error
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await self.task
-        await self.ctx.close()
 
 
 @asynccontextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import aiohttp
 import msgspec
 
 from tests.support.context import RecordingContext
+from tests.support.running_plugin import RunningPlugin
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.config import TelegramConfig
 from workers.channels.telegram.plugin import Telegram
@@ -21,21 +21,13 @@ from workers.testing.fakes.telegram import FakeBot, FakeTelegram, fake_telegram
 TOKEN = "110:AAfakeToken_of-the-tests"
 
 
-class RunningBot:
+class RunningBot(RunningPlugin):
     """The plugin, its context, and the bot at the server."""
 
     def __init__(self, fake: FakeTelegram, plugin: Telegram, ctx: RecordingContext) -> None:
         self.fake = fake
         self.plugin = plugin
-        self.ctx = ctx
-        self.task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        try:
-            await self.plugin.run()
-        except Exception as error:
-            self.ctx.end(repr(error))
-            raise
+        super().__init__(plugin, ctx)
 
     @property
     def bot(self) -> FakeBot:
@@ -43,19 +35,6 @@ class RunningBot:
 
     async def say(self, text: str = "", chat: int = 7, **fields: Any) -> dict[str, Any]:
         return await self.fake.say(TOKEN, text, chat, **fields)
-
-    async def ending(self) -> BaseException:
-        """Wait until the account ends by itself; return why."""
-        await asyncio.wait({self.task}, timeout=10)
-        error = self.task.exception()
-        assert error is not None
-        return error
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await self.task
-        await self.ctx.close()
 
 
 @asynccontextmanager
