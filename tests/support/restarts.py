@@ -40,8 +40,9 @@ async def kill_next(daemon: Daemon, key: str, killed: list[int]) -> int:
     """Kill the worker of an account once it runs, if it is none of ``killed``; return its pid."""
 
     def runs(status: dict[str, Any]) -> bool:
+        # For a moment after a death the phase is still "running", with no process any more.
         row = status["accounts"][key]
-        return row["phase"] == "running" and row["pid"] not in killed
+        return row["phase"] == "running" and row["pid"] not in (None, *killed)
 
     pid = int((await daemon.wait(runs))["accounts"][key]["pid"])
     os.kill(pid, signal.SIGKILL)
