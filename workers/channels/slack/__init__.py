@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.channels.slack.config import DEFAULT_ROOT, SlackConfig
-from workers.plugin import Manifest, Pace, Rate, Text
+from workers.plugin import Manifest, Media, Pace, Rate, Text
 
 
 class SlackManifest(Manifest):
@@ -39,6 +39,12 @@ manifest = SlackManifest(
     secrets=frozenset({"botToken", "appToken"}),
     can=frozenset(
         {"edit", "delete", "react", "typing", "history", "members", "chat", "buttons", "threads"}
+    ),
+    media=Media(
+        send=frozenset({"image", "video", "audio", "file"}),
+        receive=True,
+        max_up=1_000_000_000,
+        max_down=100_000_000,
     ),
     example={
         "botToken": {"source": "env", "id": "SLACK_BOT_TOKEN"},

@@ -31,13 +31,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class WebApi:
-    """The methods that one token may call. ``scopes`` are the token's, by the last answer."""
+    """The methods that one token may call. ``scopes`` are the token's, by the last answer.
+
+    ``bearer`` is the header that shows the token.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, root: str, token: str) -> None:
         self.scopes: frozenset[str] = frozenset()
         self._session = session
         self._base = f"{root.rstrip('/')}/api/"
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.bearer = {"Authorization": f"Bearer {token}"}
 
     async def call(
         self,
@@ -77,7 +80,7 @@ class WebApi:
             async with self._session.post(
                 self._base + method,
                 data=aiohttp.FormData(form_of(params)),
-                headers=self._headers,
+                headers=self.bearer,
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:

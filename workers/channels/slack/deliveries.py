@@ -6,7 +6,7 @@ arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from workers.channels.http_faults import NoAnswer, Unreachable
@@ -14,34 +14,101 @@ from workers.channels.slack.blocks import blocks_of
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.emoji import emoji_name
 from workers.channels.slack.mrkdwn import escape
-from workers.channels.slack.objects import Json, PostedMessage
+from workers.channels.slack.objects import (
+    CompletedUpload,
+    ConversationReply,
+    Json,
+    PostedMessage,
+    SlackFile,
+)
 from workers.channels.slack.refusals import SlackRefusal, ends_account, failure_of, is_done
 from workers.channels.slack.translation import is_ts, message_id, milliseconds, split_id
-from workers.errors import SendFailed
+from workers.channels.slack.uploads import SlackUploads
+from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Outbound, Sent
 
 T = TypeVar("T")
+
+MAX_FILES = 10  # in one message
 
 
 class SlackDeliveries:
     """What goes out. ``doubt_login`` is called when Slack refuses the token."""
 
-    def __init__(self, api: WebApi, doubt_login: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        api: WebApi,
+        uploads: SlackUploads,
+        doubt_login: Callable[[], None] = lambda: None,
+    ) -> None:
         self._api = api
+        self._uploads = uploads
         self._doubt_login = doubt_login
+        self._opened: dict[str, str] = {}  # direct conversations, by the person
         self._no_status: set[str] = set()  # chats that show no typing
 
     async def send(self, message: Outbound) -> Sent:
         """Send one message whose text fits. Raises ``SendFailed``."""
         marked = message.markup == "markdown"
         text = message.text if marked else escape(message.text)
-        text = "\n".join(filter(None, [text, *map(_link_of, message.attachments)]))
+        thread = _thread_of(message)
+        blocks = blocks_of(text, message.buttons, marked=marked) if message.buttons else None
+        if message.attachments:
+            return await self._send_files(message, text, thread, blocks)
         params: Json = {"channel": message.to, "text": text, "mrkdwn": marked}
-        params["thread_ts"] = _thread_of(message)
-        if message.buttons:
-            params["blocks"] = blocks_of(text, message.buttons, marked=marked)
-        posted = await self.call("chat.postMessage", params, PostedMessage)
-        return _sent(posted)
+        params |= {"thread_ts": thread, "blocks": blocks}
+        return _sent(await self.call("chat.postMessage", params, PostedMessage))
+
+    async def _send_files(
+        self, message: Outbound, text: str, thread: str | None, blocks: list[Json] | None
+    ) -> Sent:
+        """Send the files of a message, ten at a time; the text goes with the first ones."""
+        channel = await self._channel(message.to)
+        groups = [
+            message.attachments[at : at + MAX_FILES]
+            for at in range(0, len(message.attachments), MAX_FILES)
+        ]
+        first: SlackFile | None = None
+        for number, group in enumerate(groups):
+            comment: Json = {"blocks": blocks} if blocks else {"initial_comment": text or None}
+            params: Json = {"channel_id": channel, "thread_ts": thread}
+            try:
+                made = await self._send_group(group, params | ({} if number else comment))
+            except SendFailed as error:
+                if first is None:
+                    raise
+                told = f"{number} of {len(groups)} messages with files were sent; {error}"
+                raise MaybeSent(told) from None
+            first = first or made
+        assert first is not None
+        ts = await self._uploads.message_of(first, channel)
+        # Without its message the file is named: that is no message which can be edited.
+        made_id = message_id(channel, ts) if ts else f"{channel}/{first.id}"
+        return Sent(made_id, channel, milliseconds(ts), len(groups))
+
+    async def _send_group(self, group: Sequence[Attachment], params: Json) -> SlackFile:
+        """Upload files and send them; return the first. Raises ``SendFailed``."""
+        try:
+            files = await self._uploads.upload(group)
+        except (SlackRefusal, Unreachable, NoAnswer) as error:
+            failure = self._failure(error)
+            if failure.maybe_sent:  # nothing is seen before the next call
+                text = f"the files were not uploaded: {failure}"
+                failure = SendFailed(text, reason="unavailable")
+            raise failure from None
+        done = await self.call(
+            "files.completeUploadExternal", params | {"files": files}, CompletedUpload
+        )
+        return done.files[0] if done.files else SlackFile(str(files[0]["id"]))
+
+    async def _channel(self, to: str) -> str:
+        """Return the channel to send files to; a person's is opened. Raises ``SendFailed``."""
+        if not to.startswith(("U", "W")):
+            return to
+        if to not in self._opened:
+            reply = await self.call("conversations.open", {"users": to}, ConversationReply)
+            self._opened[to] = reply.channel.id
+        return self._opened[to]
 
     async def edit(self, message: str, text: str) -> None:
         """Replace the text of a message."""
@@ -100,17 +167,6 @@ class SlackDeliveries:
         if ends_account(error):
             self._doubt_login()
         return failure_of(error)
-
-
-def _link_of(attachment: Attachment) -> str:
-    """Return the address of a file, of which Slack shows a preview."""
-    scheme = attachment.url.partition(":")[0]
-    if scheme not in ("http", "https"):
-        raise SendFailed(
-            f"slack takes files by an http or https address, not by {scheme}:",
-            reason="unsupported",
-        )
-    return escape(attachment.url)
 
 
 def _thread_of(message: Outbound) -> str | None:

@@ -17,6 +17,7 @@ import msgspec
 
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.slack.connection import SlackConnection
+from workers.channels.slack.downloads import SlackDownloads
 from workers.channels.slack.objects import (
     NOTHING,
     AnyNews,
@@ -28,6 +29,7 @@ from workers.channels.slack.objects import (
     MessageNews,
     ReactionNews,
     RenamedNews,
+    SlackFile,
 )
 from workers.channels.slack.refusals import INSTALL_AGAIN
 from workers.channels.slack.translation import (
@@ -54,12 +56,20 @@ class _HeldEnvelope(NamedTuple):
     envelope: Envelope
 
 
+class SlackNews(NamedTuple):
+    """What an event says, and the files that it brings, which are not stored yet."""
+
+    what: Inbound | Happened
+    files: Sequence[SlackFile] = ()
+
+
 class EnvelopeIntake:
     """What comes in for the bot ``me``. ``waiting`` counts what is not emitted yet."""
 
-    def __init__(self, ctx: Context, me: BotIdentity) -> None:
+    def __init__(self, ctx: Context, me: BotIdentity, downloads: SlackDownloads) -> None:
         self._ctx = ctx
         self._me = me
+        self._downloads = downloads
         self._queue: asyncio.Queue[_HeldEnvelope] = asyncio.Queue()
         self._bytes = 0
         self._unacknowledged: asyncio.Queue[tuple[_HeldEnvelope, Receipt]] = asyncio.Queue()
@@ -123,19 +133,26 @@ class EnvelopeIntake:
             receipt = await self._emit_once(each)
         return receipt
 
-    async def _emit_once(self, what: Inbound | Happened) -> Receipt:
-        name = what.id or ""
+    async def _emit_once(self, news: SlackNews) -> Receipt:
+        name = news.what.id or ""
         if (known := self._handed_in.get(name)) is not None:
             return known
-        receipt = await self._ctx.emit(what)
+        receipt = await self._ctx.emit(await self._with_files(news))
         self._handed_in[name] = receipt
         while len(self._handed_in) > REMEMBERED:
             self._handed_in.popitem(last=False)
         return receipt
 
-    def _read(self, envelope: Envelope) -> Sequence[Inbound | Happened]:
+    async def _with_files(self, news: SlackNews) -> Inbound | Happened:
+        if not news.files or not isinstance(news.what, Inbound):
+            return news.what
+        attachments = await self._downloads.bring(news.files)
+        return msgspec.structs.replace(news.what, attachments=attachments)
+
+    def _read(self, envelope: Envelope) -> Sequence[SlackNews]:
         if envelope.type == "interactive":
-            return pressed_of(decode_json(envelope.payload, InteractionPayload))
+            pressed = pressed_of(decode_json(envelope.payload, InteractionPayload))
+            return [SlackNews(each) for each in pressed]
         if envelope.type != "events_api":
             self._ctx.log.debug("an envelope that is not used", type=envelope.type)
             return []
@@ -144,14 +161,17 @@ class EnvelopeIntake:
             self._ctx.log.warning("Slack holds events back: more than 30,000 in an hour")
         if payload.event == NOTHING:
             return []
-        found = self._read_event(payload.event)
-        return [] if found is None else [found]
+        kind = decode_json(payload.event, AnyNews).type
+        if kind in ("message", "app_mention"):
+            news = decode_json(payload.event, MessageNews)
+            said = news_of(news, self._me)
+            # Those of a message that was edited came with the message.
+            return [] if said is None else [SlackNews(said, news.files or ())]
+        found = self._read_other(kind, payload.event)
+        return [] if found is None else [SlackNews(found)]
 
-    def _read_event(self, event: msgspec.Raw) -> Inbound | Happened | None:
-        kind = decode_json(event, AnyNews).type
+    def _read_other(self, kind: str, event: msgspec.Raw) -> Happened | None:
         match kind:
-            case "message" | "app_mention":
-                return news_of(decode_json(event, MessageNews), self._me)
             case "reaction_added" | "reaction_removed":
                 return reaction_of(decode_json(event, ReactionNews), self._me)
             case "member_joined_channel" | "member_left_channel":

@@ -79,15 +79,36 @@ class MembersPage(SlackObject, frozen=True):
     response_metadata: NextPage = NextPage()
 
 
+class FileShare(SlackObject, frozen=True):
+    """A message that has brought a file."""
+
+    ts: str
+
+
+class ShareLists(SlackObject, frozen=True):
+    """The messages that have brought a file, by channel."""
+
+    public: dict[str, list[FileShare]] = {}
+    private: dict[str, list[FileShare]] = {}
+
+
 class SlackFile(SlackObject, frozen=True):
-    """A file of a message. ``url_private_download`` wants the bot's token."""
+    """A file of a message. The addresses want the bot's token."""
 
     id: str
     name: str | None = None
     mimetype: str | None = None
     size: int | None = None
+    url_private: str | None = None
     url_private_download: str | None = None
     file_access: str | None = None
+    shares: ShareLists | None = None
+
+    def shared_in(self, channel: str) -> str | None:
+        """Return the ``ts`` of the last message that has brought it to a channel."""
+        shares = self.shares or ShareLists()
+        found = [*shares.public.get(channel, ()), *shares.private.get(channel, ())]
+        return max((each.ts for each in found), default=None)
 
 
 class EditMark(SlackObject, frozen=True):
@@ -228,6 +249,18 @@ class UploadPlace(SlackObject, frozen=True):
 
     upload_url: str
     file_id: str
+
+
+class FileReply(SlackObject, frozen=True):
+    """The answer of ``files.info``."""
+
+    file: SlackFile
+
+
+class CompletedUpload(SlackObject, frozen=True):
+    """The answer of ``files.completeUploadExternal``."""
+
+    files: list[SlackFile] = []
 
 
 # msgspec learns a type at its first use: here that is in the zygote, once for all workers.

@@ -8,11 +8,13 @@ from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.config import SlackConfig, wrong_tokens
 from workers.channels.slack.deliveries import SlackDeliveries
+from workers.channels.slack.downloads import SlackDownloads
 from workers.channels.slack.intake import EnvelopeIntake
 from workers.channels.slack.listening import SocketModeListener
 from workers.channels.slack.lookups import SlackLookups
 from workers.channels.slack.objects import BotIdentity
 from workers.channels.slack.refusals import SlackRefusal, ending_of, missing_scopes
+from workers.channels.slack.uploads import SlackUploads
 from workers.errors import Misconfigured, SendFailed
 from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
 from workers.plugin import Context
@@ -43,8 +45,11 @@ class Slack:
         self.ctx.identity(f"{me.team_id}/{me.user_id}")
         detail = f"@{me.user} in {me.team}"
         self.ctx.status(detail=detail, authenticated_at=int(time.time() * 1000))
-        listener = SocketModeListener(self.ctx, bot, app, EnvelopeIntake(self.ctx, me))
-        self._api, self._deliveries = bot, SlackDeliveries(bot, listener.doubt_login)
+        downloads = SlackDownloads(http, bot, self.ctx.media, root)
+        listener = SocketModeListener(self.ctx, bot, app, EnvelopeIntake(self.ctx, me, downloads))
+        uploads = SlackUploads(http, bot, self.ctx.media)
+        self._api = bot
+        self._deliveries = SlackDeliveries(bot, uploads, listener.doubt_login)
         self._lookups = SlackLookups(self._deliveries, me)
         await listener.run()
 

@@ -26,6 +26,7 @@ from workers.testing.fakes.slack_apps import (
     SentEnvelope,
 )
 from workers.testing.fakes.slack_methods import SlackMethods
+from workers.testing.http_fake import Handler
 
 ACK_SECONDS = 3.0
 RESENDS = (0.0, 60.0, 300.0)  # seconds after what was not acknowledged
@@ -74,15 +75,12 @@ class FakeSlack:
         self._deliveries: set[asyncio.Task[None]] = set()
         self._payloads: dict[str, tuple[str, Json]] = {}
         self.channel = self._methods.channel
+        self.files = self._methods.files
 
     @property
     def root(self) -> str:
         """The address of the server."""
-        return self._methods.root
-
-    @root.setter
-    def root(self, root: str) -> None:
-        self._methods.root = root
+        return self.files.root
 
     def app(self, token: str) -> FakeApp:
         """Return the app of a token: ``xoxb-7`` and ``xapp-7`` are both of app 7."""
@@ -187,9 +185,6 @@ class FakeSlack:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the Web API."""
-        if self.down:
-            self.turned_away += 1
-            return _closed(request)
         method = request.match_info["method"]
         params = await _params_of(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -229,11 +224,19 @@ class FakeSlack:
             return _closed(request)
         return web.json_response({"ok": True, **found}, headers={"X-OAuth-Scopes": app.scopes})
 
-    async def link(self, request: web.Request) -> web.StreamResponse:
-        """Hold a connection of Socket Mode."""
-        if self.down:
+    def unless_down(self, handler: Handler) -> Handler:
+        """Return a handler that closes the connection while the server is down."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if not self.down:
+                return await handler(request)
             self.turned_away += 1
             return _closed(request)
+
+        return guarded
+
+    async def link(self, request: web.Request) -> web.StreamResponse:
+        """Hold a connection of Socket Mode."""
         app = self.app(f"xapp-{request.query['app']}")
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
@@ -360,14 +363,17 @@ async def fake_slack(
     """Serve on this host; with ``port`` 0 on a free one."""
     fake = FakeSlack(ack_seconds, resends, in_order=in_order)
     app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_route("*", "/api/{method}", fake.handle)
-    app.router.add_get("/link", fake.link)
+    app.router.add_route("*", "/api/{method}", fake.unless_down(fake.handle))
+    app.router.add_get("/link", fake.unless_down(fake.link))
+    app.router.add_post("/upload/v1/{ticket}", fake.unless_down(fake.files.upload))
+    download = fake.unless_down(fake.files.download)
+    app.router.add_get("/files-pri/{file}/download/{name}", download)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
-        fake.root = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        fake.files.root = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield fake
     finally:
         await fake.close()

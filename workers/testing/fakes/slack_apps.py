@@ -10,7 +10,10 @@ from typing import Any
 
 Json = dict[str, Any]
 
-SCOPES = "chat:write,channels:history,groups:history,im:history,reactions:write,files:write"
+SCOPES = (
+    "chat:write,channels:history,groups:history,im:history,im:write,reactions:write,files:read,"
+    "files:write,users:read"
+)
 
 
 class RefusedMethod(Exception):
@@ -81,7 +84,6 @@ class FakeApp:
     error: str = ""
     socket_mode: bool = True
     undelivered: int = 0
-    uploads: dict[str, Json] = field(default_factory=dict)
 
     @property
     def user_id(self) -> str:

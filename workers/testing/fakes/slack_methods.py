@@ -6,6 +6,7 @@ from typing import Any
 
 from ipc.nesting import decode_json
 from workers.testing.fakes.slack_apps import Channel, Clock, FakeApp, Json, RefusedMethod
+from workers.testing.fakes.slack_files import FakeFiles
 
 SHOWN_LIMIT = 40_000  # characters; what follows is cut off
 UPDATE_LIMIT = 4_000
@@ -13,10 +14,10 @@ SECTION_LIMIT = 3_000
 
 
 class SlackMethods:
-    """The workspace ``T1``. ``root`` is the server's address."""
+    """The workspace ``T1``, and its ``files``."""
 
     def __init__(self, clock: Clock) -> None:
-        self.root = ""
+        self.files = FakeFiles(clock)
         self.channels: dict[str, Channel] = {}
         self._clock = clock
 
@@ -34,8 +35,14 @@ class SlackMethods:
                 return self._chat(app, method, params)
             case "reactions":
                 return self._react(app, method, params)
+            case "conversations" if verb == "open":
+                return {"channel": self._open_channel(str(params.get("users", ""))).info}
             case "conversations":
                 return self._look_up(verb, params)
+            case "files":
+                to = params.get("channel_id")
+                channel = self._file_channel(str(to)) if to else None
+                return self.files.run(app, verb, params, channel)
             case "assistant":
                 app.sent.append({"method": method, **params})
                 return {}
@@ -63,6 +70,12 @@ class SlackMethods:
         if not found.member:
             raise RefusedMethod("not_in_channel")
         return found
+
+    def _file_channel(self, id: str) -> Channel:
+        """Return a channel that files are sent to: a person's id is none here."""
+        if id.startswith("U"):
+            raise RefusedMethod("channel_not_found")
+        return self._open_channel(id)
 
     def _chat(self, app: FakeApp, method: str, params: Json) -> Json:
         channel = self._open_channel(str(params.get("channel", "")))

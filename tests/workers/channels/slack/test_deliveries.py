@@ -7,7 +7,7 @@ import pytest
 
 from tests.workers.channels.slack.running_app import RunningApp, message, running
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Action, Attachment, Button
+from workers.messages import Action, Button
 from workers.testing.fakes.slack_apps import MethodFault
 
 
@@ -129,13 +129,44 @@ async def test_buttons_stand_below_the_text(tmp_path: Path) -> None:
         assert app.app.texts == ["sure <really>?"], "what notifications show"
 
 
-async def test_files_go_as_their_address(tmp_path: Path) -> None:
+async def test_files_go_with_their_text_as_one_message(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
-        file = Attachment(url="https://a.example/x?a=1&b=2")
-        await app.plugin.send(message("see", attachments=[file]))
-        assert app.app.texts == ["see\nhttps://a.example/x?a=1&b=2"]
-        for url in ("file:///etc/passwd", "data:text/plain,x"):
-            with pytest.raises(SendFailed) as found:
-                await app.plugin.send(message("x", attachments=[Attachment(url=url)]))
-            assert found.value.reason == "unsupported"
-        assert len(app.app.sent) == 1
+        media = app.ctx.media
+        files = [await media.save(b"12345", name="a.txt"), await media.save(b"6", name="b.txt")]
+        sent = await app.plugin.send(message("a < b", "C1", thread="1.000001", attachments=files))
+        (made,) = app.app.sent
+        assert made["method"] == "files.completeUploadExternal"
+        assert (made["channel_id"], made["thread_ts"]) == ("C1", "1.000001")
+        assert made["initial_comment"] == "a &lt; b"
+        kept = [app.fake.files.files[each["id"]] for each in made["files"]]
+        assert [each.content for each in kept] == [b"12345", b"6"]
+        assert (sent.id, sent.chat, sent.parts) == (f"C1/{made['ts']}", "C1", 1)
+        assert sent.ts
+        await app.plugin.delete(action("delete", message=sent.id))
+
+
+async def test_files_go_to_a_person_and_ten_at_a_time(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        file = await app.ctx.media.save(b"1", name="a.txt")
+        for _ in range(2):
+            sent = await app.plugin.send(message("x", "U1", attachments=[file] * 11))
+            assert (sent.chat, sent.parts) == ("DU1", 2)
+        assert [len(each["files"]) for each in app.app.sent] == [10, 1, 10, 1]
+        assert [each.get("initial_comment") for each in app.app.sent] == ["x", None, "x", None]
+        assert app.app.calls["conversations.open"] == 1
+        app.app.faults += [
+            MethodFault("files.completeUploadExternal", slow=0.0),
+            MethodFault("files.completeUploadExternal", error="is_archived"),
+        ]
+        with pytest.raises(MaybeSent, match="1 of 2 messages with files were sent"):
+            await app.plugin.send(message("x", "U1", attachments=[file] * 11))
+
+
+async def test_buttons_stand_below_files(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        file = await app.ctx.media.save(b"1", name="a.txt")
+        rows = [[Button("yes", "1")]]
+        await app.plugin.send(message("sure?", "C1", attachments=[file], buttons=rows))
+        (made,) = app.app.sent
+        assert "initial_comment" not in made, "Slack would leave the blocks out"
+        assert [each["type"] for each in json.loads(made["blocks"])] == ["section", "actions"]

@@ -95,3 +95,16 @@ async def test_no_token_is_seen_anywhere(capfd: Any) -> None:
         told = [repr(errors), repr(rig.said), repr(rig.supervisor.frames)]
         told += [msgspec.json.encode(rig.supervisor.status()).decode(), *capfd.readouterr()]
         assert not [text for text in told for secret in SECRETS if secret in text]
+
+
+async def test_files_go_through_the_store_of_the_account() -> None:
+    async with app() as (rig, fake):
+        data = {"to": "C1", "text": "see", "attachments": [{"url": "data:text/plain,hello"}]}
+        sent = await rig.gateway.result("send", data | {"key": "k"})
+        (made,) = fake.app(BOT_TOKEN).sent
+        assert fake.files.files[made["files"][0]["id"]].content == b"hello"
+        assert sent["id"] == f"C1/{made['ts']}"
+        file = fake.files.add(b"12345", "a.txt")
+        await fake.say(BOT_TOKEN, "look", files=[file], subtype="file_share")
+        assert await rig.gateway.heard(2) == ["see", "look"]  # what was sent is told too
+        assert await rig.stop() == 0

@@ -134,6 +134,48 @@ async def test_what_slack_refuses_is_refused() -> None:
         assert len(long["message"]["text"]) == 40_000
 
 
+async def test_a_foreign_client_uploads_and_downloads() -> None:
+    async with fake_slack() as fake:
+        web = web_client(fake)
+        done = await web.files_upload_v2(
+            channel="C1", content="hello", filename="a.txt", initial_comment="see"
+        )
+        (sent,) = fake.app(BOT).sent
+        assert (sent["channel_id"], sent["initial_comment"]) == ("C1", "see")
+        two = [{"content": b"1", "filename": "b"}, {"content": b"22", "filename": "c"}]
+        await web.files_upload_v2(channel="C1", thread_ts=sent["ts"], file_uploads=two)
+        answers = (await web.conversations_replies(channel="C1", ts=sent["ts"]))["messages"]
+        assert [each["size"] for each in answers[-1]["files"]] == [1, 2]
+        first = await web.files_info(file=done["file"]["id"])
+        second = await web.files_info(file=done["file"]["id"])
+        assert "shares" not in first["file"], "Slack makes the message a moment later"
+        assert second["file"]["shares"]["private"]["C1"] == [{"ts": sent["ts"]}]
+        address = second["file"]["url_private_download"]
+        async with web_session() as session:
+            bearer = {"Authorization": f"Bearer {BOT}"}
+            async with session.get(address, headers=bearer) as given:
+                assert (given.status, await given.text()) == (200, "hello")
+            async with session.get(address, allow_redirects=False) as refused:
+                assert refused.status == 302
+        opened = await web.conversations_open(users="U5")
+        assert opened["channel"]["id"] == "DU5"
+        refusals = [
+            (web.files_getUploadURLExternal(filename="x", length=0), "invalid_arguments"),
+            (web.files_info(file="F9"), "file_not_found"),
+            (web.files_completeUploadExternal(files=[]), "file_not_found"),
+            (
+                web.files_completeUploadExternal(
+                    files=[{"id": done["file"]["id"]}], channel_id="U5"
+                ),
+                "channel_not_found",
+            ),
+        ]
+        for call, code in refusals:
+            with pytest.raises(SlackApiError) as found:
+                await call
+            assert found.value.response["error"] == code
+
+
 async def test_faults_look_to_a_foreign_client_like_slack_s() -> None:
     async with fake_slack() as fake:
         web, faults = web_client(fake), fake.app(BOT).faults

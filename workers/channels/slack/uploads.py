@@ -1,0 +1,111 @@
+"""Hand Slack the content of files, streamed out of the account's store.
+
+A file is uploaded to an address that Slack makes for it, and is seen by no person before the
+message that it belongs to is completed. So whatever fails here, nothing was sent. The address is
+a ticket: it is in no error, and the bot's token does not go there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ipc import timeouts
+from workers.channels.http_faults import NoAnswer, Unreachable, why
+from workers.channels.slack.client import CONNECT_SECONDS, WebApi
+from workers.channels.slack.objects import FileReply, Json, SlackFile, UploadPlace
+from workers.channels.slack.refusals import SlackRefusal
+from workers.errors import SendFailed
+from workers.messages import Attachment
+from workers.plugin import MediaFiles, MediaReader
+
+UPLOAD_SECONDS = 80.0  # for all files of a message: a call has 120 s, with what follows
+LOOKS = (0.0, 0.5, 1.0)  # seconds before each look for the message of a file
+
+Sleep = Callable[[float], Awaitable[Any]]
+
+
+class SlackUploads:
+    """The uploads of one bot; ``sleep`` waits between looks."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        api: WebApi,
+        media: MediaFiles,
+        *,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._http = http
+        self._api = api
+        self._media = media
+        self._sleep = sleep
+
+    async def upload(self, attachments: Sequence[Attachment]) -> list[Json]:
+        """Hand Slack stored files; return what names them when the message is completed.
+
+        Raises ``SendFailed``, ``SlackRefusal``, ``Unreachable`` or ``NoAnswer``; nothing was sent.
+        """
+        try:
+            async with timeouts.timeout(UPLOAD_SECONDS):
+                return [await self._upload(each) for each in attachments]
+        except TimeoutError:
+            text = f"the files were not uploaded within {UPLOAD_SECONDS:g} s"
+            raise SendFailed(text, reason="unavailable") from None
+
+    async def _upload(self, attachment: Attachment) -> Json:
+        async with self._media.open(attachment.url) as file:
+            name = attachment.name or file.name or "file"
+            place = await self._api.call(
+                "files.getUploadURLExternal",
+                {"filename": name, "length": file.size},
+                result=UploadPlace,
+            )
+            status = await self._post(place.upload_url, file)
+        if status != 200:
+            passing = status == 429 or status >= 500
+            raise SendFailed(
+                f"Slack does not take the file (HTTP {status})",
+                reason="unavailable" if passing else "invalid",
+            )
+        return {"id": place.file_id, "title": name}
+
+    async def _post(self, address: str, file: MediaReader) -> int:
+        # With its length, or aiohttp would send the file in chunks.
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(file.size),
+        }
+        limits = aiohttp.ClientTimeout(total=UPLOAD_SECONDS, sock_connect=CONNECT_SECONDS)
+        try:
+            async with self._http.post(
+                URL(address, encoded=True),
+                data=file,
+                headers=headers,
+                timeout=limits,
+                allow_redirects=False,
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            text = f"the file was not uploaded: {why(error)}"
+            raise SendFailed(text, reason="unavailable") from None
+
+    async def message_of(self, file: SlackFile, channel: str) -> str | None:
+        """Return the ``ts`` of the message that has brought a file to a channel.
+
+        Slack makes that message a moment after it has answered. ``None``: it is not there yet.
+        """
+        for pause in LOOKS:
+            if ts := file.shared_in(channel):
+                return ts
+            await self._sleep(pause)
+            try:
+                reply = await self._api.call("files.info", {"file": file.id}, result=FileReply)
+            except (SlackRefusal, Unreachable, NoAnswer):
+                return None  # the message was sent all the same
+            file = reply.file
+        return file.shared_in(channel)
