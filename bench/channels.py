@@ -1,9 +1,12 @@
-"""Measures what idle accounts of a platform cost, against the server that stands for it in tests.
+"""Measures what accounts of a platform cost, against the server that stands for it in tests.
 
     python -m bench.channels slack [--count 20] [--idle 60] [--launcher exec] [--json FILE]
 
 The accounts run under the real daemon, the server in this process, without TLS. What is ready is
-connected and logged in. Each worker is weighed at rest, and again when it has answered once.
+connected and logged in. Each worker is weighed at rest, and again when it has answered once. A
+start counts from the request at ``cli.sock`` until the account is ready, its login at the server
+included; a message from the moment at which somebody writes it at the server until a client of
+the gateway has the event, one message at a time, with the journal that the channel has by default.
 """
 
 from __future__ import annotations
@@ -12,9 +15,6 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,92 +22,31 @@ import uvloop
 
 from bench import machine
 from bench.accounts import all_running
+from bench.faults.witness import Witness
 from bench.measuring.figures import percentile, table
 from bench.measuring.processes import cpu_ns, must_measure, pss_bytes, until_quiet
+from bench.measuring.rows import restart_seconds, rows_of
+from bench.platforms import PLATFORMS, Platform, timed_text
 from bench.tied import TiedDaemon
+from tests.support.daemon import Daemon
 from tests.support.short_directory import ShortDirectory
-from workers.testing.fakes.discord import fake_discord
-from workers.testing.fakes.discord_bots import token_of
-from workers.testing.fakes.slack import fake_slack
-from workers.testing.fakes.telegram import fake_telegram
 
 MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """A server, the fields of its accounts by their number, and having each answer once."""
-
-    channel: dict[str, Any]
-    account: Callable[[int], dict[str, Any]]
-    answered: Callable[[int], Awaitable[None]]
-
-
-@asynccontextmanager
-async def discord() -> AsyncIterator[Platform]:
-    """Serve bots of Discord."""
-
-    def account(number: int) -> dict[str, Any]:
-        return {"token": token_of(f"{number + 1}000")}
-
-    async with fake_discord() as fake:
-
-        async def answered(number: int) -> None:
-            token = account(number)["token"]
-            await fake.say(token, "hello")
-            await fake.until(lambda: fake.bot(token).texts, 60)
-
-        yield Platform({"apiRoot": fake.root}, account, answered)
-
-
-@asynccontextmanager
-async def slack() -> AsyncIterator[Platform]:
-    """Serve apps of Slack."""
-
-    def account(number: int) -> dict[str, Any]:
-        return {"botToken": f"xoxb-b-{number}", "appToken": f"xapp-1-A{number}-s-{number}"}
-
-    async with fake_slack() as fake:
-
-        async def answered(number: int) -> None:
-            token = account(number)["botToken"]
-            await fake.say(token, "hello")
-            await fake.until(lambda: fake.app(token).texts, 60)
-
-        yield Platform({"apiRoot": fake.root}, account, answered)
-
-
-@asynccontextmanager
-async def telegram() -> AsyncIterator[Platform]:
-    """Serve bots of Telegram."""
-
-    def account(number: int) -> dict[str, Any]:
-        return {"botToken": f"{number + 1}:AAbench"}
-
-    async with fake_telegram() as fake:
-
-        async def answered(number: int) -> None:
-            token = account(number)["botToken"]
-            await fake.say(token, "hello")
-            await fake.until(lambda: fake.bot(token).texts, 60)
-
-        yield Platform({"apiRoot": fake.root}, account, answered)
-
-
-PLATFORMS: dict[str, Callable[[], AbstractAsyncContextManager[Platform]]] = {
-    "discord": discord,
-    "slack": slack,
-    "telegram": telegram,
-}
+STARTS = 15
+MESSAGES = 300
+ENOUGH = 0.95  # of them, when the last has had its pause: the others are late
+PAUSE = 0.02  # seconds after each message, so that they do not wait for each other
 
 
 async def measure(channel: str, count: int, idle: float, launcher: str) -> dict[str, Any]:
     """Run ``count`` accounts of a channel; return every figure."""
     async with PLATFORMS[channel]() as platform:
-        accounts = {f"a{number:03}": platform.account(number) for number in range(count)}
+        ids = [f"a{number:03}" for number in range(count)]
+        accounts = {name: platform.account(number) for number, name in enumerate(ids)}
         section = {**platform.channel, "launcher": launcher, "accounts": accounts}
+        config = {"channels": {channel: section}, "gateway": platform.gateway}
         with ShortDirectory() as place:
-            daemon = TiedDaemon(place, {"channels": {channel: section}})
+            daemon = TiedDaemon(place, config)
             began = time.monotonic()
             try:
                 await daemon.start()
@@ -123,12 +62,47 @@ async def measure(channel: str, count: int, idle: float, launcher: str) -> dict[
                     "pssMiB": _weights(workers),
                     "idleCpuPercent": await _idle_cpu(workers, idle),
                 }
+                await platform.meet(daemon, ids)
                 for number in range(count):
                     await platform.answered(number)
                 await until_quiet(workers)
-                return found | {"pssAnsweredMiB": _weights(workers)}
+                found |= {"pssAnsweredMiB": _weights(workers)}
+                keys = [f"{channel}:{name}" for name in ids]
+                found |= {"toEventMs": await _messages(daemon, platform, keys)}
+                return found | {"startMs": await _starts(daemon, keys[-1])}
             finally:
                 await daemon.__aexit__()
+
+
+async def _messages(daemon: Daemon, platform: Platform, keys: list[str]) -> dict[str, float]:
+    """Let people write one message after the other; return when clients had them."""
+    found: list[float] = []
+    async with Witness(daemon, keys) as witness:
+        speaking = asyncio.create_task(_until_heard(platform))
+        await witness.heard()  # it is subscribed
+        speaking.cancel()
+        await asyncio.wait([speaking])
+        witness.window()
+        for number in range(MESSAGES):
+            await platform.say(number % len(keys), timed_text())
+            await asyncio.sleep(PAUSE)
+        found = witness.window()
+    if len(found) < MESSAGES * ENOUGH:
+        raise RuntimeError(f"only {len(found)} of {MESSAGES} messages came")
+    return {name: percentile(found, share) * 1e3 for name, share in (("p50", 0.5), ("p99", 0.99))}
+
+
+async def _until_heard(platform: Platform) -> None:
+    while True:
+        await platform.say(0, timed_text())
+        await asyncio.sleep(PAUSE)
+
+
+async def _starts(daemon: Daemon, key: str) -> dict[str, float]:
+    """Stop and start an account again and again; return what a start took."""
+    async with rows_of(daemon) as rows:
+        found = [await restart_seconds(daemon, rows, key) * 1e3 for _ in range(STARTS)]
+    return {"p50": percentile(found, 0.5), "most": max(found)}
 
 
 def _weights(pids: list[int]) -> dict[str, float]:
@@ -152,12 +126,18 @@ def report(result: dict[str, Any]) -> str:
         ["PSS of an idle account, median / most MiB", _pair(idle)],
         ["PSS after one answer, the same", _pair(answered)],
         ["idle CPU of an account, % of a core", f"{result['idleCpuPercent']:.3f}"],
+        ["start of one account → ready, median / most ms", _pair(result["startMs"], "p50")],
+        ["message at the platform → event, p50 / p99 ms", _delays(result["toEventMs"])],
     ]
     return table(head, rows)
 
 
-def _pair(weights: dict[str, float]) -> str:
-    return f"{weights['median']:.1f} / {weights['most']:.1f}"
+def _pair(found: dict[str, float], middle: str = "median") -> str:
+    return f"{found[middle]:.1f} / {found['most']:.1f}"
+
+
+def _delays(found: dict[str, float]) -> str:
+    return f"{found['p50']:.2f} / {found['p99']:.2f}"
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ class _Message(msgspec.Struct):
     account: str
     cursor: str
     message: _Text
+    direction: str = "in"
 
 
 _decode = msgspec.json.Decoder(_Message).decode
@@ -124,8 +125,9 @@ class Witness:
             life, stream = incarnation, Stream()
             self._streams[message.account] = life, stream
         if stream.take(number):
-            self._late.append((now - int(message.message.text.split(" ", 2)[1])) / 1e9)
-            self._came.set()
+            if message.direction == "in":  # what is sent may say anything
+                self._late.append((now - int(message.message.text.split(" ", 2)[1])) / 1e9)
+                self._came.set()
         else:
             self.repeated += 1
 

@@ -84,3 +84,17 @@ def up(*, after: int = -1) -> Callable[[Row], bool]:
     Its process is known too: a worker may be ready before that.
     """
     return lambda row: bool(row["phase"] == "running" and row["pid"] and row["incarnation"] > after)
+
+
+async def restart_seconds(daemon: Daemon, rows: Rows, key: str) -> float:
+    """Stop an account and start it; return the seconds from the request to start it until it ran.
+
+    ``rows`` must be open.
+    """
+    before = rows.newest[key]["incarnation"]
+    await daemon.call("channels.stop", {"accounts": [key]})
+    await rows.until(key, lambda row: row["phase"] == "stopped")
+    async with await daemon.local() as client:
+        began = time.monotonic()
+        await client.call("channels.start", {"accounts": [key]})
+        return await rows.until(key, up(after=before)) - began

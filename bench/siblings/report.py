@@ -1,0 +1,129 @@
+"""Judges what siblings have shown, and writes it as a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.measuring.figures import percentile, table
+from bench.siblings.rig import CHANNELS, Seen
+from bench.siblings.trial import Trial
+
+MORE_TIMES, MORE_MS = 1.5, 5.0  # how much later siblings may hear
+START_TIMES = 1.5  # how much longer a start may take
+PSS_MIB = 0.5  # how much more or less an account may weigh
+
+HEAD = (
+    "fault",
+    "in an account of",
+    "siblings",
+    "p50 ms, calm → then",
+    "p99 ms, calm → then (allowed)",
+    "start ms, calm → then (×)",
+    "PSS MiB, most that it changed",
+    "restarts / lost",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The medians over all rounds of one fault, for some siblings. Seconds, but ``pss`` is MiB."""
+
+    fault: str
+    channel: str
+    siblings: str
+    p50: tuple[float, float]  # calm, and while the fault lasted
+    p99: tuple[float, float]
+    start: tuple[float, float]
+    pss: float
+    restarts: int
+    missing: int
+
+    @property
+    def allowed(self) -> float:
+        """The p99 that is allowed."""
+        return max(MORE_TIMES * self.p99[0], self.p99[0] + MORE_MS / 1e3)
+
+    @property
+    def wrong(self) -> list[str]:
+        """Which targets are missed."""
+        missed = {
+            "p99": self.p99[1] > self.allowed,
+            "start": self.start[1] > START_TIMES * self.start[0],
+            "PSS": abs(self.pss) > PSS_MIB,
+            "restarts": self.restarts > 0,
+            "lost": self.missing > 0,
+        }
+        return [name for name, is_so in missed.items() if is_so]
+
+
+def judge(rounds: Sequence[Trial]) -> list[Judged]:
+    """Return the verdicts on the same fault of several rounds: of the same channel, of others."""
+    first = rounds[0]
+    groups = {
+        "same channel": [each for each in CHANNELS if each == first.channel],
+        "other channels": [each for each in CHANNELS if each != first.channel],
+    }
+    return [_judge(rounds, name, group) for name, group in groups.items() if group]
+
+
+def _judge(rounds: Sequence[Trial], name: str, group: Sequence[str]) -> Judged:
+    def both(figure: Callable[[Seen], float]) -> tuple[float, float]:
+        return (
+            statistics.median(figure(each.calm) for each in rounds),
+            statistics.median(figure(each.bad) for each in rounds),
+        )
+
+    changes = [
+        after - before
+        for trial in rounds
+        for channel in group
+        for before, after in zip(trial.calm.pss[channel], trial.bad.pss[channel], strict=True)
+    ]
+    return Judged(
+        rounds[0].fault,
+        rounds[0].channel,
+        name,
+        both(lambda seen: percentile(_all(seen.late, group), 0.5)),
+        both(lambda seen: percentile(_all(seen.late, group), 0.99)),
+        both(lambda seen: _starts(seen, group)),
+        max(changes, key=abs),
+        sum(each.restarts for each in rounds),
+        sum(each.missing for each in rounds),
+    )
+
+
+def _all(found: dict[str, list[float]], group: Iterable[str]) -> list[float]:
+    return [value for channel in group for value in found[channel]]
+
+
+def _starts(seen: Seen, group: Sequence[str]) -> float:
+    """Return the mean over the channels, each of which starts in a time of its own."""
+    medians = [statistics.median(seen.starts[each]) for each in group if seen.starts[each]]
+    return statistics.fmean(medians)
+
+
+def report(judged: Sequence[Judged]) -> str:
+    """Return the table; a target that is missed is marked by ``>``."""
+    return table(HEAD, [_row(each) for each in judged])
+
+
+def _row(one: Judged) -> tuple[str, ...]:
+    wrong = one.wrong
+
+    def marked(name: str, text: str) -> str:
+        return f"> {text}" if name in wrong else text
+
+    calm, then = one.p99
+    started, again = one.start
+    return (
+        one.fault,
+        one.channel,
+        one.siblings,
+        f"{one.p50[0] * 1e3:.2f} → {one.p50[1] * 1e3:.2f}",
+        marked("p99", f"{calm * 1e3:.1f} → {then * 1e3:.1f} ({one.allowed * 1e3:.1f})"),
+        marked("start", f"{started * 1e3:.0f} → {again * 1e3:.0f} ({again / started:.2f})"),
+        marked("PSS", f"{one.pss:+.2f}"),
+        marked("restarts", marked("lost", f"{one.restarts} / {one.missing}")),
+    )

@@ -1,0 +1,65 @@
+"""What siblings have shown is judged by the targets, and every fault reaches the bad account."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bench.measuring.processes import may_measure
+from bench.siblings.__main__ import measure
+from bench.siblings.report import judge, report
+from bench.siblings.rig import CHANNELS, TALKERS, Seen
+from bench.siblings.trial import FAULTS, Trial
+
+
+def seen(late: float = 0.002, start: float = 0.05, pss: float = 8.0) -> Seen:
+    return Seen(
+        {channel: [0.001] * 98 + [late] * 2 for channel in CHANNELS},
+        {channel: [start] for channel in CHANNELS},
+        {channel: [pss] * len(TALKERS) for channel in CHANNELS},
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "wrong"),
+    [
+        (seen(), []),
+        (seen(late=0.0069, start=0.074, pss=8.4), []),
+        (seen(late=0.0071), ["p99"]),
+        (seen(start=0.076), ["start"]),
+        (seen(pss=8.6), ["PSS"]),
+        (seen(pss=7.4), ["PSS"]),
+    ],
+)
+def test_the_targets_are_those_of_the_promise(bad: Seen, wrong: list[str]) -> None:
+    same, others = judge([Trial("blocked", "source", seen(), bad, 0, 0)])
+    assert (same.siblings, others.siblings) == ("same channel", "other channels")
+    assert same.wrong == others.wrong == wrong
+    assert (">" in report([same])) == bool(wrong)
+
+
+def test_a_lost_message_or_a_restart_is_wrong_in_any_round() -> None:
+    fine = Trial("importing", "slow_sdk", seen(), seen(), 0, 0)
+    (only,) = judge([fine, dataclasses.replace(fine, restarts=1, missing=2)])
+    assert (only.siblings, only.wrong) == ("other channels", ["restarts", "lost"])
+
+
+def test_one_bad_round_of_three_does_not_decide() -> None:
+    fine = Trial("flooding", "telegram", seen(), seen(), 0, 0)
+    rounds = [fine, dataclasses.replace(fine, bad=seen(late=0.5)), fine]
+    assert [each.wrong for each in judge(rounds)] == [[], []]
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not may_measure(), reason="our processes hide from their own user")
+async def test_every_fault_is_played_in_every_channel_and_loses_nothing() -> None:
+    found = await measure(list(FAULTS), 2.0, 1)
+    assert [(each.fault, each.channel) for each in found] == [
+        (name, channel) for name, (_, channels) in FAULTS.items() for channel in channels
+    ]
+    for each in found:
+        assert (each.restarts, each.missing) == (0, 0)
+        assert all(each.bad.late[channel] and each.bad.starts[channel] for channel in CHANNELS)
