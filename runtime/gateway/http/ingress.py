@@ -31,6 +31,7 @@ from runtime.gateway.parts import GatewayParts
 
 BODY_SECONDS = 10.0  # in which a body has to arrive
 RETRY_SECONDS = 5  # after which a request to an account that does not run may come again
+START_SECONDS = 1  # and one to a gateway that does not know its accounts yet
 BODILESS = (204, 304)  # statuses without a body
 
 
@@ -39,6 +40,7 @@ class Ingress:
 
     def __init__(self, parts: GatewayParts) -> None:
         self._accounts = parts.accounts
+        self._readiness = parts.readiness
         self._calls = parts.http_calls
         self._bounds = parts.http_calls.bounds
         self._clock = asyncio.get_running_loop().time
@@ -58,6 +60,8 @@ class Ingress:
     def _made(self, request: web.BaseRequest, target: Target, remote: str) -> IngressRequest:
         """Return what goes to the plugin, without the body; raises ``BadHead`` and ``Crowded``."""
         row = self._accounts.rows.get(target.key)
+        if row is None and not self._readiness.informed:  # 404 would end a platform's tries
+            raise Crowded("not running", "the gateway is starting", START_SECONDS)
         if row is None or not row.ingress:
             raise BadHead(404, "no account takes HTTP requests here")
         if request.method not in METHODS:

@@ -143,6 +143,14 @@ async def test_what_is_no_request_to_an_account(
         assert b"Content-Security-Policy: sandbox" in answer
 
 
+async def test_a_gateway_that_does_not_know_its_accounts_yet_has_the_platform_come_again() -> None:
+    async with gateway_rig(supervisor=False) as rig:
+        status, body, headers = await request(rig)
+        assert (status, body, headers["Retry-After"]) == (503, b"the gateway is starting\n", "1")
+        await rig.connect_supervisor(row(KEY))
+        assert (await request(rig))[0] == 404
+
+
 @pytest.mark.parametrize(
     ("lines", "body", "status"),
     [
