@@ -21,11 +21,26 @@ export type ChannelTargetParams = { channel: string; accountId?: string | null; 
 /** The last ``lines`` of these accounts; of every process when none is named. */
 export type LinesParams = { accounts?: Array<string>; lines?: number };
 
+/** The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code. ``notify``: the person is told. ``unverified`` (ours) admits a sender for whom the platform does not vouch: whoever uses that name is admitted with it. */
+export type PairingApproveParams = { channel?: string | null; accountId?: string | null; requestId?: string | null; code?: string | null; notify?: boolean; unverified?: boolean };
+
+/** The params that name a sender of one account. */
+export type PersonParams = { channel: string; senderId: string; accountId?: string | null };
+
+/** The params of ``channels.pairing.dismiss``. */
+export type PairingDismissParams = { channel: string; requestId: string; accountId?: string | null };
+
+/** The params of ``channels.pairing.list``: one channel, or all. */
+export type PairingListParams = { channel?: string | null };
+
 /** Keys, bare channel names, or ``*``. */
 export type AccountsParams = { accounts: Array<string> };
 
 /** The params of ``channels.status``: ``probe`` asks each platform for ``timeout_ms``. */
 export type ChannelsStatusParams = { probe?: boolean; timeoutMs?: number; channel?: string | null };
+
+/** The params of ``channels.why``: a sender, in a direct chat or in the group ``chat``. ``guild`` is the server to which a Discord channel belongs, ``roles`` are the sender's. */
+export type WhyParams = { channel: string; senderId: string; accountId?: string | null; chat?: string | null; guild?: string | null; roles?: Array<string> };
 
 /** The params of ``config.apply``; those about agents and delays are accepted and ignored. */
 export type ApplyParams = { raw: string; baseHash?: string; sessionKey?: string; deliveryContext?: Record<string, unknown>; note?: string; restartDelayMs?: number };
@@ -139,6 +154,16 @@ export interface MethodParams {
   "channels.logout": ChannelTargetParams;
   /** Answer with the last log lines of accounts, or of every process. */
   "channels.logs": LinesParams;
+  /** Admit the person who made a request. `code` and `unverified` are ours. */
+  "channels.pairing.approve": PairingApproveParams;
+  /** Answer a person never again, in direct chats and in groups, whoever else is admitted. */
+  "channels.pairing.block": PersonParams;
+  /** Drop a request; the person may ask again. */
+  "channels.pairing.dismiss": PairingDismissParams;
+  /** Answer with the requests of strangers to be admitted. `people` is ours: whom the owner has approved or blocked. */
+  "channels.pairing.list": PairingListParams;
+  /** Forget what was decided about a person, whether blocked or approved: who wants to, asks again. */
+  "channels.pairing.unblock": PersonParams;
   /** Clear the failures of accounts, so that their next backoff is the shortest. */
   "channels.reset": AccountsParams;
   /** Replace the account's process. ``incarnation`` is the one that ends. */
@@ -151,6 +176,8 @@ export interface MethodParams {
   "channels.status": ChannelsStatusParams;
   /** Stop an account and hold it stopped over every restart. `persisted` is ours: false when the hold could not be saved. */
   "channels.stop": ChannelTargetParams;
+  /** Answer with what becomes of a message of a sender, and by which line of the configuration. */
+  "channels.why": WhyParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;
   /** Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */

@@ -37,6 +37,7 @@ MANIFEST_SIDE = {
     "workers.messages",
     "workers.secrets",
     "workers.errors",
+    "workers.groups",
 }
 IMPURE = {
     "asyncio",

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -69,6 +69,10 @@ class Manifest:
     of the fields that the plugin reports. ``cursor``: the plugin keeps a position there
     (``Context.cursor``), and is not started before the last one is there. ``text`` is what the
     platform takes in one message, ``pace`` how fast it takes them.
+    ``dm_policy``: who may talk to an account that does not say so itself; ``open`` only where
+    something else keeps strangers out. ``groups`` is how the field is called that lists groups:
+    ``guilds`` for servers with channels (``meta.guild`` and ``meta.roles`` of a message name the
+    server and the sender's roles). ``ignore_case``: ids that differ in case alone are one.
     """
 
     id: str
@@ -89,6 +93,9 @@ class Manifest:
     can: frozenset[str] = frozenset()
     media: Media = field(default_factory=Media)
     idempotent: float = 0.0
+    dm_policy: Literal["pairing", "allowlist", "open"] = "pairing"
+    groups: Literal["groups", "guilds", "channels"] = "groups"
+    ignore_case: bool = False
 
     def __post_init__(self) -> None:
         can = frozenset(self.can) | frozenset(self.actions) - {"send"}

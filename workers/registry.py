@@ -41,6 +41,11 @@ COMMON_FIELDS = frozenset(
         "login",
         "proxy",
         "ingress",
+        "dmPolicy",
+        "allowFrom",
+        "groupPolicy",
+        "groupAllowFrom",
+        "groups",
         "accounts",
         "defaultAccount",
     }
@@ -151,6 +156,8 @@ def _flaw(id: str, manifest: object) -> str | None:
     fields = {each.encode_name for each in msgspec.structs.fields(manifest.config)}
     if taken := sorted(fields & COMMON_FIELDS):
         return f"has config fields that every account has already: {', '.join(taken)}"
+    if manifest.groups != "groups" and manifest.groups not in fields:
+        return f"lists groups in {manifest.groups}, which is no config field"
     named = {name.split(".")[0] for name in (*manifest.secrets, *manifest.secret_parts)}
     if strange := sorted(named - fields):
         return f"lists secrets that are no config fields: {', '.join(strange)}"

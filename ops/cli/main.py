@@ -33,6 +33,7 @@ class Commands(LazyGroup):
         "metrics": ("ops.commands.daemon:metrics", "Print the figures, with or without a gateway."),
         "nodes": ("ops.commands.nodes", "List, approve and use nodes."),
         "deadletters": ("ops.commands.deadletters", "Messages that were given up."),
+        "pairing": ("ops.commands.pairing", "Decide who may talk to the accounts."),
         "devices": ("ops.commands.devices", "Decide which devices may connect."),
         "backup": ("ops.commands.journal:backup", "Copy the journal, while it is in use."),
         "restore": ("ops.commands.journal:restore", "Put a copy in the journal's place."),

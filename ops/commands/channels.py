@@ -84,6 +84,27 @@ def describe(*, key: Key, options: LocalOptions) -> None:
 
 
 @command(app)
+def why(
+    *,
+    key: Key,
+    sender: Annotated[str, typer.Argument(metavar="SENDER", help="A person's id there.")],
+    chat: Annotated[str | None, typer.Option(help="In this group, by its id.")] = None,
+    guild: Annotated[str | None, typer.Option(help="Of this Discord server.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="With this role there.")] = None,
+    options: RuntimeOptions,
+) -> None:
+    """Show whether a person's message is answered, and which line of the configuration decides."""
+    from ops.actions.why import ask_why
+    from ops.output.admission import show_why
+
+    found = ask_why(options.target, key, sender, chat, guild, role or [])
+    if options.json:
+        show_json(found)
+    else:
+        show_why(found)
+
+
+@command(app)
 def start(
     *,
     selection: AccountSelection,

@@ -29,6 +29,7 @@ def show_description(found: dict[str, Any]) -> None:
     facts += [
         ("configuration", _spawned_with(found)),
         ("journal", _journal(status)),
+        *(("who may talk", line) for line in found.get("access") or ()),
         ("memory limits", _memory(found)),
         ("last exit", status.get("lastExit")),
         ("restarts", status.get("restarts")),

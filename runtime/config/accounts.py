@@ -15,6 +15,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from ipc.frames.bootstrap import ChannelInfo
+from runtime.config.access_policy import AccessPolicy, policy_of
+from runtime.config.account_rules import (
+    access_problems,
+    confinement_problems,
+    ingress_problems,
+)
 from runtime.config.check import account_problems, join, problems
 from runtime.config.errors import ConfigError, Problem
 from runtime.config.model import (
@@ -54,8 +60,6 @@ P = TypeVar("P", bound=Section)
 _OF_ACCOUNT = {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
 _OF_CHANNEL = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)}
 OURS = frozenset(_OF_CHANNEL)  # what a section may hold that is not its channel's
-
-
 _LOGIN = LoginConfig()
 
 
@@ -93,6 +97,7 @@ class AccountSpec:
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     ingress: bool = False
     ingress_url: str | None = None  # where the platform reaches it; None: that is not known
+    access: AccessPolicy = field(default_factory=AccessPolicy)
 
     @property
     def can_login(self) -> bool:
@@ -212,26 +217,12 @@ def _account_problems(channel: _Channel, id: str, fields: object) -> list[Proble
     found = problems(own, AccountConfig, path)
     found += _field_problems(channel, given, path, _OF_ACCOUNT)
     found += _layer_problems(channel, [channel.own, own], path)
-    found += _confinement_problems({**channel.own, **own}, path)
-    found += _ingress_problems(channel, {**channel.own, **own}, path)
+    both = {**channel.own, **own}
+    found += confinement_problems(both, path)
+    if not channel.broken:
+        found += ingress_problems(channel.manifest, both, path)
+        found += access_problems(channel.manifest, both, path, journal=_journal(channel, both))
     return found or _rule_problems(channel, {**channel.inherited, **given}, path)
-
-
-def _confinement_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
-    """Check that what is to be confined has an interpreter of its own."""
-    if fields.get("confine") is not True or fields.get("launcher") == "exec":
-        return []
-    return [Problem(join(path, "confine"), 'is true; allowed only beside launcher: "exec"')]
-
-
-def _ingress_problems(channel: _Channel, fields: Mapping[str, Any], path: str) -> list[Problem]:
-    """Check that a channel of which HTTP requests are asked takes any."""
-    if fields.get("ingress") is not True or channel.broken or "http" in channel.manifest.can:
-        return []
-    text = (
-        f"is true; allowed only for channels that take HTTP requests, which {channel.id} does not"
-    )
-    return [Problem(join(path, "ingress"), text)]
 
 
 def _field_problems(
@@ -281,9 +272,10 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
     """Put an account together; everything has been checked before."""
     own, given = _split(fields, _OF_ACCOUNT)
     over = msgspec.convert({**own, **UNLAYERED}, AccountConfig)
-    common = {name: value for name, value in channel.own.items() if name in _OF_ACCOUNT}
+    common, _ = _split(channel.own, _OF_ACCOUNT)
     under = msgspec.convert({**common, **UNLAYERED}, AccountConfig)
     merged = {**channel.inherited, **given}
+    for_worker = {name: merged[name] for name in merged if name != channel.manifest.groups}
     launcher = over.launcher if "launcher" in own else under.launcher
     confine = over.confine if "confine" in own else under.confine
     proxy = over.proxy if "proxy" in own else under.proxy
@@ -298,7 +290,7 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         enabled=off is None,
         configured=missing is None,
         reason=off or missing,
-        config=merged,
+        config=for_worker,
         name=over.name or under.name,
         restart=_part(channel, own, "restart", RestartConfig),
         health=_part(channel, own, "healthMonitor", HealthMonitorConfig),
@@ -310,7 +302,11 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
         proxy=proxy,
         ingress=ingress,
         ingress_url=ingress_url,
-        journal=over.journal or under.journal or ("off" if channel.id in UNJOURNALED else "on"),
+        access=policy_of(
+            channel.manifest,
+            [(channel.path, {**channel.inherited, **channel.own}), (_place(channel, id), fields)],
+        ),
+        journal=_journal(channel, {**channel.own, **own}),
         ambiguous=over.ambiguous or under.ambiguous or "ask",
         outbox=over.outbox or under.outbox or OutboxConfig(),
         manifest=channel.manifest,
@@ -324,10 +320,15 @@ def _spec(config: Config, channel: _Channel, id: str, fields: Mapping[str, Any])
             confine,
             proxy,
             ingress_url,
-            merged,
+            for_worker,
             *_media(config, channel),
         ),
     )
+
+
+def _journal(channel: _Channel, fields: Mapping[str, Any]) -> JournalMode:
+    given: JournalMode | None = fields.get("journal")
+    return given or ("off" if channel.id in UNJOURNALED else "on")
 
 
 def _media(config: Config, channel: _Channel) -> list[MediaConfig]:

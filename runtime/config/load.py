@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from runtime.config.access_policy import closed_doors
 from runtime.config.accounts import UNJOURNALED, AccountSpec, accounts
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem, config_error
@@ -186,8 +187,24 @@ def without_journal(loaded: Loaded) -> str | None:
     ]
     if not keys:
         return None
-    shown = ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if keys[SHOWN:] else "")
-    return f"a kill of the gateway may lose messages, for these keep no journal: {shown}"
+    return f"a kill of the gateway may lose messages, for these keep no journal: {_named(keys)}"
+
+
+def closed_accounts(loaded: Loaded) -> list[str]:
+    """Return one sentence for each way in which accounts answer nobody, with their names.
+
+    A group that is not listed is not answered: so it is by default, and easily overlooked.
+    """
+    found: dict[str, list[str]] = {}
+    for key, spec in loaded.accounts.items():
+        if spec.enabled and spec.agent != "none":
+            for reason in closed_doors(spec.access):
+                found.setdefault(reason, []).append(key)
+    return [f"{_named(keys)}: {reason}" for reason, keys in found.items()]
+
+
+def _named(keys: list[str]) -> str:
+    return ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if keys[SHOWN:] else "")
 
 
 def _readable_by_others(path: Path) -> bool:

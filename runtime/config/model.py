@@ -1,8 +1,8 @@
 """Defines every field of the configuration file, its range, its default and why that default.
 
-The shape follows ``openclaw.json``, so that its users feel at home. Only types and ranges
-are here; ``accounts`` puts an account together from its channel. Every field of time or size
-has its unit in its name. In the file the names are camelCase.
+The shape follows ``openclaw.json``, so that its users feel at home. Only types and ranges are
+here; ``accounts`` puts an account together from its channel. A time or size has its unit in its
+name. In the file the names are camelCase.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
+from runtime.config.access_policy import AccessFields
 from runtime.config.places import DEFAULT_PORT
 from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
@@ -362,29 +363,28 @@ class OutboxConfig(Section, frozen=True):
     ttl: Annotated[float, Meta(gt=0, le=604800)] = 3600.0
 
 
-class AccountConfig(Section, frozen=True):
+class AccountConfig(Section, AccessFields, frozen=True):
     """The fields that every account has, beside those of its channel."""
 
     enabled: bool = True
-    # For people only: shown in tables.
-    name: Annotated[str, Meta(max_length=200)] | None = None
-    # Any fields of these parts of `supervisor`; they count before those of the channel.
+    name: Annotated[str, Meta(max_length=200)] | None = None  # shown to people
+    # Any fields of these parts of `supervisor`; they count before the channel's.
     restart: dict[str, Any] = {}
     health_monitor: dict[str, Any] = {}
     login: dict[str, Any] = {}
     limits: dict[str, Any] = {}
     # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
     launcher: Annotated[Launcher, LOCAL] = "zygote"
-    # Landlock keeps an `exec` account to its own storage and the interpreter's files. Off: not
-    # every SDK lives with it, nor every kernel has it.
+    # Landlock keeps an `exec` account to its own files and the interpreter's. Not every SDK lives
+    # with it, nor every kernel has it.
     confine: Annotated[bool, LOCAL] = False
     # None: agents.default.
     agent: AgentName | None = None
-    # on: what the platform handed us is stored before anything else happens to it. None: on, but
-    # off for `local`, whose clients see for themselves what was not taken.
+    # on: what came from the platform is stored before anything else happens. None: on, but off
+    # for `local`, whose clients see for themselves what was not taken.
     journal: JournalMode | None = None
-    # A message that was being sent when the account died may have arrived. ask: it waits as a dead
-    # letter; retry: it is sent again, perhaps twice; drop: it is given up. None: ask.
+    # A message may have arrived if the account died meanwhile. ask: it waits as a dead letter;
+    # retry: it is sent again, perhaps twice; drop: it is given up. None: ask.
     ambiguous: AmbiguousMode | None = None
     outbox: OutboxConfig | None = None
     # Through which the plugin connects. Without a password: it would be shown.

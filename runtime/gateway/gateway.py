@@ -26,6 +26,7 @@ from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard
+from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.answering import Answering
@@ -216,7 +217,10 @@ def _parts(
     peers = Peers(accounts, PeerProof(boot.secret))
     calls = AccountCalls(peers, server.flush_soon)
     http_calls = HttpCalls(peers)
-    agents = Agents(boot.agents, jobs, calls.call)
+    gatekeeper = Gatekeeper(
+        lambda: intake.journal if intake.ready else None, server.flush_soon, accounts.label
+    )
+    agents = Agents(boot.agents, jobs, calls.call, gatekeeper)
     rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
     fanout = Fanout(server.flush_soon)
     handover = Handover(rings, fanout)
@@ -228,7 +232,9 @@ def _parts(
         lambda key: answering.forget(key),
     )
     outbox = Outbox(peers, intake, calls.ask, jobs, server.flush_soon, agents.on_answer)
-    answering = Answering(agents, jobs, outbox, lambda: intake.journal, server.flush_soon)
+    answering = Answering(
+        agents, jobs, outbox, gatekeeper, lambda: intake.journal, server.flush_soon
+    )
 
     def on_welcome(key: str) -> None:
         outbox.welcomed(key)  # first: what was left goes before new answers
@@ -254,6 +260,7 @@ def _parts(
         accounts=accounts,
         health=health,
         agents=agents,
+        gatekeeper=gatekeeper,
         rings=rings,
         fanout=fanout,
         peers=peers,

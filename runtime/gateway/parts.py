@@ -8,6 +8,7 @@ from ipc.frames.bootstrap import GatewayBoot
 from ipc.websocket.server import Server
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.guard import AccessGuard
+from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.answering import Answering
@@ -40,7 +41,8 @@ class GatewayParts:
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
     accounts, ``http_calls`` the HTTP requests to them, ``supervisor`` the link to the supervisor,
-    ``tickets`` let clients fetch files.
+    ``tickets`` let clients fetch files. ``gatekeeper`` decides
+    whose messages are answered.
     """
 
     boot: GatewayBoot
@@ -65,6 +67,7 @@ class GatewayParts:
     accounts: Accounts
     health: Health
     agents: Agents
+    gatekeeper: Gatekeeper
     rings: Rings
     fanout: Fanout
     peers: Peers

@@ -15,6 +15,7 @@ import msgspec
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
+from runtime.config.access_policy import AccessPolicy
 from runtime.config.model import IngressConfig, KeepConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import LOGIN, REMOVED, STATUS
@@ -38,6 +39,7 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
     gateway: GatewayStatus | None = None
     channels: list[ChannelInfo] | None = None
     agents: dict[str, Any] | None = None
+    access: dict[str, AccessPolicy] | None = None
     journal: KeepConfig | None = None
     ingress: IngressConfig | None = None
     metrics: list[Series] | None = None
@@ -57,6 +59,8 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         accounts.set_series(report.metrics)
     if report.agents is not None:
         parts.agents.configure(report.agents)
+    if report.access is not None:
+        parts.gatekeeper.configure(report.access)
     if report.journal is not None:
         kept = report.journal
         parts.intake.set_keep(Keep(kept.days * 86400.0, kept.bytes, kept.copies))
@@ -118,5 +122,6 @@ def _remove(parts: GatewayParts, key: str) -> None:
         parts.outbox.reported(key)
         parts.data_link.forget(key, row.incarnation)
         parts.rings.remove(key)
+        parts.gatekeeper.forget(key)
         parts.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
         parts.fanout.forget(key)

@@ -12,7 +12,7 @@ import structlog
 
 from ipc.frames.bootstrap import ChannelInfo
 from runtime.config.accounts import channels
-from runtime.config.load import Loaded, Reader, config_warnings, without_journal
+from runtime.config.load import Loaded, Reader, closed_accounts, config_warnings, without_journal
 from runtime.config.model import Config
 
 log = structlog.get_logger("supervisor")
@@ -54,11 +54,13 @@ class Configuration:
         return list(self._warnings)
 
     def log_warnings(self) -> None:
-        """Log every warning once, and which accounts were told to have no journal."""
+        """Log every warning once, which accounts have no journal, and which answer nobody."""
         for warning in self._warnings:
             log.warning(warning)
         if chosen := without_journal(self._loaded):
             log.warning(chosen)
+        for closed in closed_accounts(self._loaded):
+            log.info(closed)
 
     def take_over(self, loaded: Loaded) -> None:
         """Put another configuration in force."""

@@ -107,6 +107,7 @@ def beside_accounts(parts: Parts) -> dict[str, Any]:
     return {"gateway": gateway, "channels": channels, "agents": _agents(parts)} | {
         "journal": _journal(parts),
         "ingress": msgspec.to_builtins(parts.configuration.config.ingress),
+        "access": _access(parts),
     }
 
 
@@ -138,6 +139,13 @@ def _agents(parts: Parts) -> dict[str, Any]:
     """Return which agent answers for which account."""
     named = {key: account.spec.agent for key, account in parts.accounts.items()}
     return {"default": parts.configuration.config.agents.default, "accounts": named}
+
+
+def _access(parts: Parts) -> dict[str, Any]:
+    """Return who may talk to which account."""
+    return {
+        key: msgspec.to_builtins(account.spec.access) for key, account in parts.accounts.items()
+    }
 
 
 def _noted_links(parts: Parts) -> LinkReports:

@@ -30,7 +30,10 @@ def configuration(fake: FakeTelegram, count: int) -> dict[str, Any]:
 
 async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path) -> None:
     commands = re.findall(r"^\.venv/bin/trunkline (.*telegram:mybot[^#\n]*)", README, re.MULTILINE)
-    add, wait = (command.split() for command in commands)
+    (add,) = (command.split() for command in commands)
+    (approve,) = re.findall(
+        r"^\.venv/bin/trunkline (pairing approve telegram) CODE", README, re.MULTILINE
+    )
     assert add[:3] == ["channels", "add", "telegram:mybot"]
     assert add[3].startswith("botToken=")
     async with fake_telegram() as fake, Daemon(tmp_path, {}) as daemon:
@@ -38,10 +41,14 @@ async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path
             *add[:3], f"botToken={token(1)}", f"apiRoot={fake.root}"
         )
         assert code == 0, error
-        code, _, error = await daemon.command(*wait)
-        assert code == 0, error
+        await daemon.wait_phase("telegram:mybot", "running")
         await fake.say(token(1), "hello")
-        await fake.until(lambda: fake.bot(token(1)).texts == ["echo: hello"], 30)
+        await fake.until(lambda: len(fake.bot(token(1)).texts) == 1, 30)
+        given = fake.bot(token(1)).texts[0].split(f"{approve} ")[1][:8]
+        code, _, error = await daemon.command(*approve.split(), given)
+        assert code == 0, error
+        await fake.say(token(1), "hello again")
+        await fake.until(lambda: fake.bot(token(1)).texts[1:] == ["echo: hello again"], 30)
         _, shown, _ = await daemon.command("channels", "describe", "telegram:mybot")
         assert "@fake1_bot" in shown
         kept = [

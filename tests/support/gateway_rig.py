@@ -133,6 +133,7 @@ class GatewayRig:
     asked: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     answers: dict[str, Any] = field(default_factory=dict)
     opened: list[Any] = field(default_factory=list)
+    access: dict[str, Any] = field(default_factory=dict)
     tasks: asyncio.TaskGroup | None = None
 
     @property
@@ -152,9 +153,12 @@ class GatewayRig:
         return await self.client(caps=["channel-events"], **more)
 
     async def report(self, *rows: dict[str, Any], **more: Any) -> None:
+        """Report rows of accounts; everybody may talk to them unless ``more`` says otherwise."""
         assert self.supervisor is not None
         accounts = {row["account"]: row for row in rows}
-        await self.supervisor.call("channels.report", {"accounts": accounts} | more)
+        self.access |= {key: {"dm": "open", "group": "open"} for key in accounts}
+        beside = {"accounts": accounts, "access": self.access} | more
+        await self.supervisor.call("channels.report", beside)
 
     async def worker(
         self, account: str, incarnation: int = 1, *, ready: bool = True, **more: Any

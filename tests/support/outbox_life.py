@@ -27,6 +27,7 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.records import Arrived, Kept, Marked
 from runtime.gateway.outbox.outbox import Outbox
+from tests.support.admission import open_gate
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, store
 from workers.messages import Outbound
@@ -63,12 +64,18 @@ class OutboxLife:
         self.intake = Intake(
             self.peers, handover, lambda on_change: journal, self._on_stored, self._on_left
         )
-        self.agents = Agents({"default": agent}, self.jobs, self._never)
+        self.gatekeeper = open_gate(KEY, journal=lambda: self.intake.journal, flush=self.flush)
+        self.agents = Agents({"default": agent}, self.jobs, self._never, self.gatekeeper)
         self.outbox = Outbox(
             self.peers, self.intake, self.ask, self.jobs, self.flush, self.agents.on_answer
         )
         self.answering = Answering(
-            self.agents, self.jobs, self.outbox, lambda: self.intake.journal, self.flush
+            self.agents,
+            self.jobs,
+            self.outbox,
+            self.gatekeeper,
+            lambda: self.intake.journal,
+            self.flush,
         )
         self.report(**row)
 

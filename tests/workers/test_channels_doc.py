@@ -112,6 +112,7 @@ PUBLIC = {
         "LoggedOut",
         "SendFailed",
     },
+    "workers.groups": {"Entry", "GuildConfig", "RoomConfig"},
     "workers.login": {"Ask", "Code", "Open", "Qr"},
     "workers.registry": {"manifests", "load"},
     "workers.secrets": {"SecretRef", "resolve", "reveal"},

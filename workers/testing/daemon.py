@@ -21,6 +21,7 @@ from ipc.errors import IpcError
 from ipc.websocket.client import Client
 from workers.testing.loop_thread import PATIENCE, PAUSE
 
+_OPEN = {"dmPolicy": "open", "groupPolicy": "open"}  # who may talk is not the channel's matter
 TOKEN = "token-of-the-testing-kit"  # noqa: S105 - of a gateway on this host, for a test
 COMMAND = [sys.executable, "-c", "from ops.cli.entry import main; main()", "up"]
 GRACE = 3.0  # seconds that an account has to stop
@@ -68,7 +69,9 @@ class TestDaemon:
             "gateway": {"port": self.port, "auth": {"token": TOKEN}},
             "supervisor": SUPERVISOR,
             "agents": {"default": "none"},
-            "channels": {channel: {"accounts": {account: {"journal": "on", **fields}}}},
+            "channels": {
+                channel: {"accounts": {account: _OPEN | {"journal": "on"} | dict(fields)}}
+            },
         }
         self._config.write_bytes(msgspec.json.encode(whole))
         self._config.chmod(0o600)

@@ -17,6 +17,8 @@ import structlog
 from ipc.errors import IpcError
 from ipc.frames.data import ADDRESSED, INBOUND
 from ipc.nesting import require_shallow
+from runtime.gateway.access_policy.admit import AdmissionOutcome
+from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.outgoing import OutgoingRow
 from workers.messages import Inbound, Outbound
@@ -53,7 +55,9 @@ class EchoAgent:
 AGENTS: dict[str, Agent] = {"echo": EchoAgent()}
 
 
-class _Payload(msgspec.Struct):
+class Received(msgspec.Struct):
+    """A message that came for an account; ``cursor`` names it."""
+
     cursor: str
     message: Inbound
 
@@ -62,14 +66,17 @@ class Agents:
     """The agents of all accounts. ``config`` is ``{default, accounts?: {key: name}}``.
 
     ``answered`` counts the answers that were sent, ``failed`` by reason those that were not.
-    ``call`` calls an account, as ``AccountCalls.call``.
+    ``call`` calls an account, as ``AccountCalls.call``; ``gatekeeper`` decides who is answered.
     """
 
-    def __init__(self, config: dict[str, Any], jobs: Jobs, call: CallAccount) -> None:
+    def __init__(
+        self, config: dict[str, Any], jobs: Jobs, call: CallAccount, gatekeeper: Gatekeeper
+    ) -> None:
         self._jobs = jobs
         self._call = call
+        self._gatekeeper = gatekeeper
         self._running = 0
-        self._decode = msgspec.json.Decoder(_Payload).decode
+        self._decode = msgspec.json.Decoder(Received).decode
         self.answered = 0
         self.failed: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.configure(config)
@@ -81,8 +88,8 @@ class Agents:
         self._of_account = {key: AGENTS.get(name) for key, name in named.items()}
 
     def on_message(self, key: str, flags: int, payload: bytes) -> None:
-        """Begin to answer a message that is addressed to the account."""
-        if flags & MEANT != MEANT:
+        """Begin to answer a message, if its sender is admitted to the account."""
+        if not self.may_answer(key, flags):
             return
         agent = self.agent_of(key)
         if agent is None:
@@ -97,15 +104,25 @@ class Agents:
         """Return the agent that answers for an account."""
         return self._of_account.get(key, self._default)
 
-    async def answer_to(self, agent: Agent, key: str, payload: bytes) -> Outbound | None:
-        """Return an agent's answer to a message, ``None`` for none; its faults are counted."""
+    def may_answer(self, key: str, flags: int) -> bool:
+        """Return whether a message with these flags may be one to answer."""
+        if flags & MEANT == MEANT:
+            return True
+        return bool(flags & INBOUND) and self._gatekeeper.policy_of(key).hears_unaddressed
+
+    def read(self, key: str, payload: bytes) -> Received | None:
+        """Return a message; ``None``, and it is counted, for a malformed one."""
         try:
             require_shallow(payload)
-            event = self._decode(payload)
-            text = None if event.message.sender.bot else await agent.reply(key, event.message)
+            return self._decode(payload)
         except msgspec.DecodeError as error:
             self.fails("malformed", key, error)
             return None
+
+    async def answer_to(self, agent: Agent, key: str, event: Received) -> Outbound | None:
+        """Return an agent's answer to a message, ``None`` for none; its faults are counted."""
+        try:
+            text = await agent.reply(key, event.message)
         except Exception as error:  # noqa: BLE001 - an agent's fault is its own
             self.fails("error", key, error)
             return None
@@ -120,7 +137,13 @@ class Agents:
 
     async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
         try:
-            answer = await self.answer_to(agent, key, payload)
+            event = self.read(key, payload)
+            if event is None:
+                return
+            ruling = self._gatekeeper.decide(key, event.message)
+            answer = ruling.invitation
+            if ruling.decision.outcome is AdmissionOutcome.RUN:
+                answer = await self.answer_to(agent, key, event)
             if answer is not None:
                 await self._call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
                 self.answered += 1

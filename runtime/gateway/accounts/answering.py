@@ -14,10 +14,13 @@ from collections.abc import Callable
 
 from ipc.errors import IpcError
 from ipc.frames.cursors import Cursor
-from runtime.gateway.accounts.agents import MEANT, Agents
+from runtime.gateway.access_policy.admit import AdmissionOutcome
+from runtime.gateway.access_policy.gatekeeper import Gatekeeper
+from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage
+from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Final, Part
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.outbox import Outbox
@@ -52,12 +55,14 @@ class Answering:
         agents: Agents,
         jobs: Jobs,
         outbox: Outbox,
+        gatekeeper: Gatekeeper,
         journal: Callable[[], Journal | None],
         flush_soon: Callable[[], None],
     ) -> None:
         self._agents = agents
         self._jobs = jobs
         self._outbox = outbox
+        self._gatekeeper = gatekeeper
         self._journal = journal
         self._flush_soon = flush_soon
         self._readings: dict[str, _Reading] = {}
@@ -105,6 +110,7 @@ class Answering:
             while not self._closed and self._readings.get(key) is reading:
                 account, journal = await self._outbox.opened(key)
                 await account.room()
+                await self._gatekeeper.opened(key)
                 parts = list(reading.parts)
                 reading.parts.clear()
                 if not parts and reading.behind:
@@ -127,23 +133,32 @@ class Answering:
     ) -> None:
         key, journal = account.key, self._journal()
         answers: list[OutgoingMessage] = []
+        people: list[Person] = []
         agent = self._agents.agent_of(key)
         oldest = (time.time() - self._outbox.answer_seconds(key)) * 1000
         for incarnation, at, part in parts:
             if agent is not None:
                 for flags, payload in zip(part.flags, part.payloads, strict=True):
-                    if flags & MEANT != MEANT:
+                    if not self._agents.may_answer(key, flags):
                         continue
-                    if at < oldest:
+                    event = self._agents.read(key, payload)
+                    if event is None:
+                        continue
+                    ruling = self._gatekeeper.decide(key, event.message)
+                    if ruling.person is not None:
+                        people.append(ruling.person)
+                    answer = ruling.invitation
+                    if ruling.decision.outcome is AdmissionOutcome.RUN and at < oldest:
                         self._agents.failed["expired"] += 1
-                        continue
-                    answer = await self._agents.answer_to(agent, key, payload)
+                    elif ruling.decision.outcome is AdmissionOutcome.RUN:
+                        answer = await self._agents.answer_to(agent, key, event)
                     if answer is not None:
                         answers.append(self._outbox.prepare_answer(account, answer))
             reading.read = max(reading.read, (incarnation, part.last))
         if answers and journal is not None:
             keys = [answer.row.key for answer in answers]
             journal.append(
-                Final(key, reading.read, answers), lambda outcome: account.stored(keys, outcome)
+                Final(key, reading.read, answers, people),
+                lambda outcome: account.stored(keys, outcome),
             )
             self._flush_soon()

@@ -90,6 +90,11 @@ class Accounts:
             text = f"{key} waits for a login"
             raise RemoteError(NOT_LINKED, f"{text}; {row.todo}" if row.todo else text)
 
+    def label(self, key: str) -> str:
+        """Return what the channel of an account is called."""
+        channel = key.partition(":")[0]
+        return self.channels[channel].label if channel in self.channels else channel
+
     def only_channel(self) -> str:
         """Return the one channel there is; ``RemoteError`` when a choice must be made."""
         if len(self.channels) != 1:

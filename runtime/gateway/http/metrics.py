@@ -64,6 +64,7 @@ class GatewayCollector(Collector):
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
         yield _by("agent_failures", "Answers that were not.", "reason", parts.agents.failed)
+        yield _admission(parts)
         yield _phases(parts)
         rows = parts.accounts.rows.values()
         for series in (*parts.accounts.series, *of_accounts(rows, time.time())):
@@ -105,6 +106,16 @@ def _family(series: Series) -> Metric:
     family: CounterMetricFamily | GaugeMetricFamily = make(series.name, series.help, labels=names)
     for labels, value in series.samples:
         family.add_metric(list(labels.values()), value)
+    return family
+
+
+def _admission(parts: GatewayParts) -> Metric:
+    labels = ["account", "outcome", "reason"]
+    text = "Messages decided about, by the policy of their account."
+    family = CounterMetricFamily("trunkline_admission", text, labels=labels)
+    for key, counts in parts.gatekeeper.counts.items():
+        for (outcome, reason), count in counts.items():
+            family.add_metric([key, outcome, reason], count)
     return family
 
 

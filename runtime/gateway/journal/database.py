@@ -28,6 +28,7 @@ from runtime.gateway.journal.outgoing import (
     drops_message,
     patch_of,
 )
+from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
@@ -49,6 +50,7 @@ PAGE_PACKS = 64  # rows that one read looks at
 
 _json = msgspec.json.Encoder().encode
 _body = msgspec.msgpack.Encoder().encode
+_read_person = msgspec.json.Decoder(Person).decode
 _read_row = msgspec.json.Decoder(OutgoingRow).decode
 _read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
@@ -221,6 +223,9 @@ class _Commit:
             case Final() | Queued():
                 place = change(place, record)
                 outcome = self._queued(account, record)
+                self._know(account, record.people if isinstance(record, Final) else [])
+            case PeopleChanged():
+                self._know(account, record.people)
             case _:
                 rows = self._known.get(record.key, {})
                 if record.row in rows:  # for a key that comes again in this very commit
@@ -246,6 +251,10 @@ class _Commit:
             text = _json(row).decode()
             self._step(schema.QUEUED, account, row.at, text=text, body=each.message)
         return Known(known) if known else None
+
+    def _know(self, account: int, people: list[Person]) -> None:
+        for each in people:
+            self._step(schema.PERSON, account, text=_json(each).decode())
 
     def arguments(self) -> tuple[bytes, str]:
         """Return what the statement ``STORE`` takes: all bodies as one, and the steps."""
@@ -310,6 +319,11 @@ class JournalReader:
         """Return the messages of an account that are still to be sent, oldest first."""
         rows = self._connection.execute(schema.OUTGOING_OF, (key,)).fetchall()
         return [OutgoingMessage(_read_row(row), message, texts) for row, message, texts in rows]
+
+    def people(self, key: str) -> list[Person]:
+        """Return what is known of people who have asked to be admitted to an account."""
+        rows = self._connection.execute(schema.PEOPLE_OF, (key,)).fetchall()
+        return [_read_person(person) for (person,) in rows]
 
     def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
         """Return dead letters with the keys of their accounts, oldest first."""

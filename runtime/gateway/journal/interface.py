@@ -13,6 +13,7 @@ import msgspec
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Outcome, Part, Place, Record
 
 FILE, COPIES = "journal.db", "backup"  # the file and the directory of its copies, in the state's
@@ -77,6 +78,9 @@ class Journal(Protocol):
 
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
         """Return the message that an account was to send under the key ``row``."""
+
+    async def people(self, key: str) -> list[Person]:
+        """Return what is known of people who have asked to be admitted to an account."""
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how long and how much is kept."""

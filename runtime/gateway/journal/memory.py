@@ -8,6 +8,7 @@ from collections import defaultdict
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.outgoing import Known, OutgoingMessage, OutgoingRow, Queued, changed
+from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
     Arrived,
     Final,
@@ -39,6 +40,7 @@ class MemoryJournal:
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._frames: defaultdict[str, list[tuple[int, int, Part]]] = defaultdict(list)
         self._outgoing: defaultdict[str, dict[str, OutgoingMessage]] = defaultdict(dict)
+        self._people: defaultdict[str, dict[str, Person]] = defaultdict(dict)
         self._queue: list[tuple[Record, Done | None]] = []
 
     def place(self, key: str) -> Place | None:
@@ -88,6 +90,10 @@ class MemoryJournal:
         """Return the message that an account was to send under the key ``row``."""
         return self._outgoing[key].get(row)
 
+    async def people(self, key: str) -> list[Person]:
+        """Return what is known of people who have asked to be admitted to an account."""
+        return list(self._people[key].values())
+
     def set_keep(self, keep: Keep) -> None:
         """Keep everything all the same: it lasts no longer than its object."""
 
@@ -117,6 +123,9 @@ class MemoryJournal:
             case Final():
                 place = change(place, record)
                 outcome = self._queue_all(key, record.answers)
+                self._know(key, record.people)
+            case PeopleChanged():
+                self._know(key, record.people)
             case Queued():
                 outcome = self._queue_all(key, [record.outgoing])
             case Marked() | Identified() | Left():
@@ -127,6 +136,12 @@ class MemoryJournal:
                     rows[record.row] = changed(rows[record.row], record)
         self._places[key] = place
         return outcome
+
+    def _know(self, key: str, people: list[Person]) -> None:
+        for each in people:
+            self._people[key].pop(each.sender, None)
+            if each.state != "forgotten":
+                self._people[key][each.sender] = each
 
     def _queue_all(self, key: str, messages: list[OutgoingMessage]) -> Known | None:
         rows, known = self._outgoing[key], {}

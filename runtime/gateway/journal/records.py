@@ -14,6 +14,7 @@ import msgspec
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.outgoing import Known, OutgoingMessage, Queued, RowRecord
+from runtime.gateway.journal.people import PeopleChanged, Person
 
 _NEVER = (0, 0)
 
@@ -59,14 +60,18 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Final(msgspec.Struct, frozen=True):
-    """Answers to be sent, and the position up to which a consumer has thereby answered all."""
+    """Answers to be sent, and the position up to which a consumer has thereby answered all.
+
+    ``people`` are those who are told how to be admitted.
+    """
 
     key: str
     position: Cursor
     answers: list[OutgoingMessage] = []
+    people: list[Person] = []
 
 
-Record = Arrived | Marked | Identified | Left | Final | Queued | RowRecord
+Record = Arrived | Marked | Identified | Left | Final | PeopleChanged | Queued | RowRecord
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -196,7 +201,9 @@ def naming(payload: bytes, first: int, last: int) -> bytes:
 Outcome = Kept | Known | None  # what became of a record; ``None``: as it stands there
 
 
-def change(place: Place, record: Marked | Identified | Left | Final | Queued | RowRecord) -> Place:
+def change(
+    place: Place, record: Marked | Identified | Left | Final | PeopleChanged | Queued | RowRecord
+) -> Place:
     """Return the account's place after a record that brings no frames."""
     replace: Callable[..., Any] = msgspec.structs.replace
     match record:

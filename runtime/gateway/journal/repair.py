@@ -15,7 +15,8 @@ from typing import Any
 from runtime.gateway.journal.copies import move_aside
 from runtime.gateway.journal.database import Database, connect
 
-TABLES = {"account": "n", "pack": "pos", "ids": "pos", "outgoing": "n"}  # and their rows' key
+# And the key of their rows.
+TABLES = {"account": "n", "pack": "pos", "ids": "pos", "outgoing": "n", "person": "account"}
 
 
 def repair(path: Path) -> str:
@@ -33,8 +34,8 @@ def repair(path: Path) -> str:
         fresh.close()
     return (
         f"the journal was damaged: {counts['account']} accounts with their positions, "
-        f"{counts['pack']} packs of messages, {counts['ids']} of their ids and "
-        f"{counts['outgoing']} sends were carried over; "
+        f"{counts['pack']} packs of messages, {counts['ids']} of their ids, "
+        f"{counts['outgoing']} sends and {counts['person']} people were carried over; "
         f"what could not be read lies in {aside}"
     )
 

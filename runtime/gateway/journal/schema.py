@@ -13,6 +13,7 @@ with some statements for each message a busy event loop would slow the writer to
   platforms count up, and what grows at its end costs a tenth of what grows everywhere. An id
   that is there fails the whole statement: repeated messages are rare, so they are looked for
   only then, and to look for them each time would take a third of all the time.
+* ``person``: people who have asked to be admitted, as JSON text.
 * ``outgoing``: messages that are to be sent, and for as long as their keys are known those that
   were: ``row`` is JSON, and each record about one is a merge patch of it (RFC 7396).
 """
@@ -20,7 +21,7 @@ with some statements for each message a busy event loop would slow the writer to
 from __future__ import annotations
 
 APPLICATION = 0x54524E4B  # "TRNK": what file(1) and we know the file by
-VERSION = 2
+VERSION = 3
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -61,6 +62,19 @@ CREATE INDEX outgoing_open ON outgoing(account, n) WHERE state IN ('queued', 'at
 CREATE INDEX outgoing_letter ON outgoing(at) WHERE letter = 1;
 CREATE INDEX outgoing_old ON outgoing(at) WHERE letter = 0;
 """
+_PERSON = """
+CREATE TABLE person(
+  account INTEGER NOT NULL, sender TEXT NOT NULL, person TEXT NOT NULL, PRIMARY KEY(account, sender)
+) STRICT, WITHOUT ROWID;
+"""
+_PERSON_STEPS = """
+CREATE TRIGGER step_person INSTEAD OF INSERT ON step WHEN new.kind = 6 BEGIN
+  INSERT OR REPLACE INTO person
+    SELECT new.account, new.text->>'sender', new.text WHERE new.text->>'state' IS NOT 'forgotten';
+  DELETE FROM person WHERE new.text->>'state' = 'forgotten'
+    AND account = new.account AND sender = new.text->>'sender';
+END;
+"""
 _STEP = """
 CREATE VIEW step AS SELECT
   0 AS kind, 0 AS account, 0 AS at, 0 AS incarnation, 0 AS first, 0 AS last, '' AS text, x'' AS body
@@ -93,9 +107,9 @@ CREATE TRIGGER step_change INSTEAD OF INSERT ON step WHEN new.kind = 5 BEGIN
     WHERE account = new.account AND key = new.text->>'key';
 END;
 """
-TABLES = _TABLES + _OUTGOING + _STEP + _OUTGOING_STEPS
+TABLES = _TABLES + _OUTGOING + _PERSON + _STEP + _OUTGOING_STEPS + _PERSON_STEPS
 
-PACK, IDS, PLACE, QUEUED, CHANGED = 1, 2, 3, 4, 5  # the kinds of a step
+PACK, IDS, PLACE, QUEUED, CHANGED, PERSON = 1, 2, 3, 4, 5, 6  # the kinds of a step
 
 # What makes a file of one version into one of the next. A file of each version is in the tests.
 MIGRATIONS: dict[int, str] = {
@@ -111,7 +125,8 @@ INSERT INTO outgoing SELECT n, account, key, at, 'queued', 0,
     'chat', CAST(message AS TEXT)->>'to', 'expires', at + 3600000),
   message, x'' FROM answer ORDER BY n;
 DROP TABLE answer;
-"""  # noqa: S608 - our own texts
+""",  # noqa: S608 - our own texts
+    2: _PERSON + _PERSON_STEPS,
 }
 
 STORE = """
@@ -141,6 +156,9 @@ ORDER BY n
 OUTGOING = """
 SELECT row, message, texts FROM outgoing
 WHERE account = (SELECT n FROM account WHERE key = ?) AND key = ?
+"""
+PEOPLE_OF = """
+SELECT person FROM person WHERE account = (SELECT n FROM account WHERE key = ?) ORDER BY sender
 """
 LETTERS = """
 SELECT a.key, o.row FROM outgoing AS o JOIN account AS a ON a.n = o.account

@@ -14,6 +14,7 @@ from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.nightly import NightlyCopies
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Place, Record
 from runtime.gateway.journal.retention import Retention
 from runtime.gateway.journal.writer import (
@@ -111,6 +112,10 @@ class StoredJournal:
     async def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
         """Return the message that an account was to send under the key ``row``."""
         return await self._read(lambda reader: reader.sent_by(key, row))
+
+    async def people(self, key: str) -> list[Person]:
+        """Return what is known of people who have asked to be admitted to an account."""
+        return await self._read(lambda reader: reader.people(key))
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how much is kept."""

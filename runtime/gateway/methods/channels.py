@@ -14,6 +14,7 @@ from msgspec import Meta
 from ipc.errors import IpcError, RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from runtime.config.access_policy import closed_doors
 from runtime.gateway.access.scopes import ADMIN, READ
 from runtime.gateway.accounts.account_calls import AN_OBJECT, ANYTHING, AccountCalls, read_answer
 from runtime.gateway.clients.client import ConnectedClient
@@ -52,7 +53,9 @@ async def channels_status(
     if params.channel is not None and params.channel not in accounts.channels:
         raise RemoteError(INVALID_REQUEST, "invalid channels.status channel")
     probes = await _probe_all(parts, params) if params.probe else {}
-    return parts.health.channels_status(client.protocol, params.channel, probes)
+    answer = parts.health.channels_status(client.protocol, params.channel, probes)
+    _add_admission(parts, answer)
+    return answer
 
 
 @method("channels.start", ADMIN, ChannelTargetParams, repeat=Repeat.ALWAYS)
@@ -111,6 +114,28 @@ async def channels_logout(
         "envToken": False,
         "loggedOut": done,
     }
+
+
+def _add_admission(parts: GatewayParts, answer: dict[str, Any]) -> None:
+    """Add to each account how its messages were decided about, and why it may answer nobody."""
+    for channel, shots in answer["channelAccounts"].items():
+        for shot in shots:
+            key = f"{channel}:{shot['accountId']}"
+            policy = parts.gatekeeper.policy_of(key)
+            shot |= {"dmPolicy": policy.dm, "groupPolicy": policy.group}
+            shot["admission"] = parts.gatekeeper.figures(key)
+            if "statusIssues" not in answer or parts.agents.agent_of(key) is None:
+                continue
+            answer["statusIssues"] += [
+                {
+                    "channel": channel,
+                    "accountId": shot["accountId"],
+                    "kind": "config",
+                    "message": reason,
+                    "fix": f"see `trunkline channels why {key} SENDER`",
+                }
+                for reason in closed_doors(policy)
+            ]
 
 
 async def _probe_all(parts: GatewayParts, query: ChannelsStatusParams) -> dict[str, Any]:

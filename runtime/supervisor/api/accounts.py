@@ -11,6 +11,7 @@ import msgspec
 from ipc.frames.control import Rechecked
 from ipc.frames.requests import AccountParams, AccountsParams, DrainParams, NoParams, Reason
 from ipc.frames.words import Phase
+from runtime.config.access_policy import describe_access
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.explain import what_next, why
 from runtime.supervisor.api.table import find, method, select
@@ -184,6 +185,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "configRevision": parts.configuration.revision,
         "limits": msgspec.to_builtins(account.spec.limits),
         "limitsBy": parts.launcher.limits_by,
+        "access": describe_access(account.spec.access),
         "why": why(state, obstacle[1] if obstacle else None, account.hold),
         "next": what_next(
             account.key, state, held=account.hold is not None, can_login=account.spec.can_login

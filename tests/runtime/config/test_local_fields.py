@@ -30,6 +30,10 @@ REVIEWED = {
     "gateway.auth.trustedProxy.allowUsers": "names of people",
     "gateway.trustedProxies": "whose headers are believed; nothing is sent there",
     "gateway.allowedOrigins": "which web pages count as ours; nothing is sent there",
+    "channels.*.allowFrom": "ids of people",
+    "channels.*.groupAllowFrom": "ids of people",
+    "channels.*.accounts.*.allowFrom": "ids of people",
+    "channels.*.accounts.*.groupAllowFrom": "ids of people",
     "gateway.publicUrl": "which Host and Origin count as ours; nothing is sent there",
 }
 WALKED: dict[str, Any] = {

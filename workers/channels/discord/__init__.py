@@ -48,4 +48,5 @@ manifest = DiscordManifest(
     pace=Pace(account=Rate(50), chat=Rate(5, 5)),
     # A nonce is known again "for a few minutes": half of the least that this can mean.
     idempotent=60.0,
+    groups="guilds",
 )

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from workers.channels.addresses import wrong_root
+from workers.groups import GuildConfig
 from workers.plugin import LOCAL
 
 DEFAULT_ROOT = "https://discord.com"
@@ -20,6 +21,7 @@ class DiscordConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
     token: Annotated[str, Meta(min_length=1, max_length=256)]
     api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
+    guilds: dict[str, GuildConfig] = {}  # by the server's id; for the gateway alone
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

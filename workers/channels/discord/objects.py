@@ -33,9 +33,10 @@ class DiscordUser(DiscordObject, frozen=True):
 
 
 class GuildMember(DiscordObject, frozen=True):
-    """What a user is called in one server."""
+    """What a user is called in one server, and the roles there."""
 
     nick: str | None = None
+    roles: list[str] = []
 
 
 class DiscordFile(DiscordObject, frozen=True):

@@ -56,6 +56,8 @@ def inbound_of(message: DiscordMessage, me: str, channels: KnownChannels) -> Inb
     own_id = message_id(message.channel_id, message.id)
     direct = chat.kind == "direct"
     meta: dict[str, Any] = {"guild": message.guild_id} if message.guild_id else {}
+    if message.member is not None and message.member.roles:
+        meta["roles"] = message.member.roles
     return Inbound(
         id=own_id,
         chat=chat,

@@ -39,4 +39,5 @@ manifest = IrcManifest(
     },
     status={"connected": False},
     can=frozenset({"typing"}),
+    ignore_case=True,
 )

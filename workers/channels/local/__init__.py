@@ -53,4 +53,5 @@ manifest = LocalManifest(
     plugin="workers.channels.local.plugin:Local",
     example={"greeting": "Hello! Type something; /nick NAME to be called by a name."},
     status={"connected": False, "mode": "socket"},
+    dm_policy="open",  # the kernel says who it is
 )

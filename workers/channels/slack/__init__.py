@@ -55,4 +55,5 @@ manifest = SlackManifest(
     # Of the platform's rate limits: one message a second in each channel with short bursts, and
     # some hundred a minute in the workspace.
     pace=Pace(account=Rate(20, 5), chat=Rate(3, 3)),
+    groups="channels",
 )

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from workers.channels.addresses import wrong_root
+from workers.groups import RoomConfig
 from workers.plugin import LOCAL
 
 DEFAULT_ROOT = "https://slack.com"
@@ -21,6 +22,7 @@ class SlackConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     bot_token: Annotated[str, Meta(min_length=1, max_length=512)]
     app_token: Annotated[str, Meta(min_length=1, max_length=512)]
     api_root: Annotated[str, LOCAL] = DEFAULT_ROOT
+    channels: dict[str, RoomConfig] = {}  # by id; for the gateway alone
 
     def __post_init__(self) -> None:
         """Check what types cannot express. Raises ``ValueError`` that names the field."""

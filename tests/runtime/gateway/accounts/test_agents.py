@@ -13,6 +13,7 @@ from ipc.frames.data import ADDRESSED, INBOUND, Answer
 from runtime.gateway.accounts import agents
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.jobs import Jobs
+from tests.support.admission import open_gate
 from tests.support.gateway_rig import INBOUND_ADDRESSED, gateway_rig, payload, single
 from tests.support.messages import KEY
 from tests.support.until import PATIENCE
@@ -46,7 +47,7 @@ class Answering:
         self.jobs = Jobs(tasks)
         self.sent: list[tuple[str, str, Any]] = []
         self.error: Exception | None = None
-        self.agents = Agents(config, self.jobs, self.call)
+        self.agents = Agents(config, self.jobs, self.call, open_gate(KEY, "irc:oftc"))
 
     async def call(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
         if self.error is not None:

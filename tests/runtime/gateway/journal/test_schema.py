@@ -11,12 +11,14 @@ import pytest
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import Database, JournalReader, version_of
 from runtime.gateway.journal.outgoing import Delivered, Known, Queued
+from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import Kept
 from tests.support.journals import KEY, arrived, outgoing, shown
 from workers.messages import Outbound
 
 FILES = Path(__file__).parent / "files"
-LETTERS: dict[int, list[str]] = {1: [], 2: ["echo:1:1"]}
+LETTERS: dict[int, list[str]] = {1: [], 2: ["echo:1:1"], 3: ["echo:1:1"]}
+PEOPLE: dict[int, list[str]] = {1: [], 2: [], 3: ["person-2"]}
 
 
 def test_there_is_a_way_from_every_version_to_the_newest() -> None:
@@ -60,6 +62,9 @@ def test_a_file_of_each_version_is_read_and_written_on(version: int, tmp_path: P
         database.store([Delivered(KEY, "echo:1:2", [])])
         assert reader.outgoing(KEY) == []
         assert [row.key for _, row in reader.letters(9)] == LETTERS[version]
+        assert [each.sender for each in reader.people(KEY)] == PEOPLE[version]
+        database.store([PeopleChanged(KEY, [Person("person-3", "blocked")])])
+        assert reader.people(KEY)[-1] == Person("person-3", "blocked")
         reader.close()
     finally:
         database.close()

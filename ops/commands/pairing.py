@@ -1,0 +1,130 @@
+"""The commands ``trunkline pairing …``: who may talk to the accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import command_app
+from ops.exits import UsageFailure
+from ops.output.show import show_fields, show_json
+
+app = command_app("Approve people who write to an account for the first time, or block them.")
+
+Words = Annotated[
+    list[str],
+    typer.Argument(metavar="[CHANNEL] CODE", help="The code that the person has got."),
+]
+Channel = Annotated[str | None, typer.Option(help="Of this channel alone (telegram).")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Account, like irc:libera.")]
+SenderId = Annotated[str, typer.Argument(metavar="SENDER", help="The person's id there.")]
+Notify = Annotated[bool, typer.Option("--notify", help="Write to the person that it is so.")]
+Unverified = Annotated[
+    bool,
+    typer.Option("--unverified", help="Admit a name that the platform does not vouch for."),
+]
+REQUESTS = {
+    "account": "account",
+    "sender": "senderId",
+    "name": "name",
+    "verified": "verified",
+    "asked": "createdAt",
+    "valid until": "expiresAt",
+}
+PEOPLE = {"account": "account", "sender": "senderId", "name": "name", "state": "state"}
+
+
+@command(app, "list")
+def list_(*, channel: Channel = None, options: RuntimeOptions) -> None:
+    """Show who waits to be approved, and who was approved or blocked. Codes are not shown."""
+    params = {"channel": channel} if channel else {}
+    answer = _ask(options, "channels.pairing.list", params)
+    if options.json:
+        show_json(answer)
+        return
+    waiting = [
+        {
+            **row,
+            "account": f"{row['channel']}:{row['accountId']}",
+            "name": row["metadata"].get("name"),
+            "verified": "yes" if row["verified"] else "no",
+        }
+        for row in answer["requests"]
+    ]
+    if waiting or not answer["people"]:
+        show_fields(waiting, REQUESTS)
+    if answer["people"]:
+        show_fields(answer["people"], PEOPLE)
+
+
+@command(app)
+def approve(
+    *,
+    words: Words,
+    notify: Notify = False,
+    unverified: Unverified = False,
+    options: RuntimeOptions,
+) -> None:
+    """Admit the person who has got this code; it is valid for an hour."""
+    if len(words) > 2:
+        raise UsageFailure("approve takes a channel and a code, or the code alone")
+    params: dict[str, Any] = {"code": words[-1], "notify": notify, "unverified": unverified}
+    if len(words) == 2:
+        params["channel"] = words[0]
+    answer = _ask(options, "channels.pairing.approve", params)
+    _show(options, answer, f"{answer['senderId']} may talk to {answer['account']}")
+
+
+@command(app)
+def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
+    """Drop a person's request; who writes again gets another code."""
+    where = _account(key)
+    answer = _ask(options, "channels.pairing.list", {"channel": where["channel"]})
+    mine = (
+        row["requestId"]
+        for row in answer["requests"]
+        if row["accountId"] == where["accountId"] and row["senderId"] == sender
+    )
+    request = next(mine, None)
+    if request is None:
+        raise UsageFailure(
+            f"{sender} does not wait at {key}; `trunkline pairing list` shows who does"
+        )
+    done = _ask(options, "channels.pairing.dismiss", where | {"requestId": request})
+    _show(options, done, "dismissed")
+
+
+@command(app)
+def block(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
+    """Answer a person never again, whoever else is admitted."""
+    answer = _ask(options, "channels.pairing.block", _account(key) | {"senderId": sender})
+    _show(options, answer, "blocked")
+
+
+@command(app)
+def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
+    """Forget that a person was blocked, or approved; who wants to, asks again."""
+    answer = _ask(options, "channels.pairing.unblock", _account(key) | {"senderId": sender})
+    _show(options, answer, "forgotten")
+
+
+def _account(key: str) -> dict[str, str]:
+    channel, colon, account = key.partition(":")
+    if not (channel and colon and account):
+        raise UsageFailure(f"{key!r} is no account; write it like irc:libera")
+    return {"channel": channel, "accountId": account}
+
+
+def _show(options: RuntimeOptions, answer: Any, done: str) -> None:
+    if options.json:
+        show_json(answer)
+    else:
+        print(done)
+
+
+def _ask(options: RuntimeOptions, method: str, params: dict[str, Any]) -> Any:
+    from ops.actions.ask import ask_gateway
+
+    return ask_gateway(options.target, method, params)

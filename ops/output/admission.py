@@ -1,0 +1,37 @@
+"""Prints why a person's message is answered, or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops.output.text import clean
+
+_OUTCOMES = {"run": "answered", "context": "read, not answered", "pair": "asked to pair"}
+
+
+def why_lines(found: dict[str, Any]) -> list[str]:
+    """Return the lines for the answer of ``channels.why``: one where all cases are the same."""
+    place = f"in {found['chat']}" if found.get("chat") else "in a direct chat"
+    lines = [clean(f"{found['senderId']} {place} of {found['account']}:")]
+    shown: list[tuple[str, str]] = []
+    for case in found["cases"]:
+        outcome = _OUTCOMES.get(case["outcome"], "not answered")
+        text = f"{outcome}: {case['text']} [{case['configured']}]"
+        shown.append((_condition(case, found), text))
+    if len({text for _, text in shown}) == 1:
+        shown = [("", shown[0][1])]
+    return lines + [clean(f"  {condition}{text}") for condition, text in shown]
+
+
+def show_why(found: dict[str, Any]) -> None:
+    """Print the answer of ``channels.why``."""
+    for line in why_lines(found):
+        print(line)
+
+
+def _condition(case: dict[str, Any], found: dict[str, Any]) -> str:
+    """Return under which condition a case holds, the ordinary one first."""
+    words = ["the platform vouches for it" if case["verified"] else "nobody vouches for it"]
+    if found.get("chat"):
+        words.append("it names the account" if case["addressed"] else "it does not name it")
+    return f"if {' and '.join(words)}: "

@@ -1,0 +1,203 @@
+"""Defines who may talk to an account: the configuration's fields, and the policy they make. Pure.
+
+The fields are named as OpenClaw names them. A policy keeps where each of its parts was set, so
+that every decision can name the line of the configuration that it follows from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from workers.groups import Entry
+from workers.plugin import REMOTE, Manifest
+
+DmPolicy = Literal["pairing", "allowlist", "open", "disabled"]
+GroupPolicy = Literal["open", "allowlist", "disabled"]
+
+EVERYONE = "*"
+UNVERIFIED = "unverified:"  # before an id that the platform does not vouch for
+
+
+class GroupConfig(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Who may talk to the account in one group, or with ``*`` in every other one."""
+
+    enabled: bool = True
+    # None: true. False: every message of an admitted sender is answered.
+    require_mention: bool | None = None
+    # None: as groupAllowFrom says.
+    allow_from: list[Entry] | None = None
+
+
+class AccessFields(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Who may talk to an account. The gateway takes changes over at once: nothing restarts."""
+
+    # Who is answered in direct chats: those whom its owner approves (pairing), those of allowFrom
+    # (allowlist), all or those of allowFrom (open), nobody. None: the channel's, mostly pairing.
+    dm_policy: DmPolicy | None = None
+    # Ids of people; * for all. Only ids for which the platform vouches, but for "unverified:ID".
+    allow_from: Annotated[list[Entry], REMOTE] | None = None
+    # Which groups are heard: those that are listed (allowlist), all (open), none. None: allowlist.
+    group_policy: GroupPolicy | None = None
+    # Who is answered in groups that do not say so themselves. None: everybody in them.
+    group_allow_from: Annotated[list[Entry], REMOTE] | None = None
+    # By id, or * for all others. Discord has `guilds` instead, Slack has `channels`.
+    groups: dict[str, GroupConfig] | None = None
+
+
+class GroupRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What holds in a group. ``None``: what holds outside of it.
+
+    ``users`` and ``roles`` together name who may talk. ``rooms``, where there are any, are the
+    only parts of the group in which the account listens.
+    """
+
+    enabled: bool = True
+    require_mention: bool | None = None
+    users: list[str] | None = None
+    roles: list[str] | None = None
+    rooms: dict[str, GroupRule] = {}
+
+
+class AccessPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who may talk to an account.
+
+    ``allow_from`` of ``None`` is not set, which is not the same as an empty list. ``groups`` are
+    looked up by a group's id, or by that of the server to which it belongs where ``by_server``.
+    ``ignore_case``: ids that differ in case alone are one. ``sources`` is where each field was
+    set, by its name in the file; one that is missing there is the channel's default.
+    """
+
+    dm: DmPolicy = "disabled"
+    allow_from: list[str] | None = None
+    group: GroupPolicy = "disabled"
+    group_allow_from: list[str] | None = None
+    groups: dict[str, GroupRule] = {}
+    groups_field: str = "groups"
+    ignore_case: bool = False
+    sources: dict[str, str] = {}
+
+    @property
+    def by_server(self) -> bool:
+        """Whether groups are named by the server to which they belong."""
+        return self.groups_field == "guilds"
+
+    @property
+    def hears_unaddressed(self) -> bool:
+        """Whether a message of a group may be answered that does not name the account."""
+        return self.group != "disabled" and any(map(_needs_no_mention, self.groups.values()))
+
+    def source(self, field: str) -> str:
+        """Return where a field was set, for people."""
+        return self.sources.get(field) or f"{field} (the channel's default)"
+
+
+def policy_of(manifest: Manifest, layers: Iterable[tuple[str, Mapping[str, Any]]]) -> AccessPolicy:
+    """Return the policy of an account from its fields, which have been checked.
+
+    ``layers`` are the paths and fields of its channel and of itself: the latter count first.
+    """
+    names = ("dmPolicy", "allowFrom", "groupPolicy", "groupAllowFrom", manifest.groups)
+    fields: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for path, layer in layers:
+        for name in names:
+            if layer.get(name) is not None:
+                fields[name] = layer[name]
+                sources[name] = f"{path}.{name}"
+    channel = manifest.id
+    return AccessPolicy(
+        dm=fields.get("dmPolicy", manifest.dm_policy),
+        allow_from=_entries(channel, fields.get("allowFrom")),
+        group=fields.get("groupPolicy", "open" if manifest.dm_policy == "open" else "allowlist"),
+        group_allow_from=_entries(channel, fields.get("groupAllowFrom")),
+        groups={
+            str(name): _rule(channel, manifest.groups, each)
+            for name, each in fields.get(manifest.groups, {}).items()
+        },
+        groups_field=manifest.groups,
+        ignore_case=manifest.ignore_case,
+        sources=sources,
+    )
+
+
+def closed_doors(policy: AccessPolicy) -> list[str]:
+    """Return for each part of a policy that can admit nobody a sentence that says how to open it.
+
+    Pairing can admit people, and what is disabled was meant so.
+    """
+    found = []
+    if policy.dm in ("allowlist", "open") and policy.allow_from == []:
+        found.append(f"no direct message is answered: {policy.source('allowFrom')} is empty")
+    elif policy.dm == "allowlist" and policy.allow_from is None:
+        found.append(
+            f"no direct message is answered: {policy.source('dmPolicy')} is allowlist, and "
+            "there is no allowFrom"
+        )
+    if policy.group == "allowlist" and not any(map(_opens, policy.groups.values())):
+        listed = f"{policy.groups_field} {'lists no enabled one' if policy.groups else 'is empty'}"
+        found.append(
+            f"no message in a group is answered: {policy.source('groupPolicy')} is allowlist, and "
+            f"{listed}; list ids there, or * for all"
+        )
+    elif (
+        policy.group != "disabled"
+        and policy.group_allow_from == []
+        and not any(each.users or each.roles for each in policy.groups.values())
+    ):
+        where = policy.source("groupAllowFrom")
+        found.append(f"no message in a group is answered: {where} is empty")
+    return found
+
+
+def describe_access(policy: AccessPolicy) -> list[str]:
+    """Return in a few lines for people who may talk to an account."""
+    listed = f", {_count(policy.allow_from, 'id')} listed" if policy.allow_from is not None else ""
+    direct = f"direct: {policy.dm}{listed}"
+    groups = f"groups: {policy.group}"
+    if policy.group != "disabled":
+        groups += f", {_count(policy.groups, 'listed in ' + policy.groups_field)}"
+    return [f"{direct}; {groups}", *closed_doors(policy)]
+
+
+def _count(things: Any, what: str) -> str:
+    return f"{len(things)} {what}"
+
+
+def _opens(rule: GroupRule) -> bool:
+    return rule.enabled and (not rule.rooms or any(map(_opens, rule.rooms.values())))
+
+
+def _needs_no_mention(rule: GroupRule) -> bool:
+    return rule.require_mention is False or any(map(_needs_no_mention, rule.rooms.values()))
+
+
+def _entries(channel: str, entries: list[Any] | None) -> list[str] | None:
+    return None if entries is None else [_entry(channel, each) for each in entries]
+
+
+def _entry(channel: str, entry: str | int) -> str:
+    """Return an entry without the name of its channel, which OpenClaw's users write before it."""
+    text = str(entry).strip()
+    trust, rest = (
+        (UNVERIFIED, text[len(UNVERIFIED) :]) if text.startswith(UNVERIFIED) else ("", text)
+    )
+    return trust + rest.removeprefix(f"{channel}:")
+
+
+def _rule(channel: str, field: str, given: Mapping[str, Any]) -> GroupRule:
+    users = given.get("allowFrom" if field == "groups" else "users")
+    rooms = given.get("channels", {}) if field == "guilds" else {}
+    return GroupRule(
+        enabled=given.get("enabled", True),
+        require_mention=given.get("requireMention"),
+        users=_entries(channel, users),
+        roles=_entries(channel, given.get("roles")),
+        rooms={str(name): _rule(channel, "channels", each) for name, each in rooms.items()},
+    )

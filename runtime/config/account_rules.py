@@ -1,0 +1,47 @@
+"""Checks fields of an account that depend on each other, or on what its channel can do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.config.check import join
+from runtime.config.errors import Problem
+from workers.plugin import Manifest
+
+
+def confinement_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check that what is to be confined has an interpreter of its own."""
+    if fields.get("confine") is not True or fields.get("launcher") == "exec":
+        return []
+    return [Problem(join(path, "confine"), 'is true; allowed only beside launcher: "exec"')]
+
+
+def ingress_problems(manifest: Manifest, fields: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check that a channel of which HTTP requests are asked takes any."""
+    if fields.get("ingress") is not True or "http" in manifest.can:
+        return []
+    text = (
+        f"is true; allowed only for channels that take HTTP requests, which {manifest.id} does not"
+    )
+    return [Problem(join(path, "ingress"), text)]
+
+
+def access_problems(
+    manifest: Manifest, fields: Mapping[str, Any], path: str, *, journal: str
+) -> list[Problem]:
+    """Check that people can be remembered where they pair, and that groups are listed in a place.
+
+    ``journal`` is whether the account has one, where those who are approved are kept.
+    """
+    found = []
+    if fields.get("dmPolicy", manifest.dm_policy) == "pairing" and journal == "off":
+        text = (
+            "is pairing, and those who are approved are kept in the journal, which is off; "
+            'allowed without it: "allowlist", "open" or "disabled"'
+        )
+        found.append(Problem(join(path, "dmPolicy"), text))
+    if fields.get("groups") is not None and manifest.groups != "groups":
+        text = f"is not read for {manifest.id}; list its groups in {manifest.groups}"
+        found.append(Problem(join(path, "groups"), text))
+    return found

@@ -1,0 +1,1 @@
+"""Decides whose messages are answered, and lets people ask to be admitted."""

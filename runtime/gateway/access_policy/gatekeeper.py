@@ -1,0 +1,156 @@
+"""Decides about each message by the policy of its account, and counts what it decides.
+
+What is known of people is read from the journal once for each account and kept here; what changes
+goes into the journal as records of the account.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from runtime.config.access_policy import AccessPolicy
+from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decision, admit
+from runtime.gateway.access_policy.pairing import CODE_LENGTH, CODE_LETTERS, ask, invitation
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.people import PeopleChanged, Person
+from workers.messages import Inbound, Outbound
+
+NOBODY = AccessPolicy()  # of an account of which nothing has been reported yet
+SEEN_MS = 60_000  # between two records of when a person who waits has written
+
+log = structlog.get_logger("gateway.access")
+
+
+class Ruling(NamedTuple):
+    """A decision; a stranger is to get ``invitation``, and ``person`` is to be stored with it."""
+
+    decision: Decision
+    invitation: Outbound | None = None
+    person: Person | None = None
+
+
+class Gatekeeper:
+    """The policies of all accounts by key, and the people who are known to each.
+
+    ``journal()`` returns the journal once it is open, ``flush_soon`` ends the loop's turn.
+    ``label(key)`` is what the account's channel is called. ``counts`` has by key how often there
+    was each outcome and reason.
+    """
+
+    def __init__(
+        self,
+        journal: Callable[[], Journal | None],
+        flush_soon: Callable[[], None],
+        label: Callable[[str], str],
+    ) -> None:
+        self._journal = journal
+        self._flush_soon = flush_soon
+        self._label = label
+        self._policies: dict[str, AccessPolicy] = {}
+        self._people: dict[str, dict[str, Person]] = {}
+        self.counts: defaultdict[str, Counter[tuple[AdmissionOutcome, str]]] = defaultdict(Counter)
+
+    def configure(self, policies: Mapping[str, AccessPolicy]) -> None:
+        """Replace all policies: the next message is decided by the new ones."""
+        self._policies = dict(policies)
+
+    def policy_of(self, key: str) -> AccessPolicy:
+        """Return the policy of an account; nobody is admitted to one that is not known."""
+        return self._policies.get(key, NOBODY)
+
+    async def opened(self, key: str) -> dict[str, Person]:
+        """Return what is known of people of an account, by sender, read from the journal."""
+        known = self._people.get(key)
+        if known is None:
+            journal = self._journal()
+            if journal is None:
+                return {}
+            found = {each.sender: each for each in await journal.people(key)}
+            known = self._people.setdefault(key, found)
+        return known
+
+    def decide(self, key: str, message: Inbound) -> Ruling:
+        """Decide about a message, and count it. ``opened`` has been awaited for the account."""
+        people = self._people.get(key, {})
+        decision = admit(self.policy_of(key), people.get(message.sender.id), message)
+        ruling = Ruling(decision)
+        if decision.outcome is AdmissionOutcome.PAIR:
+            ruling = self._asked(key, people, message, decision)
+        self._count(key, ruling.decision, message)
+        return ruling
+
+    def note(self, key: str, person: Person) -> None:
+        """Store what is known of a person now."""
+        self._remember(key, person)
+        journal = self._journal()
+        if journal is not None:
+            journal.append(PeopleChanged(key, [person]))
+            self._flush_soon()
+
+    def figures(self, key: str) -> dict[str, dict[str, int]]:
+        """Return how often there was each reason, by outcome."""
+        found: dict[str, dict[str, int]] = {}
+        for (outcome, reason), count in sorted(self.counts.get(key, {}).items()):
+            found.setdefault(outcome, {})[reason] = count
+        return found
+
+    def forget(self, key: str) -> None:
+        """Forget an account that is no more; the journal keeps whom it has admitted."""
+        self._policies.pop(key, None)
+        self._people.pop(key, None)
+        self.counts.pop(key, None)
+
+    def _asked(
+        self, key: str, people: dict[str, Person], message: Inbound, decision: Decision
+    ) -> Ruling:
+        now = now_ms()
+        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+        found = ask(people, message, now, secrets.token_hex(16), code)
+        if isinstance(found, Person):
+            self._remember(key, found)
+            text = invitation(self._label(key), key, found)
+            outbound = Outbound(
+                to=message.chat.id,
+                text=text,
+                key=f"pairing:{found.id}",
+                thread=message.thread,
+                markup="markdown",
+            )
+            return Ruling(decision, outbound, found)
+        before = people.get(message.sender.id)
+        if found == "waits" and before is not None and now - before.seen >= SEEN_MS:
+            self.note(key, msgspec.structs.replace(before, seen=now))
+        return Ruling(Decision(AdmissionOutcome.DROP, found, decision.source))
+
+    def _remember(self, key: str, person: Person) -> None:
+        people = self._people.setdefault(key, {})
+        if person.state == "forgotten":
+            people.pop(person.sender, None)
+        else:
+            people[person.sender] = person
+
+    def _count(self, key: str, decision: Decision, message: Inbound) -> None:
+        counts = self.counts[key]
+        known = decision.outcome, decision.reason
+        counts[known] += 1
+        if counts[known] == 1 and decision.outcome is AdmissionOutcome.DROP:
+            log.info(
+                "messages are not answered",
+                account=key,
+                sender=message.sender.id,
+                chat=message.chat.id,
+                reason=REASONS[decision.reason],
+                configured=decision.source,
+            )
+
+
+def now_ms() -> int:
+    """Return the time, epoch milliseconds."""
+    return int(time.time() * 1000)

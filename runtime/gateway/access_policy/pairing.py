@@ -1,0 +1,80 @@
+"""Decides about people who ask to be admitted, and what is known of each. Pure.
+
+A stranger who writes to an account gets a code, once, and its owner approves that code. It is
+valid for an hour; no more than three strangers wait at an account, so that a crowd costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from runtime.gateway.journal.people import Person
+from workers.messages import Inbound
+
+CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look alike: no 0 O 1 I
+CODE_LENGTH = 8
+MAX_PENDING = 3
+
+
+def ask(
+    people: Mapping[str, Person], message: Inbound, now: int, id: str, code: str
+) -> Person | Literal["waits", "full"]:
+    """Return the request of a stranger, or why there is no new one."""
+    sender = message.sender
+    before = people.get(sender.id)
+    if before is not None and before.waits(now):
+        return "waits"
+    if sum(each.waits(now) for each in people.values()) >= MAX_PENDING:
+        return "full"
+    return Person(
+        sender.id,
+        id=id,
+        code=code,
+        chat=message.chat.id,
+        name=sender.name or "",
+        verified=sender.verified,
+        created=now,
+        seen=now,
+    )
+
+
+def with_code(people: Iterable[Person], code: str, now: int) -> Person | None:
+    """Return the open request with this code, however a person has typed it."""
+    wanted = code.strip().replace("-", "").replace(" ", "").upper()
+    return next((each for each in people if each.waits(now) and each.code == wanted), None)
+
+
+def with_id(people: Iterable[Person], id: str, now: int) -> Person | None:
+    """Return the open request with this id."""
+    return next((each for each in people if each.waits(now) and each.id == id), None)
+
+
+def approved(person: Person, now: int) -> Person:
+    """Return a person whose request was granted."""
+    return msgspec.structs.replace(person, state="allowed", code="", created=now)
+
+
+def blocked(sender: str, before: Person | None, now: int) -> Person:
+    """Return a person who is not heard any more."""
+    person = before or Person(sender)
+    return msgspec.structs.replace(person, state="blocked", code="", created=now)
+
+
+def forgotten(person: Person) -> Person:
+    """Return the record that takes a person away: whoever it was may ask again."""
+    return Person(person.sender, "forgotten")
+
+
+def invitation(label: str, account: str, person: Person) -> str:
+    """Return the message with the code, in Markdown."""
+    channel = account.partition(":")[0]
+    return (
+        f"This account answers only people whom its owner has approved.\n\n"
+        f"Your {label} id: `{person.sender}`\n\n"
+        f"Pairing code:\n\n```\n{person.code}\n```\n\n"
+        f"Its owner can approve you with:\n\n"
+        f"```\ntrunkline pairing approve {channel} {person.code}\n```"
+    )

@@ -1,0 +1,53 @@
+"""Defines what the journal keeps of people who ask to be admitted to an account. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from workers.messages import Sender
+
+PENDING_MS = 3_600_000  # for so long a code is valid
+
+PersonState = Literal["pending", "allowed", "blocked", "forgotten"]
+
+
+class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What is known of a sender of one account. Times are epoch milliseconds.
+
+    ``id`` is that of the request, ``code`` what the person was given. ``verified``: the platform
+    vouched for the sender when the person asked, and has to ever after. ``created`` is when the
+    state began, ``seen`` when the person last wrote while it waits. A record of a person who is
+    ``forgotten`` takes the one before away.
+    """
+
+    sender: str
+    state: PersonState = "pending"
+    id: str = ""
+    code: str = ""
+    chat: str = ""
+    name: str = ""
+    verified: bool = False
+    created: int = 0
+    seen: int = 0
+
+    def admits(self, sender: Sender) -> bool:
+        """Return whether a message of this sender is answered, as far as the person decides."""
+        return self.state == "allowed" and (sender.verified or not self.verified)
+
+    def waits(self, now: int) -> bool:
+        """Return whether the request is open."""
+        return self.state == "pending" and now < self.expires
+
+    @property
+    def expires(self) -> int:
+        """When the code is not valid any more."""
+        return self.created + PENDING_MS
+
+
+class PeopleChanged(msgspec.Struct, frozen=True):
+    """What is known of some people of an account has changed."""
+
+    key: str
+    people: list[Person]

@@ -1,0 +1,293 @@
+"""Shows and decides who may talk to an account: ``channels.pairing.*``, ``channels.why``."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from weakref import WeakKeyDictionary
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import Params
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.token_bucket import TokenBucket
+from runtime.gateway.access.scopes import PAIRING, READ
+from runtime.gateway.access_policy.admit import REASONS, admit
+from runtime.gateway.access_policy.gatekeeper import now_ms
+from runtime.gateway.access_policy.pairing import (
+    MAX_PENDING,
+    approved,
+    blocked,
+    forgotten,
+    with_code,
+    with_id,
+)
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.journal.people import PENDING_MS, Person
+from runtime.gateway.methods.channels import Name
+from runtime.gateway.parts import GatewayParts
+from workers.messages import Chat, Inbound, Outbound, Sender
+
+GUESSES = 5  # wrong codes a minute of one client
+OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
+SenderId = Annotated[str, Meta(min_length=1, max_length=512)]
+WELCOME = "The owner of this account has approved you."
+
+_guesses: WeakKeyDictionary[ConnectedClient, TokenBucket] = WeakKeyDictionary()
+
+
+class PairingListParams(Params):
+    """The params of ``channels.pairing.list``: one channel, or all."""
+
+    channel: Name | None = None
+
+
+class PairingApproveParams(Params):
+    """The params of ``channels.pairing.approve``: a request by its id, or (ours) by its code.
+
+    ``notify``: the person is told. ``unverified`` (ours) admits a sender for whom the platform
+    does not vouch: whoever uses that name is admitted with it.
+    """
+
+    channel: Name | None = None
+    account_id: Name | None = None
+    request_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    code: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    notify: bool = False
+    unverified: bool = False
+
+
+class PairingDismissParams(Params):
+    """The params of ``channels.pairing.dismiss``."""
+
+    channel: Name
+    request_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    account_id: Name | None = None
+
+
+class PersonParams(Params):
+    """The params that name a sender of one account."""
+
+    channel: Name
+    sender_id: SenderId
+    account_id: Name | None = None
+
+
+class WhyParams(PersonParams):
+    """The params of ``channels.why``: a sender, in a direct chat or in the group ``chat``.
+
+    ``guild`` is the server to which a Discord channel belongs, ``roles`` are the sender's.
+    """
+
+    chat: SenderId | None = None
+    guild: SenderId | None = None
+    roles: list[SenderId] = []
+
+
+@method("channels.pairing.list", PAIRING, PairingListParams)
+async def pairing_list(
+    parts: GatewayParts, client: ConnectedClient, params: PairingListParams
+) -> Any:
+    """Answer with the requests of strangers to be admitted. `people` is ours: whom the owner has
+    approved or blocked.
+    """
+    keys = await _keys(parts, params.channel)
+    now = now_ms()
+    requests, people, accounts = [], [], []
+    for key in keys:
+        if parts.gatekeeper.policy_of(key).dm == "pairing":
+            accounts.append(_account(parts, key) | {"notifySupported": True})
+        for person in (await parts.gatekeeper.opened(key)).values():
+            if person.waits(now):
+                requests.append(_request(parts, key, person))
+            elif person.state != "pending":
+                people.append(_person(key, person))
+    return {
+        "accounts": accounts,
+        "requests": sorted(requests, key=lambda each: str(each["createdAt"])),
+        "commandOwnerConfigured": False,
+        "limits": {"pendingPerAccount": MAX_PENDING, "ttlMs": PENDING_MS},
+        "people": people,
+    }
+
+
+@method("channels.pairing.approve", PAIRING, PairingApproveParams)
+async def pairing_approve(
+    parts: GatewayParts, client: ConnectedClient, params: PairingApproveParams
+) -> Any:
+    """Admit the person who made a request. `code` and `unverified` are ours."""
+    if (params.request_id is None) == (params.code is None):
+        raise RemoteError(INVALID_REQUEST, "give one of requestId and code")
+    key, person = await _found(parts, client, params)
+    if not person.verified and not params.unverified:
+        raise RemoteError(
+            INVALID_REQUEST,
+            f"{key.partition(':')[0]} does not vouch for {person.sender}: whoever uses that name "
+            "would be admitted; to do so all the same, set unverified (`--unverified`)",
+        )
+    parts.gatekeeper.note(key, approved(person, now_ms()))
+    told = "not-requested"
+    if params.notify:
+        message = Outbound(to=person.chat, text=WELCOME, key=f"paired:{person.id}")
+        await parts.outbox.send(key, message, queue=True)
+        told = "queued"
+    return {
+        "requestId": person.id,
+        "senderId": person.sender,
+        "notification": told,
+        "commandOwnerBootstrap": "not-requested",
+        "account": key,
+    }
+
+
+@method("channels.pairing.dismiss", PAIRING, PairingDismissParams)
+async def pairing_dismiss(
+    parts: GatewayParts, client: ConnectedClient, params: PairingDismissParams
+) -> Any:
+    """Drop a request; the person may ask again."""
+    key = parts.accounts.resolve("channels.pairing.dismiss", params.channel, params.account_id)
+    await _journal_opened(parts, key)
+    person = with_id((await parts.gatekeeper.opened(key)).values(), params.request_id, now_ms())
+    if person is None:
+        raise RemoteError(INVALID_REQUEST, "pending DM access request no longer exists")
+    parts.gatekeeper.note(key, forgotten(person))
+    return {"requestId": person.id, "senderId": person.sender}
+
+
+@method("channels.pairing.block", PAIRING, PersonParams, ours=True)
+async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: PersonParams) -> Any:
+    """Answer a person never again, in direct chats and in groups, whoever else is admitted."""
+    key = parts.accounts.resolve("channels.pairing.block", params.channel, params.account_id)
+    await _journal_opened(parts, key)
+    before = (await parts.gatekeeper.opened(key)).get(params.sender_id)
+    parts.gatekeeper.note(key, blocked(params.sender_id, before, now_ms()))
+    return {"account": key, "senderId": params.sender_id, "state": "blocked"}
+
+
+@method("channels.pairing.unblock", PAIRING, PersonParams, ours=True)
+async def pairing_unblock(
+    parts: GatewayParts, client: ConnectedClient, params: PersonParams
+) -> Any:
+    """Forget what was decided about a person, whether blocked or approved: who wants to, asks
+    again.
+    """
+    key = parts.accounts.resolve("channels.pairing.unblock", params.channel, params.account_id)
+    await _journal_opened(parts, key)
+    person = (await parts.gatekeeper.opened(key)).get(params.sender_id)
+    if person is None:
+        raise RemoteError(INVALID_REQUEST, f"nothing was decided about {params.sender_id}")
+    parts.gatekeeper.note(key, forgotten(person))
+    return {"account": key, "senderId": params.sender_id, "state": "unknown"}
+
+
+@method("channels.why", READ, WhyParams, ours=True)
+async def channels_why(parts: GatewayParts, client: ConnectedClient, params: WhyParams) -> Any:
+    """Answer with what becomes of a message of a sender, and by which line of the configuration.
+
+    `cases` has the cases that decide: whether the platform vouches for the sender, and in groups
+    whether the message names the account.
+    """
+    key = parts.accounts.resolve("channels.why", params.channel, params.account_id)
+    people = await parts.gatekeeper.opened(key)
+    kind: Literal["direct", "group"] = "direct" if params.chat is None else "group"
+    meta = {"guild": params.guild, "roles": params.roles}
+    cases = []
+    for verified in (True, False):
+        for named in (True,) if kind == "direct" else (True, False):
+            message = Inbound(
+                id="why",
+                chat=Chat(params.chat or params.sender_id, kind),
+                sender=Sender(params.sender_id, verified=verified),
+                text="",
+                ts=now_ms(),
+                addressed=named,
+                meta=meta,
+            )
+            decision = admit(parts.gatekeeper.policy_of(key), people.get(params.sender_id), message)
+            case = {"verified": verified, "addressed": named, "outcome": decision.outcome}
+            words = {"reason": decision.reason, "text": REASONS[decision.reason]}
+            cases.append(case | words | {"configured": decision.source})
+    return {"account": key, "senderId": params.sender_id, "chat": params.chat, "cases": cases}
+
+
+async def _keys(parts: GatewayParts, channel: str | None) -> list[str]:
+    """Return the accounts of a channel, or all; their journal is open."""
+    if channel is not None and channel not in parts.accounts.channels:
+        raise RemoteError(INVALID_REQUEST, f"Error: unknown pairing channel: {channel}")
+    await parts.intake.opened(OPEN_SECONDS)
+    rows = parts.accounts.rows.values()
+    return [row.account for row in rows if channel in (None, row.channel)]
+
+
+async def _found(
+    parts: GatewayParts, client: ConnectedClient, params: PairingApproveParams
+) -> tuple[str, Person]:
+    """Return the request that is meant; a client that guesses codes is slowed down."""
+    keys = await _keys(parts, params.channel)
+    if params.account_id is not None:
+        if params.channel is None:
+            raise RemoteError(INVALID_REQUEST, "accountId needs a channel")
+        keys = [parts.accounts.resolve("pairing", params.channel, params.account_id)]
+    now, seconds = now_ms(), asyncio.get_running_loop().time()
+    bucket = _guesses.setdefault(client, TokenBucket(GUESSES, GUESSES / 60, seconds))
+    if params.code is not None and not bucket.take(seconds):
+        raise RemoteError(UNAVAILABLE, "too many wrong codes; wait a minute", retryable=True)
+    for key in keys:
+        people = (await parts.gatekeeper.opened(key)).values()
+        if params.code is not None:
+            person = with_code(people, params.code, now)
+        else:
+            person = with_id(people, params.request_id or "", now)
+        if person is not None:
+            if params.code is not None:
+                _guesses[client] = TokenBucket(GUESSES, GUESSES / 60, seconds)
+            return key, person
+    if params.code is None:
+        raise RemoteError(INVALID_REQUEST, "pending DM access request no longer exists")
+    raise RemoteError(
+        INVALID_REQUEST,
+        f"no open request has the code {params.code}: codes are valid for an hour; "
+        "`trunkline pairing list` shows who waits",
+    )
+
+
+async def _journal_opened(parts: GatewayParts, key: str) -> None:
+    await parts.intake.opened(OPEN_SECONDS)
+    if not parts.intake.is_on(key):
+        raise RemoteError(UNAVAILABLE, f"{key} has no journal, in which people are remembered")
+
+
+def _account(parts: GatewayParts, key: str) -> dict[str, Any]:
+    channel, _, account = key.partition(":")
+    return {"channel": channel, "channelLabel": parts.accounts.label(key), "accountId": account}
+
+
+def _request(parts: GatewayParts, key: str, person: Person) -> dict[str, Any]:
+    metadata = {"name": person.name} if person.name else {}
+    return _account(parts, key) | {
+        "requestId": person.id,
+        "senderId": person.sender,
+        "senderLabel": f"{key.partition(':')[0]}UserId",
+        "metadata": metadata,
+        "createdAt": _iso(person.created),
+        "lastSeenAt": _iso(person.seen),
+        "expiresAt": _iso(person.expires),
+        "notifySupported": True,
+        "verified": person.verified,
+    }
+
+
+def _person(key: str, person: Person) -> dict[str, Any]:
+    shown = msgspec.to_builtins(person)
+    return {"account": key, "senderId": person.sender, "state": person.state} | {
+        name: shown[name] for name in ("name", "verified", "created") if name in shown
+    }
+
+
+def _iso(at: int) -> str:
+    when = datetime.fromtimestamp(at / 1000, UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,93 @@
+"""``trunkline pairing …``: what it asks, and what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commandline import trunkline
+from tests.support.fakeserver import fake_gateway
+
+REQUEST = {
+    "channel": "irc",
+    "accountId": "libera",
+    "requestId": "r1",
+    "senderId": "ada",
+    "metadata": {"name": "Ada L."},
+    "createdAt": "2026-01-01T00:00:00.000Z",
+    "expiresAt": "2026-01-01T01:00:00.000Z",
+    "verified": False,
+}
+LIST: dict[str, Any] = {
+    "requests": [REQUEST],
+    "people": [{"account": "irc:libera", "senderId": "bob", "state": "blocked"}],
+}
+APPROVED = {"senderId": "ada", "account": "irc:libera", "requestId": "r1"}
+WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
+
+
+async def test_the_list_shows_who_waits_and_who_was_decided_about(state: Path) -> None:
+    async with fake_gateway(**{"channels.pairing.list": LIST}) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "pairing", "list", "--channel", "irc", *where)
+    assert result.code == 0
+    assert fake.asked[-1] == ("channels.pairing.list", {"channel": "irc"})
+    for word in ("irc:libera", "ada", "Ada L.", "no", "bob", "blocked"):
+        assert word in result.out
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "params", "said"),
+    [
+        (
+            ["approve", "irc", "ABCD2345"],
+            "channels.pairing.approve",
+            {"channel": "irc", "code": "ABCD2345", "notify": False, "unverified": False},
+            "ada may talk to irc:libera",
+        ),
+        (
+            ["approve", "ABCD2345", "--notify", "--unverified"],
+            "channels.pairing.approve",
+            {"code": "ABCD2345", "notify": True, "unverified": True},
+            "ada may talk to irc:libera",
+        ),
+        (
+            ["dismiss", "irc:libera", "ada"],
+            "channels.pairing.dismiss",
+            {"channel": "irc", "accountId": "libera", "requestId": "r1"},
+            "dismissed",
+        ),
+        (["block", "irc:libera", "ada"], "channels.pairing.block", WHO, "blocked"),
+        (["unblock", "irc:libera", "ada"], "channels.pairing.unblock", WHO, "forgotten"),
+    ],
+)
+async def test_each_decision_is_asked_for(
+    words: list[str], method: str, params: dict[str, Any], said: str, state: Path
+) -> None:
+    answers = {"channels.pairing.list": LIST} | {method: APPROVED}
+    async with fake_gateway(**answers) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "pairing", *words, *where)
+    assert result.code == 0, result.err
+    assert fake.asked[-1] == (method, params)
+    assert said in result.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dismiss", "irc:libera", "nobody"], "does not wait"),
+        (["dismiss", "libera", "ada"], "is no account"),
+        (["approve", "a", "b", "c"], "a channel and a code"),
+    ],
+)
+async def test_what_cannot_be_meant_is_a_usage_error(
+    words: list[str], said: str, state: Path
+) -> None:
+    async with fake_gateway(**{"channels.pairing.list": LIST}) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "pairing", *words, *where)
+    assert result.code == 2
+    assert said in result.err

@@ -1,0 +1,148 @@
+"""The fields that say who may talk to an account, and the policies that come of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.config.access_policy import (
+    AccessPolicy,
+    GroupRule,
+    closed_doors,
+    describe_access,
+    policy_of,
+)
+from runtime.config.accounts import AccountSpec, accounts
+from runtime.config.errors import ConfigError
+from runtime.config.model import Config
+from workers.registry import manifests
+
+FOUND = manifests()
+BOT = {"botToken": "1:AAtoken-of-a-fake-bot"}
+FIELDS: dict[str, dict[str, Any]] = {
+    "telegram": BOT,
+    "discord": {"token": "MQ.x.y"},
+    "slack": {"botToken": "xoxb-1", "appToken": "xapp-1"},
+    "irc": {"server": "irc.example.org", "nick": "tester", "channels": ["#a its-key"]},
+    "local": {},
+}
+
+
+def spec(channel: str, section: dict[str, Any], account: dict[str, Any]) -> AccountSpec:
+    whole = {**section, "accounts": {"main": {**FIELDS[channel], **account}}}
+    return accounts(Config(channels={channel: whole}), FOUND)[f"{channel}:main"]
+
+
+def policy(channel: str, section: dict[str, Any] | None = None, **account: Any) -> AccessPolicy:
+    return spec(channel, section or {}, account).access
+
+
+@pytest.mark.parametrize(
+    ("channel", "dm", "group"),
+    [
+        ("local", "open", "open"),
+        ("telegram", "pairing", "allowlist"),
+        ("discord", "pairing", "allowlist"),
+        ("slack", "pairing", "allowlist"),
+        ("irc", "pairing", "allowlist"),
+    ],
+)
+def test_an_account_that_says_nothing_has_the_default_of_its_channel(
+    channel: str, dm: str, group: str
+) -> None:
+    found = policy(channel)
+    assert (found.dm, found.group, found.allow_from, found.groups) == (dm, group, None, {})
+    assert found.source("dmPolicy") == "dmPolicy (the channel's default)"
+
+
+def test_what_the_webhook_admits_is_behind_its_signature() -> None:
+    assert policy_of(FOUND["webhook"].manifest, []).dm == "open"
+
+
+def test_an_account_has_what_its_channel_says_and_its_own_first() -> None:
+    section = {"dmPolicy": "allowlist", "allowFrom": [1, "telegram:2", "unverified:telegram:3"]}
+    found = policy("telegram", section, dmPolicy="open", groups={"-100": {"allowFrom": [7]}})
+    assert (found.dm, found.allow_from) == ("open", ["1", "2", "unverified:3"])
+    assert found.groups == {"-100": GroupRule(users=["7"])}
+    assert found.source("dmPolicy") == "channels.telegram.accounts.main.dmPolicy"
+    assert found.source("allowFrom") == "channels.telegram.allowFrom"
+    assert not found.hears_unaddressed
+
+
+def test_discord_and_slack_name_their_groups_as_they_call_them() -> None:
+    guild = {"roles": [5], "channels": {"9": {"requireMention": False, "users": [1]}}}
+    found = policy("discord", guilds={"7": guild})
+    rooms = {"9": GroupRule(require_mention=False, users=["1"])}
+    assert found.groups == {"7": GroupRule(roles=["5"], rooms=rooms)}
+    assert found.by_server
+    assert found.hears_unaddressed
+    found = policy("slack", channels={"C1": {"enabled": False}})
+    assert found.groups == {"C1": GroupRule(enabled=False)}
+    assert not found.by_server
+
+
+@pytest.mark.parametrize(
+    ("channel", "fields", "place", "words"),
+    [
+        ("telegram", {"dmPolicy": "opne"}, "dmPolicy", "pairing"),
+        ("telegram", {"allowFrom": [""]}, "allowFrom", "characters"),
+        ("telegram", {"groups": {"-1": {"requireMentoin": False}}}, "groups.-1", "requireMention"),
+        ("telegram", {"journal": "off"}, "dmPolicy", "journal"),
+        ("discord", {"groups": {}}, "groups", "guilds"),
+        ("discord", {"guilds": {"1": {"allowFrom": []}}}, "guilds.1", "users"),
+        ("slack", {"groups": {"C1": {}}}, "groups", "channels"),
+        ("telegram", {"guilds": {}}, "guilds", "unknown"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_is_allowed(
+    channel: str, fields: dict[str, Any], place: str, words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        spec(channel, {}, fields)
+    assert f"accounts.main.{place}" in str(caught.value)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("channel", ["telegram", "discord", "slack", "irc"])
+def test_a_change_of_who_may_talk_restarts_nothing(channel: str) -> None:
+    groups = {"discord": "guilds", "slack": "channels"}.get(channel, "groups")
+    before, after = (
+        spec(channel, {}, {}),
+        spec(channel, {}, {"allowFrom": ["x"], groups: {"1": {}}}),
+    )
+    assert after.access != before.access
+    if channel == "irc":  # its own field `channels` is another thing
+        assert after.config["channels"] == ["#a its-key"]
+    assert (after.fingerprint, after.config) == (before.fingerprint, before.config)
+
+
+CLOSED = [
+    ({}, ["in a group", "groups is empty"]),
+    ({"groupPolicy": "disabled"}, []),
+    ({"dmPolicy": "allowlist", "groupPolicy": "disabled"}, ["direct", "there is no allowFrom"]),
+    ({"allowFrom": [], "dmPolicy": "open", "groupPolicy": "open"}, ["direct", "is empty"]),
+    ({"groups": {"*": {}}}, []),
+    ({"groups": {"-1": {"enabled": False}}}, ["in a group", "no enabled one"]),
+    ({"groups": {"*": {}}, "groupAllowFrom": []}, ["in a group", "groupAllowFrom is empty"]),
+]
+
+
+@pytest.mark.parametrize(("fields", "words"), CLOSED)
+def test_a_policy_that_can_admit_nobody_is_said(fields: dict[str, Any], words: list[str]) -> None:
+    found = closed_doors(policy("telegram", **fields))
+    assert bool(found) == bool(words)
+    for word in words:
+        assert word in found[0]
+
+
+def test_a_server_without_an_enabled_channel_admits_nobody() -> None:
+    guilds = {"7": {"channels": {"1": {"enabled": False}}}}
+    assert len(closed_doors(policy("discord", guilds=guilds))) == 1
+    assert closed_doors(policy("discord", guilds={"7": {}})) == []
+
+
+def test_people_read_who_may_talk() -> None:
+    first, *rest = describe_access(policy("telegram", allowFrom=[1, 2]))
+    assert first == "direct: pairing, 2 id listed; groups: allowlist, 0 listed in groups"
+    assert len(rest) == 1

@@ -1,0 +1,101 @@
+"""The gate: policies that change, people who are remembered, and what is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from runtime.config.access_policy import AccessPolicy
+from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper, now_ms
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.people import PeopleChanged, Person
+from tests.support.admission import OPEN, open_gate
+from tests.support.journals import KEY, journal_of, store
+from workers.messages import Chat, Inbound, Sender
+
+PAIRING = AccessPolicy(dm="pairing", group="allowlist")
+
+
+def says(sender: str, *, verified: bool = True) -> Inbound:
+    who = Sender(sender, verified=verified)
+    return Inbound("1", Chat(sender, "direct"), who, "hello", 1, addressed=True)
+
+
+def gate(journal: Journal) -> Gatekeeper:
+    return open_gate(KEY, journal=lambda: journal, flush=journal.flush, policy=PAIRING)
+
+
+async def test_a_stranger_is_invited_once_and_remembered(tmp_path: Path) -> None:
+    async with journal_of("memory", tmp_path) as journal:
+        first = gate(journal)
+        await first.opened(KEY)
+        ruling = first.decide(KEY, says("ada"))
+        assert ruling.decision.outcome == "pair"
+        assert ruling.invitation is not None
+        assert ruling.person is not None
+        assert ruling.person.code in ruling.invitation.text
+        assert ruling.invitation.to == "ada"
+        again = first.decide(KEY, says("ada"))
+        assert (again.invitation, again.person, again.decision.reason) == (None, None, "waits")
+        assert first.figures(KEY) == {"drop": {"waits": 1}, "pair": {"unknown-sender": 1}}
+        await store(journal, PeopleChanged(KEY, [ruling.person]))
+        second = gate(journal)  # the next gateway
+        assert await second.opened(KEY) == {"ada": ruling.person}
+        assert second.decide(KEY, says("ada")).decision.reason == "waits"
+
+
+async def test_what_is_decided_counts_at_once_and_for_the_next_gateway(tmp_path: Path) -> None:
+    async with journal_of("stored", tmp_path) as journal:
+        first = gate(journal)
+        await first.opened(KEY)
+        first.note(KEY, Person("ada", "allowed", verified=True))
+        first.note(KEY, Person("bob", "blocked"))
+        assert first.decide(KEY, says("ada")).decision.reason == "paired"
+        assert first.decide(KEY, says("bob")).decision.reason == "blocked"
+        await store(journal, PeopleChanged("irc:oftc", []))  # behind them
+        second = gate(journal)
+        assert set(await second.opened(KEY)) == {"ada", "bob"}
+        second.note(KEY, Person("bob", "forgotten"))
+        assert second.decide(KEY, says("bob")).decision.outcome == "pair"
+
+
+async def test_when_one_who_waits_has_written_is_stored_once_a_minute(tmp_path: Path) -> None:
+    async with journal_of("memory", tmp_path) as journal:
+        known = gate(journal)
+        await known.opened(KEY)
+        asked = Person("ada", id="1", code="X", created=now_ms() - 100, seen=now_ms() - 100)
+        known.note(KEY, asked)
+        known.decide(KEY, says("ada"))
+        assert (await known.opened(KEY))["ada"] == asked
+        old = msgspec.structs.replace(asked, seen=now_ms() - SEEN_MS)
+        known.note(KEY, old)
+        known.decide(KEY, says("ada"))
+        assert (await known.opened(KEY))["ada"].seen > old.seen
+
+
+def test_the_next_message_is_decided_by_the_new_policy() -> None:
+    known = open_gate(KEY)
+    assert known.decide(KEY, says("ada")).decision.outcome == "run"
+    known.configure({KEY: AccessPolicy(dm="disabled")})
+    assert known.decide(KEY, says("ada")).decision.reason == "dm-disabled"
+    known.configure({})
+    assert known.decide(KEY, says("ada")).decision.outcome == "drop"
+
+
+def test_an_account_that_is_no_more_leaves_nothing() -> None:
+    known = open_gate(KEY)
+    known.decide(KEY, says("ada"))
+    known.forget(KEY)
+    assert (known.figures(KEY), known.policy_of(KEY) == OPEN) == ({}, False)
+    assert dict(known.counts) == {}
+
+
+async def test_while_no_journal_is_open_nothing_is_taken_for_known(tmp_path: Path) -> None:
+    opened: list[Journal] = []
+    known = open_gate(KEY, journal=lambda: opened[0] if opened else None, policy=PAIRING)
+    assert await known.opened(KEY) == {}
+    async with journal_of("memory", tmp_path) as journal:
+        await store(journal, PeopleChanged(KEY, [Person("ada", "allowed")]))
+        opened.append(journal)
+        assert set(await known.opened(KEY)) == {"ada"}

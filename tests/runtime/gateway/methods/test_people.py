@@ -1,0 +1,212 @@
+"""``channels.pairing.*`` and ``channels.why``, over real sockets and a real file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ipc.errors import RemoteError
+from ipc.frames.data import Answer, Call
+from ipc.websocket.client import Client
+from runtime.gateway.methods.people import GUESSES
+from tests.support.gateway_rig import (
+    INBOUND_ADDRESSED,
+    GatewayRig,
+    Worker,
+    gateway_rig,
+    payload,
+    row,
+    single,
+)
+from tests.support.until import PATIENCE, until
+
+KEY = "irc:libera"
+PAIRING = {KEY: {"dm": "pairing", "group": "allowlist"}}
+
+
+class Outside:
+    """An account with a journal, and what people on its network have got from it."""
+
+    def __init__(self, rig: GatewayRig, worker: Worker) -> None:
+        self._rig, self._worker = rig, worker
+        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._seq = 0
+        worker.on_call = self._on_call
+
+    def _on_call(self, call: Call) -> Answer:
+        message = msgspec.json.decode(call.params)["message"]
+        self.sent.put_nowait(message)
+        sent = [{"id": "m", "chat": message["to"], "ts": 5}]
+        return Answer(call.id, True, msgspec.json.encode({"sent": sent}))
+
+    def say(self, sender: str, *, verified: bool = True) -> None:
+        self._seq += 1
+        who = {"id": sender, "name": sender.title(), "verified": verified}
+        body = payload(KEY, self._seq, sender=who, chat={"id": sender, "kind": "direct"})
+        self._worker.send(single(self._seq, INBOUND_ADDRESSED, body))
+
+    async def got(self) -> str:
+        async with asyncio.timeout(PATIENCE):
+            return str((await self.sent.get())["text"])
+
+    async def code(self) -> str:
+        return (await self.got()).split("pairing approve irc ")[1][:8]
+
+
+async def outside(rig: GatewayRig) -> Outside:
+    rig.parts.agents.configure({"default": "echo"})
+    worker = await rig.worker(KEY, journal="on", wanted=True)
+    await rig.report(row(KEY, journal="on", wanted=True), access=PAIRING)
+    return Outside(rig, worker)
+
+
+async def requests(client: Client) -> list[dict[str, Any]]:
+    return list((await client.call("channels.pairing.list", {}))["requests"])
+
+
+async def test_a_stranger_is_answered_once_the_owner_has_approved(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        people.say("ada")
+        code = await people.code()
+        (request,) = await requests(client)
+        assert (request["channel"], request["accountId"]) == ("irc", "libera")
+        assert (request["senderId"], request["metadata"]) == ("ada", {"name": "Ada"})
+        assert code not in str(await client.call("channels.pairing.list", {}))
+        people.say("ada")
+        await until(lambda: rig.parts.gatekeeper.figures(KEY).get("drop") == {"waits": 1})
+        answer = await client.call("channels.pairing.approve", {"channel": "irc", "code": code})
+        assert (answer["senderId"], answer["account"]) == ("ada", KEY)
+        assert answer["notification"] == "not-requested"
+        people.say("ada")
+        assert await people.got() == "echo: text 3"
+        assert await requests(client) == []
+        (known,) = (await client.call("channels.pairing.list", {"channel": "irc"}))["people"]
+        assert (known["senderId"], known["state"]) == ("ada", "allowed")
+        await client.call(
+            "channels.pairing.block", {"channel": "irc", "accountId": "libera", "senderId": "ada"}
+        )
+        why = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
+        cases = (await client.call("channels.why", why))["cases"]
+        assert {case["reason"] for case in cases} == {"blocked"}
+        await client.call(
+            "channels.pairing.unblock", {"channel": "irc", "accountId": "libera", "senderId": "ada"}
+        )
+        people.say("ada")
+        assert len(await people.code()) == 8
+
+
+async def test_a_request_is_approved_by_its_id_and_the_person_told(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        people.say("ada")
+        await people.code()
+        (request,) = await requests(client)
+        wanted = {"channel": "irc", "accountId": "libera", "requestId": request["requestId"]}
+        answer = await client.call("channels.pairing.approve", wanted | {"notify": True})
+        assert answer["notification"] == "queued"
+        assert "approved you" in await people.got()
+        with pytest.raises(RemoteError, match="no longer exists"):
+            await client.call("channels.pairing.approve", wanted)
+
+
+async def test_who_is_dismissed_may_ask_again(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        people.say("ada")
+        code = await people.code()
+        (request,) = await requests(client)
+        wanted = {"channel": "irc", "accountId": "libera", "requestId": request["requestId"]}
+        answer = await client.call("channels.pairing.dismiss", wanted)
+        assert answer == {"requestId": request["requestId"], "senderId": "ada"}
+        with pytest.raises(RemoteError, match="no longer exists"):
+            await client.call("channels.pairing.dismiss", wanted)
+        people.say("ada")
+        assert await people.code() != code
+
+
+async def test_a_name_that_anybody_can_use_is_admitted_only_on_purpose(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        people.say("ada", verified=False)
+        code = await people.code()
+        with pytest.raises(RemoteError, match=r"does not vouch for ada.*--unverified"):
+            await client.call("channels.pairing.approve", {"code": code})
+        await client.call("channels.pairing.approve", {"code": code, "unverified": True})
+        people.say("ada", verified=False)
+        assert await people.got() == "echo: text 2"
+
+
+async def test_codes_are_not_guessed(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client, other = await rig.client(), await rig.client()
+        people.say("ada")
+        code = await people.code()
+        for _ in range(GUESSES):
+            with pytest.raises(RemoteError, match="no open request"):
+                await client.call("channels.pairing.approve", {"code": "AAAA2222"})
+        with pytest.raises(RemoteError, match="too many wrong codes"):
+            await client.call("channels.pairing.approve", {"code": code})
+        assert (await other.call("channels.pairing.approve", {"code": code}))["senderId"] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "words"),
+    [
+        ("channels.pairing.list", {"channel": "nochan"}, "unknown pairing channel: nochan"),
+        ("channels.pairing.approve", {}, "one of requestId and code"),
+        ("channels.pairing.approve", {"code": "A", "requestId": "B"}, "one of requestId and code"),
+        ("channels.pairing.approve", {"code": "A", "accountId": "x"}, "needs a channel"),
+        ("channels.pairing.approve", {"requestId": "B"}, "no longer exists"),
+        ("channels.pairing.unblock", {"channel": "irc", "senderId": "x"}, "no journal"),
+        ("channels.why", {"channel": "irc", "accountId": "none", "senderId": "x"}, "unknown irc"),
+    ],
+)
+async def test_what_cannot_be_done_is_one_sentence(
+    method: str, params: dict[str, Any], words: str
+) -> None:
+    async with gateway_rig() as rig:
+        await rig.worker(KEY)
+        client = await rig.client()
+        with pytest.raises(RemoteError, match=words):
+            await client.call(method, params)
+
+
+async def test_status_and_metrics_say_who_was_not_answered(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        people = await outside(rig)
+        client = await rig.client()
+        people.say("ada")
+        await people.code()
+        answer = await client.call("channels.status", {})
+        (shot,) = answer["channelAccounts"]["irc"]
+        assert (shot["dmPolicy"], shot["groupPolicy"]) == ("pairing", "allowlist")
+        assert shot["admission"] == {"pair": {"unknown-sender": 1}}
+        (issue,) = answer["statusIssues"]
+        assert "no message in a group is answered" in issue["message"]
+        assert issue["kind"] == "config"
+
+
+async def test_in_a_group_it_is_said_whether_it_takes_a_mention(tmp_path: Path) -> None:
+    async with gateway_rig(state_dir=tmp_path) as rig:
+        await outside(rig)
+        client = await rig.client()
+        rules = {KEY: {"dm": "pairing", "group": "allowlist", "groups": {"#room": {}}}}
+        await rig.report(row(KEY, journal="on", wanted=True), access=rules)
+        why = {"channel": "irc", "accountId": "libera", "senderId": "ada", "chat": "#room"}
+        cases = (await client.call("channels.why", why))["cases"]
+        assert [(case["addressed"], case["outcome"]) for case in cases] == [
+            (True, "run"),
+            (False, "context"),
+        ] * 2
+        other = await client.call("channels.why", why | {"chat": "#other"})
+        assert {case["reason"] for case in other["cases"]} == {"group-not-listed"}

@@ -1,0 +1,43 @@
+"""Defines how an account lists its groups, where the platform has other words for them. Pure.
+
+A manifest whose ``groups`` is ``channels`` or ``guilds`` has a field of that name in its struct:
+
+    guilds: dict[str, GuildConfig] = {}
+
+The gateway reads it; the plugin never sees it, and a change of it restarts nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Entry = Annotated[str, Meta(min_length=1, max_length=300)] | int
+
+
+class RoomConfig(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Who may talk to the account in one channel of a server, or of a workspace.
+
+    ``users`` are ids, ``roles`` too where there are any; together they name who is answered. Where
+    neither is set, what is set around it counts.
+    """
+
+    enabled: bool = True
+    require_mention: bool | None = None
+    users: list[Entry] | None = None
+    roles: list[Entry] | None = None
+
+
+class GuildConfig(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Who may talk to the account in one server; with ``channels`` in those of it alone."""
+
+    require_mention: bool | None = None
+    users: list[Entry] | None = None
+    roles: list[Entry] | None = None
+    channels: dict[str, RoomConfig] = {}
