@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.admission import code_in
 from tests.support.daemon import Daemon
 from tests.support.restarts import kill_gateway
 from workers.testing.fakes.telegram import FakeTelegram, fake_telegram
@@ -37,7 +38,7 @@ async def code_of(fake: FakeTelegram) -> str:
     """Return the code in the only message that was sent so far."""
     await fake.until(lambda: bool(fake.bot(TOKEN).texts), 30)
     (text,) = fake.bot(TOKEN).texts
-    return text.split("pairing approve telegram ")[1][:8]
+    return code_in(text)
 
 
 async def test_a_stranger_pairs_and_stays_admitted_over_kills_of_everything(tmp_path: Path) -> None:
@@ -97,7 +98,8 @@ async def test_with_the_gateway_down_nothing_is_decided_and_that_is_said(tmp_pat
 async def test_the_start_says_once_which_accounts_answer_nobody(tmp_path: Path) -> None:
     async with fake_telegram() as fake, Daemon(tmp_path, configuration(fake)) as daemon:
         await daemon.wait_phase(KEY, "running")
-        assert daemon.output.read_text().count(f"{KEY}: no message in a group is answered") == 1
+        logged = await printed(daemon, "logs", "supervisor")
+        assert logged.count(f"{KEY}: no message in a group is answered") == 1
         described = await printed(daemon, "channels", "describe", KEY)
         assert "direct: pairing" in described
         assert "no message in a group is answered" in described

@@ -11,6 +11,7 @@ import pytest
 
 from ipc.frames.websocket import Event
 from ipc.websocket.reconnecting import Subscription
+from tests.support.admission import approve
 from tests.support.answers import ECHO, answered_or_unknown
 from tests.support.daemon import Daemon
 from tests.support.restarts import kill_gateway, kill_next
@@ -41,10 +42,12 @@ async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path
             "channels", "add", "discord:mybot", f"token={ONE}", f"apiRoot={fake.root}"
         )
         assert added[0] == 0, added[2]
-        waited = await daemon.command("wait", "discord:mybot", "--for", "running")
-        assert waited[0] == 0, waited[2]
+        await daemon.wait_phase("discord:mybot", "running")
         await fake.say(ONE, "hello")
-        await fake.until(lambda: fake.bot(ONE).texts == ["echo: hello"], 30)
+        await fake.until(lambda: len(fake.bot(ONE).texts) == 1, 30)
+        await approve(daemon, "discord", fake.bot(ONE).texts[0])
+        await fake.say(ONE, "hello again")
+        await fake.until(lambda: fake.bot(ONE).texts[1:] == ["echo: hello again"], 30)
         _, shown, _ = await daemon.command("channels", "describe", "discord:mybot")
         assert "@fake10" in shown
         kept = [

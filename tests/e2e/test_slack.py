@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.admission import approve
 from tests.support.answers import answered_or_unknown
 from tests.support.daemon import Daemon
 from tests.support.restarts import kill_next
@@ -40,18 +41,22 @@ def configuration(fake: FakeSlack, count: int) -> dict[str, Any]:
 
 
 async def test_the_commands_of_the_documentation_make_an_app_that_answers(tmp_path: Path) -> None:
-    commands = re.findall(r"^trunkline (.*slack:work[^#\n]*)", DOCS, re.MULTILINE)
-    add, wait = (command.split() for command in commands)
+    (add,) = (
+        each.split() for each in re.findall(r"^trunkline (.*slack:work.*)", DOCS, re.MULTILINE)
+    )
+    assert "trunkline pairing approve slack CODE" in DOCS
     assert add[:3] == ["channels", "add", "slack:work"]
     assert [each.partition("=")[0] for each in add[3:]] == ["botToken", "appToken"]
     async with fake_slack(**OFTEN) as fake, Daemon(tmp_path, {}) as daemon:  # type: ignore[arg-type]
         fields = [f"{name}={value}" for name, value in tokens(1).items()]
         code, _, error = await daemon.command(*add[:3], *fields, f"apiRoot={fake.root}")
         assert code == 0, error
-        code, _, error = await daemon.command(*wait)
-        assert code == 0, error
+        await daemon.wait_phase("slack:work", "running")
         await fake.say(bot(1), "hello")
-        await fake.until(lambda: fake.app(bot(1)).texts == ["echo: hello"], 60)
+        await fake.until(lambda: len(fake.app(bot(1)).texts) == 1, 60)
+        await approve(daemon, "slack", fake.app(bot(1)).texts[0])
+        await fake.say(bot(1), "hello again")
+        await fake.until(lambda: fake.app(bot(1)).texts[1:] == ["echo: hello again"], 60)
         _, shown, _ = await daemon.command("channels", "describe", "slack:work")
         assert "@bot1 in Fake" in shown
         kept = [

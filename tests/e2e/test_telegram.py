@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.admission import approve
 from tests.support.answers import answered_or_unknown
 from tests.support.daemon import Daemon
 from tests.support.restarts import kill_next
@@ -31,7 +32,7 @@ def configuration(fake: FakeTelegram, count: int) -> dict[str, Any]:
 async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path) -> None:
     commands = re.findall(r"^\.venv/bin/trunkline (.*telegram:mybot[^#\n]*)", README, re.MULTILINE)
     (add,) = (command.split() for command in commands)
-    (approve,) = re.findall(
+    assert re.findall(
         r"^\.venv/bin/trunkline (pairing approve telegram) CODE", README, re.MULTILINE
     )
     assert add[:3] == ["channels", "add", "telegram:mybot"]
@@ -44,9 +45,7 @@ async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path
         await daemon.wait_phase("telegram:mybot", "running")
         await fake.say(token(1), "hello")
         await fake.until(lambda: len(fake.bot(token(1)).texts) == 1, 30)
-        given = fake.bot(token(1)).texts[0].split(f"{approve} ")[1][:8]
-        code, _, error = await daemon.command(*approve.split(), given)
-        assert code == 0, error
+        await approve(daemon, "telegram", fake.bot(token(1)).texts[0])
         await fake.say(token(1), "hello again")
         await fake.until(lambda: fake.bot(token(1)).texts[1:] == ["echo: hello again"], 30)
         _, shown, _ = await daemon.command("channels", "describe", "telegram:mybot")

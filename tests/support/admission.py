@@ -1,4 +1,4 @@
-"""A gatekeeper that admits everybody, for tests of what comes after it."""
+"""A gatekeeper that admits everybody, and the approval of one who pairs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.journal.interface import Journal
+from tests.support.daemon import Daemon
 
 OPEN = AccessPolicy(dm="open", group="open")
 
@@ -21,3 +22,14 @@ def open_gate(
     gate = Gatekeeper(journal, flush, lambda key: key.partition(":")[0])
     gate.configure(dict.fromkeys(keys, policy))
     return gate
+
+
+def code_in(text: str) -> str:
+    """Return the code in the message that a stranger gets."""
+    return text.split("trunkline pairing approve ")[1].split()[1].strip("`")
+
+
+async def approve(daemon: Daemon, channel: str, text: str) -> None:
+    """Admit the stranger who has got the message ``text``, with the command that stands in it."""
+    code, _, error = await daemon.command("pairing", "approve", channel, code_in(text))
+    assert code == 0, error

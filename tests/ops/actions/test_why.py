@@ -18,6 +18,7 @@ CASE = {
     "configured": "channels.irc.allowFrom",
 }
 FOUND: dict[str, Any] = {"account": "irc:libera", "senderId": "ada", "chat": None, "cases": [CASE]}
+ANSWERS: dict[str, Any] = {"channels.why": FOUND}
 WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
 
 
@@ -35,7 +36,7 @@ WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
 async def test_it_asks_about_one_sender(
     options: list[str], more: dict[str, Any], state: Path
 ) -> None:
-    async with fake_gateway(**{"channels.why": FOUND}) as fake:
+    async with fake_gateway(**ANSWERS) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "channels", "why", "irc:libera", "ada", *options, *where)
     assert result.code == 0, result.err

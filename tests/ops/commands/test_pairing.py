@@ -24,12 +24,13 @@ LIST: dict[str, Any] = {
     "requests": [REQUEST],
     "people": [{"account": "irc:libera", "senderId": "bob", "state": "blocked"}],
 }
+LISTED: dict[str, Any] = {"channels.pairing.list": LIST}
 APPROVED = {"senderId": "ada", "account": "irc:libera", "requestId": "r1"}
 WHO = {"channel": "irc", "accountId": "libera", "senderId": "ada"}
 
 
 async def test_the_list_shows_who_waits_and_who_was_decided_about(state: Path) -> None:
-    async with fake_gateway(**{"channels.pairing.list": LIST}) as fake:
+    async with fake_gateway(**LISTED) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "pairing", "list", "--channel", "irc", *where)
     assert result.code == 0
@@ -66,7 +67,7 @@ async def test_the_list_shows_who_waits_and_who_was_decided_about(state: Path) -
 async def test_each_decision_is_asked_for(
     words: list[str], method: str, params: dict[str, Any], said: str, state: Path
 ) -> None:
-    answers = {"channels.pairing.list": LIST} | {method: APPROVED}
+    answers = LISTED | {method: APPROVED}
     async with fake_gateway(**answers) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "pairing", *words, *where)
@@ -86,7 +87,7 @@ async def test_each_decision_is_asked_for(
 async def test_what_cannot_be_meant_is_a_usage_error(
     words: list[str], said: str, state: Path
 ) -> None:
-    async with fake_gateway(**{"channels.pairing.list": LIST}) as fake:
+    async with fake_gateway(**LISTED) as fake:
         where = ["--url", fake.url, "--token", "secret"]
         result = await trunkline(state, "pairing", *words, *where)
     assert result.code == 2
