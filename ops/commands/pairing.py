@@ -69,7 +69,9 @@ def approve(
 ) -> None:
     """Admit the person who has got this code; it is valid for an hour."""
     if len(words) > 2:
-        raise UsageFailure("approve takes a channel and a code, or the code alone")
+        raise UsageFailure(
+            f"{words[2]!r} is too much: approve takes a channel and a code, or the code alone"
+        )
     params: dict[str, Any] = {"code": words[-1], "notify": notify, "unverified": unverified}
     if len(words) == 2:
         params["channel"] = words[0]
