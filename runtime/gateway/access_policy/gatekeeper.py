@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,13 @@ import structlog
 
 from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decision, admit
-from runtime.gateway.access_policy.pairing import CODE_LENGTH, CODE_LETTERS, ask, invitation
+from runtime.gateway.access_policy.pairing import (
+    CODE_LENGTH,
+    CODE_LETTERS,
+    ask,
+    forgotten,
+    invitation,
+)
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PeopleChanged, Person
 from workers.messages import Inbound, Outbound
@@ -29,11 +35,11 @@ log = structlog.get_logger("gateway.access")
 
 
 class Ruling(NamedTuple):
-    """A decision; a stranger is to get ``invitation``, and ``person`` is to be stored with it."""
+    """A decision; a stranger is to get ``invitation``, and ``people`` are to be stored with it."""
 
     decision: Decision
     invitation: Outbound | None = None
-    person: Person | None = None
+    people: Sequence[Person] = ()
 
 
 class Gatekeeper:
@@ -114,7 +120,9 @@ class Gatekeeper:
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
         found = ask(people, message, now, secrets.token_hex(16), code)
         if isinstance(found, Person):
-            self._remember(key, found)
+            late = [forgotten(each) for each in people.values() if each.is_late(now)]
+            for each in (*late, found):
+                self._remember(key, each)
             text = invitation(self._label(key), key, found)
             outbound = Outbound(
                 to=message.chat.id,
@@ -123,7 +131,7 @@ class Gatekeeper:
                 thread=message.thread,
                 markup="markdown",
             )
-            return Ruling(decision, outbound, found)
+            return Ruling(decision, outbound, [*late, found])
         before = people.get(message.sender.id)
         if found == "waits" and before is not None and now - before.seen >= SEEN_MS:
             self.note(key, msgspec.structs.replace(before, seen=now))

@@ -145,8 +145,7 @@ class Answering:
                     if event is None:
                         continue
                     ruling = self._gatekeeper.decide(key, event.message)
-                    if ruling.person is not None:
-                        people.append(ruling.person)
+                    people += ruling.people
                     answer = ruling.invitation
                     if ruling.decision.outcome is AdmissionOutcome.RUN and at < oldest:
                         self._agents.failed["expired"] += 1

@@ -40,6 +40,10 @@ class Person(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         """Return whether the request is open."""
         return self.state == "pending" and now < self.expires
 
+    def is_late(self, now: int) -> bool:
+        """Return whether nobody has decided about the request while it was open."""
+        return self.state == "pending" and now >= self.expires
+
     @property
     def expires(self) -> int:
         """When the code is not valid any more."""

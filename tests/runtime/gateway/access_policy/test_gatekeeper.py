@@ -9,7 +9,7 @@ import msgspec
 from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper, now_ms
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.journal.people import PeopleChanged, Person
+from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person
 from tests.support.admission import OPEN, open_gate
 from tests.support.journals import KEY, journal_of, store
 from workers.messages import Chat, Inbound, Sender
@@ -33,15 +33,15 @@ async def test_a_stranger_is_invited_once_and_remembered(tmp_path: Path) -> None
         ruling = first.decide(KEY, says("ada"))
         assert ruling.decision.outcome == "pair"
         assert ruling.invitation is not None
-        assert ruling.person is not None
-        assert ruling.person.code in ruling.invitation.text
+        (person,) = ruling.people
+        assert person.code in ruling.invitation.text
         assert ruling.invitation.to == "ada"
         again = first.decide(KEY, says("ada"))
-        assert (again.invitation, again.person, again.decision.reason) == (None, None, "waits")
+        assert (again.invitation, again.people, again.decision.reason) == (None, (), "waits")
         assert first.figures(KEY) == {"drop": {"waits": 1}, "pair": {"unknown-sender": 1}}
-        await store(journal, PeopleChanged(KEY, [ruling.person]))
+        await store(journal, PeopleChanged(KEY, [person]))
         second = gate(journal)  # the next gateway
-        assert await second.opened(KEY) == {"ada": ruling.person}
+        assert await second.opened(KEY) == {"ada": person}
         assert second.decide(KEY, says("ada")).decision.reason == "waits"
 
 
@@ -99,3 +99,17 @@ async def test_while_no_journal_is_open_nothing_is_taken_for_known(tmp_path: Pat
         await store(journal, PeopleChanged(KEY, [Person("ada", "allowed")]))
         opened.append(journal)
         assert set(await known.opened(KEY)) == {"ada"}
+
+
+async def test_requests_that_nobody_has_decided_about_do_not_pile_up(tmp_path: Path) -> None:
+    async with journal_of("memory", tmp_path) as journal:
+        known = gate(journal)
+        await known.opened(KEY)
+        known.note(KEY, Person("eve", created=now_ms() - PENDING_MS))
+        known.note(KEY, Person("bob", "blocked"))
+        ruling = known.decide(KEY, says("ada"))
+        assert [(each.sender, each.state) for each in ruling.people] == [
+            ("eve", "forgotten"),
+            ("ada", "pending"),
+        ]
+        assert set(await known.opened(KEY)) == {"ada", "bob"}
