@@ -78,7 +78,7 @@ export type RotateParams = { deviceId: string; role: string; scopes?: Array<stri
 /** The params of ``diagnostics.stability``: how many events, their type, after which. */
 export type StabilityParams = { limit?: number; type?: string | null; sinceSeq?: number };
 
-/** The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of each account: what came after it is sent before anything new. */
+/** The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of each account, or where the last subscription began: what came after it is sent before anything new. ``*`` stands for accounts that are not named. */
 export type SubscribeParams = { accounts?: Array<string> | null; events?: Array<string> | null; cursors?: Record<string, string> };
 
 /** The params of ``gateway.restart.request``; ``reason`` is logged. ``skip_deferral`` is ignored, for nothing is deferred: calls under way are finished. */
@@ -214,7 +214,7 @@ export interface MethodParams {
   "device.token.rotate": RotateParams;
   /** Answer with recent faults: refused clients, accounts that failed. */
   "diagnostics.stability": StabilityParams;
-  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. */
+  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. */
   "events.subscribe": SubscribeParams;
   /** Answer with the gateway's own device identity, which is made at the first request. */
   "gateway.identity.get": NoParams;

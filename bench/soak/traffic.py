@@ -204,8 +204,10 @@ class Onlooker:
             with contextlib.suppress(IpcError, OSError):
                 async with await self._daemon.client(caps=(), on_event=self._take) as client:
                     self.sessions += 1
-                    params = {"events": [MESSAGE], "cursors": self._cursors.resume()}
-                    await client.call("events.subscribe", params)
+                    asked = self._cursors.resume()
+                    params = {"events": [MESSAGE], "cursors": asked}
+                    answer = await client.call("events.subscribe", params)
+                    self._cursors.begin(answer["cursors"], asked)
                     self.there.set()
                     await client.closed
             self.there.clear()
@@ -218,4 +220,4 @@ class Onlooker:
             self._cursors.take(payload)
         elif event.event == GAP:
             self.numbers.gap(_decode(payload).account)
-            self._cursors.forget(payload)
+            self._cursors.gap_told(payload)

@@ -14,6 +14,8 @@ NOT_LINKED = "NOT_LINKED"  # the account waits for a person who logs it in
 FORBIDDEN = "FORBIDDEN"
 NOT_CONNECTED = "NOT_CONNECTED"  # of a node
 
+CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
+
 LONGEST_PROMPT = 8192  # characters of what a login shows: a QR code holds 4296 at most
 LONGEST_ANSWER = 8192  # characters of what a person answers: a text, or the address of a page
 LONGEST_SENTENCE = 1000  # characters of one sentence in a frame

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, Unpack
 
 import msgspec
@@ -25,6 +26,7 @@ from ipc import timeouts
 from ipc.errors import CallTimeout, ConnectionFailed, FrameError, IpcError, PeerGone, RemoteError
 from ipc.frames.cursors import Cursors
 from ipc.frames.websocket import Event
+from ipc.frames.words import CHANNEL_EVENTS
 from ipc.websocket.backoff import asked, starting
 from ipc.websocket.client import Client
 from ipc.websocket.connect import ConnectOptions
@@ -34,7 +36,7 @@ from ipc.websocket.sessions import Sessions
 # Events that the client itself makes; none of them is ever on the wire.
 OPENED = "client.opened"  # the payload is the hello
 LOST = "client.lost"  # {reason}
-_MESSAGE, _EVENT = "channel.message", "channel.event"
+_NUMBERED = frozenset({"channel.message", "channel.event"})  # together, for each account
 GAP = "client.gap"  # {missing} by seq, or {account, after, next} by cursor
 
 REPEATABLE = "repeatable-methods"  # the capability that makes the hello name them
@@ -51,7 +53,9 @@ class Subscription:
 class ReconnectingClient:
     """A client that stays over restarts. Made ready by ``open`` or ``async with``.
 
-    ``subscribe`` asks for our own events and, after a lost session, for those missed meanwhile.
+    ``subscribe`` asks for our own events and, after a lost session, for those missed meanwhile:
+    from the end of ``open`` on none is missing unless a gap is reported. The capability
+    ``channel-events`` means the same here: by itself it would let new events come first.
     ``safe`` names methods that may be called twice, beside those that the gateway names.
     ``patience``: the seconds without a session after which the client ends; ``None``: never.
 
@@ -76,8 +80,13 @@ class ReconnectingClient:
         self.repeated = self.duplicates = 0
         self._url = url
         self._options = options
-        self._options["caps"] = [*options.get("caps", ()), REPEATABLE]
+        caps = list(options.get("caps", ()))
+        if CHANNEL_EVENTS in caps:
+            caps.remove(CHANNEL_EVENTS)
+            subscribe = subscribe or Subscription()
+        self._options["caps"] = [*caps, REPEATABLE]
         self._subscription = subscribe
+        self._tried = self._newest = 0  # sessions, by number
         self._always = self._safe = frozenset(safe)
         self._with_key: frozenset[str] = frozenset()
         self._cursors = Cursors()
@@ -171,9 +180,12 @@ class ReconnectingClient:
         return method in self._always or (keyed and method in self._with_key)
 
     async def _connect(self) -> Client:
+        self._tried += 1
+        take = partial(self._take, self._tried)
         client = await Client.connect(
-            self._url, on_event=self._take, on_gap=self._missed, **self._options
+            self._url, on_event=take, on_gap=self._missed, **self._options
         )
+        self._newest = self._tried
         self.hello = client.hello
         self._tell(OPENED, self.hello)
         return client
@@ -187,15 +199,19 @@ class ReconnectingClient:
         wanted = self._subscription
         if wanted is None or "events.subscribe" not in features.get("methods", ()):
             return
-        params: dict[str, Any] = {"cursors": self._cursors.resume()}
+        asked = self._cursors.resume()
+        params: dict[str, Any] = {"cursors": asked}
         if wanted.accounts is not None:
             params["accounts"] = list(wanted.accounts)
         if wanted.events is not None:
             params["events"] = list(wanted.events)
-            if _MESSAGE in wanted.events and _EVENT in features.get("events", ()):
-                # Its cursors count on with those of messages: without it there would be gaps.
-                params["events"] = sorted({*wanted.events, _EVENT})
-        await client.call("events.subscribe", params)
+            if not _NUMBERED.isdisjoint(wanted.events):
+                # They are numbered together: without the other one there would be gaps.
+                known = _NUMBERED.intersection(features.get("events", ()))
+                params["events"] = sorted({*wanted.events, *known})
+        answer = await client.call("events.subscribe", params)
+        if isinstance(answer, dict):
+            self._cursors.begin(answer.get("cursors"), asked)
 
     def _lost(self, reason: str) -> None:
         self._tell(LOST, {"reason": reason})
@@ -204,14 +220,17 @@ class ReconnectingClient:
         self.closed.set_result(None)
         self._inbox.end()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, session: int, event: Event) -> None:
+        numbered = event.event in _NUMBERED
         if not isinstance(event.payload, msgspec.Raw):
             self._inbox.put(event)
-        elif event.event not in (_MESSAGE, _EVENT) or self._is_new(event.payload):
+        elif numbered and session < self._newest and self._subscription is not None:
+            pass  # the next session's subscription brings it, in its order
+        elif not numbered or self._is_new(event.payload):
             if event.event == "channel.gap":
-                self._cursors.forget(event.payload)
-            wanted = self._subscription.events if self._subscription is not None else None
-            if event.event != _EVENT or wanted is None or _EVENT in wanted:
+                self._cursors.gap_told(event.payload)
+            wanted = None if self._subscription is None else self._subscription.events
+            if not numbered or wanted is None or event.event in wanted:
                 self._inbox.put(event)
 
     def _is_new(self, payload: msgspec.Raw) -> bool:

@@ -31,6 +31,7 @@ from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.answering import Answering
 from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.event_positions import EventPositions
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
@@ -262,6 +263,7 @@ def _parts(
         agents=agents,
         gatekeeper=gatekeeper,
         rings=rings,
+        positions=EventPositions(accounts, rings, intake),
         fanout=fanout,
         peers=peers,
         calls=calls,

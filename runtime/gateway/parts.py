@@ -13,6 +13,7 @@ from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.accounts.agents import Agents
 from runtime.gateway.accounts.answering import Answering
 from runtime.gateway.accounts.data_link import DataRouter
+from runtime.gateway.accounts.event_positions import EventPositions
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.health import Health
@@ -69,6 +70,7 @@ class GatewayParts:
     agents: Agents
     gatekeeper: Gatekeeper
     rings: Rings
+    positions: EventPositions
     fanout: Fanout
     peers: Peers
     calls: AccountCalls

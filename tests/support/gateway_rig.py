@@ -208,10 +208,15 @@ async def gateway_rig(
     supervisor: bool = True,
     agents: str = "none",
     state_dir: Path | None = None,
+    listener: socket.socket | None = None,
     **config: Any,
 ) -> AsyncIterator[GatewayRig]:
-    """Run a gateway; by default with its supervisor and the account irc:libera."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    """Run a gateway; by default with its supervisor and the account irc:libera.
+
+    ``listener`` is what its predecessor had, in which clients wait.
+    """
+    if listener is None:
+        listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     port = listener.getsockname()[1]
     with ShortDirectory() as place:

@@ -25,6 +25,32 @@ KEY = "irc:libera"
 KINDS = ("memory", "stored")
 
 
+class HeldJournal(MemoryJournal):
+    """A journal that stores when the test lets it; another one of the same file may follow it."""
+
+    def __init__(self, before: HeldJournal | None = None) -> None:
+        super().__init__()
+        if before is not None:
+            self._places, self._seen = before._places, before._seen
+            self._frames, self._outgoing = before._frames, before._outgoing
+
+    def flush(self) -> None:
+        """Keep what has been appended for ``store``."""
+
+    def store(self) -> None:
+        """Store what has been appended."""
+        self._commit()
+
+    def store_unnoticed(self) -> None:
+        """Store what has been appended, and let nothing know: the process is killed then."""
+        self._queue = [(record, None) for record, _ in self._queue]
+        self._commit()
+
+    async def close(self) -> None:
+        """Store nothing more."""
+        self._queue.clear()
+
+
 @contextlib.asynccontextmanager
 async def journal_of(kind: str, place: Path) -> AsyncIterator[Journal]:
     """Run a journal of a kind, and wait until it is ready."""

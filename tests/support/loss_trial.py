@@ -102,8 +102,6 @@ async def run_trial(daemon: Daemon, platform: Platform, kills: int, seed: int) -
     for key in platform.keys:
         await daemon.wait_phase(key, "running")
     async with daemon.reconnecting(on_event=trial.take, subscribe=wanted) as client:
-        await _say(platform, trial, chance, 1)
-        await until(lambda: all(trial.seen[key] for key in trial.said))  # it has a cursor now
         async with _talking(platform, trial, chance):
             for _ in range(kills):
                 await asyncio.sleep(chance.uniform(0.05, 0.6))

@@ -48,7 +48,6 @@ class KitClient:
             token=TOKEN,
             on_event=self.take,
             subscribe=Subscription(accounts=[key]),
-            caps=("channel-events",),
         )
         await self._client.open()
 

@@ -104,15 +104,16 @@ class Fanout:
         group.clients.add(client)
         self._of_client[client] = group
 
-    def unsubscribe(self, client: ClientView) -> None:
-        """Send no more events to ``client``."""
+    def unsubscribe(self, client: ClientView) -> bool:
+        """Send no more events to ``client``; return whether it was sent any."""
         group = self._of_client.pop(client, None)
         if group is None:
-            return
+            return False
         group.clients.discard(client)
         if not group.clients:
             del self._groups[group.accounts, group.events]
             self._routes.clear()
+        return True
 
     def forget(self, key: str) -> None:
         """Forget the routes of an account that is no more, once what is pending is sent."""

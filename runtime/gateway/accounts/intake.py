@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from ipc import timeouts
@@ -129,6 +129,20 @@ class Intake:
     def place(self, key: str) -> Place | None:
         """Return where a journaled account stands in the journal."""
         return self.journal.place(key) if self.journal is not None and key in self._on else None
+
+    def is_stored(self, key: str) -> bool:
+        """Return whether the journal has what an account sent: also one that is configured no
+        more, but not one that goes on without it.
+        """
+        return key in self._on or key not in self._rows
+
+    def stored_place(self, key: str) -> Place | None:
+        """Return where an account stands whose messages ``is_stored``."""
+        return self.journal.place(key) if self.journal is not None and self.is_stored(key) else None
+
+    def stored_accounts(self) -> Collection[str]:
+        """Return the keys of all accounts in the journal, configured or not."""
+        return () if self.journal is None else self.journal.accounts()
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how much the journal keeps."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ipc.frames.cursors import Cursor
+from ipc.frames.cursors import Cursor, has_all_after
 from ipc.frames.data import PACK_FRAMES
 
 TOTAL_BYTES = 32 * 1024 * 1024
@@ -113,12 +113,20 @@ class Ring:
                 found += payloads[max(0, cursor[1] + 1 - first) :]
             elif incarnation > cursor[0]:
                 found += payloads
-        return found, self.floor is not None and self.floor <= cursor
+        return found, has_all_after(self.floor, cursor)
 
     @property
     def oldest(self) -> Cursor | None:
         """The cursor of the oldest payload that is here."""
         return self._runs[0][:2] if self._runs else None
+
+    @property
+    def newest(self) -> Cursor | None:
+        """The cursor after which nothing has come yet; ``None`` where nothing is known."""
+        if not self._runs:
+            return self.floor
+        incarnation, first, payloads, _ = self._runs[-1]
+        return incarnation, first + len(payloads) - 1
 
 
 class Rings:
@@ -151,12 +159,17 @@ class Rings:
     def after(self, key: str, cursor: Cursor) -> tuple[list[bytes], bool]:
         """Return what came after ``cursor``, and whether that is all there has been."""
         ring = self._rings.get(key)
-        return ([], False) if ring is None else ring.after(cursor)
+        return ([], has_all_after(None, cursor)) if ring is None else ring.after(cursor)
 
     def reaches(self, key: str, cursor: Cursor) -> bool:
         """Return whether all that came after ``cursor`` is here."""
         ring = self._rings.get(key)
         return ring is not None and ring.floor is not None and ring.floor <= cursor
+
+    def newest(self, key: str) -> Cursor | None:
+        """Return the cursor after which nothing has come from an account, where one is known."""
+        ring = self._rings.get(key)
+        return None if ring is None else ring.newest
 
     def oldest(self, key: str) -> Cursor | None:
         """Return the cursor of the oldest payload of an account."""

@@ -24,6 +24,7 @@ from ipc.frames.websocket import (
     event,
     response,
 )
+from ipc.frames.words import CHANNEL_EVENTS
 from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import ConnectClaim, Grant
 from runtime.gateway.access.guard import Turn
@@ -37,7 +38,6 @@ from runtime.gateway.clients.hello import hello
 from runtime.gateway.pairing import enter_node
 from runtime.gateway.parts import GatewayParts
 
-CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 MAX_QUEUED = 15  # frames behind a ``connect`` that is being decided
 WAIT_SECONDS = 3.0  # for the first report of the supervisor
 

@@ -6,7 +6,7 @@ All of it is called on the event loop, and nothing of it blocks. An implementati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -60,6 +60,9 @@ class Journal(Protocol):
 
     def place(self, key: str) -> Place | None:
         """Return where an account stands, as far as it is stored."""
+
+    def accounts(self) -> Collection[str]:
+        """Return the keys of all accounts that it holds, configured or not."""
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""

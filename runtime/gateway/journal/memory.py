@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
@@ -46,6 +47,10 @@ class MemoryJournal:
     def place(self, key: str) -> Place | None:
         """Return where an account stands, as far as it is stored."""
         return self._places.get(key)
+
+    def accounts(self) -> Collection[str]:
+        """Return the keys of all accounts that it holds, configured or not."""
+        return self._places.keys()
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ipc.frames.cursors import Cursor
+from ipc.frames.cursors import Cursor, has_all_after
 from runtime.gateway.journal.outgoing import Known, OutgoingMessage, Queued, RowRecord
 from runtime.gateway.journal.people import PeopleChanged, Person
 
@@ -231,7 +231,9 @@ def _identified(place: Place, identity: str) -> Place:
 
 def is_complete(place: Place | None, cursor: Cursor) -> bool:
     """Return whether all that came after ``cursor`` is in the journal."""
-    return place is not None and place.floor is not None and place.floor <= cursor
+    if place is None:
+        return has_all_after(None, cursor)
+    return place.whole and has_all_after(place.floor, cursor)
 
 
 def from_cursor(incarnation: int, part: Part, cursor: Cursor) -> Part | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,6 +82,10 @@ class StoredJournal:
     def place(self, key: str) -> Place | None:
         """Return where an account stands, as far as it is stored."""
         return self._places.get(key)
+
+    def accounts(self) -> Collection[str]:
+        """Return the keys of all accounts that it holds, configured or not."""
+        return self._places.keys()
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""

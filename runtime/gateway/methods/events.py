@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from ipc.errors import FrameError, PeerGone, RemoteError
-from ipc.frames.cursors import Cursor, parse_cursor
+from ipc.frames.cursors import BEGINNING, NEW_ACCOUNTS, Cursor, cursor_text, parse_cursor
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import EVENT, GAP, MESSAGE, OWN_EVENTS, event_frame, event_of
-from runtime.gateway.accounts.ring import Rings
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.interface import PAGE_BYTES
@@ -25,13 +25,14 @@ READ_PAUSE = 0.005
 OPEN_SECONDS = 10.0  # in which a gateway that has just begun opens its journal
 REMEMBER_SECONDS = 2.0  # in which accounts send a new gateway the history they have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
+Chosen = frozenset[str] | None  # the accounts of a subscription; ``None``: all
 
 
 class SubscribeParams(Params):
     """The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all.
 
-    ``cursors`` holds the last cursor seen of each account: what came after it is sent before
-    anything new.
+    ``cursors`` holds the last cursor seen of each account, or where the last subscription began:
+    what came after it is sent before anything new. ``*`` stands for accounts that are not named.
     """
 
     accounts: list[Key] | None = None
@@ -44,7 +45,8 @@ async def events_subscribe(
     parts: GatewayParts, client: ConnectedClient, params: SubscribeParams
 ) -> Any:
     """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
-    first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`.
+    first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The
+    answer's `cursors` are where what follows begins: send them back where nothing newer was seen.
     """
     events = OWN_EVENTS if params.events is None else frozenset(params.events)
     if unknown := events - OWN_EVENTS:
@@ -53,23 +55,74 @@ async def events_subscribe(
         cursors = {key: parse_cursor(text) for key, text in params.cursors.items()}
     except FrameError as error:
         raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe params: {error}") from None
-    wanted = [key for key in cursors if params.accounts is None or key in params.accounts]
+    chosen = None if params.accounts is None else frozenset(params.accounts)
     if not events & {MESSAGE, EVENT}:
-        wanted = []
-    # A gateway that has just begun may not have met the accounts yet.
-    await parts.peers.remembered(wanted, REMEMBER_SECONDS)
-    if any(map(parts.intake.is_on, wanted)):
-        await parts.intake.opened(OPEN_SECONDS)
+        chosen = frozenset()
+    began = _pause(parts, client, chosen) if cursors else {}
+    await _accounts_known(parts, chosen)
     if client not in parts.hub.clients:
         raise PeerGone("the client", maybe_executed=False)
-    reached = [_Reached(key, events, cursors[key], cursors[key]) for key in wanted]
+    asked = began | _asked(parts, chosen, cursors)
+    reached = [_Reached(key, events, cursor, cursor) for key, cursor in asked.items()]
+    for each in reached:
+        if parts.positions.is_beyond(each.key, each.cursor):
+            each.lacks(client, None)
     await _replay_stored(parts, client, reached)
     parts.fanout.subscribe(client, params.accounts, events)
     for each in reached:
-        _replay(parts.rings, client, each)
-    gaps = [each.key for each in reached if not each.complete]
-    replayed = sum(each.sent for each in reached)
-    return {"ok": True, "events": sorted(events), "replayed": replayed, "gaps": gaps}
+        _replay(parts, client, each)
+    return {
+        "ok": True,
+        "events": sorted(events),
+        "replayed": sum(each.sent for each in reached),
+        "gaps": [each.key for each in reached if not each.complete],
+        "cursors": _positions(parts, chosen, asked),
+    }
+
+
+def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict[str, Cursor]:
+    """End the subscription that a client has: nothing new may come before what it has missed.
+
+    Return where it ended, as far as a client had one and that is known.
+    """
+    parts.fanout.flush()  # what is pending belongs to the time before
+    if not parts.fanout.unsubscribe(client):
+        return {}
+    keys = parts.accounts.rows if chosen is None else chosen
+    return {key: cursor for key in keys if (cursor := parts.positions.of(key)) is not None}
+
+
+async def _accounts_known(parts: GatewayParts, chosen: Chosen) -> None:
+    """Wait until it is known how far the chosen accounts have got, as far as that can be.
+
+    A gateway that has just begun may not have met the accounts yet, nor opened its journal.
+    """
+    keys = [key for key in parts.accounts.rows if chosen is None or key in chosen]
+    await parts.peers.remembered(
+        [key for key in keys if not parts.intake.is_on(key)], REMEMBER_SECONDS
+    )
+    if any(map(parts.intake.is_on, keys)):
+        await parts.intake.opened(OPEN_SECONDS)
+
+
+def _asked(parts: GatewayParts, chosen: Chosen, cursors: dict[str, Cursor]) -> dict[str, Cursor]:
+    """Return after which cursor of which account something is to be sent."""
+    others = cursors.pop(NEW_ACCOUNTS, None)
+    if chosen is not None:
+        return {key: cursor for key, cursor in cursors.items() if key in chosen}
+    if others is None:
+        return cursors
+    return dict.fromkeys(parts.accounts.rows, others) | cursors
+
+
+def _positions(parts: GatewayParts, chosen: Chosen, asked: Iterable[str]) -> dict[str, str]:
+    """Return where what follows begins, by account; ``*`` for those that there are not yet."""
+    positions = parts.positions
+    keys = {*positions.known(), *asked} if chosen is None else chosen
+    found = {key: cursor for key in keys if (cursor := positions.of(key)) is not None}
+    if chosen is None and positions.complete:
+        found[NEW_ACCOUNTS] = BEGINNING
+    return {key: cursor_text(cursor) for key, cursor in found.items()}
 
 
 class _Reached(msgspec.Struct):
@@ -98,9 +151,9 @@ class _Reached(msgspec.Struct):
     def lacks(self, client: ConnectedClient, oldest: Cursor | None) -> None:
         """Tell the client that something is missing before ``oldest``."""
         self.complete = False
-        gap = {"account": self.key, "after": f"{self.after[0]}:{self.after[1]}"}
+        gap = {"account": self.key, "after": cursor_text(self.after)}
         if oldest is not None:
-            gap["oldest"] = f"{oldest[0]}:{oldest[1]}"
+            gap["oldest"] = cursor_text(oldest)
         client.send_unnumbered(GAP, gap)
 
 
@@ -109,7 +162,6 @@ async def _replay_stored(
 ) -> None:
     """Send from the journal what the rings do not reach back to, as fast as the client reads."""
     while behind := [each for each in wanted if _is_behind(parts, each)]:
-        parts.fanout.unsubscribe(client)  # nothing new may come in between
         for each in behind:
             await _send_page(parts, client, each)
             await _read_by(client)
@@ -119,20 +171,20 @@ async def _replay_stored(
 
 def _is_behind(parts: GatewayParts, reached: _Reached) -> bool:
     """Return whether the journal has something to send before the ring goes on."""
-    place = parts.intake.place(reached.key)
+    place = parts.intake.stored_place(reached.key)
     if place is None or parts.rings.reaches(reached.key, reached.cursor):
         return False
     return not reached.read or place.newest > reached.cursor
 
 
 async def _send_page(parts: GatewayParts, client: ConnectedClient, reached: _Reached) -> None:
-    journal, place = parts.intake.journal, parts.intake.place(reached.key)
+    journal, place = parts.intake.journal, parts.intake.stored_place(reached.key)
     if journal is None or place is None:
         return
     page = await journal.after(reached.key, reached.cursor)
     if not reached.read:
         reached.read = True
-        if not page.complete:
+        if reached.complete and not page.complete:
             first = page.parts[0] if page.parts else None
             reached.lacks(client, None if first is None else (first[0], first[2].first))
     for incarnation, _, part in page.parts:
@@ -150,9 +202,10 @@ async def _read_by(client: ConnectedClient) -> None:
         await asyncio.sleep(READ_PAUSE)
 
 
-def _replay(rings: Rings, client: ConnectedClient, reached: _Reached) -> None:
+def _replay(parts: GatewayParts, client: ConnectedClient, reached: _Reached) -> None:
     """Send from the ring what follows."""
-    payloads, complete = rings.after(reached.key, reached.cursor)
-    if not complete and not reached.read:
-        reached.lacks(client, rings.oldest(reached.key))
+    payloads, complete = parts.rings.after(reached.key, reached.cursor)
+    complete = complete or parts.positions.of(reached.key) == reached.cursor
+    if not complete and not reached.read and reached.complete:
+        reached.lacks(client, parts.rings.oldest(reached.key))
     reached.send(client, payloads)

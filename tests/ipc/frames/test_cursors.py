@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ipc.errors import FrameError
-from ipc.frames.cursors import Cursors, parse_cursor
+from ipc.frames.cursors import BEGINNING, Cursors, has_all_after, parse_cursor
 
 
 def at(cursor: str, account: str = "irc:a") -> msgspec.Raw:
@@ -48,9 +48,72 @@ def test_a_jump_within_an_incarnation_is_a_gap() -> None:
 def test_what_the_gateway_has_told_is_no_gap_of_ours() -> None:
     cursors = Cursors()
     cursors.take(at("5:8"))
-    cursors.forget(at("5:8"))
-    cursors.forget(msgspec.Raw(b"[]"))
+    cursors.gap_told(at("5:8"))
+    cursors.gap_told(msgspec.Raw(b"[]"))
+    assert cursors.resume() == {"irc:a": "5:8"}, "the connection may be lost before the next event"
     assert cursors.take(at("5:11")) == (True, None)
+    assert cursors.take(at("5:11")) == (False, None)
+
+
+def test_after_a_gap_that_was_told_a_lower_number_may_follow() -> None:
+    cursors = Cursors()
+    cursors.take(at("5:8"))
+    cursors.gap_told(at("5:8"))
+    assert cursors.take(at("5:2")) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "gap", "came", "position", "resumes"),
+    [
+        pytest.param(None, False, None, "5:8", "5:8", id="no event of the account yet"),
+        pytest.param("5:8", False, None, "5:9", "5:9", id="numbers that no event has"),
+        pytest.param("5:8", False, None, "9:0", "9:0", id="a later incarnation"),
+        pytest.param("5:8", False, None, "5:6", "5:8", id="the gateway has less of it yet"),
+        pytest.param("5:8", True, None, "5:6", "5:6", id="it has told that it has less"),
+        pytest.param("5:8", False, None, "2:3", "2:3", id="it counts anew"),
+        pytest.param("5:8", False, "9:1", "5:8", "9:1", id="something newer has come since"),
+        pytest.param(None, False, "9:1", "5:8", "9:1", id="the first one has come since"),
+        pytest.param("5:8", False, None, "soon", "5:8", id="not a cursor"),
+    ],
+)
+def test_where_a_subscription_begins(
+    seen: str | None, gap: bool, came: str | None, position: str, resumes: str
+) -> None:
+    cursors = Cursors()
+    if seen is not None:
+        cursors.take(at(seen))
+    if gap:
+        cursors.gap_told(at("0:0"))
+    asked = cursors.resume()
+    if came is not None:
+        cursors.take(at(came))
+    cursors.begin({"irc:a": position}, asked)
+    assert cursors.resume() == {"irc:a": resumes}
+
+
+def test_a_gateway_that_names_no_positions_changes_nothing() -> None:
+    cursors = Cursors()
+    cursors.begin(None, {})
+    assert cursors.resume() == {}
+
+
+@pytest.mark.parametrize(
+    ("floor", "cursor", "all_of_it"),
+    [
+        ((5, 0), (5, 0), True),
+        ((5, 0), (9, 2), True),
+        ((5, 1), (5, 0), False),
+        ((9, 0), (5, 7), False),
+        (None, (5, 7), False),
+        (None, BEGINNING, True),
+        ((5, 0), BEGINNING, True),
+        ((5, 3), BEGINNING, False),
+    ],
+)
+def test_what_is_complete_after_a_cursor(
+    floor: tuple[int, int] | None, cursor: tuple[int, int], all_of_it: bool
+) -> None:
+    assert has_all_after(floor, cursor) is all_of_it
 
 
 def test_a_house_that_counts_anew_is_followed() -> None:

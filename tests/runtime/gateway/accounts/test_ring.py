@@ -99,9 +99,12 @@ def test_all_rings_share_one_budget() -> None:
 
 def test_an_account_without_a_ring_cannot_be_complete() -> None:
     rings = Rings(10, 1000)
-    assert rings.after("irc:a", (0, 0)) == ([], False)
+    assert rings.after("irc:a", (1, 0)) == ([], False)
+    assert rings.newest("irc:a") is None
     rings.extend("irc:a", 1, 1, [b"x"])
+    assert rings.newest("irc:a") == (1, 1)
     rings.remove("irc:a")
+    assert rings.newest("irc:a") is None
     assert rings.size_bytes == 0
 
 

@@ -104,3 +104,4 @@ def test_an_account_without_a_place_is_never_complete() -> None:
     assert not is_complete(None, (1, 0))
     assert not is_complete(Place(KEY, 1), (1, 0))
     assert is_complete(Place(KEY, 1, floor=(1, 0)), (1, 0))
+    assert not is_complete(Place(KEY, 1, floor=(1, 0), whole=False), (1, 0))

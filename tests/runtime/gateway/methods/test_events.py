@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -171,6 +172,95 @@ async def test_where_the_ring_ends_the_replay_comes_from_the_journal(tmp_path: P
         assert (answer["replayed"], answer["gaps"]) == (10, [])
         answer = await client.call("events.subscribe", {"cursors": {KEY: "1:301"}})
         assert (answer["replayed"], answer["gaps"]) == (0, [])
+
+
+@pytest.mark.parametrize("events", [None, ["channel.event"]])
+async def test_the_answer_says_where_what_follows_begins(
+    tmp_path: Path, events: list[str] | None
+) -> None:
+    rows = [row(KEY, journal="on"), row("irc:oftc", "starting", 3)]
+    wanted: dict[str, Any] = {} if events is None else {"events": events}
+    async with gateway_rig(*rows, state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        client = await rig.client()
+        before = await client.call("events.subscribe", wanted)
+        assert before["cursors"] == {KEY: "0:0", "irc:oftc": "3:0", "*": "0:0"}
+        worker.say(1)
+        await acked(worker, 1)
+        named = await client.call("events.subscribe", wanted | {"accounts": [KEY, "irc:never"]})
+        assert named["cursors"] == {KEY: "1:1", "irc:never": "0:0"}
+        status = await client.call("events.subscribe", {"events": ["channel.status"]})
+        assert status["cursors"] == {}
+    async with gateway_rig(*rows, state_dir=tmp_path) as rig:
+        client = await rig.client()
+        after = await client.call("events.subscribe", wanted | {"cursors": before["cursors"]})
+        assert (after["replayed"], after["gaps"]) == (events is None, [])
+
+
+async def test_what_a_new_account_has_sent_is_replayed_to_those_who_were_there_before_it(
+    tmp_path: Path,
+) -> None:
+    new = row("irc:oftc", journal="on")
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        there = (await (await rig.client()).call("events.subscribe"))["cursors"]
+        await rig.report(new)
+        worker = await rig.worker("irc:oftc", journal="on")
+        worker.say(1)
+        await acked(worker, 1)
+        late = (await (await rig.client()).call("events.subscribe"))["cursors"]
+    async with gateway_rig(row(KEY, journal="on"), new, state_dir=tmp_path) as rig:
+        for cursors_, count in ((there, 1), (late, 0)):
+            client = await rig.client()
+            answer = await client.call("events.subscribe", {"cursors": cursors_})
+            assert (answer["replayed"], answer["gaps"]) == (count, [])
+
+
+async def test_an_account_that_was_removed_is_replayed_to_its_end(tmp_path: Path) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        client = await rig.client()
+        before = (await client.call("events.subscribe"))["cursors"]
+        worker.say(1)
+        await acked(worker, 1)
+        await rig.report(removed=[KEY])
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": before})
+        assert (answer["replayed"], answer["gaps"]) == (1, [])
+        assert answer["cursors"][KEY] == "1:1"
+
+
+async def test_a_cursor_that_is_newer_than_a_restored_journal_gets_a_gap(tmp_path: Path) -> None:
+    async with gateway_rig(row(KEY, journal="on"), state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY, journal="on")
+        worker.say(1)
+        await acked(worker, 1)
+        client = await rig.client()
+        answer = await client.call("events.subscribe", {"cursors": {KEY: "1:5"}})
+        assert (answer["gaps"], answer["cursors"][KEY]) == ([KEY], "1:1")
+        assert await take(client, 1) == [("channel.gap", {"account": KEY, "after": "1:5"})]
+
+
+async def test_nothing_new_comes_before_what_was_missed_and_nothing_falls_between() -> None:
+    """A client that is subscribed already subscribes anew, and has to wait for history."""
+    async with gateway_rig(row(KEY), row("irc:oftc")) as rig:
+        client = await rig.watcher()
+        other = await rig.worker("irc:oftc")
+        other.say(1)
+        await acked(other, 1)
+        assert rig.tasks is not None
+        asked = client.call("events.subscribe", {"cursors": {KEY: "1:1"}})
+        answered = rig.tasks.create_task(asked)
+        await (await rig.client()).call("health")
+        other.say(2)
+        await acked(other, 2)
+        worker, _ = await with_past(rig, oldest=3, kept=2)
+        worker.say(3)
+        recall(worker, 2)
+        assert (await answered)["gaps"] == []
+        await acked(worker, 3)
+        found = [(body["account"], body["cursor"]) for _, body in await take(client, 4)]
+        assert [at for key, at in found if key == KEY] == ["1:2", "1:3"]
+        assert [at for key, at in found if key != KEY] == ["1:1", "1:2"]
 
 
 async def test_our_client_takes_no_repeated_message_for_a_gap(tmp_path: Path) -> None:
