@@ -46,6 +46,7 @@ COMMON_FIELDS = frozenset(
         "groupPolicy",
         "groupAllowFrom",
         "groups",
+        "mentionPatterns",
         "accounts",
         "defaultAccount",
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from workers.groups import Entry
 from workers.plugin import REMOTE, Manifest
@@ -47,6 +48,8 @@ class AccessFields(
     group_policy: GroupPolicy | None = None
     # Who is answered in groups that do not say so themselves. None: everybody in them.
     group_allow_from: Annotated[list[Entry], REMOTE] | None = None
+    # What else names the account in groups: regular expressions of RE2, whatever the case.
+    mention_patterns: list[Annotated[str, Meta(min_length=1, max_length=300)]] | None = None
     # By id, or * for all others. Discord has `guilds` instead, Slack has `channels`.
     groups: dict[str, GroupConfig] | None = None
 
@@ -70,8 +73,9 @@ class AccessPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``allow_from`` of ``None`` is not set, which is not the same as an empty list. ``groups`` are
     looked up by a group's id, or by that of the server to which it belongs where ``by_server``.
-    ``ignore_case``: ids that differ in case alone are one. ``sources`` is where each field was
-    set, by its name in the file; one that is missing there is the channel's default.
+    ``mentions`` are patterns that name the account. ``ignore_case``: ids that differ in case alone
+    are one. ``sources`` is where each field was set, by its name in the file; one that is missing
+    there is the channel's default.
     """
 
     dm: DmPolicy = "disabled"
@@ -80,6 +84,7 @@ class AccessPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     group_allow_from: list[str] | None = None
     groups: dict[str, GroupRule] = {}
     groups_field: str = "groups"
+    mentions: list[str] = []
     ignore_case: bool = False
     sources: dict[str, str] = {}
 
@@ -91,7 +96,9 @@ class AccessPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def hears_unaddressed(self) -> bool:
         """Whether a message of a group may be answered that does not name the account."""
-        return self.group != "disabled" and any(map(_needs_no_mention, self.groups.values()))
+        if self.group == "disabled":
+            return False
+        return bool(self.mentions) or any(map(_needs_no_mention, self.groups.values()))
 
     def source(self, field: str) -> str:
         """Return where a field was set, for people."""
@@ -103,7 +110,8 @@ def policy_of(manifest: Manifest, layers: Iterable[tuple[str, Mapping[str, Any]]
 
     ``layers`` are the paths and fields of its channel and of itself: the latter count first.
     """
-    names = ("dmPolicy", "allowFrom", "groupPolicy", "groupAllowFrom", manifest.groups)
+    own = ("dmPolicy", "allowFrom", "groupPolicy", "groupAllowFrom", "mentionPatterns")
+    names = (*own, manifest.groups)
     fields: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for path, layer in layers:
@@ -122,6 +130,7 @@ def policy_of(manifest: Manifest, layers: Iterable[tuple[str, Mapping[str, Any]]
             for name, each in fields.get(manifest.groups, {}).items()
         },
         groups_field=manifest.groups,
+        mentions=fields.get("mentionPatterns", []),
         ignore_case=manifest.ignore_case,
         sources=sources,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime.config.check import join
 from runtime.config.errors import Problem
+from runtime.config.patterns import matcher_of
 from workers.plugin import Manifest
 
 
@@ -41,6 +42,12 @@ def access_problems(
             'allowed without it: "allowlist", "open" or "disabled"'
         )
         found.append(Problem(join(path, "dmPolicy"), text))
+    for number, pattern in enumerate(fields.get("mentionPatterns") or ()):
+        try:
+            matcher_of([pattern] if isinstance(pattern, str) else [])
+        except ValueError as error:
+            text = f"is no pattern of RE2: {error}"
+            found.append(Problem(f"{join(path, 'mentionPatterns')}[{number}]", text))
     if fields.get("groups") is not None and manifest.groups != "groups":
         text = f"is not read for {manifest.id}; list its groups in {manifest.groups}"
         found.append(Problem(join(path, "groups"), text))

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from runtime.config.access_policy import AccessPolicy
+from runtime.config.patterns import Matcher, matcher_of
 from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decision, admit
 from runtime.gateway.access_policy.pairing import (
     CODE_LENGTH,
@@ -61,10 +62,14 @@ class Gatekeeper:
         self._label = label
         self._policies: dict[str, AccessPolicy] = {}
         self._people: dict[str, dict[str, Person]] = {}
+        self._matchers: dict[str, Matcher | None] = {}
         self.counts: defaultdict[str, Counter[tuple[AdmissionOutcome, str]]] = defaultdict(Counter)
 
     def configure(self, policies: Mapping[str, AccessPolicy]) -> None:
         """Replace all policies: the next message is decided by the new ones."""
+        for key, policy in policies.items():
+            if policy.mentions != self.policy_of(key).mentions:
+                self._matchers[key] = matcher_of(policy.mentions)
         self._policies = dict(policies)
 
     def policy_of(self, key: str) -> AccessPolicy:
@@ -85,6 +90,9 @@ class Gatekeeper:
     def decide(self, key: str, message: Inbound) -> Ruling:
         """Decide about a message, and count it. ``opened`` has been awaited for the account."""
         people = self._people.get(key, {})
+        matcher = self._matchers.get(key)
+        if matcher is not None and not message.addressed and matcher(message.text):
+            message = msgspec.structs.replace(message, addressed=True)
         decision = admit(self.policy_of(key), people.get(message.sender.id), message)
         ruling = Ruling(decision)
         if decision.outcome is AdmissionOutcome.PAIR:
@@ -110,6 +118,7 @@ class Gatekeeper:
     def forget(self, key: str) -> None:
         """Forget an account that is no more; the journal keeps whom it has admitted."""
         self._policies.pop(key, None)
+        self._matchers.pop(key, None)
         self._people.pop(key, None)
         self.counts.pop(key, None)
 

@@ -92,6 +92,7 @@ def test_discord_and_slack_name_their_groups_as_they_call_them() -> None:
         ("discord", {"groups": {}}, "groups", "guilds"),
         ("discord", {"guilds": {"1": {"allowFrom": []}}}, "guilds.1", "users"),
         ("slack", {"groups": {"C1": {}}}, "groups", "channels"),
+        ("telegram", {"mentionPatterns": ["fine", "("]}, "mentionPatterns[1]", "RE2"),
         ("telegram", {"guilds": {}}, "guilds", "unknown"),
     ],
 )

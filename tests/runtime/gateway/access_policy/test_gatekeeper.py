@@ -113,3 +113,18 @@ async def test_requests_that_nobody_has_decided_about_do_not_pile_up(tmp_path: P
             ("ada", "pending"),
         ]
         assert set(await known.opened(KEY)) == {"ada", "bob"}
+
+
+def test_a_pattern_names_the_account_too() -> None:
+    policy = AccessPolicy(group="open", mentions=[r"\bhey\s+bot\b"])
+    known = open_gate(KEY, policy=policy)
+    assert policy.hears_unaddressed
+
+    def said(text: str) -> Inbound:
+        who = Sender("ada", verified=True)
+        return Inbound("1", Chat("#room", "group"), who, text, 1)
+
+    assert known.decide(KEY, said("Hey  BOT, are you there?")).decision.outcome == "run"
+    assert known.decide(KEY, said("heybot")).decision.reason == "no-mention"
+    known.configure({KEY: AccessPolicy(group="open")})
+    assert known.decide(KEY, said("hey bot")).decision.reason == "no-mention"
