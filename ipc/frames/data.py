@@ -171,11 +171,13 @@ class Welcome(LinkFrame, tag=1, frozen=True):
 class Ack(LinkFrame, tag=2, frozen=True, gc=False):
     """Acknowledges every message up to and with ``seq``, and every ``Mark`` up to ``mark``.
 
-    They are stored, or handed on where the account has no journal.
+    They are stored, or handed on where the account has no journal. ``halted``: nothing can be
+    stored at the moment, so no more is acknowledged before an ``Ack`` that is not ``halted``.
     """
 
     seq: Seq
     mark: Seq = 0
+    halted: bool = False
 
 
 class Call(LinkFrame, tag=3, frozen=True, gc=False):

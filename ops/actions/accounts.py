@@ -97,10 +97,12 @@ async def _read_status(target: RuntimeTarget) -> Row:
 def _outcome(order: Order, row: Row) -> str:
     if row.get("outcome") == "skipped":
         return "runs already"
+    note = f" ({clean(row['note'])})" if row.get("note") else ""
     if order.verb == "stop":
-        return f"stopped ({clean(row['note'])})" if row.get("note") else "stopped"
+        return f"stopped{note}"
     if order.verb == "drain":
-        return "drained and stopped" if row.get("drained") else "stopped before it was drained"
+        done = "drained and stopped" if row.get("drained") else "stopped before it was drained"
+        return f"{done}{note}"
     if order.verb == "reset":
         return "failures forgotten"
     return "running" if order.wait else "starting"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import shutil
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.commandline import Result
-from tests.support.daemon import Daemon
+from tests.support.daemon import FAST, Daemon
 from tests.support.person import talking
 from tests.support.tiny_disk import tiny_disk
+from tests.support.until import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -150,3 +154,60 @@ async def test_a_configuration_that_cannot_be_written_is_left_as_it_was(tmp_path
     finally:
         home.chmod(0o700)
     await daemon.__aexit__()
+
+
+JOURNALED: dict[str, Any] = {
+    "agents": {"default": "echo"},
+    "channels": {"local": {"journal": "on", "accounts": {"one": {}, "two": {}}}},
+    "supervisor": {"restart": {**FAST, "stopWithinSeconds": 60}},
+}
+
+
+async def test_a_full_journal_holds_messages_back_and_loses_none(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "state", 16) as disk:
+        async with Daemon(tmp_path, JOURNALED) as daemon:
+            before = await both_running(daemon)
+            async with talking(daemon, "one") as one, talking(daemon, "two") as two:
+                await one.is_answered("there is room")
+                await two.is_answered("there is room")
+                await daemon.wait(lambda status: not _row(status, "one")["queued"])
+                await daemon.wait(lambda status: not _row(status, "two")["queued"])
+                filler = fill(disk)
+                said = 0
+                async with asyncio.timeout(PATIENCE):
+                    while not (await daemon.status())["supervisor"]["warnings"]:
+                        one.says(f"n{said}")  # what the file has room for is stored all the same
+                        said += 1
+                for account in ("one", "two"):
+                    row = _row(await daemon.status(), account)
+                    assert row["health"] == "degraded: journal full"
+                one.says(*(f"n{number}" for number in range(said, said + 9)))
+                two.says("a", "b", "c")
+                await daemon.wait(lambda status: _row(status, "one")["queued"] >= 9)
+                await daemon.wait(lambda status: _row(status, "two")["queued"] == 3)
+                began = time.monotonic()
+                (row,) = (await daemon.call("channels.stop", {"accounts": ["local:two"]}))[
+                    "results"
+                ]
+                assert time.monotonic() - began < 30  # of a grace of 60
+                assert (row["stopped"], row["unconfirmed"]) == (True, 3)
+                status = await daemon.status()
+                assert _row(status, "two")["possiblyLost"] == 3
+                events = (await daemon.call("channels.events", {"account": "local:two"}))["events"]
+                assert "3 of its messages stay unconfirmed" in events[-1]["text"]
+                filler.unlink()
+                assert await one.hears(said + 9) == [f"echo: n{n}" for n in range(said + 9)]
+                await one.is_answered("and on")
+                await daemon.wait(lambda status: _row(status, "one")["health"] == "ok")
+                assert _row(await daemon.status(), "one")["pid"] == before["local:one"]["pid"]
+            assert daemon.end() == 0
+        journal = sqlite3.connect(disk / "journal.db")
+        (ids,) = journal.execute("SELECT sum(count) FROM ids").fetchone()
+        journal.close()
+        assert (
+            ids == 2 + said + 9 + 3 + 1
+        )  # what was not confirmed at the stop is stored all the same
+
+
+def _row(status: dict[str, Any], account: str) -> dict[str, Any]:
+    return dict(status["accounts"][f"local:{account}"])

@@ -22,6 +22,15 @@ class Person:
         async with asyncio.timeout(PATIENCE):
             assert await self._reader.readline() == f"echo: {text}\n".encode()
 
+    def says(self, *lines: str) -> None:
+        """Say lines, and wait for nothing."""
+        self._writer.write("".join(f"{line}\n" for line in lines).encode())
+
+    async def hears(self, count: int) -> list[str]:
+        """Return the next lines that the account sends."""
+        async with asyncio.timeout(PATIENCE):
+            return [(await self._reader.readline()).decode().strip() for _ in range(count)]
+
 
 @asynccontextmanager
 async def talking(daemon: Daemon, account: str) -> AsyncIterator[Person]:

@@ -11,10 +11,10 @@ import pytest
 
 
 @contextmanager
-def tiny_disk(path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB at ``path``, where we may mount one."""
+def tiny_disk(path: Path, mib: int = 1) -> Iterator[Path]:
+    """A file system of so many MiB at ``path``, where we may mount one."""
     path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(path)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0700", "tmpfs", str(path)]
     try:
         mounted = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:

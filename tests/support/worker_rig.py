@@ -103,6 +103,7 @@ class FakeGateway(Watched):
         self.id = id
         self.welcoming = True
         self.acking = True
+        self.stores: int | None = None  # no more than so many messages can be stored
         self.durable = False  # as for an account with a journal
         self.cursor = b""  # the last stored one, also of an earlier worker
         self.identity = ""
@@ -189,13 +190,15 @@ class FakeGateway(Watched):
         early = not self.running
         self.send(
             data.Welcome(
-                self.id, self.last, 0, self.durable, self.cursor, self.identity, early=early
+                self.id, self._stored, 0, self.durable, self.cursor, self.identity, early=early
             ),
             peer,
         )
         if early:
             return
         self._met.add(peer)
+        if self.stores is not None:
+            self.acknowledge()
         for call in self._early:
             self.send(call, peer)
         self._early.clear()
@@ -204,7 +207,12 @@ class FakeGateway(Watched):
         self._met.clear()
 
     def acknowledge(self) -> None:
-        self.send(data.Ack(self.last, self.marks[-1].id if self.marks else 0))
+        mark = self.marks[-1].id if self.marks else 0
+        self.send(data.Ack(self._stored, mark, self.stores is not None))
+
+    @property
+    def _stored(self) -> int:
+        return self.last if self.stores is None else min(self.last, self.stores)
 
     def send(self, frame: data.FromGateway, peer: bytes | None = None) -> None:
         for each in [peer] if peer else self._met:

@@ -81,6 +81,7 @@ class WorkerDataLink:
         self._scheduled = False
         self._answers = AnswerQueue()
         self._unconfirmed = False  # answers were sent since the last Welcome
+        self._halted = False  # the gateway can store nothing at the moment
         self._emitters = WaitingEmitters(self.backlog)
         self._quiet: asyncio.Future[None] | None = None
         self._goals = Goals()  # messages that are to be acknowledged
@@ -206,7 +207,7 @@ class WorkerDataLink:
         self._lost()
 
     async def settled(self) -> None:
-        """Wait until every message is acknowledged and every answer has arrived."""
+        """Wait until all answers have arrived, and messages are acknowledged if any can be."""
         self._flush()
         if self._unconfirmed:
             self._say_hello()  # its Welcome comes after all that was sent before it
@@ -229,7 +230,7 @@ class WorkerDataLink:
         return seq <= self.backlog.acked and self.positions.is_durable(seq)
 
     def _settled(self) -> bool:
-        idle = self.backlog.idle and self.positions.idle
+        idle = self._halted or (self.backlog.idle and self.positions.idle)
         return idle and not self._answers and not self._unconfirmed
 
     def _schedule(self) -> None:
@@ -306,10 +307,12 @@ class WorkerDataLink:
         if not body:
             self._connected()
             return
-        self._asked, self._patience = False, RENEW_BEATS
+        asked, self._asked, self._patience = self._asked, False, RENEW_BEATS
         for frame in decode_from_gateway(body):
             match frame:
                 case Ack():
+                    self._halted = frame.halted
+                    self._unconfirmed &= not (asked and frame.halted)  # no Welcome need follow
                     self._acked(frame.seq, frame.mark)
                 case Call() | HttpCall():
                     self._on_call(frame, self._gateway or "")
@@ -319,8 +322,7 @@ class WorkerDataLink:
                     self._refused(frame)
 
     def _acked(self, seq: int, mark: int = 0) -> None:
-        backlog = self.backlog
-        if backlog.ack(seq):
+        if (backlog := self.backlog).ack(seq):
             self._emitters.wake()
             self.positions.store(backlog.cursor, backlog.cursor_at)
             if backlog.unsent:
@@ -366,7 +368,7 @@ class WorkerDataLink:
             self._timer.cancel()
             self._timer = None
         self._welcome = True
-        self._identified = self._unconfirmed = False
+        self._identified = self._unconfirmed = self._halted = False
         self.positions.resend()
         self._refusal = ""
         self._flush()

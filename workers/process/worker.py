@@ -8,6 +8,7 @@ the plugin is cancelled, its messages are acknowledged, and the process exits.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -259,10 +260,10 @@ class Worker:
             await asyncio.wait({life}, timeout=deadline - self._loop.time())
         await self._calls.cancel(deadline)
         if self._control.ready:  # the gateway accepts nothing of an account that never was
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with timeouts.timeout_at(deadline):
                     await self._link.settled()
-            except TimeoutError:
+            if self._link.backlog:
                 self._log.warning("ended without all acknowledged", count=len(self._link.backlog))
         try:
             self._control.beat()  # the last figures: how many may be lost is exact

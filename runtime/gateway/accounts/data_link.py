@@ -22,7 +22,6 @@ from ipc.frames.data import (
     HISTORY,
     MAX_BODY_BYTES,
     AccountIdentity,
-    Ack,
     Answer,
     Call,
     DataHello,
@@ -261,7 +260,7 @@ class DataRouter:
         for peer, calls in queued:
             if peer in unacked and not patient:
                 unacked.remove(peer)
-                self._send_calls(peer, calls, Ack(peer.done, peer.mark))
+                self._send_calls(peer, calls, self._intake.ack(peer))
             else:
                 self._send_calls(peer, calls)
 
@@ -275,7 +274,7 @@ class DataRouter:
         if self._unacked and not self._output.patient:
             unacked, self._unacked = self._unacked, set()
             for peer in unacked:
-                self._send(peer.id, Ack(peer.done, peer.mark))
+                self._send(peer.id, self._intake.ack(peer))
 
     def _send_calls(self, peer: Peer, calls: list[Call], *first: FromGateway) -> None:
         for pack in packs_of(calls):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from ipc.frames.data import Ack, DataHello, FromGateway, Refused, Welcome
+from ipc.frames.data import DataHello, FromGateway, Refused, Welcome
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
@@ -67,7 +67,7 @@ class Greetings:
         peer.hellos += 1
         peer.oldest, peer.kept, peer.waits = hello.oldest, hello.kept, hello.waits
         if peer.held:
-            self._send(id, Ack(peer.done, peer.mark))  # we are here, and have no room
+            self._send(id, self._intake.ack(peer))  # we are here, and have no room
         else:
             self.greet(peer)
         return peer
@@ -81,6 +81,7 @@ class Greetings:
         if peer.key not in self._peers.accounts.rows:
             return  # the row says whether there is a journal, and it will be greeted with it
         if intake.is_on(peer.key) and not intake.ready:
+            self._note_halt(peer)
             return
         self._begin(peer)
         if self._peers.may_talk(peer):
@@ -115,8 +116,15 @@ class Greetings:
         if sent:
             self._asked.pop(peer.id, None)
             self._peers.welcome(peer)
+            self._note_halt(peer)
             if new and durable:
                 self._on_welcome(peer.key)
+
+    def _note_halt(self, peer: Peer) -> None:
+        """Have a peer know, where that is so, that nothing of it can be stored at the moment."""
+        ack = self._intake.ack(peer)
+        if ack.halted:
+            self._send(peer.id, ack)
 
     def journal_changed(self) -> None:
         """Greet the peers that have said hello before the journal was ready."""

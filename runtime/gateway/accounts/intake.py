@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from ipc import timeouts
-from ipc.frames.data import AccountIdentity, Mark, Messages
+from ipc.frames.data import AccountIdentity, Ack, Mark, Messages
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.journal.interface import Journal, Keep
@@ -87,6 +87,7 @@ class Intake:
         self._on_left = on_left
         self._on: set[str] = set()
         self._held: set[Peer] = set()
+        self._halted = False  # workers know that nothing can be stored
         self._appended: Counter[str] = Counter()
         self._stored: Counter[str] = Counter()
         self._in_order: defaultdict[str, deque[_Later]] = defaultdict(deque)
@@ -125,6 +126,10 @@ class Intake:
     def is_on(self, key: str) -> bool:
         """Return whether the account has a journal."""
         return key in self._on
+
+    def ack(self, peer: Peer) -> Ack:
+        """Return how far a peer's messages are done, and whether any more can be at the moment."""
+        return Ack(peer.done, peer.mark, self.trouble is not None and peer.key in self._on)
 
     def place(self, key: str) -> Place | None:
         """Return where a journaled account stands in the journal."""
@@ -305,4 +310,9 @@ class Intake:
                 for each in waiting:
                     if each.hasty:
                         each.action()
+        halted, self._halted = self._halted, self.trouble is not None
+        if halted != self._halted:
+            for peer in self._peers.by_id.values():  # one that ends now waits, or does not
+                if peer.key in self._on:
+                    self._acknowledge(peer)
         self._changed()

@@ -19,7 +19,7 @@ from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Verdict
 from runtime.config.accounts import AccountSpec
-from runtime.supervisor.accounts.explain import todo
+from runtime.supervisor.accounts.explain import todo, unconfirmed
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
@@ -132,6 +132,16 @@ class Account:
     def hold(self) -> Hold | None:
         """The manual stop that keeps it down, if there is one."""
         return self._hold
+
+    @property
+    def halted(self) -> bool:
+        """Whether none of its messages can be stored at the moment."""
+        return self._link.halted
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages the incarnation that has ended last had emitted in vain, if known."""
+        return self._totals.lost or 0
 
     def configure(self, spec: AccountSpec) -> None:
         """Take over a changed configuration; the process is not touched."""
@@ -271,6 +281,8 @@ class Account:
         elif isinstance(event, Start):
             text = event.reason or state.reason if event.automatic else "started by an operator"
         how = event.exit if isinstance(event, Exited) else None
+        if how and state.phase is Phase.STOPPED and self.unconfirmed:
+            text = "; ".join(filter(None, (text, unconfirmed(self.unconfirmed))))
         entry = HistoryEntry(
             at=now,
             phase=state.phase.value,

@@ -52,6 +52,11 @@ def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
     return state.reason or state.cause or state.phase.value
 
 
+def unconfirmed(count: int) -> str:
+    """Return in words how many messages a stopped account's gateway has not confirmed."""
+    return f"{count} of its messages {'stays' if count == 1 else 'stay'} unconfirmed"
+
+
 def what_next(key: str, state: State, *, held: bool, can_login: bool = False) -> str:
     """Return what happens next, and what an operator can do."""
     act = todo(key, state, can_login=can_login)

@@ -49,6 +49,7 @@ class HealthCheck:
         self._ask = ask
         self._wall = wall
         self._asked: deque[float] = deque(maxlen=ASKED)
+        self._rested: float | None = None  # when it was seen last that nothing can be stored
         self._beat_seen: object = None
         self._recycle: tuple[int, float, str] | None = None
         self._unanswered = 0
@@ -56,19 +57,27 @@ class HealthCheck:
         self.recycled = 0
 
     def look(self, now: float) -> None:
-        """Check the account; ``now`` is the loop's time."""
+        """Check the account; ``now`` is the loop's time.
+
+        While nothing can be stored its messages wait in its process: that is no fault of it, and a
+        replacement would give them up. So only the hard limit of memory counts then.
+        """
         if self._account.phase is not Phase.RUNNING:
+            self._rested = None
             self._recycle, self._unanswered, self.unweighed = None, 0, False
             return
+        if self._account.halted:
+            self._rested, self._recycle = self._wall(), None
         self._look_at_health()
         self._look_at_memory(now)
 
     def _look_at_health(self) -> None:
         account, now = self._account, self._wall()
         ready_at = account.ready_at
-        if ready_at is None:
+        if ready_at is None or account.halted:
             return
-        facts = HealthFacts(True, ready_at / 1000, account.heartbeat.plugin, tuple(self._asked))
+        since = max(ready_at / 1000, self._rested or 0.0)  # what has waited gets time to go on
+        facts = HealthFacts(True, since, account.heartbeat.plugin, tuple(self._asked))
         reason = check(rules_of(account.spec.health), facts, now)
         if reason is not None:
             self._asked.append(now)
@@ -129,6 +138,8 @@ class HealthCheck:
         if limits.memory_hard_bytes is not None and share > limits.memory_hard_bytes:
             self._account.unhealthy(_too_much(share, "hard", limits.memory_hard_bytes))
             process.kill()
+        elif self._account.halted:
+            return
         elif limits.memory_soft_bytes is not None and share > limits.memory_soft_bytes:
             reason = _too_much(share, "soft", limits.memory_soft_bytes)
             at = now + limits.recycle_jitter_seconds * self._rand()

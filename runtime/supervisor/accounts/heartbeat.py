@@ -169,11 +169,14 @@ class Totals:
         return dropped
 
 
+POSITION_LOST = "position lost"  # the trouble of an account whose cursor was lost
+
+
 class DataLinkView:
     """The gateway's view of one account's data link.
 
-    ``absent``: it is not connected there. ``trouble``: why its messages are not stored, or what it
-    has lost.
+    ``absent``: it is not connected there. ``trouble``: why its messages are not stored, or
+    ``POSITION_LOST``.
     """
 
     def __init__(self) -> None:
@@ -193,6 +196,11 @@ class DataLinkView:
             self._dropped[reason] = count
         before, self.absent = self.absent, bound > 0 and silent > bound
         return before != self.absent
+
+    @property
+    def halted(self) -> bool:
+        """Whether none of its messages can be stored at the moment."""
+        return self.trouble not in (None, POSITION_LOST)
 
     def set_trouble(self, trouble: str | None) -> bool:
         """Take what is wrong with the journal; return whether that has changed."""

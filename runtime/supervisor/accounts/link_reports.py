@@ -18,6 +18,7 @@ from ipc.frames.status import LinkReport
 from ipc.metrics import Series, counter
 from ipc.nesting import MALFORMED
 from runtime.supervisor.accounts.account import Account
+from runtime.supervisor.accounts.heartbeat import POSITION_LOST
 
 SHOWN_SECONDS = 600.0  # for so long a flood or a refused connection is a warning in the status
 OWNERS = {"control": "supervisor", "data": "gateway"}  # of the memory that a flood fills
@@ -76,7 +77,7 @@ class LinkReports:
         for key, account in self._accounts().items():
             silent = report.silent.get(key, 0.0)
             duplicates, repeated = report.duplicates.get(key, 0), report.repeated.get(key, 0)
-            trouble = report.journal or ("position lost" if key in report.lost else None)
+            trouble = report.journal or (POSITION_LOST if key in report.lost else None)
             if account.seen_on_link(silent, duplicates, repeated, trouble):
                 self._on_change(account)
 

@@ -13,7 +13,7 @@ from ipc.frames.requests import AccountParams, AccountsParams, DrainParams, NoPa
 from ipc.frames.words import Phase
 from runtime.config.access_policy import describe_access
 from runtime.supervisor.accounts.account import Account
-from runtime.supervisor.accounts.explain import what_next, why
+from runtime.supervisor.accounts.explain import unconfirmed, what_next, why
 from runtime.supervisor.api.table import find, method, select
 from runtime.supervisor.lifecycle import Reset, Restart, Start, Stop
 from runtime.supervisor.parts import Parts
@@ -115,13 +115,19 @@ async def _stop(
 ) -> list[Row]:
     saving = parts.roster.hold(chosen, params.reason)
     idle = {account.key: parts.roster.idle_for(account) for account in chosen}
+    ending = {account.key for account in chosen if account.phase is not Phase.STOPPED}
     for account in chosen:
         cause = idle[account.key]
         account.child.post(Stop("held", params.reason) if cause is None else Stop(cause))
     persisted = await saving
     wait = not isinstance(params, TargetParams) or params.wait
     rows = await asyncio.gather(*(_stopped(account, wait=wait) for account in chosen))
-    for row in rows:
+    for row, account in zip(rows, chosen, strict=True):
+        if row.get("stopped") and account.key in ending and account.unconfirmed:
+            row |= {
+                "unconfirmed": account.unconfirmed,
+                "note": unconfirmed(account.unconfirmed),
+            }
         if (cause := idle[row["account"]]) is not None:
             row["note"] = f"it is {cause} anyway; it stays stopped when that changes"
         row["persisted"] = persisted

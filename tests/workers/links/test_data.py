@@ -275,6 +275,41 @@ async def test_a_stop_during_an_outage_waits_for_the_gateway_to_return(run_dir: 
         assert rig.gateway.texts() == ["said in the dark"]
 
 
+@pytest.mark.parametrize("when", ["before the stop", "during the stop"])
+async def test_a_stop_waits_for_nothing_that_cannot_be_stored(run_dir: Path, when: str) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.acking = False
+        rig.start(stop_within=3600.0)
+        plugin = await rig.up()
+        await plugin.say("one", "two")
+        await rig.gateway.heard(2)
+        rig.gateway.stores = 1
+        if when == "before the stop":
+            rig.gateway.acknowledge()
+            await acknowledged_by_ping(rig)  # an answer has to arrive all the same
+        signal.raise_signal(signal.SIGTERM)
+        assert await rig.code() == 0
+        beat = rig.supervisor.of(control.Beat)[-1]
+        assert (beat.emitted, beat.acked) == (2, 1)
+
+
+async def test_what_can_be_stored_again_is_waited_for(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.acking, rig.gateway.stores = False, 1
+        rig.start(stop_within=3600.0)
+        plugin = await rig.up()
+        await plugin.say("one", "two")
+        await rig.gateway.heard(2)
+        rig.gateway.acknowledge()
+        rig.gateway.stores = None
+        rig.gateway.send(data.Ack(1))
+        await acknowledged_by_ping(rig)
+        signal.raise_signal(signal.SIGTERM)
+        assert await rig.code() == 0
+        beat = rig.supervisor.of(control.Beat)[-1]
+        assert (beat.emitted, beat.acked) == (2, 2)
+
+
 async def acknowledged_by_ping(rig: WorkerRig) -> None:
     """Wait until the worker has read everything the gateway sent: one call goes after it."""
     await rig.gateway.call("probe", {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from ipc.frames.data import Ack, Messages, Refused, Welcome
 from runtime.gateway.accounts import intake
 from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.space import Space
 from tests.support.gateway_rig import gateway_rig, payload, row, single
 from tests.support.messages import KEY, acked, cursors, take
 from tests.support.until import until
@@ -150,3 +153,31 @@ async def test_an_account_without_a_journal_opens_none(tmp_path: Path) -> None:
     async with gateway_rig(row(KEY), state_dir=tmp_path) as rig:
         await rig.worker(KEY)
         assert not (tmp_path / "journal.db").exists()
+
+
+async def test_workers_know_while_nothing_can_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = threading.Event()
+
+    def require(space: Space) -> None:
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Space, "require", require)
+    async with gateway_rig(row(KEY, **ON), row("irc:plain"), state_dir=tmp_path) as rig:
+        worker, plain = await rig.worker(KEY, **ON), await rig.worker("irc:plain")
+        worker.say(1)
+        assert await worker.next(Ack) == Ack(1)
+        full.set()
+        worker.say(2)
+        assert await worker.next(Ack) == Ack(1, halted=True)
+        worker.hello(oldest=2)  # as one does that misses acknowledgements
+        await worker.next(Welcome)
+        assert await worker.next(Ack) == Ack(1, halted=True)
+        plain.say(1)
+        assert await plain.next(Ack) == Ack(1)
+        full.clear()
+        while (ack := await worker.next(Ack)).halted:
+            pass
+        assert ack == Ack(2)

@@ -271,6 +271,8 @@ async def test_a_stopped_account_has_lost_what_it_could_not_hand_over(
         account.child.post(Stop("held"))
         await phase(account, Phase.STOPPED)
         assert account.status().possibly_lost == lost
+        said = "3 of its messages stay unconfirmed"
+        assert (said in (account.history[-1]["text"] or "")) is bool(lost)
 
 
 async def test_cpu_is_a_share_of_the_time_between_two_beats() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -47,6 +48,7 @@ class FakeAccount:
         self.launcher = "zygote"
         self.share: int | None = None  # what it has answered
         self.asked = 0
+        self.halted = False
 
     def pop_share(self) -> int | None:
         share, self.share = self.share, None
@@ -80,7 +82,10 @@ class FakeAccount:
 
 
 def health_check(
-    account: FakeAccount, share: int | None = 0, certain: int | None = None
+    account: FakeAccount,
+    share: int | None = 0,
+    certain: int | None = None,
+    wall: Callable[[], float] = lambda: NOW,
 ) -> HealthCheck:
     def ask(asked: object) -> None:
         account.asked += 1
@@ -91,7 +96,7 @@ def health_check(
         pss=lambda pid: share,
         anonymous=lambda pid: certain,
         ask=ask,
-        wall=lambda: NOW,
+        wall=wall,
     )
 
 
@@ -166,6 +171,45 @@ def test_without_limits_nothing_is_weighed() -> None:
     account.limits = AccountLimitsConfig(memory_soft_bytes=None, memory_hard_bytes=None)
     health_check(account, 5000 * MIB).look(0.0)
     assert not account.ill
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [
+        {"connected": False},
+        {"lastTransportActivityAt": (NOW - 7200) * 1000},
+        {"busy": True, "lastEventAt": (NOW - 7200) * 1000},
+    ],
+)
+def test_what_waits_for_the_journal_is_not_unwell(plugin: dict[str, Any]) -> None:
+    account = FakeAccount(**plugin)
+    account.halted = True
+    now = [NOW]
+    watch = health_check(account, wall=lambda: now[0])
+    watch.look(0.0)
+    account.halted = False
+    now[0] += account.health.startup_grace_seconds - 1
+    watch.look(1.0)
+    assert not account.ill
+    now[0] += 1
+    watch.look(2.0)
+    assert len(account.ill) == 1
+
+
+def test_what_waits_for_the_journal_may_take_memory_up_to_the_hard_limit() -> None:
+    account = FakeAccount()
+    account.rss, account.halted = 150 * MIB, True
+    watch = health_check(account, 120 * MIB)
+    watch.look(0.0)
+    watch.look(60.0)
+    assert not account.posted
+    account.halted = False
+    watch.look(61.0)  # as it grows, or shrinks, its next beat decides
+    account.halted = True
+    watch.look(80.0)
+    assert not account.posted
+    health_check(account, 201 * MIB).look(81.0)
+    assert account.process.killed == 1
 
 
 def test_an_account_that_does_not_run_is_left_alone() -> None:

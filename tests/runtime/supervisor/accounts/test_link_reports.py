@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 
@@ -135,3 +136,25 @@ async def test_repeated_messages_are_added_up_over_gateways() -> None:
     for count in (4, 1):
         rig.reports.take({"repeated": {KEY: count}})
     assert account.status().dropped == {"repeated": 5}
+
+
+@pytest.mark.parametrize(
+    ("report", "journal", "halted"),
+    [
+        ({"journal": "journal full"}, "on", True),
+        ({"journal": "journal full"}, "off", False),
+        ({"lost": [KEY]}, "on", False),
+        ({}, "on", False),
+    ],
+)
+async def test_an_account_is_halted_while_its_journal_stores_nothing(
+    report: dict[str, Any], journal: Literal["on", "off"], halted: bool
+) -> None:
+    spec = replace(spec_of(KEY), journal=journal)
+    async with living(account_of(Stage(), spec)) as account:
+        await start(account)
+        rig = ReportsRig(account)
+        rig.reports.take(report)
+        assert account.halted is halted
+        rig.reports.gateway_lost()
+        assert account.halted is False
