@@ -88,6 +88,7 @@ class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
     last_error: str | None = None
     last_exit: str | None = None
     hold: Hold | None = None
+    draining: bool = False  # it takes nothing new, and stops once what is under way is done
     health: str | None = None
     todo: str | None = None  # what a person must do, where nothing else helps
     login: LoginStatus | None = None  # what is asked, while it waits for a login

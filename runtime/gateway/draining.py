@@ -31,6 +31,7 @@ async def drain(gateway: Gateway) -> None:
     parts = gateway.parts
     hub, readiness = parts.hub, parts.readiness
     readiness.start_draining()
+    parts.outbox.stop_accepting()
     parts.server.stop_accepting()
     await _until_quiet(parts)
     reason = "gateway restarting" if readiness.restarting else "gateway stopping"

@@ -232,10 +232,9 @@ def _parts(
         lambda key, incarnation, at, part: answering.on_stored(key, incarnation, at, part),
         lambda key: answering.forget(key),
     )
-    outbox = Outbox(peers, intake, calls.ask, jobs, server.flush_soon, agents.on_answer)
-    answering = Answering(
-        agents, jobs, outbox, gatekeeper, lambda: intake.journal, server.flush_soon
-    )
+    flush, state = server.flush_soon, Path(boot.state_dir)
+    outbox = Outbox(peers, intake, calls.ask, jobs, flush, agents.on_answer, state)
+    answering = Answering(agents, jobs, outbox, gatekeeper, lambda: intake.journal, flush)
 
     def on_welcome(key: str) -> None:
         outbox.welcomed(key)  # first: what was left goes before new answers

@@ -118,3 +118,9 @@ def shown(payload: bytes) -> str:
     event = msgspec.json.decode(payload)
     skips = f" skips {event['skips']}" if "skips" in event else ""
     return f"{event['cursor']} {event['message']['id']}{skips}"
+
+
+async def open_messages(journal: Journal, key: str) -> list[OutgoingMessage]:
+    """Return what of an account is still to be sent, with the contents."""
+    found = [await journal.sent_by(key, each.row.key) for each in await journal.outgoing(key)]
+    return [each for each in found if each is not None]

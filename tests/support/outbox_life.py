@@ -6,6 +6,7 @@ import asyncio
 import time
 from asyncio import TaskGroup
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -51,6 +52,7 @@ class OutboxLife:
         journal: Journal,
         worker: Callable[[dict[str, Any]], Verdict] = lambda call: done(),
         agent: str = "none",
+        state_dir: Path | None = None,
         **row: Any,
     ) -> None:
         self.journal, self.worker = journal, worker
@@ -67,7 +69,13 @@ class OutboxLife:
         self.gatekeeper = open_gate(KEY, journal=lambda: self.intake.journal, flush=self.flush)
         self.agents = Agents({"default": agent}, self.jobs, self._never, self.gatekeeper)
         self.outbox = Outbox(
-            self.peers, self.intake, self.ask, self.jobs, self.flush, self.agents.on_answer
+            self.peers,
+            self.intake,
+            self.ask,
+            self.jobs,
+            self.flush,
+            self.agents.on_answer,
+            state_dir,
         )
         self.answering = Answering(
             self.agents,

@@ -109,7 +109,7 @@ class Answering:
         try:
             while not self._closed and self._readings.get(key) is reading:
                 account, journal = await self._outbox.opened(key)
-                await account.room()
+                await self._outbox.room(account)
                 await self._gatekeeper.opened(key)
                 parts = list(reading.parts)
                 reading.parts.clear()

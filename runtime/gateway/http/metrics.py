@@ -53,6 +53,9 @@ class GatewayCollector(Collector):
         yield _counter("agent_answers", "Answers of agents that were sent.", parts.agents.answered)
         outbox = parts.outbox.figures()
         yield _gauge("outbox_depth", "Messages that are to be sent.", outbox["depth"])
+        yield _gauge("outbox_bytes", "Their contents, in the journal.", outbox["bytes"])
+        yield _gauge("outbox_held_bytes", "Those of them in memory.", outbox["heldBytes"])
+        yield _counter("outbox_refused", "Messages for which was no room.", outbox["refused"])
         oldest = outbox["oldestMs"] / 1000
         yield _gauge("outbox_oldest_seconds", "For how long the oldest has waited.", oldest)
         yield _by("outbox_attempts", "Ended attempts to send.", "reason", outbox["attempts"])

@@ -20,6 +20,7 @@ from runtime.gateway.journal import schema
 from runtime.gateway.journal.interface import Page
 from runtime.gateway.journal.outgoing import (
     Known,
+    OpenRow,
     OutgoingMessage,
     OutgoingRow,
     PartsRendered,
@@ -315,10 +316,10 @@ class JournalReader:
         more = len(rows) == PAGE_PACKS or len(found) < len(rows)
         return Page(found, more, is_complete(place, cursor))
 
-    def outgoing(self, key: str) -> list[OutgoingMessage]:
-        """Return the messages of an account that are still to be sent, oldest first."""
+    def outgoing(self, key: str) -> list[OpenRow]:
+        """Return what of an account is still to be sent, oldest first, without the contents."""
         rows = self._connection.execute(schema.OUTGOING_OF, (key,)).fetchall()
-        return [OutgoingMessage(_read_row(row), message, texts) for row, message, texts in rows]
+        return [OpenRow(_read_row(row), size) for row, size in rows]
 
     def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""

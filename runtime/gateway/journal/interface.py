@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from ipc.frames.cursors import Cursor
-from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Outcome, Part, Place, Record
 
@@ -73,8 +73,8 @@ class Journal(Protocol):
     async def after(self, key: str, cursor: Cursor, limit_bytes: int = PAGE_BYTES) -> Page:
         """Return the first stored frames of an account after ``cursor``."""
 
-    async def outgoing(self, key: str) -> list[OutgoingMessage]:
-        """Return the messages of an account that are still to be sent, oldest first."""
+    async def outgoing(self, key: str) -> list[OpenRow]:
+        """Return what of an account is still to be sent, oldest first, without the contents."""
 
     async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
         """Return dead letters with the keys of their accounts, oldest first."""

@@ -8,7 +8,14 @@ from collections.abc import Collection
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
-from runtime.gateway.journal.outgoing import Known, OutgoingMessage, OutgoingRow, Queued, changed
+from runtime.gateway.journal.outgoing import (
+    Known,
+    OpenRow,
+    OutgoingMessage,
+    OutgoingRow,
+    Queued,
+    changed,
+)
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
     Arrived,
@@ -77,9 +84,10 @@ class MemoryJournal:
             size += sum(map(len, rest.payloads))
         return Page(found, more, is_complete(self._places.get(key), cursor))
 
-    async def outgoing(self, key: str) -> list[OutgoingMessage]:
-        """Return the messages of an account that are still to be sent, oldest first."""
-        return [each for each in self._outgoing[key].values() if each.row.is_open]
+    async def outgoing(self, key: str) -> list[OpenRow]:
+        """Return what of an account is still to be sent, oldest first, without the contents."""
+        found = self._outgoing[key].values()
+        return [OpenRow(each.row, each.size) for each in found if each.row.is_open]
 
     async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
         """Return dead letters with the keys of their accounts, oldest first."""

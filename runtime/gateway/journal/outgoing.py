@@ -63,6 +63,18 @@ class OutgoingMessage(msgspec.Struct, frozen=True):
     message: bytes
     texts: bytes = b""
 
+    @property
+    def size(self) -> int:
+        """How many bytes its content takes."""
+        return len(self.message) + len(self.texts)
+
+
+class OpenRow(msgspec.Struct, frozen=True):
+    """The row of a message that is still to be sent, and how many bytes its content takes."""
+
+    row: OutgoingRow
+    size: int
+
 
 class Queued(msgspec.Struct, frozen=True):
     """A message that is to be sent was accepted; its row may be born ``attempting``."""

@@ -149,7 +149,7 @@ SELECT a.value->>0, o.row FROM json_each(?) AS a, json_each(a.value, '$[1]') AS 
 JOIN outgoing AS o ON o.account = a.value->>0 AND o.key = i.value
 """
 OUTGOING_OF = """
-SELECT row, message, texts FROM outgoing
+SELECT row, length(message) + length(texts) FROM outgoing
 WHERE account = (SELECT n FROM account WHERE key = ?) AND state IN ('queued', 'attempting')
 ORDER BY n
 """

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.nightly import NightlyCopies
-from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Place, Record
 from runtime.gateway.journal.retention import Retention
@@ -105,8 +105,8 @@ class StoredJournal:
         place = self._places.get(key)
         return await self._read(lambda reader: reader.after(key, cursor, limit_bytes, place))
 
-    async def outgoing(self, key: str) -> list[OutgoingMessage]:
-        """Return the messages of an account that are still to be sent, oldest first."""
+    async def outgoing(self, key: str) -> list[OpenRow]:
+        """Return what of an account is still to be sent, oldest first, without the contents."""
         return await self._read(lambda reader: reader.outgoing(key))
 
     async def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:

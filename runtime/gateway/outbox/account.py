@@ -8,6 +8,7 @@ does not begin. Only what a dead worker had is in doubt.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 from ipc.errors import IpcError, PeerGone, RemoteError
@@ -89,7 +90,9 @@ class AccountOutbox:
             loading.exception()
             raise
         for each in found:
-            self._enter(each, stored=True, under_way=each.row.state == "attempting")
+            row = OutgoingMessage(each.row, b"")
+            under_way = each.row.state == "attempting"
+            self._enter(row, stored=True, under_way=under_way, size=each.size)
         self.loaded = True
         self._loading.set_result(None)
         self.look()
@@ -136,6 +139,8 @@ class AccountOutbox:
             self._lineup.stored(key)
             if entry.row.state == "attempting":
                 self._call(entry, begin=True)
+            else:
+                self._let_wait(entry)
         self.pump()
 
     async def taken(self, key: str) -> tuple[OutgoingRow, bool]:
@@ -238,6 +243,7 @@ class AccountOutbox:
         error = RemoteError(UNAVAILABLE, f"{self.key} {why}")
         for entry in self.entries.values():
             fail([*entry.taken, *entry.ended], error)
+            self._links.capacity.leave(entry.size, held=entry.held)
         self.entries.clear()
         self._room.set()
 
@@ -263,9 +269,12 @@ class AccountOutbox:
             if timer is not None:
                 timer.cancel()
 
-    def _enter(self, outgoing: OutgoingMessage, *, stored: bool, under_way: bool) -> None:
+    def _enter(
+        self, outgoing: OutgoingMessage, *, stored: bool, under_way: bool, size: int = 0
+    ) -> None:
         row = outgoing.row
-        self.entries[row.key] = Entry(outgoing, storing=not stored)
+        entry = self.entries[row.key] = Entry(outgoing, storing=not stored, size=size)
+        self._links.capacity.enter(entry.size, held=entry.held)
         self._lineup.add(
             row.key, row.chat, row.expires, next=row.next, stored=stored, under_way=under_way
         )
@@ -273,10 +282,38 @@ class AccountOutbox:
             self._room.clear()
 
     def _leave(self, key: str) -> None:
-        del self.entries[key]
+        entry = self.entries.pop(key)
+        self._links.capacity.leave(entry.size, held=entry.held)
         self._lineup.remove(key)
         if len(self.entries) < ANSWERED_ROWS:
             self._room.set()
+
+    def _let_wait(self, entry: Entry) -> None:
+        """Leave a message's content to the journal, where too many wait."""
+        capacity = self._links.capacity
+        if entry.held and capacity.is_crowded:
+            capacity.held_bytes -= entry.size
+            entry.drop()
+
+    async def _fetch(self, entry: Entry, *, begin: bool) -> None:
+        """Read a message's content from the journal, then call the worker about it."""
+        journal, row = self._links.journal(), entry.row
+        found = None
+        if journal is not None:
+            with contextlib.suppress(Exception):  # the file cannot be read: it is tried again
+                found = await journal.sent_by(self.key, row.key)
+        entry.calling = False
+        if self._closed or self.entries.get(row.key) is not entry or entry.row != row:
+            return
+        if found is None or not found.message:
+            error = AttemptFailure("its text could not be read", "busy", passes=True)
+            self._failed(entry, error if begin else in_doubt(error.text))
+            return
+        entry.outgoing = OutgoingMessage(row, found.message, found.texts)
+        entry.held = True
+        self._links.capacity.held_bytes += entry.size
+        if not self._call(entry, begin=begin):
+            self.look()
 
     def _attempt(self, entry: Entry, incarnation: int, now: int) -> None:
         row = entry.row
@@ -297,6 +334,10 @@ class AccountOutbox:
             return True
         peer = self._links.peers.by_key.get(self.key)
         if peer is not None and peer.incarnation == row.incarnation:
+            if not entry.held:
+                entry.calling = True
+                self._links.jobs.start(self._fetch(entry, begin=begin))
+                return True
             params = entry.params(begin=begin)
             waiter = AttemptWaiter(self.answered, row.key, row.attempts)
             self._links.jobs.begin()
@@ -318,6 +359,7 @@ class AccountOutbox:
                 self._lineup.hold(record.next)
             self._record(entry, record)
             self._lineup.postpone(row.key, record.next)
+            self._let_wait(entry)
         else:
             self._over(entry, record)
 

@@ -16,6 +16,7 @@ from runtime.gateway.accounts.peers import Peers
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow
+from runtime.gateway.outbox.capacity import OutboxCapacity
 from runtime.gateway.outbox.outcomes import SendPolicy
 from workers.messages import Sent
 
@@ -38,6 +39,7 @@ class OutboxLinks:
     """What the outbox of an account works with.
 
     ``journal()`` is the journal once it is open, ``policy(key)`` what the account wants done,
+    ``capacity`` counts what the messages of all accounts take,
     ``count(reason)`` counts the end of an attempt, ``on_end(key, row)`` is called with each row
     that is stored as over.
     """
@@ -48,6 +50,7 @@ class OutboxLinks:
     jobs: Jobs
     flush_soon: Callable[[], None]
     policy: Callable[[str], SendPolicy]
+    capacity: OutboxCapacity
     count: Callable[[str], None]
     on_end: Callable[[str, OutgoingRow], None]
 
@@ -70,16 +73,19 @@ class AttemptResult(msgspec.Struct):
 
 class Entry:
     """A message that is to be sent. ``calling``: a call about it is under way; ``stored``: it is in
-    the journal; ``storing``: it, or the attempt that follows, is not there yet.
+    the journal; ``storing``: it, or the attempt that follows, is not there yet. ``size`` is that of
+    its content, which is in memory while it is ``held``.
 
     ``taken`` wait until it is stored, ``ended`` until it is over; both get its row, and whether
     that was known before.
     """
 
-    __slots__ = ("calling", "ended", "outgoing", "stored", "storing", "taken")
+    __slots__ = ("calling", "ended", "held", "outgoing", "size", "stored", "storing", "taken")
 
-    def __init__(self, outgoing: OutgoingMessage, *, storing: bool) -> None:
+    def __init__(self, outgoing: OutgoingMessage, *, storing: bool, size: int = 0) -> None:
         self.outgoing = outgoing
+        self.held = bool(outgoing.message)
+        self.size = size or outgoing.size
         self.storing = storing
         self.stored = not storing
         self.calling = False
@@ -90,6 +96,11 @@ class Entry:
     def row(self) -> OutgoingRow:
         """The row as it is now."""
         return self.outgoing.row
+
+    def drop(self) -> None:
+        """Keep the row alone in memory; the content is in the journal."""
+        self.outgoing = OutgoingMessage(self.row, b"")
+        self.held = False
 
     def params(self, *, begin: bool) -> bytes:
         """Return the params of the call about the present attempt."""

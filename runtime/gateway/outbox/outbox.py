@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from ipc.errors import RemoteError
 from ipc.frames.data import MAX_PAYLOAD_BYTES, SendProgress
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
+from ipc.nesting import decode_json
 from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.jobs import Jobs
@@ -31,6 +33,8 @@ from runtime.gateway.journal.outgoing import (
 )
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.outbox.account import AccountOutbox
+from runtime.gateway.outbox.attachments import protect, stored_files
+from runtime.gateway.outbox.capacity import OutboxCapacity
 from runtime.gateway.outbox.entries import AskAccount, OutboxLinks, now_ms
 from runtime.gateway.outbox.outcomes import REASONS, SendPolicy
 from runtime.gateway.outbox.results import digest_of, outgoing_of, require_same
@@ -41,6 +45,7 @@ QUEUE_SECONDS = 86400.0  # and for so long one whose caller does not wait
 OPEN_SECONDS = 5.0  # for so long a call waits until a new gateway has opened its journal
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES // 2  # its rendered parts go along at a later attempt
 MAX_LETTERS = 10_000
+RESTART_MS = 500  # after which a caller finds the next gateway
 WAITED_FOR = frozenset({Phase.RUNNING, Phase.STARTING, Phase.BACKOFF})
 
 _encode = msgspec.json.Encoder().encode
@@ -52,7 +57,8 @@ class Outbox:
     """The outboxes of all accounts that have a journal, by key.
 
     ``attempts`` counts how attempts have ended, by reason. ``on_answer(key, row)`` is called when
-    an agent's answer is over.
+    an agent's answer is over. ``capacity`` counts what waits. The files of messages lie in
+    ``state_dir``.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Outbox:
         jobs: Jobs,
         flush_soon: Callable[[], None],
         on_answer: OnAnswer,
+        state_dir: Path | None = None,
     ) -> None:
         self.attempts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.accounts: dict[str, AccountOutbox] = {}
@@ -71,7 +78,10 @@ class Outbox:
         self._rows = peers.accounts
         self._jobs = jobs
         self._on_answer = on_answer
-        self._closed = False
+        self._state_dir = state_dir
+        self._draining = self._closed = False
+        self._left = asyncio.Event()  # a message waits no more
+        self.capacity = OutboxCapacity(self._left.set)
         self._links = OutboxLinks(
             journal=self._journal,
             peers=peers,
@@ -79,6 +89,7 @@ class Outbox:
             jobs=jobs,
             flush_soon=flush_soon,
             policy=self.policy,
+            capacity=self.capacity,
             count=self._count,
             on_end=self._on_end,
         )
@@ -86,15 +97,26 @@ class Outbox:
     @property
     def depth(self) -> int:
         """How many messages are to be sent."""
-        return sum(len(each.entries) for each in self.accounts.values())
+        return self.capacity.rows
 
     def figures(self) -> dict[str, Any]:
-        """Return how much waits, for how long the oldest has waited, how attempts have ended."""
+        """Return how much waits, for how long the oldest has waited, how attempts have ended.
+
+        ``heldBytes`` of the contents are in memory. ``refused`` were not accepted for want of room.
+        """
         oldest = [
             entry.row.at for each in self.accounts.values() for entry in each.entries.values()
         ]
         age = max(0, now_ms() - min(oldest)) if oldest else 0
-        return {"depth": len(oldest), "oldestMs": age, "attempts": dict(self.attempts)}
+        capacity = self.capacity
+        return {
+            "depth": capacity.rows,
+            "bytes": capacity.size_bytes,
+            "heldBytes": capacity.held_bytes,
+            "refused": capacity.refused,
+            "oldestMs": age,
+            "attempts": dict(self.attempts),
+        }
 
     def policy(self, key: str) -> SendPolicy:
         """Return what an account wants done about messages in doubt."""
@@ -127,10 +149,14 @@ class Outbox:
         if entry is not None:
             require_same(entry.row, digest)
             return (await self._told(account, message.key, queue=queue))[0]
-        self._require_room(account)
+        self._require_room(account, len(payload))
         origin: Origin = "queue" if queue else "send"
         wait = seconds or (QUEUE_SECONDS if queue else SEND_SECONDS)
         expires = now + round(wait * 1000)
+        if files := stored_files(message):
+            await self._protect(key, files, expires)
+            if message.key in account.entries:  # it has come twice meanwhile
+                return await self.send(key, message, seconds, queue=queue)
         made = outgoing_of(key, message, payload, origin, now, expires)
         self._accept(account, journal, made)
         row, known = await self._told(account, message.key, queue=queue)
@@ -166,6 +192,8 @@ class Outbox:
         now = now_ms()
         expires = now + round(self.answer_seconds(account.key) * 1000)
         made = outgoing_of(account.key, message, _encode(message), "agent", now, expires)
+        if files := stored_files(message):
+            self._jobs.start(self._protect(account.key, files, expires))
         return made if made.row.key in account.entries else account.accept(made)
 
     def reported(self, key: str) -> None:
@@ -216,6 +244,8 @@ class Outbox:
         if found.row.key not in account.entries:
             now = now_ms()
             expires = now + round(QUEUE_SECONDS * 1000)
+            await self._protect(key, stored_files(_message(found)), expires)
+        if found.row.key not in account.entries:
             account.release(found, Released(key, found.row.key, now, expires, "queue"))
         return (await account.taken(found.row.key))[0]
 
@@ -230,9 +260,21 @@ class Outbox:
         await stored
         return found.row
 
+    async def room(self, account: AccountOutbox) -> None:
+        """Wait while so much is to be sent that no more should be answered."""
+        await account.room()
+        while self.capacity.is_full and not self._closed:
+            self._left.clear()
+            await self._left.wait()
+
+    def stop_accepting(self) -> None:
+        """Accept no more messages, because the gateway ends; what is there goes on."""
+        self._draining = True
+
     def close(self) -> None:
         """Begin nothing more: what is not over is the next gateway's."""
         self._closed = True
+        self._left.set()
         for account in self.accounts.values():
             account.close()
 
@@ -260,6 +302,8 @@ class Outbox:
         if row.key not in account.entries:
             if found is None or not found.message:
                 return row
+            await self._protect(account.key, stored_files(_message(found)), record.expires)
+        if row.key not in account.entries and found is not None:
             account.release(found, record)
         return (await self._told(account, row.key, queue=record.origin == "queue"))[0]
 
@@ -269,16 +313,31 @@ class Outbox:
         return await (account.taken(key) if queue else account.ended(key))
 
     def _require_waited_for(self, key: str) -> None:
-        """Raise ``RemoteError`` for an account that does not come by itself."""
+        """Raise ``RemoteError`` where nothing is to be expected: the gateway ends, or the account
+        is being drained, or does not come by itself.
+        """
+        if self._draining:
+            text = f"{key}: the gateway is ending; try again"
+            raise RemoteError(UNAVAILABLE, text, retryable=True, retry_after_ms=RESTART_MS)
         row = self._rows.rows.get(key)
         self._rows.require_linked(key)
+        if row is not None and row.draining:
+            raise RemoteError(UNAVAILABLE, f"{key} is being drained", retryable=True)
         if row is not None:
             leaving = row.phase in (Phase.STOPPED, Phase.STOPPING)
             if row.phase in WAITED_FOR or (leaving and row.wanted and row.hold is None):
                 return
         raise RemoteError(UNAVAILABLE, self._peers.why_absent(key), retryable=True)
 
-    def _require_room(self, account: AccountOutbox) -> None:
+    async def _protect(self, key: str, files: list[str], expires: int) -> None:
+        """Keep stored files for as long as a message that needs them may be sent."""
+        if files and self._state_dir is not None:
+            await asyncio.to_thread(protect, self._state_dir, key, files, expires / 1000)
+
+    def _require_room(self, account: AccountOutbox, size: int) -> None:
+        refusal = self.capacity.refusal(size)
+        if refusal is not None:
+            raise RemoteError(UNAVAILABLE, refusal, retryable=True)
         if account.is_full:
             text = f"{account.key}: {len(account.entries)} messages are to be sent already"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
@@ -292,3 +351,8 @@ class Outbox:
     def _on_end(self, key: str, row: OutgoingRow) -> None:
         if row.origin == "agent":
             self._on_answer(key, row)
+
+
+def _message(outgoing: OutgoingMessage) -> Outbound:
+    """Return what a row sends, whose content is there."""
+    return decode_json(outgoing.message, Outbound)

@@ -89,7 +89,7 @@ class Account:
         self._revision = ""  # of the configuration that its process was started with
         self._limits: ProcessLimits | None = None  # of its process
         self._launcher = launcher
-        self._urgent = False
+        self._urgent = self._draining = False
         self._changes = Changes(spec.key, lambda: on_change(self))
         self._on_event = on_event
         self._reasons = RestartReasons()
@@ -138,11 +138,6 @@ class Account:
         """Whether none of its messages can be stored at the moment."""
         return self._link.halted
 
-    @property
-    def unconfirmed(self) -> int:
-        """How many messages the incarnation that has ended last had emitted in vain, if known."""
-        return self._totals.lost or 0
-
     def configure(self, spec: AccountSpec) -> None:
         """Take over a changed configuration; the process is not touched."""
         self._spec = spec
@@ -151,6 +146,11 @@ class Account:
     def set_hold(self, hold: Hold | None) -> None:
         """Show this hold in the status; ``None``: it is not held."""
         self._hold = hold
+
+    def set_draining(self, draining: bool) -> None:
+        """Show in the status whether the account is being drained."""
+        self._draining = draining
+        self._changes.notify()
 
     def hurry(self) -> None:
         """Put the next start before automatic ones in the queue: an operator waits for it."""
@@ -281,8 +281,8 @@ class Account:
         elif isinstance(event, Start):
             text = event.reason or state.reason if event.automatic else "started by an operator"
         how = event.exit if isinstance(event, Exited) else None
-        if how and state.phase is Phase.STOPPED and self.unconfirmed:
-            text = "; ".join(filter(None, (text, unconfirmed(self.unconfirmed))))
+        if how and state.phase is Phase.STOPPED and self._totals.lost:
+            text = "; ".join(filter(None, (text, unconfirmed(self._totals.lost))))
         entry = HistoryEntry(
             at=now,
             phase=state.phase.value,
@@ -308,9 +308,7 @@ class Account:
     def _ended(self, state: State, event: Event, now: int) -> None:
         beat = self.heartbeat.beat
         unclean = state.phase is not Phase.STOPPED
-        if (
-            isinstance(event, Exited) and beat is not None
-        ):  # one that was stopped has sent a last one
+        if isinstance(event, Exited) and beat is not None:  # one that was stopped sent a last one
             self._totals.lost = max(0, beat.emitted - beat.acked)
         elif unclean and isinstance(event, Exited) and event.exit.spawned:
             self._totals.lost = None  # it has told nothing of itself: not known is not none
@@ -368,6 +366,7 @@ class Account:
             last_error=self._last_error,
             last_exit=self._last_exit,
             hold=self.hold,
+            draining=self._draining,
             health=self._health(state, plugin),
             todo=todo(self.key, state, can_login=spec.can_login),
             login=self.login.status(state, _now(), int(time.time() * 1000)),

@@ -123,11 +123,9 @@ async def _stop(
     wait = not isinstance(params, TargetParams) or params.wait
     rows = await asyncio.gather(*(_stopped(account, wait=wait) for account in chosen))
     for row, account in zip(rows, chosen, strict=True):
-        if row.get("stopped") and account.key in ending and account.unconfirmed:
-            row |= {
-                "unconfirmed": account.unconfirmed,
-                "note": unconfirmed(account.unconfirmed),
-            }
+        count = account.status().possibly_lost
+        if count and row.get("stopped") and account.key in ending:
+            row |= {"unconfirmed": count, "note": unconfirmed(count)}
         if (cause := idle[row["account"]]) is not None:
             row["note"] = f"it is {cause} anyway; it stays stopped when that changes"
         row["persisted"] = persisted
@@ -154,9 +152,15 @@ async def drain(parts: Parts, params: DrainParams) -> Any:
     """Stop accounts once what is in flight is done; they are held, as after a stop."""
     chosen = select(parts.accounts, params.accounts)
     seconds = params.timeout_ms / 1000
-    drained = await asyncio.gather(*(_drained(parts, account, seconds) for account in chosen))
-    keys = [account.key for account in chosen]  # one may have been removed meanwhile
-    rows = await _stop(parts, select(parts.accounts, keys), params)
+    for account in chosen:
+        account.set_draining(True)
+    try:
+        drained = await asyncio.gather(*(_drained(parts, account, seconds) for account in chosen))
+        keys = [account.key for account in chosen]  # one may have been removed meanwhile
+        rows = await _stop(parts, select(parts.accounts, keys), params)
+    finally:
+        for account in chosen:
+            account.set_draining(False)
     for row, done in zip(rows, drained, strict=True):
         row["drained"] = done
     return {"results": rows}

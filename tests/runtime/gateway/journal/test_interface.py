@@ -35,7 +35,16 @@ from runtime.gateway.journal.records import (
     Place,
     Record,
 )
-from tests.support.journals import KEY, KINDS, arrived, everything, journal_of, outgoing, store
+from tests.support.journals import (
+    KEY,
+    KINDS,
+    arrived,
+    everything,
+    journal_of,
+    open_messages,
+    outgoing,
+    store,
+)
 from tests.support.short_directory import ShortDirectory
 from workers.messages import Sent
 
@@ -166,11 +175,11 @@ async def test_what_is_to_be_sent_stays_until_it_was(kind: str, tmp_path: Path) 
         place = journal.place(KEY)
         assert place is not None
         assert place.settled == (1, 2)
-        assert await journal.outgoing(KEY) == [first, second, third]
+        assert await open_messages(journal, KEY) == [first, second, third]
         await store(journal, Delivered(KEY, "one", [Sent("p1", "ada", 5)]))
         await store(journal, GivenUp(KEY, "two", "failed", "blocked", "she has left"))
-        assert await journal.outgoing(KEY) == [third]
-        assert await journal.outgoing("irc:oftc") == []
+        assert await open_messages(journal, KEY) == [third]
+        assert await open_messages(journal, "irc:oftc") == []
 
 
 @both
@@ -186,7 +195,7 @@ async def test_each_step_of_a_send_is_kept(kind: str, tmp_path: Path) -> None:
             PartsSent(KEY, "k", sent),
             Postponed(KEY, "k", 500, "rate_limited", "too fast"),
         )
-        (after,) = await journal.outgoing(KEY)
+        (after,) = await open_messages(journal, KEY)
         assert after == OutgoingMessage(
             replace(
                 before.row,
@@ -202,7 +211,7 @@ async def test_each_step_of_a_send_is_kept(kind: str, tmp_path: Path) -> None:
             texts,
         )
         await store(journal, Attempt(KEY, "k", 2, 9, 90, 70))
-        (again,) = await journal.outgoing(KEY)
+        (again,) = await open_messages(journal, KEY)
         assert (again.row.state, again.row.attempts, again.row.first_attempt) == (
             "attempting",
             2,
@@ -233,7 +242,7 @@ async def test_a_key_is_known_as_long_as_its_row_whatever_became_of_it(
         assert again == Known({"k": done})
         assert other is None
         assert beside is not None
-        assert [each.row.key for each in await journal.outgoing(KEY)] == ["new"]
+        assert [each.row.key for each in await open_messages(journal, KEY)] == ["new"]
 
 
 @both
@@ -258,10 +267,10 @@ async def test_dead_letters_wait_for_a_person(kind: str, tmp_path: Path) -> None
         assert (letter.row.letter, letter.message) == (True, outgoing("b").message)
         assert await journal.sent_by(KEY, "d") is None
         assert await journal.sent_by("irc:oftc", "b") is None
-        assert await journal.outgoing(KEY) == []
+        assert await open_messages(journal, KEY) == []
         await store(journal, Released(KEY, "b", NOW, NOW + 900, "queue"), Discarded(KEY, "a"))
         assert await journal.letters(10) == []
-        (again,) = await journal.outgoing(KEY)
+        (again,) = await open_messages(journal, KEY)
         assert (again.row.key, again.row.expires, again.row.letter) == ("b", NOW + 900, False)
         assert again.message == outgoing("b").message
 
@@ -272,7 +281,7 @@ def test_both_journals_keep_the_same_rows(steps: list[Record]) -> None:
         async with journal_of(kind, directory) as journal:
             first = outgoing("k", at=NOW, expires=NOW + 60_000)
             outcomes = await store(journal, Queued(KEY, first), *steps)
-            return outcomes, await journal.outgoing(KEY), await journal.sent_by(KEY, "k")
+            return outcomes, await open_messages(journal, KEY), await journal.sent_by(KEY, "k")
 
     results = []
     for kind in KINDS:

@@ -56,7 +56,10 @@ def test_a_file_of_each_version_is_read_and_written_on(version: int, tmp_path: P
             "agent",
         )
         assert (row.at, row.expires, bool(row.id)) == (5, 3_600_005, True)
-        assert msgspec.json.decode(waiting.message, type=Outbound).text == "echo: text 2"
+        content = reader.sent_by(KEY, row.key)
+        assert content is not None
+        assert waiting.size == len(content.message)
+        assert msgspec.json.decode(content.message, type=Outbound).text == "echo: text 2"
         (known,) = database.store([Queued(KEY, outgoing("echo:1:2"))])
         assert known == Known({"echo:1:2": row})
         database.store([Delivered(KEY, "echo:1:2", [])])

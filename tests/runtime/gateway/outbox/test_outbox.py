@@ -11,10 +11,11 @@ import pytest
 from ipc.errors import RemoteError
 from ipc.frames.status import Hold
 from runtime.gateway.journal.memory import MemoryJournal
-from runtime.gateway.outbox import account
-from tests.support.journals import KINDS, journal_of
-from tests.support.outbox_life import OutboxLife
+from runtime.gateway.outbox import account, capacity
+from tests.support.journals import KEY, KINDS, journal_of
+from tests.support.outbox_life import OutboxLife, done
 from tests.support.until import until
+from workers.messages import Outbound
 
 REFUSED = RemoteError("UNAVAILABLE", "she has left", details={"reason": "blocked"})
 
@@ -48,33 +49,114 @@ async def test_who_asks_while_it_is_under_way_gets_the_same_result() -> None:
         assert len(life.calls) == 1
 
 
-@pytest.mark.parametrize(
-    ("row", "accepted"),
-    [
-        ({"phase": "running"}, True),
-        ({"phase": "starting"}, True),
-        ({"phase": "backoff"}, True),
-        ({"phase": "stopped"}, True),  # wanted: its start waits for others
-        ({"phase": "stopping"}, True),
-        ({"phase": "stopped", "wanted": False}, False),
-        ({"phase": "stopped", "hold": Hold(1)}, False),
-        ({"phase": "failed"}, False),
-    ],
-)
-async def test_only_an_account_that_comes_by_itself_is_waited_for(
-    row: dict[str, Any], accepted: bool
+STATES: dict[str, tuple[dict[str, Any], str | None]] = {
+    "running": ({"phase": "running"}, None),
+    "starting": ({"phase": "starting"}, None),
+    "waiting for its gateway": ({"phase": "starting", "cause": "waiting"}, None),
+    "backoff": ({"phase": "backoff"}, None),
+    "its start waits for others": ({"phase": "stopped"}, None),
+    "about to be replaced": ({"phase": "stopping"}, None),
+    "stopping for good": ({"phase": "stopping", "wanted": False}, "not running"),
+    "disabled": ({"phase": "stopped", "cause": "disabled", "wanted": False}, "disabled"),
+    "held": ({"phase": "stopped", "cause": "held", "hold": Hold(1)}, "held"),
+    "failed": ({"phase": "failed"}, "not running"),
+    "failed, with a slow try": ({"phase": "failed", "retry": "slow"}, "not running"),
+    "waits for a login": ({"phase": "starting", "cause": "linking"}, "login"),
+    "needs a login": ({"phase": "failed", "cause": "needs_login"}, "login"),
+    "drained": ({"phase": "running", "draining": True}, "is being drained"),
+    "drained while it starts": ({"phase": "starting", "draining": True}, "is being drained"),
+}
+
+
+@pytest.mark.parametrize("queue", [True, False])
+@pytest.mark.parametrize("state", [*STATES, "unknown", "gateway draining"])
+async def test_what_does_not_come_by_itself_is_refused_at_once_without_a_row(
+    state: str, queue: bool
 ) -> None:
+    row, refusal = STATES.get(state, ({"phase": "running"}, "the gateway is ending"))
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), lambda call: None)
+        life.report(1, **row)
+        if row.get("phase") == "running":
+            life.welcome()
+            life.report(1, **row)
+        if state == "gateway draining":
+            life.outbox.stop_accepting()
+        key = "irc:nobody" if state == "unknown" else KEY
+        refusal = "not known" if state == "unknown" else refusal
+        message = Outbound("ada", "hi", "k")
+        if refusal is None:
+            sending = tasks.create_task(life.outbox.send(key, message, queue=queue))
+            await until(lambda: life.outbox.depth)
+        else:
+            with pytest.raises(RemoteError, match=refusal) as found:
+                await life.outbox.send(key, message, queue=queue)
+            assert found.value.retryable is (found.value.code != "NOT_LINKED")
+        assert len(await life.pending()) == (refusal is None)
+        if refusal is None:
+            sending.cancel()
+        life.end()
+
+
+async def test_what_was_accepted_before_the_gateway_drains_goes_on() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), lambda call: None)
+        life.welcome()
+        sending = tasks.create_task(life.send("k"))
+        await until(lambda: life.waiting)
+        life.outbox.stop_accepting()
+        life.settle(done())
+        assert (await sending).state == "sent"
+
+
+@pytest.mark.parametrize("bound", [{"MAX_ROWS": 3}, {"MAX_BYTES": 400}])
+async def test_all_accounts_together_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, bound: dict[str, int]
+) -> None:
+    for name, value in bound.items():
+        monkeypatch.setattr(capacity, name, value)
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, MemoryJournal())
-        life.report(1, **row)
-        if accepted:
-            assert (await life.send("k", queue=True)).state == "queued"
-        else:
-            with pytest.raises(RemoteError, match="not running") as found:
-                await life.send("k", queue=True)
-            assert found.value.retryable
-        assert len(await life.pending()) == accepted
-        life.end()
+        life.report(1, "starting")
+        for key in ("a", "b", "c"):
+            await life.send(key, text="x" * 80, queue=True)
+        with pytest.raises(RemoteError, match="of all accounts are to be sent already") as found:
+            await life.send("d", text="x" * 80, queue=True)
+        assert (found.value.code, found.value.retryable) == ("UNAVAILABLE", True)
+        assert (await life.send("a", text="x" * 80, queue=True)).key == "a"  # known: no new row
+        assert life.outbox.figures()["refused"] == 1
+        life.welcome()
+        await until(lambda: not life.outbox.depth)
+        assert life.outbox.figures()["bytes"] == 0
+        assert (await life.send("d", text="x" * 80)).state == "sent"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_waits_is_not_kept_in_memory(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "HELD_BYTES", 3_000)
+    async with journal_of(kind, tmp_path) as journal, TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal)
+        first.report(1, "starting")
+        for number in range(20):
+            await first.send(f"k{number}", text=f"{number} " + "x" * 1000, queue=True)
+        figures = first.outbox.figures()
+        assert figures["bytes"] > 20_000
+        assert figures["heldBytes"] <= 3_000
+        first.end()
+        second = OutboxLife(tasks, journal, lambda call: None)
+        second.report(2)
+        second.welcome(2)
+        await until(lambda: second.waiting)
+        assert second.outbox.figures()["bytes"] == figures["bytes"]
+        while second.outbox.depth:
+            await until(lambda: second.waiting)
+            assert second.outbox.figures()["heldBytes"] < 3_000
+            second.settle(done())
+        texts = [call["message"]["text"].split()[0] for call in second.calls]
+        assert texts == [str(number) for number in range(20)]
+        assert second.outbox.figures()["heldBytes"] == 0
 
 
 async def test_nothing_is_accepted_that_cannot_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:

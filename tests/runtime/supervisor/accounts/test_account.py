@@ -275,6 +275,15 @@ async def test_a_stopped_account_has_lost_what_it_could_not_hand_over(
         assert (said in (account.history[-1]["text"] or "")) is bool(lost)
 
 
+async def test_an_account_is_shown_as_draining_until_it_is_no_more() -> None:
+    async with living(account_of(Stage())) as account:
+        await start(account)
+        account.set_draining(True)
+        assert account.status().draining
+        account.set_draining(False)
+        assert not account.status().draining
+
+
 async def test_cpu_is_a_share_of_the_time_between_two_beats() -> None:
     stage = Stage()
     async with living(account_of(stage)) as account:
