@@ -1,6 +1,6 @@
 """Stores the logs of all processes on disk: one file for each, rotated, within a total.
 
-A full disk costs the log, not the account: the last lines stay in memory then.
+A full disk costs the log, not the account: the last lines stay in memory until it takes them.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class LogFile:
         self._max_bytes, self._files = max_bytes, files
 
     def write(self, lines: list[Line], now: float) -> None:
-        """Append lines; what cannot be written stays in ``ring``."""
+        """Append lines, after those in ``ring``, where what cannot be written waits."""
         if now < self._retry_at:
             self.ring.extend(lines)
             return
         try:
-            data = b"".join(encode_line(each) for each in lines)
+            data = b"".join(encode_line(each) for each in (*self.ring, *lines))
             self._follow_name()
             full = (
                 self._fd is not None and self._size > 0 and self._size + len(data) > self._max_bytes
@@ -66,6 +66,7 @@ class LogFile:
                 self._open(full=full)
             assert self._fd is not None
             self._size += os.write(self._fd, data)
+            self.ring.clear()
         except OSError:
             self.failures += 1
             self._retry_at = now + RETRY_DISK

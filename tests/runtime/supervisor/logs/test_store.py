@@ -125,8 +125,11 @@ def test_a_full_disk_costs_the_file_not_the_last_lines(tmp_path: Path) -> None:
     assert len(file.ring) == RING
     (tmp_path / "logs").unlink()
     file.write([{"n": -1}], 60.0)
+    assert len(file.ring) == 0
+    assert [line["n"] for line in file.tail(3)] == [RING + 98, RING + 99, -1]
     file.close()
-    assert file.path.read_text() == '{"n": -1}\n'
+    numbers = [json.loads(line)["n"] for line in file.path.read_text().splitlines()]
+    assert numbers == [*range(100, RING + 100), -1]
 
 
 async def test_the_tail_is_in_the_order_of_time_over_all_logs(store: LogStore) -> None:
