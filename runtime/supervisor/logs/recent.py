@@ -2,12 +2,12 @@
 
 For clients that read the log over the network. A cursor is an offset in bytes since the start
 of the supervisor, as in a file that was never written: reading on costs neither the disk nor a
-search.
+search. All lines lie in one buffer of a fixed size: as objects, short lines would take twice what
+they are, and a log bomb's long ones leave holes that those which come after it do not fill.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,21 +41,17 @@ class RecentLog:
     def __init__(self, since: str = "", keep_bytes: int = KEEP_BYTES) -> None:
         self.size = 0
         self.since = since
+        self._start = 0  # where the oldest line begins
         self._keep_bytes = keep_bytes
-        self._lines: deque[tuple[int, str]] = deque()  # offset and line
-        self._start = 0
+        self._data = bytearray(keep_bytes)  # byte n of the stream is at n modulo its length
 
     def keep(self, name: str, line: dict[str, Any]) -> None:
         """Append a line of the log ``name`` as JSON text."""
-        self.add(msgspec.json.encode(line, enc_hook=str).decode(errors="replace"))
+        self._append(msgspec.json.encode(line, enc_hook=str))
 
     def add(self, line: str) -> None:
-        """Append one line and drop the oldest ones."""
-        self._lines.append((self.size, line))
-        self.size += line_bytes(line)
-        while self.size - self._start > self._keep_bytes and len(self._lines) > 1:
-            self._lines.popleft()
-            self._start = self._lines[0][0]
+        """Append one line, without a line end in it, and drop the oldest ones."""
+        self._append(line.encode())
 
     def after(self, cursor: int, limit: int, max_bytes: int) -> Stretch:
         """Return the newest lines at or after ``cursor``.
@@ -65,16 +61,56 @@ class RecentLog:
         """
         reset = cursor > self.size
         wanted = 0 if reset else cursor
-        found: deque[str] = deque()
-        begin, room = self.size, max_bytes
-        for start, line in reversed(self._lines):
-            room -= line_bytes(line)
-            if start < wanted or len(found) >= limit or room < 0:
-                break
-            found.appendleft(line)
-            begin = start
+        begin = self._line_at(max(wanted, self._start, self.size - max_bytes))
+        lines = self._bytes(begin, self.size).split(b"\n")[:-1]
+        found = lines[max(0, len(lines) - limit) :]
+        begin = self.size - sum(len(line) + 1 for line in found)
         skipped = max(0, begin - wanted)
-        return Stretch(list(found), self.size, self.size, skipped > 0, reset, skipped)
+        texts = [line.decode(errors="replace") for line in found]
+        return Stretch(texts, self.size, self.size, skipped > 0, reset, skipped)
+
+    def _append(self, line: bytes) -> None:
+        """Append one line and drop the oldest ones; one that is too long for all is not kept."""
+        data, at = line + b"\n", self.size
+        self.size += len(data)
+        if len(data) > self._keep_bytes:
+            self._start = self.size
+            return
+        if self.size - self._start > self._keep_bytes:
+            self._start = self._line_at(self.size - self._keep_bytes, end=at)
+        at %= self._keep_bytes
+        first = data[: self._keep_bytes - at]
+        self._data[at : at + len(first)] = first
+        self._data[: len(data) - len(first)] = data[len(first) :]
+
+    def _line_at(self, offset: int, end: int | None = None) -> int:
+        """Return where the first line at or after ``offset`` begins; ``end`` if there is none."""
+        end = self.size if end is None else end
+        if offset <= self._start:
+            return self._start
+        if offset > end:
+            return end
+        found = self._find_end(offset - 1, end)
+        return end if found is None else found + 1
+
+    def _find_end(self, start: int, end: int) -> int | None:
+        """Return where in the stream the next line ends."""
+        keep = self._keep_bytes
+        while start < end:
+            at = start % keep
+            stop = min(keep, at + end - start)
+            found = self._data.find(b"\n", at, stop)
+            if found >= 0:
+                return start + found - at
+            start += stop - at
+        return None
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        """Return a part of the stream that is here."""
+        keep, size = self._keep_bytes, end - start
+        at = start % keep
+        first = bytes(memoryview(self._data)[at : at + size])
+        return first + bytes(memoryview(self._data)[: size - len(first)])
 
 
 def line_bytes(line: str) -> int:

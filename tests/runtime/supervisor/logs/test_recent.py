@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.supervisor.logs.recent import RecentLog
+from runtime.supervisor.logs.recent import RecentLog, line_bytes
 
 
 def filled(*lines: str, keep: int = 1000) -> RecentLog:
@@ -43,10 +45,49 @@ def test_a_cursor_of_another_stream_begins_anew() -> None:
     assert (found.lines, found.reset) == (["one"], True)
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=9), max_size=40), st.integers(1, 60))
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=9)
+
+
+@given(st.lists(TEXT, max_size=40), st.integers(1, 60))
 def test_what_is_kept_is_the_end_of_what_was_said(lines: list[str], keep: int) -> None:
     recent = filled(*lines, keep=keep)
     found = recent.after(0, 1000, 10_000)
     assert found.lines == lines[len(lines) - len(found.lines) :]
-    assert found.size == sum(len(line.encode()) + 1 for line in lines)
-    assert found.skipped_bytes == found.size - sum(len(x.encode()) + 1 for x in found.lines)
+    assert found.size == sum(map(line_bytes, lines))
+    assert found.skipped_bytes == found.size - sum(map(line_bytes, found.lines))
+    assert sum(map(line_bytes, found.lines)) <= keep
+    older = lines[: len(lines) - len(found.lines)]
+    if older:  # the newest that is missing has no room, or what came after it had none
+        missing = sum(map(line_bytes, [older[-1], *found.lines]))
+        assert missing > keep
+
+
+@given(st.lists(TEXT, min_size=1, max_size=20), st.integers(1, 60), st.data())
+def test_reading_from_anywhere_gives_whole_lines(
+    lines: list[str], keep: int, data: st.DataObject
+) -> None:
+    recent = filled(*lines, keep=keep)
+    kept = recent.after(0, 1000, 10_000).lines
+    cursor, most = data.draw(st.integers(0, recent.size)), data.draw(st.integers(0, 80))
+    limit = data.draw(st.integers(0, 5))
+    want: list[str] = []
+    begin = recent.size
+    for line in reversed(kept):
+        begin -= line_bytes(line)
+        if begin < cursor or len(want) >= limit or recent.size - begin > most:
+            break
+        want.insert(0, line)
+    assert recent.after(cursor, limit, most).lines == want
+
+
+def test_short_lines_take_no_more_memory_than_long_ones() -> None:
+    tracemalloc.start()
+    try:
+        recent = RecentLog(keep_bytes=256 * 1024)
+        empty = tracemalloc.get_traced_memory()[0]
+        for number in range(20_000):
+            recent.keep("irc:libera", {"n": number, "text": "a short line"})
+        grown = tracemalloc.get_traced_memory()[0] - empty
+    finally:
+        tracemalloc.stop()
+    assert grown < 4096
