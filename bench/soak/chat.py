@@ -11,7 +11,7 @@ from bench.soak.ports import quiet_port
 from tests.support.irc_server import IrcServer, RawClient, available, ngircd
 
 ROOM = "#soak"
-SECONDS = 2.0  # between two lines of the visitor
+SECONDS = 1.0  # between two lines of the visitor
 RETRY = 0.2  # seconds
 
 

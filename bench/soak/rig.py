@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from bench.soak.numbers import Ledger
 from bench.soak.ports import quiet_port
 from bench.soak.traffic import Onlooker, Person, Relay
 from bench.tied import TiedDaemon
+from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry
 from tests.support import faulty
 from tests.support.short_directory import ShortDirectory
 
@@ -28,6 +30,8 @@ SAY_SECONDS = 4.0  # between two messages to each account
 IRC_SECONDS = 15.0  # the same for irc, whose server is one room for all
 CALM = 1.0  # seconds
 SETTLED_SECONDS = 20.0
+RING = 200  # recent messages of an account: so that all rings are full in the warm-up
+EXERCISES = 3
 
 
 class WatchedRows(Rows):
@@ -169,6 +173,19 @@ class SoakRig(FaultRig):
             await self.call("restart")
             await self.rows.until(TARGET, up(after=before))
 
+    async def exercise(self) -> None:
+        """Restart every account some times, so that what is kept of each reaches its bound.
+
+        What ZeroMQ and the allocator hold for a connection becomes resident when it is first
+        used, and with each new one a little more of it, until all of it is.
+        """
+        for _ in range(EXERCISES):
+            before = {key: self.incarnation(key) for key in self.keys}
+            await self.call("restart", *self.keys)
+            for key in self.keys:
+                await self.rows.until(key, up(after=before[key]))
+        await self.whole()
+
     def has_zygote(self) -> bool:
         """Return whether there is a zygote."""
         try:
@@ -222,7 +239,29 @@ def config(keys: list[str], directory: Path, irc_port: int) -> dict[str, Any]:
         whole = channels.setdefault(channel, {"accounts": {}})
         whole["accounts"][account] = _account(key, directory, irc_port)
     channels["faulty"]["accounts"]["bad"] = target_account()
-    return config_of(channels)
+    made = config_of(channels)
+    made["gateway"]["limits"]["ringMessages"] = RING
+    return made
+
+
+def remember(keys: list[str], state: Path) -> None:
+    """Write full histories of these accounts, as a daemon has them that has run for long."""
+    state.mkdir(mode=0o700)
+    history = History(state / "history.jsonl")
+    now = int(time.time() * 1000)
+    for key in keys:
+        for number in range(EVENTS):
+            entry = HistoryEntry(
+                at=now - 1000 * (EVENTS - number),
+                phase=("starting", "running", "backoff")[number % 3],
+                incarnation=number // 3 + 1,
+                text="ended by SIGKILL",
+                exit="SIGKILL",
+                exit_cause="crashed",
+                proven=True,
+            )
+            history.add(key, entry)
+    history.close()
 
 
 def _account(key: str, directory: Path, irc_port: int) -> dict[str, Any]:
@@ -256,6 +295,7 @@ async def soak_rig(count: int, seed: int) -> AsyncIterator[SoakRig]:
         daemon = TiedDaemon(place, made, site=str(site))
         daemon.port = quiet_port()
         daemon.write(made)
+        remember(keys, place / "state")
         rig = SoakRig(daemon, keys, seed, chat)
         try:
             if chat is not None:

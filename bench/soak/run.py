@@ -23,8 +23,9 @@ from bench.soak.usage import Sample, Usage
 PAUSE = (0.2, 4.0)  # seconds between two faults
 TOGETHER = 0.2  # how often two faults come at once
 LIMIT = 120.0  # seconds that one fault may take
-SKIP = 600.0  # seconds of the run before growth counts
-WARM_UP = 420.0  # seconds of a process that was started later: rings of 1000 messages are full
+SKIP = 600.0  # seconds of the run before growth counts; at most a quarter of it
+WARM_UP = 420.0  # seconds of a process that was started later; likewise
+ENDS = 1 / 3  # of the run, in which supervisor and gateway are ended
 
 
 class Soak:
@@ -46,6 +47,7 @@ class Soak:
     async def run(self) -> None:
         """Inject until the time is over, then stop all and compare."""
         rig, outcome = self._rig, self._outcome
+        await rig.exercise()
         while self.clock < self._seconds:
             await asyncio.sleep(rig.draw.uniform(*PAUSE))
             faults = [self._next()]
@@ -55,8 +57,8 @@ class Soak:
             await self.inject(faults)
         await self.conclude()
         outcome.minutes = round(self.clock / 60, 1)
-        share = min(1.0, self._seconds / (6 * SKIP))  # a short run has a short begin
-        series = self._usage.series(skip=SKIP * share, warm_up=WARM_UP * share)
+        short = self._seconds / 4
+        series = self._usage.series(skip=min(SKIP, short), warm_up=min(WARM_UP, short))
         outcome.series = [each.described() for each in series]
 
     def _next(self) -> Drawn:
@@ -64,7 +66,7 @@ class Soak:
             each
             for each in CATALOGUE.values()
             if self.clock - self._last.get(each.name, -each.apart) >= each.apart
-            and (not each.apart or self.clock < self._seconds / 2)
+            and (not each.apart or self.clock < self._seconds * ENDS)
             and (each.name != "kill-many" or self._rig.group)
         ]
         found = self._rig.draw.choices(ready, [each.weight for each in ready])[0]
@@ -90,6 +92,8 @@ class Soak:
                     print(f"  zygote gone\n{rig.log_tail()}", file=sys.stderr)
                 found = self._left(before, await settled(rig, before), lives)
                 await self._sample()
+            if any(each.apart for each in faults):
+                await rig.exercise()
         except Exception as error:  # noqa: BLE001 - the soak goes on, and ends with 1
             found.append(f"{type(error).__name__}: {error}"[:1000])
             outcome.counts["not recovered"] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -38,6 +40,25 @@ class Series:
         return self._slope([each.rss_bytes / MIB for each in self.samples])
 
     @property
+    def rss_doubt(self) -> float:
+        """Half the width of the slope's 95 % confidence interval, in MiB per hour.
+
+        Neighbouring samples are alike, so that they count as fewer: by their correlation.
+        """
+        hours = [each.at / 3600 for each in self.samples]
+        values = [each.rss_bytes / MIB for each in self.samples]
+        slope, level = statistics.linear_regression(hours, values)
+        rest = [v - level - slope * h for h, v in zip(hours, values, strict=True)]
+        squares = sum(each * each for each in rest)
+        if not squares:
+            return 0.0
+        alike = min(0.99, max(0.0, sum(a * b for a, b in itertools.pairwise(rest)) / squares))
+        middle = statistics.fmean(hours)
+        spread = sum((each - middle) ** 2 for each in hours)
+        variance = squares / (len(rest) - 2) / spread
+        return 1.96 * math.sqrt(variance * (1 + alike) / (1 - alike))
+
+    @property
     def fds_slope(self) -> float:
         """Open files per hour, by least squares."""
         return self._slope([float(each.fds) for each in self.samples])
@@ -54,6 +75,7 @@ class Series:
             "samples": len(self.samples),
             "rssMiB": [round(each.rss_bytes / MIB, 2) for each in (first, last)],
             "rssSlopeMiBPerHour": round(self.rss_slope, 2),
+            "rssDoubtMiBPerHour": round(self.rss_doubt, 2),
             "fds": [first.fds, last.fds], "fdsSlopePerHour": round(self.fds_slope, 2),
             "all": [asdict(each) for each in self.samples],
         }  # fmt: skip
