@@ -134,12 +134,22 @@ class FaultRig:
         known |= {self.daemon.pid, gateway}
         with suppress(LookupError):  # while it is replaced
             known.add(self.zygote())
+        known |= set(self._channel_zygotes().values())
         found = {one.pid for one in self.daemon.family()} | self._marked()
         return Resources(
             strays=frozenset(found - known),
             files=_open_files("supervisor", self.daemon.pid, self._logs(status))
             + _open_files("gateway", gateway, frozenset()),
         )
+
+    def _channel_zygotes(self) -> dict[str, int]:
+        """Return the zygote of each channel that has one of its own: the one started last."""
+        found: dict[str, int] = {}
+        for one in sorted(self.daemon.family(), key=lambda each: each.pid):
+            with suppress(psutil.Error):  # one that has ended meanwhile
+                if one.status() != psutil.STATUS_ZOMBIE and one.name().startswith("zygote-"):
+                    found[one.name().partition("#")[0]] = one.pid
+        return found
 
     def _logs(self, status: dict[str, Any]) -> frozenset[Path]:
         """Return the log files: each is open from its first line until its writer has ended."""

@@ -145,20 +145,28 @@ async def _poisoned(rig: FaultRig, observed: Observation) -> None:
 async def _slow_client(rig: FaultRig, observed: Observation) -> None:
     before = rig.incarnation()
     gateway = psutil.Process(await rig.gateway())
-    calm = gateway.num_fds()
     client = await receiver(rig.daemon.port, connect_request().encode())
+    port = client.transport.get_extra_info("sockname")[1]
     client.transport.pause_reading()
     ordered = asyncio.create_task(rig.order("flood"))
-    ends = time.monotonic() + PATIENCE
-    while gateway.num_fds() > calm:  # its own end would show nothing: it does not read
-        if time.monotonic() > ends:
-            raise TimeoutError("the client that does not read was not closed")
-        await asyncio.sleep(LOOK)
-    observed.noticed()
-    client.transport.abort()
-    await ordered
-    left_alone(rig, before)
-    await replace_target(rig, observed)
+    try:
+        ends = time.monotonic() + PATIENCE
+        while _has_client(gateway, port):  # its own end would show nothing: it does not read
+            if time.monotonic() > ends:
+                raise TimeoutError("the client that does not read was not closed")
+            await asyncio.sleep(LOOK)
+        observed.noticed()
+        left_alone(rig, before)
+    finally:  # whatever happened, the flood ends
+        client.transport.abort()
+        await ordered
+        await replace_target(rig, observed)
+
+
+def _has_client(gateway: psutil.Process, port: int) -> bool:
+    """Return whether the gateway has an open connection whose other end is this local port."""
+    found = gateway.net_connections("tcp4")
+    return any(each.raddr and each.raddr.port == port for each in found)
 
 
 @fault("supervisor-kill", "kill -9 of the supervisor, then a start", shared=True, last=True)

@@ -169,9 +169,11 @@ class SoakRig(FaultRig):
             await self.rows.until(key, _connected)
         if not self.has_zygote():  # it is replaced when it is needed next
             self.zygotes_gone += 1
-            before = self.incarnation()
-            await self.call("restart")
-            await self.rows.until(TARGET, up(after=before))
+            key = next(each for each in self.keys if each.startswith("local:"))  # a fork of it
+            self.hit.add(key)
+            before = self.incarnation(key)
+            await self.call("restart", key)
+            await self.rows.until(key, up(after=before))
 
     async def exercise(self) -> None:
         """Restart every account some times, so that what is kept of each reaches its bound.
