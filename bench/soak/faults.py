@@ -30,7 +30,7 @@ class Drawn:
     """A fault that may be drawn. ``weight`` is how likely, beside the others.
 
     It comes at most every ``apart`` seconds, together with all that have the same bound, and in
-    the first third of the run only when there is one: what ends a process often shows nothing of
+    the first quarter of the run only when there is one: what ends a process often shows nothing of
     its growth. ``beside``: it may be injected while another one is.
     """
 

@@ -16,9 +16,9 @@ Written by `python -m bench.soak --publish`. A real daemon, `trunkline up`, with
 and `faulty` is hit by faults in random order, one or two at a time: every process is killed,
 stopped for two seconds (SIGSTOP) and for ever, the accounts' own code goes wrong in all the ways of
 [faults.md](../faults.md), the chat server is killed, clients are cut, accounts are changed, added,
-stopped and started, logs are rotated. Gateway and supervisor are ended in the first third only, so
-that the rest shows whether they grow. The seed repeats the order; what else the machine does it
-cannot repeat.
+stopped and started, logs are rotated. Gateway and supervisor are ended in the first quarter only:
+the rest shows whether they grow. The seed repeats the order; what else the machine does it cannot
+repeat.
 
 Each message has a number, inbound and outbound. Two clients check that they come in order, once
 (or marked `redelivered`) and complete: one that stays over restarts and asks for what it missed
@@ -28,11 +28,10 @@ missing must have been told: by `channel.gap`, or by `possiblyLost` of the incar
 `possiblyLost` cannot count them; after an end in order it must.
 
 Growth is a line fitted through all samples of a process, with its 95 % confidence interval, without
-the first ten minutes of the run and the first seven of a process that came later (each a quarter of
-a run that is shorter). By then all that is bounded is full: each gateway keeps 200 recent messages
-of an account here, not 1,000, for which an account of `irc` would need twenty minutes; histories
-are full from the start on; and after each start of a supervisor or gateway every account is
-restarted three times.
+its first fifteen minutes (in a run of less than 45, without a third of that). By then most of what
+is bounded is full: each gateway keeps 200 recent messages of an account here, not 1,000, for which
+an account of `irc` would need twenty minutes; histories are full from the start on; and after each
+start of a supervisor or gateway every account is restarted three times.
 
 """
 

@@ -23,9 +23,8 @@ from bench.soak.usage import Sample, Usage
 PAUSE = (0.2, 4.0)  # seconds between two faults
 TOGETHER = 0.2  # how often two faults come at once
 LIMIT = 120.0  # seconds that one fault may take
-SKIP = 600.0  # seconds of the run before growth counts; at most a quarter of it
-WARM_UP = 420.0  # seconds of a process that was started later; likewise
-ENDS = 1 / 3  # of the run, in which supervisor and gateway are ended
+WARM_UP = 900.0  # seconds of a process before its growth counts; at most a third of the run
+ENDS = 1 / 4  # of the run, in which supervisor and gateway are ended
 
 
 class Soak:
@@ -57,8 +56,8 @@ class Soak:
             await self.inject(faults)
         await self.conclude()
         outcome.minutes = round(self.clock / 60, 1)
-        short = self._seconds / 4
-        series = self._usage.series(skip=min(SKIP, short), warm_up=min(WARM_UP, short))
+        warm_up = min(WARM_UP, self._seconds / 3)
+        series = self._usage.series(skip=warm_up, warm_up=warm_up)
         outcome.series = [each.described() for each in series]
 
     def _next(self) -> Drawn:
