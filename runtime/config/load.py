@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import msgspec
 
 from runtime.config.access_policy import closed_doors
-from runtime.config.accounts import UNJOURNALED, AccountSpec, accounts
+from runtime.config.accounts import AccountSpec, accounts
+from runtime.config.channel_section import UNJOURNALED
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import read_text

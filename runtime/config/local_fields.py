@@ -16,9 +16,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from runtime.config.accounts import LAYERED
+from runtime.config.account_model import AccountConfig
+from runtime.config.channel_section import LAYERED
 from runtime.config.check import is_list, is_struct, join, members
-from runtime.config.model import AccountConfig, Config
+from runtime.config.model import Config
 from runtime.config.text.json5_positions import ValuePath
 from workers.plugin import fields_of
 from workers.registry import Manifests

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Meta
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
-from runtime.config.access_policy import AccessFields
 from runtime.config.places import DEFAULT_PORT
 from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
@@ -23,14 +22,10 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
-ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
 AllowedMedia = Annotated[
     str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+(/|$))", max_length=4096)
 ]
-Launcher = Literal["zygote", "exec"]
 AgentName = Literal["echo", "none"]
-JournalMode = Literal["on", "off"]
-AmbiguousMode = Literal["ask", "retry", "drop"]
 
 
 class Section(
@@ -354,47 +349,3 @@ class Config(Section, frozen=True):
     media: MediaConfig = MediaConfig()
     ingress: IngressConfig = IngressConfig()
     logging: LoggingConfig = LoggingConfig()
-
-
-class OutboxConfig(Section, frozen=True):
-    """What an account is to send. It needs the journal."""
-
-    # Seconds after which an agent's answer is not sent any more: late ones help nobody.
-    ttl: Annotated[float, Meta(gt=0, le=604800)] = 3600.0
-
-
-class AccountConfig(Section, AccessFields, frozen=True):
-    """The fields that every account has, beside those of its channel."""
-
-    enabled: bool = True
-    name: Annotated[str, Meta(max_length=200)] | None = None  # shown to people
-    # Any fields of these parts of `supervisor`; they count before the channel's.
-    restart: dict[str, Any] = {}
-    health_monitor: dict[str, Any] = {}
-    login: dict[str, Any] = {}
-    limits: dict[str, Any] = {}
-    # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
-    launcher: Annotated[Launcher, LOCAL] = "zygote"
-    # Landlock keeps an `exec` account to its own files and the interpreter's. Not every SDK lives
-    # with it, nor every kernel has it.
-    confine: Annotated[bool, LOCAL] = False
-    # None: agents.default.
-    agent: AgentName | None = None
-    # on: what came from the platform is stored before anything else happens. None: on, but off
-    # for `local`, whose clients see for themselves what was not taken.
-    journal: JournalMode | None = None
-    # A message may have arrived if the account died meanwhile. ask: it waits as a dead letter;
-    # retry: it is sent again, perhaps twice; drop: it is given up. None: ask.
-    ambiguous: AmbiguousMode | None = None
-    outbox: OutboxConfig | None = None
-    # Through which the plugin connects. Without a password: it would be shown.
-    proxy: Annotated[ProxyUrl, LOCAL] | None = None
-    # Whether the gateway passes HTTP requests on to it, without asking for its own secret.
-    ingress: bool = False
-
-
-class ChannelConfig(AccountConfig, frozen=True):
-    """The fields that every channel has. All other fields are inherited by its accounts."""
-
-    default_account: Text | None = None
-    accounts: dict[str, dict[str, Any]] | None = None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from runtime.config.accounts import OURS
+from runtime.config.channel_section import OURS
 from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
 from workers.secrets import PASSWORD_NAME, SENSITIVE_NAME, secret_part, without_secrets

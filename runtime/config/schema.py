@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from runtime.config.account_model import AccountConfig, ChannelConfig
 from runtime.config.local_fields import local_paths
-from runtime.config.model import AccountConfig, ChannelConfig, Config
+from runtime.config.model import Config
 from workers.plugin import Manifest
 from workers.registry import Manifests
 from workers.secrets import SecretRef

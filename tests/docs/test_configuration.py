@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from runtime.config.account_model import AccountConfig, ChannelConfig
 from runtime.config.check import is_struct, members
 from runtime.config.files import MAX_BYTES
 from runtime.config.load import load_text
 from runtime.config.local_fields import local_paths
-from runtime.config.model import AccountConfig, ChannelConfig, Config
+from runtime.config.model import Config
 from workers.registry import manifests
 from workers.secrets import EXEC_TIMEOUT
 

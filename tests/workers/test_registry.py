@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runtime.config.model import ChannelConfig
+from runtime.config.account_model import ChannelConfig
 from workers import registry
 from workers.registry import BUILT_IN, COMMON_FIELDS, manifests
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runtime.config.accounts import IMPLICIT, OURS
+from runtime.config.channel_section import IMPLICIT, OURS
 from runtime.config.edit.checked import BY_HAND, checker, write_checked
 from runtime.config.edit.typed import typed
 from runtime.config.errors import config_error

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.config.accounts import OURS
+from runtime.config.channel_section import OURS
 from runtime.config.local_fields import account_values, dotted, local_values, mapping, references
 from runtime.config.model import Config
 from runtime.config.redact import redacted

@@ -12,8 +12,9 @@ from typing import Any, get_args
 import msgspec
 import pyjson5
 
+from runtime.config.account_model import AccountConfig
 from runtime.config.check import is_list, is_struct, members
-from runtime.config.model import AccountConfig, RestartConfig
+from runtime.config.model import RestartConfig
 from workers.plugin import Manifest
 
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from runtime.config.accounts import LAYERED
+from runtime.config.account_model import AccountConfig, ChannelConfig
+from runtime.config.channel_section import LAYERED
 from runtime.config.check import is_struct, join, members
 from runtime.config.local_fields import (
     account_values,
@@ -20,7 +21,7 @@ from runtime.config.local_fields import (
     mark_of,
     references,
 )
-from runtime.config.model import AccountConfig, ChannelConfig, Config
+from runtime.config.model import Config
 from workers.plugin import LOCAL, REMOTE, Manifest, fields_of
 from workers.registry import BUILT_IN, InstalledChannel, Manifests, load
 

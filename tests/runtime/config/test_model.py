@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from runtime.config.account_model import AccountConfig, ChannelConfig
 from runtime.config.check import is_struct, members
 from runtime.config.model import (
-    AccountConfig,
     AccountLimitsConfig,
-    ChannelConfig,
     Config,
     GatewayConfig,
     MediaConfig,

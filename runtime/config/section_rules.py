@@ -1,0 +1,109 @@
+"""Finds what is wrong with the sections of channels, and with their accounts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runtime.config.account_model import AccountConfig, ChannelConfig
+from runtime.config.account_rules import (
+    access_problems,
+    confinement_problems,
+    ingress_problems,
+)
+from runtime.config.channel_section import (
+    LAYERED,
+    OF_ACCOUNT,
+    OF_CHANNEL,
+    ChannelSection,
+    journal_of,
+    layered,
+    place_of,
+    safely,
+    split_fields,
+)
+from runtime.config.check import account_problems, join, problems
+from runtime.config.errors import Problem
+from runtime.config.wording import unknown
+from workers.plugin import fields_of
+from workers.registry import ID, ID_RULE
+from workers.secrets import is_reference, with_secret
+
+
+def problems_of_channel(channel: ChannelSection) -> list[Problem]:
+    """Return what is wrong with the channel's own part; its accounts are checked one by one."""
+    path, own = channel.path, channel.own
+    shape = {**own, "accounts": {}} if isinstance(own.get("accounts"), Mapping) else own
+    found = problems(shape, ChannelConfig, path)
+    found += _field_problems(channel, channel.inherited, path, OF_CHANNEL)
+    found += _layer_problems(channel, [own], path)
+    default = own.get("defaultAccount")
+    if isinstance(default, str) and default and default not in channel.accounts:
+        listed = ", ".join(channel.accounts) or "none, there are no accounts"
+        text = f"names an account that does not exist; allowed: {listed}"
+        found.append(Problem(join(path, "defaultAccount"), text))
+    return found
+
+
+def problems_of_account(channel: ChannelSection, id: str, fields: object) -> list[Problem]:
+    """Return what is wrong with the fields of an account, and with what it inherits under them."""
+    path = place_of(channel, id)
+    if not ID.match(id):
+        return [Problem(path, f"impossible account id; allowed: {ID_RULE}")]
+    if not isinstance(fields, Mapping):
+        return problems(fields, AccountConfig, path)
+    own, given = split_fields(fields, OF_ACCOUNT)
+    found = problems(own, AccountConfig, path)
+    found += _field_problems(channel, given, path, OF_ACCOUNT)
+    found += _layer_problems(channel, [channel.own, own], path)
+    both = {**channel.own, **own}
+    found += confinement_problems(both, path)
+    if not channel.broken:
+        found += ingress_problems(channel.manifest, both, path)
+        found += access_problems(channel.manifest, both, path, journal=journal_of(channel, both))
+    return found or _rule_problems(channel, {**channel.inherited, **given}, path)
+
+
+def _field_problems(
+    channel: ChannelSection, fields: Mapping[str, Any], path: str, ours: Iterable[str]
+) -> list[Problem]:
+    """Check fields by the channel's struct; for a misspelt one our names are listed too."""
+    if channel.broken:
+        return []
+    struct, secrets = channel.manifest.config, channel.manifest.secrets
+    known = {each.encode_name for each in fields_of(struct)}
+    strange = [name for name in fields if name not in known]
+    found = [Problem(join(path, name), unknown(name, {*known, *ours})) for name in strange]
+    rest = {name: value for name, value in fields.items() if name in known}
+    return found + account_problems(rest, struct, secrets, path)
+
+
+def _layer_problems(
+    channel: ChannelSection, layers: list[Mapping[str, Any]], path: str
+) -> list[Problem]:
+    """Check the fields of the last layer, and all layers together."""
+    found: list[Problem] = []
+    for name, (_, struct) in LAYERED.items():
+        where, last = join(path, name), layers[-1].get(name, {})
+        if isinstance(last, Mapping) and last:  # else: reported as a field, or nothing to judge
+            found += account_problems(last, struct, (), where) or problems(
+                layered(channel, name, layers), struct, where
+            )
+    return found
+
+
+def _rule_problems(channel: ChannelSection, merged: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check the struct's own rules, which see several fields.
+
+    A word stands for each reference; a rule about the secret itself waits for its value.
+    """
+    manifest = channel.manifest
+    if channel.broken or safely(lambda: manifest.unconfigured(merged)):
+        return []
+    referred = [name for name in manifest.secrets if is_reference(merged, name)]
+    filled = dict(merged)
+    for name in referred:
+        filled = with_secret(filled, name, "secret")
+    words = {name.rpartition(".")[2] for name in referred}
+    found = problems(filled, manifest.config, path)
+    return [each for each in found if not any(word in each.text for word in words)]
