@@ -33,6 +33,7 @@ COMMON_FIELDS = frozenset(
         "healthMonitor",
         "limits",
         "launcher",
+        "python",
         "confine",
         "agent",
         "journal",
@@ -55,20 +56,31 @@ COMMON_FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class InstalledChannel:
-    """A usable channel. ``ref`` is the import string of its manifest."""
+    """A usable channel. ``ref`` is the import string of its manifest.
+
+    ``python`` is the interpreter for which it is installed, where that is not this one.
+    """
 
     manifest: Manifest
     ref: str
     package: str
+    python: str | None = None
 
 
 class Manifests(dict[str, InstalledChannel]):
-    """The usable channels by id. ``broken`` holds the reason for each id that is unusable."""
+    """The usable channels by id. ``broken`` holds the reason for each id that is unusable.
+
+    Where a configuration names interpreters (``python``), ``unusable`` holds by interpreter why
+    a channel cannot run there, by id; the empty interpreter is this one. ``base`` are then the
+    channels without any configuration.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.broken: dict[str, str] = {}
         self.warnings: list[str] = []
+        self.unusable: dict[str, dict[str, str]] = {}
+        self.base: Manifests | None = None
 
 
 class UnusableManifest(Exception):
@@ -106,7 +118,7 @@ def load(id: str, ref: str) -> Manifest:
         raise  # from the operator, not from the package
     except BaseException as error:  # noqa: BLE001 - another package's import may raise anything
         raise UnusableManifest(f"{ref}: {type(error).__name__}: {error}") from None
-    if problem := _flaw(id, manifest):
+    if problem := flaw_of(id, manifest):
         raise UnusableManifest(f"{ref} {problem}")
     assert isinstance(manifest, Manifest)
     return manifest
@@ -129,7 +141,7 @@ def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "an unknown package"
 
 
-def _flaw(id: str, manifest: object) -> str | None:
+def flaw_of(id: str, manifest: object) -> str | None:
     """Return what makes ``manifest`` unusable, ``None`` when nothing does."""
     if not isinstance(manifest, Manifest):
         return f"is {type(manifest).__name__}, not a workers.plugin.Manifest"

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import shlex
 import stat
-import subprocess
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from ipc.helpers import PIPE, end_helper, read_output, start_helper
 from workers.errors import Misconfigured
-from workers.process.helpers import end_helper, start_helper
 
 EXEC_TIMEOUT = 10.0  # seconds; a daemon cannot use a password store that asks a person
 MAX_BYTES = 64 * 1024  # a certificate with its key fits; a mistaken path to a log does not
@@ -191,11 +188,11 @@ def _from_command(reference: SecretRef, environ: Mapping[str, str] | None) -> st
     """Run the command without a shell; its stderr goes to the account's log."""
     try:
         command = [os.path.expanduser(word) for word in shlex.split(reference.id)]
-        process = start_helper(command, stdout=subprocess.PIPE, env=environ)
+        process = start_helper(command, stdout=PIPE, env=environ)
     except OSError as error:
         raise Misconfigured(f"the secret {reference} cannot run: {error.strerror}") from None
     with process:
-        data = _output(process)
+        data = read_output(process, EXEC_TIMEOUT, MAX_BYTES)
         if data is None or len(data) > MAX_BYTES:
             end_helper(process)
     if data is None:
@@ -203,42 +200,6 @@ def _from_command(reference: SecretRef, environ: Mapping[str, str] | None) -> st
     if process.returncode and len(data) <= MAX_BYTES:
         raise Misconfigured(f"the secret {reference} failed with status {process.returncode}")
     return _text(reference, data)
-
-
-def _output(process: subprocess.Popen[bytes]) -> bytes | None:
-    """Return what the command prints until it exits; ``None`` when that takes too long.
-
-    Its exit ends the wait, not the end of its output: an agent that a password store leaves
-    behind may hold that open for ever. Stops reading soon after ``MAX_BYTES``.
-    """
-    assert process.stdout is not None
-    out, data, deadline = process.stdout.fileno(), b"", time.monotonic() + EXEC_TIMEOUT
-    exited = os.pidfd_open(process.pid)
-    try:
-        os.set_blocking(out, False)
-        poll = select.poll()
-        poll.register(exited, select.POLLIN)
-        poll.register(out, select.POLLIN)
-        while len(data) <= MAX_BYTES:
-            ready = poll.poll(max(deadline - time.monotonic(), 0) * 1000)
-            if not ready:
-                return None
-            chunk = _available(out)
-            data += chunk
-            if not chunk and any(fd == exited for fd, _ in ready):
-                break
-            if not chunk:
-                poll.unregister(out)  # closed, but the command still runs
-        return data
-    finally:
-        os.close(exited)
-
-
-def _available(fd: int) -> bytes:
-    try:
-        return os.read(fd, MAX_BYTES + 1)
-    except BlockingIOError:
-        return b""
 
 
 def _text(reference: SecretRef, data: bytes) -> str:

@@ -20,6 +20,10 @@ LONGEST_PROMPT = 8192  # characters of what a login shows: a QR code holds 4296 
 LONGEST_ANSWER = 8192  # characters of what a person answers: a text, or the address of a page
 LONGEST_SENTENCE = 1000  # characters of one sentence in a frame
 
+# Of the frames between the processes of the daemon. Where both numbers are the same, two releases
+# understand each other: the second grows with every frame or field that the other must know.
+WIRE = "1.0"
+
 EXIT_OK = 0
 EXIT_ERROR = 1  # of an error that has no code of its own
 EXIT_TEMPORARY = 75  # EX_TEMPFAIL: trying again can help

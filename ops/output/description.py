@@ -23,6 +23,7 @@ def show_description(found: dict[str, Any]) -> None:
         ("why", found.get("why")),
         ("next", found.get("next")),
         ("plugin", found.get("imports")),
+        ("interpreter", found.get("python")),
     ]
     cells = dict(zip(ACCOUNT_COLUMNS, account_row(status, time.time()), strict=True))
     facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]

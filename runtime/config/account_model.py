@@ -15,6 +15,7 @@ from runtime.config.model import AgentName, Section, Text
 from workers.plugin import LOCAL
 
 ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]
+Interpreter = Annotated[str, Meta(pattern=r"^/[^\x00]*$", max_length=4096)]
 Launcher = Literal["zygote", "exec"]
 JournalMode = Literal["on", "off"]
 AmbiguousMode = Literal["ask", "retry", "drop"]
@@ -39,6 +40,8 @@ class AccountConfig(Section, AccessFields, frozen=True):
     limits: dict[str, Any] = {}
     # zygote: up in 20 ms and small. exec: shares no memory with others, for a distrusted SDK.
     launcher: Annotated[Launcher, LOCAL] = "zygote"
+    # The interpreter of an own virtualenv, for packages that do not go with others; implies `exec`.
+    python: Annotated[Interpreter | None, LOCAL] = None
     # Landlock keeps an `exec` account to its own files and the interpreter's. Not every SDK lives
     # with it, nor every kernel has it.
     confine: Annotated[bool, LOCAL] = False

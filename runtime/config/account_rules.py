@@ -11,8 +11,13 @@ from runtime.config.patterns import matcher_of
 from workers.plugin import Manifest
 
 
-def confinement_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
-    """Check that what is to be confined has an interpreter of its own."""
+def launcher_problems(fields: Mapping[str, Any], path: str) -> list[Problem]:
+    """Check that what is to be confined, or names an interpreter, is not to be forked."""
+    if fields.get("python") is not None:
+        if fields.get("launcher") == "zygote":
+            text = 'is "zygote"; allowed only "exec" beside python'
+            return [Problem(join(path, "launcher"), text)]
+        return []
     if fields.get("confine") is not True or fields.get("launcher") == "exec":
         return []
     return [Problem(join(path, "confine"), 'is true; allowed only beside launcher: "exec"')]

@@ -84,6 +84,7 @@ class AccountSpec:
     label: str
     fingerprint: str
     confine: bool = False
+    python: str | None = None
     proxy: str | None = None
     login: LoginConfig = _LOGIN
     ambiguous: AmbiguousMode = "ask"
@@ -153,13 +154,15 @@ def _spec(
     under = msgspec.convert({**common, **UNLAYERED}, AccountConfig)
     merged = {**channel.inherited, **given}
     for_worker = {name: merged[name] for name in merged if name != channel.manifest.groups}
+    python = over.python if "python" in own else under.python
     launcher = over.launcher if "launcher" in own else under.launcher
+    launcher = "exec" if python else launcher
     confine = over.confine if "confine" in own else under.confine
     proxy = over.proxy if "proxy" in own else under.proxy
     ingress = over.ingress if "ingress" in own else under.ingress
     ingress_url = _ingress_url(config, channel, id) if ingress else None
     off = _disabled(channel, id, under, over)
-    missing = _reason(channel, merged)
+    missing = channel.unusable.get(python or "") or _reason(channel, merged)
     return AccountSpec(
         key=f"{channel.id}:{id}",
         channel=channel.id,
@@ -174,6 +177,7 @@ def _spec(
         limits=_part(channel, own, "limits", AccountLimitsConfig),
         login=_part(channel, own, "login", LoginConfig),
         launcher=launcher,
+        python=python,
         confine=confine,
         agent=over.agent or under.agent or config.agents.default,
         proxy=proxy,
@@ -194,6 +198,7 @@ def _spec(
             id,
             channel.ref,
             launcher,
+            python,
             confine,
             proxy,
             ingress_url,

@@ -58,6 +58,7 @@ class ChannelSection:
     accounts: Mapping[str, Any]
     implicit: bool
     base: dict[str, Section]  # the supervisor's parts, which channel and account override
+    unusable: Mapping[str, str]  # by interpreter, "" is ours: why accounts cannot run with it
 
 
 def section_of(
@@ -82,6 +83,7 @@ def section_of(
         accounts=listed if isinstance(listed, Mapping) else {},
         implicit=implicit,
         base={name: getattr(config.supervisor, each) for name, (each, _) in LAYERED.items()},
+        unusable={name: each[id] for name, each in manifests.unusable.items() if id in each},
     )
 
 

@@ -85,6 +85,7 @@ def load_text(
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
     found = problems(raw, Config) + gateway_problems(raw.get("gateway"))
     config = _accounts_only(raw) if found else msgspec.convert(raw, Config)
+    known = _with_interpreters(known, config.channels)
     specs: dict[str, AccountSpec] = {}
     try:
         specs = accounts(config, known, str(path))
@@ -206,6 +207,26 @@ def closed_accounts(loaded: Loaded) -> list[str]:
 
 def _named(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN} more" if keys[SHOWN:] else "")
+
+
+def _with_interpreters(known: Manifests, sections: Mapping[str, Any]) -> Manifests:
+    """Return the channels that count for a file, those of interpreters that it names too."""
+    named = any(
+        "python" in fields
+        for section in sections.values()
+        for fields in (section, *_objects(section.get("accounts")))
+    )
+    if not named:
+        return known.base or known
+    # Late, as most files name none.
+    from runtime.config.interpreters import with_interpreters
+
+    return with_interpreters(known, sections)
+
+
+def _objects(values: Any) -> list[Mapping[str, Any]]:
+    found = values.values() if isinstance(values, Mapping) else ()
+    return [each for each in found if isinstance(each, Mapping)]
 
 
 def _readable_by_others(path: Path) -> bool:

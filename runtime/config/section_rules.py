@@ -8,8 +8,8 @@ from typing import Any
 from runtime.config.account_model import AccountConfig, ChannelConfig
 from runtime.config.account_rules import (
     access_problems,
-    confinement_problems,
     ingress_problems,
+    launcher_problems,
 )
 from runtime.config.channel_section import (
     LAYERED,
@@ -57,7 +57,7 @@ def problems_of_account(channel: ChannelSection, id: str, fields: object) -> lis
     found += _field_problems(channel, given, path, OF_ACCOUNT)
     found += _layer_problems(channel, [channel.own, own], path)
     both = {**channel.own, **own}
-    found += confinement_problems(both, path)
+    found += launcher_problems(both, path)
     if not channel.broken:
         found += ingress_problems(channel.manifest, both, path)
         found += access_problems(channel.manifest, both, path, journal=journal_of(channel, both))

@@ -89,6 +89,8 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
     assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [
         "channels.local.launcher",
         "channels.local.accounts.*.launcher",
+        "channels.local.python",
+        "channels.local.accounts.*.python",
         "channels.local.confine",
         "channels.local.accounts.*.confine",
         "channels.local.proxy",

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from runtime.supervisor.processes.leftovers import RUN_ID
+from ipc.helpers import RUN_ID
 from tests.support.daemon import Daemon, free_port
 from tests.support.ordinary_user import may_look_into
 

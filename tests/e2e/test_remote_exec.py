@@ -16,6 +16,7 @@ from ipc.errors import RemoteError
 from ipc.websocket.client import Client
 from tests.support.daemon import CLI, TOKEN, Daemon
 from tests.support.until import until
+from tests.support.virtualenvs import fake_interpreter
 
 CONFIG: dict[str, Any] = {
     "channels": {
@@ -80,6 +81,7 @@ async def test_every_way_in_over_the_gateway_is_refused_and_runs_nothing(tmp_pat
     mark = tmp_path / "mark"
     exec_ = running(mark)
     irc = {"server": "127.0.0.1", "nick": "n", "password": exec_}
+    python = str(fake_interpreter(tmp_path / "python", f"touch {mark}"))
     changes: list[dict[str, Any]] = [
         {"gateway": {"auth": {"token": exec_}}},
         {"gateway": {"command": ["touch", str(mark)]}},
@@ -90,6 +92,8 @@ async def test_every_way_in_over_the_gateway_is_refused_and_runs_nothing(tmp_pat
         {"channels": {"irc": {"accounts": {"b": {"password": exec_, "enabled": True}}}}},
         {"channels": {"irc": {"password": exec_, "accounts": {"b": {"enabled": True}}}}},
         {"channels": {"irc": {"accounts": {"b": {"server": "127.0.0.2"}}}}},
+        {"channels": {"local": {"accounts": {"a": {"python": python}}}}},
+        {"channels": {"local": {"python": python}}},
     ]
     async with Daemon(tmp_path, CONFIG) as daemon:
         client = await daemon.client()

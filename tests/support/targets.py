@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from workers.process.helpers import start_helper
+from ipc.helpers import start_helper
 from workers.secrets import reveal
 
 Say = Callable[..., None]  # as runtime.zygote.child passes it

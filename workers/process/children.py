@@ -1,6 +1,6 @@
 """Run a program beside a plugin: JSON lines in and out, its stderr in the account's log.
 
-It ends when the worker ends, however that dies (see ``workers.process.helpers``).
+It ends when the worker ends, however that dies (see ``ipc.helpers``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import msgspec
 
+from ipc.helpers import end_helper, start_helper
 from ipc.nesting import MALFORMED, decode_json
-from workers.process.helpers import end_helper, start_helper
 
 MAX_LINE = 1024 * 1024  # bytes of one line in either direction
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def plugin_class(manifest: Manifest) -> Any:
             raise
         raise Misconfigured(
             f"channel {manifest.id} needs {', '.join(manifest.extra)} ({error.msg});"
-            f" install: pip install {' '.join(manifest.extra)}",
+            f" install: {sys.executable} -m pip install {' '.join(manifest.extra)}",
             final=True,
         ) from None
     if missing := without_method(found, manifest.can):

@@ -133,6 +133,7 @@ class WorkerLauncher:
                     target=TARGET,
                     payload=msgspec.msgpack.encode(boot),
                     launcher=spec.launcher,
+                    python=spec.python,
                     limits=group_limits(spec.limits),
                     variables=_variables(spec),
                 ),

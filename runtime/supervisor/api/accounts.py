@@ -192,6 +192,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "label": account.spec.manifest.label,
         "name": account.spec.name,
         "identity": account.spec.label,
+        "python": account.spec.python,
         "configRevision": parts.configuration.revision,
         "limits": msgspec.to_builtins(account.spec.limits),
         "limitsBy": parts.launcher.limits_by,

@@ -15,16 +15,17 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
 
 from ipc.helpers import helpers_spared
+from runtime.config.interpreter_wording import no_program
 from runtime.config.variables import GATEWAY_VARIABLES
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.cgroups import ControlGroup, ControlGroups, GroupLimits
 from runtime.supervisor.processes.descent import child_above
+from runtime.supervisor.processes.exec_call import exec_call
 from runtime.supervisor.processes.process import (
     Pipes,
     SpawnedProcess,
@@ -35,7 +36,7 @@ from runtime.supervisor.processes.process import (
 from runtime.supervisor.processes.sweeping import Sweep
 from runtime.supervisor.processes.termination import kill_and_reap
 from runtime.zygote.child import MAX_REQUEST_BYTES
-from runtime.zygote.client import Zygote, ZygoteStopped, environment, mark
+from runtime.zygote.client import Zygote, ZygoteStopped, mark
 from runtime.zygote.forked import fork, write_bootstrap
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
@@ -279,29 +280,24 @@ class Launcher:
     def _exec(self, spec: Spec, env: dict[str, str], pipes: Pipes) -> int:
         boot, words, stdout, stderr = pipes.child_ends()
         passed = {"boot": boot, "words": words, **spec.fds}
-        names = ",".join(f"{name}={fd}" for name, fd in passed.items())
-        if spec.command:  # its environment has secrets, and an argument list is for all to see
-            path = os.environ.get("PYTHONPATH")  # the user's, not the one that leads to us
-            wanted = {"command": spec.command, "env": env, "path": path}
-            payload = json.dumps(wanted).encode()
-            told = (os.getpid(), names)
-            call = f"from runtime.zygote.child import exec_command; exec_command(*{told!r})"
-        else:
-            payload = spec.payload
-            arguments = (os.getpid(), names, json.dumps(env), spec.name, spec.target)
-            call = f"from runtime.zygote.child import exec_main; exec_main(*{arguments!r})"
-        started = subprocess.Popen(  # noqa: S603 — likewise
-            [sys.executable, "-P", "-c", call, mark(self._run_id)],  # -P: nothing from the cwd
-            pass_fds=list(passed.values()),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-            env=environment(self._run_id, self._kept_from(spec)),
-        )
+        call = exec_call(spec, env, passed, self._run_id, self._kept_from(spec))
+        try:
+            started = subprocess.Popen(  # noqa: S603 — likewise
+                call.argv,
+                pass_fds=list(passed.values()),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                env=call.env,
+            )
+        except OSError as error:
+            if spec.python is None or error.errno in SHORTAGES:
+                raise
+            raise SpawnError(no_program(spec.python, error.strerror or "")) from None
         started.returncode = 0  # we reap it ourselves, by its pidfd
         pipes.close_theirs()
-        write_bootstrap(pipes.boot_writer, payload)
+        write_bootstrap(pipes.boot_writer, call.payload)
         return started.pid
 
     def _kept_from(self, spec: Spec) -> frozenset[str]:

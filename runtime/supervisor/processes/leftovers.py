@@ -13,10 +13,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ipc.helpers import RUN_ID
 from runtime.supervisor.processes.termination import end_all
 from runtime.supervisor.processes.vitals import marks, parent_of
 
-RUN_ID = "TRUNKLINE_RUN_ID"
 GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 PASSES = 20  # over all processes, when a run is ended: what is killed may just have forked
 PROC = Path("/proc")

@@ -43,7 +43,8 @@ class Spec:
     then passed to it through a pipe, and it gets nothing else of ours. ``limits`` apply where
     there are control groups (``Launcher.use_groups``). ``variables`` are the environment
     variables that its own references name: of those that the launcher withholds it gets these.
-    With ``modules`` it is the zygote of a channel, which imports them.
+    With ``modules`` it is the zygote of a channel, which imports them. ``python`` is another
+    interpreter, in which Trunkline is installed: it runs there, by exec.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Spec:
     limits: GroupLimits | None = None
     variables: frozenset[str] = frozenset()
     modules: tuple[str, ...] = ()
+    python: str | None = None
 
 
 class SpawnedProcess:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.config.account_rules import access_problems, confinement_problems, ingress_problems
+from runtime.config.account_rules import access_problems, ingress_problems, launcher_problems
 from workers.registry import manifests
 
 FOUND = manifests()
@@ -23,7 +23,7 @@ FOUND = manifests()
     ],
 )
 def test_only_an_own_interpreter_is_confined(fields: dict[str, Any], wrong: bool) -> None:
-    assert [each.path for each in confinement_problems(fields, "a")] == ["a.confine"] * wrong
+    assert [each.path for each in launcher_problems(fields, "a")] == ["a.confine"] * wrong
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,7 @@ def test_every_field_of_a_channel_without_manifest_is_local() -> None:
         ("a",): 1,
         ("b",): 2,
         ("launcher",): "zygote",
+        ("python",): None,
         ("confine",): False,
         ("proxy",): None,
     }

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from ipc.helpers import end_helper, start_helper
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.processes import vitals
 from runtime.supervisor.processes.launcher import Launcher
@@ -35,7 +36,6 @@ from tests.support.spawned import (
     spec,
 )
 from tests.support.until import PATIENCE, until
-from workers.process.helpers import end_helper, start_helper
 
 
 async def test_a_target_that_is_not_there_says_so(launcher: Launcher) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ipc.helpers import RUN_ID
 from runtime.supervisor.instance import Instance
 from runtime.supervisor.processes import leftovers
-from runtime.supervisor.processes.leftovers import RUN_ID, find, sweep
+from runtime.supervisor.processes.leftovers import find, sweep
 
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 
@@ -124,5 +125,5 @@ def test_no_process_is_signalled_by_its_number() -> None:
     }
     assert found == {
         ("runtime/supervisor/processes/process.py", "killpg"),
-        ("workers/process/helpers.py", "killpg"),
+        ("ipc/helpers.py", "killpg"),
     }
