@@ -17,9 +17,11 @@ import msgspec
 from workers.plugin import Manifest
 
 GROUP = "trunkline.channels"
+# The only list of Trunkline's own channels. They have no entry points: a checkout may lack those,
+# or have some of an older release. What Trunkline brings is there, and nothing takes its name.
 BUILT_IN = {
-    "local": "workers.channels.local:manifest",
-    "irc": "workers.channels.irc:manifest",
+    name: f"workers.channels.{name}:manifest"
+    for name in ("local", "irc", "discord", "telegram", "slack", "webhook")
 }
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # of a channel, and of an account
 ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or digit"

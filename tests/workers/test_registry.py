@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from runtime.config.account_model import ChannelConfig
-from workers import registry
+from workers import channels, registry
 from workers.registry import BUILT_IN, COMMON_FIELDS, manifests
 
 GOOD = """
@@ -52,7 +52,8 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
 
 def test_the_built_in_channels_are_found_without_their_clients() -> None:
     found = manifests()
-    assert {"local", "irc"} <= set(found)
+    assert set(BUILT_IN) <= set(found)
+    assert {found[name].package for name in BUILT_IN} == {"trunkline"}
     assert found["irc"].ref == "workers.channels.irc:manifest"
     assert found["irc"].manifest.id == "irc"
     assert found.warnings == []
@@ -138,11 +139,18 @@ def test_an_impossible_id_is_refused(packages: Packages) -> None:
     assert "has the id 'a/b'; allowed: 1 to 64 letters, digits" in warning
 
 
-def test_a_built_in_channel_cannot_be_replaced(packages: Packages) -> None:
-    packages.install("evil-irc", "irc")
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_channel_cannot_be_replaced(packages: Packages, name: str) -> None:
+    package = f"a-{name}"  # before Trunkline by name
+    packages.install(package, name)
     found = manifests()
-    assert found["irc"].package == "trunkline"
-    assert found.warnings == ["channel irc of evil-irc is ignored: irc is built in"]
+    assert found[name].package == "trunkline"
+    assert found.warnings == [f"channel {name} of {package} is ignored: {name} is built in"]
+
+
+def test_every_folder_of_a_channel_is_in_the_list_and_nothing_else() -> None:
+    folders = Path(channels.__file__).parent.glob("*/__init__.py")
+    assert {path.parent.name for path in folders} == set(BUILT_IN)
 
 
 def test_a_built_in_channel_cannot_be_replaced_even_when_it_is_broken(

@@ -73,18 +73,22 @@ def make_directory(path: Path) -> None:
 def plugin_class(manifest: Manifest) -> Any:
     """Import the plugin, SDK and all.
 
-    Raises ``Misconfigured`` when its extra is not installed, or when it has no method for what the
-    manifest promises.
+    Raises ``Misconfigured`` when its extra is not installed (of a channel of Trunkline's own, what
+    Trunkline is installed with), or when it has no method for what the manifest promises.
     """
     try:
         found = import_object(manifest.plugin)
     except ModuleNotFoundError as error:
-        if not manifest.extra:
+        from workers.registry import BUILT_IN  # late: it looks for packages, and few fail
+
+        packages = manifest.extra or (["trunkline"] if manifest.id in BUILT_IN else [])
+        if not packages:  # of another package, which has not named what it needs
             raise
+        again = "" if manifest.extra else "--force-reinstall "
         raise Misconfigured(
-            f"channel {manifest.id} needs {', '.join(manifest.extra)} ({error.msg});"
-            f" install: {sys.executable} -m pip install {' '.join(manifest.extra)}",
-            final=True,
+            f"channel {manifest.id} needs {', '.join(packages)} ({error.msg});"
+            f" install: {sys.executable} -m pip install {again}{' '.join(packages)}",
+            final=bool(manifest.extra),
         ) from None
     if missing := without_method(found, manifest.can):
         raise Misconfigured(

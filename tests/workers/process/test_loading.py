@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,48 @@ async def test_an_sdk_that_is_not_installed_names_the_extra(run_dir: Path) -> No
     code, said = await ended(run_dir, "tests.support.faulty:needy", key="faulty-extra:x")
     assert (code, said[0][0]) == (78, "misconfigured")
     assert "pip install sdk-that-nobody-has" in said[0][1]
+
+
+# Prints what is said of a channel whose plugin finds a module of other people missing.
+WITHOUT = """
+import importlib.abc, sys
+from workers.errors import Misconfigured
+from workers.process.loading import plugin_class
+from workers.registry import manifests
+channel, blocked = sys.argv[1:]
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == blocked:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+try:
+    plugin_class(manifests()[channel].manifest)
+except Misconfigured as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("channel", "module"),
+    [
+        ("irc", "aiohappyeyeballs"),
+        ("discord", "aiohttp"),
+        ("slack", "aiohttp"),
+        ("telegram", "aiohttp"),
+        ("webhook", "aiohttp"),
+    ],
+)
+def test_what_a_built_in_channel_lacks_is_one_sentence(channel: str, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, channel, module],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == (
+        f"channel {channel} needs trunkline (No module named '{module}');"
+        f" install: {sys.executable} -m pip install --force-reinstall trunkline\n"
+    )
 
 
 async def test_a_plugin_without_the_method_that_its_manifest_promises_is_named(
