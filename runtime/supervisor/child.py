@@ -67,7 +67,8 @@ class Child:
 
     ``spawn(incarnation)`` starts the process; what it raises counts as a failure with that
     text. ``state`` is where it begins: its incarnation is the number before the first one used,
-    its failures those of an earlier supervisor that were not forgiven.
+    its failures those of an earlier supervisor that were not forgiven. ``due``: the phase in
+    which it begins is over after so many seconds (needs the running loop).
     ``on_change(name, state, event)`` is called after every state change, and once more if the
     child became ready before its process handle was known. ``policy`` may be replaced at any
     time. ``last_exit`` is how the last process ended.
@@ -80,6 +81,7 @@ class Child:
         spawn: Callable[[int], Awaitable[Process]],
         *,
         state: State = NEW,
+        due: float | None = None,
         on_change: Callable[[str, State, Event], None] = _unwatched,
         rand: Callable[[], float] = _symmetric,
     ) -> None:
@@ -95,6 +97,8 @@ class Child:
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: Terminate | Kill | None = None  # asked for before the process was there
+        if due is not None:
+            self._wake(due)
 
     @property
     def deadline(self) -> float | None:
@@ -139,9 +143,12 @@ class Child:
             case Terminate() | Kill():
                 self._signal(action)
             case Wake(after):
-                self._disarm()
-                due = Deadline(self.state.incarnation, self.state.phase)
-                self._timer = asyncio.get_running_loop().call_later(after, self.post, due)
+                self._wake(after)
+
+    def _wake(self, after: float) -> None:
+        self._disarm()
+        due = Deadline(self.state.incarnation, self.state.phase)
+        self._timer = asyncio.get_running_loop().call_later(after, self.post, due)
 
     def _signal(self, action: Terminate | Kill) -> None:
         self._overdue = action

@@ -24,11 +24,12 @@ from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silen
 from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.login import PendingLogin
-from runtime.supervisor.accounts.recollection import recollect
+from runtime.supervisor.accounts.recollection import asked_wait, recollect
 from runtime.supervisor.accounts.restart_reasons import RestartReasons
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process
 from runtime.supervisor.lifecycle import (
+    ASKED,
     LINKING,
     UNHEALTHY,
     WAITING,
@@ -104,6 +105,7 @@ class Account:
             policy_of(spec),
             self._spawn,
             state=recollect(self.history, first_incarnation, time.time(), _now()),
+            due=asked_wait(self.history, time.time()),
             on_change=self._child_changed,
         )
         self._before = self.child.state
@@ -293,9 +295,16 @@ class Account:
             exit=str(how) if how else None,
             exit_cause=blame(before, how) if how else None,
             proven=state.proven,
+            asked_until=self._asked_until(state, now),
         )
         self._entries.append(entry)
         self._on_event(self.key, entry)
+
+    def _asked_until(self, state: State, now: int) -> int | None:
+        due = self.child.deadline
+        if state.retry != ASKED or due is None:
+            return None
+        return now + int((due - _now()) * 1000)
 
     def _stamp(self, name: str, now: int, state: State) -> None:
         """Remember when something happened for the first time in this incarnation."""

@@ -36,7 +36,8 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
 
     ``text`` is the reason of the phase, ``exit`` how the process ended, ``exit_cause`` whom
     the exit is blamed on (see ``runtime.supervisor.lifecycle.blame``), ``proven`` that the
-    account has been running once.
+    account has been running once, ``asked_until`` the time before which the platform has asked not
+    to be tried again, in epoch milliseconds.
     """
 
     at: int
@@ -48,6 +49,7 @@ class HistoryEntry(msgspec.Struct, rename="camel", omit_defaults=True):
     exit: str | None = None
     exit_cause: str | None = None
     proven: bool = False
+    asked_until: int | None = None
 
 
 class _HistoryLine(msgspec.Struct):

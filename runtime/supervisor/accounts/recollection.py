@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ipc.frames.words import Phase
-from runtime.supervisor.lifecycle import NEEDS_LOGIN, State
+from runtime.supervisor.lifecycle import ASKED, NEEDS_LOGIN, State
 from runtime.supervisor.refusals import RefusalPolicy, Refusals
 
 
@@ -17,7 +18,8 @@ def recollect(
 
     ``epoch`` and ``clock`` are the present time, since 1970 and on the clock of the lifecycle.
     What is kept: failures that were not forgiven, whether it ever ran, and when its password
-    was refused in the last hour, so that no restart of the supervisor adds tries.
+    was refused in the last hour, so that no restart of the supervisor adds tries; and that the
+    platform has asked to be left alone for a while (``asked_wait``).
     """
     rules = RefusalPolicy()
     logins = [
@@ -25,12 +27,47 @@ def recollect(
         for age in (epoch - event["at"] / 1000 for event in history if _is_login(event))
         if 0 <= age < rules.login_span
     ]
-    return State(
+    state = State(
         incarnation=incarnation,
         failures=history[-1]["failures"] if history else 0,
         proven=any(event.get("proven") or event["phase"] == Phase.RUNNING for event in history),
         refusals=Refusals(logins=tuple(logins[-rules.logins :])),
     )
+    asked = _asked(history)
+    if asked is None or asked_wait(history, epoch) is None:
+        return state
+    return replace(
+        state,
+        phase=Phase.BACKOFF,
+        wanted=True,
+        cause=asked["cause"],
+        reason=asked["text"],
+        retry=ASKED,
+    )
+
+
+def asked_wait(history: Sequence[Mapping[str, Any]], epoch: float) -> float | None:
+    """Return for how many seconds more the platform has asked not to be tried; ``None``: it is not.
+
+    What it asked counts until the account was started again. A clock that was set back makes no
+    wait longer than it was.
+    """
+    asked = _asked(history)
+    if asked is None:
+        return None
+    whole, left = asked["askedUntil"] - asked["at"], asked["askedUntil"] - epoch * 1000
+    return min(left, whole) / 1000 if left > 0 else None
+
+
+def _asked(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the event since the last start by which the platform has asked for a wait."""
+    event: Mapping[str, Any]
+    for event in reversed(history):
+        if event["phase"] in (Phase.STARTING, Phase.RUNNING):
+            return None
+        if event.get("askedUntil") is not None:
+            return event
+    return None
 
 
 def _is_login(event: Mapping[str, Any]) -> bool:

@@ -158,6 +158,31 @@ async def test_a_refusal_is_told_with_its_slow_tries_and_outlives_the_supervisor
     assert len(again.child.state.refusals.logins) == 3
 
 
+async def test_what_the_platform_asked_for_is_kept_over_a_restart(clock: Clock) -> None:
+    stage = Stage()
+    async with living(account_of(stage)) as account:
+        await start(account)
+        stage.last.die(Exit(code=75, said="transient", text="slow down", retry_after=3600.0))
+        await phase(account, Phase.BACKOFF)
+        account.child.post(Stop("shutdown"))
+        await phase(account, Phase.STOPPED)
+        events = msgspec.convert(list(account.history), list[HistoryEntry])
+    clock.seconds += 600
+    later = Stage()
+    async with living(account_of(later, past=events)) as again:
+        again.child.post(Start(automatic=True))  # as every supervisor begins
+        await asyncio.sleep(2990)
+        row = again.status()
+        assert (row.phase, row.retry, row.cause) == ("backoff", "asked", "transient")
+        assert not later.puppets
+        await asyncio.sleep(20)
+        assert again.phase is Phase.STARTING
+    by_hand = Stage()
+    async with living(account_of(by_hand, past=events)) as again:
+        again.child.post(Start())
+        await phase(again, Phase.STARTING)
+
+
 async def test_what_was_never_spawned_has_no_exit_code() -> None:
     stage = Stage()
     stage.error = OSError("no processes left")

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from runtime.supervisor.accounts.recollection import recollect
-from runtime.supervisor.lifecycle import State
+from ipc.frames.words import Phase
+from runtime.supervisor.accounts.recollection import asked_wait, recollect
+from runtime.supervisor.lifecycle import ASKED, State
 from runtime.supervisor.refusals import Refusals
 
 NOW = 1_000_000.0  # seconds since 1970
@@ -42,3 +43,34 @@ def test_a_new_supervisor_knows_what_the_old_one_knew(
         proven=proven,
         refusals=Refusals(logins=found.refusals.logins),
     )
+
+
+def asked(ago: float, seconds: float) -> dict[str, Any]:
+    """Return the event by which the platform asked ``ago`` seconds ago for so many of them."""
+    return event("backoff", ago, cause="transient", text="slow down") | {
+        "askedUntil": int((NOW - ago + seconds) * 1000)
+    }
+
+
+@pytest.mark.parametrize(
+    ("history", "wait"),
+    [
+        pytest.param([], None, id="nothing happened"),
+        pytest.param([asked(10, 60)], 50.0, id="it waits"),
+        pytest.param([asked(10, 60), event("stopped", 5)], 50.0, id="the daemon has ended"),
+        pytest.param([asked(70, 60)], None, id="it is over"),
+        pytest.param([asked(10, 60), event("starting", 5)], None, id="it was started since"),
+        pytest.param([asked(-100, 60)], 60.0, id="the clock was set back"),
+        pytest.param([event("backoff", 10, failures=1)], None, id="another backoff"),
+    ],
+)
+def test_the_wait_that_the_platform_asked_for_goes_on(
+    history: list[dict[str, Any]], wait: float | None
+) -> None:
+    assert asked_wait(history, NOW) == (None if wait is None else pytest.approx(wait))
+    found = recollect(history, 7, NOW, 100.0)
+    state = (found.phase, found.wanted, found.retry, found.cause, found.reason)
+    if wait is None:
+        assert state == (Phase.STOPPED, False, None, None, None)
+    else:
+        assert state == (Phase.BACKOFF, True, ASKED, "transient", "slow down")
