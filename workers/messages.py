@@ -118,8 +118,9 @@ class Poll(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 class Outbound(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A message to send. ``key`` makes it idempotent: the worker sends each key once (300 s).
 
-    ``markup``: how ``text`` is written. A plugin gets Markdown rendered in the dialect of its
-    manifest, and a long text in parts: ``part`` is (k, n), from 1 on, with the key ``<key>/<k>``.
+    ``markup``: how ``text`` is written. A plugin gets it rendered in the dialect of its manifest,
+    plain text so that it is shown as it is, and a long text in parts: ``part`` is (k, n), from 1
+    on, with the key ``<key>/<k>``.
     ``buttons`` are rows of them; ``silent``: notify no one.
     """
 
@@ -158,7 +159,8 @@ class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A request to change or mark an existing message, or to read what the platform knows.
 
     ``name`` is one of the manifest's ``actions`` other than ``send``. ``text`` is the new text of
-    an edit, ``emoji`` a reaction, which ``remove`` takes back; ``remove`` also ends ``typing``.
+    an edit, written in ``markup``; a plugin gets it rendered, as that of a message. ``emoji`` is a
+    reaction, which ``remove`` takes back; ``remove`` also ends ``typing``.
     ``history`` and ``members`` return ``limit`` of them at most; ``history`` those before the
     message ``before``.
     """
@@ -170,6 +172,7 @@ class Action(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     text: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
     emoji: Annotated[str, Meta(max_length=64)] | None = None
     remove: bool = False
+    markup: Literal["plain", "markdown"] = "plain"
     thread: Id | None = None
     before: Id | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None

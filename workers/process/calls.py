@@ -45,6 +45,7 @@ TIME_LIMIT = 120.0  # seconds; a call that hangs must not hold its place for eve
 T = TypeVar("T")
 Reply = Callable[[int, str, bool, bytes], None]
 SendPart = Callable[[Outbound], Awaitable[Sent]]
+RenderEdit = Callable[[Action], Awaitable[Action]]
 ReadyFiles = Callable[[Outbound], AbstractAsyncContextManager[Outbound]]
 
 _outbound = msgspec.json.Decoder(Outbound)
@@ -82,6 +83,7 @@ class PluginCalls:
         self._plugin: Any = None
         self._send: SendPart | None = None
         self._files: ReadyFiles | None = None
+        self._render_edit: RenderEdit | None = None
         self._send_all: SendAll | None = None
         self._attempts = SendAttempts(progress)
         self._can: frozenset[str] = frozenset()
@@ -108,17 +110,20 @@ class PluginCalls:
         can: frozenset[str] = frozenset(),
         files: ReadyFiles | None = None,
         send_all: SendAll | None = None,
+        render_edit: RenderEdit | None = None,
     ) -> None:
         """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given,
         and those that the gateway keeps through ``send_all``.
 
-        ``can`` is what its manifest promises, ``files`` makes the files of a message ready.
+        ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
+        ``render_edit`` renders the text of an edit.
         """
         self._plugin = plugin
         self._send = send
         self._send_all = send_all
         self._can = can
         self._files = files
+        self._render_edit = render_edit
         if "http" in can:
             self._http.begin(plugin)
 
@@ -296,6 +301,8 @@ class PluginCalls:
         function = function or getattr(self._plugin, "act", None)
         if function is None:
             raise InvalidCall(f"the channel has no {name}")
+        if name == "edit" and self._render_edit is not None:
+            action = await self._render_edit(action)
         result = await function(action)
         if isinstance(result, dict):
             return result

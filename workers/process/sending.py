@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from workers.errors import SendFailed
-from workers.messages import Outbound, Sent
+from workers.messages import Action, Outbound, Sent
 from workers.process.attempts import Progress, SendAttempt
 from workers.process.calls import SendPart
 from workers.text.limits import Pace, Text
 from workers.text.pacing import Pacer
-from workers.text.rendering import render
+from workers.text.rendering import PLAIN_DIALECTS, Markup, render
 
 WAIT_HERE = 20.0  # seconds; whom the pace holds longer is told when to come again
 # For a message that the gateway keeps meanwhile. What waits here when this process is killed is
@@ -62,7 +62,8 @@ class PartSender:
     ) -> None:
         self._send = send
         self._text = text
-        self._paced = pace != Pace()
+        # Plain text goes to ``send`` at once where the channel declares nothing that concerns it.
+        self._direct = not text.limit and pace == Pace() and text.dialect not in PLAIN_DIALECTS
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer(pace, self._loop.time())
         self._is_group = is_group or _never
@@ -75,8 +76,8 @@ class PartSender:
         Raises what the plugin raises, and ``SendFailed`` with ``retry_after`` when the pace holds
         the message for longer than is waited here.
         """
-        if message.markup == "plain" and not self._text.limit and not self._paced:
-            return await self._send(message)  # the channel declares nothing
+        if message.markup == "plain" and self._direct:
+            return await self._send(message)
         async with self._turn(message.to):
             return await self._send_parts(message)
 
@@ -87,8 +88,8 @@ class PartSender:
         sent, and after each but the last. Raises what the plugin raises, and ``NotYet``.
         """
         message = delivery.message
-        if message.markup == "plain" and not self._text.limit and not self._paced:
-            return [await self._send(message)]  # the channel declares nothing
+        if message.markup == "plain" and self._direct:
+            return [await self._send(message)]
         async with self._turn(message.to):
             parts = await self._parts(message, delivery.texts)
             sent = list(delivery.sent[: len(parts)])
@@ -100,6 +101,25 @@ class PartSender:
                 if len(sent) < len(parts):
                     progress(texts, sent)
             return sent
+
+    async def rendered_edit(self, edit: Action) -> Action:
+        """Return an edit with its text in the dialect. Raises ``SendFailed``: it is too long."""
+        if edit.markup == "plain" and self._direct:
+            return edit
+        if len(edit.text) > LONG_TEXT:
+            texts = await asyncio.to_thread(render, edit.text, self._text, edit.markup)
+        else:
+            texts = render(edit.text, self._text, edit.markup)
+        if len(texts) > 1:
+            text = f"the new text has more than the {self._text.limit} characters of one message"
+            raise SendFailed(text, reason="too_long")
+        return msgspec.structs.replace(
+            edit, text="".join(texts), markup=self._rendered(edit.markup)
+        )
+
+    def _rendered(self, markup: Markup) -> Markup:
+        """Return how the plugin gets a text that was written so."""
+        return "plain" if self._text.dialect == "plain" else markup
 
     async def _send_parts(self, message: Outbound) -> Sent:
         begun = self._unfinished.pop(message.key, None) or _Unfinished(await self._parts(message))
@@ -169,7 +189,7 @@ class PartSender:
 
     def _make_parts(self, message: Outbound, texts: list[str]) -> list[Outbound]:
         files = message.attachments
-        rendered = "plain" if self._text.dialect == "plain" else message.markup
+        rendered = self._rendered(message.markup)
         count = len(texts)
         return [
             msgspec.structs.replace(

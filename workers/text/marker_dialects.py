@@ -20,6 +20,11 @@ _RAW: frozenset[Kind] = frozenset({"code", "pre", "marker", "url"})
 
 _URL = r"https?://[^\s<>()\[\]]+"
 _DISCORD_SPECIAL = re.compile(rf"({_URL})|([\\*_~`|]|\](?=\())")
+# What Discord makes a link of by itself; marks in it are part of the address.
+_DISCORD_LINK = r"""(?:https?|steam)://[^\s<]+[^<.,:; "'\]\s]"""
+_DISCORD_PLAIN = re.compile(
+    rf"({_DISCORD_LINK})|([\\*_~`|<\[]|@(?=everyone|here)|:(?=[A-Za-z0-9_+~-]{{1,64}}:))"
+)
 _DISCORD_LINE = re.compile(r"(?m)^([ \t]*)(#{1,3}(?=\s)|>|[-+](?=[\s#])|\d+(?=[.)]\s))")
 _MIRC = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # colours and other codes; not tab and newline
 _RUN = re.compile("`+")
@@ -29,7 +34,24 @@ def escape_discord(text: str, inside: Kind, line_start: bool) -> str:
     """Put a backslash before what Discord would take for a mark; leave URLs as they are."""
     if inside in _RAW:
         return text
-    text = _DISCORD_SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    return _escape_discord_lines(_escape_marks(_DISCORD_SPECIAL, text), line_start)
+
+
+def escape_discord_plain(text: str, inside: Kind, line_start: bool) -> str:
+    """Put a backslash before what Discord would show as anything but itself.
+
+    Beside marks that is whatever stands in ``<…>`` (people, channels, times), ``@everyone``, and
+    the names of emoji.
+    """
+    return _escape_discord_lines(_escape_marks(_DISCORD_PLAIN, text), line_start)
+
+
+def _escape_marks(marks: re.Pattern[str], text: str) -> str:
+    return marks.sub(lambda found: found[1] or f"\\{found[2]}", text)
+
+
+def _escape_discord_lines(text: str, line_start: bool) -> str:
+    """Escape what makes a line a heading, a quote or an item where it begins one."""
     first = 0 if line_start else text.find("\n") + 1
     if not line_start and not first:
         return text
@@ -140,6 +162,7 @@ DISCORD = MarkerDialect(
     bullet="- ",
     flat=_FLAT | {"quote"},
 )
+DISCORD_PLAIN = MarkerDialect(escaped=escape_discord_plain)
 WHATSAPP = MarkerDialect(
     marks={"strong": "*", "em": "_", "strike": "~", "code": "`"},
     fence=True,

@@ -9,7 +9,14 @@ from workers.text.dialects import Dialect
 from workers.text.document import plain_document
 from workers.text.html_dialects import HTML, TELEGRAM_HTML
 from workers.text.limits import DialectName, Text
-from workers.text.marker_dialects import DISCORD, IRC, MRKDWN, PLAIN, WHATSAPP
+from workers.text.marker_dialects import (
+    DISCORD,
+    DISCORD_PLAIN,
+    IRC,
+    MRKDWN,
+    PLAIN,
+    WHATSAPP,
+)
 from workers.text.splitting import parts_of
 
 Markup = Literal["plain", "markdown"]
@@ -24,6 +31,9 @@ DIALECTS: Mapping[DialectName, Dialect] = {
     "irc": IRC,
     "html": HTML,
 }
+# How plain text goes to the platforms that read marks or control characters in every text. To the
+# others it goes as it is, and their plugins say that it has no markup.
+PLAIN_DIALECTS: Mapping[DialectName, Dialect] = {"discord": DISCORD_PLAIN, "mrkdwn": MRKDWN}
 
 
 def render(
@@ -31,12 +41,14 @@ def render(
 ) -> list[str]:
     """Return ``source`` as the messages to send, in order; none when it is only white space.
 
-    ``markdown`` becomes the dialect of ``text``; ``plain`` stays as it is and is only split.
-    Each part is at most ``text.limit`` long, or ``text.caption`` where it goes with a file.
+    ``markdown`` becomes the dialect of ``text``. ``plain`` is shown as it is: where that needs it,
+    its characters are escaped (``PLAIN_DIALECTS``). Each part is at most ``text.limit`` long, or
+    ``text.caption`` where it goes with a file.
     """
     limit = (text.caption if caption else 0) or text.limit
     if markup == "plain":
-        return parts_of(plain_document(source), PLAIN, limit, text.unit)
+        plain = PLAIN_DIALECTS.get(text.dialect, PLAIN)
+        return parts_of(plain_document(source), plain, limit, text.unit)
     # Here, so that a worker whose messages are all plain does without the parser (1 MiB).
     from workers.text.markdown import document_of
 

@@ -38,7 +38,7 @@ COMMON = frozenset({*CHAT, *MESSAGE, *THREAD, "accountId", "channel"})
 # Those of ``send`` that have no meaning here are accepted and ignored there too.
 HINTS = frozenset({"bestEffort", "gifPlayback", "forceDocument", "asVoice", "filename"})
 SEND = COMMON | HINTS | {*TEXT, *MEDIA, *REPLY, *OF_SEND, "mediaUrls"}
-OTHERS = COMMON | {*TEXT, *BEFORE, *EMOJI, "remove", "limit"}
+OTHERS = COMMON | {*TEXT, *BEFORE, *EMOJI, "remove", "limit", "markup"}
 HIDDEN = "__"  # what OpenClaw's command line adds for its own use begins so
 
 
@@ -119,6 +119,7 @@ def _act(key: str, params: MessageActionParams) -> AccountCall:
         "text": _text(inner, TEXT) or "",
         "emoji": _text(inner, EMOJI),
         "remove": inner.get("remove") is True,
+        "markup": inner.get("markup", "plain"),
         "thread": _text(inner, THREAD),
         "before": _text(inner, BEFORE),
         "limit": inner.get("limit"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workers.errors import MaybeSent, SendFailed
-from workers.messages import Attachment, Button, Outbound, Poll, Sent
+from workers.messages import Action, Attachment, Button, Outbound, Poll, Sent
 from workers.plugin import Pace, Rate, Text
 from workers.process.attempts import SendAttempt
 from workers.process.sending import LONG_TEXT, MOST_WAITING, WAIT_HERE, NotYet, PartSender
@@ -282,3 +282,40 @@ async def test_who_is_held_longer_is_told_at_once_when_to_come_again() -> None:
     assert isinstance(found.value, NotYet)
     assert found.value.retry_after == pytest.approx(7200, abs=60)
     assert platform.sent == []
+
+
+async def test_plain_text_is_escaped_where_the_platform_reads_marks_in_every_text() -> None:
+    platform, sender = made(Text(dialect="discord"))
+    await sender.send(message("*a* <@7>"))
+    platform_of_parts, parts = made(Text(limit=64, dialect="mrkdwn"))
+    await parts.send(message("<" * 40, "k2"))
+    assert platform.texts == [r"\*a\* \<@7>"]
+    assert [len(each) for each in platform_of_parts.texts] == [64, 64, 32], "split when escaped"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "markup", "source", "text", "arrives_as"),
+    [
+        ("telegram-html", "markdown", "**a** <", "<b>a</b> &lt;", "markdown"),
+        ("telegram-html", "plain", "**a** <", "**a** <", "plain"),
+        ("discord", "plain", "**a**", r"\*\*a\*\*", "plain"),
+        ("mrkdwn", "markdown", "**a**", "*a*", "markdown"),
+        ("plain", "markdown", "**a**", "a", "plain"),
+    ],
+)
+async def test_the_text_of_an_edit_is_rendered(
+    dialect: Any, markup: Any, source: str, text: str, arrives_as: str
+) -> None:
+    _, sender = made(Text(limit=64, dialect=dialect))
+    edit = Action(name="edit", key="k", message="1", text=source, markup=markup)
+    rendered = await sender.rendered_edit(edit)
+    assert (rendered.text, rendered.markup, rendered.message) == (text, arrives_as, "1")
+    with pytest.raises(SendFailed, match="64 characters of one message") as found:
+        await sender.rendered_edit(Action(name="edit", key="k", text="x" * 65, markup=markup))
+    assert found.value.reason == "too_long"
+
+
+async def test_an_edit_of_a_channel_that_declares_nothing_stays_as_it_is() -> None:
+    _, sender = made(Text())
+    edit = Action(name="edit", key="k", text="  **a**  ")
+    assert await sender.rendered_edit(edit) is edit

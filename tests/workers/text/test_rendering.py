@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import time
 
 import pytest
@@ -18,6 +19,7 @@ from tests.workers.text.samples import (
     limits,
     words_of,
 )
+from workers.testing.fakes.discord_text import shown_text
 from workers.text.limits import DialectName, Text, Unit
 from workers.text.rendering import DIALECTS, render
 from workers.text.units import length
@@ -110,6 +112,36 @@ def test_discord_shows_exactly_what_was_written(lines: list[str]) -> None:
         shown = "\n".join(render(source, Text(2000, dialect="discord"), "markdown"))
         before = Read(reader.render(source)).text
         assert Read(reader.render(shown)).text.split() == before.split()
+
+
+MARKS = st.lists(
+    st.sampled_from(
+        [
+            *"*_~`|<>[]()#-+\\:.,!&@ \n", "a", "Z9", "1.", "<@7>", "<@U7>", "<!here>", "@everyone",
+            "@here", ":smile:", "<t:1:R>", "<:a:1>", "https://x.example/a_b_c*", "<https://y.z/_>",
+            "[a](https://b.c)", "```", "||", "&lt;", "&amp;", "-# ", "## ", "> ", ">>> ", "é", "😀",
+        ]
+    ),
+    min_size=1,
+    max_size=60,
+).map("".join)  # fmt: skip
+
+
+@given(st.one_of(MARKS, HOSTILE), UNITS, st.integers(64, 200))
+def test_discord_shows_plain_text_as_it_is(source: str, unit: Unit, limit: int) -> None:
+    parts = render(source, Text(limit, unit, dialect="discord"), "plain")
+    assert all(0 < length(part, unit) <= limit for part in parts)
+    shown = "".join(shown_text(part) for part in parts)
+    assert "".join(shown.split()) == "".join(source.split())
+
+
+@given(st.one_of(MARKS, HOSTILE), UNITS, st.integers(64, 200))
+def test_slack_shows_plain_text_as_it_is(source: str, unit: Unit, limit: int) -> None:
+    """That the text has no marks the message says; these three characters count in any case."""
+    parts = render(source, Text(limit, unit, dialect="mrkdwn"), "plain")
+    assert all(0 < length(part, unit) <= limit for part in parts)
+    assert not any("<" in part or ">" in part for part in parts)
+    assert "".join(html.unescape("".join(parts)).split()) == "".join(source.split())
 
 
 HOSTILE_RUNS = [

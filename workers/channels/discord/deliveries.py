@@ -26,8 +26,12 @@ MAX_BUTTON_DATA = 100  # characters
 MAX_BUTTON_TEXT = 80
 MAX_ANSWERS, MAX_QUESTION, MAX_ANSWER = 10, 300, 55
 NONCE_BYTES = 18  # 24 characters; 25 are taken
-# Named people are told, and who is answered; never everybody in a server, nor all of a role.
-MENTIONS: Json = {"parse": ["users"], "replied_user": True}
+# Of markup, named people are told, and who is answered; never everybody in a server, nor all of a
+# role. Plain text names nobody.
+MENTIONS: dict[str, Json] = {
+    "markdown": {"parse": ["users"], "replied_user": True},
+    "plain": {"parse": [], "replied_user": True},
+}
 _BUTTONS, _BUTTON, _GREY, _LINK = 1, 2, 2, 5
 _SILENT = 1 << 12
 _CONTROL = re.compile(r'[\x00-\x1f\x7f"\\]')  # what the header of a form cannot hold
@@ -79,9 +83,9 @@ class DiscordDeliveries:
         name = _CONTROL.sub("_", attachment.name or file.name or "file")
         return DiscordUpload(name, file.type, file.binary)
 
-    async def edit(self, message: str, text: str) -> None:
-        """Replace the text of one of the bot's messages."""
-        body: Json = {"content": text, "allowed_mentions": MENTIONS}
+    async def edit(self, message: str, text: str, markup: str) -> None:
+        """Replace the text of one of the bot's messages; ``text`` is rendered."""
+        body: Json = {"content": text, "allowed_mentions": MENTIONS[markup]}
         await self._call("PATCH /channels/{}/messages/{}", *_place_of(message), body=body)
 
     async def delete(self, message: str) -> None:
@@ -180,7 +184,7 @@ def nonce_of(key: str, number: int = 0) -> str:
 
 
 def _body(message: Outbound) -> Json:
-    body: Json = {"allowed_mentions": MENTIONS}
+    body: Json = {"allowed_mentions": MENTIONS[message.markup]}
     if message.text:
         body["content"] = message.text
     if message.reply_to and (replied := split_id(message.reply_to)):

@@ -61,12 +61,12 @@ class Discord:
             await receiver.close()
 
     async def send(self, message: Outbound) -> Sent:
-        """Send one message, whose text fits and is rendered where it was Markdown."""
+        """Send one message, whose text is rendered and fits."""
         return await self._out().send(message)
 
     async def edit(self, action: Action) -> None:
         """Replace the text of one of the bot's messages."""
-        await self._out().edit(action.message or "", action.text)
+        await self._out().edit(action.message or "", action.text, action.markup)
 
     async def delete(self, action: Action) -> None:
         """Delete a message."""

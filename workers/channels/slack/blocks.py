@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.channels.slack.mrkdwn import cut, unescape
+from workers.channels.slack.mrkdwn import cut, cut_plain, unescape
 from workers.channels.slack.objects import Json
 from workers.errors import SendFailed
 from workers.messages import Button
@@ -23,10 +23,8 @@ def blocks_of(text: str, rows: Sequence[Sequence[Button]], *, marked: bool) -> l
     that Slack does not take.
     """
     kind: Json = {"type": "mrkdwn"} if marked else {"type": "plain_text", "emoji": False}
-    shown = text if marked else unescape(text)
-    sections = [
-        {"type": "section", "text": {**kind, "text": piece}} for piece in cut(shown, SECTION_LIMIT)
-    ]
+    pieces = cut(text, SECTION_LIMIT) if marked else cut_plain(unescape(text), SECTION_LIMIT)
+    sections = [{"type": "section", "text": {**kind, "text": piece}} for piece in pieces]
     return [*sections, *(_row(row, number) for number, row in enumerate(rows))]
 
 

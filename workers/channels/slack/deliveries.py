@@ -13,7 +13,7 @@ from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.blocks import blocks_of
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.emoji import emoji_name
-from workers.channels.slack.mrkdwn import escape
+from workers.channels.slack.mrkdwn import is_formatted, names_emoji
 from workers.channels.slack.objects import (
     CompletedUpload,
     ConversationReply,
@@ -48,12 +48,15 @@ class SlackDeliveries:
         self._no_status: set[str] = set()  # chats that show no typing
 
     async def send(self, message: Outbound) -> Sent:
-        """Send one message whose text fits. Raises ``SendFailed``."""
-        marked = message.markup == "markdown"
-        text = message.text if marked else escape(message.text)
-        thread = _thread_of(message)
-        blocks = blocks_of(text, message.buttons, marked=marked) if message.buttons else None
-        if message.attachments:
+        """Send one message whose text is rendered and fits. Raises ``SendFailed``."""
+        marked, text, thread = message.markup == "markdown", message.text, _thread_of(message)
+        with_files = bool(message.attachments)
+        # Where nothing can say that a text has no markup, blocks show it as it stands.
+        literal = not marked and (is_formatted(text) if with_files else names_emoji(text))
+        blocks: list[Json] | None = None
+        if message.buttons or literal:
+            blocks = blocks_of(text, message.buttons, marked=marked)
+        if with_files:
             return await self._send_files(message, text, thread, blocks)
         params: Json = {"channel": message.to, "text": text, "mrkdwn": marked}
         params |= {"thread_ts": thread, "blocks": blocks}
@@ -110,9 +113,12 @@ class SlackDeliveries:
             self._opened[to] = reply.channel.id
         return self._opened[to]
 
-    async def edit(self, message: str, text: str) -> None:
-        """Replace the text of a message."""
-        await self.call("chat.update", _place_of(message) | {"text": escape(text)})
+    async def edit(self, message: str, text: str, *, marked: bool) -> None:
+        """Replace the text of a message; ``text`` is rendered, from Markdown where ``marked``."""
+        params = _place_of(message) | {"text": text}
+        if not marked and is_formatted(text):
+            params["blocks"] = blocks_of(text, (), marked=False)
+        await self.call("chat.update", params)
 
     async def delete(self, message: str) -> None:
         """Delete a message."""

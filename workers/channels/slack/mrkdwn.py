@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 _CONTROL = re.compile(r"<([^<>\s][^<>\n]*)>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # in the order of decoding
+# What Slack shows formatted in an escaped text, and as an emoji even in one without markup.
+_FORMATTED = re.compile(r"[*_~`]|^\s*&gt;", re.MULTILINE)
+_EMOJI_NAME = re.compile(r":(?:[+-]1|100|1234|[a-z0-9_+'-]*[a-z][a-z0-9_+'-]*):", re.IGNORECASE)
 _CODE_FENCE = "```"
 
 
@@ -46,11 +49,24 @@ def unescape(text: str) -> str:
     return text
 
 
-def escape(text: str) -> str:
-    """Return a text so that Slack shows exactly it, links and mentions included."""
-    for entity, char in reversed(_ENTITIES):
-        text = text.replace(char, entity)
-    return text
+def names_emoji(text: str) -> bool:
+    """Return whether Slack would show something like ``:smile:`` in a text as an emoji."""
+    return _EMOJI_NAME.search(text) is not None
+
+
+def is_formatted(text: str) -> bool:
+    """Return whether Slack would show an escaped text, read as mrkdwn, otherwise than it stands."""
+    return _FORMATTED.search(text) is not None or names_emoji(text)
+
+
+def cut_plain(text: str, limit: int) -> list[str]:
+    """Return a text without markup in pieces of at most ``limit`` characters."""
+    pieces: list[str] = []
+    while len(text) > limit:
+        at = max(text.rfind("\n", 1, limit), 0) or max(text.rfind(" ", 1, limit), 0) or limit
+        pieces.append(text[:at])
+        text = text[at:].removeprefix("\n")
+    return [*pieces, text] if text else pieces
 
 
 def cut(text: str, limit: int) -> list[str]:

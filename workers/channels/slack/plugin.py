@@ -54,12 +54,13 @@ class Slack:
         await listener.run()
 
     async def send(self, message: Outbound) -> Sent:
-        """Send one message, whose text fits and is rendered where it was Markdown."""
+        """Send one message, whose text is rendered and fits."""
         return await self._out().send(message)
 
     async def edit(self, action: Action) -> None:
         """Replace the text of a message."""
-        await self._out().edit(action.message or "", action.text)
+        marked = action.markup == "markdown"
+        await self._out().edit(action.message or "", action.text, marked=marked)
 
     async def delete(self, action: Action) -> None:
         """Delete a message."""

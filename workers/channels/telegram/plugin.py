@@ -52,7 +52,7 @@ class Telegram:
 
     async def edit(self, action: Action) -> None:
         """Replace the text of a message."""
-        await self._out().edit(action.message or "", action.text, html=False)
+        await self._out().edit(action.message or "", action.text, html=action.markup == "markdown")
 
     async def delete(self, action: Action) -> None:
         """Delete a message."""

@@ -9,6 +9,7 @@ from typing import Any
 from workers.testing.fake import Fake, FakePlace
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import FakeDiscordBot, RestFault, token_of
+from workers.testing.fakes.discord_text import shown_text
 from workers.testing.faults import Fault, FaultKind
 
 TOKEN = token_of("110")
@@ -60,7 +61,7 @@ class DiscordFake(Fake):
 
     def heard(self) -> Sequence[str]:
         """Return what people see of the bot's messages."""
-        return self.bot.texts
+        return [shown_text(each) for each in self.bot.texts]
 
     async def fail(self, fault: Fault) -> None:
         """Let this go wrong with the requests that it concerns."""

@@ -88,14 +88,20 @@ async def test_an_action_reaches_the_account_whose_channel_can_do_it() -> None:
         can(rig, "send", "edit")
         calls = await calls_of(rig, b'{"edited":true}')
         client = await rig.client()
-        answer = await client.call(
-            "message.action", action("edit", to="#room", messageId="m-1", message="better")
-        )
+        edit = action("edit", to="#room", messageId="m-1", message="better", markup="markdown")
+        answer = await client.call("message.action", edit)
         assert answer == {"ok": True, "messageId": "m-1", "chatId": "#room", "edited": True}
         assert calls == [
             (
                 "action",
-                {"name": "edit", "key": "k-1", "chat": "#room", "message": "m-1", "text": "better"},
+                {
+                    "name": "edit",
+                    "key": "k-1",
+                    "chat": "#room",
+                    "message": "m-1",
+                    "text": "better",
+                    "markup": "markdown",
+                },
             )
         ]
 

@@ -26,16 +26,22 @@ async def deliveries() -> AsyncIterator[tuple[DiscordDeliveries, FakeDiscordBot,
 
 async def test_a_message_goes_with_its_nonce_and_without_mass_mentions() -> None:
     async with deliveries() as (out, bot, _):
-        sent = await out.send(message("@everyone hi", bot.general))
+        sent = await out.send(message("@everyone hi", bot.general, markup="markdown"))
         (body,) = bot.sent
         assert body["content"] == "@everyone hi"
         assert body["allowed_mentions"] == {"parse": ["users"], "replied_user": True}
         assert body["enforce_nonce"] is True
         assert len(body["nonce"]) <= 25
         assert (sent.id, sent.chat, sent.parts) == (f"{bot.general}/{body['id']}", bot.general, 1)
-        again = await out.send(message("@everyone hi", bot.general))
+        again = await out.send(message("@everyone hi", bot.general, markup="markdown"))
         assert again.id == sent.id
         assert len(bot.texts) == 1, "the same key is the same message, for Discord too"
+
+
+async def test_plain_text_names_nobody() -> None:
+    async with deliveries() as (out, bot, _):
+        await out.send(message("<@7>", bot.general))
+        assert bot.sent[0]["allowed_mentions"] == {"parse": [], "replied_user": True}
 
 
 def test_nonces_differ_by_key_and_part_and_not_by_process() -> None:
@@ -152,7 +158,7 @@ async def test_edits_deletion_reactions_and_typing() -> None:
     async with deliveries() as (out, bot, _):
         sent = await out.send(message("x", bot.direct))
         number = sent.id.rpartition("/")[2]
-        await out.edit(sent.id, "better")
+        await out.edit(sent.id, "better", "markdown")
         await out.react(sent.id, "👍", remove=False)
         await out.react(sent.id, "<:custom:12>", remove=True)
         await out.typing(bot.direct)
@@ -165,9 +171,10 @@ async def test_edits_deletion_reactions_and_typing() -> None:
             "POST typing",
             f"DELETE messages {number}",
         ]
+        assert bot.sent[1]["allowed_mentions"] == {"parse": ["users"], "replied_user": True}
         for wrong in ("5", "a/b"):
             with pytest.raises(SendFailed, match="not the id of a message"):
-                await out.edit(wrong, "x")
+                await out.edit(wrong, "x", "plain")
         with pytest.raises(SendFailed, match="an emoji is needed"):
             await out.react(sent.id, None, remove=False)
 
@@ -176,7 +183,7 @@ async def test_a_message_of_others_is_not_edited() -> None:
     async with deliveries() as (out, bot, fake):
         said = await fake.say(TOKEN, "theirs")
         with pytest.raises(SendFailed) as found:
-            await out.edit(f"{bot.direct}/{said['id']}", "mine")
+            await out.edit(f"{bot.direct}/{said['id']}", "mine", "plain")
         assert found.value.reason == "forbidden"
 
 

@@ -21,14 +21,61 @@ async def failed(app: RunningApp, text: str = "x", to: str = "C1") -> SendFailed
     return found.value
 
 
-async def test_markup_is_sent_and_plain_text_is_escaped(tmp_path: Path) -> None:
+async def test_a_rendered_text_is_sent_with_and_without_markup(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
-        await app.plugin.send(message("<@U1> & co"))
+        await app.plugin.send(message("&lt;@U1&gt; &amp; co"))
         await app.plugin.send(message("*a* &lt;", markup="markdown"))
         plain, marked = app.app.sent
         assert (plain["text"], plain["mrkdwn"]) == ("&lt;@U1&gt; &amp; co", "false")
         assert (marked["text"], marked["mrkdwn"]) == ("*a* &lt;", "true")
         assert app.app.texts == ["<@U1> & co", "*a* <"]
+
+
+def literal(params: dict[str, object]) -> str | None:
+    """Return the text that blocks show without any markup; ``None``: there are no blocks."""
+    if not params.get("blocks"):
+        return None
+    blocks = json.loads(str(params["blocks"]))
+    texts = [each["text"] for each in blocks if each["type"] == "section"]
+    assert all((each["type"], each["emoji"]) == ("plain_text", False) for each in texts)
+    return "\n".join(each["text"] for each in texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "posted", "edited"),
+    [
+        ("a &lt; b", None, None),
+        ("snake_case and *more*", None, "snake_case and *more*"),
+        ("&gt; a &lt;b", None, "> a <b"),
+        (":smile: &amp; co", ":smile: & co", ":smile: & co"),
+        ("```\n" + "x " * 1_900, None, "```\n" + "x " * 1_900),
+    ],
+)
+async def test_plain_text_is_shown_as_it_is(
+    tmp_path: Path, text: str, posted: str | None, edited: str | None
+) -> None:
+    """Only a new message can say that it has no markup, and emoji are made of it even then."""
+    async with running(tmp_path) as app:
+        sent = await app.plugin.send(message(text))
+        await app.plugin.edit(action("edit", message=sent.id, text=text))
+        file = await app.ctx.media.save(b"1", name="a.txt")
+        await app.plugin.send(message(text, attachments=[file]))
+        post, edit, comment = app.app.sent
+        assert (post["text"], post["mrkdwn"], edit["text"]) == (text, "false", text)
+        assert literal(post) == posted
+        for params in (edit, comment):
+            found = literal(params)
+            assert found is None if edited is None else found is not None
+            assert "".join((found or "").split()) == "".join((edited or "").split())
+        assert comment.get("initial_comment") == (text if edited is None else None)
+
+
+async def test_an_edit_keeps_its_markup(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        sent = await app.plugin.send(message("old"))
+        edit = action("edit", message=sent.id, text="*a* &lt;", markup="markdown")
+        await app.plugin.edit(edit)
+        assert (app.app.sent[-1]["text"], literal(app.app.sent[-1])) == ("*a* &lt;", None)
 
 
 async def test_an_answer_goes_into_the_thread_of_what_it_answers(tmp_path: Path) -> None:
@@ -76,7 +123,7 @@ async def test_nothing_is_sent_twice_when_the_answer_is_lost(tmp_path: Path) -> 
 async def test_messages_are_edited_and_deleted(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         sent = await app.plugin.send(message("old"))
-        await app.plugin.edit(action("edit", message=sent.id, text="a < b"))
+        await app.plugin.edit(action("edit", message=sent.id, text="a &lt; b"))
         assert app.app.sent[-1]["text"] == "a &lt; b"
         with pytest.raises(SendFailed) as found:
             await app.plugin.edit(action("edit", message=sent.id, text="x" * 4001))
@@ -122,7 +169,7 @@ async def test_typing_is_shown_where_slack_can(tmp_path: Path) -> None:
 async def test_buttons_stand_below_the_text(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         rows = [[Button("yes", data="y"), Button("more", url="https://a.example")]]
-        await app.plugin.send(message("sure <really>?", buttons=rows))
+        await app.plugin.send(message("sure &lt;really&gt;?", buttons=rows))
         section, row = json.loads(app.app.sent[0]["blocks"])
         assert section["text"]["text"] == "sure <really>?"
         assert [each.get("value") for each in row["elements"]] == ["y", None]
@@ -133,7 +180,9 @@ async def test_files_go_with_their_text_as_one_message(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         media = app.ctx.media
         files = [await media.save(b"12345", name="a.txt"), await media.save(b"6", name="b.txt")]
-        sent = await app.plugin.send(message("a < b", "C1", thread="1.000001", attachments=files))
+        sent = await app.plugin.send(
+            message("a &lt; b", "C1", thread="1.000001", attachments=files)
+        )
         (made,) = app.app.sent
         assert made["method"] == "files.completeUploadExternal"
         assert (made["channel_id"], made["thread_ts"]) == ("C1", "1.000001")

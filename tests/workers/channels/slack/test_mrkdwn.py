@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.channels.slack.mrkdwn import ReadText, cut, escape, read, unescape
+from workers.channels.slack.mrkdwn import (
+    ReadText,
+    cut,
+    cut_plain,
+    is_formatted,
+    names_emoji,
+    read,
+    unescape,
+)
+from workers.text.limits import Text
+from workers.text.rendering import render
 
 
 @pytest.mark.parametrize(
@@ -33,8 +45,47 @@ def test_a_link_behind_words_is_kept() -> None:
 
 @given(st.text(alphabet="aé \n&<>;@#!|lgtmp"))
 def test_what_is_escaped_names_nobody_and_reads_as_it_was(text: str) -> None:
-    assert unescape(escape(text)) == text
-    assert read(escape(text)) == ReadText(text)
+    (escaped,) = render(f".{text}.", Text(dialect="mrkdwn"), "plain")
+    assert unescape(escaped) == f".{text}."
+    assert read(escaped) == ReadText(f".{text}.")
+
+
+def shown(text: str) -> str:
+    """Return what people see of an escaped text that Slack reads as mrkdwn."""
+    for mark in ("```", "`", "*", "_", "~"):
+        text = re.sub(rf"{re.escape(mark)}(.+?){re.escape(mark)}", r"\1", text, flags=re.DOTALL)
+    text = re.sub(r"(?m)^\s*&gt;", "", text)
+    text = re.sub(r":([a-z0-9_+-]+):", "(emoji)" if names_emoji(text) else r":\1:", text)
+    return read(text).text
+
+
+@given(st.text(alphabet="a1*_~`>&< :\n+", max_size=40))
+def test_what_is_not_formatted_is_shown_as_it_is(text: str) -> None:
+    for escaped in render(text, Text(dialect="mrkdwn"), "plain"):
+        assert is_formatted(escaped) or shown(escaped) == unescape(escaped)
+
+
+@pytest.mark.parametrize(
+    ("text", "formatted", "emoji"),
+    [
+        ("snake_case", True, False),
+        ("at 10:30:45", False, False),
+        ("fine :+1: :smile:", True, True),
+        (":100: :1234:", True, True),
+        ("a &gt; b", False, False),
+        ("a\n &gt; b", True, False),
+        ("see https://a.example/b:8080 &amp; c", False, False),
+    ],
+)
+def test_what_slack_would_show_otherwise(text: str, formatted: bool, emoji: bool) -> None:
+    assert (is_formatted(text), names_emoji(text)) == (formatted, emoji)
+
+
+@given(st.text(alphabet="ab \n`", max_size=300))
+def test_text_without_markup_is_cut_and_nothing_is_added(text: str) -> None:
+    pieces = cut_plain(text, 40)
+    assert all(0 < len(piece) <= 40 for piece in pieces)
+    assert "".join(pieces).replace("\n", "") == text.replace("\n", "")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ async def test_it_answers_in_a_thread_of_a_channel(tmp_path: Path) -> None:
         heard = await app.ctx.message("hello")
         assert heard.addressed
         assert heard.text == "@UBOT1 hello & welcome"
-        sent = await app.plugin.send(message("a < b", "C1", thread=heard.thread))
+        sent = await app.plugin.send(message("a &lt; b", "C1", thread=heard.thread))
         (made,) = app.app.sent
         assert (made["channel"], made["thread_ts"]) == ("C1", "1.000001")
         assert (made["text"], made["mrkdwn"]) == ("a &lt; b", "false")

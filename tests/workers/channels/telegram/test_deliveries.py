@@ -147,6 +147,20 @@ async def test_messages_are_edited_deleted_and_marked(tmp_path: Path) -> None:
         assert (delete["method"], delete["chat_id"]) == ("deletemessage", "7")
 
 
+async def test_an_edit_keeps_its_markup(tmp_path: Path) -> None:
+    async with running(tmp_path) as bot:
+        html = "<b>a</b> &lt; b"
+        await bot.plugin.edit(action("edit", text=html, markup="markdown"))
+        await bot.plugin.edit(action("edit", text="1 &lt; 2 <b>", markup="plain"))
+        refusal = "Bad Request: can't parse entities: made up"
+        bot.bot.faults.append(ApiFault("editMessageText", code=400, description=refusal))
+        await bot.plugin.edit(action("edit", text=html, markup="markdown"))
+        marked, plain, again = bot.bot.sent
+        assert (marked["text"], marked["parse_mode"]) == (html, "HTML")
+        assert "parse_mode" not in plain
+        assert ("parse_mode" in again, again["text"]) == (False, "a < b")
+
+
 async def test_a_chat_has_a_name_and_shows_who_types(tmp_path: Path) -> None:
     async with running(tmp_path) as bot:
         asked = Action(name="chat", key="k", chat="-100", thread="9")

@@ -98,6 +98,18 @@ async def test_a_repeated_key_sends_only_what_was_not_sent() -> None:
         assert await rig.stop() == 0
 
 
+async def test_an_edit_is_rendered_as_a_message_is() -> None:
+    async with bot() as (rig, fake):
+        sent = await rig.gateway.result("send", {"to": "7", "text": "old", "key": "k"})
+        edit = {"name": "edit", "message": sent["id"], "text": "**new** <", "markup": "markdown"}
+        await rig.gateway.result("action", edit | {"key": "k2"})
+        made = fake.bot(TOKEN).sent[-1]
+        assert (made["text"], made["parse_mode"]) == ("<b>new</b> &lt;", "HTML")
+        error = await rig.gateway.error("action", edit | {"text": "x" * 4097, "key": "k3"})
+        assert error["details"]["reason"] == "too_long"
+        assert await rig.stop() == 0
+
+
 async def test_no_token_is_seen_anywhere(capfd: Any) -> None:
     async with bot() as (rig, fake):
         fake.bot(TOKEN).faults += [
