@@ -65,10 +65,11 @@ class Manifest:
     of ``workers.media.abilities``, and any others that the plugin's ``act`` takes;
     ``actions`` is another name for it, and holds afterwards what ``message.action`` takes.
     ``media`` are the files that go and come. ``idempotent``: for so many seconds the platform
-    knows the key of a message again, and does not take it twice. ``status`` holds the first values
-    of the fields that the plugin reports. ``cursor``: the plugin keeps a position there
-    (``Context.cursor``), and is not started before the last one is there. ``text`` is what the
-    platform takes in one message, ``pace`` how fast it takes them.
+    knows the key of a message again, and does not take it twice. ``typing``: for so many seconds it
+    shows that the account types; the worker repeats that as long as it is wanted. ``status`` holds
+    the first values of the fields that the plugin reports. ``cursor``: the plugin keeps a position
+    there (``Context.cursor``), and is not started before the last one is there. ``text`` is what
+    the platform takes in one message, ``pace`` how fast it takes them.
     ``dm_policy``: who may talk to an account that does not say so itself; ``open`` only where
     something else keeps strangers out. ``groups`` is how the field is called that lists groups:
     ``guilds`` for servers with channels (``meta.guild`` and ``meta.roles`` of a message name the
@@ -96,6 +97,7 @@ class Manifest:
     dm_policy: Literal["pairing", "allowlist", "open"] = "pairing"
     groups: Literal["groups", "guilds", "channels"] = "groups"
     ignore_case: bool = False
+    typing: float = 0.0
 
     def __post_init__(self) -> None:
         can = frozenset(self.can) | frozenset(self.actions) - {"send"}

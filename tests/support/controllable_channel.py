@@ -62,6 +62,9 @@ class ControllablePlugin:
     async def edit(self, action: Action) -> Any:
         return await self.on_action(action)
 
+    async def typing(self, action: Action) -> Any:
+        return await self.on_action(action)
+
     async def history(self, action: Action) -> Any:
         return await self.on_action(action)
 
@@ -103,7 +106,7 @@ manifest = Manifest(
     secrets=frozenset({"password"}),
     status={"connected": False, "mode": "test"},
 )
-able = dataclasses.replace(manifest, can=frozenset({"edit", "history"}))
+able = dataclasses.replace(manifest, can=frozenset({"edit", "history", "typing"}), typing=0.05)
 serving = dataclasses.replace(manifest, can=frozenset({"http"}))
 promising = dataclasses.replace(manifest, can=frozenset({"edit", "members", "pin"}))
 keeping = dataclasses.replace(manifest, cursor=True)  # the plugin keeps a cursor

@@ -37,6 +37,7 @@ from workers.process.explanations import (
     unexplained,
 )
 from workers.process.http_requests import AnswerHttp, HttpRequests
+from workers.process.typing_repeats import TypingRepeater
 
 RESULTS = {"history": "messages", "chat": "chat", "members": "members"}  # as clients get them
 MAX_RUNNING = 64
@@ -84,6 +85,7 @@ class PluginCalls:
         self._send: SendPart | None = None
         self._files: ReadyFiles | None = None
         self._render_edit: RenderEdit | None = None
+        self._typing = TypingRepeater(0.0, self._typing_failed)
         self._send_all: SendAll | None = None
         self._attempts = SendAttempts(progress)
         self._can: frozenset[str] = frozenset()
@@ -111,12 +113,14 @@ class PluginCalls:
         files: ReadyFiles | None = None,
         send_all: SendAll | None = None,
         render_edit: RenderEdit | None = None,
+        typing: float = 0.0,
     ) -> None:
         """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given,
         and those that the gateway keeps through ``send_all``.
 
         ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
-        ``render_edit`` renders the text of an edit.
+        ``render_edit`` renders the text of an edit, ``typing`` seconds the platform shows that the
+        account types.
         """
         self._plugin = plugin
         self._send = send
@@ -124,12 +128,14 @@ class PluginCalls:
         self._can = can
         self._files = files
         self._render_edit = render_edit
+        self._typing = TypingRepeater(typing, self._typing_failed)
         if "http" in can:
             self._http.begin(plugin)
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""
         self._closing = True
+        self._typing.close()
         self._http.close()
 
     def on_call(self, call: Call | HttpCall, gateway: str) -> None:
@@ -153,6 +159,7 @@ class PluginCalls:
         self.close()
         while self._running:
             await asyncio.wait(set(self._running))
+        await self._typing.finish()
         await self._http.finish()
 
     async def cancel(self, deadline: float | None) -> None:
@@ -251,6 +258,7 @@ class PluginCalls:
         raise InvalidCall(f"unknown method: {call.method}")
 
     async def _deliver(self, message: Outbound) -> Sent:
+        self._typing.end(message.to)
         if not message.attachments or self._files is None:
             return await self._deliver_ready(message)
         async with self._files(message) as ready:
@@ -262,6 +270,7 @@ class PluginCalls:
         return sent
 
     async def _attempt(self, attempt: SendAttempt, progress: Progress) -> list[Sent]:
+        self._typing.end(attempt.message.to)
         if not attempt.message.attachments or self._files is None:
             return await self._attempt_ready(attempt, progress)
         async with self._files(attempt.message) as ready:
@@ -303,10 +312,20 @@ class PluginCalls:
             raise InvalidCall(f"the channel has no {name}")
         if name == "edit" and self._render_edit is not None:
             action = await self._render_edit(action)
-        result = await function(action)
+        if name == "typing":
+            result = await self._typing.act(function, action)
+        else:
+            result = await function(action)
         if isinstance(result, dict):
             return result
         return {RESULTS[name]: result} if result is not None and name in RESULTS else {}
+
+    def _typing_failed(self, error: Exception) -> None:
+        """End the account where a repetition shows that it has to; else it is shown no more."""
+        if any(ends_the_account(leaf) for leaf in members(error, self._explain)):
+            self._fail(error)
+        else:
+            self._log.debug("typing is not shown any more", error=last_line(error))
 
     async def _ask(self, method: str) -> Any:
         function = getattr(self._plugin, method, None)

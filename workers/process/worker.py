@@ -211,7 +211,15 @@ class Worker:
         send = plugin.send if explain is None else explaining(plugin.send, self._explain)
         sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
         files = partial(context.ready_files, manifest)
-        calls.begin(plugin, sender.send, manifest.can, files, sender.deliver, sender.rendered_edit)
+        calls.begin(
+            plugin,
+            sender.send,
+            manifest.can,
+            files,
+            sender.deliver,
+            sender.rendered_edit,
+            manifest.typing,
+        )
         return plugin
 
     async def _recall_cursor(self) -> None:

@@ -41,6 +41,7 @@ manifest = DiscordManifest(
     ),
     example={"token": {"source": "env", "id": "DISCORD_BOT_TOKEN"}},
     status={"connected": False, "mode": "gateway"},
+    typing=10.0,
     cursor=True,
     # In UTF-16 units a text is never shorter than in any other count that Discord may mean.
     text=Text(limit=2000, unit="utf16", dialect="discord"),

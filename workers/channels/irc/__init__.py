@@ -40,4 +40,5 @@ manifest = IrcManifest(
     status={"connected": False},
     can=frozenset({"typing"}),
     ignore_case=True,
+    typing=6.0,  # so IRCv3
 )

@@ -40,6 +40,7 @@ manifest = TelegramManifest(
     example={"botToken": {"source": "env", "id": "TELEGRAM_BOT_TOKEN"}},
     status={"connected": False, "mode": "polling"},
     cursor=True,
+    typing=5.0,
     text=Text(limit=4096, unit="utf16", caption=1024, dialect="telegram-html"),
     # Of the platform's FAQ: 30 a second in all, 20 a minute in a group, and in a chat about one a
     # second, more only for a moment.
