@@ -18,6 +18,7 @@ import msgspec
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.slack.connection import SlackConnection
 from workers.channels.slack.downloads import SlackDownloads
+from workers.channels.slack.names import SlackNames
 from workers.channels.slack.objects import (
     NOTHING,
     AnyNews,
@@ -66,10 +67,13 @@ class SlackNews(NamedTuple):
 class EnvelopeIntake:
     """What comes in for the bot ``me``. ``waiting`` counts what is not emitted yet."""
 
-    def __init__(self, ctx: Context, me: BotIdentity, downloads: SlackDownloads) -> None:
+    def __init__(
+        self, ctx: Context, me: BotIdentity, downloads: SlackDownloads, names: SlackNames
+    ) -> None:
         self._ctx = ctx
         self._me = me
         self._downloads = downloads
+        self._names = names
         self._queue: asyncio.Queue[_HeldEnvelope] = asyncio.Queue()
         self._bytes = 0
         self._unacknowledged: asyncio.Queue[tuple[_HeldEnvelope, Receipt]] = asyncio.Queue()
@@ -108,6 +112,10 @@ class EnvelopeIntake:
             else:
                 self._unacknowledged.put_nowait((waiting, receipt))
 
+    async def look_up_names(self) -> None:
+        """Ask for the names that messages lack until cancelled."""
+        await self._names.look_up_all()
+
     async def acknowledge_all(self) -> None:
         """Acknowledge until cancelled, each when it is stored; a late one does no harm."""
         while True:
@@ -137,7 +145,8 @@ class EnvelopeIntake:
         name = news.what.id or ""
         if (known := self._handed_in.get(name)) is not None:
             return known
-        receipt = await self._ctx.emit(await self._with_files(news))
+        what = await self._with_files(news)
+        receipt = await self._ctx.emit(self._names.named(what))
         self._handed_in[name] = receipt
         while len(self._handed_in) > REMEMBERED:
             self._handed_in.popitem(last=False)

@@ -62,6 +62,7 @@ class SocketModeListener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._intake.emit_all())
             tasks.create_task(self._intake.acknowledge_all())
+            tasks.create_task(self._intake.look_up_names())
             tasks.create_task(self._check_on_demand())
             connection = await self._connect_first()
             while True:

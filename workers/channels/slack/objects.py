@@ -66,6 +66,35 @@ class ConversationReply(SlackObject, frozen=True):
     channel: SlackConversation
 
 
+class UserProfile(SlackObject, frozen=True):
+    """How a person wants to be called."""
+
+    display_name: str | None = None
+    real_name: str | None = None
+
+
+class SlackUser(SlackObject, frozen=True):
+    """A member of the workspace, a person or a bot."""
+
+    id: str
+    name: str | None = None
+    real_name: str | None = None
+    profile: UserProfile = UserProfile()
+
+    @property
+    def shown_name(self) -> str | None:
+        """The name that Slack shows beside messages."""
+        profile = self.profile
+        named = profile.display_name or profile.real_name or self.real_name or self.name
+        return named or None
+
+
+class UserReply(SlackObject, frozen=True):
+    """The answer of ``users.info``."""
+
+    user: SlackUser
+
+
 class NextPage(SlackObject, frozen=True):
     """Where the next page begins; empty after the last."""
 
@@ -118,12 +147,19 @@ class EditMark(SlackObject, frozen=True):
     user: str | None = None
 
 
+class BotProfile(SlackObject, frozen=True):
+    """The bot that has written a message."""
+
+    name: str | None = None
+
+
 class SlackMessage(SlackObject, frozen=True):
     """A message, as part of an event or of a history."""
 
     ts: str = ""
     user: str | None = None
     bot_id: str | None = None
+    bot_profile: BotProfile | None = None
     username: str | None = None
     subtype: str | None = None
     text: str | None = None

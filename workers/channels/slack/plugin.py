@@ -12,6 +12,7 @@ from workers.channels.slack.downloads import SlackDownloads
 from workers.channels.slack.intake import EnvelopeIntake
 from workers.channels.slack.listening import SocketModeListener
 from workers.channels.slack.lookups import SlackLookups
+from workers.channels.slack.names import SlackNames
 from workers.channels.slack.objects import BotIdentity
 from workers.channels.slack.refusals import SlackRefusal, ending_of, missing_scopes
 from workers.channels.slack.uploads import SlackUploads
@@ -46,7 +47,9 @@ class Slack:
         detail = f"@{me.user} in {me.team}"
         self.ctx.status(detail=detail, authenticated_at=int(time.time() * 1000))
         downloads = SlackDownloads(http, bot, self.ctx.media, root)
-        listener = SocketModeListener(self.ctx, bot, app, EnvelopeIntake(self.ctx, me, downloads))
+        names = SlackNames(bot, self.ctx.log.warning)
+        intake = EnvelopeIntake(self.ctx, me, downloads, names)
+        listener = SocketModeListener(self.ctx, bot, app, intake)
         uploads = SlackUploads(http, bot, self.ctx.media)
         self._api = bot
         self._deliveries = SlackDeliveries(bot, uploads, listener.doubt_login)

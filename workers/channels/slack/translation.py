@@ -217,7 +217,8 @@ def _sender_of(message: SlackMessage) -> Sender:
     """Return who wrote it; Slack vouches for people and bots alike."""
     bot = message.bot_id is not None
     author = message.user or message.bot_id or "unknown"
-    return Sender(author, message.username or None, bot, verified=author != "unknown")
+    name = message.username or (message.bot_profile.name if message.bot_profile else None)
+    return Sender(author, name or None, bot, verified=author != "unknown")
 
 
 def _file(file: SlackFile) -> dict[str, Any]:

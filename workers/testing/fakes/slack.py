@@ -76,6 +76,7 @@ class FakeSlack:
         self._payloads: dict[str, tuple[str, Json]] = {}
         self.channel = self._methods.channel
         self.files = self._methods.files
+        self.people = self._methods.people
 
     @property
     def root(self) -> str:

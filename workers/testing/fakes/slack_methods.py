@@ -14,11 +14,12 @@ SECTION_LIMIT = 3_000
 
 
 class SlackMethods:
-    """The workspace ``T1``, and its ``files``."""
+    """The workspace ``T1``, its ``files``, and its ``people``, their names by their ids."""
 
     def __init__(self, clock: Clock) -> None:
         self.files = FakeFiles(clock)
         self.channels: dict[str, Channel] = {}
+        self.people = {"U1": "Ada"}
         self._clock = clock
 
     def channel(self, id: str) -> Channel:
@@ -33,6 +34,8 @@ class SlackMethods:
                 return self._who(app)
             case "chat":
                 return self._chat(app, method, params)
+            case "users" if verb == "info":
+                return {"user": self._person(str(params.get("user", "")))}
             case "reactions":
                 return self._react(app, method, params)
             case "conversations" if verb == "open":
@@ -70,6 +73,13 @@ class SlackMethods:
         if not found.member:
             raise RefusedMethod("not_in_channel")
         return found
+
+    def _person(self, id: str) -> Json:
+        if id not in self.people:
+            raise RefusedMethod("user_not_found")
+        name = self.people[id]
+        profile = {"display_name": name, "real_name": f"{name} of Fake"}
+        return {"id": id, "name": name.lower(), "real_name": f"{name} of Fake", "profile": profile}
 
     def _file_channel(self, id: str) -> Channel:
         """Return a channel that files are sent to: a person's id is none here."""

@@ -65,6 +65,8 @@ async def test_a_foreign_client_chats() -> None:
         replies = await web.conversations_replies(channel="C1", ts=sent["ts"])
         assert [each["ts"] for each in replies["messages"]] == [sent["ts"]]
         assert (await web.conversations_info(channel="C1"))["channel"]["name"] == "room"
+        person = (await web.users_info(user="U1"))["user"]
+        assert person["profile"]["display_name"] == "Ada"
         assert (await web.conversations_members(channel="C1"))["members"] == ["U1"]
         direct = await web.chat_postMessage(channel="U5", text="hi")
         assert direct["channel"] == "DU5"
@@ -122,6 +124,7 @@ async def test_what_slack_refuses_is_refused() -> None:
             (web.chat_update(**place, text="x" * 4001), "msg_too_long"),
             (web.chat_update(channel="C1", ts="1.000009", text="x"), "message_not_found"),
             (web.reactions_remove(channel="C1", timestamp=sent["ts"], name="x"), "no_reaction"),
+            (web.users_info(user="U99"), "user_not_found"),
             (web.reactions_add(channel="C1", timestamp=sent["ts"], name="Ä"), "invalid_name"),
             (web_client(fake, APP).auth_test(), "invalid_auth"),
             (web.apps_connections_open(app_token=BOT), "not_allowed_token_type"),
