@@ -50,7 +50,7 @@ class MissedMessages:
     """What one interruption has cost. ``since`` is the newest message that was handed on.
 
     ``guilds`` are the servers that Discord has not told of yet, and ``DIRECT_MESSAGES`` while those
-    are not read. ``reading``: some are being read.
+    are not read. ``reading``: some are being read. ``gaps`` are the channels of which not all was.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class MissedMessages:
         self.since = since
         self.guilds = guilds | {DIRECT_MESSAGES}
         self.reading = False
+        self.gaps: list[str] = []
         self._api = api
         self._sleep = sleep
         self._after = snowflake_at(snowflake_ms(str(since)) - SLACK_MS)
@@ -71,6 +72,12 @@ class MissedMessages:
 
     async def read(self, channel: str) -> MissedInChannel:
         """Return what is new in a channel; what the bot may not read is nothing."""
+        found = await self._read(channel)
+        if not found.whole:
+            self.gaps.append(channel)
+        return found
+
+    async def _read(self, channel: str) -> MissedInChannel:
         if self._channels <= 0 or self._messages <= 0:
             return MissedInChannel([], whole=False)
         self._channels -= 1

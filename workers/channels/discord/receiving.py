@@ -19,7 +19,13 @@ from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.channels import KnownChannels
 from workers.channels.discord.client import DiscordApi
 from workers.channels.discord.downloads import AttachedFiles
-from workers.channels.discord.missed import DIRECT_MESSAGES, MOST_IN_CHANNEL, MissedMessages
+from workers.channels.discord.missed import (
+    DIRECT_MESSAGES,
+    MOST_CHANNELS,
+    MOST_IN_CHANNEL,
+    MOST_MESSAGES,
+    MissedMessages,
+)
 from workers.channels.discord.objects import (
     EPOCH_MS,
     DeletedMessages,
@@ -57,6 +63,10 @@ GUILD_SECONDS = 60.0  # after which a server that Discord does not tell of is no
 NO_CONTENT = (
     "a message came without its text: Discord gives it to bots with MESSAGE CONTENT INTENT only,"
     f" see {PORTAL}, page Bot"
+)
+NOT_ALL = (
+    f"not all that was said meanwhile is read: {MOST_IN_CHANNEL} messages of a channel,"
+    f" {MOST_CHANNELS} channels and {MOST_MESSAGES} messages at most"
 )
 _DEFERRED = 6  # the answer to a button: nothing is shown
 
@@ -235,18 +245,15 @@ class EventReceiver:
 
     async def _catch_up(self, missed: MissedMessages, channels: Iterable[str], guild: str) -> None:
         missed.reading = True
-        gaps: list[str] = []
+        told = len(missed.gaps)
         for channel in channels:
             found = await missed.read(channel)
-            if not found.whole:
-                gaps.append(channel)
             for message in found.messages:
                 # Messages that are read do not name their server.
                 await self._message(msgspec.structs.replace(message, guild_id=guild or None))
-        if gaps:
-            text = f"not all that was said meanwhile is read ({MOST_IN_CHANNEL} messages at most)"
-            self._ctx.log.warning(text, chats=gaps[:10], more=max(len(gaps) - 10, 0))
-            self._ctx.status(last_error=f"{text}, in {len(gaps)} channels")
+        if new := missed.gaps[told:]:
+            self._ctx.log.warning(NOT_ALL, chats=new[:10], more=max(len(new) - 10, 0))
+            self._ctx.status(last_error=f"{NOT_ALL}, in {len(missed.gaps)} channels")
         missed.guilds.discard(guild)
         missed.reading = False
         self._mark()
@@ -262,6 +269,7 @@ class EventReceiver:
             servers = sorted(missed.guilds)[:10]
             text = "not told of in time: what was said there meanwhile is not read"
             self._ctx.log.warning(text, servers=servers)
+            self._ctx.status(last_error=f"{len(missed.guilds)} servers were {text}")
         self._missed = None
 
     def _mark(self) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.workers.channels.discord.running_bot import TOKEN, running, running_alone
-from workers.channels.discord import missed
+from workers.channels.discord import missed, receiving
 from workers.channels.discord.objects import snowflake_at
 from workers.testing.fakes import discord_objects as made
 from workers.testing.fakes.discord import fake_discord
@@ -201,6 +203,66 @@ async def test_more_than_is_read_again_is_told(tmp_path: Path, monkeypatch: Any)
     (warning,) = [each for each in logged if each["level"] == "warning"]
     assert warning["chats"] == ["11003"]
     assert "not all that was said meanwhile" in ctx.fields["lastError"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "chats"),
+    [
+        ("MOST_IN_CHANNEL", 100, ["11003"]),
+        ("MOST_CHANNELS", 1, ["11003", "11004"]),
+        ("MOST_MESSAGES", 1, ["11003", "11004"]),
+    ],
+)
+async def test_each_bound_of_what_is_read_again_is_told(
+    tmp_path: Path, monkeypatch: Any, bound: str, most: int, chats: list[str]
+) -> None:
+    monkeypatch.setattr(missed, bound, most)
+
+    async def said(bot: Any) -> None:
+        await bot.say("direct")
+        for number in range(150 if bound == "MOST_IN_CHANNEL" else 1):
+            await bot.say(f"general {number}", bot.bot.general)
+        await bot.say("thread", bot.bot.thread)
+
+    texts, logged, ctx = await interrupted(tmp_path, said)
+    assert "direct" in texts
+    (warning,) = [each for each in logged if each["level"] == "warning"]
+    assert warning["chats"] == chats
+    assert ctx.fields["lastError"].endswith(f"in {len(chats)} channels")
+
+
+async def test_only_messages_are_read_again_as_they_are_now(tmp_path: Path) -> None:
+    async def said(bot: Any) -> None:
+        old, new, gone = [await bot.say(text, bot.bot.general) for text in ("old", "new", "gone")]
+        new["content"], new["edited_timestamp"] = "edited", "2026-01-01T00:00:00+00:00"
+        bot.fake.messages[bot.bot.general].remove(gone)
+        event = {"user_id": "7", "channel_id": bot.bot.general, "message_id": old["id"]}
+        emoji = {"emoji": {"id": None, "name": "x"}}
+        await bot.fake.tell(TOKEN, "MESSAGE_REACTION_ADD", event | emoji)
+
+    texts, _, ctx = await interrupted(tmp_path, said)
+    assert texts == ["before", "old", "edited", "after"]
+    assert [each.edits for each in ctx.emitted] == [None] * 4
+    assert ctx.happened == []
+
+
+async def test_a_server_that_is_not_told_of_in_time_is_told(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(receiving, "GUILD_SECONDS", 0.0)
+    async with fake_discord() as fake:
+        guilds = fake.gateway.guilds_of
+        unavailable = made.guild("999", [], []) | {"unavailable": True}
+        fake.gateway.guilds_of = lambda number: [*guilds(number), unavailable]
+        last = snowflake_at(made.EPOCH_MS + 9)
+        old = {"root": fake.root, "session": "gone", "seq": 7, "last": last}
+        async with running(fake, tmp_path, old) as second:
+            await second.say("one")
+            await second.ctx.message("one")
+            assert second.ctx.cursor != old, "it is not waited for"
+            told = [each for each in second.ctx.logged if "servers" in each]
+            assert "999" in told[0]["servers"]
+            assert "is not read" in second.ctx.fields["lastError"]
 
 
 async def test_no_newer_position_is_stored_before_what_was_missed_is_read(
