@@ -156,7 +156,8 @@ class Welcome(LinkFrame, tag=1, frozen=True):
     ``durable``: the account has a journal, so what is acknowledged is stored. ``cursor`` is the
     last stored one, of the account's ``identity`` (empty: no identity was named with it).
     ``early``: the account does not run yet; this brings the cursor to a worker that waits for it,
-    and nothing may be sent before the next ``Welcome``.
+    or stands before an ``HttpCall`` to an account that a person logs in. Nothing but the answers
+    to those may be sent before the next ``Welcome``.
     """
 
     gateway: Annotated[str, Meta(max_length=128)]

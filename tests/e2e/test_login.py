@@ -9,9 +9,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import psutil
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from ipc.errors import RemoteError
 from tests.support import faulty
@@ -183,3 +187,55 @@ async def test_s128_where_nobody_logs_in_the_account_waits_for_a_person(tmp_path
         assert (row["phase"], row["cause"], row["failures"]) == ("failed", "needs_login", 0)
         assert row["todo"] == f"log it in: `trunkline channels login {key('one')}`"
         assert "2@code-" in out  # no terminal: the text of the code
+
+
+def platform() -> web.Application:
+    """Return a platform whose login page leads back at once, as for one who is logged in there."""
+
+    async def authorize(request: web.Request) -> web.Response:
+        back = URL(request.query["redirect_uri"])
+        given = {"code": "code-of-the-platform", "state": request.query["state"]}
+        raise web.HTTPFound(back.update_query(given))
+
+    async def token(request: web.Request) -> web.Response:
+        given = await request.post()
+        assert given["code"] == "code-of-the-platform"
+        return web.json_response({"token": "token-of-the-platform"})
+
+    app = web.Application()
+    app.router.add_get("/authorize", authorize)
+    app.router.add_post("/token", token)
+    return app
+
+
+async def test_a_login_page_leads_back_to_the_account_itself(tmp_path: Path) -> None:
+    async with TestServer(platform()) as server, aiohttp.ClientSession() as browser:
+        one = {"kinds": ["web"], "ingress": True, "server": f"http://127.0.0.1:{server.port}"}
+        daemon = daemon_of(tmp_path, one=one)
+        public = f"http://127.0.0.1:{daemon.port}"
+        config = {"channels": {CHANNEL: {"accounts": {"one": one}}}}
+        daemon.write(config | {"gateway": {"publicUrl": public}})
+        callback = f"{public}/channels/{CHANNEL}/one/callback"
+        async with daemon:
+            page = (await asked(daemon, "one"))["prompt"]["text"]
+            assert URL(page).query["redirect_uri"] == callback
+            async with browser.get(callback, params={"state": "x", "code": "forged"}) as answer:
+                assert answer.status == 400
+            gateway = (await daemon.status())["gateway"]["pid"]
+            os.kill(gateway, signal.SIGKILL)  # the next one meets an account that does not run
+            await daemon.wait(
+                lambda s: s["gateway"]["connected"] and s["gateway"]["pid"] != gateway
+            )
+            async with browser.get(page) as answer:
+                assert (answer.status, str(answer.url.with_query(None))) == (200, callback)
+                assert await answer.text() == "You are logged in, and may close this page."
+                back = answer.url
+            status = await daemon.wait(lambda s: s["accounts"][key("one")]["phase"] == "running")
+            assert status["accounts"][key("one")]["failures"] == 0
+            async with browser.get(back) as answer:
+                assert answer.status == 400  # it leads back once
+        kept = [
+            path.read_text(errors="replace")
+            for path in [*(tmp_path / "state").rglob("*.log"), daemon.output]
+        ]
+        assert not [text for text in kept if "of-the-platform" in text]

@@ -137,6 +137,8 @@ class FakeGateway(Watched):
             match frame:
                 case data.DataHello():
                     self._greeted(peer, frame)
+                case data.HttpAnswer():
+                    self.http_answers.append(frame)
                 case _ if peer not in self._met:
                     self.send(data.Refused("hello first"), peer)
                 case data.Mark():
@@ -151,8 +153,6 @@ class FakeGateway(Watched):
                         self._heard(peer, each)
                 case data.Answer():
                     self.answers[frame.id] = frame
-                case data.HttpAnswer():
-                    self.http_answers.append(frame)
         if self.acking and self._met:
             self.acknowledge()
         self.changed()
@@ -240,6 +240,12 @@ class FakeGateway(Watched):
         else:
             self._early.append(call)
         return call.id
+
+    def send_early(self, call: data.HttpCall) -> None:
+        """Send a request to workers that do not run yet, behind an early welcome."""
+        for peer in self._known:
+            welcome = data.Welcome(self.id, 0, early=True)
+            self._router.send(peer, data.encode([welcome, call]))
 
     async def http(self, call: data.HttpCall) -> data.HttpAnswer:
         """Return the answer to an HTTP request."""

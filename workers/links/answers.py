@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,8 +14,10 @@ from ipc.frames.data import (
     Answer,
     HttpAnswer,
     SendProgress,
+    encode,
     http_head_bytes,
 )
+from workers.links.backlog import Backlog
 from workers.messages import Sent
 
 _encode = msgspec.json.Encoder().encode
@@ -50,6 +52,23 @@ class AnswerQueue:
                 break
             pack.append(self._frames.popleft())
         return pack
+
+    def send(self, send: Callable[[bytes], bool], backlog: Backlog | None = None) -> bool:
+        """Send all by ``send(body)``; return false when that returns false for one of them.
+
+        Messages of ``backlog`` go along with the last of them: a body costs more than what is in
+        it, and the event of a sent message then arrives in the same turn as the answer.
+        """
+        while self._frames:
+            pack = self.take()
+            last = backlog is not None and is_small(pack) and not self._frames
+            along = backlog.take() if backlog is not None and last else None
+            if not send(encode([*pack, along] if along else pack)):
+                if backlog is not None and along:
+                    backlog.putback()
+                self.put_back(pack)
+                return False
+        return True
 
     def put_back(self, pack: list[Frame]) -> None:
         """Queue a pack again that could not be sent."""

@@ -6,9 +6,8 @@ new, when the gateway refuses a frame (it does not know the worker, or misses a 
 acknowledgements stay away; the ``Welcome`` names the message from which everything is sent
 again. Cost per message: one append; one flush per loop turn.
 
-A plugin that keeps a cursor is not started before the gateway has sent the last one that is
-stored (``recall``); a gateway sends it to an account that does not run yet, in a ``Welcome`` that
-is ``early``.
+A plugin that keeps a cursor waits for the last stored one (``recall``), which comes in a
+``Welcome`` that is ``early``. Behind one also come HTTP requests to an account that is logged in.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from ipc.frames.data import (
 )
 from ipc.identity.peer import PeerCredentials, peer_name
 from ipc.zeromq.link import Dealer
-from workers.links.answers import AnswerQueue, Frame, is_small, progress_of
+from workers.links.answers import AnswerQueue, Frame, progress_of
 from workers.links.backlog import Backlog
 from workers.links.positions import Positions
 from workers.links.waiting import Goals, WaitingEmitters
@@ -66,6 +65,7 @@ class WorkerDataLink:
         self._loop = asyncio.get_running_loop()
         self._dealer: Dealer | None = None
         self._gateway: str | None = None  # the boot id of the last one that sent Welcome
+        self._early = ""  # likewise, before the account runs: answers may be sent to it
         self._met = False  # connected once
         self._welcome = False
         self._refusal = ""
@@ -159,7 +159,7 @@ class WorkerDataLink:
 
         Its successor would mistake the answer for that of its own call with this id.
         """
-        if gateway != self._gateway:
+        if gateway != (self._early or self._gateway):
             self.dropped["late answers"] += 1
             return
         self._answers.append(answer)
@@ -193,8 +193,7 @@ class WorkerDataLink:
     def _renew(self) -> None:
         """Connect with a new socket, ever more seldom, when a gateway that runs does not answer.
 
-        ZeroMQ connects again by itself, but not after every end of a connection: whom the other
-        end has refused it gives up without a word.
+        ZeroMQ connects again by itself, but not where the other end has refused it.
         """
         if self._patience == RENEW_BEATS:
             self._log.warning("the gateway does not answer: connecting anew")
@@ -242,25 +241,22 @@ class WorkerDataLink:
         """Send what may be sent, in packs."""
         self._scheduled = False
         self._turn = 0
-        if not self._welcome or self._dealer is None or self._dealer.closed:
+        if self._dealer is None or self._dealer.closed:
             return
         backlog, send = self.backlog, self._dealer.send
+        if not self._welcome:
+            if self._early:
+                self._answers.send(send)
+            return
         if not self._identified:
             named = self.positions.named
             self._identified = not named or send(encode([AccountIdentity(named)]))
             if not self._identified:
                 return
-        while self._answers:
-            pack = self._answers.take()
-            # Messages go along with the last of them: a body costs more than what is in it, and
-            # the event of a sent message then arrives in the same turn as the answer.
-            along = backlog.take() if is_small(pack) and not self._answers else None
-            if not send(encode([*pack, along] if along else pack)):
-                if along:
-                    backlog.putback()
-                self._answers.put_back(pack)
-                return
+        if self._answers:
             self._unconfirmed = True
+            if not self._answers.send(send, backlog):
+                return
         while messages := backlog.take():
             if not send(encode([messages])):
                 backlog.putback()
@@ -315,7 +311,7 @@ class WorkerDataLink:
                     self._unconfirmed &= not (asked and frame.halted)  # no Welcome need follow
                     self._acked(frame.seq, frame.mark)
                 case Call() | HttpCall():
-                    self._on_call(frame, self._gateway or "")
+                    self._on_call(frame, self._early or self._gateway or "")
                 case Welcome():
                     self._welcomed(frame)
                 case Refused():
@@ -339,25 +335,27 @@ class WorkerDataLink:
 
     def _lost(self) -> None:
         """Send nothing more until welcomed: what was sent last may be lost."""
-        self._welcome = False
+        self._welcome, self._early = False, ""
         self._unconfirmed = False  # those calls have failed at the gateway
         self._mark = None
         self._pause = GREET_FIRST
         self._greet()
 
     def _welcomed(self, frame: Welcome) -> None:
-        mark, self._mark = self._mark, None
         self.positions.follow(frame.durable, self.backlog.oldest)
         if self._recalled is not None and not self._recalled.done():
             self.positions.recall(frame.cursor, frame.identity)
             self._recalled.set_result(None)
+        if frame.gateway not in (self._early, self._gateway):
+            self._answers.clear()
         if frame.early:
+            self._early = frame.gateway
             return
+        mark, self._mark = self._mark, None
         if frame.wanted:
             self._recall(frame.wanted, self.backlog.oldest)
         self._acked(frame.acked)
         if frame.gateway != self._gateway:
-            self._answers.clear()
             self._gateway = frame.gateway
             again = self.backlog.resend(marked=True)
             self._log.info("welcomed by the gateway", gateway=frame.gateway, resent=again)

@@ -144,7 +144,7 @@ class DataRouter:
         self._greetings = Greetings(
             gateway, peers, rings, intake, self._send, self.dropped, self._clock, on_welcome
         )
-        http_calls.attach(lambda peer, call: self._router.send(peer.id, encode([call])))
+        http_calls.attach(self._router.send, self._greetings.before_call)
         intake.attach(
             self._acknowledge_soon, self._greetings.invite, self._greetings.journal_changed
         )

@@ -104,11 +104,7 @@ class Greetings:
     def _welcome(self, peer: Peer, *, early: bool = False) -> None:
         if self._peers.by_id.get(peer.id) is not peer:
             return
-        place = self._intake.place(peer.key)
-        cursor, identity = (b"", "") if place is None else (place.cursor, place.identity)
-        durable = self._intake.is_on(peer.key)
-        welcome = Welcome(self._gateway, peer.done, peer.wanted, durable, cursor, identity, early)
-        sent = self._send(peer.id, welcome)
+        sent = self._send(peer.id, self._welcome_of(peer, early=early))
         if early:
             peer.waits = not sent
             return
@@ -117,7 +113,7 @@ class Greetings:
             self._asked.pop(peer.id, None)
             self._peers.welcome(peer)
             self._note_halt(peer)
-            if new and durable:
+            if new and self._intake.is_on(peer.key):
                 self._on_welcome(peer.key)
 
     def _note_halt(self, peer: Peer) -> None:
@@ -125,6 +121,16 @@ class Greetings:
         ack = self._intake.ack(peer)
         if ack.halted:
             self._send(peer.id, ack)
+
+    def before_call(self, peer: Peer) -> list[Welcome]:
+        """Return what goes before a call: to an account that does not run yet, who calls."""
+        return [] if self._peers.may_talk(peer) else [self._welcome_of(peer, early=True)]
+
+    def _welcome_of(self, peer: Peer, *, early: bool) -> Welcome:
+        place = self._intake.place(peer.key)
+        cursor, identity = (b"", "") if place is None else (place.cursor, place.identity)
+        durable = self._intake.is_on(peer.key)
+        return Welcome(self._gateway, peer.done, peer.wanted, durable, cursor, identity, early)
 
     def journal_changed(self) -> None:
         """Greet the peers that have said hello before the journal was ready."""

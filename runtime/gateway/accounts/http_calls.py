@@ -7,14 +7,14 @@ it late, or is gone: what a worker that hangs has not read yet lies in our memor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ipc import timeouts
 from ipc.calls import Calls
 from ipc.errors import CallTimeout, PeerGone, RemoteError
-from ipc.frames.data import HttpAnswer, HttpCall
+from ipc.frames.data import FromGateway, HttpAnswer, HttpCall, encode
 from ipc.frames.words import UNAVAILABLE
 from runtime.gateway.accounts.account_calls import not_connected
 from runtime.gateway.accounts.http_bounds import HttpBounds, HttpPlace
@@ -24,7 +24,8 @@ GRACE = 0.5  # seconds in which the worker itself answers that the plugin was to
 LATEST = 60.0  # seconds after which an answer is not expected even from a worker that lives
 COPIES = 4  # of a body: the parts that came, their sum, the frame, and what ZeroMQ holds
 
-SendCall = Callable[[Peer, HttpCall], bool]
+SendBody = Callable[[bytes, bytes], bool]
+BeforeCall = Callable[[Peer], Sequence[FromGateway]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class HttpCalls:
         self._overdue: dict[int, _Overdue] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._send: SendCall | None = None
+        self._send: SendBody | None = None
+        self._before: BeforeCall | None = None
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -65,13 +67,16 @@ class HttpCalls:
         """How much memory the bodies of requests may take."""
         return COPIES * self.bounds.held_bytes
 
-    def attach(self, send: SendCall) -> None:
-        """Use ``send(peer, call)`` to send; it returns false when the peer's queue is full."""
-        self._send = send
+    def attach(self, send: SendBody, before: BeforeCall) -> None:
+        """Use ``send(id, body)`` to send; it returns false when the peer's queue is full.
+
+        ``before(peer)`` returns what goes to that peer before a call.
+        """
+        self._send, self._before = send, before
 
     async def meet(self, key: str) -> Peer:
-        """Return the peer of a running account; raises ``RemoteError`` when it is not there."""
-        return self._peers.by_key.get(key) or await self._peers.meet(key)
+        """Return the peer of an account that takes requests; raises ``RemoteError`` without one."""
+        return await self._peers.meet_for_http(key)
 
     async def call(
         self, peer: Peer, request: IngressRequest, body: bytes, place: HttpPlace
@@ -141,8 +146,9 @@ class HttpCalls:
             body,
         )
         assert self._send is not None
+        assert self._before is not None
         try:
-            sent = self._send(peer, call)
+            sent = self._send(peer.id, encode([*self._before(peer), call]))
         except PeerGone:
             raise not_connected(peer) from None
         if not sent:

@@ -12,7 +12,7 @@ from ipc.frames.data import DataHello
 from ipc.frames.words import UNAVAILABLE, Phase
 from ipc.identity.peer import PeerProof
 from runtime.gateway.accounts.payload_check import PayloadCheck
-from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.accounts.rows import Accounts, is_linking
 
 MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
 
@@ -100,6 +100,7 @@ class Peers:
         peer = self.by_id.get(id)
         if peer is None:
             peer = self.by_id[id] = Peer(id, key, incarnation)
+            self._changed.set()
         return peer
 
     def welcome(self, peer: Peer) -> None:
@@ -137,6 +138,33 @@ class Peers:
             self.accounts.require_linked(key)
             raise RemoteError(UNAVAILABLE, self.why_absent(key), retryable=True)
         return peer
+
+    async def meet_for_http(self, key: str) -> Peer:
+        """Return the peer of an account that takes HTTP requests; raises as ``meet``.
+
+        One that a person logs in has said hello, and is not welcome yet.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with timeouts.timeout(MEET_SECONDS):
+                while (peer := self._peer_for_http(key)) is None and self.accounts.takes_http(key):
+                    self._changed.clear()
+                    await self._changed.wait()
+        if peer is None:
+            raise RemoteError(UNAVAILABLE, self.why_absent(key), retryable=True)
+        return peer
+
+    def _peer_for_http(self, key: str) -> Peer | None:
+        row = self.accounts.rows.get(key)
+        if row is None or not is_linking(row):
+            return self.by_key.get(key)
+        return next(
+            (
+                peer
+                for peer in self.of_account(key)
+                if peer.incarnation == row.incarnation and not peer.waits
+            ),
+            None,
+        )
 
     async def remembered(self, keys: Iterable[str], seconds: float) -> None:
         """Wait until the accounts have sent the history they still have, at most ``seconds``."""

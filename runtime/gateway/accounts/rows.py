@@ -10,8 +10,14 @@ from ipc.frames.status import AccountStatus
 from ipc.frames.words import ALIVE, INVALID_REQUEST, NOT_LINKED, Phase
 from ipc.metrics import Series
 
-WAITS_FOR_LOGIN = {("starting", "linking"), ("failed", "needs_login")}  # phase and cause
+LINKING = ("starting", "linking")  # phase and cause
+WAITS_FOR_LOGIN = {LINKING, ("failed", "needs_login")}
 TALKING = frozenset({Phase.RUNNING, Phase.STOPPING})  # may hand messages in
+
+
+def is_linking(row: AccountStatus) -> bool:
+    """Return whether an account has started, and waits for a person who logs it in."""
+    return (row.phase, row.cause) == LINKING
 
 
 class Accounts:
@@ -73,6 +79,11 @@ class Accounts:
         """Return whether this incarnation is ready, so that its messages count."""
         row = self.rows.get(key)
         return row is not None and row.incarnation == incarnation and row.phase in TALKING
+
+    def takes_http(self, key: str) -> bool:
+        """Return whether an account takes HTTP requests now: it runs, or a person logs it in."""
+        row = self.rows.get(key)
+        return row is not None and row.ingress and (row.phase == Phase.RUNNING or is_linking(row))
 
     def is_past(self, key: str, incarnation: int) -> bool:
         """Return whether this incarnation has ended, as far as has been reported."""

@@ -14,7 +14,6 @@ from aiohttp import HttpVersion11, web
 from ipc import timeouts
 from ipc.errors import CallTimeout, IpcError
 from ipc.frames.data import HttpAnswer
-from ipc.frames.words import Phase
 from runtime.gateway.accounts.http_bounds import Crowded, HttpPlace
 from runtime.gateway.accounts.http_calls import IngressRequest
 from runtime.gateway.http.ingress_heads import (
@@ -70,7 +69,7 @@ class Ingress:
         headers = request_headers(request.headers.items(), target.path, query)
         if (request.content_length or 0) > self._bounds.config.max_bytes:
             raise self._too_large()
-        if row.phase != Phase.RUNNING:
+        if not self._accounts.takes_http(target.key):
             raise Crowded("not running", "the account does not run now", RETRY_SECONDS)
         return IngressRequest(target.key, request.method, target.path, query, headers, remote)
 

@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from workers.plugin import Manifest
+from workers.plugin import LOCAL, Manifest
 
 Fault = Literal[
     "none",
@@ -85,9 +85,10 @@ deadly = _manifest("faulty-exit", "deadly:Plugin")
 class LoginConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """``kinds`` are asked one after the other; a QR code is renewed every ``renew`` seconds."""
 
-    kinds: list[Literal["qr", "code", "ask", "open"]] = []
+    kinds: list[Literal["qr", "code", "ask", "open", "web"]] = []
     renew: Annotated[float, Meta(gt=0)] = 60.0
     secret: str | None = None
+    server: Annotated[str, LOCAL] = "https://example.org"  # of the kind ``web``
 
 
 asking = Manifest(
@@ -96,7 +97,7 @@ asking = Manifest(
     config=LoginConfig,
     plugin=f"{__name__}.login:AsksForLogin",
     secrets=frozenset({"secret"}),
-    can=frozenset({"login"}),
+    can=frozenset({"login", "http"}),
 )
 needy = _manifest("faulty-extra", "needy:Plugin", extra=("sdk-that-nobody-has",))
 

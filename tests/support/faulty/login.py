@@ -1,5 +1,6 @@
 """A plugin that a person has to log in, by each of the kinds that there are.
 
+``web`` logs in as OAuth does: the page of ``server`` leads back to the account's own address.
 A file ``scanned`` in its storage stands for the phone. The password is ``sesame-7``; another one is
 asked for again. It logs what it must not: tests look for that in the log.
 """
@@ -7,11 +8,13 @@ asked for again. It logs what it must not: tests look for that in the log.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from workers.errors import LoggedOut
 from workers.messages import Outbound, Sent
-from workers.plugin import Ask, Code, Context, Open, Qr
+from workers.plugin import Ask, Code, Context, HttpRequest, HttpResponse, Open, Qr
 
 PASSWORD = "sesame-7"
 STATE = "state-of-this-login"
@@ -33,6 +36,12 @@ class AsksForLogin:
         ctx.ready()
         ctx.status(connected=True, linked=True, detail=f"logged in {sorted(ctx.credentials)}")
         await asyncio.Event().wait()
+
+    async def http(self, request: HttpRequest) -> HttpResponse:
+        query = dict(parse_qsl(request.query))
+        if request.path == "callback" and self.ctx.opened(query.get("state", ""), query):
+            return HttpResponse.text(200, "You are logged in, and may close this page.")
+        return HttpResponse.text(400, "no login leads here")
 
     async def send(self, message: Outbound) -> Sent:
         if message.text == "log out":
@@ -68,6 +77,14 @@ class AsksForLogin:
     async def _open(self) -> dict[str, Any]:
         query = await self.ctx.login(Open("https://example.org/oauth?client=1", STATE))
         return {"code": query["code"]}
+
+    async def _web(self) -> dict[str, Any]:
+        ctx, state = self.ctx, secrets.token_urlsafe(16)
+        given = {"client_id": "trunkline", "redirect_uri": ctx.url("callback"), "state": state}
+        query = await ctx.login(Open(f"{ctx.config.server}/authorize?{urlencode(given)}", state))
+        async with ctx.http.post(f"{ctx.config.server}/token", data=query) as answer:
+            found: dict[str, Any] = await answer.json()
+            return {"by": "web"} | found
 
     def _scanned(self) -> bool:
         return (self.ctx.storage / "scanned").exists()

@@ -160,3 +160,53 @@ async def test_a_channel_without_http_answers_that(run_dir: Path) -> None:
         rig.start()
         await rig.up()
         assert (await rig.gateway.http(call())).status == 503
+
+
+async def test_a_request_before_the_account_runs_is_answered_before_it_too(run_dir: Path) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.running = False
+        rig.start(SERVING)
+        plugin = await rig.up()
+        await plugin.say("early")
+        rig.gateway.send_early(call(1))
+        first = await rig.gateway.until(lambda: rig.gateway.http_answers)
+        assert (first[0].id, first[0].status, rig.gateway.raw) == (1, 200, [])
+        held = asyncio.get_running_loop().create_future()
+
+        async def wait(request: HttpRequest) -> HttpResponse:
+            await held
+            return HttpResponse(204)
+
+        plugin.on_http = wait
+        rig.gateway.send_early(call(2))
+        rig.gateway.welcome_all()  # the login is complete, and its request not answered yet
+        assert await rig.gateway.heard(1) == ["early"]
+        held.set_result(None)
+        await rig.gateway.until(lambda: len(rig.gateway.http_answers) == 2)
+        assert rig.gateway.http_answers[1] == HttpAnswer(2, 204, [], b"")
+
+
+async def test_an_early_request_of_a_gateway_that_is_gone_is_not_answered_to_the_next(
+    run_dir: Path,
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.gateway.running = False
+        rig.start(SERVING)
+        plugin = await rig.up()
+        began, held = asyncio.Event(), asyncio.Event()
+
+        async def wait(request: HttpRequest) -> HttpResponse:
+            began.set()
+            await held.wait()
+            return HttpResponse(204)
+
+        plugin.on_http = wait
+        rig.gateway.send_early(call(1))
+        await began.wait()
+        gateway = rig.restart_gateway()
+        gateway.running = False
+        await gateway.until(lambda: gateway.hellos)
+        gateway.send_early(call(2))
+        held.set()
+        await gateway.until(lambda: gateway.http_answers)
+        assert [each.id for each in gateway.http_answers] == [2]

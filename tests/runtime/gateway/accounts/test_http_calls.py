@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ipc.errors import CallTimeout, PeerGone, RemoteError
-from ipc.frames.data import HttpAnswer, HttpCall
+from ipc.frames.data import FromGateway, HttpAnswer, HttpCall, Welcome, decode_from_gateway
 from ipc.identity.peer import PeerProof
 from runtime.config.model import IngressConfig
 from runtime.gateway.accounts.http_calls import HttpCalls, IngressRequest
@@ -23,12 +23,16 @@ class Sender:
 
     def __init__(self) -> None:
         self.sent: list[HttpCall] = []
+        self.before: list[FromGateway] = []
         self.room = True
         self.there = True
 
-    def __call__(self, peer: Peer, call: HttpCall) -> bool:
+    def __call__(self, id: bytes, body: bytes) -> bool:
         if not self.there:
-            raise PeerGone(peer.name, maybe_executed=False)
+            raise PeerGone(id.decode(), maybe_executed=False)
+        *before, call = decode_from_gateway(body)
+        assert before == self.before
+        assert isinstance(call, HttpCall)
         self.sent.append(call)
         return self.room
 
@@ -36,7 +40,7 @@ class Sender:
 def made(seconds: float = 10.0) -> tuple[HttpCalls, Sender, Peer]:
     peers = Peers(Accounts([]), PeerProof(b"secret"))
     calls, sender = HttpCalls(peers), Sender()
-    calls.attach(sender)
+    calls.attach(sender, lambda peer: sender.before)
     calls.bounds.configure(IngressConfig(within_seconds=seconds))
     peer = peers.enter(b"webhook:ci#1", KEY, 1)
     peers.welcome(peer)
@@ -54,6 +58,15 @@ def asked(calls: HttpCalls, peer: Peer) -> asyncio.Task[HttpAnswer]:
             place.release()
 
     return asyncio.create_task(ask())
+
+
+async def test_what_goes_before_a_request_goes_with_it() -> None:
+    calls, sender, peer = made()
+    sender.before = [Welcome("boot-1", 0, early=True)]
+    asking = asked(calls, peer)
+    await asyncio.sleep(0)
+    assert calls.answered(peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
+    assert (await asking).status == 200
 
 
 async def test_an_answer_settles_its_request() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ipc.frames.data import HttpAnswer, HttpCall
+from ipc.frames.data import HttpAnswer, HttpCall, Welcome
 from tests.support.gateway_rig import GatewayRig, Worker, gateway_rig, row
 from tests.support.until import PATIENCE, until
 
@@ -254,12 +254,58 @@ async def test_places_and_rate_are_refused_before_the_body_is_read() -> None:
         assert rig.parts.http_calls.bounds.refused["rate"] == 1
 
 
-@pytest.mark.parametrize("phase", ["stopped", "starting", "backoff", "failed", "stopping"])
-async def test_an_account_that_does_not_run_is_to_be_asked_again(phase: str) -> None:
-    async with gateway_rig(row(KEY, phase=phase, ingress=True)) as rig:
+@pytest.mark.parametrize(
+    ("phase", "cause"),
+    [
+        ("stopped", None),
+        ("starting", None),
+        ("backoff", None),
+        ("failed", "needs_login"),
+        ("stopping", None),
+    ],
+)
+async def test_an_account_that_does_not_run_is_to_be_asked_again(
+    phase: str, cause: str | None
+) -> None:
+    async with gateway_rig(row(KEY, phase=phase, cause=cause, ingress=True)) as rig:
         status, body, headers = await request(rig, data=b"x")
         assert (status, headers["Retry-After"]) == (503, "5")
         assert body == b"the account does not run now\n"
+
+
+async def test_an_account_that_a_person_logs_in_takes_requests_before_it_runs() -> None:
+    linking = row(KEY, phase="starting", cause="linking", ingress=True)
+    async with gateway_rig(linking) as rig:
+        asking = asyncio.create_task(request(rig, "GET", f"{PATH}?code=1"))  # before it is met
+        worker = await rig.worker(KEY, ready=False)
+        welcome = await worker.next(Welcome)
+        assert (welcome.early, welcome.gateway) == (True, rig.parts.boot_id)
+        call = await worker.next(HttpCall)
+        worker.say(1)  # which may not be taken of it yet
+        worker.send(HttpAnswer(call.id, 200, [], b"back to the app"))
+        assert (await asking)[:2] == (200, b"back to the app")
+        assert rig.parts.data_link.dropped["early"] == 1
+        # The request that has completed the login is answered after the account runs.
+        asking = asyncio.create_task(request(rig, "GET", PATH))
+        call = await worker.next(HttpCall)
+        worker.hello()
+        await rig.report(row(KEY, ingress=True))
+        assert not (await worker.next(Welcome)).early
+        worker.send(HttpAnswer(call.id, 200, [], b"logged in"))
+        assert (await asking)[1] == b"logged in"
+        async with answered(worker):
+            assert (await request(rig))[0] == 200
+        assert worker.frames.empty()
+
+
+async def test_one_whose_plugin_waits_for_its_position_gets_no_request() -> None:
+    """What stands before a request would pass for the position."""
+    async with gateway_rig(row(KEY, phase="starting", cause="linking", ingress=True)) as rig:
+        rig.parts.peers.enter(f"{KEY}#1".encode(), KEY, 1).waits = True
+        asking = asyncio.create_task(request(rig))
+        await until(lambda: rig.parts.http_calls.bounds.in_flight == 1)
+        await rig.report(row(KEY, phase="backoff", incarnation=2, ingress=True))
+        assert (await asking)[0] == 503
 
 
 async def test_an_account_that_runs_is_waited_for_by_a_new_gateway() -> None:
