@@ -247,8 +247,13 @@ def decode_from_gateway(body: bytes) -> list[FromGateway]:
 
 
 def http_head_bytes(headers: list[tuple[str, str]]) -> int:
-    """Return how long the names and values of some headers are together."""
-    return sum(len(name) + len(value) for name, value in headers)
+    """Return how long the names and values of some headers are together.
+
+    Raises ``UnicodeEncodeError``, which is a ``ValueError``, for surrogates.
+    """
+    return sum(
+        len(text) if text.isascii() else len(text.encode()) for pair in headers for text in pair
+    )
 
 
 def check_payload(payload: bytes) -> None:

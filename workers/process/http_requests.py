@@ -158,9 +158,15 @@ def _answer_of(id: int, response: Any) -> HttpAnswer:
     """Return what goes to the gateway; raises for what is no answer, or too large."""
     if not isinstance(response, HttpResponse):
         raise TypeError(f"http returned {type(response).__name__} instead of HttpResponse")
-    status, body, headers = response.status, bytes(response.body), list(response.headers)
-    if not 200 <= status <= 599:
-        raise ValueError(f"http returned the status {status}, not one from 200 to 599")
+    status, body, headers = response.status, response.body, response.headers
+    if type(status) is not int or not 200 <= status <= 599:
+        raise ValueError(f"http returned the status {status!r}, not one from 200 to 599")
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(f"http returned a body of {type(body).__name__} instead of bytes")
+    headers = [(name, value) for name, value in headers]
+    if strange := [each for pair in headers for each in pair if type(each) is not str]:
+        raise TypeError(f"http returned a header with {type(strange[0]).__name__} instead of str")
+    body = bytes(body)
     if len(body) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"http returned {len(body)} bytes, at most {MAX_PAYLOAD_BYTES} go")
     if len(headers) > MAX_HTTP_HEADERS or http_head_bytes(headers) > MAX_HTTP_HEAD_BYTES:

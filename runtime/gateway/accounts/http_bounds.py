@@ -2,16 +2,22 @@
 
 A request holds a place of its account from its admission until it is answered, or until the
 worker that hangs on it is gone. So one account that is slow uses up its own places, and then its
-requests are refused before their bodies are read. Of the memory for all bodies no account gets more
-than is left free for the others: with n of them at their bound a part of 1/(n+1) is free.
+requests are refused before their bodies are read. A request whose body does not come gives its
+place to the next one: strangers cannot fill all of them with bodies that never end.
+
+Of the memory for all bodies no account gets more than is left free for the others: with n of them
+at their bound a part of 1/(n+1) is free.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from ipc.token_bucket import TokenBucket
 from runtime.config.model import IngressConfig
+
+BODY_GRACE = 1.0  # seconds in which a body comes undisturbed
 
 REASONS = ("in flight", "memory", "not running", "rate", "timeout", "too large")
 
@@ -31,7 +37,8 @@ class Crowded(Exception):
 class HttpPlace:
     """The place of one admitted request, and the memory of its body.
 
-    Each ``hold`` needs a ``release`` of its own; the last one frees the place.
+    Each ``hold`` needs a ``release`` of its own; the last one frees the place. ``lost``: it went to
+    another request, because the body did not come.
     """
 
     def __init__(self, bounds: HttpBounds, key: str) -> None:
@@ -39,9 +46,38 @@ class HttpPlace:
         self._key = key
         self._holders = 1
         self._bytes = 0
+        self._since = 0.0
+        self._on_loss: Callable[[], None] | None = None
+        self.lost = False
+
+    def await_body(self, now: float, on_loss: Callable[[], None]) -> None:
+        """Let the place go to another request from soon on, after which ``on_loss`` is called."""
+        self._since, self._on_loss = now, on_loss
+        self._bounds.await_body(self._key, self)
+
+    def body_came(self) -> None:
+        """Keep the place from now on."""
+        if self._on_loss is not None and not self.lost:
+            self._bounds.body_came(self._key, self)
+            self._on_loss = None
+
+    def is_slow(self, now: float) -> bool:
+        """Return whether the body has had its time to come undisturbed."""
+        return now - self._since >= BODY_GRACE
+
+    def lose(self) -> None:
+        """Give the place and the memory to another request, at once."""
+        on_loss = self._on_loss
+        self.body_came()
+        self.lost = True
+        self._bounds.add(self._key, -1, -self._bytes)
+        if on_loss is not None:
+            on_loss()
 
     def grow(self, count: int) -> None:
         """Take memory for so many bytes more; raises ``Crowded`` when there is none."""
+        if self.lost:
+            raise too_slow()
         self._bounds.check_memory(self._key, count)
         self._bytes += count
         self._bounds.add(self._key, 0, count)
@@ -53,7 +89,8 @@ class HttpPlace:
     def release(self) -> None:
         """Give the place up for one holder."""
         self._holders -= 1
-        if self._holders == 0:
+        if self._holders == 0 and not self.lost:
+            self.body_came()
             self._bounds.add(self._key, -1, -self._bytes)
 
 
@@ -65,6 +102,7 @@ class HttpBounds:
         self.requests = 0  # admitted
         self.held_bytes = 0
         self.refused: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self._awaited: dict[str, list[HttpPlace]] = {}  # those whose bodies come, the oldest first
         self._places: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
@@ -85,7 +123,9 @@ class HttpBounds:
 
         Raises ``Crowded``. ``now`` is in seconds and never goes back.
         """
-        if self._places[key] >= self.config.in_flight:
+        full = self._places[key] >= self.config.in_flight
+        slow = next((each for each in self._awaited.get(key, ()) if each.is_slow(now)), None)
+        if full and slow is None:
             text = f"{self.config.in_flight} requests to this account are being answered"
             raise Crowded("in flight", text, 1.0)
         self.check_memory(key, size)
@@ -96,9 +136,21 @@ class HttpBounds:
         if not bucket.take(now):
             text = f"this account takes {self.config.per_second:g} requests a second"
             raise Crowded("rate", text, bucket.wait(now))
+        if full and slow is not None:
+            slow.lose()
         self.requests += 1
         self.add(key, 1, 0)
         return HttpPlace(self, key)
+
+    def await_body(self, key: str, place: HttpPlace) -> None:
+        """Note that the body of the request with this place is still to come."""
+        self._awaited.setdefault(key, []).append(place)
+
+    def body_came(self, key: str, place: HttpPlace) -> None:
+        """Note that its body has come, or will not."""
+        self._awaited[key].remove(place)
+        if not self._awaited[key]:
+            del self._awaited[key]
 
     def check_memory(self, key: str, count: int) -> None:
         """Raise ``Crowded`` unless the account may take memory for so many bytes more."""
@@ -121,3 +173,8 @@ class HttpBounds:
     def forget(self, key: str) -> None:
         """Forget the rate of an account that is no more."""
         self._buckets.pop(key, None)
+
+
+def too_slow() -> Crowded:
+    """Return the refusal of a request whose place went to another one."""
+    return Crowded("in flight", "the body came too slowly, and others wait for its place", 1.0)

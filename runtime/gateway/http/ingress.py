@@ -14,10 +14,11 @@ from aiohttp import HttpVersion11, web
 from ipc import timeouts
 from ipc.errors import CallTimeout, IpcError
 from ipc.frames.data import HttpAnswer
-from runtime.gateway.accounts.http_bounds import Crowded, HttpPlace
+from runtime.gateway.accounts.http_bounds import Crowded, HttpPlace, too_slow
 from runtime.gateway.accounts.http_calls import IngressRequest
 from runtime.gateway.http.ingress_heads import (
     METHODS,
+    PART_OF_A_PAGE,
     SAFETY,
     BadHead,
     Target,
@@ -65,6 +66,8 @@ class Ingress:
             raise BadHead(404, "no account takes HTTP requests here")
         if request.method not in METHODS:
             raise BadHead(405, f"allowed: {', '.join(METHODS)}")
+        if request.headers.get("Sec-Fetch-Dest") in PART_OF_A_PAGE:
+            raise BadHead(403, "nothing here is part of a page")
         query = readable(request.rel_url.raw_query_string)
         headers = request_headers(request.headers.items(), target.path, query)
         if (request.content_length or 0) > self._bounds.config.max_bytes:
@@ -102,7 +105,9 @@ class Ingress:
         parts: list[bytes] = []
         size = 0
         try:
-            async with timeouts.timeout(BODY_SECONDS):
+            async with timeouts.timeout(BODY_SECONDS) as limit:
+                if not request.content.is_eof():
+                    place.await_body(self._clock(), lambda: limit.reschedule(self._clock()))
                 while part := await request.content.readany():
                     size += len(part)
                     if size > self._bounds.config.max_bytes:
@@ -110,9 +115,12 @@ class Ingress:
                     place.grow(len(part))
                     parts.append(part)
         except TimeoutError:
+            if place.lost:
+                raise too_slow() from None
             raise BadHead(408, f"the body has not come within {BODY_SECONDS:g} s") from None
-        except web.RequestPayloadError:
+        except (web.RequestPayloadError, ConnectionError):  # or its client has gone away
             raise BadHead(400, "the body is malformed") from None
+        place.body_came()
         return b"".join(parts)
 
     def _too_large(self) -> BadHead:

@@ -30,21 +30,47 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# Of a request: beside these, cookies are the gateway's, or another port's of this host.
+NOT_FOR_A_PLUGIN = HOP_BY_HOP | {"cookie"}
+# What a browser wants to run or apply in a page of this origin (Fetch, section 3.2.7).
+PART_OF_A_PAGE = frozenset(
+    {
+        "audioworklet",
+        "embed",
+        "font",
+        "manifest",
+        "object",
+        "paintworklet",
+        "script",
+        "serviceworker",
+        "sharedworker",
+        "style",
+        "worker",
+        "xslt",
+    }
+)
 # Of an answer: what is ours to say, and what would count for all of the gateway's origin.
 NOT_A_PLUGINS = HOP_BY_HOP | {
+    "accept-ch",
     "alt-svc",
     "clear-site-data",
     "content-length",
     "content-security-policy",
+    "content-security-policy-report-only",
     "date",
     "nel",
     "origin-agent-cluster",
+    "origin-trial",
+    "public-key-pins",
     "report-to",
     "reporting-endpoints",
     "server",
     "service-worker-allowed",
     "set-cookie",
+    "set-cookie2",
+    "set-login",
     "strict-transport-security",
+    "use-as-dictionary",
     "x-content-type-options",
 }
 # One origin with the console: nothing that an account answers may run as a page of it.
@@ -103,7 +129,7 @@ def request_headers(given: Iterable[tuple[str, str]], path: str, query: str) -> 
     A header that comes twice goes twice: what that means, the plugin has to decide.
     """
     all_of_them = [(name.lower(), readable(value)) for name, value in given]
-    gone = HOP_BY_HOP | {
+    gone = NOT_FOR_A_PLUGIN | {
         option.strip().lower()
         for name, value in all_of_them
         if name == "connection"

@@ -71,6 +71,34 @@ async def wrong_headers(request: HttpRequest) -> HttpResponse:
     return HttpResponse(200, b"", [("a", 1)])  # type: ignore[list-item]
 
 
+async def body_of_text(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, "text")  # type: ignore[arg-type]
+
+
+async def body_of_a_number(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, 7)  # type: ignore[arg-type]
+
+
+async def status_of_text(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("200")  # type: ignore[arg-type]
+
+
+async def status_with_a_part(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200.5)  # type: ignore[arg-type]
+
+
+async def header_of_bytes(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, b"", [("a", b"1")])  # type: ignore[list-item]
+
+
+async def header_with_a_surrogate(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, b"", [("a", "\ud800")])
+
+
+async def headers_that_are_long_in_bytes(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, b"", [("a", "\U0001f600" * 10_000)])
+
+
 async def broken(request: HttpRequest) -> HttpResponse:
     raise ZeroDivisionError("a secret detail")
 
@@ -91,6 +119,13 @@ async def refused(request: HttpRequest) -> HttpResponse:
         (too_large, 500),
         (too_many_headers, 500),
         (wrong_headers, 500),
+        (body_of_text, 500),
+        (body_of_a_number, 500),
+        (status_of_text, 500),
+        (status_with_a_part, 500),
+        (header_of_bytes, 500),
+        (header_with_a_surrogate, 500),
+        (headers_that_are_long_in_bytes, 500),
         (broken, 500),
         (unreachable, 503),
         (refused, 503),

@@ -45,6 +45,38 @@ def test_a_place_is_free_when_its_last_holder_gives_it_up() -> None:
     made.enter("a:1", 0, 0.0)
 
 
+def test_a_request_whose_body_does_not_come_gives_its_place_to_the_next() -> None:
+    made, lost = bounds(in_flight=2), list[str]()
+    first, second = made.enter("a:1", 9, 0.0), made.enter("a:1", 9, 0.5)
+    first.await_body(0.0, lambda: lost.append("first"))
+    second.await_body(0.5, lambda: lost.append("second"))
+    first.grow(9)
+    assert refusal(made, "a:1", now=0.9)[0] == "in flight"  # they have had no time yet
+    third = made.enter("a:1", 0, 1.0)
+    assert (lost, first.lost, second.lost) == (["first"], True, False)
+    assert (made.in_flight, made.held_bytes) == (2, 0)
+    with pytest.raises(Crowded, match="too slowly"):
+        first.grow(1)
+    first.body_came()
+    first.release()
+    second.body_came()  # from now on it is the worker that it waits for
+    assert refusal(made, "a:1", now=100.0)[0] == "in flight"
+    second.release()
+    third.release()
+    assert (made.in_flight, made.held_bytes) == (0, 0)
+
+
+def test_one_that_is_refused_for_another_reason_takes_no_place_over() -> None:
+    made = bounds(in_flight=1, per_second=1)
+    slow = made.enter("a:1", 9, 0.0)
+    slow.await_body(-10.0, lambda: None)
+    assert refusal(made, "a:1", now=0.1)[0] == "rate"
+    assert refusal(made, "a:1", 1 << 40, now=5.0)[0] == "memory"
+    assert not slow.lost
+    slow.release()
+    made.enter("a:1", 0, 5.0)
+
+
 def test_the_rate_allows_a_second_of_it_at_once_and_says_when_to_come_again() -> None:
     made = bounds(per_second=4, in_flight=64)
     for _ in range(4):

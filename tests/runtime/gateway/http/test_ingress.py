@@ -127,6 +127,7 @@ async def test_a_body_without_content_of_an_answer_without_one() -> None:
         ("POST", "/channels/irc/%6cibera/hook", 404, "no account takes HTTP requests here"),
         ("POST", "/channels/irc", 404, "/channels/CHANNEL/ACCOUNT/"),
         ("PATCH", PATH, 405, "allowed: GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+        ("TRACE", PATH, 405, "allowed: "),
         ("GET", f"{PATH}/../../../metrics", 400, "segment"),
         ("GET", f"{PATH}/%2e%2e/x", 400, "segment"),
         ("GET", f"{PATH}/x%2fy", 400, "escaped slash"),
@@ -232,6 +233,50 @@ async def test_a_body_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatc
         answer = await raw(rig, head(PATH, "POST", "Content-Length: 5"), b"ab")
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert rig.parts.http_calls.bounds.in_flight == 0
+
+
+async def test_bodies_that_stay_away_do_not_keep_the_next_request_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runtime.gateway.accounts.http_bounds.BODY_GRACE", 0.0)
+    async with serving({"inFlight": 2}) as (rig, worker), answered(worker):
+        bounds = rig.parts.http_calls.bounds
+        slow = head(PATH, "POST", "Content-Length: 5")
+        hanging = [asyncio.create_task(raw(rig, slow, b"ab")) for _ in range(2)]
+        await until(lambda: bounds.held_bytes == 4)
+        asking = asyncio.create_task(request(rig, data=b"whole"))
+        assert (await asking)[:2] == (200, b"ok")
+        assert bounds.held_bytes == 2  # one of them has given way
+        places = [bounds.enter(KEY, 0, 1e9) for _ in range(2)]
+        for answer in await asyncio.gather(*hanging):
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"too slowly" in answer
+        assert (bounds.in_flight, bounds.held_bytes) == (2, 0)
+        for place in places:
+            place.release()
+
+
+async def test_a_client_that_goes_away_with_half_a_body_leaves_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as (rig, _):
+        bounds = rig.parts.http_calls.bounds
+        _, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(head(PATH, "POST", "Content-Length: 5") + b"ab")
+        await until(lambda: bounds.held_bytes == 2)
+        writer.transport.abort()
+        await until(lambda: bounds.in_flight == 0)
+        await request(rig, "GET", "/health")
+        assert bounds.held_bytes == 0
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("part", ["script", "serviceworker", "style", "embed"])
+async def test_nothing_of_an_account_runs_in_a_page_of_the_gateway(part: str) -> None:
+    async with serving() as (rig, worker), answered(worker):
+        status, body, _ = await request(rig, "GET", headers={"Sec-Fetch-Dest": part})
+        assert (status, body) == (403, b"nothing here is part of a page\n")
+        assert (await request(rig, "GET", headers={"Sec-Fetch-Dest": "document"}))[0] == 200
 
 
 async def test_places_and_rate_are_refused_before_the_body_is_read() -> None:

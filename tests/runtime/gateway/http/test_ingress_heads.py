@@ -71,6 +71,7 @@ def test_headers_that_concern_the_connection_stay_here() -> None:
         ("X-Twice", "a"),
         ("x-twice", "b"),
         ("Authorization", "Bearer x"),
+        ("Cookie", "of=the-origin"),
         ("X-Odd", "a\udcffb"),
     ]
     assert request_headers(given, "", "") == [
@@ -110,6 +111,9 @@ def test_an_answer_may_not_speak_for_the_whole_origin() -> None:
         ("Strict-Transport-Security", "max-age=1"),
         ("Clear-Site-Data", '"*"'),
         ("Service-Worker-Allowed", "/"),
+        ("Accept-CH", "Device-Memory"),
+        ("Set-Login", "logged-in"),
+        ("Use-As-Dictionary", 'match="/*"'),
     ]
     assert answer_headers(given) == [
         ("Content-Type", "text/html"),
