@@ -17,6 +17,7 @@ ABOUT = ".json"  # what the name of the file's description ends in
 HEAD_BYTES = 64  # of a file, enough to know its type
 UNKNOWN = "application/octet-stream"
 _ID = re.compile(r"[0-9a-f]{32}\Z")
+_BODY = re.compile(r"\.[0-9a-f]{32}\.body\Z")
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 MAX_NAME = 200  # characters
@@ -68,6 +69,16 @@ def media_id(url: str) -> str | None:
 def is_media_id(id: str) -> bool:
     """Return whether ``id`` is one that a stored file can have: 32 hexadecimal digits."""
     return _ID.match(id) is not None
+
+
+def body_name(id: str) -> str:
+    """Return the name of the file with the body of a request that is being answered."""
+    return f".{id}.body"
+
+
+def is_body_name(name: str) -> bool:
+    """Return whether a file of this name holds the body of a request."""
+    return _BODY.match(name) is not None
 
 
 def account_directory(state_dir: Path, account: str) -> Path:

@@ -7,6 +7,7 @@ milliseconds. ``text`` is plain Unicode text without platform markup.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -224,7 +225,9 @@ class HttpRequest(msgspec.Struct, frozen=True):
     ``path`` is what stands behind that, decoded (``hook`` for ``Context.url("hook")``), ``query``
     is as it came, without the question mark. The names of ``headers`` are in small letters, a
     name stands there as often as it was sent. ``remote`` is the client's address, behind proxies
-    that the gateway trusts too. Nothing of it is proved.
+    that the gateway trusts too. Nothing of it is proved. A body of more than 1 MiB, which only
+    a channel gets that ``can`` ``uploads``, lies in ``body_file`` until the request is answered;
+    ``body`` is empty then.
     """
 
     method: str
@@ -233,6 +236,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     headers: HttpHeaders
     remote: str
     body: bytes
+    body_file: Path | None = None
 
     def header(self, name: str) -> str | None:
         """Return the value of a header that was sent once; ``None`` for none and for several."""

@@ -200,7 +200,8 @@ class HttpCall(LinkFrame, tag=5, frozen=True, gc=False):
 
     ``path`` is what stands behind the account in the request's own, decoded, ``query`` as it came;
     ``headers`` in order, names in small letters, without those that concern the connection alone.
-    ``remote`` is the client's address, ``payload`` the body.
+    ``remote`` is the client's address, ``payload`` the body; one that is too large for that lies
+    in the account's media directory under the name ``file`` until the request is answered.
     """
 
     id: Seq
@@ -211,6 +212,7 @@ class HttpCall(LinkFrame, tag=5, frozen=True, gc=False):
     remote: Annotated[str, Meta(max_length=256)]
     seconds: Annotated[float, Meta(gt=0, le=86_400)]
     payload: Payload
+    file: Annotated[str, Meta(max_length=64)] = ""
 
 
 FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity | SendProgress | HttpAnswer

@@ -328,13 +328,13 @@ class MediaConfig(Section, frozen=True):
 
 
 class IngressConfig(Section, frozen=True):
-    """What HTTP requests to accounts may take: one body, and the bodies of all together."""
+    """What HTTP requests to accounts may take: one body, and all of them in memory and on disk."""
 
-    max_bytes: Annotated[int, Meta(ge=1, le=MAX_PAYLOAD_BYTES)] = MAX_PAYLOAD_BYTES
-    # Of one account at once, and in a second: a platform that is answered slowly sends again.
+    max_bytes: Annotated[int, Meta(ge=1, le=1 << 40)] = MAX_PAYLOAD_BYTES
     in_flight: Annotated[int, Meta(ge=1, le=64)] = 32
     per_second: Annotated[float, Meta(ge=0.01, le=1_000_000)] = 100.0
     total_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40)] = 64 << 20
+    disk_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 1 << 30
     within_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,29 @@ async def in_flight(daemon: Daemon) -> int:
             if line.startswith("trunkline_ingress_in_flight "):
                 return int(float(line.split()[1]))
     raise AssertionError("no such series")
+
+
+async def test_the_commands_of_the_documentation_send_a_message_and_a_file(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs/webhook.md"
+    (script,) = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    report = os.urandom(3 << 20)
+    (tmp_path / "report.pdf").write_bytes(report)
+    async with Daemon(tmp_path, configuration({"maxBytes": 4 << 20})) as daemon:
+        await both_run(daemon)
+        hook = f"http://127.0.0.1:{daemon.port}/channels/webhook/ci/hook"
+        async with watching(daemon) as watcher:
+            shell = await asyncio.create_subprocess_exec(
+                "sh",
+                "-euc",
+                script,
+                cwd=tmp_path,
+                env=os.environ | {"SECRET": SECRET, "HOOK": hook},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            output, _ = await shell.communicate()
+            assert (shell.returncode, output.count(b'{"ok":true')) == (0, 2), output
+            await watcher.until(lambda: "the report" in watcher.texts(KEY))
+            assert watcher.texts(KEY) == ["build 7 failed", "the report"]
+        files = [each for each in (tmp_path / "state/media" / KEY).iterdir() if not each.suffix]
+        assert [each.read_bytes() == report for each in files] == [True]

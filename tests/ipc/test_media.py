@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from ipc.media import clean_name, clean_type, disposition, kind_of, media_id, type_of_head
+from ipc.media import (
+    body_name,
+    clean_name,
+    clean_type,
+    disposition,
+    is_body_name,
+    kind_of,
+    media_id,
+    type_of_head,
+)
 
 ID = "0123456789abcdef" * 2
 
@@ -85,3 +94,18 @@ def test_kinds() -> None:
 def test_the_name_in_a_header_is_quoted() -> None:
     assert disposition('ä";x.png', inline=True) == "inline; filename*=UTF-8''%C3%A4%22%3Bx.png"
     assert disposition(None, inline=False) == "attachment"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        (body_name("0f" * 16), True),
+        ("0f" * 16, False),
+        (f".{'0f' * 16}.part", False),
+        (f"../.{'0f' * 16}.body", False),
+        (f".{'0F' * 16}.body", False),
+        ("", False),
+    ],
+)
+def test_the_name_of_a_body_is_no_path(name: str, is_one: bool) -> None:
+    assert is_body_name(name) is is_one

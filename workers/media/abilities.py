@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 # Words of ``Manifest.can`` that are methods of the plugin, called with an ``Action`` ...
 METHODS = frozenset({"edit", "delete", "react", "read", "typing", "history", "chat", "members"})
-# ... those that say what ``send`` takes, ``emit`` may hand on and ``run`` may ask for: they need
-# no method ...
-PARTS = frozenset({"poll", "buttons", "threads", "login"})
+# ... those that say what ``send`` takes, ``emit`` may hand on, ``run`` may ask for and ``http``
+# takes (``uploads``: bodies in files): they need no method ...
+PARTS = frozenset({"poll", "buttons", "threads", "login", "uploads"})
 # ... and those that are methods, but none that clients call: ``http`` answers HTTP requests.
 SERVED = frozenset({"http"})
 MEDIA_KINDS = ("image", "audio", "video", "file")

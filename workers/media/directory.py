@@ -20,13 +20,14 @@ from pathlib import Path
 
 import msgspec
 
-from ipc.media import ABOUT, MediaAbout, is_media_id
+from ipc.media import ABOUT, MediaAbout, is_body_name, is_media_id
 from ipc.nesting import MALFORMED, decode_json
 from workers.errors import MediaFailed
 
 BLOCK = 4096  # bytes that even the smallest file counts for
 # A file younger than this is never removed for the quota: a message that waits may name it.
 PROTECTED_SECONDS = 3600.0
+BODY_SECONDS = 3600.0  # for which a request is answered, at the very most
 PARTIAL = re.compile(r"\.[0-9a-f]{32}\.part\Z")
 MAX_ABOUT_BYTES = 4096
 
@@ -89,8 +90,16 @@ class MediaDirectory:
     def sweep(self) -> int:
         """Remove the files that are older than they may be; return how many."""
         with self._lock:
+            self._remove_bodies()
             old = time.time() - self.ttl
             return self._remove([each for each in self.files() if each.since < old])
+
+    def _remove_bodies(self) -> None:
+        """Remove the bodies of requests that a gateway has left when it was killed."""
+        old = time.time() - BODY_SECONDS
+        for entry in list(os.scandir(self.place)):
+            if is_body_name(entry.name) and entry.stat(follow_symlinks=False).st_mtime < old:
+                Path(entry).unlink(missing_ok=True)
 
     def create(self) -> tuple[str, int]:
         """Return a new id and the descriptor of its partial file. Raises ``NoRoom``."""

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -114,13 +115,14 @@ class PluginCalls:
         send_all: SendAll | None = None,
         render_edit: RenderEdit | None = None,
         typing: float = 0.0,
+        bodies: Path | None = None,
     ) -> None:
         """Accept calls for ``plugin`` from now on; messages go through ``send``, if it is given,
         and those that the gateway keeps through ``send_all``.
 
         ``can`` is what its manifest promises, ``files`` makes the files of a message ready,
         ``render_edit`` renders the text of an edit, ``typing`` seconds the platform shows that the
-        account types.
+        account types, ``bodies`` is where large bodies of HTTP requests lie.
         """
         self._plugin = plugin
         self._send = send
@@ -130,7 +132,7 @@ class PluginCalls:
         self._render_edit = render_edit
         self._typing = TypingRepeater(typing, self._typing_failed)
         if "http" in can:
-            self._http.begin(plugin)
+            self._http.begin(plugin, bodies)
 
     def close(self) -> None:
         """Refuse new calls from now on; those that run go on."""

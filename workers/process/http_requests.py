@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ipc.frames.data import (
@@ -14,6 +15,7 @@ from ipc.frames.data import (
     HttpCall,
     http_head_bytes,
 )
+from ipc.media import is_body_name
 from workers.errors import SendFailed
 from workers.messages import HttpRequest, HttpResponse
 from workers.process.explanations import (
@@ -46,6 +48,7 @@ class HttpRequests:
         explain: Explain = unexplained,
     ) -> None:
         self._plugin: Any = None
+        self._bodies: Path | None = None
         self._closing = False
         self._answer = answer
         self._fail = fail
@@ -55,9 +58,9 @@ class HttpRequests:
         self._running: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
         self._overdue: set[asyncio.Task[None]] = set()
 
-    def begin(self, plugin: Any) -> None:
-        """Pass requests on to ``plugin`` from now on."""
-        self._plugin = plugin
+    def begin(self, plugin: Any, bodies: Path | None = None) -> None:
+        """Pass requests on to ``plugin`` from now on; large bodies lie in ``bodies``."""
+        self._plugin, self._bodies = plugin, bodies
 
     def close(self) -> None:
         """Refuse new requests from now on; those that run go on."""
@@ -110,8 +113,11 @@ class HttpRequests:
             self._fail(error)  # a fault of the worker: those of the plugin are answered
 
     async def _run(self, call: HttpCall, gateway: str) -> None:
+        file = None
+        if self._bodies is not None and is_body_name(call.file):
+            file = self._bodies / call.file
         request = HttpRequest(
-            call.method, call.path, call.query, call.headers, call.remote, call.payload
+            call.method, call.path, call.query, call.headers, call.remote, call.payload, file
         )
         late = self._overdue
         task = asyncio.current_task()

@@ -211,6 +211,7 @@ class Worker:
         send = plugin.send if explain is None else explaining(plugin.send, self._explain)
         sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
         files = partial(context.ready_files, manifest)
+        bodies = Path(boot.media.directory) if boot.media is not None else None
         calls.begin(
             plugin,
             sender.send,
@@ -219,6 +220,7 @@ class Worker:
             sender.deliver,
             sender.rendered_edit,
             manifest.typing,
+            bodies,
         )
         return plugin
 

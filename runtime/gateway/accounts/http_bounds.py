@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from ipc.frames.data import MAX_PAYLOAD_BYTES
 from ipc.token_bucket import TokenBucket
 from runtime.config.model import IngressConfig
 
 BODY_GRACE = 1.0  # seconds in which a body comes undisturbed
 
-REASONS = ("in flight", "memory", "not running", "rate", "timeout", "too large")
+REASONS = ("disk", "in flight", "memory", "not running", "rate", "timeout", "too large")
 
 
 class Crowded(Exception):
@@ -34,6 +35,33 @@ class Crowded(Exception):
         self.retry_after = retry_after
 
 
+class SharedRoom:
+    """Room for bodies, in bytes, that accounts share; ``held`` of it is taken.
+
+    ``reason`` and ``text`` are those of the refusal where there is none.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.total = 0
+        self.held = 0
+        self._reason, self._text = reason, text
+        self._of: Counter[str] = Counter()
+
+    def check(self, key: str, count: int) -> None:
+        """Raise ``Crowded`` unless the account may take so many bytes more."""
+        if count and self._of[key] + count > self.total - self.held:
+            raise Crowded(self._reason, self._text, 1.0)
+
+    def take(self, key: str, count: int) -> None:
+        """Take so many bytes; negative: give them back. Raises ``Crowded``, as ``check``."""
+        if count > 0:
+            self.check(key, count)
+        self.held += count
+        self._of[key] += count
+        if not self._of[key]:
+            del self._of[key]
+
+
 class HttpPlace:
     """The place of one admitted request, and the memory of its body.
 
@@ -45,7 +73,7 @@ class HttpPlace:
         self._bounds = bounds
         self._key = key
         self._holders = 1
-        self._bytes = 0
+        self._bytes = self._disk_bytes = 0
         self._since = 0.0
         self._on_loss: Callable[[], None] | None = None
         self.lost = False
@@ -70,7 +98,7 @@ class HttpPlace:
         on_loss = self._on_loss
         self.body_came()
         self.lost = True
-        self._bounds.add(self._key, -1, -self._bytes)
+        self._free()
         if on_loss is not None:
             on_loss()
 
@@ -78,9 +106,21 @@ class HttpPlace:
         """Take memory for so many bytes more; raises ``Crowded`` when there is none."""
         if self.lost:
             raise too_slow()
-        self._bounds.check_memory(self._key, count)
+        self._bounds.memory.take(self._key, count)
         self._bytes += count
-        self._bounds.add(self._key, 0, count)
+
+    def grow_on_disk(self, count: int) -> None:
+        """Take room on the disk for so many bytes more; raises ``Crowded`` when there is none."""
+        if self.lost:
+            raise too_slow()
+        self._bounds.disk.take(self._key, count)
+        self._disk_bytes += count
+
+    def move_to_disk(self) -> None:
+        """Give the memory back for the same room on the disk; raises ``Crowded``."""
+        self.grow_on_disk(self._bytes)
+        self._bounds.memory.take(self._key, -self._bytes)
+        self._bytes = 0
 
     def hold(self) -> None:
         """Keep the place for one holder more."""
@@ -91,7 +131,12 @@ class HttpPlace:
         self._holders -= 1
         if self._holders == 0 and not self.lost:
             self.body_came()
-            self._bounds.add(self._key, -1, -self._bytes)
+            self._free()
+
+    def _free(self) -> None:
+        self._bounds.leave(self._key)
+        self._bounds.memory.take(self._key, -self._bytes)
+        self._bounds.disk.take(self._key, -self._disk_bytes)
 
 
 class HttpBounds:
@@ -100,22 +145,28 @@ class HttpBounds:
     def __init__(self) -> None:
         self.config = IngressConfig()
         self.requests = 0  # admitted
-        self.held_bytes = 0
+        self.memory = SharedRoom("memory", "too many bodies of requests are being held")
+        self.disk = SharedRoom("disk", "too many large bodies of requests lie on the disk")
         self.refused: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self._awaited: dict[str, list[HttpPlace]] = {}  # those whose bodies come, the oldest first
         self._places: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
+        self._set_totals()
 
     @property
     def in_flight(self) -> int:
         """How many places are taken, of all accounts."""
         return self._places.total()
 
+    def _set_totals(self) -> None:
+        self.memory.total = self.config.total_bytes
+        self.disk.total = self.config.disk_bytes
+
     def configure(self, config: IngressConfig) -> None:
         """Take over new bounds; they count for the requests that come from now on."""
         if config != self.config:
             self.config = config
+            self._set_totals()
             self._buckets.clear()
 
     def enter(self, key: str, size: int, now: float) -> HttpPlace:
@@ -128,7 +179,7 @@ class HttpBounds:
         if full and slow is None:
             text = f"{self.config.in_flight} requests to this account are being answered"
             raise Crowded("in flight", text, 1.0)
-        self.check_memory(key, size)
+        (self.disk if size > MAX_PAYLOAD_BYTES else self.memory).check(key, size)
         bucket = self._buckets.get(key)
         if bucket is None:
             rate = self.config.per_second
@@ -139,7 +190,7 @@ class HttpBounds:
         if full and slow is not None:
             slow.lose()
         self.requests += 1
-        self.add(key, 1, 0)
+        self._places[key] += 1
         return HttpPlace(self, key)
 
     def await_body(self, key: str, place: HttpPlace) -> None:
@@ -152,19 +203,11 @@ class HttpBounds:
         if not self._awaited[key]:
             del self._awaited[key]
 
-    def check_memory(self, key: str, count: int) -> None:
-        """Raise ``Crowded`` unless the account may take memory for so many bytes more."""
-        free = self.config.total_bytes - self.held_bytes
-        if count and self._bytes[key] + count > free:
-            raise Crowded("memory", "too many bodies of requests are being held", 1.0)
-
-    def add(self, key: str, places: int, count: int) -> None:
-        """Count places and bytes of an account that are taken, or given back."""
-        self.held_bytes += count
-        self._places[key] += places
-        self._bytes[key] += count
+    def leave(self, key: str) -> None:
+        """Count a place of an account no longer."""
+        self._places[key] -= 1
         if not self._places[key]:
-            del self._places[key], self._bytes[key]
+            del self._places[key]
 
     def count_refusal(self, reason: str) -> None:
         """Count a request that was refused."""

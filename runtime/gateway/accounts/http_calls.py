@@ -40,6 +40,13 @@ class IngressRequest:
     remote: str
 
 
+class IngressBody(NamedTuple):
+    """The body of a request: ``data``, or the name of the file in which a large one lies."""
+
+    data: bytes = b""
+    file: str = ""
+
+
 class _Overdue(NamedTuple):
     peer: Peer
     place: HttpPlace
@@ -65,7 +72,7 @@ class HttpCalls:
     @property
     def memory_bytes(self) -> int:
         """How much memory the bodies of requests may take."""
-        return COPIES * self.bounds.held_bytes
+        return COPIES * self.bounds.memory.held
 
     def attach(self, send: SendBody, before: BeforeCall) -> None:
         """Use ``send(id, body)`` to send; it returns false when the peer's queue is full.
@@ -79,7 +86,7 @@ class HttpCalls:
         return await self._peers.meet_for_http(key)
 
     async def call(
-        self, peer: Peer, request: IngressRequest, body: bytes, place: HttpPlace
+        self, peer: Peer, request: IngressRequest, body: IngressBody, place: HttpPlace
     ) -> HttpAnswer:
         """Return the plugin's answer.
 
@@ -133,7 +140,7 @@ class HttpCalls:
             return
 
     def _open(
-        self, peer: Peer, number: int, request: IngressRequest, body: bytes, seconds: float
+        self, peer: Peer, number: int, request: IngressRequest, body: IngressBody, seconds: float
     ) -> None:
         call = HttpCall(
             number,
@@ -143,7 +150,8 @@ class HttpCalls:
             request.headers,
             request.remote,
             seconds,
-            body,
+            body.data,
+            body.file,
         )
         assert self._send is not None
         assert self._before is not None

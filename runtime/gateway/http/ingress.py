@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+from pathlib import Path
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
-from ipc import timeouts
 from ipc.errors import CallTimeout, IpcError
-from ipc.frames.data import HttpAnswer
-from runtime.gateway.accounts.http_bounds import Crowded, HttpPlace, too_slow
+from ipc.frames.data import MAX_PAYLOAD_BYTES, HttpAnswer
+from runtime.gateway.accounts.http_bounds import Crowded
 from runtime.gateway.accounts.http_calls import IngressRequest
+from runtime.gateway.http.ingress_bodies import IngressBodies
 from runtime.gateway.http.ingress_heads import (
     METHODS,
     PART_OF_A_PAGE,
@@ -29,7 +30,6 @@ from runtime.gateway.http.ingress_heads import (
 )
 from runtime.gateway.parts import GatewayParts
 
-BODY_SECONDS = 10.0  # in which a body has to arrive
 RETRY_SECONDS = 5  # after which a request to an account that does not run may come again
 START_SECONDS = 1  # and one to a gateway that does not know its accounts yet
 BODILESS = (204, 304)  # statuses without a body
@@ -43,6 +43,7 @@ class Ingress:
         self._readiness = parts.readiness
         self._calls = parts.http_calls
         self._bounds = parts.http_calls.bounds
+        self._bodies = IngressBodies(self._bounds, Path(parts.boot.state_dir))
         self._clock = asyncio.get_running_loop().time
 
     async def answer(self, request: web.BaseRequest, remote: str) -> web.Response:
@@ -70,18 +71,26 @@ class Ingress:
             raise BadHead(403, "nothing here is part of a page")
         query = readable(request.rel_url.raw_query_string)
         headers = request_headers(request.headers.items(), target.path, query)
-        if (request.content_length or 0) > self._bounds.config.max_bytes:
-            raise self._too_large()
+        self._bodies.check_length(request.content_length or 0, self._most(target.key))
         if not self._accounts.takes_http(target.key):
             raise Crowded("not running", "the account does not run now", RETRY_SECONDS)
         return IngressRequest(target.key, request.method, target.path, query, headers, remote)
+
+    def _most(self, key: str) -> int:
+        """Return how many bytes the body of a request to an account may have."""
+        channel = self._accounts.channels.get(key.partition(":")[0])
+        large = channel is not None and "uploads" in channel.can.get("can", ())
+        most = self._bounds.config.max_bytes
+        return most if large else min(most, MAX_PAYLOAD_BYTES)
 
     async def _admitted(self, request: web.BaseRequest, made: IngressRequest) -> web.Response:
         place = self._bounds.enter(made.key, request.content_length or 0, self._clock())
         try:
             peer = await self._calls.meet(made.key)
-            body = await self._body(request, place)
-            answer = await self._calls.call(peer, made, body, place)
+            async with self._bodies.received(
+                request, place, made.key, self._most(made.key)
+            ) as body:
+                answer = await self._calls.call(peer, made, body, place)
         except CallTimeout:
             self._bounds.count_refusal("timeout")
             text = f"the account has not answered within {self._bounds.config.within_seconds:g} s"
@@ -91,41 +100,6 @@ class Ingress:
         finally:
             place.release()
         return _response(answer, request)
-
-    async def _body(self, request: web.BaseRequest, place: HttpPlace) -> bytes:
-        """Read the body; raises ``BadHead`` when it is too large or too slow, and ``Crowded``."""
-        if not request.can_read_body:
-            return b""
-        expected = request.headers.get("Expect")
-        if expected is not None and request.version == HttpVersion11:
-            if expected.lower() != "100-continue":
-                raise BadHead(417, "the only expectation that is known is 100-continue")
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # as the library does: it is no part of the answer
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with timeouts.timeout(BODY_SECONDS) as limit:
-                if not request.content.is_eof():
-                    place.await_body(self._clock(), lambda: limit.reschedule(self._clock()))
-                while part := await request.content.readany():
-                    size += len(part)
-                    if size > self._bounds.config.max_bytes:
-                        raise self._too_large()
-                    place.grow(len(part))
-                    parts.append(part)
-        except TimeoutError:
-            if place.lost:
-                raise too_slow() from None
-            raise BadHead(408, f"the body has not come within {BODY_SECONDS:g} s") from None
-        except (web.RequestPayloadError, ConnectionError):  # or its client has gone away
-            raise BadHead(400, "the body is malformed") from None
-        place.body_came()
-        return b"".join(parts)
-
-    def _too_large(self) -> BadHead:
-        self._bounds.count_refusal("too large")
-        return BadHead(413, f"a body has at most {self._bounds.config.max_bytes} bytes here")
 
 
 def _response(answer: HttpAnswer, request: web.BaseRequest) -> web.Response:

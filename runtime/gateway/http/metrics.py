@@ -62,7 +62,8 @@ class GatewayCollector(Collector):
         bounds = parts.http_calls.bounds
         yield _counter("ingress_requests", "HTTP requests to accounts admitted.", bounds.requests)
         yield _gauge("ingress_in_flight", "HTTP requests being answered.", bounds.in_flight)
-        yield _gauge("ingress_bytes", "Bodies of HTTP requests held.", bounds.held_bytes)
+        yield _gauge("ingress_bytes", "Bodies of HTTP requests in memory.", bounds.memory.held)
+        yield _gauge("ingress_disk_bytes", "Bodies of HTTP requests on disk.", bounds.disk.held)
         yield _by("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)

@@ -197,9 +197,11 @@ def test_a_pack_that_an_older_worker_sends_has_no_cursor() -> None:
 
 
 def test_the_largest_request_over_http_fits_into_a_body() -> None:
-    """Names and values count in characters, of which each may take three bytes and more."""
-    headers = [("x" * 10, "\u20ac" * (data.MAX_HTTP_HEAD_BYTES // 128 - 10))] * 128
+    """Names and values count in bytes, path and query are ASCII but for what was decoded."""
+    headers = [("x" * 10, "\u20ac" * 82)] * 128
     assert data.http_head_bytes(headers) == data.MAX_HTTP_HEAD_BYTES
+    with pytest.raises(ValueError, match="surrogates"):
+        data.http_head_bytes([("a", "\ud800")])
     largest = HttpCall(
         (1 << 63) - 1, "OPTIONS", "", "", headers, "r" * 256, 300.0, bytes(data.MAX_PAYLOAD_BYTES)
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.media import MediaAbout
+from ipc.media import MediaAbout, body_name
 from workers.errors import MediaFailed
 from workers.media.directory import BLOCK, PROTECTED_SECONDS, MediaDirectory, about_of
 
@@ -118,3 +118,15 @@ def test_a_disk_that_takes_no_more_fails_the_file_alone(tmp_path: Path) -> None:
         files.write(fd, bytes(2000))
     os.close(fd)
     assert seen.value.reason == "unavailable"
+
+
+def test_a_body_that_a_killed_gateway_has_left_goes_after_an_hour(tmp_path: Path) -> None:
+    files = directory(tmp_path)
+    left, new = files.place / body_name("a" * 32), files.place / body_name("b" * 32)
+    for each in (left, new):
+        each.write_bytes(b"x")
+    then = time.time() - 3601
+    os.utime(left, (then, then))
+    files.sweep()
+    assert [each.name for each in files.place.iterdir()] == [new.name]
+    assert files.used == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ipc.frames.bootstrap import MediaBoot
 from ipc.frames.data import MAX_PAYLOAD_BYTES, HttpAnswer, HttpCall
 from tests.support.worker_rig import WorkerRig, worker_rig
 from workers.errors import NeedsLogin, SendFailed
@@ -49,6 +50,25 @@ async def test_a_request_arrives_as_it_was_and_its_answer_too(run_dir: Path) -> 
     assert seen == [
         HttpRequest("POST", "hook", "a=1", [("x-id", "7")], "192.0.2.1", b"\x00\xff body")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [(f".{'0' * 32}.body", True), ("", False), ("../secret", False)]
+)
+async def test_a_large_body_lies_in_the_media_directory(
+    run_dir: Path, name: str, file: bool
+) -> None:
+    seen: list[HttpRequest] = []
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse()
+
+    async with worker_rig(run_dir) as rig:
+        rig.start(SERVING, media=MediaBoot(str(run_dir)))
+        (await rig.up()).on_http = answer
+        await rig.gateway.http(call(file=name))
+    assert seen[0].body_file == (run_dir / name if file else None)
 
 
 async def wrong_type(request: HttpRequest) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workers.channels.webhook.config import WebhookConfig
-from workers.plugin import Manifest
+from workers.plugin import Manifest, Media
 
 
 class WebhookManifest(Manifest):
@@ -30,7 +30,8 @@ manifest = WebhookManifest(
     detail_label="Standard Webhooks",
     system_image="link",
     secrets=frozenset({"secret", "previousSecret"}),
-    can=frozenset({"http", "buttons", "poll", "threads"}),
+    can=frozenset({"http", "uploads", "buttons", "poll", "threads"}),
+    media=Media(receive=True),
     example={
         "ingress": True,
         "secret": {"source": "env", "id": "TRUNKLINE_WEBHOOK_SECRET"},

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from mmap import ACCESS_READ, mmap
+
+import msgspec
 
 from workers.channels.webhook.config import WebhookConfig
 from workers.channels.webhook.deliveries import WebhookDeliveries
 from workers.channels.webhook.payloads import BadBody, read
 from workers.channels.webhook.signing import Unsigned, verify
+from workers.channels.webhook.uploads import (
+    MAX_MESSAGE,
+    Body,
+    FormData,
+    UploadedFile,
+    boundary_of,
+    split,
+)
 from workers.errors import SendFailed
-from workers.messages import HttpRequest, HttpResponse, Outbound, Sent
+from workers.messages import HttpRequest, HttpResponse, Inbound, Outbound, Sent
 from workers.plugin import Context
 
 PATH = "hook"
+PIECE = 256 * 1024  # bytes of a file that are read at once
 
 
 class Webhook:
@@ -41,6 +56,10 @@ class Webhook:
             return HttpResponse.text(404, f"messages are taken at …/{PATH}\n")
         if request.method != "POST":
             return HttpResponse.text(405, "messages come by POST\n", ("Allow", "POST"))
+        with opened(request) as body:
+            return await self._take(request, body)
+
+    async def _take(self, request: HttpRequest, body: Body) -> HttpResponse:
         given = (
             request.header("webhook-id"),
             request.header("webhook-timestamp"),
@@ -48,8 +67,14 @@ class Webhook:
         )
         tolerance = self.config.tolerance_seconds
         try:
-            name, timestamp = verify(self._keys, given, request.body, time.time(), tolerance)
-            messages = read(request.body, name, timestamp)
+            check = partial(verify, self._keys, given, body, time.time(), tolerance)
+            large = request.body_file is not None
+            name, timestamp = await self.ctx.thread(check) if large else check()
+            boundary = boundary_of(request.header("content-type"))
+            upload = FormData(whole(body), []) if boundary is None else split(body, boundary)
+            messages = read(upload.message, name, timestamp)
+            if upload.files:
+                messages = await self._with_files(messages, upload.files, body)
             receipt = await self.ctx.emit(*messages)
         except Unsigned as error:
             return HttpResponse.text(401, f"{error}\n")
@@ -58,8 +83,46 @@ class Webhook:
         await receipt
         return HttpResponse.json(200, {"ok": True, "ids": [each.id for each in messages]})
 
+    async def _with_files(
+        self, messages: list[Inbound], files: list[UploadedFile], body: Body
+    ) -> list[Inbound]:
+        """Return the one message with its files, which are stored now."""
+        if len(messages) != 1:
+            raise BadBody("files belong to one message")
+        kept = [
+            await self.ctx.media.receive(
+                pieces(body, each), name=each.name, type=each.type, size=each.end - each.begin
+            )
+            for each in files
+        ]
+        attachments = [*messages[0].attachments, *kept]
+        return [msgspec.structs.replace(messages[0], attachments=attachments)]
+
     async def send(self, message: Outbound) -> Sent:
         """Send one message to ``url``."""
         if self._deliveries is None:
             raise SendFailed("the account is starting", reason="unavailable")
         return await self._deliveries.send(message)
+
+
+@contextmanager
+def opened(request: HttpRequest) -> Iterator[Body]:
+    """Give the body of a request: a large one as its file, mapped into memory."""
+    if request.body_file is None:
+        yield request.body
+        return
+    with request.body_file.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        yield mapped
+
+
+def whole(body: Body) -> bytes:
+    """Return a body that is no upload; raises ``BadBody`` where it is too large for that."""
+    if len(body) > MAX_MESSAGE:
+        raise BadBody(f"without files a body has at most {MAX_MESSAGE} bytes")
+    return body[:]
+
+
+async def pieces(body: Body, file: UploadedFile) -> AsyncIterator[bytes]:
+    """Yield a file in pieces."""
+    for at in range(file.begin, file.end, PIECE):
+        yield body[at : min(at + PIECE, file.end)]

@@ -39,9 +39,9 @@ def test_a_place_is_free_when_its_last_holder_gives_it_up() -> None:
     place.hold()
     place.release()
     assert refusal(made, "a:1")[0] == "in flight"
-    assert made.held_bytes == 10
+    assert made.memory.held == 10
     place.release()
-    assert (made.in_flight, made.held_bytes) == (0, 0)
+    assert (made.in_flight, made.memory.held) == (0, 0)
     made.enter("a:1", 0, 0.0)
 
 
@@ -54,7 +54,7 @@ def test_a_request_whose_body_does_not_come_gives_its_place_to_the_next() -> Non
     assert refusal(made, "a:1", now=0.9)[0] == "in flight"  # they have had no time yet
     third = made.enter("a:1", 0, 1.0)
     assert (lost, first.lost, second.lost) == (["first"], True, False)
-    assert (made.in_flight, made.held_bytes) == (2, 0)
+    assert (made.in_flight, made.memory.held) == (2, 0)
     with pytest.raises(Crowded, match="too slowly"):
         first.grow(1)
     first.body_came()
@@ -63,7 +63,7 @@ def test_a_request_whose_body_does_not_come_gives_its_place_to_the_next() -> Non
     assert refusal(made, "a:1", now=100.0)[0] == "in flight"
     second.release()
     third.release()
-    assert (made.in_flight, made.held_bytes) == (0, 0)
+    assert (made.in_flight, made.memory.held) == (0, 0)
 
 
 def test_one_that_is_refused_for_another_reason_takes_no_place_over() -> None:
@@ -71,7 +71,7 @@ def test_one_that_is_refused_for_another_reason_takes_no_place_over() -> None:
     slow = made.enter("a:1", 9, 0.0)
     slow.await_body(-10.0, lambda: None)
     assert refusal(made, "a:1", now=0.1)[0] == "rate"
-    assert refusal(made, "a:1", 1 << 40, now=5.0)[0] == "memory"
+    assert refusal(made, "a:1", 1 << 40, now=5.0)[0] == "disk"
     assert not slow.lost
     slow.release()
     made.enter("a:1", 0, 5.0)
@@ -112,7 +112,22 @@ def test_one_account_leaves_as_much_memory_free_as_it_takes() -> None:
     made.enter("a:1", 0, 0.0)  # without a body
     greedy.release()
     second.release()
-    assert made.held_bytes == 0
+    assert made.memory.held == 0
+
+
+def test_a_body_that_moves_to_the_disk_gives_its_memory_back() -> None:
+    made = bounds(disk_bytes=4 * MIB)
+    place = made.enter("a:1", 3 * MIB, 0.0)
+    place.grow(MIB)
+    place.move_to_disk()
+    place.grow_on_disk(MIB)
+    assert (made.memory.held, made.disk.held) == (0, 2 * MIB)
+    with pytest.raises(Crowded, match="on the disk"):
+        place.grow_on_disk(1)
+    assert refusal(made, "a:2", 2 * MIB + 1)[0] == "disk"
+    made.enter("a:2", MIB, 0.0)  # which is to be in memory
+    place.release()
+    assert made.disk.held == 0
 
 
 def test_new_bounds_count_at_once() -> None:

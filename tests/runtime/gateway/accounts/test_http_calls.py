@@ -10,7 +10,7 @@ from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.data import FromGateway, HttpAnswer, HttpCall, Welcome, decode_from_gateway
 from ipc.identity.peer import PeerProof
 from runtime.config.model import IngressConfig
-from runtime.gateway.accounts.http_calls import HttpCalls, IngressRequest
+from runtime.gateway.accounts.http_calls import HttpCalls, IngressBody, IngressRequest
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.rows import Accounts
 
@@ -53,7 +53,7 @@ def asked(calls: HttpCalls, peer: Peer) -> asyncio.Task[HttpAnswer]:
     async def ask() -> HttpAnswer:
         try:
             place.grow(4)
-            return await calls.call(peer, REQUEST, b"body", place)
+            return await calls.call(peer, REQUEST, IngressBody(b"body"), place)
         finally:
             place.release()
 
@@ -111,7 +111,7 @@ async def test_the_place_of_an_overdue_request_is_held_until_its_worker_is_done(
     calls, sender, peer = made()
     with pytest.raises(CallTimeout):
         await asked(calls, peer)
-    assert (calls.bounds.in_flight, calls.bounds.held_bytes) == (1, 4)
+    assert (calls.bounds.in_flight, calls.bounds.memory.held) == (1, 4)
     match how:
         case "late answer":
             assert not calls.answered(peer, HttpAnswer(sender.sent[0].id, 200, [], b""))
@@ -121,7 +121,7 @@ async def test_the_place_of_an_overdue_request_is_held_until_its_worker_is_done(
             calls.fail_all()
         case "never":
             await asyncio.sleep(61)
-    assert (calls.bounds.in_flight, calls.bounds.held_bytes) == (0, 0)
+    assert (calls.bounds.in_flight, calls.bounds.memory.held) == (0, 0)
 
 
 @pytest.mark.virtual_time

@@ -218,7 +218,7 @@ async def test_a_chunked_body_is_refused_where_it_becomes_too_large() -> None:
         assert (await raw(rig, start, chunks, b"0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         answer = await raw(rig, start, chunks, b"1\r\nx\r\n")
         assert answer.startswith(b"HTTP/1.1 413 ")
-        assert rig.parts.http_calls.bounds.held_bytes == 0
+        assert rig.parts.http_calls.bounds.memory.held == 0
 
 
 async def test_the_largest_body_goes_through_in_both_directions() -> None:
@@ -228,7 +228,7 @@ async def test_the_largest_body_goes_through_in_both_directions() -> None:
 
 
 async def test_a_body_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.gateway.http.ingress.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("runtime.gateway.http.ingress_bodies.BODY_SECONDS", 0.1)
     async with serving() as (rig, _):
         answer = await raw(rig, head(PATH, "POST", "Content-Length: 5"), b"ab")
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -243,15 +243,15 @@ async def test_bodies_that_stay_away_do_not_keep_the_next_request_out(
         bounds = rig.parts.http_calls.bounds
         slow = head(PATH, "POST", "Content-Length: 5")
         hanging = [asyncio.create_task(raw(rig, slow, b"ab")) for _ in range(2)]
-        await until(lambda: bounds.held_bytes == 4)
+        await until(lambda: bounds.memory.held == 4)
         asking = asyncio.create_task(request(rig, data=b"whole"))
         assert (await asking)[:2] == (200, b"ok")
-        assert bounds.held_bytes == 2  # one of them has given way
+        assert bounds.memory.held == 2  # one of them has given way
         places = [bounds.enter(KEY, 0, 1e9) for _ in range(2)]
         for answer in await asyncio.gather(*hanging):
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"too slowly" in answer
-        assert (bounds.in_flight, bounds.held_bytes) == (2, 0)
+        assert (bounds.in_flight, bounds.memory.held) == (2, 0)
         for place in places:
             place.release()
 
@@ -263,11 +263,11 @@ async def test_a_client_that_goes_away_with_half_a_body_leaves_nothing(
         bounds = rig.parts.http_calls.bounds
         _, writer = await asyncio.open_connection("127.0.0.1", rig.port)
         writer.write(head(PATH, "POST", "Content-Length: 5") + b"ab")
-        await until(lambda: bounds.held_bytes == 2)
+        await until(lambda: bounds.memory.held == 2)
         writer.transport.abort()
         await until(lambda: bounds.in_flight == 0)
         await request(rig, "GET", "/health")
-        assert bounds.held_bytes == 0
+        assert bounds.memory.held == 0
     assert caplog.text == ""
 
 
@@ -380,7 +380,7 @@ async def test_a_hanging_account_keeps_its_places_and_no_other_notices() -> None
             assert [status for status, _, _ in gone] == [504, 504]
             assert b"within 0.1 s" in gone[0][1]
             assert (await request(rig))[0] == 503
-            assert rig.parts.http_calls.bounds.held_bytes == 2000
+            assert rig.parts.http_calls.bounds.memory.held == 2000
             assert (await request(rig, path="/channels/irc/oftc/x"))[0] == 200
             calls = [await hanging.next(HttpCall) for _ in range(2)]
             for call in calls:  # late: now there is room again
@@ -389,7 +389,7 @@ async def test_a_hanging_account_keeps_its_places_and_no_other_notices() -> None
             await until(lambda: bounds.in_flight == 0)
             async with answered(hanging):
                 assert (await request(rig))[0] == 200
-        assert rig.parts.http_calls.bounds.held_bytes == 0
+        assert rig.parts.http_calls.bounds.memory.held == 0
         assert rig.parts.data_link.dropped["late answer"] == 2
         assert rig.parts.http_calls.bounds.refused["timeout"] == 2
 

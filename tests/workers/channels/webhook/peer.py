@@ -34,3 +34,13 @@ def verified(body: bytes, headers: dict[str, str], secret: str = SECRET) -> Any:
 
 def message(text: str = "hello", **more: Any) -> bytes:
     return json.dumps({"text": text} | more).encode()
+
+
+def with_file(content: bytes, **more: Any) -> tuple[bytes, str]:
+    """Return a body with a message and a file, and its type; all of it ASCII."""
+    parts = (
+        b'--X1\r\nContent-Disposition: form-data; name="message"\r\n\r\n' + message(**more),
+        b'--X1\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\n' + content,
+        b"--X1--\r\n",
+    )
+    return b"\r\n".join(parts), "multipart/form-data; boundary=X1"

@@ -10,20 +10,26 @@ from typing import Any
 import msgspec
 import pytest
 
+from ipc.frames.bootstrap import MediaBoot
 from ipc.frames.control import WorkerReady
 from ipc.frames.data import HttpAnswer, HttpCall
 from tests.support.worker_rig import WorkerRig, worker_rig
-from tests.workers.channels.webhook.peer import OTHER, SECRET, message, signed
+from tests.workers.channels.webhook.peer import OTHER, SECRET, message, signed, with_file
 
 KEY = "webhook:ci"
 
 
 async def up(rig: WorkerRig, **config: Any) -> None:
+    await up_with(rig, config)
+
+
+async def up_with(rig: WorkerRig, config: dict[str, Any] | None = None, **boot: Any) -> None:
     rig.start(
         "workers.channels.webhook:manifest",
         key=KEY,
-        config={"secret": SECRET, "previousSecret": OTHER} | config,
+        config={"secret": SECRET, "previousSecret": OTHER} | (config or {}),
         ingress_url="https://chat.example/channels/webhook/ci/",
+        **boot,
     )
     await rig.supervisor.until(lambda: rig.supervisor.of(WorkerReady))
 
@@ -143,3 +149,38 @@ async def test_a_wrong_secret_is_a_mistake_of_the_configuration(run_dir: Path) -
         assert cause == "misconfigured"
         assert "secret must be whsec_" in text
         assert "hunter22" not in text
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_file_comes_with_its_message(run_dir: Path, large: bool) -> None:
+    content = b"line\r\n" * (400_000 if large else 3)
+    body, kind = with_file(content, text="the report")
+    media = run_dir / "media"
+    media.mkdir()
+    name = f".{'a' * 32}.body"
+    (media / name).write_bytes(body)
+    async with worker_rig(run_dir) as rig:
+        await up_with(rig, media=MediaBoot(str(media)))
+        headers = [*signed(body).items(), ("content-type", kind)]
+        given = call(1, b"", {}, file=name) if large else call(1, body, {})
+        answer = await rig.gateway.http(msgspec.structs.replace(given, headers=headers))
+        assert (answer.status, answer.payload) == (200, b'{"ok":true,"ids":["msg_1"]}')
+        await rig.gateway.heard(1)
+        (file,) = json.loads(rig.gateway.accepted[0].payload)["message"]["attachments"]
+        assert (file["name"], file["sizeBytes"]) == ("a.txt", len(content))
+        assert (media / file["url"].removeprefix("media:")).read_bytes() == content
+        # One byte more, and it is not what was signed.
+        (media / name).write_bytes(body + b" ")
+        given = call(2, b"", {}, file=name) if large else call(2, body + b" ", {})
+        answer = await rig.gateway.http(msgspec.structs.replace(given, headers=headers))
+        assert answer.status == 401
+
+
+async def test_files_belong_to_one_message(run_dir: Path) -> None:
+    body, kind = with_file(b"x")
+    body = body.replace(message(), b'{"messages": [{"text": "a"}, {"text": "b"}]}')
+    async with worker_rig(run_dir) as rig:
+        await up(rig)
+        headers = [*signed(body).items(), ("content-type", kind)]
+        answer = await post(rig, body, headers=headers)
+        assert (answer.status, answer.payload) == (400, b"files belong to one message\n")
