@@ -30,8 +30,9 @@ missing must have been told: by `channel.gap`, or by `possiblyLost` of the incar
 Growth is a line fitted through all samples of a process, with its 95 % confidence interval, without
 its first fifteen minutes (in a run of less than 45, without a third of that). By then most of what
 is bounded is full: each gateway keeps 200 recent messages of an account here, not 1,000, for which
-an account of `irc` would need twenty minutes; histories are full from the start on; and after each
-start of a supervisor or gateway every account is restarted three times.
+an account of `irc` would need twenty minutes; histories are full from the start on; after each
+start of a supervisor or gateway every account is restarted three times; and glibc fills what it
+allocates (`MALLOC_PERTURB_`), so that memory counts from its allocation on, not its first use.
 
 """
 
