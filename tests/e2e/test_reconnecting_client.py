@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ import pytest
 
 from ipc.errors import RemoteError
 from ipc.frames.websocket import Event
-from ipc.websocket.reconnecting import LOST, OPENED, ReconnectingClient, Subscription
+from ipc.websocket.reconnecting import GAP, LOST, OPENED, ReconnectingClient, Subscription
 from tests.support.daemon import Daemon
 from tests.support.gateway_rig import TOKEN, gateway_rig
 from tests.support.restarts import kill_gateway, restart_gateway
 from tests.support.until import until
 
 CONFIG: dict[str, Any] = {"channels": {"local": {"accounts": {"a": {}}}}}
+KILLS, MANY_KILLS = 2, 120  # for each kind of account
 
 
 def _has_had(client: ReconnectingClient, sessions: int) -> bool:
@@ -74,6 +77,56 @@ async def test_over_restarts_and_kills_every_message_comes_once_and_in_order(
             await until(lambda: len(heard) >= len(said), 20)
     assert heard == said
     assert own == [OPENED, *[LOST, OPENED] * 3]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("journal", ["on", "off"])
+@pytest.mark.parametrize(
+    "kills",
+    [KILLS, pytest.param(MANY_KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+)
+async def test_a_client_that_has_just_subscribed_misses_nothing_of_a_killed_gateway(
+    tmp_path: Path, kills: int, journal: str
+) -> None:
+    """It has had no event yet; the gateway dies before, while or after it gets the first."""
+    chance = random.Random(kills)
+    config = {"channels": {"local": {"journal": journal, "accounts": {"a": {}}}}}
+    async with Daemon(tmp_path, config) as daemon:
+        await daemon.wait_phase("local:a", "running")
+        _, writer = await asyncio.open_unix_connection(daemon.run_dir / "local-a.sock")
+        for kill in range(kills):
+            heard: list[str] = []
+            client = daemon.reconnecting(
+                on_event=partial(_note, heard), subscribe=Subscription(accounts=["local:a"])
+            )
+            async with client:
+                killing = asyncio.create_task(_kill_after(daemon, chance.uniform(0, 0.02)))
+                said = [f"{kill} {number}" for number in range(3)]
+                for line in said:
+                    writer.write(line.encode() + b"\n")
+                    await asyncio.sleep(chance.uniform(0, 0.02))
+                await killing
+                with contextlib.suppress(TimeoutError):
+                    await until(lambda: len(heard) >= len(said), 20)  # noqa: B023
+            assert heard == said, f"after {kill} kills"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _kill_after(daemon: Daemon, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await kill_gateway(daemon)
+
+
+def _note(heard: list[str], event: Event) -> None:
+    """Note the text of a message from the platform, and each gap that is told."""
+    assert isinstance(event.payload, msgspec.Raw)
+    if event.event == "channel.message":
+        message = msgspec.json.decode(event.payload)
+        if message["direction"] == "in":
+            heard.append(message["message"]["text"])
+    elif event.event in (GAP, "channel.gap"):
+        heard.append(bytes(event.payload).decode())
 
 
 async def test_the_real_gateway_says_what_may_be_asked_again() -> None:
