@@ -312,7 +312,7 @@ class RunningAccount:
         """Start the fake, the daemon and the account, and wait until it is up."""
         daemon = self._daemon
         install(daemon.modules, self.channel.manifest, self.manifest.id + SUFFIX)
-        place = FakePlace(daemon.run_dir, ACCOUNT, Path(daemon.directory))
+        place = FakePlace(daemon.run_dir, ACCOUNT, Path(daemon.directory), daemon.ingress_url)
         self._fields = {**self._loop.run(self.fake.start(place)), **self.channel.config}
         daemon.configure(self._fields)
         self._loop.run(daemon.start(), 2 * PATIENCE)

@@ -28,6 +28,7 @@ CANNOT = {
     "replay": "a worker that was killed cannot be given again what it had not handed on: then only"
     " that nothing comes twice and that it works again is tested",
     "login": "there are no credentials, so none can be wrong",
+    "offline": "it hears nothing while the gateway is down: its platform comes in through that",
 }
 MAX_OUTAGE_LINES = 20  # of the log, over an outage
 LONG = 5000  # characters of a text where the platform has no limit
@@ -64,6 +65,8 @@ class ChannelConformance:
         assert not double, f"cannot: the fake has {sorted(double)}"
         if "replay" in cannot:
             assert not self.manifest.cursor, "cannot: replay, but the manifest says cursor=True"
+        if "offline" in cannot:
+            assert "http" in self.manifest.can, "cannot: offline, but it takes no HTTP requests"
         if "login" in cannot:
             assert not self.manifest.secrets, "cannot: login, but the manifest has secrets"
 
@@ -126,6 +129,7 @@ class ChannelConformance:
         self, it: RunningAccount
     ) -> None:
         """The worker has emitted what no gateway has stored, and is killed."""
+        self.needs("offline")
         said = [f"unstored {number}" for number in range(3)]
         it.gateway.down()
         it.kill_at("after")

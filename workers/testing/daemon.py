@@ -62,6 +62,11 @@ class TestDaemon:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Client | None = None
 
+    @property
+    def ingress_url(self) -> str:
+        """The address below which HTTP requests reach the account."""
+        return f"http://127.0.0.1:{self.port}/channels/{self.key.replace(':', '/')}"
+
     def configure(self, fields: Mapping[str, Any]) -> None:
         """Write the configuration with the fields of the account."""
         channel, _, account = self.key.partition(":")

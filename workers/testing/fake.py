@@ -12,11 +12,15 @@ from workers.testing.faults import Fault, FaultKind
 
 @dataclass(frozen=True, slots=True)
 class FakePlace:
-    """Where the account under test runs: its sockets' directory, its id, a directory to use."""
+    """Where the account under test runs: its sockets' directory, its id, a directory to use.
+
+    ``ingress_url`` is the address below which a platform reaches an account with ``ingress: true``.
+    """
 
     run_dir: Path
     account_id: str
     directory: Path
+    ingress_url: str = ""
 
 
 class Fake(Protocol):
@@ -54,9 +58,6 @@ class Fake(Protocol):
     async def fail(self, fault: Fault) -> None:
         """Let this go wrong from now on. Asked only for what ``faults`` names."""
         raise NotImplementedError(f"{type(self).__name__} cannot do this wrong: {fault.kind}")
-        raise NotImplementedError(f"{type(self).__name__} cannot do this wrong: {fault.kind}")(
-            f"{type(self).__name__} cannot do this wrong: {fault.kind}"
-        )
 
     async def heal(self) -> None:
         """Let nothing go wrong any more."""

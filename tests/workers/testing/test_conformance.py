@@ -61,6 +61,7 @@ def test_a_promise_without_a_method_does_not_pass() -> None:
         ({"conflict": "x", "fly": "x"}, r"unknown words \['fly'\]"),
         ({"conflict": "x", "outage": "x"}, r"the fake has \['outage'\]"),
         ({"conflict": "x", "login": "x"}, "the manifest has secrets"),
+        ({"conflict": "x", "offline": "x"}, "it takes no HTTP requests"),
     ],
 )
 def test_a_wrong_declaration_does_not_pass(cannot: dict[str, str], told: str) -> None:
