@@ -1,0 +1,291 @@
+"""Measures whether one account that hangs delays the HTTP requests of the others.
+
+    python -m bench.ingress [--accounts 20] [--rate 2000] [--seconds 5] [--rounds 3] [--json FILE]
+
+The real daemon with ``webhook`` accounts and a journal, and signed messages over keep-alive
+connections at an even rate. Calm rounds alternate with rounds in which the worker of one account is
+stopped (SIGSTOP), so that it holds its places until they are answered for. The latency is from
+the writing of a request to its answer, of the accounts that do not hang; ``late`` is how far
+behind its schedule the client itself wrote, at its p99: it shares the processors. All columns are
+of the accounts that do not hang.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import uvloop
+
+from bench import machine
+from bench.measuring.figures import percentile, table
+from tests.support.daemon import Daemon
+from tests.support.short_directory import ShortDirectory
+from workers.channels.webhook.signing import key_of, sign
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+KEYS = [key_of(SECRET)]
+MOST_CONNECTIONS = 40  # of one account: more than its places
+NONE = "no connection"  # all connections of an account wait: it is not sent
+SETTLE_SECONDS = 0.5  # between two rounds
+BODY = json.dumps({"text": "build 7 has failed", "chat": "ops", "sender": "ci"}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round. Times are milliseconds; ``statuses`` are those of accounts that do not hang."""
+
+    hanging: bool
+    per_second: float  # answered
+    p50_ms: float
+    p99_ms: float
+    late_ms: float
+    skipped: int  # not sent, because all connections waited
+    statuses: dict[str, int]
+
+
+class HttpConnection(asyncio.Protocol):
+    """One keep-alive connection with at most one request on it."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.answer: asyncio.Future[int] | None = None
+        self.closed = False
+        self._data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(0)
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        end = self._data.find(b"\r\n\r\n")
+        if end < 0 or self.answer is None or self.answer.done():
+            return
+        head = self._data[:end].lower()
+        length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(self._data) < end + 4 + length:
+            return
+        self._data = b""
+        self.closed = self.closed or b"connection: close" in head
+        self.answer.set_result(int(head.split(b" ", 2)[1]))
+
+    async def ask(self, request: bytes) -> int:
+        """Return the status of the answer; 0: the connection was closed without one."""
+        assert self.transport is not None
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return await self.answer
+
+
+@dataclass
+class Sender:
+    """The requests to one account, each on a connection of its own while it lasts."""
+
+    port: int
+    account: str
+    idle: list[HttpConnection] = field(default_factory=list)
+    open: int = 0
+    sent: int = 0
+    latencies: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    async def run(self, start: float, interval: float, seconds: float) -> None:
+        """Send at an even rate for so long, then wait for the answers that come soon."""
+        loop = asyncio.get_running_loop()
+        begun: set[asyncio.Task[None]] = set()
+        due = start
+        while due < start + seconds:
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            task = loop.create_task(self.one(due))
+            begun.add(task)
+            task.add_done_callback(begun.discard)
+            due += interval
+        if begun:
+            await asyncio.wait(begun, timeout=2.0)
+        for task in list(begun):
+            task.cancel()
+        if begun:
+            await asyncio.wait(begun)
+
+    async def one(self, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        connection = await self.connection()
+        if connection is None:
+            self.statuses[NONE] += 1
+            return
+        try:
+            self.late.append(loop.time() - due)
+            begun = time.perf_counter()
+            status = await connection.ask(self.request())
+            self.latencies.append(time.perf_counter() - begun)
+            self.statuses[str(status)] += 1
+        except asyncio.CancelledError:
+            connection.closed = True
+            raise
+        finally:
+            self.give_back(connection)
+
+    async def connection(self) -> HttpConnection | None:
+        while self.idle:
+            if not (found := self.idle.pop()).closed:
+                return found
+            self.give_back(found)
+        if self.open >= MOST_CONNECTIONS:
+            return None
+        self.open += 1
+        loop = asyncio.get_running_loop()
+        _, made = await loop.create_connection(HttpConnection, "127.0.0.1", self.port)
+        return made
+
+    def give_back(self, connection: HttpConnection) -> None:
+        if connection.closed:
+            self.open -= 1
+            if connection.transport is not None:
+                connection.transport.abort()
+        else:
+            self.idle.append(connection)
+
+    def request(self) -> bytes:
+        self.sent += 1
+        now, name = int(time.time()), f"{self.account}-{time.time_ns()}"
+        return (
+            f"POST /channels/webhook/{self.account}/hook HTTP/1.1\r\nHost: localhost\r\n"
+            f"webhook-id: {name}\r\nwebhook-timestamp: {now}\r\n"
+            f"webhook-signature: {sign(KEYS, name, now, BODY)}\r\n"
+            f"Content-Length: {len(BODY)}\r\n\r\n"
+        ).encode() + BODY
+
+    def close(self) -> None:
+        for each in self.idle:
+            if each.transport is not None:
+                each.transport.abort()
+
+
+async def measure(
+    daemon: Daemon, accounts: int, rate: float, seconds: float, *, hanging: bool
+) -> Round:
+    """Run one round."""
+    status = await daemon.wait(
+        lambda now: all(
+            now["accounts"][f"webhook:a{number}"]["phase"] == "running"
+            for number in range(accounts)
+        )
+    )
+    stopped = int(status["accounts"]["webhook:a0"]["pid"])
+    senders = [Sender(daemon.port, f"a{number}") for number in range(accounts)]
+    for sender in senders:
+        await sender.one(asyncio.get_running_loop().time())  # connected, and known to both
+        sender.latencies.clear()
+        sender.late.clear()
+        sender.statuses.clear()
+    if hanging:
+        os.kill(stopped, signal.SIGSTOP)
+    try:
+        start, interval = asyncio.get_running_loop().time() + 0.1, accounts / rate
+        runs = (
+            each.run(start + interval * number / accounts, interval, seconds)
+            for number, each in enumerate(senders)
+        )
+        await asyncio.gather(*runs)
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    for sender in senders:
+        sender.close()
+    calm = senders[1:]
+    latencies = [value for each in calm for value in each.latencies]
+    statuses: Counter[str] = sum((each.statuses for each in calm), Counter())
+    del statuses[NONE]
+    skipped = sum(each.statuses[NONE] for each in calm)
+    return Round(
+        hanging=hanging,
+        per_second=sum(statuses.values()) / seconds,
+        p50_ms=percentile(latencies, 0.5) * 1000,
+        p99_ms=percentile(latencies, 0.99) * 1000,
+        late_ms=percentile([value for each in calm for value in each.late], 0.99) * 1000,
+        skipped=skipped,
+        statuses=dict(statuses),
+    )
+
+
+def report(rounds: Sequence[Round]) -> str:
+    """Return a table of the rounds, and whether the others were delayed."""
+    rows = [
+        (
+            "one hangs" if each.hanging else "calm",
+            f"{each.per_second:,.0f}",
+            f"{each.p50_ms:.1f}",
+            f"{each.p99_ms:.1f}",
+            f"{each.late_ms:.1f}",
+            f"{each.skipped:,}",
+            ", ".join(f"{count:,} × {status}" for status, count in sorted(each.statuses.items())),
+        )
+        for each in rounds
+    ]
+    calm = sorted(each.p99_ms for each in rounds if not each.hanging)
+    beside = sorted(each.p99_ms for each in rounds if each.hanging)
+    head = ("round", "answers/s", "p50, ms", "p99, ms", "late p99, ms", "not sent", "answers")
+    lines = [table(head, rows)]
+    if calm and beside:
+        before, after = calm[len(calm) // 2], beside[len(beside) // 2]
+        bound = max(1.5 * before, before + 5)
+        verdict = "held" if after <= bound else "not held"
+        lines.append(
+            f"\nMedian p99 of the others: {before:.1f} ms calm, {after:.1f} ms beside the account"
+            f" that hangs; the bound max(1.5 × calm, calm + 5 ms) = {bound:.1f} ms is {verdict}."
+        )
+    return "\n".join(lines)
+
+
+async def run(accounts: int, rate: float, seconds: float, rounds: int) -> list[Round]:
+    """Run all rounds, calm ones and others in turn."""
+    common = {"ingress": True, "secret": SECRET, "agent": "none"}
+    config = {
+        "channels": {"webhook": {"accounts": {f"a{n}": common for n in range(accounts)}}},
+        # Above the rate that is sent: what is to be seen is the account that hangs.
+        "ingress": {"perSecond": 4 * rate / accounts},
+    }
+    found = []
+    with ShortDirectory() as place:
+        async with Daemon(place, config) as daemon:
+            for number in range(2 * rounds):
+                hanging = number % 2 == 1
+                found.append(await measure(daemon, accounts, rate, seconds, hanging=hanging))
+                await asyncio.sleep(SETTLE_SECONDS)
+    return found
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description="Measure HTTP requests beside one that hangs.")
+    parser.add_argument("--accounts", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=2000, help="requests a second, of all")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of one round")
+    parser.add_argument("--rounds", type=int, default=3, help="of each kind")
+    parser.add_argument("--json", type=Path, help="write the rounds here too")
+    given = parser.parse_args(arguments)
+    about: dict[str, Any] = machine.describe()
+    rounds = uvloop.run(run(given.accounts, given.rate, given.seconds, given.rounds))
+    print(f"{report(rounds)}\n\n{machine.sentence(about)}")
+    if given.json is not None:
+        whole = {"machine": about, "rounds": [asdict(each) for each in rounds]}
+        given.json.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
