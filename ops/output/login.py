@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from textwrap import wrap
 from typing import Any
 
 from ops.output.qr import qr_lines
@@ -20,7 +21,7 @@ class LoginScreen:
         self._key = key
         self._as_json = as_json
         self._mark = ""
-        self._drawn = 0  # lines of the QR code that ends the screen
+        self._drawn = 0  # rows of the terminal with the QR code, where that ends the screen
 
     def show(self, view: View) -> None:
         """Print a view, unless it is as before."""
@@ -54,7 +55,9 @@ class LoginScreen:
         columns, rows = shutil.get_terminal_size()
         terminal = sys.stdout.isatty()
         code = qr_lines(prompt["text"], columns) if terminal else None
-        lines = [clean(f"{self._key}: scan this code with the phone. {prompt['hint']}".rstrip())]
+        head = clean(f"{self._key}: scan this code with the phone. {prompt['hint']}".rstrip())
+        width = columns if terminal else len(head) + 1
+        lines = wrap(head, width)
         if code is None:
             if terminal:
                 lines.append(f"(The QR code is wider than these {columns} columns; its text is:)")
@@ -62,7 +65,7 @@ class LoginScreen:
         else:
             lines += code
         left = [prompt["expiresInMs"], view.get("endsInMs")]
-        lines.append(_time_left(*left))
+        lines += wrap(_time_left(*left), columns)
         if self._drawn and self._drawn < rows:
             print(f"\x1b[{self._drawn}A\x1b[J", end="")
         print("\n".join(lines), flush=True)

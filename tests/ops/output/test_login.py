@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -68,6 +69,24 @@ def test_a_terminal_shows_the_code_where_it_is_wide_enough_else_its_text(
     second = capsys.readouterr().out
     height = len(first.splitlines())
     assert second.startswith(f"\x1b[{height}A\x1b[J") is code  # in the place of the first
+
+
+@pytest.mark.parametrize("columns", [60, 80, 110])
+def test_a_new_code_takes_all_of_the_place_of_the_last_one(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "50")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    screen = LoginScreen(KEY, as_json=False)
+    hint = "On the phone open Settings, then Linked devices, then Link a device; " * 2
+    screen.show(view(kind="qr", text="2@" + "a" * 100, hint=hint))
+    first = capsys.readouterr().out.splitlines()
+    bare = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in first]
+    assert max(map(len, bare)) <= columns  # or the terminal would break it into more rows
+    assert " ".join(bare).count("Linked devices") == 2
+    screen.show(view(kind="qr", text="2@" + "b" * 100, mark="2", hint=hint))
+    assert capsys.readouterr().out.startswith(f"\x1b[{len(first)}A\x1b[J")
 
 
 def test_nothing_of_a_platform_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
