@@ -1,11 +1,11 @@
 """Measures what a large file costs: time, and memory of the worker and of the gateway.
 
-    python -m bench.media [--megabytes 50] [--rounds 3] [--json FILE]
+    python -m bench.media [--channel telegram|slack] [--megabytes 50] [--rounds 3] [--json FILE]
 
-A real daemon with one account of Telegram, and this process as the platform's server and as the
-client. Each round fetches a file of that size over http into the account's store and uploads it
-to the platform (``down and up``), sends one of this host (``up``), receives one of 20 MB, the most
-that Telegram gives (``received``), and reads a stored one from the gateway with a ticket
+A real daemon with one account, and this process as the platform's server and as the client. Each
+round fetches a file of that size over http into the account's store and uploads it to the platform
+(``down and up``), sends one of this host (``up``), receives one (``received``; of Telegram 20 MB,
+the most that it gives), and reads a stored one from the gateway with a ticket
 (``served``). The memory is the highest RSS of the process during the step (``VmHWM``, which the
 kernel counts, reset before each) less its RSS before.
 """
@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import uvloop
@@ -33,9 +33,11 @@ from bench.measuring.figures import table
 from tests.support.daemon import Daemon
 from tests.support.short_directory import ShortDirectory
 from tests.support.watching import watching
+from workers.testing.fakes.slack import FakeSlack, fake_slack
 from workers.testing.fakes.telegram import FakeTelegram, fake_telegram
 
-KEY, TOKEN = "telegram:bench", "1:AAtoken-of-a-fake-bot"
+TOKEN = "1:AAtoken-of-a-fake-bot"
+BOT_TOKEN, APP_TOKEN = "xoxb-fake-bench-1", "xapp-1-A1-bench-1"
 PIECE = bytes(range(256)) * 1024
 MIB = 1 << 20
 RECEIVED = 20_000_000
@@ -72,12 +74,75 @@ class Peak:
         raise OSError(f"no {name} of process {self._pid}")
 
 
-class MediaBench:
-    """One daemon, one bot, and the platform's server."""
+class BenchPlatform(Protocol):
+    """A platform's server: the account that it takes, the file that came last, and one to send."""
 
-    def __init__(self, daemon: Daemon, fake: FakeTelegram, files: str, size: int) -> None:
-        self._daemon = daemon
+    channel: str
+    to: str
+    gives: int  # bytes, the largest file that it gives
+
+    def account(self) -> dict[str, Any]:
+        """Return the account's fields."""
+
+    def last_size(self) -> int:
+        """Return the size of the file that was uploaded last."""
+
+    async def give(self, size: int, text: str) -> None:
+        """Let somebody write a message with a file of so many bytes."""
+
+
+class BenchTelegram:
+    """Telegram, which gives 20 MB at most."""
+
+    channel, to, gives = "telegram", "7", RECEIVED
+
+    def __init__(self, fake: FakeTelegram) -> None:
         self._fake = fake
+
+    def account(self) -> dict[str, Any]:
+        """Return the account's fields."""
+        return {"botToken": TOKEN, "apiRoot": self._fake.root}
+
+    def last_size(self) -> int:
+        """Return the size of the file that was uploaded last."""
+        return int(self._fake.bot(TOKEN).sent[-1]["document"]["size"])
+
+    async def give(self, size: int, text: str) -> None:
+        """Let somebody write a message with a file of so many bytes."""
+        file = self._fake.file(bytes(size), file_name="a.bin")
+        await self._fake.say(TOKEN, caption=text, document=file)
+
+
+class BenchSlack:
+    """Slack, whose files the worker takes up to 100 MB."""
+
+    channel, to, gives = "slack", "C1", 100_000_000
+
+    def __init__(self, fake: FakeSlack) -> None:
+        self._fake = fake
+
+    def account(self) -> dict[str, Any]:
+        """Return the account's fields."""
+        return {"botToken": BOT_TOKEN, "appToken": APP_TOKEN, "apiRoot": self._fake.root}
+
+    def last_size(self) -> int:
+        """Return the size of the file that was uploaded last."""
+        last = self._fake.app(BOT_TOKEN).sent[-1]["files"][0]
+        return len(self._fake.files.files[last["id"]].content or b"")
+
+    async def give(self, size: int, text: str) -> None:
+        """Let somebody write a message with a file of so many bytes."""
+        file = self._fake.files.add(bytes(size), "a.bin", "application/octet-stream")
+        await self._fake.say(BOT_TOKEN, text, files=[file], subtype="file_share")
+
+
+class MediaBench:
+    """One daemon, one account, and the platform's server."""
+
+    def __init__(self, daemon: Daemon, platform: BenchPlatform, files: str, size: int) -> None:
+        self._daemon = daemon
+        self._platform = platform
+        self._key = f"{platform.channel}:bench"
         self._files = files
         self._size = size
         self._sent = 0
@@ -88,13 +153,13 @@ class MediaBench:
         return [
             await self._measured("down and up", self._size, lambda: self._send(self._files)),
             await self._measured("up", self._size, lambda: self._send(f"file://{path}")),
-            await self._measured("received", RECEIVED, self._receive),
+            await self._measured("received", min(self._platform.gives, self._size), self._receive),
             await self._measured("served", self._size, self._serve),
         ]
 
     async def _measured(self, name: str, size: int, run: Callable[[], Awaitable[object]]) -> Step:
         status = await self._daemon.status()
-        worker = Peak(status["accounts"][KEY]["pid"])
+        worker = Peak(status["accounts"][self._key]["pid"])
         gateway = Peak(status["gateway"]["pid"])
         began = time.perf_counter()
         await run()
@@ -110,30 +175,29 @@ class MediaBench:
 
     async def _send(self, url: str) -> None:
         self._sent += 1
-        params = {"to": "7", "mediaUrl": url, "idempotencyKey": f"k{self._sent}-{os.getpid()}"}
-        await self._ask("send", params | {"channel": "telegram"})
-        found = self._fake.bot(TOKEN).sent[-1]["document"]
-        if found["size"] != self._size:
-            raise RuntimeError(f"{found} arrived instead of {self._size} bytes")
+        key = f"k{self._sent}-{os.getpid()}"
+        params = {"to": self._platform.to, "mediaUrl": url, "idempotencyKey": key}
+        await self._ask("send", params | {"channel": self._platform.channel})
+        if (found := self._platform.last_size()) != self._size:
+            raise RuntimeError(f"{found} bytes arrived instead of {self._size}")
 
     async def _receive(self) -> str:
         self._sent += 1
         text = f"received {self._sent}"
         async with watching(self._daemon) as watcher:
-            file = self._fake.file(bytes(RECEIVED), file_name="a.bin")
-            await self._fake.say(TOKEN, caption=text, document=file)
-            await watcher.until(lambda: text in watcher.texts(KEY))
+            await self._platform.give(min(self._platform.gives, self._size), text)
+            await watcher.until(lambda: text in watcher.texts(self._key))
         return text
 
     async def _serve(self) -> None:
-        place = self._daemon.directory / "state/media" / KEY
+        place = self._daemon.directory / "state/media" / self._key
         stored = next(
             each.name
             for each in sorted(place.iterdir())
             if not each.suffix and each.stat().st_size == self._size
         )
         url = f"media:{stored}"
-        asked = {"channel": "telegram", "urls": [url]}
+        asked = {"channel": self._platform.channel, "urls": [url]}
         path = (await self._ask("media.ticket", asked))["paths"][url]
         address, read = f"http://127.0.0.1:{self._daemon.port}{path}", 0
         async with aiohttp.ClientSession() as session, session.get(address) as response:
@@ -143,24 +207,35 @@ class MediaBench:
             raise RuntimeError(f"{response.status}: {read} of {self._size} bytes came")
 
 
-async def measure(size: int, rounds: int) -> list[Step]:
+async def measure(size: int, rounds: int, channel: str = "telegram") -> list[Step]:
     """Run so many rounds with files of ``size`` bytes."""
     with ShortDirectory() as place:
         (place / "files").mkdir()
         with (place / "files/large.bin").open("wb") as file:
             for at in range(0, size, len(PIECE)):
                 file.write(PIECE[: size - at])
-        async with _serving(place / "files") as root, fake_telegram() as fake:
-            account = {"botToken": TOKEN, "apiRoot": fake.root, "agent": "none"}
+        async with _serving(place / "files") as root, _platform_of(channel) as platform:
+            account = platform.account() | {"agent": "none"}
             config: dict[str, Any] = {
-                "channels": {"telegram": {"accounts": {"bench": account}}},
+                "channels": {channel: {"accounts": {"bench": account}}},
                 "media": {"allow": [root, str(place / "files")]},
             }
             async with Daemon(place, config) as daemon:
-                await daemon.wait_phase(KEY, "running")
-                bench = MediaBench(daemon, fake, f"{root}large.bin", size)
+                await daemon.wait_phase(f"{channel}:bench", "running")
+                bench = MediaBench(daemon, platform, f"{root}large.bin", size)
                 found = [step for _ in range(rounds) for step in await bench.round()]
     return found
+
+
+@asynccontextmanager
+async def _platform_of(channel: str) -> AsyncIterator[BenchPlatform]:
+    """Serve as the platform of a channel."""
+    if channel == "slack":
+        async with fake_slack() as slack:
+            yield BenchSlack(slack)
+    else:
+        async with fake_telegram() as telegram:
+            yield BenchTelegram(telegram)
 
 
 @asynccontextmanager
@@ -197,12 +272,13 @@ def report(steps: list[Step]) -> str:
 def main(arguments: list[str]) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.media")
+    parser.add_argument("--channel", choices=["telegram", "slack"], default="telegram")
     parser.add_argument("--megabytes", type=float, default=50.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     size = int(given.megabytes * 1_000_000)
-    steps = uvloop.run(measure(size, given.rounds))
+    steps = uvloop.run(measure(size, given.rounds, given.channel))
     print(f"\n{machine.sentence(machine.describe())}\n\n{report(steps)}")
     if given.json:
         found = {"machine": machine.describe(), "steps": [asdict(each) for each in steps]}

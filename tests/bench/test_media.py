@@ -12,8 +12,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not may_measure(), reason="rea
 MOST_MIB = 30.0
 
 
-async def test_a_large_file_goes_through_in_pieces() -> None:
-    steps = await media.measure(50_000_000, 1)
+@pytest.mark.parametrize("channel", ["telegram", pytest.param("slack", marks=pytest.mark.slow)])
+async def test_a_large_file_goes_through_in_pieces(channel: str) -> None:
+    steps = await media.measure(50_000_000, 1, channel)
     assert [each.name for each in steps] == ["down and up", "up", "received", "served"]
     assert {each.name: each.worker_mib for each in steps if each.worker_mib > MOST_MIB} == {}
     assert {each.name: each.gateway_mib for each in steps if each.gateway_mib > MOST_MIB} == {}

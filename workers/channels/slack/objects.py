@@ -309,5 +309,10 @@ for _type in (
     EventPayload,
     AnyNews,
     MessageNews,
+    UserReply,
+    ConversationReply,
+    UploadPlace,
+    CompletedUpload,
+    FileReply,
 ):
     msgspec.json.Decoder(_type)
