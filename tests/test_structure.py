@@ -34,7 +34,7 @@ FLOORS = {
 MANIFEST_SIDE = {
     "workers.plugin",
     "workers.registry",
-    "workers.manifest_data",
+    "workers.channels.manifest_data",
     "workers.messages",
     "workers.secrets",
     "workers.errors",

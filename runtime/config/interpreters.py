@@ -19,7 +19,7 @@ from ipc.frames.words import WIRE
 from ipc.helpers import PIPE, STDOUT, end_helper, read_output, start_helper
 from ipc.nesting import MALFORMED, decode_json
 from runtime.config.interpreter_wording import absent, missing, no_program, other_wire, too_old
-from workers.manifest_data import data_of, manifests_in
+from workers.channels.manifest_data import data_of, manifests_in
 from workers.registry import Manifests
 
 WITHIN = 10.0  # seconds for all of them together
@@ -39,7 +39,7 @@ if sys.version_info >= (3, 11):
         from ipc.frames.words import WIRE
         answer["wire"] = WIRE
         if WIRE == {WIRE!r}:
-            from workers.manifest_data import installed
+            from workers.channels.manifest_data import installed
             answer.update(installed())
     except ImportError as error:
         answer["missing"] = str(error)

@@ -19,9 +19,9 @@ from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Verdict
 from runtime.config.accounts import AccountSpec
-from runtime.supervisor.accounts.explain import todo, unconfirmed
+from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
-from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, shown
+from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, entry_of, shown
 from runtime.supervisor.accounts.launch import AccountLauncher
 from runtime.supervisor.accounts.login import PendingLogin
 from runtime.supervisor.accounts.recollection import asked_wait, recollect
@@ -36,10 +36,8 @@ from runtime.supervisor.lifecycle import (
     Event,
     Exited,
     Linking,
-    Start,
     State,
     Unhealthy,
-    blame,
 )
 from runtime.supervisor.policy import policy_of
 from runtime.supervisor.processes.limits import ProcessLimits
@@ -273,38 +271,12 @@ class Account:
 
     def _enter(self, state: State, event: Event, now: int) -> None:
         """Add an entry to the history, unless nothing changed that an operator would miss."""
-        before, text = self._before, state.reason
-        forgiven = before.failures > state.failures
-        same = (before.phase, before.cause, before.incarnation)
-        if same == (state.phase, state.cause, state.incarnation):
-            if not forgiven:
-                return
-            text = "failures forgiven"
-        elif isinstance(event, Start):
-            text = event.reason or state.reason if event.automatic else "started by an operator"
-        how = event.exit if isinstance(event, Exited) else None
-        if how and state.phase is Phase.STOPPED and self._totals.lost:
-            text = "; ".join(filter(None, (text, unconfirmed(self._totals.lost))))
-        entry = HistoryEntry(
-            at=now,
-            phase=state.phase.value,
-            cause=state.cause,
-            text=text,
-            incarnation=state.incarnation,
-            failures=state.failures,
-            exit=str(how) if how else None,
-            exit_cause=blame(before, how) if how else None,
-            proven=state.proven,
-            asked_until=self._asked_until(state, now),
-        )
-        self._entries.append(entry)
-        self._on_event(self.key, entry)
-
-    def _asked_until(self, state: State, now: int) -> int | None:
-        due = self.child.deadline
-        if state.retry != ASKED or due is None:
-            return None
-        return now + int((due - _now()) * 1000)
+        due = next_try_at(self.child) if state.retry == ASKED else None
+        lost = self._totals.lost
+        entry = entry_of(self._before, state, event, at=now, lost=lost, asked_until=due)
+        if entry is not None:
+            self._entries.append(entry)
+            self._on_event(self.key, entry)
 
     def _stamp(self, name: str, now: int, state: State) -> None:
         """Remember when something happened for the first time in this incarnation."""

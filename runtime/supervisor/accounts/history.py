@@ -19,7 +19,10 @@ import msgspec
 import structlog
 
 from ipc.files import set_aside, write_atomically
+from ipc.frames.words import Phase
 from ipc.nesting import MALFORMED, decode_json
+from runtime.supervisor.accounts.explain import unconfirmed
+from runtime.supervisor.lifecycle import Event, Exited, Start, State, blame
 
 EVENTS = 50  # kept of each account
 FILE_BYTES = 4 * 1024 * 1024  # then it is written anew; 200 accounts fill about 2 MiB
@@ -60,6 +63,39 @@ class _HistoryLine(msgspec.Struct):
 def shown(entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
     """Return events as plain JSON data; the keys of ``EMPTY`` are always there."""
     return [{**EMPTY, **msgspec.to_builtins(entry)} for entry in entries]
+
+
+def entry_of(
+    before: State, state: State, event: Event, *, at: int, lost: int | None, asked_until: int | None
+) -> HistoryEntry | None:
+    """Return the entry for a change of state; ``None``: an operator would miss nothing.
+
+    ``at`` and ``asked_until`` are epoch milliseconds, ``lost`` is how many messages of the process
+    that has ended are not confirmed.
+    """
+    text = state.reason
+    same = (before.phase, before.cause, before.incarnation)
+    if same == (state.phase, state.cause, state.incarnation):
+        if before.failures <= state.failures:
+            return None
+        text = "failures forgiven"
+    elif isinstance(event, Start):
+        text = event.reason or state.reason if event.automatic else "started by an operator"
+    how = event.exit if isinstance(event, Exited) else None
+    if how and state.phase is Phase.STOPPED and lost:
+        text = "; ".join(filter(None, (text, unconfirmed(lost))))
+    return HistoryEntry(
+        at=at,
+        phase=state.phase.value,
+        cause=state.cause,
+        text=text,
+        incarnation=state.incarnation,
+        failures=state.failures,
+        exit=str(how) if how else None,
+        exit_cause=blame(before, how) if how else None,
+        proven=state.proven,
+        asked_until=asked_until,
+    )
 
 
 class _Change(NamedTuple):

@@ -18,7 +18,7 @@ from runtime.config.interpreters import MARK, ask
 from runtime.config.load import Loaded, load_text
 from tests.support.channel_packages import install
 from tests.support.virtualenvs import fake_interpreter, make_virtualenv
-from workers.manifest_data import installed
+from workers.channels.manifest_data import installed
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,15 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ipc.frames.words import Phase
 from runtime.supervisor.accounts import history as module
-from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry, shown
+from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry, entry_of, shown
+from runtime.supervisor.lifecycle import Event, Exit, Exited, Reset, Start, State
 
 KEY = "irc:libera"
 OTHER = "irc:oftc"
@@ -217,3 +220,38 @@ def test_a_file_that_was_removed_is_written_anew_with_all_that_is_known(tmp_path
         history.add(KEY, entry(2))
     with opened(path) as history:
         assert history.of(KEY) == [entry(1), entry(2)]
+
+
+BEFORE = State(phase=Phase.RUNNING, incarnation=3, failures=2)
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "lost", "text"),
+    [
+        (BEFORE, Reset(), 0, None),  # an operator would miss nothing
+        (replace(BEFORE, failures=0), Reset(), 0, "failures forgiven"),
+        (replace(BEFORE, phase=Phase.STARTING), Start(), 0, "started by an operator"),
+        (
+            replace(BEFORE, phase=Phase.STARTING),
+            Start(True, "the network is back"),
+            0,
+            "the networ",
+        ),
+        (replace(BEFORE, phase=Phase.BACKOFF, reason="why"), Exited(3, Exit(code=1), 0), 4, "why"),
+        (
+            replace(BEFORE, phase=Phase.STOPPED, reason="why"),
+            Exited(3, Exit(code=0), 0),
+            4,
+            "why; ",
+        ),
+    ],
+)
+def test_a_change_is_an_entry_in_words(
+    state: State, event: Event, lost: int, text: str | None
+) -> None:
+    entry = entry_of(BEFORE, state, event, at=5, lost=lost, asked_until=9)
+    assert (entry is None) == (text is None)
+    if entry is not None:
+        assert entry.text is not None
+        assert entry.text.startswith(text or "")
+        assert (entry.at, entry.asked_until, entry.phase) == (5, 9, state.phase.value)

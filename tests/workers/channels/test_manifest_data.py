@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from runtime.config.check import account_problems
 from runtime.config.local_fields import local_paths
-from workers.manifest_data import data_of, installed, manifest_of_data, manifests_in
+from workers.channels.manifest_data import data_of, installed, manifest_of_data, manifests_in
 from workers.plugin import LOCAL, REMOTE, Manifest
 from workers.registry import InstalledChannel, Manifests, manifests
 
