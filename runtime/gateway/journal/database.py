@@ -124,9 +124,15 @@ class Database:
 
     def forget_ids(self, rows: list[tuple[int, int, str]], places: list[Place]) -> None:
         """Forget ids: ``rows`` are the position, the account and the ids of each row."""
-        asked = _json([[account, decode_json(ids)] for _, account, ids in rows]).decode()
+        forgotten: dict[int, list[str]] = {}
+        for _, account, ids in rows:
+            forgotten.setdefault(account, []).extend(decode_json(ids))
         numbers = _json([pos for pos, _, _ in rows]).decode()
-        self._change(places, (schema.FORGET_SEEN, asked), (schema.FORGET_IDS, numbers))
+        self._change(
+            places,
+            *((schema.FORGET_SEEN, n, _json(ids).decode()) for n, ids in forgotten.items()),
+            (schema.FORGET_IDS, numbers),
+        )
 
     def forget_packs(self, rows: list[int], places: list[Place]) -> None:
         """Forget frames by the positions of their rows."""
@@ -136,14 +142,14 @@ class Database:
         """Forget sends by the numbers of their rows."""
         self._change([], (schema.FORGET_OUTGOING, _json(rows).decode()))
 
-    def _change(self, places: list[Place], *statements: tuple[str, str]) -> None:
+    def _change(self, places: list[Place], *statements: tuple[str, *tuple[int | str, ...]]) -> None:
         """Do something in one transaction that leaves accounts at other places."""
         work = _Commit(self.places, self._next)
         work.places = {place.key: place for place in places}
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, argument in statements:
-                self.connection.execute(statement, (argument,))
+            for statement, *arguments in statements:
+                self.connection.execute(statement, arguments)
             self.connection.execute(schema.STORE, work.arguments())
             self.connection.execute("COMMIT")
         except BaseException:

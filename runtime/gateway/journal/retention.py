@@ -7,6 +7,7 @@ settled stays, and so do the ids of messages for as long as a platform may send 
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from runtime.gateway.journal.outgoing import KEY_SECONDS
 from runtime.gateway.journal.records import Place
 
 STEP_ROWS = 100
+STEP_IDS = 2000  # 2 µs each; a row holds up to 64
 ID_SECONDS = 7 * 86400.0
 IDS = 100_000  # of one account
 UNSETTLED_SECONDS = 3600.0  # what is older is not answered any more
@@ -72,6 +74,7 @@ class Retention:
             old = database.connection.execute(OLDEST_IDS_OF, query).fetchall()
         if not old:
             return False
+        old = _first_rows(old)
         changed: dict[int, Place] = {}
         for _, account, _, count, _ in old:
             place = changed.get(account) or places.get(account)
@@ -113,6 +116,12 @@ class Retention:
         if old:
             database.forget_outgoing(old)
         return bool(old)
+
+
+def _first_rows(rows: list[Any]) -> list[Any]:
+    """Return the first rows of ``ids`` that hold ``STEP_IDS`` together: at least one."""
+    held = list(accumulate(row[3] for row in rows))
+    return rows[: 1 + sum(count < STEP_IDS for count in held)]
 
 
 def _is_awaited(place: Place, cursor: tuple[int, int], at: int, now: float) -> bool:

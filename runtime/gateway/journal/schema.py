@@ -144,9 +144,10 @@ SELECT incarnation, at, first, body FROM pack
 WHERE account = (SELECT n FROM account WHERE key = ?) AND (incarnation, last) > (?, ?)
 ORDER BY incarnation, last LIMIT ?
 """
+# CROSS JOIN keeps the order: each key is looked up, instead of going through an account's sends.
 KNOWN = """
-SELECT a.value->>0, o.row FROM json_each(?) AS a, json_each(a.value, '$[1]') AS i
-JOIN outgoing AS o ON o.account = a.value->>0 AND o.key = i.value
+SELECT a.value->>0, o.row FROM json_each(?) AS a CROSS JOIN json_each(a.value, '$[1]') AS i
+CROSS JOIN outgoing AS o ON o.account = a.value->>0 AND o.key = i.value
 """
 OUTGOING_OF = """
 SELECT row, length(message) + length(texts) FROM outgoing
@@ -166,11 +167,9 @@ WHERE o.letter = 1 ORDER BY o.at, o.n LIMIT ?
 """
 OLD_SENDS = "SELECT n FROM outgoing WHERE letter = 0 AND at < ? ORDER BY at LIMIT ?"
 OLD_LETTERS = "SELECT n FROM outgoing WHERE letter = 1 AND at < ? ORDER BY at LIMIT ?"
-FORGET_SEEN = """
-DELETE FROM seen WHERE (account, id) IN (
-  SELECT a.value->>0, i.value FROM json_each(?) AS a, json_each(a.value, '$[1]') AS i
-)
-"""
+# Each id is looked up by the whole key: with several accounts in one list SQLite would go through
+# all ids of each, 0.1 s for 100,000, while every account waits for its messages to be stored.
+FORGET_SEEN = "DELETE FROM seen WHERE account = ? AND id IN (SELECT value FROM json_each(?))"
 FORGET_IDS = "DELETE FROM ids WHERE pos IN (SELECT value FROM json_each(?))"
 FORGET_PACKS = "DELETE FROM pack WHERE pos IN (SELECT value FROM json_each(?))"
 FORGET_OUTGOING = "DELETE FROM outgoing WHERE n IN (SELECT value FROM json_each(?))"

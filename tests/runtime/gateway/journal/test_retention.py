@@ -82,6 +82,20 @@ def test_an_account_remembers_so_many_ids_and_no_more(
     assert [each.repeated for each in kept if isinstance(each, Kept)] == [0, 1]
 
 
+def test_a_step_forgets_a_bounded_number_of_ids(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "IDS", 10)
+    monkeypatch.setattr(retention, "STEP_IDS", 7)
+    names = [f"m{number}" for number in range(60)]
+    database.store([arrived(at + 1, *names[at : at + 6]) for at in range(0, 60, 6)])
+    some = Retention(clock=lambda: NOW)
+    known = [60]
+    while some.step(database):
+        known.append(database.places[KEY].known)
+    assert known == [60, 48, 36, 24, 12, 0]  # by whole rows, six ids each
+
+
 def test_messages_go_by_size_oldest_first_in_small_steps(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

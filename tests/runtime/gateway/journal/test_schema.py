@@ -83,3 +83,21 @@ def test_the_file_of_the_newest_version_has_its_tables(tmp_path: Path) -> None:
     assert made.execute(query).fetchall() == stored.execute(query).fetchall()
     made.close()
     stored.close()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in vars(schema) if name.startswith("FORGET_")] + ["REPEATED", "KNOWN"]
+)
+def test_rows_are_looked_up_by_their_keys_however_many_there_are(name: str, tmp_path: Path) -> None:
+    database = Database(tmp_path / "journal.db")
+    try:
+        statement = getattr(schema, name)
+        arguments = ("[]",) if statement.count("?") == 1 else (1, "[]")
+        rows = database.connection.execute(f"EXPLAIN QUERY PLAN {statement}", arguments)
+        steps = [row[3] for row in rows if "VIRTUAL TABLE" not in row[3]]
+        assert [step for step in steps if step.startswith("SEARCH")]
+        assert not [
+            step for step in steps if step.startswith("SCAN") or step.endswith("account=?)")
+        ]
+    finally:
+        database.close()
