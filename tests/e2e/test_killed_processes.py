@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from ipc.errors import IpcError, PeerGone
+from tests.support.channel_packages import install
 from tests.support.daemon import Daemon
 from tests.support.irc_server import IrcServer, RawClient
-from tests.support.until import PATIENCE
+from tests.support.until import PATIENCE, until
 from tests.support.watching import watching
 
 pytestmark = pytest.mark.e2e
@@ -52,6 +53,65 @@ async def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(tmp_p
         after = await all_running(daemon)
         for key, row in after.items():
             assert row["incarnation"] > before[key]["incarnation"]
+
+
+# A plugin that starts a program with an environment of its own choice. That program and what it
+# starts, twice forked and in a session of its own, are deaf to SIGTERM, and write down their pids.
+STARTER = """
+import sys
+from workers.channels.local.plugin import Local
+PROGRAM = '''
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def live():
+    with open(sys.argv[1], "a") as file:
+        print(os.getpid(), file=file)
+    time.sleep(600)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        live()
+    os._exit(0)
+live()
+'''
+class Plugin(Local):
+    async def run(self):
+        argv = [sys.executable, "-c", PROGRAM, str(self.ctx.storage / "pids")]
+        await self.ctx.child(argv, env={"PATH": "/usr/bin:/bin"})
+        await super().run()
+"""
+
+
+async def written(path: Path, count: int) -> list[psutil.Process]:
+    """Return the processes whose pids stand in a file, once so many do."""
+    lines: list[str] = []
+
+    def are_there() -> bool:
+        lines[:] = path.read_text().split() if path.exists() else []
+        return len(lines) == count
+
+    await until(are_there)
+    return [psutil.Process(int(pid)) for pid in lines]
+
+
+@pytest.mark.parametrize("ordinary", [True, pytest.param(False, marks=pytest.mark.slow)])
+async def test_nothing_that_a_plugin_s_program_has_started_outlives_the_supervisor(
+    short_path: Path, ordinary: bool
+) -> None:
+    site = short_path / "site"
+    (install(site, "starter") / "plugin.py").write_text(STARTER)
+    config = {"channels": {"starter": {"accounts": {"one": {}, "two": {"launcher": "exec"}}}}}
+    daemon = Daemon(short_path, config, PYTHONPATH=str(site))
+    if ordinary:
+        daemon.run_as_ordinary_user()
+    async with daemon:
+        await all_running(daemon)
+        left = []
+        for key in ("starter:one", "starter:two"):
+            left += await written(short_path / "state" / "accounts" / key / "pids", 2)
+        daemon.kill()
+        await gone(left, within=2.5)
 
 
 async def test_a_killed_gateway_loses_no_message_and_refuses_nobody(

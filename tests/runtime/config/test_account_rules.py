@@ -20,6 +20,7 @@ FOUND = manifests()
         ({"confine": True}, True),
         ({"confine": True, "launcher": "zygote"}, True),
         ({"confine": True, "launcher": "exec"}, False),
+        ({"confine": True, "python": "/venv/bin/python"}, False),
     ],
 )
 def test_only_an_own_interpreter_is_confined(fields: dict[str, Any], wrong: bool) -> None:
