@@ -11,6 +11,7 @@ import fcntl
 import os
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 PRIVATE = 0o600
@@ -48,17 +49,27 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def move_aside(path: Path, why: str, beside: Iterable[str] = ()) -> Path:
+    """Rename a file, and those ``beside`` it by the ends of their names; return its new path.
+
+    That ends in ``.<why>-<epoch seconds>``. What is not there is left out; raises ``OSError``.
+    """
+    aside = path.with_name(f"{path.name}.{why}-{int(time.time())}")
+    for end in ("", *beside):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + end).replace(aside.with_name(aside.name + end))
+    return aside
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged file, for the person who may mend it; return where it is now.
 
-    The new name ends in ``.damaged-<epoch seconds>``; a file that cannot be renamed stays.
+    As ``move_aside`` does; a file that cannot be renamed stays.
     """
-    aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
     try:
-        path.replace(aside)
+        return move_aside(path, "damaged") if os.path.lexists(path) else path
     except OSError:
         return path
-    return aside
 
 
 def is_named(path: Path, fd: int) -> bool:

@@ -28,11 +28,13 @@ PASSWORD_NAME = r"pass(?:w|code|phrase(?!-f)|(?![a-z]|-f))"  # noqa: S105 - a pa
 
 # The name of an option or a variable that holds a secret.
 SENSITIVE_NAME = rf"(?:token|{PASSWORD_NAME}|secret|credential|key)"
+# The name of a parameter of an address that holds one: a signature opens what it is for, too.
+SENSITIVE_PARAMETER = rf"[\w.-]*(?:{SENSITIVE_NAME}|sig)[\w.-]*="
 # Compiled by its first use, for no start needs it.
 _IN_COMMAND = rf"""(?P<before>
         (?<![\w-]) --? [\w-]* {SENSITIVE_NAME} [\w-]* (?: = | \s+ (?!-) )  # --token=… --token …
         | (?<![\w-]) \w* {SENSITIVE_NAME} \w* =                          # API_KEY=…
-        | [?&] [\w.-]* {SENSITIVE_NAME} [\w.-]* =                        # ?access_token=…
+        | [?&;] {SENSITIVE_PARAMETER}                               # ?access_token=…
         | \b (?: bearer | basic ) \s+
         | ://                                                       # user:password@host
     )

@@ -14,7 +14,13 @@ from typing import Any
 from runtime.config.channel_section import OURS
 from runtime.config.text.json5_positions import ValuePath
 from workers.registry import Manifests
-from workers.secrets import PASSWORD_NAME, SENSITIVE_NAME, secret_part, without_secrets
+from workers.secrets import (
+    PASSWORD_NAME,
+    SENSITIVE_NAME,
+    SENSITIVE_PARAMETER,
+    secret_part,
+    without_secrets,
+)
 
 REDACTED = "__OPENCLAW_REDACTED__"  # the mark of the protocol: written back, it means "as it was"
 
@@ -31,7 +37,7 @@ _FLAG = re.compile(  # of a command: --token=…
 )
 _IN_URL = re.compile(  # [user:]password@host, ?access_token=…
     r"(?<=://)[^/@\s?#]+(?=@)"
-    rf"|(?<=[?&;])([\w.-]*(?:token|{PASSWORD_NAME}|secret|key|sig)[\w.-]*=)[^&;#\s]+",
+    rf"|(?<=[?&;])({SENSITIVE_PARAMETER})[^&;#\s]+",
     re.IGNORECASE,
 )
 

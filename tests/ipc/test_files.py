@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.files import lock, lock_directory, set_aside, write_atomically
+from ipc.files import lock, lock_directory, move_aside, set_aside, write_atomically
 
 
 def test_a_file_is_replaced_with_its_mode_and_nothing_stays_beside_it(tmp_path: Path) -> None:
@@ -40,6 +40,17 @@ def test_a_damaged_file_is_renamed_and_one_that_cannot_be_renamed_stays(tmp_path
     assert kept.name.startswith("note.damaged-")
     assert kept.read_bytes() == b"{"
     assert set_aside(path) == path  # it is gone
+
+
+def test_a_file_is_moved_aside_with_what_lies_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    for end in ("", "-wal", "-other"):
+        path.with_name(path.name + end).write_text(end)
+    aside = move_aside(path, "replaced", ("-wal", "-shm"))
+    assert aside.name.startswith("journal.db.replaced-")
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        ["journal.db-other", aside.name, f"{aside.name}-wal"]
+    )
 
 
 def test_a_lock_is_held_until_its_descriptor_is_closed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Check the addresses of servers that a secret is sent to. Pure."""
+"""Check, and show, the addresses of servers that a secret is sent to. Pure."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ def wrong_root(root: str) -> str | None:
     if parts.query or parts.fragment or any(char.isspace() for char in root):
         return "must be an address without ?, # and spaces"
     return None
+
+
+def with_root(name: str, root: object, usual: str) -> str:
+    """Return how an account is called: with its server where that is not the platform's own."""
+    return name if root in (None, "", usual) else f"{name} at {root}"
+
+
+def bot_name(number: str | None, root: object, usual: str) -> str:
+    """Return how a bot's account is called: ``bot 123456``, with its server as ``with_root``."""
+    return with_root(f"bot {number}" if number else "bot", root, usual)

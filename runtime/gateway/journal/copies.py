@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ipc.files import sync_directory
+from ipc.files import move_aside, sync_directory
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import connect, version_of
 
 PATTERN = "journal-*.db"
-BESIDE = ("", "-wal", "-shm")
+BESIDE = ("-wal", "-shm")
 STEP_PAGES = 2048  # 8 MiB
 ROOM_BYTES = 64 * 1024 * 1024  # must be left on the disk beside a copy
 
@@ -79,7 +79,7 @@ def put_back(source: Path, path: Path) -> Path | None:
     check(source)
     fresh = path.with_name(f"{path.name}.restored")
     copy(source, fresh)
-    aside = move_aside(path, "replaced") if path.exists() else None
+    aside = move_aside(path, "replaced", BESIDE) if path.exists() else None
     fresh.rename(path)
     sync_directory(path.parent)
     return aside
@@ -105,15 +105,6 @@ def check(source: Path) -> None:
         )
     if sound != "ok":
         raise UnusableCopy(f"{source} is damaged: {sound}")
-
-
-def move_aside(path: Path, why: str) -> Path:
-    """Rename a journal with the files beside it; return its new path, which names ``why``."""
-    aside = path.with_name(f"{path.name}.{why}-{time.time_ns() // 1_000_000_000}")
-    for suffix in BESIDE:
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    return aside
 
 
 def _synchronize(path: Path) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runtime.gateway.journal.copies import move_aside
+from ipc.files import move_aside
+from runtime.gateway.journal.copies import BESIDE
 from runtime.gateway.journal.database import Database, connect
 
 # And the key of their rows.
@@ -21,7 +22,7 @@ TABLES = {"account": "n", "pack": "pos", "ids": "pos", "outgoing": "n", "person"
 
 def repair(path: Path) -> str:
     """Replace a damaged journal by a new one, and return in one sentence what came of it."""
-    aside = move_aside(path, "damaged")
+    aside = move_aside(path, "damaged", BESIDE)
     fresh = Database(path)
     counts = {}
     try:

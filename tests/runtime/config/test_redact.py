@@ -8,6 +8,8 @@ import pytest
 
 from runtime.config.redact import REDACTED, hidden, redacted
 from tests.runtime.config.example import known
+from workers.registry import Manifests
+from workers.secrets import without_secrets
 
 R = REDACTED
 VALUES: dict[str, Any] = {
@@ -134,3 +136,18 @@ def test_what_is_hidden_is_found_with_its_path() -> None:
     }
     assert (("gateway", "auth", "token"), "t1", REDACTED) in found
     assert (("channels", "odd", "anything", 0), "t8", REDACTED) in found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("token", "access_token", "pass", "password", "passphrase", "secret", "client.secret"),
+        *("credential", "key", "api-key", "sig", "X-Amz-Signature"),
+    ],
+)
+@pytest.mark.parametrize("before", ["?", "?a=1&", "?a=1;"])
+def test_a_secret_in_an_address_is_found_in_fields_and_commands(name: str, before: str) -> None:
+    start = f"https://h/x{before}{name}="
+    hidden = redacted({"x": {"url": f"{start}orca"}}, Manifests())
+    assert hidden == {"x": {"url": f"{start}{R}"}}
+    assert without_secrets(f"curl '{start}orca&b=2'", "…") == f"curl '{start}…&b=2'"

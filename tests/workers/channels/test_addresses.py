@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.channels.addresses import wrong_root
+from workers.channels.addresses import bot_name, with_root, wrong_root
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,17 @@ def test_a_wrong_server_is_refused(root: str, about: str) -> None:
 @pytest.mark.parametrize("root", ["https://a", "http://127.0.0.1:8081", "http://[::1]:1/x"])
 def test_other_servers_are_taken(root: str) -> None:
     assert wrong_root(root) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (with_root("app A1", None, "https://usual"), "app A1"),
+        (with_root("app A1", "https://usual", "https://usual"), "app A1"),
+        (with_root("app A1", "https://own", "https://usual"), "app A1 at https://own"),
+        (bot_name("12", "", "https://usual"), "bot 12"),
+        (bot_name(None, "https://own", "https://usual"), "bot at https://own"),
+    ],
+)
+def test_an_account_is_called_by_its_login_and_a_server_of_its_own(name: str, shown: str) -> None:
+    assert name == shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workers.channels.addresses import bot_name
 from workers.channels.discord.config import DEFAULT_ROOT, DiscordConfig, bot_id
 from workers.plugin import Manifest, Media, Pace, Rate, Text
 
@@ -16,10 +17,7 @@ class DiscordManifest(Manifest):
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return ``bot 123456``, with the server's address where it is not Discord's own."""
-        number = bot_id(config.get("token"))
-        root = config.get("apiRoot") or DEFAULT_ROOT
-        bot = f"bot {number}" if number else "bot"
-        return bot if root == DEFAULT_ROOT else f"{bot} at {root}"
+        return bot_name(bot_id(config.get("token")), config.get("apiRoot"), DEFAULT_ROOT)
 
 
 manifest = DiscordManifest(

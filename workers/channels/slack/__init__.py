@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workers.channels.addresses import with_root
 from workers.channels.slack.config import DEFAULT_ROOT, SlackConfig
 from workers.plugin import Manifest, Media, Pace, Rate, Text
 
@@ -17,9 +18,7 @@ class SlackManifest(Manifest):
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return the app's public id, with the server where it is not Slack's own."""
         app = app_id(config.get("appToken"))
-        root = config.get("apiRoot") or DEFAULT_ROOT
-        name = f"app {app}" if app else "app"
-        return name if root == DEFAULT_ROOT else f"{name} at {root}"
+        return with_root(f"app {app}" if app else "app", config.get("apiRoot"), DEFAULT_ROOT)
 
 
 def app_id(token: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workers.channels.addresses import bot_name
 from workers.channels.telegram.config import DEFAULT_ROOT, TelegramConfig, bot_id
 from workers.plugin import Manifest, Media, Pace, Rate, Text
 
@@ -16,10 +17,7 @@ class TelegramManifest(Manifest):
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return ``bot 123456``, with the server's address where it is not Telegram's own."""
-        number = bot_id(config.get("botToken"))
-        root = config.get("apiRoot") or DEFAULT_ROOT
-        bot = f"bot {number}" if number else "bot"
-        return bot if root == DEFAULT_ROOT else f"{bot} at {root}"
+        return bot_name(bot_id(config.get("botToken")), config.get("apiRoot"), DEFAULT_ROOT)
 
 
 manifest = TelegramManifest(
