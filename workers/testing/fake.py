@@ -57,7 +57,9 @@ class Fake(Protocol):
 
     async def fail(self, fault: Fault) -> None:
         """Let this go wrong from now on. Asked only for what ``faults`` names."""
-        raise NotImplementedError(f"{type(self).__name__} cannot do this wrong: {fault.kind}")
+        # Two statements: a body that only raises makes a method of a protocol abstract.
+        text = f"{type(self).__name__} cannot do this wrong: {fault.kind}"
+        raise NotImplementedError(text)
 
     async def heal(self) -> None:
         """Let nothing go wrong any more."""
