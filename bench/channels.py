@@ -1,12 +1,13 @@
 """Measures what accounts of a platform cost, against the server that stands for it in tests.
 
-    python -m bench.channels slack [--count 20] [--idle 60] [--launcher exec] [--json FILE]
+    python -m bench.channels slack [--count 20] [--idle 60] [--launcher exec] [--journal off]
 
 The accounts run under the real daemon, the server in this process, without TLS. What is ready is
 connected and logged in. Each worker is weighed at rest, and again when it has answered once. A
 start counts from the request at ``cli.sock`` until the account is ready, its login at the server
 included; a message from the moment at which somebody writes it at the server until a client of
-the gateway has the event, one message at a time, with the journal that the channel has by default.
+the gateway has the event, one message at a time; where accounts have a journal, as by default, it
+is on the disk by then.
 """
 
 from __future__ import annotations
@@ -38,12 +39,16 @@ ENOUGH = 0.95  # of them, when the last has had its pause: the others are late
 PAUSE = 0.02  # seconds after each message, so that they do not wait for each other
 
 
-async def measure(channel: str, count: int, idle: float, launcher: str) -> dict[str, Any]:
+async def measure(
+    channel: str, count: int, idle: float, launcher: str, journal: str | None = None
+) -> dict[str, Any]:
     """Run ``count`` accounts of a channel; return every figure."""
     async with PLATFORMS[channel]() as platform:
         ids = [f"a{number:03}" for number in range(count)]
         accounts = {name: platform.account(number) for number, name in enumerate(ids)}
-        section = {**platform.channel, "launcher": launcher, "accounts": accounts}
+        common = {"launcher": launcher, "dmPolicy": "open"}  # strangers are answered
+        section = {**platform.channel, **common, "accounts": accounts}
+        section |= {"journal": journal} if journal else {}
         config = {"channels": {channel: section}, "gateway": platform.gateway}
         with ShortDirectory() as place:
             daemon = TiedDaemon(place, config)
@@ -147,12 +152,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--idle", type=float, default=60.0, help="seconds")
     parser.add_argument("--launcher", choices=("zygote", "exec"), default="zygote")
+    parser.add_argument("--journal", choices=("on", "off"), help="as the channel has it by default")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     must_measure()
     about = machine.describe()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(measure(args.channel, args.count, args.idle, args.launcher))
+        result = runner.run(
+            measure(args.channel, args.count, args.idle, args.launcher, args.journal)
+        )
     print(report(result))
     print(f"\n{machine.sentence(about)}")
     if args.json:

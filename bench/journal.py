@@ -7,7 +7,8 @@ this one. Rounds with and without a journal alternate. ``messages/s`` is what is
 all accounts emit as fast as they may; the latency is from emit to acknowledgement, at 100 and at
 20,000 messages a second, and at 100 beside a gateway whose event loop is busy all the time.
 ``fsync`` is the median of small fdatasync(2) calls on the same disk during the same round: without
-a journal nothing waits for them. Figures only count beside those of the same run.
+a journal nothing waits for them; ``more MiB`` is by how much the gateway's PSS has grown when they
+end. Figures only count beside those of the same run.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import uvloop
 
 from bench import machine
 from bench.measuring.figures import percentile, table
+from bench.measuring.processes import must_measure, pss_bytes
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import INBOUND
 from ipc.identity.peer import PeerProof
@@ -57,12 +59,17 @@ class Result:
     p50_ms: float
     p99_ms: float
     fsync_ms: float
+    gateway_mib: float  # more at the end than when all accounts were connected
 
 
 async def measure(journal: str, rate: int, seconds: float, *, busy: bool = False) -> Result:
     """Run one round against a gateway of its own."""
     with ShortDirectory() as place:
-        async with _gateway(place, busy=busy) as url, _links(place, url, journal) as links:
+        async with (
+            _gateway(place, busy=busy) as (url, pid),
+            _links(place, url, journal) as links,
+        ):
+            held = pss_bytes(pid)
             disk = _Disk(place)
             disk.start()
             begin = time.perf_counter()
@@ -74,6 +81,7 @@ async def measure(journal: str, rate: int, seconds: float, *, busy: bool = False
             count = sum(link.backlog.acked for link in links) - before
             spent = time.perf_counter() - begin
             fsync = disk.end()
+            more = pss_bytes(pid) - held
     return Result(
         journal,
         rate,
@@ -82,12 +90,13 @@ async def measure(journal: str, rate: int, seconds: float, *, busy: bool = False
         percentile(delays, 0.5) * 1e3,
         percentile(delays, 0.99) * 1e3,
         fsync * 1e3,
+        more / 2**20,
     )
 
 
 @asynccontextmanager
-async def _gateway(place: Path, *, busy: bool) -> AsyncIterator[str]:
-    """Run a gateway in a process of its own."""
+async def _gateway(place: Path, *, busy: bool) -> AsyncIterator[tuple[str, int]]:
+    """Run a gateway in a process of its own; yield its address and its pid."""
     boot = msgspec.msgpack.decode(boot_of(place, 1)) | {"state_dir": str(place)}
     (place / "boot").write_bytes(msgspec.msgpack.encode(boot))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -97,7 +106,7 @@ async def _gateway(place: Path, *, busy: bool) -> AsyncIterator[str]:
         sys.executable, "-m", "bench.journal", *arguments, pass_fds=[fd], cwd=machine.ROOT
     )
     try:
-        yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}", process.pid
     finally:
         listener.close()
         process.terminate()
@@ -215,7 +224,16 @@ class _Disk(threading.Thread):
 
 def report(results: Sequence[Result]) -> str:
     """Return the rounds as a table in Markdown."""
-    head = ("journal", "rate/s", "loop", "messages/s", "p50 ms", "p99 ms", "fsync p50 ms")
+    head = (
+        "journal",
+        "rate/s",
+        "loop",
+        "messages/s",
+        "p50 ms",
+        "p99 ms",
+        "fsync p50 ms",
+        "more MiB",
+    )
     rows = [
         (
             each.journal,
@@ -225,6 +243,7 @@ def report(results: Sequence[Result]) -> str:
             f"{each.p50_ms:.2f}",
             f"{each.p99_ms:.1f}",
             f"{each.fsync_ms:.2f}",
+            f"{each.gateway_mib:+.1f}",
         )
         for each in results
     ]
@@ -269,6 +288,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
+    must_measure()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     results = uvloop.run(_run(options.seconds, options.rounds))
     print(f"\n{machine.sentence(machine.describe())}\n\n{report(results)}")

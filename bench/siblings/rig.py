@@ -134,7 +134,7 @@ def config(platforms: dict[str, Platform]) -> dict[str, Any]:
         accounts = {name: platform.account(number) for number, name in enumerate(names)}
         if BAD in accounts:
             accounts[BAD] |= {"limits": LIMITS}
-        channels[channel] = {**platform.channel, "accounts": accounts}
+        channels[channel] = {**platform.channel, "dmPolicy": "open", "accounts": accounts}
     return {
         "channels": channels,
         "agents": {"default": "none"},
