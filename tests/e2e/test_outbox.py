@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ipc.errors import IpcError
 from tests.support.daemon import Daemon
 from tests.support.restarts import kill_gateway
 from workers.testing.fakes.telegram import ApiFault, FakeBot, FakeTelegram, fake_telegram
@@ -156,3 +158,38 @@ async def test_what_waits_for_the_platform_is_tried_again_by_the_next_gateway(
         await fake.until(lambda: seen(bot) == ["too fast"], 40)
         assert asyncio.get_running_loop().time() - began > 2.5
         assert bot.calls["sendmessage"] == 2
+
+
+@pytest.mark.parametrize(
+    ("killed", "ambiguous", "copies", "state"),
+    [
+        ("worker", "ask", 1, "unknown"),
+        ("gateway", "ask", 1, "sent"),  # the living worker is asked
+        pytest.param("worker", "retry", 2, "sent", marks=pytest.mark.slow),
+        pytest.param("worker", "drop", 1, "unknown", marks=pytest.mark.slow),
+    ],
+)
+async def test_a_kill_between_the_answer_of_the_platform_and_its_record(
+    tmp_path: Path, killed: str, ambiguous: str, copies: int, state: str
+) -> None:
+    async with fake_telegram() as fake:
+        bot = fake.bot(TOKEN)
+        async with Daemon(tmp_path, configuration(fake, ambiguous=ambiguous)) as daemon:
+            await daemon.wait_phase(KEY, "running")
+            status = await daemon.status()
+            pid = (status["accounts"][KEY] if killed == "worker" else status["gateway"])["pid"]
+            bot.faults.append(ApiFault("sendMessage", kills=pid))
+            with contextlib.suppress(IpcError):  # the gateway may be gone before it answers
+                await queue(daemon, "k1", "the one")
+            await fake.until(lambda: seen(bot), 30)
+            await daemon.wait(lambda status: status["gateway"]["connected"])
+            await queue(daemon, "k2", "behind it")
+            await fake.until(lambda: "behind it" in seen(bot), 60)
+            assert Counter(seen(bot)) == {"the one": copies, "behind it": 1}
+            found = [each["idempotencyKey"] for each in await letters(daemon)]
+            assert found == (["k1"] if (killed, ambiguous) == ("worker", "ask") else [])
+            assert daemon.end() == 0
+    journal = sqlite3.connect(tmp_path / "state" / "journal.db")
+    states = dict(journal.execute("SELECT key, state FROM outgoing").fetchall())
+    journal.close()
+    assert states == {"k1": state, "k2": "sent"}

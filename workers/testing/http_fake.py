@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -149,3 +151,14 @@ def abort(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+async def answered_in_vain(
+    request: web.Request, answer: web.Response, pid: int
+) -> web.StreamResponse:
+    """Answer a request, and kill a process before it can act on the answer."""
+    os.kill(pid, signal.SIGSTOP)  # so it is certain that the answer comes too late
+    await answer.prepare(request)
+    await answer.write_eof()
+    os.kill(pid, signal.SIGKILL)
+    return answer

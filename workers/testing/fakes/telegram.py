@@ -24,6 +24,7 @@ from aiohttp import web
 from ipc import timeouts
 from ipc.nesting import decode_json
 from workers.testing.fakes.telegram_text import WrongMarkup, shown_text, utf16_length
+from workers.testing.http_fake import answered_in_vain
 
 Json = dict[str, Any]
 
@@ -60,7 +61,8 @@ class ApiFault:
 
     ``code`` refuses, with ``retry_after`` or ``migrate_to`` as parameters; ``html`` answers with
     the page of a proxy; ``drop`` closes the connection "before" or "after" the call is carried
-    out; ``slow`` waits so many seconds first.
+    out; ``slow`` waits so many seconds first. ``kills`` is a process that is killed once the call
+    is carried out and answered, before it can act on that.
     """
 
     method: str = ""
@@ -71,6 +73,7 @@ class ApiFault:
     html: bool = False
     drop: str = ""
     slow: float = 0.0
+    kills: int = 0
     times: int = 1
 
     def refusal(self) -> RefusedCall | None:
@@ -230,7 +233,8 @@ class FakeTelegram:
         result = await self._run(bot, method, params)
         if fault.drop == "after":
             return _closed(request)
-        return web.json_response({"ok": True, "result": result})
+        answer = web.json_response({"ok": True, "result": result})
+        return await answered_in_vain(request, answer, fault.kills) if fault.kills else answer
 
     async def _run(self, bot: FakeBot, method: str, params: Json) -> Any:
         if method == "getupdates":
