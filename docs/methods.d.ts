@@ -93,6 +93,9 @@ export type MediaTicketParams = { channel: string; urls: Array<string>; accountI
 /** The params of the OpenClaw schema; those that concern agents are accepted and ignored. */
 export type MessageActionParams = { channel: string; action: string; params: Record<string, unknown>; idempotencyKey: string; accountId?: string; reply?: Record<string, unknown>; requesterAccountId?: string; requesterSenderId?: string; senderIsOwner?: boolean; sessionKey?: string; sessionId?: string; inboundTurnKind?: string; agentId?: string; toolContext?: Record<string, unknown>; conversationReadOrigin?: string };
 
+/** The params of ``messages.forget``: a sender's id at the platform, in one account or all. */
+export type ForgetParams = { sender: string; account?: string | null };
+
 /** The params that name one node. */
 export type NodeParams = { nodeId: string };
 
@@ -232,6 +235,8 @@ export interface MethodParams {
   "media.ticket": MediaTicketParams;
   /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. */
   "message.action": MessageActionParams;
+  /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages are known again stay. */
+  "messages.forget": ForgetParams;
   /** Answer with one node that is connected or approved. */
   "node.describe": NodeParams;
   /** Take an event of a node: it records a sign of life; no other event has a meaning yet. */

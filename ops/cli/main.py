@@ -28,6 +28,7 @@ class Commands(LazyGroup):
         "chat": ("ops.commands.follow:chat", "Talk to an account of the local channel."),
         "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
         "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
+        "messages": ("ops.commands.messages", "Erase what is stored of a person."),
         "message": ("ops.commands.message", "Send a message through an account."),
         "gateway": ("ops.commands.gateway", "Ask or control the gateway."),
         "metrics": ("ops.commands.daemon:metrics", "Print the figures, with or without a gateway."),

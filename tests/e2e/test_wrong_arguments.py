@@ -103,6 +103,7 @@ NO_EXTRAS = [  # take no further argument
     "pairing block local:one x",
     "pairing unblock local:one x",
     "channels why local:one x",
+    "messages forget --sender x",
     "deadletters list",
     "deadletters show x",
     "deadletters retry x",
@@ -145,6 +146,13 @@ def rows(url: str) -> list[Row]:
         *(
             (["pairing", verb, "local:one", "x"], ExitCode.ERROR, "no journal")
             for verb in ("block", "unblock")
+        ),
+        (["messages", "forget"], ExitCode.USAGE, "--sender"),
+        (["messages", "forget", "--sender", "x"], ExitCode.ERROR, "no account has a journal"),
+        (
+            ["messages", "forget", "--sender", "x", "--account", "local:nobody"],
+            ExitCode.ERROR,
+            "local:nobody",
         ),
         (["deadletters", "list", "--limit", "0"], ExitCode.USAGE, "limit"),
         *((["deadletters", verb, "none"], ExitCode.ERROR, "none") for verb in LETTERS),

@@ -6,12 +6,13 @@ All of it is called on the event loop, and nothing of it blocks. An implementati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import msgspec
 
 from ipc.frames.cursors import Cursor
+from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Outcome, Part, Place, Record
@@ -84,6 +85,12 @@ class Journal(Protocol):
 
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
+
+    async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
+        """Return the direct chats with a person in each account, as far as frames show them."""
+
+    async def forget(self, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
+        """Erase a person from the accounts in ``chats``, which has the direct chats of each."""
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how long and how much is kept."""

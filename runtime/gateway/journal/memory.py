@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
 
 from ipc.frames.cursors import Cursor
+from ipc.nesting import decode_json
+from runtime.gateway.journal.erasing import (
+    FORGOTTEN,
+    Forgotten,
+    direct_chat,
+    erased,
+    files_of,
+)
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.outgoing import (
     Known,
@@ -106,6 +116,40 @@ class MemoryJournal:
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return list(self._people[key].values())
+
+    async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
+        """Return the direct chats with a person in each account, as far as frames show them."""
+        found = {key: {sender} for key in keys if key in self._places}
+        for key, chats in found.items():
+            for _, _, part in self._frames[key]:
+                chats |= {chat for each in part.payloads if (chat := direct_chat(each, sender))}
+        return found
+
+    async def forget(self, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
+        """Erase a person from the accounts in ``chats``, which has the direct chats of each."""
+        done = Forgotten()
+        for key, known in chats.items():
+            files = done.files.setdefault(key, [])
+            for number, (incarnation, at, part) in enumerate(self._frames[key]):
+                flags, payloads = bytearray(part.flags), list(part.payloads)
+                for index, payload in enumerate(part.payloads):
+                    left = erased(payload, flags[index], sender, known)
+                    if left is not None:
+                        payloads[index], flags[index] = left[:2]
+                        files += left[2]
+                        done.messages += 1
+                self._frames[key][number] = (
+                    incarnation,
+                    at,
+                    Part(part.first, bytes(flags), payloads),
+                )
+            for name, each in self._outgoing[key].items():
+                if each.row.chat in known and not each.row.is_open:
+                    files += files_of(decode_json(each.message)) if each.message else ()
+                    row = replace(each.row, chat=FORGOTTEN, error="", sent=[], letter=False)
+                    self._outgoing[key][name] = OutgoingMessage(row, b"")
+                    done.sends += 1
+        return done
 
     def set_keep(self, keep: Keep) -> None:
         """Keep everything all the same: it lasts no longer than its object."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
+from runtime.gateway.journal import forgetting
+from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.nightly import NightlyCopies
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
@@ -120,6 +122,17 @@ class StoredJournal:
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return await self._read(lambda reader: reader.people(key))
+
+    async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
+        """Return the direct chats with a person in each account, as far as frames show them."""
+        return await self.run(lambda database: forgetting.chats_of(database, sender, keys))
+
+    async def forget(self, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
+        """Erase a person from the accounts in ``chats``, which has the direct chats of each.
+
+        Nothing is stored meanwhile.
+        """
+        return await self.run(lambda database: forgetting.forget(database, sender, chats))
 
     def set_keep(self, keep: Keep) -> None:
         """Take over how much is kept."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ipc.errors import IpcError, PeerGone, RemoteError
 from ipc.frames.data import SendProgress
@@ -90,8 +90,7 @@ class AccountOutbox:
             loading.exception()
             raise
         for each in found:
-            row = OutgoingMessage(each.row, b"")
-            under_way = each.row.state == "attempting"
+            row, under_way = OutgoingMessage(each.row, b""), each.row.state == "attempting"
             self._enter(row, stored=True, under_way=under_way, size=each.size)
         self.loaded = True
         self._loading.set_result(None)
@@ -157,6 +156,15 @@ class AccountOutbox:
         future: asyncio.Future[tuple[OutgoingRow, bool]] = self._loop.create_future()
         self.entries[key].ended.append(future)
         return await future
+
+    def give_up(self, chats: Collection[str]) -> tuple[int, int]:
+        """Give up what waits for some chats; return how much that was, and what is under way."""
+        entries = [each for each in self.entries.values() if each.row.chat in chats]
+        waiting = [each for each in entries if each.row.state == "queued" and not each.storing]
+        for each in waiting:
+            record = GivenUp(self.key, each.row.key, "failed", "", "its chat was erased")
+            self._over(each, record)
+        return len(waiting), len(entries) - len(waiting)
 
     def look(self) -> None:
         """Find out what became of attempts that are under way, and begin what may begin."""

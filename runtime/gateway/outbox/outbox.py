@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,15 @@ class Outbox:
         if found.row.key not in account.entries:
             account.release(found, Released(key, found.row.key, now, expires, "queue"))
         return (await account.taken(found.row.key))[0]
+
+    def give_up(self, chats: Mapping[str, Collection[str]]) -> tuple[int, int]:
+        """Give up what waits for some chats of accounts; return how much that was, and how much of
+        theirs is under way, which ends first.
+        """
+        counts = [
+            account.give_up(chats[key]) for key, account in self.accounts.items() if key in chats
+        ]
+        return sum(given for given, _ in counts), sum(left for _, left in counts)
 
     async def discard(self, id: str) -> OutgoingRow:
         """Give a dead letter up; return its row once that is stored."""

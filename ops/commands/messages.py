@@ -1,0 +1,56 @@
+"""The command ``trunkline messages forget``, which erases what is stored of a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import RuntimeOptions, command
+from ops.commands.options import command_app
+from ops.exits import OperatorError
+from ops.output.show import show_json
+
+app = command_app("Erase what is stored of a person.")
+
+Sender = Annotated[str, typer.Option("--sender", help="Id of the person at the platform.")]
+Account = Annotated[str | None, typer.Option(help="In this account alone: KEY (irc:libera).")]
+
+
+@app.callback()
+def messages() -> None:
+    """Erase what is stored of a person."""
+
+
+@command(app)
+def forget(*, sender: Sender, account: Account = None, options: RuntimeOptions) -> None:
+    """Erase a person's messages, direct chats, files and approval from the journal, for good."""
+    from ops.actions.ask import ask_gateway
+
+    params = {"sender": sender} | ({"account": account} if account else {})
+    answer = ask_gateway(options.target, "messages.forget", params)
+    if options.json:
+        show_json(answer)
+    else:
+        print(_told(answer))
+    if answer["underWay"] or not answer["cleaned"]:
+        raise OperatorError(_left(answer))
+
+
+def _told(answer: dict[str, Any]) -> str:
+    """Return in words what was erased, and what holds it still."""
+    told = (
+        f"erased: {answer['messages']} messages, {answer['sends']} sends, {answer['files']} files,"
+        f" {answer['people']} approvals"
+    )
+    if answer["givenUp"]:
+        told += f"; {answer['givenUp']} messages that waited will not be sent"
+    if answer["copies"]:
+        told += f"\n{answer['copies']} copies of the journal hold it still: remove them, or wait"
+    return told
+
+
+def _left(answer: dict[str, Any]) -> str:
+    if answer["underWay"]:
+        return f"{answer['underWay']} messages are being sent: run it again when they are over"
+    return "the disk has no room to rebuild the journal, so its file may keep it: run it again"

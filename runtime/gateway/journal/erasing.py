@@ -1,0 +1,81 @@
+"""Decides what of stored frames and sends belongs to a person, and what remains of it. Pure.
+
+A person's are the messages that the person wrote, all of the direct chats with the person, and what
+was sent to those. Each frame keeps its number, its time and its direction, so that nothing is
+missing for clients that count; ids by which messages are known again are kept elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import msgspec
+
+from ipc.frames.data import ADDRESSED
+from ipc.media import media_id
+from ipc.nesting import decode_json
+
+FORGOTTEN = "forgotten"  # stands for ids that are no more
+KEPT = ("account", "channel", "accountId", "direction", "cursor", "skips", "redelivered")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Forgotten(msgspec.Struct):
+    """What was erased of a person: frames, and sends. ``files`` are the ids of stored files by
+    account. ``cleaned``: the journal's file does not keep it in its unused parts either.
+    """
+
+    messages: int = 0
+    sends: int = 0
+    files: dict[str, list[str]] = {}
+    cleaned: bool = True
+
+
+def direct_chat(payload: bytes, sender: str) -> str | None:
+    """Return the direct chat in which a frame shows the person as its sender."""
+    body = _body(decode_json(payload, dict[str, Any]))
+    chat = body.get("chat") or {}
+    mine = (body.get("sender") or {}).get("id") == sender
+    return str(chat.get("id")) if mine and chat.get("kind") == "direct" else None
+
+
+def erased(
+    payload: bytes, flags: int, sender: str, chats: Collection[str]
+) -> tuple[bytes, int, list[str]] | None:
+    """Return what remains of a frame, its flags and the ids of its files; ``None``: all of it.
+
+    ``chats`` are the direct chats with the person.
+    """
+    event = decode_json(payload, dict[str, Any])
+    body = _body(event)
+    chat = body.get("chat") or {}
+    where = chat.get("id", body.get("to"))
+    direct = where in chats and chat.get("kind", "direct") == "direct"
+    if (body.get("sender") or {}).get("id") != sender and not direct:
+        return None
+    left: dict[str, Any] = {"ts": body.get("ts", 0)}
+    if "chat" in body:
+        left["chat"] = {"id": FORGOTTEN, "kind": chat.get("kind", "direct")}
+    kept = {name: event[name] for name in KEPT if name in event}
+    if "message" in event:
+        left |= {"id": FORGOTTEN, "text": ""}
+        left |= {"sender": {"id": FORGOTTEN}} if "sender" in body else {"to": FORGOTTEN, "key": ""}
+        kept["message"] = left
+    else:
+        kept["happened"] = left | {"kind": body.get("kind", "chat")}
+    return _encode(kept), flags & ~ADDRESSED, list(files_of(body))
+
+
+def files_of(message: dict[str, Any]) -> Iterator[str]:
+    """Yield the ids of the stored files of a message, as JSON has it."""
+    for each in message.get("attachments") or ():
+        found = media_id(str(each.get("url", "")))
+        if found is not None:
+            yield found
+
+
+def _body(event: dict[str, Any]) -> dict[str, Any]:
+    found = event.get("message") or event.get("happened") or {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,113 @@
+"""Erases what the journal's file keeps of a person. It blocks, and belongs on the writer's thread.
+
+What SQLite deletes stays in unused parts of the file and in its log until that is overwritten. So
+the file is rebuilt afterwards and its log emptied (https://sqlite.org/lang_vacuum.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ipc.nesting import decode_json
+from runtime.gateway.journal.erasing import Forgotten, direct_chat, erased, files_of
+
+_text = msgspec.json.Encoder().encode
+_body = msgspec.msgpack.Encoder().encode
+_read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+
+PACKS = "SELECT pos, body FROM pack WHERE account = ? AND instr(body, ?) ORDER BY pos"
+SENDS = (
+    "SELECT n, message FROM outgoing WHERE account = ? AND row->>'chat' IN"
+    " (SELECT value FROM json_each(?)) AND state NOT IN ('queued', 'attempting')"
+)
+ERASE_SEND = (
+    "UPDATE outgoing SET message = x'', texts = x'', letter = 0,"
+    """ row = json_patch(row, '{"chat":"forgotten","error":"","sent":[],"letter":false}')"""
+    " WHERE n = ?"
+)
+
+
+def chats_of(database: Any, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
+    """Return the direct chats with a person in each account, as far as frames show them."""
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        place = database.places.get(key)
+        if place is not None:
+            chats = found[key] = {sender}
+            for _, _, payloads in _packs(database, place.number, [sender]):
+                chats |= {chat for each in payloads if (chat := direct_chat(each, sender))}
+    return found
+
+
+def forget(database: Any, sender: str, chats: Mapping[str, Collection[str]]) -> Forgotten:
+    """Erase a person from the accounts in ``chats``, which has the direct chats of each.
+
+    Sends that are not over stay. ``sqlite3.Error`` as it comes; then nothing was erased.
+    """
+    done, connection = Forgotten(), database.connection
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for key, known in chats.items():
+            _erase(database, key, sender, known, done)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    done.cleaned = _clean(database)
+    return done
+
+
+def _erase(database: Any, key: str, sender: str, chats: Collection[str], done: Forgotten) -> None:
+    place = database.places.get(key)
+    if place is None:
+        return
+    files = done.files.setdefault(key, [])
+    for pos, flags, payloads in list(_packs(database, place.number, {sender, *chats})):
+        changed = False
+        for index, payload in enumerate(payloads):
+            left = erased(payload, flags[index], sender, chats)
+            if left is not None:
+                payloads[index], flags[index] = left[:2]
+                files += left[2]
+                changed = True
+                done.messages += 1
+        if changed:
+            body = _body((bytes(flags), payloads))
+            database.connection.execute("UPDATE pack SET body = ? WHERE pos = ?", (body, pos))
+    query = (place.number, _text([*chats]).decode())
+    for number, message in database.connection.execute(SENDS, query).fetchall():
+        files += files_of(decode_json(message)) if message else ()
+        database.connection.execute(ERASE_SEND, (number,))
+        done.sends += 1
+
+
+def _packs(
+    database: Any, account: int, words: Collection[str]
+) -> Iterator[tuple[int, bytearray, list[bytes]]]:
+    """Yield position, flags and payloads of the packs in which one of some strings occurs."""
+    seen: set[int] = set()
+    for word in words:
+        needle = _text(word)
+        for pos, body in database.connection.execute(PACKS, (account, needle)).fetchall():
+            if pos not in seen:
+                seen.add(pos)
+                flags, payloads = _read_body(body)
+                yield pos, bytearray(flags), payloads
+
+
+def _clean(database: Any) -> bool:
+    """Rebuild the file and empty its log; return whether there was room for that."""
+    connection = database.connection
+    try:
+        connection.execute("PRAGMA temp_store=FILE")  # a journal may be larger than memory
+        connection.execute("VACUUM")
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    except connection.OperationalError:
+        return False
+    finally:
+        connection.execute("PRAGMA temp_store=MEMORY")

@@ -1,0 +1,97 @@
+"""Erases what is stored of a person: ``messages.forget``. Ours."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import Params
+from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
+from ipc.media import ABOUT, account_directory
+from runtime.gateway.access.scopes import ADMIN
+from runtime.gateway.access_policy.pairing import forgotten
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import method
+from runtime.gateway.journal.interface import COPIES, FILE
+from runtime.gateway.parts import GatewayParts
+
+OPEN_SECONDS = 5.0  # until a new gateway has opened its journal
+
+
+class ForgetParams(Params):
+    """The params of ``messages.forget``: a sender's id at the platform, in one account or all."""
+
+    sender: Annotated[str, Meta(min_length=1, max_length=512)]
+    account: Annotated[str, Meta(min_length=1, max_length=129)] | None = None
+
+
+@method("messages.forget", ADMIN, ForgetParams, ours=True)
+async def messages_forget(
+    parts: GatewayParts, client: ConnectedClient, params: ForgetParams
+) -> Any:
+    """Erase a person from the journal: what the person wrote, the direct chats, what was to be sent
+    there, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and
+    `copies` of the journal still hold everything. Ids by which messages are known again stay.
+    """
+    rows = parts.accounts.rows
+    if params.account is not None and params.account not in rows:
+        raise RemoteError(INVALID_REQUEST, f"{params.account} is not known")
+    await parts.intake.opened(OPEN_SECONDS)
+    journal = parts.intake.journal
+    if journal is None or not journal.ready or journal.trouble is not None:
+        why = (journal and journal.trouble) or "no account has a journal"
+        raise RemoteError(UNAVAILABLE, f"nothing can be erased: {why}")
+    keys = [params.account] if params.account else list(rows)
+    people = await _forget_people(parts, keys, params.sender)
+    chats = await journal.chats_of(params.sender, keys)
+    given_up, under_way = parts.outbox.give_up(chats)
+    done = await journal.forget(params.sender, chats)
+    state = Path(parts.boot.state_dir)
+    files = await asyncio.to_thread(_remove_files, state, done.files)
+    return {
+        "messages": done.messages,
+        "sends": done.sends,
+        "givenUp": given_up,
+        "underWay": under_way,
+        "files": files,
+        "people": people,
+        "cleaned": done.cleaned,
+        "copies": await asyncio.to_thread(_copies, state),
+    }
+
+
+async def _forget_people(parts: GatewayParts, keys: list[str], sender: str) -> int:
+    """Forget that a person was approved or waits; one who is blocked stays so, without a name."""
+    count = 0
+    for key in keys:
+        if parts.intake.is_on(key):
+            person = (await parts.gatekeeper.opened(key)).get(sender)
+            if person is not None:
+                nameless = msgspec.structs.replace(person, name="", chat="", code="")
+                stays = person.state == "blocked"
+                parts.gatekeeper.note(key, nameless if stays else forgotten(person))
+                count += 1
+    return count
+
+
+def _remove_files(state: Path, files: dict[str, list[str]]) -> int:
+    """Remove stored files of accounts; return how many there were."""
+    count = 0
+    for key, ids in files.items():
+        for name in set(ids):
+            place = account_directory(state, key) / name
+            count += place.exists()
+            for path in (place, place.with_name(name + ABOUT)):
+                path.unlink(missing_ok=True)
+    return count
+
+
+def _copies(state: Path) -> int:
+    """Return how many copies of the journal there are, and files that were set aside."""
+    beside = [each for each in state.glob(f"{FILE}.*") if each.is_file()]
+    return len([*(state / COPIES).glob("*.db"), *beside])
