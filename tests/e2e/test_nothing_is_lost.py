@@ -2,61 +2,64 @@
 
 from __future__ import annotations
 
-import asyncio
+import random
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.support import irc_server
 from tests.support.daemon import Daemon
-from tests.support.loss_trial import Trial, run_trial
-from workers.testing.fakes.telegram import ApiFault, FakeTelegram, fake_telegram
+from tests.support.loss_platforms import PLATFORMS, Platform
+from tests.support.loss_trial import KINDS, Trial, run_trial
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.e2e
 
-BACK_SECONDS = 0.2  # until a killed chat server is there again
-
-
-class TelegramUnderLoad:
-    """Two bots of a fake Telegram."""
-
-    keys = ("telegram:bot1", "telegram:bot2")
-
-    def __init__(self, fake: FakeTelegram) -> None:
-        self._fake = fake
-
-    @staticmethod
-    def token(key: str) -> str:
-        return f"{key[-1]}:AAtoken-of-a-fake-bot"
-
-    async def say(self, key: str, chat: int, text: str) -> None:
-        await self._fake.say(self.token(key), text, chat=7 + chat)
-
-    def answers(self, key: str) -> list[str]:
-        return self._fake.bot(self.token(key)).texts
-
-    async def kill(self) -> None:
-        for key in self.keys:
-            self._fake.bot(self.token(key)).faults.append(ApiFault("sendMessage", drop="after"))
-        self._fake.down = True
-        await asyncio.sleep(BACK_SECONDS)
-        self._fake.down = False
+NEEDS_HISTORY = "inspircd is not installed (apt-get install inspircd): no other replays"
 
 
-@pytest.mark.parametrize("kills", [60, pytest.param(1000, marks=pytest.mark.slow)])
-async def test_telegram(tmp_path: Path, kills: int) -> None:
-    async with fake_telegram() as fake:
-        platform = TelegramUnderLoad(fake)
-        accounts = {key.split(":")[1]: {"botToken": platform.token(key)} for key in platform.keys}
-        channels = {"telegram": {"apiRoot": fake.root, "accounts": accounts}}
-        config = {"agents": {"default": "echo"}, "channels": channels}
-        async with Daemon(tmp_path, config) as daemon:
-            trial = await run_trial(daemon, platform, kills, seed=kills)
-    _report(trial)
-    trial.check()
+def here(channel: str) -> bool:
+    """Return whether the channel's server is installed."""
+    return channel != "irc" or irc_server.available("inspircd")
 
 
-def _report(trial: Trial) -> None:
-    said = sum(map(len, trial.said.values()))
-    print(f"\n{said} messages, {trial.unknown} unknown, kills: {dict(trial.kills)}")
-    for (state, reason, error), count in trial.letters.items():
-        print(f"{count} {state} ({reason}): {error}")
+async def trial_of(
+    place: Path, channels: list[str], names: list[str], kills: int, seed: int = 1
+) -> None:
+    """Run a trial on servers of ``channels`` together, and check each by itself."""
+    chance = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        platforms = [
+            await stack.enter_async_context(PLATFORMS[channel](names, chance))
+            for channel in channels
+        ]
+        config = {
+            "agents": {"default": "echo"},
+            "channels": {platform.channel: platform.config for platform in platforms},
+        }
+        async with Daemon(place, config) as daemon:
+            trial = await run_trial(daemon, platforms, kills, chance)
+        for platform in platforms:
+            _report(trial, platform)
+
+
+def _report(trial: Trial, platform: Platform) -> None:
+    said = {label for key in platform.keys for label in trial.said[key]}
+    kills, unknown = trial.kills_of(platform.channel), trial.check(platform)
+    shown = ", ".join(f"{kills[kind]} {kind} ({unknown[kind]} unknown)" for kind in KINDS)
+    counted = f"{len(said)} messages, {len(said & trial.old)} of them as history"
+    print(f"\n{platform.channel}: {counted}; kills: {shown}")
+
+
+@pytest.mark.timeout(1800)
+async def test_all_channels_together(tmp_path: Path) -> None:
+    await trial_of(tmp_path, [each for each in PLATFORMS if here(each)], ["bot1"], 60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("channel", PLATFORMS)
+async def test_one_channel(tmp_path: Path, channel: str) -> None:
+    if not here(channel):
+        pytest.skip(NEEDS_HISTORY)
+    await trial_of(tmp_path, [channel], ["bot1", "bot2"], 1000)

@@ -115,15 +115,17 @@ def miniircd(*, password: str = "", port: int = 0) -> Iterator[IrcServer]:
 
 
 @contextlib.contextmanager
-def inspircd(*, port: int = 0, strictness: float = 0.0) -> Iterator[IrcServer]:
+def inspircd(*, port: int = 0, strictness: float = 0.0, history: int = 0) -> Iterator[IrcServer]:
     """Start inspircd with the IRCv3 modules.
 
     A line costs its sender seconds of penalty, 10 in all throw it out. ``strictness`` is how
-    many of them are forgiven per real second: 1 as shipped, 0 for no limit at all.
+    many of them are forgiven per real second: 1 as shipped, 0 for no limit at all. ``history``:
+    so many messages a channel of mode +H may repeat to whom joins it.
     """
-    forgiven_ms = round(strictness * 1000) or 1_000_000
+    forgiven_ms, most = (round(strictness * 1000), 10) if strictness else (1_000_000, 100_000)
     port = port or free_port()
-    modules = ("cap", "ircv3", "ircv3_ctctags", "ircv3_msgid", "ircv3_servertime", "botmode")
+    modules = ["cap", "ircv3", "ircv3_ctctags", "ircv3_msgid", "ircv3_servertime", "botmode"]
+    modules += ["ircv3_batch", "chanhistory"] if history else []
     with _directory() as place:
         config = place / "inspircd.conf"
         config.write_text(
@@ -133,9 +135,10 @@ def inspircd(*, port: int = 0, strictness: float = 0.0) -> Iterator[IrcServer]:
             f'<pid file="{place}/pid">\n'
             + "".join(f'<module name="{module}">\n' for module in modules)
             + f'<connect name="all" allow="*" timeout="30" commandrate="{forgiven_ms}"'
-            ' threshold="10" fakelag="no" recvq="8192" localmax="50" globalmax="50"'
+            f' threshold="{most}" fakelag="no" recvq="8192" localmax="50" globalmax="50"'
             ' maxchans="50">\n'
             '<class name="x" commands="*">\n'
+            + (f'<chanhistory maxlines="{history}" prefixmsg="no">\n' if history else "")
         )
         arguments = ["--nofork", "--config", str(config)]
         if os.geteuid() == 0:

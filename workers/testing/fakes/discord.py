@@ -87,7 +87,7 @@ class FakeDiscord:
         """
         bot = self.bot(token)
         where = channel or bot.direct
-        if where != bot.direct:
+        if not bot.is_direct(where):
             fields = {"guild_id": bot.guild, "member": {"nick": None, "roles": []}} | fields
         message = made.message(where, made.ADA, text, **fields)
         self.messages.setdefault(where, []).append(message)
@@ -257,7 +257,7 @@ class FakeDiscord:
         last = self._last(channel)
         if channel == bot.hidden:
             raise RefusedRequest(403, 50001, "Missing Access")
-        if channel == bot.direct:
+        if bot.is_direct(channel):
             return made.direct_channel(channel, last)
         if channel == bot.general:
             return made.text_channel(channel, bot.guild, "general", last)
@@ -293,7 +293,7 @@ class FakeDiscord:
             raise RefusedRequest(400, 50006, "Cannot send an empty message")
         text = body.get("content") or ""
         fields: Json = {} if nonce is None else {"nonce": nonce}
-        if channel != bot.direct:
+        if not bot.is_direct(channel):
             fields["guild_id"] = bot.guild
         message = made.message(
             channel, made.user(bot.id, f"fake{bot.id}", bot=True), text, **fields

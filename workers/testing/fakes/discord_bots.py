@@ -69,6 +69,14 @@ class FakeDiscordBot(GatewayBot):
         """The channel of Ada's direct messages with it."""
         return self.id + "01"
 
+    def direct_with(self, person: int) -> str:
+        """Return the channel of the direct messages of one of 100 people; the first is Ada."""
+        return f"{self.id}9{person:02}" if person else self.direct
+
+    def is_direct(self, channel: str) -> bool:
+        """Return whether a channel is that of somebody's direct messages with it."""
+        return channel == self.direct or channel[:-2] == f"{self.id}9"
+
     @property
     def guild(self) -> str:
         """The server of people that it is in."""
