@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-# Control characters, and those that reorder text: a message from a stranger must not be
-# able to steer the operator's terminal or disguise a line.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Control characters, those that reorder text, and those that do not show: a message from a
+# stranger must not be able to steer the operator's terminal or disguise a line.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def clean(text: str) -> str:

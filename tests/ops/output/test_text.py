@@ -27,6 +27,11 @@ def test_what_a_terminal_would_obey_is_made_visible() -> None:
     assert clean(evil) == "\\x1b[2Jgone\\r\\n\\x9b31m \\u202eabc\\u2066"
 
 
+@pytest.mark.parametrize("mark", "\u061c\u200b\u200e\u200f\u2028\u2029\u202e\u2069\ufeff")
+def test_what_reorders_or_hides_text_is_shown(mark: str) -> None:
+    assert clean(f"777{mark}888") == f"777\\u{ord(mark):04x}888"
+
+
 def test_other_text_is_left_alone() -> None:
     assert clean("Grüße → 世界 🙂") == "Grüße → 世界 🙂"
 
