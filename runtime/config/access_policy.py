@@ -100,6 +100,10 @@ class AccessPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
             return False
         return bool(self.mentions) or any(map(_needs_no_mention, self.groups.values()))
 
+    def same_for(self, id: str) -> str:
+        """Return what is the same for all spellings of one id, of a person or a group."""
+        return id.casefold() if self.ignore_case else id
+
     def source(self, field: str) -> str:
         """Return where a field was set, for people."""
         return self.sources.get(field) or f"{field} (the channel's default)"
@@ -149,19 +153,19 @@ def closed_doors(policy: AccessPolicy) -> list[str]:
             f"no direct message is answered: {policy.source('dmPolicy')} is allowlist, and "
             "there is no allowFrom"
         )
+    if policy.group == "disabled":
+        return found
     if policy.group == "allowlist" and not any(map(_opens, policy.groups.values())):
         listed = f"{policy.groups_field} {'lists no enabled one' if policy.groups else 'is empty'}"
         found.append(
             f"no message in a group is answered: {policy.source('groupPolicy')} is allowlist, and "
             f"{listed}; list ids there, or * for all"
         )
-    elif (
-        policy.group != "disabled"
-        and policy.group_allow_from == []
-        and not any(each.users or each.roles for each in policy.groups.values())
-    ):
-        where = policy.source("groupAllowFrom")
-        found.append(f"no message in a group is answered: {where} is empty")
+    elif not _admits_in_groups(policy):
+        where = f"{policy.source('groupAllowFrom')} is empty"
+        if policy.group_allow_from != []:
+            where = f"{policy.source(policy.groups_field)} has no enabled one in which anybody may"
+        found.append(f"no message in a group is answered: {where}")
     return found
 
 
@@ -179,8 +183,25 @@ def _count(things: Any, what: str) -> str:
     return f"{len(things)} {what}"
 
 
-def _opens(rule: GroupRule) -> bool:
-    return rule.enabled and (not rule.rooms or any(map(_opens, rule.rooms.values())))
+def _admits_in_groups(policy: AccessPolicy) -> bool:
+    around = policy.group_allow_from != []
+    if around and policy.group == "open" and EVERYONE not in policy.groups:
+        return True
+    return any(_opens(each, somebody=around) for each in policy.groups.values())
+
+
+def _opens(rule: GroupRule, *, somebody: bool | None = None) -> bool:
+    """Return whether a group is heard, and with ``somebody`` whether anybody in it may talk.
+
+    ``somebody`` says so of what is around it, which counts where it has no list of its own.
+    """
+    if somebody is not None and (rule.users is not None or rule.roles is not None):
+        somebody = bool(rule.users or rule.roles)
+    if not rule.enabled:
+        return False
+    if rule.rooms:
+        return any(_opens(each, somebody=somebody) for each in rule.rooms.values())
+    return somebody is not False
 
 
 def _needs_no_mention(rule: GroupRule) -> bool:
@@ -188,7 +209,11 @@ def _needs_no_mention(rule: GroupRule) -> bool:
 
 
 def _entries(channel: str, entries: list[Any] | None) -> list[str] | None:
-    return None if entries is None else [_entry(channel, each) for each in entries]
+    """Return a list without what names nobody, like ``" "``: it may then be an empty one."""
+    if entries is None:
+        return None
+    named = (_entry(channel, each) for each in entries)
+    return [each for each in named if each not in ("", UNVERIFIED)]
 
 
 def _entry(channel: str, entry: str | int) -> str:

@@ -137,10 +137,12 @@ class OutboxLife:
     ) -> OutgoingRow:
         return await self.outbox.send(KEY, Outbound(to, text, key), seconds, **more)
 
-    async def hears(self, first: int, count: int = 1, at: float | None = None) -> None:
-        """Store messages, and hand them on as the intake does."""
+    async def hears(
+        self, first: int, count: int = 1, at: float | None = None, **message: Any
+    ) -> None:
+        """Store messages with these fields, and hand them on as the intake does."""
         now = int((time.time() if at is None else at) * 1000)
-        some = [payload(KEY, number) for number in range(first, first + count)]
+        some = [payload(KEY, number, **message) for number in range(first, first + count)]
         ids: list[str | None] = [f"m{number}" for number in range(first, first + count)]
         record = Arrived(KEY, 1, first, bytes([MEANT]) * count, some, ids, at=now)
         (kept,) = await store(self.journal, record)

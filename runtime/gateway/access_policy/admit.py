@@ -63,10 +63,11 @@ def admit(policy: AccessPolicy, person: Person | None, message: Inbound) -> Deci
         return Decision(AdmissionOutcome.DROP, "blocked", "channels.pairing.block")
     direct = message.chat.kind == "direct"
     decision = _direct(policy, person, message.sender) if direct else _in_group(policy, message)
-    if decision.outcome is AdmissionOutcome.RUN and message.meta.get("history"):
-        return Decision(AdmissionOutcome.CONTEXT, "history", "always so")
-    if decision.outcome is AdmissionOutcome.RUN and message.edits is not None:
-        return Decision(AdmissionOutcome.CONTEXT, "edit", "always so")
+    old = "history" if message.meta.get("history") else "edit" if message.edits is not None else ""
+    if old and decision.outcome is AdmissionOutcome.RUN:
+        return Decision(AdmissionOutcome.CONTEXT, old, "always so")
+    if old and decision.outcome is AdmissionOutcome.PAIR:  # a code is an answer, too
+        return Decision(AdmissionOutcome.DROP, old, "always so")
     return decision
 
 
@@ -150,7 +151,8 @@ def _refused_sender(
 
     ``""`` is the place of the rules. The innermost list that is set decides alone.
     """
-    roles = {str(each) for each in message.meta.get("roles", ())}
+    given = message.meta.get("roles")  # whatever a plugin, or who writes to one, has put there
+    roles = {str(each) for each in given} if isinstance(given, list) else set()
     for rule in rules:
         if rule.users is None and rule.roles is None:
             continue
@@ -189,4 +191,4 @@ def _read(entries: Iterable[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _same(policy: AccessPolicy, one: str, other: str) -> bool:
-    return one == other or (policy.ignore_case and one.casefold() == other.casefold())
+    return policy.same_for(one) == policy.same_for(other)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +30,7 @@ from runtime.gateway.journal.people import PeopleChanged, Person
 from workers.messages import Inbound, Outbound
 
 NOBODY = AccessPolicy()  # of an account of which nothing has been reported yet
+FIRMNESS = ("forgotten", "pending", "allowed", "blocked")  # of two spellings the last counts
 SEEN_MS = 60_000  # between two records of when a person who waits has written
 
 log = structlog.get_logger("gateway.access")
@@ -71,34 +72,56 @@ class Gatekeeper:
             if policy.mentions != self.policy_of(key).mentions:
                 self._matchers[key] = matcher_of(policy.mentions)
         self._policies = dict(policies)
+        for key, people in self._people.items():
+            self._people[key] = self._by_id(key, people.values())
 
     def policy_of(self, key: str) -> AccessPolicy:
         """Return the policy of an account; nobody is admitted to one that is not known."""
         return self._policies.get(key, NOBODY)
 
     async def opened(self, key: str) -> dict[str, Person]:
-        """Return what is known of people of an account, by sender, read from the journal."""
+        """Return what is known of people of an account, read from the journal.
+
+        They are by their ids, all spellings of one being the same: ``person`` finds one.
+        """
         known = self._people.get(key)
         if known is None:
             journal = self._journal()
             if journal is None:
                 return {}
-            found = {each.sender: each for each in await journal.people(key)}
-            known = self._people.setdefault(key, found)
+            found = await journal.people(key)
+            known = self._people.setdefault(key, self._by_id(key, found))
         return known
 
     def decide(self, key: str, message: Inbound) -> Ruling:
         """Decide about a message, and count it. ``opened`` has been awaited for the account."""
-        people = self._people.get(key, {})
+        person = self.person(key, message.sender.id)
         matcher = self._matchers.get(key)
         if matcher is not None and not message.addressed and matcher(message.text):
             message = msgspec.structs.replace(message, addressed=True)
-        decision = admit(self.policy_of(key), people.get(message.sender.id), message)
+        decision = admit(self.policy_of(key), person, message)
         ruling = Ruling(decision)
         if decision.outcome is AdmissionOutcome.PAIR:
-            ruling = self._asked(key, people, message, decision)
+            ruling = self._asked(key, person, message, decision)
         self._count(key, ruling.decision, message)
         return ruling
+
+    def person(self, key: str, sender: str) -> Person | None:
+        """Return what is known of a sender, in whichever spelling."""
+        return self._people.get(key, {}).get(self.policy_of(key).same_for(sender))
+
+    def still_so(self, key: str, people: Iterable[Person]) -> list[Person]:
+        """Return those of ``people`` about whom nothing else was decided meanwhile.
+
+        What was is in the journal already, and must not be followed there by what was before.
+        """
+        found = []
+        for each in people:
+            now = self.person(key, each.sender)
+            gone = now is None or now.sender != each.sender  # it stands there as it was spelt
+            if gone if each.state == "forgotten" else now == each:
+                found.append(each)
+        return found
 
     def note(self, key: str, person: Person) -> None:
         """Store what is known of a person now."""
@@ -123,11 +146,12 @@ class Gatekeeper:
         self.counts.pop(key, None)
 
     def _asked(
-        self, key: str, people: dict[str, Person], message: Inbound, decision: Decision
+        self, key: str, before: Person | None, message: Inbound, decision: Decision
     ) -> Ruling:
+        people = self._people.get(key, {})
         now = now_ms()
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        found = ask(people, message, now, secrets.token_hex(16), code)
+        found = ask(before, people.values(), message, now, secrets.token_hex(16), code)
         if isinstance(found, Person):
             late = [forgotten(each) for each in people.values() if each.is_late(now)]
             for each in (*late, found):
@@ -141,17 +165,22 @@ class Gatekeeper:
                 markup="markdown",
             )
             return Ruling(decision, outbound, [*late, found])
-        before = people.get(message.sender.id)
         if found == "waits" and before is not None and now - before.seen >= SEEN_MS:
             self.note(key, msgspec.structs.replace(before, seen=now))
         return Ruling(Decision(AdmissionOutcome.DROP, found, decision.source))
 
     def _remember(self, key: str, person: Person) -> None:
         people = self._people.setdefault(key, {})
+        same = self.policy_of(key).same_for(person.sender)
         if person.state == "forgotten":
-            people.pop(person.sender, None)
+            people.pop(same, None)
         else:
-            people[person.sender] = person
+            people[same] = person
+
+    def _by_id(self, key: str, people: Iterable[Person]) -> dict[str, Person]:
+        policy = self.policy_of(key)
+        firmest_last = sorted(people, key=lambda each: FIRMNESS.index(each.state))
+        return {policy.same_for(each.sender): each for each in firmest_last}
 
     def _count(self, key: str, decision: Decision, message: Inbound) -> None:
         counts = self.counts[key]

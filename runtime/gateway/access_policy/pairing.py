@@ -6,7 +6,7 @@ valid for an hour; no more than three strangers wait at an account, so that a cr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -17,24 +17,27 @@ from workers.messages import Inbound
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look alike: no 0 O 1 I
 CODE_LENGTH = 8
 MAX_PENDING = 3
+MAX_NAME = 200  # characters that are kept of what a stranger is called
 
 
 def ask(
-    people: Mapping[str, Person], message: Inbound, now: int, id: str, code: str
+    before: Person | None, people: Iterable[Person], message: Inbound, now: int, id: str, code: str
 ) -> Person | Literal["waits", "full"]:
-    """Return the request of a stranger, or why there is no new one."""
+    """Return the request of a stranger, or why there is no new one.
+
+    ``before`` is what is known of the sender, ``people`` is everybody.
+    """
     sender = message.sender
-    before = people.get(sender.id)
     if before is not None and before.waits(now):
         return "waits"
-    if sum(each.waits(now) for each in people.values()) >= MAX_PENDING:
+    if sum(each.waits(now) for each in people) >= MAX_PENDING:
         return "full"
     return Person(
         sender.id,
         id=id,
         code=code,
         chat=message.chat.id,
-        name=sender.name or "",
+        name=(sender.name or "")[:MAX_NAME],
         verified=sender.verified,
         created=now,
         seen=now,

@@ -154,6 +154,7 @@ class Answering:
                     if answer is not None:
                         answers.append(self._outbox.prepare_answer(account, answer))
             reading.read = max(reading.read, (incarnation, part.last))
+        people = self._gatekeeper.still_so(key, people)  # agents have taken their time
         if answers and journal is not None:
             keys = [answer.row.key for answer in answers]
             journal.append(

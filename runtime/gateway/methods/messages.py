@@ -70,7 +70,8 @@ async def _forget_people(parts: GatewayParts, keys: list[str], sender: str) -> i
     count = 0
     for key in keys:
         if parts.intake.is_on(key):
-            person = (await parts.gatekeeper.opened(key)).get(sender)
+            await parts.gatekeeper.opened(key)
+            person = parts.gatekeeper.person(key, sender)
             if person is not None:
                 nameless = msgspec.structs.replace(person, name="", chat="", code="")
                 stays = person.state == "blocked"

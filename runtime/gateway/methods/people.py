@@ -163,7 +163,8 @@ async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: Pe
     """Answer a person never again, in direct chats and in groups, whoever else is admitted."""
     key = parts.accounts.resolve("channels.pairing.block", params.channel, params.account_id)
     await _journal_opened(parts, key)
-    before = (await parts.gatekeeper.opened(key)).get(params.sender_id)
+    await parts.gatekeeper.opened(key)
+    before = parts.gatekeeper.person(key, params.sender_id)
     parts.gatekeeper.note(key, blocked(params.sender_id, before, now_ms()))
     return {"account": key, "senderId": params.sender_id, "state": "blocked"}
 
@@ -177,7 +178,8 @@ async def pairing_unblock(
     """
     key = parts.accounts.resolve("channels.pairing.unblock", params.channel, params.account_id)
     await _journal_opened(parts, key)
-    person = (await parts.gatekeeper.opened(key)).get(params.sender_id)
+    await parts.gatekeeper.opened(key)
+    person = parts.gatekeeper.person(key, params.sender_id)
     if person is None:
         raise RemoteError(INVALID_REQUEST, f"nothing was decided about {params.sender_id}")
     parts.gatekeeper.note(key, forgotten(person))
@@ -192,7 +194,8 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
     whether the message names the account.
     """
     key = parts.accounts.resolve("channels.why", params.channel, params.account_id)
-    people = await parts.gatekeeper.opened(key)
+    await parts.gatekeeper.opened(key)
+    person = parts.gatekeeper.person(key, params.sender_id)
     kind: Literal["direct", "group"] = "direct" if params.chat is None else "group"
     meta = {"guild": params.guild, "roles": params.roles}
     cases = []
@@ -207,7 +210,7 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
                 addressed=named,
                 meta=meta,
             )
-            decision = admit(parts.gatekeeper.policy_of(key), people.get(params.sender_id), message)
+            decision = admit(parts.gatekeeper.policy_of(key), person, message)
             case = {"verified": verified, "addressed": named, "outcome": decision.outcome}
             words = {"reason": decision.reason, "text": REASONS[decision.reason]}
             cases.append(case | words | {"configured": decision.source})

@@ -126,6 +126,11 @@ CLOSED = [
     ({"groups": {"*": {}}}, []),
     ({"groups": {"-1": {"enabled": False}}}, ["in a group", "no enabled one"]),
     ({"groups": {"*": {}}, "groupAllowFrom": []}, ["in a group", "groupAllowFrom is empty"]),
+    ({"groups": {"-1": {"allowFrom": []}}}, ["in a group", "in which anybody may"]),
+    ({"groupPolicy": "open", "groups": {"*": {"enabled": False}}}, ["in a group", "groups has"]),
+    ({"groupPolicy": "open", "groups": {"-1": {"enabled": False}}}, []),
+    ({"dmPolicy": "allowlist", "allowFrom": [" ", "telegram:"]}, ["direct", "is empty"]),
+    ({"dmPolicy": "allowlist", "allowFrom": ["unverified:"]}, ["direct", "is empty"]),
 ]
 
 
@@ -141,6 +146,8 @@ def test_a_server_without_an_enabled_channel_admits_nobody() -> None:
     guilds = {"7": {"channels": {"1": {"enabled": False}}}}
     assert len(closed_doors(policy("discord", guilds=guilds))) == 1
     assert closed_doors(policy("discord", guilds={"7": {}})) == []
+    some = {"7": {"channels": {"1": {"users": ["9"]}}}}
+    assert closed_doors(policy("discord", guilds=some, groupAllowFrom=[])) == []
 
 
 def test_people_read_who_may_talk() -> None:

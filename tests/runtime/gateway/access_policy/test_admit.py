@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.config.access_policy import AccessPolicy, GroupRule
+from runtime.config.access_policy import AccessPolicy, GroupRule, closed_doors
 from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, admit
 from runtime.gateway.journal.people import Person, PersonState
 from workers.messages import Chat, Inbound, Sender
@@ -98,6 +98,15 @@ DIRECT = [
     ("playback", dm("open"), None, direct(meta={"history": True}), "context", "history"),
     ("edit", dm("open"), None, direct(edits="0"), "context", "edit"),
     ("edit of a stranger", dm("allowlist"), None, direct(edits="0"), "drop", "dm-not-listed"),
+    (
+        "playback of a stranger",
+        dm("pairing"),
+        None,
+        direct(meta={"history": True}),
+        "drop",
+        "history",
+    ),
+    ("edit of a stranger who may ask", dm("pairing"), None, direct(edits="0"), "drop", "edit"),
     ("case", dm("open", ["Bob"]), None, direct(), "drop", "dm-not-listed"),
     ("case ignored", dm("open", ["Bob"], ignore_case=True), None, direct(), "run", "listed"),
 ]
@@ -252,6 +261,13 @@ def test_each_rule(
     assert decision.reason in REASONS
 
 
+@pytest.mark.parametrize("roles", [5, None, True, "ops", {"ops": 1}, [["ops"]], [{}], [None]])
+def test_what_a_message_says_of_roles_may_be_anything(roles: Any) -> None:
+    policy = groups("open", groups={"g1": GroupRule(roles=["ops"])})
+    assert admit(policy, None, group(roles=roles)).reason == "sender-not-listed"
+    assert admit(groups("open"), None, group(roles=roles)).reason == "group"
+
+
 def test_a_decision_names_the_line_that_it_follows_from() -> None:
     sources = {
         "allowFrom": "channels.irc.allowFrom",
@@ -327,6 +343,20 @@ def test_nothing_is_dropped_without_a_reason_and_a_place(
         assert (policy.dm, message.chat.kind) == ("pairing", "direct")
     if message.sender.bot or (who is not None and who.state == "blocked"):
         assert decision.outcome is AdmissionOutcome.DROP
+
+
+@given(policies)
+def test_a_policy_is_said_to_admit_nobody_in_groups_when_it_does(policy: AccessPolicy) -> None:
+    places = (ADA, BOB, "g1", "7", "mods", "unverified:ada", "unverified:bob", "another")
+    admitted = any(
+        admit(policy, None, group(who, chat=chat, guild=guild, roles=[*places])).outcome
+        is AdmissionOutcome.RUN
+        for who in (*places, "*")
+        for chat in places
+        for guild in (places if policy.by_server else ("7",))
+    )
+    said = any("in a group" in each for each in closed_doors(policy))
+    assert said == (policy.group != "disabled" and not admitted)
 
 
 @given(policies, known, messages)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper, now_ms
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person
+from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person, PersonState
 from tests.support.admission import OPEN, open_gate
 from tests.support.journals import KEY, journal_of, store
 from workers.messages import Chat, Inbound, Sender
@@ -72,6 +73,64 @@ async def test_when_one_who_waits_has_written_is_stored_once_a_minute(tmp_path: 
         known.note(KEY, old)
         known.decide(KEY, says("ada"))
         assert (await known.opened(KEY))["ada"].seen > old.seen
+
+
+NO_CASE = msgspec.structs.replace(PAIRING, ignore_case=True)
+
+
+@pytest.mark.parametrize("state", ["pending", "allowed", "blocked"])
+async def test_where_case_says_nothing_all_spellings_are_one_person(
+    tmp_path: Path, state: PersonState
+) -> None:
+    reason = {"pending": "waits", "allowed": "paired", "blocked": "blocked"}[state]
+    async with journal_of("stored", tmp_path) as journal:
+        first = gate(journal)
+        first.configure({KEY: NO_CASE})
+        await first.opened(KEY)
+        first.note(KEY, Person("Bob", state, created=now_ms()))
+        assert first.decide(KEY, says("bOB")).decision.reason == reason
+        await store(journal, PeopleChanged("irc:oftc", []))  # behind it
+        second = gate(journal)
+        await second.opened(KEY)  # before its configuration has come
+        assert second.decide(KEY, says("bob")).decision.outcome == "pair"  # another one there
+        second.configure({KEY: NO_CASE})
+        assert second.decide(KEY, says("BOB")).decision.reason == reason
+
+
+async def test_one_person_takes_one_place_of_those_who_may_wait(tmp_path: Path) -> None:
+    async with journal_of("memory", tmp_path) as journal:
+        known = gate(journal)
+        known.configure({KEY: NO_CASE})
+        await known.opened(KEY)
+        for spelling in ("bob", "Bob", "BOB", "bOb"):
+            known.decide(KEY, says(spelling))
+        assert known.decide(KEY, says("ada")).decision.outcome == "pair"
+
+
+@pytest.mark.parametrize("state", ["allowed", "blocked", "forgotten"])
+async def test_what_was_decided_meanwhile_is_not_taken_back(
+    tmp_path: Path, state: PersonState
+) -> None:
+    async with journal_of("memory", tmp_path) as journal:
+        known = gate(journal)
+        await known.opened(KEY)
+        people = [*known.decide(KEY, says("ada")).people, *known.decide(KEY, says("bob")).people]
+        assert known.still_so(KEY, people) == people
+        known.note(KEY, Person("ada", state))
+        assert [each.sender for each in known.still_so(KEY, people)] == ["bob"]
+
+
+async def test_a_late_request_goes_in_the_spelling_in_which_it_is_stored(tmp_path: Path) -> None:
+    async with journal_of("memory", tmp_path) as journal:
+        known = gate(journal)
+        known.configure({KEY: NO_CASE})
+        await known.opened(KEY)
+        known.note(KEY, Person("Bob", created=now_ms() - PENDING_MS - 1))
+        people = known.still_so(KEY, known.decide(KEY, says("bob")).people)
+        assert [(each.sender, each.state) for each in people] == [
+            ("Bob", "forgotten"),
+            ("bob", "pending"),
+        ]
 
 
 def test_the_next_message_is_decided_by_the_new_policy() -> None:

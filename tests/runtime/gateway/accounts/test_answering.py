@@ -10,8 +10,10 @@ import pytest
 
 from ipc.errors import IpcError, PeerGone, RemoteError
 from ipc.frames.words import UNAVAILABLE
+from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.accounts import answering
 from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.people import Person
 from tests.support.journals import KEY, journal_of
 from tests.support.outbox_life import OutboxLife
 from tests.support.until import until
@@ -138,6 +140,27 @@ async def test_what_comes_too_fast_is_read_from_the_journal(
             await life.hears(first, 2)
         await until(lambda: life.agents.answered == 40)
         assert life.sent == [f"echo:1:{number}" for number in range(1, 41)]
+
+
+async def test_what_an_owner_decides_while_an_agent_thinks_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stranger and a friend have written; the stranger is blocked before both are settled."""
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.gatekeeper.configure({KEY: AccessPolicy(dm="pairing", allow_from=["unverified:ada"])})
+
+        async def think(*_: object) -> None:
+            life.gatekeeper.note(KEY, Person("bob", "blocked"))
+
+        monkeypatch.setattr(life.agents, "answer_to", think)
+        await life.hears(1, sender={"id": "bob"})
+        await life.hears(2, sender={"id": "ada"})
+        life.welcome()
+        await life.rests()
+        await until(lambda: (place := journal.place(KEY)) and place.settled == (1, 2))
+    assert [each.state for each in await journal.people(KEY)] == ["blocked"]
 
 
 async def test_without_an_agent_nothing_is_answered_and_nothing_stored() -> None:
