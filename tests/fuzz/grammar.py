@@ -72,7 +72,18 @@ def _of(kind: inspect.Type) -> st.SearchStrategy[Any]:
     return values
 
 
+_made: dict[type, st.SearchStrategy[dict[str, Any]]] = {}  # a struct may hold its own kind
+
+
 def _of_struct(kind: inspect.StructType) -> st.SearchStrategy[dict[str, Any]]:
+    if kind.cls not in _made:
+        built: list[st.SearchStrategy[dict[str, Any]]] = []
+        _made[kind.cls] = st.deferred(lambda: built[0])
+        built.append(_fields_of(kind))
+    return _made[kind.cls]
+
+
+def _fields_of(kind: inspect.StructType) -> st.SearchStrategy[dict[str, Any]]:
     known = {field.encode_name: _of(field.type) for field in kind.fields}
     required = {field.encode_name for field in kind.fields if field.required}
     return st.fixed_dictionaries(

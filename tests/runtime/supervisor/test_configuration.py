@@ -56,7 +56,7 @@ def test_warnings_are_those_of_what_is_in_force_and_are_logged(tmp_path: Path) -
 
 
 def test_accounts_that_were_told_to_have_no_journal_are_named(tmp_path: Path) -> None:
-    irc = {"server": "irc.example.org", "nick": "n"}
+    irc = {"server": "irc.example.org", "nick": "n", "dmPolicy": "open", "groupPolicy": "open"}
     accounts = {"a": irc | {"journal": "off"}, "b": irc, "c": irc | {"enabled": False}}
     found = loaded(
         tmp_path, channels={"irc": {"accounts": accounts}, "local": {"accounts": {"d": {}}}}
@@ -68,3 +68,15 @@ def test_accounts_that_were_told_to_have_no_journal_are_named(tmp_path: Path) ->
         "a kill of the gateway may lose messages, for these keep no journal: irc:a"
     ]
     assert configuration.warnings == []  # it was chosen: nothing is wrong
+
+
+def test_accounts_that_answer_nobody_are_named_once_for_each_reason(tmp_path: Path) -> None:
+    irc = {"server": "irc.example.org", "nick": "n"}
+    accounts = {"a": irc, "b": irc, "c": irc | {"groups": {"#room": {}}}}
+    found = loaded(tmp_path, channels={"irc": {"accounts": accounts}})
+    configuration = Configuration(found, lambda text=None: found)
+    with structlog.testing.capture_logs() as logs:
+        configuration.log_warnings()
+    (line,) = logs
+    assert line["event"].startswith("irc:a, irc:b: no message in a group is answered")
+    assert configuration.warnings == []

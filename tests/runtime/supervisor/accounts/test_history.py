@@ -13,6 +13,7 @@ from ipc.frames.words import Phase
 from runtime.supervisor.accounts import history as module
 from runtime.supervisor.accounts.history import EVENTS, History, HistoryEntry, entry_of, shown
 from runtime.supervisor.lifecycle import Event, Exit, Exited, Reset, Start, State
+from tests.support.until import PATIENCE
 
 KEY = "irc:libera"
 OTHER = "irc:oftc"
@@ -138,7 +139,7 @@ def _drained(history: History) -> None:
 
     history._append = then  # type: ignore[method-assign,assignment]  # to know when it was tried
     history.add("irc:other", entry(9))
-    assert seen.wait(10)
+    assert seen.wait(PATIENCE)
 
 
 def test_it_is_written_anew_when_it_has_grown(
