@@ -144,7 +144,11 @@ class Answering:
                     event = self._agents.read(key, payload)
                     if event is None:
                         continue
-                    ruling = self._gatekeeper.decide(key, event.message)
+                    try:
+                        ruling = self._gatekeeper.decide(key, event.message)
+                    except Exception as error:  # noqa: BLE001 - one message must not hold up all others
+                        self._agents.fails("error", key, error)
+                        continue
                     people += ruling.people
                     answer = ruling.invitation
                     if ruling.decision.outcome is AdmissionOutcome.RUN and at < oldest:

@@ -11,12 +11,14 @@ import pytest
 from ipc.errors import IpcError, PeerGone, RemoteError
 from ipc.frames.words import UNAVAILABLE
 from runtime.config.access_policy import AccessPolicy
+from runtime.gateway.access_policy.gatekeeper import Ruling
 from runtime.gateway.accounts import answering
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.people import Person
 from tests.support.journals import KEY, journal_of
 from tests.support.outbox_life import OutboxLife
 from tests.support.until import until
+from workers.messages import Inbound
 
 
 async def test_messages_are_answered_in_order_and_settled() -> None:
@@ -161,6 +163,28 @@ async def test_what_an_owner_decides_while_an_agent_thinks_is_kept(
         await life.rests()
         await until(lambda: (place := journal.place(KEY)) and place.settled == (1, 2))
     assert [each.state for each in await journal.people(KEY)] == ["blocked"]
+
+
+async def test_a_message_that_cannot_be_decided_about_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever a platform hands over, the account is read on; it meets it at each start else."""
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        decide = life.gatekeeper.decide
+
+        def fails_once(key: str, message: Inbound) -> Ruling:
+            if message.text == "text 2":
+                raise TypeError("roles are a number")
+            return decide(key, message)
+
+        monkeypatch.setattr(life.gatekeeper, "decide", fails_once)
+        life.welcome()
+        await life.hears(1, 3)
+        await until(lambda: life.agents.answered == 2)
+    assert life.sent == ["echo:1:1", "echo:1:3"]
+    assert life.agents.failed["error"] == 1
 
 
 async def test_without_an_agent_nothing_is_answered_and_nothing_stored() -> None:
