@@ -310,7 +310,8 @@ class Context(Protocol):
     async def save_credentials(self, credentials: Any) -> None:
         """Keep what a login has brought (JSON, at most 1 MiB); ``None`` removes it.
 
-        It is a file of mode 0600 in ``storage``. It is removed with ``LoggedOut``, too.
+        It is a file of mode 0600 in ``storage``. It is removed with ``LoggedOut`` and a final
+        ``NeedsLogin``, too.
         """
 
     @property

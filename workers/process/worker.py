@@ -253,8 +253,9 @@ class Worker:
         else:
             self._log.warning("ending", cause=ending.cause, text=text, code=ending.code)
             self._report(ending.cause, text, ending.final, ending.retry_after)
-        if ending.cause == "logged_out" and self._context is not None:
-            try:  # what has ended must not be tried again
+        revoked = ending.cause == "needs_login" and ending.final
+        if (ending.cause == "logged_out" or revoked) and self._context is not None:
+            try:  # kept, they would be tried by the next login too, which then asks no person
                 self._context.forget_credentials()
             except OSError as error:
                 self._log.error("the credentials were not removed", error=str(error))

@@ -15,7 +15,8 @@ from ipc.frames import control
 from tests.support.controllable_channel import ControllablePlugin
 from tests.support.until import PATIENCE, until
 from tests.support.worker_rig import TOKEN, WorkerRig, worker_rig
-from workers.errors import ChannelError, NeedsLogin, Transient
+from workers.errors import ChannelError, LoggedOut, Misconfigured, NeedsLogin, Transient
+from workers.process.credentials import FILE
 from workers.process.logging import Redaction, log_to_stderr
 from workers.process.worker import Worker
 
@@ -162,6 +163,30 @@ async def test_each_ending_has_its_code_and_words(
 ) -> None:
     ending = await ended(run_dir, FAULTY, key="faulty:x", config={"fault": fault})
     assert ending == (code, [(cause, text)])
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (LoggedOut("ended elsewhere"), False),
+        (NeedsLogin("revoked", final=True), False),
+        (NeedsLogin("refused, for a minute perhaps"), True),
+        (Misconfigured("two fields contradict each other", final=True), True),
+        (Transient("the platform is down"), True),
+    ],
+)
+async def test_the_credentials_go_with_what_says_that_they_are_void(
+    run_dir: Path, error: ChannelError, kept: bool
+) -> None:
+    async with worker_rig(run_dir) as rig:
+        rig.start()
+        plugin = await rig.up()
+        await plugin.ctx.save_credentials({"session": "abc"})
+        file = plugin.ctx.storage / FILE
+        assert file.exists()
+        plugin.end.set_exception(error)
+        await rig.code()
+        assert file.exists() == kept
 
 
 async def test_what_was_emitted_before_a_failure_still_arrives(run_dir: Path) -> None:
