@@ -12,6 +12,7 @@ from tests.support.lossy_channel import LossyFake
 from workers.testing.account import RunningAccount
 from workers.testing.conformance import ChannelConformance, ChannelUnderTest
 from workers.testing.fakes.local import LocalFake
+from workers.testing.kit_client import SendOutcome
 
 LOSSY = ChannelUnderTest(
     "tests.support.lossy_channel:manifest", LossyFake, cannot={"conflict": "made up"}
@@ -43,6 +44,27 @@ def test_a_channel_with_a_fault_does_not_pass(
     monkeypatch.setattr("workers.testing.loop_thread.PATIENCE", 3.0)
     with pytest.raises(AssertionError, match=told):
         test(Lossy(), it)
+
+
+class LoggingAccount:
+    """An account in whose log an earlier test has left a traceback; ``said`` follows a message."""
+
+    def __init__(self, *said: str) -> None:
+        self.fake = LossyFake()
+        self.log = ["Traceback of an earlier test"]
+        self.said = said
+
+    def send(self, text: str) -> SendOutcome:
+        self.log = [*self.log, *self.said]
+        return SendOutcome(ok=True, id="1")
+
+
+def test_a_traceback_counts_for_the_test_that_caused_it_alone() -> None:
+    quiet: Any = LoggingAccount("INFO sent")
+    Lossy().test_every_word_of_can_is_carried_out(quiet)
+    failing: Any = LoggingAccount("Traceback (most recent call last)")
+    with pytest.raises(AssertionError, match=r"is logged:\s+Traceback \(most"):
+        Lossy().test_every_word_of_can_is_carried_out(failing)
 
 
 def test_a_promise_without_a_method_does_not_pass() -> None:
