@@ -57,7 +57,9 @@ def test_the_channel_of_the_tutorial_passes_the_tests_of_the_tutorial(project: P
 def test_the_wheel_of_the_tutorial_is_found_beside_trunkline(project: Path) -> None:
     """It is built with what pip fetches for that; the rest is lent by this environment."""
     run(*PIP, "wheel", "--quiet", ".", "--no-deps", "--wheel-dir", "dist", cwd=project)
-    (wheel,) = (project / "dist").glob("trunkline_pigeon-1.0-*.whl")
+    named = re.search(r"--with (dist/trunkline_pigeon\S+\.whl)", PAGE.read_text())
+    assert named
+    wheel = project / named[1]
     venv = project / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=project)
     python = venv / "bin" / "python"
