@@ -22,9 +22,9 @@ _URL = r"https?://[^\s<>()\[\]]+"
 _DISCORD_SPECIAL = re.compile(rf"({_URL})|([\\*_~`|]|\](?=\())")
 # What Discord makes a link of by itself; marks in it are part of the address.
 _DISCORD_LINK = r"""(?:https?|steam)://[^\s<]+[^<.,:; "'\]\s]"""
-_DISCORD_PLAIN = re.compile(
-    rf"({_DISCORD_LINK})|([\\*_~`|<\[]|@(?=everyone|here)|:(?=[A-Za-z0-9_+~-]{{1,64}}:))"
-)
+_DISCORD_PLAIN_MARK = r"([\\*_~`|<\[]|@(?=everyone|here)|:(?=[A-Za-z0-9_+~-]{1,64}:))"
+# A backslash just behind a link would belong to it: there a space keeps them apart.
+_DISCORD_PLAIN = re.compile(rf"({_DISCORD_LINK})(?={_DISCORD_PLAIN_MARK})?|{_DISCORD_PLAIN_MARK}")
 _DISCORD_LINE = re.compile(r"(?m)^([ \t]*)(#{1,3}(?=\s)|>|[-+](?=[\s#])|\d+(?=[.)]\s))")
 _MIRC = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # colours and other codes; not tab and newline
 _RUN = re.compile("`+")
@@ -43,11 +43,16 @@ def escape_discord_plain(text: str, inside: Kind, line_start: bool) -> str:
     Beside marks that is whatever stands in ``<…>`` (people, channels, times), ``@everyone``, and
     the names of emoji.
     """
-    return _escape_discord_lines(_escape_marks(_DISCORD_PLAIN, text), line_start)
+    return _escape_discord_lines(_DISCORD_PLAIN.sub(_escape_plain_mark, text), line_start)
 
 
 def _escape_marks(marks: re.Pattern[str], text: str) -> str:
     return marks.sub(lambda found: found[1] or f"\\{found[2]}", text)
+
+
+def _escape_plain_mark(found: re.Match[str]) -> str:
+    link, mark_behind, mark = found.groups()
+    return f"\\{mark}" if mark else f"{link} " if mark_behind else str(link)
 
 
 def _escape_discord_lines(text: str, line_start: bool) -> str:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -128,6 +128,8 @@ MARKS = st.lists(
 
 
 @given(st.one_of(MARKS, HOSTILE), UNITS, st.integers(64, 200))
+@example("](http://a/b)<script>", "chars", 64)
+@example("http://a/b:smile: http://a/b<@1>", "chars", 64)
 def test_discord_shows_plain_text_as_it_is(source: str, unit: Unit, limit: int) -> None:
     parts = render(source, Text(limit, unit, dialect="discord"), "plain")
     assert all(0 < length(part, unit) <= limit for part in parts)

@@ -302,16 +302,25 @@ outer = st.builds(
     roles=lists,
     rooms=st.dictionaries(ids, rules, max_size=2),
 )
-policies = st.builds(
-    AccessPolicy,
-    dm=st.sampled_from(["pairing", "allowlist", "open", "disabled"]),
-    allow_from=lists,
-    group=st.sampled_from(["open", "allowlist", "disabled"]),
-    group_allow_from=lists,
-    groups=st.dictionaries(ids, outer, max_size=2),
-    groups_field=st.sampled_from(["groups", "guilds", "channels"]),
-    ignore_case=st.booleans(),
-)
+
+
+def policies_of(
+    rule: st.SearchStrategy[GroupRule], *fields: str
+) -> st.SearchStrategy[AccessPolicy]:
+    return st.builds(
+        AccessPolicy,
+        dm=st.sampled_from(["pairing", "allowlist", "open", "disabled"]),
+        allow_from=lists,
+        group=st.sampled_from(["open", "allowlist", "disabled"]),
+        group_allow_from=lists,
+        groups=st.dictionaries(ids, rule, max_size=2),
+        groups_field=st.sampled_from(fields),
+        ignore_case=st.booleans(),
+    )
+
+
+# Rooms are those of a server: nothing else can have them.
+policies = policies_of(rules, "groups", "channels") | policies_of(outer, "guilds")
 senders = st.sampled_from([ADA, BOB])
 messages = st.builds(
     direct, senders, verified=st.booleans(), bot=st.booleans(), edits=st.none() | st.just("0")
