@@ -138,6 +138,11 @@ class Greetings:
             if not peer.welcome and not peer.held:
                 self.greet(peer)
 
+    def journal_switched_on(self, key: str) -> None:
+        """Begin what a journal brings for an account whose worker was welcomed without one."""
+        if any(peer.welcome for peer in self._peers.of_account(key)):
+            self._intake.in_order(key, lambda: self._on_welcome(key))
+
     def invite(self, peer: Peer) -> None:
         """Have a peer that was refused begin again."""
         if self._peers.by_id.get(peer.id) is peer:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
-from ipc.frames.data import AccountIdentity, Ack, Mark, Messages, Refused, Welcome
-from tests.support.gateway_rig import Worker, gateway_rig, payload, row
+from ipc.frames.data import AccountIdentity, Ack, Answer, Call, Mark, Messages, Refused, Welcome
+from tests.support.gateway_rig import (
+    INBOUND_ADDRESSED,
+    Worker,
+    gateway_rig,
+    payload,
+    row,
+    single,
+)
 from tests.support.messages import KEY, acked
-from tests.support.until import until
+from tests.support.until import PATIENCE, until
 
 
 async def test_a_worker_without_a_journal_is_told_so() -> None:
@@ -82,3 +91,20 @@ async def test_what_was_stored_and_not_acknowledged_is_not_asked_for_again(
         place = rig.parts.intake.place(KEY)
         assert place is not None
         assert (place.newest, place.floor) == ((1, 3), (1, 0)), proof
+
+
+async def test_a_journal_that_is_switched_on_has_messages_answered_at_once(tmp_path: Path) -> None:
+    """The worker was welcomed without one, and is not greeted again."""
+    async with gateway_rig(agents="echo", state_dir=tmp_path) as rig:
+        worker = await rig.worker(KEY)
+        asked: asyncio.Queue[Any] = asyncio.Queue()
+
+        def on_call(call: Call) -> Answer:
+            asked.put_nowait(call.method)
+            return Answer(call.id, True, b'{"sent":[{"id":"m","chat":"person-1","ts":1}]}')
+
+        worker.on_call = on_call
+        await rig.report(row(KEY, journal="on", wanted=True))
+        worker.send(single(1, INBOUND_ADDRESSED, payload(KEY, 1)))
+        async with asyncio.timeout(PATIENCE):
+            assert await asked.get() == "deliver"
