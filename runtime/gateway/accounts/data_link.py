@@ -296,10 +296,7 @@ class DataRouter:
     def reported(self, key: str) -> None:
         """Follow a new report about ``key``: welcome what became ready, forget what ended."""
         self._peers.changed()
-        had_journal = self._intake.is_on(key)
-        self._intake.configure(key)
-        if self._intake.is_on(key) and not had_journal:
-            self._greetings.journal_switched_on(key)
+        self._greetings.follow_journal(key)
         for peer in self._peers.of_account(key):
             if self._peers.has_ended(peer):
                 self._peers.forget(peer)

@@ -138,9 +138,15 @@ class Greetings:
             if not peer.welcome and not peer.held:
                 self.greet(peer)
 
-    def journal_switched_on(self, key: str) -> None:
-        """Begin what a journal brings for an account whose worker was welcomed without one."""
-        if any(peer.welcome for peer in self._peers.of_account(key)):
+    def follow_journal(self, key: str) -> None:
+        """Follow the row of an account; begin what a journal brings where one is switched on.
+
+        Its worker may have been welcomed without one, and is not greeted again.
+        """
+        had = self._intake.is_on(key)
+        self._intake.configure(key)
+        switched_on = self._intake.is_on(key) and not had
+        if switched_on and any(peer.welcome for peer in self._peers.of_account(key)):
             self._intake.in_order(key, lambda: self._on_welcome(key))
 
     def invite(self, peer: Peer) -> None:
