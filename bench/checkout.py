@@ -84,6 +84,13 @@ def has_journal(checkout: Checkout) -> bool:
     return checkout.accepts(config)
 
 
+def has_access_policy(checkout: Checkout) -> bool:
+    """Return whether its accounts say whom they answer; earlier ones answer everybody."""
+    accounts = {"one": {"dmPolicy": "open"}}
+    config = {"gateway": {"auth": {"mode": "none"}}, "channels": {"local": {"accounts": accounts}}}
+    return checkout.accepts(config)
+
+
 @cache
 def compile_once(checkout: Checkout) -> None:
     """Make byte code of its packages, as an installation has it.

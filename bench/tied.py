@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bench.checkout import Checkout, compile_once
+from bench.checkout import Checkout, compile_once, has_access_policy
 from tests.support.daemon import Daemon
 
 PR_SET_PDEATHSIG = 1
@@ -42,6 +42,9 @@ class TiedDaemon(Daemon):
         super().__init__(directory, config)
         self.checkout = checkout or Checkout.this()
         self.env = self.checkout.environment(self.env, site)
+        if not has_access_policy(self.checkout):
+            self.admits_everybody = False
+            self.write(config)
         compile_once(self.checkout)
 
     async def start(self, *args: str) -> None:

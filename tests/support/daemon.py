@@ -57,6 +57,8 @@ def _open(section: Any) -> Any:
 class Daemon:
     """One daemon with its own state, configuration and port. Use as an async context."""
 
+    admits_everybody = True  # where its channels do not say whom they answer
+
     def __init__(self, directory: Path, config: dict[str, Any], **env: str) -> None:
         self.directory = directory
         self.port = free_port()
@@ -83,7 +85,7 @@ class Daemon:
         gateway = {"port": self.port, "auth": {"token": TOKEN}, **config.get("gateway", {})}
         supervisor = {"restart": FAST, **config.get("supervisor", {})}
         whole = {**config, "gateway": gateway, "supervisor": supervisor}
-        if "channels" in config:
+        if self.admits_everybody and "channels" in config:
             whole["channels"] = {name: _open(each) for name, each in config["channels"].items()}
         self.config_path.write_text(json.dumps(whole))
         self.config_path.chmod(0o600)
