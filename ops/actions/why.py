@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ops.actions.ask import ask_gateway
+from ops.connect.selection import split
 from ops.connect.target import RuntimeTarget
 from ops.exits import UsageFailure
 
@@ -19,9 +20,7 @@ def ask_why(
     roles: Sequence[str],
 ) -> Any:
     """Return what ``channels.why`` answers about a sender, in a direct chat or in a group."""
-    channel, colon, account = key.partition(":")
-    if not (channel and colon and account):
-        raise UsageFailure(f"{key!r} is no account; write it like irc:libera")
+    channel, account = split(key)
     if chat is None and (guild or roles):
         raise UsageFailure("--guild and --role go with --chat ID")
     params: dict[str, Any] = {"channel": channel, "accountId": account, "senderId": sender}

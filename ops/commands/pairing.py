@@ -8,6 +8,7 @@ import typer
 
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
+from ops.connect.selection import split
 from ops.exits import UsageFailure
 from ops.output.show import show_fields, show_json
 
@@ -113,9 +114,7 @@ def unblock(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
 
 
 def _account(key: str) -> dict[str, str]:
-    channel, colon, account = key.partition(":")
-    if not (channel and colon and account):
-        raise UsageFailure(f"{key!r} is no account; write it like irc:libera")
+    channel, account = split(key)
     return {"channel": channel, "accountId": account}
 
 

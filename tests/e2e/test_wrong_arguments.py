@@ -137,7 +137,7 @@ def rows(url: str) -> list[Row]:
         (["up", "--port", "1.5"], ExitCode.USAGE, "port"),
         (["channels", "login", "local:one"], ExitCode.ERROR, "channels.local.accounts.one"),
         (["channels", "login", "local:nobody"], ExitCode.ERROR, "local:nobody"),
-        (["channels", "why", "local", "x"], ExitCode.USAGE, "is no account"),
+        (["channels", "why", "local", "x"], ExitCode.USAGE, "is not an account"),
         (["channels", "why", "local:nobody", "x"], ExitCode.ERROR, "local:nobody"),
         (["pairing", "list", "--channel", "none"], ExitCode.ERROR, "none"),
         (["pairing", "approve", "AAAA2222"], ExitCode.ERROR, "valid for an hour"),

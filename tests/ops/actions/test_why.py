@@ -46,7 +46,7 @@ async def test_it_asks_about_one_sender(
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["libera", "ada"], "is no account"), (["irc:libera", "ada", "--role", "x"], "--chat")],
+    [(["libera", "ada"], "is not an account"), (["irc:libera", "ada", "--role", "x"], "--chat")],
 )
 async def test_what_cannot_be_meant_is_a_usage_error(
     words: list[str], said: str, state: Path

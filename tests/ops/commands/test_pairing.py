@@ -80,7 +80,7 @@ async def test_each_decision_is_asked_for(
     ("words", "said"),
     [
         (["dismiss", "irc:libera", "nobody"], "does not wait"),
-        (["dismiss", "libera", "ada"], "is no account"),
+        (["dismiss", "libera", "ada"], "is not an account"),
         (["approve", "a", "b", "c"], "a channel and a code"),
     ],
 )
