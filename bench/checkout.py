@@ -76,17 +76,20 @@ class Checkout:
             return subprocess.run(command, env=env, capture_output=True).returncode == 0
 
 
-@cache
 def has_journal(checkout: Checkout) -> bool:
     """Return whether its accounts have a journal, which can be switched off; earlier ones none."""
-    accounts = {"one": {"journal": "off"}}
-    config = {"gateway": {"auth": {"mode": "none"}}, "channels": {"local": {"accounts": accounts}}}
-    return checkout.accepts(config)
+    return _has_field(checkout, "journal", "off")
 
 
 def has_access_policy(checkout: Checkout) -> bool:
     """Return whether its accounts say whom they answer; earlier ones answer everybody."""
-    accounts = {"one": {"dmPolicy": "open"}}
+    return _has_field(checkout, "dmPolicy", "open")
+
+
+@cache
+def _has_field(checkout: Checkout, name: str, value: str) -> bool:
+    """Return whether every account may have this field; it takes a process to find out."""
+    accounts = {"one": {name: value}}
     config = {"gateway": {"auth": {"mode": "none"}}, "channels": {"local": {"accounts": accounts}}}
     return checkout.accepts(config)
 
