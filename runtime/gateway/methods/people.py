@@ -149,9 +149,8 @@ async def pairing_dismiss(
     parts: GatewayParts, client: ConnectedClient, params: PairingDismissParams
 ) -> Any:
     """Drop a request; the person may ask again."""
-    key = parts.accounts.resolve("channels.pairing.dismiss", params.channel, params.account_id)
-    await _journal_opened(parts, key)
-    person = with_id((await parts.gatekeeper.opened(key)).values(), params.request_id, now_ms())
+    key, people = await _opened(parts, "channels.pairing.dismiss", params)
+    person = with_id(people.values(), params.request_id, now_ms())
     if person is None:
         raise RemoteError(INVALID_REQUEST, "pending DM access request no longer exists")
     parts.gatekeeper.note(key, forgotten(person))
@@ -161,9 +160,7 @@ async def pairing_dismiss(
 @method("channels.pairing.block", PAIRING, PersonParams, ours=True)
 async def pairing_block(parts: GatewayParts, client: ConnectedClient, params: PersonParams) -> Any:
     """Answer a person never again, in direct chats and in groups, whoever else is admitted."""
-    key = parts.accounts.resolve("channels.pairing.block", params.channel, params.account_id)
-    await _journal_opened(parts, key)
-    await parts.gatekeeper.opened(key)
+    key, _ = await _opened(parts, "channels.pairing.block", params)
     before = parts.gatekeeper.person(key, params.sender_id)
     parts.gatekeeper.note(key, blocked(params.sender_id, before, now_ms()))
     return {"account": key, "senderId": params.sender_id, "state": "blocked"}
@@ -176,9 +173,7 @@ async def pairing_unblock(
     """Forget what was decided about a person, whether blocked or approved: who wants to, asks
     again.
     """
-    key = parts.accounts.resolve("channels.pairing.unblock", params.channel, params.account_id)
-    await _journal_opened(parts, key)
-    await parts.gatekeeper.opened(key)
+    key, _ = await _opened(parts, "channels.pairing.unblock", params)
     person = parts.gatekeeper.person(key, params.sender_id)
     if person is None:
         raise RemoteError(INVALID_REQUEST, f"nothing was decided about {params.sender_id}")
@@ -258,10 +253,18 @@ async def _found(
     )
 
 
-async def _journal_opened(parts: GatewayParts, key: str) -> None:
+async def _opened(
+    parts: GatewayParts, verb: str, params: PairingDismissParams | PersonParams
+) -> tuple[str, dict[str, Person]]:
+    """Return the account that is meant and the people who are known to it.
+
+    Raises ``RemoteError`` for one without a journal, which remembers nobody.
+    """
+    key = parts.accounts.resolve(verb, params.channel, params.account_id)
     await parts.intake.opened(OPEN_SECONDS)
     if not parts.intake.is_on(key):
         raise RemoteError(UNAVAILABLE, f"{key} has no journal, in which people are remembered")
+    return key, await parts.gatekeeper.opened(key)
 
 
 def _account(parts: GatewayParts, key: str) -> dict[str, Any]:
