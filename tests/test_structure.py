@@ -32,6 +32,7 @@ FLOORS = {
 }
 # What runtime may take from workers: the interface, never a channel or the worker itself.
 MANIFEST_SIDE = {
+    "workers.agent",
     "workers.plugin",
     "workers.registry",
     "workers.channels.manifest_data",

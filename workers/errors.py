@@ -2,11 +2,13 @@
 
 ChannelError
 ├── Transient        try again with backoff (the default for anything unexpected too)
+│   └── RateLimited  the provider of an agent wants fewer requests
 ├── NeedsLogin       a person must log in again, if it lasts (exit code 77)
 │   └── LoginExpired a person was asked to log in, and did not
 ├── Misconfigured    a person must correct the configuration, if it lasts (exit code 78)
 ├── Finished         the account has done its work and stays down (exit code 0)
 ├── LoggedOut        the login is ended; the account stays down until the next login
+├── TurnRefused      the provider of an agent does not answer this turn; the agent lives on
 └── SendFailed       one message could not be sent; the account lives on
     ├── MaybeSent    it was handed over, and whether it arrived cannot be known
     └── MediaFailed  a file of a message could not be stored, found or fetched
@@ -51,6 +53,17 @@ class Transient(ChannelError):
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RateLimited(Transient):
+    """The provider of an agent wants fewer requests; ``retry_after``: none for so many seconds."""
+
+
+class TurnRefused(ChannelError):
+    """The provider of an agent does not answer this turn, and would not if asked again.
+
+    The content is against its rules, or is too long for the model.
+    """
 
 
 class NeedsAPerson(ChannelError):

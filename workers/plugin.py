@@ -50,6 +50,16 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, 
     return msgspec.structs.fields(struct)
 
 
+def unset_fields(struct: type[msgspec.Struct], config: Mapping[str, Any]) -> str | None:
+    """Return which fields without a default value are not in ``config``, as a text, or ``None``."""
+    missing = [
+        field.encode_name
+        for field in fields_of(struct)
+        if field.required and config.get(field.encode_name) in (None, "")
+    ]
+    return f"{', '.join(missing)} not set" if missing else None
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The description of a channel; what an entry point of ``trunkline.channels`` names.
@@ -135,12 +145,7 @@ class Manifest:
         field that is absent makes it unconfigured; a wrong one fails validation instead. By
         default every field of the struct that has no default value must be there.
         """
-        missing = [
-            field.encode_name
-            for field in fields_of(self.config)
-            if field.required and config.get(field.encode_name) in (None, "")
-        ]
-        return f"{', '.join(missing)} not set" if missing else None
+        return unset_fields(self.config, config)
 
     def describe(self, config: Mapping[str, Any]) -> str:
         """Return one line for people that identifies the account: its server or its login."""

@@ -27,8 +27,10 @@ def test_every_error_of_a_plugin_is_one_family() -> None:
         "Misconfigured",
         "NeedsAPerson",
         "NeedsLogin",
+        "RateLimited",
         "SendFailed",
         "Transient",
+        "TurnRefused",
     }
     assert all(issubclass(each, ChannelError) for each in classes)
 

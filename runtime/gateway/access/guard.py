@@ -62,16 +62,16 @@ class AccessGuard:
         """Return the seconds to wait before the right shared secret is answered."""
         return self._throttle.success_delay(key(SHARED, origin.address), self._now())
 
-    def turn(self, origin: ClientAddress, begin: Callable[[], None]) -> Turn:
+    def turn(self, origin: ClientAddress, begin: Callable[[], None]) -> SignInTurn:
         """Return a turn of this address, which calls ``begin`` when it has come."""
-        return Turn(self, origin.address, begin)
+        return SignInTurn(self, origin.address, begin)
 
-    def take_turn(self, turn: Turn) -> None:
+    def take_turn(self, turn: SignInTurn) -> None:
         """Begin a turn now, or when another one of its address ends."""
         if self._attempts.begin(turn.address, turn):
             self._begin(turn)
 
-    def end_turn(self, turn: Turn) -> None:
+    def end_turn(self, turn: SignInTurn) -> None:
         """End a turn, and begin the next one of its address soon.
 
         Not at once: who gives up many attempts together is gone with all of them by then, and no
@@ -79,10 +79,10 @@ class AccessGuard:
         """
         turn.over = True
         following = self._attempts.end(turn.address, turn)
-        if isinstance(following, Turn):
+        if isinstance(following, SignInTurn):
             asyncio.get_running_loop().call_later(FOLLOW_SECONDS, self._begin, following)
 
-    def give_up(self, turn: Turn) -> None:
+    def give_up(self, turn: SignInTurn) -> None:
         """End a turn whose client is gone; one whose secret was looked at keeps its place a while.
 
         As long as a right secret takes: who does not wait for answers has no more tries.
@@ -93,7 +93,7 @@ class AccessGuard:
         else:
             asyncio.get_running_loop().call_later(kept, self.end_turn, turn)
 
-    def _begin(self, turn: Turn) -> None:
+    def _begin(self, turn: SignInTurn) -> None:
         if not turn.over:
             turn.begun = self._now()
             turn.begin()
@@ -109,7 +109,7 @@ class AccessGuard:
         return False, self.failed(SHARED, origin)
 
 
-class Turn:
+class SignInTurn:
     """The turn of one attempt to sign in with the shared secret.
 
     ``take`` it, and ``end`` it when the attempt is answered or nobody waits for that any more.

@@ -33,7 +33,7 @@ CallAccount = Callable[[str, str, bytes, float], Awaitable[bytes]]
 log = structlog.get_logger("gateway.agents")
 
 
-class Agent(Protocol):
+class EmbeddedAgent(Protocol):
     """Answers what people say to an account."""
 
     name: str
@@ -52,7 +52,7 @@ class EchoAgent:
         return f"echo: {message.text}" if message.text else None
 
 
-AGENTS: dict[str, Agent] = {"echo": EchoAgent()}
+AGENTS: dict[str, EmbeddedAgent] = {"echo": EchoAgent()}
 
 
 class Received(msgspec.Struct):
@@ -100,7 +100,7 @@ class Agents:
         self._running += 1
         self._jobs.start(self._answer(agent, key, payload))
 
-    def agent_of(self, key: str) -> Agent | None:
+    def agent_of(self, key: str) -> EmbeddedAgent | None:
         """Return the agent that answers for an account."""
         return self._of_account.get(key, self._default)
 
@@ -119,7 +119,7 @@ class Agents:
             self.fails("malformed", key, error)
             return None
 
-    async def answer_to(self, agent: Agent, key: str, event: Received) -> Outbound | None:
+    async def answer_to(self, agent: EmbeddedAgent, key: str, event: Received) -> Outbound | None:
         """Return an agent's answer to a message, ``None`` for none; its faults are counted."""
         try:
             text = await agent.reply(key, event.message)
@@ -135,7 +135,7 @@ class Agents:
             thread=event.message.thread,
         )
 
-    async def _answer(self, agent: Agent, key: str, payload: bytes) -> None:
+    async def _answer(self, agent: EmbeddedAgent, key: str, payload: bytes) -> None:
         try:
             event = self.read(key, payload)
             if event is None:

@@ -21,7 +21,7 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage
 from runtime.gateway.journal.people import Person
-from runtime.gateway.journal.records import Final, Part
+from runtime.gateway.journal.records import Answered, Part
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.outbox import Outbox
 
@@ -162,7 +162,7 @@ class Answering:
         if answers and journal is not None:
             keys = [answer.row.key for answer in answers]
             journal.append(
-                Final(key, reading.read, answers, people),
+                Answered(key, reading.read, answers, people),
                 lambda outcome: account.stored(keys, outcome),
             )
             self._flush_soon()

@@ -27,7 +27,7 @@ from ipc.frames.websocket import (
 from ipc.frames.words import CHANNEL_EVENTS
 from ipc.websocket.connection import Connection
 from runtime.gateway.access.auth import ConnectClaim, Grant
-from runtime.gateway.access.guard import Turn
+from runtime.gateway.access.guard import SignInTurn
 from runtime.gateway.access.handshake import Connect, claim_of, negotiate, read_connect
 from runtime.gateway.access.refusals import Refusal, not_now
 from runtime.gateway.access.scopes import NODE, READ, SUPERVISOR
@@ -56,7 +56,7 @@ class Admission:
         self._queued: list[bytes] = []
         self._pending: tuple[Request, Admitted] | None = None
         self._undecided = True
-        self._turn: Turn | None = None  # to have its shared secret looked at
+        self._turn: SignInTurn | None = None  # to have its shared secret looked at
         challenge = {"nonce": self.nonce, "ts": int(time.time() * 1000), "capabilities": []}
         connection.send(event("connect.challenge", challenge))
 

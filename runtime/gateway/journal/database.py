@@ -31,8 +31,8 @@ from runtime.gateway.journal.outgoing import (
 )
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
+    Answered,
     Arrived,
-    Final,
     Identified,
     Kept,
     Left,
@@ -227,10 +227,10 @@ class _Commit:
                 outcome = kept
             case Marked() | Identified() | Left():
                 place = change(place, record)
-            case Final() | Queued():
+            case Answered() | Queued():
                 place = change(place, record)
                 outcome = self._queued(account, record)
-                self._know(account, record.people if isinstance(record, Final) else [])
+                self._know(account, record.people if isinstance(record, Answered) else [])
             case PeopleChanged():
                 self._know(account, record.people)
             case _:
@@ -245,7 +245,7 @@ class _Commit:
         self.places[record.key] = place
         return outcome
 
-    def _queued(self, account: int, record: Final | Queued) -> Known | None:
+    def _queued(self, account: int, record: Answered | Queued) -> Known | None:
         """Add the messages that are to be sent, but for those whose keys are known."""
         before = self._known.setdefault(record.key, {})
         known = {}
@@ -349,7 +349,7 @@ class JournalReader:
 
 def _queued_by(record: Record) -> list[OutgoingMessage]:
     """Return the messages that a record adds to what is to be sent."""
-    if isinstance(record, Final):
+    if isinstance(record, Answered):
         return record.answers
     return [record.outgoing] if isinstance(record, Queued) else []
 

@@ -28,8 +28,8 @@ from runtime.gateway.journal.outgoing import (
 )
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.records import (
+    Answered,
     Arrived,
-    Final,
     Identified,
     Left,
     Marked,
@@ -177,7 +177,7 @@ class MemoryJournal:
                 self._seen[key] |= some
                 self._frames[key] += [(record.incarnation, record.at, part) for part in kept.parts]
                 outcome = kept
-            case Final():
+            case Answered():
                 place = change(place, record)
                 outcome = self._queue_all(key, record.answers)
                 self._know(key, record.people)

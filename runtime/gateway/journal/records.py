@@ -59,7 +59,7 @@ class Left(msgspec.Struct, frozen=True):
     key: str
 
 
-class Final(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True):
     """Answers to be sent, and the position up to which a consumer has thereby answered all.
 
     ``people`` are those who are told how to be admitted.
@@ -71,7 +71,7 @@ class Final(msgspec.Struct, frozen=True):
     people: list[Person] = []
 
 
-Record = Arrived | Marked | Identified | Left | Final | PeopleChanged | Queued | RowRecord
+Record = Arrived | Marked | Identified | Left | Answered | PeopleChanged | Queued | RowRecord
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -202,7 +202,7 @@ Outcome = Kept | Known | None  # what became of a record; ``None``: as it stands
 
 
 def change(
-    place: Place, record: Marked | Identified | Left | Final | PeopleChanged | Queued | RowRecord
+    place: Place, record: Marked | Identified | Left | Answered | PeopleChanged | Queued | RowRecord
 ) -> Place:
     """Return the account's place after a record that brings no frames."""
     replace: Callable[..., Any] = msgspec.structs.replace
@@ -213,7 +213,7 @@ def change(
             after = _identified(place, record.identity)
         case Left():
             after = replace(place, whole=False)
-        case Final():
+        case Answered():
             after = replace(place, settled=max(record.position, place.settled or _NEVER))
         case _:
             after = place

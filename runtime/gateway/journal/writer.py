@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from runtime.gateway.journal.outgoing import PartsRendered, Queued
-from runtime.gateway.journal.records import Arrived, Final, Outcome, Place, Record
+from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
 from runtime.gateway.journal.space import Space
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
@@ -309,7 +309,7 @@ def size_of(record: Record) -> int:
     """Return how many bytes of a record count against the bounds."""
     if isinstance(record, Arrived):
         return sum(map(len, record.payloads)) + len(record.cursor) + 64
-    if isinstance(record, Final):
+    if isinstance(record, Answered):
         return 256 + sum(len(each.message) + 512 for each in record.answers)
     if isinstance(record, Queued):
         return len(record.outgoing.message) + 512

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.config.model import GatewayConfig
 from runtime.gateway.access.client_address import ClientAddress
-from runtime.gateway.access.guard import AccessGuard, Turn
+from runtime.gateway.access.guard import AccessGuard, SignInTurn
 from runtime.gateway.access.throttle import DEVICE, SHARED
 
 FAR, OTHER = ClientAddress("203.0.113.9", False), ClientAddress("203.0.113.10", False)
@@ -63,7 +63,7 @@ def test_a_right_secret_covers_for_no_wrong_ones() -> None:
 
 @pytest.mark.virtual_time
 async def test_turns_follow_one_another_and_none_is_taken_for_who_is_gone() -> None:
-    made, began, turns = guard(Clock()), list[int](), list[Turn]()
+    made, began, turns = guard(Clock()), list[int](), list[SignInTurn]()
 
     def attempt(number: int) -> None:
         began.append(number)
@@ -87,7 +87,7 @@ async def test_turns_follow_one_another_and_none_is_taken_for_who_is_gone() -> N
 @pytest.mark.virtual_time
 async def test_who_waits_for_no_answer_has_no_more_tries_than_who_does() -> None:
     """Each secret that was looked at takes a place for as long as a right one would."""
-    loop, began = asyncio.get_running_loop(), list[Turn]()
+    loop, began = asyncio.get_running_loop(), list[SignInTurn]()
     made = guard(loop.time)
 
     def attempt() -> None:

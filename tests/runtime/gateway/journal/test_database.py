@@ -11,7 +11,7 @@ import pytest
 
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import PAGE_PACKS, Database, JournalReader, TooNew
-from runtime.gateway.journal.records import Final
+from runtime.gateway.journal.records import Answered
 from tests.support.journals import KEY, arrived, outgoing, shown
 
 
@@ -27,7 +27,7 @@ def test_one_commit_is_one_statement(tmp_path: Path) -> None:
 
     connection, database.connection = database.connection, cast(sqlite3.Connection, Listening())
     records = [arrived(1, "a", "b"), arrived(1, "a", key="irc:oftc", cursor=b"1")]
-    database.store([*records, Final(KEY, (1, 1), [outgoing("k")])])
+    database.store([*records, Answered(KEY, (1, 1), [outgoing("k")])])
     assert statements == [schema.STORE]
     assert not connection.in_transaction
     database.connection = connection

@@ -26,7 +26,7 @@ from runtime.gateway.journal.outgoing import (
     Released,
 )
 from runtime.gateway.journal.records import (
-    Final,
+    Answered,
     Identified,
     Kept,
     Left,
@@ -170,7 +170,7 @@ async def test_what_came_without_the_journal_is_a_gap(kind: str, tmp_path: Path)
 async def test_what_is_to_be_sent_stays_until_it_was(kind: str, tmp_path: Path) -> None:
     async with journal_of(kind, tmp_path) as journal:
         first, second, third = (outgoing(name) for name in ("one", "two", "three"))
-        answers = Final(KEY, (1, 2), [first, second])
+        answers = Answered(KEY, (1, 2), [first, second])
         await store(journal, arrived(1, "a", "b"), answers, Queued(KEY, third))
         place = journal.place(KEY)
         assert place is not None
@@ -235,7 +235,7 @@ async def test_a_key_is_known_as_long_as_its_row_whatever_became_of_it(
         done = replace(first.row, state="sent", sent=sent)
         again, other, beside = await store(
             journal,
-            Final(KEY, (1, 1), [outgoing("k"), outgoing("new")]),
+            Answered(KEY, (1, 1), [outgoing("k"), outgoing("new")]),
             Queued("irc:oftc", outgoing("k")),
             arrived(1, "a"),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person
-from runtime.gateway.journal.records import Final
+from runtime.gateway.journal.records import Answered
 from tests.support.journals import KEY, KINDS, journal_of, outgoing, store
 
 ADA = Person("ada", id="1", code="ABCD2345", chat="c", name="Ada", verified=True, created=5, seen=5)
@@ -16,7 +16,7 @@ ADA = Person("ada", id="1", code="ABCD2345", chat="c", name="Ada", verified=True
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_last_that_is_known_of_each_is_kept(kind: str, tmp_path: Path) -> None:
     async with journal_of(kind, tmp_path) as journal:
-        await store(journal, Final(KEY, (1, 1), [outgoing("k")], [ADA]))
+        await store(journal, Answered(KEY, (1, 1), [outgoing("k")], [ADA]))
         assert await journal.people(KEY) == [ADA]
         assert [each.row.key for each in await journal.outgoing(KEY)] == ["k"]
         blocked = Person("bob", "blocked", created=6)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.gateway.journal.records import (
+    Answered,
     Arrived,
-    Final,
     Identified,
     Left,
     Marked,
@@ -70,9 +70,9 @@ def test_a_pack_is_split_around_what_is_repeated_and_keeps_its_flags() -> None:
 
 
 def test_a_position_never_goes_back() -> None:
-    place = change(Place(KEY, 1), Final(KEY, (2, 5)))
-    assert change(place, Final(KEY, (1, 9))).settled == (2, 5)
-    assert change(place, Final(KEY, (2, 6))).settled == (2, 6)
+    place = change(Place(KEY, 1), Answered(KEY, (2, 5)))
+    assert change(place, Answered(KEY, (1, 9))).settled == (2, 5)
+    assert change(place, Answered(KEY, (2, 6))).settled == (2, 6)
 
 
 def test_the_first_identity_keeps_the_cursor_and_another_drops_it() -> None:

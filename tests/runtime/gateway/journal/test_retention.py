@@ -12,7 +12,7 @@ from ipc.frames.data import INBOUND
 from runtime.gateway.journal import retention
 from runtime.gateway.journal.database import Database, JournalReader
 from runtime.gateway.journal.interface import Keep
-from runtime.gateway.journal.records import Arrived, Final, Kept
+from runtime.gateway.journal.records import Answered, Arrived, Kept
 from runtime.gateway.journal.retention import Retention
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, arrived, shown
@@ -115,10 +115,10 @@ def test_messages_go_by_size_oldest_first_in_small_steps(
 def test_what_is_not_settled_stays_for_an_hour(database: Database) -> None:
     recent, older = days_ago(0.01), days_ago(0.1)
     database.store([arrived(1, "a", at=older), arrived(2, "b", at=recent)])
-    database.store([Final(KEY, (1, 0))])
+    database.store([Answered(KEY, (1, 0))])
     forget(database, Keep(seconds=60.0))
     assert left(database) == ["1:2 b"]
-    database.store([Final(KEY, (1, 2))])
+    database.store([Answered(KEY, (1, 2))])
     forget(database, Keep(seconds=60.0))
     assert left(database) == []
 
