@@ -20,6 +20,7 @@ MAX_FRAMES = 1024  # in one body; far above what anybody packs
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_CURSOR_BYTES = 64 * 1024
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + MAX_CURSOR_BYTES + PACK_BYTES
+MAX_TURN_BYTES = 768 * 1024  # of what an agent is to answer, as JSON
 MAX_HTTP_HEADERS = 128  # of one request or answer
 MAX_HTTP_HEAD_BYTES = 32 * 1024  # of all their names and values, with path and query
 
@@ -34,6 +35,7 @@ Seq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Incarnation = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Token = Annotated[str, Meta(max_length=128)]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
+TurnId = Annotated[str, Meta(min_length=1, max_length=640)]  # of a run and an attempt at it
 Cursor = Annotated[bytes, Meta(max_length=MAX_CURSOR_BYTES)]  # JSON text; empty: none
 IdentityText = Annotated[str, Meta(max_length=512)]
 HttpText = Annotated[str, Meta(max_length=MAX_HTTP_HEAD_BYTES)]
@@ -148,6 +150,44 @@ class HttpAnswer(LinkFrame, tag=7, frozen=True, gc=False):
     payload: Payload
 
 
+class TurnTaken(LinkFrame, tag=8, frozen=True, gc=False):
+    """The agent has the turn, and goes on with it from after ``acked``: what came before is gone.
+
+    The answer to each ``TurnBegin``; until it comes that is sent again after each ``Welcome``.
+    """
+
+    turn: TurnId
+    acked: Seq
+
+
+class TurnEvents(LinkFrame, tag=9, frozen=True, gc=False):
+    """Some events of a turn in a row: ``payloads[i]``, JSON text, has the number ``first + i``.
+
+    What they are: ``workers.agent.TurnEvent``. They are sent again after a new ``Welcome`` until a
+    ``TurnAck`` names them. While 64 KiB of a turn are not acknowledged it goes no further.
+    """
+
+    turn: TurnId
+    first: Seq
+    payloads: Annotated[list[Payload], Meta(min_length=1, max_length=MAX_FRAMES)]
+
+    @property
+    def last(self) -> int:
+        """The number of the last event."""
+        return self.first + len(self.payloads) - 1
+
+
+class TurnEnded(LinkFrame, tag=10, frozen=True, gc=False):
+    """How a turn has ended: JSON text of a ``workers.agent.TurnOutcome``.
+
+    ``seq`` is one more than that of its last event. It is kept until a ``TurnAck`` names it.
+    """
+
+    turn: TurnId
+    seq: Seq
+    payload: Payload
+
+
 class Welcome(LinkFrame, tag=1, frozen=True):
     """The gateway's answer to ``DataHello``: send, from after ``acked``.
 
@@ -215,8 +255,47 @@ class HttpCall(LinkFrame, tag=5, frozen=True, gc=False):
     file: Annotated[str, Meta(max_length=64)] = ""
 
 
-FromWorker = DataHello | Messages | Answer | Mark | AccountIdentity | SendProgress | HttpAnswer
-FromGateway = Welcome | Ack | Call | Refused | HttpCall
+class TurnBegin(LinkFrame, tag=6, frozen=True, gc=False):
+    """A turn for an agent: ``payload`` is JSON text of a ``workers.agent.Turn``.
+
+    An agent that has this ``turn`` begins nothing: it sends again what comes after ``after``. The
+    name of a turn is never used again for another, nor for another attempt at the same run.
+    """
+
+    turn: TurnId
+    payload: Annotated[bytes, Meta(max_length=MAX_TURN_BYTES)]
+    after: Seq = 0
+
+
+class TurnAck(LinkFrame, tag=7, frozen=True, gc=False):
+    """Acknowledges every event of a turn up to and with ``seq``: they are stored.
+
+    With the number of its end the turn is over, and forgotten by the agent.
+    """
+
+    turn: TurnId
+    seq: Seq
+
+
+class TurnCancel(LinkFrame, tag=8, frozen=True, gc=False):
+    """Ends a turn now, as ``aborted``; where it has ended already, this changes nothing."""
+
+    turn: TurnId
+
+
+FromWorker = (
+    DataHello
+    | Messages
+    | Answer
+    | Mark
+    | AccountIdentity
+    | SendProgress
+    | HttpAnswer
+    | TurnTaken
+    | TurnEvents
+    | TurnEnded
+)
+FromGateway = Welcome | Ack | Call | Refused | HttpCall | TurnBegin | TurnAck | TurnCancel
 
 encode = msgspec.msgpack.Encoder().encode
 _from_worker: msgspec.msgpack.Decoder[list[FromWorker]] = msgspec.msgpack.Decoder(

@@ -23,11 +23,18 @@ from ipc.frames.data import (
     Mark,
     Messages,
     Refused,
+    TurnAck,
+    TurnBegin,
+    TurnCancel,
+    TurnEnded,
+    TurnEvents,
+    TurnTaken,
     Welcome,
 )
 
 counts = st.integers(0, (1 << 63) - 1)
 payloads = st.binary(max_size=300)
+turn_ids = st.text(min_size=1, max_size=640)
 http_headers = st.lists(st.tuples(st.text(max_size=50), st.text(max_size=50)), max_size=10)
 from_worker = st.one_of(
     st.builds(
@@ -51,6 +58,9 @@ from_worker = st.one_of(
     st.builds(AccountIdentity, st.text(min_size=1, max_size=512)),
     st.builds(Answer, counts, st.booleans(), payloads),
     st.builds(HttpAnswer, counts, st.integers(200, 599), http_headers, payloads),
+    st.builds(TurnTaken, turn_ids, counts),
+    st.builds(TurnEvents, turn_ids, counts, st.lists(payloads, min_size=1, max_size=20)),
+    st.builds(TurnEnded, turn_ids, counts, payloads),
 )
 from_gateway = st.one_of(
     st.builds(
@@ -77,6 +87,9 @@ from_gateway = st.one_of(
         st.floats(0.1, 300),
         payloads,
     ),
+    st.builds(TurnBegin, turn_ids, payloads, counts),
+    st.builds(TurnAck, turn_ids, counts),
+    st.builds(TurnCancel, turn_ids),
 )
 pack = msgspec.msgpack.encode
 
@@ -98,8 +111,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "truncated"),
     "no list": (pack({"kind": 1}), "Expected `array`"),
     "frame is no list": (pack([1]), "Expected `array`"),
-    "unknown kind": (pack([[9, 1]]), "Invalid value 9"),
-    "kind that no worker sends": (pack([[8, "x"]]), "Invalid value 8"),
+    "unknown kind": (pack([[19, 1]]), "Invalid value 19"),
+    "kind that no worker sends": (pack([[11, "x"]]), "Invalid value 11"),
     "status of no answer": (pack([[7, 1, 101, [], b""]]), ">= 200"),
     "header that is no pair": (pack([[7, 1, 200, [["a"]], b""]]), "length 2"),
     "too many headers": (pack([[7, 1, 200, [["a", "b"]] * 129, b""]]), "length <= 128"),
@@ -118,6 +131,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "mark without a cursor": (pack([[4, 1, 0]]), "at least"),
     "mark too large": (pack([[4, 1, 0, bytes(65537)]]), "length <= 65536"),
     "identity without text": (pack([[5, ""]]), "length >= 1"),
+    "turn without a name": (pack([[8, "", 1]]), "length >= 1"),
+    "name of a turn too long": (pack([[8, "x" * 641, 1]]), "length <= 640"),
+    "turn without events": (pack([[9, "r", 1, []]]), "length >= 1"),
+    "events of a turn too many": (pack([[9, "r", 1, [b""] * 1025]]), "length <= 1024"),
+    "end of a turn as object": (pack([[10, "r", 1, {}]]), "Expected `bytes`"),
     "body too large": (bytes(data.MAX_BODY_BYTES + 1), "at most"),
     "too many frames": (pack([[2, 1, b"0", [b""]]] * 1025), "length <= 1024"),
     "key too long": (pack([[1, "x" * 130, 1, "t", 0]]), "length <= 129"),
@@ -138,8 +156,22 @@ def test_a_bad_body_of_a_worker_is_refused_with_the_reason(case: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", pack([[9]]), pack([[3, 1, "", b""]]), bytes(data.MAX_BODY_BYTES + 1)],
-    ids=["empty", "unknown kind", "nameless method", "too large"],
+    [
+        b"",
+        pack([[9]]),
+        pack([[3, 1, "", b""]]),
+        bytes(data.MAX_BODY_BYTES + 1),
+        pack([[6, "r", bytes(data.MAX_TURN_BYTES + 1), 0]]),
+        pack([[7, "r", -1]]),
+    ],
+    ids=[
+        "empty",
+        "unknown kind",
+        "nameless method",
+        "too large",
+        "turn too large",
+        "negative acknowledgement",
+    ],
 )
 def test_a_bad_body_of_the_gateway_is_refused(body: bytes) -> None:
     with pytest.raises(FrameError):

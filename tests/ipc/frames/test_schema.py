@@ -65,7 +65,7 @@ BAD: list[tuple[str, Any]] = [
     ("fromClient", {"type": "res", "id": "1", "ok": True}),
     ("fromGateway", {"type": "res", "id": "1", "ok": False, "error": None}),
     ("fromGateway", {"type": "event", "event": "x", "seq": -1}),
-    ("dataFromWorker", [[9]]),
+    ("dataFromWorker", [[19]]),
     ("dataFromWorker", [[2, -1, "", [""]]]),
     ("controlFromWorker", [[3, 1]]),
 ]

@@ -1,0 +1,14 @@
+"""The agent kind ``echo``: answers each message with its own text."""
+
+from __future__ import annotations
+
+import msgspec
+
+from workers.agent import AgentManifest
+
+
+class EchoConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One echo agent: there is nothing to configure."""
+
+
+manifest = AgentManifest("echo", "Echo", EchoConfig, agent="workers.agents.echo.agent:Echo")
