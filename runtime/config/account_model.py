@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from runtime.config.access_policy import AccessFields
-from runtime.config.model import AgentName, Section, Text
+from runtime.config.fields import Section, Text
+from runtime.config.model import AgentName
 from workers.plugin import LOCAL
 
 ProxyUrl = Annotated[str, Meta(pattern=r"^https?://[^@/\s]+/?$", max_length=300)]

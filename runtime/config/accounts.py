@@ -36,6 +36,7 @@ from runtime.config.channel_section import (
     split_fields,
 )
 from runtime.config.errors import ConfigError, Problem
+from runtime.config.fields import Section
 from runtime.config.model import (
     AccountLimitsConfig,
     AgentName,
@@ -44,7 +45,6 @@ from runtime.config.model import (
     LoginConfig,
     MediaConfig,
     RestartConfig,
-    Section,
 )
 from runtime.config.section_rules import problems_of_account, problems_of_channel
 from runtime.config.wording import unknown

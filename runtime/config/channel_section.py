@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from runtime.config.account_model import AccountConfig, ChannelConfig, JournalMode
+from runtime.config.fields import Section
 from runtime.config.model import (
     AccountLimitsConfig,
     Config,
     HealthMonitorConfig,
     LoginConfig,
     RestartConfig,
-    Section,
 )
 from workers.plugin import Manifest
 from workers.registry import Manifests

@@ -9,29 +9,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from ipc.frames.data import MAX_PAYLOAD_BYTES
+from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
 from runtime.config.places import DEFAULT_PORT
 from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-Millis = Annotated[int, Meta(ge=1, le=86_400_000)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 AllowedMedia = Annotated[
     str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+(/|$))", max_length=4096)
 ]
 AgentName = Literal["echo", "none"]
-
-
-class Section(
-    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
-):
-    """Base of every part of the file: an unknown field is an error, never ignored."""
 
 
 class RestartConfig(Section, frozen=True):

@@ -11,13 +11,13 @@ import pytest
 
 from runtime.config.account_model import AccountConfig, ChannelConfig
 from runtime.config.check import is_struct, members
+from runtime.config.fields import Section
 from runtime.config.model import (
     AccountLimitsConfig,
     Config,
     GatewayConfig,
     MediaConfig,
     RestartConfig,
-    Section,
     SupervisorConfig,
 )
 from runtime.config.places import DEFAULT_PORT
