@@ -32,7 +32,7 @@ from bench import machine
 from bench.measuring.figures import percentile, table
 from tests.support.daemon import Daemon
 from tests.support.short_directory import ShortDirectory
-from workers.channels.webhook.signing import key_of, sign
+from workers.web.signing import key_of, sign
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 KEYS = [key_of(SECRET)]

@@ -21,11 +21,11 @@ from aiohttp import web
 from tests.support.daemon import Daemon
 from tests.support.irc_server import IrcServer, RawClient, miniircd
 from workers.channels.local.plugin import socket_path
-from workers.channels.webhook.signing import key_of, sign
 from workers.testing.fakes.discord import FakeDiscord, fake_discord
 from workers.testing.fakes.discord_bots import token_of
 from workers.testing.fakes.slack import FakeSlack, fake_slack
 from workers.testing.fakes.telegram import FakeTelegram, fake_telegram
+from workers.web.signing import key_of, sign
 
 _numbers = itertools.count(1)
 

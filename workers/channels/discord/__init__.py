@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workers.channels.addresses import bot_name
 from workers.channels.discord.config import DEFAULT_ROOT, DiscordConfig, bot_id
 from workers.plugin import Manifest, Media, Pace, Rate, Text
+from workers.web.addresses import bot_name
 
 
 class DiscordManifest(Manifest):

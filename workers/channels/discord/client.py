@@ -22,7 +22,7 @@ from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.objects import ApiError, Json
 from workers.channels.discord.rate_limits import RateLimits, seconds_of
 from workers.channels.discord.refusals import DiscordRefusal
-from workers.channels.http_faults import NoAnswer, fault_of
+from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from workers.channels.addresses import wrong_root
 from workers.groups import GuildConfig
 from workers.plugin import LOCAL
+from workers.web.addresses import wrong_root
 
 DEFAULT_ROOT = "https://discord.com"
 

@@ -13,9 +13,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from workers.channels.http_faults import why
 from workers.messages import Attachment, Inbound
 from workers.plugin import MediaFiles
+from workers.web.faults import why
 
 MAX_DOWN = 25_000_000  # bytes; people with a subscription may send twenty times that
 AT_ONCE = 4

@@ -20,7 +20,7 @@ from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.objects import DiscordReady, GatewayFrame, Hello, Json
 from workers.channels.discord.refusals import NEW_SESSION_CODES
 from workers.channels.discord.session import BotSession
-from workers.channels.http_faults import fault_of, why
+from workers.web.faults import fault_of, why
 
 DISPATCH, HEARTBEAT, RECONNECT, INVALID_SESSION, HELLO, ACK = 0, 1, 7, 9, 10, 11
 GOING_ON = 4000  # closed with it, a session can be resumed; after 1000 and 1001 it cannot

@@ -24,7 +24,7 @@ from workers.channels.discord.objects import (
     snowflake_ms,
 )
 from workers.channels.discord.refusals import DiscordRefusal
-from workers.channels.http_faults import NoAnswer, Unreachable
+from workers.web.faults import NoAnswer, Unreachable
 
 PAGE = 100  # messages, the most that Discord gives at once
 MOST_IN_CHANNEL = 500  # messages of one channel that are read

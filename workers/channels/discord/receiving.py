@@ -52,9 +52,9 @@ from workers.channels.discord.translation import (
     typing_of,
     vote_of,
 )
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.messages import Happened, Inbound
 from workers.plugin import Context, Receipt
+from workers.web.faults import NoAnswer, Unreachable
 
 T = TypeVar("T")
 

@@ -5,7 +5,6 @@ Discord has a number for each of its refusals; its texts decide nothing.
 
 from __future__ import annotations
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.errors import (
     ChannelError,
     MaybeSent,
@@ -15,6 +14,7 @@ from workers.errors import (
     SendFailed,
     Transient,
 )
+from workers.web.faults import NoAnswer, Unreachable
 
 PORTAL = "https://discord.com/developers/applications"
 UNAUTHORIZED = (

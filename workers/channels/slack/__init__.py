@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workers.channels.addresses import with_root
 from workers.channels.slack.config import DEFAULT_ROOT, SlackConfig
 from workers.plugin import Manifest, Media, Pace, Rate, Text
+from workers.web.addresses import with_root
 
 
 class SlackManifest(Manifest):

@@ -14,9 +14,9 @@ import aiohttp
 import msgspec
 
 from ipc.nesting import MALFORMED, decode_json, require_shallow
-from workers.channels.http_faults import NoAnswer, fault_of
 from workers.channels.slack.objects import Json, SlackReply
 from workers.channels.slack.refusals import SlackRefusal
+from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from workers.channels.addresses import wrong_root
 from workers.groups import RoomConfig
 from workers.plugin import LOCAL
+from workers.web.addresses import wrong_root
 
 DEFAULT_ROOT = "https://slack.com"
 BOT_TOKEN = ("xoxb-", "xoxe.xoxb-")  # how a bot token begins; the second is one that expires

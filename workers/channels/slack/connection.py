@@ -16,8 +16,8 @@ import msgspec
 
 from ipc import timeouts
 from ipc.nesting import MALFORMED, decode_json
-from workers.channels.http_faults import Unreachable, why
 from workers.channels.slack.objects import Envelope
+from workers.web.faults import Unreachable, why
 
 PING_SECONDS = 20.0  # silence after which we ask; half of it is how long the answer may take
 OPEN_SECONDS = 15.0  # until Slack has said hello

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.blocks import blocks_of
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.emoji import emoji_name
@@ -26,6 +25,7 @@ from workers.channels.slack.translation import is_ts, message_id, milliseconds, 
 from workers.channels.slack.uploads import SlackUploads
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Outbound, Sent
+from workers.web.faults import NoAnswer, Unreachable
 
 T = TypeVar("T")
 

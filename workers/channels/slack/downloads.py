@@ -13,12 +13,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from workers.channels.http_faults import NoAnswer, Unreachable, why
 from workers.channels.slack.client import CONNECT_SECONDS, WebApi
 from workers.channels.slack.objects import FileReply, SlackFile
 from workers.channels.slack.refusals import SlackRefusal
 from workers.messages import Attachment
 from workers.plugin import MediaFiles
+from workers.web.faults import NoAnswer, Unreachable, why
 
 MAX_DOWN = 100_000_000  # bytes; people may upload ten times that
 AT_ONCE = 4

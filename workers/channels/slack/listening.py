@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ipc import timeouts
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.connection import NOT_UNDERSTOOD, SlackConnection
 from workers.channels.slack.intake import EnvelopeIntake
@@ -21,6 +20,7 @@ from workers.channels.slack.objects import BotIdentity, OpenedConnection
 from workers.channels.slack.refusals import SWITCHED_OFF, TOO_MANY, SlackRefusal, ending_of
 from workers.errors import Misconfigured, Transient
 from workers.plugin import Context
+from workers.web.faults import NoAnswer, Unreachable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 CROWDED_PAUSE = 30.0  # when too many are connected

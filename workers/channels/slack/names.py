@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.objects import ConversationReply, UserReply
 from workers.channels.slack.refusals import SlackRefusal
 from workers.messages import Chat, Happened, Inbound
+from workers.web.faults import NoAnswer, Unreachable
 
 PAUSE = 1.2  # seconds between two questions
 PAUSE_OFFLINE = 30.0  # after one that was not answered

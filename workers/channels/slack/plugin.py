@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.config import SlackConfig, wrong_tokens
 from workers.channels.slack.deliveries import SlackDeliveries
@@ -19,6 +18,7 @@ from workers.channels.slack.uploads import SlackUploads
 from workers.errors import Misconfigured, SendFailed
 from workers.messages import Action, Chat, Inbound, Outbound, Sender, Sent
 from workers.plugin import Context
+from workers.web.faults import NoAnswer, Unreachable
 
 NEEDED_SCOPES = frozenset({"chat:write"})  # without them an account is of no use
 

@@ -5,7 +5,6 @@ Slack refuses by codes; https://docs.slack.dev/reference/methods lists those of 
 
 from __future__ import annotations
 
-from workers.channels.http_faults import Unreachable
 from workers.errors import (
     ChannelError,
     MaybeSent,
@@ -15,6 +14,7 @@ from workers.errors import (
     SendFailed,
     Transient,
 )
+from workers.web.faults import Unreachable
 
 # The token is worth nothing any more, and no time changes that.
 REVOKED = frozenset({"token_revoked", "account_inactive", "token_expired"})

@@ -15,13 +15,13 @@ import aiohttp
 from yarl import URL
 
 from ipc import timeouts
-from workers.channels.http_faults import NoAnswer, Unreachable, why
 from workers.channels.slack.client import CONNECT_SECONDS, WebApi
 from workers.channels.slack.objects import FileReply, Json, SlackFile, UploadPlace
 from workers.channels.slack.refusals import SlackRefusal
 from workers.errors import SendFailed
 from workers.messages import Attachment
 from workers.plugin import MediaFiles, MediaReader
+from workers.web.faults import NoAnswer, Unreachable, why
 
 UPLOAD_SECONDS = 80.0  # for all files of a message: a call has 120 s, with what follows
 LOOKS = (0.0, 0.5, 1.0)  # seconds before each look for the message of a file

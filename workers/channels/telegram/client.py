@@ -18,9 +18,9 @@ import msgspec
 from yarl import URL
 
 from ipc.nesting import MALFORMED, decode_json, require_shallow
-from workers.channels.http_faults import NoAnswer, fault_of
 from workers.channels.telegram.objects import ApiReply, Json
 from workers.channels.telegram.refusals import ApiRefusal
+from workers.web.faults import NoAnswer, fault_of
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from workers.channels.addresses import wrong_root
 from workers.plugin import LOCAL
+from workers.web.addresses import wrong_root
 
 DEFAULT_ROOT = "https://api.telegram.org"
 _TOKEN = re.compile(r"(\d{1,20}):[A-Za-z0-9_-]{1,200}\Z")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import Json, TelegramChat, TelegramMessage
 from workers.channels.telegram.refusals import ApiRefusal, failure_of, is_markup, is_unchanged
@@ -15,6 +14,7 @@ from workers.channels.telegram.translation import chat_of, message_id, split_id
 from workers.errors import MaybeSent, SendFailed
 from workers.messages import Attachment, Button, Chat, Outbound, Poll, Sent
 from workers.plugin import MediaFiles
+from workers.web.faults import NoAnswer, Unreachable
 
 UPLOAD_SECONDS = 120.0
 MAX_BUTTON_BYTES = 64

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.objects import RemoteFile
 from workers.channels.telegram.refusals import ApiRefusal
 from workers.messages import Attachment, Happened, Inbound
 from workers.plugin import MediaFiles
+from workers.web.faults import NoAnswer, Unreachable
 
 MAX_DOWN = 20_000_000  # bytes: more the Bot API gives nobody
 AT_ONCE = 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.config import TelegramConfig, bot_id
 from workers.channels.telegram.deliveries import BotDeliveries
@@ -14,6 +13,7 @@ from workers.channels.telegram.refusals import ApiRefusal, ending_of
 from workers.errors import Misconfigured, SendFailed
 from workers.messages import Action, Chat, Outbound, Sent
 from workers.plugin import Context
+from workers.web.faults import NoAnswer, Unreachable
 
 
 class Telegram:

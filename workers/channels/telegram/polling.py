@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from ipc.nesting import MALFORMED, decode_json
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.downloads import FileDownloads
 from workers.channels.telegram.objects import (
@@ -36,6 +35,7 @@ from workers.channels.telegram.refusals import (
 from workers.channels.telegram.translation import happenings_of, inbound_of
 from workers.messages import Happened, Inbound
 from workers.plugin import Context
+from workers.web.faults import NoAnswer, Unreachable
 
 BATCH = 100  # updates at once, the most that Telegram hands out
 OLDEST_CURSOR = 6 * 24 * 3600 * 1000  # ms; after a week without updates Telegram numbers them anew

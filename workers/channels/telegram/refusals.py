@@ -7,9 +7,9 @@ given for one message.
 
 from __future__ import annotations
 
-from workers.channels.http_faults import Unreachable
 from workers.channels.telegram.objects import Parameters
 from workers.errors import ChannelError, MaybeSent, NeedsLogin, Reason, SendFailed, Transient
+from workers.web.faults import Unreachable
 
 UNAUTHORIZED = "Telegram knows no bot with this token: make a new one with @BotFather, /token"
 POLLED_TWICE = (

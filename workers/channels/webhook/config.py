@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from ipc.hosts import is_address
-from workers.channels.webhook.signing import key_of
-from workers.media.addresses import is_public
 from workers.plugin import LOCAL
+from workers.web.addresses import wrong_url
+from workers.web.signing import key_of
 
 Secret = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -41,21 +39,3 @@ class WebhookConfig(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
         """The keys of the signatures, the present one first."""
         given = [self.secret, self.previous_secret]
         return [key_of(secret) for secret in given if secret is not None]
-
-
-def wrong_url(url: str, allow_private: bool) -> str | None:
-    """Return what is wrong with the address that messages go to; ``None`` when nothing is."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "must be an address like https://example.com/hook"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return "must begin with https:// (or http://) and name a host"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user or a password: the signature is what proves who sends"
-    if parts.fragment or any(char.isspace() for char in url):
-        return "must be an address without # and spaces"
-    if not allow_private and is_address(parts.hostname) and not is_public(parts.hostname):
-        return "is an address of this host or its networks, which needs allowPrivate: true"
-    return None

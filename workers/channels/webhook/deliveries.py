@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - a first connection imports it: 1.3 MiB in each worker
 import time
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 
 from ipc.nesting import MALFORMED, decode_json
-from workers.channels.http_faults import NoAnswer, fault_of
-from workers.channels.public_addresses import PrivateAddress, PublicResolver
 from workers.channels.webhook.config import WebhookConfig
 from workers.channels.webhook.payloads import LINKS, webhook_id, write
-from workers.channels.webhook.signing import sign
 from workers.errors import MaybeSent, Reason, SendFailed
 from workers.messages import Outbound, Sent
+from workers.web.faults import NoAnswer, asked_wait, fault_of
+from workers.web.public_addresses import PrivateAddress, public_session
+from workers.web.signing import sign
 
 CONNECT_SECONDS = 10.0
 MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
-LONGEST_WAIT = 86_400.0  # seconds; what a peer may ask for
-USER_AGENT = "Trunkline"
 # What an answer means for one message; other statuses of 400 and more are by their class.
 REASONS: dict[int, Reason] = {
     401: "forbidden",
@@ -40,17 +37,12 @@ class WebhookDeliveries:
     def __init__(self, config: WebhookConfig, proxy: str | None = None) -> None:
         self._config = config
         self._proxy = proxy
-        # Behind a proxy it is the proxy that resolves: only its own name is asked for here.
-        resolver = PublicResolver(allow_private=config.allow_private or proxy is not None)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver),
-            timeout=aiohttp.ClientTimeout(
-                total=config.timeout_seconds,
-                sock_connect=min(CONNECT_SECONDS, config.timeout_seconds),
-            ),
-            headers={"User-Agent": USER_AGENT},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
+        limits = aiohttp.ClientTimeout(
+            total=config.timeout_seconds,
+            sock_connect=min(CONNECT_SECONDS, config.timeout_seconds),
+        )
+        self._session = public_session(
+            limits, allow_private=config.allow_private, behind_proxy=proxy is not None
         )
 
     async def close(self) -> None:
@@ -90,7 +82,7 @@ class WebhookDeliveries:
                 proxy=self._proxy,
             ) as response:
                 answer = await response.content.read(MAX_ANSWER)
-                wait = _seconds(response.headers.get("Retry-After"))
+                wait = asked_wait(response.headers.get("Retry-After"))
                 return response.status, answer, wait
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _unsent(error) from None
@@ -125,19 +117,6 @@ def _failure(status: int, retry_after: float | None) -> SendFailed:
         retry_after=retry_after if waits else None,
         scope="account" if waits else "chat",
     )
-
-
-def _seconds(value: str | None) -> float | None:
-    """Return what ``Retry-After`` asks for, a number of seconds or a date; ``None`` for neither."""
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), LONGEST_WAIT)
-    try:
-        wait = parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(wait, 0.0), LONGEST_WAIT)
 
 
 def _named_in(answer: bytes) -> str | None:

@@ -14,7 +14,6 @@ import msgspec
 from workers.channels.webhook.config import WebhookConfig
 from workers.channels.webhook.deliveries import WebhookDeliveries
 from workers.channels.webhook.payloads import BadBody, read
-from workers.channels.webhook.signing import Unsigned, verify
 from workers.channels.webhook.uploads import (
     MAX_MESSAGE,
     Body,
@@ -26,6 +25,7 @@ from workers.channels.webhook.uploads import (
 from workers.errors import SendFailed
 from workers.messages import HttpRequest, HttpResponse, Inbound, Outbound, Sent
 from workers.plugin import Context
+from workers.web.signing import Unsigned, verify
 
 PATH = "hook"
 PIECE = 256 * 1024  # bytes of a file that are read at once

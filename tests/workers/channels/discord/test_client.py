@@ -8,9 +8,9 @@ from tests.workers.channels.discord.running_bot import TOKEN, discord_api
 from workers.channels.discord.client import DiscordUpload
 from workers.channels.discord.objects import DiscordMessage, DiscordUser, SessionPlace
 from workers.channels.discord.refusals import DiscordRefusal
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.testing.fakes.discord import fake_discord
 from workers.testing.fakes.discord_bots import RestFault
+from workers.web.faults import NoAnswer, Unreachable
 
 SEND = "POST /channels/{}/messages"
 

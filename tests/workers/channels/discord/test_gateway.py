@@ -16,7 +16,7 @@ from ipc.nesting import decode_json
 from workers.channels.discord import gateway
 from workers.channels.discord.gateway import ConnectionEnd, GatewayConnection
 from workers.channels.discord.session import BotSession, DiscordCursor
-from workers.channels.http_faults import Unreachable
+from workers.web.faults import Unreachable
 
 Serve = Callable[[web.WebSocketResponse], Awaitable[Any]]
 ROOT = "http://here"

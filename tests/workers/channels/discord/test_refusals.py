@@ -8,8 +8,8 @@ from workers.channels.discord.refusals import (
     ending_of_close,
     failure_of,
 )
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.errors import MaybeSent, Misconfigured, NeedsLogin, Reason, Transient
+from workers.web.faults import NoAnswer, Unreachable
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 from ipc.nesting import MAX_DEPTH
 from tests.support.daemon import free_port
 from tests.workers.channels.slack.running_app import BOT_TOKEN, web_api
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.client import WebApi, form_of
 from workers.channels.slack.objects import BotIdentity
 from workers.channels.slack.refusals import SlackRefusal
 from workers.testing.fakes.slack import fake_slack
 from workers.testing.fakes.slack_apps import MethodFault
+from workers.web.faults import NoAnswer, Unreachable
 
 
 async def refused(api: WebApi, method: str = "auth.test") -> SlackRefusal:

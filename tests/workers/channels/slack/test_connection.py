@@ -8,10 +8,10 @@ import pytest
 
 from tests.support.daemon import free_port
 from tests.workers.channels.slack.running_app import BOT_TOKEN
-from workers.channels.http_faults import Unreachable
 from workers.channels.slack.connection import NOT_UNDERSTOOD, SlackConnection
 from workers.channels.slack.objects import Envelope
 from workers.testing.fakes.slack import FakeSlack, fake_slack
+from workers.web.faults import Unreachable
 
 
 def nothing() -> None:

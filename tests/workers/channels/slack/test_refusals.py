@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.slack.refusals import SlackRefusal, ending_of, ends_account, failure_of
 from workers.errors import (
     ChannelError,
@@ -12,6 +11,7 @@ from workers.errors import (
     SendFailed,
     Transient,
 )
+from workers.web.faults import NoAnswer, Unreachable
 
 
 def refusal(error: str, needed: str = "", retry_after: float | None = None) -> SlackRefusal:

@@ -9,11 +9,11 @@ import pytest
 from ipc.nesting import MAX_DEPTH
 from tests.support.daemon import free_port
 from tests.workers.channels.telegram.running_bot import TOKEN, bot_api
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.client import BotApi, Upload
 from workers.channels.telegram.objects import User
 from workers.channels.telegram.refusals import ApiRefusal
 from workers.testing.fakes.telegram import ApiFault, fake_telegram
+from workers.web.faults import NoAnswer, Unreachable
 
 
 async def refused(api: BotApi, method: str = "getMe") -> ApiRefusal:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tests.workers.channels.telegram.running_bot import TOKEN, running
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram import polling
 from workers.channels.telegram.objects import Parameters
 from workers.channels.telegram.polling import OLDEST_CURSOR, offset_of, pause_after
 from workers.channels.telegram.refusals import ApiRefusal
 from workers.errors import NeedsLogin
 from workers.testing.fakes.telegram import ApiFault
+from workers.web.faults import NoAnswer, Unreachable
 
 NOW = 1_800_000_000_000
 

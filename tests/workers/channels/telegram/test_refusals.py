@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from workers.channels.http_faults import NoAnswer, Unreachable
 from workers.channels.telegram.objects import Parameters
 from workers.channels.telegram.refusals import (
     ApiRefusal,
@@ -13,6 +12,7 @@ from workers.channels.telegram.refusals import (
     is_unchanged,
 )
 from workers.errors import MaybeSent, NeedsLogin, Transient
+from workers.web.faults import NoAnswer, Unreachable
 
 LONG = Parameters(retry_after=6775)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.channels.addresses import bot_name, with_root, wrong_root
+from workers.web.addresses import bot_name, with_root, wrong_root, wrong_url
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,22 @@ def test_other_servers_are_taken(root: str) -> None:
 )
 def test_an_account_is_called_by_its_login_and_a_server_of_its_own(name: str, shown: str) -> None:
     assert name == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "about"),
+    [
+        ("https://1.1.1.1/hook?a=1", False, None),
+        ("http://127.0.0.1:8080/hook", True, None),
+        ("http://127.0.0.1:8080/hook", False, "needs allowPrivate: true"),
+        ("https://ann:pw@example.com/", False, "must not hold a user"),
+        ("https://example.com/#x", False, "without #"),
+        ("ftp://example.com/", False, "must begin with https"),
+        ("https://example.com:x/", False, "must be an address"),
+    ],
+)
+def test_an_address_that_is_posted_to_is_checked(
+    url: str, private: bool, about: str | None
+) -> None:
+    found = wrong_url(url, private)
+    assert found is None if about is None else about in str(found)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from workers.channels.public_addresses import LookUp, PrivateAddress, PublicResolver
+from workers.web.public_addresses import LookUp, PrivateAddress, PublicResolver, public_session
 
 
 def leading_to(*addresses: str) -> LookUp:
@@ -61,3 +61,13 @@ async def test_aiohttp_shows_the_refusal() -> None:
         with pytest.raises(aiohttp.ClientConnectorError) as caught:
             await session.get("http://inner.example/")
         assert isinstance(caught.value.os_error, PrivateAddress)
+
+
+@pytest.mark.parametrize(("allowed", "proxy"), [(False, False), (True, False), (False, True)])
+async def test_a_session_asks_for_private_names_where_it_may(allowed: bool, proxy: bool) -> None:
+    limits = aiohttp.ClientTimeout(total=5)
+    async with public_session(limits, allow_private=allowed, behind_proxy=proxy) as session:
+        with pytest.raises(aiohttp.ClientConnectorError) as caught:
+            await session.get("http://localhost:1/")
+    refused = isinstance(caught.value.os_error, PrivateAddress)
+    assert refused is not (allowed or proxy)

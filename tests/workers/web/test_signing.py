@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.workers.channels.webhook.peer import KEY, OTHER, OTHER_KEY, SECRET, signed, verified
-from workers.channels.webhook.signing import Unsigned, key_of, sign, verify
+from workers.web.signing import Unsigned, key_of, sign, verify
 
 NOW = 1_700_000_000.0
 BODY = '{"text":"süß"}'.encode()

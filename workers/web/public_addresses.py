@@ -12,9 +12,12 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from workers.media.addresses import is_public
+
+USER_AGENT = "Trunkline"
 
 # Name, port and family to what getaddrinfo(3) finds: family, kind, protocol, name, address.
 LookUp = Callable[[str, int, int], Awaitable[list[tuple[int, int, int, str, tuple[Any, ...]]]]]
@@ -58,6 +61,24 @@ class PublicResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Do nothing: there is nothing to close."""
+
+
+def public_session(
+    limits: aiohttp.ClientTimeout, *, allow_private: bool, behind_proxy: bool
+) -> aiohttp.ClientSession:
+    """Return a session for an address that the configuration names; close it.
+
+    It keeps no cookies and decompresses nothing, so that what is read is what was sent. Behind a
+    proxy it is the proxy that resolves: only its own name is asked for here.
+    """
+    resolver = PublicResolver(allow_private=allow_private or behind_proxy)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=resolver),
+        timeout=limits,
+        headers={"User-Agent": USER_AGENT},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
 
 
 async def _ask_system(host: str, port: int, family: int) -> Any:

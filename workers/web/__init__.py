@@ -1,0 +1,1 @@
+"""What channels and agents share that speak HTTP: addresses, signatures, faults."""
