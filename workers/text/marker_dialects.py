@@ -22,9 +22,12 @@ _URL = r"https?://[^\s<>()\[\]]+"
 _DISCORD_SPECIAL = re.compile(rf"({_URL})|([\\*_~`|]|\](?=\())")
 # What Discord makes a link of by itself; marks in it are part of the address.
 _DISCORD_LINK = r"""(?:https?|steam)://[^\s<]+[^<.,:; "'\]\s]"""
-_DISCORD_PLAIN_MARK = r"([\\*_~`|<\[]|@(?=everyone|here)|:(?=[A-Za-z0-9_+~-]{1,64}:))"
-# A backslash just behind a link would belong to it: there a space keeps them apart.
-_DISCORD_PLAIN = re.compile(rf"({_DISCORD_LINK})(?={_DISCORD_PLAIN_MARK})?|{_DISCORD_PLAIN_MARK}")
+_DISCORD_PLAIN_MARK = r"([\\*_~`|<\[]|@(?=everyone|here)|:(?=[\w+~-]+:))"
+# A backslash behind a link, or behind punctuation that follows it, would make both part of it:
+# there a space keeps them apart.
+_DISCORD_PLAIN = re.compile(
+    rf"""({_DISCORD_LINK})(?=[.,:;"'\]]*{_DISCORD_PLAIN_MARK})?|{_DISCORD_PLAIN_MARK}"""
+)
 _DISCORD_LINE = re.compile(r"(?m)^([ \t]*)(#{1,3}(?=\s)|>|[-+](?=[\s#])|\d+(?=[.)]\s))")
 _MIRC = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # colours and other codes; not tab and newline
 _RUN = re.compile("`+")

@@ -130,6 +130,11 @@ MARKS = st.lists(
 @given(st.one_of(MARKS, HOSTILE), UNITS, st.integers(64, 200))
 @example("](http://a/b)<script>", "chars", 64)
 @example("http://a/b:smile: http://a/b<@1>", "chars", 64)
+@example(
+    "https://a/b*]<t:1:R> http://a/b.:smile: http://a/b';,\\x http://a/b]][c](http://d)",
+    "chars",
+    64,
+)
 def test_discord_shows_plain_text_as_it_is(source: str, unit: Unit, limit: int) -> None:
     parts = render(source, Text(limit, unit, dialect="discord"), "plain")
     assert all(0 < length(part, unit) <= limit for part in parts)
