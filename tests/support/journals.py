@@ -33,6 +33,7 @@ class HeldJournal(MemoryJournal):
         if before is not None:
             self._places, self._seen = before._places, before._seen
             self._frames, self._outgoing = before._frames, before._outgoing
+            self._conversations = before._conversations
 
     def flush(self) -> None:
         """Keep what has been appended for ``store``."""

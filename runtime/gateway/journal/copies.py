@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ipc.files import move_aside, sync_directory
 from runtime.gateway.journal import schema
-from runtime.gateway.journal.database import connect, version_of
+from runtime.gateway.journal.database import version_of
+from runtime.gateway.journal.reader import connect
 
 PATTERN = "journal-*.db"
 BESIDE = ("-wal", "-shm")

@@ -12,10 +12,12 @@ from typing import Protocol
 import msgspec
 
 from ipc.frames.cursors import Cursor
+from runtime.gateway.journal.conversations import Session, SessionFilter, TranscriptEntry
 from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Outcome, Part, Place, Record
+from runtime.gateway.journal.runs import Run
 
 FILE, COPIES = "journal.db", "backup"  # the file and the directory of its copies, in the state's
 PAGE_BYTES = 512 * 1024  # of payloads that one read returns, about
@@ -63,7 +65,7 @@ class Journal(Protocol):
         """Return where an account stands, as far as it is stored."""
 
     def accounts(self) -> Collection[str]:
-        """Return the keys of all accounts that it holds, configured or not."""
+        """Return the keys of all channel accounts that it holds, configured or not."""
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""
@@ -85,6 +87,29 @@ class Journal(Protocol):
 
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
+
+    async def open_runs(self, key: str) -> list[Run]:
+        """Return the runs of an account that have not ended, in the order of their records."""
+
+    async def run_of(self, id: str) -> Run | None:
+        """Return the newest run with an id, whatever account it is of."""
+
+    async def session(self, key: str) -> Session | None:
+        """Return the session under a key."""
+
+    async def sessions(
+        self, which: SessionFilter, limit: int, offset: int = 0
+    ) -> tuple[list[Session], int]:
+        """Return sessions, those that changed last first, and how many there are in all."""
+
+    async def entries(
+        self, session: str, limit: int, *, after: int | None = None, before: int | None = None
+    ) -> list[TranscriptEntry]:
+        """Return entries of a session's transcript in their order.
+
+        They are the first ones after the number ``after``, or else the last ones before
+        ``before``, or the last ones of all.
+        """
 
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
         """Return the direct chats with a person in each account, as far as frames show them."""

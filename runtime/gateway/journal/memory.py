@@ -10,6 +10,15 @@ from msgspec.structs import replace
 
 from ipc.frames.cursors import Cursor
 from ipc.nesting import decode_json
+from runtime.gateway.journal.conversations import (
+    AGENT,
+    EntriesAdded,
+    Session,
+    SessionChanged,
+    SessionDeleted,
+    SessionFilter,
+    TranscriptEntry,
+)
 from runtime.gateway.journal.erasing import (
     FORGOTTEN,
     Forgotten,
@@ -19,7 +28,6 @@ from runtime.gateway.journal.erasing import (
 )
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.outgoing import (
-    Known,
     OpenRow,
     OutgoingMessage,
     OutgoingRow,
@@ -42,6 +50,17 @@ from runtime.gateway.journal.records import (
     from_cursor,
     is_complete,
 )
+from runtime.gateway.journal.runs import (
+    Run,
+    RunEnded,
+    RunMerged,
+    RunPostponed,
+    RunQueued,
+    RunSeen,
+    RunStarted,
+    outcome_of,
+)
+from runtime.gateway.journal.transcripts import Conversations
 
 
 class MemoryJournal:
@@ -59,6 +78,7 @@ class MemoryJournal:
         self._frames: defaultdict[str, list[tuple[int, int, Part]]] = defaultdict(list)
         self._outgoing: defaultdict[str, dict[str, OutgoingMessage]] = defaultdict(dict)
         self._people: defaultdict[str, dict[str, Person]] = defaultdict(dict)
+        self._conversations = Conversations()
         self._queue: list[tuple[Record, Done | None]] = []
 
     def place(self, key: str) -> Place | None:
@@ -66,8 +86,8 @@ class MemoryJournal:
         return self._places.get(key)
 
     def accounts(self) -> Collection[str]:
-        """Return the keys of all accounts that it holds, configured or not."""
-        return self._places.keys()
+        """Return the keys of all channel accounts that it holds, configured or not."""
+        return [key for key in self._places if not key.startswith(AGENT)]
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""
@@ -116,6 +136,30 @@ class MemoryJournal:
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return list(self._people[key].values())
+
+    async def open_runs(self, key: str) -> list[Run]:
+        """Return the runs of an account that have not ended, in the order of their records."""
+        return self._conversations.open_runs(key)
+
+    async def run_of(self, id: str) -> Run | None:
+        """Return the newest run with an id, whatever account it is of."""
+        return self._conversations.run(id)
+
+    async def session(self, key: str) -> Session | None:
+        """Return the session under a key."""
+        return self._conversations.session(key)
+
+    async def sessions(
+        self, which: SessionFilter, limit: int, offset: int = 0
+    ) -> tuple[list[Session], int]:
+        """Return sessions, those that changed last first, and how many there are in all."""
+        return self._conversations.sessions(which, limit, offset)
+
+    async def entries(
+        self, session: str, limit: int, *, after: int | None = None, before: int | None = None
+    ) -> list[TranscriptEntry]:
+        """Return entries of a transcript in their order: see ``Journal``."""
+        return self._conversations.entries(session, after, before, limit)
 
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
         """Return the direct chats with a person in each account, as far as frames show them."""
@@ -179,20 +223,39 @@ class MemoryJournal:
                 outcome = kept
             case Answered():
                 place = change(place, record)
-                outcome = self._queue_all(key, record.answers)
+                rows = self._queue_all(key, record.answers)
+                outcome = outcome_of(rows, self._conversations.ask(key, record.runs))
                 self._know(key, record.people)
             case PeopleChanged():
                 self._know(key, record.people)
             case Queued():
-                outcome = self._queue_all(key, [record.outgoing])
+                outcome = outcome_of(self._queue_all(key, [record.outgoing]), {})
             case Marked() | Identified() | Left():
                 place = change(place, record)
+            case RunQueued():
+                outcome = outcome_of({}, self._conversations.ask(key, [record.run]))
+            case RunEnded() | EntriesAdded():
+                outcome = self._converse(record)
+                place = replace(place, entries=self._conversations.newest)
+            case RunStarted() | RunPostponed() | RunSeen() | RunMerged():
+                self._conversations.change(key, record)
+            case SessionChanged():
+                self._conversations.keep(record.session)
+            case SessionDeleted():
+                self._conversations.delete(record.session)
             case _:
-                rows = self._outgoing[key]
-                if record.row in rows:
-                    rows[record.row] = changed(rows[record.row], record)
+                waiting = self._outgoing[key]
+                if record.row in waiting:
+                    waiting[record.row] = changed(waiting[record.row], record)
         self._places[key] = place
         return outcome
+
+    def _converse(self, record: RunEnded | EntriesAdded) -> Outcome:
+        rows: dict[str, OutgoingRow] = {}
+        if isinstance(record, RunEnded):
+            self._conversations.change(record.key, record)
+            rows = self._queue_all(record.key, record.answers)
+        return outcome_of(rows, {}, self._conversations.add(record.key, record))
 
     def _know(self, key: str, people: list[Person]) -> None:
         for each in people:
@@ -200,10 +263,11 @@ class MemoryJournal:
             if each.state != "forgotten":
                 self._people[key][each.sender] = each
 
-    def _queue_all(self, key: str, messages: list[OutgoingMessage]) -> Known | None:
+    def _queue_all(self, key: str, messages: list[OutgoingMessage]) -> dict[str, OutgoingRow]:
         rows, known = self._outgoing[key], {}
         for each in messages:
-            before = rows.setdefault(each.row.key, each)
-            if before is not each:
-                known[each.row.key] = before.row
-        return Known(known) if known else None
+            if each.row.key in rows:
+                known[each.row.key] = rows[each.row.key].row
+            else:
+                rows[each.row.key] = each
+        return known

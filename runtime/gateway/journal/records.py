@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from ipc.frames.cursors import Cursor, has_all_after
+from runtime.gateway.journal.conversations import EntriesAdded, SessionChanged, SessionDeleted
 from runtime.gateway.journal.outgoing import Known, OutgoingMessage, Queued, RowRecord
 from runtime.gateway.journal.people import PeopleChanged, Person
+from runtime.gateway.journal.runs import Run, RunQueued, RunRecord
 
 _NEVER = (0, 0)
 
@@ -62,16 +64,31 @@ class Left(msgspec.Struct, frozen=True):
 class Answered(msgspec.Struct, frozen=True):
     """Answers to be sent, and the position up to which a consumer has thereby answered all.
 
-    ``people`` are those who are told how to be admitted.
+    ``people`` are those who are told how to be admitted, ``runs`` those that will answer.
     """
 
     key: str
     position: Cursor
     answers: list[OutgoingMessage] = []
     people: list[Person] = []
+    runs: list[Run] = []
 
 
-Record = Arrived | Marked | Identified | Left | Answered | PeopleChanged | Queued | RowRecord
+Frameless = (
+    Marked
+    | Identified
+    | Left
+    | Answered
+    | PeopleChanged
+    | Queued
+    | RowRecord
+    | RunQueued
+    | RunRecord
+    | SessionChanged
+    | SessionDeleted
+    | EntriesAdded
+)
+Record = Arrived | Frameless
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -102,7 +119,8 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     position of the consumer that answers, ``None`` before its first. ``skips`` are the repeated
     messages that no event has named yet. ``lost_identity`` is one whose cursor was
     dropped, ``known`` counts the ids that are remembered, ``cursor`` is the plugin's position,
-    kept beside the rest because it may be large.
+    kept beside the rest because it may be large. ``entries`` is the number of the newest entry of
+    a transcript that came with a record of the account.
     """
 
     key: str
@@ -117,6 +135,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     lost_identity: str = ""
     known: int = 0
     cursor: bytes = b""
+    entries: int = 0
 
     @property
     def newest(self) -> Cursor:
@@ -201,9 +220,7 @@ def naming(payload: bytes, first: int, last: int) -> bytes:
 Outcome = Kept | Known | None  # what became of a record; ``None``: as it stands there
 
 
-def change(
-    place: Place, record: Marked | Identified | Left | Answered | PeopleChanged | Queued | RowRecord
-) -> Place:
+def change(place: Place, record: Frameless) -> Place:
     """Return the account's place after a record that brings no frames."""
     replace: Callable[..., Any] = msgspec.structs.replace
     match record:

@@ -14,7 +14,8 @@ from typing import Any
 
 from ipc.files import move_aside
 from runtime.gateway.journal.copies import BESIDE
-from runtime.gateway.journal.database import Database, connect
+from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.reader import connect
 
 # And the key of their rows.
 TABLES = {"account": "n", "pack": "pos", "ids": "pos", "outgoing": "n", "person": "account"}

@@ -16,12 +16,22 @@ with some statements for each message a busy event loop would slow the writer to
 * ``person``: people who have asked to be admitted, as JSON text.
 * ``outgoing``: messages that are to be sent, and for as long as their keys are known those that
   were: ``row`` is JSON, and each record about one is a merge patch of it (RFC 7396).
+* ``run``: questions to agents, in the same way; ``request`` and ``answer`` stand beside the JSON,
+  so that a step of a run does not rewrite them.
+* ``session``: conversations, as JSON text, with what they are looked up by beside it.
+* ``entry``: what the transcripts of sessions hold. ``n`` is given by the writer, and never again.
+* ``gone``: transcripts that were deleted, up to an entry: those are not read any more, and are
+  removed a little at a time, because a long one would hold up every account.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+from runtime.gateway.journal.runs import ANSWER_BYTES
+
 APPLICATION = 0x54524E4B  # "TRNK": what file(1) and we know the file by
-VERSION = 3
+VERSION = 4
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -75,6 +85,26 @@ CREATE TRIGGER step_person INSTEAD OF INSERT ON step WHEN new.kind = 6 BEGIN
     AND account = new.account AND sender = new.text->>'sender';
 END;
 """
+_CONVERSATIONS = """
+CREATE TABLE run(
+  n INTEGER PRIMARY KEY, account INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
+  open INTEGER NOT NULL, row TEXT NOT NULL, request BLOB NOT NULL, answer BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX run_id ON run(id, account);
+CREATE INDEX run_open ON run(account, n) WHERE open = 1;
+CREATE INDEX run_old ON run(at) WHERE open = 0;
+CREATE TABLE session(
+  n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, updated INTEGER NOT NULL,
+  row TEXT NOT NULL
+) STRICT;
+CREATE INDEX session_updated ON session(updated);
+CREATE TABLE entry(
+  n INTEGER PRIMARY KEY, account INTEGER NOT NULL, session TEXT NOT NULL, at INTEGER NOT NULL,
+  chat TEXT NOT NULL, sender TEXT NOT NULL, row TEXT NOT NULL, text TEXT NOT NULL
+) STRICT;
+CREATE INDEX entry_of_session ON entry(session, n);
+CREATE TABLE gone(session TEXT PRIMARY KEY, upto INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
 _STEP = """
 CREATE VIEW step AS SELECT
   0 AS kind, 0 AS account, 0 AS at, 0 AS incarnation, 0 AS first, 0 AS last, '' AS text, x'' AS body
@@ -107,9 +137,53 @@ CREATE TRIGGER step_change INSTEAD OF INSERT ON step WHEN new.kind = 5 BEGIN
     WHERE account = new.account AND key = new.text->>'key';
 END;
 """
-TABLES = _TABLES + _OUTGOING + _PERSON + _STEP + _OUTGOING_STEPS + _PERSON_STEPS
+# The numbers of a changed run say what becomes of its request (``incarnation``) and of its answer
+# (``first``): see ``Change``; ``last`` is 1 at its end.
+_CONVERSATION_STEPS = f"""
+CREATE TRIGGER step_run INSTEAD OF INSERT ON step WHEN new.kind = 7 BEGIN
+  INSERT INTO run(account, id, at, open, row, request, answer)
+    VALUES(new.account, new.text->>'id', new.at, new.first, new.text,
+      iif(new.first, new.body, x''), iif(new.first, x'', new.body));
+END;
+CREATE TRIGGER step_run_change INSTEAD OF INSERT ON step WHEN new.kind = 8 BEGIN
+  UPDATE run SET
+    at = iif(new.last, new.at, at), open = 1 - new.last, row = json_patch(row, new.text),
+    request = CASE new.incarnation WHEN 1 THEN new.body WHEN 2 THEN x'' ELSE request END,
+    answer = CASE new.first WHEN 1 THEN new.body WHEN 2 THEN x''
+      WHEN 3 THEN iif(length(answer) > {ANSWER_BYTES} - 4, answer,
+        substr(CAST(answer || new.body AS BLOB), 1, {ANSWER_BYTES})) ELSE answer END
+    WHERE id = new.text->>'id' AND account = new.account AND open = 1;
+END;
+CREATE TRIGGER step_entry INSTEAD OF INSERT ON step WHEN new.kind = 9 BEGIN
+  INSERT INTO entry VALUES(new.first, new.account, new.text->>0, new.at, new.text->>1,
+    new.text->>2, new.text->>3, CAST(new.body AS TEXT));
+END;
+CREATE TRIGGER step_session INSTEAD OF INSERT ON step WHEN new.kind = 10 BEGIN
+  INSERT INTO session(key, agent, updated, row)
+    VALUES(new.text->>'key', new.text->>'agent', new.at, new.text)
+    ON CONFLICT(key) DO UPDATE
+    SET agent = excluded.agent, updated = excluded.updated, row = excluded.row;
+END;
+CREATE TRIGGER step_session_gone INSTEAD OF INSERT ON step WHEN new.kind = 11 BEGIN
+  INSERT OR REPLACE INTO gone VALUES(new.text, new.first);
+  DELETE FROM session WHERE key = new.text;
+END;
+"""  # noqa: S608 - our own texts
+_TABLES += _OUTGOING + _PERSON + _CONVERSATIONS
+TABLES = _TABLES + _STEP + _OUTGOING_STEPS + _PERSON_STEPS + _CONVERSATION_STEPS
 
 PACK, IDS, PLACE, QUEUED, CHANGED, PERSON = 1, 2, 3, 4, 5, 6  # the kinds of a step
+RUN, RUN_CHANGED, ENTRY, SESSION, SESSION_GONE = 7, 8, 9, 10, 11
+
+
+class Change(IntEnum):
+    """What becomes of a text that stands beside the JSON of a run."""
+
+    KEEP = 0
+    SET = 1
+    CLEAR = 2
+    APPEND = 3
+
 
 # What makes a file of one version into one of the next. A file of each version is in the tests.
 MIGRATIONS: dict[int, str] = {
@@ -127,6 +201,7 @@ INSERT INTO outgoing SELECT n, account, key, at, 'queued', 0,
 DROP TABLE answer;
 """,  # noqa: S608 - our own texts
     2: _PERSON + _PERSON_STEPS,
+    3: _CONVERSATIONS + _CONVERSATION_STEPS,
 }
 
 STORE = """
@@ -165,6 +240,34 @@ LETTERS = """
 SELECT a.key, o.row FROM outgoing AS o JOIN account AS a ON a.n = o.account
 WHERE o.letter = 1 ORDER BY o.at, o.n LIMIT ?
 """
+# CROSS JOIN as above.
+KNOWN_RUNS = """
+SELECT a.value->>0, r.row, r.request, r.answer FROM json_each(?) AS a
+CROSS JOIN json_each(a.value, '$[1]') AS i
+CROSS JOIN run AS r ON r.id = i.value AND r.account = a.value->>0
+"""
+OPEN_RUNS = """
+SELECT row, request, answer FROM run
+WHERE account = (SELECT n FROM account WHERE key = ?) AND open = 1 ORDER BY n
+"""
+RUN_BY_ID = "SELECT row, request, answer FROM run WHERE id = ? ORDER BY n DESC LIMIT 1"
+SESSION_BY_KEY = "SELECT row FROM session WHERE key = ?"
+_SESSIONS = """
+FROM session WHERE updated >= ?1 AND (?2 IS NULL OR agent = ?2)
+  AND (?3 IS NULL OR ifnull(row->>'id', '') = ?3)
+  AND (?4 IS NULL OR ifnull(row->>'label', '') = ?4)
+  AND (?5 = '' OR instr(lower(key), ?5) OR instr(lower(ifnull(row->>'label', '')), ?5))
+  AND (?6 IS NULL OR ifnull(row->>'archived', 0) = ?6)
+"""
+COUNT_SESSIONS = f"SELECT count(*) {_SESSIONS}"
+SESSIONS = f"SELECT row {_SESSIONS} ORDER BY updated DESC, key LIMIT ?7 OFFSET ?8"
+_PRESENT = "n > ifnull((SELECT upto FROM gone WHERE gone.session = entry.session), 0)"
+ENTRIES_AFTER = f"""
+SELECT n, row, text FROM entry WHERE session = ? AND n > ? AND {_PRESENT} ORDER BY n LIMIT ?
+"""  # noqa: S608 - our own texts
+ENTRIES_BEFORE = f"""
+SELECT n, row, text FROM entry WHERE session = ? AND n < ? AND {_PRESENT} ORDER BY n DESC LIMIT ?
+"""  # noqa: S608 - our own texts
 OLD_SENDS = "SELECT n FROM outgoing WHERE letter = 0 AND at < ? ORDER BY at LIMIT ?"
 OLD_LETTERS = "SELECT n FROM outgoing WHERE letter = 1 AND at < ? ORDER BY at LIMIT ?"
 # Each id is looked up by the whole key: with several accounts in one list SQLite would go through

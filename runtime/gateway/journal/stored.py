@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal import forgetting
+from runtime.gateway.journal.conversations import AGENT, Session, SessionFilter, TranscriptEntry
 from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.nightly import NightlyCopies
@@ -19,6 +20,7 @@ from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingR
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Place, Record
 from runtime.gateway.journal.retention import Retention
+from runtime.gateway.journal.runs import Run
 from runtime.gateway.journal.writer import (
     Ended,
     Event,
@@ -86,8 +88,8 @@ class StoredJournal:
         return self._places.get(key)
 
     def accounts(self) -> Collection[str]:
-        """Return the keys of all accounts that it holds, configured or not."""
-        return self._places.keys()
+        """Return the keys of all channel accounts that it holds, configured or not."""
+        return [key for key in self._places if not key.startswith(AGENT)]
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""
@@ -122,6 +124,30 @@ class StoredJournal:
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return await self._read(lambda reader: reader.people(key))
+
+    async def open_runs(self, key: str) -> list[Run]:
+        """Return the runs of an account that have not ended, in the order of their records."""
+        return await self._read(lambda reader: reader.open_runs(key))
+
+    async def run_of(self, id: str) -> Run | None:
+        """Return the newest run with an id, whatever account it is of."""
+        return await self._read(lambda reader: reader.run(id))
+
+    async def session(self, key: str) -> Session | None:
+        """Return the session under a key."""
+        return await self._read(lambda reader: reader.session(key))
+
+    async def sessions(
+        self, which: SessionFilter, limit: int, offset: int = 0
+    ) -> tuple[list[Session], int]:
+        """Return sessions, those that changed last first, and how many there are in all."""
+        return await self._read(lambda reader: reader.sessions(which, limit, offset))
+
+    async def entries(
+        self, session: str, limit: int, *, after: int | None = None, before: int | None = None
+    ) -> list[TranscriptEntry]:
+        """Return entries of a transcript in their order: see ``Journal``."""
+        return await self._read(lambda reader: reader.entries(session, after, before, limit))
 
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
         """Return the direct chats with a person in each account, as far as frames show them."""
@@ -165,7 +191,7 @@ class StoredJournal:
 
     def _with_reader(self, read: Callable[[Any], T]) -> T:
         if self._reader is None:
-            module = importlib.import_module("runtime.gateway.journal.database")
+            module = importlib.import_module("runtime.gateway.journal.reader")
             self._reader = module.JournalReader(self.path)
         return read(self._reader)
 

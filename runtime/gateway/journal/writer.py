@@ -20,8 +20,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from runtime.gateway.journal.outgoing import PartsRendered, Queued
+from runtime.gateway.journal.conversations import EntriesAdded
+from runtime.gateway.journal.outgoing import OutgoingMessage, PartsRendered, Queued
 from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
+from runtime.gateway.journal.runs import Run, RunEnded, RunQueued, RunSeen
 from runtime.gateway.journal.space import Space
 
 # At least so long lies between the beginnings of two commits: one for each wake-up would cost
@@ -309,11 +311,31 @@ def size_of(record: Record) -> int:
     """Return how many bytes of a record count against the bounds."""
     if isinstance(record, Arrived):
         return sum(map(len, record.payloads)) + len(record.cursor) + 64
-    if isinstance(record, Answered):
-        return 256 + sum(len(each.message) + 512 for each in record.answers)
-    if isinstance(record, Queued):
-        return len(record.outgoing.message) + 512
-    return 256 + (len(record.texts) if isinstance(record, PartsRendered) else 0)
+    match record:
+        case Answered():
+            return 256 + _size_of_sends(record.answers) + sum(map(_size_of_run, record.runs))
+        case Queued():
+            return len(record.outgoing.message) + 512
+        case PartsRendered():
+            return 256 + len(record.texts)
+        case RunQueued():
+            return _size_of_run(record.run)
+        case RunSeen():
+            return 256 + len(record.more)
+        case RunEnded():
+            entries = sum(len(each.text) + 256 for each in record.entries)
+            return 512 + len(record.answer or "") + _size_of_sends(record.answers) + entries
+        case EntriesAdded():
+            return 256 + sum(len(each.text) + 256 for each in record.entries)
+    return 256
+
+
+def _size_of_sends(messages: list[OutgoingMessage]) -> int:
+    return sum(len(each.message) + 512 for each in messages)
+
+
+def _size_of_run(run: Run) -> int:
+    return 512 + len(run.request.text) + len(run.answer)
 
 
 def _reason(error: Exception) -> str:

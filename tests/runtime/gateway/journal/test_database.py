@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from runtime.gateway.journal import schema
-from runtime.gateway.journal.database import PAGE_PACKS, Database, JournalReader, TooNew
+from runtime.gateway.journal.database import Database, TooNew
+from runtime.gateway.journal.reader import PAGE_PACKS, JournalReader
 from runtime.gateway.journal.records import Answered
 from tests.support.journals import KEY, arrived, outgoing, shown
 

@@ -10,8 +10,9 @@ import pytest
 
 from ipc.frames.data import INBOUND
 from runtime.gateway.journal import retention
-from runtime.gateway.journal.database import Database, JournalReader
+from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.interface import Keep
+from runtime.gateway.journal.reader import JournalReader
 from runtime.gateway.journal.records import Answered, Arrived, Kept
 from runtime.gateway.journal.retention import Retention
 from tests.support.gateway_rig import payload

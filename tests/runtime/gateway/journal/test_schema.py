@@ -9,16 +9,22 @@ import msgspec
 import pytest
 
 from runtime.gateway.journal import schema
-from runtime.gateway.journal.database import Database, JournalReader, version_of
+from runtime.gateway.journal.database import Database, version_of
 from runtime.gateway.journal.outgoing import Delivered, Known, Queued
 from runtime.gateway.journal.people import PeopleChanged, Person
+from runtime.gateway.journal.reader import JournalReader
 from runtime.gateway.journal.records import Kept
+from runtime.gateway.journal.runs import RunEnded, RunQueued
+from tests.support.conversations import asked, said
 from tests.support.journals import KEY, arrived, outgoing, shown
 from workers.messages import Outbound
 
 FILES = Path(__file__).parent / "files"
-LETTERS: dict[int, list[str]] = {1: [], 2: ["echo:1:1"], 3: ["echo:1:1"]}
-PEOPLE: dict[int, list[str]] = {1: [], 2: [], 3: ["person-2"]}
+LETTERS: dict[int, list[str]] = {1: []} | {each: ["echo:1:1"] for each in (2, 3, 4)}
+PEOPLE: dict[int, list[str]] = {1: [], 2: []} | {each: ["person-2"] for each in (3, 4)}
+TALK = "agent:echo:irc:libera:direct:person-1"
+OPEN_RUNS: dict[int, list[str]] = {1: [], 2: [], 3: []} | {4: ["run-2"]}
+ENTRIES: dict[int, list[str]] = {1: [], 2: [], 3: []} | {4: ["text 1", "echo: text 1"]}
 
 
 def test_there_is_a_way_from_every_version_to_the_newest() -> None:
@@ -68,9 +74,29 @@ def test_a_file_of_each_version_is_read_and_written_on(version: int, tmp_path: P
         assert [each.sender for each in reader.people(KEY)] == PEOPLE[version]
         database.store([PeopleChanged(KEY, [Person("person-3", "blocked")])])
         assert reader.people(KEY)[-1] == Person("person-3", "blocked")
+        _converse(database, reader, version)
         reader.close()
     finally:
         database.close()
+
+
+def _converse(database: Database, reader: JournalReader, version: int) -> None:
+    """Look at the conversations of a file, and go on with them."""
+    assert [each.id for each in reader.open_runs(KEY)] == OPEN_RUNS[version]
+    assert [each.text for each in reader.entries(TALK, 0, None, 9)] == ENTRIES[version]
+    if version >= 4:
+        run = reader.run("run-2")
+        assert run is not None
+        assert (run.answer, run.request.text, run.events, run.seen) == ("echo", "text 1", 2, True)
+        session = reader.session(TALK)
+        assert session is not None
+        assert (session.id, session.to, session.messages) == ("session-1", "person-1", 2)
+        assert reader.entries("agent:echo:gone", 0, None, 9) == []
+    ended = RunEnded(KEY, "run-2", TALK, "final", 12, "done", entries=said("a", "b"))
+    database.store([RunQueued(KEY, asked("run-3")), ended])
+    assert [each.id for each in reader.open_runs(KEY)] == ["run-3"]
+    found = [each.text for each in reader.entries(TALK, 0, None, 9)]
+    assert found == [*ENTRIES[version], "a", "b"]
 
 
 def test_the_file_of_the_newest_version_has_its_tables(tmp_path: Path) -> None:
@@ -86,7 +112,9 @@ def test_the_file_of_the_newest_version_has_its_tables(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in vars(schema) if name.startswith("FORGET_")] + ["REPEATED", "KNOWN"]
+    "name",
+    [name for name in vars(schema) if name.startswith("FORGET_")]
+    + ["REPEATED", "KNOWN", "KNOWN_RUNS"],
 )
 def test_rows_are_looked_up_by_their_keys_however_many_there_are(name: str, tmp_path: Path) -> None:
     database = Database(tmp_path / "journal.db")
@@ -97,7 +125,7 @@ def test_rows_are_looked_up_by_their_keys_however_many_there_are(name: str, tmp_
         steps = [row[3] for row in rows if "VIRTUAL TABLE" not in row[3]]
         assert [step for step in steps if step.startswith("SEARCH")]
         assert not [
-            step for step in steps if step.startswith("SCAN") or step.endswith("account=?)")
+            step for step in steps if step.startswith("SCAN") or step.endswith("(account=?)")
         ]
     finally:
         database.close()

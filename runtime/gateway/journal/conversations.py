@@ -1,0 +1,127 @@
+"""Defines sessions and their transcripts, as the journal keeps them. Pure.
+
+A session is a conversation with an agent under a session key. Its row and its transcript change
+by records of whatever key has part in it: a channel account, or ``agent:<id>``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from workers.messages import Attachment
+
+Role = Literal["user", "assistant", "tool", "notice"]
+
+AGENT = "agent:"  # begins the keys of agents, whose records are of no channel account
+
+
+class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A conversation with an agent under a session key. Times are epoch milliseconds.
+
+    ``id`` is a new one after each reset; the transcript since then is what comes after the entry
+    ``since``. ``kind`` is what the key is of: ``main``, ``direct``, ``group`` … ``channel``,
+    ``account`` (a key), ``to`` and ``thread`` are where it was last spoken. ``messages``, ``runs``
+    and ``usage`` count since the reset.
+    """
+
+    key: str
+    agent: str
+    id: str = ""
+    kind: str = ""
+    label: str = ""
+    settings: dict[str, Any] = {}
+    created: int = 0
+    updated: int = 0
+    since: int = 0
+    messages: int = 0
+    runs: int = 0
+    usage: dict[str, Any] = {}
+    channel: str = ""
+    account: str = ""
+    to: str = ""
+    thread: str | None = None
+    archived: bool = False
+    pinned: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it stays without a transcript: a person has named, set or pinned something."""
+        return bool(self.label or self.settings or self.pinned)
+
+
+class SessionFilter(msgspec.Struct, frozen=True):
+    """Which sessions are asked for: all that match each field that is set.
+
+    ``text`` stands somewhere in the key or the label, whatever its case. ``since``: changed then
+    or later, epoch milliseconds.
+    """
+
+    agent: str | None = None
+    id: str | None = None
+    label: str | None = None
+    text: str = ""
+    archived: bool | None = None
+    since: int = 0
+
+    def matches(self, session: Session) -> bool:
+        """Return whether a session is asked for."""
+        text = lowered(self.text)
+        return (
+            (self.agent is None or self.agent == session.agent)
+            and (self.id is None or self.id == session.id)
+            and (self.label is None or self.label == session.label)
+            and (text in lowered(session.key) or text in lowered(session.label))
+            and (self.archived is None or self.archived == session.archived)
+            and session.updated >= self.since
+        )
+
+
+class TranscriptEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One entry of a transcript. ``at`` is epoch milliseconds.
+
+    ``number`` is given by the journal: it grows in the order of storing, over all sessions, and is
+    never used again. ``name`` is that of a tool. ``chat`` and ``sender`` are the platform's ids of
+    where and by whom it was said, empty where no platform has part in it.
+    """
+
+    role: Role
+    text: str
+    at: int = 0
+    run: str = ""
+    name: str = ""
+    model: str = ""
+    usage: dict[str, Any] = {}
+    attachments: list[Attachment] = []
+    chat: str = ""
+    sender: str = ""
+    number: int = 0
+
+
+class SessionChanged(msgspec.Struct, frozen=True):
+    """A session is new or another one now."""
+
+    key: str
+    session: Session
+
+
+class SessionDeleted(msgspec.Struct, frozen=True):
+    """A session is no more, nor is what its transcript held until now."""
+
+    key: str
+    session: str
+
+
+class EntriesAdded(msgspec.Struct, frozen=True):
+    """Entries of a session's transcript without the end of a run; ``changed`` is the session."""
+
+    key: str
+    session: str
+    entries: list[TranscriptEntry]
+    changed: Session | None = None
+
+
+def lowered(text: str) -> str:
+    """Return a text with the letters of ASCII made small, as the tables compare it."""
+    return "".join(each.lower() if each.isascii() else each for each in text)

@@ -1,0 +1,125 @@
+"""Reads the journal's file beside its writer; neither waits for the other.
+
+It blocks, and belongs on a thread of its own (https://sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from ipc.frames.cursors import Cursor
+from runtime.gateway.journal import schema
+from runtime.gateway.journal.conversations import Session, SessionFilter, TranscriptEntry, lowered
+from runtime.gateway.journal.interface import Page
+from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
+from runtime.gateway.journal.people import Person
+from runtime.gateway.journal.records import Part, Place, from_cursor, is_complete
+from runtime.gateway.journal.runs import NO_REQUEST, Run, RunRequest
+
+PAGE_PACKS = 64  # rows that one read looks at
+NEVER = 1 << 62  # a number that no entry has
+
+_read_person = msgspec.json.Decoder(Person).decode
+_read_row = msgspec.json.Decoder(OutgoingRow).decode
+_read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+_read_run_row = msgspec.json.Decoder(Run).decode
+_read_request = msgspec.json.Decoder(RunRequest).decode
+_read_session = msgspec.json.Decoder(Session).decode
+_read_entry = msgspec.json.Decoder(TranscriptEntry).decode
+
+
+class JournalReader:
+    """A connection that only reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path)
+        self._connection.execute("PRAGMA query_only=1")
+
+    def after(self, key: str, cursor: Cursor, limit_bytes: int, place: Place | None) -> Page:
+        """Return the first frames of an account after ``cursor``; ``place`` is where it stands."""
+        rows = self._connection.execute(schema.PACKS_AFTER, (key, *cursor, PAGE_PACKS)).fetchall()
+        found: list[tuple[int, int, Part]] = []
+        size = 0
+        for incarnation, at, first, body in rows:
+            if found and size > limit_bytes:
+                break
+            part = from_cursor(incarnation, Part(first, *_read_body(body)), cursor)
+            if part is not None:
+                found.append((incarnation, at, part))
+                size += len(body)
+        more = len(rows) == PAGE_PACKS or len(found) < len(rows)
+        return Page(found, more, is_complete(place, cursor))
+
+    def outgoing(self, key: str) -> list[OpenRow]:
+        """Return what of an account is still to be sent, oldest first, without the contents."""
+        rows = self._connection.execute(schema.OUTGOING_OF, (key,)).fetchall()
+        return [OpenRow(_read_row(row), size) for row, size in rows]
+
+    def people(self, key: str) -> list[Person]:
+        """Return what is known of people who have asked to be admitted to an account."""
+        rows = self._connection.execute(schema.PEOPLE_OF, (key,)).fetchall()
+        return [_read_person(person) for (person,) in rows]
+
+    def letters(self, limit: int) -> list[tuple[str, OutgoingRow]]:
+        """Return dead letters with the keys of their accounts, oldest first."""
+        rows = self._connection.execute(schema.LETTERS, (limit,)).fetchall()
+        return [(key, _read_row(row)) for key, row in rows]
+
+    def sent_by(self, key: str, row: str) -> OutgoingMessage | None:
+        """Return the message that an account was to send under the key ``row``."""
+        found = self._connection.execute(schema.OUTGOING, (key, row)).fetchone()
+        return None if found is None else OutgoingMessage(_read_row(found[0]), *found[1:])
+
+    def open_runs(self, key: str) -> list[Run]:
+        """Return the runs of an account that have not ended, in the order of their records."""
+        rows = self._connection.execute(schema.OPEN_RUNS, (key,)).fetchall()
+        return [read_run(*columns) for columns in rows]
+
+    def run(self, id: str) -> Run | None:
+        """Return the newest run with an id."""
+        found = self._connection.execute(schema.RUN_BY_ID, (id,)).fetchone()
+        return None if found is None else read_run(*found)
+
+    def session(self, key: str) -> Session | None:
+        """Return the session under a key."""
+        found = self._connection.execute(schema.SESSION_BY_KEY, (key,)).fetchone()
+        return None if found is None else _read_session(found[0])
+
+    def sessions(self, which: SessionFilter, limit: int, offset: int) -> tuple[list[Session], int]:
+        """Return sessions, those that changed last first, and how many there are in all."""
+        values = (which.since, which.agent, which.id, which.label, lowered(which.text))
+        query = (*values, which.archived)
+        (total,) = self._connection.execute(schema.COUNT_SESSIONS, query).fetchone()
+        rows = self._connection.execute(schema.SESSIONS, (*query, limit, offset)).fetchall()
+        return [_read_session(row) for (row,) in rows], total
+
+    def entries(
+        self, session: str, after: int | None, before: int | None, limit: int
+    ) -> list[TranscriptEntry]:
+        """Return entries of a session by number: the first ones after one, else the last ones."""
+        if after is not None:
+            query, start = schema.ENTRIES_AFTER, after
+        else:
+            query, start = schema.ENTRIES_BEFORE, NEVER if before is None else before
+        rows = self._connection.execute(query, (session, start, limit)).fetchall()
+        found = [replace(_read_entry(row), text=text, number=n) for n, row, text in rows]
+        return found if after is not None else found[::-1]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file; each statement is a transaction by itself unless one is begun."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+def read_run(row: str, request: bytes, answer: bytes) -> Run:
+    """Return a run from the columns of its row."""
+    asked = _read_request(request) if request else NO_REQUEST
+    return replace(_read_run_row(row), request=asked, answer=answer.decode(errors="ignore"))

@@ -1,0 +1,89 @@
+"""Keeps runs, sessions and transcripts in memory, as the tables of the file do. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from msgspec.structs import replace
+
+from runtime.gateway.journal.conversations import (
+    EntriesAdded,
+    Session,
+    SessionFilter,
+    TranscriptEntry,
+)
+from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, born, changed_run
+
+
+class Conversations:
+    """The runs of each account, all sessions and their entries. ``newest`` numbers the last one."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self._runs: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        self._ids: dict[str, str] = {}  # whose the newest run with each id is
+        self._sessions: dict[str, Session] = {}
+        self._entries: defaultdict[str, list[tuple[str, TranscriptEntry]]] = defaultdict(list)
+
+    def ask(self, key: str, runs: list[Run]) -> dict[str, Run]:
+        """Add runs, but for those whose ids are known: return these."""
+        kept, known = self._runs[key], {}
+        for each in runs:
+            if each.id in kept:
+                known[each.id] = kept[each.id]
+            else:
+                kept[each.id] = born(each)
+                self._ids[each.id] = key
+        return known
+
+    def change(self, key: str, record: RunRecord) -> None:
+        """Change the run that a record names, if there is one."""
+        run = self._runs[key].get(record.run)
+        if run is not None:
+            self._runs[key][run.id] = changed_run(run, record)
+
+    def add(self, key: str, record: RunEnded | EntriesAdded) -> int:
+        """Add entries and take over their session; return the first one's number, 0 for none."""
+        first = self.newest + 1
+        for each in record.entries:
+            self.newest += 1
+            self._entries[record.session].append((key, replace(each, number=self.newest)))
+        if record.changed is not None:
+            self.keep(record.changed)
+        return first if record.entries else 0
+
+    def keep(self, session: Session) -> None:
+        """Take over how a session is now."""
+        self._sessions[session.key] = session
+
+    def delete(self, session: str) -> None:
+        """Remove a session and its transcript."""
+        self._sessions.pop(session, None)
+        self._entries.pop(session, None)
+
+    def open_runs(self, key: str) -> list[Run]:
+        """Return the runs of an account that have not ended, in the order of their records."""
+        return [each for each in self._runs[key].values() if each.is_open]
+
+    def run(self, id: str) -> Run | None:
+        """Return the newest run with an id."""
+        return self._runs[self._ids[id]][id] if id in self._ids else None
+
+    def session(self, key: str) -> Session | None:
+        """Return the session under a key."""
+        return self._sessions.get(key)
+
+    def sessions(self, which: SessionFilter, limit: int, offset: int) -> tuple[list[Session], int]:
+        """Return sessions, those that changed last first, and how many there are in all."""
+        found = [each for each in self._sessions.values() if which.matches(each)]
+        found.sort(key=lambda each: (-each.updated, each.key))
+        return found[offset : offset + limit], len(found)
+
+    def entries(
+        self, session: str, after: int | None, before: int | None, limit: int
+    ) -> list[TranscriptEntry]:
+        """Return entries of a session: the first ones after a number, else the last ones."""
+        found = [each for _, each in self._entries.get(session, ())]
+        if after is not None:
+            return [each for each in found if each.number > after][:limit]
+        return [each for each in found if before is None or each.number < before][-limit:]

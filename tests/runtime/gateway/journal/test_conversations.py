@@ -1,0 +1,95 @@
+"""What every journal keeps of sessions and transcripts, in memory or in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from runtime.gateway.journal.conversations import (
+    EntriesAdded,
+    SessionChanged,
+    SessionDeleted,
+    SessionFilter,
+)
+from runtime.gateway.journal.runs import (
+    Recorded,
+)
+from tests.support.conversations import TALK, said, talk
+from tests.support.journals import KEY, KINDS, journal_of, store
+
+both = pytest.mark.parametrize("kind", KINDS)
+
+OTHER = "agent:echo"  # the key of what clients ask
+
+
+@both
+async def test_sessions_are_found_by_what_they_are(kind: str, tmp_path: Path) -> None:
+    rows = [
+        talk("agent:echo:main", updated=30, label="Garden", settings={"model": "m"}),
+        talk(TALK, updated=20, id="s2", channel="irc", account=KEY, to="ada", thread="t"),
+        talk("agent:ops:main", agent="ops", updated=10, archived=True, usage={"input": 7}),
+        talk("agent:ops:b", agent="ops", updated=10, pinned=True),
+    ]
+    asked_for = {
+        SessionFilter(): [0, 1, 3, 2],
+        SessionFilter(agent="ops"): [3, 2],
+        SessionFilter(id="s2"): [1],
+        SessionFilter(label="Garden"): [0],
+        SessionFilter(label=""): [1, 3, 2],
+        SessionFilter(text="MAIN"): [0, 2],
+        SessionFilter(text="garD"): [0],
+        SessionFilter(archived=True): [2],
+        SessionFilter(archived=False, agent="ops"): [3],
+        SessionFilter(since=20): [0, 1],
+    }
+    async with journal_of(kind, tmp_path) as journal:
+        await store(journal, *[SessionChanged(KEY, each) for each in rows])
+        for which, expected in asked_for.items():
+            found = await journal.sessions(which, 10)
+            assert found == ([rows[each] for each in expected], len(expected)), which
+        assert await journal.sessions(SessionFilter(), 2, 1) == ([rows[1], rows[3]], 4)
+        changed = replace(rows[0], label="", updated=40)
+        await store(journal, SessionChanged(OTHER, changed))
+        assert await journal.session("agent:echo:main") == changed
+        assert await journal.session("agent:echo:none") is None
+
+
+@both
+async def test_entries_are_read_from_both_ends(kind: str, tmp_path: Path) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        outcomes = await store(
+            journal,
+            EntriesAdded(KEY, TALK, said("one", "two")),
+            EntriesAdded(OTHER, "agent:echo:main", said("beside")),
+            EntriesAdded(OTHER, TALK, said("three", "four\0 \N{SNOWMAN}", usage={"n": 1}), talk()),
+        )
+        assert outcomes == [Recorded({}, first=each) for each in (1, 3, 4)]
+
+        async def read(limit: int, after: int | None = None, before: int | None = None) -> str:
+            found = await journal.entries(TALK, limit, after=after, before=before)
+            return " ".join(str(each.number) for each in found)
+
+        assert await read(10) == "1 2 4 5"
+        assert await read(2) == "4 5"
+        assert await read(2, before=5) == "2 4"
+        assert await read(2, after=1) == "2 4"
+        assert await read(2, after=0) == "1 2"
+        assert await read(9, after=5) == await read(9, before=1) == ""
+        last = (await journal.entries(TALK, 1))[0]
+        assert (last.text, last.usage, last.role) == ("four\0 \N{SNOWMAN}", {"n": 1}, "assistant")
+
+
+@both
+async def test_a_deleted_session_keeps_nothing_and_its_numbers_are_not_used_again(
+    kind: str, tmp_path: Path
+) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        await store(journal, EntriesAdded(KEY, TALK, said("one", "two"), talk()))
+        await store(journal, SessionDeleted(OTHER, TALK), SessionDeleted(OTHER, "never was"))
+        assert await journal.session(TALK) is None
+        assert await journal.entries(TALK, 10) == []
+        (again,) = await store(journal, EntriesAdded(OTHER, TALK, said("three")))
+        assert again == Recorded({}, first=3)
+        assert [each.text for each in await journal.entries(TALK, 10)] == ["three"]

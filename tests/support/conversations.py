@@ -1,0 +1,34 @@
+"""Runs, sessions and transcripts for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
+from tests.support.journals import KEY
+from workers.messages import Chat, Sender
+
+TALK = "agent:echo:irc:libera:direct:ada"
+
+
+def asked(id: str, text: str = "hello", **fields: Any) -> Run:
+    """Return a run for a message of ada to the account of the tests."""
+    origin = RunOrigin(KEY, "ada", message=f"m-{id}", sender="ada")
+    request = RunRequest(text, sender=Sender("ada"), chat=Chat("ada", "direct"))
+    more: dict[str, Any] = {"session": TALK, "origin": origin, "request": request} | fields
+    return Run(id, agent="echo", reply=ReplyTarget(KEY, "ada"), **more)
+
+
+def talk(key: str = TALK, **fields: Any) -> Session:
+    """Return a session of the agent ``echo``."""
+    more: dict[str, Any] = {"agent": "echo", "id": "s1", "updated": 5} | fields
+    return Session(key, **more)
+
+
+def said(*texts: str, **fields: Any) -> list[TranscriptEntry]:
+    """Return entries: what a person asks, what the agent answers, and so on in turn."""
+    return [
+        TranscriptEntry("assistant" if at % 2 else "user", text, at + 1, **fields)
+        for at, text in enumerate(texts)
+    ]
