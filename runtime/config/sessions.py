@@ -1,0 +1,266 @@
+"""Defines conversations: what keeps them apart, which agent answers, what waits, commands. Pure.
+
+The fields are named as OpenClaw names them. ``validate_…`` functions find what the types alone
+cannot: each problem has its place, relative to the part, and names what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from msgspec import Meta
+
+from runtime.config.access_policy import UNVERIFIED
+from runtime.config.errors import Problem
+from runtime.config.fields import Section, Text
+from runtime.config.wording import unknown
+from workers.groups import Entry
+from workers.plugin import REMOTE
+from workers.registry import ID, ID_RULE
+
+DmScope = Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"]
+GroupScope = Literal["per-account", "per-channel"]
+QueueMode = Literal["collect", "followup", "interrupt", "steer"]
+PeerKind = Literal["direct", "group", "channel"]
+SilentReplies = Literal["allow", "disallow"]
+
+ANY = "*"
+# Words of a session's key, by which it is taken apart: a person cannot be linked to one.
+KEY_WORDS = frozenset(
+    {
+        "main",
+        "direct",
+        "group",
+        "channel",
+        "topic",
+        "thread",
+        "cron",
+        "run",
+        "hook",
+        "openai",
+        "openai-user",
+        "openresponses",
+        "openresponses-user",
+        "dashboard",
+        "explicit",
+        "acp-bridge",
+        "subagent",
+    }
+)
+# Telegram cuts what people paste, and albums, into messages that come at once.
+DEBOUNCE_OF_CHANNEL = {"telegram": 300}
+
+
+class ResetConfig(Section, frozen=True):
+    """When a conversation begins anew by itself: the agent then knows nothing of what was before.
+
+    Whichever is due first counts.
+    """
+
+    # After so many minutes without a message. None: never.
+    idle_minutes: Annotated[int, Meta(ge=1, le=525_600)] | None = None
+    # With the first message after this hour of the day. None: never.
+    daily_hour: Annotated[int, Meta(ge=0, le=23)] | None = None
+    # Of that hour, e.g. Europe/Berlin. None: that of the host.
+    zone: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class SilentReplyConfig(Section, frozen=True):
+    """Whether an agent may keep silent by answering NO_REPLY."""
+
+    # In a direct chat nobody is left without an answer; in groups it is OpenClaw's default, too.
+    group: SilentReplies = "disallow"
+
+
+class SessionConfig(Section, frozen=True):
+    """What belongs to one conversation, which an agent remembers, and what does not."""
+
+    # What direct chats must have in common to be one. OpenClaw's default is main, by which
+    # everybody who writes to an agent shares what it remembers: here that is asked for.
+    dm_scope: DmScope = "per-account-channel-peer"
+    # per-channel, as OpenClaw has it: two accounts in one group share its conversation, and
+    # groups of one name on two IRC networks do, too.
+    group_scope: GroupScope = "per-account"
+    # One person under several ids: {ada: ["telegram:12", "irc:ada_"]}. Only ids for which the
+    # platform vouches, but for "unverified:irc:ada_". With dmScope per-peer they are one
+    # conversation over all channels.
+    identity_links: dict[str, list[Text]] = {}
+    reset: ResetConfig = ResetConfig()
+    silent_reply: SilentReplyConfig = SilentReplyConfig()
+
+
+class PeerMatch(Section, frozen=True):
+    """A chat: the person of a direct one, or a group. ``*``: all of that kind."""
+
+    # group and channel mean the same: what is not a direct chat.
+    kind: PeerKind
+    # Only people for whose id the platform vouches, but for "unverified:ID".
+    id: Entry
+
+
+class BindingMatch(Section, frozen=True):
+    """Which messages a binding is about. All fields that are set must match."""
+
+    channel: Text
+    # * for every account. None: the channel's default account alone, as in OpenClaw.
+    account_id: Text | None = None
+    peer: PeerMatch | None = None
+    # The thread or topic of the group that ``peer`` names.
+    thread: Entry | None = None
+    # A server of Discord, and roles of which the sender has one there.
+    guild_id: Entry | None = None
+    roles: Annotated[list[Entry], Meta(min_length=1)] | None = None
+    # A workspace of Slack.
+    team_id: Entry | None = None
+
+
+class BindingConfig(Section, frozen=True):
+    """Which agent answers some of the messages. The most exact binding counts, then the first."""
+
+    # none: nobody answers them.
+    agent_id: Text
+    match: BindingMatch
+
+
+class QueueOverride(Section, frozen=True):
+    """What is different for one channel."""
+
+    mode: QueueMode | None = None
+    debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
+    cap: Annotated[int, Meta(ge=1, le=1000)] | None = None
+
+
+class QueueConfig(Section, frozen=True):
+    """What becomes of messages that come while an agent answers an earlier one of the session."""
+
+    # collect: all that wait are one turn. followup: each is a turn. interrupt: the running turn
+    # is ended, and only the newest message counts. steer is OpenClaw's default, and followup here.
+    mode: QueueMode = "collect"
+    # How long nothing may come before a turn begins, in mode collect: what comes meanwhile
+    # belongs to it. None: 300 for telegram, 0 for the others.
+    debounce_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
+    # How many may wait in one session. The next are not taken, and it is said so.
+    cap: Annotated[int, Meta(ge=1, le=1000)] = 20
+    by_channel: dict[str, QueueOverride] = {}
+
+
+class CommandsConfig(Section, frozen=True):
+    """Commands that people write to an account, as /new."""
+
+    # Who may use those that are for owners: "telegram:12", "unverified:irc:ada", or * for all.
+    owner_allow_from: Annotated[list[Entry], REMOTE] | None = None
+
+
+def queue_of(config: QueueConfig, channel: str) -> QueueConfig:
+    """Return what holds for a channel: no field is ``None`` any more."""
+    own = config.by_channel.get(channel, QueueOverride())
+    debounce = config.debounce_ms if own.debounce_ms is None else own.debounce_ms
+    return QueueConfig(
+        mode=own.mode or config.mode,
+        debounce_ms=DEBOUNCE_OF_CHANNEL.get(channel, 0) if debounce is None else debounce,
+        cap=own.cap or config.cap,
+    )
+
+
+def validate_session(session: SessionConfig, channels: Collection[str]) -> list[Problem]:
+    """Return what is wrong with ``session``; ``channels`` are the names of those installed."""
+    found = []
+    zone = session.reset.zone
+    if zone is not None and zone not in available_timezones():
+        text = f"is no time zone: {zone!r}; allowed: a name as Europe/Berlin or UTC"
+        found.append(Problem("reset.zone", text))
+    if zone is not None and session.reset.daily_hour is None:
+        text = "has no effect; allowed only beside dailyHour"
+        found.append(Problem("reset.zone", text))
+    return found + list(_link_problems(session.identity_links, channels))
+
+
+def validate_bindings(
+    bindings: Sequence[BindingConfig],
+    agents: Collection[str],
+    accounts: Mapping[str, Collection[str]],
+) -> list[Problem]:
+    """Return what is wrong with ``bindings``.
+
+    ``agents`` are the ids of agents, ``accounts`` the ids of accounts by channel.
+    """
+    found: list[Problem] = []
+    matches = [binding.match for binding in bindings]
+    for number, binding in enumerate(bindings):
+        path = f"[{number}]"
+        if binding.agent_id not in {*agents, "none"}:
+            text = unknown(binding.agent_id, {*agents, "none"}, "agent")
+            found.append(Problem(f"{path}.agentId", text))
+        found += _match_problems(binding.match, f"{path}.match", accounts)
+        first = matches.index(binding.match)
+        if first < number:
+            text = f"is the same as in [{first}], which comes first: this one has no effect"
+            found.append(Problem(f"{path}.match", text))
+    return found
+
+
+def validate_queue(queue: QueueConfig, channels: Collection[str]) -> list[Problem]:
+    """Return what is wrong with ``queue``."""
+    return [
+        Problem(f"byChannel.{name}", unknown(name, channels, "channel"))
+        for name in queue.by_channel
+        if name not in channels
+    ]
+
+
+def validate_commands(commands: CommandsConfig, channels: Collection[str]) -> list[Problem]:
+    """Return what is wrong with ``commands``."""
+    found = []
+    for number, entry in enumerate(commands.owner_allow_from or ()):
+        text = None if entry == ANY else _identity_problem(str(entry), channels)
+        if text is not None:
+            found.append(Problem(f"ownerAllowFrom[{number}]", text))
+    return found
+
+
+def _match_problems(
+    match: BindingMatch, path: str, accounts: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    if match.channel not in accounts:
+        yield Problem(f"{path}.channel", unknown(match.channel, accounts, "channel"))
+    elif match.account_id not in {None, ANY, *accounts[match.channel]}:
+        text = unknown(str(match.account_id), {ANY, *accounts[match.channel]}, "account")
+        yield Problem(f"{path}.accountId", text)
+    if match.roles is not None and match.guild_id is None:
+        yield Problem(f"{path}.roles", "says nothing alone; allowed only beside guildId")
+    if match.thread is None:
+        return
+    if match.peer is None:
+        yield Problem(f"{path}.thread", "is the id of a thread in a chat; name that in peer, too")
+    elif match.peer.id == ANY:
+        text = 'is "*"; allowed beside thread: the id of the chat to which the thread belongs'
+        yield Problem(f"{path}.peer.id", text)
+
+
+def _link_problems(
+    links: Mapping[str, Sequence[str]], channels: Collection[str]
+) -> Iterator[Problem]:
+    named: dict[str, str] = {}
+    for name, entries in links.items():
+        path = f"identityLinks.{name}"
+        if not ID.match(name):
+            yield Problem(path, f"impossible name; allowed: {ID_RULE}")
+        elif name in KEY_WORDS:
+            yield Problem(path, "has a meaning in keys of sessions; allowed: any other name")
+        for number, entry in enumerate(entries):
+            text = _identity_problem(entry, channels)
+            same = entry.removeprefix(UNVERIFIED)
+            if text is None and named.setdefault(same, name) != name:
+                text = f"is linked to {named[same]} already; allowed: one name for each id"
+            if text is not None:
+                yield Problem(f"{path}[{number}]", text)
+
+
+def _identity_problem(entry: str, channels: Collection[str]) -> str | None:
+    """Return what is wrong with a person's id of the form ``channel:id``."""
+    channel, _, person = entry.removeprefix(UNVERIFIED).partition(":")
+    if not person.strip():
+        return "names no person; allowed: the channel and the id, as telegram:12"
+    return None if channel in channels else unknown(channel, channels, "channel")
