@@ -1,0 +1,1 @@
+"""Decides who answers which message, in which conversation, and when."""
