@@ -1,0 +1,200 @@
+"""Decides which sessions may begin a turn: one turn each, fair, within the limits. Pure.
+
+A session that has something to do is ``queued``; ``take`` grants turns in the order in which
+sessions asked. Once its turn has ``ended``, a session that was queued meanwhile goes to the end of
+the line, so that a busy one delays the others by one turn at most. An agent that runs as many
+turns as it may keeps nobody waiting but its own sessions. The order inside a session is that of
+its ``SessionQueue``. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+
+
+class _Lane:
+    """One session. ``at``: it asks for a turn, but not before; ``None``: it does not."""
+
+    __slots__ = ("agent", "at", "number", "running")
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        self.at: int | None = None
+        self.number = 0
+        self.running = False
+
+
+class Lanes:
+    """All sessions that have a turn or ask for one, by key.
+
+    ``limit`` is how many turns run at once, ``per_agent`` how many of one agent that ``of_agents``
+    does not name.
+    """
+
+    def __init__(
+        self, limit: int, per_agent: int, of_agents: Mapping[str, int] | None = None
+    ) -> None:
+        self._lanes: dict[str, _Lane] = {}
+        self._running: Counter[str] = Counter()
+        self._numbers = itertools.count(1)
+        self._later: list[tuple[int, int, str]] = []  # by time
+        self._lines: dict[
+            str, list[tuple[int, str]]
+        ] = {}  # by agent, in order; both lazily cleaned
+        self.configure(limit, per_agent, of_agents)
+
+    def configure(
+        self, limit: int, per_agent: int, of_agents: Mapping[str, int] | None = None
+    ) -> None:
+        """Apply other limits. What runs beyond them goes on."""
+        self._limit = limit
+        self._per_agent = per_agent
+        self._of_agents = dict(of_agents or {})
+
+    @property
+    def running(self) -> int:
+        """How many turns run."""
+        return self._running.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many sessions ask for a turn."""
+        return sum(lane.at is not None for lane in self._lanes.values())
+
+    def queued(self, session: str, agent: str, at: int = 0) -> None:
+        """Note that a session asks for a turn, not before ``at``.
+
+        Asked again it keeps its place in the line, and ``at`` is the new one.
+        """
+        lane = self._lanes.setdefault(session, _Lane(agent))
+        if lane.at is None:
+            lane.number = next(self._numbers)
+        lane.at = at
+        if not lane.running:
+            lane.agent = agent
+            self._push(session, lane)
+
+    def resumed(self, session: str, agent: str) -> None:
+        """Note that a session has a turn already, which was begun before a restart."""
+        lane = self._lanes.setdefault(session, _Lane(agent))
+        if not lane.running:
+            lane.agent, lane.running = agent, True
+            self._running[agent] += 1
+
+    def withdrawn(self, session: str) -> None:
+        """Note that a session asks no more: what waited in it was aborted."""
+        lane = self._lanes.get(session)
+        if lane is not None:
+            lane.at = None
+            self._forget(session, lane)
+
+    def ended(self, session: str) -> None:
+        """Note that the turn of a session has ended, in whichever way."""
+        lane = self._lanes.get(session)
+        if lane is None or not lane.running:
+            return
+        lane.running = False
+        self._running[lane.agent] -= 1
+        if lane.at is not None:
+            lane.number = next(self._numbers)
+            self._push(session, lane)
+        self._forget(session, lane)
+
+    def take(self, now: int) -> list[str]:
+        """Return the sessions that begin a turn now; it is counted as running."""
+        while self._later and self._later[0][0] <= now:
+            at, number, session = heapq.heappop(self._later)
+            lane = self._current(session, number)
+            if lane is not None and lane.at == at:
+                heapq.heappush(self._lines.setdefault(lane.agent, []), (number, session))
+        taken: list[str] = []
+        while self.running < self._limit and (first := self._first(now)) is not None:
+            lane = self._lanes[first]
+            lane.running, lane.at = True, None
+            self._running[lane.agent] += 1
+            taken.append(first)
+        return taken
+
+    def wake(self) -> int | None:
+        """Return when to call ``take`` again if nothing else happens; ``None``: then not at all."""
+        while self._later:
+            at, number, session = self._later[0]
+            lane = self._current(session, number)
+            if lane is not None and lane.at == at:
+                return at
+            heapq.heappop(self._later)
+        return None
+
+    def has_turn(self, session: str) -> bool:
+        """Return whether a turn of the session runs."""
+        lane = self._lanes.get(session)
+        return lane is not None and lane.running
+
+    def ahead(self, session: str) -> int | None:
+        """Return how many sessions of its agent go first; ``None``: it asks for no turn."""
+        lane = self._lanes.get(session)
+        if lane is None or lane.at is None:
+            return None
+        return sum(
+            each.at is not None and each.agent == lane.agent and each.number < lane.number
+            for each in self._lanes.values()
+        )
+
+    def why_waiting(self, session: str) -> str | None:
+        """Return in a sentence what a session waits for; ``None``: it asks for no turn."""
+        lane = self._lanes.get(session)
+        if lane is None or lane.at is None:
+            return None
+        if lane.running:
+            return "an earlier turn of this session runs"
+        if self._running[lane.agent] >= self._allowed(lane.agent):
+            return (
+                f"the agent {lane.agent} has as many turns as it may: {self._allowed(lane.agent)}"
+            )
+        if self.running >= self._limit:
+            return f"as many turns run as agents.maxConcurrent allows: {self._limit}"
+        return "it begins once nothing more comes"
+
+    def _first(self, now: int) -> str | None:
+        """Return the session that has asked first among those that may begin, out of the line."""
+        best: tuple[int, str] | None = None
+        for agent in list(self._lines):
+            head = self._head(agent, now)
+            if head is not None and self._running[agent] < self._allowed(agent):
+                best = head if best is None else min(best, head)
+        if best is None:
+            return None
+        _, session = best
+        heapq.heappop(self._lines[self._lanes[session].agent])
+        return session
+
+    def _head(self, agent: str, now: int) -> tuple[int, str] | None:
+        """Return the first of an agent's line, without those that have left it."""
+        line = self._lines[agent]
+        while line:
+            number, session = line[0]
+            lane = self._current(session, number)
+            if lane is not None and lane.agent == agent and lane.at is not None and lane.at <= now:
+                return line[0]
+            heapq.heappop(line)
+        del self._lines[agent]
+        return None
+
+    def _current(self, session: str, number: int) -> _Lane | None:
+        """Return the lane of an entry that still counts."""
+        lane = self._lanes.get(session)
+        return lane if lane and lane.number == number and not lane.running else None
+
+    def _allowed(self, agent: str) -> int:
+        return self._of_agents.get(agent, self._per_agent)
+
+    def _push(self, session: str, lane: _Lane) -> None:
+        if lane.at is not None:
+            heapq.heappush(self._later, (lane.at, lane.number, session))
+
+    def _forget(self, session: str, lane: _Lane) -> None:
+        if lane.at is None and not lane.running:
+            del self._lanes[session]

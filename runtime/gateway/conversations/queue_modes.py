@@ -1,0 +1,263 @@
+"""Decides what becomes of messages that come while their session has a turn. Pure.
+
+Each message keeps its own run id, and each run is told what became of it (``RunOutcome``):
+
+    collect     all that wait when the turn begins are one turn: the first one's run leads it
+    followup    each message is a turn of its own, in order
+    interrupt   the running turn is ended and what waits is superseded: the newest message counts
+    steer       OpenClaw's default; here it is followup, and the answer says so
+
+How it is used, for one session, with the ``Lanes`` of all:
+
+    arrival = queue.arrived(message, settings)    → store the run; end runs that it names
+    lanes.queued(session, agent, queue.due())
+    session in lanes.take(now): batch = queue.take(now)    → begin the turn of ``batch.lead``
+    queue.ended(), lanes.ended(session)                    → tell every run what became of it
+
+Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runtime.config.sessions import QueueConfig, QueueMode
+from workers.messages import MAX_TEXT
+
+MAX_WINDOWS = 5  # of quiet that somebody who never stops writing can be waited for
+MAX_NAME = 64
+
+Became = Literal["ended", "collected", "interrupted", "superseded", "overflow", "aborted"]
+BECAME = {
+    "ended": "its own turn has ended",
+    "collected": "it was part of the turn of an earlier message",
+    "interrupted": "its turn was ended by a later message",
+    "superseded": "a later message came before its turn began",
+    "overflow": "as many messages as may wait did so already",
+    "aborted": "it was taken back before its turn began",
+}
+STEER_NOTE = "queue mode steer is treated as followup: the message has its own turn after this one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedMessage:
+    """A message that asks for an answer. ``mode`` is how it was sent; ``None``: as configured.
+
+    ``sender`` tells people apart, ``name`` is how they are called.
+    """
+
+    run: str
+    text: str
+    at: int
+    sender: str = ""
+    name: str = ""
+    mode: QueueMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What became of a run. ``by`` is the run that had the turn, or has taken its place."""
+
+    run: str
+    became: Became
+    by: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """The same in words, for logs and clients."""
+        return BECAME[self.became] + (f" ({self.by})" if self.by and self.by != self.run else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What becomes of a message that has come.
+
+    ``repeated``: its run is here already. ``ahead`` is how many messages go first. ``interrupts``
+    is the run whose turn is to be ended. ``outcomes`` are of runs that end by it, perhaps its own.
+    ``notes`` are sentences for the client that sent it, ``notice`` is one for the chat.
+    """
+
+    taken: bool
+    mode: QueueMode
+    repeated: bool = False
+    ahead: int = 0
+    interrupts: str | None = None
+    outcomes: Sequence[RunOutcome] = ()
+    notes: Sequence[str] = ()
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The messages of one turn. Their runs end with that of ``lead``.
+
+    ``missed`` is how many have come since the last turn and were not taken.
+    """
+
+    lead: str
+    messages: Sequence[QueuedMessage]
+    text: str
+    missed: int = 0
+
+    @property
+    def notice(self) -> str | None:
+        """What the agent should know beside the text."""
+        if not self.missed:
+            return None
+        some = "1 more message was" if self.missed == 1 else f"{self.missed} more messages were"
+        return f"{some} not taken, because too many were waiting."
+
+
+class SessionQueue:
+    """The messages of one session that wait, in order, and the turn that runs."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[QueuedMessage, QueueMode, int]] = []  # with mode and debounce
+        self._running: Sequence[str] = ()
+        self._interrupted: str | None = None  # the run by which the running turn is ended
+        self._missed = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def running(self) -> str | None:
+        """The run that has the turn."""
+        return self._running[0] if self._running else None
+
+    @property
+    def waiting(self) -> list[str]:
+        """The runs that wait, in order."""
+        return [message.run for message, _, _ in self._waiting]
+
+    def arrived(self, message: QueuedMessage, settings: QueueConfig) -> Arrival:
+        """Take a message in. ``settings`` are those of its channel or session (``queue_of``)."""
+        asked = message.mode or settings.mode
+        mode: QueueMode = "followup" if asked == "steer" else asked
+        notes = [STEER_NOTE] if asked == "steer" else []
+        if message.run in self._running or message.run in self.waiting:
+            return Arrival(True, mode, repeated=True, notes=notes)
+        interrupts, outcomes = None, []
+        if mode == "interrupt":
+            interrupts = self.running
+            self._interrupted = message.run if interrupts else None
+            outcomes = [RunOutcome(run, "superseded", message.run) for run in self.waiting]
+            self._waiting.clear()
+        if len(self._waiting) >= settings.cap:
+            return self._refused(message, mode, settings.cap, notes)
+        ahead = len(self._waiting)
+        debounce = (settings.debounce_ms or 0) if mode == "collect" else 0
+        self._waiting.append((message, mode, debounce))
+        return Arrival(
+            True, mode, ahead=ahead, interrupts=interrupts, outcomes=outcomes, notes=notes
+        )
+
+    def restored(self, messages: Iterable[QueuedMessage], running: Sequence[str] = ()) -> None:
+        """Put back what waited and ran before a restart; nothing is refused, nothing waited for."""
+        self._running = running
+        for message in messages:
+            mode: QueueMode = "collect" if message.mode in (None, "collect") else "followup"
+            self._waiting.append((message, mode, 0))
+
+    def due(self) -> int | None:
+        """Return when the next turn may begin; ``None``: nothing waits."""
+        if not self._waiting:
+            return None
+        first, _, debounce = self._waiting[0]
+        joined = self._joined()
+        return min(joined[-1].at + debounce, first.at + MAX_WINDOWS * debounce)
+
+    def take(self, now: int) -> Batch | None:
+        """Begin the next turn: return its messages. ``None``: nothing is due, or one runs."""
+        due = self.due()
+        if due is None or due > now or self._running:
+            return None
+        messages = self._joined()
+        del self._waiting[: len(messages)]
+        self._running = [each.run for each in messages]
+        self._interrupted = None
+        missed, self._missed = self._missed, 0
+        return Batch(messages[0].run, messages, text_of(messages), missed)
+
+    def ended(self, *, aborted: bool = False) -> list[RunOutcome]:
+        """End the turn that runs; return what became of each of its runs.
+
+        ``aborted``: it was ended from outside, perhaps by the message that interrupts it.
+        """
+        runs, by = self._running, self._interrupted
+        self._running, self._interrupted = (), None
+        if aborted and by is not None:
+            return [RunOutcome(run, "interrupted", by) for run in runs]
+        return [
+            RunOutcome(run, "collected" if number else "ended", runs[0])
+            for number, run in enumerate(runs)
+        ]
+
+    def remove(self, run: str) -> RunOutcome | None:
+        """Take one message back; ``None``: it does not wait."""
+        for number, (message, _, _) in enumerate(self._waiting):
+            if message.run == run:
+                del self._waiting[number]
+                return RunOutcome(run, "aborted")
+        return None
+
+    def clear(self) -> list[RunOutcome]:
+        """Take back all messages that wait."""
+        outcomes = [RunOutcome(run, "aborted") for run in self.waiting]
+        self._waiting.clear()
+        return outcomes
+
+    def _refused(
+        self, message: QueuedMessage, mode: QueueMode, cap: int, notes: Sequence[str]
+    ) -> Arrival:
+        """Return that a message is not taken; the chat is told of the first one only."""
+        self._missed += 1
+        text = (
+            f"{cap} messages wait already, so this one was not taken. Please send it again later."
+        )
+        return Arrival(
+            False,
+            mode,
+            ahead=len(self._waiting),
+            outcomes=[RunOutcome(message.run, "overflow")],
+            notes=[*notes, text],
+            notice=text if self._missed == 1 else None,
+        )
+
+    def _joined(self) -> list[QueuedMessage]:
+        """Return the messages that the next turn would have: never more text than one may have."""
+        first, mode, _ = self._waiting[0]
+        found, size = [first], _size(first)
+        for message, other, _ in self._waiting[1:]:
+            size += _size(message)
+            if mode != "collect" or other != "collect" or size > MAX_TEXT:
+                break
+            found.append(message)
+        return found
+
+
+def text_of(messages: Sequence[QueuedMessage]) -> str:
+    """Return several messages as one text, with names where several people wrote them.
+
+    Then each message begins at the start of a line with the name of its author, and its other
+    lines are indented: nobody can write a line that looks like another's.
+    """
+    if len({message.sender for message in messages}) == 1:
+        return "\n".join(message.text for message in messages)
+    lines = []
+    for message in messages:
+        name = _one_line(message.name) or _one_line(message.sender) or "?"
+        first, *rest = message.text.splitlines() or [""]
+        lines += [f"{name}: {first}", *(f"  {line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _size(message: QueuedMessage) -> int:
+    """Return how much a message adds to a text at most."""
+    return len(message.text) + 2 * len(message.text.splitlines()) + MAX_NAME + 3
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())[:MAX_NAME]
