@@ -5,12 +5,7 @@ An address may hold a token or a ticket, so none stands in an error.
 
 from __future__ import annotations
 
-import time
-from email.utils import parsedate_to_datetime
-
 import aiohttp
-
-LONGEST_WAIT = 86_400.0  # seconds; what a peer may ask for
 
 
 class Unreachable(Exception):
@@ -43,16 +38,3 @@ def why(error: BaseException) -> str:
         case TimeoutError():
             return "no answer in time"
     return type(error).__name__
-
-
-def asked_wait(value: str | None) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, by a number or a date; else ``None``."""
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), LONGEST_WAIT)
-    try:
-        wait = parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(wait, 0.0), LONGEST_WAIT)

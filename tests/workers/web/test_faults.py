@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from tests.support.daemon import free_port
-from workers.web.faults import NoAnswer, Unreachable, asked_wait, fault_of
+from workers.web.faults import NoAnswer, Unreachable, fault_of
 
 
 async def failing(url: str, seconds: float = 5) -> Unreachable | NoAnswer:
@@ -48,22 +48,3 @@ async def test_who_did_not_answer_may_have_done_it(hang: bool, text: str) -> Non
     assert isinstance(error, NoAnswer)
     assert text in str(error)
     assert "token" not in str(error)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("7", 7.0),
-        ("99999999999999", 86_400.0),
-        ("Fri, 01 Jan 1999 00:00:00 GMT", 0.0),
-        ("Fri, 01 Jan 2999 00:00:00 GMT", 86_400.0),
-        ("-1", None),
-        ("soon", None),
-        ("", None),
-    ],
-)
-def test_a_wait_is_asked_for_by_a_number_or_a_date(
-    value: str | None, seconds: float | None
-) -> None:
-    assert asked_wait(value) == seconds

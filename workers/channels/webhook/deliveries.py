@@ -12,8 +12,9 @@ from workers.channels.webhook.config import WebhookConfig
 from workers.channels.webhook.payloads import LINKS, webhook_id, write
 from workers.errors import MaybeSent, Reason, SendFailed
 from workers.messages import Outbound, Sent
-from workers.web.faults import NoAnswer, asked_wait, fault_of
+from workers.web.faults import NoAnswer, fault_of
 from workers.web.public_addresses import PrivateAddress, public_session
+from workers.web.retry_after import asked_wait
 from workers.web.signing import sign
 
 CONNECT_SECONDS = 10.0

@@ -1,0 +1,51 @@
+"""Write a turn as a request of chat completions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from workers.agent import Turn
+from workers.agents.openai.config import OpenAIConfig
+from workers.agents.prompts import instructions_of, said_before, said_now, window
+from workers.messages import Attachment
+
+Json = dict[str, Any]
+
+
+def request_of(
+    config: OpenAIConfig, turn: Turn, images: Sequence[Json], files: Sequence[Attachment]
+) -> Json:
+    """Return the body of the request.
+
+    ``images`` are parts of the message, ``files`` those that are only named. Tools are the
+    caller's, untouched.
+    """
+    body: Json = {"model": turn.model or config.model, "messages": []}
+    messages = body["messages"]
+    if instructions := instructions_of(config.instructions, turn):
+        messages.append({"role": "system", "content": instructions})
+    for item in window(turn.history, config.history_messages, config.history_tokens):
+        role = "assistant" if item.role == "assistant" else "user"
+        messages.append({"role": role, "content": said_before(item)})
+    text = said_now(turn, files)
+    content: Any = text
+    if images:
+        words = [{"type": "text", "text": text}] if text else []
+        content = [*words, *images]
+    messages.append({"role": "user", "content": content})
+    if config.stream:
+        body["stream"] = True
+        if config.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    if config.temperature is not None:
+        body["temperature"] = config.temperature
+    if config.max_tokens is not None:
+        body[config.limit_field] = config.max_tokens
+    if turn.thinking is not None and turn.thinking != "off":
+        body["reasoning_effort"] = turn.thinking
+    if turn.tools:
+        body["tools"] = turn.tools
+        if turn.tool_choice is not None:
+            body["tool_choice"] = turn.tool_choice
+    return body

@@ -1,0 +1,71 @@
+"""Write a turn as words for a model: its history cut to a window, names, files. Pure.
+
+Tokens are estimated, for each model counts them its own way: four bytes of UTF-8 are one, and an
+entry costs four more. That is near the truth for English, and for other languages above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workers.agent import HistoryItem, Turn
+from workers.messages import Attachment
+
+BYTES_OF_A_TOKEN = 4
+TOKENS_OF_AN_ENTRY = 4
+
+
+def tokens_of(text: str) -> int:
+    """Return the estimated number of tokens of one entry."""
+    return -(-len(text.encode(errors="replace")) // BYTES_OF_A_TOKEN) + TOKENS_OF_AN_ENTRY
+
+
+def window(history: Sequence[HistoryItem], entries: int, tokens: int) -> list[HistoryItem]:
+    """Return the end of a conversation: at most so many entries and estimated tokens.
+
+    Notices are left out. It begins with what a person has said, as models expect it, unless the
+    window is too small for that.
+    """
+    kept: list[HistoryItem] = []
+    left = tokens
+    for item in reversed(history):
+        if item.role == "notice" or not item.text:
+            continue
+        left -= tokens_of(said_before(item))
+        if left < 0 or len(kept) == entries:
+            break
+        kept.append(item)
+    kept.reverse()
+    first = next((at for at, item in enumerate(kept) if item.role == "user"), 0)
+    return kept[first:]
+
+
+def said_before(item: HistoryItem) -> str:
+    """Return an entry of the history as a model reads it: with the name that it has."""
+    if item.role == "tool":
+        return f"[result of {item.name or 'a tool'}] {item.text}"
+    return f"{item.name}: {item.text}" if item.name and item.role == "user" else item.text
+
+
+def said_now(turn: Turn, files: Sequence[Attachment] | None = None) -> str:
+    """Return the words of a turn: in a group behind the sender's name, with its files named.
+
+    ``files``: only these are named, those that the model is not shown itself.
+    """
+    text = turn.text
+    in_a_group = turn.chat is not None and turn.chat.kind == "group"
+    if text and in_a_group and turn.sender is not None and turn.sender.name:
+        text = f"{turn.sender.name}: {text}"
+    named = [name_of(each) for each in (turn.attachments if files is None else files)]
+    return "\n".join(filter(None, [text, *named]))
+
+
+def name_of(file: Attachment) -> str:
+    """Return a line that names a file in place of its content."""
+    shown = ", ".join(filter(None, [file.name, file.mime_type])) or "without a name"
+    return f"[file: {shown}]" if file.url else f"[file that did not arrive: {shown}]"
+
+
+def instructions_of(own: str, turn: Turn) -> str:
+    """Return the instructions of an agent, and behind them those of the caller."""
+    return "\n\n".join(filter(None, [own, turn.instructions]))
