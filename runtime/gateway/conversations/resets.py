@@ -1,0 +1,63 @@
+"""Decides when a conversation begins anew by itself: after a pause, or once a day. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from runtime.config.sessions import ResetConfig
+
+MINUTE_MS = 60_000
+LATEST_MS = 250_000_000_000_000  # in the year 9892: a clock that is further on is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReset:
+    """When a session begins anew, epoch milliseconds, and why."""
+
+    at: int
+    why: Literal["idle", "daily"]
+
+    @property
+    def reason(self) -> str:
+        """The same in words."""
+        return {
+            "idle": "nothing was said for as long as session.reset.idleMinutes",
+            "daily": "the hour of session.reset.dailyHour has passed",
+        }[self.why]
+
+
+def next_reset(config: ResetConfig, last: int, host_zone: tzinfo) -> SessionReset | None:
+    """Return when a session begins anew that was spoken in ``last``; ``None``: never.
+
+    ``host_zone`` counts where no zone is configured.
+    """
+    found = []
+    if config.idle_minutes is not None:
+        found.append(SessionReset(last + config.idle_minutes * MINUTE_MS, "idle"))
+    if config.daily_hour is not None and 0 <= last <= LATEST_MS:
+        zone = ZoneInfo(config.zone) if config.zone is not None else host_zone
+        found.append(SessionReset(_next_hour(config.daily_hour, last, zone), "daily"))
+    return min(found, key=lambda each: each.at, default=None)
+
+
+def reset_due(config: ResetConfig, last: int, now: int, host_zone: tzinfo) -> SessionReset | None:
+    """Return the reset that a message at ``now`` finds due; ``None``: the session goes on."""
+    found = next_reset(config, last, host_zone)
+    return found if found is not None and found.at <= now else None
+
+
+def _next_hour(hour: int, last: int, zone: tzinfo) -> int:
+    """Return when it is that hour next after ``last``.
+
+    On a day that lacks it, because clocks are put forward, it is when they are; of an hour that
+    comes twice the first one counts.
+    """
+    day = datetime.fromtimestamp(last // 1000, UTC).astimezone(zone).date()
+    hours = (
+        datetime.combine(day + timedelta(days=later), time(hour), tzinfo=zone).timestamp()
+        for later in range(3)  # a zone may leave a day out
+    )
+    return next(int(at) * 1000 for at in hours if int(at) * 1000 > last)
