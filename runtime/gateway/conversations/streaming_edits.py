@@ -1,0 +1,126 @@
+"""Decides when the preview of an answer is edited while the agent still writes. Pure.
+
+The first preview is a message of its own, which then grows by edits: not too often, only by so
+much that an edit is worth it, and only while nothing else of the account waits to be sent. The
+final text always goes out, whatever became of the previews. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MAX_FAILURES = 3  # edits that failed in a row: then only the final text is sent
+ELLIPSIS = "…"
+
+Why = Literal["first", "grown", "slow"]
+WhyNot = Literal["nothing new", "under way", "too soon", "too little", "others wait", "given up"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditRules:
+    """How often a preview is edited.
+
+    ``every_ms`` lies between two edits at least. An edit shows ``growth`` characters more, or a
+    tenth of the text where that is longer; after ``patience`` times ``every_ms`` any number.
+    ``limit`` is how much one message takes: the preview shows no more.
+    """
+
+    every_ms: int = 1000
+    growth: int = 20
+    patience: int = 3
+    limit: int = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class EditDecision:
+    """What to do now: show ``text``, or nothing yet where that is ``None``.
+
+    ``at`` is when to ask again, if the text does not grow before. ``final``: it is the whole text.
+    ``new``: there is no preview that could be edited.
+    """
+
+    text: str | None
+    reason: Why | WhyNot | Literal["final"]
+    at: int | None = None
+    new: bool = False
+    final: bool = False
+
+
+class PreviewEdits:
+    """The preview of one answer, which began at ``begun``."""
+
+    def __init__(self, rules: EditRules, begun: int) -> None:
+        self._rules = rules
+        self._text = ""
+        self._shown: str | None = None  # what the platform shows; None: no message yet
+        self._sending: str | None = None
+        self._after = begun  # the earliest time of the next edit, or of what was last shown
+        self._since = begun  # when that was shown
+        self._failures = 0
+
+    def grown(self, text: str) -> None:
+        """Take in the whole text that has been written so far."""
+        self._text = text
+
+    def take(self, now: int, *, idle: bool) -> EditDecision:
+        """Decide whether the preview is edited now; then ``done`` or ``failed`` must follow.
+
+        ``idle``: nothing else of the account waits to be sent.
+        """
+        wanted = self._cut(self._text)
+        if self._failures >= MAX_FAILURES:
+            return EditDecision(None, "given up")
+        if self._sending is not None:
+            return EditDecision(None, "under way")
+        if wanted == (self._shown or ""):
+            return EditDecision(None, "nothing new")
+        if now < self._after:
+            return EditDecision(None, "too soon", self._after)
+        why = self._why(wanted, now)
+        if why is None:
+            return EditDecision(None, "too little", self._patient_until())
+        if not idle:
+            return EditDecision(None, "others wait", now + self._rules.every_ms)
+        self._sending = wanted
+        return EditDecision(wanted, why, new=self._shown is None)
+
+    def done(self, now: int) -> None:
+        """Note that the platform shows what was taken."""
+        self._shown, self._sending = self._sending, None
+        self._since = now
+        self._after = max(self._after, now + self._rules.every_ms)
+        self._failures = 0
+
+    def failed(self, now: int, retry_after_ms: int | None = None) -> None:
+        """Note that it was not shown; it is not tried again before ``retry_after_ms``."""
+        self._sending = None
+        self._failures += 1
+        wait = self._rules.every_ms if retry_after_ms is None else max(0, retry_after_ms)
+        self._after = max(self._after, now + wait)
+
+    def finish(self, text: str) -> EditDecision:
+        """Return the final text, which always goes out: as an edit where there is a preview.
+
+        An edit that is under way is waited for by the caller, so that the final one is the last.
+        """
+        there = self._shown is not None or self._sending is not None
+        return EditDecision(text, "final", new=not there, final=True)
+
+    def _why(self, wanted: str, now: int) -> Why | None:
+        """Return why an edit is worth it."""
+        if now >= self._patient_until():
+            return "slow"
+        shown = self._shown or ""
+        grown = len(wanted) - len(shown) >= max(self._rules.growth, len(shown) // 10)
+        if not grown and wanted.startswith(shown):
+            return None
+        return "first" if self._shown is None else "grown"
+
+    def _patient_until(self) -> int:
+        return self._since + self._rules.patience * self._rules.every_ms
+
+    def _cut(self, text: str) -> str:
+        if len(text) <= self._rules.limit:
+            return text
+        return text[: self._rules.limit - len(ELLIPSIS)] + ELLIPSIS

@@ -1,0 +1,167 @@
+"""When the preview of an answer is edited while the agent still writes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.gateway.conversations.streaming_edits import EditDecision, EditRules, PreviewEdits
+
+RULES = EditRules(every_ms=1000, growth=10, patience=3, limit=50)
+
+
+def preview(text: str = "", begun: int = 0) -> PreviewEdits:
+    found = PreviewEdits(RULES, begun)
+    found.grown(text)
+    return found
+
+
+def shown(text: str, at: int = 0) -> PreviewEdits:
+    """Return a preview that shows ``text`` since ``at``."""
+    found = preview(text)
+    assert found.take(at, idle=True).text == text
+    found.done(at)
+    return found
+
+
+def test_the_first_preview_is_a_message_of_its_own() -> None:
+    found = preview("word0 word1")
+    assert found.take(0, idle=True) == EditDecision("word0 word1", "first", new=True)
+    assert found.take(0, idle=True) == EditDecision(None, "under way")
+
+
+def test_it_does_not_begin_with_half_a_word_unless_that_lasts() -> None:
+    found = preview("word", begun=500)
+    assert found.take(500, idle=True) == EditDecision(None, "too little", 3500)
+    assert found.take(3499, idle=True).text is None
+    assert found.take(3500, idle=True) == EditDecision("word", "slow", new=True)
+
+
+def test_no_preview_of_nothing() -> None:
+    assert preview().take(9999, idle=True) == EditDecision(None, "nothing new")
+    assert shown("word0 word1").take(9999, idle=True) == EditDecision(None, "nothing new")
+
+
+def test_edits_keep_their_distance() -> None:
+    found = shown("word0 word1", at=100)
+    found.grown("word0 word1 word2 word3")
+    assert found.take(1099, idle=True) == EditDecision(None, "too soon", 1100)
+    assert found.take(1100, idle=True) == EditDecision("word0 word1 word2 word3", "grown")
+
+
+@pytest.mark.parametrize(
+    ("text", "later", "reason"),
+    [
+        ("a" * 19, 1000, "too little"),
+        ("a" * 20, 1000, "grown"),
+        ("a" * 19, 2999, "too little"),
+        ("a" * 19, 3000, "slow"),
+        ("b" * 9, 1000, "grown"),
+        ("a" * 9, 1000, "grown"),
+    ],
+)
+def test_an_edit_is_worth_it_when_the_text_has_grown_or_is_another(
+    text: str, later: int, reason: str
+) -> None:
+    found = shown("a" * 10)
+    found.grown(text)
+    decision = found.take(later, idle=True)
+    assert decision.reason == reason
+    assert decision.text == (None if reason == "too little" else text)
+    assert decision.at == (3000 if reason == "too little" else None)
+    assert not decision.new
+
+
+def test_a_long_text_must_grow_by_a_tenth() -> None:
+    found = PreviewEdits(EditRules(growth=10), 0)
+    found.grown("a" * 200)
+    found.take(0, idle=True)
+    found.done(0)
+    found.grown("a" * 219)
+    assert found.take(1000, idle=True).reason == "too little"
+    found.grown("a" * 220)
+    assert found.take(1000, idle=True).reason == "grown"
+
+
+def test_what_waits_to_be_sent_goes_before_a_preview() -> None:
+    found = preview("word0 word1")
+    assert found.take(200, idle=False) == EditDecision(None, "others wait", 1200)
+    assert found.take(1200, idle=True).text == "word0 word1"
+
+
+def test_a_preview_shows_no_more_than_one_message_takes() -> None:
+    found = preview("a" * 60)
+    assert found.take(0, idle=True).text == "a" * 49 + "…"
+    found.done(0)
+    found.grown("a" * 99)
+    assert found.take(9999, idle=True) == EditDecision(None, "nothing new")
+    exact = preview("a" * 50)
+    assert exact.take(0, idle=True).text == "a" * 50
+
+
+@pytest.mark.parametrize(("asked", "after"), [(None, 1000), (5000, 5000), (-1, 0), (0, 0)])
+def test_an_edit_that_fails_is_tried_again_when_it_may(asked: int | None, after: int) -> None:
+    found = preview("word0 word1")
+    found.take(0, idle=True)
+    found.failed(0, asked)
+    if after:
+        assert found.take(after - 1, idle=True) == EditDecision(None, "too soon", after)
+    reason = "slow" if after == 5000 else "first"
+    assert found.take(after, idle=True) == EditDecision("word0 word1", reason, new=True)
+
+
+def test_previews_that_keep_failing_are_given_up_and_the_final_text_is_not() -> None:
+    found = preview("word0 word1")
+    for _ in range(2):
+        found.take(0, idle=True)
+        found.failed(0, 0)
+    found.take(0, idle=True)
+    found.done(0)
+    found.grown("word0 word1 word2 word3")
+    for now in (1000, 2000, 3000):
+        assert found.take(now, idle=True).reason == ("grown" if now < 3000 else "slow")
+        found.failed(now)
+    assert found.take(99_999, idle=True) == EditDecision(None, "given up")
+    assert found.finish("all") == EditDecision("all", "final", final=True)
+
+
+def test_the_final_text_always_goes_out() -> None:
+    assert preview().finish("all") == EditDecision("all", "final", new=True, final=True)
+    assert shown("word0 word1").finish("word0 word1").text == "word0 word1"
+    under_way = preview("word0 word1")
+    under_way.take(0, idle=True)
+    assert not under_way.finish("all").new
+    under_way.failed(0)
+    assert under_way.finish("all").new
+    assert not shown("word0 word1").finish("b" * 99).new
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1500), st.integers(0, 30), st.booleans(), st.sampled_from("dddf")),
+        max_size=40,
+    )
+)
+def test_edits_are_never_too_many_and_never_wait_for_nothing(
+    steps: list[tuple[int, int, bool, str]],
+) -> None:
+    found, now, text = PreviewEdits(RULES, 0), 0, ""
+    last: int | None = None
+    for wait, grows, idle, end in steps:
+        now, text = now + wait, text + "a" * grows
+        found.grown(text)
+        decision = found.take(now, idle=idle)
+        if decision.text is None:
+            assert decision.reason in ("nothing new", "given up") or decision.at is not None
+            assert decision.at is None or decision.at > now
+            continue
+        assert idle
+        assert last is None or now - last >= RULES.every_ms
+        assert len(decision.text) <= RULES.limit
+        last = now
+        if end == "d":
+            found.done(now)
+        else:
+            found.failed(now)
+    assert found.finish(text).text == text
