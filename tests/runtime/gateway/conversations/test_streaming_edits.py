@@ -107,8 +107,9 @@ def test_an_edit_that_fails_is_tried_again_when_it_may(asked: int | None, after:
     found.failed(0, asked)
     if after:
         assert found.take(after - 1, idle=True) == EditDecision(None, "too soon", after)
-    reason = "slow" if after == 5000 else "first"
-    assert found.take(after, idle=True) == EditDecision("word0 word1", reason, new=True)
+    decision = found.take(after, idle=True)
+    assert (decision.text, decision.new) == ("word0 word1", True)
+    assert decision.reason == ("slow" if after == 5000 else "first")
 
 
 def test_previews_that_keep_failing_are_given_up_and_the_final_text_is_not() -> None:
