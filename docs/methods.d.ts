@@ -123,6 +123,9 @@ export type NodePairParams = { nodeId: string; displayName?: string | null; plat
 /** The params of ``node.pair.verify``: a node's token from before devices had identities. */
 export type VerifyParams = { nodeId: string; token: string };
 
+/** The params of ``node.pluginSurface.refresh``; the only surface is ``canvas``. */
+export type SurfaceParams = { surface: string };
+
 /** The params of ``node.rename``: a node and the name that people see. */
 export type RenameParams = { nodeId: string; displayName: string };
 
@@ -259,6 +262,8 @@ export interface MethodParams {
   "node.pair.request": NodePairParams;
   /** Answer that no node token is valid: nodes prove themselves as devices. */
   "node.pair.verify": VerifyParams;
+  /** Answer with the address of the canvas host for another hour, as it stands in the hello. */
+  "node.pluginSurface.refresh": SurfaceParams;
   /** Name an approved node. */
   "node.rename": RenameParams;
   /** Read every secret anew. Accounts whose secret has changed are replaced (`restarted`, ours); one that cannot be read is a warning (`warnings`, ours). */

@@ -83,6 +83,7 @@ class GatewayBoot(msgspec.Struct, frozen=True):
     state_dir: str
     config_path: str
     revision: str = ""
+    canvas: dict[str, Any] = msgspec.field(default_factory=dict)  # the section canvasHost, likewise
 
 
 # Made at import, and so in the zygote: what msgspec learns of a type at its first use would

@@ -60,6 +60,7 @@ class Server:
         http: Callable[[], asyncio.Protocol] | None,
         limits: Limits,
         refuse_head: Callable[[bytes, bool], bytes | None],
+        unproven: UnprovenSockets | None = None,
     ) -> None:
         self.http = http
         self.refuse_head = refuse_head
@@ -67,7 +68,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.slow = 0
         self.starved = 0
-        self.unproven = UnprovenSockets(
+        self.unproven = unproven or UnprovenSockets(
             limits.preauth_per_address, limits.http_per_address, limits.unproven
         )
         self._turn_end: TurnEnd | None = None
@@ -97,6 +98,7 @@ class Server:
         refuse_head: Callable[[bytes, bool], bytes | None] = _refuse_none,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
+        beside: Server | None = None,
     ) -> Server:
         """Serve on a listening socket, or on a new unix socket at a path.
 
@@ -105,12 +107,14 @@ class Server:
         called with every message unless ``on_connect`` sets ``connection.receive``.
         ``refuse_head`` gets the request head of each connection and whether it asks for a
         WebSocket; what it returns is answered, and the connection closed. With ``tls`` the port
-        is encrypted, for HTTP too.
+        is encrypted, for HTTP too. Sockets that have proved nothing are counted with those of
+        ``beside``.
         """
         kwargs: dict[str, Any] = {"sock": listen}
         if isinstance(listen, Path):
             kwargs = {"sock": _bound(listen), "unix": True}  # before anything else: it may fail
-        server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head)
+        unproven = None if beside is None else beside.unproven
+        server = cls(on_connect, on_text, on_close, http, limits or Limits(), refuse_head, unproven)
         owner: Owner = server
         if isinstance(listen, Path):
             server._admit_owner_only(listen)

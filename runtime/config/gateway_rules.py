@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ipc.hosts import is_address, wrong_name
 from runtime.config.accounts import AccountSpec
 from runtime.config.errors import Problem
-from runtime.config.model import GatewayConfig
+from runtime.config.model import Config, GatewayConfig
 from workers.secrets import without_secrets
 
 BINDS = ("loopback", "lan", "auto")  # beside an IP address
@@ -63,6 +63,23 @@ def exposure_problem(gateway: GatewayConfig) -> Problem | None:
         name = "gateway.auth.password" if auth.mode == "password" else "gateway.auth.token"
         text = "is missing; allowed: a string, a reference, or TRUNKLINE_GATEWAY_TOKEN"
         return Problem(name, text)
+    return None
+
+
+def canvas_problem(config: Config) -> Problem | None:
+    """Return why the canvas host cannot serve as ``config`` has it, or ``None``."""
+    canvas, gateway = config.canvas_host, config.gateway
+    if not canvas.enabled:
+        return None
+    if gateway.foreign:
+        text = "has no meaning beside a gateway that is not Trunkline's own; allowed: false"
+        return Problem("canvasHost.enabled", text)
+    if not gateway.http.enabled:
+        text = "is true; allowed with gateway.http.enabled false: false"
+        return Problem("canvasHost.enabled", text)
+    if canvas.port == gateway.port:
+        text = f"is {canvas.port}, the gateway's own port; allowed: another one, or none"
+        return Problem("canvasHost.port", text)
     return None
 
 

@@ -21,7 +21,12 @@ from runtime.config.channel_section import UNJOURNALED
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import read_text
-from runtime.config.gateway_rules import beside_foreign_problems, exposure_problem, gateway_problems
+from runtime.config.gateway_rules import (
+    beside_foreign_problems,
+    canvas_problem,
+    exposure_problem,
+    gateway_problems,
+)
 from runtime.config.model import Config
 from runtime.config.places import DEFAULT_PORT, Flags, Places
 from runtime.config.redact import redacted
@@ -32,6 +37,11 @@ from workers.registry import manifests as find_manifests
 NO_FLAGS = Flags()
 SHOWN = 10  # accounts in one sentence
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
+GATEWAY_PORT = "TRUNKLINE_GATEWAY_PORT"
+# OpenClaw's names.
+CANVAS_PORT, SKIP_CANVAS = "OPENCLAW_CANVAS_HOST_PORT", "OPENCLAW_SKIP_CANVAS_HOST"
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True}
+_SWITCH |= {"": False, "0": False, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ def load_effective(
     found = read_text(path) if text is None else text
     loaded = load_text(path, found, default_port=places.default_port)
     config = anchored(effective(loaded.config, environ, flags), path.parent)
-    if problem := exposure_problem(config.gateway):
+    if problem := exposure_problem(config.gateway) or canvas_problem(config):
         raise ConfigError(str(loaded.path), [problem])
     return replace(loaded, config=config)
 
@@ -129,8 +139,12 @@ def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAG
     if flags.port is not None and not 0 < flags.port < 65_536:
         text = f"is {flags.port}; allowed: an integer from 1 to 65535"
         raise config_error("command line", text, "--port")
-    if (port := flags.port or _environment_port(environ)) is not None:
+    if (port := flags.port or _port_in(environ, GATEWAY_PORT)) is not None:
         config = with_gateway(config, port=port)
+    if (port := _port_in(environ, CANVAS_PORT)) is not None:
+        config = _with_canvas(config, port=port)
+    if config.canvas_host.enabled and _is_on(environ, SKIP_CANVAS):
+        config = _with_canvas(config, enabled=False)
     auth = config.gateway.auth
     if token := flags.token or environ.get("TRUNKLINE_GATEWAY_TOKEN"):
         auth = msgspec.structs.replace(auth, token=token)
@@ -139,7 +153,11 @@ def effective(config: Config, environ: Mapping[str, str], flags: Flags = NO_FLAG
 
 
 def anchored(config: Config, directory: Path) -> Config:
-    """Return ``config`` with the relative paths of its gateway counted from ``directory``."""
+    """Return ``config`` with the relative paths of its gateway counted from ``directory``.
+
+    So is the canvas host's directory, in which OpenClaw's users write ``~``.
+    """
+    config = _with_canvas(config, root=str(directory / _expanded(config.canvas_host.root)))
     gateway = config.gateway
     paths = (gateway.tls.cert_path, gateway.tls.key_path)
     cert, key = (str(directory / each) if each else None for each in paths)
@@ -149,6 +167,14 @@ def anchored(config: Config, directory: Path) -> Config:
         command=_anchored_command(gateway.command, directory),
         repair_command=_anchored_command(gateway.repair_command, directory),
     )
+
+
+def _expanded(root: str) -> Path:
+    try:
+        return Path(root).expanduser()
+    except RuntimeError:
+        text = f"is {root!r}, but there is no such home directory; allowed: a path"
+        raise config_error("configuration", text, "canvasHost.root") from None
 
 
 def _anchored_command(command: list[str] | None, directory: Path) -> list[str] | None:
@@ -164,6 +190,11 @@ def with_gateway(config: Config, **fields: Any) -> Config:
     return msgspec.structs.replace(config, gateway=gateway)
 
 
+def _with_canvas(config: Config, **fields: Any) -> Config:
+    canvas = msgspec.structs.replace(config.canvas_host, **fields)
+    return msgspec.structs.replace(config, canvas_host=canvas)
+
+
 def revision_of(text: str) -> str:
     """Return the revision of a configuration's text: 16 hex digits of its hash."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -174,6 +205,9 @@ def config_warnings(loaded: Loaded) -> list[str]:
     found = list(loaded.manifests.warnings)
     if _readable_by_others(loaded.path) and redacted(loaded.raw, loaded.manifests) != loaded.raw:
         found.append(f"{loaded.path} holds secrets and others may read it; `chmod 600` mends that")
+    canvas = loaded.config.canvas_host
+    if canvas.enabled and not Path(canvas.root).is_dir():
+        found.append(f"canvasHost.root {canvas.root} is no directory: nothing is served from it")
     return found
 
 
@@ -253,11 +287,20 @@ def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
     return replace(problem, line=problem.line or lines.get(path))
 
 
-def _environment_port(environ: Mapping[str, str]) -> int | None:
-    given = environ.get("TRUNKLINE_GATEWAY_PORT")
+def _is_on(environ: Mapping[str, str], name: str) -> bool:
+    """Return whether a switch in the environment is on; raises ``ConfigError``."""
+    given = environ.get(name, "").strip().lower()
+    if given not in _SWITCH:
+        raise config_error("environment", "is neither on nor off; allowed: 1 or 0", name)
+    return _SWITCH[given]
+
+
+def _port_in(environ: Mapping[str, str], name: str) -> int | None:
+    """Return the port in the variable ``name``, if any; raises ``ConfigError``."""
+    given = environ.get(name)
     if not given:
         return None
     if given.isascii() and given.isdigit() and 0 < int(given[:6]) < 65_536:
         return int(given)
     text = "is not a port; allowed: an integer from 1 to 65535"
-    raise config_error("environment", text, "TRUNKLINE_GATEWAY_PORT")
+    raise config_error("environment", text, name)

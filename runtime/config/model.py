@@ -327,6 +327,16 @@ class IngressConfig(Section, frozen=True):
     within_seconds: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
 
 
+class CanvasHostConfig(Section, frozen=True):
+    """The pages and files that nodes and browsers show, below ``/__openclaw__/canvas/``."""
+
+    enabled: Annotated[bool, LOCAL] = False
+    # Where the files lie; a relative path counts from the configuration file.
+    root: Annotated[Text, LOCAL] = "canvas"
+    # A port of their own beside the gateway's. By OpenClaw's convention its port and 4.
+    port: Annotated[Port | None, LOCAL] = None
+
+
 class Config(Section, frozen=True):
     """The whole file. The fields of a channel are its manifest's; see ``accounts``."""
 
@@ -337,4 +347,5 @@ class Config(Section, frozen=True):
     journal: JournalConfig = JournalConfig()
     media: MediaConfig = MediaConfig()
     ingress: IngressConfig = IngressConfig()
+    canvas_host: CanvasHostConfig = CanvasHostConfig()
     logging: LoggingConfig = LoggingConfig()

@@ -32,7 +32,7 @@ async def drain(gateway: Gateway) -> None:
     hub, readiness = parts.hub, parts.readiness
     readiness.start_draining()
     parts.outbox.stop_accepting()
-    parts.server.stop_accepting()
+    gateway.stop_accepting()
     await _until_quiet(parts)
     reason = "gateway restarting" if readiness.restarting else "gateway stopping"
     expected = {"restartExpectedMs": RESTART_MS} if readiness.restarting else {}

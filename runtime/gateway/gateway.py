@@ -23,7 +23,7 @@ from ipc.identity.peer import PeerProof
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
 from ipc.websocket.server import Server
-from runtime.config.model import GatewayConfig
+from runtime.config.model import CanvasHostConfig, GatewayConfig
 from runtime.gateway import methods  # noqa: F401 - importing it fills the table
 from runtime.gateway.access.guard import AccessGuard
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
@@ -47,6 +47,7 @@ from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
 from runtime.gateway.file_limit import FileWatch, open_file_limit, shares
+from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.late import LateEndpoints
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
@@ -64,6 +65,8 @@ from runtime.gateway.supervisor_link import SupervisorLink
 # For so long a thread may keep the interpreter's lock while another one waits for it. With the
 # usual 5 ms a busy event loop makes each commit of the journal's thread wait several times that.
 SWITCH_SECONDS = 0.0005
+# On the canvas host's own port.
+NO_WEBSOCKET = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 ANSWER_SECONDS = 0.5  # at the end, for the answers to calls that fail with it
 
 
@@ -121,18 +124,30 @@ class Gateway:
         self._shares = shares(self._file_limit)
         self._files: FileWatch | None = None
         self._endpoints: LateEndpoints | None = None
+        self._canvas_server: Server | None = None
 
-    async def start(self, listen: socket.socket) -> None:
-        """Serve workers, and clients on the listening socket ``listen``."""
+    async def start(self, listen: socket.socket, canvas: socket.socket | None = None) -> None:
+        """Serve workers, and clients on the listening socket ``listen``.
+
+        ``canvas`` is the socket of the canvas host where it has a port of its own.
+        """
         server = await self._serve(listen)
         # The loop accepts the first client after this turn, when the parts are there.
         self.parts = parts = _parts(
             self._boot, self._config, self._jobs, self._guard, server, self._on_failure
         )
         server.surround_writes(GatewayTurn(parts.fanout, parts.data_link, parts.intake))
-        self._files = FileWatch(self._file_limit, lambda: server.starved, self._warn)
+        self._files = FileWatch(self._file_limit, self._starved, self._warn)
         if self._config.http.enabled:
             self._endpoints = LateEndpoints(parts)
+            if canvas is not None:
+                self._canvas_server = await self._serve_canvas(canvas, self._endpoints, server)
+
+    def stop_accepting(self) -> None:
+        """Accept no more clients: they wait in the backlogs for the next gateway."""
+        self.parts.server.stop_accepting()
+        if self._canvas_server is not None:
+            self._canvas_server.stop_accepting()
 
     async def close(self) -> None:
         """Close everything at once: what is under way is answered, then all clients get 1012."""
@@ -147,6 +162,8 @@ class Gateway:
         await parts.registry.saved()
         await self._jobs.finish(ANSWER_SECONDS)
         await parts.server.close(1012, "service restart")
+        if self._canvas_server is not None:
+            await self._canvas_server.close()
         if self._endpoints is not None:
             await self._endpoints.close()
         parts.data_link.close()
@@ -155,7 +172,7 @@ class Gateway:
         self._jobs.cancel()
 
     async def _serve(self, listen: socket.socket) -> Server:
-        config, limits = self._config, self._config.limits
+        config = self._config
         return await Server.start(
             listen,
             on_connect=self._on_connect,
@@ -164,17 +181,43 @@ class Gateway:
             refuse_head=self._guard.hosts.refuse_head,
             http=self._http if config.http.enabled else None,
             tls=None if self._certificate is None else self._certificate.context,
-            limits=Limits(
-                handshake=config.handshake_timeout_ms / 1000,
-                preauth_bytes=MAX_PREAUTH_BYTES,
-                preauth_per_address=limits.preauth_per_address,
-                http_per_address=limits.http_per_address,
-                unproven=self._shares.unproven,
-                files=self._shares.top,
-                buffered_bytes=limits.buffered_bytes,
-                buffered_total_bytes=limits.buffered_total_bytes,
-            ),
+            limits=self._limits(),
         )
+
+    async def _serve_canvas(
+        self, listen: socket.socket, endpoints: LateEndpoints, beside: Server
+    ) -> Server:
+        def refuse(head: bytes, upgrade: bool) -> bytes | None:
+            return NO_WEBSOCKET if upgrade else self._guard.hosts.refuse_head(head, upgrade)
+
+        return await Server.start(
+            listen,
+            on_connect=lambda connection: None,  # none gets past ``refuse``
+            on_text=lambda connection, data: None,
+            on_close=lambda connection: None,
+            refuse_head=refuse,
+            http=endpoints.canvas_protocol,
+            tls=None if self._certificate is None else self._certificate.context,
+            limits=self._limits(),
+            beside=beside,
+        )
+
+    def _limits(self) -> Limits:
+        config, limits = self._config, self._config.limits
+        return Limits(
+            handshake=config.handshake_timeout_ms / 1000,
+            preauth_bytes=MAX_PREAUTH_BYTES,
+            preauth_per_address=limits.preauth_per_address,
+            http_per_address=limits.http_per_address,
+            unproven=self._shares.unproven,
+            files=self._shares.top,
+            buffered_bytes=limits.buffered_bytes,
+            buffered_total_bytes=limits.buffered_total_bytes,
+        )
+
+    def _starved(self) -> int:
+        canvas = self._canvas_server
+        return self.parts.server.starved + (0 if canvas is None else canvas.starved)
 
     def _warn(self, warnings: list[str]) -> None:
         """Have the supervisor show warnings of ours, instead of those before."""
@@ -245,6 +288,7 @@ def _parts(
         boot_id=boot_id,
         config=config,
         tickets=MediaTickets(boot.secret),
+        canvas=CanvasHost(msgspec.convert(boot.canvas, CanvasHostConfig), boot.secret),
         jobs=jobs,
         guard=guard,
         readiness=readiness,

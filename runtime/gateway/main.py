@@ -27,14 +27,14 @@ ReportCause = Callable[[str, str], None]
 async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -> int:
     """Serve until SIGTERM, drain, and return the exit code.
 
-    ``fds["listen"]`` is the listening socket. ``report_cause(cause, text)`` sends the supervisor
+    ``fds["listen"]`` is the listening socket, ``fds["canvas"]`` that of the canvas host where it
+    has a port of its own. ``report_cause(cause, text)`` sends the supervisor
     the reason of an end without SIGTERM.
     """
     _raise_file_limit()
     limit_records()
     boot = gateway_boot(payload)
-    listen = socket.socket(fileno=fds["listen"])
-    listen.setblocking(False)
+    listen, *more = (_listening(fds[name]) for name in ("listen", "canvas") if name in fds)
     ended = asyncio.Event()
     failures: list[tuple[str, bool]] = []
 
@@ -48,7 +48,7 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
         async with asyncio.TaskGroup() as tasks:
             try:
                 gateway = Gateway(boot, tasks, fail)
-                await gateway.start(listen)
+                await gateway.start(listen, *more)
             except (msgspec.ValidationError, Misconfigured) as error:
                 report_cause("misconfigured", str(error))
                 return EXIT_CONFIG
@@ -66,8 +66,15 @@ async def main(payload: bytes, fds: dict[str, int], report_cause: ReportCause) -
             log.info("gateway down", incarnation=boot.incarnation)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
-        listen.close()
+        for sock in (listen, *more):
+            sock.close()
     return EXIT_OK
+
+
+def _listening(fd: int) -> socket.socket:
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    return sock
 
 
 def limit_records() -> None:

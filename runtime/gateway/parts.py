@@ -25,6 +25,7 @@ from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.devices.devices import Devices
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.devices.registry import Registry
+from runtime.gateway.http.canvas_host import CanvasHost
 from runtime.gateway.http.tickets import MediaTickets
 from runtime.gateway.hub import Hub
 from runtime.gateway.jobs import Jobs
@@ -42,14 +43,15 @@ class GatewayParts:
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
     accounts, ``http_calls`` the HTTP requests to them, ``supervisor`` the link to the supervisor,
-    ``tickets`` let clients fetch files. ``gatekeeper`` decides
-    whose messages are answered.
+    ``tickets`` let clients fetch files, ``canvas`` is what nodes and browsers show. ``gatekeeper``
+    decides whose messages are answered.
     """
 
     boot: GatewayBoot
     boot_id: str
     config: GatewayConfig
     tickets: MediaTickets
+    canvas: CanvasHost
     jobs: Jobs
     guard: AccessGuard
     readiness: Readiness

@@ -126,6 +126,7 @@ def gateway_boot(parts: Parts, incarnation: int, session_token: str) -> GatewayB
         state_dir=str(parts.places.state_dir),
         config_path=str(parts.places.config_path),
         revision=configuration.seal(configuration.revision),
+        canvas=msgspec.to_builtins(configuration.config.canvas_host),
     )
 
 

@@ -73,6 +73,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
     for prefix, where in {
         "gateway": "`gateway`",
         "media": "`media`, for all accounts",
+        "canvasHost": "`canvasHost`",
         "channels.discord": "`channels.discord`, and its accounts",
         "channels.irc": "`channels.irc`, and its accounts",
         "channels.slack": "`channels.slack`, and its accounts",
@@ -84,7 +85,7 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         expected[where] = names - common
     assert listed == expected
     built_in = ("discord", "irc", "local", "slack", "telegram", "webhook")
-    listable = ("gateway.", "media.", *(f"channels.{each}." for each in built_in))
+    listable = ("gateway.", "media.", "canvasHost.", *(f"channels.{each}." for each in built_in))
     assert all(path.startswith(listable) for path in local_paths(known))
     assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [
         "channels.local.launcher",

@@ -61,6 +61,7 @@ class GatewayContextRig:
     def __init__(self, directory: Path) -> None:
         self.spawned: list[SpawnedPuppet] = []
         self.respawns: list[str] = []
+        self.canvas: dict[str, Any] = {}
         self.logs = LogStore(directory / "logs", LoggingConfig())
         self.context = GatewayContext(
             version="1",
@@ -89,6 +90,7 @@ class GatewayContextRig:
             state_dir="",
             config_path="",
             revision="r1",
+            canvas=self.canvas,
         )
 
     async def _answer(self, method: str, params: Any) -> Any:

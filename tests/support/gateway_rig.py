@@ -209,11 +209,14 @@ async def gateway_rig(
     agents: str = "none",
     state_dir: Path | None = None,
     listener: socket.socket | None = None,
+    canvas: dict[str, Any] | None = None,
+    canvas_listener: socket.socket | None = None,
     **config: Any,
 ) -> AsyncIterator[GatewayRig]:
     """Run a gateway; by default with its supervisor and the account irc:libera.
 
-    ``listener`` is what its predecessor had, in which clients wait.
+    ``listener`` is what its predecessor had, in which clients wait. ``canvas`` is the section
+    ``canvasHost``, and ``canvas_listener`` the socket of its own port.
     """
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -232,10 +235,11 @@ async def gateway_rig(
             state_dir=str(place if state_dir is None else state_dir),
             config_path="/state/trunkline.json5",
             revision="r1",
+            canvas=canvas or {},
         )
         async with asyncio.TaskGroup() as tasks:
             gateway = Gateway(boot, tasks)
-            await gateway.start(listener)
+            await gateway.start(listener, canvas_listener)
             rig = GatewayRig(gateway, port, tasks=tasks)
             try:
                 if supervisor:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ipc.frames.words import Phase
-from runtime.config.model import GatewayConfig
+from runtime.config.model import CanvasHostConfig, GatewayConfig
 from runtime.supervisor.gateways.interface import SessionEvents
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortTaken
@@ -65,6 +65,7 @@ class PlayedKind:
     url = "ws://127.0.0.1:18789"
     port = 18789
     last_error: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.puppets: list[Puppet] = []
@@ -106,7 +107,8 @@ class GatewayRig:
         self.changes = 0
         self.error: Exception | None = None
         self.loaded: Any = SimpleNamespace(
-            revision="r1", config=SimpleNamespace(gateway=GatewayConfig())
+            revision="r1",
+            config=SimpleNamespace(gateway=GatewayConfig(), canvas_host=CanvasHostConfig()),
         )
         self.gateway = ManagedGateway(
             self.kind,

@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 from runtime.config.gateway_rules import is_local
 
-# Requests below these paths carry a proof of their own (a signature, a hook's token), come from
-# servers under any name, and open no session of a browser. Never an upgrade to WebSocket.
-EXEMPT = ("/channels/", "/hooks/")
+# Requests below these paths carry a proof of their own (a signature, a hook's token, a ticket),
+# come from servers and pages under any name, and open no session of a browser. Never an upgrade to
+# WebSocket.
+EXEMPT = ("/channels/", "/hooks/", "/__openclaw__/cap/")
 
 OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY = "*"  # every origin

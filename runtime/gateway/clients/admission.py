@@ -149,7 +149,8 @@ class Admission:
             return
         readiness = self._parts.readiness
         protocol = decision.claim.protocol
-        admitted = Admitted(str(uuid.uuid4()), decision.connect, protocol, grant, decision.origin)
+        name, origin = str(uuid.uuid4()), decision.origin
+        admitted = Admitted(name, decision.connect, protocol, grant, origin, decision.host)
         if readiness.informed or grant.role == SUPERVISOR:
             self._admit(request, admitted)
         else:

@@ -63,6 +63,7 @@ class Admitted:
     protocol: int
     grant: Grant
     origin: ClientAddress
+    host: str | None  # the Host that it asked for
 
 
 class ConnectedClient:
@@ -88,6 +89,7 @@ class ConnectedClient:
         self.grant = admitted.grant
         self.device = admitted.grant.device
         self.address = admitted.origin.address
+        self.host = admitted.host
         self.seq = 0
         self.since = asyncio.get_running_loop().time()
         self.asked = 0

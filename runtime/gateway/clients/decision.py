@@ -76,6 +76,11 @@ class ConnectDecision:
         return self.connect.device is not UNSET and not self._is_supervisor
 
     @property
+    def host(self) -> str | None:
+        """The Host that the client has asked for."""
+        return self._headers.get("Host")
+
+    @property
     def guesses(self) -> bool:
         """True when the answer tells whether a shared secret is right."""
         if self._is_supervisor or self._own_token or self._guard.secrets.mode == "none":

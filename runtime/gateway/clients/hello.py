@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ipc.frames.websocket import MAX_FRAME_BYTES
-from runtime.gateway.access.scopes import ADMIN, READ
+from runtime.gateway.access.scopes import ADMIN, NODE, READ
 from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
+from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 
 EVENTS = (
@@ -55,6 +57,8 @@ def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
             "tickIntervalMs": parts.config.tick_interval_ms,
         },
     }
+    if parts.canvas.enabled and (client.role == NODE or client.covers(READ)):
+        answer["pluginSurfaceUrls"] = surface_urls(parts, client)
     grant = client.grant
     auth: dict[str, Any] = {"role": client.role, "scopes": list(client.scopes)}
     if grant.device_token is not None:
@@ -65,6 +69,15 @@ def hello(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:
         features["capabilities"] = []
         answer["auth"] = {"method": client.method} | auth
     return answer
+
+
+def surface_urls(parts: GatewayParts, client: ConnectedClient) -> dict[str, str]:
+    """Return where ``client`` reaches the pages of the canvas host, with a new ticket."""
+    config = parts.config
+    scheme = "https" if config.tls.enabled else "http"
+    base = config.public_url or f"{scheme}://{client.host}"
+    base = re.sub("^ws", "http", base.rstrip("/"))
+    return {"canvas": parts.canvas.address(base, now_ms() / 1000)}
 
 
 def _snapshot(parts: GatewayParts, client: ConnectedClient) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from ipc.websocket.http_socket import HttpSocket
 from runtime.gateway.access.client_address import ClientAddress
 from runtime.gateway.access.hosts import RequestHead
 from runtime.gateway.access.throttle import SHARED
-from runtime.gateway.http import metrics
+from runtime.gateway.http import canvas_host, metrics
+from runtime.gateway.http.canvas import CanvasEndpoint
 from runtime.gateway.http.ingress import Ingress
 from runtime.gateway.http.ingress_heads import PREFIX as ACCOUNTS
 from runtime.gateway.http.media import PREFIX, MediaEndpoint
@@ -55,25 +56,30 @@ class HttpEndpoints:
         self._media = MediaEndpoint(Path(parts.boot.state_dir), parts.tickets)
         if parts.config.http.metrics:
             self._paths["/metrics"] = self._metrics
-        answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = self._answer
-        self._server = web.Server(
-            answer,
-            access_log=None,
-            logger=_log,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            auto_decompress=False,  # a signature is over the bytes as they came; and no bombs
-        )
+        answer: Endpoint = self._answer
+        self._canvas = CanvasEndpoint(parts.canvas, self._proved)
+        self._server = _server(answer)
+        self._canvas_server = _server(self._answer_on_canvas_port)
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one HTTP connection."""
         return self._server()
 
+    def canvas_protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one connection to the canvas host's own port."""
+        return self._canvas_server()
+
     async def close(self) -> None:
         """End the connections that are left."""
-        await self._server.shutdown(0.2)
+        await asyncio.gather(self._server.shutdown(0.2), self._canvas_server.shutdown(0.2))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._guarded(request, self._answer_at)
+
+    async def _answer_on_canvas_port(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._guarded(request, self._answer_canvas)
+
+    async def _guarded(self, request: web.BaseRequest, answer: Endpoint) -> web.StreamResponse:
         if refusal := self._guard.hosts.refuse(_head_of(request)):
             refused = _text(refusal.status, refusal.text)
             refused.force_close()
@@ -81,18 +87,29 @@ class HttpEndpoints:
         transport = request.transport
         connection = None if transport is None else transport.get_protocol()
         if not isinstance(connection, HttpSocket):
-            return await self._answer_at(request)
+            return await answer(request)
         with connection.answering():
-            return await self._answer_at(request)
+            return await answer(request)
 
     async def _answer_at(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path.startswith(ACCOUNTS):
             return await self._ingress.answer(request, self._origin_of(request).address)
+        if request.rel_url.raw_path.startswith(canvas_host.PLACE):
+            return await self._answer_canvas(request)
         endpoint = self._paths.get(request.path)
         if request.path.startswith(PREFIX):
             endpoint = self._media.answer
         if endpoint is None:
             return _text(404, "Not Found")
+        return await self._allowed(request, endpoint)
+
+    async def _answer_canvas(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._canvas.serves(request.rel_url.raw_path):
+            return _text(404, "Not Found")
+        return await self._allowed(request, self._canvas.answer)
+
+    async def _allowed(self, request: web.BaseRequest, endpoint: Endpoint) -> web.StreamResponse:
+        """Have ``endpoint`` answer what is no change, and no guess of an address that is locked."""
         if request.method not in METHODS:
             return _text(405, "Method Not Allowed", Allow="GET, HEAD")
         wait = self._guard.locked(SHARED, self._origin_of(request))
@@ -154,6 +171,17 @@ class HttpEndpoints:
     def _origin_of(self, request: web.BaseRequest) -> ClientAddress:
         peer = request.remote or ""
         return self._guard.address_of(peer, is_loopback(peer), request.headers)
+
+
+def _server(answer: Endpoint) -> web.Server:
+    return web.Server(
+        answer,
+        access_log=None,
+        logger=_log,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+        auto_decompress=False,  # a signature is over the bytes as they came; and no bombs
+    )
 
 
 def _head_of(request: web.BaseRequest) -> RequestHead:

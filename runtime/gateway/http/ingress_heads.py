@@ -108,6 +108,11 @@ def read_target(raw_path: str) -> Target:
     account, _, rest = rest.partition("/")
     if not channel or not account:
         raise BadHead(404, "the path of an account is /channels/CHANNEL/ACCOUNT/…")
+    return Target(f"{channel}:{account}", decoded_path(rest))
+
+
+def decoded_path(rest: str) -> str:
+    """Return the rest of a path, decoded; raises ``BadHead`` where it could leave its place."""
     if _BAD_ESCAPE.search(rest):
         raise BadHead(400, "the path has a % that begins no escape")
     if "%2f" in rest.lower():
@@ -120,7 +125,7 @@ def read_target(raw_path: str) -> Target:
         raise BadHead(400, "the path has a control character or a backslash")
     if {".", ".."} & set(path.split("/")):
         raise BadHead(400, "the path has a segment . or ..")
-    return Target(f"{channel}:{account}", path)
+    return path
 
 
 def request_headers(given: Iterable[tuple[str, str]], path: str, query: str) -> Headers:

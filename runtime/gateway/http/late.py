@@ -23,6 +23,9 @@ class HttpServer(Protocol):
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one connection."""
 
+    def canvas_protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one connection to the canvas host's own port."""
+
     async def close(self) -> None:
         """End the connections that are left."""
 
@@ -37,16 +40,23 @@ class LateEndpoints:
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of one HTTP connection."""
-        if self._endpoints is None:
-            endpoints: HttpServer = importlib.import_module(MODULE).HttpEndpoints(self._parts)
-            self._endpoints = endpoints
-        return self._endpoints.protocol()
+        return self._made().protocol()
+
+    def canvas_protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one connection to the canvas host's own port."""
+        return self._made().canvas_protocol()
 
     async def close(self) -> None:
         """End the connections that are left."""
         self._timer.cancel()
         if self._endpoints is not None:
             await self._endpoints.close()
+
+    def _made(self) -> HttpServer:
+        if self._endpoints is None:
+            endpoints: HttpServer = importlib.import_module(MODULE).HttpEndpoints(self._parts)
+            self._endpoints = endpoints
+        return self._endpoints
 
     def _load(self) -> None:
         asyncio.get_running_loop().run_in_executor(None, importlib.import_module, MODULE)

@@ -65,6 +65,8 @@ class GatewayCollector(Collector):
         yield _gauge("ingress_bytes", "Bodies of HTTP requests in memory.", bounds.memory.held)
         yield _gauge("ingress_disk_bytes", "Bodies of HTTP requests on disk.", bounds.disk.held)
         yield _by("ingress_refused", "HTTP requests refused.", "reason", bounds.refused)
+        counts = parts.canvas.counts
+        yield _by("canvas_requests", "Requests to the canvas host.", "outcome", counts)
         yield _by("refused", "Handshakes refused.", "reason", hub.refused)
         yield _by("dropped", "Frames of workers not handed on.", "reason", data_link.dropped)
         yield _by("agent_failures", "Answers that were not.", "reason", parts.agents.failed)

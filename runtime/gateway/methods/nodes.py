@@ -14,8 +14,10 @@ from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.nesting import MALFORMED, decode_json
 from runtime.gateway.access.scopes import NODE, PAIRING, READ, WRITE
 from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.hello import surface_urls
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.devices.nodes import Nodes
+from runtime.gateway.http.canvas_host import TICKET_SECONDS
 from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 
@@ -78,6 +80,12 @@ class NodeEventParams(Params):
     event: Word
     payload: Raw | UnsetType = UNSET
     payload_json: str | UnsetType = msgspec.field(default=UNSET, name="payloadJSON")
+
+
+class SurfaceParams(Params):
+    """The params of ``node.pluginSurface.refresh``; the only surface is ``canvas``."""
+
+    surface: Word
 
 
 @method("node.list", READ, NoParams)
@@ -173,6 +181,18 @@ def node_invoke_result(
     if number is None or not nodes.calls.settle(number, params):
         return {"ok": True, "ignored": True}
     return {"ok": True}
+
+
+@method("node.pluginSurface.refresh", None, SurfaceParams, _ONLY_NODES)
+def node_plugin_surface_refresh(
+    parts: GatewayParts, client: ConnectedClient, params: SurfaceParams
+) -> Any:
+    """Answer with the address of the canvas host for another hour, as it stands in the hello."""
+    if params.surface != "canvas" or not parts.canvas.enabled:
+        raise RemoteError(INVALID_REQUEST, f"unknown plugin surface: {params.surface}")
+    ends = now_ms() + TICKET_SECONDS * 1000
+    urls = surface_urls(parts, client)
+    return {"surface": "canvas", "pluginSurfaceUrls": urls, "expiresAtMs": ends}
 
 
 @method("node.event", None, NodeEventParams, _ONLY_NODES)

@@ -8,6 +8,7 @@ child, and nothing here could end the gateway.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from ipc.frames.words import EXIT_TEMPORARY
 from runtime.supervisor.child import Process
@@ -30,6 +31,7 @@ class AttachedGateway:
     name = "attached"
     listener: Listener | None = None
     last_error: str | None = None  # its standard error is not ours to read
+    warnings: Sequence[str] = ()
 
     def __init__(
         self, access: Access, port: int, *, silence: float = SILENCE, policy: Policy = POLICY

@@ -8,6 +8,7 @@ operator named, and it is not started while another program holds its port.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -73,6 +74,7 @@ class ForeignGateway:
     """Starts the program and classifies how it ends."""
 
     name = "command"
+    warnings: Sequence[str] = ()
 
     def __init__(
         self, program: Program, access: Access, context: GatewayContext, *, policy: Policy = POLICY

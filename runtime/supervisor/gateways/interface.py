@@ -7,7 +7,7 @@ is how it is started, how the session to it is held, and how patient we are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,6 +86,10 @@ class GatewayKind(Protocol):
     @property
     def last_error(self) -> str | None:
         """The last line on its standard error that is worth a warning."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What of it could not be opened, one sentence each."""
 
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
         """Start it; work before the process exists is given up when ``stopping`` is set."""

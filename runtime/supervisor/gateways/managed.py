@@ -15,11 +15,11 @@ import structlog
 from ipc.frames.status import GatewayStatus
 from ipc.frames.words import ALIVE, Phase
 from runtime.config.load import Loaded
-from runtime.config.model import GatewayConfig
 from runtime.supervisor.background import run_optional
 from runtime.supervisor.changes import Changes, next_try_at
 from runtime.supervisor.child import Child, Process, supervise
 from runtime.supervisor.gateways.interface import NAME, GatewayKind, GatewaySession, SessionEvents
+from runtime.supervisor.gateways.reload_rules import GatewayPart, part_of
 from runtime.supervisor.gateways.restart_requests import Outcome, RestartAnswer, Restarts
 from runtime.supervisor.lifecycle import (
     RESTART,
@@ -64,7 +64,7 @@ class ManagedGateway:
         self.sessions = 0
         self._attempts = 0  # to open one, by sessions that are gone
         self._loaded = loaded
-        self.spawned_with: GatewayConfig | None = None
+        self.spawned_with: GatewayPart | None = None
         self._changes = Changes(NAME, on_change)
         self._session: GatewaySession | None = None
         self._session_task: asyncio.Task[None] | None = None
@@ -72,7 +72,7 @@ class ManagedGateway:
         self._due: asyncio.TimerHandle | None = None  # of a restart that was put off
         self._ready_at: int | None = None
         self._last_error: str | None = None
-        self.warnings: list[str] = []  # of its present process
+        self._reported: list[str] = []  # warnings of its present process
         self._no_shutdown = False  # it has answered that it does not know that method
         self._stopping = asyncio.Event()  # the present start is to be given up
         self._up = False
@@ -126,6 +126,11 @@ class ManagedGateway:
     def connected(self) -> bool:
         """Whether the session is open and the gateway knows the accounts."""
         return self._session is not None and self._session.connected
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about the gateway and its present process, one sentence each."""
+        return [*self._kind.warnings, *self._reported]
 
     @property
     def renewing(self) -> bool:
@@ -225,7 +230,7 @@ class ManagedGateway:
 
     def warn(self, warnings: list[str]) -> None:
         """Take the warnings of the present process, instead of those before."""
-        self.warnings = warnings
+        self._reported = warnings
         self._changes.notify()
 
     def _tell_gateway(self, *, restarting: bool) -> None:
@@ -239,14 +244,14 @@ class ManagedGateway:
         self.restarts.spawned()
         self.spawned += 1
         loaded = self._loaded()  # from here on: what changes later needs another process
-        self.revision, self.spawned_with = loaded.revision, loaded.config.gateway
+        self.revision, self.spawned_with = loaded.revision, part_of(loaded.config)
         return await self._kind.spawn(incarnation, self._stopping)
 
     def _child_changed(self, name: str, state: State, event: Event) -> None:
         if state.phase is Phase.STARTING:
             self.restarts.starting()
             self._stopping = asyncio.Event()
-            self.warnings = []
+            self._reported = []
             self._open_session(state.incarnation)
         elif state.phase is Phase.STOPPING:
             self._stopping.set()

@@ -1,6 +1,6 @@
-"""Our own gateway: a child with the listening socket that the supervisor opened.
+"""Our own gateway: a child with the listening sockets that the supervisor opened.
 
-The socket is the supervisor's, so that a gateway restart refuses no client; it is closed when no
+They are the supervisor's, so that a gateway restart refuses no client; they are closed when no
 other process is to follow: the gateway is stopped on purpose, or failed.
 """
 
@@ -10,8 +10,11 @@ import asyncio
 import functools
 import secrets
 import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
+import structlog
 
 from ipc.identity.trust import trusting
 from runtime.config.variables import referenced
@@ -24,12 +27,14 @@ from runtime.supervisor.gateways.interface import (
     SessionEvents,
 )
 from runtime.supervisor.gateways.own_session import OwnSession
-from runtime.supervisor.gateways.port import listen, url_of
+from runtime.supervisor.gateways.port import PortUnusable, listen, url_of
 from runtime.supervisor.gateways.stderr import StderrRing
 from runtime.supervisor.gateways.stderr_verdict import ProcessWithStderr
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.policy import GATEWAY_POLICY, Policy
 from runtime.supervisor.processes.process import Spec
+
+log = structlog.get_logger("gateway")
 
 
 class ListeningSocket:
@@ -73,6 +78,62 @@ class ListeningSocket:
         self.port = opened.getsockname()[1]
 
 
+class CanvasSocket:
+    """The canvas host's own port, where it has one; it outlives processes as the gateway's does.
+
+    A port that cannot be had costs the gateway nothing: ``warnings`` says so, and the next start of
+    the gateway tries again.
+    """
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self._port: int | None = None
+        self._socket: socket.socket | None = None
+
+    def follow(self, host: str, section: Mapping[str, Any]) -> int | None:
+        """Listen as the section ``canvasHost`` has it; return the descriptor, if there is one."""
+        port: int | None = section.get("port") if section.get("enabled") else None
+        if port != self._port:
+            self.close()
+        self.warnings = []
+        if port is not None and self._socket is None:
+            try:
+                self._socket, self._port = listen(host, port), port
+            except PortUnusable as error:
+                why = str(error).partition("; ")[0]
+                log.error("no port for the canvas host", port=port, error=why)
+                cure = "free it and restart the gateway, or choose another one"
+                self.warnings = [f"canvasHost.port: {why}; {cure}"]
+        return None if self._socket is None else self._socket.fileno()
+
+    def close(self) -> None:
+        """Refuse clients from now on."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = self._port = None
+
+
+class GatewaySockets:
+    """Both sockets of a gateway, as what its start opens and its stop closes."""
+
+    def __init__(self, clients: ListeningSocket, canvas: CanvasSocket) -> None:
+        self._clients = clients
+        self._canvas = canvas
+
+    def open(self) -> None:
+        """Open the clients' socket; raises ``PortUnusable``. The other one follows at the start."""
+        self._clients.open()
+
+    async def open_by_force(self) -> None:
+        """Do as ``open``, after ending the programs that hold the port."""
+        await self._clients.open_by_force()
+
+    def close(self) -> None:
+        """Close both."""
+        self._clients.close()
+        self._canvas.close()
+
+
 class OwnGateway:
     """Starts our own gateway. ``certificate`` is the file with which its port is encrypted."""
 
@@ -94,7 +155,8 @@ class OwnGateway:
         self._certificate = certificate
         self._token = secrets.token_urlsafe(32)
         self._socket = ListeningSocket(host, port)
-        self.listener: Listener | None = self._socket
+        self._canvas = CanvasSocket()
+        self.listener: Listener | None = GatewaySockets(self._socket, self._canvas)
         self._stderr = StderrRing()
 
     @property
@@ -113,16 +175,24 @@ class OwnGateway:
         """The last line on its standard error that is worth a warning."""
         return self._stderr.last_error
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What of it could not be opened, one sentence each."""
+        return self._canvas.warnings
+
     async def spawn(self, incarnation: int, stopping: asyncio.Event) -> Process:
-        """Start it with the socket."""
+        """Start it with its sockets."""
         self._socket.open()  # it is closed after a stop that was taken back, and while failed
         boot = self._context.boot(incarnation, self._token)
+        fds = {"listen": self._socket.fileno()}
+        if (canvas := self._canvas.follow(self._socket.host, boot.canvas)) is not None:
+            fds["canvas"] = canvas
         process = await self._context.launcher.spawn(
             Spec(
                 name=f"{NAME}#{incarnation}",
                 target="runtime.gateway.main:main",
                 payload=msgspec.msgpack.encode(boot),
-                fds={"listen": self._socket.fileno()},
+                fds=fds,
                 variables=referenced(boot.gateway),
             )
         )

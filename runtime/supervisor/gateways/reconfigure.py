@@ -19,7 +19,7 @@ from runtime.supervisor.gateways.factory import GatewayFactory, policy_of
 from runtime.supervisor.gateways.foreign import ForeignGateway
 from runtime.supervisor.gateways.managed import ManagedGateway
 from runtime.supervisor.gateways.port import PortUnusable, address
-from runtime.supervisor.gateways.reload_rules import Need, decide, need, waiting
+from runtime.supervisor.gateways.reload_rules import Need, decide, need_of_part, part_of, waiting
 from runtime.supervisor.lifecycle import Stop
 
 MOVE_WITHIN = 30.0  # for the old gateway to end
@@ -90,11 +90,11 @@ class Reconfiguration:
         return [each for each in (self._obstacle, None if self._moving else said) if each]
 
     def _need(self) -> Need:
-        config = self._loaded().config.gateway
-        if _place(config) != self._place:
+        config = self._loaded().config
+        if _place(config.gateway) != self._place:
             return Need.MOVE
         started = self._gateway.spawned_with
-        return Need.NOTHING if started is None else need(started, config)
+        return Need.NOTHING if started is None else need_of_part(started, part_of(config))
 
     def _start_moving(self) -> None:
         if not self._moving:

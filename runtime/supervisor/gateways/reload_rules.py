@@ -7,10 +7,11 @@ it listens, or whose it is, needs another kind. All else counts without either.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 
-from runtime.config.model import GatewayConfig
+from runtime.config.model import CanvasHostConfig, Config, GatewayConfig
 
 HOT = ("hot", "reload")
 # Fields that the supervisor itself reads, each at the moment when it needs it.
@@ -35,6 +36,24 @@ class Need(IntEnum):
     NOTHING = 0
     RESTART = 1  # of the process, in place
     MOVE = 2  # to another kind or place
+
+
+class GatewayPart(NamedTuple):
+    """The part of the configuration that a gateway is started with."""
+
+    gateway: GatewayConfig
+    canvas_host: CanvasHostConfig
+
+
+def part_of(config: Config) -> GatewayPart:
+    """Return the part of ``config`` that a gateway is started with."""
+    return GatewayPart(config.gateway, config.canvas_host)
+
+
+def need_of_part(old: GatewayPart, new: GatewayPart) -> Need:
+    """Return what the difference between two parts needs."""
+    canvas = Need.NOTHING if old.canvas_host == new.canvas_host else Need.RESTART
+    return max(need(old.gateway, new.gateway), canvas)
 
 
 def need(old: GatewayConfig, new: GatewayConfig) -> Need:

@@ -6,10 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from runtime.config.gateway_rules import beside_foreign_problems, exposure_problem, gateway_problems
+from runtime.config.gateway_rules import (
+    beside_foreign_problems,
+    canvas_problem,
+    exposure_problem,
+    gateway_problems,
+)
 from runtime.config.load import load_text
+from runtime.config.model import Config
 
 
 @pytest.mark.parametrize(
@@ -97,3 +104,22 @@ def test_only_accounts_that_would_run_are_in_the_way_of_a_foreign_gateway() -> N
     assert [problem.path for problem in beside_foreign_problems(specs)] == [
         "channels.local.accounts.a"
     ]
+
+
+@pytest.mark.parametrize(
+    ("canvas", "gateway", "path"),
+    [
+        ({"enabled": True, "port": 18793}, {}, None),
+        ({"port": 18789}, {}, None),
+        ({"enabled": True, "port": 18789}, {}, "canvasHost.port"),
+        ({"enabled": True}, {"http": {"enabled": False}}, "canvasHost.enabled"),
+        ({"enabled": True}, {"command": ["other"]}, "canvasHost.enabled"),
+        ({"enabled": False}, {"command": ["other"]}, None),
+    ],
+)
+def test_a_canvas_host_that_could_not_serve_is_refused(
+    canvas: dict[str, Any], gateway: dict[str, Any], path: str | None
+) -> None:
+    config = msgspec.convert({"gateway": gateway, "canvasHost": canvas}, Config)
+    problem = canvas_problem(config)
+    assert (problem and problem.path) == path

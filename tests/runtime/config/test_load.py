@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.config.errors import ConfigError
 from runtime.config.load import config_warnings, effective, load, load_effective, load_text
-from runtime.config.model import Config
+from runtime.config.model import CanvasHostConfig, Config
 from runtime.config.places import Flags, Places, resolve
 from tests.runtime.config.example import known, read, refused, write
 
@@ -66,7 +66,7 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     [
         (
             "{gatway: {}}",
-            "gatway: unknown field (did you mean gateway?); allowed: agents, channels",
+            "gatway: unknown field (did you mean gateway?); allowed: agents, canvasHost",
         ),
         ("{gateway: {prot: 1}}", "gateway.prot: unknown field (did you mean port?); allowed: "),
         ("{gateway: {port: 0}}", "gateway.port: is 0; allowed: an integer from 1 to 65535"),
@@ -252,6 +252,43 @@ def test_an_impossible_port_as_a_flag() -> None:
         effective(Config(), {}, Flags(port=70000))
 
 
+@pytest.mark.parametrize(
+    ("environ", "enabled", "port"),
+    [
+        ({}, True, 7),
+        ({"OPENCLAW_CANVAS_HOST_PORT": "18793"}, True, 18793),
+        ({"OPENCLAW_CANVAS_HOST_PORT": ""}, True, 7),
+        ({"OPENCLAW_SKIP_CANVAS_HOST": "1"}, False, 7),
+        ({"OPENCLAW_SKIP_CANVAS_HOST": " True "}, False, 7),
+        ({"OPENCLAW_SKIP_CANVAS_HOST": "0"}, True, 7),
+        ({"OPENCLAW_SKIP_CANVAS_HOST": ""}, True, 7),
+    ],
+)
+def test_the_canvas_host_follows_the_variables_of_openclaw(
+    environ: dict[str, str], enabled: bool, port: int
+) -> None:
+    canvas = CanvasHostConfig(enabled=True, port=7)
+    found = effective(Config(canvas_host=canvas), environ).canvas_host
+    assert (found.enabled, found.port) == (enabled, port)
+    off = effective(Config(), {"OPENCLAW_CANVAS_HOST_PORT": "18793"}).canvas_host
+    assert (off.enabled, off.port) == (False, 18793)
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        ({"OPENCLAW_CANVAS_HOST_PORT": "http"}, "OPENCLAW_CANVAS_HOST_PORT: is not a port"),
+        (
+            {"OPENCLAW_SKIP_CANVAS_HOST": "maybe"},
+            "OPENCLAW_SKIP_CANVAS_HOST: is neither on nor off",
+        ),
+    ],
+)
+def test_odd_variables_of_the_canvas_host_are_errors(environ: dict[str, str], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        effective(Config(canvas_host=CanvasHostConfig(enabled=True)), environ)
+
+
 def test_the_token_may_come_from_the_environment(tmp_path: Path) -> None:
     environ = {"TRUNKLINE_GATEWAY_TOKEN": "from outside"}
     assert effective(Config(), environ).gateway.auth.token == "from outside"
@@ -307,3 +344,23 @@ def test_relative_paths_of_the_gateway_count_from_the_directory_of_the_file(tmp_
     gateway = load_effective(places, {}).config.gateway
     assert gateway.command == [str(tmp_path / "own"), "./argument"]
     assert gateway.repair_command == ["found-in-path"]
+
+
+@pytest.mark.parametrize(
+    ("root", "found"),
+    [(None, "{here}/canvas"), ("a/b", "{here}/a/b"), ("/b", "/b"), ("~/canvas", "/home/me/canvas")],
+)
+def test_the_root_of_the_canvas_host_is_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str | None, found: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    section = {"enabled": True} | ({} if root is None else {"root": root})
+    path = tmp_path / "trunkline.json5"
+    path.write_text(json.dumps({"gateway": {"auth": {"token": "t" * 16}}, "canvasHost": section}))
+    path.chmod(0o600)
+    loaded = load_effective(resolve({}, Flags(state_dir=tmp_path)), {})
+    place = found.format(here=tmp_path)
+    assert loaded.config.canvas_host.root == place
+    assert config_warnings(loaded) == [
+        f"canvasHost.root {place} is no directory: nothing is served from it"
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -63,3 +64,33 @@ async def test_an_encrypted_port_is_reached_by_wss(tmp_path: Path) -> None:
     async with gateway_context(tmp_path) as rig:
         gateway = OwnGateway("127.0.0.1", 18789, rig.context, certificate="/x.pem")
         assert gateway.url == "wss://127.0.0.1:18789"
+
+
+async def test_the_port_of_the_canvas_host_outlives_processes_and_follows_its_section(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("", 0)) as other:
+        used, free = taken.getsockname()[1], other.getsockname()[1]
+        other.close()
+        async with gateway_context(tmp_path) as rig:
+            gateway = OwnGateway("127.0.0.1", 0, rig.context)
+
+            async def fds(**section: Any) -> dict[str, int]:
+                rig.canvas = section
+                await gateway.spawn(1, asyncio.Event())
+                return dict(rig.spawned[-1].spec.fds)
+
+            assert "canvas" not in await fds()
+            first = await fds(enabled=True, port=free)
+            assert (await fds(enabled=True, port=free)) == first
+            socket.create_connection(("127.0.0.1", free)).close()
+            assert "canvas" not in await fds(enabled=True, port=used)
+            (warning,) = gateway.warnings
+            assert warning.startswith(f"canvasHost.port: port {used} on 127.0.0.1 is in use by")
+            assert "canvas" not in await fds(enabled=False, port=free)
+            assert gateway.warnings == []
+            assert "canvas" in await fds(enabled=True, port=free)
+            assert gateway.listener is not None
+            gateway.listener.close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", free))

@@ -11,8 +11,23 @@ import pytest
 
 from runtime.config.errors import ConfigError
 from runtime.config.load import load_text
-from runtime.config.model import GatewayConfig, LimitsConfig, ReloadConfig
-from runtime.supervisor.gateways.reload_rules import LIVE, PLACE, Need, decide, need, waiting
+from runtime.config.model import (
+    CanvasHostConfig,
+    Config,
+    GatewayConfig,
+    LimitsConfig,
+    ReloadConfig,
+)
+from runtime.supervisor.gateways.reload_rules import (
+    LIVE,
+    PLACE,
+    Need,
+    decide,
+    need,
+    need_of_part,
+    part_of,
+    waiting,
+)
 
 OLD = GatewayConfig()
 MODES = ("hybrid", "hot", "reload", "restart", "off")
@@ -101,3 +116,18 @@ def test_what_waits_is_said_with_the_command_that_brings_it_in() -> None:
     assert waiting(Need.NOTHING) is None
     for found in (Need.RESTART, Need.MOVE):
         assert "`trunkline gateway restart`" in str(waiting(found))
+
+
+@pytest.mark.parametrize(
+    ("config", "needed"),
+    [
+        (Config(), Need.NOTHING),
+        (Config(canvas_host=CanvasHostConfig(enabled=True)), Need.RESTART),
+        (Config(canvas_host=CanvasHostConfig(port=1)), Need.RESTART),
+        (Config(gateway=GatewayConfig(port=1)), Need.MOVE),
+        (Config(gateway=GatewayConfig(port=1), canvas_host=CanvasHostConfig(port=2)), Need.MOVE),
+        (Config(gateway=GatewayConfig(public_url="https://a")), Need.RESTART),
+    ],
+)
+def test_the_canvas_host_is_the_gateways(config: Config, needed: Need) -> None:
+    assert need_of_part(part_of(Config()), part_of(config)) is needed

@@ -1,0 +1,65 @@
+"""Knows where the canvas host serves, who may see it and how requests to it ended.
+
+A browser or a node fetches a page and what belongs to it without headers of ours. So beside the
+secret of the gateway a ticket in the path counts, as in OpenClaw:
+``/__openclaw__/cap/TICKET/__openclaw__/canvas/…``. It opens the canvas host for an hour, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections import Counter
+from pathlib import Path
+
+from runtime.config.model import CanvasHostConfig
+
+PLACE = "/__openclaw__/"
+CANVAS = f"{PLACE}canvas"
+TICKETED = f"{PLACE}cap/"
+TICKET_SECONDS = 3600
+MAX_TICKET = 64  # characters
+OUTCOMES = ("served", "redirected", "unauthorized", "refused", "not found")
+_LABEL = b"trunkline canvas ticket 1\0"
+
+
+class CanvasHost:
+    """The canvas host of one gateway; its tickets are made of the ``secret`` of this boot.
+
+    ``counts`` holds how many requests ended in which way (``OUTCOMES``).
+    """
+
+    def __init__(self, config: CanvasHostConfig, secret: bytes) -> None:
+        self.enabled = config.enabled
+        self.root = Path(config.root)
+        self.counts: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
+        self._key = hmac.digest(secret, _LABEL, hashlib.sha256)
+
+    def address(self, base: str, now: float) -> str:
+        """Return the address below ``base`` under which the host is open until ``now`` and an hour.
+
+        To it a client adds ``/__openclaw__/canvas/…``.
+        """
+        ends = f"{int(now) + TICKET_SECONDS:x}"
+        return f"{base}{TICKETED}{ends}.{self._proof(ends)}"
+
+    def opens(self, ticket: str, now: float) -> bool:
+        """Return whether ``ticket`` is ours and not over."""
+        if len(ticket) > MAX_TICKET or not ticket.isascii():
+            return False
+        ends, _, proof = ticket.partition(".")
+        return hmac.compare_digest(proof, self._proof(ends)) and now < int(ends, 16)
+
+    def _proof(self, ends: str) -> str:
+        mac = hmac.digest(self._key, ends.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(mac[:18]).decode()
+
+
+def split_ticket(path: str) -> tuple[str | None, str]:
+    """Return the ticket in a path, if there is one, and the path that it opens."""
+    if not path.startswith(TICKETED):
+        return None, path
+    ticket, _, rest = path.removeprefix(TICKETED).partition("/")
+    return ticket, f"/{rest}"
