@@ -40,10 +40,11 @@ def start_helper(
     stdout: Stream = None,
     stderr: Stream = None,
     env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start ``command``, without a shell, in a session of its own; raises ``OSError``.
 
-    The streams and ``env`` are as for ``subprocess.Popen``; the id of the run of the daemon is
+    The streams, ``env`` and ``cwd`` are as for ``subprocess.Popen``; the id of the run of the daemon is
     added to ``env``, by which what a helper leaves behind is found. The helper ends when the
     *thread* ends that started it: wait for it there, or start it from one that lasts.
     """
@@ -54,6 +55,7 @@ def start_helper(
             stdout=stdout,
             stderr=stderr,
             env=_marked(env),
+            cwd=cwd,
             start_new_session=True,
             preexec_fn=_tie(os.getpid()),
         )

@@ -53,6 +53,7 @@ def test_its_streams_and_environment_are_as_given() -> None:
     )
     assert helper.communicate(b"typed\n")[0] == b"x typed\n"
     assert start_helper(["true"]).wait() == 0
+    assert start_helper(["pwd"], stdout=subprocess.PIPE, cwd="/").communicate()[0] == b"/\n"
 
 
 def test_a_helper_is_ended_with_all_that_it_started() -> None:

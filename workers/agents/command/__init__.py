@@ -1,0 +1,33 @@
+"""Define the agent kind ``command``: a program of this host answers, one process for each turn."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Mapping
+from typing import Any
+
+from workers.agent import AgentManifest
+from workers.agents.command.config import CommandConfig, words_of
+
+
+class CommandManifest(AgentManifest):
+    """The manifest of ``command``, which describes an agent by its program."""
+
+    __slots__ = ()
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return the name of the program; what stands behind it may hold a secret."""
+        try:
+            words = words_of(config.get("command", ""))
+        except ValueError:
+            return ""
+        return os.path.basename(words[0]) if words else ""
+
+
+manifest = CommandManifest(
+    id="command",
+    label="Program",
+    config=CommandConfig,
+    agent="workers.agents.command.agent:CommandAgent",
+    example={"command": ["claude", "-p"], "instructions": "Answer in one paragraph."},
+)

@@ -1,0 +1,167 @@
+"""Run the program of one turn: a prompt in, bytes out, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+from ipc import timeouts
+from ipc.helpers import PIPE, end_helper, start_helper
+
+PIECE = 64 * 1024  # bytes that are read at once
+LEFT_SECONDS = 0.5  # for output that is still in the pipe once the program has ended
+DEAD_SECONDS = 5.0  # a process that was killed ends at once, unless the kernel holds it
+LOGGED_BYTES = 64 * 1024  # of the stderr of one turn
+LOGGED_LINE = 4 * 1024
+
+
+class TurnProgram:
+    """A program in a process group of its own, which ends with this process, however that dies."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
+        self.last_words = ""  # the last line of its stderr
+        self._name = os.path.basename(str(cast(Sequence[str], process.args)[0]))
+        self._process = process
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._output = asyncio.StreamReader(limit=PIECE)
+        self._pipes: list[asyncio.BaseTransport] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(
+        cls, argv: Sequence[str], prompt: bytes, log: Any, env: Mapping[str, str], cwd: str
+    ) -> TurnProgram:
+        """Start a program without a shell, and write it ``prompt``; raises ``OSError``."""
+        # Here, on the loop's thread: the tie to this process is one to the thread that started it.
+        process = start_helper(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd)
+        program = cls(process, log)
+        connecting = asyncio.create_task(program._connect(prompt))
+        try:
+            # To its end, a few turns of the loop: what is half connected belongs to no one.
+            await asyncio.wait([connecting])
+        except asyncio.CancelledError:
+            await asyncio.wait([connecting])
+            if connecting.exception() is None:
+                await program.end(0)
+            raise
+        connecting.result()
+        return program
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield its output as it comes, until that ends or the program has.
+
+        What has left its process group may hold the output open for longer.
+        """
+        reading: asyncio.Task[bytes] | None = None
+        try:
+            while True:
+                reading = self._loop.create_task(self._output.read(PIECE))
+                if not self._ended.done():
+                    both: list[asyncio.Future[Any]] = [reading, self._ended]
+                    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({reading}, timeout=LEFT_SECONDS if self._ended.done() else None)
+                if not reading.done() or not (piece := reading.result()):
+                    return
+                yield piece
+        finally:
+            if reading is not None:
+                reading.cancel()
+
+    async def wait(self, seconds: float | None = None) -> int | None:
+        """Return its exit status, negative for a signal; ``None`` if it still runs by then."""
+        done, _ = await asyncio.wait({self._ended}, timeout=seconds)
+        return self._ended.result() if done else None
+
+    async def end(self, seconds: float) -> None:
+        """End it and its group, if it has not: by SIGTERM, and after ``seconds`` by SIGKILL.
+
+        Cancelled meanwhile, it kills at once.
+        """
+        try:
+            if not self._ended.done():
+                self._signal(signal.SIGTERM)
+                await self.wait(seconds)
+        finally:
+            if not self._ended.done():
+                self._signal(signal.SIGKILL)
+                # Without this wait the next turn could meet this program.
+                with suppress(TimeoutError):
+                    async with timeouts.timeout(DEAD_SECONDS):
+                        await asyncio.shield(self._ended)
+            self._close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:  # else its number may be a stranger's by now
+            with suppress(ProcessLookupError, PermissionError):  # it may have changed its user
+                os.killpg(self._process.pid, number)
+
+    async def _connect(self, prompt: bytes) -> None:
+        """Connect the pipes, and watch for the end; kill it where that fails."""
+        loop, process = self._loop, self._process
+        errors = asyncio.StreamReader(limit=LOGGED_LINE)
+        try:
+            for reader, pipe in ((self._output, process.stdout), (errors, process.stderr)):
+                protocol = partial(asyncio.StreamReaderProtocol, reader)
+                self._pipes.append((await loop.connect_read_pipe(protocol, pipe))[0])
+            flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+            transport, _ = await loop.connect_write_pipe(lambda: flow, process.stdin)
+            self._pipes.append(transport)
+            pidfd = os.pidfd_open(process.pid)
+        except BaseException:
+            end_helper(process)
+            process.wait()  # of one that was killed: at once
+            self._close()
+            raise
+        loop.add_reader(pidfd, self._reap, pidfd)
+        writer = asyncio.StreamWriter(transport, flow, None, loop)
+        self._tasks.append(loop.create_task(_feed(writer, prompt)))
+        self._tasks.append(loop.create_task(self._log_lines(errors)))
+
+    def _reap(self, pidfd: int) -> None:
+        """End what it has started in its group, and take its status, which frees the number."""
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        self._signal(signal.SIGKILL)
+        self._ended.set_result(self._process.wait())
+
+    async def _log_lines(self, errors: asyncio.StreamReader) -> None:
+        """Write its stderr to the agent's log, as far as a turn may fill that."""
+        left = LOGGED_BYTES
+        while True:
+            try:
+                line = await errors.readline()
+            except ValueError:  # longer than may be; the rest comes as lines of its own
+                continue
+            if not line:
+                return
+            text = line.decode("utf-8", "replace").replace("\0", "").strip()
+            if not text:
+                continue
+            self.last_words = text
+            left -= len(line)
+            if left >= 0:
+                self._log.info(text, child=self._name)
+            elif left + len(line) >= 0:
+                self._log.warning("the program writes more to stderr than is logged of a turn")
+
+    def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for pipe in self._pipes:
+            pipe.close()
+
+
+async def _feed(writer: asyncio.StreamWriter, prompt: bytes) -> None:
+    """Write the prompt and its end; a program may end, or close its stdin, without reading it."""
+    with suppress(ConnectionError):
+        writer.write(prompt)
+        await writer.drain()
+    writer.close()
