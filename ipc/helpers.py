@@ -44,9 +44,9 @@ def start_helper(
 ) -> subprocess.Popen[bytes]:
     """Start ``command``, without a shell, in a session of its own; raises ``OSError``.
 
-    The streams, ``env`` and ``cwd`` are as for ``subprocess.Popen``; the id of the run of the daemon is
-    added to ``env``, by which what a helper leaves behind is found. The helper ends when the
-    *thread* ends that started it: wait for it there, or start it from one that lasts.
+    The streams, ``env`` and ``cwd`` are as for ``subprocess.Popen``; the id of the run of the
+    daemon is added to ``env``, by which what a helper leaves behind is found. The helper ends when
+    the *thread* ends that started it: wait for it there, or start it from one that lasts.
     """
     return remember(
         lambda: subprocess.Popen(  # noqa: S603 - the operator's or the channel's own command
