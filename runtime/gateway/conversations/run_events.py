@@ -1,0 +1,226 @@
+"""Makes the events of one run, ``agent`` and ``chat``, in OpenClaw's shapes. Pure.
+
+One counter numbers the events of both kinds, without gaps, and exactly one terminal event of each
+kind ends the run: what comes after it makes no event. The first piece of text goes out at once,
+what follows is joined for 150 ms; longer where the text is long, because each event carries the
+whole of it. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from runtime.gateway.conversations.error_texts import ErrorText
+
+JOIN_MS = 150
+LONG_TEXT = 64 * 1024  # characters: from here on text is joined for longer, in proportion
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """An event for clients. ``tools_only``: for those with the capability ``tool-events`` alone."""
+
+    event: Literal["agent", "chat"]
+    payload: Payload
+    tools_only: bool = False
+
+
+class RunEvents:
+    """The events of one run.
+
+    After a restart of the gateway ``seq`` and ``text`` are how far it had come before.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        session: str,
+        agent: str,
+        *,
+        session_id: str | None = None,
+        heartbeat: bool = False,
+        seq: int = 0,
+        text: str = "",
+    ) -> None:
+        self._who: Payload = {"runId": run, "sessionKey": session, "agentId": agent}
+        self._session_id = session_id
+        self._heartbeat = heartbeat
+        self._text = text
+        self._shown = len(text)  # characters of it that have gone out
+        self._item = 1  # number of the assistant's message; another begins after a tool
+        self._item_at = 0  # where it begins in the text
+        self._last: int | None = None  # when text has gone out last
+        self._started: int | None = None
+        self._tools: dict[str, tuple[str, int]] = {}  # name and begin of those that run, by id
+        self.seq = seq
+        self.ended = False
+
+    @property
+    def text(self) -> str:
+        """All text so far."""
+        return self._text
+
+    def begun(self, now: int) -> list[RunEvent]:
+        """Return the event of the beginning, once."""
+        if self.ended or self._started is not None:
+            return []
+        self._started = now
+        return [self._agent("lifecycle", {"phase": "start", "startedAt": now}, now)]
+
+    def delta(self, text: str, now: int) -> list[RunEvent]:
+        """Take in a piece of text; return what goes out now, perhaps nothing yet (``due``)."""
+        if self.ended or not text:
+            return []
+        self._text += text
+        due = self.due()
+        return self.flush(now) if due is None or due <= now else []
+
+    def due(self) -> int | None:
+        """Return when ``flush`` must be called; ``None``: nothing waits, or it may go at once."""
+        if self.ended or self._last is None or self._shown == len(self._text):
+            return None
+        return self._last + max(JOIN_MS, JOIN_MS * len(self._text) // LONG_TEXT)
+
+    def flush(self, now: int) -> list[RunEvent]:
+        """Return the events of all text that waits."""
+        if self.ended or self._shown == len(self._text):
+            return []
+        delta = self._text[self._shown :]
+        self._shown, self._last = len(self._text), now
+        item = {
+            "text": self._text[self._item_at :],
+            "delta": delta,
+            "itemId": f"{self._who['runId']}:{self._item}",
+        }
+        return [
+            self._agent("assistant", item, now),
+            self._chat("delta", {"deltaText": delta, "message": _message(self._text, now)}),
+        ]
+
+    def tool_called(self, call: str, name: str, arguments: Any, now: int) -> list[RunEvent]:
+        """Return the events of a tool that begins, after those of the text before it."""
+        if self.ended:
+            return []
+        events = self.flush(now)
+        self._tools[call] = (name, now)
+        item = _item(call, name, "start", "running") | {"startedAt": now}
+        tool = {"phase": "start", "name": name, "toolCallId": call, "args": arguments}
+        events.append(self._agent("item", item, now))
+        events.append(self._agent("tool", tool, now, tools_only=True))
+        self._item, self._item_at = self._item + 1, len(self._text)
+        return events
+
+    def tool_ended(
+        self, call: str, output: str, now: int, *, failed: bool = False
+    ) -> list[RunEvent]:
+        """Return the events of a tool that has ended."""
+        if self.ended:
+            return []
+        events = self.flush(now)
+        name, started = self._tools.pop(call, ("", now))
+        result = {
+            "phase": "result",
+            "name": name,
+            "toolCallId": call,
+            "isError": failed,
+            "result": {"content": [{"type": "text", "text": output}]},
+        }
+        item = _item(call, name, "end", "failed" if failed else "completed")
+        times = {"startedAt": started, "endedAt": now}
+        events.append(self._agent("tool", result, now, tools_only=True))
+        events.append(self._agent("item", item | times, now))
+        return events
+
+    def noticed(self, text: str, now: int) -> list[RunEvent]:
+        """Return the event of something that is worth knowing and no part of the answer."""
+        if self.ended:
+            return []
+        return [self._agent("run_status", {"phase": "notice", "message": text}, now)]
+
+    def final(
+        self,
+        text: str | None,
+        now: int,
+        *,
+        stop_reason: str = "stop",
+        usage: Mapping[str, Any] | None = None,
+    ) -> list[RunEvent]:
+        """Return the events of an answer; ``None``: the agent keeps silent."""
+        events = self._flushed_for(text, now)
+        reply = {"disposition": "silent"} if text is None else _reply(text)
+        more = {"message": _message(text, now)} if text is not None else {}
+        if usage:
+            more["usage"] = dict(usage)
+        data = {"aborted": False, "stopReason": stop_reason, "terminalReply": reply}
+        return self._end(events, "end", data, "final", more | {"stopReason": stop_reason}, now)
+
+    def aborted(self, now: int, *, stop_reason: str) -> list[RunEvent]:
+        """Return the events of a run that was ended from outside, with what was shown of it."""
+        events = self.flush(now)
+        more = {"message": _message(self._text, now)} if self._text else {}
+        data = {"aborted": True, "stopReason": stop_reason}
+        return self._end(events, "end", data, "aborted", more | {"stopReason": stop_reason}, now)
+
+    def failed(self, error: ErrorText, now: int) -> list[RunEvent]:
+        """Return the events of a run without an answer."""
+        events = self.flush(now)
+        more = {"errorMessage": error.text, "errorKind": error.kind}
+        return self._end(events, "error", {"error": error.text}, "error", more, now)
+
+    def _flushed_for(self, text: str | None, now: int) -> list[RunEvent]:
+        """Return the events of text that waits, unless the answer turns out to be another."""
+        return self.flush(now) if text is not None and text.startswith(self._text) else []
+
+    def _end(
+        self,
+        events: list[RunEvent],
+        phase: str,
+        data: Payload,
+        state: str,
+        more: Payload,
+        now: int,
+    ) -> list[RunEvent]:
+        if self.ended:
+            return []
+        times = {"endedAt": now, "executionSettled": True}
+        if self._started is not None:
+            times["startedAt"] = self._started
+        events.append(self._agent("lifecycle", {"phase": phase, **data, **times}, now))
+        events.append(self._chat(state, more))
+        self.ended = True
+        return events
+
+    def _agent(self, stream: str, data: Payload, now: int, *, tools_only: bool = False) -> RunEvent:
+        self.seq += 1
+        known = {} if self._session_id is None else {"sessionId": self._session_id}
+        about = {"stream": stream, "data": data, "seq": self.seq, "ts": now}
+        payload = self._who | known | about | {"isHeartbeat": self._heartbeat}
+        return RunEvent("agent", payload, tools_only)
+
+    def _chat(self, state: str, more: Payload) -> RunEvent:
+        self.seq += 1
+        return RunEvent("chat", self._who | {"seq": self.seq, "state": state} | more)
+
+
+def _message(text: str, now: int) -> Payload:
+    return {"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": now}
+
+
+def _reply(text: str) -> Payload:
+    return {"disposition": "visible" if text else "empty", "text": text}
+
+
+def _item(call: str, name: str, phase: str, status: str) -> Payload:
+    return {
+        "itemId": f"tool:{call}",
+        "toolCallId": call,
+        "name": name,
+        "kind": "tool",
+        "phase": phase,
+        "title": name,
+        "status": status,
+    }

@@ -1,0 +1,253 @@
+"""The events of one run: one counter, one end, and text that is joined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.gateway.conversations.error_texts import error_text
+from runtime.gateway.conversations.run_events import RunEvent, RunEvents
+
+WHO = {"runId": "r1", "sessionKey": "agent:main:web1", "agentId": "main"}
+
+
+def run(**more: Any) -> RunEvents:
+    return RunEvents("r1", "agent:main:web1", "main", **more)
+
+
+def agent(stream: str, data: dict[str, Any], seq: int, ts: int) -> RunEvent:
+    more = {"stream": stream, "data": data, "seq": seq, "ts": ts, "isHeartbeat": False}
+    return RunEvent("agent", WHO | more)
+
+
+def chat(state: str, seq: int, **more: Any) -> RunEvent:
+    return RunEvent("chat", WHO | {"seq": seq, "state": state} | more)
+
+
+def message(text: str, now: int) -> dict[str, Any]:
+    return {"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": now}
+
+
+def texts(events: list[RunEvent]) -> list[str]:
+    return [each.payload["deltaText"] for each in events if "deltaText" in each.payload]
+
+
+def test_a_run_from_its_beginning_to_its_answer() -> None:
+    found = run()
+    assert found.begun(100) == [agent("lifecycle", {"phase": "start", "startedAt": 100}, 1, 100)]
+    assert found.begun(101) == []
+    assert found.delta("Hello", 110) == [
+        agent("assistant", {"text": "Hello", "delta": "Hello", "itemId": "r1:1"}, 2, 110),
+        chat("delta", 3, deltaText="Hello", message=message("Hello", 110)),
+    ]
+    assert found.delta(" web.", 120) == []
+    assert found.due() == 260
+    assert found.final("Hello web.", 200, usage={"input": 5}) == [
+        agent("assistant", {"text": "Hello web.", "delta": " web.", "itemId": "r1:1"}, 4, 200),
+        chat("delta", 5, deltaText=" web.", message=message("Hello web.", 200)),
+        agent(
+            "lifecycle",
+            {
+                "phase": "end",
+                "aborted": False,
+                "stopReason": "stop",
+                "terminalReply": {"disposition": "visible", "text": "Hello web."},
+                "endedAt": 200,
+                "executionSettled": True,
+                "startedAt": 100,
+            },
+            6,
+            200,
+        ),
+        chat("final", 7, message=message("Hello web.", 200), usage={"input": 5}, stopReason="stop"),
+    ]
+    assert found.ended
+    assert found.due() is None
+
+
+def test_text_is_joined_after_the_first_piece() -> None:
+    found = run()
+    sent = []
+    for now in range(0, 500, 50):
+        sent += texts(found.delta(str(now // 50), now))
+    assert sent == ["0", "123", "456", "789"]
+    found.delta("x", 451)
+    assert found.due() == 600
+    assert texts(found.flush(600)) == ["x"]
+    assert found.due() is None
+    assert found.flush(601) == []
+    assert texts(found.delta("y", 749)) == []
+    assert texts(found.delta("z", 750)) == ["yz"]
+    assert found.delta("", 9999) == []
+    assert found.text == "0123456789xyz"
+
+
+@pytest.mark.parametrize(
+    ("size", "wait"), [(100, 150), (65_536, 150), (131_072, 300), (655_360, 1500)]
+)
+def test_long_text_is_joined_for_longer(size: int, wait: int) -> None:
+    found = run()
+    found.delta("a", 0)
+    found.delta("b" * (size - 1), 1)
+    assert found.due() == wait
+
+
+def test_a_tool_comes_after_the_text_before_it() -> None:
+    found = run()
+    found.delta("Let me", 0)
+    assert found.delta(" see", 10) == []
+    events = found.tool_called("c1", "exec", {"command": "ls"}, 20)
+    assert texts(events) == [" see"]
+    item = {
+        "itemId": "tool:c1",
+        "toolCallId": "c1",
+        "name": "exec",
+        "kind": "tool",
+        "title": "exec",
+    }
+    start = item | {"phase": "start", "status": "running", "startedAt": 20}
+    tool = {"phase": "start", "name": "exec", "toolCallId": "c1", "args": {"command": "ls"}}
+    assert events[2] == agent("item", start, 5, 20)
+    assert events[3] == RunEvent("agent", agent("tool", tool, 6, 20).payload, True)
+    result, end = found.tool_ended("c1", "a.txt", 90)
+    assert result.tools_only
+    assert result.payload["data"] == {
+        "phase": "result",
+        "name": "exec",
+        "toolCallId": "c1",
+        "isError": False,
+        "result": {"content": [{"type": "text", "text": "a.txt"}]},
+    }
+    times = {"startedAt": 20, "endedAt": 90}
+    assert end == agent("item", item | {"phase": "end", "status": "completed"} | times, 8, 90)
+    after = found.delta("One file.", 300)
+    assert after[0].payload["data"] == {"text": "One file.", "delta": "One file.", "itemId": "r1:2"}
+    assert after[1].payload["message"] == message("Let me seeOne file.", 300)
+
+
+def test_a_tool_that_fails_or_was_never_begun() -> None:
+    found = run()
+    found.delta("a", 0)
+    found.delta("b", 1)
+    text, _, result, end = found.tool_ended("c9", "no", 7, failed=True)
+    assert text.payload["data"]["delta"] == "b"
+    assert result.payload["data"]["isError"]
+    assert (end.payload["data"]["status"], end.payload["data"]["startedAt"]) == ("failed", 7)
+
+
+def test_a_notice_is_no_part_of_the_answer() -> None:
+    found = run(session_id="s1", heartbeat=True)
+    (event,) = found.noticed("thinking", 5)
+    assert event.payload == WHO | {
+        "sessionId": "s1",
+        "stream": "run_status",
+        "data": {"phase": "notice", "message": "thinking"},
+        "seq": 1,
+        "ts": 5,
+        "isHeartbeat": True,
+    }
+    assert found.text == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "disposition"), [("hi", "visible"), ("", "empty"), (None, "silent")]
+)
+def test_an_answer_may_be_silence(text: str | None, disposition: str) -> None:
+    found = run()
+    end, last = found.final(text, 9, stop_reason="length")
+    assert end.payload["data"]["terminalReply"]["disposition"] == disposition
+    assert "startedAt" not in end.payload["data"]
+    assert last.payload.get("message") == (None if text is None else message(text, 9))
+    assert last.payload["stopReason"] == end.payload["data"]["stopReason"] == "length"
+    assert "usage" not in last.payload
+
+
+@pytest.mark.parametrize("text", ["another", None])
+def test_an_answer_that_is_not_what_was_written_is_not_preceded_by_it(text: str | None) -> None:
+    found = run()
+    found.delta("a", 0)
+    found.delta("b", 1)
+    assert texts(found.final(text, 2)) == []
+
+
+def test_what_was_shown_of_an_aborted_run_is_in_its_end() -> None:
+    found = run()
+    found.delta("word0", 0)
+    found.delta(" word1", 1)
+    *text, end, last = found.aborted(5, stop_reason="rpc")
+    assert texts(text) == [" word1"]
+    assert (end.payload["data"]["phase"], end.payload["data"]["aborted"]) == ("end", True)
+    assert last == chat("aborted", 6, message=message("word0 word1", 5), stopReason="rpc")
+    nothing = run().aborted(5, stop_reason="stop")
+    assert nothing[-1] == chat("aborted", 2, stopReason="stop")
+
+
+def test_a_run_that_fails_says_one_sentence() -> None:
+    found, error = run(), error_text("rate_limited", 120)
+    found.begun(1)
+    found.delta("a", 1)
+    found.delta("b", 2)
+    *text, end, last = found.failed(error, 3)
+    assert texts(text) == ["b"]
+    data = {"phase": "error", "error": error.text, "endedAt": 3, "executionSettled": True}
+    assert end == agent("lifecycle", data | {"startedAt": 1}, 6, 3)
+    assert last == chat("error", 7, errorMessage=error.text, errorKind="rate_limit")
+
+
+def test_a_run_goes_on_after_a_restart() -> None:
+    found = run(seq=40, text="Hello")
+    assert found.due() is None
+    first, second = found.delta(" web", 9)
+    assert (first.payload["seq"], second.payload["seq"]) == (41, 42)
+    assert first.payload["data"]["text"] == "Hello web"
+    assert second.payload["deltaText"] == " web"
+
+
+STEP = st.tuples(st.sampled_from("bddddftTnFAEs"), st.integers(0, 200), st.text("ab", max_size=3))
+
+
+@given(st.lists(STEP, max_size=30))
+def test_every_run_is_numbered_without_gaps_and_ends_once(
+    steps: list[tuple[str, int, str]],
+) -> None:
+    found, now, events = run(), 0, list[RunEvent]()
+    written = ""
+    for name, wait, text in [*steps, ("F", 0, "")]:
+        now += wait
+        written += text if name == "d" and not found.ended else ""
+        match name:
+            case "b":
+                events += found.begun(now)
+            case "d":
+                events += found.delta(text, now)
+            case "f":
+                events += found.flush(now)
+            case "t":
+                events += found.tool_called(text, "exec", {}, now)
+            case "T":
+                events += found.tool_ended(text, "", now)
+            case "n":
+                events += found.noticed(text, now)
+            case "F" | "s":
+                events += found.final(written if name == "F" else None, now)
+            case "A":
+                events += found.aborted(now, stop_reason="rpc")
+            case _:
+                events += found.failed(error_text("died"), now)
+        due = found.due()
+        assert due is None or due > now - 1
+    assert [each.payload["seq"] for each in events] == list(range(1, len(events) + 1))
+    states = [each.payload["state"] for each in events if each.event == "chat"]
+    assert [state for state in states if state != "delta"] == states[-1:]
+    streams = [each.payload for each in events if each.event == "agent"]
+    phases = [each["data"]["phase"] for each in streams if each["stream"] == "lifecycle"]
+    assert [phase for phase in phases if phase != "start"] == phases[-1:]
+    assert found.ended
+    shown = "".join(texts(events))
+    assert written.startswith(shown)
+    if states[-1] != "final" or "message" in events[-1].payload:
+        assert shown == written
+    assert found.seq == len(events)
