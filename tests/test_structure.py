@@ -132,6 +132,8 @@ DECODES_ITSELF = {
     "workers/channels/telegram/objects.py": "it decodes nothing: see workers/plugin.py",
     "workers/plugin.py": "it decodes nothing: the decoder is made so that its type is known",
     "workers/process/calls.py": "measured first",
+    "workers/process/turn_outcomes.py": "what it has encoded itself, and the types bound it",
+    "workers/process/turns.py": "measured first",
 }
 MAX_PRODUCT_LINES = 400
 MAX_TEST_LINES = 600

@@ -22,7 +22,7 @@ LONGEST_SENTENCE = 1000  # characters of one sentence in a frame
 
 # Of the frames between the processes of the daemon. Where both numbers are the same, two releases
 # understand each other: the second grows with every frame or field that the other must know.
-WIRE = "1.0"
+WIRE = "1.1"
 
 EXIT_OK = 0
 EXIT_ERROR = 1  # of an error that has no code of its own
@@ -44,3 +44,8 @@ class Phase(StrEnum):
 
 
 ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})  # there is a process
+
+
+def is_agent(key: str) -> bool:
+    """Return whether a worker's key is that of an agent, ``agent:<id>``, and of no account."""
+    return key.startswith("agent:")

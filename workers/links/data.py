@@ -27,6 +27,9 @@ from ipc.frames.data import (
     DataHello,
     HttpCall,
     Refused,
+    TurnAck,
+    TurnBegin,
+    TurnCancel,
     Welcome,
     decode_from_gateway,
     encode,
@@ -45,14 +48,14 @@ SILENCE = 1.0  # seconds without an acknowledgement of what is in flight, then a
 RENEW_BEATS = 3  # without an answer of a gateway that runs, then a new socket; doubles
 RENEW_BEATS_MAX = 96
 TURN_MESSAGES = 128  # a plugin that never waits lets its loop turn after so many
-OnCall = Callable[[Call | HttpCall, str], None]
+OnCall = Callable[[Call | HttpCall | TurnBegin | TurnAck | TurnCancel, str], None]
 
 
 class WorkerDataLink:
     """The data link of one incarnation. ``dropped`` counts lost frames by reason.
 
     ``positions`` is what is known of the plugin's cursor. ``on_call(call, gateway)`` receives each
-    call of the gateway with that boot id.
+    call, and for an agent each frame of a turn, of the gateway with that boot id.
     """
 
     def __init__(self, boot: WorkerBoot, on_call: OnCall, log: FilteringBoundLogger) -> None:
@@ -274,10 +277,8 @@ class WorkerDataLink:
 
     def _say_hello(self) -> None:
         boot, backlog = self._boot, self.backlog
-        waits = self._recalled is not None
-        hello = DataHello(
-            boot.key, boot.incarnation, boot.token, backlog.oldest, backlog.kept, waits
-        )
+        named, waits = (boot.key, boot.incarnation, boot.token), self._recalled is not None
+        hello = DataHello(*named, backlog.oldest, backlog.kept, waits)
         self._asked = True
         if self._dealer and self._dealer.send(encode([hello])) and self._mark is None:
             self._mark = backlog.sent
@@ -310,12 +311,12 @@ class WorkerDataLink:
                     self._halted = frame.halted
                     self._unconfirmed &= not (asked and frame.halted)  # no Welcome need follow
                     self._acked(frame.seq, frame.mark)
-                case Call() | HttpCall():
-                    self._on_call(frame, self._early or self._gateway or "")
                 case Welcome():
                     self._welcomed(frame)
                 case Refused():
                     self._refused(frame)
+                case _:
+                    self._on_call(frame, self._early or self._gateway or "")
 
     def _acked(self, seq: int, mark: int = 0) -> None:
         if (backlog := self.backlog).ack(seq):

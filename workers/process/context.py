@@ -1,60 +1,39 @@
-"""Give a plugin its context: emit messages, report that it is ready, report its status.
+"""Give a plugin its context: emit messages, keep a cursor, log in, send files.
 
-It is deliberately narrow: what a plugin cannot reach in the worker it cannot damage.
+What it shares with the context of an agent is in ``workers.process.process_context``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
-import os
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import structlog
 
-from ipc.frames.bootstrap import MediaBoot, WorkerBoot
-from ipc.frames.control import MAX_PROBLEM
+from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.data import HAPPENED, INBOUND
-from ipc.frames.status import PLUGIN_FIELDS
 from ipc.nesting import decode_json
-from workers.errors import SendFailed
 from workers.links.control import WorkerControlLink
 from workers.links.data import WorkerDataLink
 from workers.links.events import EventEncoder, body_of, cursor_text, flags_of, happened_body
 from workers.login import LoginPrompt
 from workers.messages import Happened, Inbound, Outbound
-from workers.plugin import ChildProgram, Manifest
+from workers.plugin import Manifest
 from workers.process.credentials import KeptCredentials
 from workers.process.logging import Redaction
 from workers.process.login import AccountLogin
+from workers.process.process_context import ProcessContext
 from workers.process.receipts import EmitReceipt
 from workers.secrets import field_at
 
-if TYPE_CHECKING:  # each is imported where a plugin first needs it
-    from concurrent.futures import ThreadPoolExecutor
-
-    import aiohttp
-
-    from workers.media.store import MediaStore
-
-T = TypeVar("T")
-
-_AFTER_LINE = re.compile(r"_([a-z])")
-MAX_THREADS = 8
-HTTP_SECONDS = 60.0  # of one request; a plugin that polls for longer says so with the request
-CONNECT_SECONDS = 15.0
-MAX_FIELD = 2_000  # characters of a status field
 MAX_IDENTITY = 512  # characters
-TEND_SECONDS = 3600.0
 
 
-class AccountContext:
+class AccountContext(ProcessContext):
     """The ``workers.plugin.Context`` of one account. ``messages_in`` counts emitted messages."""
 
     def __init__(
@@ -67,32 +46,15 @@ class AccountContext:
         redact: Redaction,
         manifest: Manifest,
     ) -> None:
-        self.key = boot.key
+        super().__init__(boot, config, log, control, redact, manifest.media.max_down)
         self.account_id = boot.key.partition(":")[2]
-        self.config = config
-        self.storage = Path(boot.storage)
-        self.run_dir = Path(boot.run_dir)
-        self.log = log
         self.messages_in = 0
         self.events = EventEncoder(boot.key, boot.incarnation)
-        self._link = link
-        self._control = control
-        self._redact = redact
-        self._manifest = manifest
         self.logins = AccountLogin(control, redact.learn)
+        self._link = link
+        self._manifest = manifest
         self._credentials = KeptCredentials(self.storage, self._secrets, redact.learn)
-        self.proxy = boot.proxy
-        self._media_boot = boot.media or MediaBoot(str(self.storage / "media"))
-        self._max_down = manifest.media.max_down
-        self._media: MediaStore | None = None
-        self._tend_at = 0.0
-        self._tending: asyncio.Task[None] | None = None
-        self.media_refusal = ""  # why the last file was not stored, as long as that lasts
         self._ingress_url = boot.ingress_url
-        self._loop = asyncio.get_running_loop()
-        self._children: list[Any] = []
-        self._threads: ThreadPoolExecutor | None = None
-        self._http: aiohttp.ClientSession | None = None
 
     @property
     def cursor(self) -> Any:
@@ -204,83 +166,6 @@ class AccountContext:
         fields = msgspec.to_builtins(self.config)
         return {name: field_at(fields, name) for name in sorted(self._manifest.secrets)}
 
-    async def child(
-        self, argv: Sequence[str], env: Mapping[str, str] | None = None
-    ) -> ChildProgram:
-        """Start a program that ends with this process; raises ``OSError`` when that fails."""
-        from workers.process.children import PluginChild  # late: few plugins need it
-
-        child = await PluginChild.start(argv, self.log, env)
-        self._children = [each for each in self._children if not each.finished] + [child]
-        return child
-
-    async def thread(self, function: Callable[..., T], *args: Any) -> T:
-        """Return what ``function(*args)`` returns in a thread of this account's own pool."""
-        if self._threads is None:
-            from concurrent.futures import ThreadPoolExecutor  # late: few plugins need it
-
-            self._threads = ThreadPoolExecutor(MAX_THREADS, "plugin")
-        return await self._loop.run_in_executor(self._threads, function, *args)
-
-    def from_thread(self, awaitable: Awaitable[T]) -> T:
-        """Await something on the loop from another thread, and return its result.
-
-        Raises ``RuntimeError`` on the loop's own thread, which it would block for ever.
-        """
-        if asyncio._get_running_loop() is self._loop:
-            close = getattr(awaitable, "close", None)
-            if close is not None:
-                close()  # or Python warns that it was never awaited
-            raise RuntimeError("from_thread is for other threads: await it here")
-        return asyncio.run_coroutine_threadsafe(_awaited(awaitable), self._loop).result()
-
-    @property
-    def http(self) -> aiohttp.ClientSession:
-        """A session of aiohttp through the account's ``proxy``, closed with the account."""
-        if self._http is None:
-            import aiohttp  # late: it takes 0.15 s and 8 MiB where no channel has loaded it
-
-            limits = aiohttp.ClientTimeout(total=HTTP_SECONDS, connect=CONNECT_SECONDS)
-            self._http = aiohttp.ClientSession(timeout=limits, proxy=self.proxy)
-        return self._http
-
-    @property
-    def media(self) -> MediaStore:
-        """The files of the account's messages."""
-        if self._media is None:
-            from workers.media.store import MediaStore  # late: few accounts have files
-
-            self._media = MediaStore(
-                self._media_boot,
-                max_down=self._max_down,
-                proxy=self.proxy,
-                on_refusal=self._note_refusal,
-            )
-        return self._media
-
-    @property
-    def media_bytes(self) -> int:
-        """The space that the files take, as far as they were used in this process."""
-        return 0 if self._media is None else self._media.directory.used
-
-    def tend_media(self) -> None:
-        """Begin to remove the files that are too old, once an hour; called before each beat."""
-        now = self._loop.time()
-        if now < self._tend_at:
-            return
-        self._tend_at = now + TEND_SECONDS
-        if self._media is not None or os.path.isdir(self._media_boot.directory):
-            self._tending = self._loop.create_task(self._sweep_media())
-
-    async def _sweep_media(self) -> None:
-        try:
-            await self.media.sweep()
-        except (OSError, SendFailed) as error:
-            self.log.warning("old files were not removed", error=str(error))
-
-    def _note_refusal(self, refusal: str) -> None:
-        self.media_refusal = self._redact(refusal)[:MAX_PROBLEM]
-
     @asynccontextmanager
     async def ready_files(self, manifest: Manifest, message: Outbound) -> AsyncIterator[Outbound]:
         """Yield a message whose files are in the store; see ``workers.media.outgoing``."""
@@ -289,18 +174,6 @@ class AccountContext:
         files = OutgoingFiles(manifest.id, manifest.media, lambda: self.media)
         async with files.ready(message) as ready:
             yield ready
-
-    async def close(self) -> None:
-        """End what the plugin has been given: children, threads that have not begun, HTTP."""
-        if self._tending is not None:
-            self._tending.cancel()
-        for child in self._children:
-            child.kill()
-            await child.wait()  # of a process that was killed: at once
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._http is not None:
-            await self._http.close()
 
     def url(self, path: str = "") -> str | None:
         """Return the address at which the platform reaches the plugin's ``http``."""
@@ -316,35 +189,6 @@ class AccountContext:
         """Return the signature of ``data`` under ``key``."""
         return hmac.digest(_bytes(key), _bytes(data), digest)
 
-    def ready(self) -> None:
-        """Report that the account works now. A second call does nothing."""
-        self._control.send_ready()
-
-    def status(self, **fields: Any) -> None:
-        """Report the connection; see ``workers.plugin.Context``."""
-        patch = {_camel(name): self._short(value) for name, value in fields.items()}
-        if strange := sorted(set(patch) - PLUGIN_FIELDS):
-            raise ValueError(
-                f"not a plugin's to set: {', '.join(strange)};"
-                f" allowed: {', '.join(sorted(PLUGIN_FIELDS))}"
-            )
-        self._control.patch(patch)
-
-    def _short(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._redact(value)[:MAX_FIELD]
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        raise ValueError(f"a status field is text, a number, a boolean or None, not {value!r}")
-
 
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else bytes(text)
-
-
-async def _awaited(awaitable: Awaitable[T]) -> T:
-    return await awaitable
-
-
-def _camel(name: str) -> str:
-    return _AFTER_LINE.sub(lambda found: found[1].upper(), name)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,7 +39,23 @@ def manifest_of(boot: WorkerBoot) -> Manifest:
     return manifest
 
 
-async def config_of(boot: WorkerBoot, manifest: Manifest, redact: Redaction) -> Any:
+class Configurable(Protocol):
+    """What the manifests of channels and agents have in common."""
+
+    @property
+    def config(self) -> type[msgspec.Struct]:
+        """The struct of the configuration."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Its fields that hold secrets."""
+
+    @property
+    def secret_parts(self) -> Mapping[str, Callable[[str], str | None]]:
+        """Its fields of which a part is secret."""
+
+
+async def config_of(boot: WorkerBoot, manifest: Configurable, redact: Redaction) -> Any:
     """Return the account's configuration as the manifest's struct, secrets resolved.
 
     ``redact`` learns every secret before it can be part of an error. Raises ``Misconfigured``.
@@ -79,17 +96,10 @@ def plugin_class(manifest: Manifest) -> Any:
     try:
         found = import_object(manifest.plugin)
     except ModuleNotFoundError as error:
-        from workers.registry import BUILT_IN  # late: it looks for packages, and few fail
-
-        packages = manifest.extra or (["trunkline"] if manifest.id in BUILT_IN else [])
-        if not packages:  # of another package, which has not named what it needs
+        name = f"channel {manifest.id}"
+        if (lacking := not_installed(name, manifest.plugin, manifest.extra, error)) is None:
             raise
-        again = "" if manifest.extra else "--force-reinstall "
-        raise Misconfigured(
-            f"channel {manifest.id} needs {', '.join(packages)} ({error.msg});"
-            f" install: {sys.executable} -m pip install {again}{' '.join(packages)}",
-            final=bool(manifest.extra),
-        ) from None
+        raise lacking from None
     if missing := without_method(found, manifest.can):
         raise Misconfigured(
             f"{manifest.plugin} has no method for {', '.join(missing)}: write it, or leave the"
@@ -97,6 +107,25 @@ def plugin_class(manifest: Manifest) -> Any:
             final=True,
         )
     return found
+
+
+def not_installed(
+    name: str, reference: str, extra: Sequence[str], error: ModuleNotFoundError
+) -> Misconfigured | None:
+    """Return the error for an import that lacks a package of ``extra``.
+
+    What Trunkline brings itself needs what Trunkline is installed with. ``None`` for the package of
+    other people that has not named what it needs.
+    """
+    packages = extra or (["trunkline"] if reference.startswith("workers.") else [])
+    if not packages:
+        return None
+    again = "" if extra else "--force-reinstall "
+    return Misconfigured(
+        f"{name} needs {', '.join(packages)} ({error.msg});"
+        f" install: {sys.executable} -m pip install {again}{' '.join(packages)}",
+        final=bool(extra),
+    )
 
 
 def without_method(plugin: type, can: frozenset[str]) -> list[str]:

@@ -1,0 +1,177 @@
+"""What turns send has numbers, is kept until acknowledged, and shares the packs fairly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipc.frames.data import PACK_BYTES, TurnEnded, TurnEvents, TurnTaken
+from workers.links.turn_queue import CREDIT_BYTES, SHARE_BYTES, TurnLog, TurnQueue
+
+
+def filled(*payloads: bytes, ended: bool = False) -> TurnLog:
+    log = TurnLog("r")
+    for payload in payloads:
+        log.append(payload)
+    if ended:
+        log.end(b"end")
+    return log
+
+
+def test_events_are_numbered_and_the_end_follows_the_last() -> None:
+    log = filled(b"a", b"b", ended=True)
+    log.taken = True
+    assert log.take(100) == (
+        [TurnTaken("r", 0), TurnEvents("r", 1, [b"a", b"b"]), TurnEnded("r", 3, b"end")],
+        5,
+    )
+    assert not log.waiting
+    assert log.take(100) == ([], 0)
+
+
+def test_an_end_alone_has_the_number_one() -> None:
+    assert filled(ended=True).take(100) == ([TurnEnded("r", 1, b"end")], 3)
+
+
+def test_nothing_follows_the_end() -> None:
+    log = filled(ended=True)
+    for more in (log.append, log.end):
+        with pytest.raises(ValueError, match="has ended"):
+            more(b"x")
+
+
+@pytest.mark.parametrize(
+    ("after", "again"), [(0, [b"b", b"c"]), (1, [b"b", b"c"]), (2, [b"c"]), (3, []), (9, [])]
+)
+def test_what_is_not_acknowledged_is_sent_again_from_where_it_is_missing(
+    after: int, again: list[bytes]
+) -> None:
+    log = filled(b"a", b"b", b"c")
+    log.take(100)
+    assert log.ack(1)
+    log.rewind(after)
+    frames, _ = log.take(100)
+    assert [p for f in frames if isinstance(f, TurnEvents) for p in f.payloads] == again
+
+
+def test_an_acknowledgement_frees_room_and_one_of_the_end_ends_it() -> None:
+    log = filled(bytes(CREDIT_BYTES // 2), bytes(CREDIT_BYTES // 2))
+    assert not log.has_room
+    assert log.ack(1)
+    assert log.has_room
+    assert not log.ack(1), "twice"
+    assert not log.ack(0)
+    log.end(b"end")
+    assert log.ack(2)
+    assert not log.over
+    assert log.ack(99), "no more than there is"
+    assert (log.over, log.acked, log.unacked_bytes) == (True, 3, 0)
+
+
+def test_what_was_acknowledged_before_it_was_sent_is_not_sent() -> None:
+    log = filled(b"a", b"b")
+    log.ack(1)
+    assert log.take(100) == ([TurnEvents("r", 2, [b"b"])], 1)
+
+
+def test_a_log_may_begin_after_what_an_earlier_process_has_sent() -> None:
+    log = TurnLog("r", 4)
+    log.end(b"end")
+    assert log.take(9) == ([TurnEnded("r", 5, b"end")], 3)
+
+
+def queue_of(**logs: list[bytes]) -> TurnQueue:
+    queue = TurnQueue()
+    for name, payloads in logs.items():
+        log = queue.open(name)
+        for payload in payloads:
+            log.append(payload)
+        queue.ready(log)
+    return queue
+
+
+def test_a_flood_takes_its_share_of_a_pack_and_no_more() -> None:
+    flood = [bytes(1000)] * 60
+    queue = queue_of(flood=flood, calm=[b"hello"])
+    first, second, *rest = queue.take()
+    assert isinstance(first, TurnEvents)
+    assert first.turn == "flood"
+    assert sum(map(len, first.payloads)) <= SHARE_BYTES
+    assert second == TurnEvents("calm", 1, [b"hello"])
+    assert {frame.turn for frame in rest} == {"flood"}
+
+
+def test_a_pack_is_bounded_and_a_large_payload_begins_the_next() -> None:
+    queue = queue_of(small=[b"x"], large=[bytes(PACK_BYTES)], other=[b"y"])
+    assert [frame.turn for frame in queue.take()] == ["small"]
+    assert [frame.turn for frame in queue.take()] == ["large"]
+    assert [frame.turn for frame in queue.take()] == ["other"]
+    assert queue.take() == []
+
+
+def test_what_could_not_be_sent_goes_out_later() -> None:
+    queue = queue_of(a=[b"1", b"2"], b=[b"3"])
+    queue.logs["a"].taken = True
+    pack = queue.take()
+    assert len(queue) == 0
+    queue.put_back(pack)
+    again = queue.take()
+    assert sorted(map(repr, again)) == sorted(map(repr, pack))
+
+
+def test_after_a_lost_connection_everything_goes_out_again_but_what_was_acknowledged() -> None:
+    queue = queue_of(a=[b"1", b"2"], b=[b"3"])
+    queue.take()
+    queue.logs["a"].ack(1)
+    queue.forget(queue.logs["b"])
+    queue.resend()
+    assert queue.take() == [TurnEvents("a", 2, [b"2"])]
+    assert queue.unacked == (1, 1)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("append"), st.binary(min_size=1, max_size=30_000)),
+            st.tuples(st.just("ack"), st.integers(0, 12)),
+            st.tuples(st.just("rewind"), st.integers(0, 12)),
+            st.tuples(st.just("take"), st.integers(1, 40_000)),
+            st.tuples(st.just("lose"), st.just(0)),
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_happens_a_receiver_gets_each_event_once_in_order(
+    steps: list[tuple[str, Any]],
+) -> None:
+    queue = TurnQueue()
+    log = queue.open("r")
+    posted: list[bytes] = []
+    got: list[bytes] = []
+
+    def receive(*, lost: bool) -> None:
+        for frame in queue.take():
+            assert isinstance(frame, TurnEvents)
+            if lost or frame.first > len(got) + 1:
+                continue
+            got.extend(frame.payloads[len(got) + 1 - frame.first :])
+
+    for kind, value in steps:
+        if kind == "append":
+            posted.append(value)
+            log.append(value)
+            queue.ready(log)
+        elif kind == "ack":
+            log.ack(min(value, len(got)))
+        elif kind == "rewind":
+            log.rewind(value)
+            queue.ready(log)
+        else:
+            receive(lost=kind == "lose")
+    queue.resend()
+    while queue:
+        receive(lost=False)
+    assert got == posted

@@ -1,0 +1,74 @@
+"""Connect an agent's process to the gateway: beside calls and answers, the frames of its turns.
+
+A turn is no message of an account: it has numbers and acknowledgements of its own. What is not
+acknowledged goes out again when the connection was lost, and when the gateway begins a turn that
+it has begun already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from structlog.typing import FilteringBoundLogger
+
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.data import Welcome, encode
+from workers.links.data import OnCall, WorkerDataLink
+from workers.links.turn_queue import TurnLog, TurnQueue
+
+PACKS = 16  # at once; then the loop turns, so that a burst delays nothing else for long
+
+
+class AgentDataLink(WorkerDataLink):
+    """The data link of an agent's incarnation; ``queue`` is what its turns send."""
+
+    def __init__(self, boot: WorkerBoot, on_call: OnCall, log: FilteringBoundLogger) -> None:
+        super().__init__(boot, on_call, log)
+        self.queue = TurnQueue()
+        self._empty: asyncio.Future[None] | None = None
+
+    def send_turn(self, log: TurnLog) -> None:
+        """Send what a turn has to send, in this turn of the loop."""
+        self.queue.ready(log)
+        self._schedule()
+
+    def turn_over(self, log: TurnLog) -> None:
+        """Forget a turn whose end is acknowledged."""
+        self.queue.forget(log)
+        self._notice_quiet()
+
+    def close(self) -> None:
+        """Close at once; await ``settled`` before to leave nothing unsent."""
+        super().close()
+        if self._empty is not None:
+            self._empty.cancel()
+
+    async def ends_acknowledged(self) -> None:
+        """Wait until the end of every turn that has ended is acknowledged."""
+        while any(log.ended for log in self.queue.logs.values()):
+            self._empty = self._loop.create_future()
+            await self._empty
+
+    def _notice_quiet(self) -> None:
+        super()._notice_quiet()
+        if self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    def _flush(self) -> None:
+        super()._flush()
+        if not self._welcome or self._dealer is None or self._dealer.closed:
+            return
+        for _ in range(PACKS):
+            pack = self.queue.take()
+            if not pack:
+                return
+            if not self._dealer.send(encode(pack)):
+                self.queue.put_back(pack)  # ``_flush`` is called when there is room
+                return
+        if self.queue:
+            self._schedule()
+
+    def _welcomed(self, frame: Welcome) -> None:
+        if not frame.early and not self._welcome:
+            self.queue.resend()
+        super()._welcomed(frame)

@@ -1,0 +1,169 @@
+"""Number what turns send, keep it until it is acknowledged, and pack it fairly. Pure.
+
+Each turn has its own numbers and its own credit: one that floods the gateway waits by itself,
+and takes no more than its share of a pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipc.frames.data import PACK_BYTES, PACK_FRAMES, TurnEnded, TurnEvents, TurnTaken
+
+CREDIT_BYTES = 64 * 1024  # of one turn that are not acknowledged; then the agent waits
+SHARE_BYTES = 8 * 1024  # of one turn in a pack, while others wait; its first payload always goes
+SHARE_EVENTS = 256
+
+TurnFrame = TurnTaken | TurnEvents | TurnEnded
+
+
+class TurnLog:
+    """What one turn has sent. Its events are numbered from 1 on, its end follows the last.
+
+    ``last`` is the newest number, ``sent`` the newest that was sent, ``acked`` the newest that was
+    acknowledged; what comes after that is kept. ``unacked_bytes`` is how long that is.
+    """
+
+    __slots__ = ("_kept", "acked", "ended", "last", "name", "sent", "taken", "unacked_bytes")
+
+    def __init__(self, name: str, after: int = 0) -> None:
+        self.name = name
+        self.acked = self.sent = self.last = after
+        self.ended = False
+        self.taken = False  # the gateway is to be sent ``TurnTaken``
+        self.unacked_bytes = 0
+        self._kept: list[bytes] = []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another event may be added before any is acknowledged."""
+        return self.unacked_bytes < CREDIT_BYTES
+
+    @property
+    def over(self) -> bool:
+        """Whether the turn has ended, and its end is acknowledged."""
+        return self.ended and self.acked == self.last
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to send."""
+        return self.taken or self.sent < self.last
+
+    def append(self, payload: bytes) -> None:
+        """Add an event; raises ``ValueError`` after the end."""
+        if self.ended:
+            raise ValueError("the turn has ended")
+        self._kept.append(payload)
+        self.last += 1
+        self.unacked_bytes += len(payload)
+
+    def end(self, payload: bytes) -> None:
+        """Add the end; raises ``ValueError`` where there is one."""
+        self.append(payload)
+        self.ended = True
+
+    def ack(self, seq: int) -> bool:
+        """Forget everything up to ``seq``; return whether that was anything."""
+        count = min(seq, self.last) - self.acked
+        if count <= 0:
+            return False
+        self.unacked_bytes -= sum(map(len, self._kept[:count]))
+        del self._kept[:count]
+        self.acked += count
+        self.sent = max(self.sent, self.acked)
+        return True
+
+    def rewind(self, after: int) -> None:
+        """Send again what comes after ``after``, as far as it is still there."""
+        self.sent = min(self.sent, max(after, self.acked))
+
+    def take(self, max_bytes: int) -> tuple[list[TurnFrame], int]:
+        """Return the next frames, with payloads of at most ``max_bytes``, and how long they are.
+
+        The first payload is taken whatever its length.
+        """
+        frames: list[TurnFrame] = []
+        if self.taken:
+            self.taken = False
+            frames.append(TurnTaken(self.name, self.acked))
+        first, size, found = self.sent + 1, 0, list[bytes]()
+        for payload in self._kept[self.sent - self.acked :]:
+            if found and (size + len(payload) > max_bytes or len(found) >= SHARE_EVENTS):
+                break
+            size += len(payload)
+            found.append(payload)
+        self.sent += len(found)
+        end = found.pop() if found and self.ended and self.sent == self.last else None
+        if found:
+            frames.append(TurnEvents(self.name, first, found))
+        if end is not None:
+            frames.append(TurnEnded(self.name, self.last, end))
+        return frames, size
+
+
+class TurnQueue:
+    """The logs of all turns of a process, by name, and the order in which they are sent."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, TurnLog] = {}
+        self._waiting: dict[str, TurnLog] = {}  # in the order of their turn
+
+    def __len__(self) -> int:
+        """Return how many turns have something to send."""
+        return len(self._waiting)
+
+    @property
+    def unacked(self) -> tuple[int, int]:
+        """How many payloads are not acknowledged, and their bytes."""
+        logs = self.logs.values()
+        return sum(log.last - log.acked for log in logs), sum(log.unacked_bytes for log in logs)
+
+    def open(self, name: str, after: int = 0) -> TurnLog:
+        """Return a new log, which has nothing up to ``after``."""
+        log = self.logs[name] = TurnLog(name, after)
+        return log
+
+    def forget(self, log: TurnLog) -> None:
+        """Remove the log of a turn that is over."""
+        self.logs.pop(log.name, None)
+        self._waiting.pop(log.name, None)
+
+    def ready(self, log: TurnLog) -> None:
+        """Have a log sent that has something to send."""
+        if log.waiting:
+            self._waiting.setdefault(log.name, log)
+
+    def resend(self) -> None:
+        """Send everything again that is not acknowledged: what was sent may be lost."""
+        for log in self.logs.values():
+            log.rewind(log.acked)
+            self.ready(log)
+
+    def take(self) -> list[TurnFrame]:
+        """Return the next pack, in which each turn that waits has its share; empty for none."""
+        pack: list[TurnFrame] = []
+        left = PACK_BYTES
+        while self._waiting and left > 0 and len(pack) < PACK_FRAMES:
+            name = next(iter(self._waiting))
+            log = self._waiting.pop(name)
+            frames, size = log.take(min(SHARE_BYTES, left))
+            if pack and size > left:  # a large payload begins the next pack
+                self.put_back(frames)
+                self._waiting = {name: log} | self._waiting
+                break
+            pack += frames
+            left -= size
+            self.ready(log)  # behind the others
+        return pack
+
+    def put_back(self, frames: Iterable[TurnFrame]) -> None:
+        """Take frames back that could not be sent."""
+        for frame in frames:
+            log = self.logs.get(frame.turn)
+            if log is None:
+                continue
+            if isinstance(frame, TurnTaken):
+                log.taken = True
+            else:
+                log.rewind((frame.first if isinstance(frame, TurnEvents) else frame.seq) - 1)
+            self.ready(log)

@@ -1,0 +1,180 @@
+"""Run an account in its worker: load its plugin, carry calls to it, count what it has done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.control import LoginAnswer, LoginTaken
+from workers.links.control import WorkerControlLink
+from workers.links.data import WorkerDataLink
+from workers.messages import Outbound, Sent
+from workers.process.calls import PluginCalls
+from workers.process.context import AccountContext
+from workers.process.explanations import Explain, explaining, guarded, unexplained
+from workers.process.loading import config_of, make_directory, manifest_of, plugin_class
+from workers.process.logging import Redaction
+from workers.process.login import GONE
+from workers.process.sending import PartSender
+
+WAIT_TOLD = 1.0  # seconds; a gateway that is there answers sooner
+WAITS_FOR_GATEWAY = "it waits for the gateway, which keeps its cursor"
+
+
+class HostedAccount:
+    """The account of a worker. ``fail(error)`` ends it; ``config`` is as the plugin got it."""
+
+    def __init__(
+        self,
+        boot: WorkerBoot,
+        control: WorkerControlLink,
+        log: structlog.typing.FilteringBoundLogger,
+        redact: Redaction,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.link = WorkerDataLink(boot, self._on_call, log)
+        self.explain: Explain = unexplained
+        self.config: Any = None
+        self.context: AccountContext | None = None
+        self.messages_out = 0
+        self._boot = boot
+        self._control = control
+        self._log = log
+        self._redact = redact
+        self._loop = asyncio.get_running_loop()
+        self._counted = (0, 0)  # messages in and out at the last report of activity
+        self._calls = PluginCalls(
+            reply=self.link.answer,
+            sent=self._report_sent,
+            fail=fail,
+            answer_http=self.link.send_answer,
+            redact=redact,
+            log=log,
+            explain=lambda error: self.explain(error),
+            progress=self.link.report_progress,
+        )
+
+    @property
+    def messages_in(self) -> int:
+        """How many messages the plugin has emitted."""
+        return self.context.messages_in if self.context else 0
+
+    async def run(self) -> None:
+        """Load the plugin and run it."""
+        plugin = await self._load()
+        await plugin.run()
+
+    async def fresh_config(self) -> Any:
+        """Return the configuration with its secrets as they are now; raises ``Misconfigured``."""
+        return await config_of(self._boot, manifest_of(self._boot), self._redact)
+
+    def close(self) -> None:
+        """Refuse new calls from now on; those that run go on."""
+        self._calls.close()
+
+    async def cancel(self, deadline: float | None) -> bool:
+        """Cancel the calls that run, at most until ``deadline`` in the loop's time; return True."""
+        await self._calls.cancel(deadline)
+        return True
+
+    async def finish(self) -> None:
+        """Refuse new calls and wait for those that run."""
+        await self._calls.finish()
+
+    async def drain(self) -> None:
+        """Finish what is in flight: calls are answered, messages acknowledged."""
+        await self._calls.finish()
+        await self.link.reached(self.link.backlog.last)
+
+    async def settle(self) -> None:
+        """Wait until what was sent to the gateway has arrived there."""
+        await self.link.settled()
+
+    def login_answered(self, answer: LoginAnswer) -> LoginTaken:
+        """Take what a person has answered; return whether it was asked for."""
+        if self.context is None:  # a prompt of this process is yet to come
+            return LoginTaken(answer.id, GONE)
+        return self.context.logins.answered(answer)
+
+    def forget_credentials(self) -> None:
+        """Remove what a login has brought; raises ``OSError``."""
+        if self.context is not None:
+            self.context.forget_credentials()
+
+    def activity(self) -> dict[str, Any]:
+        """Return the fields of the status row that have changed; called before each beat."""
+        before_in, before_out = self._counted
+        self._counted = (self.messages_in, self.messages_out)
+        now = int(time.time() * 1000)
+        patch: dict[str, Any] = {}
+        if self._counted[0] != before_in:
+            patch["lastInboundAt"] = now
+        if self._counted[1] != before_out:
+            patch["lastOutboundAt"] = now
+        return {**patch, "lastEventAt": now} if patch else patch
+
+    async def _load(self) -> Any:
+        boot = self._boot
+        manifest = manifest_of(boot)
+        config = self.config = await config_of(boot, manifest, self._redact)
+        make_directory(Path(boot.storage))
+        if manifest.cursor:
+            await self._recall_cursor()
+        context = self.context = AccountContext(
+            boot,
+            config,
+            self._log,
+            self.link,
+            self._control,
+            self._redact,
+            manifest,
+        )
+        self._control.patch(manifest.status)
+        made = plugin_class(manifest)
+        if (explain := getattr(made, "explain", None)) is not None:
+            self.explain = guarded(explain, self._log)
+        plugin = made(context)
+        group = getattr(plugin, "is_group", None)
+        send = plugin.send if explain is None else explaining(plugin.send, self.explain)
+        sender = PartSender(send, manifest.text, manifest.pace, is_group=group)
+        files = partial(context.ready_files, manifest)
+        bodies = Path(boot.media.directory) if boot.media is not None else None
+        self._calls.begin(
+            plugin,
+            sender.send,
+            manifest.can,
+            files,
+            sender.deliver,
+            sender.rendered_edit,
+            manifest.typing,
+            bodies,
+        )
+        return plugin
+
+    async def _recall_cursor(self) -> None:
+        """Wait for the gateway, which keeps the cursor; report it when that takes a while."""
+        told = self._loop.call_later(WAIT_TOLD, self._control.send_waits, WAITS_FOR_GATEWAY)
+        try:
+            await self.link.recall()
+        finally:
+            told.cancel()
+        if told.when() <= self._loop.time():
+            self._control.send_waits("")
+
+    def _on_call(self, call: Any, gateway: str) -> None:
+        self._calls.on_call(call, gateway)
+
+    async def _report_sent(self, message: Outbound, sent: Sent) -> None:
+        assert self.context is not None
+        self.messages_out += 1
+        if self.link.crowded():
+            await self.link.wait_for_room()
+        seq = self.link.backlog.last + 1
+        self.link.post(self.context.events.outbound(seq, message, sent), 0)

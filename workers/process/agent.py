@@ -1,0 +1,214 @@
+"""Run an agent in its worker: load its class, carry turns to it, count what it has done.
+
+Only the process of an agent imports this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from ipc.frames.bootstrap import WorkerBoot
+from ipc.frames.control import LoginAnswer, LoginTaken
+from ipc.frames.data import Answer, Call, TurnAck, TurnBegin, TurnCancel
+from ipc.frames.websocket import ErrorShape
+from ipc.frames.words import INVALID_REQUEST
+from workers.agent import AgentManifest, TurnOutcome
+from workers.errors import Misconfigured
+from workers.links.agent_data import AgentDataLink
+from workers.links.control import WorkerControlLink
+from workers.media.abilities import Media
+from workers.process.explanations import Explain, guarded, unexplained
+from workers.process.loading import config_of, import_object, make_directory, not_installed
+from workers.process.logging import Redaction
+from workers.process.process_context import ProcessContext
+from workers.process.turns import AgentTurns
+
+NO_LOGIN = "an agent asks for no login"
+A_PERSON = frozenset({"misconfigured", "needs_login"})
+
+
+def agent_manifest_of(boot: WorkerBoot) -> AgentManifest:
+    """Return the manifest that the boot object names."""
+    manifest = import_object(boot.manifest)
+    if not isinstance(manifest, AgentManifest):
+        raise Misconfigured(
+            f"{boot.manifest} is {type(manifest).__name__}, not an AgentManifest", final=True
+        )
+    return manifest
+
+
+def agent_class(manifest: AgentManifest) -> Any:
+    """Import the agent, SDK and all.
+
+    Raises ``Misconfigured`` when its extra is not installed, or when it takes no turns.
+    """
+    try:
+        found = import_object(manifest.agent)
+    except ModuleNotFoundError as error:
+        name = f"agent kind {manifest.id}"
+        if (lacking := not_installed(name, manifest.agent, manifest.extra, error)) is None:
+            raise
+        raise lacking from None
+    if not callable(getattr(found, "turn", None)):
+        raise Misconfigured(f"{manifest.agent} has no method `turn`: write it", final=True)
+    return found
+
+
+class TurnContext(ProcessContext):
+    """The ``workers.agent.AgentContext`` of one agent."""
+
+    def __init__(
+        self,
+        boot: WorkerBoot,
+        config: Any,
+        log: structlog.typing.FilteringBoundLogger,
+        control: WorkerControlLink,
+        redact: Redaction,
+    ) -> None:
+        super().__init__(boot, config, log, control, redact, Media().max_down)
+        self.agent_id = boot.key.partition(":")[2]
+
+
+class HostedAgent:
+    """The agent of a worker. ``config`` is as its class got it.
+
+    ``messages_in`` and ``messages_out`` count turns that were begun and that have ended.
+    """
+
+    def __init__(
+        self,
+        boot: WorkerBoot,
+        control: WorkerControlLink,
+        log: structlog.typing.FilteringBoundLogger,
+        redact: Redaction,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.link = AgentDataLink(boot, self._on_call, log)
+        self.explain: Explain = unexplained
+        self.config: Any = None
+        self.context: TurnContext | None = None
+        self._boot = boot
+        self._control = control
+        self._log = log
+        self._redact = redact
+        self._turns = AgentTurns(self.link, log, redact=redact, on_outcome=self._note_outcome)
+        self._counted = (0, 0)  # turns begun and ended at the last report of activity
+        self._complaint = False  # the status has the error of a turn
+
+    @property
+    def messages_in(self) -> int:
+        """How many turns were begun."""
+        return self._turns.begun
+
+    @property
+    def messages_out(self) -> int:
+        """How many turns have ended."""
+        return self._turns.ended
+
+    async def run(self) -> None:
+        """Load the agent, report it ready, and have it take turns until cancelled.
+
+        Where it has a ``run`` that is running then, and its end is the agent's.
+        """
+        agent = await self._load()
+        life = asyncio.ensure_future(self._life_of(agent))
+        try:
+            await asyncio.sleep(0)  # what fails at once was never ready
+            if not life.done():
+                self._turns.begin(agent, self.explain)
+                self._control.send_ready()
+            await life
+        finally:
+            life.cancel()
+
+    async def fresh_config(self) -> Any:
+        """Return the configuration with its secrets as they are now; raises ``Misconfigured``."""
+        return await config_of(self._boot, agent_manifest_of(self._boot), self._redact)
+
+    def close(self) -> None:
+        """Take no new turn from now on; those that run go on."""
+        self._turns.close()
+
+    async def cancel(self, deadline: float | None) -> bool:
+        """Cancel the turns that run, at most until ``deadline``; return whether all have stopped.
+
+        They have no end: the gateway sees that this process has gone, and decides.
+        """
+        return await self._turns.cancel(deadline)
+
+    async def finish(self) -> None:
+        """Take no new turn."""
+        self._turns.close()
+
+    async def drain(self) -> None:
+        """Finish the turns that run: they have ended, and that is acknowledged."""
+        await self._turns.finish()
+
+    async def settle(self) -> None:
+        """Wait until the turns that have ended are acknowledged."""
+        await self.link.ends_acknowledged()
+
+    def login_answered(self, answer: LoginAnswer) -> LoginTaken:
+        """Refuse what a person has answered: nothing was asked."""
+        return LoginTaken(answer.id, NO_LOGIN)
+
+    def forget_credentials(self) -> None:
+        """Do nothing: an agent keeps no credentials here."""
+
+    def activity(self) -> dict[str, Any]:
+        """Return the fields of the status row that have changed; called before each beat."""
+        before, now = self._counted, int(time.time() * 1000)
+        self._counted = (self._turns.begun, self._turns.ended)
+        running = self._turns.running
+        patch: dict[str, Any] = {"busy": running > 0, "activeRuns": running}
+        if self._counted[0] != before[0]:
+            patch["lastInboundAt"] = patch["lastEventAt"] = now
+        if self._counted[1] != before[1]:
+            patch["lastOutboundAt"] = patch["lastEventAt"] = now
+        return patch
+
+    async def _load(self) -> Any:
+        boot = self._boot
+        manifest: AgentManifest = agent_manifest_of(boot)
+        config = self.config = await config_of(boot, manifest, self._redact)
+        make_directory(Path(boot.storage))
+        self.context = TurnContext(boot, config, self._log, self._control, self._redact)
+        self._control.patch(manifest.status)
+        made = agent_class(manifest)
+        if (explain := getattr(made, "explain", None)) is not None:
+            self.explain = guarded(explain, self._log)
+        return made(self.context)
+
+    @staticmethod
+    async def _life_of(agent: Any) -> None:
+        run = getattr(agent, "run", None)
+        if run is None:
+            await asyncio.get_running_loop().create_future()  # until cancelled
+        else:
+            await run()
+
+    def _note_outcome(self, outcome: TurnOutcome) -> None:
+        """Show in the status what a person has to mend, until a turn has an answer again."""
+        if outcome.kind in A_PERSON:
+            self._complaint = True
+            self._control.patch({"lastError": outcome.error})
+        elif self._complaint and outcome.state == "final":
+            self._complaint = False
+            self._control.patch({"lastError": None})
+
+    def _on_call(self, frame: Any, gateway: str) -> None:
+        if isinstance(frame, TurnBegin | TurnAck | TurnCancel):
+            self._turns.on_frame(frame)
+        elif isinstance(frame, Call):
+            text = f"{self._boot.key} takes turns, and no calls"
+            shape = ErrorShape(INVALID_REQUEST, text)
+            self.link.send_answer(Answer(frame.id, False, msgspec.json.encode(shape)), gateway)
+        else:
+            self.link.dropped["calls of no agent"] += 1

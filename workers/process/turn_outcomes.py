@@ -1,0 +1,153 @@
+"""Decide what an exception of a turn means, and keep what a turn yields within bounds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from workers.agent import Delta, Final, Kind, Notice, ToolCall, ToolResult, TurnEvent, TurnOutcome
+from workers.errors import (
+    ChannelError,
+    LoggedOut,
+    Misconfigured,
+    NeedsLogin,
+    RateLimited,
+    SendFailed,
+    Transient,
+    TurnRefused,
+)
+from workers.messages import MAX_TEXT
+from workers.process.endings import last_line
+from workers.process.explanations import Explain, is_network_error, members, unexplained
+
+MAX_ERROR = 2_000  # characters of an error's text
+MAX_EVENT_BYTES = 32 * 1024  # of a delta, which is split, a notice and a result, which are cut
+MAX_CALL_BYTES = 256 * 1024  # of a tool's call, which can be neither
+MAX_OUTCOME_BYTES = 768 * 1024
+PIECE = MAX_EVENT_BYTES // 8  # characters; each may take 6 bytes of JSON
+MAX_EVENTS = 100_000  # of one turn
+
+# The first that matches wins when several went wrong at once: what needs a person is first.
+_KINDS: tuple[tuple[type[ChannelError], Kind], ...] = (
+    (Misconfigured, "misconfigured"),
+    (NeedsLogin, "needs_login"),
+    (LoggedOut, "needs_login"),
+    (TurnRefused, "refused"),
+    (RateLimited, "rate_limited"),
+    (Transient, "transient"),
+)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(TurnOutcome).decode
+
+
+class OutOfBounds(Exception):
+    """A turn has yielded what no turn may; the text says what."""
+
+
+def outcome_of(error: BaseException, explain: Explain = unexplained) -> TurnOutcome:
+    """Return the outcome of a turn that has raised; a group has that of its gravest member.
+
+    ``explain`` is asked for each member that is no ``ChannelError``. A mistake in the code is
+    graver than a fault of the network beside it: it would not be seen otherwise.
+    """
+    leaves = members(error, explain)
+    for raised, kind in _KINDS:
+        for leaf in leaves:
+            if isinstance(leaf, raised):
+                text = str(leaf) or kind.replace("_", " ")
+                return _failed(kind, text, getattr(leaf, "retry_after", None))
+    for leaf in leaves:
+        if not is_network_error(leaf) and not (isinstance(leaf, SendFailed) and leaf.retryable):
+            return _failed("failed", _told(leaf))
+    return _failed("transient", _told(leaves[0]), getattr(leaves[0], "retry_after", None))
+
+
+def _told(error: BaseException) -> str:
+    known = isinstance(error, ChannelError | OutOfBounds)
+    return str(error) if known and str(error) else last_line(error)
+
+
+def _failed(kind: Kind, text: str, retry_after: float | None = None) -> TurnOutcome:
+    return TurnOutcome("error", kind=kind, error=text[:MAX_ERROR], retry_after=retry_after)
+
+
+class TurnOutput:
+    """What one turn has yielded: counts it, and joins the deltas for its answer."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._length = 0
+        self._events = 0
+
+    def payloads(self, event: TurnEvent) -> Iterator[bytes]:
+        """Yield an event as JSON, in pieces where it is a long delta; nothing for an empty one.
+
+        Raises ``OutOfBounds`` for what no turn may yield, ``UnicodeError`` for text that is none.
+        """
+        match event:
+            case Delta():
+                self._length += len(event.text)
+                if self._length > MAX_TEXT:
+                    raise OutOfBounds(f"an answer of more than {MAX_TEXT} characters")
+                self._texts.append(event.text)
+                yield from self._counted(_delta_payloads(event))
+            case ToolCall():
+                payload = _encode(event)
+                if len(payload) > MAX_CALL_BYTES:
+                    raise OutOfBounds(f"the call of a tool of {len(payload)} bytes")
+                yield from self._counted([payload])
+            case ToolResult():
+                yield from self._counted([_cut(event, "output", event.output)])
+            case Notice():
+                yield from self._counted([_cut(event, "text", event.text)])
+            case _:
+                raise OutOfBounds(f"turn yielded {type(event).__name__}, which is no event of one")
+
+    def _counted(self, payloads: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
+        for payload in payloads:
+            self._events += 1
+            if self._events > MAX_EVENTS:
+                raise OutOfBounds(f"more than {MAX_EVENTS} events")
+            yield payload
+
+    def outcome(self, final: Final | None = None) -> TurnOutcome:
+        """Return the outcome with the whole answer; raises ``OutOfBounds`` for one too long."""
+        if final is None:
+            final = Final()
+        text = "".join(self._texts) if final.text is None else final.text
+        if len(text) > MAX_TEXT:
+            raise OutOfBounds(f"an answer of {len(text)} characters, at most {MAX_TEXT} go")
+        return TurnOutcome("final", msgspec.structs.replace(final, text=text))
+
+
+def outcome_payload(outcome: TurnOutcome) -> bytes:
+    """Return an outcome as JSON; raises ``OutOfBounds`` for one that is too large.
+
+    An agent may have filled it with anything: raises what an encoder or decoder raises for that.
+    """
+    payload = _encode(outcome)
+    if len(payload) > MAX_OUTCOME_BYTES:
+        raise OutOfBounds(f"an answer of {len(payload)} bytes, at most {MAX_OUTCOME_BYTES} go")
+    _decode(payload)
+    return payload
+
+
+def _delta_payloads(delta: Delta) -> Iterator[bytes]:
+    text = delta.text
+    if len(text) <= PIECE:
+        if text:
+            yield _encode(delta)
+        return
+    for start in range(0, len(text), PIECE):
+        yield _encode(Delta(text[start : start + PIECE]))
+
+
+def _cut(event: ToolResult | Notice, name: str, text: str) -> bytes:
+    """Return an event as JSON, its text cut where it is too long."""
+    payload = _encode(event)
+    if len(payload) <= MAX_EVENT_BYTES:
+        return payload
+    kept = f"{text[:PIECE]}… ({len(text) - PIECE} characters more)"
+    return _encode(msgspec.structs.replace(event, **{name: kept}))
