@@ -238,7 +238,7 @@ export interface MethodParams {
   "media.ticket": MediaTicketParams;
   /** Send, edit, delete, react, read, type, or ask for history, chat or members, as far as the channel can (`channels.status` lists it in `can`); once per key. Unknown params are refused. */
   "message.action": MessageActionParams;
-  /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages are known again stay. */
+  /** Erase a person from the journal: what the person wrote, the direct chats, what was to be sent there, the transcripts of both with their runs, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything. Ids by which messages and runs are known again stay. */
   "messages.forget": ForgetParams;
   /** Answer with one node that is connected or approved. */
   "node.describe": NodeParams;

@@ -41,7 +41,8 @@ def _told(answer: dict[str, Any]) -> str:
     """Return in words what was erased, and what holds it still."""
     told = (
         f"erased: {answer['messages']} messages, {answer['sends']} sends, {answer['files']} files,"
-        f" {answer['people']} approvals"
+        f" {answer['people']} approvals, {answer['sessions']} sessions, {answer['entries']} entries"
+        f" of transcripts"
     )
     if answer["givenUp"]:
         told += f"; {answer['givenUp']} messages that waited will not be sent"

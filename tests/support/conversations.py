@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from runtime.gateway.journal.conversations import Session, TranscriptEntry
@@ -9,6 +10,7 @@ from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
 from tests.support.journals import KEY
 from workers.messages import Chat, Sender
 
+NOW = int(time.time() * 1000)  # what is old is forgotten at once
 TALK = "agent:echo:irc:libera:direct:ada"
 
 
@@ -22,13 +24,14 @@ def asked(id: str, text: str = "hello", **fields: Any) -> Run:
 
 def talk(key: str = TALK, **fields: Any) -> Session:
     """Return a session of the agent ``echo``."""
-    more: dict[str, Any] = {"agent": "echo", "id": "s1", "updated": 5} | fields
+    more: dict[str, Any] = {"agent": "echo", "id": "s1", "updated": NOW} | fields
     return Session(key, **more)
 
 
 def said(*texts: str, **fields: Any) -> list[TranscriptEntry]:
     """Return entries: what a person asks, what the agent answers, and so on in turn."""
-    return [
-        TranscriptEntry("assistant" if at % 2 else "user", text, at + 1, **fields)
-        for at, text in enumerate(texts)
-    ]
+    found = []
+    for number, text in enumerate(texts, 1):
+        more = {"at": NOW + number} | fields
+        found.append(TranscriptEntry("user" if number % 2 else "assistant", text, **more))
+    return found

@@ -45,11 +45,6 @@ class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     archived: bool = False
     pinned: bool = False
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether it stays without a transcript: a person has named, set or pinned something."""
-        return bool(self.label or self.settings or self.pinned)
-
 
 class SessionFilter(msgspec.Struct, frozen=True):
     """Which sessions are asked for: all that match each field that is set.

@@ -52,7 +52,8 @@ class Database:
             raise
         self.changed: set[str] = set()
         self._next = max((place.number for place in self.places.values()), default=0) + 1
-        self._entry = max((place.entries for place in self.places.values()), default=0)
+        (stored,) = self.connection.execute(schema.NEWEST_ENTRY).fetchone()  # of a repaired file
+        self._entry = max([stored, *(place.entries for place in self.places.values())])
 
     def store(self, records: Iterable[Record]) -> list[Outcome]:
         """Store records in one transaction, and return what became of each.
@@ -109,9 +110,9 @@ class Database:
         """Forget frames by the positions of their rows."""
         self._change(places, (schema.FORGET_PACKS, _json(rows).decode()))
 
-    def forget_outgoing(self, rows: list[int]) -> None:
-        """Forget sends by the numbers of their rows."""
-        self._change([], (schema.FORGET_OUTGOING, _json(rows).decode()))
+    def forget_rows(self, statement: str, rows: list[int]) -> None:
+        """Forget rows of a table by their numbers."""
+        self.connection.execute(statement, (_json(rows).decode(),))
 
     def _change(self, places: list[Place], *statements: tuple[str, *tuple[int | str, ...]]) -> None:
         """Do something in one transaction that leaves accounts at other places."""

@@ -2,7 +2,8 @@
 
 A person's are the messages that the person wrote, all of the direct chats with the person, and what
 was sent to those. Each frame keeps its number, its time and its direction, so that nothing is
-missing for clients that count; ids by which messages are known again are kept elsewhere.
+missing for clients that count; ids by which messages are known again are kept elsewhere. Of runs
+their ids stay, and nothing of transcripts.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ipc.frames.data import ADDRESSED
 from ipc.media import media_id
 from ipc.nesting import decode_json
+from runtime.gateway.journal.conversations import Session
+from runtime.gateway.journal.runs import Run
 
 FORGOTTEN = "forgotten"  # stands for ids that are no more
 KEPT = ("account", "channel", "accountId", "direction", "cursor", "skips", "redelivered")
@@ -23,12 +27,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Forgotten(msgspec.Struct):
-    """What was erased of a person: frames, and sends. ``files`` are the ids of stored files by
-    account. ``cleaned``: the journal's file does not keep it in its unused parts either.
+    """What was erased of a person: frames, sends, runs that have ended, entries of transcripts and
+    whole sessions. ``files`` are the ids of stored files by account. ``cleaned``: the journal's
+    file does not keep it in its unused parts either.
     """
 
     messages: int = 0
     sends: int = 0
+    runs: int = 0
+    entries: int = 0
+    sessions: int = 0
     files: dict[str, list[str]] = {}
     cleaned: bool = True
 
@@ -66,6 +74,27 @@ def erased(
     else:
         kept["happened"] = left | {"kind": body.get("kind", "chat")}
     return _encode(kept), flags & ~ADDRESSED, list(files_of(body))
+
+
+def is_run_of(run: Run, sender: str, chats: Collection[str]) -> bool:
+    """Return whether a run that has ended is of a person, and not erased yet."""
+    origin = run.origin
+    return not run.is_open and (origin.sender == sender or origin.chat in chats)
+
+
+def erased_run(run: Run) -> Run:
+    """Return what remains of a run: its id is known again, and how it ended."""
+    return Run(run.id, FORGOTTEN, run.agent, state=run.state, at=run.at, ended=run.ended)
+
+
+def is_routed_to(session: Session, key: str, chats: Collection[str]) -> bool:
+    """Return whether a session was last spoken in one of these chats of an account."""
+    return session.account == key and session.to in chats
+
+
+def unrouted(session: Session) -> Session:
+    """Return a session that goes on without knowing where it was last spoken."""
+    return replace(session, channel="", account="", to="", thread=None)
 
 
 def files_of(message: dict[str, Any]) -> Iterator[str]:

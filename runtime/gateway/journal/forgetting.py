@@ -12,10 +12,21 @@ from typing import Any
 import msgspec
 
 from ipc.nesting import decode_json
-from runtime.gateway.journal.erasing import Forgotten, direct_chat, erased, files_of
+from runtime.gateway.journal.conversations import Session
+from runtime.gateway.journal.erasing import (
+    Forgotten,
+    direct_chat,
+    erased,
+    erased_run,
+    files_of,
+    unrouted,
+)
+from runtime.gateway.journal.runs import Run
 
 _text = msgspec.json.Encoder().encode
 _body = msgspec.msgpack.Encoder().encode
+_read_run = msgspec.json.Decoder(Run).decode
+_read_session = msgspec.json.Decoder(Session).decode
 _read_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
 PACKS = "SELECT pos, body FROM pack WHERE account = ? AND instr(body, ?) ORDER BY pos"
@@ -28,6 +39,23 @@ ERASE_SEND = (
     """ row = json_patch(row, '{"chat":"forgotten","error":"","sent":[],"letter":false}')"""
     " WHERE n = ?"
 )
+# One-time work, for which no index is worth its upkeep.
+RUNS = """
+SELECT n, row FROM run WHERE account = ? AND open = 0
+  AND (row->'origin'->>'sender' = ? OR row->'origin'->>'chat' IN (SELECT value FROM json_each(?)))
+"""
+RUNS_IN = "SELECT n, row FROM run WHERE open = 0 AND row->>'session' = ?"
+ERASE_RUN = "UPDATE run SET row = ?, request = x'', answer = x'' WHERE n = ?"
+ENTRIES = """
+SELECT n, row FROM entry WHERE account = ?
+  AND (sender = ? OR chat IN (SELECT value FROM json_each(?)))
+"""
+ENTRIES_IN = "SELECT n, row FROM entry WHERE session = ? AND chat = ''"
+SESSIONS = """
+SELECT row FROM session WHERE row->>'account' = ?
+  AND row->>'to' IN (SELECT value FROM json_each(?))
+"""
+HAS_ENTRIES = "SELECT 1 FROM entry WHERE session = ? LIMIT 1"
 
 
 def chats_of(database: Any, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
@@ -83,6 +111,46 @@ def _erase(database: Any, key: str, sender: str, chats: Collection[str], done: F
         files += files_of(decode_json(message)) if message else ()
         database.connection.execute(ERASE_SEND, (number,))
         done.sends += 1
+    _erase_runs(database, RUNS, (place.number, sender, query[1]), done)
+    files += _erase_entries(database, ENTRIES, (place.number, sender, query[1]), done)
+    for (row,) in database.connection.execute(SESSIONS, (key, query[1])).fetchall():
+        files += _erase_session(database, _read_session(row), done)
+
+
+def _erase_runs(database: Any, query: str, values: tuple[Any, ...], done: Forgotten) -> None:
+    for number, row in database.connection.execute(query, values).fetchall():
+        left = _text(erased_run(_read_run(row))).decode()
+        database.connection.execute(ERASE_RUN, (left, number))
+        done.runs += 1
+
+
+def _erase_entries(
+    database: Any, query: str, values: tuple[Any, ...], done: Forgotten
+) -> Iterator[str]:
+    """Erase entries of transcripts; yield the ids of their files."""
+    for number, row in database.connection.execute(query, values).fetchall():
+        yield from files_of(decode_json(row))
+        database.connection.execute("DELETE FROM entry WHERE n = ?", (number,))
+        done.entries += 1
+
+
+def _erase_session(database: Any, session: Session, done: Forgotten) -> list[str]:
+    """Erase where a session was last spoken, or all of it where it is the person's alone.
+
+    One that accounts share may have a part in another one's chats: that stays.
+    """
+    files: list[str] = []
+    if session.kind == "direct":
+        _erase_runs(database, RUNS_IN, (session.key,), done)
+        files += _erase_entries(database, ENTRIES_IN, (session.key,), done)
+    shared = database.connection.execute(HAS_ENTRIES, (session.key,)).fetchone()
+    if session.kind == "direct" and shared is None:
+        database.connection.execute("DELETE FROM session WHERE key = ?", (session.key,))
+        done.sessions += 1
+    else:
+        left = (_text(unrouted(session)).decode(), session.key)
+        database.connection.execute("UPDATE session SET row = ? WHERE key = ?", left)
+    return files
 
 
 def _packs(

@@ -193,6 +193,7 @@ class MemoryJournal:
                     row = replace(each.row, chat=FORGOTTEN, error="", sent=[], letter=False)
                     self._outgoing[key][name] = OutgoingMessage(row, b"")
                     done.sends += 1
+            self._conversations.forget(key, sender, known, done)
         return done
 
     def set_keep(self, keep: Keep) -> None:

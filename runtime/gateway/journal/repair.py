@@ -18,7 +18,17 @@ from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.reader import connect
 
 # And the key of their rows.
-TABLES = {"account": "n", "pack": "pos", "ids": "pos", "outgoing": "n", "person": "account"}
+TABLES = {
+    "account": "n",
+    "pack": "pos",
+    "ids": "pos",
+    "outgoing": "n",
+    "person": "account",
+    "run": "n",
+    "session": "n",
+    "entry": "n",
+    "gone": "session",
+}
 
 
 def repair(path: Path) -> str:
@@ -37,7 +47,8 @@ def repair(path: Path) -> str:
     return (
         f"the journal was damaged: {counts['account']} accounts with their positions, "
         f"{counts['pack']} packs of messages, {counts['ids']} of their ids, "
-        f"{counts['outgoing']} sends and {counts['person']} people were carried over; "
+        f"{counts['outgoing']} sends, {counts['person']} people, {counts['run']} runs and "
+        f"{counts['session']} sessions with {counts['entry']} entries were carried over; "
         f"what could not be read lies in {aside}"
     )
 

@@ -1,13 +1,14 @@
 """Forgets what is old or too much, a little at a time.
 
 Called on the writer's thread between commits, so each step is short. What a consumer has not
-settled stays, and so do the ids of messages for as long as a platform may send them again.
+settled stays, and so do the ids of messages for as long as a platform may send them again. A run
+that has not ended stays however old it is.
 """
 
 from __future__ import annotations
 
 import time
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from runtime.gateway.journal import schema
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.outgoing import KEY_SECONDS
 from runtime.gateway.journal.records import Place
+from runtime.gateway.journal.runs import RUN_SECONDS
 
 STEP_ROWS = 100
 STEP_IDS = 2000  # 2 µs each; a row holds up to 64
@@ -57,8 +59,9 @@ class Retention:
             return False
         if (
             self._forget_ids(database, now)
+            or self._forget_entries(database, now)
             or self._forget_packs(database, now)
-            or self._forget_outgoing(database, now)
+            or self._forget_rows(database, now)
         ):
             return True
         self._looked, self._after = now, 0
@@ -106,16 +109,43 @@ class Retention:
             self._after = 0 if len(old) == len(rows) else self._after
         return bool(old) or (len(rows) == STEP_ROWS and self._after == rows[-1][0])
 
-    def _forget_outgoing(self, database: Any, now: float) -> bool:
-        """Forget sends whose keys may be used again, and dead letters as old as messages may be."""
-        old: list[int] = []
-        kinds = ((schema.OLD_SENDS, KEY_SECONDS), (schema.OLD_LETTERS, self._keep.seconds))
-        for query, seconds in kinds:
-            limits = ((now - seconds) * 1000, STEP_ROWS)
-            old += (n for (n,) in database.connection.execute(query, limits))
+    def _forget_entries(self, database: Any, now: float) -> bool:
+        """Forget entries of transcripts: of deleted ones, old ones, and when the journal is too
+        large those that are older than the oldest messages.
+        """
+        ask, keep = database.connection.execute, self._keep
+        old = [n for (n,) in ask(schema.GONE_ENTRIES, (STEP_ROWS,))]
+        if not old:
+            ask("DELETE FROM gone")
+            limit = (now - keep.seconds) * 1000
+            if database.size_bytes > keep.size_bytes:
+                (oldest,) = ask(schema.OLDEST_PACK).fetchone() or (now * 1000 + 1,)
+                limit = max(limit, oldest)
+            rows = ask(schema.OLDEST_ENTRIES, (STEP_ROWS,)).fetchall()
+            old = [n for n, at in takewhile(lambda row: row[1] < limit, rows)]
         if old:
-            database.forget_outgoing(old)
+            database.forget_rows(schema.FORGET_ENTRIES, old)
         return bool(old)
+
+    def _forget_rows(self, database: Any, now: float) -> bool:
+        """Forget sends and runs whose keys may be used again, dead letters as old as messages may
+        be, and sessions of which nothing is left.
+        """
+        keep = self._keep.seconds
+        kinds = (
+            (schema.OLD_SENDS, KEY_SECONDS, schema.FORGET_OUTGOING),
+            (schema.OLD_LETTERS, keep, schema.FORGET_OUTGOING),
+            (schema.OLD_RUNS, RUN_SECONDS, schema.FORGET_RUNS),
+            (schema.OLD_SESSIONS, keep, schema.FORGET_SESSIONS),
+        )
+        more = False
+        for query, seconds, forget in kinds:
+            limits = ((now - seconds) * 1000, STEP_ROWS)
+            old = [n for (n,) in database.connection.execute(query, limits)]
+            if old:
+                database.forget_rows(forget, old)
+                more = True
+        return more
 
 
 def _first_rows(rows: list[Any]) -> list[Any]:

@@ -270,9 +270,27 @@ SELECT n, row, text FROM entry WHERE session = ? AND n < ? AND {_PRESENT} ORDER 
 """  # noqa: S608 - our own texts
 OLD_SENDS = "SELECT n FROM outgoing WHERE letter = 0 AND at < ? ORDER BY at LIMIT ?"
 OLD_LETTERS = "SELECT n FROM outgoing WHERE letter = 1 AND at < ? ORDER BY at LIMIT ?"
+NEWEST_ENTRY = """
+SELECT max(ifnull((SELECT max(n) FROM entry), 0), ifnull((SELECT max(upto) FROM gone), 0))
+"""
+OLD_RUNS = "SELECT n FROM run WHERE open = 0 AND at < ? ORDER BY at LIMIT ?"
+OLDEST_ENTRIES = "SELECT n, at FROM entry ORDER BY n LIMIT ?"
+OLDEST_PACK = "SELECT at FROM pack ORDER BY pos LIMIT 1"
+# What a person has named, set or pinned stays, also without a transcript.
+OLD_SESSIONS = """
+SELECT n FROM session WHERE updated < ? AND row->'label' IS NULL AND row->'settings' IS NULL
+  AND row->'pinned' IS NULL AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.session = session.key)
+ORDER BY updated LIMIT ?
+"""
+GONE_ENTRIES = """
+SELECT e.n FROM gone AS g CROSS JOIN entry AS e ON e.session = g.session AND e.n <= g.upto LIMIT ?
+"""
 # Each id is looked up by the whole key: with several accounts in one list SQLite would go through
 # all ids of each, 0.1 s for 100,000, while every account waits for its messages to be stored.
 FORGET_SEEN = "DELETE FROM seen WHERE account = ? AND id IN (SELECT value FROM json_each(?))"
 FORGET_IDS = "DELETE FROM ids WHERE pos IN (SELECT value FROM json_each(?))"
 FORGET_PACKS = "DELETE FROM pack WHERE pos IN (SELECT value FROM json_each(?))"
 FORGET_OUTGOING = "DELETE FROM outgoing WHERE n IN (SELECT value FROM json_each(?))"
+FORGET_RUNS = "DELETE FROM run WHERE n IN (SELECT value FROM json_each(?))"
+FORGET_SESSIONS = "DELETE FROM session WHERE n IN (SELECT value FROM json_each(?))"
+FORGET_ENTRIES = "DELETE FROM entry WHERE n IN (SELECT value FROM json_each(?))"

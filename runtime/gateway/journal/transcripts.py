@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Collection
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from runtime.gateway.journal.conversations import (
@@ -11,6 +13,14 @@ from runtime.gateway.journal.conversations import (
     Session,
     SessionFilter,
     TranscriptEntry,
+)
+from runtime.gateway.journal.erasing import (
+    Forgotten,
+    erased_run,
+    files_of,
+    is_routed_to,
+    is_run_of,
+    unrouted,
 )
 from runtime.gateway.journal.runs import Run, RunEnded, RunRecord, born, changed_run
 
@@ -87,3 +97,47 @@ class Conversations:
         if after is not None:
             return [each for each in found if each.number > after][:limit]
         return [each for each in found if before is None or each.number < before][-limit:]
+
+    def forget(self, key: str, sender: str, chats: Collection[str], done: Forgotten) -> None:
+        """Erase a person from an account, whose direct chats with the person are ``chats``."""
+        for run in self._runs[key].values():
+            if is_run_of(run, sender, chats):
+                self._erase_run(key, run, done)
+        for session in [*self._entries]:
+            self._erase(
+                session,
+                done,
+                lambda owner, each: owner == key and (each.sender == sender or each.chat in chats),
+            )
+        for row in [*self._sessions.values()]:
+            if is_routed_to(row, key, chats):
+                self._erase_session(row, done)
+
+    def _erase_session(self, session: Session, done: Forgotten) -> None:
+        if session.kind == "direct":
+            for key, runs in self._runs.items():
+                for run in runs.values():
+                    if run.session == session.key and not run.is_open:
+                        self._erase_run(key, run, done)
+            self._erase(session.key, done, lambda _, each: not each.chat)
+        if session.kind == "direct" and not self._entries.get(session.key):
+            del self._sessions[session.key]
+            done.sessions += 1
+        else:
+            self.keep(unrouted(session))
+
+    def _erase_run(self, key: str, run: Run, done: Forgotten) -> None:
+        self._runs[key][run.id] = erased_run(run)
+        done.runs += 1
+
+    def _erase(
+        self, session: str, done: Forgotten, is_hers: Callable[[str, TranscriptEntry], bool]
+    ) -> None:
+        left = []
+        for key, each in self._entries.get(session, ()):
+            if is_hers(key, each):
+                done.files.setdefault(key, []).extend(files_of(to_builtins(each)))
+                done.entries += 1
+            else:
+                left.append((key, each))
+        self._entries[session] = left

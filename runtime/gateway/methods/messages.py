@@ -35,8 +35,9 @@ async def messages_forget(
     parts: GatewayParts, client: ConnectedClient, params: ForgetParams
 ) -> Any:
     """Erase a person from the journal: what the person wrote, the direct chats, what was to be sent
-    there, stored files and the approval. Answers in numbers; `underWay` sends are left to end, and
-    `copies` of the journal still hold everything. Ids by which messages are known again stay.
+    there, the transcripts of both with their runs, stored files and the approval. Answers in
+    numbers; `underWay` sends are left to end, and `copies` of the journal still hold everything.
+    Ids by which messages and runs are known again stay.
     """
     rows = parts.accounts.rows
     if params.account is not None and params.account not in rows:
@@ -56,6 +57,9 @@ async def messages_forget(
     return {
         "messages": done.messages,
         "sends": done.sends,
+        "runs": done.runs,
+        "entries": done.entries,
+        "sessions": done.sessions,
         "givenUp": given_up,
         "underWay": under_way,
         "files": files,

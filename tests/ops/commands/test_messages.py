@@ -13,6 +13,9 @@ from tests.support.fakeserver import fake_gateway
 ANSWER: dict[str, Any] = {
     "messages": 12,
     "sends": 3,
+    "runs": 5,
+    "entries": 9,
+    "sessions": 1,
     "givenUp": 0,
     "underWay": 0,
     "files": 2,
@@ -25,7 +28,7 @@ ANSWER: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [
-        ({}, 0, "erased: 12 messages, 3 sends, 2 files, 1 approvals"),
+        ({}, 0, "erased: 12 messages, 3 sends, 2 files, 1 approvals, 1 sessions, 9 entries"),
         ({"givenUp": 4}, 0, "4 messages that waited will not be sent"),
         ({"copies": 3}, 0, "3 copies of the journal hold it still"),
         ({"underWay": 1}, 1, "run it again when they are over"),

@@ -16,7 +16,7 @@ from runtime.gateway.journal.conversations import (
 from runtime.gateway.journal.runs import (
     Recorded,
 )
-from tests.support.conversations import TALK, said, talk
+from tests.support.conversations import NOW, TALK, said, talk
 from tests.support.journals import KEY, KINDS, journal_of, store
 
 both = pytest.mark.parametrize("kind", KINDS)
@@ -27,10 +27,10 @@ OTHER = "agent:echo"  # the key of what clients ask
 @both
 async def test_sessions_are_found_by_what_they_are(kind: str, tmp_path: Path) -> None:
     rows = [
-        talk("agent:echo:main", updated=30, label="Garden", settings={"model": "m"}),
-        talk(TALK, updated=20, id="s2", channel="irc", account=KEY, to="ada", thread="t"),
-        talk("agent:ops:main", agent="ops", updated=10, archived=True, usage={"input": 7}),
-        talk("agent:ops:b", agent="ops", updated=10, pinned=True),
+        talk("agent:echo:main", updated=NOW + 30, label="Garden", settings={"model": "m"}),
+        talk(TALK, updated=NOW + 20, id="s2", channel="irc", account=KEY, to="ada", thread="t"),
+        talk("agent:ops:main", agent="ops", updated=NOW + 10, archived=True, usage={"input": 7}),
+        talk("agent:ops:b", agent="ops", updated=NOW + 10, pinned=True),
     ]
     asked_for = {
         SessionFilter(): [0, 1, 3, 2],
@@ -42,7 +42,7 @@ async def test_sessions_are_found_by_what_they_are(kind: str, tmp_path: Path) ->
         SessionFilter(text="garD"): [0],
         SessionFilter(archived=True): [2],
         SessionFilter(archived=False, agent="ops"): [3],
-        SessionFilter(since=20): [0, 1],
+        SessionFilter(since=NOW + 20): [0, 1],
     }
     async with journal_of(kind, tmp_path) as journal:
         await store(journal, *[SessionChanged(KEY, each) for each in rows])
@@ -50,7 +50,7 @@ async def test_sessions_are_found_by_what_they_are(kind: str, tmp_path: Path) ->
             found = await journal.sessions(which, 10)
             assert found == ([rows[each] for each in expected], len(expected)), which
         assert await journal.sessions(SessionFilter(), 2, 1) == ([rows[1], rows[3]], 4)
-        changed = replace(rows[0], label="", updated=40)
+        changed = replace(rows[0], label="", updated=NOW + 40)
         await store(journal, SessionChanged(OTHER, changed))
         assert await journal.session("agent:echo:main") == changed
         assert await journal.session("agent:echo:none") is None

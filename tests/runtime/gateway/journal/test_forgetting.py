@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ from msgspec.structs import replace
 
 from ipc.frames.data import INBOUND
 from runtime.gateway.journal import forgetting
+from runtime.gateway.journal.conversations import EntriesAdded
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import Delivered, GivenUp, Queued
 from runtime.gateway.journal.records import Arrived, Kept
+from runtime.gateway.journal.runs import Recorded, Run, RunEnded, RunOrigin, RunQueued
+from tests.support.conversations import NOW, TALK, asked, said, talk
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, KINDS, journal_of, outgoing, store
+from workers.messages import Attachment
 
 SECRET, OTHER = "what-ada-had-to-say", "what-bob-had-to-say"
 ADA: dict[str, Any] = {
@@ -101,3 +106,57 @@ async def test_without_cleaning_the_files_would_keep_the_person(
         done = await journal.forget("ada", await journal.chats_of("ada", [KEY]))
         assert not done.cleaned
         assert found_in(tmp_path, SECRET)
+
+
+async def talked(journal: Journal) -> None:
+    """Store what ada has said in a direct chat, in a group and in a session that others share."""
+    origin = RunOrigin(KEY, "dm-1", message="m1", sender="ada")
+    there = RunOrigin(KEY, "room", sender="bob")
+    files = [Attachment("media:" + "a" * 32)]
+    ada, bob = {"chat": "dm-1", "sender": "ada"}, {"chat": "room", "sender": "bob"}
+    direct = talk(kind="direct", account=KEY, to="dm-1")
+    main = talk("main", kind="main", account=KEY, to="dm-1", channel="irc")
+    room = talk("room", kind="group", account=KEY, to="room")
+    ended = partial(RunEnded, KEY, state="final", at=NOW)
+    await store(
+        journal,
+        RunQueued(KEY, asked("r1", SECRET, origin=origin, digest="d")),
+        RunQueued(KEY, asked("r2", OTHER, origin=there, session="room")),
+        RunQueued("agent:echo", asked("r3", SECRET, origin=RunOrigin(client="cli"))),
+        RunQueued(KEY, asked("r4", SECRET, origin=origin)),
+        ended(run="r1", session=TALK, answer=SECRET, entries=said(SECRET, **ada), changed=direct),
+        ended(run="r2", session="room", answer=OTHER, entries=said(OTHER, **bob), changed=room),
+        RunEnded("agent:echo", "r3", TALK, "final", NOW, SECRET, entries=said(SECRET, SECRET)),
+        EntriesAdded(KEY, "room", said(SECRET, chat="room", sender="ada", attachments=files)),
+        EntriesAdded(KEY, "main", said(OTHER, SECRET, **ada), main),
+        EntriesAdded("irc:oftc", "main", said(OTHER, **ada)),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_of_conversations_the_ids_of_runs_stay_and_what_is_of_others(
+    kind: str, tmp_path: Path
+) -> None:
+    async with journal_of(kind, tmp_path) as journal:
+        await talked(journal)
+        done = await journal.forget("ada", {KEY: {"ada", "dm-1"}})
+        assert (done.runs, done.entries, done.sessions) == (2, 6, 1)
+        assert done.files[KEY] == ["a" * 32]
+        for each in ("r1", "r3"):
+            left = Run(each, "forgotten", "echo", state="final", ended=NOW)
+            assert await journal.run_of(each) == left
+        again = await store(journal, RunQueued(KEY, asked("r1")))
+        assert isinstance(again[0], Recorded)
+        other = await journal.run_of("r2")
+        assert other is not None
+        assert (other.answer, other.session) == (OTHER, "room")
+        assert [each.id for each in await journal.open_runs(KEY)] == ["r4"]  # it is not over
+        assert await journal.session(TALK) is None
+        assert await journal.entries(TALK, 9) == []
+        assert [each.text for each in await journal.entries("room", 9)] == [OTHER]
+        assert [each.text for each in await journal.entries("main", 9)] == [OTHER]
+        main = await journal.session("main")
+        assert main is not None
+        assert (main.to, main.account, main.channel) == ("", "", "")
+        again_done = await journal.forget("ada", {KEY: {"ada", "dm-1"}})
+        assert (again_done.runs, again_done.entries, again_done.sessions) == (0, 0, 0)

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from runtime.gateway.journal.conversations import EntriesAdded, SessionDeleted
 from runtime.gateway.journal.database import Database
+from runtime.gateway.journal.reader import JournalReader
 from runtime.gateway.journal.records import Kept
 from runtime.gateway.journal.repair import repair
+from runtime.gateway.journal.runs import Recorded, RunQueued, RunStarted
 from runtime.gateway.journal.stored import StoredJournal
+from tests.support.conversations import TALK, asked, said, talk
 from tests.support.journals import KEY, arrived, everything, store
 from tests.support.until import until
 
@@ -62,6 +66,29 @@ def test_what_can_be_read_is_carried_over(tmp_path: Path) -> None:
     assert [each.repeated for each in kept if isinstance(each, Kept)] == [1]
     database.close()
     assert [each.name for each in tmp_path.iterdir() if "damaged" in each.name]
+
+
+def test_conversations_are_carried_over_and_numbers_are_not_used_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    database = Database(path)
+    database.store([RunQueued(KEY, asked("r1")), RunStarted(KEY, "r1", 3, 10)])
+    database.store([EntriesAdded(KEY, TALK, said("a", "b"), talk())])
+    database.store([EntriesAdded(KEY, "x", said("c")), SessionDeleted(KEY, "x")])
+    database.connection.execute("DELETE FROM account")  # as if it could not be read
+    database.close()
+    assert "1 runs and 1 sessions with 3 entries" in repair(path)
+    database = Database(path)
+    (added,) = database.store([EntriesAdded(KEY, "x", said("d"))])
+    assert added == Recorded({}, first=4)
+    reader = JournalReader(path)
+    run = reader.run("r1")
+    assert run is not None
+    assert (run.state, run.request.text) == ("running", "hello")
+    assert reader.session(TALK) == talk()
+    assert [each.text for each in reader.entries(TALK, 0, None, 9)] == ["a", "b"]
+    assert [each.text for each in reader.entries("x", 0, None, 9)] == ["d"]
+    reader.close()
+    database.close()
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 500, b"\0" * 100_000])

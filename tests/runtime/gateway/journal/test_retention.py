@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ipc.frames.data import INBOUND
 from runtime.gateway.journal import retention
+from runtime.gateway.journal.conversations import EntriesAdded, SessionChanged, SessionDeleted
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.reader import JournalReader
 from runtime.gateway.journal.records import Answered, Arrived, Kept
 from runtime.gateway.journal.retention import Retention
+from runtime.gateway.journal.runs import Recorded, RunEnded, RunMerged
+from tests.support.conversations import asked, said, talk
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, arrived, shown
 
@@ -131,3 +135,68 @@ def test_other_limits_count_at_once(database: Database) -> None:
     some.set_keep(Keep(seconds=DAY))
     assert some.step(database)
     assert left(database) == []
+
+
+def talked(database: Database, key: str, *texts: str, days: float, **fields: Any) -> None:
+    """Store a session that was last spoken so many days ago, with these entries."""
+    entries, row = said(*texts, at=days_ago(days)), talk(key, updated=days_ago(days), **fields)
+    database.store([EntriesAdded(KEY, key, entries, row)])
+
+
+def talks(database: Database) -> tuple[list[str], list[str]]:
+    """Return the keys of all sessions, and the texts of all entries."""
+    sessions = database.connection.execute("SELECT key FROM session ORDER BY key").fetchall()
+    entries = database.connection.execute("SELECT text FROM entry ORDER BY n").fetchall()
+    return [key for (key,) in sessions], [text for (text,) in entries]
+
+
+def test_transcripts_go_by_age_and_what_a_person_has_set_stays(database: Database) -> None:
+    talked(database, "old", "a", days=31)
+    talked(database, "pinned", "b", days=31, pinned=True)
+    talked(database, "named", days=31, label="Garden")
+    talked(database, "set", days=31, settings={"model": "m"})
+    talked(database, "new", "c", "d", days=29)
+    database.store([SessionChanged(KEY, talk("spoken", updated=days_ago(31)))])
+    database.store([EntriesAdded(KEY, "spoken", said("e", at=days_ago(1)))])
+    forget(database)
+    kept = ["named", "new", "pinned", "set", "spoken"]
+    assert talks(database) == (kept, ["c", "d", "e"])
+
+
+def test_a_deleted_transcript_goes_in_small_steps(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STEP_ROWS", 5)
+    talked(database, "one", *map(str, range(23)), days=0)
+    database.store([SessionDeleted(KEY, "one")])
+    talked(database, "one", "again", days=0)
+    assert forget(database) == 5
+    assert talks(database) == (["one"], ["again"])
+    assert database.connection.execute("SELECT count(*) FROM gone").fetchone() == (0,)
+    (new,) = database.store([EntriesAdded(KEY, "one", said("x"))])
+    assert new == Recorded({}, first=25)
+
+
+def test_runs_are_known_for_a_week_after_their_end_and_never_go_before(database: Database) -> None:
+    def ended(run: str, days: float) -> RunEnded:
+        return RunEnded(KEY, run, "s", "final", days_ago(days))
+
+    runs = [asked(each, at=days_ago(40)) for each in ("open", "long", "short", "merged")]
+    database.store([Answered(KEY, (1, 1), runs=runs), ended("long", 8), ended("short", 6)])
+    database.store([RunMerged(KEY, "merged", "long", days_ago(8))])
+    forget(database)
+    rows = database.connection.execute("SELECT id FROM run ORDER BY n").fetchall()
+    assert [each for (each,) in rows] == ["open", "short"]
+
+
+def test_what_is_oldest_goes_first_when_the_journal_is_too_large(database: Database) -> None:
+    talked(database, "one", *["x" * 4000] * 50, days=3)
+    large = payload(KEY, 1, text="x" * 200_000)
+    database.store([Arrived(KEY, 1, 1, bytes([INBOUND]), [large], ["m"], at=days_ago(2))])
+    talked(database, "two", *["y" * 4000] * 50, days=1)
+    forget(database, Keep(size_bytes=database.size_bytes - 100_000))
+    assert (talks(database)[1][0][:1], left(database)) == ("y", ["1:1 m1"])
+    forget(database, Keep(size_bytes=database.size_bytes - 100_000))
+    assert (len(talks(database)[1]), left(database)) == (50, [])
+    forget(database, Keep(size_bytes=0))
+    assert talks(database)[1] == []

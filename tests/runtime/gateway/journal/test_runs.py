@@ -29,7 +29,7 @@ from runtime.gateway.journal.runs import (
     changed_run,
     grown,
 )
-from tests.support.conversations import TALK, asked, said, talk
+from tests.support.conversations import NOW, TALK, asked, said, talk
 from tests.support.journals import KEY, KINDS, journal_of, open_messages, outgoing, store
 from tests.support.short_directory import ShortDirectory
 from workers.messages import Attachment
@@ -48,10 +48,10 @@ STEPS: list[RunQueued | RunRecord | Answered] = [
     RunSeen(KEY, "r", 2, preview="p1"),
     RunSeen(KEY, "r", 9, True, "\N{SNOWMAN}" * (ANSWER_BYTES // 3)),
     RunPostponed(KEY, "r", 35, True, 1, "transient", "503"),
-    RunMerged(KEY, "r", "q", 40),
-    RunEnded(KEY, "r", TALK, "aborted", 50, entries=said("a"), changed=talk()),
-    RunEnded(KEY, "r", TALK, "final", 60, "", RunResult({"input": 3}, "stop", "m")),
-    RunEnded(KEY, "q", TALK, "error", 60, None, None, "refused", "401", [outgoing("k")]),
+    RunMerged(KEY, "r", "q", NOW + 40),
+    RunEnded(KEY, "r", TALK, "aborted", NOW + 50, entries=said("a"), changed=talk()),
+    RunEnded(KEY, "r", TALK, "final", NOW + 60, "", RunResult({"input": 3}, "stop", "m")),
+    RunEnded(KEY, "q", TALK, "error", NOW + 60, None, None, "refused", "401", [outgoing("k")]),
     RunStarted(KEY, "never queued", 1, 1),
 ]
 
@@ -83,11 +83,27 @@ async def test_a_run_goes_from_its_queue_to_its_answer(kind: str, tmp_path: Path
         answer, entries = outgoing("a1", text="hey you"), said("hello", "hey you", run="r1")
         result = RunResult({"output": 2}, "stop", "model", [Attachment("media:x")])
         ended = RunEnded(
-            KEY, "r1", TALK, "final", 20, "hey you", result, "", "", [answer], entries, talk(runs=1)
+            KEY,
+            "r1",
+            TALK,
+            "final",
+            NOW + 20,
+            "hey you",
+            result,
+            "",
+            "",
+            [answer],
+            entries,
+            talk(runs=1),
         )
         assert await store(journal, ended) == [Recorded({}, first=1)]
         done = replace(
-            running, state="final", ended=20, answer="hey you", request=NO_REQUEST, result=result
+            running,
+            state="final",
+            ended=NOW + 20,
+            answer="hey you",
+            request=NO_REQUEST,
+            result=result,
         )
         assert await journal.run_of("r1") == done
         assert await journal.open_runs(KEY) == []
@@ -127,7 +143,7 @@ async def test_an_id_is_known_as_long_as_its_run_and_each_account_has_its_own(
 @both
 async def test_a_run_may_be_born_as_one_that_has_ended(kind: str, tmp_path: Path) -> None:
     async with journal_of(kind, tmp_path) as journal:
-        run = asked("r1", state="final", answer="New session.", at=5, ended=5)
+        run = asked("r1", state="final", answer="New session.", at=NOW, ended=NOW)
         await store(journal, RunQueued(KEY, run))
         assert await journal.open_runs(KEY) == []
         assert await journal.run_of("r1") == replace(run, request=NO_REQUEST)

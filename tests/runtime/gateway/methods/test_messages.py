@@ -37,6 +37,9 @@ async def test_everything_of_a_person_goes_and_the_answer_is_in_numbers(tmp_path
         assert answer == {
             "messages": 1,
             "sends": 1,
+            "runs": 0,
+            "entries": 0,
+            "sessions": 0,
             "givenUp": 1,
             "underWay": 0,
             "files": 1,
