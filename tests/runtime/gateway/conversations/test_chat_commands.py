@@ -85,11 +85,11 @@ STOPS = [
 ]
 
 
-@pytest.mark.parametrize("text", [*STOPS, *sorted(STOP_WORDS)])
-def test_a_bare_word_stops_a_turn_that_runs(text: str) -> None:
-    assert is_stop_word(text)
-    assert read_command(text, busy=True) == ChatCommand("stop", bare=True)
-    assert read_command(text, busy=False) is None
+def test_a_bare_word_stops_a_turn_that_runs() -> None:
+    for text in [*STOPS, *STOP_WORDS]:
+        assert is_stop_word(text), text
+        assert read_command(text, busy=True) == ChatCommand("stop", bare=True)
+        assert read_command(text, busy=False) is None
 
 
 @pytest.mark.parametrize(
