@@ -33,7 +33,7 @@ def why(error: BaseException) -> str:
             return f"the server's certificate is not trusted: {error.certificate_error}"
         case aiohttp.ClientConnectorError():
             return f"cannot connect to {error.host}:{error.port}: {error.os_error.strerror}"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
             return "the server has closed the connection"
         case TimeoutError():
             return "no answer in time"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ MAX_SIGNATURES = 16  # in one header; each costs a comparison
 MAX_ID = 256  # characters; a part's number goes behind it
 _TIMESTAMP = re.compile(r"\d{1,12}\Z")
 _ID = re.compile(r"[\x21-\x7e]+\Z")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_~:/+=@-]{1,256}\Z")
 
 PIECE = 1 << 20  # bytes that are hashed at once
 
@@ -49,6 +51,16 @@ def key_of(secret: str) -> bytes:
 def sign(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> str:
     """Return the header ``webhook-signature``: one signature for each key."""
     return " ".join(f"{VERSION},{_signature(key, id, str(timestamp), body)}" for key in keys)
+
+
+def webhook_id(key: str) -> str:
+    """Return the ``webhook-id`` of what has this key: the same one at each try.
+
+    It is the key itself where a header can carry it and the signature is clear about its end.
+    """
+    if _PLAIN_ID.match(key):
+        return key
+    return f"key_{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def verify(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.workers.channels.webhook.peer import KEY, OTHER, OTHER_KEY, SECRET, signed, verified
-from workers.web.signing import Unsigned, key_of, sign, verify
+from workers.web.signing import Unsigned, key_of, sign, verify, webhook_id
 
 NOW = 1_700_000_000.0
 BODY = '{"text":"süß"}'.encode()
@@ -112,3 +112,18 @@ def test_what_is_no_secret_is_named_without_being_shown(secret: str) -> None:
     with pytest.raises(ValueError, match="must be whsec_ and base64 of 24 to 64") as caught:
         key_of(secret)
     assert secret[6:] == "" or secret[6:] not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["k1", "agent:x/2", "a" * 256, "A-Z_~=+@"])
+def test_a_plain_key_is_the_webhooks_id(key: str) -> None:
+    assert webhook_id(key) == key
+
+
+@pytest.mark.parametrize("key", ["a.b", "a b", "a\r\nX: 1", "süß", "a" * 257, "\ud800"])
+def test_another_key_stands_there_in_a_lasting_form(key: str) -> None:
+    made = webhook_id(key)
+    assert made == webhook_id(key)
+    assert made.startswith("key_")
+    assert made.isascii()
+    assert len(made) == 68
+    assert made != webhook_id(key + "x")

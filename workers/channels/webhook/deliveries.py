@@ -9,13 +9,13 @@ import aiohttp
 
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.webhook.config import WebhookConfig
-from workers.channels.webhook.payloads import LINKS, webhook_id, write
+from workers.channels.webhook.payloads import LINKS, write
 from workers.errors import MaybeSent, Reason, SendFailed
 from workers.messages import Outbound, Sent
 from workers.web.faults import NoAnswer, fault_of
 from workers.web.public_addresses import PrivateAddress, public_session
 from workers.web.retry_after import asked_wait
-from workers.web.signing import sign
+from workers.web.signing import sign, webhook_id
 
 CONNECT_SECONDS = 10.0
 MAX_ANSWER = 64 * 1024  # bytes that are read of an answer

@@ -6,8 +6,6 @@ envelope that Standard Webhooks recommends (``type``, ``timestamp``, ``data``).
 
 from __future__ import annotations
 
-import hashlib
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -21,7 +19,6 @@ MOST_MESSAGES = 100  # in one body
 TYPE = "message"  # of the envelope of what is sent
 PEER = "webhook"  # chat and sender of a message that names none
 LINKS = ("http://", "https://")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_~:/+=@-]{1,256}\Z")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -104,13 +101,3 @@ def write(message: Outbound, timestamp: int) -> bytes:
     """Return the body that a message goes out with; ``timestamp`` is in seconds."""
     when = datetime.fromtimestamp(timestamp, UTC).isoformat().replace("+00:00", "Z")
     return _encode({"type": TYPE, "timestamp": when, "data": message})
-
-
-def webhook_id(key: str) -> str:
-    """Return the ``webhook-id`` of a message with this key: the same one at each try.
-
-    It is the key itself where a header can carry it and the signature is clear about its end.
-    """
-    if _PLAIN_ID.match(key):
-        return key
-    return f"key_{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"

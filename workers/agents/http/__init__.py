@@ -1,0 +1,38 @@
+"""Define the agent kind ``http``: a server answers, to which each turn is posted, signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from workers.agent import AgentManifest
+from workers.agents.http.config import HttpAgentConfig
+
+
+class HttpAgentManifest(AgentManifest):
+    """The manifest of ``http``, which describes an agent by where its turns go."""
+
+    __slots__ = ()
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return the host of ``url``, without path and query, which may hold a secret."""
+        url = config.get("url")
+        try:
+            host = urlsplit(url).hostname if isinstance(url, str) else None
+        except ValueError:
+            return ""
+        return f"at {host}" if host else ""
+
+
+manifest = HttpAgentManifest(
+    id="http",
+    label="HTTP",
+    config=HttpAgentConfig,
+    agent="workers.agents.http.agent:HttpAgent",
+    secrets=frozenset({"secret", "previousSecret"}),
+    example={
+        "url": "https://example.com/turn",
+        "secret": {"source": "env", "id": "TRUNKLINE_AGENT_SECRET"},
+    },
+)

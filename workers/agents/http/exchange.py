@@ -1,0 +1,68 @@
+"""Write a turn as the body of a webhook, read what comes back, and what a status means. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+from workers.agent import Final, Turn
+from workers.agents.answers import BrokenAnswer, read_event, read_final, shown
+from workers.agents.http.config import HttpAgentConfig
+from workers.agents.prompts import instructions_of, window
+from workers.errors import Misconfigured, RateLimited, Transient, TurnRefused
+
+TYPE = "turn"  # of the envelope
+LINKS = ("https://", "http://", "data:")
+REFUSED = {400, 413, 422}
+PASSING = {408, 409, 425}
+_encode = msgspec.json.Encoder().encode
+
+
+def body_of_turn(config: HttpAgentConfig, turn: Turn, timestamp: int) -> bytes:
+    """Return the body that a turn is posted as; ``timestamp`` is in seconds."""
+    cut = msgspec.structs.replace(
+        turn,
+        history=window(turn.history, config.history_messages, config.history_tokens),
+        instructions=instructions_of(config.instructions, turn) or None,
+    )
+    when = datetime.fromtimestamp(timestamp, UTC).isoformat().replace("+00:00", "Z")
+    return _encode({"type": TYPE, "timestamp": when, "data": cut})
+
+
+def final_of(body: bytes) -> Final:
+    """Return the answer that is a body of JSON; raises ``BrokenAnswer``, or what it reports."""
+    try:
+        value = decode_json(body, object)
+    except MALFORMED as error:
+        raise BrokenAnswer(f"no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BrokenAnswer("an answer is an object of JSON")
+    if "type" in value:
+        event = read_event(body, LINKS)
+        if not isinstance(event, Final):
+            raise BrokenAnswer("an answer that is no stream is one final event")
+        return event
+    if "text" not in value and "attachments" not in value:
+        raise BrokenAnswer("an answer has a text")
+    try:
+        return read_final(value, LINKS)
+    except msgspec.ValidationError as error:
+        raise BrokenAnswer(f"an answer that is wrong: {error}") from None
+
+
+def failure_of_status(status: int, words: str, retry_after: float | None) -> Exception:
+    """Return what an answer means that is no success; ``words`` are of its body."""
+    text = f"the server answers HTTP {status}"
+    if words.strip():
+        text = f"{text}: {shown(words)}"
+    if status == 429:
+        return RateLimited(text, retry_after=retry_after)
+    if status >= 500 or status in PASSING:
+        return Transient(text, retry_after=retry_after)
+    if status in REFUSED:
+        return TurnRefused(text)
+    if 300 <= status < 400:
+        return Misconfigured(f"{text}; redirects are not followed: correct url")
+    return Misconfigured(f"{text}; look at url and secret")
