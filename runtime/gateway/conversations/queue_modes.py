@@ -154,12 +154,20 @@ class SessionQueue:
             True, mode, ahead=ahead, interrupts=interrupts, outcomes=outcomes, notes=notes
         )
 
-    def restored(self, messages: Iterable[QueuedMessage], running: Sequence[str] = ()) -> None:
-        """Put back what waited and ran before a restart; nothing is refused, nothing waited for."""
+    def restored(
+        self,
+        messages: Iterable[QueuedMessage],
+        settings: QueueConfig,
+        running: Sequence[str] = (),
+    ) -> None:
+        """Put back what waited and ran before a restart; nothing is refused, nothing waited for.
+
+        What was to be interrupted or superseded is so already.
+        """
         self._running = running
         for message in messages:
-            mode: QueueMode = "collect" if message.mode in (None, "collect") else "followup"
-            self._waiting.append((message, mode, 0))
+            collected = (message.mode or settings.mode) == "collect"
+            self._waiting.append((message, "collect" if collected else "followup", 0))
 
     def due(self) -> int | None:
         """Return when the next turn may begin; ``None``: nothing waits."""

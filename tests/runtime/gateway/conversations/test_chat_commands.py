@@ -236,6 +236,13 @@ def test_the_queue_of_a_session_can_be_set(words: str, queue: QueueConfig) -> No
     assert ("steer is not there" in found.text) is (queue.mode == "steer")
 
 
+def test_words_change_only_what_they_name() -> None:
+    now = QueueConfig(mode="interrupt", debounce_ms=7, cap=3)
+    assert read_queue_words("collect", now) == QueueConfig(mode="collect", debounce_ms=7, cap=3)
+    assert read_queue_words("cap:4", now) == QueueConfig(mode="interrupt", debounce_ms=7, cap=4)
+    assert read_queue_words("", now) == now
+
+
 @pytest.mark.parametrize("words", WRONG)
 def test_what_the_queue_does_not_know_changes_nothing(words: str) -> None:
     found = say(f"/queue {words}")

@@ -71,6 +71,11 @@ def test_a_thread_is_one_when_it_has_an_id() -> None:
     assert origin_of("x:a", message(), IRC).thread is None
 
 
+def test_case_is_as_the_channel_says() -> None:
+    assert origin_of("irc:a", message(), IRC).ignore_case
+    assert not origin_of("x:a", message(), AccessPolicy()).ignore_case
+
+
 def test_an_unverified_sender_stays_one() -> None:
     sent = Inbound("1", Chat("c", "direct"), Sender("p"), "", 1)
     assert not origin_of("irc:a", sent, IRC).verified

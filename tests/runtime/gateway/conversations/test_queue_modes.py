@@ -232,16 +232,29 @@ def test_what_waits_can_be_taken_back() -> None:
     assert queue.running == "r0"
 
 
-def test_what_waited_before_a_restart_is_there_again() -> None:
+RESTORED: list[tuple[QueueMode, list[QueueMode | None], list[list[str]]]] = [
+    ("collect", [None, "collect", None], [["r2", "r3", "r4"]]),
+    ("collect", [None, "followup", None], [["r2"], ["r3"], ["r4"]]),
+    ("collect", ["steer", "collect", None], [["r2"], ["r3", "r4"]]),
+    ("followup", [None, None, "collect"], [["r2"], ["r3"], ["r4"]]),
+    ("interrupt", [None, "interrupt", "collect"], [["r2"], ["r3"], ["r4"]]),
+    ("steer", ["collect", "collect", None], [["r2", "r3"], ["r4"]]),
+]
+
+
+@pytest.mark.parametrize(("mode", "modes", "turns"), RESTORED)
+def test_what_waited_before_a_restart_is_there_again(
+    mode: QueueMode, modes: list[QueueMode | None], turns: list[list[str]]
+) -> None:
     queue = SessionQueue()
-    before = [message("r2", 900), message("r3", 900, mode="followup"), message("r4", mode="steer")]
-    queue.restored(before, running=["r0", "r1"])
+    before = [message(f"r{at}", 900, mode=each) for at, each in enumerate(modes, 2)]
+    queue.restored(before, settings(mode, debounce=300, cap=1), running=["r0", "r1"])
     assert queue.running == "r0"
     assert queue.take(9999) is None
     assert [each.became for each in queue.ended()] == ["ended", "collected"]
     assert queue.due() == 900
-    for run in ("r2", "r3", "r4"):
-        assert took(queue)[1] == [run]
+    for runs in turns:
+        assert took(queue)[1] == runs
         queue.ended()
 
 
