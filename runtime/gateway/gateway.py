@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.errors import IpcError
 from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.websocket import MAX_PREAUTH_BYTES
@@ -55,7 +56,6 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.interface import COPIES, FILE
 from runtime.gateway.journal.stored import StoredJournal
 from runtime.gateway.outbox.outbox import Outbox
-from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness

@@ -6,11 +6,11 @@ It knows clients only as ``ClientView``, so it stands below everything that serv
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ipc.epoch import now_ms
 from ipc.frames.websocket import StateVersion
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import READ, SUPERVISOR
@@ -145,7 +145,7 @@ class Hub:
 
     def _broadcast_tick(self) -> None:
         self._tick_timer = self._next_tick()
-        self.broadcast("tick", {"ts": int(time.time() * 1000)})
+        self.broadcast("tick", {"ts": now_ms()})
 
     def _broadcast_presence(self) -> None:
         self._presence_timer = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
+from ipc.epoch import now_ms
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.access.scopes import PAIRING
 from runtime.gateway.devices.devices import PairRequest
@@ -55,8 +55,3 @@ def enter_node(parts: GatewayParts, client: ClientView) -> None:
         older.connection.close(INVALIDATED, "client invalidated: node connected anew")
     if request is not None:
         announce_node_request(parts.hub, request)
-
-
-def now_ms() -> int:
-    """Return the time in milliseconds of the epoch, as frames have it."""
-    return int(time.time() * 1000)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import platform
 import socket
-import time
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from ipc.epoch import now_ms
 from runtime.gateway.access.client_view import ClientView
 from runtime.gateway.accounts.cached_answer import CachedAnswer
 
@@ -58,7 +58,7 @@ class Presence:
         row = self._rows.pop(client, None)
         if row is None:
             return False
-        self._keep(_key(client), _hidden(client), row | {"reason": "disconnect", "ts": _now()})
+        self._keep(_key(client), _hidden(client), row | {"reason": "disconnect", "ts": now_ms()})
         self.version += 1
         return not _hidden(client)
 
@@ -68,16 +68,16 @@ class Presence:
         key = str(next(fields[name] for name in names if name in fields))
         for client, row in self._rows.items():
             if key in (client.device, row.get("instanceId")):
-                row |= fields | {"ts": _now()}
+                row |= fields | {"ts": now_ms()}
                 break
         else:
             before = self._others.get(key, (False, {}))[1]
-            self._keep(key, False, before | fields | {"ts": _now()})
+            self._keep(key, False, before | fields | {"ts": now_ms()})
         self.version += 1
 
     def rows(self, protocol: int) -> list[dict[str, Any]]:
         """Return the rows of all, the gateway's first, as that protocol shows them."""
-        now = _now()
+        now = now_ms()
         for key, (_, row) in list(self._others.items()):
             if now - row["ts"] > KEPT_MS:
                 del self._others[key]
@@ -113,7 +113,7 @@ def _row(client: ClientView) -> dict[str, Any]:
         "mode": about.mode,
         "roles": [client.role],
         "reason": "connect",
-        "ts": _now(),
+        "ts": now_ms(),
         "text": f"Node: {name} · mode {about.mode}",
     }
     row |= {key: value for key, value in optional.items() if value is not UNSET and value}
@@ -135,7 +135,3 @@ def _key(client: ClientView) -> str:
 def _hidden(client: ClientView) -> bool:
     mode = client.connect.client.mode
     return mode == "cli" or (client.device is None and mode in QUIET)
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

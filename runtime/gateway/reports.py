@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
 from ipc.metrics import Series
@@ -20,7 +21,6 @@ from runtime.config.model import IngressConfig, KeepConfig
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.fanout import LOGIN, REMOVED, STATUS
 from runtime.gateway.journal.interface import Keep
-from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 
 

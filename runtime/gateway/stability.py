@@ -6,13 +6,13 @@ kept as JSON text: as an object it would take four times as much.
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.nesting import decode_json
 
 CAPACITY = 1000
@@ -28,7 +28,7 @@ class Stability:
     def note(self, type: str, **fields: Any) -> None:
         """Record an event; a field of ``None`` does not apply and is left out."""
         self.seq += 1
-        event = {"seq": self.seq, "ts": int(time.time() * 1000), "type": type}
+        event = {"seq": self.seq, "ts": now_ms(), "type": type}
         event |= {name: value for name, value in fields.items() if value is not None}
         self._events.append(msgspec.json.encode(event))
 

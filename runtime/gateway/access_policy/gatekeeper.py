@@ -7,7 +7,6 @@ goes into the journal as records of the account.
 from __future__ import annotations
 
 import secrets
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from ipc.epoch import now_ms
 from runtime.config.access_policy import AccessPolicy
 from runtime.config.patterns import Matcher, matcher_of
 from runtime.gateway.access_policy.admit import REASONS, AdmissionOutcome, Decision, admit
@@ -195,8 +195,3 @@ class Gatekeeper:
                 reason=REASONS[decision.reason],
                 configured=decision.source,
             )
-
-
-def now_ms() -> int:
-    """Return the time, epoch milliseconds."""
-    return int(time.time() * 1000)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from ipc import timeouts
+from ipc.epoch import now_ms
 from ipc.frames.data import AccountIdentity, Ack, Mark, Messages
 from runtime.gateway.accounts.handover import Handover
 from runtime.gateway.accounts.peers import Peer, Peers
@@ -184,7 +184,7 @@ class Intake:
             self._held.add(peer)
             return False
         peer.seen = pack.last
-        now = int(time.time() * 1000)
+        now = now_ms()
         for each, ids in parts:
             record = Arrived(
                 peer.key,

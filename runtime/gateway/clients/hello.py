@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ipc.epoch import now_ms
 from ipc.frames.websocket import MAX_FRAME_BYTES
 from runtime.gateway.access.scopes import ADMIN, NODE, READ
 from runtime.gateway.accounts.fanout import OWN_EVENTS
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import public, repeatable
-from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 
 EVENTS = (

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from msgspec import Meta
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST
@@ -19,7 +20,7 @@ from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.devices.devices import Devices, PairRequest, is_operator, rows_of
 from runtime.gateway.devices.registry import Device
-from runtime.gateway.pairing import announce_device_decision, invalidate, now_ms
+from runtime.gateway.pairing import announce_device_decision, invalidate
 from runtime.gateway.parts import GatewayParts
 
 log = structlog.get_logger("gateway.devices")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import structlog
 from msgspec import Meta
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST
@@ -19,7 +20,6 @@ from runtime.gateway.pairing import (
     announce_node_decision,
     announce_node_request,
     invalidate,
-    now_ms,
 )
 from runtime.gateway.parts import GatewayParts
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from ipc.epoch import now_ms
 from ipc.errors import CallTimeout, PeerGone, RemoteError
 from ipc.frames.requests import NoParams, Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
@@ -18,7 +19,6 @@ from runtime.gateway.clients.hello import surface_urls
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.devices.nodes import Nodes
 from runtime.gateway.http.canvas_host import TICKET_SECONDS
-from runtime.gateway.pairing import now_ms
 from runtime.gateway.parts import GatewayParts
 
 INVOKE_MS = 30_000

@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec import Meta
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
 from ipc.token_bucket import TokenBucket
 from runtime.gateway.access.scopes import PAIRING, READ
 from runtime.gateway.access_policy.admit import REASONS, admit
-from runtime.gateway.access_policy.gatekeeper import now_ms
 from runtime.gateway.access_policy.pairing import (
     MAX_PENDING,
     approved,

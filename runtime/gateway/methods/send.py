@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.words import INVALID_REQUEST
@@ -15,7 +16,6 @@ from runtime.gateway.access.scopes import WRITE
 from runtime.gateway.accounts.account_calls import SENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import AccountCall, Repeat, method
-from runtime.gateway.outbox.entries import now_ms
 from runtime.gateway.outbox.results import sent_of
 from runtime.gateway.parts import GatewayParts
 from workers.messages import MAX_TEXT, Attachment, Id, Outbound, Sent

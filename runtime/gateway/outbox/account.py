@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable
 
+from ipc.epoch import now_ms
 from ipc.errors import IpcError, PeerGone, RemoteError
 from ipc.frames.data import SendProgress
 from ipc.frames.words import UNAVAILABLE
@@ -37,7 +38,6 @@ from runtime.gateway.outbox.entries import (
     Entry,
     OutboxLinks,
     fail,
-    now_ms,
     resolve,
 )
 from runtime.gateway.outbox.lineup import Lineup

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -129,11 +128,6 @@ class AttemptWaiter:
     def set_exception(self, exception: Exception) -> None:
         """Take the error that came instead."""
         self._answered(self._key, self._attempt, exception)
-
-
-def now_ms() -> int:
-    """Return the time, epoch milliseconds."""
-    return int(time.time() * 1000)
 
 
 def resolve(futures: Iterable[asyncio.Future[Any]], result: object) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.errors import RemoteError
 from ipc.frames.data import MAX_PAYLOAD_BYTES, SendProgress
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE, Phase
@@ -35,7 +36,7 @@ from runtime.gateway.journal.records import Outcome
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.attachments import protect, stored_files
 from runtime.gateway.outbox.capacity import OutboxCapacity
-from runtime.gateway.outbox.entries import AskAccount, OutboxLinks, now_ms
+from runtime.gateway.outbox.entries import AskAccount, OutboxLinks
 from runtime.gateway.outbox.outcomes import REASONS, SendPolicy
 from runtime.gateway.outbox.results import digest_of, outgoing_of, require_same
 from workers.messages import Outbound

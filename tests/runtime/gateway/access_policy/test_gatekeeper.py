@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ipc.epoch import now_ms
 from runtime.config.access_policy import AccessPolicy
-from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper, now_ms
+from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person, PersonState
 from tests.support.admission import OPEN, open_gate
