@@ -1,6 +1,6 @@
 """Follows the login of an account: shows what it asks, and brings it what a person answers.
 
-Several may follow one login; whoever answers first has answered.
+It ends one too. Several may follow one login; whoever answers first has answered.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from typing import Any
 
 from ipc.errors import RemoteError
 from ipc.frames.words import INVALID_REQUEST, LONGEST_ANSWER
+from ops.actions.ask import ask_gateway
 from ops.actions.keyboard import Keyboard
 from ops.connect.account_api import AccountApi, connected_account_api
+from ops.connect.selection import split
 from ops.connect.target import RuntimeTarget
 from ops.exits import OperatorError
 from ops.output.login import LoginScreen, View
 
 STEP_SECONDS = 20.0  # of one question; the course is followed by many
 MARGIN = 15.0
+LOGOUT_SECONDS = 45.0  # the gateway gives the platform 30
 ANSWERED = ("ask", "open")  # kinds of prompts that take an answer here
 
 
@@ -27,6 +30,13 @@ def log_in(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
     Raises ``OperatorError``, exit 1, when it ends without a login.
     """
     asyncio.run(_log_in(target, key, as_json=as_json))
+
+
+def log_out(target: RuntimeTarget, key: str) -> Any:
+    """Log the account ``key`` out of its platform; return what ``channels.logout`` answers."""
+    channel, account = split(key)
+    params = {"channel": channel, "accountId": account}
+    return ask_gateway(target, "channels.logout", params, LOGOUT_SECONDS)
 
 
 async def _log_in(target: RuntimeTarget, key: str, *, as_json: bool) -> None:

@@ -166,6 +166,18 @@ def login(*, key: Key, options: RuntimeOptions) -> None:
 
 
 @command(app)
+def logout(*, key: Key, options: RuntimeOptions) -> None:
+    """End the login of an account at its platform; it stays stopped until it is started again."""
+    from ops.actions.login import log_out
+
+    answer = log_out(options.target, key)
+    if options.json:
+        show_json(answer)
+    else:
+        print(f"{key} is logged out" if answer["loggedOut"] else f"{key} was not logged in")
+
+
+@command(app)
 def events(*, key: Key, options: LocalOptions) -> None:
     """Print the last events of an account."""
     from ops.output.description import show_events

@@ -111,6 +111,10 @@ async def test_s127_an_account_is_logged_in_by_each_kind_of_prompt(tmp_path: Pat
         assert logins[0]["state"] == "asked"
         assert logins[-1]["state"] in ("over", "linked")
         await client.close()
+        # On request the login ends, and what was kept of it goes.
+        done, out, err = await daemon.command("channels", "logout", key("ask"))
+        assert (done, out) == (0, f"{key('ask')} is logged out\n"), err
+        assert (await daemon.wait_phase(key("ask"), "stopped"))["cause"] == "logged_out"
         await _holds_no_secret(daemon, tmp_path, events)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from ipc.errors import RemoteError
 from ops.actions.login import follow_login
 from ops.exits import OperatorError
 from ops.output.login import LoginScreen
+from tests.support.commandline import trunkline
+from tests.support.fakeserver import fake_gateway
 
 KEY = "whatsapp:shop"
 
@@ -114,3 +117,24 @@ async def test_for_scripts_the_course_is_lines_of_json(
     typed("ann\n")
     await follow_login(PlayedApi(*views), KEY, LoginScreen(KEY, as_json=True))  # type: ignore[arg-type]
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == views
+
+
+@pytest.mark.parametrize(
+    ("had", "options", "said"),
+    [
+        (True, [], "irc:libera is logged out"),
+        (False, [], "irc:libera was not logged in"),
+        (True, ["--json"], '"loggedOut": true'),
+    ],
+)
+async def test_a_login_is_ended_on_request(
+    had: bool, options: list[str], said: str, state: Path
+) -> None:
+    answer = {"channel": "irc", "accountId": "libera", "cleared": had, "loggedOut": had}
+    answers: dict[str, Any] = {"channels.logout": answer}
+    async with fake_gateway(**answers) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "channels", "logout", "irc:libera", *options, *where)
+    assert result.code == 0, result.err
+    assert fake.asked[-1] == ("channels.logout", {"channel": "irc", "accountId": "libera"})
+    assert said in result.out
