@@ -32,8 +32,8 @@ def ask_gateway(
 ) -> Any:
     """Call ``method`` of the gateway that ``target`` means and return its answer.
 
-    When the gateway refuses because it does not have the account, the error names those that
-    it has.
+    When the gateway refuses because it does not have the account, that is the error, with those
+    that it has.
     """
     return asyncio.run(_ask_gateway(target, method, params, timeout))
 
@@ -63,4 +63,6 @@ async def _explained(
     wanted = f"{channel}:{account}" if account else channel
     if any(matches(key, [wanted]) for key in known):
         return error
-    return OperatorError(f"{error}: {wanted!r} is unknown; known: {', '.join(known) or 'none'}")
+    return OperatorError(
+        f"unknown account or channel {wanted!r}; known: {', '.join(known) or 'none'}"
+    )

@@ -9,7 +9,7 @@ import typer
 from ops.commands.option_groups import RuntimeOptions, command
 from ops.commands.options import command_app
 from ops.connect.selection import split
-from ops.exits import UsageFailure
+from ops.exits import OperatorError, UsageFailure
 from ops.output.show import show_fields, show_json
 
 app = command_app("Approve people who write to an account for the first time, or block them.")
@@ -92,7 +92,7 @@ def dismiss(*, key: Key, sender: SenderId, options: RuntimeOptions) -> None:
     )
     request = next(mine, None)
     if request is None:
-        raise UsageFailure(
+        raise OperatorError(
             f"{sender} does not wait at {key}; `trunkline pairing list` shows who does"
         )
     done = _ask(options, "channels.pairing.dismiss", where | {"requestId": request})

@@ -147,7 +147,8 @@ def rows(url: str) -> list[Row]:
         (["pairing", "list", "--channel", "none"], ExitCode.ERROR, "none"),
         (["pairing", "approve", "AAAA2222"], ExitCode.ERROR, "valid for an hour"),
         (["pairing", "approve"], ExitCode.USAGE, "CODE"),
-        (["pairing", "dismiss", "local:one", "x"], ExitCode.USAGE, "does not wait"),
+        (["pairing", "approve", "none", "AAAA2222"], ExitCode.ERROR, "unknown account or channel"),
+        (["pairing", "dismiss", "local:one", "x"], ExitCode.ERROR, "does not wait"),
         *(
             (["pairing", verb, "local:one", "x"], ExitCode.ERROR, "no journal")
             for verb in ("block", "unblock")

@@ -76,10 +76,17 @@ async def test_each_decision_is_asked_for(
     assert said in result.out
 
 
+async def test_who_does_not_wait_cannot_be_dismissed(state: Path) -> None:
+    async with fake_gateway(**LISTED) as fake:
+        where = ["--url", fake.url, "--token", "secret"]
+        result = await trunkline(state, "pairing", "dismiss", "irc:libera", "nobody", *where)
+    assert (result.code, result.out) == (1, "")
+    assert "does not wait" in result.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["dismiss", "irc:libera", "nobody"], "does not wait"),
         (["dismiss", "libera", "ada"], "is not an account"),
         (["approve", "a", "b", "c"], "a channel and a code"),
     ],
