@@ -189,6 +189,7 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
     whether the message names the account.
     """
     key = parts.accounts.resolve("channels.why", params.channel, params.account_id)
+    await _journal_open(parts)
     await parts.gatekeeper.opened(key)
     person = parts.gatekeeper.person(key, params.sender_id)
     kind: Literal["direct", "group"] = "direct" if params.chat is None else "group"
@@ -212,11 +213,23 @@ async def channels_why(parts: GatewayParts, client: ConnectedClient, params: Why
     return {"account": key, "senderId": params.sender_id, "chat": params.chat, "cases": cases}
 
 
+async def _journal_open(parts: GatewayParts) -> None:
+    """Wait until the people that the journal has can be read, where there is a journal.
+
+    Raises ``RemoteError`` when that takes long: an approved person would seem to be a stranger.
+    """
+    await parts.intake.opened(OPEN_SECONDS)
+    if parts.intake.journal is not None and not parts.intake.ready:
+        why = f": {parts.intake.trouble}" if parts.intake.trouble else ""
+        text = f"the journal, which knows who was approved, is not open yet{why}"
+        raise RemoteError(UNAVAILABLE, text, retryable=True)
+
+
 async def _keys(parts: GatewayParts, channel: str | None) -> list[str]:
     """Return the accounts of a channel, or all; their journal is open."""
     if channel is not None and channel not in parts.accounts.channels:
         raise RemoteError(INVALID_REQUEST, f"Error: unknown pairing channel: {channel}")
-    await parts.intake.opened(OPEN_SECONDS)
+    await _journal_open(parts)
     rows = parts.accounts.rows.values()
     return [row.account for row in rows if channel in (None, row.channel)]
 
@@ -261,7 +274,7 @@ async def _opened(
     Raises ``RemoteError`` for one without a journal, which remembers nobody.
     """
     key = parts.accounts.resolve(verb, params.channel, params.account_id)
-    await parts.intake.opened(OPEN_SECONDS)
+    await _journal_open(parts)
     if not parts.intake.is_on(key):
         raise RemoteError(UNAVAILABLE, f"{key} has no journal, in which people are remembered")
     return key, await parts.gatekeeper.opened(key)
