@@ -153,7 +153,11 @@ class Gatekeeper:
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
         found = ask(before, people.values(), message, now, secrets.token_hex(16), code)
         if isinstance(found, Person):
-            late = [forgotten(each) for each in people.values() if each.is_late(now)]
+            late = [
+                forgotten(each)
+                for each in people.values()
+                if each.is_late(now) or (each is before and each.sender != found.sender)
+            ]
             for each in (*late, found):
                 self._remember(key, each)
             text = invitation(self._label(key), key, found)

@@ -1,7 +1,8 @@
 """Decides about people who ask to be admitted, and what is known of each. Pure.
 
 A stranger who writes to an account gets a code, once, and its owner approves that code. It is
-valid for an hour; no more than three strangers wait at an account, so that a crowd costs nothing.
+valid for an hour; no more than three strangers wait at an account, so that a crowd costs nothing,
+and one of the three places is for those for whom the platform vouches.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from workers.messages import Inbound
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look alike: no 0 O 1 I
 CODE_LENGTH = 8
 MAX_PENDING = 3
+MAX_UNVERIFIED = 2  # of these: names cost nothing, and must not keep everybody else from asking
 MAX_NAME = 200  # characters that are kept of what a stranger is called
 
 
@@ -25,12 +27,15 @@ def ask(
 ) -> Person | Literal["waits", "full"]:
     """Return the request of a stranger, or why there is no new one.
 
-    ``before`` is what is known of the sender, ``people`` is everybody.
+    ``before`` is what is known of the sender, ``people`` is everybody. Whoever the platform vouches
+    for takes the place of a request that somebody else has made under that name.
     """
     sender = message.sender
-    if before is not None and before.waits(now):
+    if before is not None and before.waits(now) and before.verified >= sender.verified:
         return "waits"
-    if sum(each.waits(now) for each in people) >= MAX_PENDING:
+    others = [each for each in people if each.waits(now) and each != before]
+    unverified = sum(not each.verified for each in others)
+    if len(others) >= MAX_PENDING or (not sender.verified and unverified >= MAX_UNVERIFIED):
         return "full"
     return Person(
         sender.id,

@@ -12,6 +12,7 @@ from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person, PersonState
+from runtime.gateway.journal.records import Final
 from tests.support.admission import OPEN, open_gate
 from tests.support.journals import KEY, journal_of, store
 from workers.messages import Chat, Inbound, Sender
@@ -66,7 +67,8 @@ async def test_when_one_who_waits_has_written_is_stored_once_a_minute(tmp_path: 
     async with journal_of("memory", tmp_path) as journal:
         known = gate(journal)
         await known.opened(KEY)
-        asked = Person("ada", id="1", code="X", created=now_ms() - 100, seen=now_ms() - 100)
+        then = now_ms() - 100
+        asked = Person("ada", id="1", code="X", verified=True, created=then, seen=then)
         known.note(KEY, asked)
         known.decide(KEY, says("ada"))
         assert (await known.opened(KEY))["ada"] == asked
@@ -79,6 +81,21 @@ async def test_when_one_who_waits_has_written_is_stored_once_a_minute(tmp_path: 
 NO_CASE = msgspec.structs.replace(PAIRING, ignore_case=True)
 
 
+async def test_a_request_under_anothers_name_gives_way_in_every_spelling(tmp_path: Path) -> None:
+    async with journal_of("stored", tmp_path) as journal:
+        first = gate(journal)
+        first.configure({KEY: NO_CASE})
+        await first.opened(KEY)
+        first.note(KEY, Person("bob", id="1", code="X", created=now_ms()))  # a nick that is free
+        ruling = first.decide(KEY, says("Bob"))
+        assert ruling.invitation is not None
+        await store(journal, Final(KEY, (1, 1), [], list(ruling.people)))
+        second = gate(journal)
+        second.configure({KEY: NO_CASE})
+        (person,) = (await second.opened(KEY)).values()
+        assert (person.sender, person.verified) == ("Bob", True)
+
+
 @pytest.mark.parametrize("state", ["pending", "allowed", "blocked"])
 async def test_where_case_says_nothing_all_spellings_are_one_person(
     tmp_path: Path, state: PersonState
@@ -88,7 +105,7 @@ async def test_where_case_says_nothing_all_spellings_are_one_person(
         first = gate(journal)
         first.configure({KEY: NO_CASE})
         await first.opened(KEY)
-        first.note(KEY, Person("Bob", state, created=now_ms()))
+        first.note(KEY, Person("Bob", state, verified=True, created=now_ms()))
         assert first.decide(KEY, says("bOB")).decision.reason == reason
         await store(journal, PeopleChanged("irc:oftc", []))  # behind it
         second = gate(journal)

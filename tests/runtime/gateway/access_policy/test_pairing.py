@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,8 +32,14 @@ def says(sender: str, *, verified: bool = True) -> Inbound:
     return Inbound("1", Chat(f"chat-{sender}", "direct"), who, "hello", 1)
 
 
-def waiting(sender: str, since: int = NOW, code: str = "") -> Person:
-    return Person(sender, id=f"id-{sender}", code=code, created=since, seen=since)
+def waiting(sender: str, since: int = NOW, code: str = "", *, verified: bool = True) -> Person:
+    person = Person(sender, id=f"id-{sender}", code=code, created=since, seen=since)
+    return msgspec.structs.replace(person, verified=verified)
+
+
+def nick(sender: str) -> Person:
+    """Return a request of a name that anybody may use."""
+    return waiting(sender, verified=False)
 
 
 def people(*several: Person) -> dict[str, Person]:
@@ -75,6 +82,34 @@ FULL = [waiting(f"p{number}") for number in range(MAX_PENDING)]
 def test_a_few_wait_at_once_and_for_an_hour(known: list[Person], later: int, result: str) -> None:
     found = ask(people(*known).get("ada"), known, says("ada"), NOW + later, "id", CODE)
     assert (found if isinstance(found, str) else "code") == result
+
+
+@pytest.mark.parametrize(
+    ("known", "verified", "result"),
+    [
+        ([nick("p0")], False, "code"),
+        ([nick("p0"), nick("p1")], False, "full"),
+        ([nick("p0"), nick("p1")], True, "code"),
+        ([nick("p0"), nick("p1"), waiting("p2")], True, "full"),
+        ([nick("p0"), waiting("p1")], False, "code"),
+        ([waiting("p0"), waiting("p1")], False, "code"),
+        ([nick("p0"), blocked("p1", nick("p1"), NOW)], False, "code"),
+        # Somebody has asked under that name already.
+        ([nick("ada")], False, "waits"),
+        ([waiting("ada")], False, "waits"),
+        ([waiting("ada")], True, "waits"),
+        ([nick("ada")], True, "code"),
+        ([nick("ada"), nick("p1"), waiting("p2")], True, "code"),
+    ],
+)
+def test_names_that_anybody_may_use_leave_a_place_for_others(
+    known: list[Person], verified: bool, result: str
+) -> None:
+    message = says("ada", verified=verified)
+    found = ask(people(*known).get("ada"), known, message, NOW, "id", CODE)
+    assert (found if isinstance(found, str) else "code") == result
+    if isinstance(found, Person):
+        assert (found.code, found.verified) == (CODE, verified)
 
 
 @pytest.mark.parametrize("typed", [CODE, "abcd2345", " ABCD-2345 ", "abcd 2345"])
