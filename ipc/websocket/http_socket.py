@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
 from collections.abc import Callable, Iterator
 from typing import cast
 
+ASKED_SECONDS = 5.0  # from the first piece of a request until it must be whole to count
 UNREAD_MS = 30_000  # for which a client may not read its answer, before the kernel ends it
 
 
@@ -27,25 +31,37 @@ class HttpSocket(asyncio.Protocol):
         self._on_data, self._on_end = on_data, on_end
         self._transport: asyncio.Transport | None = None
         self._answering = 0
+        self._asked: float | None = None  # when something came that is not being answered yet
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
         """Keep the connection while a request is being answered: it gives way to no other."""
         self._answering += 1
+        self._asked = None
         try:
             yield
         finally:
             self._answering -= 1
 
     def give_way(self) -> bool:
-        """End an idle connection; return false when a request on it is being answered."""
-        if self._answering or self._transport is None:
+        """End an idle connection; return false when a request on it is being answered, or has come.
+
+        What its client has written and nothing has read yet would be lost without an answer.
+        """
+        if self._answering or self._transport is None or self._is_asked():
             return False
         if self._transport.get_write_buffer_size():
             self._transport.abort()  # its client does not read
         else:
             self._transport.close()
         return True
+
+    def _is_asked(self) -> bool:
+        if self._asked is not None:
+            return asyncio.get_running_loop().time() - self._asked < ASKED_SECONDS
+        assert self._transport is not None
+        sock = self._transport.get_extra_info("socket")
+        return sock is not None and _unread(sock) > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: the socket has been open for a while."""
@@ -57,6 +73,8 @@ class HttpSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on a piece of a request."""
+        if self._asked is None:
+            self._asked = asyncio.get_running_loop().time()
         self._on_data(self)
         self._handler.data_received(data)
 
@@ -77,3 +95,9 @@ class HttpSocket(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Hand on that the client reads again."""
         self._handler.resume_writing()
+
+
+def _unread(sock: socket.socket) -> int:
+    """Return how many bytes have come that were not read."""
+    found = fcntl.ioctl(sock.fileno(), termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", found)[0])

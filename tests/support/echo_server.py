@@ -16,6 +16,7 @@ from websockets.frames import Frame, Opcode
 
 from ipc.websocket.connection import Connection
 from ipc.websocket.demux import Limits
+from ipc.websocket.http_socket import HttpSocket
 from ipc.websocket.server import Server
 from tests.support.until import PATIENCE, until
 
@@ -71,7 +72,11 @@ async def echo(host: str = "127.0.0.1", **limits: float) -> AsyncIterator[EchoSe
     made.port = listener.getsockname()[1]
 
     async def page(request: web.BaseRequest) -> web.Response:
-        return web.Response(text=request.path)
+        assert request.transport is not None
+        socket = request.transport.get_protocol()
+        assert isinstance(socket, HttpSocket)
+        with socket.answering():  # as the gateway does
+            return web.Response(text=request.path)
 
     pages = web.Server(page)
     await made.start(listener, Limits(**limits), http=pages)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ipc.websocket.http_socket import UNREAD_MS, HttpSocket
+from ipc.websocket.http_socket import ASKED_SECONDS, UNREAD_MS, HttpSocket
 from tests.support.echo_server import EchoServer, echo
 from tests.support.until import PATIENCE, until
 
@@ -43,6 +43,24 @@ async def test_however_many_are_kept_open_a_new_client_is_served(limits: dict[st
             for reader in readers[:15]:
                 assert await reader.read() == b"", "the oldest ones are closed"
         assert not any(reader.at_eof() for reader in readers[15:])
+
+
+async def test_a_request_that_has_come_is_answered_though_its_socket_was_idle_for_longest() -> None:
+    async with echo(http_per_address=5) as made:
+        many = [socket.create_connection(("127.0.0.1", made.port)) for _ in range(6)]
+        for each in many[:5]:
+            each.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(each, GET)
+            async with asyncio.timeout(PATIENCE):
+                assert b"/page" in await asyncio.get_running_loop().sock_recv(each, 4096)
+        oldest, newest = many[0], many[5]
+        newest.sendall(GET)  # read before the other, and takes a place
+        oldest.sendall(GET)
+        async with asyncio.timeout(PATIENCE):
+            assert b"/page" in await asyncio.get_running_loop().sock_recv(oldest, 4096)
+        assert made.server.unproven.evicted == 1  # another one, which is idle
+        for each in many:
+            each.close()
 
 
 async def test_sockets_that_never_ask_give_way_too() -> None:
@@ -85,6 +103,40 @@ class PlayedTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.ended = "aborted"
+
+
+class Clock:
+    """The loop's clock, as far as this is asked."""
+
+    now = 100.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def test_half_a_request_keeps_its_socket_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    made = HttpSocket(asyncio.Protocol(), lambda each: None, lambda each: None)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = PlayedTransport(ours)
+        made.connection_made(transport)
+        made.data_received(b"GET /pa")
+        clock.now += ASKED_SECONDS / 2
+        made.data_received(b"ge")  # a piece now and then does not keep it
+        assert not made.give_way()
+        clock.now += ASKED_SECONDS / 2
+        assert made.give_way()
+        with made.answering():
+            made.data_received(b"the next one")
+        assert not made.give_way(), "that came while the first was being answered"
+        with made.answering():
+            pass
+        theirs.send(b"GET")
+        assert not made.give_way(), "nothing has read it yet"
+        ours.recv(3)
+        assert made.give_way()
 
 
 @pytest.mark.parametrize(
