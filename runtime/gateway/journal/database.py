@@ -131,10 +131,6 @@ class Database:
         self.places |= work.places
         self.changed |= set(work.places)
 
-    def checkpoint(self) -> None:
-        """Move what was committed from the log into the file, as far as no reader needs it."""
-        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
     def close(self) -> None:
         """Close the file."""
         self.connection.close()

@@ -40,7 +40,7 @@ PRAGMAS = (
     "cache_size=-16384",
     "mmap_size=0",
     "journal_size_limit=67108864",
-    "wal_autocheckpoint=1000",
+    "wal_autocheckpoint=0",  # the writer has it done, beside its commits: see ``checkpoints``
 )
 
 _TABLES = """

@@ -116,6 +116,8 @@ class Writer(threading.Thread):
         self._trouble: str | None = None
         self._sqlite: Any = None
         self._database: Any = None
+        self._checkpoints: Any = None
+        self._gathered = 0  # bytes of the records of this commit
 
     def stop(self) -> None:
         """Store what is queued if that is possible at once, and end."""
@@ -130,8 +132,7 @@ class Writer(threading.Thread):
                 try:
                     self._work()
                 finally:
-                    if self._database is not None:
-                        self._database.close()
+                    self._close()
         except Exception as error:
             log.exception("the journal's writer failed")
             self._report(Failed(f"the journal's writer failed: {error}"))
@@ -160,8 +161,16 @@ class Writer(threading.Thread):
             else:
                 self._out_of_trouble()
                 self._space.keep()
+                checkpoints = importlib.import_module("runtime.gateway.journal.checkpoints")
+                self._checkpoints = checkpoints.Checkpoints(self._path, database.connection)
                 self._report(Opened(dict(database.places)))
                 return database
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._checkpoints.stop()
+            self._database.close()
+            self._database = None
 
     def _work(self) -> None:
         dirty = True
@@ -198,18 +207,19 @@ class Writer(threading.Thread):
             time.sleep(wait)
         records = list(records)
         size = sum(map(size_of, records))
+        after: Any = None
         while size < BATCH_BYTES:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if item is None:
-                return records, ()
-            if isinstance(item, tuple):
-                return records, item
+            if item is None or isinstance(item, tuple):
+                after = item or ()
+                break
             records += item
             size += sum(map(size_of, item))
-        return records, None
+        self._gathered = size
+        return records, after
 
     def _store(self, records: list[Record]) -> bool:
         """Store records, however long that takes; return whether it was done before the end."""
@@ -231,23 +241,34 @@ class Writer(threading.Thread):
                 self._out_of_trouble()
                 keys = {record.key for record in records}
                 self._report(Stored(outcomes, {key: database.places[key] for key in keys}))
+                self._committed(len(keys))
                 return True
 
+    def _committed(self, accounts: int) -> None:
+        pages = 8 * accounts + self._gathered // 2048  # a row that spills over fills pages of 4096
+        self._checkpoint(lambda checkpoints: checkpoints.committed(pages))
+
+    def _checkpoint(self, step: Callable[[Any], Any]) -> Any:
+        """Return ``step(checkpoints)``, ``None`` where moving the log has failed."""
+        try:
+            return step(self._checkpoints)
+        except (self._sqlite.DatabaseError, OSError) as error:
+            self._not_tended(error)
+            return None
+
     def _do(self, number: int, job: Job) -> None:
+        self._checkpoint(lambda checkpoints: checkpoints.settle())
         try:
             done = JobDone(number, job(self._database))
         except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
             done = JobDone(number, error=error)
+        self._checkpoints.wrote()
         self._report(done)
 
     def _rest(self) -> bool:
         """Use the time without work; return whether there is more to do."""
-        try:
-            self._database.checkpoint()
-        except (self._sqlite.DatabaseError, OSError) as error:
-            self._not_tended(error)
-            return False
-        return self._tend_now()
+        more = self._checkpoint(lambda checkpoints: checkpoints.rest())
+        return more is not None and (self._tend_now() or more)
 
     def _tend_now(self) -> bool:
         """Take a small step of tending the file; return whether there is more to do."""
@@ -258,6 +279,8 @@ class Writer(threading.Thread):
         except (self._sqlite.DatabaseError, OSError) as error:
             self._not_tended(error)
             return False
+        if more:
+            self._checkpoints.wrote()
         if database.changed:
             self._report(Stored([], {key: database.places[key] for key in database.changed}))
             database.changed.clear()
@@ -272,15 +295,15 @@ class Writer(threading.Thread):
         """Give the reserve away, so that old messages can be deleted on a full disk."""
         if self._trouble == FULL:
             self._space.give_away()
-            self._rest()
+            self._checkpoint(lambda checkpoints: checkpoints.finish())
+            self._tend_now()
 
     def _is_damage(self, error: Exception) -> bool:
         return getattr(error, "sqlite_errorname", "").startswith(DAMAGED)
 
     def _replace(self) -> None:
         """Go on with what can be read of a file that has turned out to be damaged."""
-        self._database.close()
-        self._database = None
+        self._close()
         self._repair()
         self._database = self._open()
 

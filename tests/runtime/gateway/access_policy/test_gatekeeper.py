@@ -12,7 +12,7 @@ from runtime.config.access_policy import AccessPolicy
 from runtime.gateway.access_policy.gatekeeper import SEEN_MS, Gatekeeper
 from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.people import PENDING_MS, PeopleChanged, Person, PersonState
-from runtime.gateway.journal.records import Final
+from runtime.gateway.journal.records import Answered
 from tests.support.admission import OPEN, open_gate
 from tests.support.journals import KEY, journal_of, store
 from workers.messages import Chat, Inbound, Sender
@@ -89,7 +89,7 @@ async def test_a_request_under_anothers_name_gives_way_in_every_spelling(tmp_pat
         first.note(KEY, Person("bob", id="1", code="X", created=now_ms()))  # a nick that is free
         ruling = first.decide(KEY, says("Bob"))
         assert ruling.invitation is not None
-        await store(journal, Final(KEY, (1, 1), [], list(ruling.people)))
+        await store(journal, Answered(KEY, (1, 1), [], list(ruling.people)))
         second = gate(journal)
         second.configure({KEY: NO_CASE})
         (person,) = (await second.opened(KEY)).values()

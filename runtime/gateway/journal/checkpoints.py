@@ -1,0 +1,195 @@
+"""Moves what was committed from SQLite's log into the journal's file, on a thread of its own.
+
+Within a commit that takes 30 to 40 ms for each 4 MiB of a flood, for which every account waits.
+Beside commits it never ends with an empty log, so the log would not begin anew and grow for as
+long as a flood lasts: from ``LIMIT_PAGES`` on the writer moves the rest itself, right after the
+thread has moved most. From ``CEILING_PAGES`` on it waits: for the thread, and for a moment for
+those that read an older state.
+
+Up to SQLite 3.51.2 a pass that begins when all was moved, while a commit begins the log anew, may
+damage the file (https://sqlite.org/wal.html#walresetbug). So there is never more than one pass,
+and it begins only when a commit has begun and ended after the last one: what that has added keeps
+the log from beginning anew until the pass is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from enum import Enum
+from pathlib import Path
+
+STEP_PAGES = 128  # committed since the last pass began: worth another one
+LIMIT_PAGES = 4000  # 16 MiB
+CEILING_PAGES = 16000  # 64 MiB
+PATIENCE_MS = 100  # for readers, beyond the ceiling
+BUSY_MS = 5000  # for anything else, as ``database.connect`` has it
+
+
+class Step(Enum):
+    """What the writer does about the log between two commits."""
+
+    NOTHING = "nothing"
+    BEGIN = "begin a pass on the thread"
+    FINISH = "move the rest on the writer's thread"
+    WAIT = "wait for the pass and for readers, and move the rest"
+
+
+def next_step(pages: int, since: int, *, under_way: bool, passed: bool, fresh: bool) -> Step:
+    """Return what is to be done about a log of ``pages``.
+
+    ``since`` of them came after the last pass had begun. A pass is ``under_way``, or has
+    ``passed`` and nothing was done after it; ``fresh``: a commit has begun and ended meanwhile.
+    """
+    if pages > CEILING_PAGES and (under_way or passed):
+        return Step.WAIT
+    if under_way:
+        return Step.NOTHING
+    if pages > LIMIT_PAGES and passed:
+        return Step.FINISH
+    return Step.BEGIN if fresh and since >= STEP_PAGES else Step.NOTHING
+
+
+class Checkpoints:
+    """Moves the log of the journal at ``path``; ``writer`` is the connection that commits.
+
+    Everything is called on the writer's thread, between its transactions, and raises
+    ``sqlite3.Error`` where moving has failed, also what the last pass on the other thread raised.
+    Numbers of pages are estimates; each pass finds out how long the log is.
+    """
+
+    def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
+        self._path = path
+        self._writer = writer
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()  # guards the next five
+        self._under_way = False
+        self._stopping = False
+        self._found = self._moved = 0  # pages in the log, by the last pass, and those moved
+        self._error: Exception | None = None
+        self._since = STEP_PAGES  # what an earlier process has left
+        self._passed = self._fresh = False
+        self._quiet = True  # no pass was under way when the writer looked last
+        self._waits_from = CEILING_PAGES
+
+    def committed(self, pages: int) -> None:
+        """Do what is due after a transaction that has written about so many pages, at least one."""
+        if self._quiet and not self._since and self._found == self._moved:
+            self._found = self._moved = 0  # the log has begun anew, unless a reader needs it
+        self._since += pages
+        self._fresh = self._fresh or self._quiet
+        under_way = self._under_way
+        total = self._found + self._since
+        step = next_step(
+            total, self._since, under_way=under_way, passed=self._passed, fresh=self._fresh
+        )
+        match step:
+            case Step.BEGIN:
+                self._begin()
+            case Step.FINISH:
+                self.finish()
+            case Step.WAIT:
+                self._wait_for_readers(total)
+        self._look()
+
+    def wrote(self) -> None:
+        """Note that something may have been written beside commits."""
+        self._since += STEP_PAGES
+
+    def rest(self) -> bool:
+        """Move all that was committed, on the other thread if that may be: there is time.
+
+        Return whether there is more to do.
+        """
+        if self._since and not self._under_way:
+            if self._fresh:
+                self._begin()
+            else:
+                self.finish()
+        self._look()
+        return not self._quiet
+
+    def finish(self) -> None:
+        """Move all that was committed, as far as no reader needs it, on the calling thread."""
+        self.settle()
+        self._move("PASSIVE")
+
+    def settle(self) -> None:
+        """Wait until no pass is under way."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way)
+        self._look()
+
+    def stop(self) -> None:
+        """End the other thread, after the pass that is under way."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _look(self) -> None:
+        """Take over what the other thread has done."""
+        with self._changed:
+            self._quiet = not self._under_way
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _begin(self) -> None:
+        self._since, self._fresh, self._passed = 0, False, True
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._run, name="journal-checkpoints", daemon=True
+            )
+            self._thread.start()
+        with self._changed:
+            self._under_way = True
+            self._changed.notify_all()
+
+    def _move(self, mode: str) -> None:
+        self._since, self._fresh, self._passed = 0, False, False
+        self._found, self._moved = _checkpoint(self._writer, mode)
+
+    def _wait_for_readers(self, pages: int) -> None:
+        """Have the log begin anew, unless something has been reading for long."""
+        self.settle()
+        if pages < self._waits_from:
+            self._move("PASSIVE")
+            return
+        self._writer.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        try:
+            self._move("RESTART")
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        self._waits_from = max(CEILING_PAGES, self._found + LIMIT_PAGES)
+
+    def _run(self) -> None:
+        with contextlib.ExitStack() as stack:
+            connection = None
+            while self._wait_for_work():
+                done, failure = (self._found, self._moved), None
+                try:
+                    if connection is None:
+                        connection = sqlite3.connect(self._path, isolation_level=None)
+                        stack.callback(connection.close)
+                        connection.execute("PRAGMA synchronous=FULL")
+                    done = _checkpoint(connection, "PASSIVE")
+                except Exception as error:  # noqa: BLE001 - it is raised on the writer's thread
+                    failure = error
+                with self._changed:
+                    self._found, self._moved = done
+                    self._error, self._under_way = failure, False
+                    self._changed.notify_all()
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._under_way or self._stopping)
+            return self._under_way
+
+
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> tuple[int, int]:
+    """Move what was committed; return how many pages the log has, and how many of them moved."""
+    _, pages, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    return int(pages), int(moved)
