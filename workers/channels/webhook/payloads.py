@@ -6,6 +6,7 @@ envelope that Standard Webhooks recommends (``type``, ``timestamp``, ``data``).
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ MOST_MESSAGES = 100  # in one body
 TYPE = "message"  # of the envelope of what is sent
 PEER = "webhook"  # chat and sender of a message that names none
 LINKS = ("http://", "https://")
+_LIKE_A_PART = re.compile(r"/[0-9]+/*\Z")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,7 +49,9 @@ def read(body: bytes, id: str, timestamp: int) -> list[Inbound]:
     """Return the messages of a body that was sent as ``id``; raises ``BadBody``.
 
     A message has the webhook's id, the n-th of several ``<id>/<n>``: what is sent again has the
-    same ones. Its time is ``timestamp``, in seconds, unless it names another.
+    same ones. One that is alone and has an id like that gets a slash at its end, so that it is not
+    taken for a message of another webhook. Its time is ``timestamp``, in seconds, unless it names
+    another.
     """
     try:
         value = decode_json(body, object)
@@ -59,7 +63,7 @@ def read(body: bytes, id: str, timestamp: int) -> list[Inbound]:
         raise BadBody("the body must be a JSON object with a text, or with messages")
     several = value.get("messages")
     if several is None:
-        return [_inbound(value, id, timestamp, "")]
+        return [_inbound(value, f"{id}/" if _LIKE_A_PART.search(id) else id, timestamp, "")]
     if set(value) != {"messages"} or not isinstance(several, list):
         raise BadBody("messages must be a list, and stand alone")
     if not 1 <= len(several) <= MOST_MESSAGES:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from workers.channels.webhook.payloads import BadBody, read, write
 from workers.messages import Attachment, Chat, Inbound, Outbound, Sender
@@ -70,6 +72,34 @@ def test_several_messages_have_ids_that_stay(wrap: Any) -> None:
     found = read(body(wrap(several)), "msg_1", 12)
     assert [(each.id, each.text) for each in found] == [("msg_1/1", "a"), ("msg_1/2", "b")]
     assert (found[0].chat.id, found[0].sender.id) == ("x", "ann")
+
+
+@pytest.mark.parametrize(
+    ("id", "alone"),
+    [
+        ("a", "a"),
+        ("a/b", "a/b"),
+        ("a/", "a/"),
+        ("a/1", "a/1/"),
+        ("a/1/", "a/1//"),
+        ("/0", "/0/"),
+        ("a/1b", "a/1b"),
+    ],
+)
+def test_a_message_alone_is_never_taken_for_one_of_several(id: str, alone: str) -> None:
+    assert [each.id for each in read(body({"text": "b"}), id, 12)] == [alone]
+
+
+@hypothesis.given(st.lists(st.text("a1/", min_size=1, max_size=5), unique=True, max_size=20))
+def test_ids_of_different_webhooks_differ(ids: list[str]) -> None:
+    several = {"messages": [{"text": "a"}, {"text": "b"}]}
+    found = [
+        each.id
+        for name in ids
+        for sent in ({"text": "c"}, several)
+        for each in read(body(sent), name, 12)
+    ]
+    assert len(set(found)) == len(found)
 
 
 @pytest.mark.parametrize(
