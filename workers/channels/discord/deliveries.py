@@ -50,7 +50,7 @@ class DiscordDeliveries:
 
         Discord takes a nonce once within some minutes, so one that is repeated is sent once.
         """
-        channel = await self._channel(message)
+        channel = await self._channel(message.to, message.thread)
         async with AsyncExitStack() as opened:
             uploads = [await self._upload(opened, each) for each in message.attachments]
             first, count = await self._send(channel, message, uploads)
@@ -102,7 +102,7 @@ class DiscordDeliveries:
 
     async def typing(self, chat: str, thread: str | None = None) -> None:
         """Show for ten seconds that the bot types."""
-        await self._call("POST /channels/{}/typing", thread or chat)
+        await self._call("POST /channels/{}/typing", await self._channel(chat, thread))
 
     async def channel(self, chat: str) -> DiscordChannel:
         """Return a channel with its name."""
@@ -133,13 +133,13 @@ class DiscordDeliveries:
             until = page[-1].id
         return found[::-1]
 
-    async def _channel(self, message: Outbound) -> str:
+    async def _channel(self, chat: str, thread: str | None) -> str:
         """Return the channel to send to; ``user:<number>`` opens a direct message."""
-        if message.thread:
-            return _number(message.thread)
-        kind, _, number = message.to.rpartition(":")
+        if thread:
+            return _number(thread)
+        kind, _, number = chat.rpartition(":")
         if kind != "user":
-            return _number(message.to)
+            return _number(chat)
         if number not in self._opened:
             try:
                 found = await self._api.call(

@@ -83,6 +83,8 @@ async def test_a_person_is_written_to_by_number() -> None:
         for key in ("a", "b"):
             sent = await out.send(message("hi", "user:7", key=key))
             assert sent.chat == bot.direct
+        await out.typing("user:7")
+        assert bot.sent[-1]["route"] == "POST typing"  # an unknown channel is refused
         assert bot.calls["POST /users/@me/channels"] == 1
         await out.send(message("hi", f"channel:{bot.general}", key="c"))
         assert bot.sent[-1]["channel"] == bot.general
