@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import time
 from collections import deque
@@ -57,7 +58,8 @@ class LogFile:
             self.ring.extend(lines)
             return
         try:
-            data = b"".join(encode_line(each) for each in (*self.ring, *lines))
+            lines = [*self.ring, *lines]
+            data = b"".join(map(encode_line, lines))
             self._follow_name()
             full = (
                 self._fd is not None and self._size > 0 and self._size + len(data) > self._max_bytes
@@ -65,13 +67,24 @@ class LogFile:
             if self._fd is None or full:
                 self._open(full=full)
             assert self._fd is not None
-            self._size += os.write(self._fd, data)
             self.ring.clear()
+            lines = lines[self._append(self._fd, data) :]
+            if lines:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             self.failures += 1
             self._retry_at = now + RETRY_DISK
             self.ring.extend(lines)
             self.close()
+
+    def _append(self, fd: int, data: bytes) -> int:
+        """Append lines, return how many: of one that only half fits nothing stays in the file."""
+        written = os.write(fd, data)
+        whole = data.rfind(b"\n", 0, written) + 1
+        if written < len(data):
+            os.ftruncate(fd, self._size + whole)
+        self._size += whole
+        return data.count(b"\n", 0, whole)
 
     def tail(self, count: int) -> list[Line]:
         """Return the last lines, oldest first."""

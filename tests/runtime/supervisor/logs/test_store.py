@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import stat
 from pathlib import Path
 
 from runtime.config.model import LoggingConfig
-from runtime.supervisor.logs.store import RING, LogFile, LogStore
+from runtime.supervisor.logs.store import RETRY_DISK, RING, LogFile, LogStore
 from tests.support.printing import KEY, on_disk, printing
 
 
@@ -113,6 +114,23 @@ def test_a_file_that_was_full_at_the_start_is_rotated_first(tmp_path: Path) -> N
     file.write([{"n": 1}], 0.0)
     file.close()
     assert (tmp_path / "a.log").read_text() == '{"n": 1}\n'
+
+
+def test_a_line_that_only_half_fits_is_written_once_there_is_room(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / "a.log", 10_000, 2)
+    file.write([{"n": 1}], 0.0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9 + 9 + 4, limits[1]))  # one more, and a half
+    try:
+        file.write([{"n": 2}, {"n": 3}, {"n": 4}], 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "a.log").read_text() == '{"n": 1}\n{"n": 2}\n'
+    assert file.failures == 1
+    file.write([{"n": 5}], RETRY_DISK)
+    assert [line["n"] for line in file.tail(9)] == [1, 2, 3, 4, 5]
+    assert not file.ring
+    file.close()
 
 
 def test_a_full_disk_costs_the_file_not_the_last_lines(tmp_path: Path) -> None:
