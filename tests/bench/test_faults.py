@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 import pytest
 
 from bench.faults import accounts, shared  # noqa: F401 - they enter their faults
 from bench.faults.__main__ import inject
 from bench.faults.report import report
+from bench.faults.rig import without_journal
 from bench.faults.trial import Verdict
 from bench.faults.witness import Stream
 from bench.measuring.processes import may_measure
@@ -28,6 +30,13 @@ async def test_a_few_faults_with_a_few_siblings_cost_them_nothing() -> None:
         assert 0 < each.seen <= each.recovered
         assert each.calm_p99_ms > 0
     assert all(name in report([found]) for name in FEW)
+
+
+def test_connections_of_the_journal_are_left_over_only_beyond_those_that_it_needs() -> None:
+    files = Counter({"gateway: /s/journal.db": 4, "gateway: /s/journal.db-wal": 6})
+    files |= {"gateway: /s/devices.json": 1}
+    left = without_journal(files)
+    assert left == {"gateway: /s/journal.db-wal": 2, "gateway: /s/devices.json": 1}
 
 
 def test_what_is_missing_in_a_stream_is_known_until_it_comes() -> None:
