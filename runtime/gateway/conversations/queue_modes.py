@@ -142,7 +142,7 @@ class SessionQueue:
         interrupts, outcomes = None, []
         if mode == "interrupt":
             interrupts = self.running
-            self._interrupted = message.run if interrupts else None
+            self._interrupted = message.run
             outcomes = [RunOutcome(run, "superseded", message.run) for run in self.waiting]
             self._waiting.clear()
         if len(self._waiting) >= settings.cap:

@@ -131,6 +131,41 @@ def test_what_is_withdrawn_does_not_begin() -> None:
     assert (found.running, found.waiting) == (0, 0)
 
 
+def test_who_asks_anew_stands_at_the_end_of_the_line() -> None:
+    found = lanes(1)
+    queue(found, "a0")
+    found.take(0)
+    queue(found, "a1", "a2")
+    found.take(0)
+    found.withdrawn("a1")
+    queue(found, "a1")
+    found.take(0)
+    found.ended("a0")
+    assert found.take(0) == ["a2"]
+
+
+def test_asking_twice_is_one_turn() -> None:
+    found = lanes(1)
+    queue(found, "a0")
+    found.take(0)
+    for _ in range(2):
+        queue(found, "a1")
+        found.take(0)
+    found.ended("a0")
+    assert found.take(0) == ["a1"]
+    queue(found, "a1")
+    found.configure(5, 5)
+    assert found.take(0) == []
+
+
+def test_what_asks_for_nothing_waits_for_nothing() -> None:
+    found = lanes()
+    queue(found, "a1")
+    found.take(0)
+    assert found.why_waiting("a1") is None
+    assert found.why_waiting("nobody") is None
+
+
 def test_an_end_that_is_told_twice_counts_once() -> None:
     found = lanes(1)
     queue(found, "a1", "a2")

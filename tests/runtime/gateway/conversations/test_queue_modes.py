@@ -133,7 +133,7 @@ def test_a_full_queue_says_so_once_and_tells_each_run(mode: QueueMode) -> None:
     taken, also, first, second = arrive(queue, config, "r1", "r2", "r3", "r4")
     assert taken.taken
     assert also.taken
-    assert not first.taken
+    assert (first.taken, first.mode) == (False, mode)
     assert first.notice == "2 messages wait already, so this one was not taken. " + (
         "Please send it again later."
     )
@@ -163,6 +163,15 @@ def test_a_full_queue_says_so_once_and_tells_each_run(mode: QueueMode) -> None:
     assert last.notice is None
 
 
+def test_a_queue_may_be_full_before_its_first_turn() -> None:
+    queue, config = SessionQueue(), settings(debounce=300, cap=1)
+    _, refused = arrive(queue, config, "r1", "r2")
+    assert refused.notice
+    batch = queue.take(300)
+    assert batch is not None
+    assert batch.missed == 1
+
+
 def test_one_message_that_was_not_taken_is_one() -> None:
     queue, config = busy(cap=1)
     arrive(queue, config, "r1", "r2")
@@ -182,10 +191,10 @@ def test_a_full_queue_is_interrupted_all_the_same() -> None:
 
 def test_a_run_that_is_there_already_is_not_taken_twice() -> None:
     queue, config = busy("interrupt")
-    for run in ("r0", "r1", "r1"):
-        arrival = queue.arrived(message(run), config)
-        assert arrival.repeated is (arrival.interrupts is None)
-        assert arrival.taken
+    assert queue.arrived(message("r0"), config) == Arrival(True, "interrupt", True, notes=[])
+    assert queue.arrived(message("r1"), config).interrupts == "r0"
+    steered = queue.arrived(message("r1", mode="steer"), config)
+    assert steered == Arrival(True, "followup", True, notes=[STEER_NOTE])
     assert queue.waiting == ["r1"]
     assert queue.ended(aborted=True)[0].by == "r1"
 
@@ -268,6 +277,31 @@ def test_a_turn_has_no_more_text_than_one_message_may_have() -> None:
     huge = SessionQueue()
     huge.arrived(message("r1", text="x" * MAX_TEXT), config)
     assert took(huge)[1] == ["r1"]
+
+
+# Of several people, each message may get a name of 64 characters with ": ", and a line break.
+EXACT = MAX_TEXT // 2 - 64 - 3 - 2
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "joined"),
+    [
+        ("x" * EXACT, "x" * EXACT, True),
+        ("x" * EXACT, "x" * (EXACT + 1), False),
+        ("x\n" * 40_000, "x\n" * 40_000, False),  # two more for each line
+        ("x\n" * 30_000, "x\n" * 30_000, True),
+    ],
+)
+def test_the_text_of_several_people_fits_with_their_names(
+    text: str, other: str, joined: bool
+) -> None:
+    queue, config = busy()
+    queue.arrived(message("r1", text=text, name="n" * 64), config)
+    queue.arrived(message("r2", text=other, name="m" * 64, sender="bob"), config)
+    queue.ended()
+    _, runs, whole = took(queue)
+    assert (len(runs) == 2) is joined
+    assert len(whole) <= MAX_TEXT
 
 
 def say(sender: str, text: str, name: str = "") -> QueuedMessage:
