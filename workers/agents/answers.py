@@ -13,7 +13,14 @@ from msgspec import Meta
 
 from ipc.nesting import MALFORMED, decode_json
 from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, TurnEvent
-from workers.errors import Misconfigured, NeedsLogin, RateLimited, Transient, TurnRefused
+from workers.errors import (
+    ChannelError,
+    Misconfigured,
+    NeedsLogin,
+    RateLimited,
+    Transient,
+    TurnRefused,
+)
 
 MAX_EVENT = 1024 * 1024  # bytes of one line, or of the data of one event
 MAX_SHOWN = 300  # characters of somebody else's words in an error
@@ -23,7 +30,7 @@ AnswerBytes = Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)]
 DEFAULT_ANSWER_BYTES = 1024 * 1024
 
 
-class BrokenAnswer(Exception):
+class BrokenAnswer(ChannelError):
     """What came is no answer, or too much of one: a fault of what has sent it.
 
     Asking again would not help. The text is for the log.

@@ -79,8 +79,9 @@ def open_client(config: OpenAIConfig, proxy: str | None) -> AsyncOpenAI:
     """Return a client of the endpoint, through ``proxy``; close it."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
     transport = httpx2.AsyncHTTPTransport(
-        # The system's authorities; those of SSL_CERT_FILE, where that is set.
-        verify=ssl.create_default_context(),
+        # The system's authorities; those of SSL_CERT_FILE, where that is set. Only where they are
+        # needed: no redirect leads from http to https.
+        verify=ssl.create_default_context() if config.base_url.startswith("https:") else False,
         trust_env=False,
         limits=limits,
         proxy=proxy,
