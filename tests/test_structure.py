@@ -117,6 +117,7 @@ DECODES_ITSELF = {
     "runtime/gateway/journal/database.py": OUR_OWN,
     "runtime/gateway/journal/forgetting.py": OUR_OWN,
     "runtime/gateway/journal/reader.py": OUR_OWN,
+    "runtime/gateway/journal/search.py": OUR_OWN,
     "runtime/gateway/accounts/payload_check.py": "measured first, where it is not short",
     "runtime/gateway/methods/config.py": BOUNDED_REQUEST,
     "runtime/gateway/supervisor_link.py": BOUNDED_REQUEST,

@@ -6,6 +6,9 @@ by records of whatever key has part in it: a channel account, or ``agent:<id>``.
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
@@ -94,6 +97,13 @@ class TranscriptEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     number: int = 0
 
 
+class FoundEntry(msgspec.Struct, frozen=True):
+    """An entry that a search has found, and the key of its session."""
+
+    session: str
+    entry: TranscriptEntry
+
+
 class SessionChanged(msgspec.Struct, frozen=True):
     """A session is new or another one now."""
 
@@ -115,6 +125,22 @@ class EntriesAdded(msgspec.Struct, frozen=True):
     session: str
     entries: list[TranscriptEntry]
     changed: Session | None = None
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text: letters and digits in a row."""
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))
+
+
+def has_words(text: str, asked: Collection[str]) -> bool:
+    """Return whether each of some words begins a word of a text, whatever its case and accents."""
+    words = [_plain(each) for each in words_of(text)]
+    return all(any(word.startswith(_plain(each)) for word in words) for each in asked)
+
+
+def _plain(word: str) -> str:
+    apart = unicodedata.normalize("NFKD", word.lower())
+    return "".join(each for each in apart if not unicodedata.combining(each))
 
 
 def lowered(text: str) -> str:

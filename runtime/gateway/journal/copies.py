@@ -18,6 +18,7 @@ from ipc.files import move_aside, sync_directory
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import version_of
 from runtime.gateway.journal.reader import connect
+from runtime.gateway.journal.search_file import remove_index
 
 PATTERN = "journal-*.db"
 BESIDE = ("-wal", "-shm")
@@ -81,6 +82,7 @@ def put_back(source: Path, path: Path) -> Path | None:
     fresh = path.with_name(f"{path.name}.restored")
     copy(source, fresh)
     aside = move_aside(path, "replaced", BESIDE) if path.exists() else None
+    remove_index(path)
     fresh.rename(path)
     sync_directory(path.parent)
     return aside

@@ -22,6 +22,7 @@ from runtime.gateway.journal.erasing import (
     unrouted,
 )
 from runtime.gateway.journal.runs import Run
+from runtime.gateway.journal.search_file import remove_index
 
 _text = msgspec.json.Encoder().encode
 _body = msgspec.msgpack.Encoder().encode
@@ -85,6 +86,7 @@ def forget(database: Any, sender: str, chats: Mapping[str, Collection[str]]) -> 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    remove_index(database.path)
     done.cleaned = _clean(database)
     return done
 

@@ -12,7 +12,12 @@ from typing import Protocol
 import msgspec
 
 from ipc.frames.cursors import Cursor
-from runtime.gateway.journal.conversations import Session, SessionFilter, TranscriptEntry
+from runtime.gateway.journal.conversations import (
+    FoundEntry,
+    Session,
+    SessionFilter,
+    TranscriptEntry,
+)
 from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
@@ -109,6 +114,12 @@ class Journal(Protocol):
 
         They are the first ones after the number ``after``, or else the last ones before
         ``before``, or the last ones of all.
+        """
+
+    async def search(self, text: str, limit: int) -> list[FoundEntry]:
+        """Return the newest entries that have, for each word of a text, one that begins with it.
+
+        Case and accents do not matter. The first search after a while takes longer.
         """
 
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:

@@ -13,6 +13,7 @@ from ipc.nesting import decode_json
 from runtime.gateway.journal.conversations import (
     AGENT,
     EntriesAdded,
+    FoundEntry,
     Session,
     SessionChanged,
     SessionDeleted,
@@ -160,6 +161,10 @@ class MemoryJournal:
     ) -> list[TranscriptEntry]:
         """Return entries of a transcript in their order: see ``Journal``."""
         return self._conversations.entries(session, after, before, limit)
+
+    async def search(self, text: str, limit: int) -> list[FoundEntry]:
+        """Return the newest entries that have the words of a text: see ``Journal``."""
+        return self._conversations.search(text, limit)
 
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
         """Return the direct chats with a person in each account, as far as frames show them."""

@@ -16,6 +16,7 @@ from ipc.files import move_aside
 from runtime.gateway.journal.copies import BESIDE
 from runtime.gateway.journal.database import Database
 from runtime.gateway.journal.reader import connect
+from runtime.gateway.journal.search_file import remove_index
 
 # And the key of their rows.
 TABLES = {
@@ -34,6 +35,7 @@ TABLES = {
 def repair(path: Path) -> str:
     """Replace a damaged journal by a new one, and return in one sentence what came of it."""
     aside = move_aside(path, "damaged", BESIDE)
+    remove_index(path)
     fresh = Database(path)
     counts = {}
     try:

@@ -18,6 +18,7 @@ from runtime.gateway.journal.interface import Keep
 from runtime.gateway.journal.outgoing import KEY_SECONDS
 from runtime.gateway.journal.records import Place
 from runtime.gateway.journal.runs import RUN_SECONDS
+from runtime.gateway.journal.search_file import remove_unused_index
 
 STEP_ROWS = 100
 STEP_IDS = 2000  # 2 µs each; a row holds up to 64
@@ -65,6 +66,7 @@ class Retention:
         ):
             return True
         self._looked, self._after = now, 0
+        remove_unused_index(database.path, now)
         return False
 
     def _forget_ids(self, database: Any, now: float) -> bool:

@@ -261,12 +261,12 @@ FROM session WHERE updated >= ?1 AND (?2 IS NULL OR agent = ?2)
 """
 COUNT_SESSIONS = f"SELECT count(*) {_SESSIONS}"
 SESSIONS = f"SELECT row {_SESSIONS} ORDER BY updated DESC, key LIMIT ?7 OFFSET ?8"
-_PRESENT = "n > ifnull((SELECT upto FROM gone WHERE gone.session = entry.session), 0)"
+PRESENT = "n > ifnull((SELECT upto FROM gone WHERE gone.session = entry.session), 0)"
 ENTRIES_AFTER = f"""
-SELECT n, row, text FROM entry WHERE session = ? AND n > ? AND {_PRESENT} ORDER BY n LIMIT ?
+SELECT n, row, text FROM entry WHERE session = ? AND n > ? AND {PRESENT} ORDER BY n LIMIT ?
 """  # noqa: S608 - our own texts
 ENTRIES_BEFORE = f"""
-SELECT n, row, text FROM entry WHERE session = ? AND n < ? AND {_PRESENT} ORDER BY n DESC LIMIT ?
+SELECT n, row, text FROM entry WHERE session = ? AND n < ? AND {PRESENT} ORDER BY n DESC LIMIT ?
 """  # noqa: S608 - our own texts
 OLD_SENDS = "SELECT n FROM outgoing WHERE letter = 0 AND at < ? ORDER BY at LIMIT ?"
 OLD_LETTERS = "SELECT n FROM outgoing WHERE letter = 1 AND at < ? ORDER BY at LIMIT ?"

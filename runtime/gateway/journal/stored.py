@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal import forgetting
-from runtime.gateway.journal.conversations import AGENT, Session, SessionFilter, TranscriptEntry
+from runtime.gateway.journal.conversations import (
+    AGENT,
+    FoundEntry,
+    Session,
+    SessionFilter,
+    TranscriptEntry,
+)
 from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
 from runtime.gateway.journal.nightly import NightlyCopies
@@ -77,6 +83,8 @@ class StoredJournal:
         self._ended = self._loop.create_future()
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="journal-reads")
         self._reader: Any = None
+        self._searches: ThreadPoolExecutor | None = None
+        self._index: Any = None
         self._retention = Retention(keep)
         self._writer = Writer(path, self._loop, self._on_event, self._retention.step)
         self._writer.start()
@@ -149,6 +157,20 @@ class StoredJournal:
         """Return entries of a transcript in their order: see ``Journal``."""
         return await self._read(lambda reader: reader.entries(session, after, before, limit))
 
+    async def search(self, text: str, limit: int) -> list[FoundEntry]:
+        """Return the newest entries that have the words of a text: see ``Journal``.
+
+        Raises ``sqlite3.Error`` where this Python's SQLite has no FTS5.
+        """
+        if self._searches is None:
+            self._searches = ThreadPoolExecutor(1, thread_name_prefix="journal-search")
+            module = importlib.import_module("runtime.gateway.journal.search")
+            self._index = module.SearchIndex(self.path)
+        run, index = self._loop.run_in_executor, self._index
+        while await run(self._searches, index.step):
+            pass
+        return await run(self._searches, index.find, text, limit)
+
     async def chats_of(self, sender: str, keys: Collection[str]) -> dict[str, set[str]]:
         """Return the direct chats with a person in each account, as far as frames show them."""
         return await self.run(lambda database: forgetting.chats_of(database, sender, keys))
@@ -185,6 +207,9 @@ class StoredJournal:
             self._nightly.stop()
         self._reads.submit(self._close_reader)
         self._reads.shutdown()
+        if self._searches is not None:
+            self._searches.submit(self._index.close)
+            self._searches.shutdown()
 
     async def _read(self, read: Callable[[Any], T]) -> T:
         return await self._loop.run_in_executor(self._reads, self._with_reader, read)

@@ -10,9 +10,12 @@ from msgspec.structs import replace
 
 from runtime.gateway.journal.conversations import (
     EntriesAdded,
+    FoundEntry,
     Session,
     SessionFilter,
     TranscriptEntry,
+    has_words,
+    words_of,
 )
 from runtime.gateway.journal.erasing import (
     Forgotten,
@@ -97,6 +100,17 @@ class Conversations:
         if after is not None:
             return [each for each in found if each.number > after][:limit]
         return [each for each in found if before is None or each.number < before][-limit:]
+
+    def search(self, text: str, limit: int) -> list[FoundEntry]:
+        """Return the newest entries that have the words of a text."""
+        asked = words_of(text)
+        found = [
+            FoundEntry(session, each)
+            for session, entries in self._entries.items()
+            for _, each in entries
+            if asked and has_words(each.text, asked)
+        ]
+        return sorted(found, key=lambda each: -each.entry.number)[:limit]
 
     def forget(self, key: str, sender: str, chats: Collection[str], done: Forgotten) -> None:
         """Erase a person from an account, whose direct chats with the person are ``chats``."""
