@@ -59,6 +59,7 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.turns import TurnLink
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
 
@@ -157,6 +158,7 @@ class Gateway:
         parts.hub.close()
         parts.answering.close()
         parts.outbox.close()
+        parts.turns.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
             calls.fail_all()
         await parts.registry.saved()
@@ -261,6 +263,7 @@ def _parts(
     peers = Peers(accounts, PeerProof(boot.secret))
     calls = AccountCalls(peers, server.flush_soon)
     http_calls = HttpCalls(peers)
+    turns = TurnLink(peers)
     gatekeeper = Gatekeeper(
         lambda: intake.journal if intake.ready else None, server.flush_soon, accounts.label
     )
@@ -311,6 +314,7 @@ def _parts(
         peers=peers,
         calls=calls,
         http_calls=http_calls,
+        turns=turns,
         handover=handover,
         intake=intake,
         outbox=outbox,
@@ -324,6 +328,7 @@ def _parts(
             rings=rings,
             handover=handover,
             intake=intake,
+            turns=turns,
             output=server,
             on_message=agents.on_message,
             on_welcome=on_welcome,

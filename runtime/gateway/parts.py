@@ -32,6 +32,7 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.turns import TurnLink
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
 
@@ -42,9 +43,9 @@ class GatewayParts:
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
-    accounts, ``http_calls`` the HTTP requests to them, ``supervisor`` the link to the supervisor,
-    ``tickets`` let clients fetch files, ``canvas`` is what nodes and browsers show. ``gatekeeper``
-    decides whose messages are answered.
+    accounts, ``http_calls`` the HTTP requests to them, ``turns`` what agents are asked,
+    ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
+    what nodes and browsers show. ``gatekeeper`` decides whose messages are answered.
     """
 
     boot: GatewayBoot
@@ -77,6 +78,7 @@ class GatewayParts:
     peers: Peers
     calls: AccountCalls
     http_calls: HttpCalls
+    turns: TurnLink
     handover: Handover
     intake: Intake
     outbox: Outbox

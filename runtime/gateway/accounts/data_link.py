@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 
@@ -30,6 +29,9 @@ from ipc.frames.data import (
     Mark,
     Messages,
     SendProgress,
+    TurnEnded,
+    TurnEvents,
+    TurnTaken,
     decode_from_worker,
     encode,
 )
@@ -40,13 +42,14 @@ from ipc.zeromq.flood import FloodGuard
 from ipc.zeromq.link import Router
 from runtime.gateway.accounts.account_calls import AccountCalls, not_connected, packs_of
 from runtime.gateway.accounts.greetings import Greetings
-from runtime.gateway.accounts.handover import Handover
+from runtime.gateway.accounts.handover import ClientOutput, Handover
 from runtime.gateway.accounts.http_calls import HttpCalls
 from runtime.gateway.accounts.intake import Intake, ValidPart
 from runtime.gateway.accounts.link_signs import LinkSigns
 from runtime.gateway.accounts.payload_check import IdOf, id_unread
 from runtime.gateway.accounts.peers import Peer, Peers
 from runtime.gateway.accounts.ring import Rings
+from runtime.gateway.runs.turns import TurnLink
 
 MAX_DRAINS = 8  # of 8 MiB each: far more than the credit of all accounts
 REASONS = (
@@ -70,21 +73,6 @@ def _warn(text: str) -> None:
     log.warning(text, link="data")
 
 
-class ClientOutput(Protocol):
-    """What the data link needs of the clients' server."""
-
-    @property
-    def patient(self) -> bool:
-        """True while producers should hold back, because a client is behind."""
-
-    @property
-    def held_bytes(self) -> int:
-        """How much memory the connections of clients may take."""
-
-    def flush_soon(self) -> None:
-        """Run the end of this turn of the event loop."""
-
-
 class DataRouter:
     """The gateway's end of the data link.
 
@@ -105,6 +93,7 @@ class DataRouter:
         rings: Rings,
         handover: Handover,
         intake: Intake,
+        turns: TurnLink,
         output: ClientOutput,
         on_message: Callable[[str, int, bytes], None],
         on_welcome: Callable[[str], None],
@@ -116,6 +105,7 @@ class DataRouter:
         self._calls = calls
         self._queued = calls.queued
         self._http_calls = http_calls
+        self._turns = turns
         self._rings = rings
         self._handover = handover
         self._intake = intake
@@ -145,6 +135,7 @@ class DataRouter:
             gateway, peers, rings, intake, self._send, self.dropped, self._clock, on_welcome
         )
         http_calls.attach(self._router.send, self._greetings.before_call)
+        turns.attach(self._router.send)
         intake.attach(
             self._acknowledge_soon, self._greetings.invite, self._greetings.journal_changed
         )
@@ -168,6 +159,9 @@ class DataRouter:
                 self.dropped["late answer"] += not self._http_calls.answered(peer, each)
             elif type(each) is DataHello:
                 peer = self._greetings.hello(id, each) or peer
+            elif isinstance(each, TurnEvents | TurnEnded | TurnTaken):
+                if peer is not None and peer.welcome:
+                    self._turns.on_frame(peer, each)
             elif isinstance(each, AccountIdentity):
                 if peer is not None and self._intake.is_on(peer.key) and self._intake.ready:
                     self._intake.identify(peer, each)

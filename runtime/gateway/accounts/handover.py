@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from runtime.gateway.accounts.fanout import Fanout
 from runtime.gateway.accounts.ring import Rings
+
+
+class ClientOutput(Protocol):
+    """What the data link needs of the clients' server."""
+
+    @property
+    def patient(self) -> bool:
+        """True while producers should hold back, because a client is behind."""
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the connections of clients may take."""
+
+    def flush_soon(self) -> None:
+        """Run the end of this turn of the event loop."""
 
 
 class Handover:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ipc import timeouts
 from ipc.errors import RemoteError
@@ -66,6 +66,9 @@ class Peer:
         self.malformed = 0
 
 
+OnPeer = Callable[[Peer], None]
+
+
 class Peers:
     """All peers by public name (``by_id``), and the welcome ones by account key (``by_key``).
 
@@ -78,6 +81,13 @@ class Peers:
         self.accounts = accounts
         self.proof = proof
         self._changed = asyncio.Event()
+        self._followers: list[tuple[OnPeer, OnPeer]] = []
+
+    def follow(self, welcomed: OnPeer, forgotten: OnPeer) -> None:
+        """Call ``welcomed`` with each peer that is welcome, again with each new welcome, and
+        ``forgotten`` with each whose incarnation has ended.
+        """
+        self._followers.append((welcomed, forgotten))
 
     def accepts(self, id: bytes, hello: DataHello) -> bool:
         """Return whether the peer with this name is the incarnation that its hello names."""
@@ -107,12 +117,16 @@ class Peers:
         """Enter a peer in ``by_key``, so that calls to its account reach it."""
         self.by_key[peer.key] = peer
         self._changed.set()
+        for welcomed, _ in self._followers:
+            welcomed(peer)
 
     def forget(self, peer: Peer) -> None:
         """Remove a peer whose incarnation has ended."""
         del self.by_id[peer.id]
         if self.by_key.get(peer.key) is peer:
             del self.by_key[peer.key]
+        for _, forgotten in self._followers:
+            forgotten(peer)
 
     def of_account(self, key: str) -> list[Peer]:
         """Return the peers of an account: more than one while it is replaced."""

@@ -1,0 +1,316 @@
+"""Decides what becomes of the turns that agents have: what to send, hand on, and give up. Pure.
+
+A turn is one attempt of an agent at a run. Each method takes what has happened and returns what
+to do. Numbers decide: an event is handed on once, in order, whatever comes twice. A turn belongs
+to one incarnation of its agent; when that has ended the turn has died with it, and whoever began
+it decides whether there is another.
+
+Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ipc.frames.data import TurnAck, TurnBegin, TurnCancel, TurnEnded, TurnEvents, TurnTaken
+from ipc.nesting import MALFORMED, require_shallow
+from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
+
+GRACE_MS = 2_000  # the agent ends a turn at its deadline; after so much more it is given up
+CANCEL_MS = 5_000  # within which an agent ends a turn that is cancelled; then it is given up
+PAST = 20_000  # names of turns that are over
+REASONS = ("gap", "malformed", "repeated", "stale", "unknown")
+
+TurnFrameDown = TurnBegin | TurnAck | TurnCancel
+TurnFrameUp = TurnTaken | TurnEvents | TurnEnded
+
+_event = msgspec.json.Decoder(TurnEvent).decode
+_outcome = msgspec.json.Decoder(TurnOutcome).decode
+
+
+@dataclass(slots=True)
+class OpenTurn:
+    """A turn that is not over. ``name`` is that on the wire, ``agent`` the agent's key.
+
+    ``incarnation`` is that which has it, 0 while it waits for one. ``taken``: the agent has said
+    so. ``got`` is the newest number that was handed on, ``stored`` the newest that was
+    acknowledged. ``shown`` is the number of the first delta or tool call; ``seen``: that was
+    acknowledged. ``ended``: its end was handed on. ``listener`` is whom it is handed on to.
+    """
+
+    name: str
+    run: str
+    agent: str
+    payload: bytes
+    deadline: int
+    listener: Any = None
+    attempt: int = 1
+    incarnation: int = 0
+    taken: bool = False
+    got: int = 0
+    stored: int = 0
+    shown: int = 0
+    seen: bool = False
+    cancel_at: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendDown:
+    """Send a frame to an incarnation of an agent."""
+
+    agent: str
+    incarnation: int
+    frame: TurnFrameDown
+
+
+@dataclass(frozen=True, slots=True)
+class HandSent:
+    """Tell who began the turn that an incarnation of the agent is being sent it."""
+
+    turn: OpenTurn
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandEvents:
+    """Hand on events; ``last`` is the number up to which that is acknowledged once stored."""
+
+    turn: OpenTurn
+    events: list[TurnEvent]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandEnd:
+    """Hand on the end; ``seq`` is acknowledged once it is stored, 0: there is nothing to."""
+
+    turn: OpenTurn
+    outcome: TurnOutcome
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandDeath:
+    """Hand on that the turn has died with its agent."""
+
+    turn: OpenTurn
+    seen: bool
+
+
+TurnAction = SendDown | HandSent | HandEvents | HandEnd | HandDeath
+
+
+@dataclass(slots=True)
+class TurnTable:
+    """All open turns. ``dropped`` counts by reason what was not handed on."""
+
+    by_run: dict[str, OpenTurn] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
+    complete: bool = False  # every turn that an earlier gateway had is known, or over
+    _by_name: dict[str, OpenTurn] = field(default_factory=dict)
+    _present: dict[str, int] = field(default_factory=dict)  # incarnations that are welcome
+    _past: dict[str, None] = field(default_factory=dict)
+    _due: list[tuple[int, str]] = field(default_factory=list)
+
+    def incarnation_of(self, agent: str) -> int:
+        """Return the incarnation of an agent that can take turns, 0 for none."""
+        return self._present.get(agent, 0)
+
+    def next_due(self) -> int | None:
+        """Return when ``wake`` is to be called."""
+        return self._due[0][0] if self._due else None
+
+    def add(self, turn: OpenTurn) -> list[TurnAction]:
+        """Begin a turn, or go on with one that an incarnation has; raises ``ValueError`` twice."""
+        if turn.run in self.by_run:
+            raise ValueError(f"the run {turn.run} has a turn already")
+        self.by_run[turn.run] = self._by_name[turn.name] = turn
+        heapq.heappush(self._due, (turn.deadline, turn.name))
+        present = self._present.get(turn.agent)
+        return [] if present is None else self._meet(turn, present)
+
+    def met(self, agent: str, incarnation: int) -> list[TurnAction]:
+        """Follow a welcome: what it was sent before may be lost."""
+        if incarnation < self._present.get(agent, 0):
+            return []
+        self._present[agent] = incarnation
+        return [
+            action
+            for turn in list(self.by_run.values())
+            if turn.agent == agent
+            for action in self._meet(turn, incarnation)
+        ]
+
+    def left(self, agent: str, incarnation: int) -> list[TurnAction]:
+        """Follow the end of an incarnation: its turns have died with it."""
+        if self._present.get(agent) == incarnation:
+            del self._present[agent]
+        return [
+            action
+            for turn in list(self.by_run.values())
+            if turn.agent == agent and turn.incarnation == incarnation
+            for action in self._die(turn)
+        ]
+
+    def take(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
+        """Take a frame of an agent."""
+        turn = self._by_name.get(frame.turn)
+        if turn is None or turn.agent != agent:
+            return self._strange(agent, incarnation, frame)
+        if turn.incarnation != incarnation:
+            self.dropped["stale"] += 1
+            return []
+        turn.taken, turn.payload = True, b""
+        match frame:
+            case TurnTaken():
+                if frame.acked > turn.got:  # an earlier gateway has stored more than we know of
+                    turn.got, turn.seen = frame.acked, True
+                return []
+            case TurnEvents():
+                return self._events(turn, frame)
+            case TurnEnded():
+                return self._end(turn, frame)
+
+    def acknowledge(self, run: str, seq: int, attempt: int | None = None) -> list[TurnAction]:
+        """Acknowledge what is stored up to ``seq``; the end of a turn closes it.
+
+        What is stored of an earlier ``attempt`` acknowledges nothing of this one.
+        """
+        turn = self.by_run.get(run)
+        if turn is None or seq <= turn.stored or attempt not in (None, turn.attempt):
+            return []
+        turn.stored = min(seq, turn.got)
+        turn.seen = turn.seen or 0 < turn.shown <= turn.stored
+        if turn.ended and turn.stored == turn.got:
+            self._close(turn)
+        return [self._down(turn, TurnAck(turn.name, turn.stored))]
+
+    def cancel(self, run: str, now: int) -> list[TurnAction]:
+        """Have a turn cancelled; one that no agent has is over at once."""
+        turn = self.by_run.get(run)
+        if turn is None or turn.ended or turn.cancel_at:
+            return []
+        if not turn.incarnation:
+            return self._give_up(turn, "aborted")
+        turn.cancel_at = now + CANCEL_MS
+        heapq.heappush(self._due, (turn.cancel_at, turn.name))
+        return [self._down(turn, TurnCancel(turn.name))]
+
+    def wake(self, now: int) -> list[TurnAction]:
+        """Give up what is overdue."""
+        actions: list[TurnAction] = []
+        while self._due and self._due[0][0] <= now:
+            _, name = heapq.heappop(self._due)
+            turn = self._by_name.get(name)
+            if turn is None or turn.ended:
+                continue
+            if turn.cancel_at and turn.cancel_at <= now:
+                actions += self._give_up(turn, "aborted")
+            elif now >= turn.deadline + (GRACE_MS if turn.incarnation else 0):
+                actions += self._give_up(turn, "timeout")
+            else:
+                heapq.heappush(self._due, (turn.deadline + GRACE_MS, name))
+        return actions
+
+    def _meet(self, turn: OpenTurn, incarnation: int) -> list[TurnAction]:
+        if turn.ended or incarnation < turn.incarnation:
+            return []
+        actions: list[TurnAction] = []
+        if not turn.incarnation:
+            turn.incarnation = incarnation
+            actions.append(HandSent(turn, incarnation))
+        elif turn.incarnation != incarnation:
+            return self._die(turn)
+        if not turn.taken:
+            actions.append(self._down(turn, TurnBegin(turn.name, turn.payload, turn.got)))
+            if turn.stored:
+                actions.append(self._down(turn, TurnAck(turn.name, turn.stored)))
+        if turn.cancel_at:
+            actions.append(self._down(turn, TurnCancel(turn.name)))
+        return actions
+
+    def _die(self, turn: OpenTurn) -> list[TurnAction]:
+        self._close(turn)
+        if turn.ended:
+            return []  # handed on already: all that is missing is that it is stored
+        if turn.cancel_at:
+            return [HandEnd(turn, TurnOutcome("aborted"), 0)]
+        return [HandDeath(turn, turn.seen)]
+
+    def _give_up(self, turn: OpenTurn, state: str) -> list[TurnAction]:
+        """End a turn here, whatever its agent still does."""
+        self._close(turn)
+        outcome = TurnOutcome("aborted" if state == "aborted" else "timeout")
+        actions: list[TurnAction] = [HandEnd(turn, outcome, 0)]
+        if turn.incarnation:
+            actions.insert(0, self._down(turn, TurnCancel(turn.name)))
+        return actions
+
+    def _close(self, turn: OpenTurn) -> None:
+        del self.by_run[turn.run], self._by_name[turn.name]
+        self._past[turn.name] = None
+        if len(self._past) > PAST:
+            del self._past[next(iter(self._past))]
+
+    def _events(self, turn: OpenTurn, frame: TurnEvents) -> list[TurnAction]:
+        if frame.first > turn.got + 1:
+            self.dropped["gap"] += len(frame.payloads)  # they come again after the next welcome
+            return []
+        known = turn.got + 1 - frame.first
+        self.dropped["repeated"] += min(known, len(frame.payloads))
+        if turn.ended or known >= len(frame.payloads):
+            stored = frame.first <= turn.stored
+            return [self._down(turn, TurnAck(turn.name, turn.stored))] if stored else []
+        events: list[TurnEvent] = []
+        for payload in frame.payloads[known:]:
+            turn.got += 1
+            event = self._decoded(payload)
+            if event is None:
+                continue
+            events.append(event)
+            if not turn.shown and isinstance(event, Delta | ToolCall):
+                turn.shown = turn.got
+        return [HandEvents(turn, events, turn.got)]
+
+    def _decoded(self, payload: bytes) -> TurnEvent | None:
+        try:
+            require_shallow(payload)
+            event: TurnEvent = _event(payload)
+        except MALFORMED:
+            self.dropped["malformed"] += 1
+            return None
+        return event
+
+    def _end(self, turn: OpenTurn, frame: TurnEnded) -> list[TurnAction]:
+        if turn.ended or frame.seq <= turn.got:
+            self.dropped["repeated"] += 1
+            return []
+        if frame.seq != turn.got + 1:
+            self.dropped["gap"] += 1
+            return []
+        turn.got, turn.ended = frame.seq, True
+        try:
+            require_shallow(frame.payload)
+            outcome = _outcome(frame.payload)
+        except MALFORMED as error:
+            self.dropped["malformed"] += 1
+            outcome = TurnOutcome("error", kind="failed", error=f"a malformed end: {error}")
+        return [HandEnd(turn, outcome, frame.seq)]
+
+    def _strange(self, agent: str, incarnation: int, frame: TurnFrameUp) -> list[TurnAction]:
+        """Have an agent forget a turn that is over; one of an earlier gateway may yet be named."""
+        self.dropped["unknown"] += 1
+        if not self.complete and frame.turn not in self._past:
+            return []
+        if isinstance(frame, TurnEnded):
+            return [SendDown(agent, incarnation, TurnAck(frame.turn, frame.seq))]
+        return [SendDown(agent, incarnation, TurnCancel(frame.turn))]
+
+    def _down(self, turn: OpenTurn, frame: TurnFrameDown) -> SendDown:
+        return SendDown(turn.agent, turn.incarnation, frame)
