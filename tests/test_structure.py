@@ -120,6 +120,7 @@ DECODES_ITSELF = {
     "runtime/gateway/journal/search.py": OUR_OWN,
     "runtime/gateway/accounts/payload_check.py": "measured first, where it is not short",
     "runtime/gateway/methods/config.py": BOUNDED_REQUEST,
+    "runtime/gateway/runs/turn_table.py": "measured first",
     "runtime/gateway/supervisor_link.py": BOUNDED_REQUEST,
     "runtime/supervisor/api/config.py": JSON5,
     "runtime/supervisor/logs/structured.py": OUR_OWN,

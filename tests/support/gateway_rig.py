@@ -208,6 +208,7 @@ async def gateway_rig(
     supervisor: bool = True,
     agents: str = "none",
     state_dir: Path | None = None,
+    address: str | None = None,
     listener: socket.socket | None = None,
     canvas: dict[str, Any] | None = None,
     canvas_listener: socket.socket | None = None,
@@ -216,7 +217,8 @@ async def gateway_rig(
     """Run a gateway; by default with its supervisor and the account irc:libera.
 
     ``listener`` is what its predecessor had, in which clients wait. ``canvas`` is the section
-    ``canvasHost``, and ``canvas_listener`` the socket of its own port.
+    ``canvasHost``, and ``canvas_listener`` the socket of its own port. ``address`` is where workers
+    look for it.
     """
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -228,7 +230,7 @@ async def gateway_rig(
             version="0.0.test",
             session_token=SESSION,
             secret=SECRET,
-            data=f"ipc://{place / 'data.ipc'}",
+            data=address or f"ipc://{place / 'data.ipc'}",
             gateway={"auth": {"token": TOKEN}} | config,
             agents={"default": agents},
             channels=CHANNELS,

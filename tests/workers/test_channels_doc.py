@@ -119,9 +119,10 @@ PUBLIC = {
     "workers.registry": {"manifests", "load"},
     "workers.secrets": {"SecretRef", "resolve", "reveal"},
 }
-FOR_AGENTS = {"workers.agent"}
+FOR_AGENTS = {"workers.agent", "workers.testing.agent"}
 
 PUBLIC_FOR_TESTS = {
+    "workers.testing.agent": {"agent_turn", "running_agent", "AgentUnderTest", "TurnAnswer"},
     "workers.testing.conformance": {"ChannelConformance", "ChannelUnderTest"},
     "workers.testing.fake": {"ChannelUnderTest", "Fake", "FakePlace"},
     "workers.testing.faults": {"Fault", "FaultKind"},
