@@ -97,6 +97,13 @@ class Start:
         ]
         return found
 
+    async def nothing_left(self, moment: int) -> None:
+        """Wait until nothing is left of a start that was ended at a moment."""
+        try:
+            await until(lambda: not self.left())
+        except TimeoutError:
+            raise AssertionError(f"ended at {moment} ms: left is {self.left()}") from None
+
 
 @pytest.fixture
 def start(tmp_path: Path, short_path: Path) -> Start:
@@ -112,7 +119,7 @@ async def check(start: Start, number: int, moment: int) -> bool:
     expected = {0} if up else {0, -number, 130}
     assert code in expected, (moment, code, output)
     assert up or not output, (moment, code, output)
-    await until(lambda: not start.left())  # the zygote reads that its supervisor is gone
+    await start.nothing_left(moment)  # the zygote reads that its supervisor is gone
     return up
 
 
@@ -132,7 +139,7 @@ async def check_detached(start: Start, moment: int) -> bool:
         assert ended.returncode == 0, ended
     else:
         assert (code in {-signal.SIGINT, 130}, output) == (True, ""), (moment, code, output)
-    await until(lambda: not start.left())
+    await start.nothing_left(moment)
     return code == 0
 
 

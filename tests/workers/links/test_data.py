@@ -289,8 +289,12 @@ async def test_a_stop_waits_for_nothing_that_cannot_be_stored(run_dir: Path, whe
             await acknowledged_by_ping(rig)  # an answer has to arrive all the same
         signal.raise_signal(signal.SIGTERM)
         assert await rig.code() == 0
-        beat = rig.supervisor.of(control.Beat)[-1]
-        assert (beat.emitted, beat.acked) == (2, 1)
+
+        def figures() -> tuple[int, int]:
+            last = rig.supervisor.of(control.Beat)[-1]  # its very last is on its way yet
+            return last.emitted, last.acked
+
+        await rig.supervisor.until(lambda: figures() == (2, 1))
 
 
 async def test_what_can_be_stored_again_is_waited_for(run_dir: Path) -> None:
