@@ -149,6 +149,7 @@ def test_status_shows_the_conversation() -> None:
         "Queue: collect, debounce 300 ms, cap 20",
         "Up since 2 h",
     ]
+    assert say("/status", version="").text.startswith("Trunkline\nAgent")
     more = say("/status", running=True, running_seconds=75.4, waiting=2, model="m", tokens=(5, 6))
     assert "Agent: ops (m)" in more.text
     assert "Now: a turn runs since 75 s, 2 waiting" in more.text
@@ -234,6 +235,7 @@ def test_the_queue_of_a_session_can_be_set(words: str, queue: QueueConfig) -> No
         f"Queue: {queue.mode}, debounce {queue.debounce_ms} ms, cap {queue.cap}."
     )
     assert ("steer is not there" in found.text) is (queue.mode == "steer")
+    assert found.text.endswith("followups." if queue.mode == "steer" else f"cap {queue.cap}.")
 
 
 def test_words_change_only_what_they_name() -> None:

@@ -143,6 +143,8 @@ def test_a_page_is_never_too_large_and_never_empty() -> None:
     assert page["nextOffset"] == 2
     assert places(history_page(large, 3, max_chars=10)) == [1, 2, 3]
     assert places(history_page(large, 3)) == [1, 2, 3]
+    (row,) = history_page(some(1, "xyz"), 1, max_chars=2)["messages"]
+    assert row["content"] == "xy" + CUT
     assert places(history_page(some(1, "x" * (MAX_PAGE + 1)), 1, max_chars=MAX_PAGE + 2)) == [1]
 
 

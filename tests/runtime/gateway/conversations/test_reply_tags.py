@@ -69,7 +69,7 @@ def test_silence_is_allowed_in_groups_alone_and_only_where_it_is_configured(text
     assert (found.kind, found.text) == ("silent", "")
     assert found.reason == "the agent keeps silent, and may in groups"
     refused = read(text, group=True)
-    assert refused.kind == "empty"
+    assert (refused.kind, refused.text) == ("empty", "")
     assert refused.reason.endswith("session.silentReply.group is disallow")
     for allowed in (False, True):
         direct = read(text, silent_groups=allowed)
@@ -128,6 +128,9 @@ SHOWN = [
     ("NO_REPLY", ""),
     ("NOW", "NOW"),
     ("hello\nNO_R", "hello"),
+    ("hello\nNO", "hello"),
+    ("hello\nNO_R\n", "hello"),
+    ("hello\n\nNO_R", "hello"),
     ("hello\nN", "hello\nN"),
     ("hello\nNOW", "hello\nNOW"),
 ]

@@ -68,6 +68,12 @@ def test_the_zone_is_the_configured_one_or_the_host_s() -> None:
     assert next_reset(daily(0), last, BERLIN) == SessionReset(at("2026-11-29 23:00"), "daily")
 
 
+def test_the_day_is_that_of_the_zone() -> None:
+    last = at("2026-11-28 18:00", "America/Los_Angeles")  # the 29th of UTC
+    found = reset_due(daily(20), last, last + 7_200_000, ZoneInfo("America/Los_Angeles"))
+    assert found == SessionReset(last + 7_200_000, "daily")
+
+
 def test_a_day_may_be_left_out() -> None:
     last = at("2011-12-29 05:00", "Pacific/Apia")  # the 30th was none there
     found = next_reset(daily(4, "Pacific/Apia"), last, UTC)

@@ -28,7 +28,10 @@ from runtime.gateway.conversations.session_keys import (
 )
 
 SCOPES: list[DmScope] = ["main", "per-peer", "per-channel-peer", "per-account-channel-peer"]
-LINKS = {"alice": ["telegram:931", "irc:al", "unverified:irc:al2"], "x": ["slack:U1"]}
+LINKS = {
+    "alice": ["telegram:931", "irc:al", "unverified:irc:al2", "matrix:@al:example.org"],
+    "x": ["slack:U1"],
+}
 
 
 def origin(**fields: Any) -> Origin:
@@ -168,6 +171,7 @@ def test_who_is_not_vouched_for_has_a_conversation_of_its_own() -> None:
         (origin(channel="irc", peer="al"), "alice"),
         (origin(channel="irc", peer="AL", ignore_case=True), "alice"),
         (origin(channel="irc", peer="al2", verified=False), "alice"),
+        (origin(channel="matrix", peer="@al:example.org"), "alice"),
         (origin(channel="slack", peer="931"), None),
         (origin(channel="slack", peer="U1"), "x"),
     ],
@@ -289,8 +293,12 @@ def test_what_has_none_of_our_forms_is_a_client_s_own(name: str) -> None:
     "key", ["", "main", "agent", "agent:", "agent:m", "agent:m:", "agent::x", "Agent:m:x"]
 )
 def test_what_names_no_agent_is_no_key(key: str) -> None:
-    with pytest.raises(BadSessionKey):
+    with pytest.raises(BadSessionKey, match=r"^the session key is not agent:<agent>:<name>$"):
         parts_of(key)
+
+
+def test_a_key_that_a_client_has_made_up_is_taken_apart_all_the_same() -> None:
+    assert parts_of("agent:m:direct:%FF%2").id == "\ufffd%2"
 
 
 @pytest.mark.parametrize(
@@ -313,9 +321,9 @@ def test_a_client_s_key_is_bare_or_whole(given: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("", "is empty"),
+        ("", "^the session key is empty; allowed: a name, or agent:<agent>:<name>$"),
         ("  ", "is empty"),
-        ("a b", "white space"),
+        ("a b", "^the session key has white space or control characters in it$"),
         ("a\u2028b", "white space"),
         ("a\x00", "control"),
         ("\ud800", "control"),
@@ -453,5 +461,7 @@ def test_named_sessions_are_none_of_each_other(
 
 
 def test_the_links_of_these_tests_may_stand_in_the_file() -> None:
-    found = validate_session(SessionConfig(identity_links=LINKS), ["telegram", "irc", "slack"])
+    found = validate_session(
+        SessionConfig(identity_links=LINKS), ["telegram", "irc", "slack", "matrix"]
+    )
     assert found == []

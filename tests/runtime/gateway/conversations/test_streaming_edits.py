@@ -40,6 +40,7 @@ def test_it_does_not_begin_with_half_a_word_unless_that_lasts() -> None:
 
 def test_no_preview_of_nothing() -> None:
     assert preview().take(9999, idle=True) == EditDecision(None, "nothing new")
+    assert PreviewEdits(RULES, 0).take(9999, idle=True) == EditDecision(None, "nothing new")
     assert shown("word0 word1").take(9999, idle=True) == EditDecision(None, "nothing new")
 
 
