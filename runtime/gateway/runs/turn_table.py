@@ -24,6 +24,7 @@ from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
 GRACE_MS = 2_000  # the agent ends a turn at its deadline; after so much more it is given up
 CANCEL_MS = 5_000  # within which an agent ends a turn that is cancelled; then it is given up
 PAST = 20_000  # names of turns that are over
+SPARE = 1000  # times of turns that are over
 REASONS = ("gap", "malformed", "repeated", "stale", "unknown")
 
 TurnFrameDown = TurnBegin | TurnAck | TurnCancel
@@ -123,7 +124,9 @@ class TurnTable:
         return self._present.get(agent, 0)
 
     def next_due(self) -> int | None:
-        """Return when ``wake`` is to be called."""
+        """Return when ``wake`` is to be called; ``None``: not before another turn is added."""
+        while self._due and self._due[0][1] not in self._by_name:
+            heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
     def add(self, turn: OpenTurn) -> list[TurnAction]:
@@ -257,6 +260,9 @@ class TurnTable:
         self._past[turn.name] = None
         if len(self._past) > PAST:
             del self._past[next(iter(self._past))]
+        if len(self._due) > 2 * len(self._by_name) + SPARE:  # deadlines may be far away
+            self._due = [each for each in self._due if each[1] in self._by_name]
+            heapq.heapify(self._due)
 
     def _events(self, turn: OpenTurn, frame: TurnEvents) -> list[TurnAction]:
         if frame.first > turn.got + 1:

@@ -88,7 +88,8 @@ class TurnLink:
         self._send: Send = lambda peer, body: False
         self._queued: dict[Peer, list[TurnFrameDown]] = {}
         self._scheduled = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0  # the loop's time; uvloop's handle of a time that has come has none
         peers.follow(self._welcomed, self._forgotten)
 
     def __len__(self) -> int:
@@ -236,10 +237,10 @@ class TurnLink:
             return
         at = self._loop.time() + max(0.0, due / 1000 - self._clock())
         if self._timer is not None:
-            if self._timer.when() <= at and not self._timer.cancelled():
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._wake)
+        self._timer, self._timer_at = self._loop.call_at(at, self._wake), at
 
     def _wake(self) -> None:
         self._timer = None

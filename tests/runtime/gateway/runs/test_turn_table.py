@@ -32,7 +32,7 @@ FINAL = TurnOutcome("final", Final("ab"))
 
 
 def opened(run: str = "r", agent: str = A, **more: Any) -> OpenTurn:
-    return OpenTurn(f"1:{run}", run, agent, b"{}", DEADLINE, **more)
+    return OpenTurn(f"1:{run}", run, agent, b"{}", **({"deadline": DEADLINE} | more))
 
 
 def events(first: int, *found: TurnEvent, turn: str = "1:r") -> TurnEvents:
@@ -321,6 +321,20 @@ def test_names_of_turns_that_are_over_are_bounded(monkeypatch: pytest.MonkeyPatc
 
 
 STEPS = ["up", "up", "down", "down", "make", "store", "lose", "hello", "die"]
+
+
+def test_times_of_turns_that_are_over_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn_table, "SPARE", 0)
+    table = TurnTable()
+    table.add(opened("first"))
+    for number in range(5):
+        table.add(opened(f"r{number}", deadline=DEADLINE - 10 + number))
+    assert table.next_due() == DEADLINE - 10
+    for number in range(5):
+        table.cancel(f"r{number}", NOW)
+    assert table.next_due() == DEADLINE
+    table.cancel("first", NOW)
+    assert table.next_due() is None
 
 
 class Player:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import uvloop
 
 from ipc.frames import data
 from ipc.frames.data import MAX_TURN_BYTES, PACK_BYTES, TurnAck, TurnBegin, TurnEvents, Welcome
@@ -246,6 +247,19 @@ async def test_a_turn_that_no_agent_takes_ends_at_its_deadline() -> None:
         await soon.until("outcomes")
         assert soon.outcomes == [TurnOutcome("timeout")]
         assert len(turns) == 0
+
+
+def test_a_deadline_that_is_over_stops_no_other_turn_on_the_loop_of_the_product() -> None:
+    async def life() -> None:
+        async with gateway_rig() as rig:
+            turns = rig.parts.turns
+            over = start(turns, "x", "over", seconds=-1)
+            soon = start(turns, "x", "soon", seconds=0.02)
+            await over.until("outcomes")
+            await soon.until("outcomes")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(life())
 
 
 async def test_an_attempt_is_a_turn_of_its_own_name() -> None:
