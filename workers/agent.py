@@ -22,6 +22,7 @@ from workers.errors import NeedsLogin as NeedsLogin
 from workers.errors import RateLimited as RateLimited
 from workers.errors import Transient as Transient
 from workers.errors import TurnRefused as TurnRefused
+from workers.errors import TurnTooLarge as TurnTooLarge
 from workers.messages import MAX_TEXT, Attachment, Chat, Id, Sender
 from workers.plugin import LOCAL as LOCAL
 from workers.plugin import REMOTE as REMOTE
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
     import structlog  # for a type only: its import costs the command line 0.1 s
 
 T = TypeVar("T")
-Kind = Literal["transient", "rate_limited", "refused", "misconfigured", "needs_login", "failed"]
+Kind = Literal[
+    "transient",
+    "rate_limited",
+    "refused",
+    "too_large",
+    "misconfigured",
+    "needs_login",
+    "failed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +276,10 @@ class Agent(Protocol):
         Without a ``Final`` the answer is all deltas together. The next item is asked for when
         there is room for it: that is the back-pressure. A turn that is cancelled, or over its
         deadline, gets ``CancelledError`` where it awaits. Raises, and the class decides what the
-        gateway does: ``Transient``, ``RateLimited``, ``TurnRefused``, ``Misconfigured``,
-        ``NeedsLogin``. An ``OSError`` or what libraries raise when the network fails counts as
-        ``Transient``; everything else is a fault of the agent. No exception of a turn ends the
-        process or another turn.
+        gateway does: ``Transient``, ``RateLimited``, ``TurnRefused``, ``TurnTooLarge``,
+        ``Misconfigured``, ``NeedsLogin``. An ``OSError`` or what libraries raise when the network
+        fails counts as ``Transient``; everything else is a fault of the agent. No exception of a
+        turn ends the process or another turn.
         """
 
     # Optional: ``async def run(self) -> None``: be there until cancelled, keep a connection say.

@@ -9,6 +9,7 @@ ChannelError
 ├── Finished         the account has done its work and stays down (exit code 0)
 ├── LoggedOut        the login is ended; the account stays down until the next login
 ├── TurnRefused      the provider of an agent does not answer this turn; the agent lives on
+│   └── TurnTooLarge the conversation is too long for the model
 └── SendFailed       one message could not be sent; the account lives on
     ├── MaybeSent    it was handed over, and whether it arrived cannot be known
     └── MediaFailed  a file of a message could not be stored, found or fetched
@@ -62,8 +63,12 @@ class RateLimited(Transient):
 class TurnRefused(ChannelError):
     """The provider of an agent does not answer this turn, and would not if asked again.
 
-    The content is against its rules, or is too long for the model.
+    The content is against its rules, say.
     """
+
+
+class TurnTooLarge(TurnRefused):
+    """The conversation is too long for the model, or for whoever else answers: begin another."""
 
 
 class NeedsAPerson(ChannelError):

@@ -31,6 +31,7 @@ def test_every_error_of_a_plugin_is_one_family() -> None:
         "SendFailed",
         "Transient",
         "TurnRefused",
+        "TurnTooLarge",
     }
     assert all(issubclass(each, ChannelError) for each in classes)
 

@@ -6,13 +6,13 @@ The shapes are those of ``workers.agent``, each with its ``type``: ``delta``, ``
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from ipc.nesting import MALFORMED, decode_json
-from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, TurnEvent
+from workers.agent import Delta, Final, Kind, Notice, ToolCall, ToolResult, TurnEvent
 from workers.errors import (
     ChannelError,
     Misconfigured,
@@ -20,6 +20,7 @@ from workers.errors import (
     RateLimited,
     Transient,
     TurnRefused,
+    TurnTooLarge,
 )
 
 MAX_EVENT = 1024 * 1024  # bytes of one line, or of the data of one event
@@ -48,9 +49,7 @@ class ReportedError(
     """An error that ends a turn, as a program or a server reports it."""
 
     message: str = ""
-    kind: Literal[
-        "transient", "rate_limited", "refused", "misconfigured", "needs_login", "failed"
-    ] = "failed"
+    kind: Kind = "failed"
     retry_after: Annotated[float, Meta(ge=0, le=86_400)] | None = None
 
     def exception(self) -> Exception:
@@ -63,6 +62,8 @@ class ReportedError(
                 return RateLimited(text, retry_after=self.retry_after)
             case "refused":
                 return TurnRefused(text)
+            case "too_large":
+                return TurnTooLarge(text)
             case "misconfigured":
                 return Misconfigured(text)
             case "needs_login":

@@ -16,6 +16,7 @@ from workers.errors import (
     SendFailed,
     Transient,
     TurnRefused,
+    TurnTooLarge,
 )
 from workers.messages import MAX_TEXT
 from workers.process.endings import last_line
@@ -33,6 +34,7 @@ _KINDS: tuple[tuple[type[ChannelError], Kind], ...] = (
     (Misconfigured, "misconfigured"),
     (NeedsLogin, "needs_login"),
     (LoggedOut, "needs_login"),
+    (TurnTooLarge, "too_large"),
     (TurnRefused, "refused"),
     (RateLimited, "rate_limited"),
     (Transient, "transient"),

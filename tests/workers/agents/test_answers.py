@@ -7,7 +7,14 @@ import pytest
 
 from workers.agent import Delta, Final, Notice, ToolCall, ToolResult, Usage
 from workers.agents.answers import AnswerBound, BrokenAnswer, read_event, shown, without_nul
-from workers.errors import Misconfigured, NeedsLogin, RateLimited, Transient, TurnRefused
+from workers.errors import (
+    Misconfigured,
+    NeedsLogin,
+    RateLimited,
+    Transient,
+    TurnRefused,
+    TurnTooLarge,
+)
 from workers.messages import Attachment
 
 LINKS = ("https://",)
@@ -69,6 +76,7 @@ def test_what_is_no_event_is_named(line: bytes, why: str) -> None:
         ("transient", Transient),
         ("rate_limited", RateLimited),
         ("refused", TurnRefused),
+        ("too_large", TurnTooLarge),
         ("misconfigured", Misconfigured),
         ("needs_login", NeedsLogin),
     ],

@@ -18,6 +18,7 @@ from workers.errors import (
     RateLimited,
     Transient,
     TurnRefused,
+    TurnTooLarge,
 )
 from workers.messages import MAX_TEXT
 from workers.process import turn_outcomes
@@ -35,6 +36,7 @@ CASES: list[tuple[BaseException, str, str, float | None]] = [
     (Transient(), "transient", "transient", None),
     (RateLimited("429", retry_after=7), "rate_limited", "429", 7),
     (TurnRefused("no"), "refused", "no", None),
+    (TurnTooLarge("long"), "too_large", "long", None),
     (Misconfigured("no model"), "misconfigured", "no model", None),
     (NeedsLogin("key"), "needs_login", "key", None),
     (LoggedOut("revoked"), "needs_login", "revoked", None),

@@ -11,11 +11,11 @@ from workers.agent import Final, Turn
 from workers.agents.answers import BrokenAnswer, read_event, read_final, shown
 from workers.agents.http.config import HttpAgentConfig
 from workers.agents.prompts import instructions_of, window
-from workers.errors import Misconfigured, RateLimited, Transient, TurnRefused
+from workers.errors import Misconfigured, RateLimited, Transient, TurnRefused, TurnTooLarge
 
 TYPE = "turn"  # of the envelope
 LINKS = ("https://", "http://", "data:")
-REFUSED = {400, 413, 422}
+REFUSED = {400, 422}
 PASSING = {408, 409, 425}
 _encode = msgspec.json.Encoder().encode
 
@@ -61,6 +61,8 @@ def failure_of_status(status: int, words: str, retry_after: float | None) -> Exc
         return RateLimited(text, retry_after=retry_after)
     if status >= 500 or status in PASSING:
         return Transient(text, retry_after=retry_after)
+    if status == 413:
+        return TurnTooLarge(text)
     if status in REFUSED:
         return TurnRefused(text)
     if 300 <= status < 400:

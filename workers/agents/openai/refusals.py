@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 
 from workers.agents.answers import shown
-from workers.errors import Misconfigured, NeedsLogin, RateLimited, Transient, TurnRefused
+from workers.errors import (
+    Misconfigured,
+    NeedsLogin,
+    RateLimited,
+    Transient,
+    TurnRefused,
+    TurnTooLarge,
+)
 
 PASSING = {408, 409, 425}
 _TOO_LONG = re.compile(
@@ -37,7 +44,9 @@ def refusal_of(status: int, body: object, retry_after: float | None) -> Exceptio
         return Transient(text, retry_after=retry_after)
     if 300 <= status < 400:
         return Misconfigured(f"{text}; redirects are not followed: correct baseUrl")
-    if status in (400, 413, 422):
+    if status == 413:
+        return TurnTooLarge(text)
+    if status in (400, 422):
         return _refused(words, text)
     if status == 403 and _FILTERED.search(words):
         return TurnRefused(f"{text}; a content filter")
@@ -64,7 +73,7 @@ def failure_of(body: object) -> Exception:
 
 def _refused(words: str, text: str) -> TurnRefused:
     if _TOO_LONG.search(words):
-        return TurnRefused(f"{text}; too long for the model: lower historyTokens")
+        return TurnTooLarge(f"{text}; too long for the model: lower historyTokens")
     if _FILTERED.search(words):
         return TurnRefused(f"{text}; a content filter")
     return TurnRefused(text)

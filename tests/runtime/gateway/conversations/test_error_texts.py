@@ -12,7 +12,7 @@ from runtime.gateway.conversations.error_texts import TEXTS, ErrorText, end_text
 from runtime.gateway.runs.lifecycle import DIED, UNAVAILABLE, RunEnd
 from workers.agent import Kind
 
-KINDS = [*get_args(Kind), DIED, UNAVAILABLE, "too_large", "empty", "restart"]
+KINDS = [*get_args(Kind), DIED, UNAVAILABLE, "empty", "restart"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ from workers.agent import Final, HistoryItem, Usage
 from workers.agents.answers import BrokenAnswer
 from workers.agents.http.config import HttpAgentConfig
 from workers.agents.http.exchange import body_of_turn, failure_of_status, final_of
-from workers.errors import Misconfigured, RateLimited, Transient, TurnRefused
+from workers.errors import Misconfigured, RateLimited, Transient, TurnRefused, TurnTooLarge
 
 
 def test_a_turn_is_posted_in_an_envelope() -> None:
@@ -66,7 +66,7 @@ def test_what_is_no_answer_is_named(body: bytes, why: str) -> None:
         (404, Misconfigured),
         (408, Transient),
         (410, Misconfigured),
-        (413, TurnRefused),
+        (413, TurnTooLarge),
         (422, TurnRefused),
         (425, Transient),
         (429, RateLimited),

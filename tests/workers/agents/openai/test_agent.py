@@ -15,12 +15,20 @@ from tests.support.agents import agent_of, asked, events_of, failure_of_turn, te
 from workers.agent import Delta, Final, ToolCall, Usage
 from workers.agents.answers import BrokenAnswer
 from workers.agents.openai import manifest
-from workers.errors import Misconfigured, NeedsLogin, RateLimited, Transient, TurnRefused
+from workers.errors import (
+    Misconfigured,
+    NeedsLogin,
+    RateLimited,
+    Transient,
+    TurnRefused,
+    TurnTooLarge,
+)
 from workers.testing.fakes.model import FakeModel, fake_model
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+LINE = ": " + "x" * 1000 + "\n"
 DEEP = b"data: " + b"[" * 100_000 + b"\n\n"
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
 
@@ -129,13 +137,18 @@ FAULTS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("a list", {"raw": b"data: [1]\n\n"}, BrokenAnswer, "no completion"),
     ("wrong types", {"raw": b'data: {"choices":[{"delta":"x"}]}\n\n'}, BrokenAnswer, "completion"),
     ("no newline", {"pieces": ["x"], "then": "flood"}, BrokenAnswer, "a line is longer"),
-    ("comments", {"pieces": [": x\n"], "then": "flood"}, BrokenAnswer, "more than"),
+    (
+        "comments",
+        {"pieces": [LINE], "then": "flood"},
+        BrokenAnswer,
+        "more than",
+    ),
     ("words", {"pieces": [WORD.decode()], "then": "flood"}, BrokenAnswer, "longer than 2000"),
     ("filter", {"finish": "content_filter"}, TurnRefused, "content filter"),
     (
         "too long",
         {"status": 400, "error": {"error": {"message": "x", "code": "context_length_exceeded"}}},
-        TurnRefused,
+        TurnTooLarge,
         "too long for the model",
     ),
     (

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from workers.agents.openai.refusals import failure_of, refusal_of
-from workers.errors import Misconfigured, NeedsLogin, RateLimited, Transient, TurnRefused
+from workers.errors import (
+    Misconfigured,
+    NeedsLogin,
+    RateLimited,
+    Transient,
+    TurnRefused,
+    TurnTooLarge,
+)
 
 LONG = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000"
 
@@ -30,10 +37,10 @@ LONG = "This model's maximum context length is 8192 tokens. However, your messag
         (500, {"error": "oops"}, Transient, "oops"),
         (503, None, Transient, "no reason given"),
         (529, {"error": {"message": "Overloaded"}}, Transient, "Overloaded"),
-        (400, {"message": LONG, "code": "context_length_exceeded"}, TurnRefused, "historyTokens"),
-        (400, {"message": LONG}, TurnRefused, "historyTokens"),
-        (400, {"type": "exceed_context_size_error", "message": "x"}, TurnRefused, "historyTokens"),
-        (413, "", TurnRefused, "HTTP 413"),
+        (400, {"message": LONG, "code": "context_length_exceeded"}, TurnTooLarge, "historyTokens"),
+        (400, {"message": LONG}, TurnTooLarge, "historyTokens"),
+        (400, {"type": "exceed_context_size_error", "message": "x"}, TurnTooLarge, "historyTokens"),
+        (413, "", TurnTooLarge, "HTTP 413"),
         (400, {"code": "content_filter", "message": "x"}, TurnRefused, "content filter"),
         (400, {"message": "bad tools"}, TurnRefused, "bad tools"),
         (422, {"detail": [{"msg": "field required"}]}, TurnRefused, "field required"),
@@ -53,7 +60,7 @@ def test_an_answer_means(status: int, body: Any, kind: type[Exception], words: s
         ({"message": "x", "code": 429}, RateLimited),
         ({"message": "x", "code": "503"}, Transient),
         ({"message": "x", "code": 400}, TurnRefused),
-        ({"message": LONG}, TurnRefused),
+        ({"message": LONG}, TurnTooLarge),
         ({"message": "x", "code": "rate_limit_exceeded"}, RateLimited),
         ({"message": "x", "type": "insufficient_quota"}, Misconfigured),
         ({"message": "x", "type": "invalid_request_error"}, TurnRefused),
