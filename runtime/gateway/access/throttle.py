@@ -82,6 +82,10 @@ class Throttle:
             return 0.0
         return SUCCESS_DELAY
 
+    def forget(self, address: str) -> None:
+        """Forget the failures of an address, and that it is locked out."""
+        self._records.pop(address, None)
+
     def _prune(self, now: float) -> None:
         for address, record in list(self._records.items()):
             recent = record.failures and now - record.failures[-1] < self._window

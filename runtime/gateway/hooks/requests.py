@@ -1,0 +1,213 @@
+"""Checks what a request to ``/hooks/wake`` or ``/hooks/agent`` asks for. Pure.
+
+The texts of errors are OpenClaw's, which programs compare. Unlike there an unknown ``mode`` is an
+error, and so is an option of a wrong type: neither is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from ipc.nesting import MALFORMED, decode_json
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_KEY = 512  # characters of a session key or an idempotency key
+MODES = ("now", "next-heartbeat")
+LAST = "last"  # the chat that the session was last used from
+WakeMode = Literal["now", "next-heartbeat"]
+
+
+class BadHook(Exception):
+    """A request that is refused: the status of the answer, and the error in its body."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+
+    def body(self) -> bytes:
+        """Return the body of the answer."""
+        return msgspec.json.encode({"ok": False, "error": self.error})
+
+
+@dataclass(frozen=True, slots=True)
+class HookRules:
+    """What hooks may do here.
+
+    ``agents`` are those that exist, ``channels`` those that can deliver; ``prefixes`` are how a
+    session key must begin; ``request_keys``: whether a request may name one.
+    """
+
+    agents: frozenset[str]
+    channels: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ("hook:",)
+    request_keys: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HookWake:
+    """An event for the main session of an agent; ``mode``: looked at now, or at its next turn."""
+
+    text: str
+    mode: WakeMode = "now"
+    agent: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HookAgent:
+    """A turn of an agent; ``deliver``: its answer goes to ``channel``, ``to``.
+
+    ``timeout`` is in seconds, ``wait``: the request is answered when it has ended, ``key`` is that
+    of its idempotency.
+    """
+
+    message: str
+    name: str = "Hook"
+    agent: str | None = None
+    session: str | None = None
+    deliver: bool = True
+    channel: str = LAST
+    to: str | None = None
+    account: str | None = None
+    model: str | None = None
+    thinking: str | None = None
+    timeout: float | None = None
+    wait: bool = False
+    key: str | None = None
+
+
+def read_body(data: bytes) -> dict[str, Any]:
+    """Return the object that a body holds, an empty one where it has none; raises ``BadHook``."""
+    if len(data) > MAX_BODY_BYTES:
+        raise BadHook(413, "payload too large")
+    if not data.strip():
+        return {}
+    try:
+        found = decode_json(data)
+    except MALFORMED:
+        raise BadHook(400, "the body is no JSON") from None
+    if not isinstance(found, dict):
+        raise BadHook(400, "the body is no JSON object")
+    return found
+
+
+def wake_of(body: Mapping[str, Any], rules: HookRules) -> HookWake:
+    """Return what a request to ``/hooks/wake`` asks for; raises ``BadHook``."""
+    text = _required(body, "text")
+    mode = body.get("mode", "now")
+    if mode not in MODES:
+        raise BadHook(400, f"mode must be {'|'.join(MODES)}")
+    agent = agent_of(body.get("agentId"), rules)
+    return HookWake(text, mode, agent, _requested_session(body, agent, rules))
+
+
+def agent_turn_of(
+    body: Mapping[str, Any], rules: HookRules, idempotency_key: str | None = None
+) -> HookAgent:
+    """Return what a request to ``/hooks/agent`` asks for; raises ``BadHook``.
+
+    ``idempotency_key`` is the header, before which that of the body counts.
+    """
+    message = _required(body, "message")
+    channel, to = delivery_of(_text(body, "channel"), _text(body, "to"), rules)
+    agent = agent_of(body.get("agentId"), rules)
+    if "model" in body and _text(body, "model") is None:
+        raise BadHook(400, "model required")
+    key = _text(body, "idempotencyKey") or idempotency_key or None
+    if key is not None and len(key) > MAX_KEY:
+        raise BadHook(400, f"idempotencyKey has more than {MAX_KEY} characters")
+    return HookAgent(
+        message=message,
+        name=_text(body, "name") or "Hook",
+        agent=agent,
+        session=_requested_session(body, agent, rules),
+        deliver=_flag(body, "deliver", default=True),
+        channel=channel,
+        to=to,
+        account=_text(body, "accountId"),
+        model=_text(body, "model"),
+        thinking=_text(body, "thinking"),
+        timeout=_seconds(body),
+        wait=_flag(body, "waitForCompletion", default=False),
+        key=key,
+    )
+
+
+def agent_of(given: object, rules: HookRules) -> str | None:
+    """Return the agent that is named, if one is; raises ``BadHook`` where there is none such."""
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given.strip():
+        raise BadHook(400, "agentId must be a string")
+    if given.strip() not in rules.agents:
+        raise BadHook(400, f'unknown agentId "{given.strip()[:MAX_KEY]}"')
+    return given.strip()
+
+
+def delivery_of(channel: str | None, to: str | None, rules: HookRules) -> tuple[str, str | None]:
+    """Return where an answer goes; raises ``BadHook``. Both or neither are named, or ``last``."""
+    known = (LAST, *rules.channels)
+    if channel is not None and channel not in known:
+        raise BadHook(400, f"channel must be {'|'.join(known)}")
+    if (channel is not None and channel != LAST) != (to is not None):
+        raise BadHook(400, "channel and to must be set together for hook delivery")
+    return channel or LAST, to
+
+
+def session_of(key: str, agent: str | None, rules: HookRules) -> str:
+    """Return a session key that a hook may use; raises ``BadHook``."""
+    of_agent = [] if agent is None else [f"agent:{agent}:{each}" for each in rules.prefixes]
+    allowed = [*rules.prefixes, *of_agent]
+    if not key.startswith(tuple(allowed)):
+        raise BadHook(400, f"sessionKey must start with one of: {', '.join(allowed)}")
+    if len(key) > MAX_KEY or not key.isprintable():
+        raise BadHook(400, f"sessionKey must be printable, of at most {MAX_KEY} characters")
+    return key
+
+
+def _requested_session(body: Mapping[str, Any], agent: str | None, rules: HookRules) -> str | None:
+    key = _text(body, "sessionKey")
+    if key is None:
+        return None
+    if not rules.request_keys:
+        text = "sessionKey is disabled for external hook payloads"
+        raise BadHook(400, f"{text}; set hooks.allowRequestSessionKey=true to enable")
+    return session_of(key, agent, rules)
+
+
+def _required(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise BadHook(400, f"{name} required")
+    return value
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    """Return a text that may be absent; a blank one is."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise BadHook(400, f"{name} must be a string")
+    return value.strip() or None
+
+
+def _flag(body: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise BadHook(400, f"{name} must be a boolean")
+    return value
+
+
+def _seconds(body: Mapping[str, Any]) -> float | None:
+    value = body.get("timeoutSeconds")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
+        raise BadHook(400, "timeoutSeconds must be a number above 0, of at most 86400")
+    return float(value)
