@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.support.daemon import TOKEN, Daemon
@@ -100,3 +102,27 @@ async def test_a_gateway_that_fails_refuses_its_clients_until_it_is_started(
         assert (await client.call("health"))["ok"]
         await client.close()
         await asked
+
+
+async def test_nobody_is_refused_at_the_canvas_host_s_own_port_either(tmp_path: Path) -> None:
+    (tmp_path / "canvas").mkdir()
+    (tmp_path / "canvas" / "index.html").write_text("still here")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    canvas = {"enabled": True, "root": str(tmp_path / "canvas"), "port": port}
+    async with Daemon(tmp_path, CONFIG | {"canvasHost": canvas}) as daemon:
+        asking: dict[str, Any] = {
+            "url": f"http://127.0.0.1:{port}/__openclaw__/canvas/",
+            "headers": {"Authorization": f"Bearer {TOKEN}"},
+        }
+        async with aiohttp.ClientSession() as session:
+            for end in (kill_gateway, restart_gateway):
+                ended = asyncio.create_task(end(daemon))
+                while not ended.done():  # whatever is under way is cut; but it can always connect
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    await writer.wait_closed()
+                    await asyncio.sleep(0.02)
+                await ended
+                async with session.get(**asking) as answer:
+                    assert (answer.status, await answer.text()) == (200, "still here")
