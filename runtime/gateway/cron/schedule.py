@@ -1,0 +1,263 @@
+"""Decides when a scheduled job is due, and what becomes of a time that was missed. Pure.
+
+A job has one planned time, which is kept with it. Its run and the next planned time, which lies
+after both the planned one and now, become one record before the run begins: whatever dies or
+whichever way the clock is set, no planned time begins two runs.
+
+Expressions are those of cron, read by ``cronsim``, which does as Debian's cron where a clock is
+set: a time of day that does not exist is the first moment after the gap, one that comes twice
+counts once, and what is written with a ``*`` goes by real time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import islice
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+SPREAD_MS = 60_000  # over which runs that were missed together begin
+GRACE_MS = 60_000  # a planned time that passed so shortly before is late, not missed
+MAX_EXPRESSION = 256
+MAX_TRIES = 1000  # times before the wanted moment that an expression may give
+FIRST_YEAR, LAST_YEAR = 1970, 2099
+# The longest time that any date can have: the year 9999.
+MAX_MS = 253_402_300_799_000
+NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+CatchUp = Literal["one", "none"]
+
+
+class BadSchedule(ValueError):
+    """A schedule that means nothing; the text is OpenClaw's, where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtTime:
+    """Once, at a time in milliseconds."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EveryInterval:
+    """Each ``every`` milliseconds, counted from ``anchor``."""
+
+    every: int
+    anchor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CronTimes:
+    """The times of an expression in a zone, each later by ``stagger`` milliseconds."""
+
+    expression: str
+    zone: tzinfo = UTC
+    stagger: int = 0
+
+
+Schedule = AtTime | EveryInterval | CronTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be done about a job now. Times in milliseconds.
+
+    ``wait``: look again at that time. ``run``: begin the run of that planned time. ``skipped``: it
+    was missed, and is not made up for. With the last two ``next`` is the planned time from then on,
+    ``None`` when there is none. Nothing of all: there is nothing to do any more.
+    """
+
+    wait: int | None = None
+    run: int | None = None
+    skipped: int | None = None
+    next: int | None = None
+
+
+def decide(
+    schedule: Schedule,
+    planned: int | None,
+    *,
+    now: int,
+    awake_since: int,
+    catch_up: CatchUp = "one",
+    job: str = "",
+) -> Due:
+    """Return what is to be done about the job ``job``, whose ``planned`` time is kept with it.
+
+    ``awake_since`` is when the gateway started, or its host woke up. What was planned before that
+    was missed; however often, it is made up for by one run, or by none.
+    """
+    if planned is None:
+        return Due()
+    if now < planned:
+        return Due(wait=planned)
+    following = next_time(schedule, max(now, planned))
+    if planned >= awake_since - GRACE_MS:
+        return Due(run=planned, next=following)
+    if catch_up == "none":
+        return Due(skipped=planned, next=following)
+    begin = awake_since + offset(job, SPREAD_MS)
+    return Due(wait=begin) if now < begin else Due(run=planned, next=following)
+
+
+def next_time(schedule: Schedule, after: int) -> int | None:
+    """Return the first time of a schedule after ``after``, ``None`` when there is none."""
+    if isinstance(schedule, AtTime):
+        return schedule.at if schedule.at > after else None
+    if isinstance(schedule, EveryInterval):
+        return _next_of_interval(schedule, after)
+    found = _next_of_expression(schedule, after - schedule.stagger)
+    return None if found is None else found + schedule.stagger
+
+
+def offset(job: str, window: int) -> int:
+    """Return how many milliseconds of a window a job begins late: always the same for a job."""
+    if window <= 0:
+        return 0
+    return int.from_bytes(hashlib.sha256(job.encode()).digest()[:8]) % window
+
+
+def check_expression(expression: str, zone: tzinfo = UTC) -> None:
+    """Raise ``BadSchedule`` for an expression that cannot be read, or has no time at all."""
+    words = _words(expression)
+    try:
+        found = _next_of_words(words, datetime.fromtimestamp(0, UTC), zone)
+    except (CronSimError, AssertionError, ValueError, OverflowError) as error:
+        text = str(error) or "it cannot be read"
+        raise BadSchedule(f"CronPattern: Invalid expression ('{expression}'): {text}") from None
+    if found is None:
+        raise BadSchedule(f"CronPattern: Invalid expression ('{expression}'): it has no time")
+
+
+def zone_of(name: str | None, local: tzinfo = UTC) -> tzinfo:
+    """Return the time zone of a name (``local`` without one); raises ``BadSchedule``."""
+    if name is None:
+        return local
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise BadSchedule(
+            f"unknown time zone: {name[:80]!r}; allowed: Europe/Berlin, say"
+        ) from None
+
+
+def time_of(text: str) -> int:
+    """Return the milliseconds of a time as ISO 8601, in UTC where it has no zone, or of a number.
+
+    Raises ``BadSchedule``.
+    """
+    text = text.strip()
+    try:
+        if text.isascii() and text.isdecimal() and len(text) > 8:
+            found = int(text[:20])
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            found = milliseconds(moment)
+    except (ValueError, OverflowError):
+        found = -1
+    if not 0 <= found <= MAX_MS:
+        raise BadSchedule(f"schedule.at is no time: {text[:80]}; allowed: ISO 8601")
+    return found
+
+
+def iso(at: int) -> str:
+    """Return a time as OpenClaw writes it: in UTC, with three digits of the second."""
+    moment = datetime.fromtimestamp(at // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03}Z"
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return a moment in milliseconds, without the errors of a float."""
+    since = moment - datetime.fromtimestamp(0, UTC)
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def _next_of_interval(schedule: EveryInterval, after: int) -> int:
+    if after < schedule.anchor:
+        return schedule.anchor
+    return schedule.anchor + ((after - schedule.anchor) // schedule.every + 1) * schedule.every
+
+
+def _next_of_expression(schedule: CronTimes, after: int) -> int | None:
+    start = datetime.fromtimestamp(max(after, 0) // 1000, UTC)
+    try:
+        found = _next_of_words(_words(schedule.expression), start, schedule.zone)
+    except (CronSimError, AssertionError, ValueError, OverflowError):
+        return None
+    return None if found is None else milliseconds(found)
+
+
+def _words(expression: str) -> list[str]:
+    """Return the fields of an expression: seconds, five of cron, years; raises ``BadSchedule``."""
+    words = NICKNAMES.get(expression.strip().lower(), expression).split()
+    if not 5 <= len(words) <= 7 or len(expression) > MAX_EXPRESSION:
+        raise BadSchedule(
+            f"CronPattern: invalid configuration format ('{expression[:MAX_EXPRESSION]}'), exactly "
+            "five, six, or seven space separated parts are required."
+        )
+    first = 2 if len(words) == 5 else 3
+    for place in (first, first + 2):  # the days of the month, and of the week
+        if words[place] == "?":
+            words[place] = "*"
+    return words
+
+
+def _next_of_words(words: list[str], after: datetime, zone: tzinfo) -> datetime | None:
+    """Return the first time after ``after``, of the years in the seventh field, if there is one."""
+    if len(words) < 7:
+        return _first_after(words[:6], after, after, zone)
+    for year in sorted(_years(words[6])):
+        if year < after.astimezone(zone).year:
+            continue
+        start = max(after, datetime(year, 1, 1, tzinfo=zone).astimezone(UTC) - _SECOND)
+        found = _first_after(words[:6], start, after, zone)
+        if found is not None and found.year == year:
+            return found
+    return None
+
+
+def _first_after(
+    words: list[str], start: datetime, after: datetime, zone: tzinfo
+) -> datetime | None:
+    """Return the first time from ``start`` on that lies after ``after``.
+
+    In the second of two equal hours the library begins with the first one, and so with times that
+    are past.
+    """
+    times: Iterator[datetime] = CronSim(" ".join(words), start.astimezone(zone))
+    for found in islice(times, MAX_TRIES):
+        if found.astimezone(UTC) > after:
+            return found
+    return None
+
+
+def _years(field: str) -> set[int]:
+    """Return the years of the seventh field; raises ``ValueError``."""
+    years: set[int] = set()
+    for term in field.split(","):
+        span, slash, step = term.partition("/")
+        first, dash, last = ("1970", "-", "2099") if span == "*" else span.partition("-")
+        begin = int(first)
+        end = int(last) if dash else LAST_YEAR if slash else begin
+        if not FIRST_YEAR <= begin <= end <= LAST_YEAR:
+            raise ValueError("Bad year")
+        years |= set(range(begin, end + 1, int(step) if slash else 1))
+    return years
+
+
+_SECOND = datetime.fromtimestamp(1, UTC) - datetime.fromtimestamp(0, UTC)
