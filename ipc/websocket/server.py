@@ -68,9 +68,11 @@ class Server:
         self.connections: set[Connection] = set()
         self.slow = 0
         self.starved = 0
-        self.unproven = unproven or UnprovenSockets(
-            limits.preauth_per_address, limits.http_per_address, limits.unproven
-        )
+        if unproven is None:  # an empty one is false
+            unproven = UnprovenSockets(
+                limits.preauth_per_address, limits.http_per_address, limits.unproven
+            )
+        self.unproven = unproven
         self._turn_end: TurnEnd | None = None
         self._on_connect, self._on_text, self._on_close = on_connect, on_text, on_close
         self.undecided: set[DemuxConnection] = set()

@@ -103,3 +103,15 @@ def test_many_addresses_do_not_take_all_memory() -> None:
     for number in range(MAX_ADDRESSES + 10):
         throttle.failed(f"address {number}", False, 0.0)
     assert len(throttle._records) <= MAX_ADDRESSES
+
+
+def test_an_address_that_is_forgotten_is_a_new_one() -> None:
+    throttle = Throttle(attempts=2)
+    throttle.failed("a", False, 0.0)
+    throttle.failed("a", False, 0.0)
+    assert throttle.locked("a", False, 1.0) > 0
+    throttle.forget("a")
+    throttle.forget("nobody")
+    assert throttle.locked("a", False, 1.0) == 0
+    throttle.failed("a", False, 1.0)
+    assert throttle.locked("a", False, 1.0) == 0

@@ -243,6 +243,12 @@ async def test_its_own_port_serves_it_and_nothing_else(tmp_path: Path) -> None:
     listener.setblocking(False)
     async with canvas_rig(tmp_path, canvas_listener=listener) as canvas:
         canvas.port = listener.getsockname()[1]
+        unproven = canvas.rig.parts.server.unproven
+        assert len(unproven) == 0
+        _, writer = await asyncio.open_connection("127.0.0.1", canvas.port)
+        await until(lambda: len(unproven) == 1)  # it counts as one of the gateway's
+        writer.close()
+        await writer.wait_closed()
         assert (await canvas.get(PLACE))[1] == b"<h1>Hello</h1>"
         assert (await canvas.get(canvas.ticket() + PLACE, headers={}))[0] == 200
         for path in ("/health", "/metrics", "/", "/channels/irc/libera/"):
