@@ -76,6 +76,15 @@ def test_a_turn_waits_for_its_agent_and_goes_to_no_other() -> None:
     assert frames(table.met(A, 5)) == [TurnBegin("1:r", b"{}", 0)]
 
 
+def test_an_agent_says_nothing_of_another_s_turn() -> None:
+    table, turn = begun()
+    table.met("agent:b", 5)
+    assert table.take("agent:b", 5, events(1, Delta("forged"))) == []
+    assert table.take("agent:b", 5, ended(1)) == []
+    assert (turn.got, turn.taken, table.dropped["unknown"]) == (0, False, 2)
+    assert table.left("agent:b", 5) == []
+
+
 def test_a_run_has_one_turn_at_a_time() -> None:
     table, _ = begun()
     with pytest.raises(ValueError, match="the run r has a turn already"):
