@@ -1,5 +1,8 @@
 // Made by `python -m runtime.gateway.schema --ts`; do not edit.
 
+/** The params of ``agent.identity.get``; without any the default agent is meant. */
+export type AgentIdentityParams = { agentId?: string; sessionKey?: string };
+
 /** No params at all. */
 export type NoParams = Record<string, never>;
 
@@ -142,7 +145,9 @@ export type WebLoginStartParams = { force?: boolean; timeoutMs?: number; verbose
 export type WebLoginWaitParams = { timeoutMs?: number; currentQrDataUrl?: string | null; channel?: string | null; accountId?: string | null };
 
 export interface MethodParams {
-  /** Answer with the agents; the echo agent is the embedded default. */
+  /** Answer with the name and the avatar of an agent, which is named by its id or the key of one of its sessions. One that there is not has OpenClaw's names. */
+  "agent.identity.get": AgentIdentityParams;
+  /** Answer with the agents. `kind`, `phase`, `cause`, `incarnation` and `health` are ours; an agent without a phase has no process. */
   "agents.list": NoParams;
   /** Explain the state of an account and what comes next. */
   "channels.describe": AccountParams;

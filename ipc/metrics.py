@@ -7,6 +7,7 @@ the gateway is down the command line prints the same text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from ipc.frames.status import RESTART_REASONS, AccountStatus
 from ipc.frames.words import Phase
 
 PREFIX = "trunkline_"
+Word = Literal["account", "agent"]
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -42,31 +44,10 @@ def gauge(name: str, help: str, value: float) -> Series:
 def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     """Return the figures of every account; ``now`` is epoch seconds."""
     known = list(rows)
-
-    def each(
-        kind: Literal["counter", "gauge"],
-        name: str,
-        help: str,
-        value: Callable[[AccountStatus], float | None],
-    ) -> Series:
-        found = [({"account": row.account}, value(row)) for row in known]
-        samples = [(labels, float(one)) for labels, one in found if one is not None]
-        return Series(f"{PREFIX}account_{name}", kind, help, samples)
-
-    def wait(row: AccountStatus) -> float | None:
-        return None if row.next_try_at is None else max(0.0, row.next_try_at / 1000 - now)
-
-    def lag(row: AccountStatus) -> float | None:
-        return None if row.loop_lag_ms is None else row.loop_lag_ms / 1000
-
+    each = partial(_each, known, "account")
     return [
-        each("gauge", "up", "1 while the account is running.", _is_running),
-        each("gauge", "failed", "1 while a person is needed.", _is_failed),
-        each("gauge", "backoff_seconds", "Seconds to the next try.", wait),
-        each("gauge", "loop_lag_seconds", "Lag of the worker's loop.", lag),
-        _restarts(known),
+        *_of_workers(known, "account", now),
         each("gauge", "failures", "Failures in a row.", lambda row: row.failures),
-        each("gauge", "rss_bytes", "Resident memory of the worker.", lambda row: row.rss_bytes),
         each("gauge", "media_bytes", "Space of its files.", lambda row: row.media_bytes),
         each("counter", "log_dropped", "Lines of output not kept.", lambda row: row.log_dropped),
         each(
@@ -78,6 +59,49 @@ def of_accounts(rows: Iterable[AccountStatus], now: float) -> list[Series]:
     ]
 
 
+def of_agents(rows: Iterable[AccountStatus], now: float) -> list[Series]:
+    """Return the figures of every agent; ``now`` is epoch seconds."""
+    return _of_workers(list(rows), "agent", now)
+
+
+def _of_workers(rows: list[AccountStatus], what: Word, now: float) -> list[Series]:
+    """Return the figures that accounts and agents have; ``what`` of both they are."""
+
+    def wait(row: AccountStatus) -> float | None:
+        return None if row.next_try_at is None else max(0.0, row.next_try_at / 1000 - now)
+
+    def lag(row: AccountStatus) -> float | None:
+        return None if row.loop_lag_ms is None else row.loop_lag_ms / 1000
+
+    each = partial(_each, rows, what)
+    return [
+        each("gauge", "up", f"1 while the {what} is running.", _is_running),
+        each("gauge", "failed", "1 while a person is needed.", _is_failed),
+        each("gauge", "backoff_seconds", "Seconds to the next try.", wait),
+        each("gauge", "loop_lag_seconds", "Lag of the worker's loop.", lag),
+        _restarts(rows, what),
+        each("gauge", "rss_bytes", "Resident memory of the worker.", lambda row: row.rss_bytes),
+    ]
+
+
+def _each(
+    rows: list[AccountStatus],
+    what: Word,
+    kind: Literal["counter", "gauge"],
+    name: str,
+    help: str,
+    value: Callable[[AccountStatus], float | None],
+) -> Series:
+    found = [(_label(row, what), value(row)) for row in rows]
+    samples = [(labels, float(one)) for labels, one in found if one is not None]
+    return Series(f"{PREFIX}{what}_{name}", kind, help, samples)
+
+
+def _label(row: AccountStatus, what: Word) -> dict[str, str]:
+    """Return the label that names a row: the key of an account, the id of an agent."""
+    return {what: row.account if what == "account" else row.account_id}
+
+
 def _is_failed(row: AccountStatus) -> float:
     return float(row.phase == Phase.FAILED)
 
@@ -86,15 +110,15 @@ def _is_running(row: AccountStatus) -> float:
     return float(row.phase == Phase.RUNNING)
 
 
-def _restarts(rows: Iterable[AccountStatus]) -> Series:
-    """Return the restarts of every account by reason, those that never happened too."""
+def _restarts(rows: Iterable[AccountStatus], what: Word) -> Series:
+    """Return the restarts of every one by reason, those that never happened too."""
     samples = [
-        ({"account": row.account, "reason": reason}, float(row.restart_reasons.get(reason, 0)))
+        (_label(row, what) | {"reason": reason}, float(row.restart_reasons.get(reason, 0)))
         for row in rows
         for reason in RESTART_REASONS
     ]
     meaning = "Starts that no orderly stop came before, by reason."
-    return Series(f"{PREFIX}account_restarts", "counter", meaning, samples)
+    return Series(f"{PREFIX}{what}_restarts", "counter", meaning, samples)
 
 
 def text(series: Iterable[Series]) -> str:

@@ -35,6 +35,8 @@ MANIFEST_SIDE = {
     "workers.agent",
     "workers.plugin",
     "workers.registry",
+    "workers.agents.registry",
+    "workers.installed",
     "workers.channels.manifest_data",
     "workers.messages",
     "workers.secrets",
@@ -68,7 +70,7 @@ STARTS_PROCESSES = {
 }
 # Modules of the house that are loaded by name, each with its reason.
 LOADED_BY_NAME = {
-    "workers/registry.py": "manifests of channels, other people's too",
+    "workers/installed.py": "manifests, other people's too",
     "workers/process/loading.py": "the plugin of a channel, in its worker only",
     "runtime/gateway/http/late.py": "the HTTP server, after the gateway is up",
     "runtime/gateway/journal/stored.py": "sqlite3, where an account has a journal",

@@ -1,19 +1,26 @@
 """Find the installed channels: the built-in ones and those of other packages.
 
-Only manifests are imported, never an SDK. A package that cannot be imported spoils its own
-channel alone: it becomes a warning, and its accounts show why they cannot run.
+With them come the kinds of agents (``workers.agents.registry``): a configuration names both.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-
 import msgspec
 
+from ipc.frames.words import AGENT
+from workers.agents.registry import AgentKinds, agent_kinds
+from workers.installed import ID as ID
+from workers.installed import ID_RULE as ID_RULE
+from workers.installed import (
+    InstalledManifest,
+    InstalledManifests,
+    flaw_of_code,
+    flaw_of_config,
+    flaw_of_fields,
+    flaw_of_identity,
+    load_manifest,
+)
+from workers.installed import UnusableManifest as UnusableManifest
 from workers.plugin import Manifest
 
 GROUP = "trunkline.channels"
@@ -23,8 +30,7 @@ BUILT_IN = {
     name: f"workers.channels.{name}:manifest"
     for name in ("local", "irc", "discord", "telegram", "slack", "webhook")
 }
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # of a channel, and of an account
-ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or digit"
+InstalledChannel = InstalledManifest
 
 # Fields that every account has: a channel cannot use these names for its own.
 COMMON_FIELDS = frozenset(
@@ -56,21 +62,8 @@ COMMON_FIELDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledChannel:
-    """A usable channel. ``ref`` is the import string of its manifest.
-
-    ``python`` is the interpreter for which it is installed, where that is not this one.
-    """
-
-    manifest: Manifest
-    ref: str
-    package: str
-    python: str | None = None
-
-
-class Manifests(dict[str, InstalledChannel]):
-    """The usable channels by id. ``broken`` holds the reason for each id that is unusable.
+class Manifests(InstalledManifests[Manifest]):
+    """The usable channels by id, and ``agents``, the kinds of agents.
 
     Where a configuration names interpreters (``python``), ``unusable`` holds by interpreter why
     a channel cannot run there, by id; the empty interpreter is this one. ``base`` are then the
@@ -79,14 +72,9 @@ class Manifests(dict[str, InstalledChannel]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.broken: dict[str, str] = {}
-        self.warnings: list[str] = []
+        self.agents = AgentKinds()
         self.unusable: dict[str, dict[str, str]] = {}
         self.base: Manifests | None = None
-
-
-class UnusableManifest(Exception):
-    """A manifest cannot be used; the text is the reason."""
 
 
 def manifests() -> Manifests:
@@ -95,16 +83,8 @@ def manifests() -> Manifests:
     Nothing is cached: the next call finds a package that was installed meanwhile.
     """
     found = Manifests()
-    for name, ref, package in _candidates():
-        if name in found or (name in BUILT_IN and ref != BUILT_IN[name]):
-            holder = "built in" if name in BUILT_IN else f"provided by {found[name].package}"
-            found.warnings.append(f"channel {name} of {package} is ignored: {name} is {holder}")
-            continue
-        try:
-            found[name] = InstalledChannel(load(name, ref), ref, package)
-        except UnusableManifest as error:
-            found.broken.setdefault(name, f"{package}: {error}")
-            found.warnings.append(f"channel {name} of {package} cannot be used: {error}")
+    found.find("channel", GROUP, BUILT_IN, flaw_of)
+    found.agents = agent_kinds()
     return found
 
 
@@ -113,48 +93,22 @@ def load(id: str, ref: str) -> Manifest:
 
     Raises ``UnusableManifest``; ``KeyboardInterrupt`` passes, it is the operator's.
     """
-    module, _, name = ref.partition(":")
-    try:
-        manifest = getattr(import_module(module), name or "manifest")
-    except KeyboardInterrupt:
-        raise  # from the operator, not from the package
-    except BaseException as error:  # noqa: BLE001 - another package's import may raise anything
-        raise UnusableManifest(f"{ref}: {type(error).__name__}: {error}") from None
-    if problem := flaw_of(id, manifest):
-        raise UnusableManifest(f"{ref} {problem}")
-    assert isinstance(manifest, Manifest)
+    manifest: Manifest = load_manifest(id, ref, flaw_of)
     return manifest
-
-
-def _candidates() -> Iterator[tuple[str, str, str]]:
-    """Yield id, import string and package: the built-in ones first, then the others in order."""
-    for name, ref in BUILT_IN.items():
-        yield name, ref, "trunkline"
-
-    def order(point: EntryPoint) -> tuple[str, str, str]:
-        return point.name, _package(point), point.value
-
-    for point in sorted(set(entry_points(group=GROUP)), key=order):
-        if point.value != BUILT_IN.get(point.name):
-            yield point.name, point.value, _package(point)
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "an unknown package"
 
 
 def flaw_of(id: str, manifest: object) -> str | None:
     """Return what makes ``manifest`` unusable, ``None`` when nothing does."""
     if not isinstance(manifest, Manifest):
         return f"is {type(manifest).__name__}, not a workers.plugin.Manifest"
-    if manifest.id != id:
-        return f"calls itself {manifest.id!r}, but its entry point is named {id!r}"
-    if not ID.match(id):
-        return f"has the id {id!r}; allowed: {ID_RULE}"
-    if not (isinstance(manifest.config, type) and issubclass(manifest.config, msgspec.Struct)):
-        return "has a config that is not a msgspec.Struct"
-    if not re.fullmatch(r"[\w.]+:\w+", manifest.plugin):
-        return f"has the plugin {manifest.plugin!r}; allowed: package.module:Class"
+    if id == AGENT:
+        return f"has the id {id!r}, which stands before the ids of agents"
+    if problem := (
+        flaw_of_identity(id, manifest.id)
+        or flaw_of_config(manifest.config)
+        or flaw_of_code("plugin", manifest.plugin)
+    ):
+        return problem
     words = (
         manifest.label,
         manifest.detail_label,
@@ -169,11 +123,9 @@ def flaw_of(id: str, manifest: object) -> str | None:
     except Exception as error:  # noqa: BLE001 - another package's objects may raise anything
         return f"has a status that is not JSON: {error}"
     fields = {each.encode_name for each in msgspec.structs.fields(manifest.config)}
-    if taken := sorted(fields & COMMON_FIELDS):
-        return f"has config fields that every account has already: {', '.join(taken)}"
+    secrets = (*manifest.secrets, *manifest.secret_parts)
+    if problem := flaw_of_fields(fields, secrets, COMMON_FIELDS, "account"):
+        return problem
     if manifest.groups != "groups" and manifest.groups not in fields:
         return f"lists groups in {manifest.groups}, which is no config field"
-    named = {name.split(".")[0] for name in (*manifest.secrets, *manifest.secret_parts)}
-    if strange := sorted(named - fields):
-        return f"lists secrets that are no config fields: {', '.join(strange)}"
     return None

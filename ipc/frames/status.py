@@ -54,7 +54,7 @@ class LoginStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """One account as the supervisor sees it.
+    """One account, or agent, as the supervisor sees it.
 
     ``revision`` is that of the configuration with which the present or last process was
     started, as clients are told it; ``restart_reasons`` says why the ``restarts`` were made.
@@ -195,8 +195,12 @@ class SupervisorStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
-    """The whole status: what ``trunkline status --json`` prints."""
+    """The whole status: what ``trunkline status --json`` prints.
+
+    The row of an agent is that of an account, with the channel ``agent``.
+    """
 
     supervisor: SupervisorStatus
     gateway: GatewayStatus
     accounts: list[AccountStatus]
+    agents: list[AccountStatus] = msgspec.field(default_factory=list)

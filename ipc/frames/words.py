@@ -16,6 +16,8 @@ NOT_CONNECTED = "NOT_CONNECTED"  # of a node
 
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
 
+AGENT = "agent"  # before the colon in the key of an agent: no channel can be called so
+
 LONGEST_PROMPT = 8192  # characters of what a login shows: a QR code holds 4296 at most
 LONGEST_ANSWER = 8192  # characters of what a person answers: a text, or the address of a page
 LONGEST_SENTENCE = 1000  # characters of one sentence in a frame
@@ -48,4 +50,4 @@ ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})  # there is a
 
 def is_agent(key: str) -> bool:
     """Return whether a worker's key is that of an agent, ``agent:<id>``, and of no account."""
-    return key.startswith("agent:")
+    return key.startswith(f"{AGENT}:")

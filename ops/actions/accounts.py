@@ -47,7 +47,7 @@ def carry_out(target: RuntimeTarget, order: Order) -> list[Row]:
 
 
 def read_status(target: RuntimeTarget) -> Row:
-    """Return the rows ``supervisor``, ``gateway`` and ``accounts`` of a runtime."""
+    """Return the rows ``supervisor``, ``gateway``, ``accounts`` and ``agents`` of a runtime."""
     return asyncio.run(_read_status(target))
 
 

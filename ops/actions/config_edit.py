@@ -1,12 +1,14 @@
-"""Adds and removes accounts in the configuration file and has a running daemon take it over."""
+"""Adds and removes accounts and agents in the file and has a running daemon take it over."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ipc.errors import RemoteError
-from ipc.frames.words import INVALID_REQUEST
+from ipc.frames.words import INVALID_REQUEST, is_agent
 from ops.connect.places import places_of
 from ops.connect.selection import split
 from ops.connect.supervisor import connected_supervisor
@@ -36,13 +38,46 @@ def add_account(target: RuntimeTarget, key: str, fields: list[str], *, as_json: 
 def remove_account(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
     """Remove ``key`` and its hold; a running daemon stops it."""
     from runtime.config.edit import accounts
-    from runtime.supervisor.accounts.holds import HOLDS, Holds
 
     split(key)
+    _remove(target, key, accounts.remove_account, key, as_json=as_json)
+
+
+def add_agent(
+    target: RuntimeTarget, key: str, fields: list[str], *, default: bool, as_json: bool
+) -> None:
+    """Add the agent ``key`` with ``field=value`` pairs; ``default``: it answers by default."""
+    from runtime.config.edit import agents
+
+    places = places_of(target)
+    name = key.partition(":")[2]
+    agents.add_agent(places.config_path, name, _pairs(fields), default=default)
+    more = ", and answers by default" if default else ""
+    _report(places, key, "added", _take_over(places), more, as_json)
+
+
+def remove_agent(target: RuntimeTarget, key: str, *, as_json: bool) -> None:
+    """Remove the agent ``key`` and its hold; a running daemon stops it."""
+    from runtime.config.edit import agents
+
+    _remove(target, key, agents.remove_agent, key.partition(":")[2], as_json=as_json)
+
+
+def _remove(
+    target: RuntimeTarget,
+    key: str,
+    remove: Callable[[Path, str], object],
+    name: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Have ``remove`` take ``name`` out of the file, and forget the hold of ``key``."""
+    from runtime.supervisor.accounts.holds import HOLDS, Holds
+
     places = places_of(target)
     holds = Holds(places.state_dir / HOLDS)
     held = holds.get(key) is not None
-    accounts.remove_account(places.config_path, key)
+    remove(places.config_path, name)
     reloaded = _take_over(places)
     if held and reloaded is None:  # a daemon does it itself
         holds.release_all([key])
@@ -108,7 +143,8 @@ def _take_over(places: Places) -> Any:
 
 def _report(places: Places, key: str, what: str, reloaded: Any, more: str, as_json: bool) -> None:
     if as_json:
-        show_json({"account": key, what: True, "file": str(places.config_path), "reload": reloaded})
+        word = "agent" if is_agent(key) else "account"
+        show_json({word: key, what: True, "file": str(places.config_path), "reload": reloaded})
     else:
         when = "" if reloaded else "; it counts from the next `trunkline up`"
         print(clean(f"{key} {what} in {places.config_path}{more}{when}"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ipc import timeouts
 from ipc.frames.websocket import Event
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, is_agent
 from ipc.websocket.reconnecting import OPENED
 from ops.connect.account_api import AccountApi, connected_account_api, payload_of
 from ops.connect.selection import chosen
@@ -46,7 +46,7 @@ class PhaseWaiter:
 
     def on_event(self, event: Event) -> None:
         """Take in one event of the connection."""
-        if event.event == "channel.status":
+        if event.event in ("channel.status", "agent.status"):
             row = payload_of(event)
             self._rows[row["account"]] = row
             self._changed.set()
@@ -75,7 +75,8 @@ class PhaseWaiter:
         """Take the rows as they are now; return the keys of the ``wanted`` ones."""
         if self._missed:
             self._missed, self._rows = False, {}
-        rows = chosen((await api.status())["accounts"], wanted)
+        status = await api.status()
+        rows = chosen([*status["accounts"], *status["agents"]], wanted)
         # An event's row is never older than the snapshot's: one connection keeps its order.
         self._rows = {row["account"]: row for row in rows} | self._rows
         return [row["account"] for row in rows]
@@ -98,8 +99,9 @@ class PhaseWaiter:
             row = self._rows[key]
             failed = self.goal is Goal.RUNNING and row["phase"] == Phase.FAILED
             if failed and self._counts(key, row):
+                group = "agents" if is_agent(key) else "channels"
                 why = (
-                    row.get("lastError") or row.get("cause") or "see `trunkline channels describe`"
+                    row.get("lastError") or row.get("cause") or f"see `trunkline {group} describe`"
                 )
                 raise OperatorError(f"{key} failed and needs a person: {why}")
         return [key for key in keys if not self._is_there(key, self._rows[key])]

@@ -60,9 +60,9 @@ class Watcher:
             await self._watch_gateway(address_at(self._target.url, self._target.token))
             return
         async with connected_supervisor(places_of(self._target), on_event=self._on_event) as client:
-            status = await client.call("supervisor.status", {})
-            count = len(chosen(status["accounts"], self._keys))
-            for row in status["accounts"]:
+            status = {"agents": []} | await client.call("supervisor.status", {})
+            count = len(chosen([*status["accounts"], *status["agents"]], self._keys))
+            for row in [*status["accounts"], *status["agents"]]:
                 self._narrator.know(row["account"], row)
             self._note_gateway(status["gateway"])
             self._narrator.know("gateway", status["gateway"])
@@ -100,7 +100,8 @@ class Watcher:
         """Follow a gateway alone, over its restarts: accounts and messages both come from it."""
         async with connected_gateway(address, on_event=self._on_event) as client:
             api = AccountApi(client, through_gateway=True)
-            for row in chosen((await api.status())["accounts"], self._keys):
+            status = await api.status()
+            for row in chosen([*status["accounts"], *status["agents"]], self._keys):
                 self._narrator.know(row["account"], row)
             self._print(f"watching {address.url}; Ctrl-C ends")
             client.closed.add_done_callback(lambda _: self._news.set())
@@ -120,10 +121,10 @@ class Watcher:
 
     def _on_event(self, event: Event) -> None:
         match event.event:
-            case "channel.status":
-                self._print_change(payload_of(event))
-            case "channel.removed":
-                self._print_removal(payload_of(event))
+            case "channel.status" | "agent.status":
+                self._print_change(payload_of(event), event.event)
+            case "channel.removed" | "agent.removed":
+                self._print_removal(payload_of(event), event.event)
             case "gateway.status":
                 row = payload_of(event)
                 self._note_gateway(row)
@@ -163,8 +164,8 @@ class Watcher:
             return
         self._show(event, row, self._narrator.tell(name, row, time.time()))
 
-    def _print_removal(self, row: dict[str, Any]) -> None:
-        self._show("channel.removed", row, f"{clean(row['account'])}  removed")
+    def _print_removal(self, row: dict[str, Any], event: str) -> None:
+        self._show(event, row, f"{clean(row['account'])}  removed")
 
     def _show(self, event: str, row: dict[str, Any], line: str | None) -> None:
         if line is None:

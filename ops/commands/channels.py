@@ -64,7 +64,8 @@ def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
     from ops.actions.accounts import read_status
     from ops.connect.selection import chosen
 
-    rows = chosen(read_status(options.target)["accounts"], keys or [])
+    found = read_status(options.target)
+    rows = chosen([*found["accounts"], *found["agents"]], keys or [])
     if options.json:
         show_json({"accounts": rows})
     else:
@@ -206,16 +207,17 @@ def logs(*, selection: LogSelection, options: LocalOptions) -> None:
 @command(app)
 def holds(*, keys: Keys = None, options: LocalOptions) -> None:
     """Show which accounts were stopped by hand, when and why."""
-    from ops.connect.selection import chosen, matches
+    from ops.connect.selection import EVERY, chosen, matches
     from ops.output.text import moment
 
     held = _ask(options, "channels.holds", {})["holds"]
     if not all(any(matches(key, [name]) for key in held) for name in keys or []):
-        rows = _ask(options, "supervisor.status", {})["accounts"]
+        status = _ask(options, "supervisor.status", {})
+        rows = [*status["accounts"], *status.get("agents", [])]
         # a hold may outlive its account, and an account need not be held; else it is a mistake
         known = dict.fromkeys([*(row["account"] for row in rows), *held])
         chosen([{"account": key} for key in known], keys or [])
-    held = {key: hold for key, hold in held.items() if not keys or matches(key, keys)}
+    held = {key: hold for key, hold in held.items() if matches(key, keys or [EVERY])}
     if options.json:
         show_json({"holds": held})
         return

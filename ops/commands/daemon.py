@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ipc.frames.words import is_agent
 from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
 from ops.commands.options import Json, Keys, command_app
 from ops.connect.identity import own_version
 from ops.connect.target import RuntimeTarget
-from ops.output.show import show_accounts, show_json
+from ops.output.show import show_accounts, show_agents, show_json
 
 app = command_app()
 
@@ -30,18 +31,25 @@ def down(
 
 @command(app)
 def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
-    """Show the supervisor, the gateway and all accounts."""
+    """Show the supervisor, the gateway, all accounts and all agents."""
     from ops.actions.accounts import read_status
     from ops.connect.selection import chosen
     from ops.output.daemon import show_daemon
 
     found = read_status(options.target)
-    found["accounts"] = chosen(found["accounts"], keys or [])
+    if keys:
+        rows = chosen([*found["accounts"], *found["agents"]], keys)
+        found["accounts"] = [row for row in rows if not is_agent(row["account"])]
+        found["agents"] = [row for row in rows if is_agent(row["account"])]
     if options.json:
         show_json(found)
         return
     show_daemon(found)
-    show_accounts(found["accounts"])
+    if found["accounts"] or not keys:
+        show_accounts(found["accounts"])
+    if found["agents"]:
+        print()
+        show_agents(found["agents"])
 
 
 @command(app)

@@ -16,7 +16,7 @@ import msgspec
 
 from ipc.errors import PeerGone, RemoteError
 from ipc.frames.websocket import Event
-from ipc.frames.words import Phase
+from ipc.frames.words import AGENT, Phase
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
 from ipc.websocket.reconnecting import ReconnectingClient
@@ -53,13 +53,13 @@ class AccountApi:
         self._through_gateway = through_gateway
 
     async def status(self) -> Row:
-        """Return the rows ``supervisor``, ``gateway`` and ``accounts``.
+        """Return the rows ``supervisor``, ``gateway``, ``accounts`` and ``agents``.
 
-        Through a gateway there is no row of the supervisor.
+        Through a gateway there is no row of the supervisor, and those of agents are short.
         """
         if not self._through_gateway:
             found: Row = await self.client.call("supervisor.status", {})
-            return found
+            return {"agents": []} | found  # of an older release
         answer = await self.client.call("channels.status", {})
         server = self.client.hello.get("server") or {}
         return {
@@ -74,7 +74,19 @@ class AccountApi:
                 for channel, snapshots in answer["channelAccounts"].items()
                 for snapshot in snapshots
             ],
+            "agents": await self._agents(),
         }
+
+    async def _agents(self) -> list[Row]:
+        """Return a row for each agent of a gateway that has a process; OpenClaw's have none."""
+        if "agents.list" not in (self.client.hello.get("features") or {}).get("methods", ()):
+            return []
+        listed = (await self.client.call("agents.list", {})).get("agents") or []
+        return [
+            {"account": f"{AGENT}:{agent['id']}", "channel": AGENT} | agent
+            for agent in listed
+            if "phase" in agent
+        ]
 
     async def act(
         self, verb: Verb, targets: Sequence[str], reason: str | None, timeout: float

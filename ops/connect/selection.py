@@ -1,11 +1,16 @@
-"""Selects accounts by what was typed: keys, channel names, or all of them. Pure."""
+"""Selects accounts by what was typed: keys, channel names, or all of them. Pure.
+
+An agent is no account: it is meant only where its own key (``agent:main``) is typed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ipc.frames.words import AGENT, is_agent
 from ops.exits import OperatorError, UsageFailure
+from workers.installed import ID
 
 EVERY = "*"
 
@@ -21,21 +26,38 @@ def targets(keys: Sequence[str] | None, everything: bool) -> list[str]:
 
 
 def chosen(rows: Iterable[dict[str, Any]], wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of the accounts that ``wanted`` names; all rows when it is empty.
+    """Return the rows of those that ``wanted`` names; of all accounts when it is empty.
 
-    Raises ``OperatorError`` for a name that no account has.
+    Raises ``OperatorError`` for a name that none has.
     """
     rows = list(rows)
+    names = wanted or [EVERY]
     unknown = [name for name in wanted if not any(matches(row["account"], [name]) for row in rows)]
     if unknown:
-        known = ", ".join(row["account"] for row in rows) or "none"
-        raise OperatorError(f"unknown account or channel {unknown[0]!r}; known: {known}")
-    return [row for row in rows if not wanted or matches(row["account"], wanted)]
+        agent = is_agent(unknown[0])
+        keys = [row["account"] for row in rows]
+        known = ", ".join(key for key in keys if is_agent(key) is agent) or "none"
+        what = "agent" if agent else "account or channel"
+        raise OperatorError(f"unknown {what} {unknown[0]!r}; known: {known}")
+    return [row for row in rows if matches(row["account"], names)]
 
 
 def matches(key: str, wanted: Sequence[str]) -> bool:
     """Return whether ``wanted`` names ``key``, by itself, by its channel or by ``*``."""
+    if is_agent(key):
+        return key in wanted
     return any(name in (EVERY, key, key.partition(":")[0]) for name in wanted)
+
+
+def agent_key(name: str) -> str:
+    """Return the key of an agent that was typed by its id, or by its key.
+
+    Raises ``UsageFailure`` where it can be neither.
+    """
+    bare = name.removeprefix(f"{AGENT}:")
+    if not ID.match(bare):
+        raise UsageFailure(f"{name!r} is no agent; write its id, like main")
+    return f"{AGENT}:{bare}"
 
 
 def split(key: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ def show_description(found: dict[str, Any]) -> None:
     """Print the answer of ``channels.describe`` about one account."""
     status = found["status"]
     facts: list[tuple[str, Any]] = [
-        ("channel", found.get("label")),
+        ("kind" if "kind" in found else "channel", found.get("label")),
         ("name", found.get("name")),
         ("identity", found.get("identity")),
         ("why", found.get("why")),
@@ -29,7 +29,9 @@ def show_description(found: dict[str, Any]) -> None:
     facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
     facts += [
         ("configuration", _spawned_with(found)),
-        ("journal", _journal(status)),
+        *([] if "kind" in found else [("journal", _journal(status))]),
+        ("repeats a turn", found.get("repeat")),
+        ("turn at most", f"{found['timeoutSeconds']:g} s" if "timeoutSeconds" in found else None),
         *(("who may talk", line) for line in found.get("access") or ()),
         ("memory limits", _memory(found)),
         ("last exit", status.get("lastExit")),

@@ -39,6 +39,12 @@ ACCOUNT_COLUMNS = (
     "last error",
 )
 
+# An agent has turns, and no messages of its own.
+AGENT_COLUMNS = (
+    "agent",
+    *(each for each in ACCOUNT_COLUMNS[1:] if each not in ("in", "out", "dropped")),
+)
+
 
 def show_json(value: Any) -> None:
     """Print ``value`` as one JSON document; structs in their wire form."""
@@ -74,7 +80,9 @@ def _show_rich(columns: Sequence[str], cells: list[list[str]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in ("account", "phase", "pid"))
+        table.add_column(
+            name, overflow="fold", no_wrap=name in ("account", "agent", "phase", "pid")
+        )
     for row in cells:
         # Text, not str: brackets in an error must not be read as markup
         table.add_row(*(Text(cell, style=PHASE_COLOURS.get(cell, "")) for cell in row))
@@ -103,6 +111,15 @@ def show_accounts(accounts: Sequence[Mapping[str, Any]]) -> None:
         print("no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`")
         return
     show_table(ACCOUNT_COLUMNS, [account_row(row, time.time()) for row in accounts])
+
+
+def show_agents(agents: Sequence[Mapping[str, Any]]) -> None:
+    """Print the status rows of agents as a table."""
+    now = time.time()
+    rows = [dict(zip(ACCOUNT_COLUMNS, account_row(row, now), strict=True)) for row in agents]
+    for cells, row in zip(rows, agents, strict=True):
+        cells["agent"] = str(row["account"]).partition(":")[2]
+    show_table(AGENT_COLUMNS, [[cells[name] for name in AGENT_COLUMNS] for cells in rows])
 
 
 def account_row(row: Mapping[str, Any], now: float) -> list[object]:

@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from ipc.frames.bootstrap import ChannelInfo
+from ipc.frames.words import AGENT
 from runtime.config.access_policy import AccessPolicy, policy_of
 from runtime.config.account_model import (
     AccountConfig,
     AmbiguousMode,
     JournalMode,
-    Launcher,
     OutboxConfig,
 )
+from runtime.config.agent_model import ENTRIES
 from runtime.config.channel_section import (
     IMPLICIT,
     OF_ACCOUNT,
@@ -48,55 +49,24 @@ from runtime.config.model import (
 )
 from runtime.config.section_rules import problems_of_account, problems_of_channel
 from runtime.config.wording import unknown
+from runtime.config.worker_spec import WorkerSpec
 from workers.plugin import Manifest, Media
 from workers.registry import Manifests
 
 P = TypeVar("P", bound=Section)
 
-_LOGIN = LoginConfig()
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSpec(WorkerSpec):
+    """One account, complete, with the reason why it cannot run where it cannot."""
 
-@dataclass(frozen=True, slots=True)
-class AccountSpec:
-    """One account, complete, with the reason why it cannot run where it cannot.
-
-    ``config`` holds the channel's fields that are set, secrets as references. ``reason`` is
-    why it is not enabled or not configured. ``fingerprint`` changes exactly when the worker
-    would see something else, so that a reload restarts nothing in vain.
-    """
-
-    key: str
-    channel: str
-    account_id: str
-    enabled: bool
-    configured: bool
-    reason: str | None
-    config: dict[str, Any]
-    name: str | None
-    restart: RestartConfig
-    health: HealthMonitorConfig
-    limits: AccountLimitsConfig
-    launcher: Launcher
+    manifest: Manifest
     agent: AgentName
     journal: JournalMode
-    manifest: Manifest
-    manifest_ref: str
-    label: str
-    fingerprint: str
-    confine: bool = False
-    python: str | None = None
-    proxy: str | None = None
-    login: LoginConfig = _LOGIN
     ambiguous: AmbiguousMode = "ask"
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     ingress: bool = False
-    ingress_url: str | None = None  # where the platform reaches it; None: that is not known
     access: AccessPolicy = field(default_factory=AccessPolicy)
-
-    @property
-    def can_login(self) -> bool:
-        """Whether its plugin can ask a person to log it in."""
-        return "login" in self.manifest.can
 
 
 def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str, AccountSpec]:
@@ -108,6 +78,10 @@ def accounts(config: Config, manifests: Manifests, source: str = "") -> dict[str
     specs: dict[str, AccountSpec] = {}
     found: list[Problem] = []
     for name, section in config.channels.items():
+        if name == AGENT:
+            text = f"is no channel: agents stand in {ENTRIES}, and their keys begin with it"
+            found.append(Problem(f"channels.{name}", text))
+            continue
         if name not in manifests and name not in manifests.broken:
             known = {*manifests, *manifests.broken}
             found.append(Problem(f"channels.{name}", unknown(name, known, "channel")))
@@ -193,7 +167,7 @@ def _spec(
         manifest=channel.manifest,
         manifest_ref=channel.ref,
         label=safely(lambda: channel.manifest.describe(merged)) or "",
-        fingerprint=_fingerprint(
+        fingerprint=fingerprint(
             channel.id,
             id,
             channel.ref,
@@ -225,7 +199,7 @@ def _ingress_url(config: Config, channel: ChannelSection, id: str) -> str | None
 
 
 def _part(channel: ChannelSection, own: Mapping[str, Any], name: str, struct: type[P]) -> P:
-    return msgspec.convert(layered(channel, name, [channel.own, own]), struct)
+    return msgspec.convert(layered(channel.base, name, [channel.own, own]), struct)
 
 
 def _disabled(
@@ -250,5 +224,6 @@ def _default_account(channel: ChannelSection) -> str | None:
     return IMPLICIT if IMPLICIT in channel.accounts else next(iter(channel.accounts))
 
 
-def _fingerprint(*parts: Any) -> str:
+def fingerprint(*parts: Any) -> str:
+    """Return what differs where one of ``parts``, which are JSON data or structs, does."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]

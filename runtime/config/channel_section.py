@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from runtime.config.account_model import AccountConfig, ChannelConfig, JournalMode
+from runtime.config.agent_model import NOBODY, entries_of
 from runtime.config.fields import Section
 from runtime.config.model import (
     AccountLimitsConfig,
@@ -27,8 +28,10 @@ from workers.registry import Manifests
 UNJOURNALED = frozenset({"local"})  # channels whose accounts have no journal unless they ask
 IMPLICIT = "default"  # the account of a channel that has fields but no accounts: OpenClaw's word
 
+Layers = dict[str, tuple[str, type[Section]]]
+
 # Parts of an account that lie over those of its channel, and of the supervisor, field by field.
-LAYERED: dict[str, tuple[str, type[Section]]] = {
+LAYERED: Layers = {
     "restart": ("restart", RestartConfig),
     "healthMonitor": ("health_monitor", HealthMonitorConfig),
     "limits": ("limits", AccountLimitsConfig),
@@ -40,8 +43,8 @@ OF_CHANNEL = {each.encode_name for each in msgspec.structs.fields(ChannelConfig)
 OURS = frozenset(OF_CHANNEL)  # what a section may hold that is not its channel's
 
 
-class _NoFields(msgspec.Struct):
-    """The configuration of a channel whose manifest cannot be loaded."""
+class NoFields(msgspec.Struct):
+    """The configuration of a channel, or a kind of agent, whose manifest cannot be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class ChannelSection:
     implicit: bool
     base: dict[str, Section]  # the supervisor's parts, which channel and account override
     unusable: Mapping[str, str]  # by interpreter, "" is ours: why accounts cannot run with it
+    agents: frozenset[str]  # which its accounts may name
 
 
 def section_of(
@@ -71,7 +75,7 @@ def section_of(
     if implicit:
         listed = {IMPLICIT: {}}
     usable = manifests.get(id)
-    manifest = usable.manifest if usable else Manifest(id, id, _NoFields, plugin="")
+    manifest = usable.manifest if usable else Manifest(id, id, NoFields, plugin="")
     return ChannelSection(
         id=id,
         path=f"channels.{id}",
@@ -82,14 +86,22 @@ def section_of(
         inherited=inherited,
         accounts=listed if isinstance(listed, Mapping) else {},
         implicit=implicit,
-        base={name: getattr(config.supervisor, each) for name, (each, _) in LAYERED.items()},
+        base=supervisor_parts(config, LAYERED),
         unusable={name: each[id] for name, each in manifests.unusable.items() if id in each},
+        agents=frozenset({*entries_of(config.agents), NOBODY}),
     )
 
 
-def layered(channel: ChannelSection, name: str, layers: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the fields of a part (``restart``, say), the last of ``layers`` on top."""
-    fields: dict[str, Any] = msgspec.to_builtins(channel.base[name])
+def supervisor_parts(config: Config, layers: Layers) -> dict[str, Section]:
+    """Return the parts of ``supervisor`` over which those of a worker lie, by their names there."""
+    return {name: getattr(config.supervisor, each) for name, (each, _) in layers.items()}
+
+
+def layered(
+    base: Mapping[str, Section], name: str, layers: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the fields of a part (``restart``, say), the last of ``layers`` on top of ``base``."""
+    fields: dict[str, Any] = msgspec.to_builtins(base[name])
     for layer in layers:
         fields |= layer.get(name, {})
     return fields
@@ -114,9 +126,9 @@ def journal_of(channel: ChannelSection, fields: Mapping[str, Any]) -> JournalMod
     return given or ("off" if channel.id in UNJOURNALED else "on")
 
 
-def safely(ask: Callable[[], str | None]) -> str | None:
+def safely(ask: Callable[[], str | None], whose: str = "channel") -> str | None:
     """Call a manifest; an exception becomes a reason, so that only its accounts cannot run."""
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - a manifest is other people's code
-        return f"the channel's manifest failed: {type(error).__name__}: {error}"
+        return f"the {whose}'s manifest failed: {type(error).__name__}: {error}"

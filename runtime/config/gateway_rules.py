@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ipc.hosts import is_address, wrong_name
-from runtime.config.accounts import AccountSpec
 from runtime.config.errors import Problem
 from runtime.config.model import Config, GatewayConfig
+from runtime.config.worker_spec import WorkerSpec
 from workers.secrets import without_secrets
 
 BINDS = ("loopback", "lan", "auto")  # beside an IP address
@@ -93,10 +93,10 @@ def is_local(bind: str) -> bool:
         return False
 
 
-def beside_foreign_problems(specs: Mapping[str, AccountSpec]) -> list[Problem]:
-    """Return a problem for each account that would run beside a foreign gateway."""
+def beside_foreign_problems(specs: Mapping[str, WorkerSpec]) -> list[Problem]:
+    """Return a problem for each account or agent that would run beside a foreign gateway."""
     return [
-        Problem(f"channels.{spec.channel}.accounts.{spec.account_id}", _BESIDE_FOREIGN)
+        Problem(spec.place, _BESIDE_FOREIGN)
         for spec in specs.values()
         if spec.enabled and spec.configured
     ]

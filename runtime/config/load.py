@@ -9,14 +9,17 @@ import hashlib
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
+from ipc.frames.words import AGENT
 from runtime.config.access_policy import closed_doors
 from runtime.config.accounts import AccountSpec, accounts
+from runtime.config.agent_model import NOBODY
+from runtime.config.agents import AgentSpec, agents, wanted_agents
 from runtime.config.channel_section import UNJOURNALED
 from runtime.config.check import not_finite, problems
 from runtime.config.errors import ConfigError, Problem, config_error
@@ -27,15 +30,17 @@ from runtime.config.gateway_rules import (
     exposure_problem,
     gateway_problems,
 )
-from runtime.config.model import Config
+from runtime.config.model import AgentsConfig, Config
 from runtime.config.places import DEFAULT_PORT, Flags, Places
 from runtime.config.redact import redacted
 from runtime.config.text.parse import parse
+from runtime.config.worker_spec import WorkerSpec
 from workers.registry import Manifests
 from workers.registry import manifests as find_manifests
 
 NO_FLAGS = Flags()
 SHOWN = 10  # accounts in one sentence
+DEFAULT = AgentsConfig().default
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 GATEWAY_PORT = "TRUNKLINE_GATEWAY_PORT"
 # OpenClaw's names.
@@ -48,7 +53,7 @@ _SWITCH |= {"": False, "0": False, "false": False, "no": False, "off": False}
 class Loaded:
     """A configuration that is valid. ``raw`` is the file's values, as they stand there.
 
-    ``revision`` changes with every byte of the file.
+    ``revision`` changes with every byte of the file. ``agents`` are all that accounts may name.
     """
 
     config: Config
@@ -57,6 +62,13 @@ class Loaded:
     path: Path
     raw: dict[str, Any]
     manifests: Manifests
+    agents: dict[str, AgentSpec] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> dict[str, WorkerSpec]:
+        """What has a process of its own by key: the accounts, then the agents that are wanted."""
+        keys = [f"{AGENT}:{name}" for name in wanted_agents(self.config)]
+        return {**self.accounts, **{key: self.agents[key] for key in keys}}
 
 
 class Reader(Protocol):
@@ -97,17 +109,23 @@ def load_text(
     config = _accounts_only(raw) if found else msgspec.convert(raw, Config)
     known = _with_interpreters(known, config.channels)
     specs: dict[str, AccountSpec] = {}
+    who: dict[str, AgentSpec] = {}
+    try:
+        who = agents(config, known.agents, str(path))
+    except ConfigError as error:
+        found += error.problems
     try:
         specs = accounts(config, known, str(path))
     except ConfigError as error:
         found += error.problems
+    loaded = Loaded(config, specs, revision_of(text), path, raw, known, who)
     if config.gateway.foreign:
-        found += beside_foreign_problems(specs)
+        found += beside_foreign_problems(loaded.workers)
     if found:
         raise ConfigError(str(path), [_with_line(problem, lines) for problem in found])
     if "port" not in raw.get("gateway", {}):
-        config = with_gateway(config, port=default_port)
-    return Loaded(config, specs, revision_of(text), path, raw, known)
+        return replace(loaded, config=with_gateway(config, port=default_port))
+    return loaded
 
 
 def load_effective(
@@ -202,7 +220,7 @@ def revision_of(text: str) -> str:
 
 def config_warnings(loaded: Loaded) -> list[str]:
     """Return warnings about a configuration that is valid, each one sentence."""
-    found = list(loaded.manifests.warnings)
+    found = [*loaded.manifests.warnings, *loaded.manifests.agents.warnings]
     if _readable_by_others(loaded.path) and redacted(loaded.raw, loaded.manifests) != loaded.raw:
         found.append(f"{loaded.path} holds secrets and others may read it; `chmod 600` mends that")
     canvas = loaded.config.canvas_host
@@ -271,12 +289,25 @@ def _readable_by_others(path: Path) -> bool:
 
 
 def _accounts_only(raw: Mapping[str, Any]) -> Config:
-    """Return the part that can be checked of a file that is wrong elsewhere: its accounts."""
-    given = raw.get("channels")
-    sections = given.items() if isinstance(given, Mapping) else ()
+    """Return the part that can be checked of a file that is wrong elsewhere.
+
+    Those are its accounts and agents, each by itself.
+    """
+    given = raw.get("agents")
+    section = given if isinstance(given, Mapping) else {}
+    default, entries = section.get("default", DEFAULT), section.get("entries")
     return Config(
-        channels={name: dict(each) for name, each in sections if isinstance(each, Mapping)}
+        channels=_sections(raw.get("channels")),
+        agents=AgentsConfig(
+            default=default if isinstance(default, str) and default else NOBODY,
+            entries=_sections(entries) if isinstance(entries, Mapping) else None,
+        ),
     )
+
+
+def _sections(given: Any) -> dict[str, dict[str, Any]]:
+    items = given.items() if isinstance(given, Mapping) else ()
+    return {name: dict(each) for name, each in items if isinstance(each, Mapping)}
 
 
 def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:

@@ -1,9 +1,9 @@
 """Knows which fields of the configuration are local, and finds their values. Pure.
 
 A local field runs or loads code, chooses where a secret is sent, or opens files. Its struct
-marks it with ``workers.plugin.LOCAL``. A field of another package's channel that has no mark is
-local when its name looks so, as ``serverUrl`` does, unless it is marked ``REMOTE``. Of a channel
-whose manifest is missing every field is local, because it is not known which are.
+marks it with ``workers.plugin.LOCAL``. A field of another package's channel, or kind of agent, that
+has no mark is local when its name looks so, as ``serverUrl`` does, unless it is marked ``REMOTE``.
+Of one whose manifest is missing every field is local, because it is not known which are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import msgspec
 from msgspec import Meta
 
 from runtime.config.account_model import AccountConfig
-from runtime.config.channel_section import LAYERED
+from runtime.config.agent_model import ENTRIES, AgentConfig
+from runtime.config.agents import LAYERED as OF_AGENTS
+from runtime.config.channel_section import LAYERED, Layers
 from runtime.config.check import is_list, is_struct, join, members
 from runtime.config.model import Config
 from runtime.config.text.json5_positions import ValuePath
@@ -76,11 +78,14 @@ def looks_local(name: str, form: Any = Any) -> bool:
 
 
 def local_paths(manifests: Manifests) -> Iterator[str]:
-    """Yield the path of every local field; ``*`` stands for the name of an account."""
+    """Yield the path of every local field; ``*`` stands for the name of an account or agent."""
     yield from _paths(Config)
     for channel, found in manifests.items():
         for name in (*_paths(AccountConfig), *_paths(found.manifest.config)):
             yield from (f"channels.{channel}.{name}", f"channels.{channel}.accounts.*.{name}")
+    for kind in manifests.agents.values():
+        for name in (*_paths(AgentConfig), *_paths(kind.manifest.config)):
+            yield f"{ENTRIES}.*.{name}"
 
 
 def local_values(
@@ -110,11 +115,26 @@ def account_values(
     ``own`` and ``inherited`` are the fields of the account and of its channel, ours among
     them. ``struct`` is the channel's, ``None`` where its manifest is missing.
     """
-    common = _layout(AccountConfig)
+    return _worker_values(own, inherited, struct, AccountConfig, LAYERED)
+
+
+def agent_values(fields: Mapping[str, Any], manifests: Manifests) -> dict[ValuePath, Any]:
+    """Return the local fields of an agent by their path in its entry."""
+    kind = fields.get("kind")
+    known = manifests.agents.get(kind) if isinstance(kind, str) else None
+    struct = known.manifest.config if known else None
+    return _worker_values(fields, {}, struct, AgentConfig, OF_AGENTS)
+
+
+def _worker_values(
+    own: Mapping[str, Any], inherited: Mapping[str, Any], struct: Any, ours: Any, layers: Layers
+) -> dict[ValuePath, Any]:
+    """Return the local fields of an account or agent; ``ours`` has those that every one has."""
+    common = _layout(ours)
     whole = {**inherited, **own}
-    ours = {name: each for name, each in whole.items() if name in common and name not in LAYERED}
-    found = dict(local_values(ours, AccountConfig))
-    for name, (_, layer) in LAYERED.items():
+    shared = {name: each for name, each in whole.items() if name in common and name not in layers}
+    found = dict(local_values(shared, ours))
+    for name, (_, layer) in layers.items():
         parts = (mapping(inherited.get(name)), mapping(own.get(name)))
         found |= dict(local_values({**parts[0], **parts[1]}, layer, (name,)))
     rest = {name: each for name, each in whole.items() if name not in common}

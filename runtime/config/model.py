@@ -20,7 +20,8 @@ from workers.secrets import SecretRef
 AllowedMedia = Annotated[
     str, Meta(pattern=r"^(/+[^/\x00]|https?://[^@/\s]+(/|$))", max_length=4096)
 ]
-AgentName = Literal["echo", "none"]
+# What an agent may be called is checked with its entry (``runtime.config.agents``).
+AgentName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class RestartConfig(Section, frozen=True):
@@ -241,9 +242,16 @@ class GatewayConfig(Section, frozen=True):
 
 
 class AgentsConfig(Section, frozen=True):
-    """Which agent answers. ``default`` is for accounts that name none."""
+    """Which agents there are, and which one answers: ``default`` is for accounts that name none.
+
+    The fields of an entry are its kind's; see ``agents``.
+    """
 
     default: AgentName = "echo"
+    # Turns of all agents together that run at the same time; others wait for theirs.
+    max_concurrent: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    # None: echo alone, which a fresh installation answers with.
+    entries: dict[str, dict[str, Any]] | None = None
 
 
 class SupervisorConfig(Section, frozen=True):

@@ -1,18 +1,20 @@
 """Copies a configuration without its secrets. Pure.
 
-A manifest names the secret fields of its channel, and those of which a part is secret. What
-looks like a secret is hidden too, in addresses and in arguments of commands as well: better one
-harmless value too many than one password in a bug report.
+A manifest names the secret fields of its channel, or of its kind of agent, and those of which a
+part is secret. What looks like a secret is hidden too, in addresses and in arguments of commands as
+well: better one harmless value too many than one password in a bug report.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from runtime.config.agents import OF_AGENT
 from runtime.config.channel_section import OURS
 from runtime.config.text.json5_positions import ValuePath
+from workers.agents.registry import AgentKinds
 from workers.registry import Manifests
 from workers.secrets import (
     PASSWORD_NAME,
@@ -57,8 +59,8 @@ _GATEWAY: _Secrets = {"auth.token": _whole, "auth.password": _whole}
 def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     """Return a copy of a configuration (as in the file) with ``REDACTED`` for each secret.
 
-    A reference is shown, but for what looks like a secret in a command. Of a channel whose
-    manifest is missing all texts are hidden, because it is not known which are secret.
+    A reference is shown, but for what looks like a secret in a command. Of what has no manifest
+    all texts are hidden, because it is not known which are secret.
     """
     result = {name: _hide(value, _NONE) for name, value in values.items()}
     if "gateway" in values:
@@ -67,6 +69,12 @@ def redacted(values: Mapping[str, Any], manifests: Manifests) -> dict[str, Any]:
     if isinstance(channels, Mapping):
         result["channels"] = {
             name: _channel(section, _secrets(manifests, name)) for name, section in channels.items()
+        }
+    agents = values.get("agents")
+    if isinstance(agents, Mapping) and isinstance(agents.get("entries"), Mapping):
+        entries = agents["entries"]
+        result["agents"] |= {
+            "entries": {name: _agent(each, manifests.agents) for name, each in entries.items()}
         }
     return result
 
@@ -93,16 +101,21 @@ def _channel(section: Any, secrets: _Secrets) -> Any:
     return shown
 
 
-def _account(fields: Any, secrets: _Secrets) -> Any:
+def _agent(fields: Any, kinds: AgentKinds) -> Any:
+    kind = fields.get("kind") if isinstance(fields, Mapping) else None
+    return _account(fields, _secrets(kinds, kind if isinstance(kind, str) else ""), OF_AGENT)
+
+
+def _account(fields: Any, secrets: _Secrets, ours: Collection[str] = OURS) -> Any:
     if not isinstance(fields, Mapping):
         return _hide(fields, secrets)
     return {
-        name: value if name in OURS else _hide(value, _inside(name, secrets), name)
+        name: value if name in ours else _hide(value, _inside(name, secrets), name)
         for name, value in fields.items()
     }
 
 
-def _secrets(manifests: Manifests, id: str) -> _Secrets:
+def _secrets(manifests: Manifests | AgentKinds, id: str) -> _Secrets:
     if id not in manifests:
         return _ALL
     manifest = manifests[id].manifest

@@ -1,8 +1,8 @@
 """Makes the JSON Schema of the whole configuration, and finds one place in it. Pure.
 
-The channels that are installed are part of it. A place is a path with dots, as in
-``channels.irc.accounts.*.host``: the name of an account, or the place in a list, may stand for
-``*``; ``.`` is the whole.
+The channels and kinds of agents that are installed are part of it. A place is a path with dots, as
+in ``channels.irc.accounts.*.host``: the name of an account or an agent, or the place in a list, may
+stand for ``*``; ``.`` is the whole.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any
 import msgspec
 
 from runtime.config.account_model import AccountConfig, ChannelConfig
+from runtime.config.agent_model import ENTRIES, AgentConfig
 from runtime.config.local_fields import local_paths
-from runtime.config.model import Config
+from runtime.config.model import AgentsConfig, Config
+from workers.agent import AgentManifest
+from workers.agents.registry import AgentKinds
 from workers.plugin import Manifest
 from workers.registry import Manifests
 from workers.secrets import SecretRef
@@ -31,26 +34,31 @@ _REF = "#/$defs/{name}"
 
 def schema(manifests: Manifests) -> dict[str, Any]:
     """Return the schema; a channel's section holds its account's fields, and ``accounts``."""
-    parts = [Config, ChannelConfig, AccountConfig, SecretRef]
+    parts = [Config, ChannelConfig, AccountConfig, SecretRef, AgentConfig, AgentsConfig]
     structs = parts + [found.manifest.config for found in manifests.values()]
+    structs += [found.manifest.config for found in manifests.agents.values()]
     shapes, components = msgspec.json.schema_components(structs, ref_template=_REF)
     resolved = {
         struct: _component(shape, components) for struct, shape in zip(structs, shapes, strict=True)
     }
     config = dict(resolved[Config])
+    reference = _component(shapes[3], components)
     channels = {
-        name: _section(found.manifest, resolved, _component(shapes[3], components))
-        for name, found in manifests.items()
+        name: _section(found.manifest, resolved, reference) for name, found in manifests.items()
     }
     config["properties"] = config["properties"] | {
-        "channels": {"type": "object", "properties": channels}
+        "channels": {"type": "object", "properties": channels},
+        "agents": _agents(manifests.agents, resolved, reference),
     }
     definitions = {name: _tidy(shape) for name, shape in components.items()}
     return _tidy(config) | {"$defs": definitions}
 
 
 def hints(manifests: Manifests) -> dict[str, Any]:
-    """Return which fields are secret or local, by path; ``*`` stands for an account's name."""
+    """Return which fields are secret or local, by path.
+
+    ``*`` stands for the name of an account or an agent.
+    """
     found: dict[str, Any] = {path: {"help": LOCAL_HELP} for path in local_paths(manifests)}
     for path in _secrets(manifests):
         found.setdefault(path, {})["sensitive"] = True
@@ -88,13 +96,13 @@ def _secrets(manifests: Manifests) -> Iterator[str]:
         for name in sorted(found.manifest.secrets):
             yield f"channels.{channel}.{name}"
             yield f"channels.{channel}.accounts.*.{name}"
+    for kind in manifests.agents.values():
+        yield from (f"{ENTRIES}.*.{name}" for name in sorted(kind.manifest.secrets))
 
 
 def _section(manifest: Manifest, shapes: Mapping[Any, Shape], reference: Shape) -> Shape:
     """Return the schema of a channel's section; a secret may be a ``reference``."""
-    fields = dict(shapes[manifest.config].get("properties", {}))
-    for name in manifest.secrets & set(fields):
-        fields[name] = {"anyOf": [fields[name], reference]}
+    fields = _fields(manifest, shapes, reference)
     account = {
         "type": "object",
         "properties": fields | shapes[AccountConfig].get("properties", {}),
@@ -108,6 +116,36 @@ def _section(manifest: Manifest, shapes: Mapping[Any, Shape], reference: Shape) 
         "properties": fields | channel | {"accounts": accounts},
         "additionalProperties": False,
     }
+
+
+def _agents(kinds: AgentKinds, shapes: Mapping[Any, Shape], reference: Shape) -> Shape:
+    """Return the schema of the section ``agents``: an entry has the fields of its kind."""
+    common = shapes[AgentConfig].get("properties", {})
+    entries = [
+        {
+            "type": "object",
+            "title": found.manifest.label,
+            "properties": _fields(found.manifest, shapes, reference)
+            | common
+            | {"kind": {"const": kind}},
+            "required": ["kind"],
+            "additionalProperties": False,
+        }
+        for kind, found in kinds.items()
+    ]
+    listed = {"type": "object", "additionalProperties": {"anyOf": entries}}
+    section = shapes[AgentsConfig]
+    return section | {"properties": section["properties"] | {"entries": listed}}
+
+
+def _fields(
+    manifest: Manifest | AgentManifest, shapes: Mapping[Any, Shape], reference: Shape
+) -> dict[str, Shape]:
+    """Return the fields of a manifest's struct; a secret may be a ``reference``."""
+    fields = dict(shapes[manifest.config].get("properties", {}))
+    for name in manifest.secrets & set(fields):
+        fields[name] = {"anyOf": [fields[name], reference]}
+    return fields
 
 
 def _component(shape: Shape, components: Mapping[str, Shape]) -> Shape:

@@ -1,4 +1,7 @@
-"""Finds what is wrong with the sections of channels, and with their accounts. Pure."""
+"""Finds what is wrong with the sections of channels, and with their accounts. Pure.
+
+What holds for agents too (``agents``) takes the manifest, and what it lies over.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from runtime.config.channel_section import (
     OF_ACCOUNT,
     OF_CHANNEL,
     ChannelSection,
+    Layers,
     journal_of,
     layered,
     place_of,
@@ -24,8 +28,10 @@ from runtime.config.channel_section import (
 )
 from runtime.config.check import account_problems, join, problems
 from runtime.config.errors import Problem
+from runtime.config.fields import Section
 from runtime.config.wording import unknown
-from workers.plugin import fields_of
+from workers.agent import AgentManifest
+from workers.plugin import Manifest, fields_of
 from workers.registry import ID, ID_RULE
 from workers.secrets import is_reference, with_secret
 
@@ -35,8 +41,10 @@ def problems_of_channel(channel: ChannelSection) -> list[Problem]:
     path, own = channel.path, channel.own
     shape = {**own, "accounts": {}} if isinstance(own.get("accounts"), Mapping) else own
     found = problems(shape, ChannelConfig, path)
-    found += _field_problems(channel, channel.inherited, path, OF_CHANNEL)
-    found += _layer_problems(channel, [own], path)
+    if not channel.broken:
+        found += field_problems(channel.manifest, channel.inherited, path, OF_CHANNEL)
+    found += layer_problems(channel.base, LAYERED, [own], path)
+    found += _agent_problems(channel, own, path)
     default = own.get("defaultAccount")
     if isinstance(default, str) and default and default not in channel.accounts:
         listed = ", ".join(channel.accounts) or "none, there are no accounts"
@@ -54,23 +62,33 @@ def problems_of_account(channel: ChannelSection, id: str, fields: object) -> lis
         return problems(fields, AccountConfig, path)
     own, given = split_fields(fields, OF_ACCOUNT)
     found = problems(own, AccountConfig, path)
-    found += _field_problems(channel, given, path, OF_ACCOUNT)
-    found += _layer_problems(channel, [channel.own, own], path)
+    if not channel.broken:
+        found += field_problems(channel.manifest, given, path, OF_ACCOUNT)
+    found += layer_problems(channel.base, LAYERED, [channel.own, own], path)
+    found += _agent_problems(channel, own, path)
     both = {**channel.own, **own}
     found += launcher_problems(both, path)
-    if not channel.broken:
-        found += ingress_problems(channel.manifest, both, path)
-        found += access_problems(channel.manifest, both, path, journal=journal_of(channel, both))
-    return found or _rule_problems(channel, {**channel.inherited, **given}, path)
-
-
-def _field_problems(
-    channel: ChannelSection, fields: Mapping[str, Any], path: str, ours: Iterable[str]
-) -> list[Problem]:
-    """Check fields by the channel's struct; for a misspelt one our names are listed too."""
     if channel.broken:
+        return found
+    found += ingress_problems(channel.manifest, both, path)
+    found += access_problems(channel.manifest, both, path, journal=journal_of(channel, both))
+    return found or rule_problems(channel.manifest, {**channel.inherited, **given}, path)
+
+
+def _agent_problems(channel: ChannelSection, own: Mapping[str, Any], path: str) -> list[Problem]:
+    agent = own.get("agent")
+    if not isinstance(agent, str) or not agent or agent in channel.agents:
         return []
-    struct, secrets = channel.manifest.config, channel.manifest.secrets
+    return [
+        Problem(join(path, "agent"), f"is {agent!r}: {unknown(agent, channel.agents, 'agent')}")
+    ]
+
+
+def field_problems(
+    manifest: Manifest | AgentManifest, fields: Mapping[str, Any], path: str, ours: Iterable[str]
+) -> list[Problem]:
+    """Check fields by the manifest's struct; for a misspelt one our names are listed too."""
+    struct, secrets = manifest.config, manifest.secrets
     known = {each.encode_name for each in fields_of(struct)}
     strange = [name for name in fields if name not in known]
     found = [Problem(join(path, name), unknown(name, {*known, *ours})) for name in strange]
@@ -78,27 +96,28 @@ def _field_problems(
     return found + account_problems(rest, struct, secrets, path)
 
 
-def _layer_problems(
-    channel: ChannelSection, layers: list[Mapping[str, Any]], path: str
+def layer_problems(
+    base: Mapping[str, Section], parts: Layers, layers: list[Mapping[str, Any]], path: str
 ) -> list[Problem]:
-    """Check the fields of the last layer, and all layers together."""
+    """Check the fields of the last layer, and all layers together, of each of ``parts``."""
     found: list[Problem] = []
-    for name, (_, struct) in LAYERED.items():
+    for name, (_, struct) in parts.items():
         where, last = join(path, name), layers[-1].get(name, {})
         if isinstance(last, Mapping) and last:  # else: reported as a field, or nothing to judge
             found += account_problems(last, struct, (), where) or problems(
-                layered(channel, name, layers), struct, where
+                layered(base, name, layers), struct, where
             )
     return found
 
 
-def _rule_problems(channel: ChannelSection, merged: Mapping[str, Any], path: str) -> list[Problem]:
+def rule_problems(
+    manifest: Manifest | AgentManifest, merged: Mapping[str, Any], path: str
+) -> list[Problem]:
     """Check the struct's own rules, which see several fields.
 
     A word stands for each reference; a rule about the secret itself waits for its value.
     """
-    manifest = channel.manifest
-    if channel.broken or safely(lambda: manifest.unconfigured(merged)):
+    if safely(lambda: manifest.unconfigured(merged)):
         return []
     referred = [name for name in manifest.secrets if is_reference(merged, name)]
     filled = dict(merged)

@@ -15,20 +15,28 @@ import msgspec
 from ipc.epoch import now_ms
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus, GatewayStatus
+from ipc.frames.words import is_agent
 from ipc.metrics import Series
 from runtime.config.access_policy import AccessPolicy
 from runtime.config.model import IngressConfig, KeepConfig
 from runtime.gateway.access.scopes import READ
-from runtime.gateway.accounts.fanout import LOGIN, REMOVED, STATUS
+from runtime.gateway.accounts.fanout import (
+    AGENT_REMOVED,
+    AGENT_STATUS,
+    LOGIN,
+    REMOVED,
+    STATUS,
+)
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.parts import GatewayParts
 
 
 class SupervisorReport(msgspec.Struct, rename="camel"):
-    """The accounts as they are now.
+    """The accounts and agents as they are now, by key.
 
-    ``figures`` are rows in which only numbers changed: they are not published. ``whole``
-    replaces everything that was known.
+    ``agents`` says which agents there are, and which one answers for whom. ``figures`` are rows in
+    which only numbers changed: they are not published. ``whole`` replaces everything that was
+    known.
     """
 
     revision: str = ""
@@ -68,7 +76,7 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         parts.http_calls.bounds.configure(report.ingress)
     removed = list(report.removed)
     if report.whole:
-        removed += [key for key in accounts.rows if key not in report.accounts]
+        removed += [key for key in accounts.all_keys() if key not in report.accounts]
     if report.accounts or removed:
         parts.data_link.drain_now()
     in_order = parts.intake.in_order
@@ -83,6 +91,9 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
 
 
 def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
+    if is_agent(key):
+        _change_agent(parts, key, row)
+        return
     before = parts.accounts.rows.get(key)
     if parts.accounts.learn(key, row):
         parts.hub.health_changed()
@@ -94,6 +105,16 @@ def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
         _publish_login(parts, before, row)
     parts.data_link.reported(key)
     parts.outbox.reported(key)
+
+
+def _change_agent(parts: GatewayParts, key: str, row: AccountStatus) -> None:
+    if parts.accounts.learn(key, row):
+        if row.phase in ("backoff", "failed"):
+            parts.stability.note(
+                f"agent.{row.phase}", agent=key, reason=row.cause, failures=row.failures
+            )
+        parts.fanout.publish_payload(key, AGENT_STATUS, msgspec.json.encode(row))
+    parts.data_link.reported(key)
 
 
 def _publish_login(parts: GatewayParts, before: AccountStatus | None, row: AccountStatus) -> None:
@@ -114,14 +135,17 @@ def _publish_login(parts: GatewayParts, before: AccountStatus | None, row: Accou
 
 
 def _remove(parts: GatewayParts, key: str) -> None:
-    row = parts.accounts.rows.get(key)
-    if row is not None:
-        parts.accounts.remove(key)
+    row = parts.accounts.row(key)
+    if row is None:
+        return
+    parts.accounts.remove(key)
+    parts.data_link.reported(key)
+    if not is_agent(key):
         parts.hub.health_changed()
-        parts.data_link.reported(key)
         parts.outbox.reported(key)
-        parts.data_link.forget(key, row.incarnation)
-        parts.rings.remove(key)
         parts.gatekeeper.forget(key)
-        parts.fanout.publish_payload(key, REMOVED, msgspec.json.encode({"account": key}))
-        parts.fanout.forget(key)
+    parts.data_link.forget(key, row.incarnation)
+    parts.rings.remove(key)
+    event = AGENT_REMOVED if is_agent(key) else REMOVED
+    parts.fanout.publish_payload(key, event, msgspec.json.encode({"account": key}))
+    parts.fanout.forget(key)

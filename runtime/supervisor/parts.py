@@ -73,7 +73,7 @@ class Parts:
     secret: bytes
     configuration: Configuration
     config_watch: ConfigWatch
-    # Accounts, and what starts and watches them.
+    # Accounts and agents, and what starts and watches them.
     roster: Roster
     holds: Holds
     history: History
@@ -104,3 +104,8 @@ class Parts:
     def accounts(self) -> dict[str, Account]:
         """The accounts by key, in the order of the configuration."""
         return self.roster.accounts
+
+    @property
+    def agents(self) -> dict[str, Account]:
+        """The agents by key, in the order of the configuration."""
+        return self.roster.agents

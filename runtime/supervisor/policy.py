@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.config.accounts import AccountSpec
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.refusals import RefusalPolicy
 
 
@@ -56,8 +56,8 @@ ACCOUNT_POLICY = Policy(refusals=RefusalPolicy())
 GATEWAY_POLICY = Policy(initial=0.1, maximum=30.0, healthy_after=60.0, slow_after=None)
 
 
-def policy_of(spec: AccountSpec) -> Policy:
-    """Return the lifecycle policy that the account's configuration asks for."""
+def policy_of(spec: WorkerSpec) -> Policy:
+    """Return the lifecycle policy that the configuration of an account or agent asks for."""
     restart = spec.restart
     return Policy(
         initial=restart.initial_seconds,

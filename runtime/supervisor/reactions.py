@@ -1,10 +1,10 @@
-"""Reacts to changes of accounts and the gateway: start queue, reports, events, crash storms."""
+"""Reacts to changes of workers and the gateway: start queue, reports, events, crash storms."""
 
 from __future__ import annotations
 
 import msgspec
 
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, is_agent
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.parts import Parts
 
@@ -20,7 +20,8 @@ def account_changed(parts: Parts, account: Account) -> None:
     parts.storm.changed(account)
     row = account.status()
     parts.reports.changed(account.key, row)
-    parts.broadcast("channel.status", msgspec.to_builtins(row))
+    name = "agent.status" if account.spec.is_agent else "channel.status"
+    parts.broadcast(name, msgspec.to_builtins(row))
 
 
 def account_met(parts: Parts, account: Account) -> None:
@@ -30,12 +31,12 @@ def account_met(parts: Parts, account: Account) -> None:
 
 
 def account_removed(parts: Parts, key: str, last: int) -> None:
-    """Forget an account that is gone, and report it; ``last`` was its last incarnation."""
+    """Forget an account or agent that is gone, and report it; ``last``: its last incarnation."""
     parts.link.forget(key, last)
     parts.history.forget(key)
     parts.logs.forget(key)
     parts.reports.changed(key, None)
-    parts.broadcast("channel.removed", {"account": key})
+    parts.broadcast("agent.removed" if is_agent(key) else "channel.removed", {"account": key})
 
 
 def gateway_changed(parts: Parts) -> None:

@@ -77,18 +77,18 @@ def take_over(parts: Parts, loaded: Loaded, *, asked: bool = True) -> dict[str, 
 
 
 def _change_accounts(parts: Parts, old: Loaded, new: Loaded) -> Difference:
-    preloading = plan(new.accounts.values())
-    if preloading.base != plan(old.accounts.values()).base:  # before what needs it is started
+    preloading = plan(new.workers.values())
+    if preloading.base != plan(old.workers.values()).base:  # before what needs it is started
         parts.background.start("replacing the zygote", parts.zygote.replace(preloading.base))
     parts.channel_zygotes.take_over(preloading)
     _change_thresholds(parts, new.config)
-    difference = parts.roster.replace(new.accounts)
-    if _thresholds(new.config) != _thresholds(old.config):  # which are every account's
-        others = [key for key in new.accounts if key not in difference.added]
+    difference = parts.roster.replace(new.workers)
+    if _thresholds(new.config) != _thresholds(old.config):  # which are every worker's
+        others = [key for key in new.workers if key not in difference.added]
         difference = replace(difference, changed=others)
     parts.roster.apply_limits(parts.launcher.limit)
     for key in difference.changed:
-        account_changed(parts, parts.accounts[key])
+        account_changed(parts, parts.roster.workers[key])
     return difference
 
 
@@ -97,7 +97,7 @@ def _change_thresholds(parts: Parts, config: Config) -> None:
     own = config.supervisor
     parts.starts.allow(own.start_concurrency)
     parts.logs.reconfigure(config.logging)
-    for account in parts.accounts.values():
+    for account in parts.roster.workers.values():
         account.allow(Silence(own.suspect_after_seconds, own.silent_after_seconds))
 
 

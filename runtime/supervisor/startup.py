@@ -80,7 +80,7 @@ def _supervise(
         _say(options, f"Ended what an earlier run had left: pid {left.pid} ({left.command})")
     launcher = Launcher(run_id=instance.run_id, zygote=zygote)
     launcher.withhold(referenced(loaded.raw))
-    launcher.preload(plan(loaded.accounts.values()).base)
+    launcher.preload(plan(loaded.workers.values()).base)
     try:
         from ipc import plainlog  # noqa: F401 - before anything imports structlog
         from runtime.supervisor.daemon import serve

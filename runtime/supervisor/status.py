@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from ipc.frames.bootstrap import GatewayBoot
 from ipc.frames.status import AccountStatus, Status, SupervisorStatus
 from ipc.frames.words import Phase
 from ipc.metrics import Series, counter, gauge
+from runtime.config.accounts import AccountSpec
+from runtime.config.agents import AgentSpec
+from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.link_reports import LinkReports
 from runtime.supervisor.parts import Parts
 from runtime.supervisor.processes import vitals
@@ -45,15 +49,20 @@ def status(parts: Parts) -> Status:
         warnings=_warnings(parts),
     )
     rows = [account.status() for account in parts.accounts.values()]
-    return Status(supervisor=own, gateway=parts.gateway.status(), accounts=rows)
+    agents = [agent.status() for agent in parts.agents.values()]
+    return Status(own, parts.gateway.status(), accounts=rows, agents=agents)
 
 
 def summary(parts: Parts) -> str:
-    """Return one line: the gateway's phase, and how many accounts are in which."""
-    counts = Counter(account.phase for account in parts.accounts.values())
-    accounts = ", ".join(f"{counts[phase]} {phase.value}" for phase in ORDER if counts[phase])
+    """Return one line: the gateway's phase, and how many accounts and agents are in which."""
     gateway = parts.gateway.child.state.phase.value
-    return f"gateway {gateway}; accounts: {accounts or 'none'}"
+    agents = f"; agents: {_counted(parts.agents)}" if parts.agents else ""
+    return f"gateway {gateway}; accounts: {_counted(parts.accounts)}{agents}"
+
+
+def _counted(workers: Mapping[str, Account]) -> str:
+    counts = Counter(each.phase for each in workers.values())
+    return ", ".join(f"{counts[phase]} {phase.value}" for phase in ORDER if counts[phase]) or "none"
 
 
 def pending(parts: Parts) -> list[str]:
@@ -63,7 +72,8 @@ def pending(parts: Parts) -> list[str]:
 
 def stale_events(parts: Parts) -> int:
     """Return how many events of ended processes were dropped."""
-    return sum(account.child.stale for account in parts.accounts.values()) + parts.link.stale
+    workers = parts.roster.workers.values()
+    return sum(worker.child.stale for worker in workers) + parts.link.stale
 
 
 def metrics(parts: Parts) -> list[Series]:
@@ -93,9 +103,9 @@ def metrics(parts: Parts) -> list[Series]:
 
 
 def account_row(parts: Parts, key: str) -> AccountStatus | None:
-    """Return the row of an account, ``None`` when there is none."""
-    account = parts.accounts.get(key)
-    return None if account is None else account.status()
+    """Return the row of an account or an agent, ``None`` when there is none."""
+    worker = parts.roster.get(key)
+    return None if worker is None else worker.status()
 
 
 def beside_accounts(parts: Parts) -> dict[str, Any]:
@@ -137,16 +147,36 @@ def _journal(parts: Parts) -> dict[str, Any]:
 
 
 def _agents(parts: Parts) -> dict[str, Any]:
-    """Return which agent answers for which account."""
-    named = {key: account.spec.agent for key, account in parts.accounts.items()}
-    return {"default": parts.configuration.config.agents.default, "accounts": named}
+    """Return which agents there are, and which one answers for which account."""
+    loaded, section = parts.configuration.loaded, parts.configuration.config.agents
+    return {
+        "default": section.default,
+        "maxConcurrent": section.max_concurrent,
+        "accounts": {spec.key: spec.agent for spec in _account_specs(parts)},
+        "entries": {spec.account_id: _agent(spec) for spec in loaded.agents.values()},
+    }
+
+
+def _account_specs(parts: Parts) -> Iterator[AccountSpec]:
+    """Yield what the accounts run by, those that are being removed too."""
+    specs = (account.spec for account in parts.accounts.values())
+    return (spec for spec in specs if isinstance(spec, AccountSpec))
+
+
+def _agent(spec: AgentSpec) -> dict[str, Any]:
+    """Return what the gateway needs to know of an agent, which may not run."""
+    return {
+        "kind": spec.manifest.id,
+        "name": spec.name,
+        "label": spec.label,
+        "repeat": spec.repeat,
+        "timeoutSeconds": spec.timeout_seconds,
+    }
 
 
 def _access(parts: Parts) -> dict[str, Any]:
     """Return who may talk to which account."""
-    return {
-        key: msgspec.to_builtins(account.spec.access) for key, account in parts.accounts.items()
-    }
+    return {spec.key: msgspec.to_builtins(spec.access) for spec in _account_specs(parts)}
 
 
 def _noted_links(parts: Parts) -> LinkReports:

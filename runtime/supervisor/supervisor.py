@@ -19,11 +19,11 @@ from ipc.frames.status import Hold
 from ipc.frames.words import Phase
 from ipc.identity.peer import PeerProof
 from ipc.websocket.probe import challenges
-from runtime.config.accounts import AccountSpec
 from runtime.config.errors import ConfigError
 from runtime.config.gateway_rules import beside_foreign_problems
 from runtime.config.load import Loaded, Reader
 from runtime.config.places import Places
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor import status
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
@@ -123,7 +123,7 @@ class Supervisor:
         endpoints, secret = SocketPaths(places.run_dir), secrets.token_bytes(32)
         history = History(places.state_dir / "history.jsonl")
         holds = Holds(places.state_dir / "holds.json")
-        holds.recover(configuration.loaded.accounts, history.of)
+        holds.recover(configuration.loaded.workers, history.of)
         starts = StartQueue(configuration.config.supervisor.start_concurrency)
         zygote = ZygoteCheck(launcher)
         reports = self._reports()
@@ -131,7 +131,7 @@ class Supervisor:
         gateway = self._gateway(configuration, factory)
         background = Background()
         channels = ChannelZygotes(
-            plan(configuration.loaded.accounts.values()), launcher, logs, background.start
+            plan(configuration.loaded.workers.values()), launcher, logs, background.start
         )
         return Parts(
             about=SupervisorProcess(self._setting.version, self._instance.boot),
@@ -146,7 +146,7 @@ class Supervisor:
             starts=starts,
             storm=self._storm(starts, zygote),
             link=self._control_link(endpoints, secret),
-            links=LinkReports(lambda: self.parts.accounts, self._account_changed),
+            links=LinkReports(lambda: self.parts.roster.workers, self._account_changed),
             watch=self._account_watch(),
             workers=WorkerLauncher(
                 starts,
@@ -183,7 +183,7 @@ class Supervisor:
             on_removed=lambda key, last: account_removed(self.parts, key, last),
         )
 
-    def _account(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
+    def _account(self, spec: WorkerSpec, first_incarnation: int, hold: Hold | None) -> Account:
         own = self.parts.configuration.config.supervisor
         return Account(
             spec,
@@ -206,7 +206,7 @@ class Supervisor:
 
         return CrashStorm(
             starts,
-            lambda: self.parts.accounts.values(),
+            lambda: self.parts.roster.workers.values(),
             gateway_up=gateway_up,
             repair=zygote.repair,
         )
@@ -215,7 +215,7 @@ class Supervisor:
         return ControlLink(
             endpoints.control,
             secret,
-            find=lambda key: self.parts.accounts.get(key),
+            find=lambda key: self.parts.roster.get(key),
             on_hello=lambda account: account_met(self.parts, account),
             on_change=lambda account: self.parts.watch.patched(account),
             on_figures=lambda account: self.parts.reports.figures(account.key),
@@ -223,7 +223,7 @@ class Supervisor:
 
     def _account_watch(self) -> AccountWatch:
         return AccountWatch(
-            lambda: self.parts.accounts,
+            lambda: self.parts.roster.workers,
             beat=lambda: self.parts.configuration.config.supervisor.beat_seconds,
             gateway_up=lambda: self.parts.gateway.connected,
             on_change=self._account_changed,
@@ -235,7 +235,7 @@ class Supervisor:
 
         return Reports(
             revision=lambda: seal(self.parts.configuration.revision),
-            keys=lambda: self.parts.accounts,
+            keys=lambda: self.parts.roster.workers,
             row=lambda key: status.account_row(self.parts, key),
             common=lambda: status.beside_accounts(self.parts),
             wake=lambda: self.parts.gateway.changed(),
@@ -315,7 +315,7 @@ class Supervisor:
             if configuration.config.gateway.attach != "auto":
                 raise error.by_a_gateway() from None
             loaded = configuration.loaded
-            if found := beside_foreign_problems(loaded.accounts):
+            if found := beside_foreign_problems(loaded.workers):
                 raise ConfigError(str(loaded.path), found) from None
             log.info("attaching", url=gateway.url)
             self.parts.reconfiguration.attach(gateway.url)
@@ -331,7 +331,7 @@ class Supervisor:
             parts.background.keep("watching the configuration", self._watch_file())
             parts.background.keep("watching for storms", parts.storm.run())
             parts.gateway.start()
-            for spec in parts.configuration.loaded.accounts.values():
+            for spec in parts.configuration.loaded.workers.values():
                 parts.roster.add(spec)
             await parts.shutdown.wait()
             await self._wind_down()
@@ -373,13 +373,13 @@ class Supervisor:
                 parts.reports.hurry()
 
     async def _wind_down(self) -> None:
-        """Stop the accounts, whose last messages the gateway still takes, then the gateway."""
+        """Stop the accounts and agents, whose last messages the gateway still takes, then that."""
         parts, loop = self.parts, asyncio.get_running_loop()
         ends = loop.time() + STOP_ALL
         self.local.broadcast("shutdown", {"reason": "supervisor stopping"})
         parts.roster.stop_all()
         await parts.shutdown.unless_hurried(parts.roster.down(STOP_ACCOUNTS))
-        for account in parts.accounts.values():
+        for account in parts.roster.workers.values():
             if account.child.process is not None and not is_down(account.child.state):
                 log.warning("killed at the end", account=account.key)
                 account.child.process.kill()

@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from runtime.config.account_model import AccountConfig, ChannelConfig
+from runtime.config.agent_model import AgentConfig
 from runtime.config.check import is_struct, members
 from runtime.config.files import MAX_BYTES
 from runtime.config.load import load_text
-from runtime.config.local_fields import local_paths
+from runtime.config.local_fields import is_local, local_paths
 from runtime.config.model import Config
+from workers.plugin import fields_of
 from workers.registry import manifests
 from workers.secrets import EXEC_TIMEOUT
 
@@ -31,6 +33,8 @@ def fields(struct: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         inner = [each for each in members(field.type) if is_struct(each)]
         if inner and is_struct(type(field.default)):
             yield from fields(inner[0], f"{name}.")
+        elif field.required:
+            yield name, None
         elif field.default_factory is not msgspec.NODEFAULT:
             yield name, field.default_factory()
         else:
@@ -46,6 +50,7 @@ def documented() -> dict[str, Any]:
 
 def test_every_field_is_documented_with_its_default() -> None:
     expected = dict(fields(Config)) | dict(fields(AccountConfig)) | dict(fields(ChannelConfig))
+    expected |= dict(fields(AgentConfig, "agents.entries.ID."))
     del expected["channels"]  # has its own chapter
     assert documented() == expected
 
@@ -69,7 +74,16 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
     known = manifests()
     common = {path.rpartition(".")[2] for path in local_paths(known) if "irc" in path}
     common &= {each.encode_name for each in msgspec.structs.fields(AccountConfig)}
-    expected = {"every channel, and every account": common}
+    agents = [path for path in local_paths(known) if path.startswith("agents.entries.*.")]
+    ours = {each.encode_name for each in msgspec.structs.fields(AgentConfig)}
+    expected = {
+        "every channel, and every account": common,
+        "every agent, `agents.entries.*`": {path.rpartition(".")[2] for path in agents} & ours,
+    }
+    for kind, found in known.agents.items():
+        names = {each.encode_name for each in fields_of(found.manifest.config) if is_local(each)}
+        if names:
+            expected[f"agents of the kind `{kind}`"] = names
     for prefix, where in {
         "gateway": "`gateway`",
         "media": "`media`, for all accounts",
@@ -85,7 +99,13 @@ def test_the_fields_that_only_the_host_changes_are_listed() -> None:
         expected[where] = names - common
     assert listed == expected
     built_in = ("discord", "irc", "local", "slack", "telegram", "webhook")
-    listable = ("gateway.", "media.", "canvasHost.", *(f"channels.{each}." for each in built_in))
+    listable = (
+        "gateway.",
+        "media.",
+        "canvasHost.",
+        "agents.",
+        *(f"channels.{each}." for each in built_in),
+    )
     assert all(path.startswith(listable) for path in local_paths(known))
     assert [path for path in local_paths(known) if path.startswith("channels.local.")] == [
         "channels.local.launcher",

@@ -3,7 +3,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from ipc.frames.status import RESTART_REASONS, AccountStatus
-from ipc.metrics import Series, counter, gauge, of_accounts, text
+from ipc.metrics import Series, counter, gauge, of_accounts, of_agents, text
 
 
 def test_the_text_is_what_prometheus_reads() -> None:
@@ -44,3 +44,11 @@ def test_restarts_are_told_by_reason_and_every_reason_is_there_from_the_start() 
     assert len(values) == 2 * len(RESTART_REASONS)
     assert values["irc:old", "killed"] == 3.0
     assert sum(values.values()) == 3.0
+
+
+def test_an_agent_has_figures_of_its_own_by_its_id() -> None:
+    row = AccountStatus("agent:main", "agent", "main", phase="running", rss_bytes=5)
+    found = {series.name: series.samples for series in of_agents([row], now=10.0)}
+    assert found["trunkline_agent_up"] == [({"agent": "main"}, 1.0)]
+    assert found["trunkline_agent_rss_bytes"] == [({"agent": "main"}, 5.0)]
+    assert not any("account" in name for name in found)

@@ -11,13 +11,16 @@ from typing import Any
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
+from runtime.config.agents import AgentSpec
 from runtime.config.model import AccountLimitsConfig, HealthMonitorConfig, RestartConfig
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.heartbeat import Silence
 from runtime.supervisor.accounts.launch import Launched
 from runtime.supervisor.lifecycle import Exit, Ready, Start
 from runtime.supervisor.processes.limits import ProcessLimits
 from tests.support.until import until
+from workers.agents.echo import manifest as echo
 from workers.channels.local import manifest
 
 QUICK = RestartConfig(jitter=0.0)
@@ -49,6 +52,29 @@ def spec_of(key: str = "local:demo", **fields: Any) -> AccountSpec:
     if "status" in fields:
         given["manifest"] = replace(manifest, status=fields.pop("status"))
     return AccountSpec(**(given | fields))
+
+
+def agent_of(id: str = "main", **fields: Any) -> AgentSpec:
+    """Return what the configuration would say about an agent of the kind ``echo``."""
+    given: dict[str, Any] = {
+        "key": f"agent:{id}",
+        "channel": "agent",
+        "account_id": id,
+        "enabled": True,
+        "configured": True,
+        "reason": None,
+        "config": {},
+        "name": None,
+        "restart": QUICK,
+        "health": HealthMonitorConfig(),
+        "limits": AccountLimitsConfig(),
+        "launcher": "zygote",
+        "manifest": echo,
+        "manifest_ref": "workers.agents.echo:manifest",
+        "label": "",
+        "fingerprint": "1",
+    }
+    return AgentSpec(**(given | fields))
 
 
 class Puppet:
@@ -102,7 +128,7 @@ class Stage:
         self.turns.append((key, urgent))
         await asyncio.sleep(0)
 
-    def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
+    def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
         return WorkerBoot(
             spec.key,
             incarnation,
@@ -115,7 +141,7 @@ class Stage:
             run_dir="",
         )
 
-    async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
+    async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
         if self.error is not None:
             raise self.error
         self.puppets.append(Puppet(spec.key, boot.incarnation, self.pid, deaf=self.deaf))
@@ -132,7 +158,7 @@ class Stage:
 
 def account_of(
     stage: Stage,
-    spec: AccountSpec | None = None,
+    spec: WorkerSpec | None = None,
     *,
     on_change: Callable[[Account], None] = lambda account: None,
     **fields: Any,

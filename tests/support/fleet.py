@@ -14,6 +14,7 @@ from typing import Any
 from ipc.frames.status import AccountStatus
 from ipc.frames.words import Phase
 from runtime.config.accounts import AccountSpec
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Roster
@@ -53,7 +54,7 @@ class Fleet:
     """The accounts of one supervisor. ``boot`` is its number on this directory."""
 
     def __init__(
-        self, directory: Path, specs: Iterable[AccountSpec], *, boot: int = 1, concurrency: int = 8
+        self, directory: Path, specs: Iterable[WorkerSpec], *, boot: int = 1, concurrency: int = 8
     ) -> None:
         self.specs = {spec.key: spec for spec in specs}
         self.puppets: list[Puppet] = []
@@ -100,7 +101,7 @@ class Fleet:
         return self.rig.removed
 
     def account(self, key: str) -> Account:
-        return self.parts.accounts[key]
+        return self.parts.roster.workers[key]
 
     def phase(self, key: str) -> Phase:
         return self.account(key).phase
@@ -144,8 +145,9 @@ class Fleet:
 
     async def configure(self, *specs: AccountSpec) -> None:
         """Take over another configuration."""
-        self.specs = {spec.key: spec for spec in specs}
-        self.rig.take_over(self.specs)
+        accounts = {spec.key: spec for spec in specs}
+        self.specs = dict(accounts)
+        self.rig.take_over(accounts)
         await settle()
 
     async def ready(self, *keys: str) -> None:
@@ -166,7 +168,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    directory: Path, *specs: AccountSpec, boot: int = 1, graceful: bool = False, **more: Any
+    directory: Path, *specs: WorkerSpec, boot: int = 1, graceful: bool = False, **more: Any
 ) -> AsyncIterator[Fleet]:
     """Run a fleet; at its end no process may be left. ``graceful``: ended as by Ctrl-C."""
     made = Fleet(directory, specs or [spec_of("local:a"), spec_of("local:b")], boot=boot, **more)

@@ -21,7 +21,7 @@ async def take(client: Client, count: int) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     async with asyncio.timeout(PATIENCE):
         async for event in client.events():
-            if event.event.startswith("channel."):
+            if event.event.startswith(("channel.", "agent.")):
                 found.append((event.event, msgspec.json.decode(cast(msgspec.Raw, event.payload))))
             if len(found) == count:
                 break

@@ -16,6 +16,7 @@ from ipc.identity.peer import PeerProof
 from runtime.config.accounts import AccountSpec
 from runtime.config.load import Loaded, load_text
 from runtime.config.places import Places
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor import status
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
@@ -137,7 +138,7 @@ class PartsRig:
     def _assemble(self, places: Places) -> Parts:
         history = History(places.state_dir / "history.jsonl")
         holds = Holds(places.state_dir / "holds.json")
-        holds.recover(self.configuration.loaded.accounts, history.of)
+        holds.recover(self.configuration.loaded.workers, history.of)
         starts = StartQueue(self.concurrency)
         reports, background = self._reports(), Background()
         factory = self._factory(places, reports)
@@ -148,7 +149,7 @@ class PartsRig:
             on_change=lambda: gateway_changed(self.parts),
         )
         channels = ChannelZygotes(
-            plan(self.configuration.loaded.accounts.values()),
+            plan(self.configuration.loaded.workers.values()),
             self.launcher,
             cast(Any, self.logs),
             background.start,
@@ -171,9 +172,9 @@ class PartsRig:
             starts=starts,
             storm=self._storm(starts),
             link=self._link(places),
-            links=LinkReports(lambda: self.parts.accounts, self._changed),
+            links=LinkReports(lambda: self.parts.roster.workers, self._changed),
             watch=AccountWatch(
-                lambda: self.parts.accounts,
+                lambda: self.parts.roster.workers,
                 beat=lambda: 5.0,
                 gateway_up=lambda: True,
                 on_change=self._changed,
@@ -205,7 +206,7 @@ class PartsRig:
             broadcast=lambda name, payload: self.events.append((name, payload)),
         )
 
-    def _account(self, spec: AccountSpec, first_incarnation: int, hold: Hold | None) -> Account:
+    def _account(self, spec: WorkerSpec, first_incarnation: int, hold: Hold | None) -> Account:
         return Account(
             spec,
             silence=Silence(15.0, 30.0),
@@ -242,7 +243,7 @@ class PartsRig:
 
         return CrashStorm(
             starts,
-            lambda: self.parts.accounts.values(),
+            lambda: self.parts.roster.workers.values(),
             gateway_up=gateway_up,
             repair=lambda: self.outside.repair(),
             network=network,
@@ -253,7 +254,7 @@ class PartsRig:
         return ControlLink(
             SocketPaths(places.run_dir).control,
             SECRET,
-            find=lambda key: self.parts.accounts.get(key),
+            find=lambda key: self.parts.roster.get(key),
             on_hello=lambda account: account_met(self.parts, account),
             on_change=lambda account: self.parts.watch.patched(account),
             on_figures=lambda account: self.parts.reports.figures(account.key),
@@ -262,7 +263,7 @@ class PartsRig:
     def _reports(self) -> Reports:
         return Reports(
             revision=lambda: self.configuration.revision,
-            keys=lambda: self.parts.accounts,
+            keys=lambda: self.parts.roster.workers,
             row=lambda key: status.account_row(self.parts, key),
             common=lambda: status.beside_accounts(self.parts),
             wake=lambda: self.parts.gateway.changed(),

@@ -27,6 +27,8 @@ OURS = {
     "channel.message",
     "channel.login",
     "channel.removed",
+    "agent.status",
+    "agent.removed",
     "channel.gap",
     "supervisor.request",  # to our own supervisor alone
 }

@@ -28,8 +28,9 @@ manifest = Manifest("{id}", "Label", Config, "{module}.plugin:Plugin", secrets=s
 class Packages:
     """Installs distributions into a directory on the path, as pip would."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, group: str = "trunkline.channels") -> None:
         self.directory = directory
+        self.group = group
 
     def install(self, package: str, id: str, source: str = GOOD, object: str = "manifest") -> str:
         module = package.replace("-", "_")
@@ -39,7 +40,7 @@ class Packages:
         info = self.directory / f"{module}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[trunkline.channels]\n{id} = {module}:{object}\n")
+        (info / "entry_points.txt").write_text(f"[{self.group}]\n{id} = {module}:{object}\n")
         return f"{module}:{object}"
 
 
@@ -137,6 +138,13 @@ def test_an_impossible_id_is_refused(packages: Packages) -> None:
     packages.install("bad-chat", "a/b")
     (warning,) = manifests().warnings
     assert "has the id 'a/b'; allowed: 1 to 64 letters, digits" in warning
+
+
+def test_no_channel_takes_the_word_that_stands_before_the_ids_of_agents(packages: Packages) -> None:
+    packages.install("bad-chat", "agent")
+    found = manifests()
+    assert "agent" not in found
+    assert "has the id 'agent', which stands before the ids of agents" in found.broken["agent"]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

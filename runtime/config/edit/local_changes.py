@@ -1,9 +1,10 @@
 """Finds what an edit changes of local fields and of references to secrets. Pure.
 
 Only values are compared, as they count: an account that inherits another server has been changed
-even though nothing of it was written. What is as it was is no change, and neither is an account or
-a channel that is removed as a whole. A secret that is kept must stay with where it is sent: an
-account with a server of its own does not come to inherit the channel's password.
+even though nothing of it was written. What is as it was is no change, and neither is an account, an
+agent or a channel that is removed as a whole. A secret that is kept must stay with where it is
+sent: an account with a server of its own does not come to inherit the channel's password, and an
+agent of another kind begins without one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.config.channel_section import OURS
-from runtime.config.local_fields import account_values, dotted, local_values, mapping, references
+from runtime.config.local_fields import (
+    account_values,
+    agent_values,
+    dotted,
+    local_values,
+    mapping,
+    references,
+)
 from runtime.config.model import Config
 from runtime.config.redact import redacted
 from runtime.config.text.json5_positions import ValuePath
@@ -32,6 +40,10 @@ def local_changes(
     for name, section in mapping(after.get("channels")).items():
         was = _Section(name, mapping(old.get(name)), manifests)
         found += _of_channel(was, _Section(name, mapping(section), manifests))
+    agents = _entries(before)
+    for name, fields in _entries(after).items():
+        changes = _of_agent(agents.get(name), mapping(fields), manifests)
+        found += [("agents", "entries", name, *path) for path in changes]
     had = dict(references(before))
     found += [path for path, each in references(after) if not _same(had.get(path), each)]
     return list(dict.fromkeys(map(dotted, found)))
@@ -40,11 +52,32 @@ def local_changes(
 def _of_gateway_and_others(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> Iterator[ValuePath]:
-    old, new = (
-        dict(local_values({name: values[name] for name in values if name != "channels"}, Config))
-        for values in (before, after)
-    )
+    old, new = (dict(local_values(_others(values), Config)) for values in (before, after))
     yield from _differing(old, new)
+
+
+def _others(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without channels and agents, which are looked at one by one."""
+    others = {name: each for name, each in values.items() if name != "channels"}
+    if isinstance(others.get("agents"), Mapping):
+        others["agents"] = {**others["agents"], "entries": None}
+    return others
+
+
+def _entries(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(values.get("agents")).get("entries"))
+
+
+def _of_agent(before: Any, after: Mapping[str, Any], manifests: Manifests) -> Iterator[ValuePath]:
+    """Yield the changes of an agent; one that is new had the defaults of its kind before."""
+    kind = {"kind": after.get("kind")}
+    old = mapping(before) if before is not None else kind
+    yield from _differing(agent_values(old, manifests), agent_values(after, manifests))
+    if old.get("kind") != after.get("kind"):
+        kept = {name: each for name, each in old.items() if _same(each, after.get(name))}
+        entry = {"kind": old.get("kind"), **kept}
+        shown = redacted({"agents": {"entries": {"": entry}}}, manifests)["agents"]["entries"][""]
+        yield from ((name,) for name in kept if shown[name] != kept[name])
 
 
 def _of_channel(was: _Section, now: _Section) -> Iterator[ValuePath]:

@@ -15,17 +15,23 @@ import pyjson5
 from runtime.config.account_model import AccountConfig
 from runtime.config.check import is_list, is_struct, members
 from runtime.config.model import RestartConfig
+from workers.agent import AgentManifest
 from workers.plugin import Manifest
 
 
-def typed(manifest: Manifest, fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of an account with their values, nested where a name has dots.
+def typed(
+    manifest: Manifest | AgentManifest,
+    fields: Mapping[str, str],
+    ours: type[msgspec.Struct] = AccountConfig,
+) -> dict[str, Any]:
+    """Return the fields of an account or an agent with their values, nested where a name has dots.
+
+    ``ours`` has the fields that every one has.
 
     ``{"sasl.user": "me"}`` becomes ``{"sasl": {"user": "me"}}``. A list is written with commas
     or as JSON5, an object (a secret's reference, for example) as JSON5.
     """
-    ours = _types(AccountConfig) | {"restart": RestartConfig}
-    types = _types(manifest.config) | ours
+    types = _types(manifest.config) | _types(ours) | {"restart": RestartConfig}
     result: dict[str, Any] = {}
     for name, text in fields.items():
         *parents, last = name.split(".")

@@ -19,6 +19,7 @@ from ipc.frames.data import ADDRESSED, INBOUND
 from ipc.nesting import require_shallow
 from runtime.gateway.access_policy.admit import AdmissionOutcome
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
+from runtime.gateway.accounts.agent_entries import AgentEntries, entries_in
 from runtime.gateway.jobs import Jobs
 from runtime.gateway.journal.outgoing import OutgoingRow
 from workers.messages import Inbound, Outbound
@@ -63,7 +64,7 @@ class Received(msgspec.Struct):
 
 
 class Agents:
-    """The agents of all accounts. ``config`` is ``{default, accounts?: {key: name}}``.
+    """The agents of all accounts. ``config`` is what ``agent_entries`` reads.
 
     ``answered`` counts the answers that were sent, ``failed`` by reason those that were not.
     ``call`` calls an account, as ``AccountCalls.call``; ``gatekeeper`` decides who is answered.
@@ -77,15 +78,14 @@ class Agents:
         self._gatekeeper = gatekeeper
         self._running = 0
         self._decode = msgspec.json.Decoder(Received).decode
+        self.listed = AgentEntries()
         self.answered = 0
         self.failed: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.configure(config)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Apply a new configuration."""
-        self._default = AGENTS.get(config.get("default", "none"))
-        named: dict[str, str] = config.get("accounts") or {}
-        self._of_account = {key: AGENTS.get(name) for key, name in named.items()}
+        self.listed = entries_in(config)
 
     def on_message(self, key: str, flags: int, payload: bytes) -> None:
         """Begin to answer a message, if its sender is admitted to the account."""
@@ -102,7 +102,8 @@ class Agents:
 
     def agent_of(self, key: str) -> EmbeddedAgent | None:
         """Return the agent that answers for an account."""
-        return self._of_account.get(key, self._default)
+        kind = self.listed.kind_of(self.listed.agent_of(key))
+        return None if kind is None else AGENTS.get(kind)
 
     def may_answer(self, key: str, flags: int) -> bool:
         """Return whether a message with these flags may be one to answer."""

@@ -19,8 +19,10 @@ MESSAGE = "channel.message"
 EVENT = "channel.event"  # what else has happened on the platform
 REMOVED = "channel.removed"
 LOGIN = "channel.login"  # a person is asked to log an account in, or is asked no more
+AGENT_STATUS = "agent.status"
+AGENT_REMOVED = "agent.removed"
 GAP = "channel.gap"  # to one client: more is missing than can be replayed
-OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, LOGIN, REMOVED, GAP})
+OWN_EVENTS = frozenset({STATUS, MESSAGE, EVENT, LOGIN, REMOVED, AGENT_STATUS, AGENT_REMOVED, GAP})
 
 
 class Subscribers:

@@ -78,7 +78,7 @@ class Greetings:
         The position is that after everything that the account has sent before.
         """
         intake = self._intake
-        if peer.key not in self._peers.accounts.rows:
+        if self._peers.accounts.row(peer.key) is None:
             return  # the row says whether there is a journal, and it will be greeted with it
         if intake.is_on(peer.key) and not intake.ready:
             self._note_halt(peer)

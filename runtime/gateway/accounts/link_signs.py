@@ -39,7 +39,8 @@ class LinkSigns:
 
     def _look(self, now: float) -> dict[str, float]:
         signs: dict[str, tuple[Sign, float]] = {}
-        for key, row in self._accounts.rows.items():
+        accounts = self._accounts
+        for key, row in {**accounts.rows, **accounts.agents}.items():
             if row.phase != Phase.RUNNING:
                 continue
             peer = self._peers.by_key.get(key)

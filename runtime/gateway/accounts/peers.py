@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable, Iterable
 
 from ipc import timeouts
 from ipc.errors import RemoteError
 from ipc.frames.data import DataHello
-from ipc.frames.words import UNAVAILABLE, Phase
+from ipc.frames.words import UNAVAILABLE, Phase, is_agent
 from ipc.identity.peer import PeerProof
 from runtime.gateway.accounts.payload_check import PayloadCheck
 from runtime.gateway.accounts.rows import Accounts, is_linking
@@ -18,7 +19,7 @@ MEET_SECONDS = 2.0  # in which a running account says hello to a new gateway
 
 
 class Peer:
-    """One incarnation of one account that has proved its identity.
+    """One incarnation of one account or agent that has proved its identity.
 
     ``seen`` is the newest message taken, ``done`` the newest that may be acknowledged: it has been
     handed on, and stored before where the account has a journal; ``mark`` is the newest mark of
@@ -55,7 +56,9 @@ class Peer:
         self.name = id.decode()
         self.key = key
         self.incarnation = incarnation
-        self.seen = self.done = self.mark = 0
+        self.done = self.mark = 0
+        # An agent has turns, and no messages: each counts as one that came twice.
+        self.seen = sys.maxsize if is_agent(key) else 0
         self.oldest, self.kept = 1, 0
         self.held = self.waits = False
         self.hellos = 0
@@ -99,7 +102,7 @@ class Peers:
 
     def has_ended(self, peer: Peer) -> bool:
         """Return whether a peer's incarnation has ended, or its account is no more."""
-        return self.is_past(peer.key, peer.incarnation) or peer.key not in self.accounts.rows
+        return self.is_past(peer.key, peer.incarnation) or self.accounts.row(peer.key) is None
 
     def may_talk(self, peer: Peer) -> bool:
         """Return whether a peer has been reported ready, so that its messages count."""
@@ -197,12 +200,12 @@ class Peers:
         return peer is not None and not peer.wanted
 
     def _is_running(self, key: str) -> bool:
-        row = self.accounts.rows.get(key)
+        row = self.accounts.row(key)
         return row is not None and row.phase == Phase.RUNNING
 
     def why_absent(self, key: str) -> str:
-        """Return why an account cannot be called."""
-        row = self.accounts.rows.get(key)
+        """Return why an account, or an agent, cannot be called."""
+        row = self.accounts.row(key)
         if row is None:
             return f"{key} is not known"
         if row.phase == Phase.RUNNING:

@@ -1,4 +1,4 @@
-"""Keeps the rows of all accounts, as the supervisor has last reported them. Pure."""
+"""Keeps the rows of all accounts and agents, as the supervisor has last reported them. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus
-from ipc.frames.words import ALIVE, INVALID_REQUEST, NOT_LINKED, Phase
+from ipc.frames.words import AGENT, ALIVE, INVALID_REQUEST, NOT_LINKED, Phase, is_agent
 from ipc.metrics import Series
 
 LINKING = ("starting", "linking")  # phase and cause
@@ -23,12 +23,14 @@ def is_linking(row: AccountStatus) -> bool:
 class Accounts:
     """Rows by key and channels by id. ``version`` grows with every change that is published.
 
-    ``revision`` is that of the configuration which the accounts follow.
+    ``rows`` are those of accounts, ``agents`` those of agents, which are none. ``revision`` is that
+    of the configuration which they follow.
     """
 
     def __init__(self, channels: Iterable[ChannelInfo], revision: str = "") -> None:
         self.revision = revision
         self.rows: dict[str, AccountStatus] = {}
+        self.agents: dict[str, AccountStatus] = {}
         self.channels: dict[str, ChannelInfo] = {}
         self.series: list[Series] = []  # the supervisor's own figures
         self.version = 0
@@ -49,23 +51,37 @@ class Accounts:
         """Replace the supervisor's own figures."""
         self.series = series
 
+    def row(self, key: str) -> AccountStatus | None:
+        """Return the row of an account or an agent."""
+        return self._those_of(key).get(key)
+
+    def all_keys(self) -> list[str]:
+        """Return the keys of all accounts and agents."""
+        return [*self.rows, *self.agents]
+
+    def _those_of(self, key: str) -> dict[str, AccountStatus]:
+        return self.agents if is_agent(key) else self.rows
+
     def learn(self, key: str, row: AccountStatus) -> bool:
         """Take a row as it is now; return whether it has changed."""
-        if self.rows.get(key) == row:
+        rows = self._those_of(key)
+        if rows.get(key) == row:
             return False
-        self.rows[key] = row
-        self.version += 1
+        rows[key] = row
+        self.version += rows is self.rows
         return True
 
     def learn_figures(self, rows: Mapping[str, AccountStatus]) -> None:
         """Take rows in which only numbers have changed: no new version."""
-        self.rows.update(rows)
+        for key, row in rows.items():
+            self._those_of(key)[key] = row
 
     def remove(self, key: str) -> bool:
-        """Forget an account; return whether there was one."""
-        if self.rows.pop(key, None) is None:
+        """Forget an account or an agent; return whether there was one."""
+        rows = self._those_of(key)
+        if rows.pop(key, None) is None:
             return False
-        self.version += 1
+        self.version += rows is self.rows
         return True
 
     def of_channel(self, channel: str) -> list[AccountStatus]:
@@ -77,7 +93,7 @@ class Accounts:
 
     def may_talk(self, key: str, incarnation: int) -> bool:
         """Return whether this incarnation is ready, so that its messages count."""
-        row = self.rows.get(key)
+        row = self.row(key)
         return row is not None and row.incarnation == incarnation and row.phase in TALKING
 
     def takes_http(self, key: str) -> bool:
@@ -87,7 +103,7 @@ class Accounts:
 
     def is_past(self, key: str, incarnation: int) -> bool:
         """Return whether this incarnation has ended, as far as has been reported."""
-        row = self.rows.get(key)
+        row = self.row(key)
         if row is None:
             return False
         return incarnation < row.incarnation or (
@@ -100,6 +116,16 @@ class Accounts:
         if row is not None and (row.phase, row.cause) in WAITS_FOR_LOGIN:
             text = f"{key} waits for a login"
             raise RemoteError(NOT_LINKED, f"{text}; {row.todo}" if row.todo else text)
+
+    def resolve_worker(self, verb: str, channel: str, account: str | None) -> str:
+        """Return the key that ``channel`` and ``account`` mean, as ``resolve``, or of an agent."""
+        if channel != AGENT or account is None:
+            return self.resolve(verb, channel, account)
+        key = f"{AGENT}:{account}"
+        if key not in self.agents:
+            known = ", ".join(row.account_id for row in self.agents.values()) or "none"
+            raise RemoteError(INVALID_REQUEST, f"unknown agent {account!r}; known: {known}"[:500])
+        return key
 
     def label(self, key: str) -> str:
         """Return what the channel of an account is called."""

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ipc.frames.words import Phase
-from ipc.metrics import Series, of_accounts
+from ipc.metrics import Series, of_accounts, of_agents
 from runtime.gateway.parts import GatewayParts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -73,7 +73,9 @@ class GatewayCollector(Collector):
         yield _admission(parts)
         yield _phases(parts)
         rows = parts.accounts.rows.values()
-        for series in (*parts.accounts.series, *of_accounts(rows, time.time())):
+        agents, now = parts.accounts.agents.values(), time.time()
+        own = (*parts.accounts.series, *of_accounts(rows, now), *of_agents(agents, now))
+        for series in own:
             yield _family(series)
 
 

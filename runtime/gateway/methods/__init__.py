@@ -1,6 +1,7 @@
 """Fills the table of methods: importing this package imports every family of them."""
 
 from runtime.gateway.methods import (
+    agents,
     channels,
     config,
     deadletters,
@@ -21,6 +22,7 @@ from runtime.gateway.methods import (
 )
 
 __all__ = [
+    "agents",
     "channels",
     "config",
     "deadletters",

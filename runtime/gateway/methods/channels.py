@@ -164,7 +164,7 @@ async def _probe(calls: AccountCalls, key: str, seconds: float) -> dict[str, Any
 async def _ask(
     parts: GatewayParts, verb: str, params: ChannelTargetParams
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    key = parts.accounts.resolve(verb, params.channel, params.account_id)
+    key = parts.accounts.resolve_worker(verb, params.channel, params.account_id)
     request: dict[str, Any] = {"accounts": [key]}
     if params.reason is not None:
         request["reason"] = params.reason

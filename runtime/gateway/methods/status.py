@@ -1,4 +1,4 @@
-"""Returns the state of the gateway and its accounts: health, status, stability, agents, logs."""
+"""Returns the state of the gateway and its accounts: health, status, stability, logs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from ipc.frames.requests import NoParams, Params, TailParams
 from ipc.frames.words import UNAVAILABLE
 from ipc.identity.device import Identity, IdentityError
 from runtime.gateway.access.scopes import NODE, OPERATOR, READ
-from runtime.gateway.accounts.agents import AGENTS
-from runtime.gateway.accounts.health import AGENT
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import Repeat, method
 from runtime.gateway.parts import GatewayParts
@@ -70,18 +68,6 @@ def diagnostics_stability(
 ) -> Any:
     """Answer with recent faults: refused clients, accounts that failed."""
     return parts.stability.snapshot(params.limit, params.type, params.since_seq)
-
-
-@method("agents.list", READ)
-def agents_list(parts: GatewayParts, client: ConnectedClient, params: NoParams) -> Any:
-    """Answer with the agents; the echo agent is the embedded default."""
-    names = ", ".join(AGENTS)
-    return {
-        "defaultId": AGENT,
-        "mainKey": AGENT,
-        "scope": "per-sender",
-        "agents": [{"id": AGENT, "name": names}],
-    }
 
 
 @method("logs.tail", READ, TailParams)

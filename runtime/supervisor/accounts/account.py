@@ -1,4 +1,4 @@
-"""Supervises one account: its child, its heartbeat, its history, its status row.
+"""Supervises one account, or agent: its child, its heartbeat, its history, its status row.
 
 Everything that happens to the account's process goes through ``child.post``; this class
 only adds what an operator wants to see and the check of a silent worker.
@@ -19,6 +19,7 @@ from ipc.frames.status import AccountStatus, Hold
 from ipc.frames.words import ALIVE, Phase
 from ipc.heartbeat import Verdict
 from runtime.config.accounts import AccountSpec
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.explain import todo
 from runtime.supervisor.accounts.heartbeat import DataLinkView, Heartbeat, Silence, Totals
 from runtime.supervisor.accounts.history import EVENTS, HistoryEntry, entry_of, shown
@@ -57,7 +58,7 @@ def _unheard(key: str, entry: HistoryEntry) -> None:
 
 
 class Account:
-    """An account and everything known about it.
+    """An account, or an agent, and everything known about it.
 
     ``launcher`` starts its processes, ``on_change(account)`` is called after every change, and
     ``on_event(key, entry)`` with each entry of its history, which begins with
@@ -66,7 +67,7 @@ class Account:
 
     def __init__(
         self,
-        spec: AccountSpec,
+        spec: WorkerSpec,
         *,
         silence: Silence,
         first_incarnation: int,
@@ -124,7 +125,7 @@ class Account:
         return self._when("ready")
 
     @property
-    def spec(self) -> AccountSpec:
+    def spec(self) -> WorkerSpec:
         """Its part of the configuration."""
         return self._spec
 
@@ -138,7 +139,7 @@ class Account:
         """Whether none of its messages can be stored at the moment."""
         return self._link.halted
 
-    def configure(self, spec: AccountSpec) -> None:
+    def configure(self, spec: WorkerSpec) -> None:
         """Take over a changed configuration; the process is not touched."""
         self._spec = spec
         self.child.policy = policy_of(spec)
@@ -215,7 +216,7 @@ class Account:
         """
         counts = {"duplicate": duplicates, "repeated": repeated}
         absent = self._link.take(silent, counts, ABSENT_BEATS * self.heartbeat.pace)
-        absent |= self._link.set_trouble(trouble if self.spec.journal == "on" else None)
+        absent |= self._link.set_trouble(trouble if _has_journal(self.spec) else None)
         return absent and self.phase is Phase.RUNNING
 
     def check(self, now: float) -> Verdict:
@@ -328,11 +329,7 @@ class Account:
             enabled=spec.enabled,
             configured=spec.configured,
             name=spec.name,
-            agent=spec.agent,
-            journal=spec.journal,
-            ambiguous=spec.ambiguous,
-            outbox_ttl=spec.outbox.ttl,
-            ingress=spec.ingress,
+            **_of_account(spec),
             pid=process.pid if alive and process is not None else None,
             incarnation=state.incarnation,
             revision=self._revision,
@@ -378,3 +375,20 @@ class Account:
             return "degraded: not connected"
         beat = self.heartbeat.beat
         return f"degraded: {beat.media_refusal}" if beat and beat.media_refusal else "ok"
+
+
+def _has_journal(spec: WorkerSpec) -> bool:
+    return isinstance(spec, AccountSpec) and spec.journal == "on"
+
+
+def _of_account(spec: WorkerSpec) -> dict[str, Any]:
+    """Return the fields of a status row that an agent's has not."""
+    if not isinstance(spec, AccountSpec):
+        return {}
+    return {
+        "agent": spec.agent,
+        "journal": spec.journal,
+        "ambiguous": spec.ambiguous,
+        "outbox_ttl": spec.outbox.ttl,
+        "ingress": spec.ingress,
+    }

@@ -298,8 +298,7 @@ class ChannelZygotes:
         ]
 
     def _channel_of(self, key: str) -> _PreloadedChannel | None:
-        channel = self._channels.get(key.partition(":")[0])
-        return channel if channel is not None and key in channel.plan.keys else None
+        return next((each for each in self._channels.values() if key in each.plan.keys), None)
 
 
 def _now() -> float:

@@ -28,7 +28,7 @@ log = structlog.get_logger("storm")
 
 
 class CrashStorm:
-    """Watches all accounts. ``gateway_up`` returns whether the gateway answers.
+    """Watches accounts and agents, and counts the former. ``gateway_up``: the gateway answers.
 
     ``repair`` checks whether processes can be started, repairs that where it can, and returns
     what was wrong. It comes first: nothing else matters while that is broken.
@@ -37,7 +37,7 @@ class CrashStorm:
     def __init__(
         self,
         queue: StartQueue,
-        accounts: Callable[[], Iterable[Account]],
+        workers: Callable[[], Iterable[Account]],
         *,
         gateway_up: Callable[[], bool],
         repair: Callable[[], Awaitable[str | None]],
@@ -45,7 +45,7 @@ class CrashStorm:
         memory: Callable[[], float] | None = None,
     ) -> None:
         self._queue = queue
-        self._accounts = accounts
+        self._workers = workers
         self._gateway_up = gateway_up
         self._repair = repair
         self._broken: str | None = None  # what ``repair`` has found in the present storm
@@ -72,6 +72,8 @@ class CrashStorm:
             return
         if account.child.state.cause == NOT_SPAWNED:
             self.doubt()
+        if account.spec.is_agent:
+            return
         self._storm.crashed(account.key, _now())
         if self._began is None and self._is_storm():
             self._began = _now()
@@ -83,7 +85,7 @@ class CrashStorm:
         """Return warnings for the operator, one sentence each."""
         if self._began is None:
             return []
-        crashed, total = self._storm.crashed_lately(_now()), len(list(self._accounts()))
+        crashed, total = self._storm.crashed_lately(_now()), self._count_accounts()
         cause = "; ".join(self.shared_causes()) or "none found: look at the accounts' logs"
         pace = f"at most {STARTS_PER_SECOND:g} starts per second"
         return [
@@ -103,7 +105,10 @@ class CrashStorm:
         return found
 
     def _is_storm(self) -> bool:
-        return self._storm.is_storm(len(list(self._accounts())), _now())
+        return self._storm.is_storm(self._count_accounts(), _now())
+
+    def _count_accounts(self) -> int:
+        return sum(not worker.spec.is_agent for worker in self._workers())
 
     async def _calm(self) -> None:
         """Look for the cause of each storm, and end it once no more accounts crash than usual."""
@@ -126,7 +131,7 @@ class CrashStorm:
     def _network_returned(self) -> None:
         waiting = [
             account
-            for account in self._accounts()
+            for account in self._workers()
             if account.phase is Phase.BACKOFF and account.child.state.cause in CAUSED_BY_THE_NETWORK
         ]
         self._storm.clear()  # its cause is gone: no start has to be paced any more

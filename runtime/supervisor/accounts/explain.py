@@ -1,9 +1,9 @@
-"""Explains why an account is as it is, what happens next, and what an operator can do. Pure."""
+"""Explains why an account or agent is as it is, what comes next, what an operator can do. Pure."""
 
 from __future__ import annotations
 
 from ipc.frames.status import Hold
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, is_agent
 from runtime.supervisor.lifecycle import (
     ASKED,
     ENDS,
@@ -24,15 +24,15 @@ def todo(key: str, state: State, *, can_login: bool = False) -> str | None:
         return None
     if state.cause == NEEDS_LOGIN and can_login:
         return f"log it in: `trunkline channels login {key}`"
-    then = f"then `trunkline channels start {key}`"
-    path = "channels.{}.accounts.{}".format(*key.split(":", 1))
+    then = f"then `{_command(key, 'start')}`"
+    path = _place(key)
     match state.cause:
         case str() as cause if cause == NEEDS_LOGIN:
             return f"log in again or renew its secret ({path}), {then}"
         case str() as cause if cause == MISCONFIGURED:
             return f"correct {path} in the configuration (it is then started), or {then[5:]}"
         case _:
-            return f"see `trunkline channels describe {key}`, {then}"
+            return f"see `{_command(key, 'describe')}`, {then}"
 
 
 def why(state: State, obstacle: str | None, hold: Hold | None) -> str:
@@ -64,21 +64,21 @@ def what_next(key: str, state: State, *, held: bool, can_login: bool = False) ->
         case Phase.BACKOFF if state.cause in NEEDS_A_PERSON:
             return (
                 "it is tried again by itself, for what refuses it may pass; after several refusals"
-                f" a person is needed. `trunkline channels start {key}` tries now"
+                f" a person is needed. `{_command(key, 'start')}` tries now"
             )
         case Phase.BACKOFF if state.retry == ASKED:
             return (
                 "it is started again by itself when the time that the platform asked for is over;"
-                f" `trunkline channels start {key}` does it now"
+                f" `{_command(key, 'start')}` does it now"
             )
         case Phase.BACKOFF:
-            return f"it is started again by itself; `trunkline channels start {key}` does it now"
+            return f"it is started again by itself; `{_command(key, 'start')}` does it now"
         case Phase.FAILED if state.retry is not None:
             return f"a slow try now and then; a person should act: {act}"
         case Phase.FAILED:
             return f"nothing until a person acts: {act}"
         case Phase.STOPPED if held or state.cause in ENDS:
-            return f"nothing until `trunkline channels start {key}`"
+            return f"nothing until `{_command(key, 'start')}`"
         case Phase.STOPPED:
             return "nothing until its configuration changes"
         case Phase.STARTING if state.cause == WAITING:
@@ -91,3 +91,17 @@ def what_next(key: str, state: State, *, held: bool, can_login: bool = False) ->
             return "it ends, at the latest after its grace"
         case _:
             return "nothing: it runs"
+
+
+def _command(key: str, verb: str) -> str:
+    """Return the command that does ``verb`` to an account or an agent."""
+    name = key.partition(":")[2]
+    return (
+        f"trunkline agents {verb} {name}" if is_agent(key) else f"trunkline channels {verb} {key}"
+    )
+
+
+def _place(key: str) -> str:
+    """Return the path in the configuration of an account or an agent."""
+    channel, _, name = key.partition(":")
+    return f"agents.entries.{name}" if is_agent(key) else f"channels.{channel}.accounts.{name}"

@@ -1,4 +1,4 @@
-"""Starts the process of one incarnation of an account: waits its turn, spawns, captures output.
+"""Starts the process of one incarnation of a worker: waits its turn, spawns, captures output.
 
 What an incarnation is started with is a value that is returned; ``Account`` keeps it.
 """
@@ -16,9 +16,9 @@ from ipc.endpoints import SocketPaths
 from ipc.frames.bootstrap import MediaBoot, WorkerBoot
 from ipc.identity.peer import PeerProof, peer_name
 from ipc.media import account_directory
-from runtime.config.accounts import AccountSpec
 from runtime.config.places import Places
 from runtime.config.variables import referenced
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.channel_zygotes import ChannelZygotes
 from runtime.supervisor.accounts.start_queue import StartQueue
 from runtime.supervisor.child import Process
@@ -47,10 +47,10 @@ class AccountLauncher(Protocol):
     async def turn(self, key: str, *, urgent: bool) -> None:
         """Wait for a place in the start queue; raises ``Withdrawn``."""
 
-    def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
+    def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
         """Return what the worker is started with; the place is given back if this raises."""
 
-    async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
+    async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
         """Start the process; the place is given back if this raises."""
 
 
@@ -82,7 +82,7 @@ class WorkerLauncher:
         await self._zygotes.prepare(key)
         await self._starts.enter(key, urgent=urgent)
 
-    def prepare(self, spec: AccountSpec, incarnation: int) -> WorkerBoot:
+    def prepare(self, spec: WorkerSpec, incarnation: int) -> WorkerBoot:
         """Return what the worker is started with; its storage directory is made."""
         with self._giving_up(spec.key):
             storage = self._places.state_dir / "accounts" / spec.key
@@ -123,7 +123,7 @@ class WorkerLauncher:
         """Return what no confined account may read."""
         return [str(self._places.state_dir), str(self._places.config_path)]
 
-    async def spawn(self, spec: AccountSpec, boot: WorkerBoot) -> Launched:
+    async def spawn(self, spec: WorkerSpec, boot: WorkerBoot) -> Launched:
         """Start the process and capture its output."""
         with self._giving_up(spec.key):
             process = await self._zygotes.spawn(
@@ -151,7 +151,7 @@ class WorkerLauncher:
             raise
 
 
-def _variables(spec: AccountSpec) -> frozenset[str]:
+def _variables(spec: WorkerSpec) -> frozenset[str]:
     """Return the environment variables that the references of an account's secrets name."""
     return referenced([field_at(spec.config, name) for name in spec.manifest.secrets])
 

@@ -1,8 +1,9 @@
-"""Adds, changes, removes, holds and releases the accounts of a running supervisor.
+"""Adds, changes, removes, holds and releases the accounts and agents of a running supervisor.
 
 One account has one process, whatever the configuration does meanwhile: an account that is
 removed stays until its process is gone, and one that comes back before goes on where it was.
-Its incarnation numbers only grow, over removals too.
+Its incarnation numbers only grow, over removals too. All that is said of an account holds for an
+agent as well; only who means all accounts does not mean them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipc.frames.status import Hold
-from ipc.frames.words import Phase
+from ipc.frames.words import Phase, is_agent
 from ipc.identity.peer import peer_name
-from runtime.config.accounts import AccountSpec
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.child import supervise
@@ -50,7 +51,7 @@ def is_down(state: State) -> bool:
 
 
 class Roster:
-    """The accounts by key. ``make(spec, first_incarnation, hold)`` makes an account.
+    """The accounts and the agents by key. ``make(spec, first_incarnation, hold)`` makes one.
 
     ``on_removed(key, last)`` is called when a removed account is gone for good, with the number
     of its last incarnation.
@@ -61,10 +62,11 @@ class Roster:
         holds: Holds,
         *,
         first_incarnation: int,
-        make: Callable[[AccountSpec, int, Hold | None], Account],
+        make: Callable[[WorkerSpec, int, Hold | None], Account],
         on_removed: Callable[[str, int], None],
     ) -> None:
         self.accounts: dict[str, Account] = {}
+        self.agents: dict[str, Account] = {}
         self.closing = False
         self._holds = holds
         self._first_incarnation = first_incarnation
@@ -74,35 +76,50 @@ class Roster:
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._last: dict[str, int] = {}  # incarnations of accounts that were removed
 
-    def add(self, spec: AccountSpec) -> None:
-        """Add an account and start it, unless something prevents that (see ``obstacle``)."""
+    @property
+    def workers(self) -> dict[str, Account]:
+        """The accounts, then the agents."""
+        return {**self.accounts, **self.agents}
+
+    def get(self, key: str) -> Account | None:
+        """Return an account or an agent, ``None`` where there is none of this key."""
+        return self._those_of(key).get(key)
+
+    def _those_of(self, key: str) -> dict[str, Account]:
+        return self.agents if is_agent(key) else self.accounts
+
+    def add(self, spec: WorkerSpec) -> None:
+        """Add a worker and start it, unless something prevents that (see ``obstacle``)."""
         first = self._last.get(spec.key, self._first_incarnation)
         account = self._make(spec, first, self._holds.get(spec.key))
-        self.accounts[spec.key] = account
+        self._those_of(spec.key)[spec.key] = account
         self._lives[spec.key] = asyncio.create_task(supervise(account.child), name=spec.key)
         self._as_wanted(account)
 
-    def replace(self, specs: Mapping[str, AccountSpec]) -> Difference:
+    def replace(self, specs: Mapping[str, WorkerSpec]) -> Difference:
         """Take over a new configuration; accounts that did not change are not touched.
 
         The hold of a removed one is forgotten: one that is added later is another account.
         """
-        old = {key: a.spec for key, a in self.accounts.items() if key not in self._leaving}
+        present = self.workers
+        old = {key: a.spec for key, a in present.items() if key not in self._leaving}
         difference = Difference(
             added=[key for key in specs if key not in old],
             removed=[key for key in old if key not in specs],
             changed=[key for key in specs if key in old and old[key] != specs[key]],
         )
-        self._release(self.accounts[key] for key in difference.removed)
+        self._release(present[key] for key in difference.removed)
         for key in difference.removed:
-            self.accounts[key].child.post(Stop("removed"))
-            self._leaving[key] = asyncio.create_task(self._forget(self.accounts[key]))
+            present[key].child.post(Stop("removed"))
+            self._leaving[key] = asyncio.create_task(self._forget(present[key]))
         for key, spec in specs.items():
-            if key not in self.accounts:
+            if key not in present:
                 self.add(spec)
             else:
-                self._update(self.accounts[key], spec)
-        self.accounts = {key: self.accounts[key] for key in [*specs, *self._leaving]}
+                self._update(present[key], spec)
+        present, keys = self.workers, [*specs, *self._leaving]
+        self.accounts = {key: present[key] for key in keys if not is_agent(key)}
+        self.agents = {key: present[key] for key in keys if is_agent(key)}
         return difference
 
     def obstacle(self, account: Account) -> tuple[str, str] | None:
@@ -154,7 +171,7 @@ class Roster:
 
         ``limit_group(peer, limits)`` changes a worker's control group.
         """
-        for account in self.accounts.values():
+        for account in self.workers.values():
             account.bind()
             peer = peer_name(account.key, account.child.state.incarnation)
             limit_group(peer, group_limits(account.spec.limits))
@@ -162,7 +179,7 @@ class Roster:
     def pending_limits(self) -> list[str]:
         """Return a warning for each worker that could not be given all its new limits."""
         found = []
-        for account in self.accounts.values():
+        for account in self.workers.values():
             if account.unmet_limits:
                 fields = ", ".join(f"limits.{name}" for name in account.unmet_limits)
                 found.append(
@@ -172,18 +189,18 @@ class Roster:
         return found
 
     def close_entry(self) -> None:
-        """Start no account any more: the end of the supervisor has begun."""
+        """Start nothing any more: the end of the supervisor has begun."""
         self.closing = True
 
     def stop_all(self) -> None:
-        """Stop every account, for the end of the supervisor."""
+        """Stop every account and agent, for the end of the supervisor."""
         self.close_entry()
-        for account in self.accounts.values():
+        for account in self.workers.values():
             account.child.post(Stop("shutdown"))
 
     async def down(self, timeout: float) -> None:
-        """Wait until every account is down, for so many seconds at most."""
-        waits = [account.settled(is_down, timeout) for account in self.accounts.values()]
+        """Wait until every account and agent is down, for so many seconds at most."""
+        waits = [account.settled(is_down, timeout) for account in self.workers.values()]
         await asyncio.gather(*waits)
 
     async def close(self) -> None:
@@ -208,7 +225,7 @@ class Roster:
         else:
             account.child.post(Start(automatic=True))
 
-    def _update(self, account: Account, spec: AccountSpec) -> None:
+    def _update(self, account: Account, spec: WorkerSpec) -> None:
         changed = _differs(account.spec, spec)
         account.configure(spec)
         returned = self._leaving.pop(account.key, None)
@@ -224,7 +241,7 @@ class Roster:
     async def _forget(self, account: Account) -> None:
         key = account.key
         await account.settled(is_down, None)
-        del self._leaving[key], self.accounts[key]
+        del self._leaving[key], self._those_of(key)[key]
         last = self._last[key] = account.child.state.incarnation
         self._lives.pop(key).cancel()
         self._on_removed(key, last)
@@ -234,7 +251,7 @@ async def _nothing_to_save() -> bool:
     return True
 
 
-def _differs(old: AccountSpec, new: AccountSpec) -> bool:
+def _differs(old: WorkerSpec, new: WorkerSpec) -> bool:
     """Return whether the worker would see something else, or may run now but might not before."""
     seen = (old.fingerprint, old.enabled, old.configured)
     return seen != (new.fingerprint, new.enabled, new.configured)

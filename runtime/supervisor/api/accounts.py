@@ -1,4 +1,4 @@
-"""Starts, stops, restarts, drains and describes accounts for operators."""
+"""Starts, stops, restarts, drains and describes accounts for operators; agents where named."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from ipc.frames.control import Rechecked
 from ipc.frames.requests import AccountParams, AccountsParams, DrainParams, NoParams, Reason
 from ipc.frames.words import Phase
 from runtime.config.access_policy import describe_access
+from runtime.config.accounts import AccountSpec
+from runtime.config.agents import AgentSpec
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.explain import unconfirmed, what_next, why
 from runtime.supervisor.api.table import find, method, select
@@ -63,7 +66,7 @@ async def restart(parts: Parts, params: TargetParams) -> Any:
 async def start_unknown(parts: Parts, params: NoParams) -> Any:
     """Start every account of which it is not known whether a person had stopped it."""
     unknown = [key for key, hold in parts.holds.all().items() if hold.unknown]
-    known = [key for key in unknown if key in parts.accounts]
+    known = [key for key in unknown if key in parts.roster.workers]
     return await start(parts, TargetParams(accounts=known))
 
 
@@ -78,7 +81,7 @@ async def _once_saved(rows: Rows, saving: Awaitable[bool]) -> dict[str, Any]:
 
 def _release(parts: Parts, params: TargetParams) -> tuple[Rows, Awaitable[bool]]:
     """Release the holds of all chosen accounts that may run; the other rows get the reason."""
-    chosen = select(parts.accounts, params.accounts)
+    chosen = select(parts.roster.workers, params.accounts)
     obstacles = {account.key: parts.roster.obstacle(account) for account in chosen}
     free = [account for account in chosen if obstacles[account.key] is None]
     saving = parts.roster.release(free)
@@ -107,7 +110,7 @@ async def stop(parts: Parts, params: TargetParams) -> Any:
     Where it cannot be written the accounts stop all the same, and ``persisted`` is false. One
     that may not run anyway keeps its cause, and its row has a ``note``.
     """
-    return {"results": await _stop(parts, select(parts.accounts, params.accounts), params)}
+    return {"results": await _stop(parts, select(parts.roster.workers, params.accounts), params)}
 
 
 async def _stop(
@@ -150,14 +153,14 @@ async def _stopped(account: Account, *, wait: bool) -> Row:
 @method("channels.drain", DrainParams)
 async def drain(parts: Parts, params: DrainParams) -> Any:
     """Stop accounts once what is in flight is done; they are held, as after a stop."""
-    chosen = select(parts.accounts, params.accounts)
+    chosen = select(parts.roster.workers, params.accounts)
     seconds = params.timeout_ms / 1000
     for account in chosen:
         account.set_draining(True)
     try:
         drained = await asyncio.gather(*(_drained(parts, account, seconds) for account in chosen))
         keys = [account.key for account in chosen]  # one may have been removed meanwhile
-        rows = await _stop(parts, select(parts.accounts, keys), params)
+        rows = await _stop(parts, select(parts.roster.workers, keys), params)
     finally:
         for account in chosen:
             account.set_draining(False)
@@ -176,7 +179,7 @@ async def _drained(parts: Parts, account: Account, seconds: float) -> bool:
 async def reset(parts: Parts, params: TargetParams) -> Any:
     """Forgive accounts their failures."""
     rows = []
-    for account in select(parts.accounts, params.accounts):
+    for account in select(parts.roster.workers, params.accounts):
         account.child.post(Reset())
         rows.append({"account": account.key, "ok": True, "outcome": "reset"})
     return {"results": rows}
@@ -185,7 +188,7 @@ async def reset(parts: Parts, params: TargetParams) -> Any:
 @method("channels.describe", AccountParams)
 async def describe(parts: Parts, params: AccountParams) -> Any:
     """Answer with everything about one account, and why it is as it is."""
-    account = find(parts.accounts, params.account)
+    account = find(parts.roster.workers, params.account)
     state, obstacle = account.child.state, parts.roster.obstacle(account)
     return {
         "status": msgspec.to_builtins(account.status()),
@@ -196,7 +199,7 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
         "configRevision": parts.configuration.revision,
         "limits": msgspec.to_builtins(account.spec.limits),
         "limitsBy": parts.launcher.limits_by,
-        "access": describe_access(account.spec.access),
+        **_of_kind(account.spec),
         "why": why(state, obstacle[1] if obstacle else None, account.hold),
         "next": what_next(
             account.key, state, held=account.hold is not None, can_login=account.spec.can_login
@@ -207,10 +210,21 @@ async def describe(parts: Parts, params: AccountParams) -> Any:
     }
 
 
+def _of_kind(spec: WorkerSpec) -> Row:
+    """Return what is to be known of an account alone, or of an agent."""
+    if isinstance(spec, AgentSpec):
+        return {
+            "kind": spec.manifest.id,
+            "repeat": spec.repeat,
+            "timeoutSeconds": spec.timeout_seconds,
+        }
+    return {"access": describe_access(spec.access)} if isinstance(spec, AccountSpec) else {}
+
+
 @method("channels.events", AccountParams)
 async def events(parts: Parts, params: AccountParams) -> Any:
     """Answer with the history of an account."""
-    return {"events": list(find(parts.accounts, params.account).history)}
+    return {"events": list(find(parts.roster.workers, params.account).history)}
 
 
 @method("channels.holds", NoParams)
@@ -231,7 +245,7 @@ async def reload_secrets(parts: Parts, params: NoParams) -> Any:
     """
     chosen = [
         account
-        for account in parts.accounts.values()
+        for account in parts.roster.workers.values()
         if account.phase in (Phase.RUNNING, Phase.STARTING) and _refers(account.spec.config)
     ]
     answers = await asyncio.gather(*(_recheck(parts, account) for account in chosen))

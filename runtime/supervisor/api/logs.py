@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ OTHERS = ("gateway", "supervisor")  # logs that are not an account's
 @method("channels.logs", LinesParams)
 async def lines(parts: Parts, params: LinesParams) -> Any:
     """Answer with the last lines of some logs, or of all: as many as one frame can carry."""
-    found = parts.logs.tail(log_names(parts.accounts, params.accounts), params.lines)
+    found = parts.logs.tail(log_names(parts.roster.workers, params.accounts), params.lines)
     return {"lines": newest_within(found, ANSWER_BYTES)}
 
 
@@ -49,13 +49,13 @@ def newest_within(lines: list[dict[str, Any]], room: int) -> list[msgspec.Raw]:
     return list(kept)
 
 
-def log_names(accounts: dict[str, Account], targets: list[str]) -> list[str] | None:
+def log_names(workers: Mapping[str, Account], targets: list[str]) -> list[str] | None:
     """Return the names of the logs that ``targets`` mean, ``None`` for all of them."""
     if not targets:
         return None
     own = [name for name in targets if name in OTHERS]
     others = [name for name in targets if name not in own]
-    return own + [account.key for account in select(accounts, others)]
+    return own + [account.key for account in select(workers, others)]
 
 
 @method("logs.tail", TailParams)

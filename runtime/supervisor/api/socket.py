@@ -44,7 +44,15 @@ async def dispatch_here(parts: Parts, name: str, raw: Any) -> Any:
 PROTOCOL = 4
 GONE = "the process that connected has ended, or cannot be looked at: connect anew"
 STARTED = "this process was started by {} of this daemon, and those may not operate it"
-EVENTS = ("channel.status", "channel.removed", "gateway.status", "log", "shutdown")
+EVENTS = (
+    "channel.status",
+    "channel.removed",
+    "agent.status",
+    "agent.removed",
+    "gateway.status",
+    "log",
+    "shutdown",
+)
 
 log = structlog.get_logger("local")
 
@@ -195,10 +203,10 @@ class LocalServer:
         return None if starter is None else STARTED.format(self._name_of(starter))
 
     def _name_of(self, pid: int) -> str:
-        for key, account in self._parts.accounts.items():
-            process = account.child.process
+        for key, worker in self._parts.roster.workers.items():
+            process = worker.child.process
             if process is not None and process.pid == pid:
-                return f"the account {key}"
+                return f"the {'agent' if worker.spec.is_agent else 'account'} {key}"
         return "a process"
 
     def _connect(self, connection: Connection, id: str) -> None:
@@ -225,7 +233,7 @@ class LocalServer:
 
     def _follow(self, connection: Connection, params: Any) -> Any:
         wanted = convert("logs.follow", FollowParams, params)
-        names = log_names(self._parts.accounts, wanted.accounts)
+        names = log_names(self._parts.roster.workers, wanted.accounts)
         connection.data.logs = None if names is None else frozenset(names)
         connection.data.follows = True
         return {"following": names or "*"}

@@ -25,7 +25,9 @@ async def status(parts: Parts, params: NoParams) -> Any:
 async def prometheus(parts: Parts, params: NoParams) -> Any:
     """Answer with all series as text for Prometheus: the gateway need not be up for them."""
     rows = [account.status() for account in parts.accounts.values()]
-    series = [*describing.metrics(parts), *metrics.of_accounts(rows, time.time())]
+    agents = [agent.status() for agent in parts.agents.values()]
+    own, now = describing.metrics(parts), time.time()
+    series = [*own, *metrics.of_accounts(rows, now), *metrics.of_agents(agents, now)]
     return {"text": metrics.text(series)}
 
 

@@ -7,7 +7,7 @@ protocol's codes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ import msgspec
 from ipc.errors import RemoteError
 from ipc.frames.requests import Params
 from ipc.frames.websocket import explain
-from ipc.frames.words import INVALID_REQUEST
+from ipc.frames.words import AGENT, INVALID_REQUEST, is_agent
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.parts import Parts
 
@@ -71,33 +71,39 @@ def convert(name: str, struct: type[P], raw: Any) -> P:
         raise RemoteError(INVALID_REQUEST, f"invalid {name} params: {explain(error)}") from None
 
 
-def find(accounts: dict[str, Account], key: str) -> Account:
-    """Return the account ``key``; the error for an unknown one names those that exist."""
-    account = accounts.get(key)
-    if account is None:
-        known = ", ".join(accounts) or "none"
-        raise RemoteError(INVALID_REQUEST, f"unknown account {key!r}; known: {known}")
-    return account
+def find(workers: Mapping[str, Account], key: str) -> Account:
+    """Return the account or agent ``key``; the error for an unknown one names those that exist."""
+    worker = workers.get(key)
+    if worker is None:
+        agent = is_agent(key)
+        known = ", ".join(each for each in workers if is_agent(each) is agent) or "none"
+        what = "agent" if agent else "account"
+        raise RemoteError(INVALID_REQUEST, f"unknown {what} {key!r}; known: {known}")
+    return worker
 
 
-def select(accounts: dict[str, Account], targets: list[str]) -> list[Account]:
+def select(workers: Mapping[str, Account], targets: list[str]) -> list[Account]:
     """Return the accounts that ``targets`` name, each once, in the order of ``targets``.
 
-    A target is a key, the name of a channel, which means all its accounts, or ``*``. Raises
-    ``RemoteError`` for one that names nothing.
+    A target is a key, the name of a channel, which means all its accounts, or ``*``. An agent is
+    only named by its key. Raises ``RemoteError`` for one that names nothing.
     """
     chosen: dict[str, Account] = {}
+    accounts = {key: each for key, each in workers.items() if not is_agent(key)}
     for target in targets:
         if target == "*":
             chosen |= accounts
         elif ":" in target:
-            chosen[target] = find(accounts, target)
+            chosen[target] = find(workers, target)
         else:
             chosen |= _of_channel(accounts, target)
     return list(chosen.values())
 
 
 def _of_channel(accounts: dict[str, Account], channel: str) -> dict[str, Account]:
+    if channel == AGENT:
+        text = "agents are no channel: name each by its key, agent:ID, or see `trunkline agents`"
+        raise RemoteError(INVALID_REQUEST, text)
     found = {key: each for key, each in accounts.items() if each.spec.channel == channel}
     if not found:
         known = sorted({each.spec.channel for each in accounts.values()}) or ["none"]

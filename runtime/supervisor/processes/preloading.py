@@ -1,7 +1,8 @@
 """Decides what is imported before accounts start, and by which zygote. Pure.
 
 What Trunkline brings itself the base zygote imports, for all. The plugin of any other channel is
-imported by a zygote of that channel alone: whatever its import does, it costs that channel.
+imported by a zygote of that channel alone: whatever its import does, it costs that channel. So it
+is with the kinds of agents.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from runtime.config.accounts import AccountSpec
-from workers.plugin import Media
+from ipc.frames.words import AGENT
+from runtime.config.worker_spec import WorkerSpec
+from workers.plugin import Manifest, Media
 
 RENDERER = "workers.text.markdown"  # what reads Markdown, for channels that have markup
 FILES = "workers.media.outgoing"  # with the store, as far as it needs no aiohttp
-BUILT_IN = "workers.channels."
+BUILT_IN = ("workers.channels.", "workers.agents.")
 
 IMPORT_SECONDS = 60.0  # then an import counts as hanging, and accounts wait for it no longer
 LONG_SECONDS = 5.0  # an operator is told of an import that takes longer
@@ -66,35 +68,41 @@ class ImportReport:
     error: str | None = None
 
 
-def plan(accounts: Iterable[AccountSpec]) -> PreloadPlan:
-    """Return what is imported for the accounts that can start and share memory with others."""
+def plan(workers: Iterable[WorkerSpec]) -> PreloadPlan:
+    """Return what is imported for those that can start and share memory with others."""
     used = [
-        spec for spec in accounts if spec.enabled and spec.configured and spec.launcher == "zygote"
+        spec for spec in workers if spec.enabled and spec.configured and spec.launcher == "zygote"
     ]
-    base = {RENDERER} if any(spec.manifest.text.dialect != "plain" for spec in used) else set()
-    if any(spec.manifest.media != Media() for spec in used):
+    channels_used = [each.manifest for each in used if isinstance(each.manifest, Manifest)]
+    base = {RENDERER} if any(each.text.dialect != "plain" for each in channels_used) else set()
+    if any(each.media != Media() for each in channels_used):
         base.add(FILES)
-    channels: dict[str, list[AccountSpec]] = {}
+    channels: dict[str, list[WorkerSpec]] = {}
     for spec in used:
         if _is_built_in(spec):
             base.update(_modules(spec))
         else:
-            channels.setdefault(spec.channel, []).append(spec)
+            channels.setdefault(_sharing(spec), []).append(spec)
     return PreloadPlan(sorted(base), {name: _channel(specs) for name, specs in channels.items()})
 
 
-def _is_built_in(spec: AccountSpec) -> bool:
+def _is_built_in(spec: WorkerSpec) -> bool:
     """Return whether all that a plugin imports is Trunkline's own, or what it is installed with."""
     built_in = all(module.startswith(BUILT_IN) for module in _modules(spec))
     return built_in and not spec.manifest.extra
 
 
-def _modules(spec: AccountSpec) -> list[str]:
-    references = (spec.manifest_ref, spec.manifest.plugin)
+def _sharing(spec: WorkerSpec) -> str:
+    """Return the name of what imports for it: its channel, or its kind of agent."""
+    return f"{AGENT}:{spec.manifest.id}" if spec.is_agent else spec.channel
+
+
+def _modules(spec: WorkerSpec) -> list[str]:
+    references = (spec.manifest_ref, spec.code)
     return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
 
 
-def _channel(specs: list[AccountSpec]) -> ChannelPlan:
+def _channel(specs: list[WorkerSpec]) -> ChannelPlan:
     bounds = [spec.limits.memory_hard_bytes for spec in specs]
     known = [each for each in bounds if each is not None]
     return ChannelPlan(

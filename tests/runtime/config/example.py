@@ -1,4 +1,4 @@
-"""A channel to configure in tests, with every kind of field a channel may have."""
+"""A channel and a kind of agent to configure in tests, with every kind of field they may have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from msgspec import Meta
 
 from runtime.config.errors import ConfigError
 from runtime.config.load import Loaded, load
-from workers.plugin import Manifest
+from workers.agent import AgentManifest
+from workers.agents.echo import manifest as echo
+from workers.agents.registry import InstalledKind
+from workers.plugin import LOCAL, Manifest
 from workers.registry import InstalledChannel, Manifests
 
 
@@ -45,6 +48,25 @@ class Chatty(Manifest):
         return f"at {config['server']}"
 
 
+class Thought(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    base_url: Annotated[str, LOCAL]
+    api_key: str | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
+    command: Annotated[list[str], LOCAL] = []
+    motto: str = ""
+
+    def __post_init__(self) -> None:
+        if self.motto and self.command:
+            raise ValueError("a command has no motto")
+
+
+class ThinkingManifest(AgentManifest):
+    def describe(self, config: Any) -> str:
+        return f"at {config['baseUrl']}"
+
+
 def known(**broken: str) -> Manifests:
     found = Manifests()
     manifest = Chatty(
@@ -57,6 +79,12 @@ def known(**broken: str) -> Manifests:
     )
     found["talk"] = InstalledChannel(manifest, "tests.talk:manifest", "tests")
     found.broken.update(broken)
+    kind = ThinkingManifest(
+        "think", "Thinking", Thought, "tests.think:Think", frozenset({"apiKey"})
+    )
+    found.agents["think"] = InstalledKind(kind, "tests.think:manifest", "tests")
+    found.agents["echo"] = InstalledKind(echo, "workers.agents.echo:manifest", "trunkline")
+    found.agents.broken["rot"] = "rotten: 1 / 0"
     return found
 
 

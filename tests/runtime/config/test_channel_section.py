@@ -45,7 +45,7 @@ def test_a_channel_that_cannot_be_used_has_the_reason_and_no_fields() -> None:
 
 def test_the_last_layer_of_a_part_counts() -> None:
     found = section_of(Config(), known(), "talk", {"restart": {"factor": 3, "jitter": 0}})
-    fields = layered(found, "restart", [found.own, {"restart": {"factor": 4}}])
+    fields = layered(found.base, "restart", [found.own, {"restart": {"factor": 4}}])
     assert (fields["factor"], fields["jitter"], fields["initialSeconds"]) == (4, 0, 5.0)
 
 

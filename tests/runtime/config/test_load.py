@@ -111,7 +111,10 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
             "{gateway: {url: 'ws://x'}, channels: {talk: {accounts: {a: {server: 's'}}}}}",
             "channels.talk.accounts.a: cannot run beside a gateway that is not Trunkline's",
         ),
-        ("{agents: {default: 'gpt'}}", 'agents.default: is \'gpt\'; allowed: "echo" | "none"'),
+        (
+            "{agents: {default: 'gpt'}}",
+            "agents.default: is 'gpt': unknown agent; allowed: echo, none",
+        ),
         ("{supervisor: {beatSeconds: Infinity}}", "supervisor.beatSeconds: is inf; allowed: a fin"),
         ("{supervisor: {beatSeconds: NaN}}", "supervisor.beatSeconds: is nan; allowed: a finite"),
         ("{gateway: {allowedOrigins: [NaN]}}", "gateway.allowedOrigins[0]: is nan; allowed: a fin"),

@@ -151,3 +151,22 @@ def test_a_secret_in_an_address_is_found_in_fields_and_commands(name: str, befor
     hidden = redacted({"x": {"url": f"{start}orca"}}, Manifests())
     assert hidden == {"x": {"url": f"{start}{R}"}}
     assert without_secrets(f"curl '{start}orca&b=2'", "…") == f"curl '{start}…&b=2'"
+
+
+def test_an_agent_s_secrets_are_those_of_its_kind() -> None:
+    ref = {"source": "env", "id": "KEY"}
+    entries = {
+        "main": {"kind": "think", "name": "Al", "apiKey": "t1", "motto": "m", "restart": {}},
+        "ref": {"kind": "think", "apiKey": ref, "baseUrl": "http://u:t2@host"},
+        "rot": {"kind": "rot", "name": "Ro", "anything": "t3"},
+        "odd": "t4",
+    }
+    assert redacted({"agents": {"default": "main", "entries": entries}}, known())["agents"] == {
+        "default": "main",
+        "entries": {
+            "main": entries["main"] | {"apiKey": REDACTED},  # type: ignore[operator]
+            "ref": {"kind": "think", "apiKey": ref, "baseUrl": f"http://{REDACTED}@host"},
+            "rot": {"kind": "rot", "name": "Ro", "anything": REDACTED},
+            "odd": REDACTED,
+        },
+    }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.config.schema import hints, look_up, schema
+from tests.runtime.config.example import known as with_agents
 from workers.registry import manifests
 
 MANIFESTS = manifests()
@@ -74,3 +75,19 @@ def test_a_list_is_entered_by_a_place() -> None:
 @pytest.mark.parametrize("path", ["nothing", "gateway.nothing", "gateway.port.deeper"])
 def test_nothing_is_there(path: str) -> None:
     assert look_up(SCHEMA, HINTS, path) is None
+
+
+def test_an_agent_has_the_fields_of_its_kind_and_those_that_all_have() -> None:
+    manifests = with_agents()
+    whole, marks = schema(manifests), hints(manifests)
+
+    def found(path: str) -> Any:
+        return look_up(whole, marks, path)
+
+    entry = found("agents.entries.main")
+    assert entry is not None
+    assert {"kind", "timeoutSeconds", "baseUrl"} <= {each["key"] for each in entry["children"]}
+    assert found("agents.entries.main.apiKey")["hint"] == {"sensitive": True}
+    assert "host alone" in found("agents.entries.main.baseUrl")["hint"]["help"]
+    assert "host alone" in found("agents.entries.main.confine")["hint"]["help"]
+    assert found("agents.default")["schema"]["type"] == "string"

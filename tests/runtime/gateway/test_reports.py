@@ -194,3 +194,18 @@ async def test_what_is_stored_late_of_an_account_that_is_no_more_is_kept_by_the_
         assert place is not None
         assert place.newest == (1, 2)
         await until(lambda: not naming(rig.gateway, key))
+
+
+async def test_an_agent_is_told_as_such_and_is_no_account() -> None:
+    async with gateway_rig(row(KEY)) as rig:
+        watcher = await rig.watcher()
+        await rig.report(row("agent:main", "starting"))
+        await rig.report(figures={"agent:main": row("agent:main", "starting", rss_bytes=42)})
+        await rig.report(row(KEY), whole=True)
+        found = await take(watcher, 2)
+        assert [(name, body["account"]) for name, body in found] == [
+            ("agent.status", "agent:main"),
+            ("agent.removed", "agent:main"),
+        ]
+        assert list(rig.parts.accounts.rows) == [KEY]
+        assert rig.parts.accounts.agents == {}

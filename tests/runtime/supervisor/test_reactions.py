@@ -12,7 +12,7 @@ import pytest
 from ipc.frames.words import Phase
 from runtime.supervisor.lifecycle import Exit
 from runtime.supervisor.reactions import account_met, gateway_changed
-from tests.support.accounts import Stage, phase, spec_of
+from tests.support.accounts import Stage, agent_of, phase, spec_of
 from tests.support.parts_rig import PartsRig
 from tests.support.until import until
 
@@ -76,3 +76,14 @@ async def test_a_change_of_the_gateway_is_broadcast(tmp_path: Path) -> None:
         gateway_changed(rig.parts)
         assert rig.events[-1][0] == "gateway.status"
         assert rig.events[-1][1]["phase"] == "stopped"
+
+
+async def test_a_change_of_an_agent_is_reported_and_broadcast_as_such(tmp_path: Path) -> None:
+    async with rig_with_account(tmp_path) as rig:
+        rig.parts.roster.add(agent_of("main"))
+        await phase(rig.parts.agents["agent:main"], Phase.STARTING)
+        assert rig.events[-1][0] == "agent.status"
+        assert "agent:main" in rig.parts.reports.whole()["accounts"]
+        rig.take_over({A: spec_of(A)})
+        await until(lambda: rig.removed == ["agent:main"])
+        assert ("agent.removed", {"account": "agent:main"}) in rig.events

@@ -10,7 +10,7 @@ import pytest
 
 from ipc.frames.words import Phase
 from runtime.supervisor import status
-from tests.support.accounts import Stage, phase, spec_of
+from tests.support.accounts import Stage, agent_of, phase, spec_of
 from tests.support.parts_rig import SECRET, PartsRig
 
 pytestmark = pytest.mark.virtual_time
@@ -77,3 +77,31 @@ async def test_a_row_of_an_account_that_is_gone_is_none(tmp_path: Path) -> None:
         assert row is not None
         assert row.phase == "starting"
         assert status.account_row(rig.parts, "local:gone") is None
+
+
+async def test_agents_have_a_part_of_their_own(tmp_path: Path) -> None:
+    async with rig_with_accounts(tmp_path) as rig:
+        rig.parts.roster.add(agent_of("main"))
+        await phase(rig.parts.agents["agent:main"], Phase.STARTING)
+        whole = status.status(rig.parts)
+        assert [row.account for row in whole.accounts] == [A, B]
+        (agent,) = whole.agents
+        assert (agent.account, agent.channel, agent.account_id) == ("agent:main", "agent", "main")
+        assert (agent.agent, agent.journal) == ("none", "off")
+        assert status.summary(rig.parts) == (
+            "gateway stopped; accounts: 1 starting, 1 stopped; agents: 1 starting"
+        )
+        beside = status.beside_accounts(rig.parts)
+        assert list(beside["access"]) == [A, B]
+        assert beside["agents"]["entries"] == {
+            "echo": {
+                "kind": "echo",
+                "name": None,
+                "label": "",
+                "repeat": "unseen",
+                "timeoutSeconds": 600.0,
+            }
+        }
+        row = status.account_row(rig.parts, "agent:main")
+        assert row is not None
+        assert row.phase == "starting"

@@ -12,6 +12,7 @@ import pytest
 from runtime.config.edit.local_changes import local_changes
 from runtime.config.text.merge_patch import merged
 from runtime.config.text.parse import parse
+from tests.runtime.config.example import known as with_agents
 from workers.plugin import LOCAL, Manifest
 from workers.registry import InstalledChannel, Manifests, manifests
 
@@ -45,6 +46,7 @@ def known() -> Manifests:
 
 
 KNOWN = known()
+AGENTS = with_agents()
 BEFORE: dict[str, Any] = {
     "gateway": {"port": 18789, "auth": {"token": "t0p"}, "tls": {"certPath": "/c.pem"}},
     "channels": {
@@ -299,3 +301,30 @@ def test_thousands_of_accounts_are_compared_before_a_request_has_waited_long() -
     assert local_changes(before, merged(before, {"agents": {"default": "none"}}), KNOWN) == []
     assert local_changes(before, merged(before, channel("irc", quitMessage="x")), KNOWN) == []
     assert time.perf_counter() - began < 30
+
+
+AGENT = {"kind": "think", "baseUrl": "http://m", "apiKey": "t0p", "motto": "m"}
+
+
+@pytest.mark.parametrize(
+    ("after", "fields"),
+    [
+        ({"a": AGENT | {"motto": "n", "apiKey": "other", "timeoutSeconds": 5}}, []),
+        ({"a": AGENT | {"baseUrl": "http://evil"}}, ["a.baseUrl"]),
+        ({"a": AGENT | {"command": ["id"]}}, ["a.command"]),
+        ({"a": AGENT | {"launcher": "exec"}}, ["a.launcher"]),
+        ({"a": AGENT | {"limits": {"niceness": 5}}}, []),
+        ({"a": AGENT | {"apiKey": EXEC}}, ["a.apiKey"]),
+        ({"a": AGENT, "b": {"kind": "echo"}}, []),
+        ({"a": AGENT, "b": {"kind": "think", "motto": "x"}}, []),
+        ({"a": AGENT, "b": {"kind": "think", "baseUrl": "http://x"}}, ["b.baseUrl"]),
+        ({"a": AGENT, "b": {"kind": "rot", "anything": 1}}, ["b.anything"]),
+        ({"a": {"kind": "echo", "apiKey": "t0p"}}, ["a.baseUrl", "a.command", "a.apiKey"]),
+        ({"a": {"kind": "echo"}}, ["a.baseUrl", "a.command"]),
+        ({}, []),
+    ],
+)
+def test_of_an_agent_only_what_its_kind_marks_is_local(after: Any, fields: list[str]) -> None:
+    before = {"agents": {"default": "a", "entries": {"a": AGENT}}}
+    found = local_changes(before, {"agents": {"entries": after}}, AGENTS)
+    assert found == [f"agents.entries.{field}" for field in fields]

@@ -245,3 +245,15 @@ async def test_history_is_neither_acknowledged_nor_answered_by_an_agent() -> Non
         worker.say(3)
         assert (await worker.next(Ack)).seq == 3
         assert rig.parts.agents.answered == 0
+
+
+async def test_an_agent_is_welcome_and_none_of_its_messages_pass_for_an_account_s() -> None:
+    async with gateway_rig(agents="echo") as rig:
+        watcher = await rig.watcher()
+        agent = await rig.worker("agent:main")
+        assert "agent:main" in rig.parts.peers.by_key
+        agent.say(1)
+        assert (await agent.next(Ack)).seq == 0
+        assert rig.parts.data_link.dropped["duplicate"] == 1
+        assert [name for name, _ in await take(watcher, 1)] == ["agent.status"]
+        assert rig.parts.data_link.report().silent == {}

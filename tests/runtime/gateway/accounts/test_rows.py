@@ -114,3 +114,34 @@ def test_only_another_revision_is_news() -> None:
     assert not known.set_revision("r1")
     assert known.set_revision("r2")
     assert known.revision == "r2"
+
+
+def test_agents_are_known_beside_the_accounts_and_are_no_new_version_of_them() -> None:
+    known = accounts(status("agent:main"), status("irc:libera"))
+    assert (list(known.rows), list(known.agents)) == (["irc:libera"], ["agent:main"])
+    assert known.version == 1
+    assert known.may_talk("agent:main", 5)
+    assert known.is_past("agent:main", 4)
+    known.learn_figures({"agent:main": status("agent:main", pid=7)})
+    row = known.row("agent:main")
+    assert row is not None
+    assert row.pid == 7
+    assert known.all_keys() == ["irc:libera", "agent:main"]
+    assert known.remove("agent:main")
+    assert known.version == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "account", "said"),
+    [("agent", "x", "unknown agent 'x'; known: main"), ("agent", None, "invalid v channel")],
+)
+def test_an_agent_is_meant_only_where_it_is_named(
+    channel: str, account: str | None, said: str
+) -> None:
+    known = accounts(status("agent:main"), status("irc:libera"))
+    assert known.resolve_worker("v", "agent", "main") == "agent:main"
+    assert known.resolve_worker("v", "irc", None) == "irc:libera"
+    with pytest.raises(RemoteError, match=said):
+        known.resolve_worker("v", channel, account)
+    with pytest.raises(RemoteError, match="invalid v channel"):
+        known.resolve("v", "agent", "main")

@@ -1,4 +1,4 @@
-"""``health``, ``status``, ``last-heartbeat``, identity and agents, over real sockets."""
+"""``health``, ``status``, ``last-heartbeat`` and identity, over real sockets."""
 
 from __future__ import annotations
 
@@ -36,14 +36,6 @@ async def test_health_tells_who_is_linked_and_how_long() -> None:
         shot = (await client.call("health"))["channels"]["irc"]["accounts"]["libera"]
         assert shot["linked"] is True
         assert shot["authAgeMs"] > 1_000_000
-
-
-async def test_the_echo_agent_is_listed() -> None:
-    async with gateway_rig() as rig:
-        client = await rig.client()
-        answer = await client.call("agents.list", {})
-        assert answer["defaultId"] == "main"
-        assert answer["agents"] == [{"id": "main", "name": "echo"}]
 
 
 async def test_the_gateway_has_an_identity_too(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import structlog
 from ipc.frames.words import Phase
 from runtime.supervisor.accounts.crash_storm import free_memory
 from runtime.supervisor.lifecycle import Exit
-from tests.support.accounts import spec_of
+from tests.support.accounts import agent_of, spec_of
 from tests.support.fleet import fleet
 
 pytestmark = pytest.mark.virtual_time
@@ -128,3 +128,19 @@ async def test_one_account_that_cannot_be_spawned_is_reason_enough_to_look(tmp_p
         assert rig.repaired == 1
         await rig.crash("local:a1")
         assert rig.repaired == 1
+
+
+async def test_agents_are_no_part_of_a_storm_and_come_back_with_the_network(
+    tmp_path: Path,
+) -> None:
+    agents = [agent_of(f"a{number}") for number in range(6)]
+    async with fleet(tmp_path, *agents, spec_of("local:a")) as rig:
+        await rig.ready()
+        await rig.crash(*[spec.key for spec in agents[1:]])
+        assert rig.parts.storm.storms == 0
+        rig.outside.route = False
+        await rig.wait(6.0)
+        await rig.crash("agent:a0", how=NO_ROUTE)
+        rig.outside.route = True
+        await rig.wait(4.6)
+        assert rig.account("agent:a0").history[-1]["text"] == "the network is back"

@@ -62,3 +62,13 @@ def test_why_an_account_is_as_it_is(
 )
 def test_what_happens_next(state: State, held: bool, word: str) -> None:
     assert word in what_next("irc:a", state, held=held)
+
+
+def test_of_an_agent_its_own_commands_are_named() -> None:
+    failed = State(Phase.FAILED, wanted=True, cause="misconfigured")
+    text = todo("agent:main", failed)
+    assert text is not None
+    assert "agents.entries.main" in text
+    assert "`trunkline agents start main`" in text
+    held = what_next("agent:main", State(Phase.STOPPED), held=True)
+    assert held == "nothing until `trunkline agents start main`"

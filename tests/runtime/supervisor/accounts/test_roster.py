@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -10,15 +11,15 @@ import pytest
 
 from ipc.frames.status import Hold
 from ipc.frames.words import Phase
-from runtime.config.accounts import AccountSpec
 from runtime.config.model import AccountLimitsConfig, RestartConfig
+from runtime.config.worker_spec import WorkerSpec
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.accounts.holds import Holds
 from runtime.supervisor.accounts.roster import Difference, Roster
 from runtime.supervisor.lifecycle import Exit, Ready, Stop
 from runtime.supervisor.processes.cgroups import GroupLimits
 from runtime.supervisor.processes.limits import ProcessLimits, group_limits
-from tests.support.accounts import Stage, account_of, phase, spec_of
+from tests.support.accounts import Stage, account_of, agent_of, phase, spec_of
 from tests.support.until import until
 
 pytestmark = pytest.mark.virtual_time
@@ -50,17 +51,17 @@ class RosterRig:
             on_removed=lambda key, last: self.removed.append(key),
         )
 
-    def _make(self, spec: AccountSpec, first: int, hold: Hold | None) -> Account:
+    def _make(self, spec: WorkerSpec, first: int, hold: Hold | None) -> Account:
         return account_of(self.stage, spec, first_incarnation=first, hold=hold)
 
     def __getitem__(self, key: str) -> Account:
         return self.roster.accounts[key]
 
-    def add(self, *specs: AccountSpec) -> None:
+    def add(self, *specs: WorkerSpec) -> None:
         for spec in specs:
             self.roster.add(spec)
 
-    def replace(self, *specs: AccountSpec) -> Difference:
+    def replace(self, *specs: WorkerSpec) -> Difference:
         return self.roster.replace({spec.key: spec for spec in specs})
 
     async def run(self, key: str) -> Account:
@@ -100,7 +101,7 @@ async def test_an_account_that_may_run_is_started(tmp_path: Path) -> None:
     ],
 )
 async def test_an_account_that_may_not_run_says_why(
-    tmp_path: Path, spec: AccountSpec, cause: str, text: str
+    tmp_path: Path, spec: WorkerSpec, cause: str, text: str
 ) -> None:
     async with living(tmp_path) as rig:
         rig.add(spec)
@@ -323,3 +324,24 @@ async def test_new_limits_reach_a_worker_after_its_hello_and_unmet_ones_are_name
         rig.stage.last.die(Exit(code=1))
         await phase(account, Phase.BACKOFF)
         assert rig.roster.pending_limits() == []
+
+
+async def test_an_agent_is_a_row_of_the_same_roster_and_no_account(tmp_path: Path) -> None:
+    agent = agent_of("main")
+    async with living(tmp_path) as rig:
+        rig.add(agent, spec_of(A))
+        assert (list(rig.roster.accounts), list(rig.roster.agents)) == ([A], ["agent:main"])
+        assert list(rig.roster.workers) == [A, "agent:main"]
+        started = rig.roster.get("agent:main")
+        assert started is not None
+        await until(lambda: started.child.process is not None)
+        assert await rig.roster.hold([started], "night")
+        started.child.post(Stop("held"))
+        await phase(started, Phase.STOPPED)
+        assert rig.holds.get("agent:main") is not None
+        changed = replace(agent, fingerprint="2")
+        assert rig.roster.replace({A: spec_of(A), "agent:main": changed}).changed == ["agent:main"]
+        assert started.phase is Phase.STOPPED  # it is held
+        assert rig.replace(spec_of(A)).removed == ["agent:main"]
+        await until(lambda: rig.removed == ["agent:main"])
+        assert rig.roster.agents == {}

@@ -12,14 +12,15 @@ from ipc.frames.requests import LinesParams
 from runtime.supervisor.accounts.account import Account
 from runtime.supervisor.api import table
 from runtime.supervisor.api.table import METHODS, convert, find, select
-from tests.support.accounts import Stage, account_of, spec_of
+from tests.support.accounts import Stage, account_of, agent_of, spec_of
 from tests.support.parts_rig import PartsRig
 
-A, B, C = "local:a", "local:b", "irc:c"
+A, B, C, MAIN = "local:a", "local:b", "irc:c", "agent:main"
 
 
 def accounts() -> dict[str, Account]:
-    return {key: account_of(Stage(), spec_of(key)) for key in (A, B, C)}
+    specs = [*map(spec_of, (A, B, C)), agent_of("main")]
+    return {spec.key: account_of(Stage(), spec) for spec in specs}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,8 @@ def accounts() -> dict[str, Account]:
         ([B, A], [B, A]),
         (["local", A], [A, B]),
         ([C, "*"], [C, A, B]),
+        (["*", MAIN], [A, B, C, MAIN]),
+        ([MAIN], [MAIN]),
     ],
 )
 async def test_a_target_is_a_key_a_channel_or_everything(
@@ -41,6 +44,8 @@ async def test_a_target_is_a_key_a_channel_or_everything(
     ("target", "said"),
     [
         ("irc:x", "unknown account 'irc:x'; known: local:a, local:b, irc:c"),
+        ("agent:x", "unknown agent 'agent:x'; known: agent:main"),
+        ("agent", "agents are no channel: name each by its key, agent:ID"),
         ("telegram", "unknown channel 'telegram'; channels with accounts: irc, local"),
     ],
 )

@@ -23,7 +23,8 @@ from runtime.supervisor.processes.preloading import (
     report_of,
     retry_after,
 )
-from tests.support.accounts import spec_of
+from tests.support.accounts import agent_of, spec_of
+from workers.agents.echo import manifest as echo
 from workers.channels.local import manifest
 from workers.plugin import Media
 from workers.text.limits import Text
@@ -37,6 +38,11 @@ def bot(account: str = "a", **fields: Any) -> Any:
     return spec_of(f"bot:{account}", **(given | fields))
 
 
+def thinker(id: str) -> Any:
+    kind = replace(echo, id="think", agent="think.agent:Think")
+    return agent_of(id, manifest=kind, manifest_ref="think:manifest", limits=limited(None))
+
+
 def limited(memory: int | None) -> AccountLimitsConfig:
     return AccountLimitsConfig(memory_soft_bytes=None, memory_hard_bytes=memory)
 
@@ -46,6 +52,21 @@ A, B = "bot:a", "bot:b"
 PLANS: dict[str, tuple[list[Any], PreloadPlan]] = {
     "no account": ([], PreloadPlan()),
     "a channel of our own": ([spec_of()], PreloadPlan(LOCAL)),
+    "an agent of our own": (
+        [agent_of()],
+        PreloadPlan(["workers.agents.echo", "workers.agents.echo.agent"]),
+    ),
+    "two agents of a kind of others": (
+        [thinker("a"), thinker("b")],
+        PreloadPlan(
+            [],
+            {
+                "agent:think": ChannelPlan(
+                    ("think", "think.agent"), frozenset({"agent:a", "agent:b"}), None
+                )
+            },
+        ),
+    ),
     "a channel of others": (
         [bot(limits=limited(7 << 20))],
         PreloadPlan([], {"bot": ChannelPlan(BOT, frozenset({A}), 7 << 20)}),

@@ -1,0 +1,150 @@
+"""The commands ``trunkline agents …``: list, control and configure agents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.option_groups import LocalOptions, RuntimeOptions, WaitOptions, command
+from ops.commands.options import Follow, Lines, Reason, command_app
+from ops.connect.selection import agent_key
+from ops.exits import UsageFailure
+from ops.output.show import show_json, show_table
+
+app = command_app("List, start, stop and configure agents: what answers the accounts' messages.")
+Id = Annotated[str, typer.Argument(metavar="ID", help="Agent, like main.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID…]", help="Agents, like main.")]
+All = Annotated[bool, typer.Option("--all", help="Every agent.")]
+
+
+@command(app, "list")
+def list_agents(*, options: LocalOptions) -> None:
+    """List the agents of the configuration; needs no running daemon."""
+    from ops.connect.configuration import load_file
+    from ops.connect.places import places_of
+
+    loaded = load_file(places_of(options.target))
+    default = loaded.config.agents.default
+    rows = [
+        {
+            "agent": spec.account_id,
+            "kind": spec.manifest.id,
+            "name": spec.name,
+            "default": spec.account_id == default,
+            "process": spec.key in loaded.workers,
+            "enabled": spec.enabled,
+            "configured": spec.configured,
+            "identity": spec.label,
+            "reason": spec.reason,
+        }
+        for spec in loaded.agents.values()
+    ]
+    if options.json:
+        show_json({"default": default, "agents": rows})
+        return
+    words = {True: "yes", False: "no"}
+    columns = list(rows[0]) if rows else ["agent"]
+    table = [
+        [words[value] if isinstance(value, bool) else value for value in row.values()]
+        for row in rows
+    ]
+    show_table(columns, table)
+
+
+@command(app)
+def describe(*, name: Id, options: LocalOptions) -> None:
+    """Show why an agent is as it is, what happens next, its last events and log lines."""
+    from ops.actions.ask import ask_supervisor
+    from ops.output.description import show_description
+
+    key = agent_key(name)
+    found = ask_supervisor(options.target, "channels.describe", {"account": key})
+    if options.json:
+        show_json(found)
+    else:
+        show_description(found)
+
+
+@command(app)
+def start(
+    *, names: Ids = None, everything: All = False, waiting: WaitOptions, options: RuntimeOptions
+) -> None:
+    """Start agents at once, whatever their backoff, and forget their holds."""
+    _act("start", names, everything, options, waiting)
+
+
+@command(app)
+def stop(
+    *,
+    names: Ids = None,
+    everything: All = False,
+    reason: Reason = None,
+    waiting: WaitOptions,
+    options: RuntimeOptions,
+) -> None:
+    """Stop agents, and keep them stopped over restarts of the daemon."""
+    _act("stop", names, everything, options, waiting, reason)
+
+
+@command(app)
+def restart(
+    *, names: Ids = None, everything: All = False, waiting: WaitOptions, options: RuntimeOptions
+) -> None:
+    """Replace the processes of agents; a stopped agent is started."""
+    _act("restart", names, everything, options, waiting)
+
+
+@command(app)
+def logs(*, name: Id, lines: Lines = 100, follow: Follow = False, options: LocalOptions) -> None:
+    """Print what an agent wrote."""
+    from ops.actions.logs import print_logs
+
+    print_logs(options.target, [agent_key(name)], lines, follow=follow, as_json=options.json)
+
+
+@command(app)
+def add(
+    *,
+    name: Id,
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FIELD=VALUE…]", help="Its configuration: kind=…, and its kind's."),
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="It answers for the accounts that name no agent.")
+    ] = False,
+    options: LocalOptions,
+) -> None:
+    """Add an agent: write the configuration, check it, have the daemon take it over."""
+    from ops.actions.config_edit import add_agent
+
+    key = agent_key(name)
+    add_agent(options.target, key, fields or [], default=default, as_json=options.json)
+
+
+@command(app)
+def remove(*, name: Id, options: LocalOptions) -> None:
+    """Remove an agent: stop it and take it out of the configuration."""
+    from ops.actions.config_edit import remove_agent
+
+    remove_agent(options.target, agent_key(name), as_json=options.json)
+
+
+def _act(
+    verb: Any,
+    names: list[str] | None,
+    everything: bool,
+    options: RuntimeOptions,
+    waiting: WaitOptions,
+    reason: str | None = None,
+) -> None:
+    from ops.actions.accounts import Order, carry_out, read_status, show_outcome
+
+    if bool(names) == everything:
+        raise UsageFailure("name agents (main), or say --all")
+    keys = [agent_key(name) for name in names or ()]
+    if everything:
+        keys = [row["account"] for row in read_status(options.target)["agents"]]
+    order = Order(verb, list(dict.fromkeys(keys)), reason, waiting.wait, waiting.timeout)
+    show_outcome(order, carry_out(options.target, order), as_json=options.json)

@@ -1,0 +1,162 @@
+"""Puts each agent together from its entry and the supervisor's part, and checks it. Pure.
+
+A kind whose package is broken spoils its own agents alone: they are unconfigured with the reason,
+while everything else runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ipc.frames.words import AGENT
+from runtime.config.account_rules import launcher_problems
+from runtime.config.accounts import fingerprint
+from runtime.config.agent_model import (
+    ENTRIES,
+    NOBODY,
+    AgentConfig,
+    RepeatMode,
+    entries_of,
+)
+from runtime.config.channel_section import (
+    Layers,
+    NoFields,
+    layered,
+    safely,
+    split_fields,
+    supervisor_parts,
+)
+from runtime.config.check import join, problems
+from runtime.config.errors import ConfigError, Problem
+from runtime.config.model import AccountLimitsConfig, Config, RestartConfig
+from runtime.config.section_rules import field_problems, layer_problems, rule_problems
+from runtime.config.wording import unknown
+from runtime.config.worker_spec import WorkerSpec
+from workers.agent import AgentManifest
+from workers.agents.registry import AgentKinds
+from workers.installed import ID, ID_RULE
+
+LAYERED: Layers = {
+    "restart": ("restart", RestartConfig),
+    "limits": ("limits", AccountLimitsConfig),
+}
+OF_AGENT = {each.encode_name for each in msgspec.structs.fields(AgentConfig)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec(WorkerSpec):
+    """One agent, complete, with the reason why it cannot run where it cannot."""
+
+    manifest: AgentManifest
+    repeat: RepeatMode = "unseen"
+    timeout_seconds: float = 600.0  # of a turn
+
+
+def agents(config: Config, kinds: AgentKinds, source: str = "") -> dict[str, AgentSpec]:
+    """Return all agents by key, in the order of the file.
+
+    Raises ``ConfigError`` with everything that is wrong in the section ``agents``; ``source`` names
+    the file in it.
+    """
+    specs: dict[str, AgentSpec] = {}
+    found: list[Problem] = []
+    entries, default = entries_of(config.agents), config.agents.default
+    names = {*entries, NOBODY}
+    if default not in names:
+        found.append(
+            Problem("agents.default", f"is {default!r}: {unknown(default, names, 'agent')}")
+        )
+    for name, fields in entries.items():
+        listed = config.agents.entries is not None
+        bad = _problems(config, kinds, name, fields) if listed else []
+        found += bad
+        if not bad:
+            spec = _spec(config, kinds, name, fields)
+            specs[spec.key] = spec
+    if found:
+        raise ConfigError(source, found)
+    return specs
+
+
+def wanted_agents(config: Config) -> list[str]:
+    """Return the ids of the agents that have a process: those that the file lists.
+
+    The one that is there without any entries is not started: it answers in the gateway.
+    """
+    return list(config.agents.entries or ())
+
+
+def _problems(
+    config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any]
+) -> list[Problem]:
+    path = f"{ENTRIES}.{id}"
+    if id == NOBODY:
+        return [Problem(path, f"{NOBODY} is no name for an agent: it stands for no agent at all")]
+    if not ID.match(id):
+        return [Problem(path, f"impossible agent id; allowed: {ID_RULE}")]
+    own, given = split_fields(fields, OF_AGENT)
+    if "kind" not in own:
+        text = f"is missing; allowed: {', '.join(sorted(kinds))}"
+        return [Problem(join(path, "kind"), text)]
+    found = problems(own, AgentConfig, path)
+    kind = own.get("kind")
+    if isinstance(kind, str) and kind and kind not in kinds and kind not in kinds.broken:
+        known = {*kinds, *kinds.broken}
+        found.append(Problem(join(path, "kind"), unknown(kind, known, "kind of agent")))
+    found += layer_problems(supervisor_parts(config, LAYERED), LAYERED, [own], path)
+    found += launcher_problems(own, path)
+    if not isinstance(kind, str) or kind not in kinds:
+        return found
+    manifest = kinds[kind].manifest
+    found += field_problems(manifest, given, path, OF_AGENT)
+    return found or rule_problems(manifest, given, path)
+
+
+def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any]) -> AgentSpec:
+    """Put an agent together; everything has been checked before."""
+    own, given = split_fields(fields, OF_AGENT)
+    common = msgspec.convert({**own, **{name: {} for name in LAYERED}}, AgentConfig)
+    base = supervisor_parts(config, LAYERED)
+    usable = kinds.get(common.kind)
+    manifest = usable.manifest if usable else AgentManifest(common.kind, common.kind, NoFields, "")
+    ref = usable.ref if usable else ""
+    off = None if common.enabled else f"disabled: {ENTRIES}.{id}.enabled is false"
+    missing = _reason(kinds, common.kind, manifest, given)
+    return AgentSpec(
+        key=f"{AGENT}:{id}",
+        channel=AGENT,
+        account_id=id,
+        enabled=off is None,
+        configured=missing is None,
+        reason=off or missing,
+        config=given,
+        name=common.name,
+        restart=msgspec.convert(layered(base, "restart", [own]), RestartConfig),
+        health=config.supervisor.health_monitor,
+        limits=msgspec.convert(layered(base, "limits", [own]), AccountLimitsConfig),
+        launcher=common.launcher,
+        confine=common.confine,
+        proxy=common.proxy,
+        manifest=manifest,
+        manifest_ref=ref,
+        label=safely(lambda: manifest.describe(given)) or "",
+        repeat=common.repeat,
+        timeout_seconds=common.timeout_seconds,
+        fingerprint=fingerprint(
+            common.kind, id, ref, common.launcher, common.confine, common.proxy, given, config.media
+        ),
+    )
+
+
+def _reason(
+    kinds: AgentKinds, kind: str, manifest: AgentManifest, given: Mapping[str, Any]
+) -> str | None:
+    """Return why the agent cannot run yet, or ``None``."""
+    if kind not in kinds:
+        why = kinds.broken.get(kind, "not installed")
+        return f"the kind {kind} of agents cannot be used: {why}"
+    return safely(lambda: manifest.unconfigured(given), "kind")

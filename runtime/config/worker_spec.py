@@ -1,0 +1,75 @@
+"""Defines what the supervisor knows of a worker, be it an account's or an agent's. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ipc.frames.words import AGENT
+from runtime.config.account_model import Launcher
+from runtime.config.model import (
+    AccountLimitsConfig,
+    HealthMonitorConfig,
+    LoginConfig,
+    RestartConfig,
+)
+from workers.agent import AgentManifest
+from workers.plugin import Manifest
+
+_LOGIN = LoginConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpec:
+    """One worker, complete, with the reason why it cannot run where it cannot.
+
+    Its key is ``channel:account_id``; ``channel`` is the word ``agent`` for an agent. ``config``
+    holds the fields that are set of its channel, or of its kind of agent, secrets as references.
+    ``reason`` is why it is not enabled or not configured. ``fingerprint`` changes exactly when the
+    worker would see something else, so that a reload restarts nothing in vain.
+    """
+
+    key: str
+    channel: str
+    account_id: str
+    enabled: bool
+    configured: bool
+    reason: str | None
+    config: dict[str, Any]
+    name: str | None
+    restart: RestartConfig
+    health: HealthMonitorConfig
+    limits: AccountLimitsConfig
+    launcher: Launcher
+    manifest: Manifest | AgentManifest
+    manifest_ref: str
+    label: str
+    fingerprint: str
+    confine: bool = False
+    python: str | None = None
+    proxy: str | None = None
+    login: LoginConfig = _LOGIN
+    ingress_url: str | None = None  # where the platform reaches it; None: that is not known
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is an agent, and no account."""
+        return self.channel == AGENT
+
+    @property
+    def code(self) -> str:
+        """The import string of the class that its process runs."""
+        manifest = self.manifest
+        return manifest.plugin if isinstance(manifest, Manifest) else manifest.agent
+
+    @property
+    def can_login(self) -> bool:
+        """Whether its plugin can ask a person to log it in."""
+        return isinstance(self.manifest, Manifest) and "login" in self.manifest.can
+
+    @property
+    def place(self) -> str:
+        """The path in the configuration at which it stands, for people."""
+        if self.is_agent:
+            return f"agents.entries.{self.account_id}"
+        return f"channels.{self.channel}.accounts.{self.account_id}"

@@ -1,0 +1,94 @@
+"""Agents are processes of the daemon's own, with all that accounts have, and are no accounts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipc.frames.words import Phase
+from tests.support.daemon import Daemon
+
+pytestmark = pytest.mark.e2e
+MAIN = "agent:main"
+
+AGENT = """
+import msgspec
+from workers.agent import AgentManifest, Final
+
+
+class Config(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    mood: str
+
+
+class Moody:
+    def __init__(self, ctx):
+        ctx.log.info("made", mood=ctx.config.mood)
+
+    async def turn(self, turn):
+        yield Final(turn.text)
+
+
+manifest = AgentManifest("moody", "Moody", Config, agent="moody_agent:Moody")
+"""
+
+
+def install(directory: Path) -> None:
+    """Install the kind ``moody`` as another package would be."""
+    directory.mkdir()
+    (directory / "moody_agent.py").write_text(AGENT)
+    info = directory / "moody_agent-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moody-agent\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[trunkline.agents]\nmoody = moody_agent:manifest\n")
+
+
+def agents(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["account"]: row for row in status["agents"]}
+
+
+def running(status: dict[str, Any]) -> bool:
+    rows = [*status["accounts"].values(), *status["agents"]]
+    return bool(status["agents"]) and all(row["phase"] == Phase.RUNNING for row in rows)
+
+
+async def test_an_agent_comes_back_stays_stopped_and_is_no_account(tmp_path: Path) -> None:
+    install(tmp_path / "lib")
+    config = {
+        "agents": {"default": "none", "entries": {"main": {"kind": "moody", "mood": "grim"}}},
+        "channels": {"local": {"accounts": {"one": {}}}},
+    }
+    async with Daemon(tmp_path, config, PYTHONPATH=str(tmp_path / "lib")) as daemon:
+        first = agents(await daemon.wait(running))[MAIN]
+        os.kill(first["pid"], signal.SIGKILL)
+        again = await daemon.wait(
+            lambda s: running(s) and agents(s)[MAIN]["incarnation"] > first["incarnation"]
+        )
+        assert agents(again)[MAIN]["restarts"] == 1
+        assert again["accounts"]["local:one"]["restarts"] == 0
+
+        await daemon.call("channels.stop", {"accounts": ["*"], "wait": True})
+        held = await daemon.status()
+        assert held["accounts"]["local:one"]["phase"] == Phase.STOPPED
+        assert agents(held)[MAIN]["phase"] == Phase.RUNNING
+
+        client = await daemon.client()
+        listed = (await client.call("agents.list", {}))["agents"]
+        assert [(each["id"], each["kind"], each["phase"]) for each in listed] == [
+            ("main", "moody", "running")
+        ]
+        health = await client.call("health")
+        assert list(health["channels"]) == ["local"]
+        params = {"channel": "agent", "accountId": "main", "reason": "night"}
+        assert (await client.call("channels.stop", params))["stopped"]
+        await client.close()
+
+        lines = (await daemon.call("channels.logs", {"accounts": [MAIN], "lines": 20}))["lines"]
+        assert any("grim" in str(line) for line in lines)
+        daemon.end()
+        await daemon.start()
+        row = agents(await daemon.status())[MAIN]
+        assert (row["phase"], row["cause"], row["hold"]["reason"]) == ("stopped", "held", "night")

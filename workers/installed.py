@@ -1,0 +1,139 @@
+"""Find what is installed by entry point: channels, and kinds of agents.
+
+Only manifests are imported, never an SDK. A package that cannot be imported spoils what it provides
+and nothing else: it becomes a warning, and whatever uses it shows why it cannot run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # of a channel, an account, an agent
+ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or digit"
+_REFERENCE = re.compile(r"[\w.]+:\w+")
+
+M = TypeVar("M")
+FlawOf = Callable[[str, object], str | None]
+
+
+class UnusableManifest(Exception):
+    """A manifest cannot be used; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledManifest(Generic[M]):
+    """A usable manifest. ``ref`` is its import string.
+
+    ``python`` is the interpreter for which it is installed, where that is not this one.
+    """
+
+    manifest: M
+    ref: str
+    package: str
+    python: str | None = None
+
+
+class InstalledManifests(dict[str, InstalledManifest[M]]):
+    """The usable manifests by id. ``broken`` holds the reason for each id that is unusable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[str, str] = {}
+        self.warnings: list[str] = []
+
+    def find(self, what: str, group: str, built_in: Mapping[str, str], flaw_of: FlawOf) -> None:
+        """Add all that is installed. Never raises: faults are in ``warnings`` and ``broken``.
+
+        ``what`` is the word for one of them, ``group`` that of its entry points, ``built_in`` has
+        the import strings of Trunkline's own. Nothing is cached: the next call finds a package
+        that was installed meanwhile.
+        """
+        for name, ref, package in _candidates(group, built_in):
+            if name in self or (name in built_in and ref != built_in[name]):
+                holder = "built in" if name in built_in else f"provided by {self[name].package}"
+                self.warnings.append(f"{what} {name} of {package} is ignored: {name} is {holder}")
+                continue
+            try:
+                self[name] = InstalledManifest(load_manifest(name, ref, flaw_of), ref, package)
+            except UnusableManifest as error:
+                self.broken.setdefault(name, f"{package}: {error}")
+                self.warnings.append(f"{what} {name} of {package} cannot be used: {error}")
+
+
+def load_manifest(id: str, ref: str, flaw_of: FlawOf) -> Any:
+    """Import the manifest ``ref`` (``package.module:name``) of ``id``.
+
+    ``flaw_of(id, manifest)`` returns what makes one unusable. Raises ``UnusableManifest``;
+    ``KeyboardInterrupt`` passes, it is the operator's.
+    """
+    module, _, name = ref.partition(":")
+    try:
+        manifest = getattr(import_module(module), name or "manifest")
+    except KeyboardInterrupt:
+        raise  # from the operator, not from the package
+    except BaseException as error:  # noqa: BLE001 - another package's import may raise anything
+        raise UnusableManifest(f"{ref}: {type(error).__name__}: {error}") from None
+    if problem := flaw_of(id, manifest):
+        raise UnusableManifest(f"{ref} {problem}")
+    return manifest
+
+
+def flaw_of_identity(id: str, named: object) -> str | None:
+    """Return what is wrong with the id that a manifest gives itself, ``None``: nothing."""
+    if named != id:
+        return f"calls itself {named!r}, but its entry point is named {id!r}"
+    return None if ID.match(id) else f"has the id {id!r}; allowed: {ID_RULE}"
+
+
+def flaw_of_code(word: str, reference: str) -> str | None:
+    """Return what is wrong with the import string of a class, ``None``: nothing."""
+    if _REFERENCE.fullmatch(reference):
+        return None
+    return f"has the {word} {reference!r}; allowed: package.module:Class"
+
+
+def flaw_of_config(config: object) -> str | None:
+    """Return what is wrong with the type of a configuration, ``None``: nothing."""
+    if isinstance(config, type) and issubclass(config, msgspec.Struct):
+        return None
+    return "has a config that is not a msgspec.Struct"
+
+
+def flaw_of_fields(
+    fields: Collection[str], secrets: Iterable[str], taken: Collection[str], whose: str
+) -> str | None:
+    """Return what is wrong with the names of a configuration's fields, ``None``: nothing.
+
+    ``taken`` are names of fields that every account has, or whatever ``whose`` names; ``secrets``
+    name fields, or with dots what is inside them.
+    """
+    if both := sorted(set(fields) & set(taken)):
+        return f"has config fields that every {whose} has already: {', '.join(both)}"
+    named = {name.split(".")[0] for name in secrets}
+    if strange := sorted(named - set(fields)):
+        return f"lists secrets that are no config fields: {', '.join(strange)}"
+    return None
+
+
+def _candidates(group: str, built_in: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield id, import string and package: the built-in ones first, then the others in order."""
+    for name, ref in built_in.items():
+        yield name, ref, "trunkline"
+
+    def order(point: EntryPoint) -> tuple[str, str, str]:
+        return point.name, _package(point), point.value
+
+    for point in sorted(set(entry_points(group=group)), key=order):
+        if point.value != built_in.get(point.name):
+            yield point.name, point.value, _package(point)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown package"
