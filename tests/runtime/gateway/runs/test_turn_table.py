@@ -208,6 +208,15 @@ def test_a_new_gateway_goes_on_with_what_the_same_incarnation_has() -> None:
     assert table.left(A, 5) == [HandDeath(turn, True)]
 
 
+def test_what_an_earlier_gateway_has_seen_stays_seen() -> None:
+    table, turn = TurnTable(), opened(incarnation=5, got=3, stored=3, seen=True)
+    table.add(turn)
+    table.met(A, 5)
+    table.take(A, 5, events(4, Notice("n")))
+    table.acknowledge("r", 4)
+    assert table.left(A, 5) == [HandDeath(turn, True)]
+
+
 def test_a_new_gateway_learns_that_the_incarnation_has_died() -> None:
     table, turn = TurnTable(), opened(incarnation=5)
     table.met(A, 6)
