@@ -101,6 +101,7 @@ def test_a_tool_comes_after_the_text_before_it() -> None:
     assert found.delta(" see", 10) == []
     events = found.tool_called("c1", "exec", {"command": "ls"}, 20)
     assert texts(events) == [" see"]
+    assert events[0].payload["ts"] == 20
     item = {
         "itemId": "tool:c1",
         "toolCallId": "c1",
@@ -134,7 +135,7 @@ def test_a_tool_that_fails_or_was_never_begun() -> None:
     found.delta("a", 0)
     found.delta("b", 1)
     text, _, result, end = found.tool_ended("c9", "no", 7, failed=True)
-    assert text.payload["data"]["delta"] == "b"
+    assert (text.payload["data"]["delta"], text.payload["ts"]) == ("b", 7)
     assert result.payload["data"]["isError"]
     assert result.payload["data"]["name"] == ""
     assert (end.payload["data"]["status"], end.payload["data"]["startedAt"]) == ("failed", 7)
@@ -181,6 +182,7 @@ def test_what_was_shown_of_an_aborted_run_is_in_its_end() -> None:
     found.delta(" word1", 1)
     *text, end, last = found.aborted(5, stop_reason="rpc")
     assert texts(text) == [" word1"]
+    assert text[0].payload["ts"] == 5
     data = {"phase": "end", "aborted": True, "stopReason": "rpc", "endedAt": 5}
     assert end == agent("lifecycle", data | {"executionSettled": True}, 5, 5)
     assert last == chat("aborted", 6, message=message("word0 word1", 5), stopReason="rpc")
@@ -195,6 +197,7 @@ def test_a_run_that_fails_says_one_sentence() -> None:
     found.delta("b", 2)
     *text, end, last = found.failed(error, 3)
     assert texts(text) == ["b"]
+    assert text[0].payload["ts"] == 3
     data = {"phase": "error", "error": error.text, "endedAt": 3, "executionSettled": True}
     assert end == agent("lifecycle", data | {"startedAt": 1}, 6, 3)
     assert last == chat("error", 7, errorMessage=error.text, errorKind="rate_limit")
