@@ -164,6 +164,7 @@ def test_an_acknowledgement_that_was_lost_goes_out_again() -> None:
         ([Delta("a")], 1, True),
         ([ToolCall("1", "t")], 1, True),
         ([Notice("n"), Delta("a")], 1, False),
+        ([Delta("a"), Delta("b")], 1, True),
         ([Notice("n"), Delta("a"), Notice("n")], 2, True),
     ],
 )
@@ -269,6 +270,28 @@ def test_an_agent_that_does_not_end_what_is_cancelled_is_not_waited_for() -> Non
     assert frames(table.take(A, 5, ended(2))) == [TurnAck("1:r", 2)]
 
 
+def test_what_comes_after_the_end_changes_nothing() -> None:
+    table, turn = begun()
+    table.take(A, 5, events(1, Delta("a")))
+    assert table.take(A, 5, ended(1)) == []
+    assert table.dropped["repeated"] == 1
+    table.cancel("r", NOW)
+    table.take(A, 5, ended(2))
+    assert table.take(A, 5, events(3, Delta("late"))) == []
+    assert table.take(A, 5, ended(3)) == []
+    assert table.met(A, 5) == []
+    assert turn.got == 2
+    table, turn = begun()
+    table.take(A, 5, ended(1))
+    assert table.cancel("r", NOW) == []
+
+
+def test_a_deadline_does_not_shorten_the_time_for_a_cancellation() -> None:
+    table, _ = begun()
+    table.cancel("r", DEADLINE - 1)
+    assert table.wake(DEADLINE) == []
+
+
 def test_a_cancelled_turn_that_dies_was_cancelled() -> None:
     table, turn = begun()
     table.cancel("r", NOW)
@@ -300,7 +323,10 @@ def test_a_turn_that_has_ended_is_not_given_up() -> None:
     assert "r" in table.by_run
 
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b"\xff", b'{"type":"odd"}', b"[" * 9999])
+DEEP = b'{"type":"toolCall","id":"1","name":"n","arguments":' + b'{"a":' * 99 + b"1" + b"}" * 100
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b"\xff", b'{"type":"odd"}', b"[" * 9999, DEEP])
 def test_a_malformed_event_is_counted_and_the_turn_goes_on(payload: bytes) -> None:
     table, turn = begun()
     frame = TurnEvents("1:r", 1, [payload, encode(Delta("b"))])
