@@ -118,7 +118,7 @@ class DataVictim:
         self.link = WorkerDataLink(boot, self._on_call, structlog.get_logger("victim"))
         self.link.open()
 
-    def _on_call(self, call: Call | data.HttpCall, gateway: str) -> None:
+    def _on_call(self, call: object, gateway: str) -> None:
         assert isinstance(call, Call)
         self.calls.append(call)
         self.link.answer(call.id, gateway, True, SENT)

@@ -82,7 +82,8 @@ class _Victim:
         self.link = WorkerDataLink(boot, self._on_call, structlog.get_logger("victim"))
         self.link.open()
 
-    def _on_call(self, call: Call | HttpCall, gateway: str) -> None:
+    def _on_call(self, call: object, gateway: str) -> None:
+        assert isinstance(call, Call | HttpCall)
         self.calls += 1
         self.link.answer(call.id, gateway, True, b'{"id":"1","chat":"x","ts":1}')
 

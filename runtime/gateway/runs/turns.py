@@ -43,7 +43,7 @@ Send = Callable[[bytes, bytes], bool]
 log = structlog.get_logger("gateway.turns")
 
 
-class TurnTooLarge(ValueError):
+class OversizedTurn(ValueError):
     """A turn that no agent takes; the text says how large it is, and what helps."""
 
 
@@ -112,7 +112,7 @@ class TurnLink:
     def begin(self, agent: str, turn: Turn, listener: TurnListener, *, attempt: int = 1) -> None:
         """Have an agent take a turn, as soon as it is there, until the deadline.
 
-        ``attempt`` counts the turns of the same run. Raises ``TurnTooLarge``, and ``ValueError``
+        ``attempt`` counts the turns of the same run. Raises ``OversizedTurn``, and ``ValueError``
         where the run has a turn that is not over.
         """
         self._do(self._table.add(_opened(agent, turn, listener, attempt)))
@@ -261,10 +261,10 @@ def _opened(agent: str, turn: Turn, listener: TurnListener, attempt: int) -> Ope
 
 
 def payload_of(turn: Turn) -> bytes:
-    """Return a turn as JSON; raises ``TurnTooLarge``."""
+    """Return a turn as JSON; raises ``OversizedTurn``."""
     payload = msgspec.json.encode(turn)
     if len(payload) > MAX_TURN_BYTES:
-        raise TurnTooLarge(
+        raise OversizedTurn(
             f"the turn of run {turn.run} has {len(payload)} bytes, at most {MAX_TURN_BYTES} go to"
             " an agent: give it less history, and files by their id"
         )

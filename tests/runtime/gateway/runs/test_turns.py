@@ -15,7 +15,7 @@ import uvloop
 from ipc.frames import data
 from ipc.frames.data import MAX_TURN_BYTES, PACK_BYTES, TurnAck, TurnBegin, TurnEvents, Welcome
 from ipc.identity.peer import PeerProof
-from runtime.gateway.runs.turns import TurnLink, TurnTooLarge, name_of, packs_of_turns, payload_of
+from runtime.gateway.runs.turns import OversizedTurn, TurnLink, name_of, packs_of_turns, payload_of
 from tests.support.controllable_agent import AGENT
 from tests.support.gateway_rig import SECRET, GatewayRig, gateway_rig, row
 from tests.support.turns import begin, turn_of
@@ -305,7 +305,7 @@ async def test_what_a_process_does_not_read_waits_for_its_next_hello() -> None:
 
 def test_a_turn_beyond_what_goes_to_an_agent_is_refused_at_once() -> None:
     history = [HistoryItem("user", "x" * 1000, 1)] * 800
-    with pytest.raises(TurnTooLarge, match=r"run run-1 has 8\d+ bytes, at most 786432 .*history"):
+    with pytest.raises(OversizedTurn, match=r"run run-1 has 8\d+ bytes, at most 786432 .*history"):
         payload_of(turn_of("x", history=history))
     assert len(payload_of(turn_of("x", history=history[:700]))) < MAX_TURN_BYTES
 
