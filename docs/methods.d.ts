@@ -277,7 +277,7 @@ export interface MethodParams {
   "send": SendParams;
   /** Stop accounts, gateway and supervisor. */
   "shutdown": NoParams;
-  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, and how much waits in the outbox. */
+  /** Answer with the version, a line per account, and (ours) every row of the accounts, what the gateway itself has dropped, by reason, how much waits in the outbox, and what agents do. */
   "status": unknown;
   /** Enter or renew a row of the presence, which is broadcast within a second. */
   "system-event": SystemEventParams;

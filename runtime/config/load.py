@@ -22,6 +22,7 @@ from runtime.config.agent_model import NOBODY
 from runtime.config.agents import AgentSpec, agents, wanted_agents
 from runtime.config.channel_section import UNJOURNALED
 from runtime.config.check import not_finite, problems
+from runtime.config.conversation_rules import conversation_problems
 from runtime.config.errors import ConfigError, Problem, config_error
 from runtime.config.files import read_text
 from runtime.config.gateway_rules import (
@@ -118,6 +119,8 @@ def load_text(
         specs = accounts(config, known, str(path))
     except ConfigError as error:
         found += error.problems
+    if not found:
+        found = conversation_problems(config, list(who), list(specs), list(known))
     loaded = Loaded(config, specs, revision_of(text), path, raw, known, who)
     if config.gateway.foreign:
         found += beside_foreign_problems(loaded.workers)

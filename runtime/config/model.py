@@ -14,6 +14,7 @@ from msgspec import Meta
 from ipc.frames.data import MAX_PAYLOAD_BYTES
 from runtime.config.fields import Count, Millis, Port, Seconds, Section, Text
 from runtime.config.places import DEFAULT_PORT
+from runtime.config.sessions import BindingConfig, CommandsConfig, QueueConfig, SessionConfig
 from workers.plugin import LOCAL, REMOTE
 from workers.secrets import SecretRef
 
@@ -351,6 +352,10 @@ class Config(Section, frozen=True):
     gateway: GatewayConfig = GatewayConfig()
     channels: dict[str, dict[str, Any]] = {}
     agents: AgentsConfig = AgentsConfig()
+    session: SessionConfig = SessionConfig()
+    bindings: list[BindingConfig] = []
+    queue: QueueConfig = QueueConfig()
+    commands: CommandsConfig = CommandsConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     journal: JournalConfig = JournalConfig()
     media: MediaConfig = MediaConfig()

@@ -49,6 +49,8 @@ KEY_WORDS = frozenset(
         "subagent",
     }
 )
+# What writes to a local account is a script as a rule: it counts its answers.
+MODE_OF_CHANNEL: dict[str, QueueMode] = {"local": "followup"}
 # Telegram cuts what people paste, and albums, into messages that come at once.
 DEBOUNCE_OF_CHANNEL = {"telegram": 300}
 
@@ -137,6 +139,7 @@ class QueueConfig(Section, frozen=True):
 
     # collect: all that wait are one turn. followup: each is a turn. interrupt: the running turn
     # is ended, and only the newest message counts. steer is OpenClaw's default, and followup here.
+    # Of local it is followup, unless byChannel.local says else.
     mode: QueueMode = "collect"
     # How long nothing may come before a turn begins, in mode collect: what comes meanwhile
     # belongs to it. None: 300 for telegram, 0 for the others.
@@ -158,7 +161,7 @@ def queue_of(config: QueueConfig, channel: str) -> QueueConfig:
     own = config.by_channel.get(channel, QueueOverride())
     debounce = config.debounce_ms if own.debounce_ms is None else own.debounce_ms
     return QueueConfig(
-        mode=own.mode or config.mode,
+        mode=own.mode or MODE_OF_CHANNEL.get(channel, config.mode),
         debounce_ms=DEBOUNCE_OF_CHANNEL.get(channel, 0) if debounce is None else debounce,
         cap=own.cap or config.cap,
     )

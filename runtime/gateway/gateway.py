@@ -59,7 +59,14 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.embedded import EmbeddedEcho
+from runtime.gateway.runs.links import RunLinks
+from runtime.gateway.runs.reception import Reception
+from runtime.gateway.runs.recovery import Recovery
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.sessions import SessionCache
 from runtime.gateway.runs.turns import TurnLink
+from runtime.gateway.runs.typing import TypingSigns
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
 
@@ -157,6 +164,7 @@ class Gateway:
             self._files.close()
         parts.hub.close()
         parts.answering.close()
+        parts.runs.close()
         parts.outbox.close()
         parts.turns.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
@@ -263,24 +271,53 @@ def _parts(
     peers = Peers(accounts, PeerProof(boot.secret))
     calls = AccountCalls(peers, server.flush_soon)
     http_calls = HttpCalls(peers)
-    turns = TurnLink(peers)
     gatekeeper = Gatekeeper(
         lambda: intake.journal if intake.ready else None, server.flush_soon, accounts.label
     )
-    agents = Agents(boot.agents, jobs, calls.call, gatekeeper)
+    agents = Agents(boot.agents, accounts, gatekeeper)
     rings = Rings(config.limits.ring_messages, config.limits.ring_bytes)
     fanout = Fanout(server.flush_soon)
     handover = Handover(rings, fanout)
     intake = Intake(
         peers,
         handover,
-        lambda on_change: _open_journal(boot, on_change, on_failure),
+        lambda on_change: _open_journal(boot, recovery.after(on_change), on_failure),
         lambda key, incarnation, at, part: answering.on_stored(key, incarnation, at, part),
         lambda key: answering.forget(key),
     )
     flush, state = server.flush_soon, Path(boot.state_dir)
-    outbox = Outbox(peers, intake, calls.ask, jobs, flush, agents.on_answer, state)
-    answering = Answering(agents, jobs, outbox, gatekeeper, lambda: intake.journal, flush)
+    outbox = Outbox(
+        peers,
+        intake,
+        calls.ask,
+        jobs,
+        flush,
+        agents.on_answer,
+        state,
+        lambda key: reception.is_answered(key),
+    )
+    sessions = SessionCache(lambda: intake.journal if intake.ready else None)
+    turns = TurnLink(peers, on_ready=lambda agent, number: runs.agent_ready(agent, number))
+    runs = Runs(
+        RunLinks(
+            journal=lambda: intake.journal,
+            flush_soon=flush,
+            agents=agents,
+            turns=EmbeddedEcho(turns, agents.is_embedded),
+            outbox=outbox,
+            sessions=sessions,
+            jobs=jobs,
+            abilities=accounts.abilities,
+            queue=lambda run: reception.queue_of(run),
+            silent_groups=lambda: reception.silent_groups,
+        )
+    )
+    reception = Reception(
+        agents, gatekeeper, sessions, runs, lambda: intake.journal, accounts, boot.version
+    )
+    answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush)
+    runs.watch(TypingSigns(accounts, calls.ask).on_update)
+    recovery = Recovery(runs, agents, intake, jobs, lambda: state / FILE)
 
     def on_welcome(key: str) -> None:
         outbox.welcomed(key)  # first: what was left goes before new answers
@@ -319,6 +356,10 @@ def _parts(
         intake=intake,
         outbox=outbox,
         answering=answering,
+        sessions=sessions,
+        runs=runs,
+        reception=reception,
+        recovery=recovery,
         data_link=DataRouter(
             boot.data,
             boot_id,
@@ -330,7 +371,7 @@ def _parts(
             intake=intake,
             turns=turns,
             output=server,
-            on_message=agents.on_message,
+            on_message=answering.on_message,
             on_welcome=on_welcome,
             on_progress=outbox.progress,
         ),

@@ -32,6 +32,10 @@ from runtime.gateway.jobs import Jobs
 from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.reception import Reception
+from runtime.gateway.runs.recovery import Recovery
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.sessions import SessionCache
 from runtime.gateway.runs.turns import TurnLink
 from runtime.gateway.stability import Stability
 from runtime.gateway.supervisor_link import SupervisorLink
@@ -43,7 +47,8 @@ class GatewayParts:
 
     ``boot_id`` is new for each process. ``server`` is the clients' port, ``data_link`` and
     ``peers`` are the workers' side, ``intake`` what of it is stored first, ``calls`` the calls to
-    accounts, ``http_calls`` the HTTP requests to them, ``turns`` what agents are asked,
+    accounts, ``http_calls`` the HTTP requests to them, ``turns`` those of agents, ``runs`` what
+    these are asked,
     ``supervisor`` the link to the supervisor, ``tickets`` let clients fetch files, ``canvas`` is
     what nodes and browsers show. ``gatekeeper`` decides whose messages are answered.
     """
@@ -83,4 +88,8 @@ class GatewayParts:
     intake: Intake
     outbox: Outbox
     answering: Answering
+    sessions: SessionCache
+    runs: Runs
+    reception: Reception
+    recovery: Recovery
     data_link: DataRouter

@@ -29,6 +29,7 @@ from runtime.gateway.accounts.fanout import (
 )
 from runtime.gateway.journal.interface import Keep
 from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.reception import ConversationsConfig
 
 
 class SupervisorReport(msgspec.Struct, rename="camel"):
@@ -48,6 +49,7 @@ class SupervisorReport(msgspec.Struct, rename="camel"):
     channels: list[ChannelInfo] | None = None
     agents: dict[str, Any] | None = None
     access: dict[str, AccessPolicy] | None = None
+    conversations: ConversationsConfig | None = None
     journal: KeepConfig | None = None
     ingress: IngressConfig | None = None
     metrics: list[Series] | None = None
@@ -67,6 +69,9 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         accounts.set_series(report.metrics)
     if report.agents is not None:
         parts.agents.configure(report.agents)
+        parts.runs.configured()
+    if report.conversations is not None:
+        parts.reception.configure(report.conversations)
     if report.access is not None:
         parts.gatekeeper.configure(report.access)
     if report.journal is not None:
@@ -88,6 +93,7 @@ def take(parts: GatewayParts, report: SupervisorReport) -> None:
         in_order(key, partial(accounts.learn_figures, {key: row}))
     if report.whole:
         parts.readiness.report_arrived()
+        parts.recovery.reported()
 
 
 def _change(parts: GatewayParts, key: str, row: AccountStatus) -> None:
@@ -115,6 +121,7 @@ def _change_agent(parts: GatewayParts, key: str, row: AccountStatus) -> None:
             )
         parts.fanout.publish_payload(key, AGENT_STATUS, msgspec.json.encode(row))
     parts.data_link.reported(key)
+    parts.runs.reported(key)
 
 
 def _publish_login(parts: GatewayParts, before: AccountStatus | None, row: AccountStatus) -> None:
@@ -146,6 +153,7 @@ def _remove(parts: GatewayParts, key: str) -> None:
         parts.gatekeeper.forget(key)
     parts.data_link.forget(key, row.incarnation)
     parts.rings.remove(key)
+    parts.runs.reported(key)
     event = AGENT_REMOVED if is_agent(key) else REMOVED
     parts.fanout.publish_payload(key, event, msgspec.json.encode({"account": key}))
     parts.fanout.forget(key)

@@ -118,6 +118,7 @@ def beside_accounts(parts: Parts) -> dict[str, Any]:
         "journal": _journal(parts),
         "ingress": msgspec.to_builtins(parts.configuration.config.ingress),
         "access": _access(parts),
+        "conversations": _conversations(parts),
     }
 
 
@@ -171,6 +172,17 @@ def _agent(spec: AgentSpec) -> dict[str, Any]:
         "label": spec.label,
         "repeat": spec.repeat,
         "timeoutSeconds": spec.timeout_seconds,
+    }
+
+
+def _conversations(parts: Parts) -> dict[str, Any]:
+    """Return what the configuration says about conversations."""
+    config = parts.configuration.config
+    return {
+        "session": msgspec.to_builtins(config.session),
+        "bindings": msgspec.to_builtins(config.bindings),
+        "queue": msgspec.to_builtins(config.queue),
+        "commands": msgspec.to_builtins(config.commands),
     }
 
 

@@ -28,6 +28,7 @@ def configuration(fake: FakeDiscord, **accounts: str) -> dict[str, Any]:
     fields = {name: {"token": token} for name, token in accounts.items()}
     return {
         "agents": {"default": "echo"},
+        "queue": {"mode": "followup", "cap": 1000},
         "channels": {"discord": {"apiRoot": fake.root, "accounts": fields}},
     }
 

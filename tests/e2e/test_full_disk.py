@@ -158,6 +158,7 @@ async def test_a_configuration_that_cannot_be_written_is_left_as_it_was(tmp_path
 
 JOURNALED: dict[str, Any] = {
     "agents": {"default": "echo"},
+    "queue": {"mode": "followup", "cap": 1000},
     "channels": {"local": {"journal": "on", "accounts": {"one": {}, "two": {}}}},
     "supervisor": {"restart": {**FAST, "stopWithinSeconds": 60}},
 }

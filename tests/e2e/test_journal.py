@@ -19,6 +19,7 @@ from tests.support.until import until
 
 CONFIG: dict[str, Any] = {
     "agents": {"default": "echo"},
+    "queue": {"mode": "followup", "cap": 1000},
     "channels": {"local": {"journal": "on", "accounts": {"a": {}}}},
 }
 KILLS = 5

@@ -33,6 +33,7 @@ async def trial_of(
         ]
         config = {
             "agents": {"default": "echo"},
+            "queue": {"mode": "followup", "cap": 1000},
             "channels": {platform.channel: platform.config for platform in platforms},
         }
         async with Daemon(place, config) as daemon:

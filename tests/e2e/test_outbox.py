@@ -27,7 +27,8 @@ LONG = "\n\n".join(f"part {number} " + "x" * 4000 for number in range(1, 4))
 def configuration(fake: FakeTelegram, **account: Any) -> dict[str, Any]:
     accounts = {"bot1": {"botToken": TOKEN} | account}
     channels = {"telegram": {"apiRoot": fake.root, "accounts": accounts}}
-    return {"agents": {"default": "echo"}, "channels": channels}
+    queue = {"mode": "followup", "cap": 1000}
+    return {"agents": {"default": "echo"}, "queue": queue, "channels": channels}
 
 
 def seen(bot: FakeBot) -> list[str]:

@@ -26,7 +26,9 @@ def token(number: int) -> str:
 
 def configuration(fake: FakeTelegram, count: int) -> dict[str, Any]:
     accounts = {f"bot{number}": {"botToken": token(number)} for number in range(1, count + 1)}
-    return {"channels": {"telegram": {"apiRoot": fake.root, "accounts": accounts}}}
+    # One person writes to all chats at once.
+    queue = {"mode": "followup", "cap": 1000}
+    return {"queue": queue, "channels": {"telegram": {"apiRoot": fake.root, "accounts": accounts}}}
 
 
 async def test_the_commands_of_the_readme_make_a_bot_that_answers(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class Worker:
         self.key, self.incarnation = account, incarnation
         self.frames: asyncio.Queue[data.FromGateway] = asyncio.Queue()
         self.on_call: Callable[[Call], Answer | None] | None = None
+        self.on_frame: Callable[[data.FromGateway], None] = self.frames.put_nowait
         known = PeerProof(SECRET).credentials(account, incarnation)
         self.dealer = Dealer(rig.parts.boot.data, known, self._on_frame)
 
@@ -96,7 +97,7 @@ class Worker:
                 if answer is not None:
                     self.send(answer)
             else:
-                self.frames.put_nowait(frame)
+                self.on_frame(frame)
 
     def send(self, *frames: FromWorker) -> None:
         assert self.dealer.send(data.encode(list(frames)))

@@ -15,6 +15,7 @@ from ipc.calls import Waiter
 from ipc.frames.data import SendProgress
 from ipc.frames.status import AccountStatus
 from ipc.identity.peer import PeerProof
+from runtime.config.sessions import QueueConfig, QueueMode
 from runtime.gateway.accounts.agents import MEANT, Agents
 from runtime.gateway.accounts.answering import Answering
 from runtime.gateway.accounts.fanout import Fanout
@@ -28,9 +29,15 @@ from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingRow
 from runtime.gateway.journal.records import Arrived, Kept, Marked
 from runtime.gateway.outbox.outbox import Outbox
+from runtime.gateway.runs.links import RunLinks
+from runtime.gateway.runs.reception import ConversationsConfig, Reception
+from runtime.gateway.runs.recovery import Recovery
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.sessions import SessionCache
 from tests.support.admission import open_gate
 from tests.support.gateway_rig import payload
 from tests.support.journals import KEY, store
+from tests.support.runs_life import ScriptedAgent
 from workers.messages import Outbound
 
 Verdict = Exception | dict[str, Any] | None  # an error, a result, or nothing yet
@@ -53,6 +60,7 @@ class OutboxLife:
         worker: Callable[[dict[str, Any]], Verdict] = lambda call: done(),
         agent: str = "none",
         state_dir: Path | None = None,
+        mode: QueueMode = "followup",
         **row: Any,
     ) -> None:
         self.journal, self.worker = journal, worker
@@ -67,7 +75,9 @@ class OutboxLife:
             self.peers, handover, lambda on_change: journal, self._on_stored, self._on_left
         )
         self.gatekeeper = open_gate(KEY, journal=lambda: self.intake.journal, flush=self.flush)
-        self.agents = Agents({"default": agent}, self.jobs, self._never, self.gatekeeper)
+        entries = {"echo": {"kind": "echo"}}
+        self.agents = Agents({"default": agent, "entries": entries}, self.accounts, self.gatekeeper)
+        self.agent = ScriptedAgent(self.accounts)
         self.outbox = Outbox(
             self.peers,
             self.intake,
@@ -76,15 +86,44 @@ class OutboxLife:
             self.flush,
             self.agents.on_answer,
             state_dir,
+            lambda key: self.reception.is_answered(key),
         )
+        self.sessions = SessionCache(lambda: self.intake.journal)
+        self.runs = self.agent.runs = Runs(
+            RunLinks(
+                journal=lambda: self.intake.journal,
+                flush_soon=self.flush,
+                agents=self.agents,
+                turns=self.agent,
+                outbox=self.outbox,
+                sessions=self.sessions,
+                jobs=self.jobs,
+                abilities=lambda key: {},
+                queue=lambda run: self.reception.queue_of(run),
+                silent_groups=lambda: self.reception.silent_groups,
+            )
+        )
+        self.reception = Reception(
+            self.agents,
+            self.gatekeeper,
+            self.sessions,
+            self.runs,
+            lambda: self.intake.journal,
+            self.accounts,
+        )
+        self.reception.configure(ConversationsConfig(queue=QueueConfig(mode=mode)))
         self.answering = Answering(
             self.agents,
             self.jobs,
             self.outbox,
             self.gatekeeper,
-            lambda: self.intake.journal,
+            self.intake,
+            self.reception,
+            self.runs,
             self.flush,
         )
+        where = Path("journal.db")
+        self.recovery = Recovery(self.runs, self.agents, self.intake, self.jobs, lambda: where)
         self.report(**row)
 
     def flush(self) -> None:
@@ -108,6 +147,7 @@ class OutboxLife:
         self.peers.welcome(peer)
         self.outbox.welcomed(KEY)
         self.answering.welcomed(KEY)
+        self.recovery.reported()
 
     def ask(
         self, key: str, method: str, params: bytes, seconds: float, waiter: Waiter[bytes]
@@ -167,6 +207,8 @@ class OutboxLife:
         """End this life without a word, as kill -9 does: nothing of it is called any more."""
         for account in self.outbox.accounts.values():
             account.forget("is over")
+        self.runs.close()
+        self.answering.close()
 
     async def rests(self) -> None:
         """Wait until nothing is under way."""
@@ -178,9 +220,6 @@ class OutboxLife:
 
     def _on_left(self, key: str) -> None:
         self.answering.forget(key)
-
-    async def _never(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
-        raise AssertionError("an account with a journal is called by its outbox")
 
 
 def settle(waiter: Waiter[bytes], verdict: Verdict) -> None:

@@ -1,59 +1,33 @@
-"""Has agents answer messages; the echo agent is the embedded default.
+"""Keeps which agents there are, which one answers for an account, and what became of answers.
 
-An agent gets the messages that are addressed to an account and returns the text of its answer,
-which leaves through the ordinary outbound path. The key of an answer follows from the message's
-cursor, so a message that comes twice is not answered twice.
+Agents run in processes of their own. Only the echo agent that is there without any configuration
+has none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 
-from ipc.errors import IpcError
 from ipc.frames.data import ADDRESSED, INBOUND
+from ipc.frames.words import AGENT, Phase
 from ipc.nesting import require_shallow
-from runtime.gateway.access_policy.admit import AdmissionOutcome
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
-from runtime.gateway.accounts.agent_entries import AgentEntries, entries_in
-from runtime.gateway.jobs import Jobs
+from runtime.gateway.accounts.agent_entries import entries_in
+from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.journal.outgoing import OutgoingRow
-from workers.messages import Inbound, Outbound
+from runtime.gateway.runs.lifecycle import Repeat
+from workers.messages import Inbound
 
-MAX_RUNNING = 1000  # answers on their way; more are dropped and counted
-SEND_SECONDS = 30.0
 MEANT = INBOUND | ADDRESSED
-REASONS = ("busy", "error", "expired", "malformed", "send", "unknown")
-
-CallAccount = Callable[[str, str, bytes, float], Awaitable[bytes]]
+REPEATS: dict[str, Repeat] = {"unseen": "unseen", "always": "always", "never": "never"}
+DEFAULT_TIMEOUT_MS = 600_000
+REASONS = ("busy", "error", "expired", "malformed", "send", "timeout", "unknown")
 
 log = structlog.get_logger("gateway.agents")
-
-
-class EmbeddedAgent(Protocol):
-    """Answers what people say to an account."""
-
-    name: str
-
-    async def reply(self, account: str, message: Inbound) -> str | None:
-        """Return the text of the answer, or ``None`` for none."""
-
-
-class EchoAgent:
-    """Answers each message with its own text."""
-
-    name = "echo"
-
-    async def reply(self, account: str, message: Inbound) -> str | None:
-        """Return the same text, marked as an echo."""
-        return f"echo: {message.text}" if message.text else None
-
-
-AGENTS: dict[str, EmbeddedAgent] = {"echo": EchoAgent()}
 
 
 class Received(msgspec.Struct):
@@ -67,18 +41,13 @@ class Agents:
     """The agents of all accounts. ``config`` is what ``agent_entries`` reads.
 
     ``answered`` counts the answers that were sent, ``failed`` by reason those that were not.
-    ``call`` calls an account, as ``AccountCalls.call``; ``gatekeeper`` decides who is answered.
+    ``gatekeeper`` knows which messages may be meant, ``accounts`` holds the rows of agents.
     """
 
-    def __init__(
-        self, config: dict[str, Any], jobs: Jobs, call: CallAccount, gatekeeper: Gatekeeper
-    ) -> None:
-        self._jobs = jobs
-        self._call = call
+    def __init__(self, config: dict[str, Any], accounts: Accounts, gatekeeper: Gatekeeper) -> None:
+        self._accounts = accounts
         self._gatekeeper = gatekeeper
-        self._running = 0
         self._decode = msgspec.json.Decoder(Received).decode
-        self.listed = AgentEntries()
         self.answered = 0
         self.failed: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.configure(config)
@@ -87,23 +56,14 @@ class Agents:
         """Apply a new configuration."""
         self.listed = entries_in(config)
 
-    def on_message(self, key: str, flags: int, payload: bytes) -> None:
-        """Begin to answer a message, if its sender is admitted to the account."""
-        if not self.may_answer(key, flags):
-            return
-        agent = self.agent_of(key)
-        if agent is None:
-            return
-        if self._running >= MAX_RUNNING:
-            self.failed["busy"] += 1
-            return
-        self._running += 1
-        self._jobs.start(self._answer(agent, key, payload))
+    def agent_of(self, key: str) -> str | None:
+        """Return the id of the agent that answers for an account."""
+        return self.listed.agent_of(key)
 
-    def agent_of(self, key: str) -> EmbeddedAgent | None:
-        """Return the agent that answers for an account."""
-        kind = self.listed.kind_of(self.listed.agent_of(key))
-        return None if kind is None else AGENTS.get(kind)
+    @property
+    def is_any_asked(self) -> bool:
+        """Whether an agent answers for any account."""
+        return any(self.agent_of(key) is not None for key in self._accounts.rows)
 
     def may_answer(self, key: str, flags: int) -> bool:
         """Return whether a message with these flags may be one to answer."""
@@ -120,43 +80,38 @@ class Agents:
             self.fails("malformed", key, error)
             return None
 
-    async def answer_to(self, agent: EmbeddedAgent, key: str, event: Received) -> Outbound | None:
-        """Return an agent's answer to a message, ``None`` for none; its faults are counted."""
-        try:
-            text = await agent.reply(key, event.message)
-        except Exception as error:  # noqa: BLE001 - an agent's fault is its own
-            self.fails("error", key, error)
-            return None
-        if text is None:
-            return None
-        return Outbound(
-            to=event.message.chat.id,
-            text=text,
-            key=f"{agent.name}:{event.cursor}",
-            thread=event.message.thread,
-        )
+    def timeout_ms(self, agent: str) -> int:
+        """Return how long a turn of an agent may take."""
+        entry = self.listed.entries.get(agent)
+        return DEFAULT_TIMEOUT_MS if entry is None else round(entry.timeout_seconds * 1000)
 
-    async def _answer(self, agent: EmbeddedAgent, key: str, payload: bytes) -> None:
-        try:
-            event = self.read(key, payload)
-            if event is None:
-                return
-            ruling = self._gatekeeper.decide(key, event.message)
-            answer = ruling.invitation
-            if ruling.decision.outcome is AdmissionOutcome.RUN:
-                answer = await self.answer_to(agent, key, event)
-            if answer is not None:
-                await self._call(key, "send", msgspec.json.encode(answer), SEND_SECONDS)
-                self.answered += 1
-        except IpcError as error:
-            self.fails("send", key, error)
-        except Exception as error:  # noqa: BLE001 - one answer must not end the gateway
-            self.fails("error", key, error)
-        finally:
-            self._running -= 1
+    def repeat(self, agent: str) -> Repeat:
+        """Return when a turn is repeated whose agent has died."""
+        entry = self.listed.entries.get(agent)
+        return REPEATS.get("" if entry is None else entry.repeat, "unseen")
+
+    def kind(self, agent: str) -> str:
+        """Return the kind of an agent; an empty text for one that is not known."""
+        return self.listed.kind_of(agent) or ""
+
+    def is_embedded(self, key: str) -> bool:
+        """Return whether the agent with this key has no process, and the gateway echoes for it."""
+        return self._accounts.row(key) is None and self.kind(key.partition(":")[2]) == "echo"
+
+    def is_gone(self, agent: str) -> bool:
+        """Return whether an agent will not come by itself: it is held, say, or not known."""
+        row = self._accounts.row(f"{AGENT}:{agent}")
+        if row is None:
+            return agent not in self.listed.entries
+        stays = not row.wanted or row.hold is not None
+        return row.phase == Phase.FAILED or (row.phase == Phase.STOPPED and stays)
+
+    def is_past(self, agent: str, incarnation: int) -> bool:
+        """Return whether an incarnation of an agent has ended, as far as has been reported."""
+        return self._accounts.is_past(f"{AGENT}:{agent}", incarnation)
 
     def on_answer(self, key: str, row: OutgoingRow) -> None:
-        """Count an answer of a journaled account that is over."""
+        """Count an answer that is over."""
         if row.state == "sent":
             self.answered += 1
         else:

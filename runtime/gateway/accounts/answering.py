@@ -1,31 +1,36 @@
-"""Has agents answer the messages of journaled accounts, each once, over restarts of the gateway.
+"""Decides about the messages that agents answer, each once, over restarts of the gateway.
 
-The agents' side is a consumer of the journal. What it has answered, and up to where, is one
-record with the rows of the answers; the outbox sends them. So a gateway that is killed leaves
-either a message that is not answered yet or an answer that is not sent yet, and the next one goes
-on from there.
+The agents' side is a consumer of the journal. Up to where it has read, what it has answered itself
+and the runs that will answer are one record; the outbox sends the answers. So a gateway that is
+killed leaves either a message that is not decided about yet or a run that has not ended yet, and
+the next one goes on from there. The messages of an account without a journal come once, and are
+read from memory alone.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 
-from ipc.errors import IpcError
-from ipc.frames.cursors import Cursor
+from ipc.epoch import now_ms
+from ipc.errors import FrameError, IpcError
+from ipc.frames.cursors import Cursor, parse_cursor
 from runtime.gateway.access_policy.admit import AdmissionOutcome
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.intake import Intake
 from runtime.gateway.jobs import Jobs
-from runtime.gateway.journal.interface import Journal
 from runtime.gateway.journal.outgoing import OutgoingMessage
 from runtime.gateway.journal.people import Person
-from runtime.gateway.journal.records import Answered, Part
+from runtime.gateway.journal.records import Answered, Outcome, Part
+from runtime.gateway.journal.runs import Run
 from runtime.gateway.outbox.account import AccountOutbox
 from runtime.gateway.outbox.outbox import Outbox
+from runtime.gateway.runs.reception import Reception
+from runtime.gateway.runs.runs import Runs
 
 MAX_QUEUED = 256  # parts of one account; what comes beyond is read from the journal later
+MAX_UNSTORED = 1000  # messages of one without a journal; more are dropped and counted
 
 
 class _Reading:
@@ -37,18 +42,15 @@ class _Reading:
 
     __slots__ = ("behind", "busy", "missed", "parts", "read")
 
-    def __init__(self, read: Cursor) -> None:
+    def __init__(self, read: Cursor, *, behind: bool) -> None:
         self.read = read
-        self.behind = True
+        self.behind = behind
         self.missed = self.busy = False
         self.parts: deque[tuple[int, int, Part]] = deque()
 
 
 class Answering:
-    """The answers of journaled accounts. ``journal()`` returns the journal once it is open.
-
-    ``flush_soon`` ends the loop's turn.
-    """
+    """The messages of all accounts that an agent answers. ``flush_soon`` ends the loop's turn."""
 
     def __init__(
         self,
@@ -56,28 +58,32 @@ class Answering:
         jobs: Jobs,
         outbox: Outbox,
         gatekeeper: Gatekeeper,
-        journal: Callable[[], Journal | None],
+        intake: Intake,
+        reception: Reception,
+        runs: Runs,
         flush_soon: Callable[[], None],
     ) -> None:
         self._agents = agents
         self._jobs = jobs
         self._outbox = outbox
         self._gatekeeper = gatekeeper
-        self._journal = journal
+        self._intake = intake
+        self._reception = reception
+        self._runs = runs
         self._flush_soon = flush_soon
         self._readings: dict[str, _Reading] = {}
         self._closed = False
 
     def welcomed(self, key: str) -> None:
         """Begin, or go on: the account can be called."""
-        journal = self._journal()
-        if journal is None or self._closed:
+        journal = self._intake.journal
+        if journal is None or self._closed or not self._intake.is_on(key):
             return
         reading = self._readings.get(key)
         if reading is None:
             place = journal.place(key)
             read = (0, 0) if place is None else place.settled or place.floor or (0, 0)
-            reading = self._readings[key] = _Reading(read)
+            reading = self._readings[key] = _Reading(read, behind=True)
         self._pump(key, reading)
 
     def forget(self, key: str) -> None:
@@ -86,8 +92,8 @@ class Answering:
 
     def on_stored(self, key: str, incarnation: int, at: int, part: Part) -> None:
         """Take what has been stored of an account."""
-        reading, journal = self._readings.get(key), self._journal()
-        if reading is None or journal is None or self._closed:
+        reading = self._readings.get(key)
+        if reading is None or self._closed:
             return
         if reading.behind or len(reading.parts) >= MAX_QUEUED:
             reading.behind = reading.missed = True
@@ -95,8 +101,24 @@ class Answering:
             reading.parts.append((incarnation, at, part))
         self._pump(key, reading)
 
+    def on_message(self, key: str, flags: int, payload: bytes) -> None:
+        """Take a message of an account without a journal."""
+        if self._closed or not self._reception.is_answered(key):
+            return
+        if not self._agents.may_answer(key, flags):
+            return
+        reading = self._readings.get(key)
+        if reading is None:
+            reading = self._readings[key] = _Reading((0, 0), behind=False)
+        if len(reading.parts) >= MAX_UNSTORED:
+            self._agents.failed["busy"] += 1
+            return
+        self._intake.open()
+        reading.parts.append((0, now_ms(), Part(0, bytes([flags]), [payload])))
+        self._pump(key, reading)
+
     def close(self) -> None:
-        """Begin nothing more; what is not answered is the next gateway's."""
+        """Begin nothing more; what is not decided about is the next gateway's."""
         self._closed = True
 
     def _pump(self, key: str, reading: _Reading) -> None:
@@ -105,11 +127,14 @@ class Answering:
             self._jobs.start(self._read_all(key, reading))
 
     async def _read_all(self, key: str, reading: _Reading) -> None:
-        """Answer everything that follows what was read last."""
+        """Decide about everything that follows what was read last."""
         try:
             while not self._closed and self._readings.get(key) is reading:
+                if not reading.parts and not reading.behind:
+                    return
                 account, journal = await self._outbox.opened(key)
                 await self._outbox.room(account)
+                await self._runs.room()
                 await self._gatekeeper.opened(key)
                 parts = list(reading.parts)
                 reading.parts.clear()
@@ -120,49 +145,58 @@ class Answering:
                     if not parts and not reading.missed:
                         reading.behind = False
                         continue
-                elif not parts:
-                    return
-                await self._answer(account, reading, parts)
+                await self._decide(account, reading, parts)
         except IpcError as error:
             self._agents.fails("error", key, error)
+            if not reading.behind and not self._intake.is_on(key):
+                reading.parts.clear()
         finally:
             reading.busy = False
 
-    async def _answer(
+    async def _decide(
         self, account: AccountOutbox, reading: _Reading, parts: list[tuple[int, int, Part]]
     ) -> None:
-        key, journal = account.key, self._journal()
+        key, journal = account.key, self._intake.journal
         answers: list[OutgoingMessage] = []
         people: list[Person] = []
-        agent = self._agents.agent_of(key)
-        oldest = (time.time() - self._outbox.answer_seconds(key)) * 1000
+        runs: list[Run] = []
+        asked = self._reception.is_answered(key)
         for incarnation, at, part in parts:
-            if agent is not None:
-                for flags, payload in zip(part.flags, part.payloads, strict=True):
-                    if not self._agents.may_answer(key, flags):
-                        continue
-                    event = self._agents.read(key, payload)
-                    if event is None:
-                        continue
-                    try:
-                        ruling = self._gatekeeper.decide(key, event.message)
-                    except Exception as error:  # noqa: BLE001 - one message must not hold up all others
-                        self._agents.fails("error", key, error)
-                        continue
+            position = incarnation, part.last
+            for flags, payload in zip(part.flags, part.payloads, strict=True):
+                if not asked or not self._agents.may_answer(key, flags):
+                    continue
+                event = self._agents.read(key, payload)
+                if event is None:
+                    continue
+                try:
+                    position = position if incarnation else parse_cursor(event.cursor)
+                    ruling = self._gatekeeper.decide(key, event.message)
                     people += ruling.people
                     answer = ruling.invitation
-                    if ruling.decision.outcome is AdmissionOutcome.RUN and at < oldest:
-                        self._agents.failed["expired"] += 1
+                    if ruling.decision.outcome is AdmissionOutcome.CONTEXT:
+                        await self._reception.overhear(key, event, at)
                     elif ruling.decision.outcome is AdmissionOutcome.RUN:
-                        answer = await self._agents.answer_to(agent, key, event)
-                    if answer is not None:
-                        answers.append(self._outbox.prepare_answer(account, answer))
-            reading.read = max(reading.read, (incarnation, part.last))
+                        taken = await self._reception.take(key, event, at)
+                        answer, run = taken.answer, taken.run
+                        if run is not None:
+                            runs.append(run)
+                except FrameError as error:
+                    self._agents.fails("malformed", key, error)
+                    continue
+                except Exception as error:  # noqa: BLE001 - one message must not hold up all others
+                    self._agents.fails("error", key, error)
+                    continue
+                if answer is not None:
+                    answers.append(self._outbox.prepare_answer(account, answer))
+            reading.read = max(reading.read, position)
         people = self._gatekeeper.still_so(key, people)  # agents have taken their time
-        if answers and journal is not None:
+        if (answers or runs) and journal is not None:
             keys = [answer.row.key for answer in answers]
-            journal.append(
-                Answered(key, reading.read, answers, people),
-                lambda outcome: account.stored(keys, outcome),
-            )
+
+            def stored(outcome: Outcome) -> None:
+                account.stored(keys, outcome)
+                self._runs.enter(key, runs, outcome)
+
+            journal.append(Answered(key, reading.read, answers, people, runs), stored)
             self._flush_soon()

@@ -77,7 +77,7 @@ class DataRouter:
     """The gateway's end of the data link.
 
     ``on_message(key, flags, payload)`` is called with every message that is addressed to an
-    account without a journal, ``on_welcome(key)`` when one with a journal can be called,
+    account without a journal, ``on_welcome(key)`` when one can be called,
     ``on_progress(peer, progress)`` with how far a peer has come with a long message.
     ``dropped`` counts by reason what was not handed on.
     """

@@ -28,7 +28,7 @@ class Greetings:
 
     ``send(id, frame)`` sends a peer a frame and returns whether it was accepted, ``dropped``
     counts by reason, ``clock()`` returns seconds that only grow. ``on_welcome(key)`` is called
-    when an account with a journal can be called.
+    when an account or an agent can be called.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Greetings:
             self._asked.pop(peer.id, None)
             self._peers.welcome(peer)
             self._note_halt(peer)
-            if new and self._intake.is_on(peer.key):
+            if new:
                 self._on_welcome(peer.key)
 
     def _note_halt(self, peer: Peer) -> None:

@@ -59,7 +59,7 @@ class _Later(NamedTuple):
 class Intake:
     """The journaled accounts of a gateway.
 
-    ``open_journal(on_change)`` opens the journal when the first account needs it.
+    ``open_journal(on_change)`` opens the journal when the first account, or agent, needs it.
     ``on_stored(key, incarnation, at, part)`` is called with what was stored and handed on,
     ``on_left(key)`` when an account has no journal any more.
     ``repeated`` counts by key the messages that a platform had sent before.
@@ -155,14 +155,18 @@ class Intake:
         if self.journal is not None:
             self.journal.set_keep(keep)
 
+    def open(self) -> None:
+        """Open the journal, unless it is open already."""
+        if self.journal is None:
+            self.journal = self._open_journal(self._on_change)
+            self.journal.set_keep(self._keep)
+
     def configure(self, key: str) -> None:
         """Follow the row of an account: whether it has a journal, whether it is there at all."""
         row = self._rows.get(key)
         on = row is not None and row.journal == "on"
         if on and key not in self._on:
-            if self.journal is None:
-                self.journal = self._open_journal(self._on_change)
-                self.journal.set_keep(self._keep)
+            self.open()
             self._on.add(key)
             if any(peer.welcome for peer in self._peers.of_account(key)):
                 self._append(key, Left(key), None)  # it may have had messages without the journal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
@@ -126,6 +127,16 @@ class Accounts:
             known = ", ".join(row.account_id for row in self.agents.values()) or "none"
             raise RemoteError(INVALID_REQUEST, f"unknown agent {account!r}; known: {known}"[:500])
         return key
+
+    def abilities(self, key: str) -> dict[str, Any]:
+        """Return what the channel of an account can do."""
+        channel = self.channels.get(key.partition(":")[0])
+        return {} if channel is None else channel.can
+
+    def default_account(self, channel: str) -> str | None:
+        """Return the id of the account that is meant where a channel alone is named."""
+        found = self.channels.get(channel)
+        return None if found is None else found.default_account
 
     def label(self, key: str) -> str:
         """Return what the channel of an account is called."""

@@ -37,10 +37,11 @@ def health(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
 @method("status", READ, params=None)
 def status(parts: GatewayParts, client: ConnectedClient, params: None) -> Any:
     """Answer with the version, a line per account, and (ours) every row of the accounts, what the
-    gateway itself has dropped, by reason, and how much waits in the outbox.
+    gateway itself has dropped, by reason, how much waits in the outbox, and what agents do.
     """
     dropped = dict(parts.data_link.dropped) | {"slow client": parts.server.slow}
-    return parts.health.status() | {"dropped": dropped, "outbox": parts.outbox.figures()}
+    own = {"dropped": dropped, "outbox": parts.outbox.figures(), "runs": parts.runs.figures()}
+    return parts.health.status() | own
 
 
 @method("last-heartbeat", READ)

@@ -1,8 +1,9 @@
 """Keeps what all journaled accounts are to send, and takes more.
 
 A message that is accepted is in the journal before anything goes out, and its key is known for
-seven days, over restarts of everything. Accounts without a journal have no outbox: their messages
-go to the worker directly, which alone remembers their keys, for 300 s.
+seven days, over restarts of everything. Of an account without a journal only the answers of agents
+are kept here: what clients send goes to the worker directly, which alone remembers their keys, for
+300 s.
 """
 
 from __future__ import annotations
@@ -55,11 +56,11 @@ OnAnswer = Callable[[str, OutgoingRow], None]
 
 
 class Outbox:
-    """The outboxes of all accounts that have a journal, by key.
+    """The outboxes of all accounts that have a journal, or are answered by an agent, by key.
 
-    ``attempts`` counts how attempts have ended, by reason. ``on_answer(key, row)`` is called when
-    an agent's answer is over. ``capacity`` counts what waits. The files of messages lie in
-    ``state_dir``.
+    ``is_answered(key)`` returns whether an agent answers for an account. ``attempts`` counts how
+    attempts have ended, by reason. ``on_answer(key, row)`` is called when an agent's answer is
+    over. ``capacity`` counts what waits. The files of messages lie in ``state_dir``.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Outbox:
         flush_soon: Callable[[], None],
         on_answer: OnAnswer,
         state_dir: Path | None = None,
+        is_answered: Callable[[str], bool] = lambda key: False,
     ) -> None:
         self.attempts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.accounts: dict[str, AccountOutbox] = {}
@@ -80,6 +82,7 @@ class Outbox:
         self._jobs = jobs
         self._on_answer = on_answer
         self._state_dir = state_dir
+        self._is_answered = is_answered
         self._draining = self._closed = False
         self._left = asyncio.Event()  # a message waits no more
         self.capacity = OutboxCapacity(self._left.set)
@@ -176,17 +179,32 @@ class Outbox:
         """
         await self._intake.opened(OPEN_SECONDS)
         journal = self._journal()
-        if journal is None or self._closed or not self._intake.is_on(key):
+        if journal is None or self._closed or not self._keeps(key):
             text = f"{key}: the journal is not open yet"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
         if journal.trouble is not None:
             text = f"{key}: nothing can be stored: {journal.trouble}"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
+        return await self._loaded(key, journal), journal
+
+    def loaded(self, key: str) -> AccountOutbox | None:
+        """Return the outbox of an account, where it can take an answer at once."""
+        account = self.accounts.get(key)
+        return account if account is not None and account.loaded else None
+
+    async def of_answers(self, key: str) -> AccountOutbox | None:
+        """Return the outbox that an answer goes to; ``None`` for an account that is no more."""
+        journal = self._journal()
+        if journal is None or self._closed or key not in self._rows.rows:
+            return None
+        return await self._loaded(key, journal)
+
+    async def _loaded(self, key: str, journal: Journal) -> AccountOutbox:
         account = self.accounts.get(key)
         if account is None:
             account = self.accounts[key] = AccountOutbox(key, self._links)
         await account.load(journal)
-        return account, journal
+        return account
 
     def prepare_answer(self, account: AccountOutbox, message: Outbound) -> OutgoingMessage:
         """Take an agent's answer, and return what of it is to be stored; see ``stored``."""
@@ -200,7 +218,7 @@ class Outbox:
     def reported(self, key: str) -> None:
         """Follow what was reported of an account: whether it lives, whether it has a journal."""
         account = self.accounts.get(key)
-        if not self._intake.is_on(key):
+        if not self._keeps(key):
             if account is not None:
                 del self.accounts[key]
                 gone = key not in self._rows.rows
@@ -351,6 +369,9 @@ class Outbox:
         if account.is_full:
             text = f"{account.key}: {len(account.entries)} messages are to be sent already"
             raise RemoteError(UNAVAILABLE, text, retryable=True)
+
+    def _keeps(self, key: str) -> bool:
+        return self._intake.is_on(key) or (key in self._rows.rows and self._is_answered(key))
 
     def _journal(self) -> Journal | None:
         return self._intake.journal if self._intake.ready else None

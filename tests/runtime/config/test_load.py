@@ -66,7 +66,7 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     [
         (
             "{gatway: {}}",
-            "gatway: unknown field (did you mean gateway?); allowed: agents, canvasHost",
+            "gatway: unknown field (did you mean gateway?); allowed: agents, bindings",
         ),
         ("{gateway: {prot: 1}}", "gateway.prot: unknown field (did you mean port?); allowed: "),
         ("{gateway: {port: 0}}", "gateway.port: is 0; allowed: an integer from 1 to 65535"),

@@ -1,4 +1,4 @@
-"""Which messages agents answer, and what becomes of agents that fail."""
+"""Which messages agents answer, of which accounts, and what is known of an agent."""
 
 from __future__ import annotations
 
@@ -8,107 +8,111 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.errors import RemoteError
 from ipc.frames.data import ADDRESSED, INBOUND, Answer
-from runtime.gateway.accounts import agents
+from ipc.frames.status import AccountStatus, Hold
 from runtime.gateway.accounts.agents import Agents
-from runtime.gateway.jobs import Jobs
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.journal.outgoing import OutgoingRow
 from tests.support.admission import open_gate
 from tests.support.gateway_rig import INBOUND_ADDRESSED, gateway_rig, payload, single
 from tests.support.messages import KEY
-from tests.support.until import PATIENCE
+from tests.support.rig_agent import delivered, echo_agent
+from tests.support.until import PATIENCE, until
+
+AGENT = "agent:main"
 
 
-async def test_the_echo_agent_answers_what_is_meant_for_it() -> None:
+def agents(rows: Accounts | None = None, **config: Any) -> Agents:
+    """Return the agents of this configuration."""
+    return Agents(config, rows or Accounts([]), open_gate(KEY))
+
+
+@pytest.mark.parametrize("journal", ["off", "on"])
+async def test_an_agent_answers_what_is_meant_for_it(journal: str) -> None:
     async with gateway_rig(agents="echo") as rig:
-        worker = await rig.worker(KEY)
+        worker = await rig.worker(KEY, journal=journal)
         calls: asyncio.Queue[Any] = asyncio.Queue()
 
         def on_call(call: Any) -> Answer:
-            calls.put_nowait((call.method, msgspec.json.decode(call.params)))
-            return Answer(call.id, True, b'{"id":"1","chat":"person-1","ts":1}')
+            calls.put_nowait(msgspec.json.decode(call.params)["message"])
+            return delivered(call)
 
         worker.on_call = on_call
+        await echo_agent(rig)
         worker.say(1)  # not addressed
         bot = {"id": "bot", "bot": True}
         worker.send(single(2, INBOUND_ADDRESSED, payload(KEY, 2, sender=bot)))
-        worker.send(single(3, INBOUND_ADDRESSED, payload(KEY, 3, text="hello")))
+        last = payload(KEY, 3, text="hello", thread="t-1")
+        worker.send(single(3, INBOUND_ADDRESSED, last))
         async with asyncio.timeout(PATIENCE):
-            method, params = await calls.get()
-        assert method == "send"
-        assert params == {"to": "person-1", "text": "echo: hello", "key": "echo:1:3"}
+            message = await calls.get()
+        assert (message["to"], message["text"]) == ("person-1", "echo: hello")
+        assert (message["thread"], message["key"]) == ("t-1", f"run:{KEY}/1:3")
         assert calls.empty()
+        await until(lambda: rig.parts.agents.answered == 1)
 
 
-class Answering:
-    """Agents whose calls to accounts are recorded, or fail with ``error``."""
-
-    def __init__(self, tasks: asyncio.TaskGroup, **config: Any) -> None:
-        self.jobs = Jobs(tasks)
-        self.sent: list[tuple[str, str, Any]] = []
-        self.error: Exception | None = None
-        self.agents = Agents(config, self.jobs, self.call, open_gate(KEY, "irc:oftc"))
-
-    async def call(self, key: str, method: str, params: bytes, seconds: float) -> bytes:
-        if self.error is not None:
-            raise self.error
-        self.sent.append((key, method, msgspec.json.decode(params)))
-        return b"{}"
-
-    async def hears(self, *bodies: bytes, key: str = KEY, flags: int = INBOUND_ADDRESSED) -> None:
-        for body in bodies:
-            self.agents.on_message(key, flags, body)
-        assert await self.jobs.finish(5)
+@pytest.mark.parametrize(
+    ("flags", "may"), [(INBOUND, False), (ADDRESSED, False), (0, False), (INBOUND_ADDRESSED, True)]
+)
+def test_only_what_people_address_to_an_account_is_answered(flags: int, may: bool) -> None:
+    assert agents(default="echo").may_answer(KEY, flags) is may
 
 
-@pytest.mark.parametrize("flags", [INBOUND, ADDRESSED, 0])
-async def test_only_what_people_address_to_an_account_is_answered(flags: int) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        answering = Answering(tasks, default="echo")
-        await answering.hears(payload(KEY, 1), flags=flags)
-        assert answering.sent == []
+def test_an_account_may_have_an_agent_of_its_own_or_none() -> None:
+    some = agents(default="none", accounts={"irc:oftc": "echo"})
+    assert (some.agent_of(KEY), some.agent_of("irc:oftc")) == (None, "echo")
+    some.configure({"default": "echo", "accounts": {"irc:oftc": "none"}})
+    assert (some.agent_of(KEY), some.agent_of("irc:oftc")) == ("echo", None)
 
 
-async def test_an_account_may_have_an_agent_of_its_own_or_none() -> None:
-    async with asyncio.TaskGroup() as tasks:
-        answering = Answering(tasks, default="none", accounts={"irc:oftc": "echo"})
-        await answering.hears(payload(KEY, 1))
-        await answering.hears(payload("irc:oftc", 1), key="irc:oftc")
-        assert [key for key, _, _ in answering.sent] == ["irc:oftc"]
-        answering.agents.configure({"default": "echo", "accounts": {"irc:oftc": "none"}})
-        await answering.hears(payload(KEY, 2))
-        await answering.hears(payload("irc:oftc", 2), key="irc:oftc")
-        assert [key for key, _, _ in answering.sent] == ["irc:oftc", KEY]
-        assert answering.agents.answered == 2
+def test_a_malformed_message_is_counted() -> None:
+    some = agents(default="echo")
+    assert some.read(KEY, b'{"cursor":1}') is None
+    assert some.failed["malformed"] == 1
 
 
-async def test_an_answer_stays_in_its_thread_and_names_its_message() -> None:
-    async with asyncio.TaskGroup() as tasks:
-        answering = Answering(tasks, default="echo")
-        await answering.hears(payload(KEY, 3, incarnation=7, text="hi", thread="t-1"))
-        ((_, method, params),) = answering.sent
-        assert method == "send"
-        assert (params["thread"], params["key"]) == ("t-1", "echo:7:3")
+def test_answers_are_counted_by_what_became_of_them() -> None:
+    some = agents()
+    for state in ("sent", "failed", "unknown", "expired"):
+        some.on_answer(KEY, OutgoingRow("k", "id", "ada", state=state))
+    counted = {reason: count for reason, count in some.failed.items() if count}
+    assert (some.answered, counted) == (1, {"send": 1, "unknown": 1, "expired": 1})
 
 
-async def test_what_cannot_be_answered_is_counted_by_reason() -> None:
-    async with asyncio.TaskGroup() as tasks:
-        answering = Answering(tasks, default="echo")
-        await answering.hears(b'{"cursor":1}')
-        answering.error = RemoteError("UNAVAILABLE", "gone")
-        await answering.hears(payload(KEY, 1))
-        answering.error = ValueError("a fault")
-        await answering.hears(payload(KEY, 2))
-        counted = {reason: count for reason, count in answering.agents.failed.items() if count}
-        assert counted == {"error": 1, "send": 1, "malformed": 1}
-        assert answering.agents.answered == 0
+def test_what_is_known_of_an_agent_comes_from_its_entry() -> None:
+    entry = {"kind": "openai", "repeat": "never", "timeoutSeconds": 1.5}
+    some = agents(default="main", entries={"main": entry})
+    assert (some.kind("main"), some.repeat("main"), some.timeout_ms("main")) == (
+        "openai",
+        "never",
+        1500,
+    )
+    assert (some.kind("other"), some.repeat("other"), some.timeout_ms("other")) == (
+        "",
+        "unseen",
+        600_000,
+    )
 
 
-async def test_too_many_answers_on_their_way_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents, "MAX_RUNNING", 1)
-    async with asyncio.TaskGroup() as tasks:
-        answering = Answering(tasks, default="echo")
-        await answering.hears(payload(KEY, 1), payload(KEY, 2))
-        assert (answering.agents.answered, answering.agents.failed["busy"]) == (1, 1)
-        await answering.hears(payload(KEY, 3))
-        assert answering.agents.answered == 2
+@pytest.mark.parametrize(
+    ("row", "gone"),
+    [
+        ({"phase": "running", "wanted": True}, False),
+        ({"phase": "backoff", "wanted": True}, False),
+        ({"phase": "stopped", "wanted": True}, False),
+        ({"phase": "stopped", "wanted": False}, True),
+        ({"phase": "stopped", "wanted": True, "hold": Hold(1)}, True),
+        ({"phase": "failed", "wanted": True}, True),
+    ],
+)
+def test_an_agent_is_gone_that_does_not_come_by_itself(row: dict[str, Any], gone: bool) -> None:
+    accounts = Accounts([])
+    some = agents(accounts, default="main", entries={"main": {"kind": "echo"}})
+    assert not some.is_gone("main")  # nothing is known of its process yet
+    assert some.is_embedded(AGENT)
+    accounts.learn(AGENT, AccountStatus(AGENT, "agent", "main", incarnation=3, **row))
+    assert some.is_gone("main") is gone
+    assert some.is_gone("nobody")
+    assert not some.is_embedded(AGENT)
+    assert some.is_past("main", 2)

@@ -15,10 +15,16 @@ from runtime.gateway.access_policy.gatekeeper import Ruling
 from runtime.gateway.accounts import answering
 from runtime.gateway.journal.memory import MemoryJournal
 from runtime.gateway.journal.people import Person
+from runtime.gateway.runs.sessions import OpenConversation
 from tests.support.journals import KEY, journal_of
 from tests.support.outbox_life import OutboxLife
 from tests.support.until import until
 from workers.messages import Inbound
+
+
+def answer(number: int) -> str:
+    """Return the key of the answer to a message."""
+    return f"run:{KEY}/1:{number}"
 
 
 async def test_messages_are_answered_in_order_and_settled() -> None:
@@ -29,14 +35,14 @@ async def test_messages_are_answered_in_order_and_settled() -> None:
         await life.hears(1, 3)
         await life.hears(4)
         await until(lambda: life.agents.answered == 4)
-    assert life.sent == [f"echo:1:{number}" for number in range(1, 5)]
+    assert life.sent == [answer(number) for number in range(1, 5)]
     assert await life.pending() == []
     place = journal.place(KEY)
     assert place is not None
     assert place.settled == (1, 4)
 
 
-async def test_an_answer_and_its_position_are_one_record_and_it_takes_three_commits() -> None:
+async def test_an_answer_and_its_position_are_one_record_and_few_commits() -> None:
     journal = MemoryJournal()
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, journal, agent="echo")
@@ -45,7 +51,8 @@ async def test_an_answer_and_its_position_are_one_record_and_it_takes_three_comm
         before = journal.commits
         await life.hears(1)
         await until(lambda: life.agents.answered)
-        assert journal.commits == before + 3  # the message, the answer as attempting, sent
+        # The message; the run; its end with the answer as attempting; sent.
+        assert journal.commits == before + 4
 
 
 async def test_the_next_gateway_answers_what_was_stored_and_not_answered() -> None:
@@ -59,7 +66,7 @@ async def test_the_next_gateway_answers_what_was_stored_and_not_answered() -> No
         third = OutboxLife(tasks, journal, agent="echo")
         third.welcome()
         await third.rests()
-    assert (first.sent, second.sent, third.sent) == ([], ["echo:1:1", "echo:1:2"], [])
+    assert (first.sent, second.sent, third.sent) == ([], [answer(1), answer(2)], [])
 
 
 @pytest.mark.parametrize("kind", ["memory", "stored"])
@@ -75,7 +82,7 @@ async def test_an_answer_that_was_under_way_is_asked_for_and_not_begun_again(
         second = OutboxLife(tasks, journal, agent="echo")
         second.welcome()
         await until(lambda: second.agents.answered == 1)
-        assert (first.sent, second.sent) == (["echo:1:1"], [])
+        assert (first.sent, second.sent) == ([answer(1)], [])
         assert [call["begin"] for call in second.calls] == [False]
 
 
@@ -97,7 +104,7 @@ async def test_what_cannot_be_sent_is_counted_and_becomes_a_dead_letter(
         assert life.failed == {reason: 1}
         assert await life.pending() == []
         ((key, letter),) = await life.outbox.letters()
-        assert (key, letter.key) == (KEY, "echo:1:1")
+        assert (key, letter.key) == (KEY, answer(1))
 
 
 async def test_an_answer_is_in_doubt_when_its_worker_has_died() -> None:
@@ -121,13 +128,14 @@ async def test_what_is_older_than_the_accounts_limit_is_not_answered_any_more() 
         second = OutboxLife(tasks, journal, agent="echo")
         second.welcome()
         await until(lambda: second.sent)
-        assert second.sent == ["echo:1:2"]
+        assert second.sent == [answer(2)]
         assert second.failed == {"expired": 1}
         await first.hears(3, at=time.time() - 100)
         third = OutboxLife(tasks, journal, agent="echo")
         third.report(outbox_ttl=60.0)
         third.outbox.welcomed(KEY)
         third.answering.welcomed(KEY)
+        third.recovery.reported()
         await until(lambda: third.failed == {"expired": 1})
 
 
@@ -141,10 +149,10 @@ async def test_what_comes_too_fast_is_read_from_the_journal(
         for first in range(1, 40, 2):
             await life.hears(first, 2)
         await until(lambda: life.agents.answered == 40)
-        assert life.sent == [f"echo:1:{number}" for number in range(1, 41)]
+        assert life.sent == [answer(number) for number in range(1, 41)]
 
 
-async def test_what_an_owner_decides_while_an_agent_thinks_is_kept(
+async def test_what_an_owner_decides_while_a_message_is_read_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A stranger and a friend have written; the stranger is blocked before both are settled."""
@@ -152,11 +160,13 @@ async def test_what_an_owner_decides_while_an_agent_thinks_is_kept(
     async with TaskGroup() as tasks:
         life = OutboxLife(tasks, journal, agent="echo")
         life.gatekeeper.configure({KEY: AccessPolicy(dm="pairing", allow_from=["unverified:ada"])})
+        opened = life.sessions.opened
 
-        async def think(*_: object) -> None:
+        async def slowly(key: str, agent: str, now: int) -> OpenConversation:
             life.gatekeeper.note(KEY, Person("bob", "blocked"))
+            return await opened(key, agent, now)
 
-        monkeypatch.setattr(life.agents, "answer_to", think)
+        monkeypatch.setattr(life.sessions, "opened", slowly)
         await life.hears(1, sender={"id": "bob"})
         await life.hears(2, sender={"id": "ada"})
         life.welcome()
@@ -183,7 +193,7 @@ async def test_a_message_that_cannot_be_decided_about_holds_up_no_other(
         life.welcome()
         await life.hears(1, 3)
         await until(lambda: life.agents.answered == 2)
-    assert life.sent == ["echo:1:1", "echo:1:3"]
+    assert life.sent == [answer(1), answer(3)]
     assert life.agents.failed["error"] == 1
 
 

@@ -22,6 +22,7 @@ from tests.support.gateway_rig import (
     row,
     single,
 )
+from tests.support.rig_agent import echo_agent
 from tests.support.until import PATIENCE, until
 
 KEY = "irc:libera"
@@ -60,6 +61,7 @@ class Outside:
 async def outside(rig: GatewayRig) -> Outside:
     rig.parts.agents.configure({"default": "echo"})
     worker = await rig.worker(KEY, journal="on", wanted=True)
+    await echo_agent(rig)
     await rig.report(row(KEY, journal="on", wanted=True), access=PAIRING)
     return Outside(rig, worker)
 

@@ -1,0 +1,363 @@
+"""Carries out what is decided about each run: its turns, the records of its steps, its end.
+
+``runtime.gateway.runs.lifecycle`` decides. Everything here can be done again from the journal by
+the next gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from msgspec.structs import replace
+
+from ipc.epoch import now_ms
+from ipc.frames.words import AGENT
+from runtime.gateway.journal.outgoing import OutgoingMessage
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.journal.runs import (
+    Recorded,
+    RunMerged,
+    RunPostponed,
+    RunRecord,
+    RunSeen,
+    RunStarted,
+    changed_run,
+)
+from runtime.gateway.outbox.account import AccountOutbox
+from runtime.gateway.runs import lifecycle
+from runtime.gateway.runs.lifecycle import (
+    Acknowledge,
+    AgentDied,
+    CancelTurn,
+    End,
+    EndStored,
+    Progress,
+    RunEvent,
+    RunPhase,
+    SeenStored,
+    SendTurn,
+    Settle,
+    StoreSeen,
+    Timer,
+    TurnOver,
+    WakeAt,
+)
+from runtime.gateway.runs.links import RunLinks
+from runtime.gateway.runs.live import LiveRun, RunStep, attempt_of, joined
+from runtime.gateway.runs.replies import Speaking, ended_of, turn_of
+from runtime.gateway.runs.sessions import OpenConversation
+from workers.agent import Delta, ToolCall, TurnEvent, TurnOutcome
+
+log = structlog.get_logger("gateway.runs")
+
+
+class TurnFollower:
+    """Follows one turn of a run: what the turn link calls."""
+
+    __slots__ = ("_attempt", "_execution", "_live")
+
+    def __init__(self, execution: RunExecution, live: LiveRun, attempt: int) -> None:
+        self._execution, self._live, self._attempt = execution, live, attempt
+
+    def sent(self, incarnation: int) -> None:
+        """Take that the turn is being sent: that is stored already, or follows."""
+
+    def took(self, events: list[TurnEvent], last: int) -> None:
+        """Take events of the turn."""
+        if self._live.attempt == self._attempt:
+            self._execution.came(self._live, events, last)
+
+    def ended(self, outcome: TurnOutcome, seq: int) -> None:
+        """Take the end of the turn."""
+        self._execution.turn_ended(self._live, outcome, seq, self._attempt)
+
+    def died(self, seen: bool) -> None:
+        """Take that the agent has died with the turn."""
+        if self._live.attempt == self._attempt:
+            self._execution.step(self._live, AgentDied(self._live.life.incarnation))
+
+
+class RunExecution:
+    """What happens to runs that have not ended.
+
+    ``tell(live, step, event)`` is called with what happens to one, ``on_over(live, step)`` once
+    one is over.
+    """
+
+    def __init__(
+        self,
+        links: RunLinks,
+        tell: Callable[[LiveRun, RunStep, TurnEvent | None], None],
+        on_over: Callable[[LiveRun, RunStep], None],
+    ) -> None:
+        self._links = links
+        self._tell = tell
+        self._on_over = on_over
+        self._loop = asyncio.get_running_loop()
+        self.closed = False
+
+    def step(self, live: LiveRun, event: RunEvent) -> RunPhase:
+        """Follow an event; return the phase of the run afterwards."""
+        repeat, before = self._links.agents.repeat(live.run.agent), live.life.phase
+        live.life, actions = lifecycle.step(live.life, event, repeat)
+        if before is RunPhase.RUNNING and live.life.phase is RunPhase.WAITING:
+            self._postpone(live)
+        for action in actions:
+            match action:
+                case SendTurn():
+                    self._send(live, action)
+                case StoreSeen():
+                    record = RunSeen(live.key, live.run.id, live.came, seen=True)
+                    self.record(live, record, lambda outcome: self._seen(live))
+                case Acknowledge():
+                    self._acknowledge(live, live.came)
+                case CancelTurn():
+                    self._links.turns.cancel(live.run.id)
+                case WakeAt():
+                    self.wake(live, action.at)
+                case End():
+                    self._end(live, action)
+                case Settle():
+                    if live.end:
+                        self._acknowledge(live, live.end)
+                    self._on_over(live, "ended")
+        return live.life.phase
+
+    def came(self, live: LiveRun, events: list[TurnEvent], last: int) -> None:
+        """Take events of the turn of a run."""
+        if live.life.phase is not RunPhase.RUNNING:
+            return
+        shown = False
+        live.came = last
+        for event in events:
+            if isinstance(event, Delta):
+                live.pieces.append(event.text)
+            shown |= isinstance(event, Delta | ToolCall)
+            self._tell(live, "event", event)
+        if shown or live.life.seen is not lifecycle.Seen.NO:
+            self.step(live, Progress())
+        else:
+            self._acknowledge(live, last)
+
+    def turn_ended(self, live: LiveRun, outcome: TurnOutcome, seq: int, attempt: int) -> None:
+        """Take the end of a turn of a run."""
+        if live.attempt != attempt or live.life.phase is RunPhase.ENDED:
+            self._links.turns.acknowledge(live.run.id, seq, attempt=attempt)
+            return
+        live.end = seq
+        if live.life.phase is not RunPhase.RUNNING:
+            return  # it was aborted, say: that is acknowledged once it is stored
+        live.outcome = outcome
+        if outcome.state == "error":
+            log.warning(
+                "a turn failed",
+                run=live.run.id,
+                agent=live.run.agent,
+                kind=outcome.kind,
+                error=outcome.error,
+            )
+        over = TurnOver(outcome.state, now_ms(), outcome.kind or "", outcome.retry_after)
+        if self.step(live, over) is RunPhase.WAITING:  # it is asked again: this turn is done
+            self._acknowledge(live, seq)
+            live.end, live.outcome = 0, None
+
+    def merge(self, member: LiveRun, lead: LiveRun) -> None:
+        """Have a run asked together with another one, whose own record names it."""
+        member.life = lifecycle.RunLife(RunPhase.ENDED)
+        record = RunMerged(member.key, member.run.id, lead.run.id, now_ms())
+        self.record(member, record, None)
+        self._on_over(member, "merged")
+
+    def resume(self, live: LiveRun) -> None:
+        """Go on with the turn that an agent had when the last gateway ended."""
+        run = live.run
+        live.attempt, live.came = attempt_of(run), run.events
+        live.life = lifecycle.RunLife(
+            RunPhase.RUNNING if run.state == "running" else RunPhase.WAITING,
+            run.incarnation,
+            seen=lifecycle.Seen.YES if run.seen else lifecycle.Seen.NO,
+            retried=run.retried,
+            deaths=run.deaths,
+            deadline=run.deadline,
+            after=run.next,
+        )
+        if run.state == "running":
+            self._links.turns.resume(
+                key_of(run.agent),
+                turn_of(run, live.request, [], {}, run.deadline),
+                TurnFollower(self, live, live.attempt),
+                incarnation=run.incarnation,
+                after=run.events,
+                seen=run.seen,
+                attempt=live.attempt,
+            )
+        if live.life.phase in (RunPhase.RUNNING, RunPhase.WAITING) and live.timer is None:
+            self.wake(live, run.next)
+
+    def wake(self, live: LiveRun, at: int) -> None:
+        """Have a run look at the time at ``at``, epoch milliseconds."""
+        live.stop_timer()
+        if live.life.phase in lifecycle.OVER or self.closed:
+            return
+
+        def come() -> None:
+            live.timer = None
+            self.step(live, Timer(now_ms(), self._links.turns.incarnation_of(key_of(agent))))
+
+        agent = live.run.agent
+        live.timer = self._loop.call_later(max(at - now_ms(), 0) / 1000 + 0.001, come)
+
+    def record(
+        self, live: LiveRun, record: RunRecord, done: Callable[[Outcome], None] | None
+    ) -> None:
+        """Store a step of a run; ``done`` is called once it is stored."""
+        journal = self._links.journal()
+        if journal is None or self.closed:
+            return  # it is the next gateway's
+        live.run = changed_run(live.run, record)
+        journal.append(record, done)
+        self._links.flush_soon()
+
+    def _acknowledge(self, live: LiveRun, seq: int) -> None:
+        if not self.closed:
+            self._links.turns.acknowledge(live.run.id, seq, attempt=live.attempt)
+
+    def _seen(self, live: LiveRun) -> None:
+        self.step(live, SeenStored())
+
+    def _send(self, live: LiveRun, action: SendTurn) -> None:
+        """Give an agent a turn. A first one goes out at once: what is stored of it may follow,
+        because whoever begins it again gets the same one.
+        """
+        if not action.anew:
+            return  # the turn link goes on by itself
+        first, life = not live.attempt, live.life
+        started = live.run.started if first else now_ms()
+        live.attempt = 1 if first else started
+        live.came = 0
+        live.pieces.clear()
+        members = [each for each in live.members if each.life.phase is RunPhase.QUEUED]
+        live.members = []
+        if members:
+            live.request = joined([live, *members])
+            live.collected = [each.run.id for each in members]
+        attempt = live.attempt
+
+        def go(outcome: Outcome = None) -> None:
+            if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
+                self._give(live)
+
+        waits = not first or live.collected
+        if not waits:
+            go()
+        record = RunStarted(
+            live.key,
+            live.run.id,
+            action.incarnation,
+            started,
+            life.deadline,
+            life.retried,
+            life.deaths,
+            live.collected,
+            live.request if live.collected else None,
+        )
+        self.record(live, record, go if waits else None)
+        for member in members:
+            self.merge(member, live)
+        self._tell(live, "started", None)
+
+    def _give(self, live: LiveRun) -> None:
+        conversation = self._links.sessions.known(live.run.session)
+        if conversation is None:
+            self._links.jobs.start(self._give_later(live, live.attempt))
+        else:
+            self._begin_turn(live, conversation)
+
+    async def _give_later(self, live: LiveRun, attempt: int) -> None:
+        """Give an agent a turn whose conversation is not in memory."""
+        run = live.run
+        conversation = await self._links.sessions.opened(run.session, run.agent, now_ms())
+        if live.attempt == attempt and live.life.phase is RunPhase.RUNNING:
+            self._begin_turn(live, conversation)
+
+    def _begin_turn(self, live: LiveRun, conversation: OpenConversation) -> None:
+        run = live.run
+        abilities = self._links.abilities(run.origin.account) if run.origin.account else {}
+        history = conversation.history()
+        follower = TurnFollower(self, live, live.attempt)
+        while True:
+            turn = turn_of(run, live.request, history, abilities, live.life.deadline)
+            try:
+                self._links.turns.begin(key_of(run.agent), turn, follower, attempt=live.attempt)
+            except ValueError as error:  # too large: with less of what was said before, perhaps
+                if not history:
+                    live.outcome = TurnOutcome("error", kind="refused", error=str(error))
+                    self.step(live, TurnOver("error", now_ms(), "too_large"))
+                    return
+                history = history[len(history) // 2 + 1 :]
+            else:
+                return
+
+    def _postpone(self, live: LiveRun) -> None:
+        """Store that the turn is over and the run is not."""
+        life, outcome = live.life, live.outcome
+        kind, why = ("died", "") if outcome is None else (outcome.kind or "", outcome.error)
+        record = RunPostponed(
+            live.key, live.run.id, life.after, life.retried, life.deaths, kind, why[:1000]
+        )
+        self.record(live, record, None)
+
+    def _end(self, live: LiveRun, end: End) -> None:
+        """Store the end of a run, with its answer, once the outbox of its chat is there."""
+        live.stop_timer()
+        run, outbox = live.run, self._links.outbox
+        conversation = self._links.sessions.known(run.session)
+        account = None if run.reply is None else outbox.loaded(run.reply.account)
+        if conversation is None or (run.reply is not None and account is None):
+            self._links.jobs.start(self._end_later(live, end))
+        else:
+            self._store_end(live, end, conversation, account)
+
+    async def _end_later(self, live: LiveRun, end: End) -> None:
+        run = live.run
+        conversation = await self._links.sessions.opened(run.session, run.agent, now_ms())
+        account = None
+        if run.reply is not None:
+            account = await self._links.outbox.of_answers(run.reply.account)
+        self._store_end(live, end, conversation, account)
+
+    def _store_end(
+        self, live: LiveRun, end: End, conversation: OpenConversation, account: AccountOutbox | None
+    ) -> None:
+        agents, run = self._links.agents, live.run
+        speaking = Speaking(agents.kind(run.agent), self._links.silent_groups())
+        ended, message = ended_of(live, end, speaking, conversation.session, now_ms())
+        if ended.changed is not None:
+            conversation.session = ended.changed
+        answers: list[OutgoingMessage] = []
+        if message is not None and account is not None:
+            answers = [self._links.outbox.prepare_answer(account, message)]
+
+        def stored(done: Outcome) -> None:
+            first = done.first if isinstance(done, Recorded) else 0
+            added = [replace(each, number=first + n) for n, each in enumerate(ended.entries)]
+            conversation.extend(added)
+            self.step(live, EndStored())
+            if account is not None and answers and not self.closed:
+                account.stored([each.row.key for each in answers], done)
+
+        if end.state == "expired":
+            agents.failed["expired"] += 1
+        elif end.state in ("error", "timeout"):
+            agents.fails(end.state, run.origin.account, end.kind or end.state)
+        self.record(live, replace(ended, answers=answers), stored)
+        for member in live.members:  # that were to be asked with it
+            if member.life.phase is RunPhase.QUEUED:
+                self.merge(member, live)
+
+
+def key_of(agent: str) -> str:
+    """Return the key of an agent's process."""
+    return f"{AGENT}:{agent}"

@@ -1,0 +1,69 @@
+"""Holds what the runs of a gateway work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runtime.config.sessions import QueueConfig
+from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.outbox.outbox import Outbox
+from runtime.gateway.runs.sessions import SessionCache
+from workers.agent import Turn
+
+
+class TurnTaking(Protocol):
+    """The turns of all agents, as ``runtime.gateway.runs.turns`` has them."""
+
+    def incarnation_of(self, agent: str) -> int:
+        """Return the incarnation of an agent that takes turns; 0 for none."""
+
+    def begin(self, agent: str, turn: Turn, listener: Any, *, attempt: int = 1) -> None:
+        """Have an agent take a turn; raises ``ValueError`` for one that is too large."""
+
+    def resume(
+        self,
+        agent: str,
+        turn: Turn,
+        listener: Any,
+        *,
+        incarnation: int,
+        after: int,
+        seen: bool,
+        attempt: int = 1,
+    ) -> None:
+        """Go on with a turn that an earlier gateway has sent."""
+
+    def resumed_all(self) -> None:
+        """Have agents forget what no ``resume`` has named."""
+
+    def acknowledge(self, run: str, seq: int, *, attempt: int | None = None) -> None:
+        """Acknowledge what of a run is stored."""
+
+    def cancel(self, run: str) -> None:
+        """Have a turn cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLinks:
+    """What runs work with.
+
+    ``journal()`` is the journal once it is open, ``flush_soon`` ends the loop's turn,
+    ``abilities(key)`` are those of an account's channel, ``queue(run)`` is how a run waits,
+    ``silent_groups()`` whether agents may keep silent in groups.
+    """
+
+    journal: Callable[[], Journal | None]
+    flush_soon: Callable[[], None]
+    agents: Agents
+    turns: TurnTaking
+    outbox: Outbox
+    sessions: SessionCache
+    jobs: Jobs
+    abilities: Callable[[str], dict[str, Any]]
+    queue: Callable[[Run], QueueConfig]
+    silent_groups: Callable[[], bool]

@@ -1,0 +1,112 @@
+"""Holds what is in memory of a run that has not ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from msgspec.structs import replace
+
+from runtime.gateway.conversations.queue_modes import text_of
+from runtime.gateway.journal.runs import Run, RunRequest
+from runtime.gateway.runs.lifecycle import RunLife
+from runtime.gateway.runs.queues import message_of
+from workers.agent import TurnEvent, TurnOutcome
+
+RunStep = Literal["queued", "started", "event", "ended", "merged"]
+
+
+class RunUpdate(NamedTuple):
+    """Something that happened to a run: what those get that watch it.
+
+    ``run`` is as it is now. ``seq`` counts the updates of one run in this gateway, from 1 on.
+    ``event`` is what an agent has yielded, ``text`` the answer as far as it has come.
+    """
+
+    step: RunStep
+    key: str
+    run: Run
+    seq: int
+    event: TurnEvent | None = None
+    text: str = ""
+
+
+class LiveRun:
+    """A run that has not ended. ``key`` is whose records it has.
+
+    ``attempt`` tells its turns apart, ``request`` is what the present one asks. ``members`` are to
+    be asked together with it, ``collected`` have been. ``came`` is the number of the last event of
+    the turn that has come, ``end`` that of its end. ``notice`` is what the person reads where it
+    was not taken.
+    """
+
+    __slots__ = (
+        "attempt",
+        "came",
+        "collected",
+        "end",
+        "key",
+        "life",
+        "members",
+        "notice",
+        "outcome",
+        "pieces",
+        "request",
+        "run",
+        "timer",
+        "told",
+        "waiting",
+        "watchers",
+    )
+
+    def __init__(self, key: str, run: Run) -> None:
+        self.key = key
+        self.run = run
+        self.life = RunLife()
+        self.attempt = 0
+        self.request: RunRequest = run.request
+        self.members: list[LiveRun] = []
+        self.collected: list[str] = list(run.collected)
+        self.pieces: list[str] = []
+        self.notice = ""
+        self.came = self.end = self.told = 0
+        self.outcome: TurnOutcome | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.waiting: list[asyncio.Future[Run]] = []
+        self.watchers: list[Callable[[RunUpdate], None]] = []
+
+    @property
+    def text(self) -> str:
+        """The answer as far as it has come."""
+        return "".join(self.pieces)
+
+    def stop_timer(self) -> None:
+        """Forget the time that it waited for."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+def attempt_of(run: Run) -> int:
+    """Return what tells the last turn of a run apart that is as it stands in the journal.
+
+    The first turn may be with the agent before it is stored, and so its number is known.
+    """
+    return run.started if run.retried or run.deaths else 1
+
+
+def joined(runs: list[LiveRun]) -> RunRequest:
+    """Return one request that asks several in their order; the first one's fields count."""
+    return replace(
+        runs[0].request,
+        text=text_of([message_of(each.run) for each in runs]),
+        attachments=[file for each in runs for file in each.run.request.attachments],
+    )
+
+
+def told(request: RunRequest, notice: str) -> RunRequest:
+    """Return a request with something more that the agent should know."""
+    before = request.fields.get("instructions")
+    text = notice if before is None else f"{before}\n{notice}"
+    return replace(request, fields=request.fields | {"instructions": text})

@@ -1,0 +1,139 @@
+"""Keeps the runs of all sessions in order, and decides which of them may begin. Pure.
+
+What a message means for its session is decided by ``SessionQueue``, which session goes next by
+``Lanes``; this holds them together, by runs.
+"""
+
+from __future__ import annotations
+
+from runtime.config.sessions import QueueConfig, QueueMode
+from runtime.gateway.conversations.lanes import Lanes
+from runtime.gateway.conversations.queue_modes import (
+    Arrival,
+    Batch,
+    QueuedMessage,
+    SessionQueue,
+)
+from runtime.gateway.journal.runs import Run
+
+MODES: dict[str, QueueMode] = {
+    "collect": "collect",
+    "followup": "followup",
+    "interrupt": "interrupt",
+    "steer": "steer",
+}
+
+Place = tuple[str, str, str | None]  # where an answer goes
+
+
+class RunQueues:
+    """The runs that wait, or were begun and have not ended. At most ``limit`` turns run at once."""
+
+    def __init__(self, limit: int) -> None:
+        self._lanes = Lanes(limit, limit)
+        self._queues: dict[str, SessionQueue] = {}
+        self._last: dict[str, Place] = {}  # of the newest run of a session
+
+    def configure(self, limit: int) -> None:
+        """Apply another limit."""
+        self._lanes.configure(limit, limit)
+
+    def depth(self, session: str) -> int:
+        """Return how many runs of a session wait."""
+        queue = self._queues.get(session)
+        return 0 if queue is None else len(queue)
+
+    def arrive(self, run: Run, settings: QueueConfig) -> Arrival:
+        """Take a new run; return what becomes of it, and of others by it."""
+        queue = self._queues.setdefault(run.session, SessionQueue())
+        place = _place(run)
+        elsewhere = len(queue) > 0 and self._last.get(run.session) != place
+        message = message_of(run)
+        if elsewhere and (message.mode or settings.mode) == "collect":
+            # One answer goes to one chat, though a session may have several.
+            message = message_of(run, "followup")
+        arrival = queue.arrived(message, settings)
+        if arrival.taken:
+            self._last[run.session] = place
+        self._ask(run.session, run.agent)
+        return arrival
+
+    def restore(self, runs: list[Run], settings: QueueConfig) -> None:
+        """Put back what an earlier gateway has left of a session, begun or not."""
+        session, agent = runs[0].session, runs[0].agent
+        queue = self._queues.setdefault(session, SessionQueue())
+        running = [each.id for each in runs if each.started]
+        waiting = [message_of(each) for each in runs if not each.started]
+        queue.restored(waiting, settings, running)
+        if running:
+            self._lanes.resumed(session, agent)
+        self._ask(session, agent)
+
+    def take(self, now: int) -> list[Batch]:
+        """Return what begins now, and count it as begun."""
+        batches = []
+        for session in self._lanes.take(now):
+            queue = self._queues.get(session)
+            batch = None if queue is None else queue.take(now)
+            if batch is not None:
+                batches.append(batch)
+            else:
+                self._lanes.ended(session)
+        return batches
+
+    def withdraw(self, run: Run) -> None:
+        """Remove a run that waits."""
+        queue = self._queues.get(run.session)
+        if queue is None:
+            return
+        queue.remove(run.id)
+        if not len(queue):
+            self._lanes.withdrawn(run.session)
+        self._forget(run.session)
+
+    def ended(self, run: Run) -> None:
+        """Let a session go on whose turn, led by ``run``, has ended."""
+        queue = self._queues.get(run.session)
+        if queue is None or queue.running != run.id:
+            return
+        queue.ended()
+        self._lanes.ended(run.session)
+        self._ask(run.session, run.agent)
+        self._forget(run.session)
+
+    def wake(self) -> int | None:
+        """Return when to look again; ``None``: not before something else happens."""
+        return self._lanes.wake()
+
+    def why_waiting(self, session: str) -> str | None:
+        """Return in a sentence what a session waits for; ``None``: it asks for no turn."""
+        return self._lanes.why_waiting(session)
+
+    def _ask(self, session: str, agent: str) -> None:
+        due = self._queues[session].due()
+        if due is not None:
+            self._lanes.queued(session, agent, due)
+
+    def _forget(self, session: str) -> None:
+        queue = self._queues.get(session)
+        if queue is not None and queue.running is None and not len(queue):
+            del self._queues[session]
+            self._last.pop(session, None)
+
+
+def _place(run: Run) -> Place:
+    target = run.reply
+    return ("", run.id, None) if target is None else (target.account, target.to, target.thread)
+
+
+def message_of(run: Run, mode: QueueMode | None = None) -> QueuedMessage:
+    """Return a run as its session's queue sees it."""
+    sender = run.request.sender
+    return QueuedMessage(
+        run=run.id,
+        text=run.request.text,
+        at=run.at,
+        sender=run.origin.sender or run.origin.client,
+        name=(sender and (sender.name or sender.id)) or "",
+        mode=mode or MODES.get(run.mode),
+    )

@@ -1,0 +1,284 @@
+"""Decides what becomes of a message that may be answered: a command, a run, or context.
+
+The answer of a command comes from the gateway itself; everything else is an agent's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from ipc.epoch import now_ms
+from runtime.config.sessions import (
+    BindingConfig,
+    CommandsConfig,
+    QueueConfig,
+    SessionConfig,
+    queue_of,
+)
+from runtime.gateway.access_policy.gatekeeper import Gatekeeper
+from runtime.gateway.accounts.agents import Agents, Received
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.conversations.chat_commands import (
+    ChatFacts,
+    CommandAnswer,
+    answer,
+    read_command,
+)
+from runtime.gateway.conversations.origins import Origin, origin_of
+from runtime.gateway.conversations.resets import reset_due
+from runtime.gateway.conversations.routing import Fallback, Route, route
+from runtime.gateway.conversations.session_keys import SessionKeys
+from runtime.gateway.journal.conversations import SessionChanged, TranscriptEntry
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.runs.lifecycle import RunPhase
+from runtime.gateway.runs.runs import Runs
+from runtime.gateway.runs.sessions import OpenConversation, SessionCache
+from workers.agent import HistoryItem
+from workers.messages import Inbound, Outbound
+
+QUEUE, CHOSEN = "queue", "agent"  # settings of a session
+
+
+class Taken(NamedTuple):
+    """What came of a message: an answer of the gateway, a run, both, or neither."""
+
+    answer: Outbound | None = None
+    run: Run | None = None
+
+
+class ConversationsConfig(msgspec.Struct, frozen=True):
+    """What of the configuration concerns conversations."""
+
+    session: SessionConfig = SessionConfig()
+    bindings: list[BindingConfig] = []
+    queue: QueueConfig = QueueConfig()
+    commands: CommandsConfig = CommandsConfig()
+
+
+class _Belonging(NamedTuple):
+    """Where a message belongs, and why."""
+
+    origin: Origin
+    route: Route
+    agent: str
+    key: str
+    conversation: OpenConversation
+
+
+class Reception:
+    """Takes messages that were admitted.
+
+    ``journal()`` is the open journal, ``version`` that of the gateway.
+    """
+
+    def __init__(
+        self,
+        agents: Agents,
+        gatekeeper: Gatekeeper,
+        sessions: SessionCache,
+        runs: Runs,
+        journal: Callable[[], Journal | None],
+        accounts: Accounts,
+        version: str = "",
+    ) -> None:
+        self._agents = agents
+        self._gatekeeper = gatekeeper
+        self._sessions = sessions
+        self._runs = runs
+        self._journal = journal
+        self._default_account = accounts.default_account
+        self._version = version
+        self._began = time.monotonic()
+        self.configure(ConversationsConfig())
+
+    def configure(self, config: ConversationsConfig) -> None:
+        """Apply a new configuration: the next message is taken by it."""
+        self._config = config
+        self._keys = SessionKeys(config.session)
+
+    def is_answered(self, key: str) -> bool:
+        """Return whether an agent answers any messages of an account."""
+        if self._agents.agent_of(key) is not None:
+            return True
+        channel = key.partition(":")[0]
+        return any(
+            each.match.channel == channel and each.agent_id in self._agents.listed.entries
+            for each in self._config.bindings
+        )
+
+    @property
+    def silent_groups(self) -> bool:
+        """Whether agents may keep silent in groups."""
+        return self._config.session.silent_reply.group == "allow"
+
+    def queue_of(self, run: Run) -> QueueConfig:
+        """Return how a run waits while its session is busy."""
+        channel = run.origin.account.partition(":")[0]
+        return self._queue(channel, self._sessions.known(run.session))
+
+    async def take(self, key: str, event: Received, at: int) -> Taken:
+        """Return what becomes of a message of the account ``key``, which came at ``at``."""
+        place = await self._place(key, event.message)
+        if place is None:
+            return Taken()
+        message = event.message
+        busy = bool(self._runs.of_session(place.key))
+        command = read_command(message.text, busy=busy)
+        if command is None:
+            return Taken(run=self._run(key, event.cursor, message, place, at, message.text))
+        done = answer(command, self._facts(place), place.origin, self._config.commands)
+        self._carry_out(key, done, place)
+        run = None
+        if done.message is not None:
+            run = self._run(key, event.cursor, message, place, at, done.message)
+        said = Outbound(
+            to=message.chat.id,
+            text=done.text,
+            key=f"command:{key}/{event.cursor}",
+            thread=message.thread,
+        )
+        return Taken(said, run)
+
+    async def overhear(self, key: str, event: Received, at: int) -> None:
+        """Keep what was not meant for the account, for the next run of its conversation."""
+        place = await self._place(key, event.message)
+        message = event.message
+        if place is not None and message.text:
+            who = message.sender.name or message.sender.id
+            entry = TranscriptEntry("user", message.text, at=at, sender=who)
+            place.conversation.context.add(entry)
+
+    async def _place(self, key: str, message: Inbound) -> _Belonging | None:
+        origin = origin_of(key, message, self._gatekeeper.policy_of(key))
+        found = route(
+            self._config.bindings,
+            origin,
+            Fallback(
+                default_agent=self._agents.listed.default,
+                account_agent=self._agents.listed.accounts.get(key),
+                account_path=f"channels.{origin.channel}.accounts.{origin.account}",
+                default_account=self._default_account(origin.channel),
+            ),
+        )
+        if not found.answered:
+            return None
+        session, now = self._keys.key_of(found.agent, origin), now_ms()
+        conversation = await self._sessions.opened(session, found.agent, now)
+        self._renew(key, conversation, now)
+        chosen = conversation.session.settings.get(CHOSEN)
+        if chosen not in self._agents.listed.entries:
+            return _Belonging(origin, found, found.agent, session, conversation)
+        session = self._keys.key_of(chosen, origin)
+        conversation = await self._sessions.opened(session, chosen, now)
+        self._renew(key, conversation, now)
+        found = Route(chosen, "/agent", "an owner has chosen it in this chat")
+        return _Belonging(origin, found, chosen, session, conversation)
+
+    def _renew(self, key: str, conversation: OpenConversation, now: int) -> None:
+        """Begin a conversation anew that has rested for as long as is configured."""
+        session = conversation.session
+        if not session.runs:
+            return
+        due = reset_due(self._config.session.reset, session.updated, now, host_zone())
+        if due is not None and not self._runs.of_session(session.key):
+            self._store(key, self._sessions.begun_anew(conversation, now))
+
+    def _run(
+        self, key: str, cursor: str, message: Inbound, place: _Belonging, at: int, text: str
+    ) -> Run:
+        heard = [
+            HistoryItem(each.role, each.text, each.at, each.sender or None)
+            for each in place.conversation.context
+        ]
+        place.conversation.context.clear()
+        return Run(
+            id=f"{key}/{cursor}",
+            session=place.key,
+            agent=place.agent,
+            origin=RunOrigin(key, message.chat.id, message.thread, message.id, message.sender.id),
+            reply=ReplyTarget(key, message.chat.id, message.thread),
+            at=at,
+            request=RunRequest(
+                text,
+                message.attachments,
+                message.sender,
+                message.chat,
+                {"history": msgspec.to_builtins(heard)} if heard else {},
+            ),
+        )
+
+    def _facts(self, place: _Belonging) -> ChatFacts:
+        session, runs = place.conversation.session, self._runs.of_session(place.key)
+        running = [each for each in runs if each.life.phase is not RunPhase.QUEUED]
+        usage = session.usage
+        since = (now_ms() - running[0].run.started) / 1000 if running else 0.0
+        return ChatFacts(
+            session=place.key,
+            agent=place.agent,
+            route=place.route.reason,
+            queue=self._queue(place.origin.channel, place.conversation),
+            agents=list(self._agents.listed.entries),
+            running=bool(running),
+            running_seconds=since,
+            waiting=len(runs) - len(running),
+            messages=session.messages,
+            tokens=(usage.get("input", 0), usage.get("output", 0)) if usage else None,
+            version=self._version,
+            uptime_seconds=time.monotonic() - self._began,
+        )
+
+    def _carry_out(self, key: str, done: CommandAnswer, place: _Belonging) -> None:
+        match done.effect:
+            case "reset":
+                self._runs.abort_session(place.key)
+                self._store(key, self._sessions.begun_anew(place.conversation, now_ms()))
+            case "stop":
+                self._runs.abort_session(place.key)
+            case "queue":
+                found = None if done.queue is None else msgspec.to_builtins(done.queue)
+                self._set(key, place.conversation, QUEUE, found)
+            case "agent":
+                first = self._keys.key_of(self._routed(key, place), place.origin)
+                conversation = self._sessions.known(first) or place.conversation
+                self._set(key, conversation, CHOSEN, done.agent)
+
+    def _routed(self, key: str, place: _Belonging) -> str:
+        """Return the agent that the configuration alone would have chosen."""
+        fallback = Fallback(
+            default_agent=self._agents.listed.default,
+            account_agent=self._agents.listed.accounts.get(key),
+            default_account=self._default_account(place.origin.channel),
+        )
+        return route(self._config.bindings, place.origin, fallback).agent
+
+    def _set(self, key: str, conversation: OpenConversation, name: str, value: Any) -> None:
+        settings = {
+            each: kept for each, kept in conversation.session.settings.items() if each != name
+        }
+        if value is not None:
+            settings[name] = value
+        conversation.session = replace(conversation.session, settings=settings, updated=now_ms())
+        self._store(key, conversation)
+
+    def _store(self, key: str, conversation: OpenConversation) -> None:
+        journal = self._journal()
+        if journal is not None:
+            journal.append(SessionChanged(key, conversation.session))
+
+    def _queue(self, channel: str, conversation: OpenConversation | None) -> QueueConfig:
+        own = None if conversation is None else conversation.session.settings.get(QUEUE)
+        if own is not None:
+            return msgspec.convert(own, QueueConfig)
+        return queue_of(self._config.queue, channel)
+
+
+def host_zone() -> tzinfo:
+    """Return the time zone of the host."""
+    return datetime.now().astimezone().tzinfo or UTC

@@ -1,0 +1,69 @@
+"""Goes on, in a new gateway, with all runs that the ones before have left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from runtime.gateway.accounts.agents import Agents
+from runtime.gateway.accounts.intake import Intake
+from runtime.gateway.jobs import Jobs
+from runtime.gateway.runs.runs import Runs
+
+log = structlog.get_logger("gateway.runs")
+
+
+class Recovery:
+    """The beginning of all runs: once the supervisor has reported, and the journal is read.
+
+    ``file`` is that of the journal. Until it is needed it is not made.
+    """
+
+    def __init__(
+        self, runs: Runs, agents: Agents, intake: Intake, jobs: Jobs, file: Callable[[], Path]
+    ) -> None:
+        self._runs = runs
+        self._agents = agents
+        self._intake = intake
+        self._jobs = jobs
+        self._file = file
+        self._informed = self._begun = False
+
+    def reported(self) -> None:
+        """Take notice that the supervisor has reported everything."""
+        self._informed = True
+        if self._agents.is_any_asked and self._file().exists():
+            self._intake.open()
+        self.look()
+
+    def after(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Return what is to be called when the journal has changed: ``on_change``, then this."""
+
+        def changed() -> None:
+            on_change()
+            self.look()
+
+        return changed
+
+    def look(self) -> None:
+        """Begin, if that is possible now."""
+        if self._begun or not self._informed:
+            return
+        if self._intake.journal is None:
+            self._begun = True  # nothing was ever stored
+            self._runs.resumed()
+        elif self._intake.ready:
+            self._begun = True
+            self._jobs.start(self._read())
+
+    async def _read(self) -> None:
+        journal = self._intake.journal
+        assert journal is not None
+        for key in list(journal.accounts()):
+            try:
+                self._runs.resume(key, await journal.open_runs(key))
+            except Exception:  # one account's rows must not hold up the others
+                log.exception("the runs of an account could not be read", account=key)
+        self._runs.resumed()

@@ -1,0 +1,199 @@
+"""Makes what a run leaves behind: the message to its chat, the entries of its transcript. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.conversations.reply_tags import read_reply
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunEnded, RunRequest, RunResult
+from runtime.gateway.runs.lifecycle import End
+from runtime.gateway.runs.live import LiveRun
+from workers.agent import Final, HistoryItem, Turn, TurnOutcome
+from workers.messages import MAX_TEXT, Outbound
+
+PLAIN_KINDS = frozenset({"echo"})  # of agents that repeat what people wrote: no Markdown
+
+
+def turn_of(
+    run: Run,
+    request: RunRequest,
+    history: list[HistoryItem],
+    abilities: dict[str, Any],
+    deadline: int,
+) -> Turn:
+    """Return the turn that asks an agent; fields of the request's caller go before ours."""
+    turn = Turn(
+        run=run.id,
+        session=run.session,
+        agent=run.agent,
+        text=request.text,
+        deadline=deadline,
+        history=history,
+        attachments=request.attachments,
+        sender=request.sender,
+        account=run.origin.account or None,
+        chat=request.chat,
+        abilities=abilities,
+    )
+    if not request.fields:
+        return turn
+    own = dict(request.fields)
+    heard = own.pop("history", [])  # what was said since, beside the transcript
+    known = msgspec.to_builtins(turn) | own
+    known["history"] = [*known.get("history", []), *heard]
+    return msgspec.convert(known, Turn)
+
+
+class Speaking(NamedTuple):
+    """How answers are to be read: the ``kind`` of the agent, and whether it may keep silent in
+    groups.
+    """
+
+    kind: str = ""
+    silent_groups: bool = False
+
+
+def ended_of(
+    live: LiveRun, end: End, speaking: Speaking, session: Session, now: int
+) -> tuple[RunEnded, Outbound | None]:
+    """Return the record of a run's end but for its answers, and the message that its chat gets."""
+    run, outcome = live.run, live.outcome
+    final = outcome.final if outcome is not None and end.state == "final" else None
+    text = live.text
+    if final is not None and final.text is not None:
+        text = final.text
+    message = _message_of(live, end, final, text, speaking)
+    if final is None and message is not None:
+        text = message.text
+    result = None if final is None else result_of(final)
+    entries = entries_of(run, live.request, end, outcome, text, now)
+    ended = RunEnded(
+        live.key,
+        run.id,
+        run.session,
+        end.state,
+        now,
+        answer=text,
+        result=result,
+        error=end.kind,
+        detail="" if outcome is None else outcome.error[:1000],
+        entries=entries,
+        changed=session_after(session, run, entries, result, now) if entries else None,
+    )
+    return ended, message
+
+
+def _message_of(
+    live: LiveRun, end: End, final: Final | None, text: str, speaking: Speaking
+) -> Outbound | None:
+    """Return what the run's chat gets; ``None``: nothing, as in silence that is allowed."""
+    run = live.run
+    target = run.reply
+    if target is None:
+        return None
+    if live.notice:
+        return _notice(run, target, live.notice)
+    if final is None:
+        told = end_text(
+            end.state, end.kind, None if live.outcome is None else live.outcome.retry_after
+        )
+        # What has waited for too long is not answered any more, in whichever way.
+        return None if told is None or end.state == "expired" else _notice(run, target, told.text)
+    if not text and not final.attachments:
+        return None
+    group = run.request.chat is not None and run.request.chat.kind == "group"
+    reply = read_reply(
+        text,
+        current=run.origin.message or None,
+        group=group,
+        silent_groups=speaking.silent_groups,
+        files=bool(final.attachments),
+    )
+    if reply.kind == "silent":
+        return None
+    if reply.kind == "empty":
+        return _notice(run, target, error_text("empty").text)
+    return Outbound(
+        to=target.to,
+        text=reply.text[:MAX_TEXT],
+        key=f"run:{run.id}",
+        thread=target.thread,
+        reply_to=reply.reply_to or target.reply_to,
+        attachments=final.attachments,
+        markup="plain" if speaking.kind in PLAIN_KINDS else "markdown",
+    )
+
+
+def _notice(run: Run, target: ReplyTarget, text: str) -> Outbound:
+    return Outbound(to=target.to, text=text, key=f"run:{run.id}", thread=target.thread)
+
+
+def result_of(final: Final) -> RunResult:
+    """Return what is kept of an answer beside its text."""
+    return RunResult(
+        usage={} if final.usage is None else msgspec.to_builtins(final.usage),
+        stop_reason=final.stop_reason or "",
+        model=final.model or "",
+        attachments=final.attachments,
+    )
+
+
+def entries_of(
+    run: Run, request: RunRequest, end: End, outcome: TurnOutcome | None, told: str, now: int
+) -> list[TranscriptEntry]:
+    """Return what a run adds to its transcript: the question, and the answer or what came of it.
+
+    ``told`` is the answer as far as it came, or what the person was told instead.
+    """
+    if end.state == "expired" or not run.started:
+        return []
+    asked = TranscriptEntry(
+        "user",
+        request.text,
+        at=run.at,
+        run=run.id,
+        attachments=request.attachments,
+        chat=run.origin.chat,
+        sender=run.origin.sender,
+    )
+    if not told and (outcome is None or outcome.final is None):
+        return [asked]
+    final = outcome.final if outcome is not None and end.state == "final" else None
+    answered = TranscriptEntry(
+        "notice" if end.state in ("error", "timeout") else "assistant",
+        told,
+        at=now,
+        run=run.id,
+        model=(final and final.model) or "",
+        usage={} if final is None or final.usage is None else msgspec.to_builtins(final.usage),
+        attachments=[] if final is None else final.attachments,
+        chat=run.origin.chat,
+    )
+    return [asked, answered]
+
+
+def session_after(
+    session: Session, run: Run, entries: list[TranscriptEntry], result: RunResult | None, now: int
+) -> Session:
+    """Return what a session is after a run."""
+    usage = dict(session.usage)
+    for name, count in (result.usage if result is not None else {}).items():
+        usage[name] = usage.get(name, 0) + count
+    target, channel = run.reply, run.origin.account.partition(":")[0]
+    return replace(
+        session,
+        created=session.created or now,
+        updated=now,
+        messages=session.messages + len(entries),
+        runs=session.runs + 1,
+        usage=usage,
+        channel=channel or session.channel,
+        account=session.account if target is None else target.account,
+        to=session.to if target is None else target.to,
+        thread=session.thread if target is None else target.thread,
+    )

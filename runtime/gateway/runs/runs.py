@@ -1,0 +1,287 @@
+"""Keeps all runs that have not ended: takes new ones, lets them begin in turn, has them watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from ipc import timeouts
+from ipc.epoch import now_ms
+from ipc.errors import RemoteError
+from ipc.frames.words import UNAVAILABLE
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.journal.runs import Recorded, Run, RunQueued
+from runtime.gateway.runs import lifecycle
+from runtime.gateway.runs.execution import RunExecution, key_of
+from runtime.gateway.runs.lifecycle import (
+    Abort,
+    AgentDied,
+    AgentGone,
+    AgentReady,
+    Begin,
+    Expire,
+    RunPhase,
+)
+from runtime.gateway.runs.links import RunLinks
+from runtime.gateway.runs.live import LiveRun, RunStep, RunUpdate, told
+from runtime.gateway.runs.queues import RunQueues
+from workers.agent import TurnEvent
+
+MAX_OPEN = 10_000  # runs of all sessions; more are not begun
+
+Watcher = Callable[[RunUpdate], None]
+
+
+class Runs:
+    """All runs that have not ended. ``ended`` counts by state how those before have."""
+
+    def __init__(self, links: RunLinks) -> None:
+        self.ended: Counter[str] = Counter()
+        self._links = links
+        self._execution = RunExecution(links, self._tell, self._over)
+        self._queues = RunQueues(links.agents.listed.max_concurrent)
+        self._live: dict[str, LiveRun] = {}
+        self._watchers: list[Watcher] = []
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._pumping: asyncio.TimerHandle | None = None
+        self._whole = False  # what earlier gateways have left is here
+        self._left: dict[str, LiveRun] = {}  # that, while it is being read
+        self._early: list[tuple[str, Run]] = []  # what has come meanwhile
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def figures(self) -> dict[str, Any]:
+        """Return how many runs wait and how many an agent has, and how others have ended."""
+        running = sum(each.life.phase is RunPhase.RUNNING for each in self._live.values())
+        return {
+            "waiting": len(self._live) - running,
+            "running": running,
+            "ended": dict(self.ended),
+        }
+
+    async def begin(self, key: str, run: Run) -> tuple[Run, bool]:
+        """Store a run of ``key`` and have it answered; return it, and whether its id was known.
+
+        Raises ``RemoteError`` when there is no journal to store it in.
+        """
+        journal = self._links.journal()
+        if journal is None or self._closed:
+            raise RemoteError(UNAVAILABLE, "the journal is not open yet", retryable=True)
+        stored: asyncio.Future[Outcome] = self._loop.create_future()
+        journal.append(RunQueued(key, run), stored.set_result)
+        self._links.flush_soon()
+        outcome = await stored
+        known = outcome.runs.get(run.id) if isinstance(outcome, Recorded) else None
+        if known is None:
+            self.enter(key, [run])
+        return known or run, known is not None
+
+    def enter(self, key: str, runs: Iterable[Run], outcome: Outcome = None) -> None:
+        """Take runs that are stored now; ``outcome`` names those whose ids were known before."""
+        known = outcome.runs if isinstance(outcome, Recorded) else {}
+        for run in runs:
+            if run.id in known or run.id in self._live or not run.is_open:
+                continue
+            if self._whole:
+                self._take(LiveRun(key, run))
+            else:
+                self._early.append((key, run))
+        self._pump()
+
+    def resume(self, key: str, runs: Iterable[Run]) -> None:
+        """Take the open runs that an earlier gateway has left."""
+        self._left |= {run.id: LiveRun(key, run) for run in runs}
+
+    def resumed(self) -> None:
+        """Go on with what earlier gateways have left, all of which is here; then begin."""
+        self._whole = True
+        left, self._left = self._left, {}
+        for live in list(left.values()):
+            for member in [left.pop(each) for each in live.run.collected if each in left]:
+                self._execution.merge(member, live)
+        self._live |= left
+        sessions: dict[str, list[LiveRun]] = {}
+        for live in left.values():
+            sessions.setdefault(live.run.session, []).append(live)
+        for found in sessions.values():
+            settings = self._links.queue(found[0].run)
+            self._queues.restore([each.run for each in found], settings)
+        for live in left.values():
+            self._tell(live, "queued")
+            if live.run.started:
+                self._execution.resume(live)
+                self._look_at_agent(live)
+        early, self._early = self._early, []
+        for key, run in early:
+            self.enter(key, [run])
+        self._pump()  # what an agent may have of it is named by that
+        self._links.turns.resumed_all()
+
+    def live(self, run: str) -> LiveRun | None:
+        """Return a run that has not ended."""
+        return self._live.get(run)
+
+    def of_session(self, session: str) -> list[LiveRun]:
+        """Return the runs of a session that have not ended, oldest first."""
+        return [each for each in self._live.values() if each.run.session == session]
+
+    def abort(self, run: str) -> bool:
+        """End a run without an answer; return whether it was open."""
+        live = self._live.get(run)
+        if live is None or live.life.phase in lifecycle.OVER:
+            return False
+        if live.life.phase is RunPhase.QUEUED:
+            self._queues.withdraw(live.run)
+        self._execution.step(live, Abort())
+        return True
+
+    def abort_session(self, session: str) -> list[str]:
+        """End all runs of a session; return their ids."""
+        return [each.run.id for each in self.of_session(session) if self.abort(each.run.id)]
+
+    def watch(self, watcher: Watcher, run: str | None = None) -> Callable[[], None]:
+        """Call ``watcher`` with what happens to a run, or to all; return what ends that."""
+        live = None if run is None else self._live.get(run)
+        if run is not None and live is None:
+            return lambda: None
+        watchers = self._watchers if live is None else live.watchers
+        watchers.append(watcher)
+
+        def unwatch() -> None:
+            with contextlib.suppress(ValueError):
+                watchers.remove(watcher)
+
+        return unwatch
+
+    async def wait(self, run: str, seconds: float) -> Run | None:
+        """Return a run once it has ended, as it is after ``seconds``; ``None``: there is none."""
+        live = self._live.get(run)
+        if live is None:
+            journal = self._links.journal()
+            return None if journal is None else await journal.run_of(run)
+        future: asyncio.Future[Run] = self._loop.create_future()
+        live.waiting.append(future)
+        with contextlib.suppress(TimeoutError):
+            async with timeouts.timeout(seconds):
+                return await future
+        return live.run
+
+    async def room(self) -> None:
+        """Wait while so many runs are open that no more should begin."""
+        await self._room.wait()
+
+    def configured(self) -> None:
+        """Follow another configuration of agents."""
+        self._queues.configure(self._links.agents.listed.max_concurrent)
+        for live in list(self._live.values()):
+            self._look_at_agent(live)
+        self._pump()
+
+    def reported(self, key: str) -> None:
+        """Follow what was reported of the agent with the key ``agent:<id>``."""
+        for live in self._of_agent(key):
+            self._look_at_agent(live)
+
+    def agent_ready(self, key: str, incarnation: int) -> None:
+        """Give an agent that has come, by its key, the turns that wait for it."""
+        for live in self._of_agent(key):
+            self._execution.step(live, AgentReady(incarnation, now_ms()))
+
+    def close(self) -> None:
+        """Begin nothing more; what is not over is the next gateway's."""
+        self._closed = self._execution.closed = True
+        for live in self._live.values():
+            live.stop_timer()
+            for future in live.waiting:
+                future.cancel()
+        if self._pumping is not None:
+            self._pumping.cancel()
+        self._room.set()
+
+    def _take(self, live: LiveRun) -> None:
+        self._live[live.run.id] = live
+        if len(self._live) >= MAX_OPEN:
+            self._room.clear()
+        self._tell(live, "queued")
+        arrival = self._queues.arrive(live.run, self._links.queue(live.run))
+        if not arrival.taken:
+            live.notice = arrival.notice or ""
+        for outcome in arrival.outcomes:
+            self.abort(outcome.run)
+        if arrival.interrupts is not None:
+            self.abort(arrival.interrupts)
+
+    def _pump(self) -> None:
+        if self._closed or not self._whole:
+            return
+        while batches := self._queues.take(now_ms()):
+            for batch in batches:
+                lead, *members = [self._live[each.run] for each in batch.messages]
+                lead.members = members
+                if batch.notice is not None:
+                    lead.request = told(lead.request, batch.notice)
+                self._begin(lead)
+        if self._pumping is not None:
+            self._pumping.cancel()
+            self._pumping = None
+        if (at := self._queues.wake()) is not None:
+            self._pumping = self._loop.call_later(max(at - now_ms(), 1) / 1000, self._pump)
+
+    def _begin(self, live: LiveRun) -> None:
+        now, run = now_ms(), live.run
+        if self._is_late(run, now):
+            self._execution.step(live, Expire())
+            return
+        deadline = run.deadline or now + self._links.agents.timeout_ms(run.agent)
+        live.run = replace(run, started=now, deadline=deadline)
+        incarnation = self._links.turns.incarnation_of(key_of(run.agent))
+        self._execution.step(live, Begin(now, deadline, incarnation))
+        self._look_at_agent(live)
+
+    def _look_at_agent(self, live: LiveRun) -> None:
+        agents, run, life = self._links.agents, live.run, live.life
+        if life.incarnation and agents.is_past(run.agent, life.incarnation):
+            self._execution.step(live, AgentDied(life.incarnation))
+        if agents.is_gone(run.agent):
+            self._execution.step(live, AgentGone())
+
+    def _is_late(self, run: Run, now: int) -> bool:
+        if run.reply is None:
+            return False
+        return run.at < now - self._links.outbox.answer_seconds(run.reply.account) * 1000
+
+    def _over(self, live: LiveRun, step: RunStep) -> None:
+        """Forget a run that is over; its session goes on."""
+        self.ended[live.run.state] += 1
+        live.stop_timer()
+        self._live.pop(live.run.id, None)
+        if len(self._live) < MAX_OPEN:
+            self._room.set()
+        self._tell(live, step)
+        for future in live.waiting:
+            if not future.done():
+                future.set_result(live.run)
+        if step == "ended":
+            self._queues.ended(live.run)
+            self._pump()
+
+    def _tell(self, live: LiveRun, step: RunStep, event: TurnEvent | None = None) -> None:
+        watchers = [*self._watchers, *live.watchers]
+        if not watchers:
+            return
+        live.told += 1
+        update = RunUpdate(step, live.key, live.run, live.told, event, live.text)
+        for each in watchers:
+            each(update)
+
+    def _of_agent(self, key: str) -> list[LiveRun]:
+        return [each for each in self._live.values() if key_of(each.run.agent) == key]

@@ -1,0 +1,131 @@
+"""Keeps the conversations that are under way in memory: their sessions, and what was said last.
+
+Everything of it comes from the journal and goes there; what is not under way is read when
+somebody writes again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec.structs import replace
+
+from runtime.gateway.journal.conversations import Session, TranscriptEntry
+from runtime.gateway.journal.interface import Journal
+from workers.agent import HistoryItem
+
+MAX_CONVERSATIONS = 2_000  # in memory
+HISTORY_ENTRIES = 100  # that an agent is given at most
+HISTORY_BYTES = 64 * 1024
+CONTEXT_ENTRIES = 50  # words that were not meant for the account, until somebody asks it
+CONTEXT_BYTES = 32 * 1024
+
+
+class BoundedEntries:
+    """The last entries of something, as many as fit."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._entries: deque[tuple[int, TranscriptEntry]] = deque()
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[TranscriptEntry]:
+        return (each for _, each in self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: TranscriptEntry) -> None:
+        """Add an entry; the oldest ones give way."""
+        size = len(entry.text.encode()) + 64
+        self._entries.append((size, entry))
+        self._bytes += size
+        while len(self._entries) > 1 and (
+            len(self._entries) > self._most or self._bytes > self._most_bytes
+        ):
+            self._bytes -= self._entries.popleft()[0]
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._entries.clear()
+        self._bytes = 0
+
+
+class OpenConversation:
+    """One session: ``entries`` are the last of its transcript, ``context`` what people said to
+    each other since the agent was last asked.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.entries = BoundedEntries(HISTORY_ENTRIES, HISTORY_BYTES)
+        self.context = BoundedEntries(CONTEXT_ENTRIES, CONTEXT_BYTES)
+
+    def history(self) -> list[HistoryItem]:
+        """Return what an agent is given of what was said before."""
+        return [
+            HistoryItem(each.role, each.text, each.at, each.name or None) for each in self.entries
+        ]
+
+    def extend(self, entries: Iterable[TranscriptEntry]) -> None:
+        """Take over what was added to the transcript."""
+        for each in entries:
+            self.entries.add(each)
+
+
+class SessionCache:
+    """The conversations that are in memory, by session key. ``journal()`` is the open journal."""
+
+    def __init__(self, journal: Callable[[], Journal | None]) -> None:
+        self._journal = journal
+        self._known: OrderedDict[str, OpenConversation] = OrderedDict()
+
+    def known(self, key: str) -> OpenConversation | None:
+        """Return a conversation that is in memory."""
+        found = self._known.get(key)
+        if found is not None:
+            self._known.move_to_end(key)
+        return found
+
+    async def opened(self, key: str, agent: str, now: int) -> OpenConversation:
+        """Return the conversation under a key, a new one where there is none."""
+        found = self.known(key)
+        if found is not None:
+            return found
+        journal = self._journal()
+        session = None if journal is None else await journal.session(key)
+        entries: list[TranscriptEntry] = []
+        if session is not None and journal is not None:
+            entries = await journal.entries(key, HISTORY_ENTRIES)
+        made = OpenConversation(session or Session(key, agent, created=now, updated=now))
+        made.extend(each for each in entries if each.number > made.session.since)
+        return self._enter(key, made)
+
+    def forget(self, key: str) -> None:
+        """Forget a conversation that was reset or deleted: it is read again."""
+        self._known.pop(key, None)
+
+    def begun_anew(self, conversation: OpenConversation, now: int) -> OpenConversation:
+        """Begin a conversation anew; its session is to be stored."""
+        entries = [each.number for each in conversation.entries]
+        since = max(entries, default=conversation.session.since)
+        conversation.session = replace(
+            conversation.session,
+            id=secrets.token_hex(8),
+            since=since,
+            updated=now,
+            messages=0,
+            runs=0,
+            usage={},
+        )
+        conversation.entries.clear()
+        conversation.context.clear()
+        return conversation
+
+    def _enter(self, key: str, made: OpenConversation) -> OpenConversation:
+        found = self._known.setdefault(key, made)  # another one may have read it meanwhile
+        while len(self._known) > MAX_CONVERSATIONS:
+            self._known.popitem(last=False)
+        return found

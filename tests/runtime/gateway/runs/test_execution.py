@@ -1,0 +1,182 @@
+"""What is carried out of the life of a run, with an agent whose turns the test scripts."""
+
+from __future__ import annotations
+
+from asyncio import TaskGroup
+from typing import Any
+
+import pytest
+
+from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.runs import lifecycle
+from tests.support.journals import KEY
+from tests.support.outbox_life import OutboxLife
+from tests.support.runs_life import error, final
+from tests.support.until import until
+from workers.agent import Delta, Notice, ToolCall, TurnOutcome
+
+FIRST = f"run:{KEY}/1:1"
+
+
+def later(turn: dict[str, Any]) -> TurnOutcome | None:
+    """Leave a turn open."""
+    return None
+
+
+def texts(life: OutboxLife) -> list[str]:
+    """Return what the worker was to send."""
+    return [call["message"]["text"] for call in life.calls if call.get("begin", True)]
+
+
+async def asked(life: OutboxLife, *, text: str = "hello") -> str:
+    """Have one message come whose turn stays open; return the name of its turn."""
+    life.agent.script = later
+    life.welcome()
+    await life.hears(1, text=text)
+    await until(lambda: life.agent.turns)
+    return life.agent.names[-1]
+
+
+async def test_a_message_becomes_a_turn_and_its_end_the_answer() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.welcome()
+        await life.hears(1, text="hello")
+        await until(lambda: life.agents.answered)
+        ((name, turn),) = life.agent.turns
+        assert (name, turn["text"], turn["agent"]) == (f"1:{KEY}/1:1", "hello", "echo")
+        assert turn["account"] == KEY
+        assert (life.sent, texts(life)) == ([FIRST], ["echo: hello"])
+        assert life.agent.acknowledged == [(name, 1)]
+        run = await journal.run_of(f"{KEY}/1:1")
+        assert run is not None
+        assert (run.state, run.answer, run.incarnation) == ("final", "echo: hello", 1)
+
+
+async def test_the_next_turn_of_a_session_knows_what_was_said_before() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, agent="echo")
+        first.welcome()
+        await first.hears(1, text="one")
+        await until(lambda: first.agents.answered == 1)
+        await first.hears(2, text="two")
+        await until(lambda: first.agents.answered == 2)
+        first.end()
+        second = OutboxLife(tasks, journal, agent="echo")
+        second.welcome()
+        await second.hears(3, text="three")
+        await until(lambda: second.agents.answered == 1)
+        said = [(each["role"], each["text"]) for each in second.agent.turns[-1][1]["history"]]
+    assert said == [
+        ("user", "one"),
+        ("assistant", "echo: one"),
+        ("user", "two"),
+        ("assistant", "echo: two"),
+    ]
+
+
+@pytest.mark.parametrize("seen", [False, True])
+async def test_an_agent_that_dies_gets_the_turn_again_unless_something_of_it_was_seen(
+    seen: bool,
+) -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        turn = await asked(life)
+        if seen:
+            life.agent.yields(turn, Delta("Well, "))
+            await until(lambda: life.agent.acknowledged)
+        life.agent.dies()
+        life.agent.script = lambda asked: final("again")
+        life.agent.comes(2)
+        await until(lambda: life.agents.answered)
+        told = "The agent ended unexpectedly while it answered. Please try again."
+        assert texts(life) == [told if seen else "again"]
+        assert len(life.agent.turns) == (1 if seen else 2)
+        assert len(set(life.agent.names)) == len(life.agent.turns)
+
+
+async def test_a_killed_gateway_knows_whether_something_of_the_turn_was_seen() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, agent="echo")
+        turn = await asked(first)
+        first.agent.yields(turn, ToolCall("1", "shell"))
+        await until(lambda: first.agent.acknowledged)
+        first.end()
+        second = OutboxLife(tasks, journal, agent="echo")
+        second.agent.comes(2)
+        second.welcome()
+        await until(lambda: second.agents.answered)
+        assert texts(second) == [
+            "The agent ended unexpectedly while it answered. Please try again."
+        ]
+        assert second.agent.turns == []
+
+
+async def test_notices_alone_are_acknowledged_and_count_as_nothing_seen() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        turn = await asked(life)
+        life.agent.yields(turn, Notice("thinking"))
+        assert life.agent.acknowledged == [(turn, 1)]
+        life.agent.dies()
+        life.agent.script = lambda asked: final("again")
+        life.agent.comes(2)
+        await until(lambda: life.agents.answered)
+        assert texts(life) == ["again"]
+
+
+async def test_an_error_is_one_sentence_and_never_the_provider_s_words() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        life.agent.script = lambda turn: error("needs_login")
+        life.welcome()
+        await life.hears(1)
+        await until(lambda: life.agents.answered)
+        (text,) = texts(life)
+        assert "why" not in text
+        assert life.failed == {"error": 1}
+
+
+async def test_a_transient_error_is_tried_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "AGAIN_MS", 1)
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        life.agent.script = lambda turn: error("transient")
+        life.welcome()
+        await life.hears(1)
+        await until(lambda: life.agents.answered)
+        first, second = life.agent.names
+        assert first == f"1:{KEY}/1:1" != second
+        assert len(texts(life)) == 1
+        await until(lambda: len(life.agent.acknowledged) == 2)
+
+
+async def test_an_agent_that_is_held_is_no_reason_to_wait() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        life.agent.here = 0
+        life.agent.report(1, "stopped", wanted=False)
+        life.welcome()
+        await life.hears(1)
+        await until(lambda: life.agents.answered)
+        assert texts(life) == ["The agent is not running at the moment. Please try again later."]
+
+
+async def test_the_gateway_ends_a_turn_that_does_not_end_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifecycle, "GRACE_MS", 1)
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        entries = {"echo": {"kind": "echo", "timeoutSeconds": 0.01}}
+        life.agents.configure({"default": "echo", "entries": entries})
+        turn = await asked(life)
+        await until(lambda: life.agents.answered)
+        assert texts(life) == ["The answer took too long and was given up. Please try again."]
+        assert life.agent.cancelled == [f"{KEY}/1:1"]
+        life.agent.ends(turn, final("late"))
+        await life.rests()
+        assert (len(texts(life)), life.agent.acknowledged) == (1, [(turn, 1)])

@@ -1,0 +1,45 @@
+"""How turns of a run are told apart, and what several runs ask together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.gateway.journal.runs import Run, RunOrigin, RunRequest
+from runtime.gateway.runs.live import LiveRun, attempt_of, joined, told
+from workers.messages import Attachment, Sender
+
+
+def live(text: str, sender: str = "ada", **more: Any) -> LiveRun:
+    request = RunRequest(text, sender=Sender(sender, sender.title()), **more)
+    return LiveRun("k", Run(text, "s", "echo", RunOrigin(sender=sender), request=request))
+
+
+@pytest.mark.parametrize(
+    ("fields", "attempt"),
+    [
+        ({}, 1),
+        ({"started": 5}, 1),
+        ({"started": 5, "retried": True}, 5),
+        ({"started": 6, "deaths": 1}, 6),
+    ],
+)
+def test_the_first_turn_has_a_number_before_it_is_stored(
+    fields: dict[str, Any], attempt: int
+) -> None:
+    assert attempt_of(Run("r", "s", "echo", **fields)) == attempt
+
+
+def test_several_runs_ask_in_their_order_with_the_files_of_all() -> None:
+    files = [Attachment("media:1"), Attachment("media:2")]
+    one, two = live("one", attachments=files[:1]), live("two", attachments=files[1:])
+    request = joined([one, two])
+    assert (request.text, request.attachments) == ("one\ntwo", files)
+    assert joined([one, live("two", "bob")]).text == "Ada: one\nBob: two"
+
+
+def test_a_notice_follows_the_instructions_of_the_caller() -> None:
+    request = told(RunRequest("hi"), "one more")
+    assert request.fields == {"instructions": "one more"}
+    assert told(request, "and another").fields == {"instructions": "one more\nand another"}

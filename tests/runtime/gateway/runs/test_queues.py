@@ -1,0 +1,107 @@
+"""Which runs begin together, and which wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.config.sessions import QueueConfig
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.runs.queues import RunQueues
+from workers.messages import Sender
+
+COLLECT = QueueConfig(debounce_ms=0)
+FOLLOWUP = QueueConfig(mode="followup", debounce_ms=0)
+
+
+def run(id: str, session: str = "s", to: str = "ada", **more: Any) -> Run:
+    """A run of a message in the chat ``to``."""
+    origin = RunOrigin("irc:libera", to, sender=to)
+    request = RunRequest(f"text {id}", sender=Sender(to, to.title()))
+    target = ReplyTarget("irc:libera", to)
+    return Run(id, session, "echo", origin, target, request=request, **more)
+
+
+def begun(queues: RunQueues, now: int = 0) -> list[list[str]]:
+    """Return the ids of the runs that begin now, by turn."""
+    return [[each.run for each in batch.messages] for batch in queues.take(now)]
+
+
+def test_one_turn_of_a_session_runs_and_what_waits_goes_together() -> None:
+    queues = RunQueues(10)
+    for name in ("1", "2", "3"):
+        queues.arrive(run(name), COLLECT)
+    other = run("4", "t")
+    queues.arrive(other, COLLECT)
+    assert begun(queues) == [["1", "2", "3"], ["4"]]
+    queues.arrive(run("5"), COLLECT)
+    assert (begun(queues), queues.depth("s")) == ([], 1)
+    assert queues.why_waiting("s") == "an earlier turn of this session runs"
+    queues.ended(run("1"))
+    assert begun(queues) == [["5"]]
+    queues.ended(other)
+    assert queues.depth("t") == 0
+
+
+def test_each_is_a_turn_where_that_is_configured_or_where_the_chat_is_another() -> None:
+    queues = RunQueues(10)
+    queues.arrive(run("1"), FOLLOWUP)
+    queues.arrive(run("2"), FOLLOWUP)
+    assert begun(queues) == [["1"]]
+    queues = RunQueues(10)
+    queues.arrive(run("1"), COLLECT)
+    queues.arrive(run("2", to="bob"), COLLECT)
+    queues.arrive(run("3", to="bob"), COLLECT)
+    assert begun(queues) == [["1"]]  # one answer goes to one chat
+
+
+def test_the_limit_holds_over_all_sessions() -> None:
+    queues = RunQueues(2)
+    for number in range(4):
+        queues.arrive(run(str(number), f"s{number}"), COLLECT)
+    assert begun(queues) == [["0"], ["1"]]
+    queues.ended(run("0", "s0"))
+    assert begun(queues) == [["2"]]
+    queues.configure(3)
+    assert begun(queues) == [["3"]]
+
+
+def test_a_pause_is_waited_for() -> None:
+    queues = RunQueues(10)
+    queues.arrive(run("1", at=1000), QueueConfig(debounce_ms=300))
+    assert (begun(queues, 1000), queues.wake()) == ([], 1300)
+    queues.arrive(run("2", at=1200), QueueConfig(debounce_ms=300))
+    assert begun(queues, 1300) == []
+    assert begun(queues, 1500) == [["1", "2"]]
+
+
+def test_what_is_taken_back_does_not_begin() -> None:
+    queues = RunQueues(10)
+    queues.arrive(run("1"), FOLLOWUP)
+    queues.arrive(run("2"), FOLLOWUP)
+    queues.withdraw(run("1"))
+    assert begun(queues) == [["2"]]
+
+
+def test_a_run_takes_the_place_of_the_one_that_it_interrupts() -> None:
+    queues = RunQueues(10)
+    queues.arrive(run("1"), FOLLOWUP)
+    assert begun(queues) == [["1"]]
+    queues.arrive(run("2"), FOLLOWUP)
+    arrival = queues.arrive(run("3", mode="interrupt"), FOLLOWUP)
+    assert arrival.interrupts == "1"
+    assert [(each.run, each.became) for each in arrival.outcomes] == [("2", "superseded")]
+
+
+@pytest.mark.parametrize("running", [[], ["1"]])
+def test_what_an_earlier_gateway_has_left_goes_first(running: list[str]) -> None:
+    queues = RunQueues(10)
+    left = [run(name, started=int(name in running)) for name in ("1", "2")]
+    queues.restore(left, COLLECT)
+    queues.arrive(run("3"), FOLLOWUP)
+    first = begun(queues)
+    assert first == ([] if running else [["1", "2"]]) or first == [["1"]]
+    if running:
+        queues.ended(run("1"))
+        assert begun(queues)[0][0] == "2"

@@ -1,0 +1,83 @@
+"""When runs begin in a new gateway: not before all is here that earlier ones have left."""
+
+from __future__ import annotations
+
+from asyncio import TaskGroup
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.runs.recovery import Recovery
+from tests.support.outbox_life import OutboxLife
+from tests.support.until import until
+
+
+class SlowJournal(MemoryJournal):
+    """A journal that is opened when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = False
+
+
+async def test_nothing_begins_before_the_report_and_the_journal_are_there() -> None:
+    journal = SlowJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo")
+        life.recovery.look()
+        life.recovery.reported()
+        life.runs.enter("agent:echo", [Run("early", "agent:echo:main", "echo", at=1)])
+        assert (life.agent.turns, life.agent.named) == ([], False)
+        journal.ready = True
+        life.recovery.look()
+        await until(lambda: life.agent.turns)
+        await until(lambda: life.agent.named)
+
+
+async def test_an_account_whose_runs_cannot_be_read_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, agent="echo")
+        first.agent.script = lambda turn: None
+        first.welcome()
+        await first.hears(1)
+        await until(lambda: first.agent.turns)
+        await first.rests()
+        first.end()
+        second = OutboxLife(tasks, journal, agent="echo")
+
+        async def broken(key: str) -> list[Run]:
+            raise OSError("damaged")
+
+        monkeypatch.setattr(journal, "open_runs", broken)
+        second.welcome()
+        await until(lambda: second.agent.named)
+        assert second.agent.turns == []
+
+
+class ClosedIntake:
+    """An intake whose journal is not open, and counts how often it was to be opened."""
+
+    journal, ready, opened = None, False, 0
+
+    def open(self) -> None:
+        self.opened += 1
+
+
+@pytest.mark.parametrize("exists", [False, True])
+async def test_the_journal_is_opened_at_the_start_where_there_is_one(
+    exists: bool, tmp_path: Path
+) -> None:
+    async with TaskGroup() as tasks:
+        life, intake = OutboxLife(tasks, MemoryJournal(), agent="echo"), ClosedIntake()
+        file = tmp_path / "journal.db"
+        if exists:
+            file.touch()
+        recovery = Recovery(life.runs, life.agents, cast(Any, intake), life.jobs, lambda: file)
+        recovery.reported()
+        assert (intake.opened, life.agent.named) == (int(exists), True)

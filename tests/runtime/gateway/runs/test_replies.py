@@ -1,0 +1,129 @@
+"""What a run leaves behind: the message to its chat, and the record of its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.gateway.journal.conversations import Session
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
+from runtime.gateway.runs.lifecycle import End
+from runtime.gateway.runs.live import LiveRun
+from runtime.gateway.runs.replies import Speaking, ended_of, turn_of
+from workers.agent import Final, HistoryItem, TurnOutcome, Usage
+from workers.messages import Attachment, Chat
+
+SESSION = Session("agent:echo:main", "echo", usage={"input": 1})
+TARGET = ReplyTarget("irc:libera", "ada", "t1")
+
+
+def live(outcome: TurnOutcome | None = None, *, kind: str = "direct", **more: Any) -> LiveRun:
+    """A run that was begun, with this end of its turn."""
+    request = RunRequest("hello", chat=Chat("ada", kind))  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"reply": TARGET, "started": 5, "at": 4} | more
+    origin = RunOrigin("irc:libera", "ada", "t1", "m1", "ada")
+    made = LiveRun("irc:libera", Run("r", SESSION.key, "echo", origin, request=request, **fields))
+    made.outcome = outcome
+    return made
+
+
+def said(text: str | None, **more: Any) -> TurnOutcome:
+    return TurnOutcome("final", Final(text, **more))
+
+
+def told(run: LiveRun, end: End, **speaking: Any) -> str | None:
+    """Return what the chat of a run gets."""
+    message = ended_of(run, end, Speaking(**speaking), SESSION, 9)[1]
+    return None if message is None else message.text
+
+
+def test_an_answer_goes_to_the_chat_of_its_message_under_the_key_of_the_run() -> None:
+    outcome = said("**hi**", usage=Usage(3, 4), model="m")
+    ended, message = ended_of(live(outcome), End("final"), Speaking("openai"), SESSION, 9)
+    assert message is not None
+    assert (message.to, message.thread, message.key) == ("ada", "t1", "run:r")
+    assert (message.text, message.markup) == ("**hi**", "markdown")
+    assert (ended.state, ended.answer, ended.at) == ("final", "**hi**", 9)
+    assert [(each.role, each.text) for each in ended.entries] == [
+        ("user", "hello"),
+        ("assistant", "**hi**"),
+    ]
+    assert ended.changed is not None
+    assert (ended.changed.runs, ended.changed.messages) == (1, 2)
+    assert ended.changed.usage == {"input": 4, "output": 4}
+    assert (ended.changed.account, ended.changed.to) == ("irc:libera", "ada")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "silent", "expected"),
+    [
+        ("NO_REPLY", "group", True, None),
+        ("NO_REPLY", "group", False, "The agent had nothing to say to this."),
+        ("NO_REPLY", "direct", True, "The agent had nothing to say to this."),
+        ("", "direct", False, None),
+        ("hi\nNO_REPLY", "group", True, "hi"),
+    ],
+)
+def test_silence_is_only_where_it_is_allowed(
+    text: str, kind: str, silent: bool, expected: str | None
+) -> None:
+    assert told(live(said(text), kind=kind), End("final"), silent_groups=silent) == expected
+
+
+def test_tags_are_obeyed_and_left_out() -> None:
+    message = ended_of(
+        live(said("[[reply_to_current]] yes")), End("final"), Speaking(), SESSION, 9
+    )[1]
+    assert message is not None
+    assert (message.text, message.reply_to) == ("yes", "m1")
+
+
+def test_what_an_echo_repeats_is_no_markdown() -> None:
+    message = ended_of(live(said("*hi*")), End("final"), Speaking("echo"), SESSION, 9)[1]
+    assert message is not None
+    assert message.markup == "plain"
+
+
+def test_files_go_along_and_need_no_text() -> None:
+    outcome = said("", attachments=[Attachment("media:1")])
+    message = ended_of(live(outcome), End("final"), Speaking(), SESSION, 9)[1]
+    assert message is not None
+    assert message.attachments == [Attachment("media:1")]
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (End("error", "refused"), "The agent declined to answer this."),
+        (End("timeout"), "The answer took too long and was given up. Please try again."),
+        (End("aborted"), None),
+        (End("expired"), None),
+    ],
+)
+def test_other_ends_are_one_sentence_or_silence(end: End, expected: str | None) -> None:
+    ended, message = ended_of(live(), end, Speaking(), SESSION, 9)
+    assert (message and message.text) == expected
+    roles = [each.role for each in ended.entries]
+    assert roles == (["user", "notice"] if expected else ["user"] if end.state == "aborted" else [])
+
+
+def test_without_a_chat_the_record_alone_has_the_answer() -> None:
+    ended, message = ended_of(live(said("hi"), reply=None), End("final"), Speaking(), SESSION, 9)
+    assert (message, ended.answer) == (None, "hi")
+
+
+def test_the_pieces_are_the_answer_where_the_end_has_none() -> None:
+    run = live(said(None))
+    run.pieces += ["one ", "two"]
+    assert told(run, End("final")) == "one two"
+
+
+def test_a_turn_has_what_its_caller_gives_beside_the_message() -> None:
+    fields = {"instructions": "be short", "history": [{"role": "user", "text": "heard", "at": 1}]}
+    run = live().run
+    request = RunRequest("hello", fields=fields)
+    turn = turn_of(run, request, [HistoryItem("user", "before", 0)], {"media": True}, 77)
+    assert (turn.run, turn.text, turn.deadline, turn.instructions) == ("r", "hello", 77, "be short")
+    assert [each.text for each in turn.history] == ["before", "heard"]
+    assert (turn.account, turn.abilities) == ("irc:libera", {"media": True})

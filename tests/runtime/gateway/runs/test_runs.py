@@ -1,0 +1,118 @@
+"""Runs around a journal that outlives their gateway, and an agent whose turns the test scripts."""
+
+from __future__ import annotations
+
+from asyncio import TaskGroup
+from typing import Any
+
+from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.journal.runs import Run, RunRequest
+from runtime.gateway.runs.live import RunUpdate
+from tests.support.journals import KEY
+from tests.support.outbox_life import OutboxLife
+from tests.support.runs_life import final
+from tests.support.until import until
+from workers.agent import TurnOutcome
+
+FIRST = f"run:{KEY}/1:1"
+
+
+def later(turn: dict[str, Any]) -> TurnOutcome | None:
+    """Leave a turn open."""
+    return None
+
+
+def texts(life: OutboxLife) -> list[str]:
+    """Return what the worker was to send."""
+    return [call["message"]["text"] for call in life.calls if call.get("begin", True)]
+
+
+async def asked(life: OutboxLife, *, text: str = "hello") -> str:
+    """Have one message come whose turn stays open; return the name of its turn."""
+    life.agent.script = later
+    life.welcome()
+    await life.hears(1, text=text)
+    await until(lambda: life.agent.turns)
+    return life.agent.names[-1]
+
+
+async def test_what_comes_during_a_turn_is_asked_together_after_it() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, journal, agent="echo", mode="collect")
+        turn = await asked(life)
+        await life.hears(2, 3)
+        await until(lambda: len(life.runs) == 4)
+        assert len(life.agent.turns) == 1
+        life.agent.ends(turn, final("first"))
+        await until(lambda: len(life.agent.turns) == 2)
+        name, asked_together = life.agent.turns[1]
+        assert (name, asked_together["text"]) == (f"1:{KEY}/1:2", "text 2\ntext 3\ntext 4")
+        life.agent.ends(name, final("all"))
+        await until(lambda: life.agents.answered == 2)
+        assert texts(life) == ["first", "all"]
+        merged = await journal.run_of(f"{KEY}/1:4")
+        assert merged is not None
+        assert (merged.state, merged.merged) == ("merged", f"{KEY}/1:2")
+
+
+async def test_sessions_do_not_wait_for_each_other() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        await asked(life)
+        await life.hears(2, sender={"id": "bob"}, chat={"id": "bob", "kind": "direct"})
+        await until(lambda: len(life.agent.turns) == 2)
+        assert life.agent.turns[0][1]["session"] != life.agent.turns[1][1]["session"]
+        life.end()
+
+
+async def test_a_new_gateway_goes_on_with_the_turn_that_the_agent_has() -> None:
+    journal = MemoryJournal()
+    async with TaskGroup() as tasks:
+        first = OutboxLife(tasks, journal, agent="echo")
+        turn = await asked(first)
+        await first.rests()
+        first.end()
+        second = OutboxLife(tasks, journal, agent="echo")
+        second.agent.script = later
+        second.welcome()
+        await until(lambda: second.agent.turns)
+        assert second.agent.names == [turn]
+        second.agent.ends(turn, final("done"))
+        await until(lambda: second.agents.answered)
+        assert texts(second) == ["done"]
+
+
+async def test_an_aborted_run_says_nothing_and_the_next_one_begins() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        await asked(life)
+        await life.hears(2, text="next")
+        await until(lambda: len(life.runs) == 2)
+        life.agent.script = lambda asked: final("second")
+        assert life.runs.abort(f"{KEY}/1:1")
+        assert not life.runs.abort(f"{KEY}/1:1")
+        await until(lambda: life.agents.answered)
+        assert (texts(life), life.agent.cancelled) == (["second"], [f"{KEY}/1:1"])
+
+
+async def test_a_client_s_run_can_be_waited_for_and_watched() -> None:
+    async with TaskGroup() as tasks:
+        life = OutboxLife(tasks, MemoryJournal(), agent="echo")
+        life.welcome()
+        seen: list[RunUpdate] = []
+        unwatch = life.runs.watch(seen.append)
+        run = Run("r1", "agent:echo:main", "echo", at=1, request=RunRequest("hi"))
+        assert await life.runs.begin("agent:echo", run) == (run, False)
+        ended = await life.runs.wait("r1", 5)
+        assert ended is not None
+        assert (ended.state, ended.answer) == ("final", "echo: hi")
+        assert [(each.step, each.seq) for each in seen] == [
+            ("queued", 1),
+            ("started", 2),
+            ("ended", 3),
+        ]
+        known, before = await life.runs.begin("agent:echo", run)
+        assert (known.answer, before) == ("echo: hi", True)
+        unwatch()
+        assert len(life.agent.turns) == 1

@@ -1,0 +1,66 @@
+"""The conversations in memory, and what of them an agent is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
+from runtime.gateway.journal.memory import MemoryJournal
+from runtime.gateway.runs import sessions
+from runtime.gateway.runs.sessions import BoundedEntries, SessionCache
+from tests.support.journals import store
+
+KEY = "agent:echo:main"
+
+
+def entry(text: str, number: int = 0) -> TranscriptEntry:
+    return TranscriptEntry("user", text, at=1, number=number)
+
+
+def test_the_oldest_entries_give_way_to_what_is_too_many_or_too_long() -> None:
+    few = BoundedEntries(2, 1000)
+    for text in ("one", "two", "three"):
+        few.add(entry(text))
+    assert [each.text for each in few] == ["two", "three"]
+    small = BoundedEntries(10, 200)
+    for text in ("one", "x" * 150):
+        small.add(entry(text))
+    assert [each.text for each in small] == ["x" * 150]
+    small.add(entry("y" * 1000))  # the newest stays, however long it is
+    assert len(small) == 1
+
+
+async def test_a_conversation_is_read_from_the_journal_since_it_began_anew() -> None:
+    journal = MemoryJournal()
+    session = Session(KEY, "echo", since=1)
+    said = [entry("before"), entry("after")]
+    await store(journal, EntriesAdded("agent:echo", KEY, said, session))
+    known = SessionCache(lambda: journal)
+    assert known.known(KEY) is None
+    conversation = await known.opened(KEY, "echo", 5)
+    assert conversation.session == session
+    assert [each.text for each in conversation.history()] == ["after"]
+    assert await known.opened(KEY, "echo", 6) is conversation
+
+
+async def test_a_conversation_that_begins_anew_forgets_and_has_another_id() -> None:
+    known = SessionCache(MemoryJournal)
+    conversation = await known.opened(KEY, "echo", 5)
+    conversation.extend([entry("one", 7), entry("two", 8)])
+    conversation.context.add(entry("heard"))
+    known.begun_anew(conversation, 9)
+    assert (conversation.history(), list(conversation.context)) == ([], [])
+    assert (conversation.session.since, conversation.session.updated) == (8, 9)
+    assert conversation.session.id
+    known.forget(KEY)
+    assert known.known(KEY) is None
+
+
+async def test_no_more_conversations_are_in_memory_than_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_CONVERSATIONS", 2)
+    known = SessionCache(lambda: None)
+    for name in ("a", "b", "c"):
+        await known.opened(name, "echo", 1)
+    assert [known.known(name) is not None for name in ("a", "b", "c")] == [False, True, True]

@@ -1,0 +1,87 @@
+"""When it is shown that an account types, and when no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from ipc.frames.bootstrap import ChannelInfo
+from runtime.gateway.accounts.rows import Accounts
+from runtime.gateway.journal.runs import ReplyTarget, Run
+from runtime.gateway.runs import typing
+from runtime.gateway.runs.live import RunStep, RunUpdate
+from runtime.gateway.runs.typing import TypingSigns
+from tests.support.until import until
+
+KEY = "telegram:one"
+
+
+class Chat:
+    """The signs of one chat, and what its account was asked."""
+
+    def __init__(self, *actions: str) -> None:
+        info = ChannelInfo("telegram", "Telegram", "", "", None, ["one"], list(actions))
+        self.asked: list[dict[str, Any]] = []
+        self.signs = TypingSigns(Accounts([info]), self.ask)
+
+    def ask(self, key: str, method: str, params: bytes, seconds: float, waiter: Any) -> bool:
+        assert (key, method) == (KEY, "action")
+        self.asked.append(msgspec.json.decode(params))
+        return True
+
+    def step(self, run: str, step: RunStep, answer: str = "") -> None:
+        target = ReplyTarget(KEY, "ada", "t1")
+        made = Run(run, "agent:echo:main", "echo", reply=target, answer=answer)
+        self.signs.on_update(RunUpdate(step, KEY, made, 1))
+
+    @property
+    def shown(self) -> list[bool]:
+        """For each time it was asked: whether it is to be shown."""
+        return [not each.get("remove", False) for each in self.asked]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typing, "PATIENCE_SECONDS", 0.001)
+
+
+async def test_it_is_shown_while_runs_of_the_chat_are_open_and_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(typing, "AGAIN_SECONDS", 0.001)
+    chat = Chat("send", "typing")
+    chat.step("1", "queued")
+    chat.step("2", "queued")
+    await until(lambda: len(chat.asked) >= 2)
+    assert {(each["chat"], each["thread"]) for each in chat.asked} == {("ada", "t1")}
+    assert len({each["key"] for each in chat.asked}) == len(chat.asked)
+    chat.step("1", "merged")
+    before = len(chat.asked)
+    await until(lambda: len(chat.asked) > before)
+    chat.step("2", "ended", "done")  # the answer itself ends it
+    assert all(chat.shown)
+
+
+async def test_it_is_taken_back_where_nothing_is_answered() -> None:
+    chat = Chat("send", "typing")
+    chat.step("1", "queued")
+    await until(lambda: chat.asked)
+    chat.step("1", "ended")
+    assert chat.shown == [True, False]
+
+
+async def test_what_is_answered_at_once_is_not_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typing, "PATIENCE_SECONDS", 60)
+    chat = Chat("send", "typing")
+    chat.step("1", "queued")
+    chat.step("1", "ended", "done")
+    assert chat.asked == []
+
+
+async def test_a_channel_that_cannot_show_it_is_not_asked() -> None:
+    chat = Chat("send")
+    chat.step("1", "queued")
+    assert chat.signs._signs == {}
+    chat.signs.close()
