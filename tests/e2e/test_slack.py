@@ -37,7 +37,9 @@ def bot(number: int) -> str:
 
 def configuration(fake: FakeSlack, count: int) -> dict[str, Any]:
     accounts = {f"app{number}": tokens(number) for number in range(1, count + 1)}
-    return {"channels": {"slack": {"apiRoot": fake.root, "accounts": accounts}}}
+    # One person writes to all chats at once.
+    queue = {"mode": "followup", "cap": 1000}
+    return {"queue": queue, "channels": {"slack": {"apiRoot": fake.root, "accounts": accounts}}}
 
 
 async def test_the_commands_of_the_documentation_make_an_app_that_answers(tmp_path: Path) -> None:
