@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # of a channel, an account, an agent
+from ipc.frames.words import ID as ID
+
 ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', the first one a letter or digit"
 _REFERENCE = re.compile(r"[\w.]+:\w+")
 

@@ -5,6 +5,7 @@ Error codes stand in ``ErrorShape.code``; exit codes follow sysexits(3).
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum, auto
 
 INVALID_REQUEST = "INVALID_REQUEST"  # the request is wrong: sent again it fails again
@@ -15,6 +16,8 @@ FORBIDDEN = "FORBIDDEN"
 NOT_CONNECTED = "NOT_CONNECTED"  # of a node
 
 CHANNEL_EVENTS = "channel-events"  # the capability that subscribes to all of our own events
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # of a channel, an account, an agent
 
 AGENT = "agent"  # before the colon in the key of an agent: no channel can be called so
 

@@ -16,7 +16,6 @@ from ipc.endpoints import confined_run_dir
 from ipc.frames.words import Phase
 from ops.actions.wait import Goal, PhaseWaiter
 from ops.connect.account_api import AccountApi
-from ops.connect.configuration import load_file
 from ops.connect.places import places_of
 from ops.connect.selection import split
 from ops.connect.supervisor import connected_supervisor
@@ -24,7 +23,6 @@ from ops.connect.target import RuntimeTarget
 from ops.exits import ExitCode, OperatorError
 from ops.output.show import show_json_line
 from ops.output.text import clean
-from runtime.config.errors import ConfigError
 from runtime.config.places import Places
 
 CHANNEL = "local"
@@ -132,6 +130,9 @@ class LocalChat:
             writer.close()
 
     async def _send_all(self, writer: asyncio.StreamWriter) -> None:
+        from workers.channels.local.plugin import MARK_ENDS
+
+        writer.write(MARK_ENDS.encode() + b"\n")
         if self._options.nick:
             await self._send(writer, f"/nick {self._options.nick}")
         while (line := await self._typed.get()) is not None:
@@ -153,16 +154,32 @@ class LocalChat:
         await writer.drain()
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
-        self._owed += len(_greeting(self._places, self._key))
+        """Print each message, which may have several lines; before the first end it greets."""
+        from workers.channels.local.plugin import END
+
+        lines: list[str] = []
+        greeted = False
         while line := await reader.readline():
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if self._options.as_json:
-                show_json_line({"account": self._key, "text": text})
-            else:
-                self._print(clean(text))
-            async with self._answered:
-                self._owed -= 1
-                self._answered.notify_all()
+            ended = text.endswith(END)
+            lines.append(text.removesuffix(END))
+            if not ended and greeted:
+                continue
+            if greeted or not ended:
+                self._show("\n".join(lines))
+            lines.clear()
+            if ended and greeted:
+                async with self._answered:
+                    self._owed -= 1
+                    self._answered.notify_all()
+            greeted = greeted or ended
+
+    def _show(self, text: str) -> None:
+        if self._options.as_json:
+            show_json_line({"account": self._key, "text": text})
+        else:
+            for line in text.split("\n"):
+                self._print(clean(line))
 
     def _print(self, text: str) -> None:
         if not self._options.as_json:
@@ -199,12 +216,3 @@ def _socket(places: Places, key: str) -> Path:
     path = socket_path(places.run_dir, split(key)[1])
     confined = socket_path(confined_run_dir(places.run_dir, key), split(key)[1])
     return confined if confined.exists() else path
-
-
-def _greeting(places: Places, key: str) -> list[str]:
-    """Return the lines that the account sends by itself after each connect."""
-    try:
-        spec = load_file(places).accounts.get(key)
-    except (ConfigError, OperatorError):
-        return []
-    return str(spec.config.get("greeting") or "").splitlines() if spec else []

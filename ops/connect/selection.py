@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ipc.frames.words import AGENT, is_agent
+from ipc.frames.words import AGENT, ID, is_agent
 from ops.exits import OperatorError, UsageFailure
-from workers.installed import ID
 
 EVERY = "*"
 

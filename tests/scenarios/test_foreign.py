@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from ipc.frames.words import Phase
-from runtime.config.model import GatewayConfig, LoggingConfig
+from runtime.config.model import CanvasHostConfig, GatewayConfig, LoggingConfig
 from runtime.supervisor.gateways import foreign, operator_session
 from runtime.supervisor.gateways.attached import AttachedGateway
 from runtime.supervisor.gateways.foreign import ForeignGateway, Program
@@ -54,7 +54,10 @@ class GatewayRig:
         return None
 
     def keep(self, kind: GatewayKind) -> ManagedGateway:
-        loaded: Any = SimpleNamespace(revision="r", config=SimpleNamespace(gateway=GatewayConfig()))
+        loaded: Any = SimpleNamespace(
+            revision="r",
+            config=SimpleNamespace(gateway=GatewayConfig(), canvas_host=CanvasHostConfig()),
+        )
         self.gateway = ManagedGateway(
             kind, first_incarnation=0, loaded=lambda: loaded, on_change=lambda: None
         )

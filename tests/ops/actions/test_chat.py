@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pty
 from collections.abc import AsyncIterator
@@ -13,13 +14,15 @@ from typing import Any
 from ops.exits import ExitCode
 from tests.support.commandline import PROGRAM, ended, environment, started, trunkline
 from tests.support.fakeserver import HELD, FakeServer, account, fake_supervisor
+from workers.channels.local.plugin import END, MARK_ENDS
 
 
 class FakeAccount:
     """Echoes each line, or says nothing at all; ``lines`` is what it heard."""
 
-    def __init__(self, answers: str | None = "echo: {}") -> None:
+    def __init__(self, answers: str | None = "echo: {}", greeting: str = "") -> None:
         self.answers = answers
+        self.greeting = greeting
         self.lines: list[str] = []
         self.writer: asyncio.StreamWriter | None = None
         self.met = asyncio.Event()
@@ -27,13 +30,16 @@ class FakeAccount:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
+        writer.write(self.greeting.encode())
+        assert await reader.readline() == f"{MARK_ENDS}\n".encode()
+        writer.write(f"{END}\n".encode())
         self.met.set()
         while line := await reader.readline():
             async with self.heard:
                 self.lines.append(line.decode().rstrip("\n"))
                 self.heard.notify_all()
             if self.answers is not None:
-                writer.write(self.answers.format(self.lines[-1]).encode() + b"\n")
+                writer.write(f"{self.answers.format(self.lines[-1])}{END}\n".encode())
         writer.close()
 
 
@@ -70,6 +76,17 @@ async def test_piped_lines_are_all_answered_before_the_end(state: Path) -> None:
     async with demo(state, FakeAccount()):
         result = await trunkline(state, "chat", "local:demo", typed=b"one\n\ntwo\nthree")
     assert (result.code, result.out) == (0, "echo: one\necho: two\necho: three\n")
+
+
+async def test_an_answer_of_several_lines_is_one(state: Path) -> None:
+    person = FakeAccount("you said\n{}\n", greeting="hello\nthere\n")
+    async with demo(state, person):
+        result = await trunkline(state, "chat", "local:demo", typed=b"one\ntwo\n")
+        shown = "hello\nthere\nyou said\none\n\nyou said\ntwo\n\n"
+        assert (result.code, result.out) == (0, shown)
+        result = await trunkline(state, "chat", "local:demo", "--message", "x", "--json")
+    texts = [json.loads(line)["text"] for line in result.out.splitlines()]
+    assert texts == ["hello", "there", "you said\nx\n"]
 
 
 async def test_no_answer_is_a_timeout(state: Path) -> None:

@@ -25,6 +25,8 @@ MAX_PEOPLE = 100
 MAX_UNREAD = 1024 * 1024  # bytes that a person has not read before it is hung up on
 MAX_SOCKET_PATH = 107  # sun_path, unix(7)
 EVERYBODY = "*"
+# A program that types this gets END behind the last line of each message, and at once.
+MARK_ENDS, END = "/ends", "\x1e"
 NAME = re.compile(r"[^\s*\x00-\x1f/][^\s\x00-\x1f]{0,31}\Z")
 
 
@@ -65,6 +67,7 @@ class Local:
         self.ctx = ctx
         self.config: LocalConfig = ctx.config
         self._people: dict[str, asyncio.StreamWriter] = {}
+        self._marked: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
         self._arrivals = itertools.count(1)
         self._ids = itertools.count(1)
@@ -129,7 +132,12 @@ class Local:
             if writer.transport.get_write_buffer_size() > MAX_UNREAD:
                 writer.transport.abort()  # reads nothing: the others do not wait for it
             else:
-                writer.write(text.encode("utf-8", "replace") + b"\n")
+                self._write(writer, text)
+
+    def _write(self, writer: asyncio.StreamWriter, text: str) -> None:
+        if writer in self._marked:
+            text = text.replace(END, "") + END
+        writer.write(text.encode("utf-8", "replace") + b"\n")
 
     async def probe(self) -> dict[str, object]:
         """Return the names of the people who are connected."""
@@ -156,6 +164,7 @@ class Local:
             pass  # closed by either side
         finally:
             self._people = {who: each for who, each in self._people.items() if each is not writer}
+            self._marked.discard(writer)
             self._talks.discard(task)
             self._report_people()
             writer.close()
@@ -171,20 +180,23 @@ class Local:
                 if not line:
                     return name
             except asyncio.LimitOverrunError:
-                writer.write(b"that line is too long\n")
+                self._write(writer, "that line is too long")
                 return name
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if text.startswith("/nick "):
+            if text == MARK_ENDS:
+                self._marked.add(writer)
+                self._write(writer, "")
+            elif text.startswith("/nick "):
                 name = self._renamed(name, text[6:].strip(), writer)
             elif text:
                 await self.ctx.emit(self._inbound(name, text))
 
     def _renamed(self, old: str, new: str, writer: asyncio.StreamWriter) -> str:
         if not NAME.match(new) or (new in self._people and new != old):
-            writer.write(f"{new} cannot be your name\n".encode())
+            self._write(writer, f"{new} cannot be your name")
             return old
         self._people[new] = self._people.pop(old)
-        writer.write(f"you are {new}\n".encode())
+        self._write(writer, f"you are {new}")
         return new
 
     def _inbound(self, name: str, text: str) -> Inbound:

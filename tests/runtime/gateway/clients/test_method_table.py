@@ -44,7 +44,7 @@ def test_a_reader_may_read_only() -> None:
 
 
 def test_the_supervisor_may_do_everything() -> None:
-    others = {"node.invoke.result", "node.event"} | ONLY_3
+    others = {"node.invoke.result", "node.event", "node.pluginSurface.refresh"} | ONLY_3
     assert set(allowed(SUPERVISOR, tuple(ALL))) == set(METHODS) - others
 
 

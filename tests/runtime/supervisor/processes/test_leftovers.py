@@ -126,4 +126,5 @@ def test_no_process_is_signalled_by_its_number() -> None:
     assert found == {
         ("runtime/supervisor/processes/process.py", "killpg"),
         ("ipc/helpers.py", "killpg"),
+        ("workers/agents/command/program.py", "killpg"),
     }

@@ -16,6 +16,7 @@ from ipc.frames import control
 from tests.support.until import PATIENCE
 from tests.support.worker_rig import WorkerRig, worker_rig
 from workers.channels.local import manifest
+from workers.channels.local.plugin import END, MARK_ENDS
 
 LOCAL = "workers.channels.local:manifest"
 
@@ -113,6 +114,20 @@ async def test_a_person_may_choose_a_name(run_dir: Path) -> None:
         assert (await heard(rig, 1))[0]["sender"] == {"id": "ann", "name": "ann"}
         await send(rig, "ann", "hi ann", "k")
         assert await ann.reads() == "hi ann"
+
+
+async def test_the_ends_of_messages_are_marked_for_who_asks(run_dir: Path) -> None:
+    async with account(run_dir, greeting="welcome\nall") as rig, person(run_dir) as ann:
+        ann.type(MARK_ENDS)
+        assert [await ann.reads() for _ in range(3)] == ["welcome", "all", END]
+        ann.type("/nick ann")
+        assert await ann.reads() == f"you are ann{END}"
+        await send(rig, "ann", f"two\nli{END}nes", "k1")
+        assert [await ann.reads() for _ in range(2)] == ["two", f"lines{END}"]
+        async with person(run_dir) as bob:
+            bob.type("/nick bob")
+            assert [await bob.reads() for _ in range(3)] == ["welcome", "all", "you are bob"]
+        assert not [each for each in await heard(rig, 0) if "to" not in each]
 
 
 async def test_sending_to_nobody_fails(run_dir: Path) -> None:
