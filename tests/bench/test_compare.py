@@ -38,6 +38,7 @@ def other(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path, (str(program),))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not may_measure(), reason="our processes hide from their own user")
 async def test_every_figure_of_every_product_is_measured_in_every_round(
     other: Checkout, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ from bench.measuring.processes import may_measure
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not may_measure(), reason="our processes hide from their own user")
 async def test_three_hundred_crashes_leave_no_file_no_process_and_no_memory() -> None:
     outcome = await cycles.run(300)

@@ -50,6 +50,7 @@ def test_the_wheel_runs_in_an_environment_of_its_own(wheel: Path, tmp_path: Path
         run(program, "down", **env)
 
 
+@pytest.mark.slow  # what begins each run in a fresh checkout shows the same
 def test_up_and_check_make_their_environment_from_nothing(tmp_path: Path) -> None:
     env = {"TRUNKLINE_VENV": str(tmp_path / "venv"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     env["PYTHON"] = sys.executable

@@ -38,7 +38,7 @@ COMPLAINTS = {
     "channels remove local:nobody": "there are: one, two",
     "channels add nowhere:one": "allowed: ",
     "chat local:nobody": "known: local:one, local:two",
-    "message send --account local:nobody -t x -m y": "known: one, two",
+    "message send --account local:nobody -t x -m y": "known: local:one, local:two",
     "channels status local:nobody --url URL": "known: local:one, local:two",
     "channels start nowhere:one --url URL": "channel",
     "channels stop nowhere --url URL": "known: local:one, local:two",

@@ -115,6 +115,7 @@ PUBLIC = {
         "SendFailed",
     },
     "workers.groups": {"Entry", "GuildConfig", "RoomConfig"},
+    "workers.installed": {"InstalledManifest"},
     "workers.login": {"Ask", "Code", "Open", "Qr"},
     "workers.registry": {"manifests", "load"},
     "workers.secrets": {"SecretRef", "resolve", "reveal"},

@@ -35,6 +35,7 @@ REVIEWED = {
     "channels.*.groupAllowFrom": "ids of people",
     "channels.*.accounts.*.allowFrom": "ids of people",
     "channels.*.accounts.*.groupAllowFrom": "ids of people",
+    "commands.ownerAllowFrom": "ids of people",
     "gateway.publicUrl": "which Host and Origin count as ours; nothing is sent there",
 }
 WALKED: dict[str, Any] = {
