@@ -157,29 +157,32 @@ class Reception:
 
     async def _place(self, key: str, message: Inbound) -> _Belonging | None:
         origin = origin_of(key, message, self._gatekeeper.policy_of(key))
-        found = route(
-            self._config.bindings,
-            origin,
-            Fallback(
-                default_agent=self._agents.listed.default,
-                account_agent=self._agents.listed.accounts.get(key),
-                account_path=f"channels.{origin.channel}.accounts.{origin.account}",
-                default_account=self._default_account(origin.channel),
-            ),
-        )
+        found = self._route(key, origin)
         if not found.answered:
             return None
-        session, now = self._keys.key_of(found.agent, origin), now_ms()
-        conversation = await self._sessions.opened(session, found.agent, now)
-        self._renew(key, conversation, now)
+        conversation = await self._conversation(key, found.agent, origin)
         chosen = conversation.session.settings.get(CHOSEN)
-        if chosen not in self._agents.listed.entries:
-            return _Belonging(origin, found, found.agent, session, conversation)
-        session = self._keys.key_of(chosen, origin)
-        conversation = await self._sessions.opened(session, chosen, now)
-        self._renew(key, conversation, now)
-        found = Route(chosen, "/agent", "an owner has chosen it in this chat")
-        return _Belonging(origin, found, chosen, session, conversation)
+        if chosen in self._agents.listed.entries:
+            conversation = await self._conversation(key, chosen, origin)
+            found = Route(chosen, "/agent", "an owner has chosen it in this chat")
+        return _Belonging(origin, found, found.agent, conversation.session.key, conversation)
+
+    def _route(self, key: str, origin: Origin) -> Route:
+        """Return which agent the configuration has chosen, and why."""
+        fallback = Fallback(
+            default_agent=self._agents.listed.default,
+            account_agent=self._agents.listed.accounts.get(key),
+            account_path=f"channels.{origin.channel}.accounts.{origin.account}",
+            default_account=self._default_account(origin.channel),
+        )
+        return route(self._config.bindings, origin, fallback)
+
+    async def _conversation(self, key: str, agent: str, origin: Origin) -> OpenConversation:
+        """Return the conversation with an agent, begun anew where that is due."""
+        now = now_ms()
+        found = await self._sessions.opened(self._keys.key_of(agent, origin), agent, now)
+        self._renew(key, found, now)
+        return found
 
     def _renew(self, key: str, conversation: OpenConversation, now: int) -> None:
         """Begin a conversation anew that has rested for as long as is configured."""
@@ -245,18 +248,10 @@ class Reception:
                 found = None if done.queue is None else msgspec.to_builtins(done.queue)
                 self._set(key, place.conversation, QUEUE, found)
             case "agent":
-                first = self._keys.key_of(self._routed(key, place), place.origin)
+                routed = self._route(key, place.origin).agent
+                first = self._keys.key_of(routed, place.origin)
                 conversation = self._sessions.known(first) or place.conversation
                 self._set(key, conversation, CHOSEN, done.agent)
-
-    def _routed(self, key: str, place: _Belonging) -> str:
-        """Return the agent that the configuration alone would have chosen."""
-        fallback = Fallback(
-            default_agent=self._agents.listed.default,
-            account_agent=self._agents.listed.accounts.get(key),
-            default_account=self._default_account(place.origin.channel),
-        )
-        return route(self._config.bindings, place.origin, fallback).agent
 
     def _set(self, key: str, conversation: OpenConversation, name: str, value: Any) -> None:
         settings = {
