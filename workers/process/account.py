@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from ipc.epoch import now_ms
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import LoginAnswer, LoginTaken
 from workers.links.control import WorkerControlLink
@@ -112,7 +112,7 @@ class HostedAccount:
         """Return the fields of the status row that have changed; called before each beat."""
         before_in, before_out = self._counted
         self._counted = (self.messages_in, self.messages_out)
-        now = int(time.time() * 1000)
+        now = now_ms()
         patch: dict[str, Any] = {}
         if self._counted[0] != before_in:
             patch["lastInboundAt"] = now

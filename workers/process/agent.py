@@ -6,7 +6,6 @@ Only the process of an agent imports this.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from ipc.epoch import now_ms
 from ipc.frames.bootstrap import WorkerBoot
 from ipc.frames.control import LoginAnswer, LoginTaken
 from ipc.frames.data import Answer, Call, TurnAck, TurnBegin, TurnCancel
@@ -164,7 +164,7 @@ class HostedAgent:
 
     def activity(self) -> dict[str, Any]:
         """Return the fields of the status row that have changed; called before each beat."""
-        before, now = self._counted, int(time.time() * 1000)
+        before, now = self._counted, now_ms()
         self._counted = (self._turns.begun, self._turns.ended)
         running = self._turns.running
         patch: dict[str, Any] = {"busy": running > 0, "activeRuns": running}

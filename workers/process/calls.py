@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from ipc.calls import RESOLUTION
+from ipc.epoch import now_ms
 from ipc.frames.data import MAX_PAYLOAD_BYTES, Call, HttpCall
 from ipc.frames.websocket import ErrorShape
 from ipc.frames.words import INVALID_REQUEST, UNAVAILABLE
@@ -296,7 +296,7 @@ class PluginCalls:
         if sent.id and sent.ts:
             return sent
         self._made += 1
-        now = int(time.time() * 1000)
+        now = now_ms()
         return msgspec.structs.replace(sent, id=sent.id or f"{now}-{self._made}", ts=sent.ts or now)
 
     async def _tell_sent(self, message: Outbound, sent: Sent) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.frames.status import AccountStatus, GatewayStatus
 from runtime.gateway.accounts.cached_answer import CachedAnswer
 from runtime.gateway.accounts.rows import Accounts
@@ -76,7 +77,7 @@ class Health:
             for channel, found in rows.items()
         }
         answer: dict[str, Any] = {
-            "ts": _now(),
+            "ts": now_ms(),
             "channelOrder": [info.id for info in infos],
             "channelLabels": {info.id: info.label for info in infos},
             "channelDetailLabels": {info.id: info.detail_label for info in infos},
@@ -113,7 +114,7 @@ class Health:
             channels[info.id] = {**(default or shots or [{}])[0], "accounts": by_id}
         answer: dict[str, Any] = {
             "ok": True,
-            "ts": _now(),
+            "ts": now_ms(),
             "durationMs": 0,
             "channels": channels,
             "channelOrder": list(accounts.channels),
@@ -155,7 +156,7 @@ def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, 
             shot[name] = plugin[name]
     since = plugin.get("authenticatedAt")
     if isinstance(since, int):
-        shot["authAgeMs"] = max(0, _now() - since)
+        shot["authAgeMs"] = max(0, now_ms() - since)
     if row.login is not None:
         shot |= {"linked": False, "login": row.login}
     if row.todo is not None:
@@ -165,7 +166,7 @@ def snapshot(row: AccountStatus, protocol: int, probe: Any = None) -> dict[str, 
         if row.health is not None:
             shot["healthState"] = row.health
     if probe is not None:
-        shot |= {"probe": probe, "lastProbeAt": _now()}
+        shot |= {"probe": probe, "lastProbeAt": now_ms()}
     return shot
 
 
@@ -202,7 +203,3 @@ def _issues(row: AccountStatus) -> list[dict[str, str]]:
             "fix": waits or f"see `{command}`",
         }
     ]
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

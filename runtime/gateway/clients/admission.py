@@ -7,7 +7,6 @@ that report for a moment; while it drains they are refused, to be retried at onc
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from ipc.epoch import now_ms
 from ipc.errors import FrameError, MalformedJson
 from ipc.frames.websocket import (
     MAX_FRAME_BYTES,
@@ -57,7 +57,7 @@ class Admission:
         self._pending: tuple[Request, Admitted] | None = None
         self._undecided = True
         self._turn: SignInTurn | None = None  # to have its shared secret looked at
-        challenge = {"nonce": self.nonce, "ts": int(time.time() * 1000), "capabilities": []}
+        challenge = {"nonce": self.nonce, "ts": now_ms(), "capabilities": []}
         connection.send(event("connect.challenge", challenge))
 
     def receive(self, data: bytes) -> None:

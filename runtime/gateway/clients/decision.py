@@ -8,11 +8,11 @@ wait for its turn first; the token of this boot and a device's own token never w
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from msgspec import UNSET
 
+from ipc.epoch import now_ms
 from ipc.identity import signature
 from ipc.websocket.connection import Connection
 from runtime.gateway.access import proof
@@ -127,10 +127,10 @@ class ConnectDecision:
         device, claim = self.connect.device, self.claim
         assert device is not UNSET
         await asyncio.to_thread(signature.load)
-        proof.check(device, self.connect, claim, self._nonce, _now())
+        proof.check(device, self.connect, claim, self._nonce, now_ms())
         token = claim.device_token or claim.token
         if token is not None:
-            why = self._devices.proves(device.id, claim.role, self._scopes, token, _now())
+            why = self._devices.proves(device.id, claim.role, self._scopes, token, now_ms())
             self._own_token = why in (None, "scope_mismatch")
 
     async def decide_device(self) -> Grant:
@@ -145,7 +145,7 @@ class ConnectDecision:
             await asyncio.sleep(self.success_delay)
             issued = self._pair(device.id, scopes)
         await self._registry.saved()
-        self._devices.seen(device.id, "connect", _now())
+        self._devices.seen(device.id, "connect", now_ms())
         return Grant(
             claim.role, scopes, method, device.id, issued.token, issued.issued_at, self._user
         )
@@ -167,7 +167,7 @@ class ConnectDecision:
                 raise self._failed(SHARED, reason)
             raise unauthorized(reason, cli=claim.cli, protocol=claim.protocol)
         self._check_lock(DEVICE)
-        why = devices.proves(device, claim.role, scopes, token, _now())
+        why = devices.proves(device, claim.role, scopes, token, now_ms())
         if why == "scope_mismatch":
             raise unauthorized(why, cli=claim.cli, protocol=claim.protocol)
         if why is not None:
@@ -181,7 +181,7 @@ class ConnectDecision:
 
     def _pair(self, device: str, scopes: tuple[str, ...]) -> Issued:
         """Pair a device of this host at once; for another one an operator must approve first."""
-        claim, devices, now = self.claim, self._devices, _now()
+        claim, devices, now = self.claim, self._devices, now_ms()
         reason = devices.missing(device, claim.role, scopes)
         if reason is not None:
             request, new = devices.request(self.connect, scopes, self.origin.address, now)
@@ -226,7 +226,3 @@ class ConnectDecision:
         refusal = unauthorized(reason, cli=claim.cli, protocol=claim.protocol, device=device)
         refusal.delay = min(delay, self._config.handshake_timeout_ms / 2000)  # or it never comes
         return refusal
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

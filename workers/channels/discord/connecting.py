@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from ipc.epoch import now_ms
 from workers.channels.discord.client import DiscordApi
 from workers.channels.discord.gateway import ConnectionEnd, GatewayConnection
 from workers.channels.discord.objects import SessionPlace
@@ -96,7 +96,7 @@ class GatewayLoop:
             self._ctx.log.info("connected again", after=self._failures)
         self._works = self._worked = True
         self._since, self._trouble = asyncio.get_running_loop().time(), ""
-        now = _now()
+        now = now_ms()
         self._ctx.status(
             connected=True, last_error=None, last_connected_at=now, last_transport_activity_at=now
         )
@@ -112,7 +112,7 @@ class GatewayLoop:
     async def _pause(self, ended: ConnectionEnd) -> None:
         """Wait before the next connection: as Discord asks for, else ever longer."""
         if self._works:
-            self._ctx.status(connected=False, last_disconnect_at=_now())
+            self._ctx.status(connected=False, last_disconnect_at=now_ms())
             if asyncio.get_running_loop().time() - self._since >= LASTING:
                 self._failures = 0
         if not self._worked and self._failures >= FIRST_TRIES:
@@ -131,7 +131,3 @@ def pause_after(failures: int) -> float:
     if not failures:
         return 0.0
     return float(min(FIRST_PAUSE * 2.0 ** min(failures - 1, 8), LONGEST_PAUSE))
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

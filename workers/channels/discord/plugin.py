@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 
+from ipc.epoch import now_ms
 from workers.channels.discord.client import DiscordApi
 from workers.channels.discord.config import DiscordConfig, bot_id
 from workers.channels.discord.connecting import GatewayLoop
@@ -47,7 +46,7 @@ class Discord:
         api = DiscordApi(self.ctx.http, self.config.api_root, self.config.token)
         me = await _login(api)
         self.ctx.identity(me.id)
-        self.ctx.status(detail=f"@{me.username}", authenticated_at=int(time.time() * 1000))
+        self.ctx.status(detail=f"@{me.username}", authenticated_at=now_ms())
         cursor = cursor_of(self.ctx.cursor, self.config.api_root)
         session = BotSession(cursor)
         encrypted = self.config.api_root.startswith("https://")

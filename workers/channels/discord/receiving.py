@@ -8,13 +8,13 @@ stored.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.discord.channels import KnownChannels
 from workers.channels.discord.client import DiscordApi
@@ -107,7 +107,7 @@ class EventReceiver:
 
     def alive(self) -> None:
         """Take that the connection is well; store the position after events without a message."""
-        self._ctx.status(last_transport_activity_at=_now())
+        self._ctx.status(last_transport_activity_at=now_ms())
         if self._session.seq != self._marked:
             self._mark()
 
@@ -127,7 +127,7 @@ class EventReceiver:
             case "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK":
                 gone = decode_json(data, DeletedMessages)
                 await self._know(gone.channel_id, gone.guild_id)
-                await self._hand_on(*deleted_of(gone, self.channels, _now()))
+                await self._hand_on(*deleted_of(gone, self.channels, now_ms()))
             case "READY":
                 await self._begin(decode_json(data, DiscordReady))
             case "GUILD_CREATE":
@@ -167,13 +167,13 @@ class EventReceiver:
             return
         await self._know(change.channel_id, change.guild_id)
         removed = name != "MESSAGE_REACTION_ADD"
-        event = reaction_of(change, self.channels, _now(), self._event_id(), removed=removed)
+        event = reaction_of(change, self.channels, now_ms(), self._event_id(), removed=removed)
         await self._hand_on(event)
 
     async def _vote(self, name: str, vote: PollVote) -> None:
         await self._know(vote.channel_id, vote.guild_id)
         removed = name == "MESSAGE_POLL_VOTE_REMOVE"
-        event = vote_of(vote, self.channels, _now(), self._event_id(), removed=removed)
+        event = vote_of(vote, self.channels, now_ms(), self._event_id(), removed=removed)
         await self._hand_on(event)
 
     async def _interaction(self, interaction: Interaction) -> None:
@@ -216,7 +216,7 @@ class EventReceiver:
             chat, thread = self.channels.place(channel.id, channel.guild_id)
             if thread is not None:
                 chat = msgspec.structs.replace(chat, id=thread, title=channel.name)
-            await self._hand_on(changed_chat(chat, _now(), self._event_id(), removed=gone))
+            await self._hand_on(changed_chat(chat, now_ms(), self._event_id(), removed=gone))
         if gone:
             self.channels.forget(channel.id)
 
@@ -224,7 +224,7 @@ class EventReceiver:
         """Take a new session: what was said since the last one is read from the channels."""
         since = self._missed.since if self._missed is not None else self._last
         if not since:
-            self._last = snowflake_at(max(_now() - 60_000, EPOCH_MS))
+            self._last = snowflake_at(max(now_ms() - 60_000, EPOCH_MS))
             self._mark()  # else a kill before the first message would leave no session to resume
             return
         guilds = {each.id for each in ready.guilds}
@@ -344,7 +344,3 @@ class EventReceiver:
 _CHANGES = frozenset(
     f"{kind}_{what}" for kind in ("CHANNEL", "THREAD") for what in ("CREATE", "UPDATE", "DELETE")
 )
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

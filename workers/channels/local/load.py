@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from ipc.epoch import now_ms
 from workers.channels.local import LocalConfig
 from workers.messages import Chat, Inbound, Sender
 
@@ -40,7 +41,7 @@ async def emit_forever(
                     max(SHORTEST_WAIT, (number + 1) / config.rate + start - loop.time())
                 )
                 continue
-        now = int(time.time() * 1000)
+        now = now_ms()
         while number < due:
             number += 1
             text = f"{number} {time.monotonic_ns()} {filler}"[:size]

@@ -11,9 +11,9 @@ import itertools
 import os
 import re
 import socket
-import time
 from pathlib import Path
 
+from ipc.epoch import now_ms
 from workers.channels.local import LocalConfig
 from workers.channels.local.load import emit_forever
 from workers.errors import Misconfigured, SendFailed, Transient
@@ -71,7 +71,7 @@ class Local:
         self._talks: set[asyncio.Task[None]] = set()
         self._arrivals = itertools.count(1)
         self._ids = itertools.count(1)
-        self._born = int(time.time() * 1000)  # ids must differ from an earlier incarnation's
+        self._born = now_ms()  # ids must differ from an earlier incarnation's
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -98,7 +98,7 @@ class Local:
         text = f"* {message.text}" if message.action else message.text
         files = [f"[{each.name or 'file'}] {each.url}" for each in message.attachments]
         self._print(message.to, "\n".join([*([text] if text or not files else []), *files]))
-        return Sent(id=self._next_id(), chat=message.to, ts=int(time.time() * 1000))
+        return Sent(id=self._next_id(), chat=message.to, ts=now_ms())
 
     async def edit(self, action: Action) -> dict[str, object]:
         """Print the new text of a message."""
@@ -206,7 +206,7 @@ class Local:
             chat=Chat(id=name, kind="direct"),
             sender=Sender(id=name, name=name),
             text=text[4:] if action else text,
-            ts=int(time.time() * 1000),
+            ts=now_ms(),
             addressed=True,
             action=action,
         )

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ipc import timeouts
+from ipc.epoch import now_ms
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.connection import NOT_UNDERSTOOD, SlackConnection
 from workers.channels.slack.intake import EnvelopeIntake
@@ -157,7 +158,7 @@ class SocketModeListener:
         if self._intake.current is None or self._intake.current.ended:
             self._ctx.status(connected=False)
             if not self._trouble:
-                self._ctx.status(last_disconnect_at=_now())
+                self._ctx.status(last_disconnect_at=now_ms())
         if trouble != self._trouble:
             self._trouble = trouble
             self._ctx.log.warning("not connected", error=trouble)
@@ -172,7 +173,7 @@ class SocketModeListener:
             self._ctx.log.info("connected again", after=self._failures)
         self._trouble = ""
         self._intake.current = connection
-        now = _now()
+        now = now_ms()
         self._ctx.status(connected=True, last_error=None, last_connected_at=now)
         self._ctx.status(last_transport_activity_at=now)
         self._ctx.ready()
@@ -182,7 +183,7 @@ class SocketModeListener:
         now = time.monotonic()
         if now - self._signed >= SIGN_SECONDS:
             self._signed = now
-            self._ctx.status(last_transport_activity_at=_now())
+            self._ctx.status(last_transport_activity_at=now_ms())
 
 
 def pause_after(failures: int) -> float:
@@ -197,7 +198,3 @@ async def _ask(api: WebApi, method: str, token: str, result: type[T]) -> T:
     except SlackRefusal as error:
         ending = ending_of(error, token)
         raise (error if isinstance(ending, Transient) else ending) from None
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

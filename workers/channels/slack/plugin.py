@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from ipc.epoch import now_ms
 from workers.channels.slack.client import WebApi
 from workers.channels.slack.config import SlackConfig, wrong_tokens
 from workers.channels.slack.deliveries import SlackDeliveries
@@ -45,7 +44,7 @@ class Slack:
             raise Misconfigured(missing_scopes("botToken", missing))
         self.ctx.identity(f"{me.team_id}/{me.user_id}")
         detail = f"@{me.user} in {me.team}"
-        self.ctx.status(detail=detail, authenticated_at=int(time.time() * 1000))
+        self.ctx.status(detail=detail, authenticated_at=now_ms())
         downloads = SlackDownloads(http, bot, self.ctx.media, root)
         names = SlackNames(bot, self.ctx.log.warning)
         intake = EnvelopeIntake(self.ctx, me, downloads, names)

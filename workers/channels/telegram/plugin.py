@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from ipc.epoch import now_ms
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.config import TelegramConfig, bot_id
 from workers.channels.telegram.deliveries import BotDeliveries
@@ -35,7 +34,7 @@ class Telegram:
         me = await self._login(api)
         self._api, self._deliveries = api, BotDeliveries(api, self.ctx.media)
         self.ctx.identity(str(me.id))
-        now = int(time.time() * 1000)
+        now = now_ms()
         self.ctx.status(
             connected=True,
             detail=f"@{me.username}",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from ipc.epoch import now_ms
 from ipc.nesting import MALFORMED, decode_json
 from workers.channels.telegram.client import BotApi
 from workers.channels.telegram.downloads import FileDownloads
@@ -58,7 +58,7 @@ class Poller:
         self._seconds = seconds
         self._sleep = sleep
         self._files = FileDownloads(api, ctx.media)
-        self._offset = offset_of(ctx.cursor, _now())
+        self._offset = offset_of(ctx.cursor, now_ms())
         self._failures = 0
         self._trouble = ""  # what was logged last
 
@@ -106,7 +106,7 @@ class Poller:
             found += happenings_of(update)
             if update.callback_query is not None:
                 pressed.append(update.callback_query.id)
-        cursor = {"offset": self._offset, "at": _now()}
+        cursor = {"offset": self._offset, "at": now_ms()}
         messages = await self._files.bring(found)
         receipt = (
             await self._ctx.emit(*messages, cursor=cursor) if messages else self._ctx.mark(cursor)
@@ -124,7 +124,7 @@ class Poller:
 
     def _works(self) -> None:
         """Report that a poll has ended well: that the account lives."""
-        now = _now()
+        now = now_ms()
         if self._failures or self._trouble:
             self._ctx.log.info("polling again", after=self._failures)
             self._ctx.status(connected=True, last_error=None, last_connected_at=now)
@@ -139,7 +139,7 @@ class Poller:
         if isinstance(error, ApiRefusal) and error.code == 409:
             trouble = await self._why_conflict()
         if not self._failures:
-            self._ctx.status(connected=False, last_disconnect_at=_now())
+            self._ctx.status(connected=False, last_disconnect_at=now_ms())
         if trouble != self._trouble:
             self._trouble = trouble
             self._ctx.log.warning("cannot poll", error=trouble)
@@ -176,7 +176,3 @@ def pause_after(error: Exception, failures: int) -> float:
     own = own if conflict else min(own, LONGEST_PAUSE)
     asked = error.parameters.retry_after if isinstance(error, ApiRefusal) else None
     return max(own, asked or 0.0)
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
