@@ -30,7 +30,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import unquote_to_bytes
 
 from runtime.config.access_policy import UNVERIFIED
@@ -50,31 +50,17 @@ NamedKind = Literal[
     "acp-bridge",
     "subagent",
 ]
+ChatKind = Literal["direct", "group", "channel"]
 SessionKind = Literal["main", "direct", "group", "channel", "custom"] | NamedKind
 
 MAX_KEY = 512  # characters, as in OpenClaw's schema of chat.send
 MAX_TOKEN = 90
 DEFAULT_ACCOUNT = "default"
-KINDS: dict[str, NamedKind] = {
-    "cron": "cron",
-    "hook": "hook",
-    "openai": "openai",
-    "openai-user": "openai-user",
-    "openresponses": "openresponses",
-    "openresponses-user": "openresponses-user",
-    "dashboard": "dashboard",
-    "explicit": "explicit",
-    "acp-bridge": "acp-bridge",
-    "subagent": "subagent",
-}
+KINDS: dict[str, NamedKind] = {kind: kind for kind in get_args(NamedKind)}
 # Sessions of the gateway's own: requests over HTTP may not name them.
 RESERVED = frozenset({"cron", "subagent", "acp", "acp-bridge"})
 TOPICS = frozenset({"telegram"})  # channels whose threads are called topics
-_CHATS: dict[str, Literal["direct", "group", "channel"]] = {
-    "direct": "direct",
-    "group": "group",
-    "channel": "channel",
-}
+_CHATS: dict[str, ChatKind] = {kind: kind for kind in get_args(ChatKind)}
 _PLAIN = frozenset(range(0x21, 0x7F)) - {ord(":"), ord("%")}
 _EMPTY = "%-"
 _DIGEST = "%~"

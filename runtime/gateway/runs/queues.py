@@ -6,6 +6,8 @@ What a message means for its session is decided by ``SessionQueue``, which sessi
 
 from __future__ import annotations
 
+from typing import get_args
+
 from runtime.config.sessions import QueueConfig, QueueMode
 from runtime.gateway.conversations.lanes import Lanes
 from runtime.gateway.conversations.queue_modes import (
@@ -16,12 +18,7 @@ from runtime.gateway.conversations.queue_modes import (
 )
 from runtime.gateway.journal.runs import Run
 
-MODES: dict[str, QueueMode] = {
-    "collect": "collect",
-    "followup": "followup",
-    "interrupt": "interrupt",
-    "steer": "steer",
-}
+MODES: dict[str, QueueMode] = {mode: mode for mode in get_args(QueueMode)}
 
 Place = tuple[str, str, str | None]  # where an answer goes
 
