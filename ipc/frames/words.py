@@ -51,6 +51,11 @@ class Phase(StrEnum):
 ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})  # there is a process
 
 
+def agent_key(agent: str) -> str:
+    """Return the key of an agent's worker."""
+    return f"{AGENT}:{agent}"
+
+
 def is_agent(key: str) -> bool:
     """Return whether a worker's key is that of an agent, ``agent:<id>``, and of no account."""
     return key.startswith(f"{AGENT}:")

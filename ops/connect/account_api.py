@@ -16,7 +16,7 @@ import msgspec
 
 from ipc.errors import PeerGone, RemoteError
 from ipc.frames.websocket import Event
-from ipc.frames.words import AGENT, Phase
+from ipc.frames.words import AGENT, Phase, agent_key
 from ipc.websocket.client import Client
 from ipc.websocket.inbox import OnEvent
 from ipc.websocket.reconnecting import ReconnectingClient
@@ -83,7 +83,7 @@ class AccountApi:
             return []
         listed = (await self.client.call("agents.list", {})).get("agents") or []
         return [
-            {"account": f"{AGENT}:{agent['id']}", "channel": AGENT} | agent
+            {"account": agent_key(agent["id"]), "channel": AGENT} | agent
             for agent in listed
             if "phase" in agent
         ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ipc.frames.words import AGENT
+from ipc.frames.words import AGENT, agent_key
 from runtime.config.account_rules import launcher_problems
 from runtime.config.accounts import fingerprint
 from runtime.config.agent_model import (
@@ -127,7 +127,7 @@ def _spec(config: Config, kinds: AgentKinds, id: str, fields: Mapping[str, Any])
     off = None if common.enabled else f"disabled: {ENTRIES}.{id}.enabled is false"
     missing = _reason(kinds, common.kind, manifest, given)
     return AgentSpec(
-        key=f"{AGENT}:{id}",
+        key=agent_key(id),
         channel=AGENT,
         account_id=id,
         enabled=off is None,

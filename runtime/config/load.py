@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ipc.frames.words import AGENT
+from ipc.frames.words import agent_key
 from runtime.config.access_policy import closed_doors
 from runtime.config.accounts import AccountSpec, accounts
 from runtime.config.agent_model import NOBODY
@@ -68,7 +68,7 @@ class Loaded:
     @property
     def workers(self) -> dict[str, WorkerSpec]:
         """What has a process of its own by key: the accounts, then the agents that are wanted."""
-        keys = [f"{AGENT}:{name}" for name in wanted_agents(self.config)]
+        keys = [agent_key(name) for name in wanted_agents(self.config)]
         return {**self.accounts, **{key: self.agents[key] for key in keys}}
 
 

@@ -7,13 +7,13 @@ has none.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import structlog
 
 from ipc.frames.data import ADDRESSED, INBOUND
-from ipc.frames.words import AGENT, Phase
+from ipc.frames.words import Phase, agent_key
 from ipc.nesting import require_shallow
 from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.agent_entries import entries_in
@@ -23,7 +23,7 @@ from runtime.gateway.runs.lifecycle import Repeat
 from workers.messages import Inbound
 
 MEANT = INBOUND | ADDRESSED
-REPEATS: dict[str, Repeat] = {"unseen": "unseen", "always": "always", "never": "never"}
+REPEATS: dict[str, Repeat] = {repeat: repeat for repeat in get_args(Repeat)}
 DEFAULT_TIMEOUT_MS = 600_000
 REASONS = ("busy", "error", "expired", "malformed", "send", "timeout", "unknown")
 
@@ -100,7 +100,7 @@ class Agents:
 
     def is_gone(self, agent: str) -> bool:
         """Return whether an agent will not come by itself: it is held, say, or not known."""
-        row = self._accounts.row(f"{AGENT}:{agent}")
+        row = self._accounts.row(agent_key(agent))
         if row is None:
             return agent not in self.listed.entries
         stays = not row.wanted or row.hold is not None
@@ -108,7 +108,7 @@ class Agents:
 
     def is_past(self, agent: str, incarnation: int) -> bool:
         """Return whether an incarnation of an agent has ended, as far as has been reported."""
-        return self._accounts.is_past(f"{AGENT}:{agent}", incarnation)
+        return self._accounts.is_past(agent_key(agent), incarnation)
 
     def on_answer(self, key: str, row: OutgoingRow) -> None:
         """Count an answer that is over."""

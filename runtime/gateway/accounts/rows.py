@@ -8,7 +8,7 @@ from typing import Any
 from ipc.errors import RemoteError
 from ipc.frames.bootstrap import ChannelInfo
 from ipc.frames.status import AccountStatus
-from ipc.frames.words import AGENT, ALIVE, INVALID_REQUEST, NOT_LINKED, Phase, is_agent
+from ipc.frames.words import AGENT, ALIVE, INVALID_REQUEST, NOT_LINKED, Phase, agent_key, is_agent
 from ipc.metrics import Series
 
 LINKING = ("starting", "linking")  # phase and cause
@@ -122,7 +122,7 @@ class Accounts:
         """Return the key that ``channel`` and ``account`` mean, as ``resolve``, or of an agent."""
         if channel != AGENT or account is None:
             return self.resolve(verb, channel, account)
-        key = f"{AGENT}:{account}"
+        key = agent_key(account)
         if key not in self.agents:
             known = ", ".join(row.account_id for row in self.agents.values()) or "none"
             raise RemoteError(INVALID_REQUEST, f"unknown agent {account!r}; known: {known}"[:500])

@@ -17,8 +17,6 @@ from workers.messages import Attachment
 
 Role = Literal["user", "assistant", "tool", "notice"]
 
-AGENT = "agent:"  # begins the keys of agents, whose records are of no channel account
-
 
 class Session(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A conversation with an agent under a session key. Times are epoch milliseconds.

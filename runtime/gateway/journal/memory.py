@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from msgspec.structs import replace
 
 from ipc.frames.cursors import Cursor
+from ipc.frames.words import is_agent
 from ipc.nesting import decode_json
 from runtime.gateway.journal.conversations import (
-    AGENT,
     EntriesAdded,
     FoundEntry,
     Session,
@@ -88,7 +88,7 @@ class MemoryJournal:
 
     def accounts(self) -> Collection[str]:
         """Return the keys of all channel accounts that it holds, configured or not."""
-        return [key for key in self._places if not key.startswith(AGENT)]
+        return [key for key in self._places if not is_agent(key)]
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ipc.frames.cursors import Cursor
+from ipc.frames.words import is_agent
 from runtime.gateway.journal import forgetting
 from runtime.gateway.journal.conversations import (
-    AGENT,
     FoundEntry,
     Session,
     SessionFilter,
@@ -97,7 +97,7 @@ class StoredJournal:
 
     def accounts(self) -> Collection[str]:
         """Return the keys of all channel accounts that it holds, configured or not."""
-        return [key for key in self._places if not key.startswith(AGENT)]
+        return [key for key in self._places if not is_agent(key)]
 
     def append(self, record: Record, done: Done | None = None) -> None:
         """Queue a record. ``done`` is called once it is stored, in the order of the records."""

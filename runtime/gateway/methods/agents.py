@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from ipc.frames.requests import NoParams, Params
-from ipc.frames.words import AGENT
+from ipc.frames.words import AGENT, agent_key
 from runtime.gateway.access.scopes import READ
 from runtime.gateway.accounts.health import AGENT as MAIN
 from runtime.gateway.clients.client import ConnectedClient
@@ -75,7 +75,7 @@ def _shown(parts: GatewayParts, agent: str) -> dict[str, Any]:
         },
         "kind": entry.kind,
     }
-    row = parts.accounts.row(f"{AGENT}:{agent}")
+    row = parts.accounts.row(agent_key(agent))
     if row is not None:
         shown |= {"phase": row.phase, "cause": row.cause, "incarnation": row.incarnation}
         shown |= {"health": row.health, "enabled": row.enabled, "configured": row.configured}

@@ -13,7 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from ipc.epoch import now_ms
-from ipc.frames.words import AGENT
+from ipc.frames.words import agent_key
 from runtime.gateway.journal.outgoing import OutgoingMessage
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import (
@@ -185,7 +185,7 @@ class RunExecution:
         )
         if run.state == "running":
             self._links.turns.resume(
-                key_of(run.agent),
+                agent_key(run.agent),
                 turn_of(run, live.request, [], {}, run.deadline),
                 TurnFollower(self, live, live.attempt),
                 incarnation=run.incarnation,
@@ -204,7 +204,7 @@ class RunExecution:
 
         def come() -> None:
             live.timer = None
-            self.step(live, Timer(now_ms(), self._links.turns.incarnation_of(key_of(agent))))
+            self.step(live, Timer(now_ms(), self._links.turns.incarnation_of(agent_key(agent))))
 
         agent = live.run.agent
         live.timer = self._loop.call_later(max(at - now_ms(), 0) / 1000 + 0.001, come)
@@ -290,7 +290,7 @@ class RunExecution:
         while True:
             turn = turn_of(run, live.request, history, abilities, live.life.deadline)
             try:
-                self._links.turns.begin(key_of(run.agent), turn, follower, attempt=live.attempt)
+                self._links.turns.begin(agent_key(run.agent), turn, follower, attempt=live.attempt)
             except ValueError as error:  # too large: with less of what was said before, perhaps
                 if not history:
                     live.outcome = TurnOutcome("error", kind="refused", error=str(error))
@@ -356,8 +356,3 @@ class RunExecution:
         for member in live.members:  # that were to be asked with it
             if member.life.phase is RunPhase.QUEUED:
                 self.merge(member, live)
-
-
-def key_of(agent: str) -> str:
-    """Return the key of an agent's process."""
-    return f"{AGENT}:{agent}"

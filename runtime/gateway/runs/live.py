@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -21,7 +21,8 @@ class RunUpdate(NamedTuple):
     """Something that happened to a run: what those get that watch it.
 
     ``run`` is as it is now. ``seq`` counts the updates of one run in this gateway, from 1 on.
-    ``event`` is what an agent has yielded, ``text`` the answer as far as it has come.
+    ``event`` is what an agent has yielded. ``pieces`` are those of the answer that have come; more
+    may be added to them later.
     """
 
     step: RunStep
@@ -29,7 +30,12 @@ class RunUpdate(NamedTuple):
     run: Run
     seq: int
     event: TurnEvent | None = None
-    text: str = ""
+    pieces: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """The answer as far as it has come; joined anew each time."""
+        return "".join(self.pieces)
 
 
 class LiveRun:

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from ipc import timeouts
 from ipc.epoch import now_ms
 from ipc.errors import RemoteError
-from ipc.frames.words import UNAVAILABLE
+from ipc.frames.words import UNAVAILABLE, agent_key
 from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, Run, RunQueued
 from runtime.gateway.runs import lifecycle
-from runtime.gateway.runs.execution import RunExecution, key_of
+from runtime.gateway.runs.execution import RunExecution
 from runtime.gateway.runs.lifecycle import (
     Abort,
     AgentDied,
@@ -243,7 +243,7 @@ class Runs:
             return
         deadline = run.deadline or now + self._links.agents.timeout_ms(run.agent)
         live.run = replace(run, started=now, deadline=deadline)
-        incarnation = self._links.turns.incarnation_of(key_of(run.agent))
+        incarnation = self._links.turns.incarnation_of(agent_key(run.agent))
         self._execution.step(live, Begin(now, deadline, incarnation))
         self._look_at_agent(live)
 
@@ -279,9 +279,9 @@ class Runs:
         if not watchers:
             return
         live.told += 1
-        update = RunUpdate(step, live.key, live.run, live.told, event, live.text)
+        update = RunUpdate(step, live.key, live.run, live.told, event, live.pieces)
         for each in watchers:
             each(update)
 
     def _of_agent(self, key: str) -> list[LiveRun]:
-        return [each for each in self._live.values() if key_of(each.run.agent) == key]
+        return [each for each in self._live.values() if agent_key(each.run.agent) == key]
