@@ -34,6 +34,7 @@ class HeldJournal(MemoryJournal):
             self._places, self._seen = before._places, before._seen
             self._frames, self._outgoing = before._frames, before._outgoing
             self._conversations = before._conversations
+            self._items = before._items
 
     def flush(self) -> None:
         """Keep what has been appended for ``store``."""

@@ -13,6 +13,7 @@ from runtime.gateway.journal.conversations import (
     SessionChanged,
     SessionDeleted,
 )
+from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.outgoing import (
     Known,
     OutgoingMessage,
@@ -114,6 +115,9 @@ class Commit:
                 self._know(account, record.people)
             case RunQueued():
                 outcome = outcome_of({}, self._ask(account, record.key, [record.run]))
+            case ItemsChanged():
+                outcome = outcome_of({}, self._ask(account, record.key, record.runs))
+                self._keep(account, record)
             case RunEnded() | EntriesAdded():
                 outcome = self._converse(account, record)
             case RunStarted() | RunPostponed() | RunSeen() | RunMerged():
@@ -198,6 +202,13 @@ class Commit:
                 schema.RUN, account, each.at, (0, int(each.is_open), 0), text=text, body=body
             )
         return known
+
+    def _keep(self, account: int, record: ItemsChanged) -> None:
+        for name in record.removed:
+            self._step(schema.ITEM_GONE, account, text=_json(name).decode())
+        for each in record.items:
+            text = _json((each.kind, each.id)).decode()
+            self._step(schema.ITEM, account, text=text, body=each.value)
 
     def _change_run(self, account: int, record: RunRecord) -> None:
         runs = self._runs.get(record.key, {})

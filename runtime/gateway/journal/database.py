@@ -16,6 +16,7 @@ from ipc.files import PRIVATE
 from ipc.nesting import decode_json
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.commit import Commit, KnownRows, KnownRuns
+from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.outgoing import OutgoingMessage, OutgoingRow, Queued
 from runtime.gateway.journal.reader import connect, read_run
 from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
@@ -191,7 +192,7 @@ def _queued_by(record: Record) -> list[str]:
 def _asked_by(record: Record) -> list[str]:
     """Return the ids of the runs that a record adds."""
     runs: list[Run] = []
-    if isinstance(record, Answered):
+    if isinstance(record, Answered | ItemsChanged):
         runs = record.runs
     elif isinstance(record, RunQueued):
         runs = [record.run]

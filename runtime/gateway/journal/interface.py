@@ -19,6 +19,7 @@ from runtime.gateway.journal.conversations import (
     TranscriptEntry,
 )
 from runtime.gateway.journal.erasing import Forgotten
+from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Outcome, Part, Place, Record
@@ -92,6 +93,9 @@ class Journal(Protocol):
 
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
+
+    async def items(self, kind: str) -> list[KeptItem]:
+        """Return the documents of a kind by their ids."""
 
     async def open_runs(self, key: str) -> list[Run]:
         """Return the runs of an account that have not ended, in the order of their records."""

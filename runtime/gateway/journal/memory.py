@@ -28,6 +28,7 @@ from runtime.gateway.journal.erasing import (
     files_of,
 )
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
+from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.outgoing import (
     OpenRow,
     OutgoingMessage,
@@ -80,6 +81,7 @@ class MemoryJournal:
         self._outgoing: defaultdict[str, dict[str, OutgoingMessage]] = defaultdict(dict)
         self._people: defaultdict[str, dict[str, Person]] = defaultdict(dict)
         self._conversations = Conversations()
+        self._items: dict[tuple[str, str], KeptItem] = {}
         self._queue: list[tuple[Record, Done | None]] = []
 
     def place(self, key: str) -> Place | None:
@@ -137,6 +139,11 @@ class MemoryJournal:
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return list(self._people[key].values())
+
+    async def items(self, kind: str) -> list[KeptItem]:
+        """Return the documents of a kind by their ids."""
+        found = [each for each in self._items.values() if each.kind == kind]
+        return sorted(found, key=lambda each: each.id)
 
     async def open_runs(self, key: str) -> list[Run]:
         """Return the runs of an account that have not ended, in the order of their records."""
@@ -240,6 +247,11 @@ class MemoryJournal:
                 place = change(place, record)
             case RunQueued():
                 outcome = outcome_of({}, self._conversations.ask(key, [record.run]))
+            case ItemsChanged():
+                outcome = outcome_of({}, self._conversations.ask(key, record.runs))
+                for gone in record.removed:
+                    self._items.pop(gone, None)
+                self._items |= {(each.kind, each.id): each for each in record.items}
             case RunEnded() | EntriesAdded():
                 outcome = self._converse(record)
                 place = replace(place, entries=self._conversations.newest)

@@ -15,6 +15,7 @@ from ipc.frames.cursors import Cursor
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.conversations import Session, SessionFilter, TranscriptEntry, lowered
 from runtime.gateway.journal.interface import Page
+from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
 from runtime.gateway.journal.records import Part, Place, from_cursor, is_complete
@@ -73,6 +74,11 @@ class JournalReader:
         """Return the message that an account was to send under the key ``row``."""
         found = self._connection.execute(schema.OUTGOING, (key, row)).fetchone()
         return None if found is None else OutgoingMessage(_read_row(found[0]), *found[1:])
+
+    def items(self, kind: str) -> list[KeptItem]:
+        """Return the documents of a kind by their ids."""
+        rows = self._connection.execute(schema.ITEMS, (kind,)).fetchall()
+        return [KeptItem(kind, *columns) for columns in rows]
 
     def open_runs(self, key: str) -> list[Run]:
         """Return the runs of an account that have not ended, in the order of their records."""

@@ -14,6 +14,7 @@ import msgspec
 
 from ipc.frames.cursors import Cursor, has_all_after
 from runtime.gateway.journal.conversations import EntriesAdded, SessionChanged, SessionDeleted
+from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.outgoing import Known, OutgoingMessage, Queued, RowRecord
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.runs import Run, RunQueued, RunRecord
@@ -87,6 +88,7 @@ Frameless = (
     | SessionChanged
     | SessionDeleted
     | EntriesAdded
+    | ItemsChanged
 )
 Record = Arrived | Frameless
 

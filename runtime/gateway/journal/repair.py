@@ -29,6 +29,7 @@ TABLES = {
     "session": "n",
     "entry": "n",
     "gone": "session",
+    "item": "kind",
 }
 
 
@@ -50,7 +51,8 @@ def repair(path: Path) -> str:
         f"the journal was damaged: {counts['account']} accounts with their positions, "
         f"{counts['pack']} packs of messages, {counts['ids']} of their ids, "
         f"{counts['outgoing']} sends, {counts['person']} people, {counts['run']} runs and "
-        f"{counts['session']} sessions with {counts['entry']} entries were carried over; "
+        f"{counts['session']} sessions with {counts['entry']} entries and "
+        f"{counts['item']} scheduled jobs and other documents were carried over; "
         f"what could not be read lies in {aside}"
     )
 

@@ -20,6 +20,7 @@ with some statements for each message a busy event loop would slow the writer to
   so that a step of a run does not rewrite them.
 * ``session``: conversations, as JSON text, with what they are looked up by beside it.
 * ``entry``: what the transcripts of sessions hold. ``n`` is given by the writer, and never again.
+* ``item``: documents of other parts of the gateway, by kind and id.
 * ``gone``: transcripts that were deleted, up to an entry: those are not read any more, and are
   removed a little at a time, because a long one would hold up every account.
 """
@@ -31,7 +32,7 @@ from enum import IntEnum
 from runtime.gateway.journal.runs import ANSWER_BYTES
 
 APPLICATION = 0x54524E4B  # "TRNK": what file(1) and we know the file by
-VERSION = 4
+VERSION = 5
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -105,6 +106,19 @@ CREATE TABLE entry(
 CREATE INDEX entry_of_session ON entry(session, n);
 CREATE TABLE gone(session TEXT PRIMARY KEY, upto INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
+_ITEM = """
+CREATE TABLE item(
+  kind TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY(kind, id)
+) STRICT, WITHOUT ROWID;
+"""
+_ITEM_STEPS = """
+CREATE TRIGGER step_item INSTEAD OF INSERT ON step WHEN new.kind = 12 BEGIN
+  INSERT OR REPLACE INTO item VALUES(new.text->>0, new.text->>1, new.body);
+END;
+CREATE TRIGGER step_item_gone INSTEAD OF INSERT ON step WHEN new.kind = 13 BEGIN
+  DELETE FROM item WHERE kind = new.text->>0 AND id = new.text->>1;
+END;
+"""
 _STEP = """
 CREATE VIEW step AS SELECT
   0 AS kind, 0 AS account, 0 AS at, 0 AS incarnation, 0 AS first, 0 AS last, '' AS text, x'' AS body
@@ -169,11 +183,11 @@ CREATE TRIGGER step_session_gone INSTEAD OF INSERT ON step WHEN new.kind = 11 BE
   DELETE FROM session WHERE key = new.text;
 END;
 """  # noqa: S608 - our own texts
-_TABLES += _OUTGOING + _PERSON + _CONVERSATIONS
-TABLES = _TABLES + _STEP + _OUTGOING_STEPS + _PERSON_STEPS + _CONVERSATION_STEPS
+_TABLES += _OUTGOING + _PERSON + _CONVERSATIONS + _ITEM
+TABLES = _TABLES + _STEP + _OUTGOING_STEPS + _PERSON_STEPS + _CONVERSATION_STEPS + _ITEM_STEPS
 
 PACK, IDS, PLACE, QUEUED, CHANGED, PERSON = 1, 2, 3, 4, 5, 6  # the kinds of a step
-RUN, RUN_CHANGED, ENTRY, SESSION, SESSION_GONE = 7, 8, 9, 10, 11
+RUN, RUN_CHANGED, ENTRY, SESSION, SESSION_GONE, ITEM, ITEM_GONE = 7, 8, 9, 10, 11, 12, 13
 
 
 class Change(IntEnum):
@@ -202,6 +216,7 @@ DROP TABLE answer;
 """,  # noqa: S608 - our own texts
     2: _PERSON + _PERSON_STEPS,
     3: _CONVERSATIONS + _CONVERSATION_STEPS,
+    4: _ITEM + _ITEM_STEPS,
 }
 
 STORE = """
@@ -251,6 +266,7 @@ SELECT row, request, answer FROM run
 WHERE account = (SELECT n FROM account WHERE key = ?) AND open = 1 ORDER BY n
 """
 RUN_BY_ID = "SELECT row, request, answer FROM run WHERE id = ? ORDER BY n DESC LIMIT 1"
+ITEMS = "SELECT id, value FROM item WHERE kind = ? ORDER BY id"
 SESSION_BY_KEY = "SELECT row FROM session WHERE key = ?"
 _SESSIONS = """
 FROM session WHERE updated >= ?1 AND (?2 IS NULL OR agent = ?2)

@@ -21,6 +21,7 @@ from runtime.gateway.journal.conversations import (
 )
 from runtime.gateway.journal.erasing import Forgotten
 from runtime.gateway.journal.interface import PAGE_BYTES, Done, Keep, Page
+from runtime.gateway.journal.items import KeptItem
 from runtime.gateway.journal.nightly import NightlyCopies
 from runtime.gateway.journal.outgoing import OpenRow, OutgoingMessage, OutgoingRow
 from runtime.gateway.journal.people import Person
@@ -132,6 +133,10 @@ class StoredJournal:
     async def people(self, key: str) -> list[Person]:
         """Return what is known of people who have asked to be admitted to an account."""
         return await self._read(lambda reader: reader.people(key))
+
+    async def items(self, kind: str) -> list[KeptItem]:
+        """Return the documents of a kind by their ids."""
+        return await self._read(lambda reader: reader.items(kind))
 
     async def open_runs(self, key: str) -> list[Run]:
         """Return the runs of an account that have not ended, in the order of their records."""

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 from runtime.gateway.journal.conversations import EntriesAdded
+from runtime.gateway.journal.items import ItemsChanged
 from runtime.gateway.journal.outgoing import OutgoingMessage, PartsRendered, Queued
 from runtime.gateway.journal.records import Answered, Arrived, Outcome, Place, Record
 from runtime.gateway.journal.runs import Run, RunEnded, RunQueued, RunSeen
@@ -348,6 +349,9 @@ def size_of(record: Record) -> int:
         case RunEnded():
             entries = sum(len(each.text) + 256 for each in record.entries)
             return 512 + len(record.answer or "") + _size_of_sends(record.answers) + entries
+        case ItemsChanged():
+            items = sum(len(each.value) + 256 for each in record.items)
+            return 256 + items + sum(map(_size_of_run, record.runs))
         case EntriesAdded():
             return 256 + sum(len(each.text) + 256 for each in record.entries)
     return 256

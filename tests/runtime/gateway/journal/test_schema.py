@@ -10,6 +10,7 @@ import pytest
 
 from runtime.gateway.journal import schema
 from runtime.gateway.journal.database import Database, version_of
+from runtime.gateway.journal.items import ItemsChanged, KeptItem
 from runtime.gateway.journal.outgoing import Delivered, Known, Queued
 from runtime.gateway.journal.people import PeopleChanged, Person
 from runtime.gateway.journal.reader import JournalReader
@@ -20,11 +21,15 @@ from tests.support.journals import KEY, arrived, outgoing, shown
 from workers.messages import Outbound
 
 FILES = Path(__file__).parent / "files"
-LETTERS: dict[int, list[str]] = {1: []} | {each: ["echo:1:1"] for each in (2, 3, 4)}
-PEOPLE: dict[int, list[str]] = {1: [], 2: []} | {each: ["person-2"] for each in (3, 4)}
+LETTERS: dict[int, list[str]] = {1: []} | {each: ["echo:1:1"] for each in (2, 3, 4, 5)}
+PEOPLE: dict[int, list[str]] = {1: [], 2: []} | {each: ["person-2"] for each in (3, 4, 5)}
 TALK = "agent:echo:irc:libera:direct:person-1"
-OPEN_RUNS: dict[int, list[str]] = {1: [], 2: [], 3: []} | {4: ["run-2"]}
-ENTRIES: dict[int, list[str]] = {1: [], 2: [], 3: []} | {4: ["text 1", "echo: text 1"]}
+OPEN_RUNS: dict[int, list[str]] = {1: [], 2: [], 3: []} | {4: ["run-2"], 5: ["run-2"]}
+SAID = ["text 1", "echo: text 1"]
+ENTRIES: dict[int, list[str]] = {1: [], 2: [], 3: []} | {4: SAID, 5: SAID}
+ITEMS: dict[int, list[KeptItem]] = {each: [] for each in (1, 2, 3, 4)} | {
+    5: [KeptItem("cron.job", "job-1", b'{"id":"job-1"}')]
+}
 
 
 def test_there_is_a_way_from_every_version_to_the_newest() -> None:
@@ -75,6 +80,10 @@ def test_a_file_of_each_version_is_read_and_written_on(version: int, tmp_path: P
         database.store([PeopleChanged(KEY, [Person("person-3", "blocked")])])
         assert reader.people(KEY)[-1] == Person("person-3", "blocked")
         _converse(database, reader, version)
+        assert reader.items("cron.job") == ITEMS[version]
+        added = KeptItem("cron.job", "job-2", b"{}")
+        database.store([ItemsChanged(KEY, [added], [("cron.job", "job-1")])])
+        assert reader.items("cron.job") == [added]
         reader.close()
     finally:
         database.close()

@@ -1,0 +1,30 @@
+"""Defines what the journal keeps for other parts of the gateway: small documents by kind and id.
+
+Pure. What they mean is theirs; the journal stores them together with runs, in one record.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from runtime.gateway.journal.runs import Run
+
+
+class KeptItem(msgspec.Struct, frozen=True):
+    """A document: its ``kind`` and ``id`` name it, ``value`` is JSON."""
+
+    kind: str
+    id: str
+    value: bytes
+
+
+class ItemsChanged(msgspec.Struct, frozen=True):
+    """Documents are new or other ones, some (kind, id) are no more, and ``runs`` begin with it.
+
+    Where the id of a run is known nothing begins, and the documents change all the same.
+    """
+
+    key: str
+    items: list[KeptItem] = []
+    removed: list[tuple[str, str]] = []
+    runs: list[Run] = []
