@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ipc.frames.cursors import Cursor
 from runtime.gateway.journal import schema
@@ -97,10 +97,10 @@ class JournalReader:
 
     def sessions(self, which: SessionFilter, limit: int, offset: int) -> tuple[list[Session], int]:
         """Return sessions, those that changed last first, and how many there are in all."""
-        values = (which.since, which.agent, which.id, which.label, lowered(which.text))
-        query = (*values, which.archived)
+        query = asdict(which) | {"text": lowered(which.text)}
         (total,) = self._connection.execute(schema.COUNT_SESSIONS, query).fetchone()
-        rows = self._connection.execute(schema.SESSIONS, (*query, limit, offset)).fetchall()
+        page = {"limit": limit, "offset": offset}
+        rows = self._connection.execute(schema.SESSIONS, query | page).fetchall()
         return [_read_session(row) for (row,) in rows], total
 
     def entries(

@@ -269,14 +269,14 @@ RUN_BY_ID = "SELECT row, request, answer FROM run WHERE id = ? ORDER BY n DESC L
 ITEMS = "SELECT id, value FROM item WHERE kind = ? ORDER BY id"
 SESSION_BY_KEY = "SELECT row FROM session WHERE key = ?"
 _SESSIONS = """
-FROM session WHERE updated >= ?1 AND (?2 IS NULL OR agent = ?2)
-  AND (?3 IS NULL OR ifnull(row->>'id', '') = ?3)
-  AND (?4 IS NULL OR ifnull(row->>'label', '') = ?4)
-  AND (?5 = '' OR instr(lower(key), ?5) OR instr(lower(ifnull(row->>'label', '')), ?5))
-  AND (?6 IS NULL OR ifnull(row->>'archived', 0) = ?6)
+FROM session WHERE updated >= :since AND (:agent IS NULL OR agent = :agent)
+  AND (:id IS NULL OR ifnull(row->>'id', '') = :id)
+  AND (:label IS NULL OR ifnull(row->>'label', '') = :label)
+  AND (:text = '' OR instr(lower(key), :text) OR instr(lower(ifnull(row->>'label', '')), :text))
+  AND (:archived IS NULL OR ifnull(row->>'archived', 0) = :archived)
 """
 COUNT_SESSIONS = f"SELECT count(*) {_SESSIONS}"
-SESSIONS = f"SELECT row {_SESSIONS} ORDER BY updated DESC, key LIMIT ?7 OFFSET ?8"
+SESSIONS = f"SELECT row {_SESSIONS} ORDER BY updated DESC, key LIMIT :limit OFFSET :offset"
 PRESENT = "n > ifnull((SELECT upto FROM gone WHERE gone.session = entry.session), 0)"
 ENTRIES_AFTER = f"""
 SELECT n, row, text FROM entry WHERE session = ? AND n > ? AND {PRESENT} ORDER BY n LIMIT ?
