@@ -8,6 +8,7 @@ import typer
 
 from ops.commands.option_groups import (
     AccountSelection,
+    ListingOptions,
     LocalOptions,
     LogSelection,
     RuntimeOptions,
@@ -16,7 +17,7 @@ from ops.commands.option_groups import (
 )
 from ops.commands.options import Keys, Reason, WaitTimeout, command_app
 from ops.exits import UsageFailure
-from ops.output.show import show_accounts, show_json, show_table
+from ops.output.show import show_json, show_table
 
 app = command_app("List, start, stop and configure accounts.")
 AllUnknown = Annotated[
@@ -59,17 +60,24 @@ def list_accounts(*, options: LocalOptions) -> None:
 
 
 @command(app)
-def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
-    """Show the state of accounts."""
-    from ops.actions.accounts import read_status
+def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOptions) -> None:
+    """Show the state of accounts, the worst first."""
+    from ops.actions.listing import Found, Listing, show_status
     from ops.connect.selection import chosen
+    from ops.output.account_table import show_accounts
 
-    found = read_status(options.target)
-    rows = chosen([*found["accounts"], *found["agents"]], keys or [])
-    if options.json:
-        show_json({"accounts": rows})
-    else:
-        show_accounts(rows)
+    shown = Listing(listing.output, listing.sort, listing.filter or (), as_json=options.json)
+    known = 0
+
+    def choose(found: Found) -> Found:
+        nonlocal known
+        known = len(found["accounts"])
+        return {"accounts": chosen([*found["accounts"], *found["agents"]], keys or [])}
+
+    def show(found: Found) -> None:
+        show_accounts(found["accounts"], wide=shown.wide, known=known)
+
+    show_status(options.target, shown, choose, show, watch=listing.watch)
 
 
 @command(app)

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from ipc.frames.words import is_agent
-from ops.commands.option_groups import LocalOptions, RuntimeOptions, command
+from ops.commands.option_groups import ListingOptions, LocalOptions, RuntimeOptions, command
 from ops.commands.options import Json, Keys, command_app
 from ops.connect.identity import own_version
 from ops.connect.target import RuntimeTarget
-from ops.output.show import show_accounts, show_agents, show_json
+from ops.output.show import show_json
 
 app = command_app()
 
@@ -30,26 +30,34 @@ def down(
 
 
 @command(app)
-def status(*, keys: Keys = None, options: RuntimeOptions) -> None:
-    """Show the supervisor, the gateway, all accounts and all agents."""
-    from ops.actions.accounts import read_status
+def status(*, keys: Keys = None, listing: ListingOptions, options: RuntimeOptions) -> None:
+    """Show the supervisor, the gateway, all accounts and all agents, the worst first."""
+    from ops.actions.listing import Found, Listing, show_status
     from ops.connect.selection import chosen
+    from ops.output.account_table import show_accounts, show_agents
     from ops.output.daemon import show_daemon
 
-    found = read_status(options.target)
-    if keys:
-        rows = chosen([*found["accounts"], *found["agents"]], keys)
-        found["accounts"] = [row for row in rows if not is_agent(row["account"])]
-        found["agents"] = [row for row in rows if is_agent(row["account"])]
-    if options.json:
-        show_json(found)
-        return
-    show_daemon(found)
-    if found["accounts"] or not keys:
-        show_accounts(found["accounts"])
-    if found["agents"]:
-        print()
-        show_agents(found["agents"])
+    shown = Listing(listing.output, listing.sort, listing.filter or (), as_json=options.json)
+    known = 0
+
+    def choose(found: Found) -> Found:
+        nonlocal known
+        known = len(found["accounts"])
+        if keys:
+            rows = chosen([*found["accounts"], *found["agents"]], keys)
+            found["accounts"] = [row for row in rows if not is_agent(row["account"])]
+            found["agents"] = [row for row in rows if is_agent(row["account"])]
+        return found
+
+    def show(found: Found) -> None:
+        show_daemon(found)
+        if found["accounts"] or not keys:
+            show_accounts(found["accounts"], wide=shown.wide, known=known)
+        if found["agents"]:
+            print()
+            show_agents(found["agents"], wide=shown.wide)
+
+    show_status(options.target, shown, choose, show, watch=listing.watch)
 
 
 @command(app)

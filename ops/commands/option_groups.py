@@ -20,11 +20,15 @@ import typer
 
 from ops.commands.options import (
     All,
+    Filter,
     Follow,
     Json,
     Keys,
     Lines,
     Names,
+    Output,
+    Refresh,
+    Sort,
     Token,
     Url,
     Wait,
@@ -90,6 +94,16 @@ class LogSelection:
     names: Names = None
     lines: Lines = 100
     follow: Follow = False
+
+
+@dataclass(frozen=True)
+class ListingOptions:
+    """Which rows of a table are shown, in which order and form."""
+
+    output: Output = None
+    sort: Sort = None
+    filter: Filter = None
+    watch: Refresh = False
 
 
 def command(app: typer.Typer, name: str | None = None) -> Callable[[F], F]:

@@ -30,6 +30,21 @@ Names = Annotated[
 ]
 Lines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines from the end.")]
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="wide|json|yaml|name", help="How it is printed."),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option("--sort", metavar="FIELD", help="Order: worst, account, uptime, rss, cpu, …"),
+]
+Filter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter", metavar="FIELD=VALUE", help="Only those, like phase=backoff,channel=irc."
+    ),
+]
+Refresh = Annotated[bool, typer.Option("--watch", help="Show it anew every two seconds.")]
 Reason = Annotated[str | None, typer.Option(help="Kept with the hold, shown in describe.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return only when it is so.")]
 WaitTimeout = Annotated[

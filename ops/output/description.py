@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ops.output.account_table import ACCOUNT_COLUMNS, account_cells
 from ops.output.narration import log_line
-from ops.output.show import ACCOUNT_COLUMNS, account_row, show_table
+from ops.output.show import show_table
 from ops.output.text import clean, mebibytes, moment
 
 _SHOWN = 10  # events; `channels events` has them all
@@ -25,8 +26,8 @@ def show_description(found: dict[str, Any]) -> None:
         ("plugin", found.get("imports")),
         ("interpreter", found.get("python")),
     ]
-    cells = dict(zip(ACCOUNT_COLUMNS, account_row(status, time.time()), strict=True))
-    facts += [(name, cells[name]) for name in ACCOUNT_COLUMNS[1:]]
+    cells = account_cells(status, time.time())
+    facts += [(column.title, cells[column.title]) for column in ACCOUNT_COLUMNS[1:]]
     facts += [
         ("configuration", _spawned_with(found)),
         *([] if "kind" in found else [("journal", _journal(status))]),
@@ -42,7 +43,7 @@ def show_description(found: dict[str, Any]) -> None:
     reported = status.get("plugin") or {}
     facts += [(f"plugin {name}", _shown(name, value)) for name, value in reported.items()]
     print(clean(status["account"]))
-    shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0)]
+    shown = [(name, clean(str(value))) for name, value in facts if value not in (None, "", 0, "0")]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:
         print(f"  {name.ljust(width)}  {value}")

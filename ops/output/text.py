@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import pairwise
 
 # Control characters, those that reorder text, and those that do not show: a message from a
 # stranger must not be able to steer the operator's terminal or disguise a line.
@@ -27,6 +28,17 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes} m"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h"
+
+
+def age(seconds: float) -> str:
+    """Return a duration for a table, in its two largest units: ``5s``, ``3m12s``, ``3d4h``."""
+    whole = max(0, int(seconds))
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    for (large, size), (small, part) in pairwise(units):
+        if whole >= size:
+            count, rest = divmod(whole, size)
+            return f"{count}{large}" + (f"{rest // part}{small}" if rest >= part else "")
+    return f"{whole}s"
 
 
 def mebibytes(size_bytes: int | None) -> str:

@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import pty
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from ops.output.show import (
-    ACCOUNT_COLUMNS,
-    account_row,
     show_fields,
     show_json,
     show_json_line,
     show_table,
+    show_yaml,
 )
-from tests.support.commandline import PROGRAM, environment, trunkline
-from tests.support.fakeserver import BACKOFF, account, fake_supervisor, status
-
-EVIL = "kaboom \x1b[31m[red]"
-
-
-def rows() -> dict[str, object]:
-    broken = BACKOFF | {"lastError": EVIL, "dropped": {"late": 2, "slow client": 0}}
-    return status(account("local:demo"), account("irc:libera", **broken), outages=3)
-
-
-async def test_on_a_terminal_the_table_has_colours_and_no_foreign_escapes(state: Path) -> None:
-    async with fake_supervisor(state, supervisor__status=rows()):
-        master, slave = pty.openpty()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *PROGRAM,
-                "status",
-                stdout=slave,
-                env=environment(state, TERM="xterm", COLUMNS="250"),
-            )
-            async with asyncio.timeout(20):
-                assert await process.wait() == 0
-            shown = os.read(master, 65536).decode()
-        finally:
-            os.close(master)
-            os.close(slave)
-    assert "\x1b[32mrunning" in shown
-    assert "\\x1b[31m[red]" in shown
-
-
-async def test_no_accounts_say_how_to_add_one(state: Path) -> None:
-    async with fake_supervisor(state, supervisor__status=status(phase="backoff", lastError="oh")):
-        result = await trunkline(state, "status")
-    assert "channels add" in result.out
-    assert "oh" in result.out
 
 
 def test_in_a_pipe_columns_are_aligned_and_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,9 +43,7 @@ def test_json_is_one_document_or_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert line == '{"a":[1]}'
 
 
-def test_an_account_without_a_cause_shows_its_health() -> None:
-    cells = dict(zip(ACCOUNT_COLUMNS, account_row(account("a:b"), 0.0), strict=True))
-    assert cells["cause"] is None
-    sick = account("a:b", health="degraded: silent", nextTryAt=5_100)
-    cells = dict(zip(ACCOUNT_COLUMNS, account_row(sick, 0.0), strict=True))
-    assert (cells["cause"], cells["next try"]) == ("degraded: silent", "in 5.1 s")
+def test_yaml_says_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"a": [1, None], "b": "no: [x]"}
+    show_yaml(value)
+    assert msgspec.yaml.decode(capsys.readouterr().out) == value

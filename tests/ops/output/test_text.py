@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.output.text import clean, clock, duration, mebibytes, moment
+from ops.output.text import age, clean, clock, duration, mebibytes, moment
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,15 @@ from ops.output.text import clean, clock, duration, mebibytes, moment
 )
 def test_a_duration_has_the_units_a_person_would_use(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0s"), (5.9, "5s"), (60, "1m"), (192, "3m12s"), (3600, "1h"), (7500, "2h5m"),
+     (86400, "1d"), (86459, "1d"), (4 * 86400 + 3 * 3600 + 59, "4d3h"), (800 * 86400, "800d")],
+)  # fmt: skip
+def test_an_age_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert age(seconds) == text
 
 
 def test_what_a_terminal_would_obey_is_made_visible() -> None:

@@ -1,0 +1,92 @@
+"""Prints the status of accounts and agents: chosen, ordered and repeated as it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ops.actions.accounts import read_status
+from ops.connect.target import RuntimeTarget
+from ops.exits import UsageFailure
+from ops.output.listing import Row, check_order, condition, ordered
+from ops.output.refresh import show_repeatedly
+from ops.output.show import show_json, show_yaml
+from ops.output.text import clean
+
+FORMS = ("table", "wide", "json", "yaml", "name")
+Found = dict[str, Any]
+_LISTS = ("accounts", "agents")
+
+
+class Listing:
+    """What is shown of a status, and how: tables the worst first, unless an ``order`` is named.
+
+    Raises ``UsageFailure`` for a form, an order or a filter that there is not.
+    """
+
+    def __init__(
+        self, form: str | None, order: str | None, filters: Sequence[str], *, as_json: bool
+    ) -> None:
+        self.form = form or ("json" if as_json else "table")
+        if self.form not in FORMS:
+            raise UsageFailure(f"-o takes {', '.join(FORMS[1:])}; not {form!r}")
+        if as_json and self.form != "json":
+            raise UsageFailure(f"--json and -o {form} exclude each other")
+        self._order = order or ("worst" if self.form in ("table", "wide") else None)
+        self._is_shown = condition(filters)
+        if order is not None:
+            check_order(order)
+
+    @property
+    def wide(self) -> bool:
+        """Whether a table has all columns, whatever the terminal's width."""
+        return self.form == "wide"
+
+    def of(self, found: Mapping[str, Any]) -> Found:
+        """Return ``found`` with the rows of its lists that are to be shown, in their order."""
+        return {
+            name: self._rows(value) if name in _LISTS else value for name, value in found.items()
+        }
+
+    def _rows(self, rows: Sequence[Row]) -> list[Row]:
+        shown = [row for row in rows if self._is_shown(row)]
+        return shown if self._order is None else ordered(shown, self._order)
+
+    def show(self, found: Found, show_tables: Callable[[Found], None]) -> None:
+        """Print ``found``; ``show_tables`` does it where tables are asked for."""
+        match self.form:
+            case "json":
+                show_json(found)
+            case "yaml":
+                show_yaml(found)
+            case "name":
+                for name in _LISTS:
+                    for row in found.get(name, ()):
+                        print(clean(row["account"]))
+            case _:
+                show_tables(found)
+
+
+def show_status(
+    target: RuntimeTarget,
+    listing: Listing,
+    choose: Callable[[Found], Found],
+    show_tables: Callable[[Found], None],
+    *,
+    watch: bool,
+) -> None:
+    """Print the status of a runtime once, or until Ctrl-C.
+
+    ``choose`` takes from it what was named. Raises ``UsageFailure`` where what is printed anew
+    would not be a table.
+    """
+
+    def show() -> None:
+        listing.show(listing.of(choose(read_status(target))), show_tables)
+
+    if watch and listing.form not in ("table", "wide"):
+        raise UsageFailure(f"--watch shows a table; it cannot be {listing.form}")
+    if watch:
+        show_repeatedly(show)
+    else:
+        show()

@@ -1,0 +1,117 @@
+"""Prints the status rows of accounts and agents as tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ipc.frames.words import Phase
+from ops.output.listing import is_degraded, summary
+from ops.output.show import show_columns
+from ops.output.tables import Column
+from ops.output.text import age, clean, mebibytes
+
+Row = Mapping[str, Any]
+
+# In the order in which scripts read them. On a terminal the most expendable are left out first.
+ACCOUNT_COLUMNS = (
+    Column("account"),
+    Column("phase"),
+    Column("cause"),
+    Column("pid", 8, figure=True),
+    Column("uptime", 3, figure=True),
+    Column("incarnation", figure=True),
+    Column("failures", figure=True),
+    Column("next try", 2, figure=True),
+    Column("rss", 4, figure=True),
+    Column("cpu", 5, figure=True),
+    Column("in", 7, figure=True),
+    Column("out", 6, figure=True),
+    Column("dropped"),
+    Column("last error"),
+)
+_MESSAGES = ("in", "out", "dropped")  # an agent has turns, and no messages of its own
+_WIDE_ONLY = ("incarnation", "failures", "dropped")
+_WHY = ("cause", "last error")  # one column on a terminal: the last, which is cut to what is left
+
+
+def show_accounts(accounts: Sequence[Row], *, wide: bool = False, known: int | None = None) -> None:
+    """Print accounts under a line that sums them up.
+
+    ``known`` is how many there are when not all were asked for.
+    """
+    if not accounts:
+        if known:
+            print(f"none of {known} accounts")
+        else:
+            print("no accounts; add one with `trunkline channels add CHANNEL:NAME key=value…`")
+        return
+    if sys.stdout.isatty():
+        print(summary(accounts))
+    _show(accounts, ACCOUNT_COLUMNS, wide=wide)
+
+
+def show_agents(agents: Sequence[Row], *, wide: bool = False) -> None:
+    """Print agents, by their ids."""
+    columns = [each for each in ACCOUNT_COLUMNS if each.title not in _MESSAGES]
+    columns[0] = Column("agent")
+    _show(agents, columns, wide=wide)
+
+
+def _show(rows: Sequence[Row], columns: Sequence[Column], *, wide: bool) -> None:
+    now = time.time()
+    if sys.stdout.isatty() and not wide:
+        left_out = _WIDE_ONLY + _WHY
+        columns = [each for each in columns if each.title not in left_out]
+        columns.append(Column("why", 1))
+    cells = []
+    for row in rows:
+        found = account_cells(row, now)
+        found["agent"] = found["account"].partition(":")[2]
+        found["why"] = ": ".join(found[name] for name in _WHY if found[name])
+        cells.append([found[each.title] for each in columns])
+    styles = [phase_style(row) for row in rows]
+    show_columns(columns, cells, styles=styles, cut=not wide)
+
+
+def phase_style(row: Row) -> str:
+    """Return the colour of an account's phase, which the words beside it carry too."""
+    return "yellow" if is_degraded(row) else PHASE_COLOURS.get(str(row.get("phase")), "")
+
+
+PHASE_COLOURS: dict[str, str] = {
+    Phase.RUNNING: "green",
+    Phase.STARTING: "cyan",
+    Phase.STOPPING: "yellow",
+    Phase.BACKOFF: "yellow",
+    Phase.FAILED: "red",
+    Phase.STOPPED: "dim",
+}
+
+
+def account_cells(row: Row, now: float) -> dict[str, str]:
+    """Return the cells of one account at ``now`` (epoch seconds), by the column's title."""
+    dropped = row.get("dropped") or {}
+    cpu = row.get("cpuPercent")
+    due = row.get("nextTryAt")
+    ready = row.get("readyAt") if row.get("phase") == Phase.RUNNING else None
+    health = row.get("health")
+    values = {
+        "account": row["account"],
+        "phase": row.get("phase"),
+        "cause": row.get("cause") or (health if health != "ok" else None),
+        "pid": row.get("pid"),
+        "uptime": age(now - ready / 1000) if ready else None,
+        "incarnation": row.get("incarnation"),
+        "failures": row.get("failures"),
+        "next try": f"in {age(due / 1000 - now)}" if due else None,
+        "rss": mebibytes(row.get("rssBytes")),
+        "cpu": None if cpu is None else f"{cpu:g} %",
+        "in": row.get("messagesIn"),
+        "out": row.get("messagesOut"),
+        "dropped": " ".join(f"{reason}={n}" for reason, n in sorted(dropped.items()) if n),
+        "last error": row.get("todo") if row.get("login") else row.get("lastError"),
+    }
+    return {name: clean("" if value is None else str(value)) for name, value in values.items()}

@@ -1,0 +1,104 @@
+"""Fits tables to the width of a terminal: one line for each row, whatever it holds. Pure.
+
+Where not everything fits, columns are left out in the order that they say themselves, then the
+widest ones are cut, marked by an ellipsis. Widths are those of a terminal's cells: an East Asian
+character takes two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+GAP = "  "
+CUT = "…"
+_LEAST_TEXT = 34  # cells that the last column keeps before others are left out for it
+_LEAST_CUT = 8  # cells below which no column is cut
+
+
+class Column(NamedTuple):
+    """A column of a table. Those with the highest ``expendable`` are left out first, 0 never.
+
+    ``figure`` aligns its cells to the right.
+    """
+
+    title: str
+    expendable: int = 0
+    figure: bool = False
+
+
+class Table(NamedTuple):
+    """Columns, the width of each in cells, and the rows, cut to these widths and not padded."""
+
+    columns: list[Column]
+    widths: list[int]
+    rows: list[list[str]]
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Return the table in ``width`` cells: columns without content and expendable ones left out."""
+    kept = [
+        index
+        for index, column in enumerate(columns)
+        if not column.expendable or any(row[index] for row in rows)
+    ]
+    widest = {
+        index: max(cells_of(columns[index].title), *(cells_of(row[index]) for row in rows), 0)
+        for index in kept
+    }
+    last = kept[-1]
+    while _sum(_with_least(widest, kept, last)) > width:
+        expendable = [index for index in kept if columns[index].expendable and index != last]
+        if not expendable:
+            break
+        kept.remove(max(expendable, key=lambda index: (columns[index].expendable, index)))
+    widths = _narrowed([widest[index] for index in kept], width)
+    cut = [[cut_to(row[i], w) for i, w in zip(kept, widths, strict=True)] for row in rows]
+    return Table([columns[index] for index in kept], widths, cut)
+
+
+def aligned(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return one line of a table: cells padded to their widths, nothing at the end."""
+    padded = []
+    for column, cell, width in zip(columns, cells, widths, strict=True):
+        space = " " * (width - cells_of(cell))
+        padded.append(space + cell if column.figure else cell + space)
+    return GAP.join(padded).rstrip()
+
+
+def cells_of(text: str) -> int:
+    """Return how many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def cut_to(text: str, width: int) -> str:
+    """Return ``text`` in at most ``width`` cells, with an ellipsis where it was longer."""
+    if cells_of(text) <= width:
+        return text
+    end = len(text)
+    while end and cells_of(text[:end]) > width - 1:
+        end = min(end - 1, width)
+    return text[:end].rstrip() + CUT if width > 0 else ""
+
+
+def _sum(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _with_least(widest: dict[int, int], kept: Sequence[int], last: int) -> list[int]:
+    return [min(widest[i], _LEAST_TEXT) if i == last else widest[i] for i in kept]
+
+
+def _narrowed(widths: list[int], width: int) -> list[int]:
+    """Return ``widths`` with the last column cut first, then always the widest one."""
+    excess = _sum(widths) - width
+    if excess <= 0:
+        return widths
+    widths[-1] -= min(excess, max(0, widths[-1] - _LEAST_TEXT))
+    while _sum(widths) > width and max(widths) > _LEAST_CUT:
+        widths[widths.index(max(widths))] -= 1
+    return widths

@@ -1,0 +1,79 @@
+"""What stays of a table in a narrow terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.output.tables import Column, aligned, cells_of, cut_to, fitted
+
+COLUMNS = (
+    Column("account"),
+    Column("phase"),
+    Column("pid", 8, figure=True),
+    Column("rss", 4, figure=True),
+    Column("last error", 1),
+)
+ROWS = [
+    ["telegram:main", "running", "12345", "24.0 MiB", ""],
+    ["irc:libera", "backoff", "", "", "127.0.0.1:6999: Connection refused, and more of it"],
+]
+TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Mn", "Me", "Cf")), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (200, ["account", "phase", "pid", "rss", "last error"]),
+        (75, ["account", "phase", "pid", "rss", "last error"]),
+        (74, ["account", "phase", "rss", "last error"]),
+        (60, ["account", "phase", "last error"]),
+        (10, ["account", "phase", "last error"]),
+    ],
+)
+def test_the_most_expendable_columns_are_left_out_first(width: int, titles: list[str]) -> None:
+    assert [column.title for column in fitted(COLUMNS, ROWS, width).columns] == titles
+
+
+def test_a_column_without_content_is_left_out_where_it_may() -> None:
+    table = fitted(COLUMNS, [["a:b", "stopped", "", "", ""]], 200)
+    assert [column.title for column in table.columns] == ["account", "phase"]
+    assert [column.title for column in fitted(COLUMNS, [], 80).columns] == ["account", "phase"]
+
+
+def test_the_last_column_is_cut_before_others_and_says_so() -> None:
+    columns, widths, rows = fitted(COLUMNS, ROWS, 50)
+    assert rows[1] == ["irc:libera", "backoff", "127.0.0.1:6999: Connectio…"]
+    assert aligned(columns, rows[0], widths) == "telegram:main  running"
+
+
+def test_figures_stand_at_the_right() -> None:
+    columns, widths, rows = fitted(COLUMNS, ROWS, 200)
+    assert "  12345  24.0 MiB" in aligned(columns, rows[0], widths)
+    assert aligned([Column("a", figure=True), Column("b")], ["1", "x"], [4, 3]) == "   1  x"
+
+
+@given(st.lists(st.lists(TEXTS, min_size=5, max_size=5), max_size=5), st.integers(60, 250))
+def test_no_row_is_wider_than_the_terminal(rows: list[list[str]], width: int) -> None:
+    columns, widths, cut = fitted(COLUMNS, rows, width)
+    for row in cut:
+        assert cells_of(aligned(columns, row, widths)) <= width
+
+
+@given(st.lists(st.lists(TEXTS, min_size=5, max_size=5), max_size=5))
+def test_nothing_is_cut_where_there_is_room(rows: list[list[str]]) -> None:
+    plain = [column._replace(expendable=0) for column in COLUMNS]
+    assert fitted(plain, rows, 10**6).rows == rows
+
+
+@given(TEXTS, st.integers(0, 70))
+def test_a_cut_text_fits_and_is_marked(text: str, width: int) -> None:
+    cut = cut_to(text, width)
+    assert cells_of(cut) <= width
+    assert cut == text or width == 0 or cut.endswith("…")
+
+
+def test_wide_characters_take_two_cells() -> None:
+    assert cells_of("世界") == 4
+    assert cut_to("世界你好", 5) == "世界…"
