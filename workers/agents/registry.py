@@ -21,7 +21,8 @@ from workers.installed import (
 GROUP = "trunkline.agents"
 # The only list of Trunkline's own kinds, as ``BUILT_IN`` of the channels.
 BUILT_IN = {
-    name: f"workers.agents.{name}:manifest" for name in ("echo", "openai", "command", "http")
+    name: f"workers.agents.{name}:manifest"
+    for name in ("echo", "openai", "command", "http", "openclaw")
 }
 InstalledKind = InstalledManifest
 

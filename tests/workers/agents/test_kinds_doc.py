@@ -10,13 +10,16 @@ import pytest
 
 from ipc.nesting import decode_json
 from workers.agent import AgentManifest
-from workers.agents import command, http, openai
+from workers.agents import command, http, openai, openclaw
 
 DOC = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<default>[^|]*?) ?\| (?P<means>.*) \|$", re.M)
 
 
-@pytest.mark.parametrize("manifest", [openai.manifest, command.manifest, http.manifest])
+KINDS = [openai.manifest, command.manifest, http.manifest, openclaw.manifest]
+
+
+@pytest.mark.parametrize("manifest", KINDS)
 def test_every_field_is_documented_with_its_default(manifest: AgentManifest) -> None:
     _, found, section = DOC.partition(f"\n## `{manifest.id}`\n")
     assert found

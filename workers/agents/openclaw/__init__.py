@@ -1,0 +1,38 @@
+"""Define the agent kind ``openclaw``: an agent of an OpenClaw gateway, or of another Trunkline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from workers.agent import AgentManifest
+from workers.agents.openclaw.config import OpenClawConfig
+
+
+class OpenClawManifest(AgentManifest):
+    """The manifest of ``openclaw``, which describes an agent by its id there and its gateway."""
+
+    __slots__ = ()
+
+    def describe(self, config: Mapping[str, Any]) -> str:
+        """Return the agent's id with the host of its gateway, without what may be secret."""
+        url = config.get("url")
+        try:
+            host = urlsplit(url).hostname if isinstance(url, str) else None
+        except ValueError:
+            return ""
+        return f"{config.get('agentId', 'main')} at {host}" if host else ""
+
+
+manifest = OpenClawManifest(
+    id="openclaw",
+    label="OpenClaw gateway",
+    config=OpenClawConfig,
+    agent="workers.agents.openclaw.agent:OpenClawAgent",
+    secrets=frozenset({"token", "password"}),
+    example={
+        "url": "ws://127.0.0.1:18789",
+        "token": {"source": "env", "id": "OPENCLAW_GATEWAY_TOKEN"},
+    },
+)

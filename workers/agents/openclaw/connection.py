@@ -1,0 +1,183 @@
+"""Keep one session after another to the other gateway, for all turns of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ipc import timeouts
+from ipc.client import Client, ReconnectingClient
+from ipc.errors import IpcError, PeerGone
+from ipc.frames.websocket import Event
+from ipc.identity.device import Identity
+from ipc.nesting import MALFORMED, decode_json
+from ipc.websocket.backoff import Backoff, RetryPolicy
+from workers.agent import AgentContext
+from workers.agents.openclaw.config import OpenClawConfig
+from workers.agents.openclaw.failures import failure_of_session
+from workers.errors import Misconfigured, NeedsLogin, Transient
+
+SCOPES = ("operator.read", "operator.write")
+ADMIN = "operator.admin"
+CAPS = ("tool-events",)
+EVENTS = ("agent", "chat")
+RETRY = RetryPolicy(steps=(0.5, 1.0, 2.0, 5.0), most=30.0)
+
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySession:
+    """A session. ``process`` names the process of the gateway, ``policy`` holds its bounds."""
+
+    number: int
+    process: str
+    policy: Mapping[str, Any]
+    client: ReconnectingClient
+
+
+class OtherGateway:
+    """The gateway of one agent. ``on_event(name, payload)`` is called with each event of runs.
+
+    ``run`` keeps the sessions. ``sessions`` counts them.
+    """
+
+    def __init__(self, ctx: AgentContext, on_event: OnEvent) -> None:
+        self.sessions = 0
+        self.closing = False  # the process of the agent ends
+        self._ctx = ctx
+        self._config: OpenClawConfig = ctx.config
+        self._on_event = on_event
+        self._identity: Identity | None = None
+        self._client: ReconnectingClient | None = None
+        self._session: GatewaySession | None = None
+        self._trouble: Exception | None = None
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep a session open until cancelled; a refusal is tried again with pauses."""
+        backoff = Backoff(RETRY, random.random)
+        try:
+            path = self._ctx.storage / "identity.json"
+            identity = self._identity = await self._ctx.thread(Identity.load, path)
+            while True:
+                before = self.sessions
+                error = await self._keep(identity)
+                if self.sessions > before:
+                    backoff.reset()
+                self._trouble = failure_of_session(error, identity.id)
+                self._ctx.log.warning("no session to the other gateway", error=str(self._trouble))
+                self._ctx.status(connected=False, last_error=str(self._trouble))
+                self._tell()
+                await asyncio.sleep(backoff.wait(error))
+        finally:
+            self.closing = True
+
+    async def session(self, newer: int = 0) -> GatewaySession:
+        """Return the present session, one after number ``newer``, or wait for it.
+
+        Raises by class what keeps it away: at once what a person has to mend, anything else after
+        ``awaySeconds``.
+        """
+        try:
+            async with timeouts.timeout(self._config.away_seconds):
+                while True:
+                    found = self._session
+                    if found is not None and found.number > newer:
+                        return found
+                    if isinstance(self._trouble, NeedsLogin | Misconfigured):
+                        raise self._trouble
+                    await self._news.wait()
+        except TimeoutError:
+            if isinstance(self._trouble, Transient):
+                raise self._trouble from None
+            away = f"no session to the other gateway within {self._config.away_seconds:g} s"
+            raise Transient(away) from None
+
+    async def reset(self, key: str) -> None:
+        """Begin another conversation under a key, over a connection of its own.
+
+        Only an administrator may do that, and the runs of one are those of the owner: people in
+        chats must not be taken for him. Where it is refused, the conversation goes on.
+        """
+        try:
+            async with await Client.connect(
+                self._config.url,
+                token=self._config.token,
+                password=self._config.password,
+                identity=self._identity,
+                scopes=(ADMIN,),
+                timeout=self._config.connect_seconds,
+            ) as client:
+                await client.call("sessions.reset", {"key": key, "reason": "new"})
+        except IpcError as error:
+            self._ctx.log.warning(
+                "the conversation at the other gateway goes on", session=key, error=str(error)
+            )
+
+    async def _keep(self, identity: Identity) -> IpcError:
+        """Hold sessions until trying again needs a pause; return why."""
+        config = self._config
+        client = self._client = ReconnectingClient(
+            config.url,
+            on_event=self._take,
+            token=config.token,
+            password=config.password,
+            identity=identity,
+            scopes=SCOPES,
+            caps=CAPS,
+            timeout=config.connect_seconds,
+        )
+        try:
+            await client.open()
+            await asyncio.wait({client.closed})
+        except IpcError as error:
+            return error
+        finally:
+            self._session = None
+            await client.close()
+        return client.ended or PeerGone(client.place, maybe_executed=False)
+
+    def _take(self, event: Event) -> None:
+        match event.event:
+            case "client.opened":
+                self._opened(_object(event))
+            case "client.lost":
+                self._session = None
+                self._ctx.status(connected=False)
+            case name if name in EVENTS:
+                self._on_event(name, _object(event))
+
+    def _opened(self, hello: Mapping[str, Any]) -> None:
+        assert self._client is not None
+        self.sessions += 1
+        server, policy = hello.get("server"), hello.get("policy")
+        process = server.get("bootId") if isinstance(server, Mapping) else None
+        self._trouble = None
+        self._session = GatewaySession(
+            self.sessions,
+            process if isinstance(process, str) else f"session {self.sessions}",
+            policy if isinstance(policy, Mapping) else {},
+            self._client,
+        )
+        self._ctx.status(connected=True, last_error=None)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def _object(event: Event) -> Mapping[str, Any]:
+    if not isinstance(event.payload, msgspec.Raw):
+        return {}
+    try:
+        value = decode_json(event.payload, object)
+    except MALFORMED:
+        return {}
+    return value if isinstance(value, Mapping) else {}
