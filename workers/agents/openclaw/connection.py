@@ -32,7 +32,7 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class GatewaySession:
+class OtherSession:
     """A session. ``process`` names the process of the gateway, ``policy`` holds its bounds."""
 
     number: int
@@ -55,7 +55,7 @@ class OtherGateway:
         self._on_event = on_event
         self._identity: Identity | None = None
         self._client: ReconnectingClient | None = None
-        self._session: GatewaySession | None = None
+        self._session: OtherSession | None = None
         self._trouble: Exception | None = None
         self._news = asyncio.Event()
 
@@ -78,7 +78,7 @@ class OtherGateway:
         finally:
             self.closing = True
 
-    async def session(self, newer: int = 0) -> GatewaySession:
+    async def session(self, newer: int = 0) -> OtherSession:
         """Return the present session, one after number ``newer``, or wait for it.
 
         Raises by class what keeps it away: at once what a person has to mend, anything else after
@@ -159,7 +159,7 @@ class OtherGateway:
         server, policy = hello.get("server"), hello.get("policy")
         process = server.get("bootId") if isinstance(server, Mapping) else None
         self._trouble = None
-        self._session = GatewaySession(
+        self._session = OtherSession(
             self.sessions,
             process if isinstance(process, str) else f"session {self.sessions}",
             policy if isinstance(policy, Mapping) else {},

@@ -10,7 +10,7 @@ from typing import Any
 from ipc.errors import IpcError, PeerGone, RemoteError
 from workers.agent import AgentContext, Final, Turn
 from workers.agents.openclaw.config import OpenClawConfig
-from workers.agents.openclaw.connection import GatewaySession, OtherGateway
+from workers.agents.openclaw.connection import OtherSession, OtherGateway
 from workers.agents.openclaw.failures import failure_of_call, failure_of_run
 from workers.agents.openclaw.images import ImageBounds, split_images
 from workers.agents.openclaw.reading import RunReader, final_of, final_of_text
@@ -58,7 +58,7 @@ class RemoteRun:
                 more = bool(self._turn.model or self._turn.thinking)
                 raise failure_of_call(error, asked_more=more) from None
 
-    async def _in(self, session: GatewaySession) -> Final:
+    async def _in(self, session: OtherSession) -> Final:
         """Go on with the run in a session, from its begin or from where the last one ended."""
         if self.begun and session.process != self._process:
             found = await self._recovered(session)
@@ -75,7 +75,7 @@ class RemoteRun:
                 await asyncio.sleep(PAUSE)  # it has ended, and its answer is not there yet
         return final_of(answer, self._reader)
 
-    async def _ask(self, session: GatewaySession) -> Json:
+    async def _ask(self, session: OtherSession) -> Json:
         """Begin the run, or ask for it by its name: the second time it begins nothing."""
         sent, named = await self._with_files(session)
         params = agent_params(self._config, self._turn, sent, named, time.time())
@@ -92,7 +92,7 @@ class RemoteRun:
                 raise failure_of_run(*self._reader.error) from None
             raise error
 
-    async def _with_files(self, session: GatewaySession) -> Files:
+    async def _with_files(self, session: OtherSession) -> Files:
         """Return the images that go along, and the files that are named: the same each time."""
         if self._files is None:
             sent: list[dict[str, Any]] = []
@@ -103,7 +103,7 @@ class RemoteRun:
             self._files = sent, named
         return self._files
 
-    async def _ended(self, session: GatewaySession) -> None:
+    async def _ended(self, session: OtherSession) -> None:
         """Wait until the run has ended there."""
         params = {"runId": self._turn.run, "timeoutMs": WAIT_MS}
         while True:
@@ -116,7 +116,7 @@ class RemoteRun:
                 await asyncio.sleep(PAUSE)
                 return
 
-    async def _recovered(self, session: GatewaySession) -> Final | bool:
+    async def _recovered(self, session: OtherSession) -> Final | bool:
         """Return what a new process has of the run: its end, or whether it knows it.
 
         Trunkline keeps its runs. OpenClaw goes on by itself with what was running, under another
@@ -141,6 +141,6 @@ class RemoteRun:
                 return False
             await asyncio.sleep(2 * PAUSE)
 
-    async def _call(self, session: GatewaySession, method: str, params: Json) -> Json:
+    async def _call(self, session: OtherSession, method: str, params: Json) -> Json:
         answer = await session.client.call(method, params, timeout=ASK_SECONDS)
         return answer if isinstance(answer, Mapping) else {}

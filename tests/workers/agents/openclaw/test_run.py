@@ -14,7 +14,7 @@ from workers.agent import Final
 from workers.agents.answers import AnswerBound
 from workers.agents.openclaw import run
 from workers.agents.openclaw.config import OpenClawConfig
-from workers.agents.openclaw.connection import GatewaySession
+from workers.agents.openclaw.connection import OtherSession
 from workers.agents.openclaw.reading import RunReader
 from workers.agents.openclaw.run import RemoteRun
 
@@ -43,13 +43,13 @@ class ScriptedGateway:
     def __init__(self, *sessions: tuple[str, Answers]) -> None:
         self.clients = [ScriptedClient(answers) for _, answers in sessions]
         self._made = [
-            GatewaySession(number, process, {}, client)  # type: ignore[arg-type]
+            OtherSession(number, process, {}, client)  # type: ignore[arg-type]
             for number, ((process, _), client) in enumerate(
                 zip(sessions, self.clients, strict=True), 1
             )
         ]
 
-    async def session(self, newer: int = 0) -> GatewaySession:
+    async def session(self, newer: int = 0) -> OtherSession:
         return self._made[newer]
 
 
