@@ -138,6 +138,6 @@ async def test_irc_is_answered_by_openclaw_whatever_happens_to_it(
                 answers = [line for line in ann.lines if "PRIVMSG ann" in line]
                 assert len(answers) == 3
             (row,) = (await daemon.status())["agents"]
-            assert row["connected"] is True
+            assert row["plugin"]["connected"] is True
             log = (tmp_path / "state" / "logs" / "supervisor.log").read_text()
             assert SECRET not in log

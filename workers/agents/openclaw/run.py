@@ -10,7 +10,7 @@ from typing import Any
 from ipc.errors import IpcError, PeerGone, RemoteError
 from workers.agent import AgentContext, Final, Turn
 from workers.agents.openclaw.config import OpenClawConfig
-from workers.agents.openclaw.connection import OtherSession, OtherGateway
+from workers.agents.openclaw.connection import OtherGateway, OtherSession
 from workers.agents.openclaw.failures import failure_of_call, failure_of_run
 from workers.agents.openclaw.images import ImageBounds, split_images
 from workers.agents.openclaw.reading import RunReader, final_of, final_of_text
