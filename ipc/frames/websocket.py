@@ -170,9 +170,10 @@ def response(id: str | int, payload: Any = UNSET) -> bytes:
     return encode(Good(id, True, payload))
 
 
-def error_response(id: str | int, error: ErrorShape) -> bytes:
-    """Return the JSON text of a refusal."""
-    return encode(Response(id, False, UNSET, error))
+def error_response(id: str | int, error: ErrorShape, payload: Any = UNSET) -> bytes:
+    """Return the JSON text of a refusal; ``payload`` is what an answer may have beside it."""
+    raw = UNSET if payload is UNSET else Raw(encode(payload))
+    return encode(Response(id, False, raw, error))
 
 
 def event(

@@ -59,6 +59,7 @@ from runtime.gateway.outbox.outbox import Outbox
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.presence import Presence
 from runtime.gateway.readiness import Readiness
+from runtime.gateway.runs.broadcast import RunBroadcast
 from runtime.gateway.runs.embedded import EmbeddedEcho
 from runtime.gateway.runs.links import RunLinks
 from runtime.gateway.runs.reception import Reception
@@ -165,6 +166,7 @@ class Gateway:
         parts.hub.close()
         parts.answering.close()
         parts.runs.close()
+        parts.broadcast.close()
         parts.outbox.close()
         parts.turns.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
@@ -317,6 +319,9 @@ def _parts(
     )
     answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush)
     runs.watch(TypingSigns(accounts, calls.ask).on_update)
+    hub = Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000)
+    broadcast = RunBroadcast(hub, sessions.id_of)
+    runs.watch(broadcast.on_update)
     recovery = Recovery(runs, agents, intake, jobs, lambda: state / FILE)
 
     def on_welcome(key: str) -> None:
@@ -335,7 +340,7 @@ def _parts(
         stability=Stability(),
         server=server,
         most_clients=min(config.limits.max_clients, shares(open_file_limit()).clients),
-        hub=Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000),
+        hub=hub,
         presence=presence,
         supervisor=SupervisorLink(),
         registry=registry,
@@ -358,6 +363,7 @@ def _parts(
         answering=answering,
         sessions=sessions,
         runs=runs,
+        broadcast=broadcast,
         reception=reception,
         recovery=recovery,
         data_link=DataRouter(
@@ -392,5 +398,6 @@ def _remove(parts: GatewayParts, client: ConnectedClient) -> None:
     """Remove a client whose connection has ended, wherever it stands."""
     parts.hub.remove(client)
     parts.fanout.unsubscribe(client)
+    parts.broadcast.forget(client)
     parts.supervisor.close(client)
     parts.nodes.leave(client, now_ms())

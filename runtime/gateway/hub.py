@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ipc.epoch import now_ms
@@ -101,15 +101,22 @@ class Hub:
         """Count a refused handshake."""
         self._refused[kind] += 1
 
-    def broadcast(self, name: str, payload: Any, *, scope: str | None = None) -> None:
-        """Send a numbered event to every client that may see it.
+    def broadcast(
+        self,
+        name: str,
+        payload: Any,
+        *,
+        scope: str | None = None,
+        wanted: Callable[[ClientView], bool] = lambda client: True,
+    ) -> None:
+        """Send a numbered event to every client that may see it, and by which it is ``wanted``.
 
         ``payload`` is JSON data, or a function that returns it for a protocol.
         """
         self.seq += 1
         version = self.state_version() if name in ("presence", "health") else None
         for client in self._clients:
-            if client.role != SUPERVISOR and client.covers(scope):
+            if client.role != SUPERVISOR and client.covers(scope) and wanted(client):
                 shown = payload(client.protocol) if callable(payload) else payload
                 client.send_event(name, shown, version)
 

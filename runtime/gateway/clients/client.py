@@ -38,7 +38,9 @@ from runtime.gateway.access.scopes import SUPERVISOR, covers
 from runtime.gateway.accounts.account_calls import AccountCalls
 from runtime.gateway.clients.method_table import (
     AccountCall,
+    FailedAnswer,
     Method,
+    TwoAnswers,
     allowed,
     refusal,
 )
@@ -155,11 +157,37 @@ class ConnectedClient:
 
     async def _wait(self, id: str, method: Method, result: Awaitable[Any]) -> None:
         try:
-            self.connection.send(response(id, await result))
+            answer = await result
+            if type(answer) is TwoAnswers:
+                self._answer_twice(id, method, answer)
+            else:
+                self._answer(id, answer)
         except Exception as error:  # noqa: BLE001 - a fault in one method is that request's alone
             self._failed(id, method, error)
         finally:
             self._waiting -= 1
+
+    def _answer(self, id: str, answer: Any) -> None:
+        if type(answer) is FailedAnswer:
+            self._fail(id, answer.error, answer.payload)
+        else:
+            self.connection.send(response(id, answer))
+
+    def _answer_twice(self, id: str, method: Method, answer: TwoAnswers) -> None:
+        """Send the first answer, and the second one when it is there."""
+        self.connection.send(response(id, answer.first))
+        self._waiting += 1
+
+        def done(later: asyncio.Future[Any]) -> None:
+            self._waiting -= 1
+            if later.cancelled():
+                return  # the gateway ends
+            try:
+                self._answer(id, answer.then(later.result()))
+            except Exception as error:  # noqa: BLE001 - as in ``_wait``
+                self._failed(id, method, error)
+
+        answer.later.add_done_callback(done)
 
     def answered(self, id: str, method: Method, ask: AccountCall, answer: bytes) -> None:
         """Answer a request with what an account has answered."""
@@ -211,9 +239,9 @@ class ConnectedClient:
         """Send an event that is for this client only: those have no number."""
         self.connection.send(event(name, payload))
 
-    def _fail(self, id: str | int, error: RemoteError) -> None:
+    def _fail(self, id: str | int, error: RemoteError, payload: Any = UNSET) -> None:
         self.failed += 1
-        self.connection.send(error_response(id, shape_of(error)))
+        self.connection.send(error_response(id, shape_of(error), payload))
 
     def _refuse_frame(self, error: FrameError) -> None:
         text = f"invalid request frame: {error.reason}"

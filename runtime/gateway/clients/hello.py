@@ -25,6 +25,8 @@ EVENTS = (
     "node.pair.resolved",
     "node.invoke.request",
     "node.invoke.cancel",
+    "agent",
+    "chat",
 )
 REPEATABLE = "repeatable-methods"  # the capability that asks for ``features.repeatable``
 SESSION_DEFAULTS = {

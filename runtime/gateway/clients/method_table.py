@@ -10,11 +10,13 @@
 A function returns plain JSON data (or ``msgspec.Raw``) and raises ``RemoteError``. A
 coroutine function may wait; a plain one is answered within the same read of the socket, or
 returns an ``AccountCall``: then it is answered when an account has answered. Where that depends,
-it may also return a coroutine, which then waits as well.
+it may also return a coroutine, which then waits as well. One that waits may return ``TwoAnswers``
+or a ``FailedAnswer``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +56,27 @@ class AccountCall(msgspec.Struct, frozen=True):
     def result(self, answer: bytes) -> Any:
         """Return the result of the account's answer; raises ``RemoteError`` for a malformed one."""
         return self.then(read_answer(self.key, answer, self.decoder))
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAnswer:
+    """An answer that is an error and has a payload beside it."""
+
+    payload: Any
+    error: RemoteError
+
+
+@dataclass(frozen=True, slots=True)
+class TwoAnswers:
+    """Two answers to one request: ``first`` now, and what ``then`` makes of ``later``'s result.
+
+    What waits for the second one takes no task, and no drain waits for it: where the gateway ends
+    before, it does not come.
+    """
+
+    first: Any
+    later: asyncio.Future[Any]
+    then: Callable[[Any], Any]
 
 
 _NO_PARAMS = NoParams()

@@ -1,8 +1,10 @@
 """Fills the table of methods: importing this package imports every family of them."""
 
 from runtime.gateway.methods import (
+    agent,
     agents,
     channels,
+    chat,
     config,
     deadletters,
     devices,
@@ -22,8 +24,10 @@ from runtime.gateway.methods import (
 )
 
 __all__ = [
+    "agent",
     "agents",
     "channels",
+    "chat",
     "config",
     "deadletters",
     "devices",

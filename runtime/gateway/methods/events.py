@@ -18,6 +18,7 @@ from runtime.gateway.accounts.fanout import EVENT, GAP, MESSAGE, OWN_EVENTS, eve
 from runtime.gateway.clients.client import ConnectedClient
 from runtime.gateway.clients.method_table import method
 from runtime.gateway.journal.interface import PAGE_BYTES
+from runtime.gateway.methods.asking import key_in
 from runtime.gateway.parts import GatewayParts
 
 READ_SECONDS = 30.0  # in which a client reads some of what is sent to it from the journal
@@ -25,6 +26,7 @@ READ_PAUSE = 0.005
 OPEN_SECONDS = 10.0  # in which a gateway that has just begun opens its journal
 REMEMBER_SECONDS = 2.0  # in which accounts send a new gateway the history they have
 Key = Annotated[str, Meta(min_length=1, max_length=129)]
+SessionKey = Annotated[str, Meta(min_length=1, max_length=512)]
 Chosen = frozenset[str] | None  # the accounts of a subscription; ``None``: all
 
 
@@ -33,11 +35,14 @@ class SubscribeParams(Params):
 
     ``cursors`` holds the last cursor seen of each account, or where the last subscription began:
     what came after it is sent before anything new. ``*`` stands for accounts that are not named.
+    ``runs`` are the sessions whose events ``agent`` and ``chat`` are sent: ``True`` means those of
+    all, as before any choice; absent it changes nothing.
     """
 
     accounts: list[Key] | None = None
     events: list[str] | None = None
     cursors: dict[Key, Annotated[str, Meta(max_length=41)]] = {}
+    runs: bool | list[SessionKey] | None = None
 
 
 @method("events.subscribe", READ, SubscribeParams, ours=True)
@@ -47,7 +52,9 @@ async def events_subscribe(
     """Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent
     first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The
     answer's `cursors` are where what follows begins: send them back where nothing newer was seen.
+    With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`).
     """
+    _choose_runs(parts, client, params.runs)
     events = OWN_EVENTS if params.events is None else frozenset(params.events)
     if unknown := events - OWN_EVENTS:
         raise RemoteError(INVALID_REQUEST, f"invalid events.subscribe event: {min(unknown)[:128]}")
@@ -78,6 +85,16 @@ async def events_subscribe(
         "gaps": [each.key for each in reached if not each.complete],
         "cursors": _positions(parts, chosen, asked),
     }
+
+
+def _choose_runs(
+    parts: GatewayParts, client: ConnectedClient, runs: bool | list[str] | None
+) -> None:
+    """Follow which sessions' runs a client wants to see."""
+    if runs is None:
+        return
+    chosen = [] if runs is False else None if runs is True else [key_in(parts, k) for k in runs]
+    parts.broadcast.choose(client, chosen)
 
 
 def _pause(parts: GatewayParts, client: ConnectedClient, chosen: Chosen) -> dict[str, Cursor]:

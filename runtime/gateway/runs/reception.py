@@ -25,6 +25,7 @@ from runtime.gateway.access_policy.gatekeeper import Gatekeeper
 from runtime.gateway.accounts.agents import Agents, Received
 from runtime.gateway.accounts.rows import Accounts
 from runtime.gateway.conversations.chat_commands import (
+    ChatCommand,
     ChatFacts,
     CommandAnswer,
     answer,
@@ -123,6 +124,19 @@ class Reception:
         channel = run.origin.account.partition(":")[0]
         return self._queue(channel, self._sessions.known(run.session))
 
+    def direct_key(self, agent: str, target: ReplyTarget) -> str:
+        """Return the key of an agent's conversation in a direct chat."""
+        channel, _, account = target.account.partition(":")
+        origin = Origin(
+            channel=channel,
+            account=account,
+            kind="direct",
+            chat=target.to,
+            peer=target.to,
+            thread=target.thread,
+        )
+        return self._keys.key_of(agent, origin)
+
     async def take(self, key: str, event: Received, at: int) -> Taken:
         """Return what becomes of a message of the account ``key``, which came at ``at``."""
         place = await self._place(key, event.message)
@@ -145,6 +159,14 @@ class Reception:
             thread=message.thread,
         )
         return Taken(said, run)
+
+    def answer_client(self, command: ChatCommand, conversation: OpenConversation) -> CommandAnswer:
+        """Return what becomes of a command that a client has sent into a session, as its owner."""
+        session = conversation.session
+        origin = Origin(channel="client", account="", kind="direct", chat=session.key, peer="you")
+        found = Route(session.agent, "session key", "the session key names it")
+        place = _Belonging(origin, found, session.agent, session.key, conversation)
+        return answer(command, self._facts(place), origin, CommandsConfig(owner_allow_from=["*"]))
 
     async def overhear(self, key: str, event: Received, at: int) -> None:
         """Keep what was not meant for the account, for the next run of its conversation."""

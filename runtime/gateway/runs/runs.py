@@ -162,14 +162,28 @@ class Runs:
 
         return unwatch
 
+    @property
+    def whole(self) -> bool:
+        """Whether what earlier gateways have left is here, and new runs may begin."""
+        return self._whole and not self._closed
+
+    def ending(self, run: str) -> asyncio.Future[Run] | None:
+        """Return what an open run sets once it has ended; cancelled where the gateway ends first."""
+        live = self._live.get(run)
+        if live is None:
+            return None
+        future: asyncio.Future[Run] = self._loop.create_future()
+        live.waiting.append(future)
+        return future
+
     async def wait(self, run: str, seconds: float) -> Run | None:
         """Return a run once it has ended, as it is after ``seconds``; ``None``: there is none."""
         live = self._live.get(run)
         if live is None:
             journal = self._links.journal()
             return None if journal is None else await journal.run_of(run)
-        future: asyncio.Future[Run] = self._loop.create_future()
-        live.waiting.append(future)
+        future = self.ending(run)
+        assert future is not None
         with contextlib.suppress(TimeoutError):
             async with timeouts.timeout(seconds):
                 return await future

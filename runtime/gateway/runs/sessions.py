@@ -89,6 +89,11 @@ class SessionCache:
             self._known.move_to_end(key)
         return found
 
+    def id_of(self, key: str) -> str | None:
+        """Return the id of a conversation that is in memory."""
+        found = self._known.get(key)
+        return None if found is None else found.session.id or None
+
     async def opened(self, key: str, agent: str, now: int) -> OpenConversation:
         """Return the conversation under a key, a new one where there is none."""
         found = self.known(key)
@@ -99,7 +104,9 @@ class SessionCache:
         entries: list[TranscriptEntry] = []
         if session is not None and journal is not None:
             entries = await journal.entries(key, HISTORY_ENTRIES)
-        made = OpenConversation(session or Session(key, agent, created=now, updated=now))
+        if session is None:
+            session = Session(key, agent, secrets.token_hex(8), created=now, updated=now)
+        made = OpenConversation(session)
         made.extend(each for each in entries if each.number > made.session.since)
         return self._enter(key, made)
 

@@ -1,0 +1,224 @@
+"""Asks an agent and waits for its answer: ``agent`` and ``agent.wait``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from ipc.errors import RemoteError
+from ipc.frames.requests import Params
+from ipc.frames.words import INVALID_REQUEST
+from runtime.gateway.access.scopes import WRITE
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import FailedAnswer, Repeat, TwoAnswers, method
+from runtime.gateway.conversations.run_answers import (
+    accepted,
+    command_answer,
+    ended,
+    failure_of,
+    in_flight,
+    waited,
+)
+from runtime.gateway.conversations.session_keys import agent_of, named_key
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.runs import ReplyTarget, Run, RunRequest
+from runtime.gateway.methods.asking import (
+    FileParams,
+    Word,
+    answered_key,
+    begin,
+    conversation_of,
+    default_agent,
+    files_of,
+    journal_of,
+    made_run,
+    main_of,
+    reset_session,
+    session_of_chat,
+    session_with_id,
+    target_of,
+)
+from runtime.gateway.parts import GatewayParts
+from workers.messages import MAX_TEXT, Id
+
+WAIT_MS, MAX_WAIT_MS = 30_000, 3_600_000
+RESETS = frozenset({"/new", "/reset"})
+RESET_DONE = "✅ New session started."
+SEND_POLICY = "sendPolicy"  # a session's setting: ``deny`` refuses deliveries
+
+
+class AgentParams(Params):
+    """The params of ``agent``, OpenClaw's; those without effect are named in the answer."""
+
+    message: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    idempotency_key: Id
+    agent_id: Word | None = None
+    session_key: Word | None = None
+    session_id: Word | None = None
+    to: Word | None = None
+    reply_to: Word | None = None
+    channel: Word | None = None
+    reply_channel: Word | None = None
+    account_id: Word | None = None
+    reply_account_id: Word | None = None
+    thread_id: Word | None = None
+    deliver: bool = False
+    timeout: Annotated[int, Meta(ge=0, le=604_800)] | None = None
+    extra_system_prompt: str | None = None
+    model: Word | None = None
+    thinking: Word | None = None
+    attachments: list[FileParams] = []
+    provider: Word | None = None
+    best_effort_deliver: bool | None = None
+    group_id: Word | None = None
+    group_channel: Word | None = None
+    group_space: Word | None = None
+    lane: Word | None = None
+    cwd: str | None = None
+    label: Word | None = None
+    prompt_mode: Literal["full", "minimal", "none"] | None = None
+    input_provenance: dict[str, Any] | None = None
+    voice_wake_trigger: str | None = None
+
+    def ignored(self) -> list[str]:
+        """Return the names of the given params that no agent here can honour."""
+        return [_WIRE[name] for name in IGNORED if getattr(self, name) is not None]
+
+    @property
+    def target(self) -> tuple[str | None, str | None, str | None]:
+        """Channel, account id and chat of a delivery, as far as they are given."""
+        channel = self.reply_channel or self.channel
+        return channel, self.reply_account_id or self.account_id, self.reply_to or self.to
+
+
+IGNORED = (
+    "provider",
+    "best_effort_deliver",
+    "group_id",
+    "group_channel",
+    "group_space",
+    "lane",
+    "cwd",
+    "label",
+    "prompt_mode",
+    "input_provenance",
+    "voice_wake_trigger",
+)
+_WIRE = dict(zip(AgentParams.__struct_fields__, AgentParams.__struct_encode_fields__, strict=True))
+
+
+class AgentWaitParams(Params):
+    """The params of ``agent.wait``."""
+
+    run_id: Id
+    timeout_ms: Annotated[int, Meta(ge=0, le=MAX_WAIT_MS)] = WAIT_MS
+
+
+@method("agent", WRITE, AgentParams, repeat=Repeat.WITH_KEY)
+async def agent(parts: GatewayParts, client: ConnectedClient, params: AgentParams) -> Any:
+    """Ask an agent. There are two answers with the request's id: `accepted` once the run is stored,
+    and one when it has ended. The same key and message while it runs is answered with `in_flight`
+    alone, after the end with the last answer again, and another message is refused. With `deliver`
+    the answer also goes to the chat that is named. `ignored` (ours) names params without effect.
+    """
+    _check_agent(parts, params)
+    journal = await journal_of(parts)
+    target = _target(parts, params)
+    session = await _session(parts, journal, params, target)
+    if params.message.strip() in RESETS:
+        await reset_session(parts, journal, session)
+        return command_answer(params.idempotency_key, RESET_DONE)
+    if target is not None and params.deliver:
+        settings = (await conversation_of(parts, session)).session.settings
+        if settings.get(SEND_POLICY) == "deny":
+            raise RemoteError(INVALID_REQUEST, "send blocked by session policy")
+    run, known = await begin(
+        parts,
+        journal,
+        made_run(
+            params.idempotency_key,
+            session,
+            request_of(params),
+            client=client.connect.client.id,
+            reply=target if params.deliver else None,
+            timeout_ms=params.timeout * 1000 if params.timeout else None,
+        ),
+    )
+    if known:
+        return in_flight(run) if run.is_open else last_answer(run, client.protocol)
+    named = params.agent_id or params.session_key or params.session_id or target
+    first = accepted(run, named=bool(named), ignored=params.ignored())
+    later = parts.runs.ending(run.id)
+    if later is None:  # it has ended already
+        return last_answer(await journal.run_of(run.id) or run, client.protocol)
+    return TwoAnswers(first, later, lambda ended: last_answer(ended, client.protocol))
+
+
+@method("agent.wait", WRITE, AgentWaitParams, repeat=Repeat.ALWAYS)
+async def agent_wait(parts: GatewayParts, client: ConnectedClient, params: AgentWaitParams) -> Any:
+    """Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run
+    that there is not, of which OpenClaw says what it says of one that still runs.
+    """
+    await journal_of(parts)
+    run = await parts.runs.wait(params.run_id, params.timeout_ms / 1000)
+    return waited(params.run_id, run)
+
+
+def last_answer(run: Run, protocol: int) -> Any:
+    """Return the last answer to ``agent``; an error has its payload beside it."""
+    payload, failure = ended(run), failure_of(run)
+    late = run.state in ("timeout", "expired")
+    if failure is None or (late and protocol >= 4):
+        return payload
+    error = RemoteError(failure.code, failure.text, retryable=failure.retryable)
+    return FailedAnswer(payload, error)
+
+
+def request_of(params: AgentParams) -> RunRequest:
+    """Return what the agent is asked."""
+    fields = {
+        "instructions": params.extra_system_prompt,
+        "model": params.model,
+        "thinking": params.thinking,
+    }
+    given = {name: value for name, value in fields.items() if value}
+    return RunRequest(params.message, files_of(params.attachments), fields=given)
+
+
+def _check_agent(parts: GatewayParts, params: AgentParams) -> None:
+    """Refuse an agent that there is not, and one to which the session does not belong."""
+    wanted = params.agent_id
+    if wanted and wanted not in parts.agents.listed.entries:
+        text = f'invalid agent params: unknown agent id "{wanted}"'
+        raise RemoteError(INVALID_REQUEST, text)
+    if not params.session_key:
+        return
+    owner = agent_of(answered_key(parts, params.session_key))
+    if wanted and owner != wanted:
+        text = f'The agent-scoped session key belongs to "{owner}", not "{wanted}".'
+        raise RemoteError(INVALID_REQUEST, text)
+
+
+def _target(parts: GatewayParts, params: AgentParams) -> ReplyTarget | None:
+    """Return the chat that is meant, where one is."""
+    channel, account, to = params.target
+    if not params.deliver and not (channel and to):
+        return None
+    return target_of(parts, "agent", channel, account, to, params.thread_id)
+
+
+async def _session(
+    parts: GatewayParts, journal: Journal, params: AgentParams, target: ReplyTarget | None
+) -> str:
+    """Return the key of the session that is meant."""
+    if params.session_key:
+        return answered_key(parts, params.session_key)
+    owner = params.agent_id or default_agent(parts)
+    if params.session_id:
+        return await session_with_id(parts, journal, params.session_id, owner)
+    if target is not None:
+        return await session_of_chat(parts, journal, owner, target)
+    if params.agent_id or params.to:
+        return main_of(parts, owner)
+    return answered_key(parts, named_key(owner, "explicit", params.idempotency_key))

@@ -1,0 +1,298 @@
+"""Talks in a session as an operator: ``chat.send``, ``history``, ``abort`` and ``inject``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from ipc import timeouts
+from ipc.epoch import now_ms
+from ipc.errors import RemoteError
+from ipc.frames.requests import Params
+from ipc.frames.words import AGENT, INVALID_REQUEST
+from runtime.gateway.access.scopes import ADMIN, READ, WRITE
+from runtime.gateway.clients.client import ConnectedClient
+from runtime.gateway.clients.method_table import Repeat, method
+from runtime.gateway.conversations.chat_commands import read_command
+from runtime.gateway.conversations.history_views import MAX_CHARS, history_page
+from runtime.gateway.conversations.session_keys import agent_of
+from runtime.gateway.conversations.session_rows import PROVIDER, session_row
+from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
+from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.records import Outcome
+from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunRequest
+from runtime.gateway.methods.asking import (
+    FileParams,
+    Word,
+    answered_key,
+    begin,
+    changed,
+    conversation_of,
+    files_of,
+    journal_of,
+    key_in,
+    made_run,
+    reset_session,
+    store_session,
+)
+from runtime.gateway.parts import GatewayParts
+from runtime.gateway.runs.lifecycle import RunPhase
+from runtime.gateway.runs.reception import QUEUE
+from workers.messages import MAX_TEXT, Id
+
+ABORT_SECONDS = 2.0  # until the end of an aborted run is stored, and its events are sent
+INJECTED = "gateway-injected"  # the model of what no agent has said
+STEER = "queueMode steer is followup here: the message is a turn of its own"
+Key = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class ChatSendParams(Params):
+    """The params of ``chat.send``; those without a meaning here are accepted and ignored."""
+
+    session_key: Key
+    message: Annotated[str, Meta(max_length=MAX_TEXT)]
+    idempotency_key: Id
+    agent_id: Word | None = None
+    session_id: Word | None = None
+    thinking: Word | None = None
+    fast_mode: bool | None = None
+    queue_mode: Literal["steer", "followup", "collect", "interrupt"] | None = None
+    deliver: bool = False
+    originating_channel: Word | None = None
+    originating_to: Word | None = None
+    originating_account_id: Word | None = None
+    originating_thread_id: Word | None = None
+    reply_to_id: Word | None = None
+    attachments: list[FileParams] = []
+    timeout_ms: Annotated[int, Meta(ge=0, le=604_800_000)] | None = None
+    expected_leaf_entry_id: Word | None = None
+    suppress_command_interpretation: bool = False
+
+
+class ChatHistoryParams(Params):
+    """The params of ``chat.history``. ``offset`` counts back from the newest entry."""
+
+    session_key: Key
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+    offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    max_chars: Annotated[int, Meta(ge=1, le=MAX_CHARS)] = MAX_CHARS
+    agent_id: Word | None = None
+
+
+class ChatAbortParams(Params):
+    """The params of ``chat.abort``; without ``run_id`` all runs of the session are meant."""
+
+    session_key: Key
+    run_id: Id | None = None
+    agent_id: Word | None = None
+
+
+class ChatInjectParams(Params):
+    """The params of ``chat.inject``."""
+
+    session_key: Key
+    message: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    label: Annotated[str, Meta(max_length=100)] | None = None
+    agent_id: Word | None = None
+
+
+@method("chat.send", WRITE, ChatSendParams, repeat=Repeat.WITH_KEY)
+async def chat_send(parts: GatewayParts, client: ConnectedClient, params: ChatSendParams) -> Any:
+    """Say something in a session; the answer comes as events `chat` and `agent`. The same key and
+    text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the
+    agent's answer to the chat where the session was last spoken. `queueMode: "steer"` is followup
+    here, as `note` says. Commands are carried out by the gateway.
+    """
+    key = answered_key(parts, params.session_key)
+    files = files_of(params.attachments)
+    if not params.message.strip() and not files:
+        raise RemoteError(INVALID_REQUEST, "message or attachment required")
+    journal = await journal_of(parts)
+    text = params.message
+    if not params.suppress_command_interpretation and not files:
+        done = await _command(parts, journal, key, params)
+        if isinstance(done, dict):
+            return done
+        text = done
+    fields = {"thinking": params.thinking} if params.thinking else {}
+    busy = [each.run.id for each in parts.runs.of_session(key)]
+    made = made_run(
+        params.idempotency_key,
+        key,
+        RunRequest(text, files, fields=fields),
+        client=client.connect.client.id,
+        reply=await _target(parts, key) if params.deliver else None,
+        mode=params.queue_mode or "",
+        timeout_ms=params.timeout_ms,
+    )
+    if params.queue_mode == "interrupt":
+        for each in busy:
+            if each != made.id:
+                parts.broadcast.stops(each, "aborted")
+    run, known = await begin(parts, journal, made)
+    if known:
+        return {"runId": run.id, "status": "in_flight" if run.is_open else _status(run)}
+    answer: dict[str, Any] = {"runId": run.id, "status": "started"}
+    if params.queue_mode == "interrupt" and busy:
+        answer["interruptedActiveRun"] = True
+    if params.queue_mode == "steer":
+        answer["note"] = STEER
+    return answer
+
+
+@method("chat.history", READ, ChatHistoryParams)
+async def chat_history(
+    parts: GatewayParts, client: ConnectedClient, params: ChatHistoryParams
+) -> Any:
+    """Answer with the newest entries of a session's transcript, and with what waits. A session that
+    there is not is empty.
+    """
+    key = key_in(parts, params.session_key)
+    journal = await journal_of(parts)
+    session = await journal.session(key)
+    entries: list[TranscriptEntry] = []
+    if session is not None:
+        entries = await journal.entries(key, params.limit + params.offset)
+        entries = [each for each in entries if each.number > session.since]
+        entries = entries[: len(entries) - params.offset] if params.offset else entries
+    total = 0 if session is None else max(session.messages, len(entries) + params.offset)
+    if not entries and params.offset:
+        total = 0 if session is None else session.messages
+    live = [each.run for each in parts.runs.of_session(key)]
+    entry = parts.agents.listed.entries.get(agent_of(key))
+    answer: dict[str, Any] = {"sessionKey": key}
+    if session is not None and session.id:
+        answer["sessionId"] = session.id
+    answer |= history_page(entries, total, offset=params.offset, max_chars=params.max_chars)
+    answer |= {
+        "pendingInputs": _pending(parts, key),
+        "defaults": {
+            "modelProvider": PROVIDER,
+            "model": "" if entry is None else entry.label,
+            "agentRuntime": {"id": "" if entry is None else entry.kind},
+        },
+        "sessionInfo": session_row(session or Session(key, agent_of(key)), live),
+    }
+    return answer
+
+
+@method("chat.abort", WRITE, ChatAbortParams, repeat=Repeat.ALWAYS)
+async def chat_abort(parts: GatewayParts, client: ConnectedClient, params: ChatAbortParams) -> Any:
+    """End a run of a session, or all of them. The events of their ends come before the answer."""
+    key = key_in(parts, params.session_key)
+    runs = await abort(parts, key, params.run_id)
+    return {"ok": True, "aborted": bool(runs), "runIds": runs}
+
+
+@method("chat.inject", ADMIN, ChatInjectParams)
+async def chat_inject(
+    parts: GatewayParts, client: ConnectedClient, params: ChatInjectParams
+) -> Any:
+    """Add a message to a session's transcript as if its agent had said it, without asking it."""
+    key = answered_key(parts, params.session_key)
+    journal = await journal_of(parts)
+    if await journal.session(key) is None:
+        raise RemoteError(INVALID_REQUEST, "session not found")
+    text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
+    entry = TranscriptEntry("assistant", text, at=now_ms(), model=INJECTED)
+    number = await add_entry(parts, journal, key, entry)
+    message = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+    message |= {"timestamp": entry.at}
+    parts.broadcast.said(f"inject-{number}", key, agent_of(key), message)
+    return {"ok": True, "messageId": str(number)}
+
+
+async def abort(parts: GatewayParts, key: str, run: str | None, reason: str = "rpc") -> list[str]:
+    """End one run of a session, or all; return their ids once the ends are stored."""
+    found = [each.run.id for each in parts.runs.of_session(key) if run in (None, each.run.id)]
+    ends = [end for each in found if (end := parts.runs.ending(each)) is not None]
+    for each in found:
+        parts.broadcast.stops(each, reason)
+    aborted = [each for each in found if parts.runs.abort(each)]
+    try:
+        async with timeouts.timeout(ABORT_SECONDS):
+            await asyncio.gather(*ends)
+    except TimeoutError:
+        pass  # the journal is in trouble: the events follow
+    return aborted
+
+
+async def add_entry(parts: GatewayParts, journal: Journal, key: str, entry: TranscriptEntry) -> int:
+    """Add an entry to a transcript; return its number once it is stored."""
+    conversation = await conversation_of(parts, key)
+    session = changed(conversation.session, messages=conversation.session.messages + 1)
+    stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    record = EntriesAdded(f"{AGENT}:{session.agent}", key, [entry], session)
+    journal.append(record, stored.set_result)
+    parts.server.flush_soon()
+    conversation.session = session
+    outcome = await stored
+    number = outcome.first if isinstance(outcome, Recorded) else 0
+    conversation.extend([replace(entry, number=number)])
+    return number
+
+
+async def _command(
+    parts: GatewayParts, journal: Journal, key: str, params: ChatSendParams
+) -> dict[str, Any] | str:
+    """Carry out a command: return the answer, or the text that remains for the agent."""
+    command = read_command(params.message, busy=bool(parts.runs.of_session(key)))
+    if command is None or command.name == "agent":  # the key names the agent
+        return params.message
+    conversation = await conversation_of(parts, key)
+    done = parts.reception.answer_client(command, conversation)
+    match done.effect:
+        case "stop":
+            runs = await abort(parts, key, None, "stop")
+            return {"ok": True, "aborted": bool(runs), "runIds": runs}
+        case "reset":
+            await reset_session(parts, journal, key)
+        case "queue":
+            settings = {n: v for n, v in conversation.session.settings.items() if n != QUEUE}
+            if done.queue is not None:
+                settings[QUEUE] = msgspec.to_builtins(done.queue)
+            conversation.session = changed(conversation.session, settings=settings)
+            store_session(parts, journal, conversation.session)
+    if done.message is not None:
+        return done.message
+    content = [{"type": "text", "text": done.text}]
+    message = {"role": "assistant", "content": content, "timestamp": now_ms()}
+    more = {"provider": "openclaw", "model": INJECTED, "stopReason": "stop"}
+    parts.broadcast.said(params.idempotency_key, key, agent_of(key), message | more)
+    return {"runId": params.idempotency_key, "status": "started"}
+
+
+async def _target(parts: GatewayParts, key: str) -> ReplyTarget | None:
+    """Return the chat where a session was last spoken, while its account is there."""
+    session = (await conversation_of(parts, key)).session
+    if not session.to or session.account not in parts.accounts.rows:
+        return None
+    return ReplyTarget(session.account, session.to, session.thread)
+
+
+def _pending(parts: GatewayParts, key: str) -> dict[str, Any]:
+    waiting = [
+        each.run for each in parts.runs.of_session(key) if each.life.phase is RunPhase.QUEUED
+    ]
+    items = [
+        {
+            "id": each.id,
+            "acceptedAt": each.at,
+            "state": "queued",
+            "message": each.request.text,
+            "runId": each.id,
+        }
+        for each in waiting
+    ]
+    return {"items": items, "total": len(items)}
+
+
+def _status(run: Run) -> str:
+    """Return how a run has ended, for whoever sends its key again."""
+    if run.state in ("final", "merged"):
+        return "ok"
+    return "timeout" if run.state in ("timeout", "expired") else "error"

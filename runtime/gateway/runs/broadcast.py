@@ -1,0 +1,155 @@
+"""Sends what happens to runs to the gateway's clients: the events ``agent`` and ``chat``.
+
+As in OpenClaw every operator who may read gets those of every session; a client may choose fewer
+(``events.subscribe``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ipc.epoch import now_ms
+from runtime.gateway.access.client_view import ClientView
+from runtime.gateway.access.scopes import READ
+from runtime.gateway.conversations.error_texts import end_text, error_text
+from runtime.gateway.conversations.run_events import RunEvent, RunEvents
+from runtime.gateway.hub import Hub
+from runtime.gateway.journal.runs import Run
+from runtime.gateway.runs.live import RunUpdate
+from workers.agent import Delta, Notice, ToolCall, ToolResult, TurnEvent
+
+TOOL_EVENTS = "tool-events"  # the capability of clients that get the stream ``tool``
+STOP_REASON = "rpc"  # of a run that a client has ended
+
+
+class RunBroadcast:
+    """The events of all runs that have not ended.
+
+    ``session_id(key)`` is the id of a session that is known.
+    """
+
+    def __init__(self, hub: Hub, session_id: Callable[[str], str | None]) -> None:
+        self._hub = hub
+        self._session_id = session_id
+        self._loop = asyncio.get_running_loop()
+        self._events: dict[str, RunEvents] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._reasons: dict[str, str] = {}
+        self._chosen: dict[ClientView, frozenset[str]] = {}
+
+    def choose(self, client: ClientView, sessions: Iterable[str] | None) -> None:
+        """Send ``client`` the events of these sessions alone; ``None``: those of all."""
+        if sessions is None:
+            self._chosen.pop(client, None)
+        else:
+            self._chosen[client] = frozenset(sessions)
+
+    def forget(self, client: ClientView) -> None:
+        """Forget a client whose connection has ended."""
+        self._chosen.pop(client, None)
+
+    def stops(self, run: str, reason: str) -> None:
+        """Take why a run is about to be aborted, as its last event says it."""
+        self._reasons[run] = reason
+
+    def said(self, run: str, session: str, agent: str, message: dict[str, Any]) -> None:
+        """Send a message that no run has made, as the one event ``chat`` of ``run``."""
+        payload = {"runId": run, "sessionKey": session, "agentId": agent, "seq": 0}
+        event = RunEvent("chat", payload | {"state": "final", "message": message})
+        self._send(session, [event])
+
+    def on_update(self, update: RunUpdate) -> None:
+        """Send what has happened to a run."""
+        run, now = update.run, now_ms()
+        if update.step == "queued":
+            return
+        events = self._events.get(run.id)
+        if events is None:
+            events = self._events[run.id] = self._begun(update)
+        if update.step in ("ended", "merged"):
+            self._stop_timer(run.id)
+            del self._events[run.id]
+            reason = self._reasons.pop(run.id, STOP_REASON)
+            self._send(run.session, ended_events(events, run, reason, now))
+            return
+        self._send(run.session, events.begun(run.started or now))
+        if update.event is not None:
+            self._send(run.session, made_of(events, update.event, now))
+        self._wake(run.id, run.session, events, now)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        for run in list(self._timers):
+            self._stop_timer(run)
+
+    def _begun(self, update: RunUpdate) -> RunEvents:
+        """Return the events of a run, which goes on where an earlier gateway has left it."""
+        run, text = update.run, update.text
+        if isinstance(update.event, Delta):
+            text = text.removesuffix(update.event.text)
+        return RunEvents(
+            run.id, run.session, run.agent, session_id=self._session_id(run.session), text=text
+        )
+
+    def _wake(self, run: str, session: str, events: RunEvents, now: int) -> None:
+        """Send the text that waits when it is due."""
+        due = events.due()
+        if due is None:
+            self._stop_timer(run)
+        elif run not in self._timers:
+
+            def come() -> None:
+                self._timers.pop(run, None)
+                self._send(session, events.flush(now_ms()))
+
+            self._timers[run] = self._loop.call_later(max(due - now, 1) / 1000, come)
+
+    def _stop_timer(self, run: str) -> None:
+        timer = self._timers.pop(run, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _send(self, session: str, events: list[RunEvent]) -> None:
+        for each in events:
+            tools = each.tools_only
+
+            def wanted(client: ClientView, tools: bool = tools) -> bool:
+                chosen = self._chosen.get(client)
+                if chosen is not None and session not in chosen:
+                    return False
+                return not tools or TOOL_EVENTS in client.connect.caps
+
+            self._hub.broadcast(each.event, each.payload, scope=READ, wanted=wanted)
+
+
+def made_of(events: RunEvents, event: TurnEvent, now: int) -> list[RunEvent]:
+    """Return the events that follow from what an agent has yielded."""
+    match event:
+        case Delta():
+            return events.delta(event.text, now)
+        case ToolCall():
+            return events.tool_called(event.id, event.name, event.arguments, now)
+        case ToolResult():
+            return events.tool_ended(event.id, event.output, now, failed=event.failed)
+        case Notice():
+            return events.noticed(event.text, now)
+    return []
+
+
+def ended_events(events: RunEvents, run: Run, reason: str, now: int) -> list[RunEvent]:
+    """Return the last events of a run, by how it has ended."""
+    began = events.begun(run.started or now)
+    match run.state:
+        case "final":
+            result = run.result
+            stop = (result and result.stop_reason) or "stop"
+            usage = None if result is None else result.usage
+            return began + events.final(run.answer, now, stop_reason=stop, usage=usage)
+        case "aborted":
+            return began + events.aborted(now, stop_reason=reason)
+        case "merged":  # its words are in another run, which has the answer
+            return began + events.final(None, now)
+    text = end_text(run.state, run.error) or error_text(run.error)
+    return began + events.failed(text, now)
