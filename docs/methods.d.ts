@@ -1,7 +1,16 @@
 // Made by `python -m runtime.gateway.schema --ts`; do not edit.
 
+/** The params of ``agent``, OpenClaw's; those without effect are named in the answer. */
+export type AgentParams = { message: string; idempotencyKey: string; agentId?: string | null; sessionKey?: string | null; sessionId?: string | null; to?: string | null; replyTo?: string | null; channel?: string | null; replyChannel?: string | null; accountId?: string | null; replyAccountId?: string | null; threadId?: string | null; deliver?: boolean; timeout?: number | null; extraSystemPrompt?: string | null; model?: string | null; thinking?: string | null; attachments?: Array<FileParams>; provider?: string | null; bestEffortDeliver?: boolean | null; groupId?: string | null; groupChannel?: string | null; groupSpace?: string | null; lane?: string | null; cwd?: string | null; label?: string | null; promptMode?: "full" | "minimal" | "none" | null; inputProvenance?: Record<string, unknown> | null; voiceWakeTrigger?: string | null };
+
+/** A file in a request: base64 in ``content``; other fields are accepted and ignored. */
+export type FileParams = { content?: string; mimeType?: string | null; fileName?: string | null };
+
 /** The params of ``agent.identity.get``; without any the default agent is meant. */
 export type AgentIdentityParams = { agentId?: string; sessionKey?: string };
+
+/** The params of ``agent.wait``. */
+export type AgentWaitParams = { runId: string; timeoutMs?: number };
 
 /** No params at all. */
 export type NoParams = Record<string, never>;
@@ -45,6 +54,18 @@ export type ChannelsStatusParams = { probe?: boolean; timeoutMs?: number; channe
 /** The params of ``channels.why``: a sender, in a direct chat or in the group ``chat``. ``guild`` is the server to which a Discord channel belongs, ``roles`` are the sender's. */
 export type WhyParams = { channel: string; senderId: string; accountId?: string | null; chat?: string | null; guild?: string | null; roles?: Array<string> };
 
+/** The params of ``chat.abort``; without ``run_id`` all runs of the session are meant. */
+export type ChatAbortParams = { sessionKey: string; runId?: string | null; agentId?: string | null };
+
+/** The params of ``chat.history``. ``offset`` counts back from the newest entry. */
+export type ChatHistoryParams = { sessionKey: string; limit?: number; offset?: number; maxChars?: number; agentId?: string | null };
+
+/** The params of ``chat.inject``. */
+export type ChatInjectParams = { sessionKey: string; message: string; label?: string | null; agentId?: string | null };
+
+/** The params of ``chat.send``; those without a meaning here are accepted and ignored. */
+export type ChatSendParams = { sessionKey: string; message: string; idempotencyKey: string; agentId?: string | null; sessionId?: string | null; thinking?: string | null; fastMode?: boolean | null; queueMode?: "collect" | "followup" | "interrupt" | "steer" | null; deliver?: boolean; originatingChannel?: string | null; originatingTo?: string | null; originatingAccountId?: string | null; originatingThreadId?: string | null; replyToId?: string | null; attachments?: Array<FileParams>; timeoutMs?: number | null; expectedLeafEntryId?: string | null; suppressCommandInterpretation?: boolean };
+
 /** The params of ``config.apply``; those about agents and delays are accepted and ignored. */
 export type ApplyParams = { raw: string; baseHash?: string; sessionKey?: string; deliveryContext?: Record<string, unknown>; note?: string; restartDelayMs?: number };
 
@@ -81,8 +102,8 @@ export type RotateParams = { deviceId: string; role: string; scopes?: Array<stri
 /** The params of ``diagnostics.stability``: how many events, their type, after which. */
 export type StabilityParams = { limit?: number; type?: string | null; sinceSeq?: number };
 
-/** The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of each account, or where the last subscription began: what came after it is sent before anything new. ``*`` stands for accounts that are not named. */
-export type SubscribeParams = { accounts?: Array<string> | null; events?: Array<string> | null; cursors?: Record<string, string> };
+/** The params of ``events.subscribe``: ``accounts`` and ``events`` absent mean all. ``cursors`` holds the last cursor seen of each account, or where the last subscription began: what came after it is sent before anything new. ``*`` stands for accounts that are not named. ``runs`` are the sessions whose events ``agent`` and ``chat`` are sent: ``True`` means those of all, as before any choice; absent it changes nothing. */
+export type SubscribeParams = { accounts?: Array<string> | null; events?: Array<string> | null; cursors?: Record<string, string>; runs?: boolean | Array<string> | null };
 
 /** The params of ``gateway.restart.request``; ``reason`` is logged. ``skip_deferral`` is ignored, for nothing is deferred: calls under way are finished. */
 export type DeferrableRestartParams = { reason?: string | null; delayMs?: number; skipDeferral?: boolean };
@@ -145,8 +166,12 @@ export type WebLoginStartParams = { force?: boolean; timeoutMs?: number; verbose
 export type WebLoginWaitParams = { timeoutMs?: number; currentQrDataUrl?: string | null; channel?: string | null; accountId?: string | null };
 
 export interface MethodParams {
+  /** Ask an agent. There are two answers with the request's id: `accepted` once the run is stored, and one when it has ended. The same key and message while it runs is answered with `in_flight` alone, after the end with the last answer again, and another message is refused. With `deliver` the answer also goes to the chat that is named. `ignored` (ours) names params without effect. */
+  "agent": AgentParams;
   /** Answer with the name and the avatar of an agent, which is named by its id or the key of one of its sessions. One that there is not has OpenClaw's names. */
   "agent.identity.get": AgentIdentityParams;
+  /** Wait until a run has ended, at most `timeoutMs` (30 s). `known` (ours) is false for a run that there is not, of which OpenClaw says what it says of one that still runs. */
+  "agent.wait": AgentWaitParams;
   /** Answer with the agents. `kind`, `phase`, `cause`, `incarnation` and `health` are ours; an agent without a phase has no process. */
   "agents.list": NoParams;
   /** Explain the state of an account and what comes next. */
@@ -189,6 +214,14 @@ export interface MethodParams {
   "channels.stop": ChannelTargetParams;
   /** Answer with what becomes of a message of a sender, and by which line of the configuration. */
   "channels.why": WhyParams;
+  /** End a run of a session, or all of them. The events of their ends come before the answer. */
+  "chat.abort": ChatAbortParams;
+  /** Answer with the newest entries of a session's transcript, and with what waits. A session that there is not is empty. */
+  "chat.history": ChatHistoryParams;
+  /** Add a message to a session's transcript as if its agent had said it, without asking it. */
+  "chat.inject": ChatInjectParams;
+  /** Say something in a session; the answer comes as events `chat` and `agent`. The same key and text is answered with `in_flight` or `ok`, another text is refused. `deliver` also sends the agent's answer to the chat where the session was last spoken. `queueMode: "steer"` is followup here, as `note` says. Commands are carried out by the gateway. */
+  "chat.send": ChatSendParams;
   /** Write the whole text as `config.set` does; either way it is applied at once. */
   "config.apply": ApplyParams;
   /** Answer with the file's text and its values, comments and secrets as `__OPENCLAW_REDACTED__`, and the `hash` that a write must name. */
@@ -225,7 +258,7 @@ export interface MethodParams {
   "device.token.rotate": RotateParams;
   /** Answer with recent faults: refused clients, accounts that failed. */
   "diagnostics.stability": StabilityParams;
-  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. */
+  /** Subscribe to our events, replacing what was subscribed; what came after `cursors` is sent first. `gaps` names the accounts of which more is missing, as does the event `channel.gap`. The answer's `cursors` are where what follows begins: send them back where nothing newer was seen. With `runs` the events `agent` and `chat` come for those sessions only, or not at all (`false`). */
   "events.subscribe": SubscribeParams;
   /** Answer with the gateway's own device identity, which is made at the first request. */
   "gateway.identity.get": NoParams;

@@ -165,8 +165,8 @@ class Gateway:
             self._files.close()
         parts.hub.close()
         parts.answering.close()
-        parts.runs.close()
         parts.broadcast.close()
+        parts.runs.close()
         parts.outbox.close()
         parts.turns.close()
         for calls in (parts.calls, parts.http_calls, parts.supervisor, parts.nodes):
@@ -266,8 +266,7 @@ def _parts(
     """Make the parts of a gateway around the server of its clients."""
     boot_id = secrets.token_hex(16)
     accounts = Accounts(boot.channels, boot.revision)
-    health = Health(accounts, boot.version)
-    presence = Presence(boot.version, boot_id)
+    health, presence = Health(accounts, boot.version), Presence(boot.version, boot_id)
     readiness = Readiness(asyncio.get_running_loop().time)
     registry = Registry(Path(boot.state_dir) / "devices.json")
     peers = Peers(accounts, PeerProof(boot.secret))
@@ -320,8 +319,6 @@ def _parts(
     answering = Answering(agents, jobs, outbox, gatekeeper, intake, reception, runs, flush)
     runs.watch(TypingSigns(accounts, calls.ask).on_update)
     hub = Hub(accounts, health, presence, readiness, config.tick_interval_ms / 1000)
-    broadcast = RunBroadcast(hub, sessions.id_of)
-    runs.watch(broadcast.on_update)
     recovery = Recovery(runs, agents, intake, jobs, lambda: state / FILE)
 
     def on_welcome(key: str) -> None:
@@ -363,7 +360,7 @@ def _parts(
         answering=answering,
         sessions=sessions,
         runs=runs,
-        broadcast=broadcast,
+        broadcast=RunBroadcast(hub, sessions.id_of, runs.watch),
         reception=reception,
         recovery=recovery,
         data_link=DataRouter(

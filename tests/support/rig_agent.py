@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ipc.frames.data import Answer, Call, TurnBegin, TurnEnded, TurnTaken
+from ipc.frames.data import Answer, Call, TurnBegin, TurnEnded, TurnEvents, TurnTaken
 from tests.support.gateway_rig import GatewayRig, Worker
-from workers.agent import Final, TurnOutcome
+from workers.agent import Final, TurnEvent, TurnOutcome
 
 AGENT = "agent:echo"
 
@@ -32,3 +32,42 @@ def delivered(call: Call) -> Answer:
     """Return what a worker answers that has sent a message."""
     assert call.method == "deliver"
     return Answer(call.id, True, b'{"sent":[{"id":"1","chat":"person-1","ts":1}]}')
+
+
+class HeldAgent:
+    """An agent that has its turns until the test ends them; ``turns`` are their names, in order."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._seq: dict[str, int] = {}
+        self.turns: list[str] = []
+        self.asked: list[dict[str, Any]] = []
+        worker.on_frame = self._take
+
+    def _take(self, frame: Any) -> None:
+        if isinstance(frame, TurnBegin):
+            self.turns.append(frame.turn)
+            self.asked.append(msgspec.json.decode(frame.payload))
+            self._worker.send(TurnTaken(frame.turn, 0))
+
+    def yields(self, *events: TurnEvent) -> None:
+        """Have the newest turn yield something."""
+        turn = self.turns[-1]
+        first = self._seq.get(turn, 0) + 1
+        self._seq[turn] = first + len(events) - 1
+        self._worker.send(TurnEvents(turn, first, [msgspec.json.encode(each) for each in events]))
+
+    def ends(self, outcome: TurnOutcome) -> None:
+        """End the newest turn."""
+        turn = self.turns[-1]
+        end = TurnEnded(turn, self._seq.get(turn, 0) + 1, msgspec.json.encode(outcome))
+        self._worker.send(end)
+
+    def answers(self, text: str) -> None:
+        """End the newest turn with an answer."""
+        self.ends(TurnOutcome("final", Final(text)))
+
+
+async def held_agent(rig: GatewayRig) -> HeldAgent:
+    """Return the process of the echo agent, which waits for the test."""
+    return HeldAgent(await rig.worker(AGENT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from runtime.gateway.conversations.session_keys import (
 )
 from runtime.gateway.journal.conversations import Session, SessionChanged, SessionFilter
 from runtime.gateway.journal.interface import Journal
+from runtime.gateway.journal.records import Outcome, Record
 from runtime.gateway.journal.runs import ReplyTarget, Run, RunOrigin, RunRequest
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.sessions import OpenConversation
@@ -204,10 +206,17 @@ async def conversation_of(parts: GatewayParts, key: str) -> OpenConversation:
     return await parts.sessions.opened(key, agent_of(key), now_ms())
 
 
-def store_session(parts: GatewayParts, journal: Journal, session: Session) -> None:
-    """Store what a session is now."""
-    journal.append(SessionChanged(f"{AGENT}:{session.agent}", session))
+async def store_session(parts: GatewayParts, journal: Journal, session: Session) -> None:
+    """Store what a session is now; returns once that is done."""
+    await stored(parts, journal, SessionChanged(f"{AGENT}:{session.agent}", session))
+
+
+async def stored(parts: GatewayParts, journal: Journal, record: Record) -> Outcome:
+    """Store a record; return what came of it."""
+    done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    journal.append(record, done.set_result)
     parts.server.flush_soon()
+    return await done
 
 
 async def reset_session(
@@ -217,8 +226,9 @@ async def reset_session(
     stop_runs(parts, key, reason)
     conversation = await conversation_of(parts, key)
     parts.sessions.begun_anew(conversation, now_ms())
-    store_session(parts, journal, conversation.session)
-    return conversation.session
+    session = conversation.session
+    await store_session(parts, journal, session)
+    return session
 
 
 def stop_runs(parts: GatewayParts, key: str, reason: str) -> list[str]:

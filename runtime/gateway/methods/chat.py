@@ -23,7 +23,6 @@ from runtime.gateway.conversations.session_keys import agent_of
 from runtime.gateway.conversations.session_rows import PROVIDER, session_row
 from runtime.gateway.journal.conversations import EntriesAdded, Session, TranscriptEntry
 from runtime.gateway.journal.interface import Journal
-from runtime.gateway.journal.records import Outcome
 from runtime.gateway.journal.runs import Recorded, ReplyTarget, Run, RunRequest
 from runtime.gateway.methods.asking import (
     FileParams,
@@ -38,6 +37,7 @@ from runtime.gateway.methods.asking import (
     made_run,
     reset_session,
     store_session,
+    stored,
 )
 from runtime.gateway.parts import GatewayParts
 from runtime.gateway.runs.lifecycle import RunPhase
@@ -200,9 +200,7 @@ async def chat_inject(
     text = f"[{params.label}]\n\n{params.message}" if params.label else params.message
     entry = TranscriptEntry("assistant", text, at=now_ms(), model=INJECTED)
     number = await add_entry(parts, journal, key, entry)
-    message = {"role": "assistant", "content": [{"type": "text", "text": text}]}
-    message |= {"timestamp": entry.at}
-    parts.broadcast.said(f"inject-{number}", key, agent_of(key), message)
+    parts.broadcast.said(f"inject-{number}", key, agent_of(key), _message(text, entry.at))
     return {"ok": True, "messageId": str(number)}
 
 
@@ -225,12 +223,9 @@ async def add_entry(parts: GatewayParts, journal: Journal, key: str, entry: Tran
     """Add an entry to a transcript; return its number once it is stored."""
     conversation = await conversation_of(parts, key)
     session = changed(conversation.session, messages=conversation.session.messages + 1)
-    stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    record = EntriesAdded(f"{AGENT}:{session.agent}", key, [entry], session)
-    journal.append(record, stored.set_result)
-    parts.server.flush_soon()
     conversation.session = session
-    outcome = await stored
+    record = EntriesAdded(f"{AGENT}:{session.agent}", key, [entry], session)
+    outcome = await stored(parts, journal, record)
     number = outcome.first if isinstance(outcome, Recorded) else 0
     conversation.extend([replace(entry, number=number)])
     return number
@@ -256,13 +251,12 @@ async def _command(
             if done.queue is not None:
                 settings[QUEUE] = msgspec.to_builtins(done.queue)
             conversation.session = changed(conversation.session, settings=settings)
-            store_session(parts, journal, conversation.session)
+            await store_session(parts, journal, conversation.session)
     if done.message is not None:
         return done.message
-    content = [{"type": "text", "text": done.text}]
-    message = {"role": "assistant", "content": content, "timestamp": now_ms()}
     more = {"provider": "openclaw", "model": INJECTED, "stopReason": "stop"}
-    parts.broadcast.said(params.idempotency_key, key, agent_of(key), message | more)
+    message = _message(done.text, now_ms()) | more
+    parts.broadcast.said(params.idempotency_key, key, agent_of(key), message)
     return {"runId": params.idempotency_key, "status": "started"}
 
 
@@ -289,6 +283,10 @@ def _pending(parts: GatewayParts, key: str) -> dict[str, Any]:
         for each in waiting
     ]
     return {"items": items, "total": len(items)}
+
+
+def _message(text: str, at: int) -> dict[str, Any]:
+    return {"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": at}
 
 
 def _status(run: Run) -> str:

@@ -18,6 +18,7 @@ from runtime.gateway.conversations.run_events import RunEvent, RunEvents
 from runtime.gateway.hub import Hub
 from runtime.gateway.journal.runs import Run
 from runtime.gateway.runs.live import RunUpdate
+from runtime.gateway.runs.runs import Watcher
 from workers.agent import Delta, Notice, ToolCall, ToolResult, TurnEvent
 
 TOOL_EVENTS = "tool-events"  # the capability of clients that get the stream ``tool``
@@ -27,10 +28,15 @@ STOP_REASON = "rpc"  # of a run that a client has ended
 class RunBroadcast:
     """The events of all runs that have not ended.
 
-    ``session_id(key)`` is the id of a session that is known.
+    ``session_id(key)`` is the id of a session that is known, ``watch`` that of the runs.
     """
 
-    def __init__(self, hub: Hub, session_id: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        session_id: Callable[[str], str | None],
+        watch: Callable[[Watcher], object],
+    ) -> None:
         self._hub = hub
         self._session_id = session_id
         self._loop = asyncio.get_running_loop()
@@ -38,6 +44,7 @@ class RunBroadcast:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._reasons: dict[str, str] = {}
         self._chosen: dict[ClientView, frozenset[str]] = {}
+        watch(self.on_update)
 
     def choose(self, client: ClientView, sessions: Iterable[str] | None) -> None:
         """Send ``client`` the events of these sessions alone; ``None``: those of all."""

@@ -168,7 +168,7 @@ class Runs:
         return self._whole and not self._closed
 
     def ending(self, run: str) -> asyncio.Future[Run] | None:
-        """Return what an open run sets once it has ended; cancelled where the gateway ends first."""
+        """Return what an open run sets once it has ended; it is cancelled with the gateway."""
         live = self._live.get(run)
         if live is None:
             return None

@@ -1,0 +1,103 @@
+"""The answers of ``agent`` and ``agent.wait``, as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from runtime.gateway.conversations.error_texts import TEXTS
+from runtime.gateway.conversations.run_answers import (
+    TRUNCATED,
+    accepted,
+    command_answer,
+    digest_of,
+    ended,
+    failure_of,
+    in_flight,
+    waited,
+)
+from runtime.gateway.journal.runs import Run, RunResult
+from workers.messages import Attachment
+
+RUN = Run("r", "agent:echo:main", "echo", at=100, started=110, ended=150, answer="hi")
+
+
+def end(state: Any, **more: Any) -> Run:
+    return replace(RUN, state=state, **more)
+
+
+@pytest.mark.parametrize(
+    ("run", "answer", "status", "known"),
+    [
+        (end("final"), {"status": "ok", "summary": "completed"}, "ok", {"stopReason": "stop"}),
+        (end("merged", answer=""), {"status": "ok", "summary": "completed"}, "ok", {}),
+        (
+            end("aborted"),
+            {"status": "timeout", "summary": "aborted", "stopReason": "rpc"},
+            "error",
+            {"stopReason": "rpc"},
+        ),
+        (
+            end("error", error="refused", detail="why"),
+            {"status": "error", "summary": TEXTS["refused"].text, "detail": "why"},
+            "error",
+            {"error": TEXTS["refused"].text},
+        ),
+        (
+            end("timeout"),
+            {"status": "timeout", "timeoutPhase": "provider", "providerStarted": True},
+            "timeout",
+            {},
+        ),
+        (
+            end("expired", started=0),
+            {"status": "timeout", "timeoutPhase": "queue", "providerStarted": False},
+            "timeout",
+            {},
+        ),
+    ],
+)
+def test_each_end_has_its_answer(run: Run, answer: Any, status: str, known: Any) -> None:
+    whole = ended(run)
+    assert whole | answer | {"runId": "r"} == whole
+    told = waited("r", run)
+    assert told | known | {"status": status, "known": True, "endedAt": 150} == told
+    assert (failure_of(run) is None) is (run.state in ("final", "merged", "aborted"))
+
+
+def test_what_has_not_ended_waits_in_its_queue_or_runs() -> None:
+    queued, running = end("queued", started=0), end("running")
+    assert waited("r", queued)["status"] == "pending"
+    assert waited("r", running)["status"] == "timeout"
+    assert waited("x", None) == {"runId": "x", "status": "timeout", "known": False}
+    assert in_flight(running)["status"] == "in_flight"
+    assert failure_of(running) is None
+
+
+def test_the_first_answer_names_a_session_only_where_the_client_did() -> None:
+    assert accepted(RUN, named=True)["sessionKey"] == RUN.session
+    assert "sessionKey" not in accepted(RUN, named=False)
+    assert accepted(RUN, named=False, ignored=["cwd"])["ignored"] == ["cwd"]
+
+
+def test_files_and_a_cut_answer_are_parts_of_their_own() -> None:
+    result = RunResult({"input": 3, "output": 4}, "length", "m", [Attachment("media:1")])
+    whole = ended(end("final", result=result))["result"]
+    assert [each["text"] for each in whole["payloads"]] == ["hi", "", TRUNCATED]
+    assert whole["payloads"][1]["mediaUrl"] == "media:1"
+    assert whole["meta"]["durationMs"] == 50
+    assert whole["meta"]["agentMeta"]["usage"]["total"] == 7
+
+
+def test_a_digest_is_of_everything_that_is_asked() -> None:
+    first = digest_of("s", "text", [])
+    assert first == digest_of("s", "text", [])
+    others = [digest_of("t", "text", []), digest_of("s", "x", [])]
+    others.append(digest_of("s", "text", [Attachment("data:,x")]))
+    assert len({first, *others}) == 4
+
+
+def test_a_command_is_answered_as_a_notice() -> None:
+    assert command_answer("r", "done")["result"]["payloads"][0]["isStatusNotice"] is True

@@ -1,0 +1,64 @@
+"""What of a run becomes which events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from runtime.gateway.conversations.run_events import RunEvents
+from runtime.gateway.journal.runs import Run, RunResult
+from runtime.gateway.runs.broadcast import ended_events, made_of
+from workers.agent import Delta, Notice, ToolCall, ToolResult
+
+RUN = Run("r", "agent:echo:main", "echo", state="final", started=5, answer="hi")
+
+
+def events() -> RunEvents:
+    return RunEvents("r", RUN.session, "echo")
+
+
+@pytest.mark.parametrize(
+    ("run", "state", "more"),
+    [
+        (RUN, "final", {"stopReason": "stop"}),
+        (
+            replace(RUN, result=RunResult({"input": 1}, "length")),
+            "final",
+            {"stopReason": "length", "usage": {"input": 1}},
+        ),
+        (replace(RUN, state="aborted"), "aborted", {"stopReason": "why"}),
+        (replace(RUN, state="error", error="rate_limited"), "error", {"errorKind": "rate_limit"}),
+        (replace(RUN, state="timeout"), "error", {"errorKind": "timeout"}),
+        (replace(RUN, state="expired"), "error", {"errorKind": "timeout"}),
+        (replace(RUN, state="merged", answer=""), "final", {}),
+    ],
+)
+def test_each_end_is_one_last_event_of_each_kind(run: Run, state: str, more: Any) -> None:
+    made = ended_events(events(), run, "why", 10)
+    chats = [each.payload for each in made if each.event == "chat"]
+    assert [each["state"] for each in chats if each["state"] != "delta"] == [state]
+    assert chats[-1] | more == chats[-1]
+    phases = [each.payload["data"].get("phase") for each in made if each.event == "agent"]
+    assert phases[0] == "start"
+    assert phases[-1] in ("end", "error")
+
+
+def test_a_merged_run_has_no_message() -> None:
+    last = ended_events(events(), replace(RUN, state="merged"), "", 10)[-1]
+    assert "message" not in last.payload
+
+
+@pytest.mark.parametrize(
+    ("event", "streams"),
+    [
+        (Delta("x"), ["assistant", None]),
+        (ToolCall("1", "look", {}), ["item", "tool"]),
+        (ToolResult("1", "seen"), ["tool", "item"]),
+        (Notice("wait"), ["run_status"]),
+    ],
+)
+def test_what_an_agent_yields_is_shown(event: Any, streams: list[str | None]) -> None:
+    made = made_of(events(), event, 10)
+    assert [each.payload.get("stream") for each in made] == streams
