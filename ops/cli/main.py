@@ -27,6 +27,7 @@ class Commands(LazyGroup):
         "logs": ("ops.commands.follow:logs", "Print the logs of all processes as one stream."),
         "chat": ("ops.commands.follow:chat", "Talk to an account of the local channel."),
         "channels": ("ops.commands.channels", "List, start, stop and configure accounts."),
+        "agent": ("ops.commands.agent:agent", "Ask an agent, and print its answer."),
         "agents": ("ops.commands.agents", "List, start, stop and configure agents."),
         "wait": ("ops.commands.follow:wait", "Wait until accounts are running or stopped."),
         "messages": ("ops.commands.messages", "Erase what is stored of a person."),

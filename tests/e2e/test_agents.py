@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -92,3 +93,19 @@ async def test_an_agent_comes_back_stays_stopped_and_is_no_account(tmp_path: Pat
         await daemon.start()
         row = agents(await daemon.status())[MAIN]
         assert (row["phase"], row["cause"], row["hold"]["reason"]) == ("stopped", "held", "night")
+
+
+async def test_the_command_line_asks_an_agent_and_prints_its_answer(tmp_path: Path) -> None:
+    config = {
+        "agents": {"default": "main", "entries": {"main": {"kind": "echo"}}},
+        "channels": {"local": {"accounts": {"one": {}}}},
+    }
+    async with Daemon(tmp_path, config) as daemon:
+        await daemon.wait(running)
+        ask = ["agent", "-m", "hello", "--agent", "main", "--idempotency-key", "k"]
+        code, out, err = await daemon.command(*ask)
+        assert (code, out.strip()) == (0, "echo: hello"), err
+        code, out, err = await daemon.command(*ask, "--json")
+        assert json.loads(out)["result"]["payloads"][0]["text"] == "echo: hello", err
+        code, out, err = await daemon.command("agent", "-m", "x", "--session", "s", "--stream")
+        assert (code, out.strip()) == (0, "echo: x"), err

@@ -77,6 +77,7 @@ TAKE_SECONDS = [
     "channels drain local:one",
     "agents start main",
     "message send --account local:one -t x -m y",
+    "agent -m x --agent echo",
     "gateway call health",
     "gateway health",
     "gateway probe",
@@ -97,6 +98,7 @@ NO_EXTRAS = [  # take no further argument
     "channels describe local:one",
     "channels events local:one",
     "channels remove local:one",
+    "agent -m x --agent echo",
     "agents list",
     "agents describe main",
     "agents logs main",
@@ -143,6 +145,7 @@ def rows(url: str) -> list[Row]:
     add = ["channels", "add", "local:three"]
     send = ["message", "send", "--account", "local:one"]
     call = ["gateway", "call"]
+    ask = ["agent", "-m", "x", "--session", "s"]
     return [
         (["up"], ExitCode.ERROR, "already"),
         (["up", "--port", "0"], ExitCode.USAGE, "port"),
@@ -219,6 +222,23 @@ def rows(url: str) -> list[Row]:
         (["agents", "add", "main", "kind=echo", "x=1"], ExitCode.CONFIGURATION, "unknown field"),
         (["agents", "add", "none", "kind=echo"], ExitCode.CONFIGURATION, "is no name"),
         (["agents", "remove", "echo"], ExitCode.CONFIGURATION, "there are: none"),
+        (["agent"], ExitCode.USAGE, "--message"),
+        (["agent", "-m", "x"], ExitCode.USAGE, "--agent, --session or --to"),
+        (["agent", "-m", "", "--agent", "echo"], ExitCode.USAGE, "--message is empty"),
+        (["agent", "-m", "x", "--agent", "nobody"], ExitCode.ERROR, "unknown agent id"),
+        (["agent", "-m", "x", "--agent", "echo", "--deliver"], ExitCode.USAGE, "--reply-to"),
+        (["agent", "-m", "x", "--session", "s", "--reply-to", "y"], ExitCode.USAGE, "--deliver"),
+        (
+            ["agent", "-m", "x", "--session", "s", "--stream", "--no-wait"],
+            ExitCode.USAGE,
+            "--no-wait",
+        ),
+        (["agent", "-m", "x", "--session", "agent:nobody:x"], ExitCode.ERROR, "no longer exists"),
+        (
+            [*ask, "--deliver", "--reply-to", "y", "--reply-channel", "none"],
+            ExitCode.ERROR,
+            "unknown channel",
+        ),
         ([*send, "-m", "x"], ExitCode.USAGE, "--target"),
         ([*send, "-t", "x"], ExitCode.USAGE, "--message or --media"),
         ([*send, "-t", "", "-m", "x"], ExitCode.ERROR, "to"),

@@ -1,0 +1,128 @@
+"""Asks an agent through the gateway, over restarts of it, and prints the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from ipc.errors import RemoteError
+from ipc.frames.websocket import Event
+from ipc.websocket.reconnecting import ReconnectingClient
+from ops.connect.gateway import address_of, connected_gateway
+from ops.connect.target import RuntimeTarget
+from ops.exits import ExitCode, OperatorError
+from ops.output.show import show_json
+from ops.output.text import clean
+
+CONNECT_SECONDS = 10.0
+WAIT_SECONDS = 30.0  # of one ``agent.wait``; others follow
+SPARE_SECONDS = 5.0  # for a run that ends at its deadline to be told
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How to ask: ``timeout`` in seconds, whether to ``wait``, and how to print the answer."""
+
+    stream: bool = False
+    wait: bool = True
+    timeout: float = 600.0
+    as_json: bool = False
+
+
+class StreamPrinter:
+    """Prints the text of one run as its events ``chat`` come."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self.printed = ""
+
+    def on_event(self, event: Event) -> None:
+        """Print what is new in an event."""
+        if event.event != "chat":
+            return
+        payload = msgspec.json.decode(cast(msgspec.Raw, event.payload))
+        if payload.get("runId") == self._run and payload.get("state") == "delta":
+            self.add(payload.get("deltaText", ""))
+
+    def add(self, text: str) -> None:
+        """Print a piece of the answer."""
+        self.printed += text
+        sys.stdout.write(shown(text))
+        sys.stdout.flush()
+
+    def finish(self, text: str) -> None:
+        """Print what of the whole answer has not come as events; all of it where it is another."""
+        if text.startswith(self.printed):
+            self.add(text[len(self.printed) :])
+        else:
+            self.add("\n" + text)
+        print()
+
+
+def ask_agent(target: RuntimeTarget, params: dict[str, Any], asking: Asking) -> None:
+    """Ask, and print the answer. Raises ``OperatorError``: exit 4 when it takes too long."""
+    asyncio.run(_ask(target, params, asking))
+
+
+def shown(text: str) -> str:
+    """Return an answer as a terminal may have it: its lines stay."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
+async def _ask(target: RuntimeTarget, params: dict[str, Any], asking: Asking) -> None:
+    printer = StreamPrinter(params["idempotencyKey"]) if asking.stream else None
+    on_event = None if printer is None else printer.on_event
+    address = await address_of(target)
+    async with connected_gateway(address, timeout=CONNECT_SECONDS, on_event=on_event) as client:
+        answer = await client.call("agent", params)
+        if answer.get("status") in ("accepted", "in_flight"):
+            if not asking.wait:
+                _show_accepted(answer, asking)
+                return
+            await _wait(client, params["idempotencyKey"], asking.timeout)
+            answer = await client.call("agent", params)  # its last answer, by its key
+    _show(answer, asking, printer)
+
+
+async def _wait(client: ReconnectingClient, run: str, seconds: float) -> None:
+    """Wait until a run has ended. Raises ``OperatorError`` when that takes too long."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds + SPARE_SECONDS
+    while (left := end - loop.time()) > 0:
+        wait = min(left, WAIT_SECONDS)
+        params = {"runId": run, "timeoutMs": round(wait * 1000)}
+        ended = await client.call("agent.wait", params, timeout=wait + CONNECT_SECONDS, safe=True)
+        if "endedAt" in ended:
+            return
+        if ended.get("known") is False:
+            raise OperatorError(f"the gateway does not know the run {run} any more")
+    raise OperatorError(f"no answer within {seconds:g} s; the run {run} goes on", ExitCode.TIMEOUT)
+
+
+def _show_accepted(answer: dict[str, Any], asking: Asking) -> None:
+    if asking.as_json:
+        show_json(answer)
+    else:
+        print(f"accepted ({answer['runId']})")
+
+
+def _show(answer: dict[str, Any], asking: Asking, printer: StreamPrinter | None) -> None:
+    if asking.as_json:
+        show_json(answer)
+    status = answer.get("status")
+    parts = answer.get("result", {}).get("payloads", [])
+    text = "\n".join(filter(None, (each.get("text") or each.get("mediaUrl") for each in parts)))
+    if status == "timeout":
+        why = text or f"the run was {answer.get('summary', 'aborted')}"
+        late = "timeoutPhase" in answer
+        raise OperatorError(why, ExitCode.TIMEOUT if late else ExitCode.ERROR)
+    if status != "ok":
+        raise RemoteError("UNAVAILABLE", answer.get("summary") or "the agent gave no answer")
+    if printer is not None:
+        printer.finish(text)
+    elif not asking.as_json:
+        print(shown(text))
